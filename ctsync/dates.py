@@ -1,0 +1,150 @@
+"""Registry dates, which may be a year, a month or a day, and the clock. No I/O but the system clock's.
+
+A month is an interval, not its first day: see `PartialDate.shift_to`.
+"""
+
+from __future__ import annotations
+
+import calendar
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Protocol
+
+_SHAPE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
+
+
+class Precision(StrEnum):
+    """How much of a date the registry gave."""
+
+    YEAR = "year"
+    MONTH = "month"
+    DAY = "day"
+
+
+_COARSENESS = {Precision.DAY: 0, Precision.MONTH: 1, Precision.YEAR: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """How far a date moved: `days` signed (later is positive), and the slack of that figure.
+
+    `margin` is 0 where both dates are days; otherwise the true shift may differ from `days`
+    by up to `margin` days either way. `precision_only` says that one date lies within the
+    other's interval: the same date said more or less exactly, so `days` is 0.
+    """
+
+    days: int
+    margin: int
+    precision_only: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PartialDate:
+    """A registry date as written: "2017", "2017-01" or "2017-01-15"."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for text that is no such date (month 13, 30 February)."""
+        found = _SHAPE.match(self.text)
+        if found is None:
+            raise ValueError(f"not a date: {self.text!r}")
+        year, month, day = found.groups()
+        date(int(year), int(month or 1), int(day or 1))
+
+    @classmethod
+    def parse(cls, text: object) -> PartialDate | None:
+        """Read a date, or None for anything that is not one; remote text never raises."""
+        if not isinstance(text, str):
+            return None
+        try:
+            return cls(text)
+        except ValueError:
+            return None
+
+    @property
+    def precision(self) -> Precision:
+        """The finest part given."""
+        return {4: Precision.YEAR, 7: Precision.MONTH, 10: Precision.DAY}[len(self.text)]
+
+    @property
+    def first(self) -> date:
+        """The first day the date may mean."""
+        year, month, day = (*map(int, self.text.split("-")), 1, 1)[:3]
+        return date(year, month, day)
+
+    @property
+    def last(self) -> date:
+        """The last day the date may mean."""
+        first = self.first
+        if self.precision is Precision.DAY:
+            return first
+        if self.precision is Precision.YEAR:
+            return date(first.year, 12, 31)
+        return date(first.year, first.month, calendar.monthrange(first.year, first.month)[1])
+
+    def coarsened(self, precision: Precision) -> PartialDate:
+        """The same date at `precision`, or unchanged where it is coarser already."""
+        length = {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}[precision]
+        return PartialDate(self.text[:length])
+
+    def shift_to(self, later: PartialDate) -> Shift:
+        """How far it is from here to `later`.
+
+        Both dates are read at the coarser of the two precisions and the first days of those
+        intervals are compared, so 2012-02 -> 2013-02 is 366 days and 2026-10 -> 2026-10-31
+        is 0 days, precision only.
+        """
+        coarser = max(self.precision, later.precision, key=lambda p: _COARSENESS[p])
+        here, there = self.coarsened(coarser), later.coarsened(coarser)
+        days = (there.first - here.first).days
+        margin = max((here.last - here.first).days, (there.last - there.first).days)
+        same_text = self.text == later.text
+        return Shift(days, margin, precision_only=days == 0 and not same_text and coarser is not Precision.DAY
+                     and self.precision is not later.precision)
+
+
+class Clock(Protocol):
+    """Where the time comes from; passed in, so that a test can hold it."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, for deadlines and pace."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """The time, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Read a registry dataTimestamp, which is UTC written without a zone (OpenAPI 2.0.5).
+
+    Raises ValueError for anything else.
+    """
+    stamp = datetime.fromisoformat(text)
+    return stamp.replace(tzinfo=UTC) if stamp.tzinfo is None else stamp.astimezone(UTC)
+
+
+def format_timestamp(stamp: datetime) -> str:
+    """Write an aware time as 2026-03-13T09:00:05Z; microseconds are dropped."""
+    return stamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

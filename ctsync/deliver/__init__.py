@@ -1,0 +1,1 @@
+"""Gets reports to people: the outbox and its channels; decides nothing about levels."""

@@ -1,0 +1,1 @@
+"""A replay registry on loopback and the records it shows, for `ctsync demo` and the tests."""

@@ -1,0 +1,1 @@
+"""The only code that knows SQL; knows nothing of the registry."""

@@ -1,0 +1,1 @@
+"""The use cases: watch, sync, ask; decides nothing about records and formats nothing."""
