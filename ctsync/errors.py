@@ -27,7 +27,8 @@ CtsyncError
 │   ├── NewerDatabase        written by a later ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
 │   └── CorruptBody          a stored body does not match its digest
-└── DeliveryOverdue 7        a message has waited too long
+├── DeliveryOverdue 7        a message has waited too long
+└── Stopped 130              told to stop; the unit at hand was finished or rolled back
 BadRecord is a ValueError of the pure core: a study that cannot be read as a record.
 """
 
@@ -167,3 +168,9 @@ class DeliveryOverdue(CtsyncError):
     """A message has waited longer than allowed."""
 
     exit_code = 7
+
+
+class Stopped(CtsyncError):
+    """Told to stop; the unit at hand was finished or rolled back."""
+
+    exit_code = 130

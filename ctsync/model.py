@@ -289,6 +289,31 @@ class Event:
 # --- what is stored ----------------------------------------------------------------------------
 
 
+class State(StrEnum):
+    """What a stored version says of its trial."""
+
+    PRESENT = "present"
+    GONE = "gone"
+    MOVED = "moved"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest stored version of a trial, as far as deciding needs it.
+
+    `absent_since` is the load in which the registry first said there is no such trial, while
+    that still waits to be confirmed by another load.
+    """
+
+    nct_id: NctId
+    snapshot_id: int
+    version: int
+    digest: str | None
+    state: State
+    absent_since: datetime | None = None
+    moved_to: NctId | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Version:
     """One stored version of a trial, without its body.
@@ -304,7 +329,7 @@ class Version:
     version: int
     registry_version: int | None
     source: Source
-    state: str
+    state: State
     digest: str | None
     posted: str | None
     submitted: str | None
