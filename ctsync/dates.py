@@ -1,4 +1,4 @@
-"""Registry dates, which may be a year, a month or a day, and the clock. No I/O but the system clock's.
+"""Registry dates, which may be a year, a month or a day, and the clock; no other I/O.
 
 A month is an interval, not its first day: see `PartialDate.shift_to`.
 """
@@ -103,8 +103,14 @@ class PartialDate:
         days = (there.first - here.first).days
         margin = max((here.last - here.first).days, (there.last - there.first).days)
         same_text = self.text == later.text
-        return Shift(days, margin, precision_only=days == 0 and not same_text and coarser is not Precision.DAY
-                     and self.precision is not later.precision)
+        return Shift(
+            days,
+            margin,
+            precision_only=days == 0
+            and not same_text
+            and coarser is not Precision.DAY
+            and self.precision is not later.precision,
+        )
 
 
 class Clock(Protocol):

@@ -1,1 +1,125 @@
-"""The command line; wiring only, no business logic."""
+"""The command line; wiring only, no business logic.
+
+Every heavy import stands inside the command that needs it, so that `ctsync --help` stays quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ctsync import __version__
+from ctsync.cli.app import App, tell
+from ctsync.errors import ConfigError, CtsyncError
+
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+EXIT_CODES = """
+\b
+Exit codes:
+  0 ok                          4 registry unreachable or refusing
+  1 differences (--exit-code)   5 another writer holds the database
+  2 usage or configuration      6 the database cannot be used
+  3 partial: something could    7 a delivery is overdue
+    not be checked
+"""
+
+
+class CommandLine(click.Group):
+    """Turns every failure into one line and the right exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; tell errors on stderr, with a traceback only under -v."""
+        try:
+            return super().invoke(ctx)
+        except CtsyncError as error:
+            self._tell_error(ctx, error)
+            ctx.exit(error.exit_code)
+        except BrokenPipeError:
+            # the reader went away (| head): quiet, as every filter is
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except KeyboardInterrupt:
+            tell("ctsync: stopped")
+            ctx.exit(INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback unasked
+            self._tell_error(ctx, error)
+            ctx.exit(INTERNAL_ERROR)
+
+    @staticmethod
+    def _tell_error(ctx: click.Context, error: Exception) -> None:
+        from ctsync.text import for_log
+
+        app = ctx.find_object(App)
+        if app is not None and app.verbose:
+            import traceback
+
+            tell("".join(traceback.format_exception(error)))
+        if isinstance(error, ConfigError):
+            for problem in error.problems:
+                tell(f"ctsync: {for_log(problem)}")
+        elif isinstance(error, CtsyncError):
+            tell(f"ctsync: {for_log(str(error))}")
+        else:
+            what = f"{type(error).__name__}: {for_log(str(error))}"
+            tell(f"ctsync: internal error, {what} (-v shows where)")
+
+
+@click.group(
+    cls=CommandLine,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES,
+)
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings file (default: $CTSYNC_CONFIG, ./ctsync.toml, then the user's).",
+)
+@click.option(
+    "--database", "database_url", metavar="URL", help="Database URL (default: from the settings)."
+)
+@click.option("-v", "--verbose", count=True, help="Say more; twice for every request.")
+@click.version_option(__version__, prog_name="ctsync")
+@click.pass_context
+def main(
+    ctx: click.Context, config_path: Path | None, database_url: str | None, verbose: int
+) -> None:
+    """Watch ClinicalTrials.gov records: keep every version, say what changed.
+
+    Start with: ctsync watch add NCT03389919 && ctsync sync
+    """
+    app = App(config_path=config_path, database_url=database_url, verbose=verbose)
+    app.start_logging()
+    ctx.obj = app
+
+
+def _register(commands: Sequence[click.Command]) -> None:
+    for command in commands:
+        main.add_command(command)
+
+
+def _commands() -> list[click.Command]:
+    from ctsync.cli import ask, daemon, demo, outbox, report, start, sync, upkeep, watch
+
+    return [
+        *start.COMMANDS,
+        *watch.COMMANDS,
+        *sync.COMMANDS,
+        *ask.COMMANDS,
+        *report.COMMANDS,
+        *outbox.COMMANDS,
+        *upkeep.COMMANDS,
+        *daemon.COMMANDS,
+        *demo.COMMANDS,
+    ]
+
+
+_register(_commands())

@@ -1,0 +1,138 @@
+"""What every command shares: settings, store, registry, lock and the two output streams."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ctsync.dates import Clock, SystemClock
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ctsync.config import Settings
+    from ctsync.registry.api import RegistryApi
+    from ctsync.store.store import Store
+
+
+@dataclass
+class App:
+    """One run of the command line; opens what a command asks for, and not before."""
+
+    config_path: Path | None = None
+    database_url: str | None = None
+    verbose: int = 0
+    clock: Clock = field(default_factory=SystemClock)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings in force; raises ConfigError with every problem at once."""
+        from ctsync.config import load
+
+        return load(self.config_path, database_url=self.database_url)
+
+    @contextmanager
+    def store(self, *, create: bool = True) -> Iterator[Store]:
+        """The database, brought to the newest schema; says where a new one was put."""
+        from ctsync.store.store import open_store
+
+        url = self.settings.database.url
+        path = sqlite_path(url)
+        is_new = path is not None and not path.exists()
+        store = open_store(url, clock=self.clock, create=create)
+        try:
+            if is_new:
+                tell(f"created the database {path}")
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def registry(self) -> Iterator[RegistryApi]:
+        """The registry as the settings name it."""
+        from ctsync.registry.api import RegistryApi
+        from ctsync.registry.transport import Transport
+
+        wanted = self.settings.registry
+        transport = Transport(
+            wanted.url,
+            clock=self.clock,
+            requests_per_second=wanted.requests_per_second,
+            burst=wanted.burst,
+            deadline_seconds=wanted.deadline_seconds,
+            max_bytes=wanted.max_megabytes * 2**20,
+            retry_seconds=wanted.retry_seconds,
+            contact=wanted.contact,
+        )
+        try:
+            yield RegistryApi(transport, clock=self.clock)
+        finally:
+            transport.close()
+
+    def start_logging(self) -> None:
+        """Send log lines to stderr: warnings, or with -v more, in the configured format."""
+        levels = {0: logging.WARNING, 1: logging.INFO}
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(_LineFormatter("%(levelname)s %(name)s: %(message)s"))
+        root = logging.getLogger("ctsync")
+        root.handlers[:] = [handler]
+        root.setLevel(levels.get(self.verbose, logging.DEBUG))
+
+
+class _LineFormatter(logging.Formatter):
+    """One line a record, whatever remote text it carries."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        from ctsync.text import for_log
+
+        return for_log(super().format(record))
+
+
+pass_app = click.make_pass_decorator(App, ensure=True)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a SQLite URL, None for a server."""
+    scheme, _, path = url.partition(":///")
+    return Path(path) if scheme.startswith("sqlite") and path else None
+
+
+def tell(words: str) -> None:
+    """Say something to the person, on stderr."""
+    click.echo(words, err=True)
+
+
+def show_json(value: Any) -> None:
+    """Write JSON to stdout, indented for a person and one parse away for a program."""
+    import orjson
+
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    # C1 controls and bidi marks are legal in JSON and not in a terminal: escape them as JSON does.
+    safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
+    click.echo(safe)
+
+
+def _json_escape(character: str) -> str:
+    code = ord(character)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return f"\\u{code:04x}"
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that adds no colour and wraps nothing where no person looks."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 120
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False, markup=False)

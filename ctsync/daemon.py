@@ -1,0 +1,160 @@
+"""Runs a tick on a schedule until told to stop; knows nothing of what a tick does.
+
+The only room that knows APScheduler. Jobs live in memory: what is due is found again from the
+database at every start, so there is no second record of the past to disagree with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from ctsync.dates import Clock, SystemClock
+from ctsync.errors import ConfigError, Stopped
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 8.0
+HEARTBEAT_SECONDS = 30
+_SIGNALS = {signal.SIGTERM, signal.SIGINT}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a tick is due: a cron expression in a zone, or every so many minutes.
+
+    `minutes` wins where both are given.
+    """
+
+    cron: str
+    timezone: str = "UTC"
+    minutes: float | None = None
+
+    def trigger(self) -> CronTrigger | IntervalTrigger:
+        """The APScheduler trigger; raises ConfigError for an expression it cannot read."""
+        try:
+            if self.minutes:
+                return IntervalTrigger(seconds=self.minutes * 60, timezone=UTC)
+            return CronTrigger.from_crontab(self.cron, timezone=ZoneInfo(self.timezone))
+        except (ValueError, KeyError) as error:
+            raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
+
+    def was_missed(self, last: datetime | None, now: datetime) -> bool:
+        """Whether a tick fell due between `last` and `now`; true where none ever ran."""
+        if last is None:
+            return True
+        if self.minutes:
+            return (now - last).total_seconds() >= self.minutes * 60
+        due = self.trigger().get_next_fire_time(last, last)
+        return due is not None and due <= now
+
+
+class StoppableClock(SystemClock):
+    """The machine's clock, whose sleep ends with Stopped as soon as the daemon is told to stop."""
+
+    def __init__(self) -> None:
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """End every sleep, now and later."""
+        self._stop.set()
+
+    def check(self) -> None:
+        """Raise Stopped if told to stop."""
+        if self._stop.is_set():
+            raise Stopped("told to stop")
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, or raise Stopped."""
+        self._stop.wait(seconds)
+        self.check()
+
+
+def serve(
+    tick: Callable[[], object], schedule: Schedule, *, clock: StoppableClock, last: datetime | None
+) -> None:
+    """Run `tick` whenever it is due until SIGTERM or SIGINT, then return within ten seconds.
+
+    1. A tick that fell due since `last` runs at once, and once however many were missed; the
+       same after the machine slept.
+    2. Two ticks never overlap; one that falls due while another runs is skipped and logged.
+    3. A tick that raises is logged and the next one runs.
+    4. On a signal the clock's sleeps end and a running tick may finish its unit; one that does
+       not within the grace time is cut off, which the database rolls back. A second signal
+       ends the process at once.
+    """
+    # Signals are blocked in every thread and waited for here: no handler runs at a moment
+    # when a lock it needs may be held.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    finished = threading.Event()
+    finished.set()
+
+    def guarded() -> None:
+        finished.clear()
+        try:
+            tick()
+        except Stopped:
+            log.info("tick stopped")
+        except BaseException:
+            # SystemExit and MemoryError included: APScheduler would swallow them unsaid
+            log.exception("tick failed")
+        finally:
+            finished.set()
+
+    scheduler = _scheduler(guarded, schedule, clock, last)
+    scheduler.start()
+    log.info("started; the next tick is due %s", scheduler.get_job("tick").next_run_time)
+    got = signal.sigwait(_SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    log.info("%s: stopping", signal.Signals(got).name)
+    clock.stop()
+    scheduler.shutdown(wait=False)
+    if not finished.wait(GRACE_SECONDS):
+        log.warning(
+            "the tick did not end in %s s; cut off, its open unit is rolled back", GRACE_SECONDS
+        )
+        logging.shutdown()
+        # the pool's threads would be joined at a normal exit, for as long as the tick lasts
+        os._exit(0)
+
+
+def _scheduler(
+    tick: Callable[[], None], schedule: Schedule, clock: Clock, last: datetime | None
+) -> Any:
+    scheduler = BackgroundScheduler(
+        timezone=UTC,
+        executors={"default": ThreadPoolExecutor(2)},
+        # defaults would drop a tick that is a second late, or run the backlog one by one
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+    now = clock.now()
+    first = {"next_run_time": now} if schedule.was_missed(last, now) else {}
+    scheduler.add_job(tick, schedule.trigger(), id="tick", **first)
+    # A sleeping machine stops the clock that waits are measured by; looking at the wall clock
+    # twice a minute bounds how late a tick can be after it wakes.
+    scheduler.add_job(_beat, IntervalTrigger(seconds=HEARTBEAT_SECONDS, timezone=UTC), id="beat")
+    scheduler.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    return scheduler
+
+
+def _beat() -> None:
+    """Do nothing but wake the scheduler."""
+
+
+def _tell_skipped(event: JobEvent) -> None:
+    if event.job_id == "tick":
+        log.warning("a tick was due while another still ran; skipped")

@@ -1,0 +1,86 @@
+"""The record every run leaves, whatever becomes of it; decides nothing about trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+from ctsync.dates import Clock
+from ctsync.errors import Stopped
+from ctsync.model import RegistryVersion
+from ctsync.store.store import Store
+
+
+class Verdict(StrEnum):
+    """How a run ended; RUNNING that is never followed by another word was cut off."""
+
+    RUNNING = "running"
+    OK = "ok"
+    PARTIAL = "partial"
+    MIXED = "mixed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(slots=True)
+class Tally:
+    """What a run counts as it goes; the only value here that changes."""
+
+    requests: int = 0
+    retries: int = 0
+    asked: int = 0
+    answered: int = 0
+    same: int = 0
+    changed: int = 0
+    new: int = 0
+    gone: int = 0
+    failed: int = 0
+
+
+@dataclass(slots=True)
+class Entry:
+    """A run under way: its row in the ledger, and what will be written into it at the end."""
+
+    run_id: int
+    tally: Tally
+    verdict: Verdict = Verdict.OK
+    load_after: RegistryVersion | None = None
+
+
+@contextmanager
+def entered(store: Store, kind: str, load: RegistryVersion, clock: Clock) -> Iterator[Entry]:
+    """Open a run in the ledger and close it with its counts, also when it fails.
+
+    The row is committed before the run begins, so that a run that dies leaves a trace. An
+    exception closes it as failed, or as stopped, and goes on its way.
+    """
+    with store.unit() as unit:
+        run_id = unit.begin_run(
+            kind,
+            clock.now(),
+            load_before=load.data_timestamp,
+            api_version=load.api_version,
+        )
+    entry = Entry(run_id, Tally())
+    error: str | None = None
+    try:
+        yield entry
+    except Stopped:
+        entry.verdict = Verdict.STOPPED
+        raise
+    except Exception as failure:
+        entry.verdict, error = Verdict.FAILED, f"{type(failure).__name__}: {failure}"
+        raise
+    finally:
+        after = entry.load_after.data_timestamp if entry.load_after else None
+        with store.unit() as unit:
+            unit.finish_run(
+                run_id,
+                finished=clock.now(),
+                load_after=after,
+                outcome=entry.verdict,
+                error=error,
+                **asdict(entry.tally),
+            )
