@@ -1,0 +1,262 @@
+"""What the replay registry shows: every trial's bodies by load. Reads folders; speaks no HTTP.
+
+A load is one refresh of the registry's data, named by its dataTimestamp. On a load a trial
+answers with its newest body not after it, stamped with that load's day as versionHolder.
+"""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ctsync.model import JsonObject, NctId, parse_nct_id
+
+LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
+"""When of a day a load is stamped, as the real one's are."""
+
+_DAYS_FILE = "_days.txt"
+_SATURDAY = 5
+
+
+def load_of(day: date | str) -> datetime:
+    """The load of a day, given as a date or as 2026-02-03."""
+    return datetime.combine(date.fromisoformat(day) if isinstance(day, str) else day, LOAD_TIME)
+
+
+def nct_id_of(study: Mapping[str, Any]) -> NctId:
+    """The id a study carries; KeyError or BadNctId where it carries none."""
+    return parse_nct_id(study["protocolSection"]["identificationModule"]["nctId"])
+
+
+@dataclass(slots=True)
+class _Bodies:
+    """One trial's bodies as JSON, by load, oldest first; None is a load it was withdrawn on."""
+
+    loads: list[datetime] = field(default_factory=list)
+    bodies: list[bytes | None] = field(default_factory=list)
+
+    def put(self, load: datetime, body: bytes | None) -> None:
+        """Set what the trial shows from `load` on, until the next body."""
+        at = bisect_right(self.loads, load)
+        if at and self.loads[at - 1] == load:
+            self.bodies[at - 1] = body
+        else:
+            self.loads.insert(at, load)
+            self.bodies.insert(at, body)
+
+    def at(self, load: datetime) -> bytes | None:
+        """What the trial shows on `load`."""
+        at = bisect_right(self.loads, load)
+        return self.bodies[at - 1] if at else None
+
+    def until(self, load: datetime) -> list[tuple[datetime, bytes]]:
+        """Every body not after `load`, oldest first; withdrawals are left out."""
+        shown = zip(self.loads, self.bodies, strict=True)
+        return [(when, body) for when, body in shown if when <= load and body is not None]
+
+
+class View:
+    """The registry as it stands on one load; the studies stay as they were when it was taken.
+
+    `reload` counts the data reloads so far: what was begun on one view cannot go on in another.
+    """
+
+    def __init__(self, load: datetime, reload: int, bodies: Mapping[NctId, bytes]) -> None:
+        self.load = load
+        self.reload = reload
+        self._bodies = bodies
+        self._studies: dict[NctId, JsonObject] = {}
+        self._aliases: dict[NctId, NctId] | None = None
+
+    @property
+    def ids(self) -> Iterable[NctId]:
+        """The canonical ids shown."""
+        return self._bodies.keys()
+
+    def study(self, nct_id: NctId) -> JsonObject | None:
+        """The study under its canonical id, stamped with this load's day; not to be changed."""
+        if nct_id not in self._bodies:
+            return None
+        if nct_id not in self._studies:
+            self._studies[nct_id] = _stamped(self._bodies[nct_id], self.load)
+        return self._studies[nct_id]
+
+    def canonical(self, nct_id: NctId) -> NctId | None:
+        """The id a study answers under: its own, or that of the study that took over its id."""
+        return nct_id if nct_id in self._bodies else self._alias_table().get(nct_id)
+
+    def _alias_table(self) -> dict[NctId, NctId]:
+        if self._aliases is None:
+            self._aliases = {
+                parse_nct_id(alias): nct_id
+                for nct_id, body in self._bodies.items()
+                if b'"nctIdAliases"' in body
+                for alias in orjson.loads(body)["protocolSection"]["identificationModule"].get(
+                    "nctIdAliases", ()
+                )
+            }
+        return self._aliases
+
+
+def _stamped(body: bytes, load: datetime) -> JsonObject:
+    """The study with versionHolder set to the load's day."""
+    study: JsonObject = orjson.loads(body)
+    misc = study.setdefault("derivedSection", {}).setdefault("miscInfoModule", {})
+    misc["versionHolder"] = load.date().isoformat()
+    return study
+
+
+class Catalogue:
+    """Dated records, and the load that is shown now.
+
+    Records put in without a load take effect on the load shown now. Every method may be called
+    while a server is reading.
+    """
+
+    def __init__(self, load: datetime | date | str) -> None:
+        self._lock = threading.RLock()
+        self._trials: dict[NctId, _Bodies] = {}
+        self._load = _as_load(load)
+        self._reloads = 0
+        self._view: View | None = None
+        self._days: set[datetime] = {self._load}
+
+    @classmethod
+    def from_folder(cls, path: Path) -> Catalogue:
+        """Read `NCT…/<load day>.json` below `path`, and show the first load.
+
+        `_days.txt` names the load days, one a line; without it, the days of the files are the
+        loads.
+        """
+        files = sorted(path.glob("NCT*/????-??-??.json"))
+        listed = path / _DAYS_FILE
+        if listed.exists():
+            days = listed.read_text(encoding="utf-8").split()
+        else:
+            days = sorted({file.stem for file in files})
+        if not days:
+            raise ValueError(f"{path} holds no dated records: NCT…/2018-01-04.json is expected")
+        catalogue = cls(min(days))
+        catalogue._days = {load_of(day) for day in days}
+        for file in files:
+            catalogue._put(parse_nct_id(file.parent.name), file.read_bytes(), load_of(file.stem))
+        return catalogue
+
+    @property
+    def load(self) -> datetime:
+        """The dataTimestamp of the load shown."""
+        return self._load
+
+    @property
+    def loads(self) -> tuple[datetime, ...]:
+        """Every load known of, oldest first."""
+        with self._lock:
+            return tuple(sorted(self._days))
+
+    def set_load(self, load: datetime | date | str) -> None:
+        """Show another load, later or earlier; showing the same one again is no reload."""
+        with self._lock:
+            if _as_load(load) != self._load:
+                self._load = _as_load(load)
+                self._days.add(self._load)
+                self._reloads += 1
+                self._view = None
+
+    def advance(self, days: int | None = None) -> datetime:
+        """Show the load some days later, or that of the next weekday; returns it."""
+        with self._lock:
+            later = self._load + timedelta(days=1 if days is None else days)
+            while days is None and later.weekday() >= _SATURDAY:
+                later += timedelta(days=1)
+            self.set_load(later)
+            return later
+
+    def view(self) -> View:
+        """The registry on the load shown now."""
+        with self._lock:
+            if self._view is None:
+                shown = {nct_id: trial.at(self._load) for nct_id, trial in self._trials.items()}
+                present = {nct_id: body for nct_id, body in shown.items() if body is not None}
+                self._view = View(self._load, self._reloads, present)
+            return self._view
+
+    def bodies(self, nct_id: NctId) -> list[tuple[datetime, JsonObject]]:
+        """Every body of a trial up to the load shown, oldest first."""
+        with self._lock:
+            trial = self._trials.get(nct_id, _Bodies())
+            return [(load, orjson.loads(body)) for load, body in trial.until(self._load)]
+
+    def publish(self, study: JsonObject, *, load: datetime | date | str | None = None) -> NctId:
+        """Show a study from a load on, new or in place of what it showed; returns its id."""
+        nct_id = nct_id_of(study)
+        self._put(nct_id, orjson.dumps(study), load)
+        return nct_id
+
+    def edit(self, nct_id: str, change: Callable[[JsonObject], None] | Mapping[str, Any]) -> None:
+        """Change what a trial shows: by a function of the study, or by {dotted path: value}.
+
+        A value of None takes the key away. KeyError where the trial is not shown.
+        """
+        with self._lock:
+            known = parse_nct_id(nct_id)
+            body = self._trials[known].at(self._load) if known in self._trials else None
+            if body is None:
+                raise KeyError(f"{known} is not shown on {self._load.date()}")
+            study: JsonObject = orjson.loads(body)
+            if callable(change):
+                change(study)
+            else:
+                for path, value in change.items():
+                    _assign(study, path.split("."), value)
+            self._put(known, orjson.dumps(study), None)
+
+    def withdraw(self, nct_id: str) -> None:
+        """Stop showing a trial; publishing it again brings it back."""
+        self._put(parse_nct_id(nct_id), None, None)
+
+    def merge(self, old: str, into: str) -> None:
+        """Make `old` an alias of `into`, which takes over its id and its aliases."""
+        with self._lock:
+            gone = self.view().study(parse_nct_id(old))
+            earlier = () if gone is None else _identification(gone).get("nctIdAliases", ())
+
+            def add_aliases(study: JsonObject) -> None:
+                aliases = _identification(study).setdefault("nctIdAliases", [])
+                aliases += [a for a in (parse_nct_id(old), *earlier) if a not in aliases]
+
+            self.edit(into, add_aliases)
+            self.withdraw(old)
+
+    def _put(self, nct_id: NctId, body: bytes | None, load: datetime | date | str | None) -> None:
+        with self._lock:
+            when = self._load if load is None else _as_load(load)
+            self._days.add(when)
+            self._trials.setdefault(nct_id, _Bodies()).put(when, body)
+            self._view = None
+
+
+def _as_load(load: datetime | date | str) -> datetime:
+    return load.astimezone(UTC) if isinstance(load, datetime) else load_of(load)
+
+
+def _identification(study: JsonObject) -> JsonObject:
+    module: JsonObject = study["protocolSection"]["identificationModule"]
+    return module
+
+
+def _assign(study: JsonObject, path: list[str], value: object) -> None:
+    *parents, leaf = path
+    place = study
+    for key in parents:
+        place = place.setdefault(key, {})
+    if value is None:
+        place.pop(leaf, None)
+    else:
+        place[leaf] = value

@@ -1,0 +1,120 @@
+"""The registry's answers: a request's path and parameters to a reply. No sockets.
+
+What the real registry can do and this one cannot is refused with a text that says so; it is
+never answered with something near.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from http import HTTPStatus
+
+from ctsync.dates import format_timestamp
+from ctsync.demo.catalogue import Catalogue, View
+from ctsync.demo.exchange import (
+    Refusal,
+    Reply,
+    Request,
+    bad_format,
+    front_page,
+    json_reply,
+    unknown_parameter,
+    unsupported,
+)
+from ctsync.demo.listing import check_format, list_studies
+from ctsync.errors import BadNctId
+from ctsync.model import parse_nct_id
+
+API_VERSION = "2.0.5"
+BUILD = "0c75a9c/0.34.1"
+
+_STUDY_FORMATS = ("json", "csv", "json.zip", "fhir.json", "ris")
+_STUDY_PARAMETERS = frozenset({"format", "markupFormat", "fields"})
+_NOT_SERVED = frozenset(
+    {"/v2/studies/metadata", "/v2/studies/search-areas", "/v2/studies/enums"}
+    | {"/v2/stats/field/values", "/v2/stats/field/sizes"}
+)
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def answer(catalogue: Catalogue, request: Request, *, build: str = BUILD) -> Reply:
+    """What the registry answers on the load shown now.
+
+    A good answer carries the ETag of the whole data set, and is a 304 to those who have it.
+    """
+    if request.method != "GET":
+        return replace(front_page(HTTPStatus.METHOD_NOT_ALLOWED), headers={"Allow": "GET"})
+    view = catalogue.view()
+    try:
+        reply = _route(view, request)
+    except Refusal as refusal:
+        return refusal.reply
+    if reply.status != HTTPStatus.OK:
+        return reply
+    tag = etag(view.load, build)
+    headers = {**reply.headers, "ETag": tag}
+    if _is_known(tag, request.headers.get("if-none-match", "")):
+        return Reply(HTTPStatus.NOT_MODIFIED, b"", {"ETag": tag})
+    return replace(reply, headers=headers)
+
+
+def etag(load: datetime, build: str) -> str:
+    """The tag every answer of one load and one build carries, whatever was asked."""
+    number, digits = round(load.timestamp() * 1000), ""
+    while number:
+        number, digit = divmod(number, len(_DIGITS))
+        digits = _DIGITS[digit] + digits
+    return f'"{build}/{digits}"'
+
+
+def _is_known(tag: str, if_none_match: str) -> bool:
+    known = [item.strip().removeprefix("W/") for item in if_none_match.split(",")]
+    return tag in known or known == ["*"]
+
+
+def _route(view: View, request: Request) -> Reply:
+    path = request.path
+    if path == "/v2/version":
+        return _version(view, request)
+    if path == "/v2/studies":
+        return list_studies(view, request)
+    if path in _NOT_SERVED:
+        raise unsupported(path.removeprefix("/v2"))
+    if path.startswith("/v2/studies/") and path.count("/") == 3:
+        return _study(view, request, path.rpartition("/")[2])
+    return front_page(HTTPStatus.NOT_FOUND)
+
+
+def _check_own_names(request: Request, allowed: frozenset[str] = frozenset()) -> None:
+    """Refuse what only a listing takes, and what nothing takes, each in its own words."""
+    for name in request.params:
+        if name.startswith(("query.", "filter.", "postFilter.")):
+            raise Refusal(f"Invalid prefix in parameter name: {name}")
+        if name not in allowed:
+            raise unknown_parameter(name)
+
+
+def _version(view: View, request: Request) -> Reply:
+    _check_own_names(request)
+    stamp = format_timestamp(view.load).removesuffix("Z")
+    return json_reply({"apiVersion": API_VERSION, "dataTimestamp": stamp})
+
+
+def _study(view: View, request: Request, asked: str) -> Reply:
+    try:
+        nct_id = parse_nct_id(asked)
+    except BadNctId:
+        raise bad_format("nctId") from None
+    _check_own_names(request, _STUDY_PARAMETERS)
+    check_format(request.params, _STUDY_FORMATS)
+    canonical = view.canonical(nct_id)
+    if canonical is None:
+        raise Refusal(f"NCT number {nct_id} not found", HTTPStatus.NOT_FOUND)
+    if canonical != nct_id:
+        # the query string is dropped, so the one who follows gets the whole record
+        location = f"/api/v2/studies/{canonical}"
+        return Reply(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": location})
+    if "fields" in request.params:
+        raise unsupported("the parameter `fields`")
+    return json_reply(view.study(canonical))
