@@ -1,0 +1,65 @@
+"""What no single setting can see: a name that stands twice, mail without a server. No I/O.
+
+Looks at the raw table, not at Settings, so that it is told in the same breath as wrong values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ctsync.config.secrets import Location, Table
+
+Contradictions = Iterator[tuple[Location, str]]
+
+
+def contradictions(table: Table) -> Contradictions:
+    """Every contradiction in a config table, with the place to mend it."""
+    yield from _names_that_stand_twice(table)
+    yield from _watches_of_nothing(table)
+    yield from _log_without_file(table)
+    yield from _mail_that_cannot_go(table)
+
+
+def _names_that_stand_twice(table: Table) -> Contradictions:
+    for section in ("watches", "channels"):
+        seen: set[str] = set()
+        for number, item in _items(table, section):
+            name = item.get("name")
+            if not isinstance(name, str):
+                continue
+            if name.strip() in seen:
+                yield (section, number, "name"), f"{name!r} stands twice; names must differ"
+            seen.add(name.strip())
+
+
+def _watches_of_nothing(table: Table) -> Contradictions:
+    for number, watch in _items(table, "watches"):
+        if not any(watch.get(key) for key in ("trials", "org_ids", "query")):
+            yield ("watches", number), "follows nothing; give it trials, org_ids or a query"
+
+
+def _log_without_file(table: Table) -> Contradictions:
+    log = _section(table, "log")
+    if log.get("events") == "file" and not log.get("file"):
+        yield ("log", "events"), '"file" needs one to write to; add file = "…" to [log]'
+
+
+def _mail_that_cannot_go(table: Table) -> Contradictions:
+    if table.get("recipients") and "smtp" not in table:
+        yield ("recipients",), "mail needs a server; add [smtp] with host and sender"
+    smtp = _section(table, "smtp")
+    if ("username" in smtp) != ("password" in smtp):
+        yield ("smtp",), "username and password go together; set both or neither"
+    if smtp.get("security") == "none" and "password" in smtp:
+        yield ("smtp", "security"), 'a password must not travel in clear; use "starttls" or "tls"'
+
+
+def _section(table: Table, name: str) -> Table:
+    held = table.get(name)
+    return held if isinstance(held, dict) else {}
+
+
+def _items(table: Table, section: str) -> list[tuple[int, Table]]:
+    held = table.get(section)
+    items = list(enumerate(held)) if isinstance(held, list) else []
+    return [(number, item) for number, item in items if isinstance(item, dict)]

@@ -1,0 +1,89 @@
+"""A wrong setting in words: which key, on which line, what is wrong, what would be right. No I/O.
+
+A value is repeated only where it can hold no secret.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection
+from typing import get_args
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS, Location
+from ctsync.config.settings import Settings
+from ctsync.config.values import nearest
+
+_HEADER = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.\s-]+?)\s*\]")
+_KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
+# these are about what holds settings, not about a setting: their value stays unsaid
+_SHAPES = {
+    "model_type": "must be a section of settings",
+    "model_attributes_type": "must be a section of settings",
+    "dict_type": "must be a table of keys and values",
+    "tuple_type": "must be a list, in [ ]",
+}
+
+
+def sentence(error: ErrorDetails) -> str:
+    """What one of pydantic's errors says, in our words."""
+    kind, where = error["type"], error["loc"]
+    if kind == "extra_forbidden":
+        return f"there is no such setting; {nearest(str(where[-1]), _keys_beside(where))}"
+    if kind == "missing":
+        return "is missing"
+    if kind in _SHAPES:
+        return _SHAPES[kind]
+    if kind == "value_error":
+        return str(error["ctx"]["error"])
+    said = error["msg"].replace("Input should be", "must be").replace("String should", "must")
+    given = error["input"]
+    may_be_secret = (where[0], where[-1]) in SECRET_KEYS + HIDDEN_KEYS
+    if may_be_secret or not isinstance(given, str | int | float):
+        return said
+    return f"{said}, not {given!r}"
+
+
+def label(where: Location) -> str:
+    """The name of a place: registry.url, or watches#2.trials#1, counted from 1."""
+    steps = [f"#{step + 1}" if isinstance(step, int) else f".{step}" for step in where]
+    return "".join(step for step in steps if step != ".[key]").removeprefix(".")
+
+
+def line_of(text: str, where: Location) -> int | None:
+    """The line of a TOML text on which a place, or what holds it, stands; None if nowhere.
+
+    Good enough to point a person there: a TOML parser keeps no line numbers.
+    """
+    tables: Counter[str] = Counter()
+    held: Location = ()
+    here: Location
+    best: tuple[int, int | None] = (0, None)
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := _HEADER.match(line):
+            names = [name.strip() for name in header[2].split(".")]
+            if header[1]:
+                tables[names[0]] += 1
+            item = (tables[names[0]] - 1,) if tables[names[0]] else ()
+            here = held = (names[0], *item, *names[1:])
+        elif key := _KEY.match(line):
+            here = (*held, *key[1].split("."))
+        else:
+            continue
+        if len(here) > best[0] and where[: len(here)] == here:
+            best = (len(here), number)
+    return best[1]
+
+
+def _keys_beside(where: Location) -> Collection[str]:
+    """The keys that are known where an unknown one stands."""
+    model: type[BaseModel] = Settings
+    for step in where[:-1]:
+        field = model.model_fields.get(str(step))
+        inner = (field.annotation, *get_args(field.annotation)) if field else ()
+        models = [one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)]
+        model = models[0] if models else model
+    return model.model_fields

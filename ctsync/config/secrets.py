@@ -1,0 +1,124 @@
+"""Secrets are named in the config file and stand elsewhere; here the names are followed.
+
+A secret is written as one of
+    env:NAME          an environment variable
+    file:PATH         a file that only its owner may read
+    credential:NAME   a systemd credential (LoadCredential= in the unit)
+and never as itself, except in an environment variable of ctsync's own. What it says is in no
+message of this module.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+# keys whose value is always a secret, and keys whose value may carry one
+SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
+HIDDEN_KEYS = (("channels", "url"), ("monitor", "ping_url"), ("database", "url"))
+
+_REFERENCE = re.compile(r"(env|file|credential):(?!//)(.+)\Z", re.DOTALL)
+# where an empty text would be wrong by itself
+_UNAVAILABLE = {("channels", "url"): "unavailable://secret"}
+_HOW = '"env:NAME", "file:/path" or "credential:NAME"'
+
+Table = dict[str, Any]
+Location = tuple[str | int, ...]
+Report = Callable[[Location, str], None]
+
+
+class BadSecret(ValueError):
+    """A secret that cannot be had; says what to do about it."""
+
+
+def secret_values(table: Table) -> Iterator[tuple[Location, Table, str]]:
+    """Every place of a config table that may hold a secret: its location, its table, its key."""
+    for section, key in SECRET_KEYS + HIDDEN_KEYS:
+        held = table.get(section)
+        items = list(enumerate(held)) if isinstance(held, list) else [(None, held)]
+        for number, item in items:
+            if isinstance(item, dict) and isinstance(item.get(key), str):
+                yield (section, key) if number is None else (section, number, key), item, key
+
+
+def follow(
+    table: Table,
+    *,
+    env: Mapping[str, str],
+    base: Path | None,
+    plain: bool,
+    required: bool,
+    report: Report,
+) -> None:
+    """Put each secret in the place of its name; what is wrong is reported and left out.
+
+    `plain` says whether secrets may stand in this table as themselves, `base` is the directory
+    that relative paths start from. Unless `required`, a secret that cannot be had is no problem
+    (but the database's own always is).
+    """
+    for where, item, key in secret_values(table):
+        text, place = item[key], (str(where[0]), key)
+        if named := _REFERENCE.match(text):
+            try:
+                item[key] = _read(named[1], named[2], env, base or Path())
+            except BadSecret as bad:
+                item[key] = _UNAVAILABLE.get(place, "")
+                if required or place == ("database", "url"):
+                    report(where, str(bad))
+        elif not plain and _is_secret(place, text):
+            item[key] = _UNAVAILABLE.get(place, "")
+            report(where, f"a secret must not stand in this file; write {key} = {_HOW}")
+
+
+def _is_secret(place: tuple[str, str], text: str) -> bool:
+    """Whether text that names no other place must be held for a secret."""
+    if not text:
+        return False
+    if place in SECRET_KEYS:
+        return True
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return False
+    return parts.password is not None or "password=" in parts.query.lower()
+
+
+def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
+    if kind == "env":
+        found = env.get(name, "")
+        if not found:
+            raise BadSecret(
+                f"there is no {name} in the environment; set it, or use another of {_HOW}"
+            )
+        return found
+    if kind == "file":
+        return _read_file(base / Path(name).expanduser(), private=True)
+    directory = env.get("CREDENTIALS_DIRECTORY")
+    if not directory:
+        raise BadSecret(
+            "no systemd credentials here: the unit needs LoadCredential=, see systemd.exec(5)"
+        )
+    if Path(name).name != name:
+        raise BadSecret("the name of a credential holds no slash")
+    # systemd guards these itself, by an access list that the mode bits do not show
+    return _read_file(Path(directory) / name, private=False)
+
+
+def _read_file(path: Path, *, private: bool) -> str:
+    try:
+        mode = path.stat().st_mode
+        if private and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+            raise BadSecret(f"others may read {path}; run `chmod 600 {path}`")
+        found = path.read_text(encoding="utf-8").strip("\r\n")
+    except UnicodeDecodeError:
+        raise BadSecret(f"{path} is not UTF-8 text") from None
+    except OSError as failed:
+        raise BadSecret(f"cannot read {path}: {failed.strerror}") from None
+    if not found:
+        raise BadSecret(f"{path} is empty")
+    return found

@@ -1,0 +1,208 @@
+"""What can be set: one frozen model a section, each key with its default and its limits. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from ctsync.config.places import default_database_url
+from ctsync.config.values import (
+    Address,
+    ChannelUrl,
+    ClockTime,
+    Cron,
+    DatabaseUrl,
+    FilePath,
+    HttpHeaderText,
+    Line,
+    Name,
+    PingUrl,
+    Positive,
+    RegistryUrl,
+    Rules,
+    Trial,
+    Zone,
+    nearest,
+)
+from ctsync.model import Level
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+
+
+class _Section(BaseModel):
+    """What all sections share: frozen, no unknown key, no value of theirs in an error."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        str_strip_whitespace=True,
+    )
+
+
+class DatabaseSettings(_Section):
+    """Where the versions are kept."""
+
+    url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL for a person's eyes: *** for the password, and no options, which may hold one."""
+        if not self.url.startswith("postgresql"):
+            return self.url
+        parts = urlsplit(self.url)
+        user, at, host = parts.netloc.rpartition("@")
+        masked = re.sub(":.*", ":***", user, flags=re.DOTALL)
+        return parts._replace(netloc=masked + at + host, query="", fragment="").geturl()
+
+
+class RegistrySettings(_Section):
+    """Where trials come from, and how gently they are asked for."""
+
+    url: RegistryUrl = "https://clinicaltrials.gov/api"
+    requests_per_second: Annotated[float, Field(gt=0, le=10)] = 1.0
+    burst: Annotated[int, Field(ge=1, le=20)] = 3
+    deadline_seconds: Positive = 60.0
+    max_megabytes: Positive = 64.0
+    retry_seconds: Annotated[float, Field(ge=0)] = 120.0
+    contact: HttpHeaderText = ""
+
+
+class ScheduleSettings(_Section):
+    """When the daemon syncs; `interval_minutes`, where set, is used in place of `cron`."""
+
+    cron: Cron = "0 10,13,15 * * 1-5"
+    interval_minutes: Annotated[int, Field(ge=1)] | None = None
+    timezone: Zone = "UTC"
+
+
+class LogSettings(_Section):
+    """What is written about the work; `events` says where the log channel puts the changes."""
+
+    format: Literal["text", "json"] = "text"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    file: FilePath | None = None
+    max_megabytes: Positive = 10.0
+    keep: Annotated[int, Field(ge=0, le=1000)] = 5
+    events: Literal["stderr", "file", "off"] = "stderr"
+
+
+class SmtpSettings(_Section):
+    """The mail server; an empty `password` means that none was set."""
+
+    host: Name
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default_factory=lambda read: _PORTS[read.get("security", "starttls")]
+    )
+    username: Line = ""
+    password: SecretStr = SecretStr("")
+    sender: Address
+    ca_file: FilePath | None = None
+
+
+class WatchSettings(_Section):
+    """Trials followed under one name; `rules` are thresholds of this watch alone."""
+
+    name: Name
+    trials: tuple[Trial, ...] = ()
+    org_ids: tuple[Name, ...] = ()
+    query: dict[Name, Name] = {}
+    rules: Rules = {}
+
+
+class RecipientSettings(_Section):
+    """Who gets mail; no `watches` means all of them."""
+
+    email: Address
+    watches: tuple[Name, ...] = ()
+    cadence: Literal["immediate", "daily", "weekly"] = "immediate"
+    at: ClockTime = "08:00"
+    timezone: Zone = "UTC"
+    minimum_level: Level = Level.ROUTINE
+    layout: Literal["digest", "per-trial"] = "digest"
+
+
+class ChannelSettings(_Section):
+    """Another way out: an apprise URL or a webhook; no `watches` means all of them."""
+
+    name: Name
+    url: ChannelUrl
+    secret: SecretStr = SecretStr("")
+    watches: tuple[Name, ...] = ()
+    minimum_level: Level = Level.ROUTINE
+
+
+class MonitorSettings(_Section):
+    """Who is told that ctsync is alive; an empty `ping_url` means nobody."""
+
+    ping_url: PingUrl = SecretStr("")
+
+
+class Settings(BaseSettings):
+    """All settings, checked; `path` says which file they were read from.
+
+    Made from arguments alone: the file and the environment are read by `load`.
+    """
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        env_prefix="CTSYNC_",
+        env_nested_delimiter="__",
+    )
+
+    database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    registry: RegistrySettings = RegistrySettings()
+    schedule: ScheduleSettings = ScheduleSettings()
+    rules: Rules = {}
+    log: LogSettings = LogSettings()
+    smtp: SmtpSettings | None = None
+    watches: tuple[WatchSettings, ...] = ()
+    recipients: tuple[RecipientSettings, ...] = ()
+    channels: tuple[ChannelSettings, ...] = ()
+    monitor: MonitorSettings = MonitorSettings()
+
+    _path: Path | None = PrivateAttr(default=None)
+
+    @property
+    def path(self) -> Path | None:
+        """The config file they were read from, or None."""
+        return self._path
+
+    def unknown_watches(self, stored: Collection[str] = ()) -> Iterator[str]:
+        """One line for each watch that a recipient or channel names and nobody follows.
+
+        `stored` are the names of the watches added by `watch add`: only together with them is
+        it known which names are wrong.
+        """
+        known = {watch.name for watch in self.watches} | set(stored)
+        named = {
+            **{f"recipients#{n}": one.watches for n, one in enumerate(self.recipients, 1)},
+            **{f"channels#{n}": one.watches for n, one in enumerate(self.channels, 1)},
+        }
+        for who, watches in named.items():
+            for name in watches:
+                if name not in known:
+                    hint = nearest(name, known) if known else "`ctsync watch add` adds one"
+                    yield f"{who}.watches: there is no watch {name!r}; {hint}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003  the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments alone."""
+        return (init_settings,)

@@ -1,0 +1,183 @@
+"""The kinds of value a setting can have, each with its check. No I/O.
+
+A check speaks of the value alone; where it stood is the business of `reading`. No message
+repeats a value that may hold a secret.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import zoneinfo
+from collections.abc import Collection
+from datetime import time
+from email.headerregistry import HeaderRegistry
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from ctsync.errors import BadNctId
+from ctsync.model import NctId, parse_nct_id
+
+_POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
+# what five fields of a cron expression may be written with; the daemon's scheduler reads the rest
+_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,#-]+\Z", re.ASCII)
+
+
+def nearest(word: str, known: Collection[str]) -> str:
+    """Words that lead from a wrong name to the right one: the nearest, else all there are."""
+    if close := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
+        return f"did you mean {close[0]}?"
+    return f"known are: {', '.join(sorted(known))}"
+
+
+def _one_line(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds a line break or another character that cannot be printed")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text:
+        raise ValueError("must not be empty")
+    return _one_line(text)
+
+
+def _ascii_line(text: str) -> str:
+    if not text.isascii():
+        raise ValueError("must be plain ASCII: it is sent in an HTTP header")
+    return _one_line(text)
+
+
+def _address(text: str) -> str:
+    """One mail address, with or without a display name."""
+    header: Any = HeaderRegistry()("to", _one_line(text))  # a class made for the header's name
+    found = header.addresses
+    if header.defects or len(found) != 1 or not found[0].username or not found[0].domain:
+        raise ValueError(f"{text!r} is not one mail address; write name@example.org")
+    return text
+
+
+def _zone(name: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        hint = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        example = f"did you mean {hint[0]}?" if hint else "write one such as Europe/Berlin"
+        raise ValueError(f"{name!r} is not a time zone; {example}") from None
+    return name
+
+
+def _cron(text: str) -> str:
+    fields = text.split()
+    if len(fields) != 5:
+        raise ValueError(
+            f"a cron expression has 5 fields (minute hour day month weekday), not {len(fields)}"
+        )
+    for field in fields:
+        if not _CRON_FIELD.match(field):
+            raise ValueError(f"{field!r} is not a field of a cron expression")
+    return " ".join(fields)
+
+
+def _clock_time(text: str) -> str:
+    try:
+        hour_and_minute = time.fromisoformat(text)
+    except ValueError:
+        hour_and_minute = None
+    if hour_and_minute is None or not re.fullmatch(r"\d{2}:\d{2}", text):
+        raise ValueError(f"{text!r} is not a time of day; write one such as 08:00")
+    return text
+
+
+def _trial(text: str) -> NctId:
+    try:
+        return parse_nct_id(text)
+    except BadNctId as bad:
+        raise ValueError(str(bad)) from None
+
+
+def _web_url(text: str) -> str:
+    """An http or https address without user or password; a slash at its end is dropped."""
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018  reading it is what checks it
+    except ValueError:
+        raise ValueError("is not a web address") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "\\" in text:
+        raise ValueError("must be a web address that begins with https:// or http://")
+    if parts.username is not None:
+        raise ValueError("must not hold a user name or password")
+    return _one_line(text).rstrip("/")
+
+
+def _registry_url(text: str) -> str:
+    url = _web_url(text)
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("must end with the path: leave out what follows ? or #")
+    if url.endswith(("/v2", "/int")):
+        raise ValueError("must end before /v2 or /int: ctsync adds them itself")
+    return url
+
+
+def _database_url(text: str) -> str:
+    if found := _POSTGRESQL.match(text):
+        try:
+            urlsplit(text).port  # noqa: B018  reading it is what checks it
+        except ValueError:
+            raise ValueError("is not a database URL: check its host and port") from None
+        return "postgresql+psycopg://" + text[found.end() :]
+    if not text.startswith("sqlite:"):
+        raise ValueError(
+            "must begin with sqlite:/// and a path, or with postgresql+psycopg://user@host/name"
+        )
+    path = text.removeprefix("sqlite:///")
+    if path in {text, "", ":memory:"}:
+        raise ValueError("must name a file, as in sqlite:////var/lib/ctsync/ctsync.db")
+    return f"sqlite:///{Path(path).expanduser().as_posix()}" if path.startswith("~") else text
+
+
+def _channel_url(secret: SecretStr) -> SecretStr:
+    if not re.match(r"[A-Za-z][A-Za-z0-9+.-]*://\S", secret.get_secret_value()):
+        raise ValueError("must be a URL: https://… for a webhook, or one of apprise's")
+    return secret
+
+
+def _ping_url(secret: SecretStr) -> SecretStr:
+    if secret:
+        _web_url(secret.get_secret_value())
+    return secret
+
+
+def _thresholds(rules: dict[str, float]) -> dict[str, float]:
+    if not rules:
+        return rules
+    # the rule table is only needed where a threshold is set
+    from ctsync.record.rules import Thresholds  # noqa: PLC0415
+
+    known = Thresholds.__dataclass_fields__
+    wrong = [
+        f"no threshold {name!r}; {nearest(name, known)}" for name in rules if name not in known
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return rules
+
+
+Line = Annotated[str, AfterValidator(_one_line)]
+Name = Annotated[str, AfterValidator(_name), Field(max_length=100)]
+HttpHeaderText = Annotated[str, AfterValidator(_ascii_line), Field(max_length=200)]
+Address = Annotated[str, AfterValidator(_address)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Cron = Annotated[str, AfterValidator(_cron)]
+ClockTime = Annotated[str, AfterValidator(_clock_time)]
+FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
+Trial = Annotated[NctId, AfterValidator(_trial)]
+Rules = Annotated[dict[str, float], AfterValidator(_thresholds)]
+RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]
+PingUrl = Annotated[SecretStr, AfterValidator(_ping_url)]
+Positive = Annotated[float, Field(gt=0)]
