@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -65,14 +65,15 @@ class _Bodies:
 class View:
     """The registry as it stands on one load; the studies stay as they were when it was taken.
 
-    `reload` counts the data reloads so far: what was begun on one view cannot go on in another.
+    `listings` keeps what was searched for already. `reload` counts the data reloads so far:
+    what was begun on one view cannot go on in another.
     """
 
     def __init__(self, load: datetime, reload: int, bodies: Mapping[NctId, bytes]) -> None:
         self.load = load
         self.reload = reload
+        self.listings: dict[Hashable, list[NctId]] = {}
         self._bodies = bodies
-        self._studies: dict[NctId, JsonObject] = {}
         self._aliases: dict[NctId, NctId] | None = None
 
     @property
@@ -81,12 +82,9 @@ class View:
         return self._bodies.keys()
 
     def study(self, nct_id: NctId) -> JsonObject | None:
-        """The study under its canonical id, stamped with this load's day; not to be changed."""
-        if nct_id not in self._bodies:
-            return None
-        if nct_id not in self._studies:
-            self._studies[nct_id] = _stamped(self._bodies[nct_id], self.load)
-        return self._studies[nct_id]
+        """The study under its canonical id, stamped with this load's day."""
+        body = self._bodies.get(nct_id)
+        return None if body is None else _stamped(body, self.load)
 
     def canonical(self, nct_id: NctId) -> NctId | None:
         """The id a study answers under: its own, or that of the study that took over its id."""

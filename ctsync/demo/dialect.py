@@ -19,10 +19,11 @@ from ctsync.demo.exchange import (
     bad_format,
     front_page,
     json_reply,
-    unknown_parameter,
     unsupported,
 )
-from ctsync.demo.listing import check_format, list_studies
+from ctsync.demo.listing import list_studies
+from ctsync.demo.parameters import check_format, check_names, read_fields
+from ctsync.demo.pieces import select
 from ctsync.errors import BadNctId
 from ctsync.model import parse_nct_id
 
@@ -91,8 +92,7 @@ def _check_own_names(request: Request, allowed: frozenset[str] = frozenset()) ->
     for name in request.params:
         if name.startswith(("query.", "filter.", "postFilter.")):
             raise Refusal(f"Invalid prefix in parameter name: {name}")
-        if name not in allowed:
-            raise unknown_parameter(name)
+    check_names(request.params, allowed)
 
 
 def _version(view: View, request: Request) -> Reply:
@@ -115,6 +115,4 @@ def _study(view: View, request: Request, asked: str) -> Reply:
         # the query string is dropped, so the one who follows gets the whole record
         location = f"/api/v2/studies/{canonical}"
         return Reply(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": location})
-    if "fields" in request.params:
-        raise unsupported("the parameter `fields`")
-    return json_reply(view.study(canonical))
+    return json_reply(select(view.study(canonical), read_fields(request.params) or {}))

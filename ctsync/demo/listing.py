@@ -6,23 +6,27 @@ import base64
 import hashlib
 import struct
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from ctsync.demo.catalogue import View
-from ctsync.demo.exchange import (
-    JSON,
-    Refusal,
-    Reply,
-    Request,
-    bad_format,
-    bad_item,
-    bad_value,
-    unknown_parameter,
-    unsupported,
+from ctsync.demo.exchange import JSON, Refusal, Reply, Request, bad_format, unsupported
+from ctsync.demo.parameters import (
+    Parameters,
+    SortKey,
+    check_format,
+    check_names,
+    read_boolean,
+    read_fields,
+    read_ids,
+    read_size,
+    read_sort,
+    read_values,
 )
+from ctsync.demo.pieces import pieces, select
+from ctsync.demo.query import Test, parse
 from ctsync.errors import BadNctId
 from ctsync.model import JsonObject, NctId, parse_nct_id
 
@@ -34,49 +38,32 @@ DATA_CHANGED = (
     "Please, start over from the first page."
 )
 
-_QUERIES = frozenset(
-    {"query.cond", "query.term", "query.locn", "query.titles", "query.intr", "query.outc"}
-    | {"query.spons", "query.lead", "query.id", "query.patient"}
+_QUERIES = {
+    "query.cond": "ConditionSearch",
+    "query.term": "BasicSearch",
+    "query.locn": "LocationSearch",
+    "query.titles": "TitleSearch",
+    "query.intr": "InterventionSearch",
+    "query.outc": "OutcomeSearch",
+    "query.spons": "SponsorSearch",
+    "query.lead": "LeadSponsorName",
+    "query.id": "IdSearch",
+}
+_FILTERS_BY_ID = ("filter.ids", "postFilter.ids")
+_FILTERS = (
+    *("filter.overallStatus", "filter.advanced"),
+    *("postFilter.overallStatus", "postFilter.advanced"),
 )
-_FILTERS = frozenset(
-    f"{prefix}.{name}"
-    for prefix in ("filter", "postFilter")
-    for name in ("overallStatus", "geo", "ids", "advanced", "synonyms")
+_NOT_SERVED = frozenset(
+    {"query.patient", "filter.geo", "filter.synonyms", "postFilter.geo", "postFilter.synonyms"}
+    | {"aggFilters", "geoDecay"}
 )
-_PARAMETERS = (
-    _QUERIES
-    | _FILTERS
-    | {"format", "markupFormat", "aggFilters", "geoDecay"}
-    | {"fields", "sort", "countTotal", "pageSize", "pageToken"}
-)
+_SELECTING = frozenset({*_QUERIES, *_FILTERS, *_FILTERS_BY_ID, *_NOT_SERVED, "sort"})
+_PARAMETERS = _SELECTING | {
+    *("format", "markupFormat", "fields", "countTotal", "pageSize", "pageToken"),
+}
 _PAGE_TOKEN = struct.Struct(">IIQ")
 _SEAL_BYTES = 20
-
-
-def split_list(text: str) -> list[str]:
-    """The items of a comma- or pipe-separated list, empty ones too."""
-    return text.replace("|", ",").split(",")
-
-
-def check_names(params: Mapping[str, str], allowed: frozenset[str]) -> None:
-    """Refuse the first parameter that the endpoint does not know."""
-    for name in params:
-        if name not in allowed:
-            raise unknown_parameter(name)
-
-
-def check_format(params: Mapping[str, str], formats: Sequence[str]) -> None:
-    """Take JSON with Markdown texts, refuse what is no format, admit what is not served."""
-    wanted = params.get("format", "json")
-    if wanted not in formats:
-        raise bad_value("format", wanted)
-    if wanted != "json":
-        raise unsupported(f"the format `{wanted}`")
-    markup = params.get("markupFormat", "markdown")
-    if markup not in ("markdown", "legacy"):
-        raise bad_value("markupFormat", markup)
-    if markup == "legacy":
-        raise unsupported("the markup format `legacy`")
 
 
 def list_studies(view: View, request: Request) -> Reply:
@@ -84,44 +71,77 @@ def list_studies(view: View, request: Request) -> Reply:
     params = request.params
     check_names(params, _PARAMETERS)
     check_format(params, ("json", "csv"))
+    kept = read_fields(params)
     page = _page_asked_for(params, view)
-    want_total = _read_boolean(params, "countTotal") and page.number == 1
-    rows = _in_registry_order(view, _matching(view, params))
+    want_total = read_boolean(params, "countTotal") and page.number == 1
+    rows = _rows(view, params)
     start = max(0, page.start + request.shift)
     shown = rows[start : start + page.size]
     # there is no looking ahead: a full page has a next one, which may be empty
     next_page = _Token(view.reload, page.number + 1, start + page.size)
     token = next_page.write() if len(shown) == page.size else None
-    studies = [view.study(nct_id) for nct_id in shown]
+    studies = [select(view.study(nct_id), kept or {}) for nct_id in shown]
     return _render(studies, total=len(rows) if want_total else None, token=token)
 
 
-def _matching(view: View, params: Mapping[str, str]) -> list[NctId]:
+def _rows(view: View, params: Parameters) -> list[NctId]:
+    """The ids that match, in order; kept by the view, so that a later page costs no new search."""
+    key = tuple(sorted((k, v) for k, v in params.items() if k in _SELECTING))
+    if key not in view.listings:
+        keys = read_sort(params)
+        rows = _in_registry_order(view, _matching(view, params))
+        for sort_key in reversed(keys):
+            rows = _sorted(view, rows, sort_key)
+        view.listings[key] = rows
+    return view.listings[key]
+
+
+def _matching(view: View, params: Parameters) -> list[NctId]:
     for name in params:
-        if name in _QUERIES or name in ("aggFilters", "geoDecay", "fields", "sort"):
+        if name in _NOT_SERVED:
             raise unsupported(f"the parameter `{name}`")
-    matching = set(view.ids)
-    for name in _FILTERS:
-        if name in params:
-            if not name.endswith("ids"):
-                raise unsupported(f"the parameter `{name}`")
-            matching &= _ids_asked_for(view, name, params[name])
-    return list(matching)
+    asked = [_nct_ids_only(params[name]) for name in _QUERIES if name in params]
+    ids = [some for some in asked if some]
+    tests = [
+        parse(params[name], default_area=searched, where=f"parameter `{name}`")
+        for name, searched in _QUERIES.items()
+        if name in params and not _nct_ids_only(params[name])
+    ]
+    filter_ids = [read_ids(params, name) for name in _FILTERS_BY_ID if name in params]
+    filter_tests = [_filter(params, name) for name in _FILTERS if name in params]
+    if not ids:
+        # a query of nothing but NCT ids switches the filters off, as documented
+        ids, tests = filter_ids, tests + filter_tests
+    found = set(view.ids)
+    for wanted in ids:
+        # an id that is an alias finds the study that took it over
+        found &= {view.canonical(nct_id) or nct_id for nct_id in wanted}
+    if not tests:
+        return list(found)
+    return [n for n in found if (study := view.study(n)) and all(test(study) for test in tests)]
 
 
-def _ids_asked_for(view: View, name: str, text: str) -> set[NctId]:
-    """The canonical ids of those asked for that are shown, aliases followed."""
-    found = set()
-    for number, item in enumerate(split_list(text), start=1):
-        try:
-            if item != item.strip():
-                raise bad_item(number, name)
-            canonical = view.canonical(parse_nct_id(item))
-        except BadNctId:
-            raise bad_item(number, name) from None
-        if canonical is not None:
-            found.add(canonical)
-    return found
+def _nct_ids_only(text: str) -> list[NctId]:
+    """The ids of a query that holds nothing else, with commas or spaces between; or none."""
+    try:
+        return [parse_nct_id(word) for word in text.replace(",", " ").split()]
+    except BadNctId:
+        return []
+
+
+def _filter(params: Parameters, name: str) -> Test:
+    if name.endswith("advanced"):
+        return parse(params[name], default_area="BasicSearch", where="advanced filter")
+    status = pieces()["OverallStatus"]
+    allowed = set(read_values(params, name, status.values))
+    return lambda study: not allowed.isdisjoint(status.of(study))
+
+
+def _sorted(view: View, rows: list[NctId], key: SortKey) -> list[NctId]:
+    values = {nct_id: key.piece.of(view.study(nct_id) or {}) for nct_id in rows}
+    having = [nct_id for nct_id in rows if values[nct_id]]
+    lacking = [nct_id for nct_id in rows if not values[nct_id]]
+    return sorted(having, key=lambda nct_id: values[nct_id][0], reverse=key.descending) + lacking
 
 
 def _in_registry_order(view: View, ids: Sequence[NctId]) -> list[NctId]:
@@ -137,11 +157,8 @@ class _Page:
     size: int
 
 
-def _page_asked_for(params: Mapping[str, str], view: View) -> _Page:
-    size_text = params.get("pageSize", "0")
-    if not (size_text.isascii() and size_text.isdigit()):
-        raise bad_format("pageSize")
-    size = min(int(size_text) or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
+def _page_asked_for(params: Parameters, view: View) -> _Page:
+    size = min(read_size(params, "pageSize") or DEFAULT_PAGE_SIZE, LARGEST_PAGE_SIZE)
     if "pageToken" not in params:
         return _Page(1, 0, size)
     token = _Token.read(params["pageToken"])
@@ -178,7 +195,7 @@ def _seal(packed: bytes) -> bytes:
     return hashlib.sha256(packed).digest()[:_SEAL_BYTES]
 
 
-def page_number(params: Mapping[str, str]) -> int:
+def page_number(params: Parameters) -> int:
     """Which page of a listing is asked for, from 1; 0 where its token cannot be read."""
     if "pageToken" not in params:
         return 1
@@ -186,13 +203,6 @@ def page_number(params: Mapping[str, str]) -> int:
         return _Token.read(params["pageToken"]).number
     except Refusal:
         return 0
-
-
-def _read_boolean(params: Mapping[str, str], name: str) -> bool:
-    text = params.get(name, "false")
-    if text not in ("true", "false"):
-        raise bad_format(name)
-    return text == "true"
 
 
 def _render(studies: Sequence[JsonObject | None], *, total: int | None, token: str | None) -> Reply:
