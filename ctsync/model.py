@@ -297,6 +297,17 @@ class State(StrEnum):
     MOVED = "moved"
 
 
+class Verdict(StrEnum):
+    """How a run ended; RUNNING that is never followed by another word was cut off."""
+
+    RUNNING = "running"
+    OK = "ok"
+    PARTIAL = "partial"
+    MIXED = "mixed"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The newest stored version of a trial, as far as deciding needs it.

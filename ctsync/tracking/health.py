@@ -1,0 +1,156 @@
+"""Whether ctsync is well: what `status` says and ends with; pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from ctsync.model import Verdict
+
+STALE_AFTER_BUSINESS_HOURS = 30
+"""A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
+
+NOT_REFRESHED_AFTER_BUSINESS_DAYS = 2
+OVERDUE_AFTER = timedelta(hours=24)
+
+
+class Condition(StrEnum):
+    """One word for the whole, from best to worst."""
+
+    OK = "ok"
+    PARTIAL = "partial"
+    STALE = "stale"
+    FAILED = "failed"
+    OVERDUE = "overdue"
+    IDLE = "idle"
+
+
+_EXIT_CODES = {
+    Condition.OK: 0,
+    Condition.IDLE: 0,
+    Condition.PARTIAL: 3,
+    Condition.STALE: 3,
+    Condition.FAILED: 4,
+    Condition.OVERDUE: 7,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What health needs of a run."""
+
+    finished: datetime | None
+    verdict: Verdict
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What is known at one moment: runs, the newest load, failures and waiting messages.
+
+    `last` is the newest run of any end, `last_whole` when the newest that checked everything
+    ended; `oldest_waiting` is when the oldest unsent delivery fell due.
+    """
+
+    watched: int
+    last: LastRun | None
+    last_whole: datetime | None
+    newest_load: datetime | None
+    failures: int
+    oldest_waiting: datetime | None
+    parked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The condition, the exit code a monitor reads, and a sentence for each reason."""
+
+    condition: Condition
+    reasons: tuple[str, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 well, 3 partial or stale, 4 failed, 7 a delivery overdue."""
+        return _EXIT_CODES[self.condition]
+
+
+def assess(standing: Standing, now: datetime) -> Health:
+    """Judge a standing; the worst reason gives the condition, and every reason is told."""
+    found = [*_run_reasons(standing, now), *_delivery_reasons(standing, now)]
+    if not found:
+        return Health(Condition.OK, ())
+    order = [
+        Condition.OVERDUE,
+        Condition.FAILED,
+        Condition.STALE,
+        Condition.PARTIAL,
+        Condition.IDLE,
+        Condition.OK,
+    ]
+    worst = min((condition for condition, _ in found), key=order.index)
+    return Health(worst, tuple(reason for _, reason in found))
+
+
+def _run_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition, str]]:
+    if standing.watched == 0:
+        return [(Condition.IDLE, "nothing is watched")]
+    if standing.last is None:
+        return [(Condition.STALE, "no sync has run yet")]
+    found: list[tuple[Condition, str]] = []
+    last = standing.last
+    if last.verdict is Verdict.FAILED:
+        found.append((Condition.FAILED, f"the last sync failed: {last.error or 'no reason kept'}"))
+    elif last.verdict in (Verdict.PARTIAL, Verdict.MIXED):
+        found.append((Condition.PARTIAL, "the last sync could not check everything"))
+    elif last.verdict is Verdict.RUNNING:
+        found.append((Condition.PARTIAL, "a sync is running, or was cut off"))
+    whole = standing.last_whole
+    if whole is None or business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
+        since = f"since {whole:%Y-%m-%d %H:%M}Z" if whole else "ever"
+        found.append((Condition.STALE, f"no sync has checked everything {since}"))
+    if standing.failures:
+        found.append((Condition.PARTIAL, f"{standing.failures} trials could not be checked"))
+    load = standing.newest_load
+    if load is not None and business_days(load.date(), now.date()) > (
+        NOT_REFRESHED_AFTER_BUSINESS_DAYS
+    ):
+        # the registry's doing, not ours: told, but no alarm
+        found.append((Condition.OK, f"registry not refreshed since {load:%Y-%m-%d %H:%M}Z"))
+    return found
+
+
+def _delivery_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition, str]]:
+    found: list[tuple[Condition, str]] = []
+    waiting = standing.oldest_waiting
+    if waiting is not None and now - waiting > OVERDUE_AFTER:
+        found.append((Condition.OVERDUE, f"a delivery waits since {waiting:%Y-%m-%d %H:%M}Z"))
+    if standing.parked:
+        found.append(
+            (Condition.OVERDUE, f"{standing.parked} deliveries are parked; see: ctsync outbox list")
+        )
+    return found
+
+
+def business_days(start: date, end: date) -> int:
+    """Weekdays after `start` up to and including `end`; 0 where end is not later."""
+    days = max((end - start).days, 0)
+    weeks, rest = divmod(days, 7)
+    return weeks * 5 + sum(
+        (start + timedelta(days=weeks * 7 + step)).weekday() < 5 for step in range(1, rest + 1)
+    )
+
+
+def business_hours(start: datetime, end: datetime) -> float:
+    """Hours between two times that do not fall on a Saturday or Sunday, UTC."""
+    if end <= start:
+        return 0.0
+    midnight_after = datetime.combine(start.date() + timedelta(days=1), datetime.min.time(), UTC)
+    if end <= midnight_after:
+        return (end - start).total_seconds() / 3600 if start.weekday() < 5 else 0.0
+    head = business_hours(start, midnight_after - timedelta(microseconds=1))
+    last_midnight = datetime.combine(end.date(), datetime.min.time(), UTC)
+    tail = (end - last_midnight).total_seconds() / 3600 if end.weekday() < 5 else 0.0
+    whole_days = business_days(start.date(), end.date() - timedelta(days=1))
+    return head + whole_days * 24 + tail

@@ -1,0 +1,119 @@
+"""What `status` says, and when it alarms."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.model import Verdict
+from ctsync.tracking.health import (
+    Condition,
+    LastRun,
+    Standing,
+    assess,
+    business_days,
+    business_hours,
+)
+
+MONDAY = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
+WELL = Standing(
+    watched=3,
+    last=LastRun(MONDAY, Verdict.OK, None),
+    last_whole=MONDAY,
+    newest_load=MONDAY - timedelta(hours=1),
+    failures=0,
+    oldest_waiting=None,
+    parked=0,
+)
+
+
+def test_a_fresh_whole_run_is_well() -> None:
+    health = assess(WELL, MONDAY + timedelta(hours=3))
+    assert (health.condition, health.reasons, health.exit_code) == (Condition.OK, (), 0)
+
+
+def test_a_weekend_without_a_run_is_no_alarm() -> None:
+    friday = replace(WELL, last_whole=MONDAY - timedelta(days=3), newest_load=MONDAY)
+    assert assess(friday, MONDAY + timedelta(hours=4)).condition is Condition.OK
+
+
+def test_two_working_days_without_a_whole_run_are_stale() -> None:
+    health = assess(WELL, MONDAY + timedelta(days=2))
+    assert health.condition is Condition.STALE
+    assert health.exit_code == 3
+    assert health.reasons[0] == "no sync has checked everything since 2026-03-09 10:30Z"
+
+
+def test_a_failed_run_says_why_and_alarms() -> None:
+    failed = replace(WELL, last=LastRun(MONDAY, Verdict.FAILED, "EdgeRefused: 403"))
+    health = assess(failed, MONDAY)
+    assert health.exit_code == 4
+    assert "EdgeRefused: 403" in health.reasons[0]
+
+
+def test_a_partial_run_is_told_as_partial() -> None:
+    partial = replace(WELL, last=LastRun(MONDAY, Verdict.PARTIAL, None), failures=2)
+    health = assess(partial, MONDAY)
+    assert health.condition is Condition.PARTIAL
+    assert "2 trials could not be checked" in health.reasons
+
+
+def test_an_overdue_delivery_outranks_everything() -> None:
+    late = replace(
+        WELL,
+        last=LastRun(MONDAY, Verdict.FAILED, "x"),
+        oldest_waiting=MONDAY - timedelta(days=2),
+    )
+    assert assess(late, MONDAY).exit_code == 7
+
+
+def test_a_delivery_a_few_hours_old_is_not_overdue() -> None:
+    waiting = replace(WELL, oldest_waiting=MONDAY - timedelta(hours=5))
+    assert assess(waiting, MONDAY).condition is Condition.OK
+
+
+def test_a_registry_that_stands_still_is_told_and_is_no_fault_of_ours() -> None:
+    still = replace(WELL, newest_load=MONDAY - timedelta(days=7))
+    health = assess(still, MONDAY)
+    assert health.exit_code == 0
+    assert health.reasons == ("registry not refreshed since 2026-03-02 10:30Z",)
+
+
+def test_nothing_watched_is_idle_and_never_run_is_stale() -> None:
+    assert assess(replace(WELL, watched=0, last=None), MONDAY).condition is Condition.IDLE
+    assert assess(replace(WELL, last=None, last_whole=None), MONDAY).condition is Condition.STALE
+
+
+def weekdays_one_by_one(start: date, end: date) -> int:
+    days = (start + timedelta(days=n) for n in range(1, (end - start).days + 1))
+    return sum(day.weekday() < 5 for day in days)
+
+
+DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
+
+
+@given(DAYS, DAYS)
+def test_business_days_count_weekdays(start: date, end: date) -> None:
+    assert business_days(start, end) == weekdays_one_by_one(start, end)
+
+
+TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2026, 3, 1), timezones=st.just(UTC))
+
+
+@given(TIMES, TIMES, TIMES)
+def test_business_hours_add_up_and_never_exceed_the_clock(
+    one: datetime, two: datetime, three: datetime
+) -> None:
+    first, second, third = sorted((one, two, three))
+    whole = business_hours(first, third)
+    parts = business_hours(first, second) + business_hours(second, third)
+    assert abs(whole - parts) < 1e-3
+    assert 0 <= whole <= (third - first).total_seconds() / 3600 + 1e-9
+
+
+def test_a_weekend_has_no_business_hours() -> None:
+    friday_evening = datetime(2026, 3, 6, 18, tzinfo=UTC)
+    assert business_hours(friday_evening, datetime(2026, 3, 9, 6, tzinfo=UTC)) == 12
