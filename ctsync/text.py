@@ -1,0 +1,126 @@
+r"""Remote text made safe for the place it is shown in. Pure; knows no trial, no report, no file.
+
+One function a sink; each is the last thing done to a text before it leaves ctsync:
+
+    for_terminal   what would steer a terminal, hide or reorder text is shown as an escape: \x1b
+    for_log        the same, and a value is never more than one line
+    for_header     mail headers: one line, no control character, nothing that decodes to one
+    for_markup     HTML and XML: only characters these may hold; the template escapes < and &
+    for_csv        a cell that a spreadsheet would run as a formula gets an apostrophe before it
+    for_filename   letters, digits, dot, dash and underscore
+
+Terminal and log show what they defuse, so that a person sees that a record is odd: ESC becomes
+the four characters \x1b, a right-to-left override the six of \u202e. Records in the database,
+JSON and Parquet are never touched: there a text is only data.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+# Controls C0, DEL and C1 less tab and newline; line and paragraph separators; half surrogates,
+# which no encoding takes; the two codes that are no characters. No sink lets these through.
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff"
+# Marks that turn the direction of the text around them (Trojan Source, CVE-2021-42574).
+_TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+# What leaves no mark on the screen and so may hide text or make two look alike: the rest of
+# Unicode's format characters (Cf), and fillers and joiners that are blank by definition.
+_INVISIBLE = (
+    "\xad\u034f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
+    "\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001345f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff"
+)
+
+_BLOCK = re.compile(f"[{_CONTROLS}{_TURNING}{_INVISIBLE}]")
+_LINE = re.compile(f"[\t\n{_CONTROLS}{_TURNING}{_INVISIBLE}]")
+_CELL = re.compile(f"[{_CONTROLS}]")
+_PAGE = re.compile(f"[{_CONTROLS}{_TURNING}\U000e0000-\U000e0fff]")
+_BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
+_BLANKS = re.compile(r"[\s\x1c-\x1f\x85\u2028\u2029]+")
+_NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
+# what a spreadsheet skips before it looks for a formula
+_BEFORE_FORMULA = re.compile(f"[\\s\"'`\u2018-\u201f{_CONTROLS}{_TURNING}{_INVISIBLE}]*")
+_SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
+_RESERVED_ON_WINDOWS = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
+
+
+def for_terminal(text: str, *, multiline: bool = False) -> str:
+    """The text as a terminal may show it; with `multiline`, line breaks and tabs stay."""
+    if multiline:
+        return _BLOCK.sub(_escaped, text.replace("\r\n", "\n"))
+    return _LINE.sub(_escaped, text)
+
+
+def for_log(text: str) -> str:
+    """The text as part of one log line, which it cannot end."""
+    return for_terminal(text)
+
+
+def for_header(text: str) -> str:
+    """The text as the value of a mail header: one line, whose words are what they seem.
+
+    Blanks of any kind become one space; what else no header should hold becomes U+FFFD. An
+    encoded word (=?utf-8?…?=) is broken, as it would be decoded into anything at all.
+    """
+    one_line = _BLANKS.sub(" ", text).strip()
+    return _LINE.sub("\ufffd", one_line).replace("=?", "= ?")
+
+
+def for_markup(text: str) -> str:
+    """The text as content of HTML or XML, still to be escaped by the template or library.
+
+    Line breaks of every kind become a newline; controls and marks that would reorder the page
+    around them become U+FFFD. Joiners that scripts need to be read are kept.
+    """
+    return _PAGE.sub("\ufffd", _BREAKS.sub("\n", text))
+
+
+def for_csv(text: str) -> str:
+    """The text as a CSV cell that no spreadsheet takes for a formula; numbers stay numbers.
+
+    A guarded cell begins with an apostrophe. The file is to be written by the csv module with
+    QUOTE_NONNUMERIC, so that no other separator can split a cell into a new one.
+    """
+    cell = _CELL.sub(_escaped, _BREAKS.sub("\n", text))
+    if _NUMBER.fullmatch(cell):
+        return cell
+    start = _BEFORE_FORMULA.match(cell)
+    first = cell[start.end() : start.end() + 1] if start else ""
+    runs = bool(first) and unicodedata.normalize("NFKC", first)[0] in "=+-@"
+    return f"'{cell}" if runs or cell[:1] in {"\t", "\n"} else cell
+
+
+def for_filename(text: str) -> str:
+    """The text as one file name of at most 100 characters, on every system; never empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain)[:100].strip("._- ")
+    return f"_{name}" if not name or _RESERVED_ON_WINDOWS.fullmatch(name) else name
+
+
+def shorten(text: str, width: int) -> str:
+    """The text in at most `width` characters, its end saying what was cut: "… (+812 characters)".
+
+    A width too small for that note holds nothing but the note.
+    """
+    if len(text) <= width:
+        return text
+    kept = width
+    while kept > 0 and kept + len(_cut_note(len(text) - kept)) > width:
+        kept -= 1
+    while kept > 0 and unicodedata.combining(text[kept]):
+        kept -= 1  # an accent stays with its letter
+    return text[:kept].rstrip() + _cut_note(len(text) - len(text[:kept].rstrip()))
+
+
+def _cut_note(count: int) -> str:
+    return f"… (+{count} character{'' if count == 1 else 's'})"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found[0]
+    code = ord(character)
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
+    return _SHORT_ESCAPES.get(character, f"\\u{code:04x}" if code > 0xFF else f"\\x{code:02x}")
