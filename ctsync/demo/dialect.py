@@ -6,6 +6,7 @@ never answered with something near.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
@@ -36,6 +37,9 @@ _NOT_SERVED = frozenset(
     {"/v2/studies/metadata", "/v2/studies/search-areas", "/v2/studies/enums"}
     | {"/v2/stats/field/values", "/v2/stats/field/sizes"}
 )
+_LARGEST_STUDIES = 10
+_PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
+_RANGE_BYTES = 16 * 1024
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -78,6 +82,8 @@ def _route(view: View, request: Request) -> Reply:
     path = request.path
     if path == "/v2/version":
         return _version(view, request)
+    if path == "/v2/stats/size":
+        return _sizes(view, request)
     if path == "/v2/studies":
         return list_studies(view, request)
     if path in _NOT_SERVED:
@@ -116,3 +122,31 @@ def _study(view: View, request: Request, asked: str) -> Reply:
         location = f"/api/v2/studies/{canonical}"
         return Reply(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": location})
     return json_reply(select(view.study(canonical), read_fields(request.params) or {}))
+
+
+def _sizes(view: View, request: Request) -> Reply:
+    """How large the studies are as JSON; the total is what a bulk download is checked against."""
+    _check_own_names(request)
+    sizes = {nct_id: len(json_reply(view.study(nct_id)).body) for nct_id in view.ids}
+    ascending = sorted(sizes.values())
+    largest = sorted(sizes.items(), key=lambda item: item[1], reverse=True)[:_LARGEST_STUDIES]
+    ranges = Counter(size // _RANGE_BYTES for size in ascending)
+    return json_reply(
+        {
+            "averageSizeBytes": round(sum(ascending) / max(len(ascending), 1)),
+            "largestStudies": [{"id": i, "sizeBytes": size} for i, size in largest],
+            "percentiles": {
+                str(percent): ascending[(len(ascending) - 1) * percent // 100]
+                for percent in _PERCENTILES
+                if ascending
+            },
+            "ranges": [
+                {
+                    "sizeRange": f"{at * _RANGE_BYTES} - {(at + 1) * _RANGE_BYTES - 1}",
+                    "studiesCount": count,
+                }
+                for at, count in sorted(ranges.items())
+            ],
+            "totalStudies": len(sizes),
+        }
+    )

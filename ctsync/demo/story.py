@@ -1,0 +1,142 @@
+"""The story `ctsync demo` tells: what is shown, how true it is, which commands are run. No output.
+
+The one who tells it serves `catalogue()` from a ReplayRegistry, runs the commands of each step as
+a user would, with `settings()` in the environment, and prints title, provenance and output.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from importlib.resources import files
+from pathlib import Path
+
+from ctsync.demo.catalogue import Catalogue, load_of
+from ctsync.model import NctId, parse_nct_id
+
+TRIAL = parse_nct_id("NCT03389919")
+ORG_STUDY_ID = "BM-MSC-01"
+REQUESTS_PER_SECOND = 10
+"""The demo's pace; the registry itself is asked no more than once a second."""
+
+INTRODUCTION = (
+    f"{TRIAL} ({ORG_STUDY_ID}) studies stromal cells for patients whose transplant failed. "
+    "A registry on this machine replays its record, load day by load day; the client, the "
+    "database and the commands are the real ones, and nothing leaves this machine. "
+    f"The pace is raised to {REQUESTS_PER_SECOND} requests a second, which is fine with "
+    "oneself: against ClinicalTrials.gov it is 1."
+)
+
+
+class Truth(StrEnum):
+    """How true a demo record is."""
+
+    REAL = "real"
+    RECONSTRUCTED = "reconstructed"
+    ILLUSTRATION = "illustration"
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where one record of the demo comes from."""
+
+    nct_id: NctId
+    load: datetime
+    truth: Truth
+    told: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: what to say, which load the registry shows from here on, and what to run.
+
+    `load` and `provenance` are None where the registry shows what it showed before. `commands`
+    are the arguments of `ctsync`.
+    """
+
+    title: str
+    commands: tuple[tuple[str, ...], ...]
+    load: datetime | None = None
+    provenance: Provenance | None = None
+
+
+def records() -> Path:
+    """The folder of the demo's records."""
+    return Path(str(files("ctsync.demo"))) / "records"
+
+
+def catalogue() -> Catalogue:
+    """The demo's records, on their first load."""
+    return Catalogue.from_folder(records())
+
+
+def settings(registry_url: str) -> dict[str, str]:
+    """The environment that points ctsync at the replay, and lets it hurry there."""
+    return {
+        "CTSYNC_REGISTRY_URL": registry_url,
+        "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": str(REQUESTS_PER_SECOND),
+    }
+
+
+def provenances() -> list[Provenance]:
+    """Where every record of the demo comes from, oldest load first."""
+    with (records() / "provenance.toml").open("rb") as file:
+        told = tomllib.load(file)["records"]
+    return [
+        Provenance(
+            parse_nct_id(entry["nct_id"]),
+            load_of(entry["load"]),
+            Truth(entry["kind"]),
+            entry["told"],
+        )
+        for entry in told
+    ]
+
+
+def steps() -> Iterator[Step]:
+    """The story, in order."""
+    yield _step(
+        "4 January 2018: the trial is posted; watch it by its sponsor's own study id",
+        (("watch", "add", ORG_STUDY_ID), ("sync",)),
+        day=date(2018, 1, 4),
+    )
+    yield _step(
+        "The next day the registry reloads: every record is stamped anew, nothing has changed",
+        (("sync",),),
+        day=date(2018, 1, 5),
+    )
+    yield _step(
+        "Five years later nobody has touched the record: the last load of 2022",
+        (("sync",),),
+        day=date(2022, 12, 30),
+    )
+    yield _step(
+        "3 January 2023: the registry itself turns it to UNKNOWN; the update date stays in 2018, "
+        "so who looks for updates since then sees nothing",
+        (("sync",), ("changes", TRIAL)),
+        day=date(2023, 1, 3),
+    )
+    yield _step(
+        "What an update by the sponsor would look like: completed, with 17 of 20 patients",
+        (("sync",), ("report",)),
+        day=date(2024, 3, 14),
+    )
+    yield _step(
+        "All of it stays: every version, what changed in each, and how the record once stood",
+        (
+            ("history", TRIAL),
+            ("timeline", TRIAL),
+            ("diff", TRIAL, "1", "2"),
+            ("show", TRIAL, "--as-of", "2020-01-01", "--field", "overallStatus"),
+            ("show", TRIAL, "--field", "overallStatus"),
+        ),
+    )
+
+
+def _step(title: str, commands: tuple[tuple[str, ...], ...], *, day: date | None = None) -> Step:
+    load = None if day is None else load_of(day)
+    provenance = next((p for p in provenances() if p.load == load), None)
+    return Step(title, commands, load, provenance)
