@@ -1,0 +1,152 @@
+"""How single values are written in a report, the same in every format; no I/O.
+
+Remote text is passed on as it is: making it safe is the business of the format it ends in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctsync.dates import PartialDate
+from ctsync.model import MISSING, Event, Kind
+
+NOTHING = "(none)"
+
+DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
+_SHORT_DATE = {
+    Kind.PRIMARY_COMPLETION_DATE: "PCD",
+    Kind.COMPLETION_DATE: "completion",
+    Kind.START_DATE: "start",
+}
+_SHORT = {
+    Kind.GONE: "gone from the registry",
+    Kind.RETURNED: "back in the registry",
+    Kind.REGISTERED: "newly registered",
+}
+_TITLE_KEYS = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
+
+
+def signed_days(days: int, margin: int = 0) -> str:
+    """Write a move as "+1,906 d", with its slack where the dates are months or years."""
+    slack = f" ±{margin} d" if margin and days else ""
+    return f"{days:+,} d{slack}" if days else "0 d"
+
+
+def signed_percent(percent: float) -> str:
+    """Write a change as "-62.4 %"; a whole number without its ".0"."""
+    return f"{percent:+,.1f}".removesuffix(".0") + " %"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Write "1 trial" or "3,454 trials"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def typed(value: str, kind: str | None) -> str:
+    """Write a date or a count with its type: "2014-05 (actual)"."""
+    return f"{value} ({kind.lower()})" if kind and value != NOTHING else value
+
+
+def plain(value: Any) -> str:
+    """Write a JSON value as a person would; an object by its title where it has one."""
+    if value is MISSING or value in (None, "", [], {}):
+        return NOTHING
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return "; ".join(map(plain, value))
+        case dict():
+            return _plain_object(value)
+        case _:
+            return " ".join(str(value).split())
+
+
+def _plain_object(value: dict[str, Any]) -> str:
+    title = next((value[key] for key in _TITLE_KEYS if value.get(key)), None)
+    rest = [
+        f"{key}: {plain(item)}"
+        for key, item in value.items()
+        if item is not title and item not in (None, "", [], {})
+    ]
+    if title is None:
+        return ", ".join(rest) or NOTHING
+    return plain(title) + (f" ({', '.join(rest)})" if rest else "")
+
+
+def sides(event: Event) -> tuple[str, str]:
+    """The value before and after, each with its type."""
+    return (
+        typed(plain(event.before), event.before_type),
+        typed(plain(event.after), event.after_type),
+    )
+
+
+def move(event: Event) -> str:
+    """How far the value moved in this version; empty where nothing is measured."""
+    if event.days is not None:
+        return signed_days(event.days, _margin(event))
+    if event.percent is None:
+        return ""
+    if _is_number(event.before) and _is_number(event.after):
+        return f"{event.after - event.before:+,}, {signed_percent(event.percent)}"
+    return signed_percent(event.percent)
+
+
+def move_since_first(event: Event) -> str:
+    """How far the value has moved since the first version known; empty where not measured."""
+    if event.days_since_first is not None:
+        return signed_days(event.days_since_first)
+    if event.percent_since_first is not None:
+        return signed_percent(event.percent_since_first)
+    return ""
+
+
+def short_since_first(event: Event) -> str:
+    """The same for a table cell: "PCD +820 d", "N -47 %"."""
+    figure = move_since_first(event)
+    name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
+    return f"{name} {figure}" if figure and name else ""
+
+
+def short(event: Event) -> str:
+    """What happened in a few words, for a table cell or a subject line."""
+    match event.kind:
+        case Kind.STATUS:
+            return f"status -> {plain(event.after)}"
+        case Kind.ENROLLMENT:
+            return _short_enrollment(event)
+        case Kind.START_DATE | Kind.PRIMARY_COMPLETION_DATE | Kind.COMPLETION_DATE:
+            return _short_date(event)
+        case Kind.MOVED:
+            return f"moved to {plain(event.after)}"
+        case _:
+            return _SHORT.get(event.kind) or event.label or event.kind.replace("_", " ")
+
+
+def _short_enrollment(event: Event) -> str:
+    if _met_its_target(event):
+        return f"{event.after} of {event.before} enrolled"
+    return f"N {' -> '.join(sides(event))}"
+
+
+def _short_date(event: Event) -> str:
+    name = _SHORT_DATE[event.kind]
+    if event.days:
+        return f"{name} {signed_days(event.days)}"
+    before, after = sides(event)
+    return f"{name} {before} -> {after}"
+
+
+def _met_its_target(event: Event) -> bool:
+    types = (event.before_type, event.after_type)
+    return types == ("ESTIMATED", "ACTUAL") and _is_number(event.before) and event.before > 0
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _margin(event: Event) -> int:
+    before, after = PartialDate.parse(event.before), PartialDate.parse(event.after)
+    return before.shift_to(after).margin if before and after else 0
