@@ -73,8 +73,9 @@ def line_of(text: str, where: Location) -> int | None:
             here = (*held, *key[1].split("."))
         else:
             continue
-        if len(here) > best[0] and where[: len(here)] == here:
-            best = (len(here), number)
+        shared = min(len(here), len(where))
+        if shared > best[0] and here[:shared] == where[:shared]:
+            best = (shared, number)
     return best[1]
 
 

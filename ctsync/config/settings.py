@@ -60,7 +60,7 @@ class DatabaseSettings(_Section):
         parts = urlsplit(self.url)
         user, at, host = parts.netloc.rpartition("@")
         masked = re.sub(":.*", ":***", user, flags=re.DOTALL)
-        return parts._replace(netloc=masked + at + host, query="", fragment="").geturl()
+        return f"{parts.scheme}://{masked}{at}{host}{parts.path}"
 
 
 class RegistrySettings(_Section):
