@@ -1,0 +1,86 @@
+# `make demo` and `make test` work on a bare machine with Python 3.11 or later and make.
+# Everything is installed into .venv, once; `make clean` takes it away again.
+#
+#   make demo     the whole pipeline against a replay registry on this machine, no network
+#   make test     the tests                     make bench   what it costs, measured
+#   make lint     ruff                          make soak    the long run of the state machine
+#   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
+#   make layers   who may import whom           make clean   back to a fresh clone
+#
+# PYTHON=python3.13 make test   takes that Python; ARGS="-k diff" make test   hands options on.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := test
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+.PHONY: demo test bench soak lint types layers wheel clean
+
+demo: $(VENV)/.run
+	$(BIN)/ctsync demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(VENV)/.test
+	$(BIN)/python -m pytest -m bench -s -p no:randomly $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python -m pytest -m soak -s $(ARGS)
+
+lint: $(VENV)/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.lint $(VENV)/.test
+	$(BIN)/mypy
+
+layers: $(VENV)/.lint
+	$(BIN)/lint-imports
+
+wheel: $(VENV)/.test
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- what is installed, each once -----------------------------------------------------------
+
+# The first Python that is new enough; PYTHON, where it is set, is the only one looked at.
+$(VENV)/.pip:
+	@for python in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do \
+	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    found="$$python"; break; \
+	  fi; \
+	done; \
+	if [ -z "$${found:-}" ]; then \
+	  echo "ctsync needs Python 3.11 or later, and there is none among: $${PYTHON:-python3, python3.14 ... python3.11, python}." >&2; \
+	  echo "Install one, or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; \
+	  exit 1; \
+	fi; \
+	echo "$$found -m venv $(VENV)"; \
+	"$$found" -m venv $(VENV) || { \
+	  echo "Could not make a virtual environment; Debian and Ubuntu need: apt install python3-venv" >&2; \
+	  rm -rf $(VENV); exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@touch $@
+
+# pip 25.1 is the first that reads [dependency-groups]
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.run: $(VENV)/.pip pyproject.toml
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) --group test --group build
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.run
+	$(PIP) --group lint
+	@touch $@

@@ -1,0 +1,226 @@
+"""What a reader may rely on everywhere in ctsync, read off the source."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "ctsync").rglob("*.py")) + sorted((ROOT / "alembic").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+
+LONGEST_MODULE = 450
+SAYS_NOTHING = re.compile(r"(?i)(utils?|helpers?|manager|handler|misc|common|stuff)$")
+BANNED_IMPORTS = {"pickle", "cPickle", "dill", "marshal", "shelve", "yaml", "telnetlib"}
+BANNED_CALLS = {
+    "eval",
+    "exec",
+    "os.system",
+    "os.popen",
+    "datetime.utcnow",
+    "datetime.utcfromtimestamp",
+    "datetime.today",
+    "date.today",
+    "ssl._create_unverified_context",
+    "tempfile.mktemp",
+}
+# the only module that may ask the machine for the time, or wait: everyone else is handed a Clock
+CLOCK = "ctsync/dates.py"
+CLOCK_CALLS = {"datetime.now", "time.time", "time.monotonic", "time.sleep", "time.perf_counter"}
+
+Finding = tuple[int, str]
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def dotted(node: ast.expr) -> str:
+    """The last two names of what is called: datetime.now for both ways to import it."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        return ".".join([*dotted(node.value).split(".")[-1:], node.attr])
+    return ""
+
+
+def calls(tree: ast.Module) -> Iterator[tuple[ast.Call, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            yield node, dotted(node.func)
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.lineno, node.module or ""
+
+
+def dangerous_calls(tree: ast.Module) -> Iterator[Finding]:
+    """Code from data, shells, naive times, unchecked certificates, whole archives unpacked."""
+    for node, name in calls(tree):
+        given = {word.arg: word.value for word in node.keywords}
+        if name in BANNED_CALLS or name.endswith((".extractall", ".to_json_pickle")):
+            yield node.lineno, name
+        for argument, wrong in (("shell", True), ("verify", False), ("check_hostname", False)):
+            if isinstance(value := given.get(argument), ast.Constant) and value.value is wrong:
+                yield node.lineno, f"{name}({argument}={wrong})"
+        if name.endswith("datetime.now") and not node.args and "tz" not in given:
+            yield node.lineno, "datetime.now() without a zone"
+        if name.endswith("fromtimestamp") and len(node.args) < 2 and "tz" not in given:
+            yield node.lineno, f"{name}() without a zone"
+        if name.endswith("Environment") and "autoescape" not in given:
+            yield node.lineno, "a template environment that does not escape"
+
+
+def dangerous_imports(tree: ast.Module) -> Iterator[Finding]:
+    for line, name in imported(tree):
+        if name.split(".")[0] in BANNED_IMPORTS:
+            yield line, name
+
+
+def global_state(tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield node.lineno, f"global {', '.join(node.names)}"
+
+
+def names_that_say_nothing(tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and SAYS_NOTHING.search(node.name):
+            yield node.lineno, f"class {node.name}"
+
+
+def left_open(tree: ast.Module) -> Iterator[Finding]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node):
+            yield node.lineno, "raise NotImplementedError"
+
+
+Check = Callable[[ast.Module], Iterator[Finding]]
+CHECKS: list[Check] = [
+    dangerous_calls,
+    dangerous_imports,
+    global_state,
+    names_that_say_nothing,
+    left_open,
+]
+SINS: dict[Check, list[str]] = {
+    dangerous_calls: [
+        "eval('1')",
+        "import os; os.system('ls')",
+        "from datetime import datetime; datetime.utcnow()",
+        "import datetime; datetime.datetime.now()",
+        "from datetime import datetime; datetime.fromtimestamp(0)",
+        "from datetime import date; date.today()",
+        "import subprocess; subprocess.run('ls', shell=True)",
+        "import requests; requests.get('x', verify=False)",
+        "import jinja2; jinja2.Environment()",
+        "archive.extractall()",
+        "ssl._create_unverified_context()",
+    ],
+    dangerous_imports: ["import pickle", "from yaml import load", "import shelve"],
+    global_state: ["def f():\n    global x\n    x = 1"],
+    names_that_say_nothing: ["class StoreManager: pass", "class TextHelper: pass"],
+    left_open: ["raise NotImplementedError", "raise NotImplementedError('later')"],
+}
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_no_module_does_what_none_should(check: Check):
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {what}"
+        for path in MODULES
+        for line, what in check(tree_of(path))
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize("check", CHECKS)
+def test_the_check_can_fail(check: Check):
+    for sin in SINS[check]:
+        assert list(check(ast.parse(sin))), sin
+
+
+def test_only_the_command_line_prints():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in MODULES
+        if "cli" not in path.relative_to(ROOT).parts
+        for node, name in calls(tree_of(path))
+        if name in {"print", "sys.stdout.write", "stdout.write", "stderr.write"}
+    ]
+    assert found == []
+
+
+def test_only_the_clock_asks_for_the_time():
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in MODULES
+        if path.relative_to(ROOT).as_posix() != CLOCK
+        for node, name in calls(tree_of(path))
+        if name in CLOCK_CALLS
+    ]
+    assert found == []
+
+
+def test_no_module_holds_two_ideas():
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert [f"{p.relative_to(ROOT)}: {n}" for p, n in lengths.items() if n > LONGEST_MODULE] == []
+
+
+def test_every_module_is_named_for_what_it_holds():
+    assert [path.name for path in MODULES if SAYS_NOTHING.search(path.stem)] == []
+
+
+def test_every_module_says_what_it_is():
+    silent = [
+        path.relative_to(ROOT).as_posix()
+        for path in MODULES
+        if path.parts[-2] != "versions" and not ast.get_docstring(tree_of(path))
+    ]
+    assert silent == []
+
+
+def test_what_a_check_is_told_to_overlook_has_its_reason_beside_it():
+    """A bare "noqa" is a debt; one with words after it is a decision."""
+    mark = re.compile(
+        r"#\s*(?:noqa|type:\s*ignore|pragma:\s*no cover)(?::\s*[A-Z0-9, ]+|\[[\w, -]+\])?"
+    )
+    bare = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in (*MODULES, *TESTS)
+        if path != Path(__file__)
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if (found := mark.search(line)) and not re.search(r"[a-z]{2}", line[found.end() :])
+    ]
+    assert bare == []
+
+
+def test_nothing_is_left_for_later():
+    mark = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}"
+        for path in MODULES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if mark.search(line)
+    ]
+    assert found == []
+
+
+def test_our_alembic_folder_does_not_hide_the_package():
+    assert list((ROOT / "alembic").rglob("__init__.py")) == []
+    assert list((ROOT / "config").rglob("__init__.py")) == []
+    code = "import alembic; print(alembic.__file__)"
+    shown = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert Path(shown.stdout.strip()).parent.parent.name == "site-packages"

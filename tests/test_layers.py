@@ -1,0 +1,84 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"][
+    "contracts"
+]
+
+# one import for each contract that breaks it, and the module it is planted in
+VIOLATIONS = {
+    "each layer imports only those below it": ("record", "import ctsync.store"),
+    "requests only in the transport": ("store", "import requests"),
+    "SQL only in the store": ("tracking", "import sqlalchemy"),
+    "alembic only in store.migrate": ("store", "import alembic"),
+    "DeepDiff only in record.diff": ("record", "import deepdiff"),
+    "APScheduler only in the daemon": ("tracking", "import apscheduler"),
+    "smtplib only in deliver.email": ("deliver", "import smtplib"),
+    "click and rich only in the command line": ("report", "import rich"),
+    "the pure rooms reach no network, database or file": ("report", "import socket"),
+}
+# what only some command needs, and `ctsync --help` must not wait for
+HEAVY = "alembic apscheduler deepdiff feedgen jinja2 pydantic requests rich sqlalchemy tenacity"
+
+
+def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:
+    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    return subprocess.run(
+        [sys.executable, "-c", command, "--no-cache", "--no-logo"],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(directory), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_contract_is_kept():
+    linted = lint_imports(ROOT)
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+
+
+def test_every_contract_can_be_broken(tmp_path):
+    """A rule that cannot fail guards nothing: each is shown a module that breaks it."""
+    assert set(VIOLATIONS) == {contract["name"] for contract in CONTRACTS}
+    shutil.copytree(ROOT / "ctsync", tmp_path / "ctsync")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    for number, (room, statement) in enumerate(VIOLATIONS.values()):
+        planted = tmp_path / "ctsync" / room / f"planted_{number}.py"
+        planted.write_text(f'"""A module that imports what it must not."""\n\n{statement}\n')
+    linted = lint_imports(tmp_path)
+    assert linted.returncode == 1
+    broken = re.findall(r"^(.+) BROKEN", linted.stdout, re.MULTILINE)
+    assert sorted(broken) == sorted(VIOLATIONS)
+
+
+def test_a_new_room_must_be_given_a_layer(tmp_path):
+    shutil.copytree(ROOT / "ctsync", tmp_path / "ctsync")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "ctsync" / "annex.py").write_text('"""A room nobody placed."""\n')
+    linted = lint_imports(tmp_path)
+    assert linted.returncode == 1
+    assert "annex" in linted.stdout
+
+
+@pytest.mark.parametrize("words", [["--help"], ["sync", "--help"], ["--version"]])
+def test_asking_for_help_imports_nothing_heavy(words):
+    code = (
+        "import sys\n"
+        "from ctsync.cli import main\n"
+        f"main({words!r}, standalone_mode=False)\n"
+        f"print(*sorted(set({HEAVY.split()!r}) & set(sys.modules)), file=sys.stderr)\n"
+    )
+    helped = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert helped.returncode == 0, helped.stderr
+    assert helped.stderr.split() == []
