@@ -26,6 +26,7 @@ CtsyncError
 │   ├── ForeignDatabase      a database, but not one of ctsync
 │   ├── NewerDatabase        written by a later ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
+│   ├── StoreConflict        another writer changed what was to be changed
 │   └── CorruptBody          a stored body does not match its digest
 ├── DeliveryOverdue 7        a message has waited too long
 └── Stopped 130              told to stop; the unit at hand was finished or rolled back
@@ -158,6 +159,10 @@ class NewerDatabase(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database is missing, read-only, locked or full."""
+
+
+class StoreConflict(StoreError):
+    """Another writer changed what was to be changed; nothing of the unit is stored."""
 
 
 class CorruptBody(StoreError):

@@ -1,0 +1,50 @@
+"""Runs the migrations on the connection it is given, inside the caller's transaction.
+
+A developer's `alembic` gives none: then the database is CTSYNC_DATABASE_URL. Logging is left
+alone, because ctsync has its own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+from alembic import context
+from alembic.autogenerate.api import AutogenContext
+from sqlalchemy import Connection
+
+from ctsync.store.columns import Count, JsonText, RemoteText, Timestamp
+from ctsync.store.engine import make_engine, parse_url, writing
+from ctsync.store.models import Base
+
+
+def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
+    """Write our column types as what they are in the database: a migration never changes."""
+    if kind == "type" and isinstance(item, RemoteText | JsonText):
+        return "sa.Text()"
+    if kind == "type" and isinstance(item, Count):
+        return "sa.BigInteger()"
+    if kind == "type" and isinstance(item, Timestamp):
+        return 'sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")'
+    return False
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=Base.metadata,
+        render_item=render_plain,
+        render_as_batch=connection.dialect.name == "sqlite",
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+given = context.config.attributes.get("connection")
+if given is not None:
+    migrate(given)
+else:
+    url = parse_url(os.environ["CTSYNC_DATABASE_URL"])
+    with writing(make_engine(url), "the database") as own:
+        migrate(own)

@@ -1,0 +1,122 @@
+"""Column types that keep remote values whole on SQLite and PostgreSQL alike; no tables."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+# PostgreSQL text takes no NUL and neither database takes half of a surrogate pair. Such a
+# character is written as DLE, the control character that means "escape", and its four hex
+# digits. Real text has no DLE, so what plain SQL sees is the text itself.
+_ESCAPED = re.compile("[\0\x10\ud800-\udfff]")
+_ESCAPE = re.compile("\x10([0-9a-f]{4})")
+
+_LARGEST = 2**63 - 1
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""An integer key; SQLite numbers its rows itself only where the type says INTEGER."""
+
+
+def escape(text: str) -> str:
+    """The form of `text` that every database takes; `unescape` gives `text` back."""
+    return _ESCAPED.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
+
+
+def unescape(text: str) -> str:
+    """The text that `escape` was given."""
+    return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
+
+
+class RemoteText(TypeDecorator[str]):
+    """Text that others wrote, NUL and lone surrogates included."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Escape what a database refuses."""
+        return None if value is None else escape(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give the text back as it came."""
+        return None if value is None else unescape(value)
+
+
+def dump_json(value: Any) -> str:
+    """JSON text that `load_json` reads back to an equal value, whatever its strings hold."""
+    try:
+        return orjson.dumps(value).decode()
+    except TypeError:
+        # lone surrogates and integers beyond 64 bits
+        return json.dumps(value, separators=(",", ":"))
+
+
+def load_json(text: str) -> Any:
+    """The value `dump_json` wrote; orjson would turn a large integer into a float."""
+    return json.loads(text)
+
+
+class JsonText(TypeDecorator[Any]):
+    """A JSON value as text; None is SQL NULL.
+
+    Text and not JSONB, which refuses NUL and reorders keys; `column::json` reads it in plain SQL.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Write JSON."""
+        return None if value is None else dump_json(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Read JSON."""
+        return None if value is None else load_json(value)
+
+
+class Timestamp(TypeDecorator[datetime]):
+    """An aware UTC time; on SQLite ISO text of one width, so that text order is time order."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Text on SQLite, timestamptz on PostgreSQL."""
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(27))
+        return dialect.type_descriptor(DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse a naive time."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a stored time needs a zone: {value!r}")
+        moment = value.astimezone(UTC)
+        if dialect.name == "sqlite":
+            return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        return moment
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give an aware UTC time."""
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC)
+
+
+class Count(TypeDecorator[int]):
+    """A 64-bit number of the registry; one beyond that is NULL here and whole in the body."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Drop what 64 bits cannot hold."""
+        return None if value is None or abs(value) > _LARGEST else value

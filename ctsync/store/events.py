@@ -1,0 +1,226 @@
+"""Events: written once for each step and path, read with their place in the history."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Any
+
+from sqlalchemy import FromClause, Row, Select, func, select
+
+from ctsync.dates import PartialDate
+from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
+from ctsync.store.access import Reads, Writes, batches
+from ctsync.store.models import EventRow, SnapshotRow, WatchedTrialRow, WatchRow
+
+
+@dataclass(frozen=True, slots=True)
+class EventFilter:
+    """Which events; what is None or empty asks for nothing.
+
+    `since` is included and `until` is not. Both go by when an event happened: the load it was
+    observed in, else the day it was posted, else when it was fetched. `minimum_level` asks for
+    that level or worse; `limit` keeps the newest.
+    """
+
+    nct_ids: Sequence[NctId] = ()
+    event_ids: Sequence[int] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    kinds: Sequence[Kind] = ()
+    levels: Sequence[Level] = ()
+    lanes: Sequence[Lane] = ()
+    watch: str | None = None
+    run_id: int | None = None
+    minimum_level: Level | None = None
+    limit: int | None = None
+
+
+_PLAIN = (
+    "path",
+    "rule",
+    "label",
+    "summary",
+    "before",
+    "after",
+    "before_type",
+    "after_type",
+    "days",
+    "days_since_first",
+    "percent",
+    "percent_since_first",
+    "inputs",
+)
+"""The fields of an Event that stand in a column of the same name, as they are."""
+
+
+def _number_of(snapshot: FromClause) -> Any:
+    """A version's number as a column; NULL where there is no snapshot."""
+    until = SnapshotRow.__table__.alias()
+    count = (
+        select(func.nullif(func.count(), 0))
+        .select_from(until)
+        .where(until.c.nct_id == snapshot.c.nct_id, until.c.position <= snapshot.c.position)
+    )
+    return count.scalar_subquery()
+
+
+_NEWER = SnapshotRow.__table__.alias("newer")
+_OLDER = SnapshotRow.__table__.alias("older")
+_PLACED: Select[Any] = (
+    select(
+        EventRow.__table__,
+        func.coalesce(_NEWER.c.brief_title, _OLDER.c.brief_title).label("brief_title"),
+        _NEWER.c.registry_version.label("to_registry_version"),
+        _OLDER.c.registry_version.label("from_registry_version"),
+        _number_of(_NEWER).label("to_version"),
+        _number_of(_OLDER).label("from_version"),
+    )
+    .select_from(EventRow)
+    .join(_NEWER, _NEWER.c.id == EventRow.to_snapshot_id)
+    .outerjoin(_OLDER, _OLDER.c.id == EventRow.from_snapshot_id)
+)
+"""Events with their place in the history of their trial."""
+
+
+class EventReads(Reads):
+    """What is stored of events."""
+
+    def events(self, wanted: EventFilter | None = None) -> list[StoredEvent]:
+        """The events asked for, oldest first."""
+        wanted = wanted or EventFilter()
+        newest_first = (
+            _narrowed(_PLACED, wanted)
+            .order_by(EventRow.happened.desc(), EventRow.id.desc())
+            .limit(wanted.limit)
+        )
+        with self._reading() as connection:
+            return [_stored(row) for row in connection.execute(newest_first)][::-1]
+
+    def events_of_run(self, run_id: int) -> list[StoredEvent]:
+        """The events that a run stored, oldest first."""
+        return self.events(EventFilter(run_id=run_id))
+
+    def count_events(self, wanted: EventFilter | None = None) -> int:
+        """How many events are asked for, whatever the limit."""
+        statement = _narrowed(select(func.count(EventRow.id)), wanted or EventFilter())
+        with self._reading() as connection:
+            return int(connection.execute(statement).scalar_one())
+
+
+def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
+    among: tuple[tuple[Any, Sequence[Any]], ...] = (
+        (EventRow.nct_id, wanted.nct_ids),
+        (EventRow.id, wanted.event_ids),
+        (EventRow.kind, wanted.kinds),
+        (EventRow.level, wanted.levels),
+        (EventRow.level, _reaching(wanted.minimum_level)),
+        (EventRow.lane, wanted.lanes),
+    )
+    for column, values in among:
+        if values:
+            statement = statement.where(column.in_(list(values)))
+    if wanted.since is not None:
+        statement = statement.where(EventRow.happened >= wanted.since)
+    if wanted.until is not None:
+        statement = statement.where(EventRow.happened < wanted.until)
+    if wanted.run_id is not None:
+        statement = statement.where(EventRow.run_id == wanted.run_id)
+    if wanted.watch is not None:
+        watched = (
+            select(WatchedTrialRow.nct_id)
+            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
+            .where(WatchRow.name == wanted.watch)
+        )
+        statement = statement.where(EventRow.nct_id.in_(watched))
+    return statement
+
+
+def _reaching(minimum: Level | None) -> list[Level]:
+    return [] if minimum is None else [level for level in Level if level.reaches(minimum)]
+
+
+def _stored(row: Row[Any]) -> StoredEvent:
+    event = Event(
+        kind=Kind(row.kind),
+        lane=Lane(row.lane),
+        level=Level(row.level),
+        **{name: getattr(row, name) for name in _PLAIN},
+    )
+    return StoredEvent(
+        event_id=row.id,
+        nct_id=NctId(row.nct_id),
+        brief_title=row.brief_title,
+        event=event,
+        from_version=row.from_version,
+        to_version=row.to_version,
+        from_registry_version=row.from_registry_version,
+        to_registry_version=row.to_registry_version,
+        posted=row.posted,
+        observed=row.observed,
+        fetched=row.fetched,
+        run_id=row.run_id,
+    )
+
+
+class EventWrites(Writes):
+    """What a unit does to events."""
+
+    def add_events(
+        self,
+        nct_id: NctId,
+        *,
+        from_snapshot: int | None,
+        to_snapshot: int,
+        events: Sequence[Event],
+        run_id: int | None,
+        posted: str | None,
+        observed: datetime | None,
+        fetched: datetime,
+        rules_version: int | None = None,
+    ) -> list[int]:
+        """Store the events of one step, and give their ids in the order they came.
+
+        An event whose path is stored for this step already is left as it is. Raises
+        ValueError where two of them share a path, which is their identity.
+        """
+        step = {
+            "nct_id": nct_id,
+            "from_snapshot_id": from_snapshot,
+            "to_snapshot_id": to_snapshot,
+            "rules_version": rules_version,
+            "run_id": run_id,
+            "posted": posted,
+            "observed": observed,
+            "fetched": fetched,
+            "happened": observed or _posted_at(posted) or fetched,
+        }
+        rows = {path_key(event.path): _columns(event) | step for event in events}
+        if len(rows) < len(events):
+            raise ValueError(f"{nct_id}: two events of one step have the same path")
+        self._insert_new(EventRow, [row | {"path_key": key} for key, row in rows.items()])
+        ids: dict[bytes, int] = {}
+        for batch in batches(list(rows)):
+            statement = select(EventRow.path_key, EventRow.id).where(
+                EventRow.to_snapshot_id == to_snapshot, EventRow.path_key.in_(batch)
+            )
+            ids.update((bytes(row.path_key), row.id) for row in self._connection.execute(statement))
+        return [ids[key] for key in rows]
+
+
+def path_key(path: str) -> bytes:
+    """What a path is indexed by: paths carry remote text and may be of any length."""
+    return hashlib.sha256(path.encode("utf-8", "surrogatepass")).digest()[:16]
+
+
+def _columns(event: Event) -> dict[str, Any]:
+    plain = {name: getattr(event, name) for name in _PLAIN}
+    plain["inputs"] = dict(event.inputs)
+    return plain | {"kind": event.kind, "lane": event.lane, "level": event.level}
+
+
+def _posted_at(posted: str | None) -> datetime | None:
+    day = PartialDate.parse(posted)
+    return None if day is None else datetime.combine(day.last, time(), UTC)

@@ -1,0 +1,182 @@
+"""The run ledger, and the quarantine of trials that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+
+from ctsync.model import NctId
+from ctsync.store import codec
+from ctsync.store.access import Reads, Writes, batches
+from ctsync.store.models import FailureRow, RunRow
+
+FIRST_RETRY = timedelta(hours=1)
+LONGEST_RETRY = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as the ledger has it; `finished` is None for one under way or cut off."""
+
+    id: int
+    kind: str
+    started: datetime
+    finished: datetime | None
+    load_before: datetime | None
+    load_after: datetime | None
+    api_version: str | None
+    outcome: str
+    error: str | None
+    requests: int
+    retries: int
+    asked: int
+    answered: int
+    same: int
+    changed: int
+    new: int
+    gone: int
+    failed: int
+    delivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A trial in quarantine, and what came instead of its record."""
+
+    nct_id: NctId
+    run_id: int | None
+    first_at: datetime
+    last_at: datetime
+    attempts: int
+    next_try: datetime
+    error_class: str
+    error: str
+    raw: bytes
+
+
+class RunReads(Reads):
+    """What is stored of runs and failures."""
+
+    def runs(self, limit: int | None = None) -> list[Run]:
+        """The runs, newest first."""
+        statement = select(RunRow.__table__).order_by(RunRow.id.desc())
+        with self._reading() as connection:
+            return [Run(**row._mapping) for row in connection.execute(statement.limit(limit))]
+
+    def last_run(self, *, kind: str | None = None, outcome: str | None = None) -> Run | None:
+        """The newest run, of that kind and outcome if given."""
+        statement = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)
+        if kind is not None:
+            statement = statement.where(RunRow.kind == kind)
+        if outcome is not None:
+            statement = statement.where(RunRow.outcome == outcome)
+        with self._reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else Run(**row._mapping)
+
+    def last_finished(self, kind: str) -> datetime | None:
+        """When the newest run of a kind that came to an end did so."""
+        statement = select(func.max(RunRow.finished)).where(RunRow.kind == kind)
+        with self._reading() as connection:
+            return connection.execute(statement).scalar()
+
+    def newest_load(self) -> datetime | None:
+        """The newest load of the registry that any run saw."""
+        statement = select(func.max(RunRow.load_before), func.max(RunRow.load_after))
+        with self._reading() as connection:
+            loads = connection.execute(statement).one()
+        return max((load for load in loads if load is not None), default=None)
+
+    def failures(self, *, due: datetime | None = None) -> list[Failure]:
+        """The quarantine, in order of ids; with `due` only what is to be tried again by then."""
+        statement = select(FailureRow.__table__).order_by(FailureRow.nct_id)
+        if due is not None:
+            statement = statement.where(FailureRow.next_try <= due)
+        with self._reading() as connection:
+            return [_failure(row._mapping) for row in connection.execute(statement)]
+
+
+def _failure(row: Any) -> Failure:
+    values = {field.name: row[field.name] for field in fields(Failure)}
+    return Failure(**values | {"raw": codec.decompress(row["raw"]) if row["raw"] else b""})
+
+
+class RunWrites(Writes):
+    """What a unit does to runs and failures."""
+
+    def begin_run(
+        self,
+        kind: str,
+        started: datetime,
+        *,
+        load_before: datetime | None = None,
+        api_version: str | None = None,
+    ) -> int:
+        """Open a run in the ledger and give its id."""
+        row = {
+            "kind": kind,
+            "started": started,
+            "load_before": load_before,
+            "api_version": api_version,
+            "outcome": "running",
+        }
+        statement = insert(RunRow).returning(RunRow.id)
+        return self._connection.execute(statement, row).scalar_one()
+
+    def finish_run(
+        self,
+        run_id: int,
+        *,
+        finished: datetime,
+        outcome: str,
+        load_after: datetime | None = None,
+        error: str | None = None,
+        **counts: int,
+    ) -> None:
+        """Close a run with its outcome and its counts, named as the columns are."""
+        values = {"finished": finished, "outcome": outcome, "load_after": load_after}
+        self._connection.execute(
+            update(RunRow).where(RunRow.id == run_id).values(error=error, **values, **counts)
+        )
+
+    def record_failure(
+        self, nct_id: NctId, error: Exception, raw: bytes, *, run_id: int | None, now: datetime
+    ) -> None:
+        """Put a trial into quarantine, to be tried again later each time it fails.
+
+        A failure of the same run is counted once.
+        """
+        known = self._connection.execute(
+            select(FailureRow.attempts, FailureRow.run_id, FailureRow.last_at).where(
+                FailureRow.nct_id == nct_id
+            )
+        ).one_or_none()
+        repeated = known is not None and (known.run_id, known.last_at) == (run_id, now)
+        attempts = 1 if known is None else known.attempts + (not repeated)
+        values = {
+            "run_id": run_id,
+            "last_at": now,
+            "attempts": attempts,
+            "next_try": now + min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY),
+            "error_class": type(error).__name__,
+            "error": str(error),
+            "raw": codec.pack(raw) if raw else None,
+        }
+        self._insert_new(FailureRow, [{"nct_id": nct_id, "first_at": now, **values}])
+        self._connection.execute(
+            update(FailureRow).where(FailureRow.nct_id == nct_id).values(values)
+        )
+
+    def clear_failures(self, ids: Iterable[NctId]) -> int:
+        """Let trials out of quarantine; how many were in it."""
+        held: Sequence[NctId] = list(ids)
+        return sum(
+            self._connection.execute(
+                delete(FailureRow).where(FailureRow.nct_id.in_(batch))
+            ).rowcount
+            for batch in batches(held)
+        )

@@ -1,0 +1,103 @@
+"""The one door to the database: reads are methods of Store, writes happen in a unit.
+
+    with store.unit() as unit:
+        snapshot, is_new = unit.add_version(...)
+        ids = unit.add_events(..., to_snapshot=snapshot, ...)
+        unit.enqueue(...)
+
+A unit is one transaction: all of it is stored, or nothing. It may be repeated after a commit
+whose answer was lost: versions, events and deliveries have identities and are stored once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Self
+
+from sqlalchemy import Engine, func, select
+
+from ctsync.dates import Clock
+from ctsync.store import migrate
+from ctsync.store.deliveries import DeliveryReads, DeliveryWrites
+from ctsync.store.engine import PATIENCE_SECONDS, make_engine, name_of, parse_url, writing
+from ctsync.store.events import EventFilter, EventReads, EventWrites
+from ctsync.store.models import Base, MarkRow
+from ctsync.store.runs import RunReads, RunWrites
+from ctsync.store.versions import VersionReads, VersionWrites
+from ctsync.store.watches import WatchReads, WatchWrites
+
+__all__ = ["EventFilter", "Store", "Unit", "open_store"]
+
+
+class Unit(VersionWrites, EventWrites, WatchWrites, RunWrites, DeliveryWrites):
+    """What can be written, within one transaction."""
+
+
+class Store(VersionReads, EventReads, WatchReads, RunReads, DeliveryReads):
+    """An open database of the newest schema."""
+
+    def __init__(self, engine: Engine, name: str, clock: Clock) -> None:
+        super().__init__(engine, name)
+        self._clock = clock
+
+    @contextmanager
+    def unit(self) -> Iterator[Unit]:
+        """The only write transaction; left by an exception, it stores nothing."""
+        with writing(self._engine, self.name) as connection:
+            yield Unit(connection, self._clock)
+
+    def counts(self) -> dict[str, int]:
+        """How many rows each table has."""
+        tables = [t for t in Base.metadata.sorted_tables if t is not MarkRow.__table__]
+        with self._reading() as connection:
+            return {
+                table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in tables
+            }
+
+    def revision(self) -> str | None:
+        """The schema of the database."""
+        return migrate.current_revision(self._engine, self.name)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        """Give the store, to be closed at the end."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it."""
+        self.close()
+
+
+def open_store(
+    url: str,
+    *,
+    clock: Clock,
+    create: bool = True,
+    patience_seconds: float = PATIENCE_SECONDS,
+) -> Store:
+    """Open a database, and bring an empty or older one to the newest schema first.
+
+    A missing one is made where `create` allows it, private to its owner. A statement that
+    must wait for another program waits `patience_seconds`. Raises ConfigError for a URL that
+    cannot be read, ForeignDatabase and NewerDatabase for what is not ours to touch, and
+    StoreUnavailable.
+    """
+    parsed = parse_url(url)
+    engine = make_engine(parsed, patience_seconds=patience_seconds)
+    try:
+        migrate.prepare(parsed, engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, name_of(parsed), clock)

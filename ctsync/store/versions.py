@@ -1,0 +1,319 @@
+"""Trials and their versions: snapshots, the bodies they point to, heads; knows no events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, literal, select, update
+
+from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
+from ctsync.model import Head, KeyFields, NctId, Record, Source, State, Version
+from ctsync.store import codec
+from ctsync.store.access import Reads, Writes, batches
+from ctsync.store.models import BodyRow, SnapshotRow, TrialRow
+
+POSITION_STEP = 2**20
+"""The distance of neighbouring versions: room between them for older ones found later."""
+
+_RENAMED = {"posted": "last_update_posted", "submitted": "last_update_submitted"}
+
+KEY_COLUMNS: Mapping[str, str] = {
+    field.name: _RENAMED.get(field.name, field.name) for field in fields(KeyFields)
+}
+"""Which column of snapshots holds which key field; a snapshot's own dates come first."""
+
+
+def version_number() -> Any:
+    """The rank of a snapshot within its trial, from 1, as a column."""
+    older = SnapshotRow.__table__.alias("older")
+    return (
+        select(func.count())
+        .select_from(older)
+        .where(older.c.nct_id == SnapshotRow.nct_id, older.c.position <= SnapshotRow.position)
+        .scalar_subquery()
+    )
+
+
+def key_of(row: Row[Any]) -> KeyFields:
+    """The key fields in a row of snapshots."""
+    return KeyFields(**{name: getattr(row, column) for name, column in KEY_COLUMNS.items()})
+
+
+def _chain(digest: str) -> Select[int, bytes]:
+    """A body and what it is packed against, down to the keyframe."""
+    chain = (
+        select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
+        .where(BodyRow.digest == digest)
+        .cte("chain", recursive=True)
+    )
+    base = select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, chain.c.step + 1).join(
+        chain, BodyRow.digest == chain.c.base_digest
+    )
+    # the bound ends the walk over a damaged chain that bites its tail
+    whole = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(whole.c.step, whole.c.data).order_by(whole.c.step.desc())
+
+
+def _newest_body(nct_id: NctId) -> Select[str, int]:
+    return (
+        select(BodyRow.digest, BodyRow.depth)
+        .join(SnapshotRow, SnapshotRow.digest == BodyRow.digest)
+        .where(SnapshotRow.nct_id == nct_id)
+        .order_by(SnapshotRow.position.desc())
+        .limit(1)
+    )
+
+
+class VersionReads(Reads):
+    """What is stored of trials."""
+
+    def heads(self, ids: Iterable[NctId]) -> dict[NctId, Head]:
+        """The newest version of each trial of which any is stored."""
+        found: dict[NctId, Head] = {}
+        statement = select(
+            TrialRow.nct_id,
+            TrialRow.absent_since,
+            TrialRow.moved_to,
+            SnapshotRow.id,
+            SnapshotRow.digest,
+            SnapshotRow.state,
+            version_number().label("version"),
+        ).join(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
+        with self._reading() as connection:
+            for batch in batches(list(ids)):
+                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch))):
+                    found[NctId(row.nct_id)] = Head(
+                        nct_id=NctId(row.nct_id),
+                        snapshot_id=row.id,
+                        version=row.version,
+                        digest=row.digest,
+                        state=State(row.state),
+                        absent_since=row.absent_since,
+                        moved_to=None if row.moved_to is None else NctId(row.moved_to),
+                    )
+        return found
+
+    def awaited(self, ids: Iterable[NctId]) -> frozenset[NctId]:
+        """Those of which nothing is stored but that a load denied knowing."""
+        statement = select(TrialRow.nct_id).where(
+            TrialRow.head_snapshot_id.is_(None), TrialRow.absent_since.is_not(None)
+        )
+        with self._reading() as connection:
+            return frozenset(
+                NctId(nct_id)
+                for batch in batches(list(ids))
+                for nct_id in connection.scalars(statement.where(TrialRow.nct_id.in_(batch)))
+            )
+
+    def trials_known(self) -> tuple[NctId, ...]:
+        """Every trial of which a version is stored, in order."""
+        statement = (
+            select(TrialRow.nct_id)
+            .where(TrialRow.head_snapshot_id.is_not(None))
+            .order_by(TrialRow.nct_id)
+        )
+        with self._reading() as connection:
+            return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
+
+    def body(self, digest: str) -> bytes:
+        """The canonical bytes that `digest` names, checked against it.
+
+        Raises CorruptBody where they are missing or do not match.
+        """
+        with self._reading() as connection:
+            chain = [row.data for row in connection.execute(_chain(digest))]
+        return codec.unpack(chain, digest)
+
+    def newest_digest(self, nct_id: NctId) -> str:
+        """The digest of the newest version that has a record.
+
+        Raises UnknownVersion where there is none.
+        """
+        with self._reading() as connection:
+            digest: str | None = connection.scalar(_newest_body(nct_id))
+        if digest is None:
+            raise UnknownVersion(f"no record of {nct_id} is stored; run: ctsync sync")
+        return digest
+
+    def versions(self, nct_id: NctId) -> list[Version]:
+        """Every stored version of a trial, oldest first; empty where none is."""
+        statement = (
+            select(SnapshotRow.__table__)
+            .where(SnapshotRow.nct_id == nct_id)
+            .order_by(SnapshotRow.position)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(statement).all()
+        return [_version(row, number) for number, row in enumerate(rows, start=1)]
+
+    def past(self, nct_id: NctId) -> list[KeyFields]:
+        """The key fields of every version that had a record, oldest first."""
+        return [v.key for v in self.versions(nct_id) if v.digest is not None]
+
+
+def _version(row: Row[Any], number: int) -> Version:
+    return Version(
+        snapshot_id=row.id,
+        nct_id=NctId(row.nct_id),
+        version=number,
+        registry_version=row.registry_version,
+        source=Source(row.source),
+        state=State(row.state),
+        digest=row.digest,
+        posted=row.posted,
+        submitted=row.submitted,
+        observed=row.observed,
+        fetched=row.fetched,
+        key=key_of(row),
+    )
+
+
+class VersionWrites(Writes):
+    """What a unit does to trials and their versions."""
+
+    def add_version(
+        self,
+        nct_id: NctId,
+        *,
+        after: int | None,
+        record: Record | None,
+        key: KeyFields,
+        state: State,
+        source: Source,
+        posted: str | None,
+        submitted: str | None,
+        observed: datetime | None,
+        fetched: datetime,
+        run_id: int | None,
+        registry_version: int | None = None,
+    ) -> tuple[int, bool]:
+        """Store a version as the new head, and say its snapshot id and whether it is new.
+
+        `after` is the snapshot that the caller took for the head, None for a first version.
+        Where the head already is this version, as in a unit repeated after a commit whose
+        answer was lost, nothing is added. Raises StoreConflict where it is any other.
+        """
+        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        head = self._head_for_update(nct_id)
+        digest = None if record is None else record.digest
+        if head is not None and (head.digest, head.state) == (digest, state):
+            return head.id, False
+        if (None if head is None else head.id) != after:
+            raise StoreConflict(f"{nct_id} was changed by another writer; run again")
+        if record is not None:
+            self._add_body(record, nct_id)
+        snapshot_id = self._connection.execute(
+            insert(SnapshotRow).returning(SnapshotRow.id),
+            {
+                "nct_id": nct_id,
+                "position": POSITION_STEP if head is None else head.position + POSITION_STEP,
+                "state": state,
+                "digest": digest,
+                "source": source,
+                "registry_version": registry_version,
+                "posted": posted,
+                "submitted": submitted,
+                "observed": observed,
+                "fetched": fetched,
+                "run_id": run_id,
+                **{column: getattr(key, name) for name, column in KEY_COLUMNS.items()},
+            },
+        ).scalar_one()
+        self._move_head(nct_id, snapshot_id, state=state, run_id=run_id, load=observed)
+        return snapshot_id, True
+
+    def _head_for_update(self, nct_id: NctId) -> Any:
+        # two statements: one that waited for a rival would join its new head to old snapshots
+        head_id = self._connection.scalar(
+            select(TrialRow.head_snapshot_id).where(TrialRow.nct_id == nct_id).with_for_update()
+        )
+        head = select(
+            SnapshotRow.id, SnapshotRow.digest, SnapshotRow.state, SnapshotRow.position
+        ).where(SnapshotRow.id == head_id)
+        return self._connection.execute(head).one_or_none()
+
+    def _move_head(
+        self,
+        nct_id: NctId,
+        snapshot_id: int,
+        *,
+        state: State,
+        run_id: int | None,
+        load: datetime | None,
+    ) -> None:
+        values: dict[str, Any] = {
+            "head_snapshot_id": snapshot_id,
+            "state": state,
+            "absent_since": None,
+        }
+        if state is State.PRESENT:
+            values |= {"last_seen_run_id": run_id, "last_seen_load": load}
+        if state is not State.MOVED:
+            values["moved_to"] = None
+        self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
+
+    def _add_body(self, record: Record, nct_id: NctId) -> None:
+        stored = select(BodyRow.digest).where(BodyRow.digest == record.digest)
+        if self._connection.execute(stored).first() is not None:
+            return
+        codec.verify(record.canonical, record.digest)
+        base_digest, depth, base = self._base_for(nct_id)
+        self._insert_new(
+            BodyRow,
+            [
+                {
+                    "digest": record.digest,
+                    "raw_size": len(record.canonical),
+                    "encoding": "keyframe" if base is None else "delta",
+                    "base_digest": base_digest,
+                    "depth": depth,
+                    "data": codec.pack(record.canonical, base),
+                }
+            ],
+        )
+
+    def _base_for(self, nct_id: NctId) -> tuple[str | None, int, bytes | None]:
+        """What a trial's next body is packed against, and its depth; nothing for a keyframe."""
+        row = self._connection.execute(_newest_body(nct_id)).one_or_none()
+        if row is None or row.depth >= codec.MAX_DEPTH:
+            return None, 0, None
+        chain = [link.data for link in self._connection.execute(_chain(row.digest))]
+        try:
+            return row.digest, row.depth + 1, codec.unpack(chain, row.digest)
+        except CorruptBody:
+            # what is damaged is for `check` to tell; the new version does not lean on it
+            return None, 0, None
+
+    def mark_seen(self, ids: Sequence[NctId], *, run_id: int | None, load: datetime | None) -> None:
+        """Note that a load showed these trials as they are stored; an absence is forgotten."""
+        seen = {"last_seen_run_id": run_id, "last_seen_load": load, "absent_since": None}
+        for batch in batches(ids):
+            self._connection.execute(
+                update(TrialRow).where(TrialRow.nct_id.in_(batch)).values(seen)
+            )
+
+    def mark_absent(self, nct_id: NctId, load: datetime) -> None:
+        """Note the first load that lacked a trial; later ones leave that as it is."""
+        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._connection.execute(
+            update(TrialRow)
+            .where(TrialRow.nct_id == nct_id, TrialRow.absent_since.is_(None))
+            .values(absent_since=load)
+        )
+
+    def set_moved(self, nct_id: NctId, to: NctId) -> None:
+        """Note which trial took this id over."""
+        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._connection.execute(
+            update(TrialRow).where(TrialRow.nct_id == nct_id).values(moved_to=to)
+        )
+
+    def set_history_state(self, nct_id: NctId, state: str | None) -> None:
+        """Note how far the registry's own history of a trial was fetched."""
+        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._connection.execute(
+            update(TrialRow).where(TrialRow.nct_id == nct_id).values(history_state=state)
+        )

