@@ -88,8 +88,9 @@ def _route(view: View, request: Request) -> Reply:
         return list_studies(view, request)
     if path in _NOT_SERVED:
         raise unsupported(path.removeprefix("/v2"))
-    if path.startswith("/v2/studies/") and path.count("/") == 3:
-        return _study(view, request, path.rpartition("/")[2])
+    folder, _, name = path.rpartition("/")
+    if folder == "/v2/studies" and name:
+        return _study(view, request, name)
     return front_page(HTTPStatus.NOT_FOUND)
 
 

@@ -1,0 +1,52 @@
+"""Served over HTTP, the 600 real trials answer on each of 25 load days with the right body."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+import requests
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+
+BATCH = 500
+
+
+def expected_on(day: str, days: Path) -> set[bytes]:
+    """Every trial's newest body not after a day, stamped with it; from the files alone."""
+    shown = set()
+    for folder in days.glob("NCT*"):
+        newest = max((file.stem for file in folder.iterdir() if file.stem <= day), default=None)
+        if newest is not None:
+            study = orjson.loads((folder / f"{newest}.json").read_bytes())
+            study["derivedSection"]["miscInfoModule"]["versionHolder"] = day
+            shown.add(orjson.dumps(study))
+    return shown
+
+
+def listed_lines(answer: requests.Response) -> set[bytes]:
+    """The studies of a page as they came, one a line; key order and all."""
+    lines = answer.content.split(b"\n")
+    return {line.removesuffix(b",") for line in lines if line.startswith(b'{"protocolSection"')}
+
+
+def test_every_trial_shows_the_right_body_on_every_load_day(corpus: Path) -> None:
+    days = corpus / "days"
+    ids = sorted(folder.name for folder in days.glob("NCT*"))
+    checked = 0
+    with ReplayRegistry(Catalogue.from_folder(days)) as registry, requests.Session() as session:
+        session.headers["Accept-Encoding"] = "identity"
+        for day in (days / "_days.txt").read_text().split():
+            registry.load = day
+            shown = set()
+            for start in range(0, len(ids), BATCH):
+                asked = {"filter.ids": "|".join(ids[start : start + BATCH]), "pageSize": "1000"}
+                answer = session.get(f"{registry.url}/v2/studies", params=asked, timeout=30)
+                shown |= listed_lines(answer)
+            expected = expected_on(day, days)
+            assert len(shown) == len(expected)
+            assert shown == expected
+            checked += len(expected)
+    print(f"\n{checked} bodies of {len(ids)} trials on 25 load days: all as the files have them")
+    assert checked > 10_000

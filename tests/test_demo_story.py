@@ -1,0 +1,162 @@
+"""The demo's records are what they say they are, and the story shows them in order."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+import requests
+
+from ctsync.dates import PartialDate
+from ctsync.demo import story
+from ctsync.demo.pieces import find, pieces
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.demo.story import Truth
+from ctsync.model import JsonObject
+
+POSTED, UNKNOWN, COMPLETED = "2018-01-04", "2023-01-03", "2024-03-14"
+
+
+def record(day: str) -> JsonObject:
+    read: JsonObject = json.loads((story.records() / story.TRIAL / f"{day}.json").read_text())
+    return read
+
+
+def leaves(node: Any, path: str = "") -> dict[str, Any]:
+    if isinstance(node, dict):
+        return {
+            name: value
+            for key, below in node.items()
+            for name, value in leaves(below, f"{path}.{key}" if path else key).items()
+        }
+    if isinstance(node, list) and node and isinstance(node[0], dict):
+        merged: dict[str, Any] = {}
+        for item in node:
+            merged |= leaves(item, path)
+        return merged
+    return {path: node}
+
+
+def changed(before: str, after: str) -> dict[str, tuple[Any, Any]]:
+    old, new = leaves(record(before)), leaves(record(after))
+    return {
+        path.rpartition("Module.")[2]: (old.get(path), new.get(path))
+        for path in {*old, *new}
+        if old.get(path) != new.get(path) and not path.endswith("versionHolder")
+    }
+
+
+@pytest.mark.parametrize("day", [POSTED, UNKNOWN, COMPLETED])
+def test_every_leaf_of_a_record_is_one_the_registry_has_with_a_value_it_allows(day: str) -> None:
+    for path, value in leaves(record(day)).items():
+        piece = find(path)
+        assert piece is not None, path
+        values = value if isinstance(value, list) else [value]
+        assert not piece.values or set(values) <= set(piece.values), path
+        if piece.type == "date":
+            assert PartialDate.parse(value) is not None, path
+
+
+def test_the_real_record_says_what_the_page_says() -> None:
+    shown = leaves(record(POSTED))
+    said = {path.rpartition("Module.")[2]: value for path, value in shown.items()}
+    assert (
+        said
+        | {
+            "nctId": "NCT03389919",
+            "orgStudyIdInfo.id": "BM-MSC-01",
+            "overallStatus": "RECRUITING",
+            "statusVerifiedDate": "2017-12",
+            "startDateStruct.date": "2017-01-01",
+            "startDateStruct.type": "ACTUAL",
+            "primaryCompletionDateStruct.date": "2020-12-31",
+            "primaryCompletionDateStruct.type": "ESTIMATED",
+            "completionDateStruct.date": "2022-12-31",
+            "completionDateStruct.type": "ESTIMATED",
+            "studyFirstSubmitDate": "2017-12-27",
+            "studyFirstSubmitQcDate": "2017-12-27",
+            "studyFirstPostDateStruct.date": "2018-01-04",
+            "lastUpdateSubmitDate": "2017-12-27",
+            "lastUpdatePostDateStruct.date": "2018-01-04",
+            "responsibleParty.investigatorFullName": "Elena N.Parovichnikova",
+            "isFdaRegulatedDrug": False,
+            "isFdaRegulatedDevice": False,
+            "phases": ["PHASE3"],
+            "enrollmentInfo.count": 20,
+            "enrollmentInfo.type": "ESTIMATED",
+            "primaryOutcomes.timeFrame": "28-day",
+            "minimumAge": "18 Years",
+            "locations.city": "Moscow",
+            "ipdSharing": "UNDECIDED",
+            "hasResults": False,
+        }
+        == said
+    )
+    assert "leadSponsor.name" not in said, "the page does not show it"
+    assert len(pieces()) > 450
+
+
+def test_the_change_to_unknown_moves_the_status_and_no_date() -> None:
+    assert changed(POSTED, UNKNOWN) == {
+        "overallStatus": ("RECRUITING", "UNKNOWN"),
+        "lastKnownStatus": (None, "RECRUITING"),
+    }
+
+
+def test_the_load_of_the_change_is_the_first_after_the_completion_date_and_a_holiday() -> None:
+    status = record(POSTED)["protocolSection"]["statusModule"]
+    day = date.fromisoformat(status["completionDateStruct"]["date"]) + timedelta(days=1)
+    observed_new_year = date(2023, 1, 2)  # New Year's Day fell on a Sunday
+    while day.weekday() >= 5 or day == observed_new_year:
+        day += timedelta(days=1)
+    assert day.isoformat() == UNKNOWN
+
+
+def test_the_illustration_completes_the_trial_with_actual_figures() -> None:
+    moved = changed(UNKNOWN, COMPLETED)
+    assert moved["overallStatus"] == ("UNKNOWN", "COMPLETED")
+    assert moved["lastKnownStatus"] == ("RECRUITING", None)
+    assert moved["enrollmentInfo.count"] == (20, 17)
+    for name in ("enrollmentInfo", "primaryCompletionDateStruct", "completionDateStruct"):
+        assert moved[f"{name}.type"] == ("ESTIMATED", "ACTUAL")
+    assert moved["lastUpdatePostDateStruct.date"] == ("2018-01-04", COMPLETED)
+
+
+def test_every_record_has_its_provenance_and_only_one_is_real() -> None:
+    told = {p.load.date().isoformat(): p for p in story.provenances()}
+    files = {file.stem for file in (story.records() / story.TRIAL).glob("*.json")}
+    assert set(told) == files
+    assert {day: p.truth for day, p in told.items()} == {
+        POSTED: Truth.REAL,
+        UNKNOWN: Truth.RECONSTRUCTED,
+        COMPLETED: Truth.ILLUSTRATION,
+    }
+    page = (story.records() / "README.md").read_text(encoding="utf-8")
+    assert all(day in page for day in told)
+    assert all("\n" not in p.told for p in told.values())
+
+
+def test_the_story_goes_forward_through_every_load_and_tells_each_record_s_provenance() -> None:
+    steps = list(story.steps())
+    loads = [step.load for step in steps if step.load is not None]
+    assert tuple(loads) == story.catalogue().loads
+    assert [s.provenance for s in steps if s.provenance is not None] == story.provenances()
+    assert all(step.commands for step in steps)
+
+
+def test_the_story_served_answers_for_the_sponsor_s_study_id_on_every_load() -> None:
+    seen = []
+    with ReplayRegistry(story.catalogue()) as registry, requests.Session() as session:
+        assert story.settings(registry.url)["CTSYNC_REGISTRY_URL"] == registry.url
+        for load in registry.catalogue.loads:
+            registry.load = load
+            answer = session.get(
+                f"{registry.url}/v2/studies",
+                params={"filter.advanced": f'AREA[OrgStudyId]"{story.ORG_STUDY_ID}"'},
+                timeout=10,
+            )
+            (study,) = answer.json()["studies"]
+            seen.append(study["protocolSection"]["statusModule"]["overallStatus"])
+    assert seen == ["RECRUITING", "RECRUITING", "RECRUITING", "UNKNOWN", "COMPLETED"]
