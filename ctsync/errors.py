@@ -110,7 +110,15 @@ class AnswerTooLarge(RegistryError):
 
 
 class BadAnswer(RegistryError):
-    """An answer came, but not one that can be used: HTML, cut short, wrong shape."""
+    """An answer came, but not one that can be used: HTML, cut short, wrong shape.
+
+    `raw` is what came, where it was read.
+    """
+
+    def __init__(self, message: str, *, raw: bytes = b"") -> None:
+        """Keep what came."""
+        super().__init__(message)
+        self.raw = raw
 
 
 class RegistryBusy(RegistryError):
@@ -122,7 +130,12 @@ class EdgeRefused(RegistryError):
 
 
 class RequestRefused(RegistryError):
-    """400: the registry did not understand the request."""
+    """400: the registry did not understand the request; `body` is what it said."""
+
+    def __init__(self, message: str, *, body: str = "") -> None:
+        """Keep the registry's words."""
+        super().__init__(message)
+        self.body = body
 
 
 class StalePage(RegistryError):
