@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, compare_url
+from ctsync.model import STUDY_PAGE, KeyFields, Kind, Level, NctId, StoredEvent, compare_url
 from ctsync.report import headline as words
 from ctsync.report.passages import compare
 from ctsync.report.phrases import (
@@ -62,16 +62,31 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     told = list(events)
     baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
     changes = [stored for stored in told if stored.event.kind is not Kind.FIRST_SEEN]
+    welcomes = [_welcome(stored, window, scope) for stored in baselines]
+    return _assemble(changes, welcomes, window, scope)
+
+
+def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Scope) -> Report:
+    """A report without a change: the state of trials that are followed from now on."""
+    welcomes = [
+        Welcome(nct_id, key.brief_title or "", STUDY_PAGE + nct_id, words.state(key, window.until))
+        for nct_id, key in keys.items()
+    ]
+    return _assemble([], welcomes, window, scope)
+
+
+def _assemble(
+    changes: Sequence[StoredEvent], found: Sequence[Welcome], window: Window, scope: Scope
+) -> Report:
     trials = _ranked(changes, window, scope)
     kept, left_out = _limited(trials, window, scope.limit)
     counts = Counter(trial.level for trial in trials)
     by_level = {level: counts[level] for level in Level}
-    report_id = _report_id(told, window, scope)
-    welcomes = tuple(_welcomes(baselines, window, scope))
+    welcomes = tuple(sorted(found, key=lambda welcome: welcome.nct_id))
+    report_id = _report_id(changes, welcomes, window, scope)
     line = words.headline(
         by_level, watched=scope.watched, welcomed=len(welcomes), coverage=scope.coverage
     )
-    collapsed = sum(trial.administrative for trial in kept)
     return Report(
         report_id=report_id,
         subject=_subject(line, trials, welcomed=bool(welcomes), window=window, scope=scope),
@@ -84,11 +99,12 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
         sections=tuple(
             Section(level, tuple(group)) for level, group in groupby(kept, lambda t: t.level)
         ),
-        welcomes=welcomes,
+        welcomes=welcomes[: scope.limit],
+        welcomed=len(welcomes),
         sentences=tuple(_sentences(trials, welcomes, scope)),
         left_out=left_out,
         shown=sum(len(trial.lines) for trial in kept),
-        collapsed=collapsed,
+        collapsed=sum(trial.administrative for trial in kept),
         total=len(changes),
         footer=tuple(words.footer(scope.coverage, watched=scope.watched, report_id=report_id)),
     )
@@ -105,10 +121,13 @@ def _subject(
     return f"{words.PREFIX} {line} · {scope.title} · {window.until:%Y-%m-%d}"
 
 
-def _report_id(events: Sequence[StoredEvent], window: Window, scope: Scope) -> str:
+def _report_id(
+    events: Sequence[StoredEvent], welcomes: Sequence[Welcome], window: Window, scope: Scope
+) -> str:
     """Name the content: the same events over the same window give the same id."""
     seen = sorted((s.nct_id, s.from_version or 0, s.to_version, s.event.path) for s in events)
-    text = repr((scope.title, window.since, window.until, seen))
+    new = [welcome.nct_id for welcome in welcomes]
+    text = repr((scope.title, window.since, window.until, seen, new))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -269,11 +288,10 @@ def _shortened(trial: Trial, room: int) -> Trial:
     return replace(trial, steps=steps, left_out=len(trial.lines) - room)
 
 
-def _welcomes(baselines: Sequence[StoredEvent], window: Window, scope: Scope) -> Iterator[Welcome]:
-    for stored in sorted(baselines, key=lambda stored: stored.nct_id):
-        key = (scope.keys or {}).get(stored.nct_id)
-        text = words.state(key, window.until) if key else stored.event.summary
-        yield Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)
+def _welcome(stored: StoredEvent, window: Window, scope: Scope) -> Welcome:
+    key = (scope.keys or {}).get(stored.nct_id)
+    text = words.state(key, window.until) if key else stored.event.summary
+    return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)
 
 
 def _sentences(

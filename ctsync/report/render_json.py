@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
-
-import orjson
 
 from ctsync.dates import format_timestamp
 from ctsync.model import JsonObject
@@ -14,8 +13,11 @@ from ctsync.report.values import Line, Report, Step, Trial
 
 
 def render_json(report: Report) -> str:
-    """Write the report as one indented JSON object; events as everywhere in ctsync."""
-    return orjson.dumps(report_json(report), option=orjson.OPT_INDENT_2).decode() + "\n"
+    """Write the report as one indented JSON object; events as everywhere in ctsync.
+
+    In ASCII, so that no character in it can steer a terminal.
+    """
+    return json.dumps(report_json(report), indent=2) + "\n"
 
 
 def report_json(report: Report) -> JsonObject:
@@ -42,6 +44,7 @@ def report_json(report: Report) -> JsonObject:
             {"nct_id": one.nct_id, "title": one.title, "state": one.state, "url": one.url}
             for one in report.welcomes
         ],
+        "newly_followed_total": report.welcomed,
         "standing": [
             {"what": one.standing.value, "trials": one.count, "text": one.text}
             for one in report.sentences

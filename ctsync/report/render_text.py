@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 from ctsync.model import Level
 from ctsync.report.sentences import (
+    WELCOME,
     about_line,
     aside_sentence,
     coverage_line,
     left_out_sentence,
     step_title,
     trial_left_out_sentence,
+    welcomes_left_out_sentence,
     window_line,
 )
 from ctsync.report.values import Line, Mark, Piece, Report, Step, Trial
@@ -137,10 +139,12 @@ def said(line: Line) -> str:
 def _welcomes(report: Report) -> Iterator[str]:
     if not report.welcomes:
         return
-    yield "Newly followed; changes are told from these states on:"
+    yield WELCOME
     for welcome in report.welcomes:
         yield from _wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16)
         yield from _wrap(welcome.state, " " * 16, " " * 16)
+    if sentence := welcomes_left_out_sentence(report):
+        yield from _wrap(sentence, "   ", "   ")
 
 
 def _standing(report: Report) -> Iterator[str]:

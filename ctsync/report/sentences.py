@@ -59,3 +59,13 @@ def left_out_sentence(report: Report) -> str:
         f"Shown {report.shown:,} of {report.total:,} changes; {report.collapsed:,} administrative "
         f"collapsed, {out.events:,} left out for size{trials}: {out.command}"
     )
+
+
+WELCOME = "Newly followed; changes are told from these states on:"
+"""What stands above the newly followed trials."""
+
+
+def welcomes_left_out_sentence(report: Report) -> str:
+    """How many newly followed trials the size limit kept out; empty where none."""
+    more = report.welcomed - len(report.welcomes)
+    return f"and {counted(more, 'more trial')}, not shown: ctsync watch list" if more else ""

@@ -183,6 +183,7 @@ class LeftOut:
 class Report:
     """A finished report: the same content whatever it is rendered as.
 
+    `welcomed` trials are newly followed, of which `welcomes` are shown.
     `shown` events stand in lines, `collapsed` ones are administrative and counted,
     `left_out` ones passed the size limit and are counted: together they are `total`, which
     does not count baselines.
@@ -198,6 +199,7 @@ class Report:
     counts: Mapping[Level, int]
     sections: tuple[Section, ...]
     welcomes: tuple[Welcome, ...]
+    welcomed: int
     sentences: tuple[Sentence, ...]
     left_out: LeftOut | None
     shown: int

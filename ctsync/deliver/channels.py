@@ -1,0 +1,43 @@
+"""What a channel is: the one thing that `drain` asks of mail, log, webhook and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Protocol
+
+from ctsync.deliver.log import LogChannel
+from ctsync.deliver.routes import LOG, routes_from
+from ctsync.errors import ConfigError
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import Settings
+    from ctsync.deliver.message import Message
+    from ctsync.deliver.routes import Route
+
+
+class Channel(Protocol):
+    """A way out."""
+
+    @property
+    def routes(self) -> Mapping[str, Route]:
+        """The route to each recipient that the settings name, by recipient."""
+
+    def send(self, message: Message) -> str | None:
+        """Send one message; what the other side said, if anything. Raises DeliveryError."""
+
+    def close(self) -> None:
+        """Let go of what is open; never raises."""
+
+
+def channels_from(settings: Settings) -> dict[str, Channel]:
+    """Every channel that the settings describe, by its name in the outbox; connects to nothing."""
+    by_channel: dict[str, dict[str, Route]] = {}
+    for route in routes_from(settings):
+        by_channel.setdefault(route.channel, {})[route.recipient] = route
+    return {name: _channel(name, routes, settings) for name, routes in by_channel.items()}
+
+
+def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Channel:
+    if name == LOG:
+        return LogChannel(routes, settings.log)
+    raise ConfigError([f"{name} is not a channel of this ctsync"])

@@ -1,0 +1,149 @@
+"""From claimed rows of the outbox to messages; reads the store, sends nothing.
+
+Rows that were attempted before stay together under the identity they were given then; the
+others are put together by recipient and watch, or by trial, as their route says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+
+from ctsync.deliver.channels import Channel
+from ctsync.deliver.message import Message, message_key, welcome_key
+from ctsync.deliver.routes import Layout, Route
+from ctsync.model import KeyFields, NctId, StoredEvent
+from ctsync.report.build import Scope
+from ctsync.report.values import Coverage, Unchecked, Window
+from ctsync.store.deliveries import Delivery
+from ctsync.store.events import EventFilter
+from ctsync.store.store import Store
+
+EVERYTHING = "all trials"
+_BATCH = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A message and the rows that it delivers."""
+
+    message: Message
+    rows: tuple[Delivery, ...]
+
+
+def compose(
+    store: Store, rows: Sequence[Delivery], channels: Mapping[str, Channel], *, now: datetime
+) -> Iterator[Parcel]:
+    """Put rows into messages, in the order of their oldest rows.
+
+    A row whose event is no longer stored is left out.
+    """
+    if not rows:
+        return
+    desk = _Desk(store, rows, now)
+    groups: dict[tuple[str, ...], list[Delivery]] = {}
+    for row in sorted(rows, key=lambda row: row.delivery_id):
+        route = channels[row.channel].routes[row.recipient]
+        if row.event_id in desk.events:
+            groups.setdefault(desk.group_of(row, route), []).append(row)
+    for group in groups.values():
+        route = channels[group[0].channel].routes[group[0].recipient]
+        yield Parcel(desk.message(group, route), tuple(group))
+
+
+class _Desk:
+    """What is read once for all messages."""
+
+    def __init__(self, store: Store, rows: Sequence[Delivery], now: datetime) -> None:
+        self._store, self._now = store, now
+        self.events = _events(store, {row.event_id for row in rows})
+        self._members = {
+            watch.name: frozenset(trial.nct_id for trial in watch.trials)
+            for watch in store.watches()
+        }
+        self._failures = {one.nct_id: one.error for one in store.failures()}
+        self._run = store.last_run(kind="sync")
+
+    def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:
+        """Rows with the same group are one message."""
+        way = (row.channel, row.recipient)
+        if row.message_id is not None:
+            return (*way, "again", row.message_id)
+        if route.layout is Layout.STREAM:
+            return way
+        watch = self._watch(row, route)
+        if self._is_welcome(row, route):
+            return (*way, "welcome", watch)
+        if route.layout is Layout.PER_TRIAL:
+            return (*way, "trial", watch, self.events[row.event_id].nct_id)
+        return (*way, "digest", watch)
+
+    def message(self, rows: Sequence[Delivery], route: Route) -> Message:
+        """The message that these rows are."""
+        first = rows[0]
+        watch = self._watch(first, route)
+        is_welcome = self._is_welcome(first, route)
+        events = () if is_welcome else tuple(self.events[row.event_id] for row in rows)
+        members = self._members_of(watch)
+        since = min((stored.fetched for stored in events), default=None)
+        return Message(
+            key=first.message_id or message_key([row.dedup_key for row in rows]),
+            route=route,
+            watch="" if route.layout is Layout.STREAM else watch,
+            events=events,
+            window=Window(since, self._now),
+            scope=Scope(
+                title=watch or EVERYTHING,
+                watched=len(members),
+                coverage=self._coverage(members),
+            ),
+            is_welcome=is_welcome,
+            keys=self._keys(members if is_welcome else {one.nct_id for one in events}),
+        )
+
+    def _watch(self, row: Delivery, route: Route) -> str:
+        nct_id = self.events[row.event_id].nct_id
+        names = [name for name, members in self._members.items() if nct_id in members]
+        return route.watch_of(names) or ""
+
+    def _is_welcome(self, row: Delivery, route: Route) -> bool:
+        return row.dedup_key == welcome_key(route, self._watch(row, route))
+
+    def _members_of(self, watch: str) -> frozenset[NctId]:
+        if watch in self._members:
+            return self._members[watch]
+        return frozenset().union(*self._members.values())
+
+    def _coverage(self, members: frozenset[NctId]) -> Coverage | None:
+        run = self._run
+        if run is None:
+            return None
+        failed = tuple(
+            Unchecked(nct_id, self._failures[nct_id])
+            for nct_id in sorted(members & self._failures.keys())
+        )
+        return Coverage(
+            checked=len(members) - len(failed),
+            failed=failed,
+            load=run.load_after or run.load_before,
+            run_ids=(run.id,),
+        )
+
+    def _keys(self, ids: frozenset[NctId] | set[NctId]) -> dict[NctId, KeyFields]:
+        """The newest key fields of trials."""
+        keys = {}
+        for nct_id in sorted(ids):
+            versions = self._store.versions(nct_id)
+            if versions:
+                keys[nct_id] = versions[-1].key
+        return keys
+
+
+def _events(store: Store, ids: set[int]) -> dict[int, StoredEvent]:
+    wanted, found = iter(sorted(ids)), {}
+    while batch := list(islice(wanted, _BATCH)):
+        for stored in store.events(EventFilter(event_ids=batch)):
+            found[stored.event_id] = stored
+    return found

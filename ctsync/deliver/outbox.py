@@ -1,0 +1,219 @@
+"""The outbox: plan deliveries within a unit, and drain them at least once; knows no channel.
+
+A row is one event and one recipient. What a recipient is told at once is one message: its rows
+are claimed together, the message's identity is written to them before the first attempt, and
+every later attempt sends the same rows under the same identity.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ctsync.dates import Clock
+from ctsync.deliver.channels import Channel
+from ctsync.deliver.compose import Parcel, compose
+from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.planning import plan
+from ctsync.deliver.routes import Route, routes_from
+from ctsync.report.phrases import counted
+from ctsync.store.deliveries import Delivery, DeliveryState
+from ctsync.store.store import Store
+
+__all__ = ["DrainResult", "Route", "drain", "plan", "routes_from"]
+
+log = logging.getLogger(__name__)
+
+CLAIM = 20_000
+LEASE = timedelta(minutes=15)
+FIRST_WAIT = timedelta(minutes=1)
+LONGEST_WAIT = timedelta(hours=6)
+MOST_ATTEMPTS = 64
+"""About two weeks at the longest wait; after that a message is parked for a person."""
+HOLDS_UP = 3
+"""A message that failed this often, while its channel worked, no longer holds up the next."""
+CHANNEL_DOWN = "no way out: "
+"""How the error of a row begins whose channel did not work."""
+
+
+@dataclass(slots=True)
+class DrainResult:
+    """What became of what was due; the counts are of outbox rows but for `messages`."""
+
+    messages: int = 0
+    sent: int = 0
+    waiting: int = 0
+    parked: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def sentence(self) -> str:
+        """The same in words."""
+        sent = counted(self.sent, "delivery", "deliveries")
+        parts = [f"{counted(self.messages, 'message')} sent ({sent})"]
+        if self.waiting:
+            parts.append(f"{self.waiting:,} will be tried again later")
+        if self.parked:
+            parts.append(f"{self.parked:,} parked, see: ctsync outbox list")
+        return "; ".join(parts + self.problems)
+
+
+def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> DrainResult:
+    """Send what is due; no message and no channel stops another.
+
+    1. Claim every due row, for a lease; put the rows into messages.
+    2. Note the attempt, and the message's identity, on its rows; then send; then mark them.
+    3. A temporary failure is tried again later, ever more seldom, and what follows it on the
+       way to the same recipient waits with it; a permanent one is parked.
+    4. A channel that does not work is not tried again in this drain; its rows wait untried.
+
+    A process that dies in between leaves rows whose lease runs out: they are sent again, as
+    the same message.
+    """
+    drained = _Drain(store, channels, clock)
+    try:
+        while drained.round():
+            pass
+    finally:
+        for channel in channels.values():
+            channel.close()
+    return drained.result
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """Until when what is behind a failed message waits, and for what."""
+
+    until: datetime
+    reason: str
+
+
+class _Drain:
+    """One drain: whom it holds up, and what has become of its rows."""
+
+    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock) -> None:
+        self._store, self._channels, self._clock = store, channels, clock
+        self._worker = uuid.uuid4().hex
+        self._waits: dict[str | tuple[str, str], _Wait] = {}
+        self.result = DrainResult()
+
+    def round(self) -> bool:
+        """Claim and send once; false when nothing was due."""
+        now = self._clock.now()
+        with self._store.unit() as unit:
+            rows = unit.claim(now, lease=LEASE, limit=CLAIM, worker=self._worker)
+        if not rows:
+            return False
+        ready = self._not_behind_others([row for row in rows if self._is_known(row)], now)
+        delivered = set()
+        for parcel in compose(self._store, ready, self._channels, now=now):
+            self._deliver(parcel)
+            delivered |= {row.delivery_id for row in parcel.rows}
+        self._park([row for row in ready if row.delivery_id not in delivered], "its event is gone")
+        return True
+
+    def _is_known(self, row: Delivery) -> bool:
+        channel = self._channels.get(row.channel)
+        if channel is not None and row.recipient in channel.routes:
+            return True
+        self._park([row], f"{row.channel} to {row.recipient} is no longer in the settings")
+        return False
+
+    def _not_behind_others(self, rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
+        """Let rows wait that would overtake a failed one on the way to the same recipient."""
+        first: dict[tuple[str, str], Delivery] = {}
+        for row in self._store.deliveries(DeliveryState.PENDING):
+            if row.not_before > now and _holds_up(row.last_error, row.attempts):
+                first.setdefault((row.channel, row.recipient), row)
+        ready = []
+        for row in rows:
+            ahead = first.get((row.channel, row.recipient))
+            if ahead is not None and ahead.delivery_id < row.delivery_id:
+                self._wait([row], _Wait(ahead.not_before, ahead.last_error or ""))
+            else:
+                ready.append(row)
+        return ready
+
+    def _deliver(self, parcel: Parcel) -> None:
+        message, rows = parcel.message, parcel.rows
+        way = (message.route.channel, message.route.recipient)
+        wait = self._waits.get(way[0]) or self._waits.get(way)
+        if wait is not None:
+            self._wait(rows, wait)
+        elif self._note_attempt(parcel):
+            try:
+                self._channels[way[0]].send(message)
+            except DeliveryError as error:
+                self._fail(parcel, error)
+            except Exception as error:  # one poison message stops no other
+                log.exception("a message could not be made")
+                reason = f"{type(error).__name__}: {error}"
+                self._fail(parcel, DeliveryError(reason, permanent=True))
+            else:
+                self._mark_sent(parcel)
+
+    def _note_attempt(self, parcel: Parcel) -> bool:
+        """Write the attempt down; false where another worker has taken the rows over."""
+        ids = [row.delivery_id for row in parcel.rows]
+        lease_until = self._clock.now() + LEASE
+        with self._store.unit() as unit:
+            mine = unit.mark_attempt(
+                ids, worker=self._worker, lease_until=lease_until, message_id=parcel.message.key
+            )
+            if mine < len(ids):
+                unit.release(ids, worker=self._worker)
+        return mine == len(ids)
+
+    def _mark_sent(self, parcel: Parcel) -> None:
+        with self._store.unit() as unit:
+            unit.mark_sent(
+                [row.delivery_id for row in parcel.rows],
+                now=self._clock.now(),
+                message_id=parcel.message.key,
+            )
+        self.result.messages += 1
+        self.result.sent += len(parcel.rows)
+
+    def _fail(self, parcel: Parcel, error: DeliveryError) -> None:
+        route, attempts = parcel.message.route, parcel.rows[0].attempts + 1
+        reason = f"{CHANNEL_DOWN}{error}" if error.is_channel else str(error)
+        self.result.problems.append(f"{route.channel} to {route.recipient}: {error}")
+        log.warning("%s to %s: %s", route.channel, route.recipient, error)
+        if attempts >= MOST_ATTEMPTS or (error.permanent and not error.is_channel):
+            self._park(parcel.rows, reason)
+            return
+        wait = _Wait(self._clock.now() + _backoff(attempts), reason)
+        self._wait(parcel.rows, wait)
+        if error.is_channel:
+            self._waits[route.channel] = wait
+        elif _holds_up(reason, attempts):
+            self._waits[route.channel, route.recipient] = wait
+
+    def _wait(self, rows: Sequence[Delivery], wait: _Wait) -> None:
+        with self._store.unit() as unit:
+            unit.mark_failed(
+                [row.delivery_id for row in rows],
+                worker=self._worker,
+                error=wait.reason,
+                not_before=wait.until,
+            )
+        self.result.waiting += len(rows)
+
+    def _park(self, rows: Sequence[Delivery], reason: str) -> None:
+        if rows:
+            with self._store.unit() as unit:
+                unit.park([row.delivery_id for row in rows], error=reason)
+            self.result.parked += len(rows)
+
+
+def _holds_up(last_error: str | None, attempts: int) -> bool:
+    """Whether a row that waits after a failure keeps back what comes after it."""
+    if last_error is None:
+        return False
+    return last_error.startswith(CHANNEL_DOWN) or attempts < HOLDS_UP
+
+
+def _backoff(attempts: int) -> timedelta:
+    return min(FIRST_WAIT * (1 << min(attempts - 1, 16)), LONGEST_WAIT)

@@ -1,0 +1,118 @@
+"""A store with trials and events in it, and a channel that answers as it is told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.outbox import Route, plan
+from ctsync.deliver.routes import MAIL
+from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
+from ctsync.store.store import Store
+from tests.report.examples import event
+
+ANNA = Route(MAIL, "anna@example.org", minimum_level=Level.ROUTINE)
+BERT = Route(MAIL, "bert@example.org", minimum_level=Level.ROUTINE)
+
+
+@dataclass
+class ClockAt:
+    """A clock that stands where it is put."""
+
+    at: datetime
+    slept: float = 0.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+        self.slept += seconds
+
+
+Answer = Callable[[Message], None]
+
+
+@dataclass
+class Recording:
+    """A channel that keeps what it was given, after asking `answer`, which may raise."""
+
+    routes: Mapping[str, Route]
+    answer: Answer = lambda _message: None
+    sent: list[Message] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+    is_closed: bool = False
+
+    @classmethod
+    def to(cls, *routes: Route, answer: Answer = lambda _message: None) -> Recording:
+        return cls({route.recipient: route for route in routes}, answer)
+
+    def send(self, message: Message) -> None:
+        self.tried.append(message.key)
+        self.answer(message)
+        self.sent.append(message)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def told(self) -> Counter[tuple[str, int]]:
+        """How often each recipient was told of each event."""
+        return Counter((m.route.recipient, s.event_id) for m in self.sent for s in m.events)
+
+
+def refuse(reason: str = "452 try again", *, permanent: bool = False, down: bool = False) -> Answer:
+    def answer(_message: Message) -> None:
+        raise DeliveryError(reason, permanent=permanent, is_channel=down)
+
+    return answer
+
+
+def trial(number: int) -> NctId:
+    return NctId(f"NCT{number:08d}")
+
+
+def change(path: str = "status", level: Level = Level.NOTABLE, **given: object) -> Event:
+    return event(Kind.STATUS, level, path=path, before="RECRUITING", after="COMPLETED", **given)
+
+
+def keep(
+    store: Store,
+    nct_id: NctId,
+    events: Iterable[Event],
+    *,
+    routes: Sequence[Route] = (),
+    now: datetime,
+) -> list[int]:
+    """Store a step of a trial with its events and their deliveries, as `sync` does."""
+    head = store.heads([nct_id]).get(nct_id)
+    canonical = f"{nct_id} {head.version if head else 0}".encode()
+    digest = f"1:{hashlib.sha256(canonical).hexdigest()}"
+    key = KeyFields(status="RECRUITING", posted="2026-03-13", brief_title=f"Trial {nct_id}")
+    told, watches = list(events), store.watches_of(nct_id)
+    with store.unit() as unit:
+        snapshot, _ = unit.add_version(
+            nct_id, after=head.snapshot_id if head else None,
+            record=Record(nct_id, {}, canonical, digest), key=key, state=State.PRESENT,
+            source=Source.LIVE, posted="2026-03-13", submitted="2026-03-12", observed=now,
+            fetched=now, run_id=None,
+        )  # fmt: skip
+        ids = unit.add_events(
+            nct_id, from_snapshot=head.snapshot_id if head else None, to_snapshot=snapshot,
+            events=told, run_id=None, posted="2026-03-13", observed=now, fetched=now,
+        )  # fmt: skip
+        numbered = list(zip(ids, told, strict=True))
+        unit.enqueue(plan(nct_id, numbered, watches, routes, now=now))
+    return ids
+
+
+def watch(store: Store, name: str, ids: Iterable[NctId], *, since: datetime) -> None:
+    with store.unit() as unit:
+        unit.add_watch(name)
+        unit.add_trials(name, dict.fromkeys(ids), since)

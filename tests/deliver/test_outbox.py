@@ -1,0 +1,250 @@
+"""Planned within the unit, delivered at least once, in order, and never for ever."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.outbox import LEASE, MOST_ATTEMPTS, drain
+from ctsync.deliver.routes import LOG, MAIL, Cadence, Layout, Route
+from ctsync.model import Kind, Level
+from ctsync.store.deliveries import DeliveryState
+from ctsync.store.store import Store
+from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial, watch
+from tests.report.examples import first_seen
+
+TO_LOG = Route(LOG, LOG, layout=Layout.STREAM, takes_baselines=True)
+
+
+def test_one_message_a_recipient_holds_all_that_is_due(store: Store, clock: ClockAt) -> None:
+    for number in (1, 2, 3):
+        keep(store, trial(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
+    mail = Recording.to(ANNA, BERT)
+
+    result = drain(store, {MAIL: mail}, clock=clock)
+
+    assert [len(message.events) for message in mail.sent] == [6, 6]
+    assert result.sentence() == "2 messages sent (12 deliveries)"
+    assert mail.is_closed
+    assert drain(store, {MAIL: mail}, clock=clock).messages == 0
+
+
+def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_once(
+    store: Store, clock: ClockAt
+) -> None:
+    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
+    watch(store, "sponsor", [trial(2), trial(3)], since=clock.now())
+    anna = Route(MAIL, "anna@example.org", watches=("melanoma", "sponsor"))
+    bert = Route(MAIL, "bert@example.org", watches=("sponsor",), minimum_level=Level.CRITICAL)
+    for number in (1, 2, 3):
+        level = Level.CRITICAL if number == 3 else Level.ROUTINE
+        keep(store, trial(number), [change(level=level)], routes=[anna, bert], now=clock.now())
+    mail = Recording.to(anna, bert)
+
+    drain(store, {MAIL: mail}, clock=clock)
+
+    told = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
+    assert told == [
+        ("anna@example.org", "melanoma", [trial(1), trial(2)]),
+        ("anna@example.org", "sponsor", [trial(3)]),
+        ("bert@example.org", "sponsor", [trial(3)]),
+    ]
+
+
+def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> None:
+    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
+    for number in (1, 2):
+        keep(store, trial(number), [change(), change("b")], routes=[route], now=clock.now())
+    mail = Recording.to(route)
+
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert [len(message.events) for message in mail.sent] == [2, 2]
+
+
+def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
+    store: Store, clock: ClockAt
+) -> None:
+    route = Route(MAIL, "anna@example.org", welcomes=True)
+    watch(store, "melanoma", [trial(n) for n in range(1, 301)], since=clock.now())
+    for number in range(1, 301):
+        keep(store, trial(number), [first_seen()], routes=[TO_LOG, route], now=clock.now())
+    mail, log = Recording.to(route), Recording.to(TO_LOG)
+
+    drain(store, {MAIL: mail, LOG: log}, clock=clock)
+
+    assert [message.is_welcome for message in mail.sent] == [True]
+    assert mail.sent[0].report(limit=50).welcomed == 300
+    assert len(mail.sent[0].report(limit=50).welcomes) == 50
+    assert sum(log.told().values()) == 300
+    print(f"first sync: 300 baselines, {len(mail.sent)} mail, {sum(log.told().values())} log lines")
+
+
+def test_a_welcome_comes_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
+    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
+    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
+    for number in (1, 2, 1, 2):
+        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+    mail = Recording.to(route)
+
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert [message.is_welcome for message in mail.sent] == [True, False, False]
+    assert {message.thread for message in mail.sent} == {mail.sent[0].key}
+
+
+def test_a_temporary_failure_is_tried_again_later_as_the_same_message(
+    store: Store, clock: ClockAt
+) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    mail = Recording.to(ANNA, answer=refuse())
+    drain(store, {MAIL: mail}, clock=clock)
+    keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
+
+    drain(store, {MAIL: mail}, clock=clock)
+    assert len(mail.tried) == 1, "not before its time, and nothing overtakes it"
+    mail.answer = lambda _message: None
+    clock.at += timedelta(minutes=1)
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
+    assert mail.tried[0] == mail.tried[1]
+
+
+def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, clock: ClockAt) -> None:
+    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
+    for number in range(1, 101):
+        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+
+    def poisoned(message: Message) -> None:
+        if message.events[0].nct_id == trial(50):
+            raise DeliveryError("552 content refused", permanent=True)
+
+    mail = Recording.to(route, answer=poisoned)
+    result = drain(store, {MAIL: mail}, clock=clock)
+    clock.at += timedelta(days=30)
+    drain(store, {MAIL: mail}, clock=clock)
+
+    once = [count for count in mail.told().values() if count == 1]
+    print(f"poison: 1 among 100, {len(once)} delivered once, {result.parked} parked")
+    assert len(once) == len(mail.sent) == 99
+    parked = store.deliveries(DeliveryState.PARKED)
+    assert [row.last_error for row in parked] == ["552 content refused"]
+
+
+def test_a_message_that_cannot_even_be_made_is_parked_too(store: Store, clock: ClockAt) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
+
+    def broken(message: Message) -> None:
+        if message.route == ANNA:
+            raise ValueError("no such thing")
+
+    mail = Recording.to(ANNA, BERT, answer=broken)
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert [message.route for message in mail.sent] == [BERT]
+    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+
+
+def test_a_dead_channel_is_tried_once_a_drain_and_the_others_are_on_time(
+    store: Store, clock: ClockAt
+) -> None:
+    mail = Recording.to(ANNA, BERT, answer=refuse("no answer", down=True))
+    log = Recording.to(TO_LOG)
+    days = 7
+    for day in range(days):
+        keep(store, trial(1 + day), [change()], routes=[ANNA, BERT, TO_LOG], now=clock.now())
+        before = len(mail.tried)
+        drain(store, {MAIL: mail, LOG: log}, clock=clock)
+        assert len(log.sent) == day + 1
+        assert len(mail.tried) - before <= 1
+        clock.at += timedelta(days=1)
+    mail.answer = lambda _message: None
+    drain(store, {MAIL: mail, LOG: log}, clock=clock)
+
+    assert set(mail.told().values()) == {1}
+    for recipient in (ANNA, BERT):
+        order = [s.nct_id for m in mail.sent if m.route == recipient for s in m.events]
+        assert order == [trial(1 + day) for day in range(days)]
+    print(f"dead channel: {days} days, {2 * days - len(mail.told())} lost, in order")
+
+
+def test_no_message_is_tried_for_ever(store: Store, clock: ClockAt) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    mail = Recording.to(ANNA, answer=refuse())
+
+    for _ in range(2000):
+        drain(store, {MAIL: mail}, clock=clock)
+        clock.at += timedelta(hours=1)
+
+    assert len(mail.tried) == MOST_ATTEMPTS
+    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+
+
+def test_a_process_that_died_after_sending_sends_the_same_message_again(
+    store: Store, clock: ClockAt
+) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+
+    class Died(BaseException):
+        pass
+
+    def die(_message: Message) -> None:
+        raise Died
+
+    mail = Recording.to(ANNA, answer=die)
+    with contextlib.suppress(Died):
+        drain(store, {MAIL: mail}, clock=clock)
+    keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
+    mail.answer = lambda _message: None
+    clock.at += LEASE
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert mail.tried[0] == mail.tried[1]
+    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
+
+
+def test_what_is_for_nobody_any_more_is_parked_with_the_reason(
+    store: Store, clock: ClockAt
+) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+
+    drain(store, {}, clock=clock)
+
+    (row,) = store.deliveries(DeliveryState.PARKED)
+    assert row.last_error == "mail to anna@example.org is no longer in the settings"
+
+
+def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, clock: ClockAt) -> None:
+    clock.at = datetime(2026, 1, 1, 10, tzinfo=UTC)
+    routes = [
+        Route(MAIL, f"{cadence}@{zone.lower().replace('/', '.')}.example", cadence=cadence,
+              at="02:30", timezone=zone, minimum_level=Level.ROUTINE)
+        for cadence in Cadence
+        for zone in ("UTC", "Europe/Berlin", "America/New_York")
+    ]  # fmt: skip
+    mail = Recording.to(*routes)
+    happened = 0
+    for week in range(52):
+        for day in range(7):
+            events = [change(f"{n}") for n in range((week * 7 + day) % 3)]
+            keep(store, trial(1 + day), [*events, change("adm", Level.ADMINISTRATIVE)],
+                 routes=routes, now=clock.now())  # fmt: skip
+            happened += len(events)
+            for _ in range(2):
+                drain(store, {MAIL: mail}, clock=clock)
+                clock.at += timedelta(hours=12)
+    clock.at += timedelta(days=8)
+    drain(store, {MAIL: mail}, clock=clock)
+
+    told = mail.told()
+    reported = Counter(recipient for recipient, _ in told.elements())
+    sums = {route.recipient: reported[route.recipient] for route in routes}
+    print(f"52 weeks: {happened} events; told per recipient: {sorted(set(sums.values()))}")
+    assert set(sums.values()) == {happened}
+    assert set(told.values()) == {1}
+    assert all(s.event.kind is Kind.STATUS for m in mail.sent for s in m.events)
+    per_week = Counter(m.route.cadence for m in mail.sent)
+    assert per_week[Cadence.WEEKLY] <= 3 * 53
