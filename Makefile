@@ -78,7 +78,7 @@ $(VENV)/.run: $(VENV)/.pip pyproject.toml
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.run
-	$(PIP) --group test --group build
+	$(PIP) --group test
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.run

@@ -1,0 +1,193 @@
+"""The documents say what the program does, because these tests compare them.
+
+`python tests/test_docs.py` writes the help of `ctsync` into the README anew.
+"""
+
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from ctsync.cli import main
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+HELP_BLOCK = re.compile(r"(<!-- ctsync --help -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+WIDTH = 98
+
+
+def commands(
+    group: click.Group = main, parents: tuple[str, ...] = ()
+) -> Iterator[tuple[str, click.Command]]:
+    """Every command that does something, by its full name."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, (*parents, name))
+        elif not command.hidden:
+            yield " ".join((*parents, name)), command
+
+
+COMMANDS = dict(commands())
+
+
+def real_help() -> str:
+    helped = CliRunner().invoke(main, ["--help"], prog_name="ctsync", terminal_width=WIDTH)
+    assert helped.exit_code == 0, helped.output
+    return helped.output
+
+
+def readme() -> str:
+    return README.read_text(encoding="utf-8")
+
+
+def test_the_help_in_the_readme_is_the_real_one():
+    block = HELP_BLOCK.search(readme())
+    assert block
+    assert block[2] == real_help(), "run `python tests/test_docs.py`"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_stands_in_the_readme(name):
+    command = COMMANDS[name]
+    assert command.help
+    assert command.get_short_help_str()
+    undocumented = [
+        option.name
+        for option in command.params
+        if isinstance(option, click.Option) and not (option.help or option.hidden)
+    ]
+    assert undocumented == []
+    assert re.search(rf"`(?:ctsync )?{re.escape(name)}[` ]", readme()), name
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    """Every `ctsync …` line of the shell blocks of a document."""
+    for block in re.findall(r"```(?:sh|console)\n(.*?)```", text, re.DOTALL):
+        for line in block.splitlines():
+            yield from re.findall(
+                r"(?:^|&& |\$ )ctsync ((?:[a-z-]+|--[a-z]+ \S+)(?: .*?)?)(?= &&|  #|$)", line
+            )
+
+
+@pytest.mark.parametrize("document", ["README.md", "SECURITY.md", "config/crontab.example"])
+def test_every_command_line_shown_is_one_that_ctsync_takes(document):
+    """Parsed as the shell would hand it over, and not run."""
+    text = (ROOT / document).read_text(encoding="utf-8")
+    for line in shell_lines(text):
+        words = line.split()
+        group: click.Group = main
+        while words and words[0] in group.commands:
+            command = group.commands[words.pop(0)]
+            if not isinstance(command, click.Group):
+                break
+            group = command
+        else:
+            continue  # an option of ctsync itself, as in `ctsync --version`
+        known = {
+            name for option in command.params for name in (*option.opts, *option.secondary_opts)
+        }
+        given = {word.partition("=")[0] for word in words if word.startswith("--")}
+        assert given <= known | {"--help"}, f"ctsync {line}"
+
+
+def test_every_exit_code_stands_in_the_readme():
+    from ctsync import errors
+
+    tree = [getattr(errors, name) for name in dir(errors)]
+    codes = {error.exit_code for error in tree if hasattr(error, "exit_code")}
+    table = set(map(int, re.findall(r"(?m)^\| (\d+) \|", readme())))
+    assert codes <= table
+
+
+def test_the_readme_begins_with_the_two_commands():
+    blocks = re.findall(r"```sh\n(.*?)```", readme(), re.DOTALL)
+    assert [line.split("#")[0].strip() for line in blocks[0].splitlines()] == [
+        "make demo",
+        "make test",
+    ]
+
+
+def test_every_promise_in_the_readme_names_a_test_that_exists():
+    rows = re.findall(r"(?m)^\| P(\d+) \|(.*)\|$", readme())
+    assert rows
+    for _, row in rows:
+        named = re.findall(r"`(tests/[\w/.]+)`", row)
+        assert named
+        assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_promise_is_named_in_the_readme():
+    """A promise that no test keeps yet is said to be one."""
+    assert {int(number) for number in re.findall(r"\bP(\d+)\b", readme())} == set(range(1, 13))
+
+
+def test_links_between_the_documents_lead_somewhere():
+    documents = [
+        README,
+        ROOT / "SECURITY.md",
+        ROOT / "CHANGELOG.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
+    for document in documents:
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_decisions_are_short_and_begin_with_the_answer():
+    decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    assert decisions
+    for number, path in enumerate(decisions, 1):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert re.fullmatch(rf"{number:03d}-[a-z0-9-]+\.md", path.name)
+        assert len(lines) <= 30, path.name
+        assert lines[0].startswith("# ")
+        assert lines[2].startswith("**tl;dr**"), path.name
+
+
+def test_the_changelog_knows_this_version():
+    from ctsync import __version__
+
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"(?m)^## \[(?:{re.escape(__version__)}|Unreleased)\]", text)
+
+
+def test_the_readme_names_every_section_of_the_settings():
+    shipped = tomllib.loads(
+        re.sub(r"(?m)^#(?=\[|\w+ = )", "", (ROOT / "config" / "ctsync.toml").read_text())
+    )
+    assert [section for section in shipped if f"[{section}]" not in readme()] == []
+
+
+def test_the_systemd_unit_is_sound(tmp_path):
+    verify = shutil.which("systemd-analyze")
+    if verify is None:
+        pytest.skip("this machine has no systemd-analyze to ask")
+    unit = (ROOT / "config" / "ctsync.service").read_text()
+    (tmp_path / "ctsync.service").write_text(
+        re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit)
+    )
+    said = subprocess.run(
+        [verify, "verify", "--man=no", str(tmp_path / "ctsync.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stderr) == (0, "")
+
+
+def test_the_crontab_holds_nothing_but_lines_cron_takes():
+    for line in (ROOT / "config" / "crontab.example").read_text().splitlines():
+        if line and not line.startswith("#") and "=" not in line.split()[0]:
+            fields = line.split()
+            assert all(re.fullmatch(r"[\d*,/-]+", field) for field in fields[:5]), line
+            assert fields[5] == "ctsync"
+
+
+if __name__ == "__main__":
+    README.write_text(HELP_BLOCK.sub(lambda block: block[1] + real_help() + block[3], readme()))
