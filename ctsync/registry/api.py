@@ -1,0 +1,390 @@
+"""The registry's API v2: ids, batches, paging, aliases, error texts. Knows nothing of the store."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from ctsync.dates import Clock, parse_timestamp
+from ctsync.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    BadNctId,
+    BadRecord,
+    IdentityMismatch,
+    RegistryError,
+    RegistryUnreachable,
+    RequestRefused,
+    StalePage,
+)
+from ctsync.model import (
+    Absent,
+    Answer,
+    Failed,
+    JsonObject,
+    NctId,
+    Observation,
+    RegistryVersion,
+    parse_nct_id,
+)
+from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
+from ctsync.registry.parse import as_object
+from ctsync.registry.reply import Counts, Reply
+from ctsync.registry.transport import Transport
+from ctsync.text import for_log, shorten
+
+LARGEST_BATCH = 500
+PAGE_SIZE = 1000
+LONGEST_URL = 7_500  # nginx takes 8 KB
+LONGEST_ORG_ID = 200
+MOST_PAGES = 100
+MOST_HOPS = 5
+MOST_RESTARTS = 2
+
+_STUDIES = "/v2/studies"
+# markupFormat never changes, or every text of every record would
+_FORM = {"format": "json", "markupFormat": "markdown"}
+_NOT_FOUND = re.compile(r"NCT number (\S+) not found\s*", re.ASCII)
+_STUDY_PATH = re.compile(r".*/studies/(NCT\d{8})/?", re.IGNORECASE | re.ASCII)
+_logger = logging.getLogger(__name__)
+
+
+class Registry(Protocol):
+    """What the rest of ctsync asks of the registry; RegistryApi is the one over the network."""
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent so far."""
+
+    @property
+    def other_loads(self) -> Mapping[date, int]:
+        """The loads other than the one given that studies were answered from."""
+
+    def version(self) -> RegistryVersion:
+        """The load the registry shows now."""
+
+    def studies(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+        """Exactly one answer for each distinct id."""
+
+    def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
+        """The answer for one id."""
+
+    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+        """The trials that carry exactly that organisation's study id."""
+
+
+class _Page(NamedTuple):
+    studies: list[Any]
+    token: str | None
+
+
+class RegistryApi:
+    """The registry over a transport.
+
+    A trial that cannot be had is a Failed, and never keeps another from being answered. What is
+    not about one trial (version, find_org_id) raises RegistryError.
+    """
+
+    def __init__(
+        self, transport: Transport, *, clock: Clock, batch_size: int = LARGEST_BATCH
+    ) -> None:
+        self._transport = transport
+        self._clock = clock
+        url = f"{transport.base_url}{_STUDIES}?{urlencode(_batch_params([]))}"
+        room = (LONGEST_URL - len(url)) // len("NCT00000000%7C")
+        self._batch_size = max(1, min(batch_size, LARGEST_BATCH, room))
+        self._other_loads: Counter[date] = Counter()
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent so far."""
+        return self._transport.counts
+
+    @property
+    def other_loads(self) -> Mapping[date, int]:
+        """The loads other than the one given that studies were answered from, with how many.
+
+        Each study says in its versionHolder which load it is of. If any says another than
+        /version did, then the registry reloaded, or two of its servers differ: what was fetched
+        is of mixed age, and that a trial is missing from it means little. Counted anew by each
+        call of `studies`.
+        """
+        return self._other_loads
+
+    def version(self) -> RegistryVersion:
+        """The load the registry shows now."""
+        version: RegistryVersion = self._ask("/v2/version", {}, _read_version)
+        return version
+
+    def studies(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+        """Exactly one answer for each distinct id, batch by batch as they arrive.
+
+        An id missing from its batch is asked for singly. A batch that is refused, unusable or too
+        large is halved until what is wrong with it is found; one that cannot be had fails its
+        ids, and the next is tried. An id that is not shaped like one fails without a request.
+        """
+        self._other_loads.clear()
+        wanted: dict[NctId, None] = {}
+        for nct_id in dict.fromkeys(ids):
+            try:
+                wanted[parse_nct_id(nct_id)] = None
+            except BadNctId as error:
+                yield Failed(nct_id, error)
+        in_order = list(wanted)
+        for start in range(0, len(in_order), self._batch_size):
+            yield from self._answers(in_order[start : start + self._batch_size], load)
+
+    def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
+        """The answer for one id, an alias followed to the trial that took it over.
+
+        Only a 404 that names the id in the registry's own words is Absent.
+        """
+        try:
+            return self._study(nct_id, load)
+        except BadAnswer as error:
+            return Failed(nct_id, error, error.raw)
+        except RegistryError as error:
+            return Failed(nct_id, error)
+
+    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+        """The trials that carry exactly that organisation's study id; none, one or several.
+
+        Case and the width of blanks do not count. The registry's own search is by words and
+        finds more; what it finds is compared here. Raises RegistryError.
+        """
+        wanted, phrase = _fold(text), _as_phrase(text)
+        if not phrase or len(phrase) > LONGEST_ORG_ID:
+            return ()
+        params = {
+            **_FORM,
+            "filter.advanced": f'AREA[OrgStudyId]"{phrase}"',
+            "fields": "NCTId|OrgStudyId",
+            "pageSize": str(PAGE_SIZE),
+        }
+        found = set()
+        for study in self._listing(params):
+            identity = identity_of(study)
+            if identity and _fold(org_study_id_of(study) or "") == wanted:
+                found.add(identity.nct_id)
+        return tuple(sorted(found))
+
+    # --- a batch -----------------------------------------------------------------------------
+
+    def _answers(self, batch: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+        if len(batch) == 1:
+            yield self.study(batch[0], load)
+            return
+        result = self._fetch_batch(batch, load)
+        if isinstance(result, RequestRefused | BadAnswer | AnswerTooLarge):
+            _logger.warning("batch halved ids=%d reason=%s", len(batch), for_log(str(result)))
+            middle = len(batch) // 2
+            yield from self._answers(batch[:middle], load)
+            yield from self._answers(batch[middle:], load)
+        elif isinstance(result, RegistryError):
+            _logger.warning("batch failed ids=%d reason=%s", len(batch), for_log(str(result)))
+            yield from (Failed(nct_id, result) for nct_id in batch)
+        else:
+            for nct_id in batch:
+                yield result.get(nct_id) or self.study(nct_id, load)
+
+    def _fetch_batch(
+        self, batch: Sequence[NctId], load: RegistryVersion
+    ) -> dict[NctId, Observation] | RegistryError:
+        try:
+            return self._match(batch, self._listing(_batch_params(batch)), load)
+        except RegistryError as error:
+            return error
+
+    def _match(
+        self, batch: Iterable[NctId], studies: Iterable[Any], load: RegistryVersion
+    ) -> dict[NctId, Observation]:
+        """The study for each id asked for, under its own id or as an alias.
+
+        Left out, to be asked for singly: ids of which no study says that it is theirs, and
+        aliases that several studies claim.
+        """
+        asked = set(batch)
+        own: dict[NctId, Observation] = {}
+        taken_over: dict[NctId, dict[NctId, Observation]] = {}
+        for study in studies:
+            identity = identity_of(study)
+            if identity is None or asked.isdisjoint(identity.names):
+                who = identity.nct_id if identity else "without an id"
+                _logger.warning("study ignored reason=not_asked_for nct_id=%s", who)
+                continue
+            for name in asked & identity.names:
+                observation = self._observe(identity.nct_id, name, study, load)
+                if name == identity.nct_id:
+                    own[name] = observation
+                else:
+                    taken_over.setdefault(name, {})[identity.nct_id] = observation
+            self._note_load(study, load)
+        sole = {name: next(iter(by.values())) for name, by in taken_over.items() if len(by) == 1}
+        return {**sole, **own}
+
+    # --- a listing ---------------------------------------------------------------------------
+
+    def _listing(self, params: Mapping[str, str]) -> list[Any]:
+        """All studies of a listing; begun anew, twice at most, if it does not hold together."""
+        for _ in range(MOST_RESTARTS):
+            try:
+                return self._pages(params)
+            except StalePage as error:
+                _logger.info("listing restarted reason=%s", for_log(str(error)))
+        return self._pages(params)
+
+    def _pages(self, params: Mapping[str, str]) -> list[Any]:
+        """All pages up to the one without a token; an empty page is like any other."""
+        studies: list[Any] = []
+        tokens: set[str] = set()
+        asked = dict(params)
+        for _ in range(MOST_PAGES):
+            page: _Page = self._ask(_STUDIES, asked, _read_page)
+            studies += page.studies
+            if page.token is None:
+                return studies
+            if page.token in tokens:
+                raise StalePage("the registry's listing goes round in a circle")
+            tokens.add(page.token)
+            asked["pageToken"] = page.token
+        raise StalePage(f"the registry's listing has more than {MOST_PAGES} pages")
+
+    def _ask(self, path: str, params: Mapping[str, str], read: Callable[[Any], Any]) -> Any:
+        """A value that must be there: a 404 or a redirect here means a wrong base URL."""
+        reply, value = self._transport.get_json(path, params, read=read)
+        if reply.status != 200:
+            raise RegistryUnreachable(
+                f"no registry at {self._transport.base_url}: {path} answers with status "
+                f"{reply.status}; check registry.url"
+            )
+        return value
+
+    # --- one study ---------------------------------------------------------------------------
+
+    def _study(self, asked: NctId, load: RegistryVersion) -> Answer:
+        """Ask, following redirects by hand: the registry's own drop the query string."""
+        path: list[NctId] = [asked]
+        while len(path) <= MOST_HOPS + 1:
+            reply, study = self._transport.get_json(f"{_STUDIES}/{path[-1]}", _FORM)
+            if reply.status == 200:
+                return self._recognise(path, reply, study, load)
+            if reply.status != 301:
+                return self._absent(asked, reply, load)
+            following = self._redirected_to(reply)
+            if following in path:
+                raise BadAnswer(f"{asked}: the registry redirects in a circle")
+            path.append(following)
+        raise BadAnswer(f"{asked}: the registry redirects more than {MOST_HOPS} times")
+
+    def _redirected_to(self, reply: Reply) -> NctId:
+        """The trial a redirect names; of its address only that is used."""
+        location = reply.headers.get("Location", "")
+        shown = shorten(for_log(location), 200)
+        try:
+            there, here = urlsplit(urljoin(reply.url, location)), urlsplit(reply.url)
+            same = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
+        except ValueError:
+            same = False
+        if not same:
+            raise BadAnswer(f"the registry redirects to another place, not followed: {shown!r}")
+        found = _STUDY_PATH.fullmatch(there.path)
+        if found is None:
+            raise BadAnswer(f"the registry redirects to what is no study: {shown!r}")
+        try:
+            return parse_nct_id(found[1])
+        except BadNctId as error:
+            raise BadAnswer(f"the registry redirects to what is no study: {shown!r}") from error
+
+    def _recognise(
+        self, path: Sequence[NctId], reply: Reply, study: JsonObject, load: RegistryVersion
+    ) -> Answer:
+        """The study answered at the end of `path`, if it is the one asked for at its start."""
+        asked, last = path[0], path[-1]
+        identity = identity_of(study)
+        if identity is None:
+            return Failed(asked, BadRecord(f"{asked}: the study carries no NCT id"), reply.body)
+        redirected = len(path) > 1
+        if asked not in identity.names or (redirected and last != identity.nct_id):
+            error = IdentityMismatch(
+                f"asked for {asked}, the registry answered {identity.nct_id}, "
+                "which does not name it as an alias; nothing was stored"
+            )
+            return Failed(asked, error, reply.body)
+        self._note_load(study, load)
+        return self._observe(identity.nct_id, asked, study, load)
+
+    def _absent(self, asked: NctId, reply: Reply, load: RegistryVersion) -> Absent:
+        """Absent, if it is the registry itself who says so, of this id."""
+        said = _NOT_FOUND.fullmatch(reply.text)
+        if reply.status == 404 and reply.media_type == "text/plain" and said:
+            try:
+                if parse_nct_id(said[1]) == asked:
+                    return Absent(
+                        nct_id=asked,
+                        said=reply.text.strip(),
+                        fetched_at=self._clock.now(),
+                        data_timestamp=load.data_timestamp,
+                    )
+            except BadNctId:
+                pass
+        text = f"{asked}: status {reply.status} that does not say there is no such trial"
+        raise BadAnswer(text, raw=reply.body)
+
+    def _observe(
+        self, nct_id: NctId, asked_as: NctId, study: JsonObject, load: RegistryVersion
+    ) -> Observation:
+        return Observation(
+            nct_id=nct_id,
+            asked_as=asked_as,
+            study=study,
+            fetched_at=self._clock.now(),
+            data_timestamp=load.data_timestamp,
+        )
+
+    def _note_load(self, study: JsonObject, load: RegistryVersion) -> None:
+        day = load_day_of(study)
+        if day is not None and day != load.data_timestamp.date():
+            self._other_loads[day] += 1
+
+
+def _batch_params(ids: Iterable[NctId]) -> dict[str, str]:
+    return {**_FORM, "pageSize": str(PAGE_SIZE), "filter.ids": "|".join(ids)}
+
+
+def _read_version(value: Any) -> RegistryVersion:
+    body = as_object(value)
+    number, stamp = body.get("apiVersion"), body.get("dataTimestamp")
+    if not isinstance(number, str) or not isinstance(stamp, str) or "T" not in stamp:
+        raise BadAnswer("the registry's version has no apiVersion or dataTimestamp")
+    try:
+        return RegistryVersion(number, parse_timestamp(stamp))
+    except (ValueError, OverflowError) as error:
+        shown = shorten(for_log(stamp), 40)
+        raise BadAnswer(f"the registry's dataTimestamp is no time: {shown!r}") from error
+
+
+def _read_page(value: Any) -> _Page:
+    body = as_object(value)
+    studies, token = body.get("studies"), body.get("nextPageToken")
+    if not isinstance(studies, list) or not isinstance(token, str | None):
+        raise BadAnswer("a page of studies has no list of studies, or a token that is no text")
+    return _Page(studies, token or None)
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def _as_phrase(text: str) -> str:
+    """The text for use between quotes in a query.
+
+    What could end the phrase or begin an operator becomes a blank: the search is by words, so it
+    finds the same, and what it finds is compared with the text as it was given.
+    """
+    plain = re.sub(r'["\\\[\]\x00-\x1f\x7f]', " ", text)
+    return " ".join(plain.encode("utf-8", "replace").decode().split())
