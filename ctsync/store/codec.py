@@ -21,16 +21,19 @@ else:
 MAX_DEPTH = 15
 LEVEL = 9  # as small as 19 within 3 % on real records, at a tenth of the time
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 10, 27  # zstd's least; the most any reader takes unasked
+_LARGE = 2**20  # from here on matches are looked for further back than the level would
 
 
 def pack(raw: bytes, base: bytes | None = None) -> bytes:
     """Pack `raw`, against `base` if there is one."""
     if base is None:
         return zstd.compress(raw, LEVEL)
+    size = len(base) + len(raw)
     options: dict[int, int] = {
         zstd.CompressionParameter.compression_level: LEVEL,
         # the level's own window would end before the start of a large base
-        zstd.CompressionParameter.window_log: _window_log(len(base) + len(raw)),
+        zstd.CompressionParameter.window_log: _window_log(size),
+        zstd.CompressionParameter.enable_long_distance_matching: int(size > _LARGE),
     }
     return zstd.compress(raw, options=options, zstd_dict=_prefix(base))
 
@@ -64,8 +67,9 @@ def verify(raw: bytes, digest: str) -> None:
         raise CorruptBody(f"the stored body {digest} does not match its digest; run: ctsync check")
 
 
-def _prefix(base: bytes) -> tuple[zstd.ZstdDict, int]:
-    return zstd.ZstdDict(base, is_raw=True).as_prefix
+def _prefix(base: bytes) -> tuple[zstd.ZstdDict, int] | None:
+    # fewer bytes than zstd takes would save nothing either
+    return zstd.ZstdDict(base, is_raw=True).as_prefix if len(base) >= 8 else None
 
 
 def _window_log(size: int) -> int:

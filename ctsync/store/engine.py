@@ -166,8 +166,11 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
 
 
 def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None and "Could not decode to UTF-8" in str(error):
+        code = sqlite3.SQLITE_CORRUPT  # said by Python, which has no code for it
     # the low byte is the error, the rest tells kinds of it apart
-    found = _SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
+    found = _SQLITE.get((code or 0) & 0xFF)
     return None if found is None else found[0](f"{name} {found[1]}")
 
 

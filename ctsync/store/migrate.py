@@ -71,6 +71,12 @@ def revision_of(url: str) -> str | None:
         engine.dispose()
 
 
+def require_ours(url: URL, engine: Engine) -> None:
+    """Raise ForeignDatabase or StoreUnavailable unless a database of ours is there."""
+    if _look(url, engine) is Found.NOTHING:
+        raise StoreUnavailable(f"{name_of(url)} holds no data yet; run: ctsync init")
+
+
 def _look(url: URL, engine: Engine) -> Found:
     file = sqlite_file(url)
     return _look_at_server(engine, name_of(url)) if file is None else look_at_file(file)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Row, RowMapping, delete, func, insert, select, update
 
-from ctsync.model import NctId
+from ctsync.model import NctId, Verdict
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes, batches
 from ctsync.store.models import FailureRow, RunRow
@@ -29,7 +29,7 @@ class Run:
     load_before: datetime | None
     load_after: datetime | None
     api_version: str | None
-    outcome: str
+    outcome: Verdict
     error: str | None
     requests: int
     retries: int
@@ -65,9 +65,9 @@ class RunReads(Reads):
         """The runs, newest first."""
         statement = select(RunRow.__table__).order_by(RunRow.id.desc())
         with self._reading() as connection:
-            return [Run(**row._mapping) for row in connection.execute(statement.limit(limit))]
+            return [_run(row) for row in connection.execute(statement.limit(limit))]
 
-    def last_run(self, *, kind: str | None = None, outcome: str | None = None) -> Run | None:
+    def last_run(self, *, kind: str | None = None, outcome: Verdict | None = None) -> Run | None:
         """The newest run, of that kind and outcome if given."""
         statement = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)
         if kind is not None:
@@ -76,7 +76,7 @@ class RunReads(Reads):
             statement = statement.where(RunRow.outcome == outcome)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
-        return None if row is None else Run(**row._mapping)
+        return None if row is None else _run(row)
 
     def last_finished(self, kind: str) -> datetime | None:
         """When the newest run of a kind that came to an end did so."""
@@ -100,7 +100,11 @@ class RunReads(Reads):
             return [_failure(row._mapping) for row in connection.execute(statement)]
 
 
-def _failure(row: Any) -> Failure:
+def _run(row: Row[Any]) -> Run:
+    return Run(**dict(row._mapping) | {"outcome": Verdict(row.outcome)})
+
+
+def _failure(row: RowMapping) -> Failure:
     values = {field.name: row[field.name] for field in fields(Failure)}
     return Failure(**values | {"raw": codec.decompress(row["raw"]) if row["raw"] else b""})
 
@@ -122,7 +126,7 @@ class RunWrites(Writes):
             "started": started,
             "load_before": load_before,
             "api_version": api_version,
-            "outcome": "running",
+            "outcome": Verdict.RUNNING,
         }
         statement = insert(RunRow).returning(RunRow.id)
         return self._connection.execute(statement, row).scalar_one()
@@ -132,7 +136,7 @@ class RunWrites(Writes):
         run_id: int,
         *,
         finished: datetime,
-        outcome: str,
+        outcome: Verdict,
         load_after: datetime | None = None,
         error: str | None = None,
         **counts: int,

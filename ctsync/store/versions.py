@@ -42,7 +42,7 @@ def key_of(row: Row[Any]) -> KeyFields:
     return KeyFields(**{name: getattr(row, column) for name, column in KEY_COLUMNS.items()})
 
 
-def _chain(digest: str) -> Select[int, bytes]:
+def body_chain(digest: str) -> Select[int, bytes]:
     """A body and what it is packed against, down to the keyframe."""
     chain = (
         select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
@@ -124,7 +124,7 @@ class VersionReads(Reads):
         Raises CorruptBody where they are missing or do not match.
         """
         with self._reading() as connection:
-            chain = [row.data for row in connection.execute(_chain(digest))]
+            chain = [row.data for row in connection.execute(body_chain(digest))]
         return codec.unpack(chain, digest)
 
     def newest_digest(self, nct_id: NctId) -> str:
@@ -280,7 +280,7 @@ class VersionWrites(Writes):
         row = self._connection.execute(_newest_body(nct_id)).one_or_none()
         if row is None or row.depth >= codec.MAX_DEPTH:
             return None, 0, None
-        chain = [link.data for link in self._connection.execute(_chain(row.digest))]
+        chain = [link.data for link in self._connection.execute(body_chain(row.digest))]
         try:
             return row.digest, row.depth + 1, codec.unpack(chain, row.digest)
         except CorruptBody:

@@ -1,0 +1,179 @@
+"""Proves a database against itself: bodies, chains, heads, events, the file; changes nothing.
+
+What is looked at is what nothing else guards: constraints that the database enforces anyway are
+looked at only on SQLite, whose file anyone may have edited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, exists, func, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import aliased
+
+from ctsync.errors import CorruptBody, StoreError
+from ctsync.store import codec, migrate
+from ctsync.store.access import BATCH
+from ctsync.store.engine import make_engine, name_of, parse_url, reading
+from ctsync.store.events import path_key
+from ctsync.store.models import HEAD_REVISION, BodyRow, EventRow, SnapshotRow, TrialRow
+from ctsync.store.versions import body_chain
+
+SHOWN_BY_SQLITE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it must be; `where` names the row, table or file."""
+
+    kind: str
+    where: str
+    says: str
+
+    def __str__(self) -> str:
+        """Write it in one line."""
+        return f"{self.kind}: {self.where}: {self.says}"
+
+
+def check(url: str) -> list[Problem]:
+    """Every problem of the database at `url`, each check in a view of its own.
+
+    A check that cannot be finished is a problem too. Raises StoreUnavailable and
+    ForeignDatabase where there is no database of ours to look at.
+    """
+    parsed = parse_url(url)
+    engine, name = make_engine(parsed), name_of(parsed)
+    try:
+        migrate.require_ours(parsed, engine)
+        problems: list[Problem] = []
+        for look in _CHECKS:
+            try:
+                with reading(engine, name) as connection:
+                    problems += look(connection)
+            except (StoreError, SQLAlchemyError, ValueError) as error:
+                said = str(error).splitlines()[0]
+                problems.append(Problem("unreadable", look.__name__.removeprefix("_"), said))
+        return problems
+    finally:
+        engine.dispose()
+
+
+def _file(connection: Connection) -> Iterator[Problem]:
+    if connection.dialect.name != "sqlite":
+        return
+    for (said,) in connection.execute(text(f"PRAGMA integrity_check({SHOWN_BY_SQLITE})")):
+        if said != "ok":
+            yield Problem("damaged file", "integrity_check", str(said))
+    for table, row, parent, _ in connection.execute(text("PRAGMA foreign_key_check")):
+        yield Problem("broken reference", f"{table} row {row}", f"no such row of {parent}")
+
+
+def _schema(connection: Connection) -> Iterator[Problem]:
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if found != [HEAD_REVISION]:
+        yield Problem("wrong schema", "alembic_version", f"{found}, expected {HEAD_REVISION}")
+
+
+def _bodies(connection: Connection) -> Iterator[Problem]:
+    last = ""
+    while True:
+        page = select(BodyRow.digest, BodyRow.raw_size, BodyRow.depth, BodyRow.base_digest)
+        page = page.where(BodyRow.digest > last).order_by(BodyRow.digest).limit(BATCH)
+        rows = connection.execute(page).all()
+        if not rows:
+            return
+        last = rows[-1].digest
+        for row in rows:
+            chain = [link.data for link in connection.execute(body_chain(row.digest))]
+            try:
+                raw = codec.unpack(chain, row.digest)
+            except CorruptBody as error:
+                yield Problem("corrupt body", row.digest, str(error))
+                continue
+            if (len(raw), len(chain)) != (row.raw_size, row.depth + 1):
+                yield Problem(
+                    "wrong size or depth", row.digest, f"{len(raw)} B, {len(chain)} links"
+                )
+
+
+def _unused_bodies(connection: Connection) -> Iterator[Problem]:
+    upon = aliased(BodyRow)
+    unused = select(BodyRow.digest).where(
+        ~exists().where(SnapshotRow.digest == BodyRow.digest),
+        ~exists().where(upon.base_digest == BodyRow.digest),
+    )
+    for digest in connection.scalars(unused):
+        yield Problem("unused body", digest, "no version points to it")
+
+
+def _heads(connection: Connection) -> Iterator[Problem]:
+    newest = (
+        select(SnapshotRow.nct_id, func.max(SnapshotRow.position).label("position"))
+        .group_by(SnapshotRow.nct_id)
+        .subquery()
+    )
+    wrong = (
+        select(TrialRow.nct_id, TrialRow.head_snapshot_id)
+        .outerjoin(newest, newest.c.nct_id == TrialRow.nct_id)
+        .outerjoin(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
+        .where(
+            or_(
+                newest.c.position.is_distinct_from(SnapshotRow.position),
+                SnapshotRow.nct_id != TrialRow.nct_id,
+                SnapshotRow.state.is_distinct_from(TrialRow.state),
+                and_(TrialRow.head_snapshot_id.is_not(None), SnapshotRow.id.is_(None)),
+            )
+        )
+    )
+    for row in connection.execute(wrong):
+        yield Problem(
+            "wrong head", row.nct_id, f"snapshot {row.head_snapshot_id} is not its newest"
+        )
+
+
+def _snapshots(connection: Connection) -> Iterator[Problem]:
+    bodiless = select(SnapshotRow.id, SnapshotRow.nct_id, SnapshotRow.state).where(
+        (SnapshotRow.state == "present") == SnapshotRow.digest.is_(None)
+    )
+    for row in connection.execute(bodiless):
+        yield Problem("wrong state", f"{row.nct_id} snapshot {row.id}", f"{row.state} does not fit")
+
+
+def _events(connection: Connection) -> Iterator[Problem]:
+    newer, older, between = aliased(SnapshotRow), aliased(SnapshotRow), aliased(SnapshotRow)
+    misplaced = (
+        select(EventRow.id, EventRow.nct_id)
+        .join(newer, newer.id == EventRow.to_snapshot_id)
+        .outerjoin(older, older.id == EventRow.from_snapshot_id)
+        .where(
+            or_(
+                newer.nct_id != EventRow.nct_id,
+                older.nct_id != EventRow.nct_id,
+                older.position >= newer.position,
+                exists().where(
+                    between.nct_id == newer.nct_id,
+                    between.position < newer.position,
+                    or_(older.id.is_(None), between.position > older.position),
+                ),
+            )
+        )
+    )
+    for row in connection.execute(misplaced):
+        yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
+    paths = select(EventRow.id, EventRow.path, EventRow.path_key)
+    for event_id, path, key in connection.execution_options(yield_per=BATCH).execute(paths):
+        if path_key(path) != bytes(key):
+            yield Problem("wrong path", f"event {event_id}", "its path is not the one indexed")
+
+
+_CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
+    _file,
+    _schema,
+    _bodies,
+    _unused_bodies,
+    _snapshots,
+    _heads,
+    _events,
+)

@@ -1,0 +1,238 @@
+"""Trials, versions and bodies, the same on both databases."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event as listen
+
+from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
+from ctsync.model import Head, KeyFields, NctId, Source, State
+from ctsync.store.models import SnapshotRow
+from ctsync.store.store import Store
+from ctsync.store.versions import KEY_COLUMNS
+from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, fill, record, record_of
+
+
+def test_every_key_field_has_a_column_of_its_own() -> None:
+    assert list(KEY_COLUMNS) == [field.name for field in fields(KeyFields)]
+    assert len(set(KEY_COLUMNS.values())) == len(KEY_COLUMNS)
+    assert set(KEY_COLUMNS.values()) <= set(SnapshotRow.__table__.columns.keys())
+
+
+def test_a_version_comes_back_as_it_was_given(store: Store) -> None:
+    key = KeyFields(
+        status="TERMINATED", why_stopped="funding", start_date="2017-01", start_date_type="ACTUAL",
+        enrollment=20, posted="2018-01-04", submitted="2017-12-27", has_results=True,
+        brief_title="BM-MSC in knee osteoarthritis", phases="PHASE3",
+    )  # fmt: skip
+    with store.unit() as unit:
+        run_id = unit.begin_run("sync", FETCHED)
+        add(
+            unit, 0, None, key=key, posted="2018-01-04", submitted="2017-12-27",
+            source=Source.BOTH, registry_version=7, run_id=run_id,
+        )  # fmt: skip
+    (version,) = store.versions(TRIAL)
+    assert version.key == key
+    assert (version.version, version.registry_version) == (1, 7)
+    assert (version.source, version.state) == (Source.BOTH, State.PRESENT)
+    assert (version.posted, version.submitted) == ("2018-01-04", "2017-12-27")
+    assert (version.observed, version.fetched) == (LOAD, FETCHED)
+    assert store.body(version.digest or "") == record(0).canonical
+
+
+def test_forty_versions_are_each_read_back_and_numbered_in_order(store: Store) -> None:
+    fill(store, 40)
+    versions = store.versions(TRIAL)
+    assert [version.version for version in versions] == list(range(1, 41))
+    assert [version.key.enrollment for version in versions] == list(range(40))
+    for number, version in enumerate(versions):
+        assert store.body(version.digest or "") == record(number).canonical
+
+
+def test_no_body_needs_more_than_sixteen_unpackings(store: Store) -> None:
+    fill(store, 40)
+    with store._reading() as connection:
+        from sqlalchemy import text
+
+        rows = connection.execute(text("SELECT encoding, depth FROM bodies ORDER BY depth")).all()
+    assert max(row.depth for row in rows) == 15
+    assert [row.encoding for row in rows].count("keyframe") == 3
+
+
+def test_the_head_is_the_newest_version(store: Store) -> None:
+    snapshots = fill(store, 3)
+    fill(store, 1, OTHER)
+    heads = store.heads([TRIAL, OTHER, NctId("NCT00000001")])
+    assert set(heads) == {TRIAL, OTHER}
+    assert heads[TRIAL] == Head(TRIAL, snapshots[-1], 3, record(2).digest, State.PRESENT)
+
+
+def test_a_state_that_comes_back_is_a_version_of_its_own_and_one_body(store: Store) -> None:
+    with store.unit() as unit:
+        first = add(unit, 0, None)
+        second = add(unit, 1, first)
+        add(unit, 0, second)
+    versions = store.versions(TRIAL)
+    assert [v.digest for v in versions] == [record(n).digest for n in (0, 1, 0)]
+    assert store.counts()["bodies"] == 2
+
+
+def test_a_repeated_version_is_stored_once(store: Store) -> None:
+    with store.unit() as unit:
+        first = add(unit, 0, None)
+        second = add(unit, 1, first)
+    with store.unit() as unit:
+        assert add(unit, 1, first) == second
+        again = unit.add_version(
+            TRIAL, after=first, record=record(1), key=KeyFields(), state=State.PRESENT,
+            source=Source.LIVE, posted=None, submitted=None, observed=LOAD, fetched=FETCHED,
+            run_id=None,
+        )  # fmt: skip
+        assert again == (second, False)
+    assert len(store.versions(TRIAL)) == 2
+
+
+@pytest.mark.parametrize("stale", ["none", "older"])
+def test_a_version_upon_a_head_that_moved_is_refused_and_nothing_of_the_unit_kept(
+    store: Store, stale: str
+) -> None:
+    first, *_ = fill(store, 2)
+    before = store.counts()
+
+    def unit_of_two() -> None:
+        with store.unit() as unit:
+            add(unit, 0, None, OTHER)
+            add(unit, 9, None if stale == "none" else first)
+
+    with pytest.raises(StoreConflict, match="another writer"):
+        unit_of_two()
+    assert store.counts() == before
+
+
+def test_gone_and_returned_are_versions_and_the_body_after_them_is_still_a_delta(
+    store: Store,
+) -> None:
+    with store.unit() as unit:
+        first = add(unit, 0, None)
+        unit.mark_absent(TRIAL, LOAD)
+        gone = add(unit, 1, first, record=None, state=State.GONE)
+        assert store.name
+    assert store.heads([TRIAL])[TRIAL].state is State.GONE
+    assert store.heads([TRIAL])[TRIAL].digest is None
+    assert store.heads([TRIAL])[TRIAL].absent_since is None
+    assert store.newest_digest(TRIAL) == record(0).digest
+    with store.unit() as unit:
+        add(unit, 2, gone)
+    assert [v.state for v in store.versions(TRIAL)] == ["present", "gone", "present"]
+    assert [key.enrollment for key in store.past(TRIAL)] == [0, 2]
+    assert store.body(record(2).digest) == record(2).canonical
+
+
+def test_a_moved_trial_names_its_successor_until_it_is_present_again(store: Store) -> None:
+    with store.unit() as unit:
+        first = add(unit, 0, None)
+        unit.set_moved(TRIAL, OTHER)
+        moved = add(unit, 1, first, record=None, state=State.MOVED)
+    head = store.heads([TRIAL])[TRIAL]
+    assert (head.state, head.moved_to) == (State.MOVED, OTHER)
+    with store.unit() as unit:
+        add(unit, 2, moved)
+    assert store.heads([TRIAL])[TRIAL].moved_to is None
+
+
+def test_an_absence_is_remembered_from_its_first_load_until_the_trial_is_seen(
+    store: Store,
+) -> None:
+    fill(store, 1)
+    for days in (1, 2):
+        with store.unit() as unit:
+            unit.mark_absent(TRIAL, LOAD + timedelta(days=days))
+    assert store.heads([TRIAL])[TRIAL].absent_since == LOAD + timedelta(days=1)
+    with store.unit() as unit:
+        unit.mark_seen([TRIAL], run_id=None, load=LOAD + timedelta(days=3))
+    assert store.heads([TRIAL])[TRIAL].absent_since is None
+
+
+def test_a_trial_denied_before_it_was_ever_seen_is_awaited_and_not_known(store: Store) -> None:
+    with store.unit() as unit:
+        unit.mark_absent(TRIAL, LOAD)
+    assert store.awaited([TRIAL, OTHER]) == {TRIAL}
+    assert store.heads([TRIAL]) == {}
+    assert store.trials_known() == ()
+    fill(store, 1)
+    assert store.awaited([TRIAL]) == frozenset()
+    assert store.trials_known() == (TRIAL,)
+
+
+def test_a_record_whose_digest_is_not_its_own_is_never_stored(store: Store) -> None:
+    forged = record_of({"a": 1})
+    wrong = type(forged)(TRIAL, forged.body, b"{}", forged.digest)
+    with pytest.raises(CorruptBody), store.unit() as unit:
+        add(unit, 0, None, record=wrong)
+    assert set(store.counts().values()) == {0}
+
+
+def test_asking_for_a_body_that_is_not_there_is_an_error(store: Store) -> None:
+    with pytest.raises(CorruptBody, match="missing"):
+        store.body(record(0).digest)
+    with pytest.raises(UnknownVersion, match="ctsync sync"):
+        store.newest_digest(TRIAL)
+
+
+def test_a_version_after_a_damaged_body_is_a_keyframe_and_reads(store: Store) -> None:
+    from sqlalchemy import text
+
+    (first,) = fill(store, 1)
+    with store._reading() as connection:
+        connection.execute(text("UPDATE bodies SET data = :data"), {"data": b"damaged"})
+        connection.commit()
+    with store.unit() as unit:
+        add(unit, 1, first)
+    assert store.body(record(1).digest) == record(1).canonical
+
+
+def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
+    ids = [NctId(f"NCT{number:08d}") for number in range(1, 601)]
+    with store.unit() as unit:
+        for nct_id in ids:
+            add(unit, 0, None, nct_id, record=record_of({"nctId": nct_id}))
+    statements: list[str] = []
+
+    def count(_c: object, _k: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith("BEGIN"):
+            statements.append(statement)
+
+    listen.listen(store._engine, "before_cursor_execute", count)
+    assert len(store.heads(ids)) == 600
+    with store.unit() as unit:
+        unit.mark_seen(ids, run_id=None, load=LOAD)
+    assert len(statements) == 2
+
+
+@settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(values=st.lists(st.integers(0, 5), min_size=1, max_size=25), number=st.integers(1, 10**7))
+def test_any_history_reads_back_as_it_was_written(
+    store: Store, values: list[int], number: int
+) -> None:
+    nct_id = NctId(f"NCT{number:08d}")
+    head = store.heads([nct_id]).get(nct_id)
+    after: int | None = head.snapshot_id if head else None
+    written = [version.key.enrollment for version in store.versions(nct_id)]
+    with store.unit() as unit:
+        for value in values:
+            after = add(unit, value, after, nct_id)
+            if not written or written[-1] != value:
+                written.append(value)
+    versions = store.versions(nct_id)
+    assert [version.key.enrollment for version in versions] == written
+    for version, value in zip(versions, written, strict=True):
+        assert store.body(version.digest or "") == record(value or 0, nct_id).canonical
