@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import socket
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any
 
@@ -741,6 +743,120 @@ def test_no_header_promises_what_the_real_registry_does_not_send(client: Client)
     assert not sent & {"cache-control", "last-modified", "retry-after", "x-ratelimit-limit"}
 
 
+# --- the history and the bulk download ---------------------------------------------------------
+
+
+def a_version(status: str, submitted: str, posted: str, summary: str = "") -> JsonObject:
+    study = a_study(1, status=status, posted=posted)
+    study["protocolSection"]["statusModule"]["lastUpdateSubmitDate"] = submitted
+    study["protocolSection"]["designModule"]["studyType"] = "INTERVENTIONAL"
+    study["protocolSection"]["descriptionModule"] = {"briefSummary": summary}
+    return study
+
+
+@pytest.fixture
+def history(registry: ReplayRegistry, client: Client) -> Callable[..., requests.Response]:
+    """Three versions of a trial, the last of which is posted after the load shown."""
+    versions = [
+        a_version("NOT_YET_RECRUITING", "2025-01-10", "2025-01-15", "<p>A &amp; B</p>"),
+        a_version("RECRUITING", "2025-06-02", "2025-06-04", "<p>A &amp; B</p>"),
+        a_version("COMPLETED", "2026-02-02", "2026-02-04", "<p>C</p>"),
+    ]
+    registry.catalogue.set_history("NCT00000001", versions)
+
+    def get(path: str, **params: str) -> requests.Response:
+        return client.session.get(f"{registry.url}/int/studies{path}", params=params, timeout=10)
+
+    return get
+
+
+def test_the_index_names_every_version_posted_so_far(
+    history: Callable[..., requests.Response], registry: ReplayRegistry
+) -> None:
+    first = {
+        "version": 0,
+        "date": "2025-01-10",
+        "status": "NOT_YET_RECRUITING",
+        "studyType": "INTERVENTIONAL",
+        "moduleLabels": [],
+        "lastUpdateSubmitQcDate": "2025-01-10",
+    }
+    changes = history("/NCT00000001/history").json()["changes"]
+    assert changes[0] == first
+    assert [(c["version"], c["status"], c["moduleLabels"]) for c in changes[1:]] == [
+        (1, "RECRUITING", ["Study Status"])
+    ]
+    registry.load = "2026-02-04"
+    changes = history("/nct1/history").json()["changes"]
+    assert changes[2]["moduleLabels"] == ["Study Status", "Study Description"]
+
+
+def test_a_version_is_given_as_it_was_put_in_html_and_all(
+    history: Callable[..., requests.Response],
+) -> None:
+    version = history("/NCT00000001/history/0").json()
+    assert version["studyVersion"] == 0
+    summary = version["study"]["protocolSection"]["descriptionModule"]["briefSummary"]
+    assert summary == "<p>A &amp; B</p>"
+
+
+def test_a_version_there_is_none_of_meets_the_edge(
+    history: Callable[..., requests.Response],
+) -> None:
+    for version in ("2", "300", "-1", "x"):
+        answer = history(f"/NCT00000001/history/{version}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (403, "text/html")
+
+
+def test_a_trial_without_history_is_a_404_that_says_so(
+    history: Callable[..., requests.Response],
+) -> None:
+    for path in ("/NCT00000002/history", "/NCT00000002/history/0", "/NCT00000002"):
+        assert_refused(history(path), "No study NCT00000002 history summary", status=404)
+    assert history("/NCT00000001/bogus").headers["Content-Type"] == "text/html"
+
+
+def test_the_newest_version_comes_with_the_index_where_it_is_asked_for(
+    history: Callable[..., requests.Response],
+) -> None:
+    assert set(history("/NCT00000001").json()) == {"study", "topics"}
+    whole = history("/NCT00000001", history="true").json()
+    assert whole["study"]["protocolSection"]["statusModule"]["overallStatus"] == "RECRUITING"
+    assert whole["history"] == history("/NCT00000001/history").json()
+    patch = history("/NCT00000001/history/0", patchToVersion="1")
+    assert patch.text.startswith("The replay registry does not support")
+
+
+def test_index_entries_given_are_shown_as_given(
+    history: Callable[..., requests.Response], registry: ReplayRegistry
+) -> None:
+    entry = {"version": 0, "date": "2025-01-10", "status": "X", "reviewNotPassed": True}
+    version = a_version("RECRUITING", "2025-01-10", "2025-01-15")
+    registry.catalogue.set_history("NCT00000001", [version], entries=[entry])
+    assert history("/NCT00000001/history").json()["changes"] == [entry]
+
+
+def test_the_download_holds_every_study_in_folders_by_its_last_digits(client: Client) -> None:
+    answer = client.get("/studies/download", format="json.zip")
+    assert answer.headers["Content-Type"] == "application/zip"
+    assert answer.headers["Content-Disposition"] == "attachment; filename=ctg-studies.json.zip"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert archive.testzip() is None
+        names = archive.namelist()
+        assert json.loads(archive.read("01/NCT00000001.json")) == (
+            client.get("/studies/NCT00000001").json()
+        )
+    assert len(names) == client.get("/stats/size").json()["totalStudies"]
+
+
+def test_the_download_takes_one_format_and_no_filter(client: Client) -> None:
+    assert_refused(
+        client.get("/studies/download", format="csv"), "Invalid value in parameter `format`: `csv`"
+    )
+    filtered = client.get("/studies/download", format="json.zip", filter__ids="NCT00000001")
+    assert_refused(filtered, "Invalid prefix in parameter name: filter.ids")
+
+
 # --- the server --------------------------------------------------------------------------------
 
 
@@ -878,6 +994,15 @@ def test_a_shifted_page_repeats_rows_or_loses_them(
     assert (len(listed), len(set(listed))) == (total, distinct)
 
 
+def test_a_page_can_lose_its_rows_or_the_token_that_leads_on(
+    client: Client, registry: ReplayRegistry
+) -> None:
+    registry.faults.add(faults.emptied(), page=2)
+    assert [len(page) for page in walk(client, pageSize="2")] == [2, 0, 1]
+    registry.faults.add(faults.ended_early(), page=2)
+    assert [len(page) for page in walk(client, pageSize="2")] == [2, 2]
+
+
 def test_a_true_answer_can_be_rewritten(client: Client, registry: ReplayRegistry) -> None:
     def rename(reply: Any) -> Any:
         body = re.sub(rb"NCT00000001", b"NCT00000007", reply.body)
@@ -914,6 +1039,17 @@ def test_a_folder_without_a_list_of_days_has_the_days_of_its_files(tmp_path: Any
     assert list(catalogue.view().ids) == ["NCT00000001"]
     catalogue.set_load("2026-02-05")
     assert sorted(catalogue.view().ids) == ["NCT00000001", "NCT00000002"]
+
+
+def test_a_file_of_null_withdraws_a_trial(tmp_path: Any) -> None:
+    folder = tmp_path / "NCT00000001"
+    folder.mkdir()
+    (folder / "2026-02-03.json").write_text(json.dumps(a_study(1)))
+    (folder / "2026-02-04.json").write_text("null\n")
+    catalogue = Catalogue.from_folder(tmp_path)
+    assert list(catalogue.view().ids) == ["NCT00000001"]
+    catalogue.set_load("2026-02-04")
+    assert list(catalogue.view().ids) == []
 
 
 def test_editing_what_is_not_shown_is_a_mistake_of_the_test(catalogue: Catalogue) -> None:

@@ -6,9 +6,10 @@ answers with its newest body not after it, stamped with that load's day as versi
 
 from __future__ import annotations
 
+import copy
 import threading
 from bisect import bisect_right
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -55,11 +56,6 @@ class _Bodies:
         """What the trial shows on `load`."""
         at = bisect_right(self.loads, load)
         return self.bodies[at - 1] if at else None
-
-    def until(self, load: datetime) -> list[tuple[datetime, bytes]]:
-        """Every body not after `load`, oldest first; withdrawals are left out."""
-        shown = zip(self.loads, self.bodies, strict=True)
-        return [(when, body) for when, body in shown if when <= load and body is not None]
 
 
 class View:
@@ -111,6 +107,14 @@ def _stamped(body: bytes, load: datetime) -> JsonObject:
     return study
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One version of a trial in the registry's own history, and its index entry if given."""
+
+    study: JsonObject
+    entry: JsonObject | None
+
+
 class Catalogue:
     """Dated records, and the load that is shown now.
 
@@ -121,6 +125,7 @@ class Catalogue:
     def __init__(self, load: datetime | date | str) -> None:
         self._lock = threading.RLock()
         self._trials: dict[NctId, _Bodies] = {}
+        self._histories: dict[NctId, tuple[Past, ...]] = {}
         self._load = _as_load(load)
         self._reloads = 0
         self._view: View | None = None
@@ -131,7 +136,7 @@ class Catalogue:
         """Read `NCT…/<load day>.json` below `path`, and show the first load.
 
         `_days.txt` names the load days, one a line; without it, the days of the files are the
-        loads.
+        loads. A file of `null` withdraws the trial from that load on.
         """
         files = sorted(path.glob("NCT*/????-??-??.json"))
         listed = path / _DAYS_FILE
@@ -144,7 +149,9 @@ class Catalogue:
         catalogue = cls(min(days))
         catalogue._days = {load_of(day) for day in days}
         for file in files:
-            catalogue._put(parse_nct_id(file.parent.name), file.read_bytes(), load_of(file.stem))
+            body = file.read_bytes()
+            shown = None if body.strip() == b"null" else body
+            catalogue._put(parse_nct_id(file.parent.name), shown, load_of(file.stem))
         return catalogue
 
     @property
@@ -185,11 +192,10 @@ class Catalogue:
                 self._view = View(self._load, self._reloads, present)
             return self._view
 
-    def bodies(self, nct_id: NctId) -> list[tuple[datetime, JsonObject]]:
-        """Every body of a trial up to the load shown, oldest first."""
-        with self._lock:
-            trial = self._trials.get(nct_id, _Bodies())
-            return [(load, orjson.loads(body)) for load, body in trial.until(self._load)]
+    def history(self, nct_id: NctId) -> tuple[Past, ...]:
+        """The versions given for a trial that are posted by the load shown, oldest first."""
+        day = self._load.date().isoformat()
+        return tuple(p for p in self._histories.get(nct_id, ()) if _posted(p.study) <= day)
 
     def publish(self, study: JsonObject, *, load: datetime | date | str | None = None) -> NctId:
         """Show a study from a load on, new or in place of what it showed; returns its id."""
@@ -232,6 +238,23 @@ class Catalogue:
             self.edit(into, add_aliases)
             self.withdraw(old)
 
+    def set_history(
+        self,
+        nct_id: str,
+        studies: Sequence[JsonObject],
+        *,
+        entries: Sequence[JsonObject | None] | None = None,
+    ) -> None:
+        """Give a trial its history: every version, oldest first, its texts in HTML.
+
+        `entries` are their index entries; one that is None is derived from the versions. A
+        version is shown from its lastUpdatePostDate on.
+        """
+        versions = zip(studies, entries or [None] * len(studies), strict=True)
+        self._histories[parse_nct_id(nct_id)] = tuple(
+            Past(study, entry) for study, entry in copy.deepcopy(list(versions))
+        )
+
     def _put(self, nct_id: NctId, body: bytes | None, load: datetime | date | str | None) -> None:
         with self._lock:
             when = self._load if load is None else _as_load(load)
@@ -247,6 +270,11 @@ def _as_load(load: datetime | date | str) -> datetime:
 def _identification(study: JsonObject) -> JsonObject:
     module: JsonObject = study["protocolSection"]["identificationModule"]
     return module
+
+
+def _posted(study: JsonObject) -> str:
+    posted: str = study["protocolSection"]["statusModule"]["lastUpdatePostDateStruct"]["date"]
+    return posted
 
 
 def _assign(study: JsonObject, path: list[str], value: object) -> None:

@@ -7,11 +7,13 @@ never answered with something near.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from http import HTTPStatus
 
 from ctsync.dates import format_timestamp
+from ctsync.demo.bulk import download
 from ctsync.demo.catalogue import Catalogue, View
 from ctsync.demo.exchange import (
     Refusal,
@@ -22,6 +24,7 @@ from ctsync.demo.exchange import (
     json_reply,
     unsupported,
 )
+from ctsync.demo.history import answer_history
 from ctsync.demo.listing import list_studies
 from ctsync.demo.parameters import check_format, check_names, read_fields
 from ctsync.demo.pieces import select
@@ -52,7 +55,7 @@ def answer(catalogue: Catalogue, request: Request, *, build: str = BUILD) -> Rep
         return replace(front_page(HTTPStatus.METHOD_NOT_ALLOWED), headers={"Allow": "GET"})
     view = catalogue.view()
     try:
-        reply = _route(view, request)
+        reply = _route(catalogue, view, request)
     except Refusal as refusal:
         return refusal.reply
     if reply.status != HTTPStatus.OK:
@@ -78,19 +81,17 @@ def _is_known(tag: str, if_none_match: str) -> bool:
     return tag in known or known == ["*"]
 
 
-def _route(view: View, request: Request) -> Reply:
+def _route(catalogue: Catalogue, view: View, request: Request) -> Reply:
     path = request.path
-    if path == "/v2/version":
-        return _version(view, request)
-    if path == "/v2/stats/size":
-        return _sizes(view, request)
-    if path == "/v2/studies":
-        return list_studies(view, request)
+    folder, _, name = path.rpartition("/")
+    if path in _ROUTES:
+        return _ROUTES[path](view, request)
     if path in _NOT_SERVED:
         raise unsupported(path.removeprefix("/v2"))
-    folder, _, name = path.rpartition("/")
     if folder == "/v2/studies" and name:
         return _study(view, request, name)
+    if path.startswith("/int/"):
+        return answer_history(catalogue, request)
     return front_page(HTTPStatus.NOT_FOUND)
 
 
@@ -125,6 +126,11 @@ def _study(view: View, request: Request, asked: str) -> Reply:
     return json_reply(select(view.study(canonical), read_fields(request.params) or {}))
 
 
+def _download(view: View, request: Request) -> Reply:
+    _check_own_names(request, frozenset({"format"}))
+    return download(view, request)
+
+
 def _sizes(view: View, request: Request) -> Reply:
     """How large the studies are as JSON; the total is what a bulk download is checked against."""
     _check_own_names(request)
@@ -151,3 +157,11 @@ def _sizes(view: View, request: Request) -> Reply:
             "totalStudies": len(sizes),
         }
     )
+
+
+_ROUTES: Mapping[str, Callable[[View, Request], Reply]] = {
+    "/v2/version": _version,
+    "/v2/studies": list_studies,
+    "/v2/studies/download": _download,
+    "/v2/stats/size": _sizes,
+}

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from http import HTTPStatus
 
+import orjson
+
 from ctsync.demo.exchange import HTML, Reply, Request, front_page, plain_text
 
 EVERY_TIME = -1
@@ -89,6 +91,22 @@ def reload(load: datetime | date | str) -> Fault:
 def shifted(rows: int) -> Fault:
     """The page moved: fewer than 0 rows repeats some of the page before, more leaves some out."""
     return Fault(shift=rows)
+
+
+def emptied() -> Fault:
+    """A listing's page without its rows; its token, if any, still leads on."""
+    return Fault(rewrite=lambda reply: _relisted(reply, {"studies": []}))
+
+
+def ended_early() -> Fault:
+    """A listing's page without the token that leads on."""
+    return Fault(rewrite=lambda reply: _relisted(reply, {"nextPageToken": None}))
+
+
+def _relisted(reply: Reply, changes: dict[str, object]) -> Reply:
+    listed = orjson.loads(reply.body) | changes
+    kept = {key: value for key, value in listed.items() if value is not None}
+    return Reply(reply.status, orjson.dumps(kept), reply.headers)
 
 
 @dataclass(slots=True)

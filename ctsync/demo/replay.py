@@ -236,7 +236,7 @@ class _Connection(BaseHTTPRequestHandler):
             self._reset()
             return
         headers, body = dict(reply.headers), reply.body
-        if len(body) >= _SMALLEST_GZIPPED and "gzip" in self.headers.get("Accept-Encoding", ""):
+        if "Content-Encoding" not in headers and self._may_gzip(reply):
             body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
             headers["Content-Encoding"] = "gzip"
         if fault.declare_length and reply.status != HTTPStatus.NOT_MODIFIED:
@@ -251,6 +251,11 @@ class _Connection(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self._write(body, fault)
+
+    def _may_gzip(self, reply: Reply) -> bool:
+        accepted = "gzip" in self.headers.get("Accept-Encoding", "")
+        is_archive = reply.headers.get("Content-Type") == "application/zip"
+        return accepted and not is_archive and len(reply.body) >= _SMALLEST_GZIPPED
 
     def _write(self, body: bytes, fault: Fault) -> None:
         step = fault.drip or max(len(body), 1)
