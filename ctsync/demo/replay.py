@@ -139,7 +139,7 @@ class ReplayRegistry:
 
     def record(self, request: Request, status: int) -> None:
         """Add an exchange to the list."""
-        done = Exchange(request.method, request.path, request.params, request.headers, status)
+        done = Exchange(request.method, request.path, request.params, request.headers, int(status))
         with self._log_lock:
             self._log.append(done)
 
