@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from ctsync.model import (
@@ -19,6 +19,7 @@ from ctsync.model import (
     Version,
 )
 from ctsync.report.build import Scope, build
+from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Window
 
 SLOW = NctId("NCT01352702")
@@ -149,3 +150,29 @@ def version(number: int, posted: str, state: State = State.PRESENT, **key: Any) 
         source=Source.HISTORY, state=state, digest=f"1:{number}", posted=posted, submitted=posted,
         observed=None, fetched=UNTIL, key=KeyFields(brief_title="A trial of something", **key),
     )  # fmt: skip
+
+
+def history() -> list[Version]:
+    """NCT01352702 in five versions: suspended once, its primary completion moved three times."""
+    planned: dict[str, Any] = {
+        "start_date": "2011-05", "start_date_type": "ACTUAL",
+        "primary_completion_date_type": "ESTIMATED", "enrollment": 70,
+        "enrollment_type": "ESTIMATED", "status": "RECRUITING",
+    }  # fmt: skip
+    ended = {
+        "status": "TERMINATED", "primary_completion_date": "2014-05", "enrollment": 46,
+        "primary_completion_date_type": "ACTUAL", "enrollment_type": "ACTUAL",
+    }  # fmt: skip
+    return [
+        version(1, "2011-05-01", **planned | {"primary_completion_date": "2012-02"}),
+        version(2, "2012-03-01", **planned | {"primary_completion_date": "2013-02"}),
+        version(3, "2013-03-01", **planned | {"primary_completion_date": "2014-04"}
+                | {"status": "SUSPENDED"}),
+        version(4, "2013-09-01", **planned | {"primary_completion_date": "2014-04"}),
+        version(5, "2015-02-04", **planned | ended),
+    ]  # fmt: skip
+
+
+def timeline(until: date = date(2016, 1, 1)) -> Timeline:
+    versions = history()
+    return trace(versions, [date.fromisoformat(v.posted or "") for v in versions], until=until)

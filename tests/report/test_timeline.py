@@ -1,0 +1,88 @@
+"""The course of a trial, as values and as a picture."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from ctsync.model import State
+from ctsync.report.render_timeline import render_timeline_text
+from ctsync.report.timeline import trace
+from tests.report.examples import history, timeline, version
+
+
+def test_spells_tell_each_status_with_its_days_and_going_back_is_a_spell_of_its_own() -> None:
+    spells = [(spell.status, spell.days, spell.is_open) for spell in timeline().spells]
+
+    assert spells == [
+        ("RECRUITING", 670, False),
+        ("SUSPENDED", 184, False),
+        ("RECRUITING", 521, False),
+        ("TERMINATED", 331, True),
+    ]
+
+
+def test_a_date_tells_each_move_and_the_whole_move() -> None:
+    track = timeline().tracks[1]
+
+    assert track.label == "primary completion"
+    assert [(s.value.text, s.days, s.is_actual) for s in track.steps] == [
+        ("2012-02", 0, False),
+        ("2013-02", 366, False),
+        ("2014-04", 424, False),
+        ("2014-05", 30, True),
+    ]
+    assert track.days == 820
+
+
+def test_enrollment_tells_target_and_actual() -> None:
+    assert [(s.count, s.kind) for s in timeline().enrollment] == [(70, "ESTIMATED"), (46, "ACTUAL")]
+
+
+def test_a_trial_that_is_gone_has_a_spell_and_says_nothing_of_dates() -> None:
+    versions = [*history(), version(6, "2015-06-01", state=State.GONE)]
+    days = [date.fromisoformat(v.posted or "") for v in versions]
+
+    drawn = trace(versions, days, until=date(2016, 1, 1))
+
+    assert drawn.spells[-1].status == "GONE"
+    assert drawn.tracks == timeline().tracks
+
+
+def test_a_timeline_needs_a_version() -> None:
+    with pytest.raises(ValueError, match="at least one version"):
+        trace([], [], until=date(2016, 1, 1))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_picture_keeps_to_its_width(width: int) -> None:
+    text = render_timeline_text(timeline(), width=width)
+
+    assert max(map(len, text.splitlines())) <= width
+    assert "──RECRUITING──" in text
+    assert "primary completion (moved +820 d in all)" in text
+
+
+def test_the_picture_can_be_drawn_in_plain_ascii() -> None:
+    text = render_timeline_text(timeline(), ascii_only=True)
+
+    assert text.isascii()
+    assert "|" in text
+    assert "+366 d +/-28 d" in text
+
+
+def test_a_trial_of_one_day_can_be_drawn() -> None:
+    versions = history()[:1]
+    drawn = trace(versions, [date(2011, 5, 1)], until=date(2011, 5, 1))
+
+    assert "RECRUITING, 0 days so far" in render_timeline_text(drawn)
+
+
+def test_remote_text_does_not_reach_the_terminal_raw() -> None:
+    versions = [version(1, "2011-05-01", status="\x1b[31mRECRUITING\u202e", start_date="no date")]
+
+    text = render_timeline_text(trace(versions, [date(2011, 5, 1)], until=date(2012, 1, 1)))
+
+    assert "\x1b" not in text
+    assert "\u202e" not in text
