@@ -72,7 +72,7 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engi
             connect_args={"connect_timeout": max(2, int(patience_seconds))},
         )
     engine = create_engine(
-        "sqlite+pysqlite://",
+        URL.create("sqlite+pysqlite", database=str(file)),
         creator=lambda: connect_file(file, patience_seconds=patience_seconds),
         hide_parameters=True,
     )

@@ -225,14 +225,14 @@ def test_any_history_reads_back_as_it_was_written(
 ) -> None:
     nct_id = NctId(f"NCT{number:08d}")
     head = store.heads([nct_id]).get(nct_id)
-    after: int | None = head.snapshot_id if head else None
+    newest: int | None = head.snapshot_id if head else None
     written = [version.key.enrollment for version in store.versions(nct_id)]
     with store.unit() as unit:
         for value in values:
-            after = add(unit, value, after, nct_id)
+            newest = add(unit, value, newest, nct_id)
             if not written or written[-1] != value:
                 written.append(value)
     versions = store.versions(nct_id)
     assert [version.key.enrollment for version in versions] == written
-    for version, value in zip(versions, written, strict=True):
-        assert store.body(version.digest or "") == record(value or 0, nct_id).canonical
+    for version, number_kept in zip(versions, written, strict=True):
+        assert store.body(version.digest or "") == record(number_kept or 0, nct_id).canonical
