@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 
 from ctsync.deliver.channels import Channel
@@ -99,8 +100,8 @@ class _Desk:
                 watched=len(members),
                 coverage=self._coverage(members),
             ),
+            read_keys=partial(self._keys, members if is_welcome else {e.nct_id for e in events}),
             is_welcome=is_welcome,
-            keys=self._keys(members if is_welcome else {one.nct_id for one in events}),
         )
 
     def _watch(self, row: Delivery, route: Route) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from ctsync.dates import format_timestamp
 from ctsync.deliver.message import DeliveryError, Message
@@ -73,11 +74,10 @@ class _Stderr(_Loud, logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
 
 class _Rotation(_Loud, RotatingFileHandler):
-    """The rotating file."""
+    """The rotating file, made for its owner's eyes alone."""
 
     def __init__(self, path: Path, settings: LogSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
         super().__init__(
             path,
             maxBytes=int(settings.max_megabytes * 2**20),
@@ -85,6 +85,14 @@ class _Rotation(_Loud, RotatingFileHandler):
             encoding="utf-8",
             errors="backslashreplace",
         )
+
+    def _open(self) -> TextIO:
+        path = self.baseFilename
+        return open(path, self.mode, encoding=self.encoding, errors=self.errors, opener=_private)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, mode=0o600)
 
 
 def _record(line: str) -> logging.LogRecord:

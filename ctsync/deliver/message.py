@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ctsync.deliver.routes import Route
 from ctsync.model import KeyFields, NctId, StoredEvent
@@ -30,7 +30,7 @@ class Message:
     """One message; `key` is its identity, the same at every attempt.
 
     `watch` is empty where no watch is concerned. A welcome has no events: it shows the state
-    of the trials in `keys`.
+    of its watch's trials. `read_keys` reads the newest key fields of the trials concerned.
     """
 
     key: str
@@ -39,8 +39,8 @@ class Message:
     events: tuple[StoredEvent, ...]
     window: Window
     scope: Scope
+    read_keys: Callable[[], Mapping[NctId, KeyFields]]
     is_welcome: bool = False
-    keys: Mapping[NctId, KeyFields] = field(default_factory=dict)
 
     @property
     def thread(self) -> str:
@@ -49,9 +49,10 @@ class Message:
 
     def report(self, *, limit: int | None = None) -> Report:
         """The report it carries; `limit` bounds the lines shown."""
-        scope = replace(self.scope, limit=limit, keys=self.keys)
+        keys = self.read_keys()
+        scope = replace(self.scope, limit=limit, keys=keys)
         if self.is_welcome:
-            return build_welcome(self.keys, window=self.window, scope=scope)
+            return build_welcome(keys, window=self.window, scope=scope)
         return build(self.events, window=self.window, scope=scope)
 
 

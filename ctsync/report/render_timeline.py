@@ -1,4 +1,4 @@
-"""The course of a trial drawn for a terminal, in Unicode or plain ASCII, no colour; no I/O."""
+"""The course of a trial for a terminal, drawn in Unicode or plain ASCII, and as JSON; no I/O."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from ctsync.model import JsonObject
 from ctsync.report.phrases import counted, signed_days, typed
 from ctsync.report.timeline import DateTrack, Timeline
 from ctsync.text import for_terminal, shorten
@@ -44,7 +45,7 @@ class _Scale:
         return round((day - self.first).days * (self.columns - 1) / whole)
 
 
-def render_timeline_text(timeline: Timeline, *, width: int = 80, ascii_only: bool = False) -> str:
+def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = False) -> str:
     """Draw status, dates and enrollment over one axis, and list them below in full."""
     pen = _ASCII if ascii_only else _UNICODE
     first, last = timeline.span
@@ -144,3 +145,43 @@ def _lists(timeline: Timeline) -> Iterator[str]:
         yield "enrollment"
         for one in timeline.enrollment:
             yield f"  from {one.stood_from}  {typed(str(one.count), one.kind)}"
+
+
+def timeline_json(timeline: Timeline) -> JsonObject:
+    """The same course for a program."""
+    return {
+        "nct_id": timeline.nct_id,
+        "title": timeline.title,
+        "since": timeline.since.isoformat(),
+        "until": timeline.until.isoformat(),
+        "spells": [
+            {
+                "status": spell.status,
+                "since": spell.since.isoformat(),
+                "until": None if spell.is_open else spell.until.isoformat(),
+                "days": spell.days,
+            }
+            for spell in timeline.spells
+        ],
+        "dates": [
+            {
+                "date": track.label,
+                "days": track.days,
+                "said": [
+                    {
+                        "since": step.stood_from.isoformat(),
+                        "value": step.value.text,
+                        "type": step.kind,
+                        "days": step.days,
+                        "margin": step.margin,
+                    }
+                    for step in track.steps
+                ],
+            }
+            for track in timeline.tracks
+        ],
+        "enrollment": [
+            {"since": one.stood_from.isoformat(), "count": one.count, "type": one.kind}
+            for one in timeline.enrollment
+        ],
+    }

@@ -13,13 +13,15 @@ from ctsync.deliver.routes import Cadence, Route, routes_from
 
 
 def test_routes_come_from_recipients_channels_and_the_log() -> None:
-    settings = Settings(
-        recipients=[{"email": "anna@example.org", "cadence": "weekly", "layout": "per-trial"}],
-        channels=[
-            {"name": "team", "url": "https://hooks.example.org/x"},
-            {"name": "chat", "url": "slack://a/b/c"},
-            {"name": "feed", "url": "file:///srv/feed?format=atom"},
-        ],
+    settings = Settings.model_validate(
+        {
+            "recipients": [{"email": "anna@example.org", "cadence": "weekly"}],
+            "channels": [
+                {"name": "team", "url": "https://hooks.example.org/x"},
+                {"name": "chat", "url": "slack://a/b/c"},
+                {"name": "feed", "url": "file:///srv/feed?format=atom"},
+            ],
+        }
     )
 
     ways = [(route.channel, route.recipient) for route in routes_from(settings)]

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from ctsync.model import State
-from ctsync.report.render_timeline import render_timeline_text
+from ctsync.report.render_timeline import render_timeline, timeline_json
 from ctsync.report.timeline import trace
 from tests.report.examples import history, timeline, version
 
@@ -57,7 +57,7 @@ def test_a_timeline_needs_a_version() -> None:
 
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_picture_keeps_to_its_width(width: int) -> None:
-    text = render_timeline_text(timeline(), width=width)
+    text = render_timeline(timeline(), width=width)
 
     assert max(map(len, text.splitlines())) <= width
     assert "──RECRUITING──" in text
@@ -65,7 +65,7 @@ def test_the_picture_keeps_to_its_width(width: int) -> None:
 
 
 def test_the_picture_can_be_drawn_in_plain_ascii() -> None:
-    text = render_timeline_text(timeline(), ascii_only=True)
+    text = render_timeline(timeline(), ascii_only=True)
 
     assert text.isascii()
     assert "|" in text
@@ -76,13 +76,24 @@ def test_a_trial_of_one_day_can_be_drawn() -> None:
     versions = history()[:1]
     drawn = trace(versions, [date(2011, 5, 1)], until=date(2011, 5, 1))
 
-    assert "RECRUITING, 0 days so far" in render_timeline_text(drawn)
+    assert "RECRUITING, 0 days so far" in render_timeline(drawn)
 
 
 def test_remote_text_does_not_reach_the_terminal_raw() -> None:
     versions = [version(1, "2011-05-01", status="\x1b[31mRECRUITING\u202e", start_date="no date")]
 
-    text = render_timeline_text(trace(versions, [date(2011, 5, 1)], until=date(2012, 1, 1)))
+    text = render_timeline(trace(versions, [date(2011, 5, 1)], until=date(2012, 1, 1)))
 
     assert "\x1b" not in text
     assert "\u202e" not in text
+
+
+def test_the_same_course_is_there_for_a_program() -> None:
+    told = timeline_json(timeline())
+
+    assert [spell["days"] for spell in told["spells"]] == [670, 184, 521, 331]
+    assert told["spells"][-1]["until"] is None
+    assert told["dates"][1]["said"][1] == {
+        "since": "2012-03-01", "value": "2013-02", "type": "ESTIMATED", "days": 366, "margin": 28,
+    }  # fmt: skip
+    assert told["enrollment"][-1] == {"since": "2015-02-04", "count": 46, "type": "ACTUAL"}

@@ -1,0 +1,96 @@
+"""The log channel: one line an event, whatever the event says, wherever the line goes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from ctsync.config.settings import LogSettings
+from ctsync.deliver.log import LogChannel
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.routes import LOG, Layout, Route
+from ctsync.errors import ConfigError
+from ctsync.model import Kind, StoredEvent
+from ctsync.report.build import Scope
+from tests.report.examples import WINDOW, demo_events, event, stored
+from tests.security.attacks import ATTACKS
+
+ROUTE = Route(LOG, LOG, layout=Layout.STREAM, takes_baselines=True)
+ATTACKED = [stored(event(Kind.TEXT, summary=text, label=text, after=text)) for text in ATTACKS]
+
+
+def message(events: list[StoredEvent]) -> Message:
+    return Message("key", ROUTE, "", tuple(events), WINDOW, Scope("all", 1), dict)
+
+
+def log_to(**settings: object) -> LogChannel:
+    return LogChannel({LOG: ROUTE}, LogSettings.model_validate(settings))
+
+
+def test_events_go_to_stderr_as_readable_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    log = log_to(events="stderr")
+    log.send(message(demo_events()[:1]))
+    log.close()
+
+    assert capsys.readouterr().err == (
+        "2019-07-17T10:00:00Z critical NCT01352702 v4->v5 Status RECRUITING -> TERMINATED "
+        "[R-STA-01] posted 2019-07-16, seen 2019-07-17T09:00:00Z\n"
+    )
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_remote_text_forges_a_line(form: str, tmp_path: Path) -> None:
+    path = tmp_path / "log" / "events.log"
+    log = log_to(events="file", file=path, format=form)
+    log.send(message(ATTACKED))
+    log.close()
+
+    written = path.read_bytes()
+    forged = written.count(b"\n") - len(ATTACKED)
+    print(f"log file, {form}: {len(ATTACKED)} attacks, {forged} forged lines")
+    assert forged == 0
+    assert len(written.decode().splitlines()) == len(ATTACKED)
+    assert not set(written) & ({*range(32), 127} - {10})
+
+
+def test_json_lines_can_be_read_back(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    log = log_to(events="file", file=path, format="json")
+    log.send(message(ATTACKED))
+    log.close()
+
+    told = [json.loads(line)["summary"] for line in path.read_text().splitlines()]
+    assert told == list(ATTACKS)
+
+
+def test_the_file_is_private_and_rotates(tmp_path: Path) -> None:
+    path = tmp_path / "events.log"
+    log = log_to(events="file", file=path, max_megabytes=0.01, keep=2)
+    for _ in range(40):
+        log.send(message(demo_events()))
+    log.close()
+
+    assert sorted(file.name for file in tmp_path.iterdir()) == [
+        "events.log",
+        "events.log.1",
+        "events.log.2",
+    ]
+    assert path.stat().st_size < 11_000
+    assert path.with_suffix(".log.2").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_a_failure_of_the_channel_not_of_the_program() -> None:
+    log = log_to(events="file", file="/dev/full")
+
+    with pytest.raises(DeliveryError, match="No space left") as failed:
+        log.send(message(demo_events()))
+    assert failed.value.is_channel
+    log.close()
+
+
+def test_a_file_that_is_not_named_is_a_wrong_setting() -> None:
+    with pytest.raises(ConfigError, match=r"log\.file"):
+        log_to(events="file")
