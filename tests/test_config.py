@@ -276,6 +276,16 @@ def test_a_syntax_error_names_its_line(write, text, said):
     assert said in problem
 
 
+def test_problems_are_told_in_the_order_of_the_file(write):
+    path = write(MAIL.format(CANARY) + "[registry]\nburst = 0\n[log]\nkeep = -1\n")
+    assert [problem.split(", ")[1] for problem in problems(path)] == ["line 5", "line 7", "line 9"]
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[log]\nkeep = 2\n")
+    assert load(tmp_path / "bom.toml", env={}).log.keep == 2
+
+
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
     assert "cannot be read" in the_problem(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"[log]\nformat = '\xe9'\n")
@@ -413,6 +423,7 @@ def test_secrets_are_read_from_environment_file_and_credential(write, tmp_path):
     for reference, env in (
         ("env:MAIL", {"MAIL": CANARY}),
         (f"file:{held}", {}),
+        (f"file://{held}", {}),
         ("file:secret", {}),
         ("credential:secret", {"CREDENTIALS_DIRECTORY": str(tmp_path)}),
     ):
@@ -423,8 +434,8 @@ def test_secrets_are_read_from_environment_file_and_credential(write, tmp_path):
 
 
 def test_a_secret_may_stand_in_its_own_environment_variable(write):
-    path = write(MAIL.format("env:OTHER"))
-    settings = load(path, env={"CTSYNC_SMTP__PASSWORD": CANARY, "OTHER": "x"})
+    path = write(MAIL.format("env:NOT_NEEDED_NOW"))
+    settings = load(path, env={"CTSYNC_SMTP__PASSWORD": CANARY})
     assert settings.smtp is not None
     assert settings.smtp.password.get_secret_value() == CANARY
 
@@ -462,6 +473,7 @@ def test_a_secret_file_others_may_read_is_refused(write, tmp_path):
     [
         ("env:MAIL", "there is no MAIL in the environment"),
         ("file:/nowhere/secret", "cannot read /nowhere/secret: No such file"),
+        ("file:/no\\u0000where", "that is no path"),
         ("credential:secret", "no systemd credentials here"),
     ],
 )

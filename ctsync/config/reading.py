@@ -18,7 +18,7 @@ from ctsync.config.contradictions import contradictions
 from ctsync.config.environment import read_environment, unknown_variables, variable_of
 from ctsync.config.places import find_config
 from ctsync.config.problems import label, line_of, sentence
-from ctsync.config.secrets import Location, Table, follow
+from ctsync.config.secrets import InFile, Location, Table, follow
 from ctsync.config.settings import Settings
 from ctsync.config.values import nearest
 from ctsync.errors import ConfigError
@@ -66,21 +66,14 @@ class _Reading:
     def table(self, *, need_secrets: bool) -> Table:
         """File, environment and option as one table, with the secrets in their places."""
         base = self.path.parent if self.path else Path()
-        file, environment = self._read_file(), self._read_environment()
-        for table, plain in ((file, False), (environment, True)):
-            follow(
-                table,
-                env=self.env,
-                base=base,
-                plain=plain,
-                required=need_secrets,
-                report=self.report,
-            )
-        _anchor(file, base)
-        merged = _merge(file, environment)
+        file, over = self._read_file(), self._read_environment()
         if self.database_url is not None:
-            merged = _merge(merged, {"database": {"url": self.database_url}})
-        return merged
+            over = _merge(over, {"database": {"url": self.database_url}})
+        follow(over, self.report, env=self.env, required=need_secrets)
+        in_file = InFile(base, over)
+        follow(file, self.report, env=self.env, required=need_secrets, in_file=in_file)
+        _anchor(file, base)
+        return _merge(file, over)
 
     def check(self, table: Table) -> Settings | None:
         """The settings that a table holds, or None where it is wrong."""
@@ -101,13 +94,14 @@ class _Reading:
 
     def lines(self) -> list[str]:
         """The problems, a line each: where it stands, what is wrong, what would be right."""
-        return [f"{self._place(where)}: {said}" for where, said in self.problems.items()]
+        in_order = sorted(self.problems, key=lambda where: line_of(self.text, where) or 0)
+        return [f"{self._place(where)}: {self.problems[where]}" for where in in_order]
 
     def _read_file(self) -> Table:
         if self.path is None:
             return {}
         try:
-            self.text = self.path.read_text(encoding="utf-8")
+            self.text = self.path.read_text(encoding="utf-8-sig")
             return tomllib.loads(self.text)
         except UnicodeDecodeError:
             self.report(_FILE_ITSELF, "is not UTF-8 text")

@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
 HIDDEN_KEYS = (("channels", "url"), ("monitor", "ping_url"), ("database", "url"))
 
-_REFERENCE = re.compile(r"(env|file|credential):(?!//)(.+)\Z", re.DOTALL)
+_REFERENCE = re.compile(r"(env|file|credential):(.+)\Z", re.DOTALL)
 # where an empty text would be wrong by itself
 _UNAVAILABLE = {("channels", "url"): "unavailable://secret"}
 _HOW = '"env:NAME", "file:/path" or "credential:NAME"'
@@ -32,7 +33,7 @@ Location = tuple[str | int, ...]
 Report = Callable[[Location, str], None]
 
 
-class BadSecret(ValueError):
+class BadSecret(Exception):
     """A secret that cannot be had; says what to do about it."""
 
 
@@ -46,33 +47,47 @@ def secret_values(table: Table) -> Iterator[tuple[Location, Table, str]]:
                 yield (section, key) if number is None else (section, number, key), item, key
 
 
+@dataclass(frozen=True, slots=True)
+class InFile:
+    """That a table was read from a file: where its relative paths start, and what overrides it."""
+
+    base: Path
+    over: Table
+
+
 def follow(
     table: Table,
+    report: Report,
     *,
     env: Mapping[str, str],
-    base: Path | None,
-    plain: bool,
     required: bool,
-    report: Report,
+    in_file: InFile | None = None,
 ) -> None:
     """Put each secret in the place of its name; what is wrong is reported and left out.
 
-    `plain` says whether secrets may stand in this table as themselves, `base` is the directory
-    that relative paths start from. Unless `required`, a secret that cannot be had is no problem
-    (but the database's own always is).
+    In a table from a file a secret must not stand as itself, and one that is overridden is not
+    looked for. Unless `required`, a secret that cannot be had is no problem (but the database's
+    own always is).
     """
     for where, item, key in secret_values(table):
         text, place = item[key], (str(where[0]), key)
-        if named := _REFERENCE.match(text):
+        named = _REFERENCE.match(text)
+        if named and not (in_file and _overrides(in_file.over, where)):
             try:
-                item[key] = _read(named[1], named[2], env, base or Path())
+                item[key] = _read(named[1], named[2], env, in_file.base if in_file else Path())
             except BadSecret as bad:
                 item[key] = _UNAVAILABLE.get(place, "")
                 if required or place == ("database", "url"):
                     report(where, str(bad))
-        elif not plain and _is_secret(place, text):
+        elif not named and in_file and _is_secret(place, text):
             item[key] = _UNAVAILABLE.get(place, "")
             report(where, f"a secret must not stand in this file; write {key} = {_HOW}")
+
+
+def _overrides(over: Table, where: Location) -> bool:
+    """Whether a table has its own value for a place: of the key, or of the list it is in."""
+    held = over.get(str(where[0]))
+    return where[-1] in held if isinstance(held, dict) else held is not None
 
 
 def _is_secret(place: tuple[str, str], text: str) -> bool:
@@ -119,6 +134,8 @@ def _read_file(path: Path, *, private: bool) -> str:
         raise BadSecret(f"{path} is not UTF-8 text") from None
     except OSError as failed:
         raise BadSecret(f"cannot read {path}: {failed.strerror}") from None
+    except ValueError:
+        raise BadSecret("that is no path: it holds a NUL character") from None
     if not found:
         raise BadSecret(f"{path} is empty")
     return found
