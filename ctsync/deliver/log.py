@@ -7,9 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ctsync.dates import format_timestamp
 from ctsync.deliver.message import DeliveryError, Message
@@ -86,13 +87,9 @@ class _Rotation(_Loud, RotatingFileHandler):
             errors="backslashreplace",
         )
 
-    def _open(self) -> TextIO:
-        path = self.baseFilename
-        return open(path, self.mode, encoding=self.encoding, errors=self.errors, opener=_private)
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, mode=0o600)
+    def _open(self) -> TextIOWrapper:
+        opened = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode=0o600)
+        return os.fdopen(opened, "a", encoding=self.encoding, errors=self.errors)
 
 
 def _record(line: str) -> logging.LogRecord:
