@@ -200,6 +200,9 @@ def look_at_file(file: Path) -> Found:
 
 
 def _is_empty(file: Path) -> bool:
+    # what another program has in its log we cannot look at without changing it
+    if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
+        return False
     uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
     with told_apart(str(file)):
         connection = sqlite3.connect(uri, uri=True)
