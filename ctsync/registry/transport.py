@@ -17,7 +17,6 @@ import io
 import logging
 import ssl
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
@@ -32,7 +31,7 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ctsync import __version__
-from ctsync.dates import Clock, format_timestamp
+from ctsync.dates import Clock, SystemClock, format_timestamp
 from ctsync.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -255,13 +254,17 @@ class Transport:
             raise Setback(BadAnswer(text), NO_JSON)
         limit = self._max_bytes if response.status_code == 200 else ERROR_TEXT_BYTES
         body = bytearray()
-        for chunk in response.iter_content(CHUNK_BYTES):
-            body += chunk
-            if len(body) > limit:
-                text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
-                raise Setback(AnswerTooLarge(text), FINAL)
-            if self._clock.monotonic() > deadline:
-                raise Setback(self._too_late(), LINK)
+        try:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                body += chunk
+                if len(body) > limit:
+                    text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
+                    raise Setback(AnswerTooLarge(text), FINAL)
+                if self._clock.monotonic() > deadline:
+                    raise Setback(self._too_late(), LINK)
+        except BaseException:
+            body.clear()  # an error keeps this frame alive, and so would keep what was read
+            raise
         headers = CaseInsensitiveDict(response.headers)
         return Reply(response.status_code, headers, bytes(body), str(response.url))
 
@@ -298,25 +301,28 @@ class Transport:
 # --- requests and urllib3, told to behave ----------------------------------------------------
 
 
+# a socket waits in the machine's time, whatever clock the Transport was given
+_MACHINE = SystemClock()
+
+
 class _TimedReads(io.RawIOBase):
     """Reads from a socket's file, all of them together in the time the socket allows for one.
 
     A socket's timeout begins anew with each byte received, so a dripping server never meets it.
-    The time is the machine's, as the socket's is, whatever clock the Transport was given.
     """
 
     def __init__(self, raw: Any, sock: Any) -> None:
         self._raw = raw
         self._sock = sock
         timeout = sock.gettimeout()
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = None if timeout is None else _MACHINE.monotonic() + timeout
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         if self._deadline is not None:
-            left = self._deadline - time.monotonic()
+            left = self._deadline - _MACHINE.monotonic()
             if left <= 0:
                 raise TimeoutError("the answer took too long")
             self._sock.settimeout(left)
