@@ -5,8 +5,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import assert_never
 
-from ctsync.report.render_json import render_json
-from ctsync.report.render_text import render_text
 from ctsync.report.values import Report
 
 
@@ -14,15 +12,29 @@ class ReportFormat(StrEnum):
     """A form a report can take."""
 
     TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
     JSON = "json"
+    CSV = "csv"
+    ATOM = "atom"
 
 
 def render(report: Report, form: ReportFormat) -> str:
     """Write `report` in one format; every format has the same content."""
+    # imported where needed: a text report must not wait for template and feed libraries
     match form:
         case ReportFormat.TEXT:
-            return render_text(report)
+            from ctsync.report.render_text import render_text as write  # noqa: PLC0415
+        case ReportFormat.MARKDOWN:
+            from ctsync.report.render_markdown import render_markdown as write  # noqa: PLC0415
+        case ReportFormat.HTML:
+            from ctsync.report.render_html import render_html as write  # noqa: PLC0415
         case ReportFormat.JSON:
-            return render_json(report)
+            from ctsync.report.render_json import render_json as write  # noqa: PLC0415
+        case ReportFormat.CSV:
+            from ctsync.report.render_csv import render_csv as write  # noqa: PLC0415
+        case ReportFormat.ATOM:
+            from ctsync.report.feed import render_atom as write  # noqa: PLC0415
         case _:
             assert_never(form)
+    return write(report)

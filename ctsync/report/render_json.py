@@ -8,7 +8,7 @@ from typing import Any
 from ctsync.dates import format_timestamp
 from ctsync.model import JsonObject
 from ctsync.report.lines import event_json
-from ctsync.report.sentences import step_title
+from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
 from ctsync.report.values import Line, Report, Step, Trial
 
 
@@ -82,6 +82,10 @@ def _trial(trial: Trial) -> JsonObject:
         "administrative": trial.administrative,
         "administrative_versions": trial.administrative_versions,
         "left_out": trial.left_out,
+        "notes": [
+            *([trial_left_out_sentence(trial)] if trial.left_out else ()),
+            *([aside_sentence(trial)] if trial.administrative else ()),
+        ],
         "command": trial.command,
     }
 

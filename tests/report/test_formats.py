@@ -1,0 +1,208 @@
+"""Six forms, one content; and remote text is only ever text in any of them."""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctsync.model import Kind, NctId, StoredEvent
+from ctsync.report.build import Scope, build
+from ctsync.report.feed import atom, entries, json_feed, read_json_feed
+from ctsync.report.render import ReportFormat, render
+from ctsync.report.values import Report, Unchecked
+from tests.report.examples import (
+    SLOW,
+    WINDOW,
+    coverage,
+    demo_events,
+    event,
+    first_seen,
+    outcome,
+    report,
+    stored,
+    timeline,
+)
+from tests.security.attacks import ATTACKS, FORMULAS
+
+FAILED = (Unchecked(NctId("NCT00000009"), "no connection to the registry"),)
+FULL = report(
+    [*demo_events(), stored(outcome("a long text " * 60, "another one"), to_version=6)],
+    coverage=coverage(3, failed=FAILED),
+    timelines={SLOW: timeline()},
+)
+
+_FACT = re.compile(
+    r"NCT\d{8}|R-[A-Z]+-\d+|[+-][\d,.]+ (?:d|%)|\b\d{4}-\d{2}-\d{2}(?!\d)|[A-Z]+(?:_[A-Z]+)+"
+    r"|\d+ of \d+|\(\+\d+ characters?\)|critical|notable|routine|[0-9a-f]{12}"
+    r"|\d+ administrative changes?|No update posted|Could not check|administrative only"
+)
+
+
+def as_words(text: str, form: ReportFormat) -> str:
+    """What a reader of that form reads."""
+    match form:
+        case ReportFormat.JSON:
+            text = "\n".join(map(str, _leaves(json.loads(text))))
+        case ReportFormat.CSV:
+            rows = csv.DictReader(io.StringIO(text))
+            text = "\n".join(v.removeprefix("'") for row in rows for v in row.values())
+        case ReportFormat.ATOM:
+            text = "\n".join(ET.fromstring(text).itertext())
+        case ReportFormat.HTML:
+            body = re.sub(
+                r"<style>.*?</style>|<svg.*?</svg>|<title>.*?</title>", " ", text, flags=re.DOTALL
+            )
+            text = html.unescape(re.sub(r"<[^>]+>", " ", body))
+            text = text.replace("dashed line: 2016-01-01", "")
+        case ReportFormat.MARKDOWN:
+            text = html.unescape(re.sub(r"\\(.)", r"\1", text))
+    return re.sub(r"\s+", " ", text)
+
+
+def _leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for item in value.values() for leaf in _leaves(item)]
+    if isinstance(value, list):
+        return [leaf for item in value for leaf in _leaves(item)]
+    return [value]
+
+
+def facts(text: str, form: ReportFormat) -> set[str]:
+    return set(_FACT.findall(as_words(text, form)))
+
+
+@pytest.mark.parametrize("form", list(ReportFormat))
+def test_every_format_tells_the_same_facts(form: ReportFormat) -> None:
+    told = facts(render(FULL, form), form)
+    expected = facts(render(FULL, ReportFormat.TEXT), ReportFormat.TEXT)
+
+    if form is ReportFormat.JSON:  # where no value is cut
+        expected = {fact for fact in expected if "characters" not in fact}
+    missing = expected - told
+    print(f"{form}: {len(expected)} facts, {len(missing)} missing")
+    assert not missing
+    # a program is given each value in its own field besides, and the times to the second
+    extra = told - expected
+    assert not extra or form in (ReportFormat.JSON, ReportFormat.CSV), extra
+
+
+def attacked(texts: tuple[str, ...]) -> Report:
+    events: list[StoredEvent] = []
+    for n, text in enumerate(texts):
+        trial = NctId(f"NCT{n + 1:08d}")
+        long = f"{text} and seven more words that make a longer text of it"
+        events += [
+            stored(event(Kind.OTHER, label=text, before=text, after=[text], path=text), trial,
+                   brief_title=text, posted=text[:10]),
+            stored(outcome(long, f"{long} {text}"), trial, brief_title=text),
+            stored(first_seen(), NctId(f"NCT{n + 5000:08d}"), brief_title=text),
+        ]  # fmt: skip
+    failed = tuple(Unchecked(NctId(f"NCT{n + 9000:08d}"), text) for n, text in enumerate(texts))
+    scope = Scope(title=texts[0], watched=9, coverage=coverage(1, failed=failed))
+    return build(events, window=WINDOW, scope=scope)
+
+
+ATTACKED = attacked(ATTACKS)
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes' names and the values that are not ours to know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[str, tuple[str, ...]]] = set()
+        self.links: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add((tag, tuple(name for name, _ in attrs)))
+        self.links |= {value or "" for name, value in attrs if name in ("href", "src", "action")}
+
+
+def tags_of(text: str) -> Tags:
+    parser = Tags()
+    parser.feed(text)
+    return parser
+
+
+BENIGN = tags_of(render(attacked(("A trial of aspirin", "long " * 200)), ReportFormat.HTML))
+LINK = re.compile(r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history.*)?|#NCT\d{8}")
+
+
+def test_no_tag_and_no_attribute_comes_from_remote_text() -> None:
+    told = tags_of(render(ATTACKED, ReportFormat.HTML))
+
+    foreign = told.seen - BENIGN.seen
+    print(f"HTML: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
+    assert not foreign
+    assert all(LINK.fullmatch(link) for link in told.links)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=40))
+def test_no_text_at_all_becomes_markup(text: str) -> None:
+    told = tags_of(render(attacked((text, "x")), ReportFormat.HTML))
+
+    assert told.seen <= BENIGN.seen
+
+
+def test_html_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
+    text = render(FULL, ReportFormat.HTML)
+
+    assert not re.search(r"<(?:script|img|link|iframe|object)|@import|url\(| on\w+=", text)
+    assert "<svg" in text
+    assert 'lang="en"' in text
+
+
+def test_no_cell_of_a_csv_is_a_formula() -> None:
+    for texts in (ATTACKS, FORMULAS):
+        rows = list(csv.reader(io.StringIO(render(attacked(texts), ReportFormat.CSV))))
+        cells = [cell for row in rows for cell in row]
+        live = [cell for cell in cells if re.match(r"\s*[=@\t\r＝＠]|\s*[+\-－＋]\D", cell)]
+        print(f"CSV: {len(texts)} attacks, {len(live)} formulas")
+        assert not [cell for cell in live if not re.fullmatch(r"[+-][\d,.]+( d| %|, ).*", cell)]
+        assert len({len(row) for row in rows}) == 1
+
+
+def test_markdown_holds_no_html_and_no_link_of_remote_text() -> None:
+    text = render(ATTACKED, ReportFormat.MARKDOWN)
+
+    assert "<" not in text
+    links = re.findall(r"(?<!\\)\]\(([^)]*)\)", text)
+    assert links
+    assert all(LINK.fullmatch(link) for link in links)
+
+
+def test_atom_is_well_formed_whatever_the_text() -> None:
+    tree = ET.fromstring(render(ATTACKED, ReportFormat.ATOM))
+    names = {element.tag.rpartition("}")[2] for element in tree.iter()}
+
+    assert names == {
+        "feed", "id", "title", "updated", "author", "name", "generator", "entry", "link", "content",
+    }  # fmt: skip
+
+
+def test_a_version_keeps_its_id_and_its_post_date_in_a_feed() -> None:
+    told = {entry.id: entry for entry in entries(report())}
+
+    entry = told["https://clinicaltrials.gov/study/NCT03690141#v8"]
+    assert f"{entry.updated:%Y-%m-%d}" == "2019-07-16"
+    assert entry.title == "NCT03690141 16 of 30 enrolled · ACTIVE_NOT_RECRUITING"
+    assert "https://clinicaltrials.gov/study/NCT03690141#v4" in told
+
+
+def test_a_json_feed_reads_back_as_it_was_written() -> None:
+    told = entries(ATTACKED)
+
+    assert read_json_feed(json_feed("all", told)) == told
+    assert atom("all", told, updated=WINDOW.until).count("<entry>") == len(told)
+    with pytest.raises(ValueError, match="not a feed"):
+        read_json_feed("{}")
