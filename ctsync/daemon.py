@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 30
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -48,7 +49,7 @@ class Schedule:
         try:
             if self.minutes:
                 return IntervalTrigger(seconds=self.minutes * 60, timezone=UTC)
-            return CronTrigger.from_crontab(self.cron, timezone=ZoneInfo(self.timezone))
+            return _cron_trigger(self.cron, ZoneInfo(self.timezone))
         except (ValueError, KeyError) as error:
             raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
 
@@ -60,6 +61,47 @@ class Schedule:
             return (now - last).total_seconds() >= self.minutes * 60
         due = self.trigger().get_next_fire_time(last, last)
         return due is not None and due <= now
+
+
+def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
+    """Read a cron expression as cron does; raises ValueError.
+
+    `CronTrigger.from_crontab` counts weekdays from Monday as 0, so that 1-5 would run from
+    Tuesday to Saturday; and where both day and weekday are given it wants both, cron either.
+    The first is translated, the second refused.
+    """
+    minute, hour, day, month, weekday = expression.split()
+    if day != "*" and weekday != "*":
+        raise ValueError("give a day of the month or a weekday, not both")
+    return CronTrigger(
+        minute=minute,
+        hour=hour,
+        day=day,
+        month=month,
+        day_of_week=",".join(_weekdays(weekday)),
+        timezone=zone,
+    )
+
+
+def _weekdays(field: str) -> Sequence[str]:
+    """The weekdays of a cron field by name: numbers count from Sunday, as 0 or 7."""
+    found: set[int] = set()
+    for part in field.lower().split(","):
+        span, _, step = part.partition("/")
+        first, _, last = ("0-6" if span == "*" else span).partition("-")
+        start = _weekday(first)
+        # 5-7 and fri-sun end on the Sunday after, which cron writes as 7
+        end = _weekday(last) if last else (6 if step else start)
+        end += 7 if end < start else 0
+        found.update(number % 7 for number in range(start, end + 1, int(step or 1)))
+    return [_WEEKDAYS[number] for number in sorted(found)]
+
+
+def _weekday(text: str) -> int:
+    number = _WEEKDAYS.index(text) if text in _WEEKDAYS else int(text)
+    if not 0 <= number <= 7:
+        raise ValueError(f"{number} is no weekday; they are 0 (Sunday) to 7 (Sunday)")
+    return number
 
 
 class StoppableClock(SystemClock):

@@ -78,9 +78,9 @@ class App:
         finally:
             transport.close()
 
-    def start_logging(self) -> None:
-        """Send log lines to stderr: warnings, or with -v more, in the configured format."""
-        levels = {0: logging.WARNING, 1: logging.INFO}
+    def start_logging(self, *, at_least: int = logging.WARNING) -> None:
+        """Send log lines to stderr: from `at_least` on, or with -v more."""
+        levels = {0: at_least, 1: min(at_least, logging.INFO)}
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_LineFormatter("%(levelname)s %(name)s: %(message)s"))
         root = logging.getLogger("ctsync")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from ctsync.model import Verdict
@@ -143,14 +143,12 @@ def business_days(start: date, end: date) -> int:
 
 
 def business_hours(start: datetime, end: datetime) -> float:
-    """Hours between two times that do not fall on a Saturday or Sunday, UTC."""
-    if end <= start:
-        return 0.0
-    midnight_after = datetime.combine(start.date() + timedelta(days=1), datetime.min.time(), UTC)
-    if end <= midnight_after:
-        return (end - start).total_seconds() / 3600 if start.weekday() < 5 else 0.0
-    head = business_hours(start, midnight_after - timedelta(microseconds=1))
-    last_midnight = datetime.combine(end.date(), datetime.min.time(), UTC)
-    tail = (end - last_midnight).total_seconds() / 3600 if end.weekday() < 5 else 0.0
-    whole_days = business_days(start.date(), end.date() - timedelta(days=1))
-    return head + whole_days * 24 + tail
+    """Hours between two times, Saturdays and Sundays (UTC) left out; 0 where end is earlier."""
+    return max(_business_hour_of(end) - _business_hour_of(start), 0.0)
+
+
+def _business_hour_of(moment: datetime) -> float:
+    """Weekday hours up to `moment` since the beginning of the calendar."""
+    midnight = datetime.combine(moment.date(), time(), UTC)
+    today = (moment - midnight).total_seconds() / 3600 if moment.weekday() < 5 else 0.0
+    return business_days(date.min, moment.date() - timedelta(days=1)) * 24 + today

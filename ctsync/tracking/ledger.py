@@ -5,23 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from enum import StrEnum
 
 from ctsync.dates import Clock
 from ctsync.errors import Stopped
-from ctsync.model import RegistryVersion
+from ctsync.model import RegistryVersion, Verdict
 from ctsync.store.store import Store
-
-
-class Verdict(StrEnum):
-    """How a run ended; RUNNING that is never followed by another word was cut off."""
-
-    RUNNING = "running"
-    OK = "ok"
-    PARTIAL = "partial"
-    MIXED = "mixed"
-    STOPPED = "stopped"
-    FAILED = "failed"
 
 
 @dataclass(slots=True)

@@ -1,0 +1,58 @@
+"""`daemon`: rounds on a schedule."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, tell
+
+if TYPE_CHECKING:
+    from ctsync.daemon import Schedule
+
+
+@click.command()
+@pass_app
+def daemon(app: App) -> None:
+    """Sync on the schedule of the settings until told to stop (SIGTERM, Ctrl-C).
+
+    A round missed while the machine slept or the daemon was down is made up for once.
+    """
+    from ctsync.daemon import Schedule, StoppableClock, serve
+    from ctsync.tracking.round import Round
+    from ctsync.tracking.sync import Watcher
+
+    wanted = app.settings.schedule
+    schedule = Schedule(wanted.cron, wanted.timezone, minutes=wanted.interval_minutes)
+    clock = StoppableClock()
+    app.clock = clock
+    app.start_logging(at_least=logging.INFO)
+
+    def tick() -> None:
+        # opened anew each time: a server that went away is back by the next tick
+        with app.store() as store, app.registry() as registry:
+            work = Round(
+                settings=app.settings,
+                store=store,
+                registry=registry,
+                clock=clock,
+                watcher=Watcher(check=clock.check),
+            )
+            work.run(holder="ctsync daemon", wait_seconds=60)
+
+    with app.store() as store:
+        last = store.last_finished("sync")
+    schedule.trigger()
+    tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
+    serve(tick, schedule, clock=clock, last=last)
+
+
+def _described(schedule: Schedule) -> str:
+    if schedule.minutes:
+        return f"every {schedule.minutes:g} minutes"
+    return f"at {schedule.cron!r} ({schedule.timezone})"
+
+
+COMMANDS = [daemon]

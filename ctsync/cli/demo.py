@@ -1,0 +1,87 @@
+"""`demo`: the whole pipeline against a replay registry on loopback."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app, tell
+from ctsync.errors import CtsyncError
+from ctsync.text import for_terminal
+
+
+class StepFailed(CtsyncError):
+    """A command of the demo did not end as it should."""
+
+
+@click.command()
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Keep the database in this directory, to look around in afterwards.",
+)
+@pass_app
+def demo(app: App, keep: Path | None) -> None:
+    """Show all of it in a minute: watch, change, report, history. Needs no network.
+
+    The registry is replayed on this machine; its client, the database and the commands are the
+    real ones, each run as a process of its own.
+    """
+    from ctsync.demo.replay import ReplayRegistry
+    from ctsync.demo.story import INTRODUCTION, catalogue, settings, steps
+
+    with tempfile.TemporaryDirectory(prefix="ctsync-demo-") as temporary:
+        place = keep or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        database = place.absolute() / "demo.db"
+        if database.exists():
+            raise StepFailed(f"{database} exists already; give an empty directory to --keep")
+        click.echo(for_terminal(INTRODUCTION) + "\n")
+        with ReplayRegistry(catalogue()) as registry:
+            environment = {
+                **_without_settings(),
+                **settings(registry.url),
+                "CTSYNC_DATABASE_URL": f"sqlite:///{database.as_posix()}",
+                "CTSYNC_LOG__EVENTS": "off",
+            }
+            for number, step in enumerate(steps(), start=1):
+                if step.load is not None:
+                    registry.load = step.load
+                click.secho(f"{number}. {step.title}", bold=True)
+                if step.provenance is not None:
+                    click.echo(f"   [{step.provenance.truth}] {step.provenance.told}")
+                click.echo()
+                for command in step.commands:
+                    _run(command, environment, verbose=app.verbose)
+        if keep:
+            tell(f"look around: ctsync --database sqlite:///{database} history NCT03389919")
+
+
+def _without_settings() -> dict[str, str]:
+    """The environment less every setting of the user's own, which the demo must not touch."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("CTSYNC_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", "XDG_CONFIG_HOME": os.devnull}
+
+
+def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int) -> None:
+    click.secho(f"$ ctsync {' '.join(command)}", dim=True)
+    sys.stdout.flush()
+    more = ["-v"] * verbose
+    with tempfile.TemporaryDirectory() as nowhere:  # no ctsync.toml of the user's lies here
+        done = subprocess.run(
+            [sys.executable, "-m", "ctsync", *more, *command],
+            env=environment,
+            cwd=nowhere,
+            check=False,
+        )
+    click.echo()
+    if done.returncode != 0:
+        raise StepFailed(f"`ctsync {' '.join(command)}` ended with {done.returncode}")
+
+
+COMMANDS = [demo]

@@ -1,0 +1,45 @@
+"""`init`: the first command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app, sqlite_path, tell
+from ctsync.errors import UsageError
+
+
+@click.command()
+@click.option(
+    "--config",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the settings (default: ./ctsync.toml).",
+)
+@pass_app
+def init(app: App, target: Path | None) -> None:
+    """Write a commented ctsync.toml and create the database.
+
+    Neither is touched where it exists already.
+    """
+    from ctsync.config import default_config_text
+
+    path = target or app.config_path or Path("ctsync.toml")
+    if path.exists():
+        tell(f"kept {path}, which exists already")
+    else:
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(default_config_text())
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        tell(f"wrote {path}: every setting, commented")
+    app.config_path = path
+    with app.store():
+        where = sqlite_path(app.settings.database.url)
+        tell(f"the database is ready{f': {where}' if where else ''}")
+    tell("next: ctsync watch add NCT03389919, then ctsync sync")
+
+
+COMMANDS = [init]

@@ -1,0 +1,166 @@
+"""`sync`: one round over what is watched."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.tables import show_table
+from ctsync.cli.terms import Trial
+from ctsync.dates import format_timestamp
+from ctsync.model import Level, NctId, Verdict
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import Event, JsonObject, RegistryVersion
+    from ctsync.tracking.examine import Examined
+    from ctsync.tracking.round import RoundOutcome
+    from ctsync.tracking.sync import Watcher
+
+PARTIAL = 3
+SHOWN_FAILURES = 20
+
+
+@click.command("sync")
+@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
+@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
+@pass_app
+def sync_command(
+    app: App, *, trials: Sequence[NctId], dry_run: bool, wait: float, as_json: bool
+) -> None:
+    """Fetch what is watched (or the trials given), store, compare, report, deliver.
+
+    Ends with 3 where something could not be checked, and lists what and why.
+    """
+    from ctsync.tracking.round import Round
+
+    ids = tuple(dict.fromkeys(trials))
+    with app.store() as store, app.registry() as registry, progress_bar() as watcher:
+        work = Round(
+            settings=app.settings,
+            store=store,
+            registry=registry,
+            clock=app.clock,
+            watcher=watcher,
+        )
+        if dry_run:
+            _show_preview(*work.preview(ids), as_json=as_json)
+            return
+        outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
+    _show_outcome(outcome, as_json=as_json)
+    if not outcome.is_whole:
+        click.get_current_context().exit(PARTIAL)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Watcher]:
+    """A bar on stderr where a person looks, and nothing elsewhere."""
+    from ctsync.tracking.sync import Watcher
+
+    if not sys.stderr.isatty():
+        yield Watcher()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("trials", total=None)
+        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of))
+
+
+def _show_outcome(outcome: RoundOutcome, *, as_json: bool) -> None:
+    sync = outcome.sync
+    if as_json:
+        show_json(_outcome_json(outcome))
+    else:
+        told = [s for s in sync.events if s.event.level is not Level.ADMINISTRATIVE]
+        baselines = [s for s in sync.events if s.event.kind == "first_seen"]
+        shown = sorted(
+            [*(s for s in told if s not in baselines), *baselines],
+            key=lambda s: (s.event.level.rank, s.nct_id),
+        )
+        show_table(
+            ("LEVEL", "TRIAL", "RULE", "WHAT"),
+            [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
+        )
+        if aside := len(sync.events) - len(shown):
+            tell(f"{aside} administrative changes not shown: ctsync changes --since 1d")
+    for sentence in _sentences(outcome):
+        tell(for_terminal(sentence))
+
+
+def _sentences(outcome: RoundOutcome) -> Iterator[str]:
+    """What a person is told of a round, its denominators first."""
+    sync, tally = outcome.sync, outcome.sync.tally
+    load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
+    yield (
+        f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
+        f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
+        f"({tally.requests} requests)"
+    )
+    if not sync.refreshed:
+        yield f"registry not refreshed since {load}"
+    for failed in sync.failed[:SHOWN_FAILURES]:
+        yield f"could not check {failed.nct_id}: {failed.error}"
+    if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
+        yield f"and {more} more that could not be checked: ctsync status"
+    for nct_id in sync.unknown:
+        yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
+    for nct_id in sync.missing:
+        yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
+    for lost in outcome.unresolved:
+        yield f"watch {lost.watch}: {lost.reason}"
+    if sync.verdict is Verdict.MIXED:
+        yield "the registry reloaded twice during the run; run again to be sure of one load"
+    if said := outcome.delivered.sentence():
+        yield said
+
+
+def _outcome_json(outcome: RoundOutcome) -> JsonObject:
+    from ctsync.report.lines import event_json
+
+    sync = outcome.sync
+    return {
+        "run": sync.run_id,
+        "verdict": sync.verdict,
+        "load": format_timestamp(sync.load.data_timestamp),
+        "refreshed": sync.refreshed,
+        **{name: getattr(sync.tally, name) for name in sync.tally.__slots__},
+        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in sync.failed],
+        "unknown": list(sync.unknown),
+        "missing": list(sync.missing),
+        "unresolved": [{"watch": u.watch, "term": u.term} for u in outcome.unresolved],
+        "events": [event_json(stored) for stored in sync.events],
+    }
+
+
+def _show_preview(load: RegistryVersion, examined: Sequence[Examined], *, as_json: bool) -> None:
+    found = [(one.asked, event) for one in examined if one.finding for event in one.finding.events]
+    if as_json:
+        show_json([_preview_json(nct_id, event) for nct_id, event in found])
+    else:
+        show_table(
+            ("LEVEL", "TRIAL", "RULE", "WHAT"),
+            [(event.level, nct_id, event.rule, event.summary) for nct_id, event in found],
+        )
+    tell(
+        f"dry run against the load of {load.data_timestamp:%Y-%m-%d %H:%M}Z: {len(examined)} "
+        f"trials asked for, {len(found)} events, nothing stored or sent"
+    )
+
+
+def _preview_json(nct_id: NctId, event: Event) -> JsonObject:
+    names = ("kind", "lane", "level", "rule", "path", "label", "before", "after", "summary")
+    return {"nct_id": nct_id, **{name: getattr(event, name) for name in names}}
+
+
+COMMANDS = [sync_command]

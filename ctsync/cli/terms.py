@@ -1,0 +1,77 @@
+"""What is typed on the command line: trials, days, moments."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import click
+
+from ctsync.cli.app import App
+from ctsync.model import NctId, parse_nct_id
+
+_AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
+
+
+class Moment(click.ParamType[Any]):
+    """A day (2026-03-13), how long ago (12h, 7d, 2w, 6m, 1y), or all: the beginning."""
+
+    name = "WHEN"
+    BEGINNING = datetime.min.replace(tzinfo=UTC)
+
+    def __init__(self, *, end_of_day: bool = False) -> None:
+        self.end_of_day = end_of_day
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> datetime:
+        """Give an aware time; a day is its first instant, or the one after it."""
+        if isinstance(value, datetime):
+            return value
+        if value.strip().lower() == "all":
+            return self.BEGINNING
+        if ago := _AGO.match(value.strip().lower()):
+            app = ctx.find_object(App) if ctx else None
+            now = app.clock.now() if app else datetime.now(UTC)
+            try:
+                return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
+            except OverflowError:
+                self.fail(f"{value!r} is longer ago than there are dates", param, ctx)
+        try:
+            day = date.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is neither a day (2026-03-13) nor an age (7d)", param, ctx)
+        start = datetime.combine(day, time(), UTC)
+        return start + timedelta(days=1) if self.end_of_day else start
+
+
+class Day(click.ParamType[Any]):
+    """A day, as in 2026-03-13."""
+
+    name = "DATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
+        """Give the day."""
+        if isinstance(value, date):
+            return value
+        try:
+            return date.fromisoformat(value.strip())
+        except ValueError:
+            self.fail(f"{value!r} is not a day; write it as 2026-03-13", param, ctx)
+
+
+class Trial(click.ParamType[Any]):
+    """An NCT id."""
+
+    name = "NCT"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> NctId:
+        """Give the id in canonical form; raises BadNctId."""
+        return parse_nct_id(value)

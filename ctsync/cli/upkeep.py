@@ -1,0 +1,88 @@
+"""`status` and `db`: is it well, and is the database what it should be."""
+
+from __future__ import annotations
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.dates import format_timestamp
+from ctsync.text import for_terminal
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@pass_app
+def status(app: App, as_json: bool) -> None:
+    """Tell the last run, what is stored and whether all is well; the exit code is for monitors.
+
+    0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
+    """
+    from ctsync.tracking.health import assess
+    from ctsync.tracking.standing import standing_of
+
+    with app.store() as store:
+        standing = standing_of(store)
+        health = assess(standing, app.clock.now())
+        counts = store.counts()
+        failures = store.failures()
+    if as_json:
+        show_json(
+            {
+                "condition": health.condition,
+                "reasons": health.reasons,
+                "database": app.settings.database.shown_url,
+                "watched": standing.watched,
+                **counts,
+                "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
+                "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
+                "failures": [
+                    {"nct_id": one.nct_id, "error": one.error, "attempts": one.attempts}
+                    for one in failures
+                ],
+            }
+        )
+    else:
+        click.echo(f"{health.condition}")
+        for reason in health.reasons:
+            click.echo(f"  {for_terminal(reason)}")
+        for one in failures:
+            click.echo(f"  {one.nct_id}: {for_terminal(one.error)} ({one.attempts} attempts)")
+        load, whole = standing.newest_load, standing.last_whole
+        click.echo(
+            f"registry load   {load:%Y-%m-%d %H:%M}Z" if load else "registry load   none seen"
+        )
+        click.echo(f"last whole run  {whole:%Y-%m-%d %H:%M}Z" if whole else "last whole run  none")
+        click.echo(
+            f"stored          {counts['trials']} trials, {counts['snapshots']} versions, "
+            f"{counts['events']} events; {standing.watched} watched"
+        )
+        click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
+    click.get_current_context().exit(health.exit_code)
+
+
+@click.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command("upgrade")
+@pass_app
+def upgrade(app: App) -> None:
+    """Bring the database to this ctsync's schema, in one transaction, or create it."""
+    with app.store() as store:
+        tell(f"the database is at revision {store.revision()}")
+
+
+@db.command("current")
+@pass_app
+def current(app: App) -> None:
+    """Say which schema the database has, and which this ctsync knows; changes nothing."""
+    from ctsync.store.migrate import revision_of
+    from ctsync.store.models import HEAD_REVISION
+
+    found = revision_of(app.settings.database.url)
+    click.echo(found or "none")
+    tell(f"this ctsync knows {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")
+
+
+COMMANDS = [status, db]

@@ -1,0 +1,87 @@
+"""What a report over a window needs, read from the store; formats nothing, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from ctsync.model import NctId
+from ctsync.report.build import Scope, build
+from ctsync.report.timeline import Timeline, trace
+from ctsync.report.values import Coverage, Report, Unchecked, Window
+from ctsync.store.store import EventFilter, Store
+from ctsync.tracking.past import stands_from
+
+
+def review(
+    store: Store,
+    *,
+    window: Window,
+    title: str = "all watches",
+    watch: str | None = None,
+    ids: Sequence[NctId] = (),
+    limit: int | None = None,
+) -> Report:
+    """Report what happened in `window` to the trials watched, or to those of one watch or `ids`.
+
+    The denominators are of the newest run: how many trials it could check, and why not.
+    """
+    followed = _followed(store, watch, ids)
+    events = store.events(
+        EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch)
+    )
+    changed = sorted({stored.nct_id for stored in events})
+    stories = {nct_id: store.versions(nct_id) for nct_id in changed}
+    scope = Scope(
+        title=title,
+        watched=len(followed),
+        coverage=coverage_of(store, followed),
+        keys={
+            nct_id: [v.key for v in versions if v.digest][-1]
+            for nct_id, versions in stories.items()
+        },
+        timelines={
+            nct_id: trace(versions, stands_from(versions), until=window.until.date())
+            for nct_id, versions in stories.items()
+        },
+        limit=limit,
+    )
+    return build(events, window=window, scope=scope)
+
+
+def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
+    """What the newest run looked at, of the trials followed; None before the first."""
+    runs = [run for run in store.runs(limit=2) if run.kind == "sync"]
+    if not runs:
+        return None
+    last = runs[0]
+    among = set(followed)
+    failed = tuple(
+        Unchecked(failure.nct_id, failure.error)
+        for failure in store.failures()
+        if failure.nct_id in among
+    )
+    refreshed = len(runs) < 2 or last.load_before != (runs[1].load_after or runs[1].load_before)
+    return Coverage(
+        checked=len(followed) - len(failed),
+        failed=failed,
+        load=last.load_after or last.load_before,
+        refreshed=refreshed,
+        run_ids=(last.id,),
+        requests=last.requests,
+        retries=last.retries,
+    )
+
+
+def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
+    """The course of one stored trial up to a moment."""
+    versions = store.versions(nct_id)
+    return trace(versions, stands_from(versions), until=until.date())
+
+
+def _followed(store: Store, watch: str | None, ids: Sequence[NctId]) -> Sequence[NctId]:
+    if ids:
+        return ids
+    if watch is None:
+        return store.watched_ids()
+    return [t.nct_id for w in store.watches() if w.name == watch for t in w.trials]

@@ -1,0 +1,267 @@
+"""One pass over trials: fetch, decide, store. Formats nothing, sends nothing, knows no SQL.
+
+config.load                  Settings
+| tracking.watch.targets     what is watched: NCT ids, org study ids
+| registry.studies           Observation, Absent or Failed, one for each trial
+| record.canonical           Record(body, digest): volatile paths dropped, one canonical byte form
+| tracking.decide            First | Same | Changed | Moved | Gone | Returned ... (pure)
+| record.diff                [FieldChange(path, before, after)]
+| record.classify            [Event(kind, level, rule, before, after, days, ...)]
+| store.unit                 version + events + outbox rows, in ONE transaction, idempotent
+| report.build               Report: grouped by trial, worst first; no formatting
+| report.render              text | markdown | html | json | atom
+| deliver.drain              log | e-mail | other channels: at least once, stable Message-ID
+
+Versions are the truth; events are derived from them. The difference is taken *before* the
+write, so that version, events and outbox share one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ctsync.dates import Clock
+from ctsync.deliver.outbox import Route, plan
+from ctsync.errors import StaleRegistry
+from ctsync.model import Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
+from ctsync.record.rules import RULES_VERSION, Thresholds
+from ctsync.registry.api import Registry
+from ctsync.store.store import Store, Unit
+from ctsync.tracking.decide import (
+    Changed,
+    First,
+    Gone,
+    Missing,
+    Moved,
+    Returned,
+    Same,
+    StillAway,
+    Unchecked,
+)
+from ctsync.tracking.examine import Examined, Finding, examine
+from ctsync.tracking.ledger import Entry, Tally, entered
+
+SEEN_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Watcher:
+    """Ears and brakes of a run: told `progress(done, of)`; `check` may raise Stopped."""
+
+    progress: Callable[[int, int], None] = lambda _done, _of: None
+    check: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass found.
+
+    `unknown` are ids the registry has never known; `missing` are stored trials this load lacks,
+    which another load must confirm; `refreshed` says that the load is newer than any seen
+    before; `events` are all those the run stored.
+    """
+
+    run_id: int
+    load: RegistryVersion
+    verdict: Verdict
+    tally: Tally
+    refreshed: bool = True
+    events: tuple[StoredEvent, ...] = ()
+    failed: tuple[Failed, ...] = ()
+    unknown: tuple[NctId, ...] = ()
+    missing: tuple[NctId, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """All that a pass needs: where to ask, where to keep, how to level, whom to tell."""
+
+    store: Store
+    registry: Registry
+    clock: Clock
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    routes: Sequence[Route] = ()
+    watcher: Watcher = field(default_factory=Watcher)
+
+    def run(self, ids: Sequence[NctId]) -> Outcome:
+        """Bring what is stored of `ids` up to the load the registry shows.
+
+        1. Ask which load it is; one older than a load already seen is refused (StaleRegistry).
+        2. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
+        3. Decide each answer; what is to be kept is committed at once, with its events and their
+           deliveries, so that a run cut off anywhere loses nothing it has seen.
+        4. Ask for the load again. A reload in between repeats the pass once, and if the registry
+           moved on once more the run is MIXED.
+
+        Raises RegistryError where not even the load could be learned, Stopped when told to stop.
+        """
+        newest = self.store.newest_load()
+        load = self._current_load(newest)
+        with entered(self.store, "sync", load, self.clock) as entry:
+            try:
+                outcome = self._settle(ids, load, entry)
+            finally:
+                entry.tally.requests = self.registry.counts.requests
+                entry.tally.retries = self.registry.counts.retries
+            entry.verdict, entry.load_after = outcome.verdict, outcome.load
+        return replace(
+            outcome,
+            refreshed=newest is None or outcome.load.data_timestamp > newest,
+            events=tuple(self.store.events_of_run(entry.run_id)),
+        )
+
+    def preview(self, ids: Sequence[NctId]) -> tuple[RegistryVersion, list[Examined]]:
+        """What `run` would decide and keep; writes nothing."""
+        load = self._current_load(self.store.newest_load())
+        found = examine(self.store, self.registry, ids, load=load, thresholds=self.thresholds)
+        return load, list(found)
+
+    def _current_load(self, newest: datetime | None) -> RegistryVersion:
+        load = self.registry.version()
+        if newest is not None and load.data_timestamp < newest:
+            raise StaleRegistry(
+                f"the registry shows its load of {load.data_timestamp:%Y-%m-%d %H:%M}Z, older "
+                f"than that of {newest:%Y-%m-%d %H:%M}Z already seen; nothing was compared, "
+                "try again later"
+            )
+        return load
+
+    def _settle(self, ids: Sequence[NctId], load: RegistryVersion, entry: Entry) -> Outcome:
+        """Pass over `ids` until the load is the same before and after, twice at most.
+
+        The counts are those of the last pass: what an earlier one stored is the same by then.
+        """
+        for _ in range(2):
+            outcome = _Pass(self, load, entry).over(ids)
+            after = self.registry.version()
+            if after.data_timestamp == load.data_timestamp:
+                return outcome
+            load = after
+        return replace(outcome, verdict=Verdict.MIXED, load=after)
+
+
+class _Pass:
+    """One pass over the trials under one load: keeps what `examine` finds, and counts."""
+
+    def __init__(self, sync: Sync, load: RegistryVersion, entry: Entry) -> None:
+        self.sync, self.load, self.entry = sync, load, entry
+        self.seen: list[NctId] = []
+        self.failed: list[Failed] = []
+        self.unknown: list[NctId] = []
+        self.missing: list[NctId] = []
+
+    def over(self, ids: Sequence[NctId]) -> Outcome:
+        """Examine every trial and keep what is found."""
+        sync, tally = self.sync, Tally(asked=len(ids))
+        self.entry.tally = tally
+        for done, examined in enumerate(
+            examine(sync.store, sync.registry, ids, load=self.load, thresholds=sync.thresholds),
+            start=1,
+        ):
+            sync.watcher.check()
+            self._take(examined)
+            sync.watcher.progress(min(done, len(ids)), len(ids))
+        self._mark_seen()
+        tally.failed = len(self.failed)
+        tally.answered = tally.asked - tally.failed
+        return Outcome(
+            run_id=self.entry.run_id,
+            load=self.load,
+            verdict=Verdict.PARTIAL if self.failed or self.unknown or self.missing else Verdict.OK,
+            tally=tally,
+            failed=tuple(self.failed),
+            unknown=tuple(self.unknown),
+            missing=tuple(self.missing),
+        )
+
+    def _take(self, examined: Examined) -> None:
+        """Count one decision, and commit what it leaves behind."""
+        tally = self.entry.tally
+        match examined.decision:
+            case Unchecked(failed):
+                self._keep_aside(failed)
+                return
+            case Missing(head):
+                self._note_absence(examined.asked, self.missing if head else self.unknown)
+                return
+            case Same():
+                tally.same += 1
+            case First():
+                tally.new += 1
+            case Changed() | Returned() | Moved():
+                tally.changed += 1
+            case Gone():
+                tally.gone += 1
+            case StillAway():
+                pass
+        if examined.finding is not None:
+            self._keep(examined.finding, examined.fetched_at or self.sync.clock.now())
+        self.seen.append(examined.asked)
+        if len(self.seen) >= SEEN_BATCH:
+            self._mark_seen()
+
+    def _keep(self, finding: Finding, fetched: datetime) -> None:
+        """Commit a version, its events and their deliveries in one unit."""
+        observed, run_id = self.load.data_timestamp, self.entry.run_id
+        head = finding.head.snapshot_id if finding.head else None
+        watches = self.sync.store.watches_of(finding.nct_id)
+        with self.sync.store.unit() as unit:
+            if finding.moved_to is not None:
+                self._move_watches(unit, finding.nct_id, finding.moved_to, watches)
+            if finding.head is None and finding.record is None:
+                return  # an alias of which nothing was stored: only the watch moves on
+            snapshot_id, _added = unit.add_version(
+                finding.nct_id,
+                after=head,
+                record=finding.record,
+                key=finding.key,
+                state=finding.state,
+                source=Source.LIVE,
+                posted=finding.key.posted,
+                submitted=finding.key.submitted,
+                observed=observed,
+                fetched=fetched,
+                run_id=run_id,
+            )
+            event_ids = unit.add_events(
+                finding.nct_id,
+                from_snapshot=head,
+                to_snapshot=snapshot_id,
+                events=finding.events,
+                run_id=run_id,
+                posted=finding.key.posted,
+                observed=observed,
+                fetched=fetched,
+                rules_version=RULES_VERSION,
+            )
+            numbered = list(zip(event_ids, finding.events, strict=True))
+            now = self.sync.clock.now()
+            unit.enqueue(plan(finding.nct_id, numbered, watches, self.sync.routes, now=now))
+
+    def _move_watches(self, unit: Unit, old: NctId, new: NctId, watches: Sequence[str]) -> None:
+        """Let every watch of a moved trial follow the one that took it over."""
+        unit.set_moved(old, new)
+        for name in watches:
+            unit.remove_trials(name, [old])
+            unit.add_trials(name, {new: old}, self.sync.clock.now())
+
+    def _keep_aside(self, failed: Failed) -> None:
+        self.failed.append(failed)
+        now = self.sync.clock.now()
+        with self.sync.store.unit() as unit:
+            unit.record_failure(
+                failed.nct_id, failed.error, failed.raw, run_id=self.entry.run_id, now=now
+            )
+
+    def _note_absence(self, nct_id: NctId, among: list[NctId]) -> None:
+        among.append(nct_id)
+        with self.sync.store.unit() as unit:
+            unit.mark_absent(nct_id, self.load.data_timestamp)
+
+    def _mark_seen(self) -> None:
+        if self.seen:
+            with self.sync.store.unit() as unit:
+                unit.mark_seen(self.seen, run_id=self.entry.run_id, load=self.load.data_timestamp)
+            self.seen.clear()

@@ -1,0 +1,114 @@
+"""What is watched: terms resolved to trials, and the watches of file and command line joined."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ctsync.config.settings import WatchSettings
+from ctsync.errors import AmbiguousOrgId, UnmatchedOrgId, UsageError
+from ctsync.model import NctId, parse_nct_id
+from ctsync.registry.api import Registry
+from ctsync.store.store import Store
+from ctsync.store.watches import NewWatch
+
+SHOWN_MATCHES = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A term as it was written, and the one trial it names.
+
+    `asked_as` is the term where it is a study id, None where it is the trial's own id.
+    """
+
+    term: str
+    nct_id: NctId
+
+    asked_as: str | None = None
+
+
+def resolve(term: str, registry: Registry) -> Resolved:
+    """Find the one trial that `term` names.
+
+    An NCT id is taken at its word, without a request. Anything else is looked for among the
+    organisations' study ids, and must match exactly one trial: UnmatchedOrgId, AmbiguousOrgId.
+    What looks like an NCT id gone wrong is BadNctId, and is not asked for.
+    """
+    text = term.strip()
+    if not text:
+        raise UsageError("an empty term names no trial")
+    if text[:3].upper() == "NCT" and text[3:4].isdigit():
+        return Resolved(text, parse_nct_id(text))
+    matches = registry.find_org_id(text)
+    if not matches:
+        raise UnmatchedOrgId(
+            f"no trial carries the study id {text!r}: it must be the sponsor's own id in full, "
+            "as the record shows it; or give the NCT id"
+        )
+    if len(matches) > 1:
+        shown = ", ".join(matches[:SHOWN_MATCHES])
+        more = len(matches) - SHOWN_MATCHES
+        rest = f" and {more} more" if more > 0 else ""
+        raise AmbiguousOrgId(
+            f"{len(matches)} trials carry the study id {text!r}: {shown}{rest}; give the NCT id"
+        )
+    return Resolved(text, matches[0], asked_as=text)
+
+
+def resolve_all(terms: Iterable[str], registry: Registry) -> list[Resolved]:
+    """Resolve every term, or raise one error that lists all that could not be.
+
+    The error is of the class of the first problem; a registry that cannot be asked ends it.
+    """
+    found: list[Resolved] = []
+    problems: list[UsageError] = []
+    for term in terms:
+        try:
+            found.append(resolve(term, registry))
+        except UsageError as problem:
+            problems.append(problem)
+    if problems:
+        raise type(problems[0])("; ".join(str(problem) for problem in problems))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A term of a watch in the settings file that names no one trial, and why."""
+
+    watch: str
+    term: str
+    reason: str
+
+
+def join_file_watches(
+    store: Store, registry: Registry, watches: Sequence[WatchSettings]
+) -> tuple[Unresolved, ...]:
+    """Bring the watches of the settings file into the store, in one unit.
+
+    A study id is asked for once: what it was found to name is remembered, and so is where a
+    moved trial went. A term that cannot be resolved is returned, and leaves the rest of its
+    watch in force. A watch no longer in the file ends; what was stored of its trials stays.
+    """
+    known = {
+        (watch.name, trial.asked_as): trial.nct_id
+        for watch in store.watches()
+        if watch.origin == "file"
+        for trial in watch.trials
+    }
+    unresolved: list[Unresolved] = []
+    joined: list[NewWatch] = []
+    for watch in watches:
+        trials: dict[NctId, str | None] = {}
+        for term in (*watch.trials, *watch.org_ids):
+            try:
+                nct_id = known.get((watch.name, term)) or resolve(term, registry).nct_id
+            except UsageError as reason:
+                unresolved.append(Unresolved(watch.name, term, str(reason)))
+            else:
+                trials.setdefault(nct_id, None if term == nct_id else term)
+        joined.append(NewWatch(watch.name, trials, rules=watch.rules))
+    with store.unit() as unit:
+        unit.replace_file_watches(joined)
+    return tuple(unresolved)

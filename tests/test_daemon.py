@@ -1,0 +1,237 @@
+"""The daemon: what is due runs once, signals end it, a failing tick ends nothing."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from queue import Empty, Queue
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.daemon import Schedule, StoppableClock
+from ctsync.errors import ConfigError, Stopped
+
+WEEKDAYS = Schedule("0 10,13,15 * * 1-5")
+FRIDAY = datetime(2026, 3, 13, 15, 5, tzinfo=UTC)
+
+
+def test_a_round_is_missed_when_one_fell_due_since_the_last() -> None:
+    assert WEEKDAYS.was_missed(None, FRIDAY)
+    assert not WEEKDAYS.was_missed(FRIDAY, FRIDAY + timedelta(days=2))  # a weekend
+    assert WEEKDAYS.was_missed(FRIDAY, FRIDAY + timedelta(days=3))
+
+
+def test_an_interval_is_missed_once_it_is_over() -> None:
+    hourly = Schedule("", minutes=60)
+    assert not hourly.was_missed(FRIDAY, FRIDAY + timedelta(minutes=59))
+    assert hourly.was_missed(FRIDAY, FRIDAY + timedelta(minutes=60))
+
+
+def test_a_cron_expression_that_cannot_be_read_says_so() -> None:
+    with pytest.raises(ConfigError, match=r"schedule\.cron"):
+        Schedule("61 * * * *").trigger()
+
+
+@pytest.mark.parametrize(
+    ("field", "days"),
+    [
+        ("1-5", "mon tue wed thu fri"),
+        ("0", "sun"),
+        ("7", "sun"),
+        ("5-7", "fri sat sun"),
+        ("fri-mon", "fri sat sun mon"),
+        ("*/2", "sun tue thu sat"),
+        ("MON,3", "mon wed"),
+        ("*", "sun mon tue wed thu fri sat"),
+    ],
+)
+def test_weekdays_are_counted_as_cron_counts_them(field: str, days: str) -> None:
+    trigger = Schedule(f"0 12 * * {field}").trigger()
+    moment, found = FRIDAY, set()
+    for _ in range(7):
+        moment = trigger.get_next_fire_time(moment, moment) + timedelta(seconds=1)
+        found.add(f"{moment:%a}".lower())
+    assert found == set(days.split())
+
+
+@pytest.mark.parametrize("cron", ["0 12 1 * 1", "0 12 * * 8", "0 12 * * noday", "x 12 * * 1"])
+def test_what_cron_would_read_otherwise_is_refused(cron: str) -> None:
+    with pytest.raises(ConfigError, match=r"schedule\.cron"):
+        Schedule(cron).trigger()
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata"])
+def test_a_daily_round_is_due_once_on_every_day_of_a_year(zone: str) -> None:
+    trigger = Schedule("30 1 * * *", zone).trigger()
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    days = set()
+    for _ in range(366):  # one more than there are days: an hour that comes twice is due twice
+        due = trigger.get_next_fire_time(moment, moment)
+        days.add(due.astimezone(ZoneInfo(zone)).date())
+        moment = due.astimezone(UTC) + timedelta(seconds=1)
+    assert days >= {min(days) + timedelta(days=n) for n in range(364)}
+
+
+@given(st.integers(0, 2000), st.integers(0, 2000))
+def test_whether_a_round_was_missed_agrees_with_counting_hours(first: int, later: int) -> None:
+    start = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
+    last, now = start + timedelta(hours=first), start + timedelta(hours=first + later)
+    due = any(
+        (hour := (last + timedelta(hours=n)).replace(minute=0)).hour in (10, 13, 15)
+        and hour.weekday() < 5
+        and last < hour <= now
+        for n in range(later + 2)
+    )
+    assert WEEKDAYS.was_missed(last, now) == due
+
+
+def test_a_stopped_clock_ends_every_sleep() -> None:
+    clock = StoppableClock()
+    threading.Timer(0.05, clock.stop).start()
+    with pytest.raises(Stopped):
+        clock.sleep(60)
+    with pytest.raises(Stopped):
+        clock.check()
+
+
+PROGRAM = """
+import sys, time
+from datetime import UTC, datetime
+from ctsync.daemon import Schedule, StoppableClock, serve
+
+clock, wanted = StoppableClock(), sys.argv[1]
+count = 0
+
+def tick():
+    global count
+    count += 1
+    print("tick", count, flush=True)
+    if wanted == "fails" and count == 1:
+        raise MemoryError("no")
+    if wanted == "exits" and count == 1:
+        raise SystemExit(3)
+    if wanted == "sleeps":
+        clock.sleep(600)
+    if wanted == "overlaps":
+        time.sleep(0.7)
+        print("done", count, flush=True)
+    if wanted == "hangs":
+        time.sleep(600)
+
+print("ready", flush=True)
+serve(tick, Schedule("", minutes=0.2 / 60), clock=clock, last=None)
+print("ended", flush=True)
+"""
+
+
+class Child:
+    """A daemon in a process of its own, and the lines it prints."""
+
+    def __init__(self, wanted: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, wanted],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.lines: Queue[str] = Queue()
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.put(line.strip())
+
+    def wait_for(self, line: str) -> None:
+        while self.lines.get(timeout=20) != line:
+            pass
+
+    def drained(self) -> list[str]:
+        found = []
+        while True:
+            try:
+                found.append(self.lines.get_nowait())
+            except Empty:
+                return found
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[[str], Child]]:
+    children: list[Child] = []
+
+    def make(wanted: str) -> Child:
+        children.append(Child(wanted))
+        return children[-1]
+
+    yield make
+    for child in children:
+        child.process.kill()
+        child.process.wait()
+        child.reader.join()
+        assert child.process.stdout is not None
+        child.process.stdout.close()
+
+
+@pytest.mark.parametrize("wanted", ["fails", "exits"])
+def test_the_tick_after_a_failing_one_runs(start: Callable[[str], Child], wanted: str) -> None:
+    start(wanted).wait_for("tick 3")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_a_sleeping_tick_and_the_daemon(
+    start: Callable[[str], Child], number: signal.Signals
+) -> None:
+    child = start("sleeps")
+    child.wait_for("tick 1")
+    child.process.send_signal(number)
+    assert child.process.wait(timeout=10) == 0
+
+
+def test_a_signal_lets_a_running_tick_finish_its_unit(start: Callable[[str], Child]) -> None:
+    child = start("overlaps")
+    child.wait_for("tick 1")
+    child.process.send_signal(signal.SIGTERM)
+    assert child.process.wait(timeout=10) == 0
+    child.reader.join(timeout=5)
+    assert "done 1" in child.drained()
+
+
+def test_a_tick_that_will_not_end_is_cut_off_in_time(start: Callable[[str], Child]) -> None:
+    child = start("hangs")
+    child.wait_for("tick 1")
+    child.process.send_signal(signal.SIGTERM)
+    assert child.process.wait(timeout=10) == 0
+
+
+def test_two_ticks_never_overlap(start: Callable[[str], Child]) -> None:
+    child = start("overlaps")
+    child.wait_for("tick 4")
+    child.process.send_signal(signal.SIGTERM)
+    child.process.wait(timeout=10)
+    child.reader.join(timeout=5)
+    lines = ["tick 4", *child.drained()]
+    assert lines[:2] == ["tick 4", "done 4"]
+
+
+def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> None:
+    child = start("plain")
+    child.wait_for("tick 2")
+    child.process.send_signal(signal.SIGSTOP)
+    time.sleep(3)  # fifteen ticks fall due meanwhile
+    child.drained()
+    began = time.monotonic()
+    child.process.send_signal(signal.SIGCONT)
+    time.sleep(0.55)
+    caught_up = len(child.drained())
+    allowed = 1 + int((time.monotonic() - began) / 0.2) + 1
+    print(f"suspended: 15 ticks due, {caught_up} run within {allowed} allowed")
+    assert 1 <= caught_up <= allowed < 15

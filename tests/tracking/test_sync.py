@@ -1,0 +1,253 @@
+"""One pass over trials, over real HTTP and on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import RegistryError, StaleRegistry, Stopped
+from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.store.store import Store
+from ctsync.tracking.sync import Sync, Watcher
+from tests.tracking.conftest import make_study
+
+ONE, TWO, OLD = NctId("NCT03389919"), NctId("NCT05935098"), NctId("NCT00000141")
+MakeSync = Callable[..., Sync]
+STATUS = "protocolSection.statusModule.overallStatus"
+
+
+def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
+    for nct_id in ids:
+        replay.catalogue.publish(make_study(nct_id, **changes))
+
+
+def kinds(outcome: Any) -> list[tuple[str, Kind]]:
+    return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
+
+
+def test_a_first_sync_is_a_baseline(store: Store, replay: Any, make_sync: MakeSync) -> None:
+    publish(replay, ONE, TWO)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.OK
+    assert (outcome.tally.asked, outcome.tally.new, outcome.tally.changed) == (2, 2, 0)
+    assert sorted(kinds(outcome)) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    assert [v.version for v in store.versions(ONE)] == [1]
+
+
+def test_a_day_on_which_only_the_stamp_changed_stores_nothing(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    before = store.counts()
+    for _ in range(5):
+        replay.catalogue.advance()
+        outcome = make_sync().run([ONE, TWO])
+        assert (outcome.tally.same, outcome.events, outcome.refreshed) == (2, (), True)
+    after = store.counts()
+    assert {t: after[t] - before[t] for t in after if t != "runs"} == dict.fromkeys(
+        set(after) - {"runs"}, 0
+    )
+
+
+def test_a_change_is_one_version_with_its_events(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    outcome = make_sync().run([ONE, TWO])
+    assert kinds(outcome) == [(ONE, Kind.STATUS)]
+    (stored,) = outcome.events
+    assert (stored.event.before, stored.event.after) == ("RECRUITING", "TERMINATED")
+    assert stored.event.level is Level.CRITICAL
+    assert (stored.from_version, stored.to_version) == (1, 2)
+    assert stored.observed == replay.load
+    assert [v.key.status for v in store.versions(ONE)] == ["RECRUITING", "TERMINATED"]
+
+
+def test_the_same_load_again_stores_nothing_and_says_it_was_not_refreshed(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    again = make_sync().run([ONE])
+    assert (again.refreshed, again.tally.same, again.events) == (False, 1, ())
+
+
+def test_a_change_back_is_a_version_and_an_event_of_its_own(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    for status in ("SUSPENDED", "RECRUITING"):
+        replay.catalogue.advance()
+        replay.catalogue.edit(ONE, {STATUS: status})
+        assert [kind for _, kind in kinds(make_sync().run([ONE]))] == [Kind.STATUS]
+    versions = store.versions(ONE)
+    assert [v.key.status for v in versions] == ["RECRUITING", "SUSPENDED", "RECRUITING"]
+    assert versions[0].digest == versions[2].digest
+
+
+def test_one_trial_that_cannot_be_checked_stops_no_other(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    study = make_study(TWO)
+    study["protocolSection"]["identificationModule"]["nctId"] = 12
+    replay.faults.add(
+        faults.body(b'{"studies":[' + _json(make_study(ONE)) + b"]}"), path="/v2/studies"
+    )
+    replay.faults.add(faults.body(_json(study)), path=f"/v2/studies/{TWO}", times=faults.EVERY_TIME)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in outcome.failed] == [TWO]
+    assert [v.nct_id for v in store.versions(ONE)] == [ONE]
+    assert [failure.nct_id for failure in store.failures()] == [TWO]
+    replay.faults.clear()
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK
+    assert store.failures() == []
+
+
+def _json(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value)
+
+
+def test_a_trial_is_gone_only_when_a_second_load_lacks_it(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.catalogue.withdraw(ONE)
+    first = make_sync().run([ONE, TWO])
+    assert (first.missing, first.events, first.verdict) == ((ONE,), (), Verdict.PARTIAL)
+    assert make_sync().run([ONE, TWO]).events == ()  # the same load confirms nothing
+    replay.catalogue.advance()
+    assert kinds(make_sync().run([ONE, TWO])) == [(ONE, Kind.GONE)]
+    replay.catalogue.advance()
+    assert make_sync().run([ONE, TWO]).events == ()
+    assert [v.state for v in store.versions(ONE)] == [State.PRESENT, State.GONE]
+
+
+def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    replay.catalogue.withdraw(ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    publish(replay, ONE)
+    assert (ONE, Kind.RETURNED) in kinds(make_sync().run([ONE]))
+    states = [State.PRESENT, State.GONE, State.PRESENT]
+    assert [v.state for v in store.versions(ONE)] == states
+
+
+def test_an_id_the_registry_never_knew_is_told_and_becomes_news_once_it_is_posted(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    unknown = make_sync().run([ONE])
+    assert (unknown.unknown, unknown.verdict) == ((ONE,), Verdict.PARTIAL)
+    replay.catalogue.advance()
+    publish(replay, ONE)
+    assert kinds(make_sync().run([ONE])) == [(ONE, Kind.REGISTERED)]
+
+
+def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {OLD: None}, replay.load)
+    make_sync().run([OLD])
+    replay.catalogue.advance()
+    replay.catalogue.merge(OLD, ONE)
+    outcome = make_sync().run(store.watched_ids())
+    assert kinds(outcome) == [(OLD, Kind.MOVED), (ONE, Kind.FIRST_SEEN)]
+    assert store.watched_ids() == (ONE,)
+    assert [v.state for v in store.versions(OLD)] == [State.PRESENT, State.MOVED]
+    replay.catalogue.advance()
+    assert make_sync().run(store.watched_ids()).tally.same == 1
+    assert make_sync().run([OLD]).events == ()
+
+
+def test_an_older_load_than_one_already_seen_is_refused(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    newer = replay.catalogue.advance()
+    make_sync().run([ONE])
+    replay.load = "2026-02-02"
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    with pytest.raises(StaleRegistry, match="older than that of 2026-02-03"):
+        make_sync().run([ONE])
+    assert store.newest_load() == newer
+    assert len(store.versions(ONE)) == 1
+
+
+def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.faults.add(faults.reload("2026-02-05"), path="/v2/studies")
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.OK
+    assert f"{outcome.load.data_timestamp:%Y-%m-%d}" == "2026-02-05"
+    assert (outcome.tally.same, outcome.events) == (2, ())
+
+
+def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    replay.faults.add(faults.status(503, "busy"), path="/v2/version", times=faults.EVERY_TIME)
+    with pytest.raises(RegistryError):
+        make_sync().run([ONE])
+    assert store.counts()["snapshots"] == 0
+
+
+def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    seen: list[int] = []
+
+    def check() -> None:
+        if seen:
+            raise Stopped("told to stop")
+        seen.append(1)
+
+    with pytest.raises(Stopped):
+        make_sync(watcher=Watcher(check=check)).run([ONE, TWO])
+    assert store.counts()["snapshots"] == 1
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert last.outcome is Verdict.STOPPED
+    assert make_sync().run([ONE, TWO]).tally.new == 1
+
+
+def test_a_preview_tells_all_and_writes_nothing(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    before = store.counts()
+    _, examined = make_sync().preview([ONE])
+    (one,) = examined
+    assert one.finding is not None
+    assert [event.kind for event in one.finding.events] == [Kind.STATUS]
+    assert store.counts() == before
