@@ -6,19 +6,33 @@ looked at only on SQLite, whose file anyone may have edited.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, text
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from ctsync.errors import CorruptBody, StoreError
+from ctsync.model import Kind, Lane, Level, Source, State, Verdict
 from ctsync.store import codec, migrate
 from ctsync.store.access import BATCH
+from ctsync.store.deliveries import DeliveryState
 from ctsync.store.engine import make_engine, name_of, parse_url, reading
 from ctsync.store.events import path_key
-from ctsync.store.models import HEAD_REVISION, BodyRow, EventRow, SnapshotRow, TrialRow
+from ctsync.store.models import (
+    HEAD_REVISION,
+    Base,
+    BodyRow,
+    DeliveryRow,
+    EventRow,
+    RunRow,
+    SnapshotRow,
+    TrialRow,
+)
 from ctsync.store.versions import body_chain
 
 SHOWN_BY_SQLITE = 100
@@ -74,6 +88,17 @@ def _schema(connection: Connection) -> Iterator[Problem]:
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     if found != [HEAD_REVISION]:
         yield Problem("wrong schema", "alembic_version", f"{found}, expected {HEAD_REVISION}")
+
+
+def _values(connection: Connection) -> Iterator[Problem]:
+    """Read every value of every table: one that cannot be read ends the check with its reason."""
+    for table in Base.metadata.sorted_tables:
+        columns = [column for column in table.columns if column.name != "data"]
+        deque(_streamed(connection, select(*columns)), maxlen=0)
+    for column, words in _WORDS.items():
+        for word in connection.scalars(select(column).distinct()):
+            if word is not None and word not in list(words):
+                yield Problem("unknown word", str(column), repr(word))
 
 
 def _bodies(connection: Connection) -> Iterator[Problem]:
@@ -163,14 +188,32 @@ def _events(connection: Connection) -> Iterator[Problem]:
     for row in connection.execute(misplaced):
         yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
     paths = select(EventRow.id, EventRow.path, EventRow.path_key)
-    for event_id, path, key in connection.execution_options(yield_per=BATCH).execute(paths):
+    for event_id, path, key in _streamed(connection, paths):
         if path_key(path) != bytes(key):
             yield Problem("wrong path", f"event {event_id}", "its path is not the one indexed")
 
 
+def _streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Any]:
+    """The rows of a table of any size, a few at a time."""
+    with connection.execute(statement.execution_options(yield_per=BATCH)) as rows:
+        yield from rows
+
+
+_WORDS: dict[InstrumentedAttribute[Any], type[StrEnum]] = {
+    TrialRow.state: State,
+    SnapshotRow.state: State,
+    SnapshotRow.source: Source,
+    EventRow.kind: Kind,
+    EventRow.lane: Lane,
+    EventRow.level: Level,
+    RunRow.outcome: Verdict,
+    DeliveryRow.state: DeliveryState,
+}
+
 _CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     _file,
     _schema,
+    _values,
     _bodies,
     _unused_bodies,
     _snapshots,

@@ -123,7 +123,7 @@ def delivery(event_id: int, recipient: str = "log", **more: Any) -> NewDelivery:
 def fill(store: Store, versions: int = 3, nct_id: NctId = TRIAL) -> list[int]:
     """Store that many versions of a trial with their events, and give the snapshot ids."""
     snapshots: list[int] = []
-    for number in range(versions):
-        with store.unit() as unit:
+    with store.unit() as unit:
+        for number in range(versions):
             snapshots.append(keep(unit, number, snapshots[-1] if snapshots else None, nct_id))
     return snapshots

@@ -1,0 +1,131 @@
+"""A sound database has no problems; each kind of damage is one, and is named."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from ctsync.errors import CtsyncError, ForeignDatabase, StoreUnavailable
+from ctsync.model import State
+from ctsync.store.check import Problem, check
+from ctsync.store.store import Store, open_store
+from tests.conftest import StillClock
+from tests.store.samples import OTHER, TRIAL, add, fill, record
+
+
+def filled(url: str) -> str:
+    with open_store(url, clock=StillClock()) as store:
+        *_, last = fill(store, 20)
+        fill(store, 2, OTHER)
+        with store.unit() as unit:
+            gone = add(unit, 20, last, record=None, state=State.GONE)
+            add(unit, 21, gone)
+    return url
+
+
+def test_a_sound_database_has_no_problems(migrated_url: str) -> None:
+    assert check(filled(migrated_url)) == []
+
+
+def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
+    assert check(migrated_url) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind", "where"),
+    [
+        ("UPDATE bodies SET raw_size = raw_size + 1 WHERE depth = 3", "wrong size", "1:"),
+        ("UPDATE trials SET head_snapshot_id = 1 WHERE nct_id = :trial", "wrong head", TRIAL),
+        ("UPDATE trials SET head_snapshot_id = NULL WHERE nct_id = :trial", "wrong head", TRIAL),
+        ("UPDATE trials SET state = 'gone' WHERE nct_id = :trial", "wrong head", TRIAL),
+        ("UPDATE snapshots SET state = 'gone' WHERE id = 3", "wrong state", "snapshot 3"),
+        ("UPDATE snapshots SET position = -position WHERE id = 3", "misplaced event", "event"),
+        ("UPDATE events SET nct_id = 'NCT01203436' WHERE id = 4", "misplaced event", "event 4"),
+        ("UPDATE events SET from_snapshot_id = NULL WHERE id = 5", "misplaced event", "event 5"),
+        ("UPDATE events SET path = 'x' WHERE id = 6", "wrong path", "event 6"),
+        ("UPDATE alembic_version SET version_num = '0000'", "wrong schema", "alembic_version"),
+        ("UPDATE events SET kind = 'Status' WHERE id = 7", "unknown word", "kind"),
+        ("UPDATE events SET inputs = '{' WHERE id = 7", "unreadable", "values"),
+        ("UPDATE snapshots SET digest = NULL, state = 'gone' WHERE id = 24", "unused body", "1:"),
+    ],
+)
+def test_damage_is_found_and_named(migrated_url: str, damage: str, kind: str, where: str) -> None:
+    filled(migrated_url)
+    engine = create_engine(migrated_url)
+    with engine.begin() as connection:
+        parameters = {"trial": TRIAL} if ":trial" in damage else {}
+        connection.execute(text(damage), parameters)
+    engine.dispose()
+    problems = check(migrated_url)
+    assert problems
+    assert any(p.kind.startswith(kind) and where in p.where for p in problems), problems
+
+
+def test_a_damaged_body_is_found_with_those_that_lean_on_it(migrated_url: str) -> None:
+    filled(migrated_url)
+    engine = create_engine(migrated_url)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE bodies SET data = :data WHERE digest = :digest"),
+            {"data": b"damaged", "digest": record(10).digest},
+        )
+    engine.dispose()
+    corrupt = {p.where for p in check(migrated_url) if p.kind == "corrupt body"}
+    # the next keyframe stands on its own
+    assert corrupt == {record(number).digest for number in range(10, 16)}
+
+
+def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(
+    migrated_sqlite_url: str,
+) -> None:
+    filled(migrated_sqlite_url)
+    connection = sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///"))
+    connection.execute("DELETE FROM bodies WHERE digest = ?", (record(19).digest,))
+    connection.commit()
+    connection.close()
+    assert "broken reference" in {problem.kind for problem in check(migrated_sqlite_url)}
+
+
+def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnavailable, match="ctsync init"):
+        check(f"sqlite:///{tmp_path / 'none.db'}")
+    (tmp_path / "text.db").write_text("words " * 100)
+    with pytest.raises(ForeignDatabase):
+        check(f"sqlite:///{tmp_path / 'text.db'}")
+
+
+def test_a_flipped_byte_is_found_or_every_version_still_reads_right(
+    migrated_sqlite_url: str,
+) -> None:
+    filled(migrated_sqlite_url)
+    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+        right = [(version, store.body(version.digest)) for version in with_record(store)]
+    file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    sound = file.read_bytes()
+    rng = random.Random(7)
+    flips, found, wrong = 30, 0, 0
+    for _ in range(flips):
+        damaged = bytearray(sound)
+        damaged[rng.randrange(len(damaged))] ^= 0xFF
+        file.write_bytes(damaged)
+        try:
+            problems = check(migrated_sqlite_url)
+        except CtsyncError as error:
+            problems = [Problem("refused", str(file), str(error))]
+        if problems:
+            found += 1
+            continue
+        with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+            read = [(version, store.body(version.digest)) for version in with_record(store)]
+        wrong += read != right
+    print(f"flips: {flips} bytes, {found} found, {flips - found} harmless, {wrong} wrong answers")
+    assert wrong == 0
+
+
+def with_record(store: Store) -> list[Any]:
+    return [version for version in store.versions(TRIAL) if version.digest is not None]
