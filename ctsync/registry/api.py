@@ -214,7 +214,7 @@ class RegistryApi:
         for study in studies:
             identity = identity_of(study)
             if identity is None or asked.isdisjoint(identity.names):
-                who = identity.nct_id if identity else "without an id"
+                who = identity.nct_id if identity else "none"
                 _logger.warning("study ignored reason=not_asked_for nct_id=%s", who)
                 continue
             for name in asked & identity.names:
