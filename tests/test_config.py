@@ -1,6 +1,7 @@
 import re
 import tomllib
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +11,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from ctsync.config import Settings, default_config_text, default_database_url, load
 from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS
 from ctsync.errors import ConfigError
+from ctsync.record.rules import Thresholds
 
 CANARY = "canary-4f1d2c"
 
@@ -83,11 +85,18 @@ def test_every_setting_stands_in_the_shipped_file_with_a_comment():
             assert documented.get((section, key)), f"[{section}] {key}"
 
 
+def test_every_threshold_stands_in_the_shipped_file_with_a_comment_and_its_default():
+    documented = _settings_in_the_file()
+    assert all(documented["rules", name] for name in asdict(Thresholds()))
+    text = re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text())
+    assert tomllib.loads(text)["rules"] == asdict(Thresholds())
+
+
 def test_the_shipped_file_names_no_setting_that_there_is_not():
     sections = _sections()
     for section, key in _settings_in_the_file():
         model = sections[section]
-        assert model is None or key in model.model_fields
+        assert key in (model.model_fields if model else asdict(Thresholds()))
 
 
 def test_the_shipped_file_says_exactly_the_defaults(write):
@@ -96,7 +105,6 @@ def test_the_shipped_file_says_exactly_the_defaults(write):
 
 
 def test_the_examples_in_the_shipped_file_are_valid(write):
-    pytest.importorskip("ctsync.record.rules")
     text = re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text())
     text = text.replace("file:/etc/ctsync/webhook-secret", "env:HOOK")
     env = {"SMTP_PASSWORD": "x", "CHAT_URL": "https://chat.example.org/x", "HOOK": "y"}
@@ -345,11 +353,15 @@ def test_an_unknown_key_in_the_environment_is_a_problem():
 
 
 def test_thresholds_are_those_of_the_rule_table(write):
-    rules = pytest.importorskip("ctsync.record.rules")
-    name = next(iter(rules.Thresholds.__dataclass_fields__))
-    assert load(write(f"[rules]\n{name} = 12\n"), env={}).rules == {name: 12.0}
-    said = the_problem(write(f"[rules]\n{name[:-1]} = 12\n"))
-    assert f"no threshold '{name[:-1]}'; did you mean {name}?" in said
+    assert load(write("[rules]\nslip_notable_days = 12\n"), env={}).rules == {
+        "slip_notable_days": 12
+    }
+    said = the_problem(write("[rules]\nslip_notable_day = 12\n"))
+    assert said.endswith("rules: no threshold 'slip_notable_day'; did you mean slip_notable_days?")
+    said = the_problem(write("[rules]\nslip_notable_days = -1\n"))
+    assert said.endswith("rules.slip_notable_days: must be greater than or equal to 0, not -1")
+    env = {"CTSYNC_RULES__SLIP_NOTABLE_DAYS": "30"}
+    assert load(env=env).rules == {"slip_notable_days": 30}
 
 
 def test_names_of_watches_are_checked_together_with_those_in_the_database(write):

@@ -154,8 +154,7 @@ def _ping_url(secret: SecretStr) -> SecretStr:
 def _thresholds(rules: dict[str, float]) -> dict[str, float]:
     if not rules:
         return rules
-    # the rule table is only needed where a threshold is set
-    from ctsync.record.rules import Thresholds  # noqa: PLC0415
+    from ctsync.record.rules import Thresholds  # noqa: PLC0415  few set any
 
     known = Thresholds.__dataclass_fields__
     wrong = [
@@ -175,7 +174,7 @@ Cron = Annotated[str, AfterValidator(_cron)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 Trial = Annotated[NctId, AfterValidator(_trial)]
-Rules = Annotated[dict[str, float], AfterValidator(_thresholds)]
+Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
 RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]
