@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -195,7 +196,7 @@ def show(
                 )
         record = record_of(store, stood)
     if raw:
-        click.get_binary_stream("stdout").write(record.canonical + b"\n")
+        sys.stdout.buffer.write(record.canonical + b"\n")
     elif path is not None:
         _show_field(record, path, as_json=as_json)
     elif as_json:

@@ -32,7 +32,7 @@ def status(app: App, as_json: bool) -> None:
                 "reasons": health.reasons,
                 "database": app.settings.database.shown_url,
                 "watched": standing.watched,
-                **counts,
+                "stored": {str(table): count for table, count in counts.items()},
                 "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
                 "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
                 "failures": [

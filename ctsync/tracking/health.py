@@ -107,9 +107,11 @@ def _run_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition,
     elif last.verdict is Verdict.RUNNING:
         found.append((Condition.PARTIAL, "a sync is running, or was cut off"))
     whole = standing.last_whole
-    if whole is None or business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
-        since = f"since {whole:%Y-%m-%d %H:%M}Z" if whole else "ever"
-        found.append((Condition.STALE, f"no sync has checked everything {since}"))
+    if whole is None:
+        found.append((Condition.PARTIAL, "no sync has checked everything yet"))
+    elif business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
+        since = f"{whole:%Y-%m-%d %H:%M}Z"
+        found.append((Condition.STALE, f"no sync has checked everything since {since}"))
     if standing.failures:
         found.append((Condition.PARTIAL, f"{standing.failures} trials could not be checked"))
     load = standing.newest_load

@@ -261,7 +261,10 @@ class _Pass:
             unit.mark_absent(nct_id, self.load.data_timestamp)
 
     def _mark_seen(self) -> None:
+        """Note what was seen, for all of a batch in one statement, and end its quarantine."""
         if self.seen:
+            run_id, load = self.entry.run_id, self.load.data_timestamp
             with self.sync.store.unit() as unit:
-                unit.mark_seen(self.seen, run_id=self.entry.run_id, load=self.load.data_timestamp)
+                unit.mark_seen(self.seen, run_id=run_id, load=load)
+                unit.clear_failures(self.seen)
             self.seen.clear()

@@ -1,0 +1,44 @@
+"""What the benchmarks share: the real pairs, and a way to print a table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ctsync.model import Record
+from ctsync.record.canonical import canonicalize
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real records; what needs it is skipped where it is not."""
+    folder = Path(os.environ.get("CTSYNC_CORPUS") or ROOT.parent / "shared" / "corpus")
+    if not (folder / "days" / "_days.txt").is_file():
+        pytest.skip(f"no real records at {folder}: set CTSYNC_CORPUS to measure on them")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def day_pairs(corpus: Path) -> list[tuple[Record, Record]]:
+    """Every real change of the dated records: the record before and after."""
+    return list(_pairs(corpus / "days"))
+
+
+@pytest.fixture(scope="session")
+def real_pairs(corpus: Path, day_pairs: list[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
+    """All real changed pairs, those of loads months apart included."""
+    return [*day_pairs, *_pairs(corpus / "versions")]
+
+
+def _pairs(folder: Path) -> Iterator[tuple[Record, Record]]:
+    for trial in sorted(folder.glob("NCT*")):
+        records = [canonicalize(orjson.loads(f.read_bytes())) for f in sorted(trial.glob("*.json"))]
+        for before, after in zip(records, records[1:], strict=False):
+            if before.digest != after.digest:
+                yield before, after

@@ -1,0 +1,101 @@
+"""What comparing and storing cost, each beside a named alternative in the same run.
+
+Figures are printed and judged by people: none is asserted.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from deepdiff import DeepDiff
+
+from ctsync.model import Record
+from ctsync.record.canonical import key_fields
+from ctsync.record.classify import classify
+from ctsync.record.diff import diff
+from ctsync.record.rules import Thresholds
+from ctsync.store import codec
+
+pytestmark = pytest.mark.bench
+Pairs = list[tuple[Record, Record]]
+ROUNDS = 5
+
+
+def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """The best of a few rounds, with the garbage collector out of the way."""
+    work()
+    best = float("inf")
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            work()
+            best = min(best, time.perf_counter() - began)
+    finally:
+        gc.enable()
+    return best
+
+
+def compare(before: Record, after: Record) -> object:
+    past = [key_fields(before.body)]
+    return classify(diff(before, after), before, after, past=past, thresholds=Thresholds())
+
+
+def test_comparing_beside_plain_deepdiff(real_pairs: Pairs) -> None:
+    ours, theirs = [], []
+    for before, after in real_pairs:
+        ours.append(seconds(lambda: compare(before, after)))  # noqa: B023 - run at once
+        theirs.append(
+            seconds(lambda: DeepDiff(before.body, after.body, ignore_order=True), rounds=1)  # noqa: B023
+        )
+    ratios = sorted(t / o for o, t in zip(ours, theirs, strict=True))
+    print(
+        f"\ncompare: {len(ours)} real pairs, median {statistics.median(ours) * 1e3:.2f} ms diffed "
+        f"and classified ({1 / statistics.median(ours):,.0f} pairs/s a core); plain DeepDiff "
+        f"with ignore_order {statistics.median(theirs) * 1e3:.1f} ms; "
+        f"{statistics.median(ratios):.0f} times faster at the median "
+        f"(least {ratios[0]:.0f}, most {ratios[-1]:.0f})"
+    )
+
+
+def test_bytes_of_a_new_version(day_pairs: Pairs) -> None:
+    shares = []
+    for before, after in day_pairs:
+        packed = codec.pack(after.canonical, before.canonical)
+        shares.append(len(packed) / len(after.canonical))
+    whole = sum(len(codec.pack(a.canonical, b.canonical)) for b, a in day_pairs)
+    raw = sum(len(a.canonical) for _, a in day_pairs)
+    plain = sum(len(codec.pack(a.canonical)) for _, a in day_pairs)
+    print(
+        f"\nstore: {len(day_pairs)} real new versions take {whole / raw:.2%} of their raw "
+        f"{raw / len(day_pairs):,.0f} bytes (median {statistics.median(shares):.2%}); "
+        f"zstd without the predecessor {plain / raw:.1%}"
+    )
+
+
+def test_starting_the_command_line(tmp_path: Path) -> None:
+    environment = os.environ | {"CTSYNC_DATABASE_URL": f"sqlite:///{tmp_path / 'bench.db'}"}
+
+    def run(*command: str) -> Callable[[], object]:
+        return lambda: subprocess.run(
+            [sys.executable, *command], env=environment, cwd=tmp_path, capture_output=True,
+            check=False,
+        )  # fmt: skip
+
+    run("-m", "ctsync", "db", "upgrade")()
+    bare = seconds(run("-c", "pass"))
+    for words in (("--help",), ("history", "NCT03389919"), ("status",)):
+        taken = seconds(run("-m", "ctsync", *words))
+        print(
+            f"\nctsync {' '.join(words)}: {taken:.2f} s (a bare interpreter {bare:.2f} s)", end=""
+        )
+    print()

@@ -1,0 +1,140 @@
+"""Bad input: one clear line each, the right exit code, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import PortInUse
+from tests.cli.conftest import SEED, Shell
+from tests.tracking.conftest import make_study
+
+
+def test_a_malformed_id_is_named(shell: Shell) -> None:
+    assert "'NCT12x' is not an NCT id" in shell.refuse("watch", "add", "NCT12x", exit_code=2)
+    assert "is not an NCT id" in shell.refuse("history", "hello", exit_code=2)
+
+
+def test_an_unknown_trial_says_how_to_follow_it(shell: Shell) -> None:
+    shell.run("db", "upgrade")
+    line = shell.refuse("history", "NCT00000001", exit_code=2)
+    assert "ctsync watch add NCT00000001" in line
+
+
+def test_a_study_id_that_matches_nothing_or_several_adds_nothing(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("db", "upgrade")
+    assert "no trial carries" in shell.refuse("watch", "add", SEED, "XX-1", exit_code=2)
+    for nct_id in ("NCT00000011", "NCT00000012"):
+        study = make_study(nct_id)
+        study["protocolSection"]["identificationModule"]["orgStudyIdInfo"]["id"] = "TWICE"
+        registry.catalogue.publish(study)
+    line = shell.refuse("watch", "add", "TWICE", exit_code=2)
+    assert "NCT00000011, NCT00000012" in line
+    assert shell.json("watch", "list", "--json") == []
+
+
+def test_an_unreachable_registry_ends_with_4_and_loses_nothing(shell: Shell) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        shell.env["CTSYNC_REGISTRY_URL"] = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
+        shell.refuse("sync", exit_code=4)
+    assert len(shell.json("history", SEED, "--json")) == 1
+
+
+def test_a_refusing_edge_ends_with_4_and_is_not_taken_for_a_deletion(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.faults.add(faults.edge_refusal(), times=faults.EVERY_TIME)
+    shell.refuse("sync", exit_code=4)
+    assert [e["kind"] for e in shell.json("changes", "--json")] == ["first_seen"]
+
+
+def test_wrong_settings_are_all_told_at_once(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        "[registry]\nrequests_per_secnd = 1\ndeadline_seconds = -1\n[schedule]\ncron = 'x'\n"
+    )
+    result = shell.run("status", exit_code=2)
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 3
+    assert all(line.startswith("ctsync: ") for line in lines)
+    assert any("requests_per_second" in line for line in lines)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_database_still_answers_and_refuses_to_sync(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    (tmp_path / "ctsync.db").chmod(0o400)
+    tmp_path.chmod(0o500)
+    try:
+        assert "read-only" in shell.refuse("sync", exit_code=6)
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_a_newer_database_is_refused_untouched(shell: Shell, tmp_path: Path) -> None:
+    shell.run("db", "upgrade")
+    file = tmp_path / "ctsync.db"
+    connection = sqlite3.connect(file)
+    connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    connection.commit()
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    connection.close()
+    before = file.read_bytes()
+    assert "newer" in shell.refuse("sync", exit_code=6)
+    assert file.read_bytes() == before
+
+
+def test_a_foreign_file_is_refused_untouched(shell: Shell, tmp_path: Path) -> None:
+    file = tmp_path / "ctsync.db"
+    connection = sqlite3.connect(file)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+    before = file.read_bytes()
+    shell.refuse("sync", exit_code=6)
+    assert file.read_bytes() == before
+
+
+def test_a_port_in_use_is_one_clear_line() -> None:
+    with ReplayRegistry(Catalogue("2026-02-02")) as running, pytest.raises(PortInUse) as refused:
+        ReplayRegistry(Catalogue("2026-02-02"), port=running.port)
+    assert f"port {running.port}" in str(refused.value)
+    assert refused.value.exit_code == 2
+
+
+def test_a_day_that_is_none_is_refused_by_the_option(shell: Shell) -> None:
+    assert "neither a day" in shell.run("changes", "--since", "soon", exit_code=2).stderr
+    assert "not a day" in shell.run("show", SEED, "--as-of", "2026-13-01", exit_code=2).stderr
+
+
+def test_an_empty_watch_list_says_what_to_do(shell: Shell) -> None:
+    assert "ctsync watch add" in shell.refuse("sync", exit_code=2)
+
+
+def test_a_version_or_field_that_is_not_there_says_which_are(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    assert "versions 1 to 1" in shell.refuse("show", SEED, "--version", "9", exit_code=2)
+    assert "has no field" in shell.refuse("show", SEED, "--field", "noSuch", exit_code=2)
+    assert "only one version" in shell.refuse("diff", SEED, exit_code=2)
+
+
+def test_verbose_adds_the_traceback_and_nothing_else_does(shell: Shell) -> None:
+    said = shell.run("-v", "history", "NCT00000001", exit_code=2).stderr
+    assert "Traceback" in said

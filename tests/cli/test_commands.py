@@ -1,0 +1,218 @@
+"""What the commands do, as a person or a program meets them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ctsync.cli import main
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+
+STATUS = "protocolSection.statusModule.overallStatus"
+
+
+@pytest.fixture
+def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
+    """A shell after a baseline, a change and a change back."""
+    shell.run("watch", "add", "BM-MSC-01", "NCT05935098")
+    shell.run("sync")
+    for status in ("SUSPENDED", "RECRUITING"):
+        registry.catalogue.advance()
+        registry.catalogue.edit(SEED, {STATUS: status})
+        shell.run("sync")
+    return shell
+
+
+def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: Shell) -> None:
+    assert f"following {SEED} (BM-MSC-01)" in shell.run("watch", "add", "BM-MSC-01").stderr
+    (watch,) = shell.json("watch", "list", "--json")
+    assert watch == {
+        "name": "default",
+        "origin": "cli",
+        "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01"}],
+    }
+    assert "checked 1 of 1 trials" in shell.run("sync").stderr
+    assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
+
+
+def test_watch_add_can_pull_at_once(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    assert len(shell.json("history", SEED, "--json")) == 1
+
+
+def test_watches_are_read_from_a_file_or_standard_input(shell: Shell, tmp_path: Path) -> None:
+    listed = tmp_path / "trials.txt"
+    listed.write_text(f"# mine\n{SEED}\n\n nct5935098 # with a comment\n")
+    shell.run("watch", "add", "--name", "mine", "--file", str(listed))
+    shell.run("watch", "add", "--name", "theirs", "--file", "-", stdin="NCT00000001\n")
+    watches = {
+        w["name"]: [t["nct_id"] for t in w["trials"]] for w in shell.json("watch", "list", "--json")
+    }
+    assert watches == {"mine": [SEED, "NCT05935098"], "theirs": ["NCT00000001"]}
+
+
+def test_a_watch_is_removed_and_its_history_stays(watched: Shell) -> None:
+    watched.run("watch", "remove", "default", "NCT05935098")
+    assert [t["nct_id"] for t in watched.json("watch", "list", "--json")[0]["trials"]] == [SEED]
+    watched.run("watch", "remove", "default")
+    assert watched.json("watch", "list", "--json") == []
+    assert len(watched.json("history", SEED, "--json")) == 3
+
+
+def test_watches_of_the_settings_file_are_taken_up_by_sync(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        '[[watches]]\nname = "from-file"\ntrials = ["NCT05935098"]\norg_ids = ["BM-MSC-01"]\n'
+    )
+    shell.run("sync")
+    (watch,) = shell.json("watch", "list", "--json")
+    assert (watch["name"], watch["origin"], len(watch["trials"])) == ("from-file", "file", 2)
+
+
+def test_changes_have_the_published_shape(watched: Shell) -> None:
+    events = watched.json("changes", SEED, "--kind", "status", "--json")
+    assert list(events[0]) == [
+        "nct_id", "kind", "lane", "level", "rule", "path", "label", "before", "after",
+        "before_type", "after_type", "days", "days_since_first", "percent", "percent_since_first",
+        "from_version", "to_version", "posted", "observed", "fetched", "summary", "url",
+    ]  # fmt: skip
+    assert [(e["before"], e["after"], e["from_version"], e["to_version"]) for e in events] == [
+        ("RECRUITING", "SUSPENDED", 1, 2),
+        ("SUSPENDED", "RECRUITING", 2, 3),
+    ]
+    assert {e["level"] for e in events} == {"critical"}
+
+
+def test_changes_are_narrowed_by_time_level_lane_and_limit(watched: Shell) -> None:
+    def count(*options: str) -> int:
+        return len(watched.json("changes", *options, "--json"))
+
+    assert count() == 4
+    assert count("--level", "critical") == 2
+    assert count("--lane", "status") == 2
+    assert count("--lane", "arms") == 0
+    assert count("--since", "2026-02-04") == 1
+    assert count("--until", "2026-02-03") == 3
+    assert count("--since", "1d") == 0
+    assert count("--limit", "1") == 1
+    assert count("--watch", "default") == 4
+    limited = watched.run("changes", "--limit", "1")
+    assert "newest 1 of 4 changes" in limited.stderr
+
+
+def test_history_has_the_published_shape(watched: Shell) -> None:
+    versions = watched.json("history", SEED, "--json")
+    assert [v["status"] for v in versions] == ["RECRUITING", "SUSPENDED", "RECRUITING"]
+    published = [
+        "nct_id", "version", "registry_version", "source", "posted", "submitted", "observed",
+        "status", "start_date", "start_date_type", "primary_completion_date",
+        "primary_completion_date_type", "completion_date", "completion_date_type", "enrollment",
+        "enrollment_type", "level", "kinds", "digest", "url",
+    ]  # fmt: skip
+    assert [name for name in versions[0] if name in published] == published
+    assert versions[1]["kinds"] == ["status"]
+    assert versions[1]["level"] == "critical"
+
+
+def test_show_answers_for_now_for_a_version_and_for_a_day(watched: Shell) -> None:
+    field = ("--field", "overallStatus")
+    assert watched.run("show", SEED, *field).stdout == "RECRUITING\n"
+    assert watched.run("show", SEED, "--version", "2", *field).stdout == "SUSPENDED\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-03", *field).stdout == "SUSPENDED\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-02", *field).stdout == "RECRUITING\n"
+    early = watched.run("show", SEED, "--as-of", "2020-01-01", exit_code=2)
+    assert "not registered yet" in early.stderr
+    record = watched.json("show", SEED, "--json")
+    assert record["protocolSection"]["identificationModule"]["nctId"] == SEED
+    assert watched.json("show", SEED, "--raw") == record
+    assert "Overall status:" in watched.run("show", SEED).stdout
+
+
+def test_diff_compares_any_two_versions(watched: Shell) -> None:
+    (change,) = watched.json("diff", SEED, "1", "2", "--json")
+    assert (change["path"], change["before"], change["after"]) == (
+        STATUS, "RECRUITING", "SUSPENDED",
+    )  # fmt: skip
+    assert watched.json("diff", SEED, "1", "3", "--json") == []
+    assert watched.run("diff", SEED, "--exit-code", exit_code=1).stdout.startswith(STATUS)
+    watched.run("diff", SEED, "1", "3", "--exit-code")
+    by_day = watched.json("diff", SEED, "2026-02-02", "2026-02-03", "--json")
+    assert by_day == [change]
+
+
+def test_timeline_draws_the_spells(watched: Shell) -> None:
+    drawn = watched.run("timeline", SEED, "--width", "80").stdout
+    assert "SUSPENDED" in drawn
+    assert max(map(len, drawn.splitlines())) <= 80
+    assert watched.run("timeline", SEED, "--ascii").stdout.isascii()
+    spells = watched.json("timeline", SEED, "--json")
+    assert SEED in str(spells)
+
+
+def test_report_tells_the_trial_once_and_json_is_json(watched: Shell) -> None:
+    text = watched.run("report", "--since", "2026-02-01").stdout
+    assert SEED in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert watched.json("report", "--since", "2026-02-01", "--format", "json")
+    target = Path("report.txt")
+    watched.run("report", "--since", "all", "--output", str(target))
+    assert SEED in target.read_text()
+
+
+def test_a_dry_run_stores_nothing(shell: Shell, registry: ReplayRegistry) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    said = shell.run("sync", "--dry-run")
+    assert "TERMINATED" in said.stdout.upper()
+    assert len(shell.json("history", SEED, "--json")) == 1
+    assert len(shell.json("sync", "--json")["events"]) == 1
+
+
+def test_status_is_for_people_and_monitors(watched: Shell) -> None:
+    status = watched.json("status", "--json")
+    assert (status["condition"], status["stored"]["trials"], status["watched"]) == ("ok", 2, 2)
+    assert watched.run("status").stdout.startswith("ok\n")
+
+
+def test_status_of_a_run_that_could_not_check_everything_ends_with_3(
+    shell: Shell,
+) -> None:
+    shell.run("watch", "add", SEED, "NCT00000001")
+    assert "no such trial" in shell.run("sync", exit_code=3).stderr
+    assert shell.run("status", exit_code=3).stdout.startswith("partial\n")
+
+
+def test_init_writes_settings_that_load_and_touches_nothing_twice(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("init")
+    written = tmp_path / "ctsync.toml"
+    before = written.read_bytes()
+    assert b"requests_per_second" in before
+    assert "kept" in shell.run("init").stderr
+    assert written.read_bytes() == before
+    shell.run("status")
+
+
+def test_a_command_before_init_works_and_says_where_things_are_put(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.env["CTSYNC_DATABASE_URL"] = None
+    said = shell.run("watch", "list").stderr
+    assert f"created the database {tmp_path}/data/ctsync/ctsync.db" in said
+
+
+def test_the_schema_is_told_and_upgraded(shell: Shell) -> None:
+    assert shell.run("db", "current").stdout == "none\n"
+    shell.run("db", "upgrade")
+    assert shell.run("db", "current").stdout.strip() != "none"
+
+
+@pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
+def test_completions_are_there_for_every_shell(shell: Shell, kind: str) -> None:
+    shell.env["_CTSYNC_COMPLETE"] = f"{kind}_source"
+    result = shell.runner.invoke(main, [], env=shell.env, prog_name="ctsync")
+    assert "ctsync" in result.stdout

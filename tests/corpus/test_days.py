@@ -1,0 +1,157 @@
+"""Twenty-five real registry days of 600 real trials, through real HTTP into a real database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import Kind, NctId
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.transport import Transport
+from ctsync.store.store import Store, open_store
+from ctsync.tracking.sync import Outcome, Sync
+from tests.conftest import StillClock
+
+REAL_CHANGES = 31
+
+
+@dataclass(frozen=True)
+class Truth:
+    """One real change, as plain comparison of the bodies found it."""
+
+    nct_id: str
+    load: str
+    status: tuple[str, str]
+    enrollment: tuple[str, str]
+    primary_completion: tuple[str, str]
+
+
+def read_truth(corpus: Path) -> list[Truth]:
+    rows = (line.split("\t") for line in (corpus / "days/_truth.tsv").read_text().splitlines())
+    return [
+        Truth(nct, day, (status, status2), (count, count2), (done, done2))
+        for nct, _, day, status, status2, count, count2, done, done2, *_ in rows
+    ]
+
+
+@dataclass
+class Replayed:
+    """What a replay of all days left behind."""
+
+    store: Store
+    outcomes: list[Outcome]
+    requests: list[int]
+
+
+def sync_all_days(corpus: Path, store: Store, clock: StillClock) -> Replayed:
+    catalogue = Catalogue.from_folder(corpus / "days")
+    days = (corpus / "days/_days.txt").read_text().split()
+    ids = [NctId(folder.name) for folder in sorted((corpus / "days").glob("NCT*"))]
+    replayed = Replayed(store, [], [])
+    with ReplayRegistry(catalogue) as registry:
+        for day in days:
+            registry.load = day  # type: ignore[assignment]  # the setter takes a day as well
+            registry.forget_requests()
+            transport = Transport(registry.url, clock=clock, requests_per_second=1000)
+            api = RegistryApi(transport, clock=clock)
+            replayed.outcomes.append(Sync(store=store, registry=api, clock=clock).run(ids))
+            replayed.requests.append(len(registry.requests))
+            transport.close()
+    return replayed
+
+
+@pytest.fixture(scope="module")
+def replayed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+    clock = StillClock()
+    url = f"sqlite:///{tmp_path_factory.mktemp('days') / 'ctsync.db'}"
+    with open_store(url, clock=clock) as store:
+        yield sync_all_days(corpus, store, clock)
+
+
+def test_exactly_the_real_changes_are_stored_each_once(corpus: Path, replayed: Replayed) -> None:
+    truth = read_truth(corpus)
+    assert len(truth) == REAL_CHANGES
+    stored = [
+        (version.nct_id, f"{version.observed:%Y-%m-%d}")
+        for nct_id in replayed.store.trials_known()
+        for version in replayed.store.versions(nct_id)[1:]
+    ]
+    print(f"days: {len(truth)} real changes, {len(stored)} stored, 600 trials, 25 loads")
+    assert sorted(stored) == sorted((change.nct_id, change.load) for change in truth)
+
+
+def test_a_day_without_a_change_gives_no_event(corpus: Path, replayed: Replayed) -> None:
+    changed = {(change.nct_id, change.load) for change in read_truth(corpus)}
+    baselines = {Kind.FIRST_SEEN, Kind.REGISTERED}
+    told = {
+        (stored.nct_id, f"{stored.observed:%Y-%m-%d}")
+        for outcome in replayed.outcomes
+        for stored in outcome.events
+        if stored.event.kind not in baselines
+    }
+    assert told == changed
+
+
+def test_status_enrollment_and_primary_completion_events_are_those_of_the_truth(
+    corpus: Path, replayed: Replayed
+) -> None:
+    module = "protocolSection.statusModule"
+    paths = {
+        f"{module}.overallStatus": lambda c: c.status,
+        "protocolSection.designModule.enrollmentInfo.count": lambda c: c.enrollment,
+        f"{module}.primaryCompletionDateStruct.date": lambda c: c.primary_completion,
+    }
+    expected = {
+        (change.nct_id, change.load, path, *(value.split("/")[0] for value in values(change)))
+        for change in read_truth(corpus)
+        for path, values in paths.items()
+        if len({value.split("/")[0] for value in values(change)}) == 2
+    }
+    found = {
+        (s.nct_id, f"{s.observed:%Y-%m-%d}", s.event.path, str(s.event.before), str(s.event.after))
+        for outcome in replayed.outcomes
+        for s in outcome.events
+        if s.event.path in paths and s.event.kind is not Kind.FIRST_SEEN
+    }
+    assert len(expected) >= 9
+    assert found == expected
+
+
+def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Replayed) -> None:
+    quiet = [
+        requests
+        for outcome, requests in zip(replayed.outcomes, replayed.requests, strict=True)
+        if outcome.tally.same == len(outcome.events) + 600 and not outcome.failed
+    ]
+    print(f"requests on {len(quiet)} unchanged days: {sorted(set(quiet))}")
+    assert quiet
+    assert max(quiet) <= 4
+
+
+def test_a_second_replay_into_the_same_trials_stores_no_row(
+    corpus: Path, replayed: Replayed
+) -> None:
+    """An older load is refused, so the second replay stamps the newest bodies with later days."""
+    before = replayed.store.counts()
+    catalogue = Catalogue.from_folder(corpus / "days")
+    catalogue.set_load(catalogue.loads[-1])
+    clock = StillClock()
+    with ReplayRegistry(catalogue) as registry:
+        for _ in range(25):
+            transport = Transport(registry.url, clock=clock, requests_per_second=1000)
+            api = RegistryApi(transport, clock=clock)
+            outcome = Sync(store=replayed.store, registry=api, clock=clock).run(
+                replayed.store.trials_known()
+            )
+            assert (outcome.tally.same, outcome.events) == (600, ())
+            catalogue.advance()
+            transport.close()
+    after = replayed.store.counts()
+    assert {t: after[t] for t in after if t != "runs"} == {
+        t: before[t] for t in before if t != "runs"
+    }
