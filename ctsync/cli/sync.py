@@ -121,8 +121,9 @@ def _sentences(outcome: RoundOutcome) -> Iterator[str]:
         yield f"watch {lost.watch}: {lost.reason}"
     if sync.verdict is Verdict.MIXED:
         yield "the registry reloaded twice during the run; run again to be sure of one load"
-    if said := outcome.delivered.sentence():
-        yield said
+    delivered = outcome.delivered
+    if delivered.messages or delivered.waiting or delivered.parked:
+        yield delivered.sentence()
 
 
 def _outcome_json(outcome: RoundOutcome) -> JsonObject:

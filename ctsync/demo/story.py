@@ -121,7 +121,7 @@ def steps() -> Iterator[Step]:
     )
     yield _step(
         "What an update by the sponsor would look like: completed, with 17 of 20 patients",
-        (("sync",), ("report",)),
+        (("sync",), ("report", "--since", "2023-01-01")),
         day=date(2024, 3, 14),
     )
     yield _step(
