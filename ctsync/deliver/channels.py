@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from ctsync.deliver.log import LogChannel
-from ctsync.deliver.routes import LOG, routes_from
+from ctsync.deliver.routes import LOG, MAIL, routes_from
 from ctsync.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -40,4 +40,15 @@ def channels_from(settings: Settings) -> dict[str, Channel]:
 def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Channel:
     if name == LOG:
         return LogChannel(routes, settings.log)
+    if name == MAIL:
+        return _mail(routes, settings)
     raise ConfigError([f"{name} is not a channel of this ctsync"])
+
+
+def _mail(routes: Mapping[str, Route], settings: Settings) -> Channel:
+    # imported where needed: a run without mail does not wait for its libraries
+    from ctsync.deliver.email import MailChannel  # noqa: PLC0415
+
+    if settings.smtp is None:
+        raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
+    return MailChannel(routes, settings.smtp)

@@ -97,6 +97,7 @@ class _Drain:
         self._store, self._channels, self._clock = store, channels, clock
         self._worker = uuid.uuid4().hex
         self._waits: dict[str | tuple[str, str], _Wait] = {}
+        self._held: dict[_Wait, list[Delivery]] = {}
         self.result = DrainResult()
 
     def round(self) -> bool:
@@ -111,6 +112,7 @@ class _Drain:
         for parcel in compose(self._store, ready, self._channels, now=now):
             self._deliver(parcel)
             delivered |= {row.delivery_id for row in parcel.rows}
+        self._give_back()
         self._park([row for row in ready if row.delivery_id not in delivered], "its event is gone")
         return True
 
@@ -131,7 +133,7 @@ class _Drain:
         for row in rows:
             ahead = first.get((row.channel, row.recipient))
             if ahead is not None and ahead.delivery_id < row.delivery_id:
-                self._wait([row], _Wait(ahead.not_before, ahead.last_error or ""))
+                self._hold([row], _Wait(ahead.not_before, ahead.last_error or ""))
             else:
                 ready.append(row)
         return ready
@@ -141,7 +143,7 @@ class _Drain:
         way = (message.route.channel, message.route.recipient)
         wait = self._waits.get(way[0]) or self._waits.get(way)
         if wait is not None:
-            self._wait(rows, wait)
+            self._hold(rows, wait)
         elif self._note_attempt(parcel):
             try:
                 self._channels[way[0]].send(message)
@@ -185,21 +187,27 @@ class _Drain:
             self._park(parcel.rows, reason)
             return
         wait = _Wait(self._clock.now() + _backoff(attempts), reason)
-        self._wait(parcel.rows, wait)
+        self._hold(parcel.rows, wait)
         if error.is_channel:
             self._waits[route.channel] = wait
         elif _holds_up(reason, attempts):
             self._waits[route.channel, route.recipient] = wait
 
-    def _wait(self, rows: Sequence[Delivery], wait: _Wait) -> None:
-        with self._store.unit() as unit:
-            unit.mark_failed(
-                [row.delivery_id for row in rows],
-                worker=self._worker,
-                error=wait.reason,
-                not_before=wait.until,
-            )
+    def _hold(self, rows: Sequence[Delivery], wait: _Wait) -> None:
+        self._held.setdefault(wait, []).extend(rows)
         self.result.waiting += len(rows)
+
+    def _give_back(self) -> None:
+        """Make what could not be sent due again later, all of it at once."""
+        with self._store.unit() as unit:
+            for wait, rows in self._held.items():
+                unit.mark_failed(
+                    [row.delivery_id for row in rows],
+                    worker=self._worker,
+                    error=wait.reason,
+                    not_before=wait.until,
+                )
+        self._held.clear()
 
     def _park(self, rows: Sequence[Delivery], reason: str) -> None:
         if rows:

@@ -1,0 +1,404 @@
+"""Mail by a real SMTP server: right headers, verified TLS, nothing lost and nothing endless."""
+
+from __future__ import annotations
+
+import base64
+import re
+import resource
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from ctsync.config.settings import SmtpSettings
+from ctsync.deliver.email import MailChannel
+from ctsync.deliver.letter import MOST_BYTES, write_letter
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.outbox import drain
+from ctsync.deliver.routes import MAIL, Layout, Route
+from ctsync.model import Kind, Level, StoredEvent
+from ctsync.report.build import Scope
+from ctsync.store.deliveries import DeliveryState
+from ctsync.store.store import Store
+from tests.deliver.desk import ClockAt, change, keep, trial, watch
+from tests.deliver.mailserver import Certificate, Script, Server, make_certificate, running
+from tests.report.examples import WINDOW, demo_events, event, outcome, stored
+from tests.security.attacks import ATTACKS
+
+PASSWORD = "canary-7f3c91"
+SENDER = "ctsync <ctsync@example.org>"
+ANNA = Route(MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIAL)
+
+
+def smtp(port: int, **given: object) -> SmtpSettings:
+    known = {"host": "127.0.0.1", "port": port, "security": "none", "sender": SENDER}
+    return SmtpSettings.model_validate(known | given)
+
+
+def channel(server: Server, *routes: Route, timeout: float = 5, **given: object) -> MailChannel:
+    ways = {route.recipient: route for route in routes}
+    return MailChannel(ways, smtp(server.port, **given), timeout_seconds=timeout)
+
+
+def message(events: list[StoredEvent], key: str = "key1", watch_name: str = "GF watch") -> Message:
+    scope = Scope(watch_name, 42)
+    return Message(key, ANNA, watch_name, tuple(events), WINDOW, scope, dict)
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "127.0.0.1")
+
+
+@pytest.fixture(scope="session")
+def wrong_host(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"), "elsewhere.example.org")
+
+
+# --- what a mail is -----------------------------------------------------------------------------
+
+
+def test_a_mail_is_text_and_html_with_the_headers_of_a_machine_that_writes_to_a_list() -> None:
+    with running() as server:
+        mail = channel(server, ANNA)
+        mail.send(message(demo_events()))
+        mail.close()
+    (got,) = server.mails
+
+    assert got["From"] == SENDER
+    assert got["To"] == "Anna <anna@example.org>"
+    assert got["Subject"].startswith("[ctsync] 2 critical · 2 of 42 trials")
+    assert got["Message-ID"] == "<key1@example.org>"
+    assert re.fullmatch(r"<gf-watch-[0-9a-f]{8}\.ctsync\.example\.org>", got["List-Id"])
+    assert got["Auto-Submitted"] == "auto-generated"
+    assert got["In-Reply-To"] == got["References"]
+    assert got["Date"]
+    assert [part.get_content_type() for part in got.iter_parts()] == ["text/plain", "text/html"]
+    text = got.get_body(("plain",))
+    assert text is not None
+    assert "NCT01352702" in text.get_content()
+
+
+def test_the_mails_of_a_watch_are_one_thread_that_its_welcome_opens(
+    store: Store, clock: ClockAt
+) -> None:
+    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
+    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
+    for number in (1, 2, 1):
+        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+    with running() as server:
+        drain(store, {MAIL: channel(server, route)}, clock=clock)
+
+    welcome, *changes = server.mails
+    assert "welcome: 2 trials newly followed" in welcome["Subject"]
+    assert welcome["In-Reply-To"] is None
+    assert len(changes) == 2
+    assert {mail["In-Reply-To"] for mail in changes} == {welcome["Message-ID"]}
+
+
+def test_remote_text_adds_no_header_and_no_recipient() -> None:
+    extra, wrong = 0, 0
+    expected = set(_header_names(write_letter(message([attacked("benign")]), sender=SENDER)))
+    for text in ATTACKS:
+        told = message([attacked(text)], watch_name=text)
+        parsed = write_letter(told, sender=SENDER)
+        raw = parsed.as_bytes().split(b"\r\n\r\n", 1)[0]
+        names = re.findall(rb"^([A-Za-z-]+):", raw, re.MULTILINE)
+        extra += len({name.decode() for name in names} - expected)
+        wrong += parsed["To"] != "Anna <anna@example.org>"
+    print(f"mail headers: {len(ATTACKS)} attacks, {extra} extra headers, {wrong} wrong recipients")
+    assert (extra, wrong) == (0, 0)
+
+
+def _header_names(letter: EmailMessage) -> Iterator[str]:
+    return (name for name, _ in letter.items())
+
+
+def attacked(text: str) -> StoredEvent:
+    return stored(event(Kind.OTHER, label=text, summary=text, after=text), brief_title=text)
+
+
+def test_a_digest_of_5000_events_counts_all_that_it_does_not_show() -> None:
+    events = [
+        stored(outcome("before " * 90, f"after {n} " * 90), trial(1 + n % 700), to_version=n)
+        for n in range(2, 5002)
+    ]
+    letter = write_letter(message(events), sender=SENDER)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+    size = len(letter.as_bytes())
+    body = letter.get_body(("plain",))
+    assert body is not None
+    found = re.search(
+        r"Shown (\S+) of (\S+) changes; (\S+) administrative collapsed, (\S+) left out",
+        re.sub(r"\s+", " ", body.get_content()),
+    )
+    assert found is not None
+    shown, total, collapsed, left_out = (int(n.replace(",", "")) for n in found.groups())
+    lines = len(re.findall(r"\[notable R-OUT-06\]", body.get_content()))
+    print(
+        f"digest: {total} events = {shown} shown + {collapsed} collapsed + {left_out} counted, "
+        f"{size:,} bytes, peak {peak:.0f} MB"
+    )
+    assert lines == shown
+    assert shown + collapsed + left_out == total == 5000
+    assert size <= MOST_BYTES
+    assert peak < 500
+
+
+# --- what goes wrong ------------------------------------------------------------------------------
+
+Fault = Callable[[], Script]
+MESSAGES = 50
+
+
+def first_time(stage: str, reply: str, *, times: int = 1, total: int = 10**6) -> Fault:
+    """Answer so at a stage the first times a mail comes by, `total` times at most."""
+
+    def make() -> Script:
+        seen: dict[str, int] = {}
+
+        def script(_server: Server, at: str) -> str | None:
+            if at.split(maxsplit=1)[0] != stage or sum(seen.values()) >= total:
+                return None
+            seen[at] = seen.get(at, 0) + 1
+            return reply if seen[at] <= times else None
+
+        return script
+
+    return make
+
+
+def always(stage: str, reply: str) -> Fault:
+    return first_time(stage, reply, times=10**6)
+
+
+FAULTS: dict[str, Fault] = {
+    "ehlo 421": first_time("ehlo", "421 closing", times=2),
+    "ehlo dropped": first_time("ehlo", "drop", times=2),
+    "mail 451": first_time("mail", "451 busy", times=3),
+    "mail 530": first_time("mail", "530 not now", times=2),
+    "rcpt 450 (greylisted)": first_time("rcpt", "450 greylisted", times=4),
+    "rcpt 550": always("rcpt", "550 no such user"),
+    "data 452": first_time("data", "452 disk full", total=8),
+    "data 554": always("data", "554 refused for its content"),
+    "data 421": first_time("data", "421 shutting down", total=5),
+    "dropped before it was taken": first_time("data", "drop", total=8),
+    "dropped after it was taken": first_time("taken", "drop", total=8),
+    "no answer in time": first_time("data", "hang", total=2),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
+    name: str, store: Store, clock: ClockAt
+) -> None:
+    for number in range(1, MESSAGES + 1):
+        keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
+    rounds = 0
+    with running(FAULTS[name]()) as server:
+        mail = channel(server, ANNA, timeout=0.5)
+        while store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED):
+            drain(store, {MAIL: mail}, clock=clock)
+            clock.at += timedelta(hours=7)
+            rounds += 1
+            assert rounds < 500
+
+    parked = len(store.deliveries(DeliveryState.PARKED))
+    sent = len(store.deliveries(DeliveryState.SENT))
+    ids = [mail["Message-ID"] for mail in server.mails]
+    lost = MESSAGES - len(set(ids)) - parked
+    print(
+        f"smtp {name}: {MESSAGES} mails, {sent} sent, {parked} parked, {lost} lost, "
+        f"{len(ids) - len(set(ids))} twice with the same Message-ID, {rounds} rounds"
+    )
+    assert lost == 0
+    assert sent + parked == MESSAGES
+    assert len(ids) - len(set(ids)) <= (8 if "taken" in name else 0)
+
+
+def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: ClockAt) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    with running() as server:
+        port = server.port
+    mail = MailChannel({ANNA.recipient: ANNA}, smtp(port), timeout_seconds=2)
+
+    result = drain(store, {MAIL: mail}, clock=clock)
+
+    assert result.waiting == 1
+    assert "no connection to 127.0.0.1" in result.problems[0]
+
+
+def test_of_two_recipients_one_is_refused_and_the_other_gets_its_mail(
+    store: Store, clock: ClockAt
+) -> None:
+    bert = Route(MAIL, "bert@example.org")
+    keep(store, trial(1), [change()], routes=[ANNA, bert], now=clock.now())
+
+    def script(_server: Server, stage: str) -> str | None:
+        return "550 unknown" if "anna" in stage else None
+
+    with running(script) as server:
+        drain(store, {MAIL: channel(server, ANNA, bert)}, clock=clock)
+
+    assert [mail["To"] for mail in server.mails] == ["bert@example.org"]
+    assert [row.last_error for row in store.deliveries(DeliveryState.PARKED)] == ["550 unknown"]
+
+
+def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock: ClockAt) -> None:
+    for number in range(1, 101):
+        title = "\r\nBcc: x@y.example\u2028\x00" if number == 7 else "fine"
+        level = Level.CRITICAL
+        keep(store, trial(number), [change(level=level, label=title)], routes=[ANNA],
+             now=clock.now())  # fmt: skip
+
+    poison = store.deliveries()[49].dedup_key
+
+    def script(_server: Server, stage: str) -> str | None:
+        return "552 content refused" if stage.startswith("data") and poison in stage else None
+
+    with running(script) as server:
+        mail = channel(server, ANNA)
+        drain(store, {MAIL: mail}, clock=clock)
+        clock.at += timedelta(days=20)
+        drain(store, {MAIL: mail}, clock=clock)
+
+    ids = [mail["Message-ID"] for mail in server.mails]
+    print(f"poison mail: 1 among 100, {len(set(ids))} delivered, {len(ids) - len(set(ids))} twice")
+    assert len(ids) == len(set(ids)) == 99
+    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+
+
+@pytest.mark.parametrize("window", ["before claim", "after claim", "after data", "after mark"])
+def test_a_death_around_sending_loses_nothing_and_repeats_the_same_mail_at_most(
+    window: str, store: Store, clock: ClockAt
+) -> None:
+    deaths = 100
+
+    class Died(BaseException):
+        pass
+
+    class Dying(MailChannel):
+        def send(self, message: Message) -> None:
+            if window == "after claim":
+                raise Died
+            super().send(message)
+            if window == "after data":
+                raise Died
+
+        def close(self) -> None:
+            super().close()
+            if window == "after mark":
+                raise Died
+
+    ways = {ANNA.recipient: ANNA}
+    with running() as server:
+        alive = MailChannel(ways, smtp(server.port))
+        for number in range(1, deaths + 1):
+            keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
+            if window != "before claim":
+                with pytest.raises(Died):
+                    drain(store, {MAIL: Dying(ways, smtp(server.port))}, clock=clock)
+            clock.at += timedelta(minutes=16)
+            drain(store, {MAIL: alive}, clock=clock)
+
+    ids = [mail["Message-ID"] for mail in server.mails]
+    twice = len(ids) - len(set(ids))
+    print(f"death {window}: {deaths} deaths, {deaths - len(set(ids))} undelivered, {twice} twice")
+    assert len(set(ids)) == deaths
+    assert twice == (deaths if window == "after data" else 0)
+
+
+# --- TLS and the login ---------------------------------------------------------------------------
+
+
+def login(certificate: Certificate | None, security: str = "starttls") -> dict[str, object]:
+    return {
+        "security": security,
+        "username": "ctsync",
+        "password": SecretStr(PASSWORD),
+        "ca_file": certificate.file if certificate else None,
+    }
+
+
+def holds_password(heard: bytes) -> bool:
+    """Whether the password went over the wire so that anyone could read it."""
+    forms = (PASSWORD.encode(), base64.b64encode(PASSWORD.encode()),
+             base64.b64encode(f"\0ctsync\0{PASSWORD}".encode()))  # fmt: skip
+    return any(form in heard for form in forms)
+
+
+def test_starttls_with_a_trusted_certificate_logs_in_and_sends(certificate: Certificate) -> None:
+    with running(tls_context=certificate.context(), auth_required=True) as server:
+        mail = channel(server, ANNA, **login(certificate))
+        mail.send(message(demo_events()))
+        mail.close()
+
+    assert server.logins == [(b"ctsync", PASSWORD.encode())]
+    assert len(server.mails) == 1
+    in_the_clear, _, _ = bytes(server.heard).partition(b"STARTTLS")
+    assert not holds_password(in_the_clear)
+
+
+def test_tls_from_the_first_byte_works_too(certificate: Certificate) -> None:
+    with running(ssl_context=certificate.context(), auth_require_tls=False) as server:
+        mail = channel(server, ANNA, **login(certificate, "tls"))
+        mail.send(message(demo_events()))
+        mail.close()
+
+    assert len(server.mails) == 1
+
+
+def test_a_server_that_cannot_be_trusted_gets_no_mail_and_no_password(
+    certificate: Certificate, wrong_host: Certificate
+) -> None:
+    cases: dict[str, tuple[dict[str, Any], dict[str, object]]] = {
+        "self-signed": ({"tls_context": certificate.context()}, login(None)),
+        "wrong host": ({"tls_context": wrong_host.context()}, login(wrong_host)),
+        "stripped STARTTLS": ({}, login(certificate)),
+    }
+    refused = sent = 0
+    for name, (given, settings) in cases.items():
+        with running(auth_require_tls=False, **given) as server:
+            mail = channel(server, ANNA, **settings)
+            with pytest.raises(DeliveryError) as failed:
+                mail.send(message(demo_events()))
+            mail.close()
+        refused += failed.value.is_channel and not server.mails
+        sent += bool(server.logins) or holds_password(bytes(server.heard))
+        print(f"tls {name}: {failed.value}")
+        assert PASSWORD not in str(failed.value)
+    print(f"tls: {refused} of {len(cases)} refused, password sent {sent} times")
+    assert (refused, sent) == (3, 0)
+
+
+def test_a_refused_login_is_told_without_the_servers_words(certificate: Certificate) -> None:
+    with running(always("auth", "no")(), tls_context=certificate.context()) as server:
+        mail = channel(server, ANNA, **login(certificate))
+        with pytest.raises(DeliveryError, match=r"refuses the login \(535\)") as failed:
+            mail.send(message(demo_events()))
+        mail.close()
+
+    assert failed.value.is_channel
+
+
+def test_no_login_is_made_without_tls() -> None:
+    with running(auth_require_tls=False) as server:
+        mail = channel(server, ANNA, **login(None, "none"))
+        with pytest.raises(DeliveryError, match="never sent without TLS"):
+            mail.send(message(demo_events()))
+        mail.close()
+
+    assert not server.logins
+
+
+def test_a_certificate_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    settings = smtp(1, security="starttls", ca_file=tmp_path / "none.pem")
+    mail = MailChannel({}, settings)
+
+    with pytest.raises(DeliveryError, match="ca_file: No such file"):
+        mail.send(message(demo_events()))
