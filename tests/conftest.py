@@ -63,7 +63,7 @@ class PostgresServer:
 
     def new_database(self, template: str = "template1") -> str:
         name = f"ctsync_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
         return self.url(name)
 
     def new_migrated_database(self) -> str:

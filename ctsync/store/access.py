@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Integer, literal_column
-from sqlalchemy.dialects import postgresql, sqlite
 
 from ctsync.dates import Clock
 from ctsync.store.engine import reading
@@ -44,14 +43,13 @@ class Writes:
         return sum(self._insert_batch(table, batch) for batch in batches(rows))
 
     def _insert_batch(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
-        insert = postgresql.insert if self._on_postgresql else sqlite.insert
+        if self._connection.dialect.name == "postgresql":
+            from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - slow to import
+        else:
+            from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415 - the same method
         # what is returned is counted: drivers do not agree on the row count of many inserts
         added = insert(table).on_conflict_do_nothing().returning(literal_column("1", Integer))
         return len(self._connection.execute(added, list(rows)).all())
-
-    @property
-    def _on_postgresql(self) -> bool:
-        return self._connection.dialect.name == "postgresql"
 
 
 def batches(items: Sequence[T]) -> Iterator[list[T]]:

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -65,18 +66,29 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engi
     """
     file = sqlite_file(url)
     if file is None:
-        return create_engine(
-            url,
-            pool_pre_ping=True,
-            hide_parameters=True,
-            connect_args={"connect_timeout": max(2, int(patience_seconds))},
-        )
+        return _server_engine(url, patience_seconds)
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(file)),
         creator=lambda: connect_file(file, patience_seconds=patience_seconds),
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _server_engine(url: URL, patience_seconds: float) -> Engine:
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": max(2, int(patience_seconds))},
+    )
+
+    def wait_no_longer(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {int(patience_seconds * 1000)}")
+        connection.commit()
+
+    event.listen(engine, "connect", wait_no_longer)
     return engine
 
 

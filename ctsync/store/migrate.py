@@ -96,7 +96,7 @@ def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
         if not create:
             raise StoreUnavailable(f"{name} holds no data yet; run: ctsync init")
         if file is not None:
-            _mark_file(file)
+            mark_file(file)
     upgrade(engine, name)
 
 
@@ -212,14 +212,13 @@ def _is_empty(file: Path) -> bool:
             connection.close()
 
 
-def _mark_file(file: Path) -> None:
+def mark_file(file: Path) -> None:
     """Make the file if need be, private, and mark it as ours before anything is in it.
 
     Killed at any point it is still nothing, or ours and without tables.
     """
     try:
-        if not file.parent.is_dir():
-            file.parent.mkdir(mode=0o700, parents=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailable(
@@ -229,6 +228,19 @@ def _mark_file(file: Path) -> None:
         connection = sqlite3.connect(file, isolation_level=None)
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            connection.execute("PRAGMA journal_mode = WAL")
+            _set_wal(connection)
         finally:
             connection.close()
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    for attempts_left in reversed(range(10)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if not attempts_left:
+                raise
+            # this statement alone waits for nobody; a transaction waits until those who do the
+            # same at the same moment are done
+            connection.executescript("BEGIN IMMEDIATE; COMMIT")

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +24,7 @@ from ctsync.errors import (
     StoreUnavailable,
 )
 from ctsync.store.engine import name_of, parse_url
-from ctsync.store.migrate import head_revision, revision_of
+from ctsync.store.migrate import Found, head_revision, look_at_file, mark_file, revision_of
 from ctsync.store.models import APPLICATION_ID
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
@@ -301,33 +302,63 @@ def test_a_server_that_went_away_is_unavailable_and_one_that_is_back_is_used_aga
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Another program in the middle of a write."""
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    connection.execute("BEGIN IMMEDIATE")
-    yield
-    connection.close()
+    """Another program in the middle of a write that touches everything."""
+    if url.startswith("sqlite"):
+        connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
+        connection.execute("BEGIN IMMEDIATE")
+        yield
+        connection.close()
+        return
+    engine = create_engine(url)
+    with engine.connect() as server:
+        server.execute(text("LOCK TABLE trials IN EXCLUSIVE MODE"))
+        yield
+    engine.dispose()
 
 
 def test_while_another_program_writes_units_fail_in_time_and_reads_go_on(
-    migrated_sqlite_url: str,
+    migrated_url: str,
 ) -> None:
-    with opened(migrated_sqlite_url) as store:
+    with opened(migrated_url) as store:
         fill(store, 2)
-        with locked(migrated_sqlite_url):
-            with pytest.raises(StoreUnavailable, match="locked by another program"), store.unit():
-                pass
+        with locked(migrated_url):
+            with pytest.raises(StoreUnavailable, match="locked by another"), store.unit() as unit:
+                unit.mark_absent(TRIAL, LOAD)
             reads = [
                 store.heads([TRIAL]), store.versions(TRIAL), store.past(TRIAL), store.events(),
                 store.watches(), store.watched_ids(), store.runs(), store.failures(),
                 store.deliveries(), store.counts(), store.trials_known(), store.backlog(),
                 store.awaited([TRIAL]), store.newest_load(), store.last_run(),
-                store.body(store.newest_digest(TRIAL)), store.revision(),
+                store.body(store.newest_digest(TRIAL)), store.revision(), store.count_events(),
+                store.watches_of(TRIAL), store.last_finished("sync"), store.events_of_run(1),
             ]  # fmt: skip
             assert reads
-            with opened(migrated_sqlite_url) as another:
+            with opened(migrated_url) as another:
                 assert len(another.versions(TRIAL)) == 2
         with store.unit() as unit:
-            unit.begin_run("sync", FETCHED)
+            unit.mark_absent(TRIAL, LOAD)
+
+
+def test_several_that_make_the_file_at_once_make_one(tmp_path: Path) -> None:
+    failed: list[Exception] = []
+    for number in range(10):
+        file = tmp_path / str(number) / "ctsync.db"
+        together = threading.Barrier(6)
+
+        def make(file: Path = file, together: threading.Barrier = together) -> None:
+            together.wait()
+            try:
+                mark_file(file)
+            except StoreUnavailable as error:
+                failed.append(error)
+
+        makers = [threading.Thread(target=make) for _ in range(6)]
+        for maker in makers:
+            maker.start()
+        for maker in makers:
+            maker.join()
+        assert look_at_file(file) is Found.OURS
+    assert failed == []
 
 
 def test_a_reader_holds_up_no_writer_and_sees_one_moment(store: Store) -> None:
