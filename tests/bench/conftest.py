@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import orjson
@@ -11,17 +11,9 @@ import pytest
 
 from ctsync.model import Record
 from ctsync.record.canonical import canonicalize
+from tests.corpus.conftest import corpus
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Path:
-    """The folder of real records; what needs it is skipped where it is not."""
-    folder = Path(os.environ.get("CTSYNC_CORPUS") or ROOT.parent / "shared" / "corpus")
-    if not (folder / "days" / "_days.txt").is_file():
-        pytest.skip(f"no real records at {folder}: set CTSYNC_CORPUS to measure on them")
-    return folder
+__all__ = ["corpus"]
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +31,6 @@ def real_pairs(corpus: Path, day_pairs: list[tuple[Record, Record]]) -> list[tup
 def _pairs(folder: Path) -> Iterator[tuple[Record, Record]]:
     for trial in sorted(folder.glob("NCT*")):
         records = [canonicalize(orjson.loads(f.read_bytes())) for f in sorted(trial.glob("*.json"))]
-        for before, after in zip(records, records[1:], strict=False):
+        for before, after in pairwise(records):
             if before.digest != after.digest:
                 yield before, after
