@@ -12,6 +12,7 @@ import socketserver
 import ssl
 import struct
 import threading
+import time
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -21,7 +22,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-LONGEST_FAULT_SECONDS = 20.0  # then the answer is completed, so a missing guard fails and not hangs
+# then a fault ends, so that where a guard is missing the test fails and does not hang
+LONGEST_FAULT_SECONDS = 20.0
+LARGEST_FAULT_BYTES = 400 * 2**20
 MEGABYTE = 2**20
 
 
@@ -244,8 +247,11 @@ def endless(before: bytes, piece: bytes) -> Act:
 
     def act(line: Line, _request: Request) -> bool:
         line.send(before)
-        while not line.stopping.is_set():
+        last = time.monotonic() + LONGEST_FAULT_SECONDS
+        for _ in range(LARGEST_FAULT_BYTES // len(piece)):
             line.send(piece)
+            if line.stopping.is_set() or time.monotonic() > last:
+                break
         return False
 
     return act
