@@ -98,13 +98,7 @@ class MailChannel:
         """Connect, secure, log in; any failure is one of the channel."""
         settings = self._settings
         try:
-            context = ssl.create_default_context(
-                cafile=str(settings.ca_file) if settings.ca_file else None
-            )
-        except (OSError, ssl.SSLError) as error:
-            raise DeliveryError(f"smtp.ca_file: {_named(error)}", is_channel=True) from error
-        try:
-            return self._open(context)
+            return self._open()
         except smtplib.SMTPNotSupportedError as error:
             reason = "the server offers no STARTTLS, or no login; nothing is sent in the clear"
             raise DeliveryError(reason, is_channel=True) from error
@@ -123,17 +117,17 @@ class MailChannel:
                 f"no connection to {where}: {_named(error)}", is_channel=True
             ) from error
 
-    def _open(self, context: ssl.SSLContext) -> smtplib.SMTP:
+    def _open(self) -> smtplib.SMTP:
         settings = self._settings
         where = (settings.host, settings.port)
         connection = (
-            smtplib.SMTP_SSL(*where, timeout=self._timeout, context=context)
+            smtplib.SMTP_SSL(*where, timeout=self._timeout, context=self._trust())
             if settings.security == "tls"
             else smtplib.SMTP(*where, timeout=self._timeout)
         )
         try:
             if settings.security == "starttls":
-                connection.starttls(context=context)
+                connection.starttls(context=self._trust())
             connection.ehlo_or_helo_if_needed()
             if settings.username:
                 self._log_in(connection)
@@ -141,6 +135,14 @@ class MailChannel:
             connection.close()
             raise
         return connection
+
+    def _trust(self) -> ssl.SSLContext:
+        """Which certificates are trusted; smtplib's own context would trust any."""
+        file = self._settings.ca_file
+        try:
+            return ssl.create_default_context(cafile=str(file) if file else None)
+        except (OSError, ssl.SSLError) as error:
+            raise DeliveryError(f"smtp.ca_file: {_named(error)}", is_channel=True) from error
 
     def _log_in(self, connection: smtplib.SMTP) -> None:
         settings = self._settings

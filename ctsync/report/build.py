@@ -239,7 +239,7 @@ def _step(events: Sequence[StoredEvent]) -> Step:
 
 def _line(stored: StoredEvent) -> Line:
     before, after = sides(stored.event)
-    passage = compare(before, after)
+    passage = compare(before, after, values=(stored.event.before, stored.event.after))
     return Line(
         stored=stored,
         before=passage.before,

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ctsync.report.values import Piece
+from ctsync.record.wording import Edit, Segment, word_diff
+from ctsync.report.phrases import counted
+from ctsync.report.values import Mark, Piece
 from ctsync.text import shorten
 
 LONGEST = 400
+"""The most characters of a value, or of one run of changed words."""
+SHORT = 50
+"""A text of a few words reads better whole, before and after."""
+AROUND = 8
+"""So many words are kept on either side of a change."""
+_ALIKE = 0.3
+_MARKS = {Edit.DELETED: Mark.REMOVED, Edit.INSERTED: Mark.ADDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +31,40 @@ class Passage:
     is_cut: bool
 
 
-def compare(before: str, after: str) -> Passage:
-    """Set two texts against each other; what is too long is cut, and says by how much."""
+def compare(before: str, after: str, *, values: tuple[Any, Any]) -> Passage:
+    """Set a value before and after against each other, as `before` and `after` write it.
+
+    A text that changed in part is given word by word, with what stayed left out between the
+    changes. What is too long is cut, and says by how much.
+    """
     is_cut = max(len(before), len(after)) > LONGEST
-    return Passage(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)
+    whole = Passage(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)
+    if not all(isinstance(value, str) for value in values) or min(len(before), len(after)) < SHORT:
+        return whole
+    segments = word_diff(before, after)
+    kept = sum(segment.words for segment in segments if segment.edit is Edit.KEPT)
+    if kept < _ALIKE * sum(segment.words for segment in segments):
+        return whole
+    pieces = tuple(_pieces(segments))
+    has_gap = any(piece.mark is Mark.CUT for piece in pieces)
+    is_long = any(len(segment.text) > LONGEST for segment in segments)
+    return Passage(whole.before, whole.after, pieces, has_gap or is_long)
+
+
+def _pieces(segments: Sequence[Segment]) -> Iterator[Piece]:
+    for n, (edit, text) in enumerate(segments):
+        if edit is not Edit.KEPT:
+            yield Piece(_MARKS[edit], shorten(text.strip(), LONGEST))
+            continue
+        words = text.split()
+        head = words[:AROUND] if n > 0 else []
+        tail = words[-AROUND:] if n < len(segments) - 1 else []
+        gap = len(words) - len(head) - len(tail)
+        if gap <= AROUND:
+            yield Piece(Mark.KEPT, " ".join(words))
+            continue
+        if head:
+            yield Piece(Mark.KEPT, " ".join(head))
+        yield Piece(Mark.CUT, f"{counted(gap, 'word')} as before")
+        if tail:
+            yield Piece(Mark.KEPT, " ".join(tail))

@@ -73,6 +73,7 @@ class Server:
     async def _answer(self, server: SMTP, stage: str) -> str | None:
         answer = self.answer(stage)
         if answer == "drop":
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             raise ConnectionResetError
         if answer == "hang":

@@ -39,7 +39,7 @@ def smtp(port: int, **given: object) -> SmtpSettings:
     return SmtpSettings.model_validate(known | given)
 
 
-def channel(server: Server, *routes: Route, timeout: float = 5, **given: object) -> MailChannel:
+def channel(server: Server, *routes: Route, timeout: float = 5, **given: Any) -> MailChannel:
     ways = {route.recipient: route for route in routes}
     return MailChannel(ways, smtp(server.port, **given), timeout_seconds=timeout)
 
@@ -316,7 +316,7 @@ def test_a_death_around_sending_loses_nothing_and_repeats_the_same_mail_at_most(
 # --- TLS and the login ---------------------------------------------------------------------------
 
 
-def login(certificate: Certificate | None, security: str = "starttls") -> dict[str, object]:
+def login(certificate: Certificate | None, security: str = "starttls") -> dict[str, Any]:
     return {
         "security": security,
         "username": "ctsync",
@@ -356,7 +356,7 @@ def test_tls_from_the_first_byte_works_too(certificate: Certificate) -> None:
 def test_a_server_that_cannot_be_trusted_gets_no_mail_and_no_password(
     certificate: Certificate, wrong_host: Certificate
 ) -> None:
-    cases: dict[str, tuple[dict[str, Any], dict[str, object]]] = {
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         "self-signed": ({"tls_context": certificate.context()}, login(None)),
         "wrong host": ({"tls_context": wrong_host.context()}, login(wrong_host)),
         "stripped STARTTLS": ({}, login(certificate)),
@@ -397,8 +397,7 @@ def test_no_login_is_made_without_tls() -> None:
 
 
 def test_a_certificate_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    settings = smtp(1, security="starttls", ca_file=tmp_path / "none.pem")
-    mail = MailChannel({}, settings)
-
-    with pytest.raises(DeliveryError, match="ca_file: No such file"):
-        mail.send(message(demo_events()))
+    with running() as server:
+        mail = channel(server, ANNA, security="starttls", ca_file=tmp_path / "none.pem")
+        with pytest.raises(DeliveryError, match=r"ca_file: No such file"):
+            mail.send(message(demo_events()))

@@ -68,18 +68,18 @@ def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(MAIL, "anna@example.org", welcomes=True)
-    watch(store, "melanoma", [trial(n) for n in range(1, 301)], since=clock.now())
-    for number in range(1, 301):
+    watch(store, "melanoma", [trial(n) for n in range(1, 201)], since=clock.now())
+    for number in range(1, 201):
         keep(store, trial(number), [first_seen()], routes=[TO_LOG, route], now=clock.now())
     mail, log = Recording.to(route), Recording.to(TO_LOG)
 
     drain(store, {MAIL: mail, LOG: log}, clock=clock)
 
     assert [message.is_welcome for message in mail.sent] == [True]
-    assert mail.sent[0].report(limit=50).welcomed == 300
+    assert mail.sent[0].report(limit=50).welcomed == 200
     assert len(mail.sent[0].report(limit=50).welcomes) == 50
-    assert sum(log.told().values()) == 300
-    print(f"first sync: 300 baselines, {len(mail.sent)} mail, {sum(log.told().values())} log lines")
+    assert sum(log.told().values()) == 200
+    print(f"first sync: 200 baselines, {len(mail.sent)} mail, {sum(log.told().values())} log lines")
 
 
 def test_a_welcome_comes_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
@@ -175,9 +175,9 @@ def test_no_message_is_tried_for_ever(store: Store, clock: ClockAt) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())
 
-    for _ in range(2000):
+    for _ in range(100):
         drain(store, {MAIL: mail}, clock=clock)
-        clock.at += timedelta(hours=1)
+        clock.at += timedelta(hours=7)
 
     assert len(mail.tried) == MOST_ATTEMPTS
     assert len(store.deliveries(DeliveryState.PARKED)) == 1
@@ -223,19 +223,18 @@ def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, cloc
         Route(MAIL, f"{cadence}@{zone.lower().replace('/', '.')}.example", cadence=cadence,
               at="02:30", timezone=zone, minimum_level=Level.ROUTINE)
         for cadence in Cadence
-        for zone in ("UTC", "Europe/Berlin", "America/New_York")
+        for zone in ("Europe/Berlin", "America/New_York")
     ]  # fmt: skip
     mail = Recording.to(*routes)
     happened = 0
-    for week in range(52):
-        for day in range(7):
-            events = [change(f"{n}") for n in range((week * 7 + day) % 3)]
-            keep(store, trial(1 + day), [*events, change("adm", Level.ADMINISTRATIVE)],
+    for day in range(52 * 7):
+        if clock.at.weekday() < 3:
+            events = [change(f"{n}") for n in range(day % 4)]
+            keep(store, trial(1 + day % 7), [*events, change("adm", Level.ADMINISTRATIVE)],
                  routes=routes, now=clock.now())  # fmt: skip
             happened += len(events)
-            for _ in range(2):
-                drain(store, {MAIL: mail}, clock=clock)
-                clock.at += timedelta(hours=12)
+        drain(store, {MAIL: mail}, clock=clock)
+        clock.at += timedelta(days=1)
     clock.at += timedelta(days=8)
     drain(store, {MAIL: mail}, clock=clock)
 
@@ -247,4 +246,4 @@ def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, cloc
     assert set(told.values()) == {1}
     assert all(s.event.kind is Kind.STATUS for m in mail.sent for s in m.events)
     per_week = Counter(m.route.cadence for m in mail.sent)
-    assert per_week[Cadence.WEEKLY] <= 3 * 53
+    assert per_week[Cadence.WEEKLY] <= 2 * 53

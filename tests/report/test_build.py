@@ -217,3 +217,35 @@ def test_the_report_id_changes_with_its_content() -> None:
 
     assert one.report_id != other.report_id
     assert replace(one) == report(demo_events()[:2])
+
+
+LONG = " ".join(f"word{n}" for n in range(100))
+
+
+def test_a_text_that_changed_in_part_is_shown_word_by_word_with_the_rest_counted() -> None:
+    after = LONG.replace("word50 ", "changed ")
+    line = report([stored(outcome(LONG, after))]).trials[0].lines[0]
+
+    assert [(piece.mark.value, piece.text) for piece in line.pieces] == [
+        ("cut", "42 words as before"),
+        ("kept", " ".join(f"word{n}" for n in range(42, 50))),
+        ("removed", "word50"),
+        ("added", "changed"),
+        ("kept", " ".join(f"word{n}" for n in range(51, 59))),
+        ("cut", "41 words as before"),
+    ]
+    assert line.is_cut
+
+
+def test_a_text_that_is_another_altogether_is_shown_whole() -> None:
+    line = report([stored(outcome(LONG, LONG.upper()))]).trials[0].lines[0]
+
+    assert not line.pieces
+
+
+def test_one_letter_that_changes_a_measure_is_seen() -> None:
+    before = "Objective response by RECIST 1.1, read centrally at week 24 by two readers"
+    line = report([stored(outcome(before, before.replace("RECIST", "iRECIST")))]).trials[0].lines[0]
+
+    changed = [piece for piece in line.pieces if piece.mark.value in ("removed", "added")]
+    assert [piece.text for piece in changed] == ["RECIST", "iRECIST"]
