@@ -622,6 +622,7 @@ def test_a_bomb_is_refused_before_it_unfolds(server: FaultServer) -> None:
         capture_output=True,
         text=True,
         check=True,
+        timeout=120,  # unguarded it would chew on zeros for hours
     )
     *lines, growth = run.stdout.splitlines()
     errors = dict(zip(bombs, (line.split()[0] for line in lines), strict=True))
