@@ -71,16 +71,19 @@ class PostgresServer:
         if self._template is None:
             url = self.new_database()
             open_store(url, clock=StillClock()).close()
-            self._template = url.split("?")[0].rsplit("/", 1)[1]
+            self._template = self.name_of(url)
         return self.new_database(self._template)
+
+    @staticmethod
+    def name_of(url: str) -> str:
+        return url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
 
     def url(self, name: str) -> str:
         uri: str = self._server.get_uri(database=name)
         return uri.replace("postgresql://", "postgresql+psycopg://", 1)
 
     def drop(self, url: str) -> None:
-        name = url.split("?", maxsplit=1)[0].rsplit("/", 1)[1]
-        self.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self.execute(f"DROP DATABASE IF EXISTS {self.name_of(url)} WITH (FORCE)")
 
     def stop(self) -> None:
         self._server.cleanup()

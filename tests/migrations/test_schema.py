@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import sqlite3
 import subprocess
 import sys
@@ -127,29 +128,23 @@ def test_a_migration_that_fails_at_any_statement_leaves_nothing_and_runs_again(
     assert stuck == 0
 
 
-CREATE = """
-import sys
-from ctsync.dates import SystemClock
-from ctsync.store.store import open_store
-print("ready", flush=True)
-open_store(sys.argv[1], clock=SystemClock()).close()
-"""
+# a fork has its imports done; it ends without running what this process would at its end
+FORK = multiprocessing.get_context("fork")
+
+
+def create(url: str) -> None:
+    open_store(url, clock=StillClock()).close()
 
 
 def test_a_migration_killed_at_any_moment_leaves_a_database_that_opens(tmp_path: Path) -> None:
-    kills, unfinished = 8, 0
+    kills, unfinished = 20, 0
     for number in range(kills):
         url = f"sqlite:///{tmp_path / f'{number}.db'}"
-        child = subprocess.Popen(
-            [sys.executable, "-c", CREATE, url], cwd=ROOT, stdout=subprocess.PIPE
-        )
-        assert child.stdout is not None
-        child.stdout.readline()
-        try:
-            child.wait(timeout=0.03 * number)
-        except subprocess.TimeoutExpired:
-            child.kill()
-        child.communicate()
+        child = FORK.Process(target=create, args=(url,))
+        child.start()
+        child.join(timeout=0.01 * number)
+        child.kill()
+        child.join()
         unfinished += revision_of(url) is None
         with open_store(url, clock=StillClock()) as store:
             assert store.revision() == head_revision()
@@ -158,13 +153,12 @@ def test_a_migration_killed_at_any_moment_leaves_a_database_that_opens(tmp_path:
 
 
 def test_several_that_start_at_once_create_one_database(database_url: str) -> None:
-    starters = [
-        subprocess.Popen(
-            [sys.executable, "-c", CREATE, database_url], cwd=ROOT, stdout=subprocess.DEVNULL
-        )
-        for _ in range(3)
-    ]
-    assert [starter.wait() for starter in starters] == [0, 0, 0]
+    starters = [FORK.Process(target=create, args=(database_url,)) for _ in range(4)]
+    for starter in starters:
+        starter.start()
+    for starter in starters:
+        starter.join()
+    assert [starter.exitcode for starter in starters] == [0, 0, 0, 0]
     assert revision_of(database_url) == head_revision()
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-import sqlite3
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +15,63 @@ from ctsync.errors import CtsyncError, ForeignDatabase, StoreUnavailable
 from ctsync.model import State
 from ctsync.store.check import Problem, check
 from ctsync.store.store import Store, open_store
-from tests.conftest import StillClock
+from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import OTHER, TRIAL, add, fill, record
 
 
-def filled(url: str) -> str:
+def fill_database(url: str) -> None:
     with open_store(url, clock=StillClock()) as store:
         *_, last = fill(store, 20)
         fill(store, 2, OTHER)
         with store.unit() as unit:
             gone = add(unit, 20, last, record=None, state=State.GONE)
             add(unit, 21, gone)
+
+
+@pytest.fixture(scope="module")
+def filled_file(migrated_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("filled") / "ctsync.db"
+    shutil.copy(migrated_file, file)
+    fill_database(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def filled_sqlite_url(filled_file: Path, tmp_path: Path) -> str:
+    shutil.copy(filled_file, tmp_path / "ctsync.db")
+    return f"sqlite:///{tmp_path / 'ctsync.db'}"
+
+
+@pytest.fixture(scope="module")
+def filled_template(postgres: PostgresServer) -> str:
+    url = postgres.new_migrated_database()
+    fill_database(url)
+    return postgres.name_of(url)
+
+
+@pytest.fixture
+def filled_postgres_url(postgres: PostgresServer, filled_template: str) -> Iterator[str]:
+    url = postgres.new_database(filled_template)
+    yield url
+    postgres.drop(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def filled_url(request: pytest.FixtureRequest) -> str:
+    """Twenty-two versions of a trial, gone once, and two of another; once of each kind."""
+    url: str = request.getfixturevalue(f"filled_{request.param}_url")
     return url
 
 
-def test_a_sound_database_has_no_problems(migrated_url: str) -> None:
-    assert check(filled(migrated_url)) == []
+def damage_database(url: str, statement: str, **values: object) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement), values)
+    engine.dispose()
+
+
+def test_a_sound_database_has_no_problems(filled_url: str) -> None:
+    assert check(filled_url) == []
 
 
 def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
@@ -54,41 +96,26 @@ def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
         ("UPDATE snapshots SET digest = NULL, state = 'gone' WHERE id = 24", "unused body", "1:"),
     ],
 )
-def test_damage_is_found_and_named(migrated_url: str, damage: str, kind: str, where: str) -> None:
-    filled(migrated_url)
-    engine = create_engine(migrated_url)
-    with engine.begin() as connection:
-        parameters = {"trial": TRIAL} if ":trial" in damage else {}
-        connection.execute(text(damage), parameters)
-    engine.dispose()
-    problems = check(migrated_url)
+def test_damage_is_found_and_named(filled_url: str, damage: str, kind: str, where: str) -> None:
+    damage_database(filled_url, damage, **({"trial": TRIAL} if ":trial" in damage else {}))
+    problems = check(filled_url)
     assert problems
     assert any(p.kind.startswith(kind) and where in p.where for p in problems), problems
 
 
-def test_a_damaged_body_is_found_with_those_that_lean_on_it(migrated_url: str) -> None:
-    filled(migrated_url)
-    engine = create_engine(migrated_url)
-    with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE bodies SET data = :data WHERE digest = :digest"),
-            {"data": b"damaged", "digest": record(10).digest},
-        )
-    engine.dispose()
-    corrupt = {p.where for p in check(migrated_url) if p.kind == "corrupt body"}
+def test_a_damaged_body_is_found_with_those_that_lean_on_it(filled_url: str) -> None:
+    change = "UPDATE bodies SET data = :data WHERE digest = :digest"
+    damage_database(filled_url, change, data=b"damaged", digest=record(10).digest)
+    corrupt = {p.where for p in check(filled_url) if p.kind == "corrupt body"}
     # the next keyframe stands on its own
     assert corrupt == {record(number).digest for number in range(10, 16)}
 
 
-def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(
-    migrated_sqlite_url: str,
-) -> None:
-    filled(migrated_sqlite_url)
-    connection = sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///"))
-    connection.execute("DELETE FROM bodies WHERE digest = ?", (record(19).digest,))
-    connection.commit()
-    connection.close()
-    assert "broken reference" in {problem.kind for problem in check(migrated_sqlite_url)}
+def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(filled_sqlite_url: str) -> None:
+    damage_database(
+        filled_sqlite_url, "DELETE FROM bodies WHERE digest = :digest", digest=record(19).digest
+    )
+    assert "broken reference" in {problem.kind for problem in check(filled_sqlite_url)}
 
 
 def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
@@ -100,12 +127,11 @@ def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
 
 
 def test_a_flipped_byte_is_found_or_every_version_still_reads_right(
-    migrated_sqlite_url: str,
+    filled_sqlite_url: str,
 ) -> None:
-    filled(migrated_sqlite_url)
-    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+    with open_store(filled_sqlite_url, clock=StillClock()) as store:
         right = [(version, store.body(version.digest)) for version in with_record(store)]
-    file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    file = Path(filled_sqlite_url.removeprefix("sqlite:///"))
     sound = file.read_bytes()
     rng = random.Random(7)
     flips, found, wrong = 30, 0, 0
@@ -114,13 +140,13 @@ def test_a_flipped_byte_is_found_or_every_version_still_reads_right(
         damaged[rng.randrange(len(damaged))] ^= 0xFF
         file.write_bytes(damaged)
         try:
-            problems = check(migrated_sqlite_url)
+            problems = check(filled_sqlite_url)
         except CtsyncError as error:
             problems = [Problem("refused", str(file), str(error))]
         if problems:
             found += 1
             continue
-        with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+        with open_store(filled_sqlite_url, clock=StillClock()) as store:
             read = [(version, store.body(version.digest)) for version in with_record(store)]
         wrong += read != right
     print(f"flips: {flips} bytes, {found} found, {flips - found} harmless, {wrong} wrong answers")

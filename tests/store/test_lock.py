@@ -2,59 +2,60 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import textwrap
+import time
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
 
+from ctsync.dates import SystemClock
 from ctsync.errors import LockHeld, StoreUnavailable
 from ctsync.store.lock import writer_lock
 from tests.conftest import StillClock
 
-ROOT = Path(__file__).parents[2]
+Holding = tuple[ForkProcess, Connection]
 
-HOLD = """
-    import sys
-    from ctsync.dates import SystemClock
-    from ctsync.store.lock import writer_lock
-    with writer_lock(sys.argv[1], clock=SystemClock(), holder="ctsync daemon"):
-        print("held", flush=True)
-        sys.stdin.readline()
-"""
+# a fork has its imports done; it ends without running what this process would at its end
+FORK = multiprocessing.get_context("fork")
 
 
-def hold(url: str) -> subprocess.Popen[str]:
+def hold(url: str) -> Holding:
     """Another process that holds the lock until told otherwise."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(HOLD), url],
-        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert child.stdout is not None
-    assert child.stdout.readline() == "held\n"
-    return child
+    mine, its = FORK.Pipe()
+    child = FORK.Process(target=_hold, args=(url, its))
+    child.start()
+    assert mine.recv() == "held"
+    return child, mine
 
 
-def free(child: subprocess.Popen[str]) -> None:
-    child.communicate("\n")
-    assert child.returncode == 0
+def _hold(url: str, parent: Connection) -> None:
+    with writer_lock(url, clock=SystemClock(), holder="ctsync daemon"):
+        parent.send("held")
+        parent.recv()
+
+
+def free(holding: Holding) -> None:
+    child, line = holding
+    line.send("let go")
+    child.join()
+    assert child.exitcode == 0
 
 
 def test_the_loser_is_told_who_holds_the_lock_and_since_when(
     migrated_url: str, clock: StillClock
 ) -> None:
-    child = hold(migrated_url)
+    holding = hold(migrated_url)
     try:
         with pytest.raises(LockHeld) as caught, writer_lock(migrated_url, clock=clock, holder="x"):
             pass
     finally:
-        free(child)
+        free(holding)
     said = str(caught.value)
     assert "ctsync daemon" in said
-    assert str(child.pid) in said
+    assert str(holding[0].pid) in said
     assert os.uname().nodename[:10] in said
     assert " since 20" in said
     assert "\n" not in said
@@ -85,12 +86,12 @@ def test_one_who_waits_gives_up_in_time(migrated_url: str, clock: StillClock) ->
 
 
 def test_one_who_waits_gets_the_lock_when_it_is_free(migrated_url: str) -> None:
-    child = hold(migrated_url)
+    holding = hold(migrated_url)
 
     class FreeingClock(StillClock):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
-            free(child)
+            free(holding)
 
     with writer_lock(migrated_url, clock=FreeingClock(), holder="x", wait_seconds=5):
         pass
@@ -119,11 +120,11 @@ def test_locks_of_two_databases_do_not_meet(
 def test_the_lock_is_free_at_once_when_its_holder_is_killed(
     migrated_url: str, clock: StillClock
 ) -> None:
-    kills = 4
+    kills = 20
     for _ in range(kills):
-        child = hold(migrated_url)
-        child.send_signal(signal.SIGKILL)
-        child.communicate()
+        child, _ = hold(migrated_url)
+        child.kill()
+        child.join()
         # a server learns of it a moment later, by the closed connection
         with writer_lock(migrated_url, clock=_PatientClock(), holder="x", wait_seconds=5):
             pass
@@ -132,8 +133,6 @@ def test_the_lock_is_free_at_once_when_its_holder_is_killed(
 
 class _PatientClock(StillClock):
     def sleep(self, seconds: float) -> None:
-        import time
-
         time.sleep(seconds)
         super().sleep(seconds)
 
