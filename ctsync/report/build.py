@@ -8,7 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from ctsync.model import STUDY_PAGE, KeyFields, Kind, Level, NctId, StoredEvent, compare_url
+from ctsync.model import (
+    STUDY_PAGE,
+    KeyFields,
+    Kind,
+    Level,
+    NctId,
+    StoredEvent,
+    Version,
+    compare_url,
+)
 from ctsync.report import headline as words
 from ctsync.report.passages import compare
 from ctsync.report.phrases import (
@@ -220,21 +229,49 @@ def _steps(events: Sequence[StoredEvent]) -> Iterator[Step]:
 def _step(events: Sequence[StoredEvent]) -> Step:
     first = events[0]
     told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
-    older, newer = first.from_registry_version, first.to_registry_version
-    known = older is not None and newer is not None
-    between = f"{first.from_version} {first.to_version}" if first.from_version else ""
+    newer = first.to_registry_version
     return Step(
-        number=f"{first.to_version}" + (f" (registry v{newer})" if newer is not None else ""),
+        number=_number(first.to_version, newer),
         from_version=first.from_version,
         to_version=first.to_version,
         posted=first.posted,
         observed=first.observed,
         fetched=first.fetched,
-        compare_url=compare_url(first.nct_id, older or 0, newer or 0) if known else None,
+        compare_url=_compare(first.nct_id, first.from_registry_version, newer),
         lines=tuple(_line(stored) for stored in told),
         administrative=len(events) - len(told),
-        command=f"ctsync diff {first.nct_id} {between}".rstrip(),
+        command=_diff_command(first.nct_id, first.from_version, first.to_version),
     )
+
+
+def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> Step:
+    """A version as a step that shows these events, whatever their level; there may be none."""
+    older = events[0].from_registry_version if events else None
+    return Step(
+        number=_number(version.version, version.registry_version),
+        from_version=before,
+        to_version=version.version,
+        posted=version.posted,
+        observed=version.observed,
+        fetched=version.fetched,
+        compare_url=_compare(version.nct_id, older, version.registry_version),
+        lines=tuple(_line(stored) for stored in sorted(events, key=_line_order)),
+        administrative=0,
+        command=_diff_command(version.nct_id, before, version.version),
+    )
+
+
+def _number(version: int, registry_version: int | None) -> str:
+    known = "" if registry_version is None else f" (registry v{registry_version})"
+    return f"{version}{known}"
+
+
+def _compare(nct_id: NctId, older: int | None, newer: int | None) -> str | None:
+    return None if older is None or newer is None else compare_url(nct_id, older, newer)
+
+
+def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
+    return f"ctsync diff {nct_id} {before} {after}" if before else f"ctsync show {nct_id}"
 
 
 def _line(stored: StoredEvent) -> Line:

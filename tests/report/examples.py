@@ -19,6 +19,7 @@ from ctsync.model import (
     Version,
 )
 from ctsync.report.build import Scope, build
+from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Window
 
@@ -176,3 +177,29 @@ def history() -> list[Version]:
 def timeline(until: date = date(2016, 1, 1)) -> Timeline:
     versions = history()
     return trace(versions, [date.fromisoformat(v.posted or "") for v in versions], until=until)
+
+
+def story() -> Story:
+    """NCT01352702 with the events that led from version to version."""
+    steps = {
+        2: [primary_completion("2012-02", "2013-02", 366, 366), contact()],
+        3: [status("RECRUITING", "SUSPENDED"), primary_completion("2013-02", "2014-04", 424, 790)],
+        4: [status("SUSPENDED", "RECRUITING")],
+        5: [
+            status("RECRUITING", "TERMINATED"),
+            enrollment(70, 46, -34.3),
+            primary_completion("2014-04", "2014-05", 30, 820),
+            outcome(
+                "Response by RECIST 1.1 in every lesion, read centrally at week 24 by two readers",
+                "Response by iRECIST 1.1 in every lesion, read centrally at week 36 by two readers",
+            ),
+            *(contact(n) for n in range(4)),
+        ],
+    }
+    events = [
+        stored(one, from_version=n - 1, to_version=n, from_registry_version=n - 2,
+               to_registry_version=n - 1, posted=history()[n - 1].posted, observed=None)
+        for n, told in steps.items()
+        for one in told
+    ]  # fmt: skip
+    return Story(history(), events, timeline())

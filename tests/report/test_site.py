@@ -1,0 +1,86 @@
+"""A trial's page, and a site of plain files."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+
+from ctsync.report.page import Story, render_page
+from ctsync.report.site import build_site
+from ctsync.report.timeline import trace
+from tests.report.examples import SLOW, WINDOW, report, story, timeline, version
+from tests.report.test_formats import tags_of
+from tests.security.attacks import ATTACKS
+
+PAGE = render_page(story(), WINDOW)
+
+
+def words_of(page: str) -> str:
+    words = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    return re.sub(r" ([;,])", r"\1", words)
+
+
+def test_a_page_sets_each_version_beside_the_one_before() -> None:
+    words = words_of(PAGE)
+
+    assert "Field version 4 version 5 " in words
+    assert "RECRUITING TERMINATED" in words
+    assert "70 (estimated) 46 (actual); -24, -34.3 %, -34.3 % since registration" in words
+    assert "Response by <del>RECIST</del> 1.1 in" in PAGE
+    assert "Response by <ins>iRECIST</ins> 1.1 in" in PAGE
+
+
+def test_a_page_tells_every_version_newest_first_and_every_event() -> None:
+    numbers = re.findall(r'<section id="v(\d+)">', PAGE)
+
+    assert numbers == ["5", "4", "3", "2", "1"]
+    assert PAGE.count("R-ADM-01") == 5
+    assert "4 administrative changes" in PAGE
+    assert "the first version that is stored" in PAGE
+
+
+def test_a_page_draws_the_course_of_the_trial_for_desk_and_phone() -> None:
+    assert PAGE.count("<svg") == 2
+    assert "2013-02 (estimated), said from 2012-03-01, +366 d ±28 d" in PAGE
+
+
+def test_no_remote_text_becomes_markup_on_a_page() -> None:
+    known = tags_of(PAGE).seen
+    foreign = set()
+    for text in ATTACKS:
+        versions = [version(1, "2011-05-01", status=text), version(2, text[:10], status="A")]
+        days = [date(2011, 5, 1), date(2012, 5, 1)]
+        drawn = replace(trace(versions, days, until=date(2013, 1, 1)), title=text)
+        told = Story(versions, [replace(e, brief_title=text) for e in story().events], drawn)
+        foreign |= tags_of(render_page(told, WINDOW)).seen - known
+    print(f"page: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
+    assert not foreign
+
+
+def test_a_site_is_an_index_a_page_a_trial_the_reports_and_a_feed() -> None:
+    older = replace(report(), report_id="0123456789ab")
+    files = build_site([story()], [report(timelines={SLOW: timeline()}), older])
+
+    assert sorted(files) == [
+        "feed.atom",
+        "index.html",
+        "latest.html",
+        "reports/2019-07-17-0123456789ab.html",
+        f"trials/{SLOW}.html",
+    ]
+    assert f'href="trials/{SLOW}.html"' in files["index.html"]
+    assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
+
+
+def test_every_link_of_a_site_leads_to_a_file_of_it_or_to_the_registry() -> None:
+    files = build_site([story()], [report()])
+    broken = [
+        (name, link)
+        for name, text in files.items()
+        if name.endswith(".html")
+        for link in tags_of(text).links
+        if not link.startswith(("https://clinicaltrials.gov/study/", "#"))
+        and link.removeprefix("../") not in files
+    ]
+    assert not broken
