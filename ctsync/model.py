@@ -265,7 +265,8 @@ class Event:
     and `after` are JSON values; for a list they are the items removed and added. `days` is
     signed, later is positive; `percent` likewise. The `_since_first` figures compare with the
     first version known. `inputs` are the facts the rule table looked at, so that a level can
-    be found again under other thresholds without the records.
+    be found again under other thresholds without the records. `covers` are the paths of the
+    field changes it tells of; it is not stored, and does not count when events are compared.
     """
 
     kind: Kind
@@ -284,6 +285,7 @@ class Event:
     percent: float | None = None
     percent_since_first: float | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
+    covers: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
 # --- what is stored ----------------------------------------------------------------------------

