@@ -1,6 +1,6 @@
 """The documents say what the program does, because these tests compare them.
 
-`python tests/test_docs.py` writes the help of `ctsync` into the README anew.
+`python -m tests.test_docs` writes what they show of the program into the README anew.
 """
 
 import os
@@ -22,6 +22,7 @@ from ctsync.cli import main
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 HELP_BLOCK = re.compile(r"(<!-- ctsync --help -->\n```text\n)(.*?)(```\n)", re.DOTALL)
+REPORT_BLOCK = re.compile(r"(<!-- demo -->\n```text\n)(.*?)(```\n)", re.DOTALL)
 WIDTH = 98
 
 
@@ -45,6 +46,22 @@ def real_help() -> str:
     return helped.output
 
 
+def demo_report() -> str:
+    """The report of `ctsync demo`, from its table to its details: the part no clock is in."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "ctsync", "demo"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    report = re.search(r"^LEVEL .*?\n(?=\nRun )", shown.stdout, re.DOTALL | re.MULTILINE)
+    assert report, shown.stdout
+    return report[0]
+
+
 def readme() -> str:
     return README.read_text(encoding="utf-8")
 
@@ -52,7 +69,13 @@ def readme() -> str:
 def test_the_help_in_the_readme_is_the_real_one():
     block = HELP_BLOCK.search(readme())
     assert block
-    assert block[2] == real_help(), "run `python tests/test_docs.py`"
+    assert block[2] == real_help(), "run `python -m tests.test_docs`"
+
+
+def test_the_report_in_the_readme_is_the_one_the_demo_gives():
+    block = REPORT_BLOCK.search(readme())
+    assert block
+    assert block[2] == demo_report(), "run `python -m tests.test_docs`"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -195,5 +218,12 @@ def test_the_crontab_holds_nothing_but_lines_cron_takes():
             assert fields[5] == "ctsync"
 
 
+def refresh_readme() -> None:
+    """Write what the program says today into the README."""
+    text = HELP_BLOCK.sub(lambda block: block[1] + real_help() + block[3], readme())
+    text = REPORT_BLOCK.sub(lambda block: block[1] + demo_report() + block[3], text)
+    README.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    README.write_text(HELP_BLOCK.sub(lambda block: block[1] + real_help() + block[3], readme()))
+    refresh_readme()
