@@ -34,7 +34,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0001"
+HEAD_REVISION = "0002"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -96,6 +96,11 @@ class RunRow(Base):
     gone: Mapped[int] = mapped_column(Integer, server_default="0")
     failed: Mapped[int] = mapped_column(Integer, server_default="0", comment="not checked")
     delivered: Mapped[int] = mapped_column(Integer, server_default="0")
+    notices: Mapped[Any] = mapped_column(
+        JsonText,
+        nullable=True,
+        comment="JSON: what it has to tell as a whole; NULL: not looked for yet",
+    )
 
 
 class TrialRow(Base):

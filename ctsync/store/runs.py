@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,10 @@ LONGEST_RETRY = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as the ledger has it; `finished` is None for one under way or cut off."""
+    """One run as the ledger has it; `finished` is None for one under way or cut off.
+
+    `notices` are what it has to tell as a whole, None where that was not looked for yet.
+    """
 
     id: int
     kind: str
@@ -41,6 +44,7 @@ class Run:
     gone: int
     failed: int
     delivered: int
+    notices: Sequence[Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,33 @@ class RunReads(Reads):
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else _run(row)
+
+    def runs_with_notices(
+        self, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[Run]:
+        """The runs begun in a window that have something to tell as a whole, oldest first."""
+        told = select(RunRow.__table__).where(RunRow.notices.is_not(None), RunRow.notices != [])
+        if since is not None:
+            told = told.where(RunRow.started >= since)
+        if until is not None:
+            told = told.where(RunRow.started < until)
+        with self._reading() as connection:
+            return [_run(row) for row in connection.execute(told.order_by(RunRow.id))]
+
+    def unsettled_runs(self, kind: str) -> list[int]:
+        """The newest runs of a kind whose notices were not looked for yet, oldest first.
+
+        A run that ended before that, however it ended, is among them until a later one has
+        looked for both.
+        """
+        settled = select(func.coalesce(func.max(RunRow.id), 0)).where(
+            RunRow.kind == kind, RunRow.notices.is_not(None)
+        )
+        statement = select(RunRow.id).where(
+            RunRow.kind == kind, RunRow.id > settled.scalar_subquery()
+        )
+        with self._reading() as connection:
+            return list(connection.scalars(statement.order_by(RunRow.id)))
 
     def last_finished(self, kind: str) -> datetime | None:
         """When the newest run of a kind that came to an end did so."""
@@ -145,6 +176,14 @@ class RunWrites(Writes):
         values = {"finished": finished, "outcome": outcome, "load_after": load_after}
         self._connection.execute(
             update(RunRow).where(RunRow.id == run_id).values(error=error, **values, **counts)
+        )
+
+    def set_notices(self, run_id: int, notices: Sequence[Mapping[str, Any]]) -> None:
+        """Note what a run has to tell as a whole; an empty sequence says that it has nothing."""
+        self._connection.execute(
+            update(RunRow)
+            .where(RunRow.id == run_id)
+            .values(notices=[dict(notice) for notice in notices])
         )
 
     def record_failure(

@@ -174,3 +174,31 @@ def test_a_database_older_than_the_first_schema_is_not_ours_to_guess(sqlite_url:
         with pytest.raises(RuntimeError, match="nothing before the first schema"):
             command.downgrade(config, "base")
     engine.dispose()
+
+
+def test_a_database_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
+    database_url: str,
+) -> None:
+    engine = make_engine(parse_url(database_url))
+    with open_store(database_url, clock=StillClock()) as store:
+        fill(store, 2)
+        with store.unit() as unit:
+            unit.begin_run("sync", StillClock().now())
+        counts = store.counts()
+    downgrade(engine, "0001")
+    assert revision_of(database_url) == "0001"
+    with open_store(database_url, clock=StillClock()) as store:
+        assert (store.revision(), store.counts()) == (head_revision(), counts)
+        assert [run.notices for run in store.runs()] == [[]]
+        assert store.unsettled_runs("sync") == []
+    engine.dispose()
+
+
+def downgrade(engine: Engine, revision: str) -> None:
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()))
+    with engine.connect() as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
