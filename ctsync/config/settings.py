@@ -128,6 +128,7 @@ class RecipientSettings(_Section):
     timezone: Zone = "UTC"
     minimum_level: Level = Level.ROUTINE
     layout: Literal["digest", "per-trial"] = "digest"
+    heartbeat: bool = False
 
 
 class ChannelSettings(_Section):

@@ -38,17 +38,27 @@ def channels_from(settings: Settings) -> dict[str, Channel]:
 
 
 def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Channel:
+    # imported where needed: a run does not wait for the libraries of channels it does not have
     if name == LOG:
         return LogChannel(routes, settings.log)
     if name == MAIL:
-        return _mail(routes, settings)
-    raise ConfigError([f"{name} is not a channel of this ctsync"])
+        from ctsync.deliver.email import MailChannel  # noqa: PLC0415
 
+        if settings.smtp is None:
+            raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
+        return MailChannel(routes, settings.smtp)
+    sort, _, own_name = name.partition(":")
+    own = next(channel for channel in settings.channels if channel.name == own_name)
+    match sort:
+        case "webhook":
+            from ctsync.deliver.webhook import WebhookChannel  # noqa: PLC0415
 
-def _mail(routes: Mapping[str, Route], settings: Settings) -> Channel:
-    # imported where needed: a run without mail does not wait for its libraries
-    from ctsync.deliver.email import MailChannel  # noqa: PLC0415
+            return WebhookChannel(routes, own)
+        case "file":
+            from ctsync.deliver.file import FileChannel  # noqa: PLC0415
 
-    if settings.smtp is None:
-        raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
-    return MailChannel(routes, settings.smtp)
+            return FileChannel(routes, own)
+        case _:
+            from ctsync.deliver.notify import NotifyChannel  # noqa: PLC0415
+
+            return NotifyChannel(routes, own)

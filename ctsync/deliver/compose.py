@@ -54,6 +54,13 @@ def compose(
         yield Parcel(desk.message(group, route), tuple(group))
 
 
+def quiet_message(
+    store: Store, route: Route, *, key: str, since: datetime, now: datetime
+) -> Message:
+    """A message without a change, about all that a route's recipient follows."""
+    return _Desk(store, (), now).quiet(route, key, since)
+
+
 class _Desk:
     """What is read once for all messages."""
 
@@ -102,6 +109,24 @@ class _Desk:
             ),
             read_keys=partial(self._keys, members if is_welcome else {e.nct_id for e in events}),
             is_welcome=is_welcome,
+        )
+
+    def quiet(self, route: Route, key: str, since: datetime) -> Message:
+        """The message that there is nothing to tell."""
+        watches = route.watches or tuple(self._members)
+        members: frozenset[NctId] = frozenset().union(*map(self._members_of, watches))
+        return Message(
+            key=key,
+            route=route,
+            watch="",
+            events=(),
+            window=Window(since, self._now),
+            scope=Scope(
+                title=", ".join(route.watches) or EVERYTHING,
+                watched=len(members),
+                coverage=self._coverage(members),
+            ),
+            read_keys=dict,
         )
 
     def _watch(self, row: Delivery, route: Route) -> str:

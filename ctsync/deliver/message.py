@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from ctsync.deliver.routes import Route
 from ctsync.model import KeyFields, NctId, StoredEvent
@@ -64,6 +65,11 @@ def event_key(route: Route, event_id: int, identity: Sequence[str]) -> str:
 def welcome_key(route: Route, watch: str) -> str:
     """The identity of the one welcome of a watch to a recipient."""
     return "w" + _digest("welcome", route.channel, route.recipient, watch)
+
+
+def quiet_key(route: Route, week: datetime | None) -> str:
+    """The identity of the mail of one quiet week to a recipient; of all of them for None."""
+    return _digest("quiet", route.channel, route.recipient, week.isoformat() if week else "")
 
 
 def message_key(dedup_keys: Sequence[str]) -> str:

@@ -42,6 +42,7 @@ class Route:
     No `watches` means every trial. `at` is the hour of a daily or weekly message (Mondays) in
     `timezone`. A route that takes baselines is told of a trial that is new to it as of any
     change; one that `welcomes` is sent one message instead, the first time a watch concerns it.
+    One with a `heartbeat` is told of a week in which there was nothing to tell.
     """
 
     channel: str
@@ -54,6 +55,7 @@ class Route:
     layout: Layout = Layout.DIGEST
     takes_baselines: bool = False
     welcomes: bool = False
+    heartbeat: bool = False
 
     def watch_of(self, watches: Sequence[str]) -> str | None:
         """The watch under which a trial in `watches` is told: the first that this route names.
@@ -76,6 +78,11 @@ class Route:
                 return self._next_at(now, weekday=0)
             case _:
                 assert_never(self.cadence)
+
+    def last_monday(self, now: datetime) -> datetime:
+        """The latest weekly hour not after `now`."""
+        week_ago = now - timedelta(days=7) + timedelta(microseconds=1)
+        return self._next_at(week_ago, weekday=0)
 
     def _next_at(self, now: datetime, *, weekday: int | None) -> datetime:
         zone = ZoneInfo(self.timezone)
@@ -118,6 +125,7 @@ def _mail_route(recipient: RecipientSettings) -> Route:
         timezone=recipient.timezone,
         layout=Layout(recipient.layout),
         welcomes=True,
+        heartbeat=recipient.heartbeat,
     )
 
 

@@ -1,0 +1,107 @@
+"""The file channel: a feed that is kept up, or a report a message, into a folder.
+
+Every file is replaced in one step: a reader sees the old one or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.routes import Route
+from ctsync.errors import ConfigError
+from ctsync.report.feed import Entry, atom, entries, json_feed, read_json_feed
+from ctsync.report.render import ReportFormat, render
+from ctsync.text import for_filename
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import ChannelSettings
+
+MOST_ENTRIES = 500
+_ENDINGS = {ReportFormat.TEXT: "txt", ReportFormat.MARKDOWN: "md"}
+
+
+class FileChannel:
+    """Writes into the folder of a URL such as file:///srv/trials?format=atom.
+
+    As a feed it keeps feed.atom and feed.json with the newest entries, each version once. In
+    any other format it writes a file a message, named by its day and identity, so that a
+    message sent twice is the same file.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+        self.routes = routes
+        self._name = settings.name
+        self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
+
+    def send(self, message: Message) -> None:
+        """Write what one message tells."""
+        report = message.report()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._form is ReportFormat.ATOM:
+                self._add_to_feed(entries(report), message)
+            else:
+                ending = _ENDINGS.get(self._form, self._form.value)
+                day = f"{message.window.until:%Y-%m-%d}"
+                name = for_filename(f"{day}-{message.key[:16]}.{ending}")
+                replace_file(self._folder / name, render(report, self._form))
+        except OSError as error:
+            reason = f"{self._folder}: {error.strerror or error}"
+            raise DeliveryError(reason, is_channel=True) from error
+
+    def _add_to_feed(self, new: list[Entry], message: Message) -> None:
+        told = {entry.id: entry for entry in (*self._kept(), *new)}
+        newest = sorted(told.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
+        title = f"ctsync: {self._name}"
+        replace_file(self._folder / "feed.json", json_feed(title, newest))
+        text = atom(title, newest, updated=message.window.until)
+        replace_file(self._folder / "feed.atom", text)
+
+    def _kept(self) -> list[Entry]:
+        try:
+            return read_json_feed((self._folder / "feed.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise DeliveryError(
+                f"{self._folder / 'feed.json'}: {error}", is_channel=True
+            ) from error
+
+    def close(self) -> None:
+        """Do nothing: no file is kept open."""
+
+
+def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
+    """The folder and format that a file URL names; raises ConfigError."""
+    parts = urlsplit(url)
+    form = parse_qs(parts.query).get("format", ["atom"])[0]
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise ConfigError([f"channels: {name}: write the folder as file:///path/to/folder"])
+    if form not in {one.value for one in ReportFormat}:
+        known = ", ".join(one.value for one in ReportFormat)
+        raise ConfigError([f"channels: {name}: no format {form!r}; known are {known}"])
+    return Path(unquote(parts.path)), ReportFormat(form)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a file beside `path` and put it in its place once it is on the disk."""
+    with tempfile.NamedTemporaryFile(
+        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8",
+        errors="backslashreplace", newline="", delete=False,
+    ) as file:  # fmt: skip
+        try:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+            # a feed or report is there to be read, by a web server for one
+            os.fchmod(file.fileno(), 0o644)
+        except BaseException:
+            Path(file.name).unlink()
+            raise
+    Path(file.name).replace(path)

@@ -1,0 +1,73 @@
+"""The mail of a quiet week: says that nothing happened, to those who asked to be told so."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from ctsync.dates import Clock
+from ctsync.deliver.channels import Channel
+from ctsync.deliver.compose import quiet_message
+from ctsync.deliver.message import DeliveryError, quiet_key
+from ctsync.deliver.routes import MAIL, Route
+from ctsync.model import Verdict
+from ctsync.store.deliveries import DeliveryState
+from ctsync.store.store import Store
+
+log = logging.getLogger(__name__)
+
+WEEK = timedelta(days=7)
+KIND = "heartbeat"
+
+
+def beat(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> int:
+    """Write to every recipient who asked for it and heard nothing for a week; how many that were.
+
+    Due on Mondays at the recipient's hour, from the second Monday that ctsync sees. The run
+    ledger remembers it; a mail that fails is tried again at the next call, under the same
+    identity.
+    """
+    channel = channels.get(MAIL)
+    routes = [route for route in channel.routes.values() if route.heartbeat] if channel else []
+    now = clock.now()
+    due = [route for route in routes if _is_due(store, route, now)]
+    if channel is None or not due:
+        return 0
+    try:
+        return sum(_send(store, channel, route, now) for route in due)
+    finally:
+        channel.close()
+
+
+def _is_due(store: Store, route: Route, now: datetime) -> bool:
+    monday = route.last_monday(now)
+    runs = store.runs()
+    seen_long_enough = any(run.started < monday - WEEK for run in runs)
+    beaten = any(run.kind == _kind(route) and run.started >= monday for run in runs)
+    if beaten or not seen_long_enough:
+        return False
+    return not any(
+        row.recipient == route.recipient and row.sent_at is not None and row.sent_at > monday - WEEK
+        for row in store.deliveries(DeliveryState.SENT)
+        if row.channel == route.channel
+    )
+
+
+def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
+    monday = route.last_monday(now)
+    key = quiet_key(route, monday)
+    try:
+        channel.send(quiet_message(store, route, key=key, since=monday - WEEK, now=now))
+    except DeliveryError as error:
+        log.warning("the mail of a quiet week to %s: %s", route.recipient, error)
+        return False
+    with store.unit() as unit:
+        run_id = unit.begin_run(_kind(route), now)
+        unit.finish_run(run_id, finished=now, outcome=Verdict.OK)
+    return True
+
+
+def _kind(route: Route) -> str:
+    """What the ledger calls it, for one recipient; a kind is short."""
+    return f"{KIND} {quiet_key(route, None)[:20]}"
