@@ -107,7 +107,7 @@ def _register(commands: Sequence[click.Command]) -> None:
 
 
 def _commands() -> list[click.Command]:
-    from ctsync.cli import ask, daemon, demo, outbox, report, start, sync, upkeep, watch
+    from ctsync.cli import ask, daemon, demo, outbox, report, rules, start, sync, upkeep, watch
 
     return [
         *start.COMMANDS,
@@ -116,6 +116,7 @@ def _commands() -> list[click.Command]:
         *ask.COMMANDS,
         *report.COMMANDS,
         *outbox.COMMANDS,
+        *rules.COMMANDS,
         *upkeep.COMMANDS,
         *daemon.COMMANDS,
         *demo.COMMANDS,

@@ -75,6 +75,7 @@ def changes(
     """List what changed, oldest first: all that is stored, or as the options narrow it."""
     from ctsync.report.lines import event_json
     from ctsync.store.store import EventFilter
+    from ctsync.tracking.review import events_told
 
     wanted = EventFilter(
         nct_ids=tuple(trials),
@@ -87,8 +88,7 @@ def changes(
         limit=limit,
     )
     with app.store() as store:
-        events = store.events(wanted)
-        found = store.count_events(wanted) if limit else len(events)
+        events, found = events_told(store, wanted)
         if as_json:
             show_json([event_json(event) for event in events])
         else:

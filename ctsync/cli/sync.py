@@ -13,7 +13,7 @@ from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.tables import show_table
 from ctsync.cli.terms import Trial
 from ctsync.dates import format_timestamp
-from ctsync.model import Level, NctId, Verdict
+from ctsync.model import Kind, Level, NctId, Verdict
 from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
@@ -54,7 +54,10 @@ def sync_command(
             _show_preview(*work.preview(ids), as_json=as_json)
             return
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
-    _show_outcome(outcome, as_json=as_json)
+    _show_outcome(outcome, as_json=as_json, logged=app.settings.log.events == "stderr")
+    if app.verbose or sys.stderr.isatty() or is_news(outcome):
+        for sentence in _sentences(outcome):
+            tell(for_terminal(sentence))
     if not outcome.is_whole:
         click.get_current_context().exit(PARTIAL)
 
@@ -77,25 +80,31 @@ def progress_bar() -> Iterator[Watcher]:
         yield Watcher(lambda done, of: progress.update(task, completed=done, total=of))
 
 
-def _show_outcome(outcome: RoundOutcome, *, as_json: bool) -> None:
+def is_news(outcome: RoundOutcome) -> bool:
+    """Whether a round has anything to tell; cron mails what is told, so silence means well."""
+    delivered = outcome.delivered
+    return bool(
+        outcome.sync.events or not outcome.is_whole or delivered.waiting or delivered.parked
+    )
+
+
+def _show_outcome(outcome: RoundOutcome, *, as_json: bool, logged: bool) -> None:
+    """Write the events, worst first, unless the log channel wrote them to stderr already."""
     sync = outcome.sync
     if as_json:
         show_json(_outcome_json(outcome))
-    else:
-        told = [s for s in sync.events if s.event.level is not Level.ADMINISTRATIVE]
-        baselines = [s for s in sync.events if s.event.kind == "first_seen"]
-        shown = sorted(
-            [*(s for s in told if s not in baselines), *baselines],
-            key=lambda s: (s.event.level.rank, s.nct_id),
-        )
+    elif not logged:
+        shown = [
+            s
+            for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
+            if s.event.level is not Level.ADMINISTRATIVE or s.event.kind is Kind.FIRST_SEEN
+        ]
         show_table(
             ("LEVEL", "TRIAL", "RULE", "WHAT"),
             [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
         )
         if aside := len(sync.events) - len(shown):
             tell(f"{aside} administrative changes not shown: ctsync changes --since 1d")
-    for sentence in _sentences(outcome):
-        tell(for_terminal(sentence))
 
 
 def _sentences(outcome: RoundOutcome) -> Iterator[str]:

@@ -33,8 +33,8 @@ class Moment(click.ParamType[Any]):
         if value.strip().lower() == "all":
             return self.BEGINNING
         if ago := _AGO.match(value.strip().lower()):
-            app = ctx.find_object(App) if ctx else None
-            now = app.clock.now() if app else datetime.now(UTC)
+            app = (ctx.find_object(App) if ctx else None) or App()
+            now = app.clock.now()
             try:
                 return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
             except OverflowError:
@@ -45,6 +45,27 @@ class Moment(click.ParamType[Any]):
             self.fail(f"{value!r} is neither a day (2026-03-13) nor an age (7d)", param, ctx)
         start = datetime.combine(day, time(), UTC)
         return start + timedelta(days=1) if self.end_of_day else start
+
+
+class Span(click.ParamType[Any]):
+    """How long: 12h, 90d, 2w, 6m, 1y, or all, which is None."""
+
+    name = "SPAN"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> timedelta | None:
+        """Give the length."""
+        if isinstance(value, timedelta):
+            return value
+        text = value.strip().lower()
+        found = _AGO.match(text)
+        if found is None and text != "all":
+            self.fail(f"{value!r} is no length of time; write one such as 90d", param, ctx)
+        try:
+            return timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else None
+        except OverflowError:
+            self.fail(f"{value!r} is longer than there are dates", param, ctx)
 
 
 class Day(click.ParamType[Any]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import urlencode, urljoin, urlsplit
@@ -68,7 +68,13 @@ class Registry(Protocol):
     def version(self) -> RegistryVersion:
         """The load the registry shows now."""
 
-    def studies(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+    def studies(
+        self,
+        ids: Sequence[NctId],
+        load: RegistryVersion,
+        *,
+        known_absent: Collection[NctId] = (),
+    ) -> Iterator[Answer]:
         """Exactly one answer for each distinct id."""
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
@@ -76,6 +82,10 @@ class Registry(Protocol):
 
     def find_org_id(self, text: str) -> tuple[NctId, ...]:
         """The trials that carry exactly that organisation's study id."""
+
+
+class _Missing(NamedTuple):
+    nct_id: NctId
 
 
 class _Page(NamedTuple):
@@ -121,10 +131,17 @@ class RegistryApi:
         version: RegistryVersion = self._ask("/v2/version", {}, _read_version)
         return version
 
-    def studies(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+    def studies(
+        self,
+        ids: Sequence[NctId],
+        load: RegistryVersion,
+        *,
+        known_absent: Collection[NctId] = (),
+    ) -> Iterator[Answer]:
         """Exactly one answer for each distinct id, batch by batch as they arrive.
 
-        An id missing from its batch is asked for singly. A batch that is refused, unusable or too
+        An id missing from its batch is asked for singly, unless it is one of `known_absent`:
+        those the registry has denied before, of which a further absence is no news. A batch that is refused, unusable or too
         large is halved until what is wrong with it is found; one that cannot be had fails its
         ids, and the next is tried. An id that is not shaped like one fails without a request.
         """
@@ -137,7 +154,15 @@ class RegistryApi:
                 yield Failed(nct_id, error)
         in_order = list(wanted)
         for start in range(0, len(in_order), self._batch_size):
-            yield from self._answers(in_order[start : start + self._batch_size], load)
+            for answer in self._answers(in_order[start : start + self._batch_size], load):
+                if not isinstance(answer, _Missing):
+                    yield answer
+                elif answer.nct_id in known_absent:
+                    now = self._clock.now()
+                    said = "not among the studies listed"
+                    yield Absent(answer.nct_id, said, now, load.data_timestamp)
+                else:
+                    yield self.study(answer.nct_id, load)
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """The answer for one id, an alias followed to the trial that took it over.
@@ -175,7 +200,9 @@ class RegistryApi:
 
     # --- a batch -----------------------------------------------------------------------------
 
-    def _answers(self, batch: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer]:
+    def _answers(
+        self, batch: Sequence[NctId], load: RegistryVersion
+    ) -> Iterator[Answer | _Missing]:
         if len(batch) == 1:
             yield self.study(batch[0], load)
             return
@@ -190,7 +217,7 @@ class RegistryApi:
             yield from (Failed(nct_id, result) for nct_id in batch)
         else:
             for nct_id in batch:
-                yield result.get(nct_id) or self.study(nct_id, load)
+                yield result.get(nct_id) or _Missing(nct_id)
 
     def _fetch_batch(
         self, batch: Sequence[NctId], load: RegistryVersion

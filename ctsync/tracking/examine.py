@@ -83,7 +83,8 @@ def examine(
     heads = store.heads(ids)
     awaited = store.awaited(ids)
     asked = set(ids)
-    for answer in registry.studies(ids, load):
+    away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
+    for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
         examined = _examine_one(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
-from ctsync.model import NctId
+from ctsync.model import Level, NctId, StoredEvent
+from ctsync.record.levels import relevel_stored
 from ctsync.report.build import Scope, build
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Unchecked, Window
@@ -27,8 +29,9 @@ def review(
     The denominators are of the newest run: how many trials it could check, and why not.
     """
     followed = _followed(store, watch, ids)
-    events = store.events(
-        EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch)
+    events, _ = events_told(
+        store,
+        EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch),
     )
     changed = sorted({stored.nct_id for stored in events})
     stories = {nct_id: store.versions(nct_id) for nct_id in changed}
@@ -47,6 +50,26 @@ def review(
         limit=limit,
     )
     return build(events, window=window, scope=scope)
+
+
+def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
+    """The events asked for, oldest first, and how many there are whatever the limit.
+
+    Each is at the level its reader is told: the one it is stored with, or where `wanted` names
+    a watch with thresholds of its own, the one these give.
+    """
+    own = store.own_thresholds().get(wanted.watch) if wanted.watch else None
+    if own is None:
+        events = store.events(wanted)
+        return events, store.count_events(wanted) if wanted.limit else len(events)
+    minimum = wanted.minimum_level or Level.ADMINISTRATIVE
+    of_any_level = replace(wanted, minimum_level=None)
+    told = [
+        stored
+        for stored in (relevel_stored(one, own) for one in store.each_event(of_any_level))
+        if stored.event.level.reaches(minimum)
+    ]
+    return told[-wanted.limit :] if wanted.limit else told, len(told)
 
 
 def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:

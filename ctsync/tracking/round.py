@@ -57,7 +57,9 @@ class Round:
         """
         url = self.settings.database.url
         with writer_lock(url, clock=self.clock, holder=holder, wait_seconds=wait_seconds):
-            unresolved = join_file_watches(self.store, self.registry, self.settings.watches)
+            unresolved = join_file_watches(
+                self.store, self.registry, self.settings.watches, rules=self.settings.rules
+            )
             outcome = self._sync().run(only or self._watched(unresolved))
             delivered = drain(self.store, channels_from(self.settings), clock=self.clock)
         return RoundOutcome(outcome, delivered, unresolved)

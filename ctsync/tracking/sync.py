@@ -18,13 +18,14 @@ write, so that version, events and outbox share one commit.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
-from ctsync.errors import StaleRegistry
+from ctsync.errors import RegistryError, StaleRegistry
 from ctsync.model import Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
@@ -42,6 +43,8 @@ from ctsync.tracking.decide import (
 )
 from ctsync.tracking.examine import Examined, Finding, examine
 from ctsync.tracking.ledger import Entry, Tally, entered
+
+log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
 
@@ -133,13 +136,33 @@ class Sync:
 
         The counts are those of the last pass: what an earlier one stored is the same by then.
         """
+        newest = load
         for _ in range(2):
+            load = newest
             outcome = _Pass(self, load, entry).over(ids)
-            after = self.registry.version()
-            if after.data_timestamp == load.data_timestamp:
+            after = self._load_after()
+            if after is None:
+                return replace(outcome, verdict=Verdict.PARTIAL)
+            if after.data_timestamp == load.data_timestamp and not self._saw_two_loads(outcome):
                 return outcome
-            load = after
-        return replace(outcome, verdict=Verdict.MIXED, load=after)
+            newest = after
+        return replace(outcome, verdict=Verdict.MIXED, load=newest)
+
+    def _load_after(self) -> RegistryVersion | None:
+        """The load shown after a pass; None where the registry has gone away meanwhile."""
+        try:
+            return self.registry.version()
+        except RegistryError as error:
+            log.warning("the load could not be confirmed after the run: %s", error)
+            return None
+
+    def _saw_two_loads(self, outcome: Outcome) -> bool:
+        """Whether records of one pass bore the stamps of different loads (versionHolder).
+
+        A registry whose records all bear one stamp, be it another than the load's, is at rest.
+        """
+        others = self.registry.other_loads
+        return bool(others) and sum(others.values()) < outcome.tally.answered
 
 
 class _Pass:
@@ -147,6 +170,7 @@ class _Pass:
 
     def __init__(self, sync: Sync, load: RegistryVersion, entry: Entry) -> None:
         self.sync, self.load, self.entry = sync, load, entry
+        self.own_thresholds = sync.store.own_thresholds()
         self.seen: list[NctId] = []
         self.failed: list[Failed] = []
         self.unknown: list[NctId] = []
@@ -237,8 +261,16 @@ class _Pass:
                 rules_version=RULES_VERSION,
             )
             numbered = list(zip(event_ids, finding.events, strict=True))
-            now = self.sync.clock.now()
-            unit.enqueue(plan(finding.nct_id, numbered, watches, self.sync.routes, now=now))
+            unit.enqueue(
+                plan(
+                    finding.nct_id,
+                    numbered,
+                    watches,
+                    self.sync.routes,
+                    now=self.sync.clock.now(),
+                    own=self.own_thresholds,
+                )
+            )
 
     def _move_watches(self, unit: Unit, old: NctId, new: NctId, watches: Sequence[str]) -> None:
         """Let every watch of a moved trial follow the one that took it over."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from ctsync.config.settings import WatchSettings
 from ctsync.errors import AmbiguousOrgId, UnmatchedOrgId, UsageError
@@ -83,13 +84,18 @@ class Unresolved:
 
 
 def join_file_watches(
-    store: Store, registry: Registry, watches: Sequence[WatchSettings]
+    store: Store,
+    registry: Registry,
+    watches: Sequence[WatchSettings],
+    *,
+    rules: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[Unresolved, ...]:
     """Bring the watches of the settings file into the store, in one unit.
 
     A study id is asked for once: what it was found to name is remembered, and so is where a
     moved trial went. A term that cannot be resolved is returned, and leaves the rest of its
     watch in force. A watch no longer in the file ends; what was stored of its trials stays.
+    A watch with thresholds of its own has those of `rules`, which are for all, where it sets none.
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
@@ -108,7 +114,8 @@ def join_file_watches(
                 unresolved.append(Unresolved(watch.name, term, str(reason)))
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
-        joined.append(NewWatch(watch.name, trials, rules=watch.rules))
+        own = {**rules, **watch.rules} if watch.rules else {}
+        joined.append(NewWatch(watch.name, trials, rules=own))
     with store.unit() as unit:
         unit.replace_file_watches(joined)
     return tuple(unresolved)

@@ -55,7 +55,7 @@ def sync_all_days(corpus: Path, store: Store, clock: StillClock) -> Replayed:
     replayed = Replayed(store, [], [])
     with ReplayRegistry(catalogue) as registry:
         for day in days:
-            registry.load = day  # type: ignore[assignment]  # the setter takes a day as well
+            registry.load = day
             registry.forget_requests()
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
@@ -126,10 +126,10 @@ def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Re
     quiet = [
         requests
         for outcome, requests in zip(replayed.outcomes, replayed.requests, strict=True)
-        if outcome.tally.same == len(outcome.events) + 600 and not outcome.failed
+        if outcome.tally.same + len(outcome.unknown) == 600
     ]
     print(f"requests on {len(quiet)} unchanged days: {sorted(set(quiet))}")
-    assert quiet
+    assert len(quiet) == 8
     assert max(quiet) <= 4
 
 

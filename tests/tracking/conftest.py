@@ -68,7 +68,7 @@ def make_sync(store: Store, clock: Clock, replay: ReplayRegistry) -> Iterator[Ca
         transport = Transport(replay.url, clock=clock, requests_per_second=1000)
         opened.append(transport)
         registry = RegistryApi(transport, clock=clock)
-        return Sync(**{"store": store, "registry": registry, "clock": clock} | changes)
+        return Sync(store=store, registry=registry, clock=clock, **changes)
 
     yield make
     for transport in opened:

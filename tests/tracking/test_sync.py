@@ -209,6 +209,35 @@ def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
     assert (outcome.tally.same, outcome.events) == (2, ())
 
 
+def test_a_record_with_the_stamp_of_another_load_makes_the_pass_repeat(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    late = make_study(TWO)
+    late["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-01-30"
+    page = b'{"studies":[' + _json(_stamped(ONE)) + b"," + _json(late) + b"]}"
+    replay.faults.add(faults.body(page), path="/v2/studies")
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK  # the second pass was whole
+    replay.faults.add(faults.body(page), path="/v2/studies", times=faults.EVERY_TIME)
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.MIXED
+
+
+def _stamped(nct_id: str) -> Any:
+    study = make_study(nct_id)
+    study["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-02-02"
+    return study
+
+
+def test_a_registry_that_goes_away_after_the_pass_leaves_the_run_partial(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    replay.faults.add(faults.status(503), path="/v2/version", skip=1, times=faults.EVERY_TIME)
+    outcome = make_sync().run([ONE])
+    assert (outcome.verdict, outcome.tally.new) == (Verdict.PARTIAL, 1)
+
+
 def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
