@@ -5,8 +5,8 @@ Items go together in four rounds, each on what the one before left over:
 1. items that are equal, to the byte;
 2. items with the same key, letter case and blanks aside; among several with one key, those
    that agree in most fields;
-3. items whose telling text (a measure, a facility) is alike by at least `ALIKE` percent,
-   the most alike first;
+3. items whose telling text (a measure, a facility) is alike by at least `ALIKE` percent, or
+   that stand in the same place (a site's city and zip), the most alike first;
 4. nothing: what is left was removed, or added.
 
 Read from either side the same items go together.
@@ -35,6 +35,7 @@ _UNNAMED = "(unnamed)"
 
 Key = tuple[str, ...]
 Pair = tuple[int, int]
+_Telling = tuple[str, Key]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +56,10 @@ class Alignment:
         return any(a[1] > b[1] for a, b in zip(self.pairs, self.pairs[1:], strict=False))
 
 
-def align(before: Sequence[Any], after: Sequence[Any], listing: Listing) -> Alignment:
+def align(before: list[Any], after: list[Any], listing: Listing) -> Alignment:
     """Find which item of `before` is which of `after`."""
-    equal = _equal_items(before, after)
+    equal, old, new = _equal_items(before, after)
     pairs = list(equal)
-    old, new = _left_over(before, after, pairs)
     if old and new:
         pairs += _same_key(before, after, (old, new), listing)
         old, new = _left_over(before, after, pairs)
@@ -69,22 +69,27 @@ def align(before: Sequence[Any], after: Sequence[Any], listing: Listing) -> Alig
     return Alignment(tuple(sorted(pairs)), frozenset(equal), tuple(old), tuple(new))
 
 
-def names_of(items: Sequence[Any], listing: Listing) -> list[str]:
-    """A name for each item of a list, by its key, as people would say it; no name twice."""
-    names: list[str] = []
-    taken: set[str] = set()
-    again: dict[str, int] = {}
-    for item in items:
-        name = " | ".join(filter(None, key_of(item, listing))) or _UNNAMED
+class Names:
+    """Gives each item of a list a name by its key, as people would say it; no name twice."""
+
+    __slots__ = ("_again", "_listing", "_taken")
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._taken: set[str] = set()
+        self._again: dict[str, int] = {}
+
+    def give(self, item: Any) -> str:
+        """A name for an item that has none yet."""
+        name = " | ".join(filter(None, key_of(item, self._listing))) or _UNNAMED
         if len(name) > _LONGEST_NAME:
             name = name[:_LONGEST_NAME] + "…"
         unique = name
-        while unique in taken:
-            again[name] = again.get(name, 1) + 1
-            unique = f"{name} #{again[name]}"
-        taken.add(unique)
-        names.append(unique)
-    return names
+        while unique in self._taken:
+            self._again[name] = self._again.get(name, 1) + 1
+            unique = f"{name} #{self._again[name]}"
+        self._taken.add(unique)
+        return unique
 
 
 def _left_over(
@@ -97,16 +102,39 @@ def _left_over(
     )
 
 
-def _equal_items(before: Sequence[Any], after: Sequence[Any]) -> list[Pair]:
+def _equal_items(before: list[Any], after: list[Any]) -> tuple[list[Pair], list[int], list[int]]:
+    """The pairs of items that are equal, and the positions that remain on either side."""
+    start, end = _common_ends(before, after)
+    stop = len(before) - end, len(after) - end
     places: dict[bytes, deque[int]] = defaultdict(deque)
-    for j, item in enumerate(after):
-        places[orjson.dumps(item)].append(j)
-    found = []
-    for i, item in enumerate(before):
-        same = places.get(orjson.dumps(item))
+    for j in range(start, stop[1]):
+        places[orjson.dumps(after[j])].append(j)
+    pairs = [(n, n) for n in range(start)]
+    old = []
+    for i in range(start, stop[0]):
+        same = places.get(orjson.dumps(before[i]))
         if same:
-            found.append((i, same.popleft()))
-    return found
+            pairs.append((i, same.popleft()))
+        else:
+            old.append(i)
+    pairs += zip(range(stop[0], len(before)), range(stop[1], len(after)), strict=True)
+    return pairs, old, sorted(j for left in places.values() for j in left)
+
+
+def _common_ends(before: list[Any], after: list[Any]) -> tuple[int, int]:
+    """How many items at the beginning, and of the rest at the end, are the same."""
+    shorter = min(len(before), len(after))
+    start = next((n for n in range(shorter) if before[n] != after[n]), shorter)
+    rest = shorter - start
+    end = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    ends = (
+        (before[:start], after[:start]),
+        (before[len(before) - end :], after[len(after) - end :]),
+    )
+    # Python holds 1, 1.0 and true for the same, JSON does not
+    if any(orjson.dumps(old) != orjson.dumps(new) for old, new in ends):
+        return 0, 0
+    return start, end
 
 
 def _same_key(
@@ -148,7 +176,7 @@ def _alike(
     listing: Listing,
 ) -> list[Pair]:
     rooms: dict[Key, tuple[list[int], list[int]]] = {}
-    texts: tuple[dict[int, str], dict[int, str]] = ({}, {})
+    texts: tuple[dict[int, _Telling], dict[int, _Telling]] = ({}, {})
     for side, items in enumerate((before, after)):
         for position in left[side]:
             item = items[position]
@@ -160,14 +188,23 @@ def _alike(
     for old, new in rooms.values():
         if old and new and len(old) * len(new) <= _MOST_COMPARISONS:
             pairs += _closest(
-                old, new, lambda i, j: likeness(texts[0][i], texts[1][j]), at_least=ALIKE
+                old, new, lambda i, j: _resemblance(texts[0][i], texts[1][j]), at_least=ALIKE
             )
     return pairs
 
 
-def _telling(item: dict[str, Any], listing: Listing) -> str:
+def _telling(item: dict[str, Any], listing: Listing) -> _Telling:
     text = " ".join(as_text(item.get(name)) for name in listing.like)
-    return " ".join(text[:_LONGEST_COMPARED].split()).casefold()
+    same = tuple(as_text(item.get(name)) for name in listing.same)
+    return " ".join(text[:_LONGEST_COMPARED].split()).casefold(), same
+
+
+def _resemblance(before: _Telling, after: _Telling) -> float:
+    """How alike two items are; those in the same place are alike enough, whatever their name."""
+    alike = likeness(before[0], after[0])
+    if before[1] == after[1] and all(before[1]) and before[1]:
+        return ALIKE + alike * (100 - ALIKE) / 100
+    return alike
 
 
 def likeness(before: str, after: str) -> float:

@@ -55,7 +55,7 @@ def classify(
     `before`; moves since the first version, targets and spells are found there. Without it
     `before` is all that is known.
     """
-    old = key_fields(before.body)
+    old = past[-1] if past else key_fields(before.body)
     step = Step(
         before=before,
         after=after,

@@ -19,7 +19,7 @@ import orjson
 from deepdiff import DeepDiff
 
 from ctsync.model import MISSING, FieldChange, JsonObject, PathStep, Record
-from ctsync.record.align import align, names_of
+from ctsync.record.align import Names, align
 from ctsync.record.canonical import seal
 from ctsync.record.fields import field_at, listing_at
 
@@ -174,23 +174,20 @@ def _compare_objects(
 def _compare_lists(before: list[Any], after: list[Any], place: _Place, residue: _Residue) -> None:
     listing = listing_at(place.field)
     found = align(before, after, listing)
-    old_names = names_of(before, listing)
+    names = Names(listing)
     if listing.ordered and found.reordered:
-        by_place_after = sorted(found.pairs, key=lambda pair: pair[1])
-        residue.put(
-            place,
-            [old_names[i] for i, _ in found.pairs],
-            [old_names[i] for i, _ in by_place_after],
-        )
+        named = {i: names.give(before[i]) for i, _ in found.pairs}
+        order_after = sorted(found.pairs, key=lambda pair: pair[1])
+        residue.put(place, list(named.values()), [named[i] for i, _ in order_after])
+    else:
+        named = {i: names.give(before[i]) for i, j in found.pairs if (i, j) not in found.equal}
     for i, j in found.pairs:
         if (i, j) not in found.equal:
-            _compare_items(before[i], after[j], place.at(i, old_names[i]), residue)
+            _compare_items(before[i], after[j], place.at(i, named[i]), residue)
     for i in found.removed:
-        residue.put(place.at(i, old_names[i]), before[i], MISSING)
-    if found.added:
-        new_names = names_of(after, listing)
-        for j in found.added:
-            residue.put(place.at(j, new_names[j]), MISSING, after[j])
+        residue.put(place.at(i, names.give(before[i])), before[i], MISSING)
+    for j in found.added:
+        residue.put(place.at(j, names.give(after[j])), MISSING, after[j])
 
 
 def _compare_items(before: Any, after: Any, place: _Place, residue: _Residue) -> None:

@@ -12,11 +12,12 @@ from itertools import pairwise
 from typing import Any
 
 from ctsync.dates import PartialDate, Shift
-from ctsync.model import MISSING, Event, FieldChange, KeyFields, Kind
+from ctsync.model import Event, FieldChange, KeyFields, Kind
+from ctsync.record.events_plain import plain_event
 from ctsync.record.fields import field_at
 from ctsync.record.phrases import ordinal, said, shifted, signed, typed
 from ctsync.record.shapes import Field
-from ctsync.record.telling import Step, absent_as_none, tell
+from ctsync.record.telling import Step, absent_as_none, tell, with_type
 
 _NAMES = {
     Kind.START_DATE: "start_date",
@@ -26,22 +27,15 @@ _NAMES = {
 
 
 def date_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
-    """The events of one date's struct: of the date, of its type, or of both."""
-    parts = {change.field.rpartition(".")[2]: change for change in changes}
-    date, kind = parts.pop("date", None), parts.pop("type", None)
-    if date is not None:
-        arrives_with_type = kind is not None and _is_one_sided(date) and _is_one_sided(kind)
-        yield _date_event(date, kind if arrives_with_type else None, step)
-        if kind is not None and not arrives_with_type:
-            yield _type_event(kind, step)
-    elif kind is not None:
-        yield _type_event(kind, step)
-    for change in parts.values():
-        yield _struct_event(change, step)
-
-
-def _is_one_sided(change: FieldChange) -> bool:
-    return change.before is MISSING or change.after is MISSING
+    """The events of one of the dates: of the date, of its type, or of both as one."""
+    for group in with_type(changes):
+        match group[0].field.rpartition(".")[2]:
+            case "date":
+                yield _date_event(group, step)
+            case "type":
+                yield _type_event(group[0], step)
+            case _:
+                yield plain_event(group, step)
 
 
 def _types(told: Field, step: Step) -> tuple[str | None, str | None]:
@@ -49,7 +43,8 @@ def _types(told: Field, step: Step) -> tuple[str | None, str | None]:
     return getattr(step.old, name), getattr(step.new, name)
 
 
-def _date_event(change: FieldChange, kind: FieldChange | None, step: Step) -> Event:
+def _date_event(changes: list[FieldChange], step: Step) -> Event:
+    change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     old, new = PartialDate.parse(before), PartialDate.parse(after)
@@ -76,7 +71,7 @@ def _date_event(change: FieldChange, kind: FieldChange | None, step: Step) -> Ev
     return tell(
         step,
         told,
-        [change, kind] if kind else [change],
+        changes,
         f"{summary}, {remarks}" if remarks else summary,
         before=before,
         after=after,
@@ -157,19 +152,3 @@ def type_nature(before: Any, after: Any) -> str:
     if before == "ACTUAL" and after is not None:
         return "became estimated"
     return "typed" if before is None else "untyped" if after is None else "retyped"
-
-
-def _struct_event(change: FieldChange, step: Step) -> Event:
-    """A struct that is not one, or a part of it that ctsync does not know."""
-    told = field_at(change.field)
-    before, after = absent_as_none(change.before), absent_as_none(change.after)
-    return tell(
-        step,
-        told,
-        [change],
-        f"{told.label}: {said(before)} -> {said(after)}",
-        path=change.path,
-        before=before,
-        after=after,
-        inputs={"part": "struct", "nature": "unreadable"},
-    )

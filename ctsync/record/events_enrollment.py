@@ -10,32 +10,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ctsync.model import MISSING, Event, FieldChange, KeyFields
+from ctsync.model import Event, FieldChange, KeyFields
 from ctsync.record.events_dates import type_nature
+from ctsync.record.events_plain import plain_event
 from ctsync.record.fields import field_at
 from ctsync.record.phrases import said, signed, typed
-from ctsync.record.telling import Step, absent_as_none, tell
+from ctsync.record.telling import Step, absent_as_none, tell, with_type
 
 _ACTUAL = "ACTUAL"
 
 
 def enrollment_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
-    """The events of the enrollment: of the count, of its type, or of both."""
-    parts = {change.field.rpartition(".")[2]: change for change in changes}
-    count, kind = parts.pop("count", None), parts.pop("type", None)
-    if count is not None:
-        together = [c for c in (count, kind) if c is not None and _is_one_sided(c)]
-        yield _count_event(count, together if count in together else [count], step)
-        if kind is not None and not (count in together and kind in together):
-            yield _type_event(kind, step)
-    elif kind is not None:
-        yield _type_event(kind, step)
-    for change in parts.values():
-        yield _struct_event(change, step)
-
-
-def _is_one_sided(change: FieldChange) -> bool:
-    return change.before is MISSING or change.after is MISSING
+    """The events of the enrollment: of the count, of its type, or of both as one."""
+    for group in with_type(changes):
+        match group[0].field.rpartition(".")[2]:
+            case "count":
+                yield _count_event(group, step)
+            case "type":
+                yield _type_event(group[0], step)
+            case _:
+                yield plain_event(group, step)
 
 
 def last_target(past: Sequence[KeyFields]) -> int | None:
@@ -57,7 +51,8 @@ def _percent_of(count: int | None, target: int | None) -> float | None:
     return count / target * 100 if target and count is not None else None
 
 
-def _count_event(change: FieldChange, covered: list[FieldChange], step: Step) -> Event:
+def _count_event(changes: list[FieldChange], step: Step) -> Event:
+    change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     old, new = step.old.enrollment, step.new.enrollment
@@ -82,7 +77,7 @@ def _count_event(change: FieldChange, covered: list[FieldChange], step: Step) ->
     return tell(
         step,
         told,
-        covered,
+        changes,
         _count_summary(
             before,
             after,
@@ -135,18 +130,3 @@ def _type_event(change: FieldChange, step: Step) -> Event:
         before_type=before if isinstance(before, str) else None,
         after_type=after if isinstance(after, str) else None,
     )  # fmt: skip
-
-
-def _struct_event(change: FieldChange, step: Step) -> Event:
-    told = field_at(change.field)
-    before, after = absent_as_none(change.before), absent_as_none(change.after)
-    return tell(
-        step,
-        told,
-        [change],
-        f"{told.label}: {said(before)} -> {said(after)}",
-        path=change.path,
-        before=before,
-        after=after,
-        inputs={"part": "struct", "nature": "unreadable"},
-    )

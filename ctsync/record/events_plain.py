@@ -11,7 +11,7 @@ from ctsync.record.diff import is_order
 from ctsync.record.fields import field_at
 from ctsync.record.phrases import quoted, said
 from ctsync.record.shapes import Field, Shape
-from ctsync.record.telling import Step, absent_as_none, tell
+from ctsync.record.telling import Step, absent_as_none, tell, with_type
 from ctsync.record.texts import edit_summary
 from ctsync.record.wording import is_cosmetic
 
@@ -24,13 +24,16 @@ _TEXTS = {Shape.TEXT, Shape.MARKUP, Shape.LIST}
 
 
 def plain_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
-    """One event for each change."""
-    for change in changes:
-        yield plain_event(change, step)
+    """One event for each change, a date and its type together where both came or went."""
+    for group in with_type(changes):
+        yield plain_event(group, step)
 
 
-def plain_event(change: FieldChange, step: Step, inputs: Mapping[str, Any] | None = None) -> Event:
-    """An event that says what a field held and holds now."""
+def plain_event(
+    changes: list[FieldChange], step: Step, inputs: Mapping[str, Any] | None = None
+) -> Event:
+    """An event that says what a field held and holds now; a second change is that of its type."""
+    change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     facts = {"nature": _nature(change), "lane": told.lane.value, **_facts(told, change)}
@@ -40,7 +43,7 @@ def plain_event(change: FieldChange, step: Step, inputs: Mapping[str, Any] | Non
     return tell(
         step,
         told,
-        [change],
+        changes,
         text,
         path=change.path,
         before=before,

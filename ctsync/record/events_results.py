@@ -13,7 +13,7 @@ from ctsync.model import MISSING, Event, FieldChange, Lane
 from ctsync.record.events_plain import plain_event
 from ctsync.record.fields import field_at
 from ctsync.record.phrases import said
-from ctsync.record.telling import Step, absent_as_none, tell
+from ctsync.record.telling import Step, absent_as_none, tell, with_type
 
 SECTION = "resultsSection"
 HAS_RESULTS = "hasResults"
@@ -35,16 +35,17 @@ _SUBMISSION_STEPS = {
 
 def results_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
     """One event for each change about results that no list sums up."""
-    for change in changes:
+    for group in with_type(changes):
+        change = group[0]
         if change.field in {SECTION, HAS_RESULTS}:
             yield _presence(change, step)
         elif change.field.startswith(POSTED):
-            yield _posted(change, step)
+            yield _posted(group, step)
         elif change.field.startswith((UNPOSTED, SUBMISSIONS)):
             yield _quality_control(change, step)
         else:
             inputs = {"lane": field_at(change.field).lane.value}
-            yield plain_event(change, step, inputs)
+            yield plain_event(group, step, inputs)
 
 
 def _presence(change: FieldChange, step: Step) -> Event:
@@ -72,7 +73,8 @@ def _presence(change: FieldChange, step: Step) -> Event:
     )
 
 
-def _posted(change: FieldChange, step: Step) -> Event:
+def _posted(changes: list[FieldChange], step: Step) -> Event:
+    change = changes[0]
     event_inputs: dict[str, Any] = {"step": "date", "nature": "change"}
     is_date = change.field.endswith(".date")
     if {SECTION, HAS_RESULTS} & step.changed or (not is_date and f"{POSTED}.date" in step.changed):
@@ -81,7 +83,7 @@ def _posted(change: FieldChange, step: Step) -> Event:
         event_inputs["step"] = "posted"
     elif is_date and change.after is MISSING:
         event_inputs["step"] = "vanished"
-    return plain_event(change, step, event_inputs)
+    return plain_event(changes, step, event_inputs)
 
 
 def _quality_control(change: FieldChange, step: Step) -> Event:

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ctsync.model import MISSING, Event, FieldChange, Lane, Record
+from ctsync.record.align import ALIKE, likeness
+from ctsync.record.canonical import as_text
 from ctsync.record.diff import is_order
 from ctsync.record.phrases import by_country, counted, listed, one_line, quoted, said
 from ctsync.record.shapes import Field
@@ -28,15 +30,17 @@ def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
     added = [_compact(c.after) for c in changes if _whole(c) and c.before is MISSING]
     edited = list(_edited_sites(changes, step.before))
     statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
-    details = len(edited) - len(statuses)
+    renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
+    details = sum(1 for pair in edited if pair not in statuses and pair not in renamed)
     before, after = _sites_of(step.before), _sites_of(step.after)
     inputs = {
-        "nature": "sites" if removed or added or statuses else "details",
+        "nature": "sites" if removed or added or statuses or renamed else "details",
         "before": len(before),
         "after": len(after),
         "added": len(added),
         "removed": len(removed),
         "status_changed": len(statuses),
+        "renamed": len(renamed),
         "details_changed": details,
         "added_by_country": _countries(added),
         "removed_by_country": _countries(removed),
@@ -48,6 +52,7 @@ def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
         _placed(len(added), "added", added),
         _placed(len(removed), "removed", removed),
         *_status_phrases(statuses),
+        _placed(len(renamed), "under another name", [new for _, new in renamed]),
         f"{counted(details, 'site')} with other details" if details else "",
     ])  # fmt: skip
     return tell(
@@ -93,6 +98,12 @@ def _edited_sites(
         old = _compact(sites[position])
         new = {**old, **edits}
         yield old, {part: value for part, value in new.items() if value is not MISSING}
+
+
+def _is_renamed(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a site stands under a name that is not like the one before."""
+    names = (as_text(old.get("facility")), as_text(new.get("facility")))
+    return names[0] != names[1] and likeness(names[0].casefold(), names[1].casefold()) < ALIKE
 
 
 def _countries(sites: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -16,7 +16,9 @@ _BOOL, _TEXT, _MARKUP, _OBJECT, _LIST = (
 _SET = Listing()
 _OUTCOMES = Listing(("measure",), ordered=True, like=("measure",))
 _CONTACTS = Listing(("name", "role"), like=("name",), within=("role",))
-_SITES = Listing(("facility", "city", "country"), like=("facility",), within=("city",))
+_SITES = Listing(
+    ("facility", "city", "country"), like=("facility",), within=("city",), same=("zip",)
+)
 _REFERENCES = Listing(("pmid/citation",), like=("citation",))
 
 

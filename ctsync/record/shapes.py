@@ -34,13 +34,15 @@ class Listing:
     there, and no key at all means that the item names itself. `ordered` says that order is
     content; the items of other lists are sorted by key. Of items that share a key, those go
     together that agree in most fields. What is left over is matched by the text of `like`,
-    only among items that agree in `within`.
+    only among items that agree in `within`; those that agree in `same` too are one item under
+    another name.
     """
 
     key: tuple[str, ...] = ()
     ordered: bool = False
     like: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

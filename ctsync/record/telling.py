@@ -5,15 +5,18 @@ Pure, no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.model import MISSING, Event, FieldChange, KeyFields, Kind, Lane, Record
+from ctsync.model import MISSING, Event, FieldChange, KeyFields, Kind, Lane, PathStep, Record
 from ctsync.record.rules import Thresholds, assign
 from ctsync.record.shapes import Field
+
+_DATE_TYPE, _COUNT_TYPE = "DateStruct.type", "enrollmentInfo.type"
+_SIDES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,31 @@ def tell_whole(
     )
 
 
-def path_of(changes: Sequence[FieldChange]) -> str:
-    """The path an event of several changes goes by: that of the first."""
-    return changes[0].path
+def with_type(changes: Iterable[FieldChange]) -> list[list[FieldChange]]:
+    """The changes one by one; a type that came or went together with its date or count with it.
+
+    A date that is there for the first time is one piece of news, not two.
+    """
+    groups: list[list[FieldChange]] = []
+    values: dict[tuple[PathStep, ...], list[FieldChange]] = {}
+    for change in sorted(changes, key=_is_type):
+        if _is_type(change):
+            leaf = "count" if change.field.endswith(_COUNT_TYPE) else "date"
+            value = values.get((*change.steps[:-1], leaf))
+            if value and any(_both_absent(value[0], change, side) for side in _SIDES):
+                value.append(change)
+                continue
+        elif change.item is None:
+            values[change.steps] = group = [change]
+            groups.append(group)
+            continue
+        groups.append([change])
+    return groups
+
+
+def _is_type(change: FieldChange) -> bool:
+    return change.field.endswith((_DATE_TYPE, _COUNT_TYPE))
+
+
+def _both_absent(value: FieldChange, kind: FieldChange, side: str) -> bool:
+    return getattr(value, side) is MISSING and getattr(kind, side) is MISSING
