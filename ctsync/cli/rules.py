@@ -1,4 +1,4 @@
-"""`rules`, `replay`, `forecast`: where levels come from, and what the registry will do by itself."""
+"""`rules`, `replay`, `forecast`: where levels come from, and what the registry will do itself."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.tables import show_table
 from ctsync.cli.terms import Moment, Span
 from ctsync.errors import UsageError
-from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.model import JsonObject
     from ctsync.record.rules import Rule, Thresholds
     from ctsync.store.store import Store
-    from ctsync.tracking.foresight import Expected, Foresight
+    from ctsync.tracking.foresight import Expected
     from ctsync.tracking.replay import Relevelled
 
 FORECAST_DAYS = 90
@@ -231,19 +230,13 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
                 for one in found.expected
             ],
         )
-    for sentence in _forecast_sentences(found):
-        tell(for_terminal(sentence))
-
-
-def _forecast_sentences(found: Foresight) -> list[str]:
     overdue = sum(one.is_overdue for one in found.expected)
-    said = [
+    tell(
         f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will turn UNKNOWN "
         f"if nobody updates them, {overdue:,} should have already"
-    ]
+    )
     if found.later:
-        said.append(f"{found.later:,} more will later: ctsync forecast --within all")
-    return said
+        tell(f"{found.later:,} more will later: ctsync forecast --within all")
 
 
 def _expected_json(one: Expected, today: date) -> JsonObject:

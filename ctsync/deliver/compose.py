@@ -16,6 +16,7 @@ from ctsync.deliver.channels import Channel
 from ctsync.deliver.message import Message, message_key, welcome_key
 from ctsync.deliver.routes import Layout, Route
 from ctsync.model import KeyFields, NctId, StoredEvent
+from ctsync.record.levels import relevel_stored
 from ctsync.report.build import Scope
 from ctsync.report.values import Coverage, Unchecked, Window
 from ctsync.store.deliveries import Delivery
@@ -67,6 +68,7 @@ class _Desk:
     def __init__(self, store: Store, rows: Sequence[Delivery], now: datetime) -> None:
         self._store, self._now = store, now
         self.events = _events(store, {row.event_id for row in rows})
+        self._own = store.own_thresholds()
         self._members = {
             watch.name: frozenset(trial.nct_id for trial in watch.trials)
             for watch in store.watches()
@@ -93,7 +95,13 @@ class _Desk:
         first = rows[0]
         watch = self._watch(first, route)
         is_welcome = self._is_welcome(first, route)
-        events = () if is_welcome else tuple(self.events[row.event_id] for row in rows)
+        # the log is one stream for all watches: its lines have the level for all
+        own = None if route.layout is Layout.STREAM else self._own.get(watch)
+        events = (
+            ()
+            if is_welcome
+            else tuple(relevel_stored(self.events[row.event_id], own) for row in rows)
+        )
         members = self._members_of(watch)
         since = min((stored.fetched for stored in events), default=None)
         return Message(

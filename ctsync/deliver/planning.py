@@ -6,12 +6,15 @@ recipient.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 
 from ctsync.deliver.message import event_key, welcome_key
 from ctsync.deliver.routes import Route
 from ctsync.model import Event, Kind, NctId
+from ctsync.record.levels import relevel
+from ctsync.record.rules import Thresholds
 from ctsync.store.deliveries import NewDelivery
 
 
@@ -22,15 +25,29 @@ def plan(
     routes: Sequence[Route],
     *,
     now: datetime,
+    own: Mapping[str, Thresholds] = MappingProxyType({}),
 ) -> list[NewDelivery]:
     """Plan the deliveries of a live step's events, given with their ids.
 
     Baselines go only to routes that take them; the rest are sent one welcome for each watch
     that concerns them, before anything else of that watch. Events from the registry's own
-    history are not planned at all: they are no news.
+    history are not planned at all: they are no news. `own` are the thresholds of watches that
+    have some: what a route is told by such a watch has the level these give.
     """
     ways = [(route, watch) for route in routes if (watch := route.watch_of(watches)) is not None]
-    return [row for way in ways for row in _plan_way(nct_id, events, way, now)]
+    return [
+        row
+        for way in ways
+        for row in _plan_way(nct_id, _levelled(events, own.get(way[1])), way, now)
+    ]
+
+
+def _levelled(
+    events: Sequence[tuple[int, Event]], thresholds: Thresholds | None
+) -> Sequence[tuple[int, Event]]:
+    if thresholds is None:
+        return events
+    return [(event_id, relevel(event, thresholds)) for event_id, event in events]
 
 
 def _plan_way(

@@ -6,11 +6,20 @@ sees the same event at the level these give.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ctsync.model import Event, StoredEvent
 from ctsync.record.rules import Thresholds, assign
+
+
+def thresholds_of(rules: Mapping[str, float]) -> Thresholds | None:
+    """The thresholds of a watch from what is stored of them; None where it has none of its own.
+
+    A name that these rules do not know, left by another ctsync, counts for nothing.
+    """
+    known = {name: given for name, given in rules.items() if name in Thresholds.__slots__}
+    return Thresholds().replace(known) if known else None
 
 
 def relevel(event: Event, thresholds: Thresholds) -> Event:
@@ -21,8 +30,9 @@ def relevel(event: Event, thresholds: Thresholds) -> Event:
     return replace(event, rule=rule, level=level)
 
 
-def relevel_all(events: Iterable[StoredEvent], thresholds: Thresholds | None) -> list[StoredEvent]:
-    """Stored events, each at its level under `thresholds`; None leaves them as they are."""
+def relevel_stored(stored: StoredEvent, thresholds: Thresholds | None) -> StoredEvent:
+    """A stored event at its level under `thresholds`; None leaves it as it is."""
     if thresholds is None:
-        return list(events)
-    return [replace(stored, event=relevel(stored.event, thresholds)) for stored in events]
+        return stored
+    event = relevel(stored.event, thresholds)
+    return stored if event is stored.event else replace(stored, event=event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy import FromClause, Row, Select, func, select
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
-from ctsync.store.access import Reads, Writes, batches
+from ctsync.store.access import BATCH, Reads, Writes, batches
 from ctsync.store.models import EventRow, SnapshotRow, WatchedTrialRow, WatchRow
 
 
@@ -98,6 +98,15 @@ class EventReads(Reads):
         )
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(newest_first)][::-1]
+
+    def each_event(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
+        """The same, but for the limit, a few at a time; one view of the database until the end."""
+        oldest_first = _narrowed(_PLACED, wanted or EventFilter()).order_by(
+            EventRow.happened, EventRow.id
+        )
+        with self._reading() as connection:
+            for row in connection.execute(oldest_first.execution_options(yield_per=BATCH)):
+                yield _stored(row)
 
     def events_of_run(self, run_id: int) -> list[StoredEvent]:
         """The events that a run stored, oldest first."""

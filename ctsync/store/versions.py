@@ -96,6 +96,20 @@ class VersionReads(Reads):
                     )
         return found
 
+    def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:
+        """The key fields of each trial that the registry shows, as its newest version has them."""
+        found: dict[NctId, KeyFields] = {}
+        statement = (
+            select(SnapshotRow.__table__)
+            .join(TrialRow, TrialRow.head_snapshot_id == SnapshotRow.id)
+            .where(SnapshotRow.state == State.PRESENT)
+        )
+        with self._reading() as connection:
+            for batch in batches(list(ids)):
+                for row in connection.execute(statement.where(SnapshotRow.nct_id.in_(batch))):
+                    found[NctId(row.nct_id)] = key_of(row)
+        return found
+
     def awaited(self, ids: Iterable[NctId]) -> frozenset[NctId]:
         """Those of which nothing is stored but that a load denied knowing."""
         statement = select(TrialRow.nct_id).where(

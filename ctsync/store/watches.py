@@ -11,6 +11,8 @@ from sqlalchemy import delete, select, update
 
 from ctsync.errors import ConfigError, UsageError
 from ctsync.model import NctId
+from ctsync.record.levels import thresholds_of
+from ctsync.record.rules import Thresholds
 from ctsync.store.access import Reads, Writes, batches
 from ctsync.store.models import WatchedTrialRow, WatchRow
 
@@ -85,6 +87,13 @@ class WatchReads(Reads):
         )
         with self._reading() as connection:
             return tuple(connection.scalars(statement))
+
+    def own_thresholds(self) -> dict[str, Thresholds]:
+        """The thresholds of those watches that have any of their own, by name."""
+        with self._reading() as connection:
+            rows = connection.execute(select(WatchRow.name, WatchRow.rules)).all()
+        found = {row.name: thresholds_of(row.rules) for row in rows}
+        return {name: thresholds for name, thresholds in found.items() if thresholds}
 
 
 class WatchWrites(Writes):
