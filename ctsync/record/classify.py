@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -25,7 +26,7 @@ from ctsync.record.fields import told_at
 from ctsync.record.phrases import quoted, said
 from ctsync.record.rules import Thresholds
 from ctsync.record.state import state_of
-from ctsync.record.telling import Step, tell_whole
+from ctsync.record.telling import Step, days_posted, tell_whole
 
 Family = Callable[[list[FieldChange], Step], Iterator[Event]]
 
@@ -47,21 +48,29 @@ def classify(
     after: Record,
     *,
     past: Sequence[KeyFields] = (),
+    stood_from: Sequence[date] = (),
     thresholds: Thresholds | None = None,
 ) -> list[Event]:
     """What the changes from one record to the next mean, in the order of the event kinds.
 
     `past` holds the key fields of all earlier versions, oldest first, the last of them those of
     `before`; moves since the first version, targets and spells are found there. Without it
-    `before` is all that is known.
+    `before` is all that is known. `stood_from` are the days from which each of `past` and then
+    `after` stood, one more than there are of `past`; without it the records' own dates are used,
+    which say nothing of what the registry changed by itself. Raises ValueError where the two do
+    not fit.
     """
+    if stood_from and len(stood_from) != len(past) + 1:
+        raise ValueError("stood_from needs a day for each earlier version and one for the new")
     old = past[-1] if past else key_fields(before.body)
+    new = key_fields(after.body)
     step = Step(
         before=before,
         after=after,
         old=old,
-        new=key_fields(after.body),
+        new=new,
         past=tuple(past) or (old,),
+        days=tuple(stood_from) or days_posted(past or (old,), new),
         thresholds=thresholds or Thresholds(),
         changed=frozenset(change.field for change in changes),
     )

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ctsync.model import Event, FieldChange, KeyFields
+from ctsync.model import Event, FieldChange
 from ctsync.record.fields import field_at
 from ctsync.record.phrases import quoted, said
-from ctsync.record.telling import Step, absent_as_none, day_of, tell
+from ctsync.record.telling import Step, absent_as_none, tell
 from ctsync.record.unknown import ACTIVE, UNKNOWN, is_registry_flip
 from ctsync.record.wording import is_cosmetic
 
@@ -68,7 +68,7 @@ def _overall(change: FieldChange, step: Step) -> Event:
     origin = step.old.last_known_status if step.old.status == UNKNOWN else step.old.status
     kind = status_step(step.new.status, origin)
     derived = is_registry_flip(step.old, step.new)
-    days, whole = spell(step.past, step.new)
+    days, whole = spell(step)
     inputs = {
         "part": "overall status",
         "step": kind,
@@ -127,19 +127,18 @@ def _length(days: int | None, *, whole: bool) -> str:
     return ("" if whole else "at least ") + f"{days:,} d"
 
 
-def spell(past: tuple[KeyFields, ...], new: KeyFields) -> tuple[int | None, bool]:
+def spell(step: Step) -> tuple[int | None, bool]:
     """How many days the status before had stood, and whether its beginning is known.
 
-    None where a day is missing, or where the newer version brought no new day: what the
-    registry changes by itself has no date in the record.
+    None where a day is missing, as it is for what the registry changes by itself when only
+    the records tell the days.
     """
-    if not past:
-        return None, False
-    status, first = past[-1].status, len(past) - 1
-    while first > 0 and past[first - 1].status == status:
+    past = step.past
+    first = len(past) - 1
+    while first > 0 and past[first - 1].status == past[-1].status:
         first -= 1
-    start, end = day_of(past[first]), day_of(new)
-    if start is None or end is None or end <= start or day_of(past[-1]) == end:
+    start, end = step.days[first], step.days[-1]
+    if start is None or end is None or end <= start:
         return None, False
     at_registration = past[first].first_posted in {past[first].posted, None} and first == 0
     known = first > 0 or (at_registration and past[first].first_posted is not None)
@@ -174,7 +173,6 @@ def _other(change: FieldChange, step: Step) -> Event:
         told,
         [change],
         f"{told.label}: {said(before)} -> {said(after)}",
-        path=change.path,
         before=before,
         after=after,
         inputs={"part": change.field.rpartition(".")[2], "nature": "repeats" if repeats else None},

@@ -5,9 +5,10 @@ Pure, no I/O.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -24,7 +25,8 @@ class Step:
     """From one version of a trial to the next, with what came before.
 
     `past` holds the key fields of all earlier versions, oldest first; its last is `before`.
-    `changed` are the fields that changed, without items.
+    `days` are those from which each of them and then the newer version stood, None where that
+    is not known. `changed` are the fields that changed, without items.
     """
 
     before: Record
@@ -32,12 +34,13 @@ class Step:
     old: KeyFields
     new: KeyFields
     past: tuple[KeyFields, ...]
+    days: tuple[date | None, ...]
     thresholds: Thresholds
     changed: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def day(self) -> date | None:
-        """The day the newer version stands from, as far as the record says."""
+        """The day the newer version was posted, as far as the record says."""
         return day_of(self.new)
 
     @property
@@ -55,6 +58,16 @@ def day_of(key: KeyFields) -> date | None:
     return None
 
 
+def days_posted(past: Sequence[KeyFields], new: KeyFields) -> tuple[date | None, ...]:
+    """The days from which versions stood, as far as the records alone tell.
+
+    A version that brought no new day has none: what the registry changes by itself is not dated.
+    """
+    days = [day_of(key) for key in (*past, new)]
+    fresh = (day if day != before else None for before, day in pairwise(days))
+    return (days[0], *fresh)
+
+
 def absent_as_none(value: Any) -> Any:
     """A value of a field change as JSON: what was not there is null."""
     return None if value is MISSING else value
@@ -63,7 +76,7 @@ def absent_as_none(value: Any) -> Any:
 def tell(
     step: Step,
     told: Field,
-    changes: Iterable[FieldChange],
+    changes: Sequence[FieldChange],
     summary: str,
     *,
     before: Any = None,
@@ -73,14 +86,17 @@ def tell(
     label: str | None = None,
     **figures: Any,
 ) -> Event:
-    """One event that covers these changes, levelled by the rule table from its inputs."""
+    """One event that covers these changes, levelled by the rule table from its inputs.
+
+    It goes by the path of the first of them, where no other is given.
+    """
     rule, level = assign(told.kind, inputs, step.thresholds)
     return Event(
         kind=told.kind,
         lane=told.lane,
         level=level,
         rule=rule,
-        path=path or told.path,
+        path=path or changes[0].path,
         label=label or told.label,
         summary=summary,
         before=absent_as_none(before),

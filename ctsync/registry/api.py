@@ -141,9 +141,10 @@ class RegistryApi:
         """Exactly one answer for each distinct id, batch by batch as they arrive.
 
         An id missing from its batch is asked for singly, unless it is one of `known_absent`:
-        those the registry has denied before, of which a further absence is no news. A batch that is refused, unusable or too
-        large is halved until what is wrong with it is found; one that cannot be had fails its
-        ids, and the next is tried. An id that is not shaped like one fails without a request.
+        those the registry has denied before, of which a further absence is no news. A batch that
+        is refused, unusable or too large is halved until what is wrong with it is found; one that
+        cannot be had fails its ids, and the next is tried. An id that is not shaped like one
+        fails without a request.
         """
         self._other_loads.clear()
         wanted: dict[NctId, None] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import orjson
@@ -38,6 +38,7 @@ from ctsync.tracking.decide import (
     Unchecked,
     decide,
 )
+from ctsync.tracking.past import stands_from_next
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +81,21 @@ def examine(
     asked for itself. A trial whose answer cannot be worked out is Unchecked, with the reason,
     and stops no other.
     """
-    heads = store.heads(ids)
-    awaited = store.awaited(ids)
-    asked = set(ids)
+    heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
+    examiner = _Examiner(store, load, thresholds)
+    asked = set(ids)
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
-        examined = _examine_one(
-            store, name, heads.get(name), seen, awaited=name in awaited, thresholds=thresholds
-        )
+        examined = examiner.examine(name, heads.get(name), seen, awaited=name in awaited)
         yield examined
         if isinstance(examined.decision, Moved) and isinstance(seen, Seen):
             to = examined.decision.to
             if to not in asked:
                 asked.add(to)
-                own = Seen(_under_own_name(seen.observation), seen.record)
-                head = store.heads([to]).get(to)
-                yield _examine_one(store, to, head, own, awaited=False, thresholds=thresholds)
+                own = Seen(replace(seen.observation, asked_as=to), seen.record)
+                yield examiner.examine(to, store.heads([to]).get(to), own)
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:
@@ -110,24 +108,71 @@ def read(answer: Answer) -> Seen | Absent | Failed:
         return Failed(answer.asked_as, error, orjson.dumps(answer.study))
 
 
-def _examine_one(
-    store: Store,
-    asked: NctId,
-    head: Head | None,
-    seen: Seen | Absent | Failed,
-    *,
-    awaited: bool,
-    thresholds: Thresholds,
-) -> Examined:
-    decision = decide(head, seen, awaited=awaited)
-    fetched = _fetched_at(seen)
-    try:
-        return Examined(asked, decision, fetched, _find(store, asked, decision, thresholds))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        # a record of a shape nobody foresaw is that trial's failure, never the run's
-        raw = seen.record.canonical if isinstance(seen, Seen) else b""
-        failed = Failed(asked, BadRecord(f"{type(error).__name__}: {error}"), raw)
-        return Examined(asked, Unchecked(failed), fetched)
+@dataclass(frozen=True, slots=True)
+class _Examiner:
+    """Works out answers seen in one load, under one set of thresholds."""
+
+    store: Store
+    load: RegistryVersion
+    thresholds: Thresholds
+
+    def examine(
+        self,
+        asked: NctId,
+        head: Head | None,
+        seen: Seen | Absent | Failed,
+        *,
+        awaited: bool = False,
+    ) -> Examined:
+        """Decide one answer and find what is to be kept of it; never raises for a record."""
+        decision = decide(head, seen, awaited=awaited)
+        try:
+            return Examined(asked, decision, _fetched_at(seen), self._find(asked, decision))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            # a record of a shape nobody foresaw is that trial's failure, never the run's
+            raw = seen.record.canonical if isinstance(seen, Seen) else b""
+            failed = Failed(asked, BadRecord(f"{type(error).__name__}: {error}"), raw)
+            return Examined(asked, Unchecked(failed), _fetched_at(seen))
+
+    def _find(self, nct_id: NctId, decision: Decision) -> Finding | None:
+        thresholds = self.thresholds
+        match decision:
+            case First(record, awaited):
+                arrive = classify.registered if awaited else classify.first_seen
+                event = arrive(record, thresholds=thresholds)
+                key = key_fields(record.body)
+                return Finding(nct_id, None, State.PRESENT, record, key, (event,))
+            case Changed(head, record):
+                return self._compare(head, record)
+            case Returned(head, record):
+                changed = self._compare(head, record)
+                back = classify.returned(record, thresholds=thresholds)
+                return replace(changed, events=(back, *changed.events))
+            case Gone(head):
+                last = self.store.past(nct_id)[-1]
+                event = classify.gone(last, thresholds=thresholds)
+                return Finding(nct_id, head, State.GONE, None, last, (event,))
+            case Moved(head, to):
+                last = self.store.past(nct_id)[-1] if head else KeyFields()
+                event = classify.moved(to, thresholds=thresholds)
+                return Finding(nct_id, head, State.MOVED, None, last, (event,), moved_to=to)
+            case _:
+                return None
+
+    def _compare(self, head: Head, record: Record) -> Finding:
+        """Compare with the newest version that has a record; those without one changed nothing."""
+        versions = [v for v in self.store.versions(head.nct_id) if v.digest is not None]
+        digest, key = versions[-1].digest or "", key_fields(record.body)
+        before = restore(self.store.body(digest), digest)
+        events = classify.classify(
+            diff.diff(before, record),
+            before,
+            record,
+            past=[version.key for version in versions],
+            stood_from=stands_from_next(versions, key.posted, self.load.data_timestamp),
+            thresholds=self.thresholds,
+        )
+        return Finding(head.nct_id, head, State.PRESENT, record, key, tuple(events))
 
 
 def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:
@@ -138,52 +183,3 @@ def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:
             return seen.fetched_at
         case Failed():
             return None
-
-
-def _find(
-    store: Store, nct_id: NctId, decision: Decision, thresholds: Thresholds
-) -> Finding | None:
-    match decision:
-        case First(record, awaited):
-            say = classify.registered if awaited else classify.first_seen
-            events = (say(record, thresholds=thresholds),)
-            return Finding(nct_id, None, State.PRESENT, record, key_fields(record.body), events)
-        case Changed(head, record):
-            return _changed(store, head, record, thresholds)
-        case Returned(head, record):
-            changed = _changed(store, head, record, thresholds)
-            back = classify.returned(record, thresholds=thresholds)
-            return Finding(
-                nct_id, head, State.PRESENT, record, changed.key, (back, *changed.events)
-            )
-        case Gone(head):
-            past = store.past(nct_id)
-            event = classify.gone(past[-1], thresholds=thresholds)
-            return Finding(nct_id, head, State.GONE, None, past[-1], (event,))
-        case Moved(head, to):
-            key = store.past(nct_id)[-1] if head else KeyFields()
-            event = classify.moved(to, thresholds=thresholds)
-            return Finding(nct_id, head, State.MOVED, None, key, (event,), moved_to=to)
-        case _:
-            return None
-
-
-def _changed(store: Store, head: Head, record: Record, thresholds: Thresholds) -> Finding:
-    """Compare with the newest version that has a body; versions without one changed nothing."""
-    past = store.past(head.nct_id)
-    digest = store.newest_digest(head.nct_id)
-    before = restore(store.body(digest), digest)
-    events = classify.classify(
-        diff.diff(before, record), before, record, past=past, thresholds=thresholds
-    )
-    return Finding(head.nct_id, head, State.PRESENT, record, key_fields(record.body), tuple(events))
-
-
-def _under_own_name(observation: Observation) -> Observation:
-    return Observation(
-        nct_id=observation.nct_id,
-        asked_as=observation.nct_id,
-        study=observation.study,
-        fetched_at=observation.fetched_at,
-        data_timestamp=observation.data_timestamp,
-    )

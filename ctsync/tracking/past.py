@@ -8,8 +8,8 @@ registry's own UNKNOWN does, from the day of the load that first showed it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from ctsync.dates import PartialDate
 from ctsync.errors import UnknownVersion
@@ -43,6 +43,15 @@ def stands_from(versions: Sequence[Version]) -> list[date]:
         days.append(max(day, days[-1]) if days else day)
         posted_before = version.posted
     return days
+
+
+def stands_from_next(
+    versions: Sequence[Version], posted: str | None, observed: datetime
+) -> list[date]:
+    """The same for versions, and one more that a load is about to add to them."""
+    newest = versions[-1]
+    new = replace(newest, state=State.PRESENT, posted=posted, observed=observed)
+    return stands_from([*versions, new])
 
 
 def _first_day(version: Version, *, fresh: bool) -> date:

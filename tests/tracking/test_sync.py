@@ -94,6 +94,24 @@ def test_a_change_back_is_a_version_and_an_event_of_its_own(
     assert versions[0].digest == versions[2].digest
 
 
+def test_a_status_the_registry_set_by_itself_has_a_length_by_the_loads_that_showed_it(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, statusVerifiedDate="2023-12", completionDateStruct={"date": "2025-12"})
+    make_sync().run([ONE])
+    for day, status, posted in (
+        ("2026-02-05", "UNKNOWN", "2026-01-13"),  # no update was posted
+        ("2026-03-09", "COMPLETED", "2026-03-07"),
+    ):
+        replay.load = day
+        changed = {STATUS: status, "protocolSection.statusModule.lastKnownStatus": "RECRUITING"}
+        module = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
+        replay.catalogue.edit(ONE, changed | {module: posted})
+        outcome = make_sync().run([ONE])
+    (status_event,) = [s.event for s in outcome.events if s.event.kind is Kind.STATUS]
+    assert status_event.summary == "Status UNKNOWN -> COMPLETED: unknown for 30 d"
+
+
 def test_one_trial_that_cannot_be_checked_stops_no_other(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
