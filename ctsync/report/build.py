@@ -5,45 +5,40 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from ctsync.model import (
     STUDY_PAGE,
+    Event,
     KeyFields,
     Kind,
     Level,
     NctId,
     StoredEvent,
-    Version,
-    compare_url,
 )
 from ctsync.report import headline as words
-from ctsync.report.passages import compare
 from ctsync.report.phrases import (
     counted,
-    move,
-    move_since_first,
+    is_measured,
     short,
     short_since_first,
-    sides,
 )
+from ctsync.report.steps import line_order, steps_of
 from ctsync.report.timeline import Timeline
 from ctsync.report.values import (
     Coverage,
     LeftOut,
-    Line,
     Report,
     Section,
     Sentence,
-    Step,
     Trial,
     Welcome,
     Window,
 )
 
-_KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _ROW_PHRASES = 3
+_ROW_FIGURES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +82,9 @@ def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Sco
 def _assemble(
     changes: Sequence[StoredEvent], found: Sequence[Welcome], window: Window, scope: Scope
 ) -> Report:
-    trials = _ranked(changes, window, scope)
-    kept, left_out = _limited(trials, window, scope.limit)
-    counts = Counter(trial.level for trial in trials)
+    groups = _ranked(changes, scope)
+    kept, left_out = _limited(groups, window, scope)
+    counts = Counter(group.level for group in groups)
     by_level = {level: counts[level] for level in Level}
     welcomes = tuple(sorted(found, key=lambda welcome: welcome.nct_id))
     report_id = _report_id(changes, welcomes, window, scope)
@@ -98,7 +93,7 @@ def _assemble(
     )
     return Report(
         report_id=report_id,
-        subject=_subject(line, trials, welcomed=bool(welcomes), window=window, scope=scope),
+        subject=_subject(line, kept, welcomed=bool(welcomes), window=window, scope=scope),
         headline=line,
         title=scope.title,
         window=window,
@@ -110,7 +105,7 @@ def _assemble(
         ),
         welcomes=welcomes[: scope.limit],
         welcomed=len(welcomes),
-        sentences=tuple(_sentences(trials, welcomes, scope)),
+        sentences=tuple(_sentences(groups, welcomes, scope)),
         left_out=left_out,
         shown=sum(len(trial.lines) for trial in kept),
         collapsed=sum(trial.administrative for trial in kept),
@@ -143,43 +138,64 @@ def _report_id(
 # --- trials -----------------------------------------------------------------------------------
 
 
-def _ranked(events: Sequence[StoredEvent], window: Window, scope: Scope) -> list[Trial]:
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The events of one trial: those told, worst first, and those that are collapsed."""
+
+    nct_id: NctId
+    told: tuple[StoredEvent, ...]
+    aside: tuple[StoredEvent, ...]
+
+    @property
+    def level(self) -> Level:
+        return self.told[0].event.level if self.told else Level.ADMINISTRATIVE
+
+
+def _ranked(events: Sequence[StoredEvent], scope: Scope) -> list[_Group]:
     by_trial: dict[NctId, list[StoredEvent]] = defaultdict(list)
-    for stored in events:
+    for stored in sorted(events, key=line_order):
         by_trial[stored.nct_id].append(stored)
-    ordered = sorted(by_trial.values(), key=lambda group: _rank(group, scope))
-    return [_trial(n, group, window, scope) for n, group in enumerate(ordered, 1)]
+    return sorted(
+        (_group(nct_id, found) for nct_id, found in by_trial.items()),
+        key=lambda group: _rank(group, scope),
+    )
 
 
-def _rank(events: Sequence[StoredEvent], scope: Scope) -> tuple[int, int, float, int, str]:
-    nct_id = events[0].nct_id
-    key = (scope.keys or {}).get(nct_id) or KeyFields()
-    slip = max(abs(stored.event.days_since_first or 0) for stored in events)
-    worst = min(stored.event.level.rank for stored in events)
-    return worst, -slip, -words.phase_rank(key.phases), -(key.enrollment or 0), nct_id
+def _group(nct_id: NctId, events: Sequence[StoredEvent]) -> _Group:
+    told = tuple(one for one in events if one.event.level is not Level.ADMINISTRATIVE)
+    aside = tuple(one for one in events if one.event.level is Level.ADMINISTRATIVE)
+    return _Group(nct_id, told, aside)
 
 
-def _trial(number: int, events: Sequence[StoredEvent], window: Window, scope: Scope) -> Trial:
-    newest = max(events, key=lambda stored: stored.to_version)
-    told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
-    aside = [stored for stored in events if stored.event.level is Level.ADMINISTRATIVE]
-    latest = _latest(told)
+def _rank(group: _Group, scope: Scope) -> tuple[int, int, float, int, str]:
+    key = (scope.keys or {}).get(group.nct_id) or KeyFields()
+    slip = max((abs(stored.event.days_since_first or 0) for stored in group.told), default=0)
+    phase = words.phase_rank(key.phases)
+    return group.level.rank, -slip, -phase, -(key.enrollment or 0), group.nct_id
+
+
+def _trial(number: int, group: _Group, room: int | None, *, window: Window, scope: Scope) -> Trial:
+    """A trial with at most `room` of its events in lines, the worst."""
+    newest = max((*group.told, *group.aside), key=lambda stored: stored.to_version)
+    latest = list(_without_types(_latest(group.told)))
     changes = [stored.event for stored in latest]
-    since = [figure for event in changes if (figure := short_since_first(event))]
-    nct_id = newest.nct_id
+    figures = map(short_since_first, sorted(changes, key=_figure_order))
+    since = list(dict.fromkeys(filter(None, figures)))
+    nct_id, aside = group.nct_id, _aside(group.aside)
+    shown = group.told[:room]
     return Trial(
         number=number,
         nct_id=nct_id,
         title=newest.brief_title or "",
         url=newest.url,
-        level=min((stored.event.level for stored in events), key=lambda level: level.rank),
-        what=_what(latest, aside),
-        since_first=", ".join(dict.fromkeys(since)),
-        subject=words.trial_subject(nct_id, changes) if told else f"{nct_id} {_aside(aside)}",
-        steps=tuple(_steps(events)),
-        administrative=len(aside),
-        administrative_versions=len({stored.to_version for stored in aside}),
-        left_out=0,
+        level=group.level,
+        what=_what(latest) if latest else aside,
+        since_first=", ".join(since[:_ROW_FIGURES]),
+        subject=words.trial_subject(nct_id, changes) if latest else f"{nct_id} {aside}",
+        steps=tuple(steps_of((*shown, *group.aside))),
+        administrative=len(group.aside),
+        administrative_versions=len({stored.to_version for stored in group.aside}),
+        left_out=len(group.told) - len(shown),
         command=f"ctsync changes {nct_id} --level administrative{_since(window)}",
         key=(scope.keys or {}).get(nct_id),
         timeline=(scope.timelines or {}).get(nct_id),
@@ -191,12 +207,18 @@ def _latest(events: Sequence[StoredEvent]) -> list[StoredEvent]:
     newest: dict[str, StoredEvent] = {}
     for stored in sorted(events, key=lambda stored: stored.to_version):
         newest[stored.event.path] = stored
-    return sorted(newest.values(), key=_line_order)
+    return sorted(newest.values(), key=line_order)
 
 
-def _what(latest: Sequence[StoredEvent], aside: Sequence[StoredEvent]) -> str:
-    if not latest:
-        return _aside(aside)
+def _without_types(latest: Sequence[StoredEvent]) -> Iterator[StoredEvent]:
+    """Leave out that a date or count became actual where the row tells what it became."""
+    measured = {stored.event.kind for stored in latest if is_measured(stored.event)}
+    for stored in latest:
+        if is_measured(stored.event) or stored.event.kind not in measured:
+            yield stored
+
+
+def _what(latest: Sequence[StoredEvent]) -> str:
     phrases = list(dict.fromkeys(short(stored.event) for stored in latest))
     more = f"; +{len(phrases) - _ROW_PHRASES} more" if len(phrases) > _ROW_PHRASES else ""
     return "; ".join(phrases[:_ROW_PHRASES]) + more
@@ -208,121 +230,35 @@ def _aside(aside: Sequence[StoredEvent]) -> str:
     return f"{versions}, {lanes} only (collapsed)"
 
 
-def _line_order(stored: StoredEvent) -> tuple[int, int, str]:
-    event = stored.event
-    return event.level.rank, _KIND_ORDER[event.kind], event.path
+def _figure_order(event: Event) -> int:
+    """The primary completion and the enrollment say most of how far a trial has moved."""
+    order = (Kind.PRIMARY_COMPLETION_DATE, Kind.ENROLLMENT, Kind.COMPLETION_DATE, Kind.START_DATE)
+    return order.index(event.kind) if event.kind in order else len(order)
 
 
 def _since(window: Window) -> str:
     return f" --since {window.since:%Y-%m-%d}" if window.since else ""
 
 
-# --- steps and lines ----------------------------------------------------------------------------
-
-
-def _steps(events: Sequence[StoredEvent]) -> Iterator[Step]:
-    ordered = sorted(events, key=lambda stored: (stored.to_version, _line_order(stored)))
-    for _, group in groupby(ordered, key=lambda stored: stored.to_version):
-        yield _step(list(group))
-
-
-def _step(events: Sequence[StoredEvent]) -> Step:
-    first = events[0]
-    told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
-    newer = first.to_registry_version
-    return Step(
-        number=_number(first.to_version, newer),
-        from_version=first.from_version,
-        to_version=first.to_version,
-        posted=first.posted,
-        observed=first.observed,
-        fetched=first.fetched,
-        compare_url=_compare(first.nct_id, first.from_registry_version, newer),
-        lines=tuple(_line(stored) for stored in told),
-        administrative=len(events) - len(told),
-        command=_diff_command(first.nct_id, first.from_version, first.to_version),
-    )
-
-
-def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> Step:
-    """A version as a step that shows these events, whatever their level; there may be none."""
-    older = events[0].from_registry_version if events else None
-    return Step(
-        number=_number(version.version, version.registry_version),
-        from_version=before,
-        to_version=version.version,
-        posted=version.posted,
-        observed=version.observed,
-        fetched=version.fetched,
-        compare_url=_compare(version.nct_id, older, version.registry_version),
-        lines=tuple(_line(stored) for stored in sorted(events, key=_line_order)),
-        administrative=0,
-        command=_diff_command(version.nct_id, before, version.version),
-    )
-
-
-def _number(version: int, registry_version: int | None) -> str:
-    known = "" if registry_version is None else f" (registry v{registry_version})"
-    return f"{version}{known}"
-
-
-def _compare(nct_id: NctId, older: int | None, newer: int | None) -> str | None:
-    return None if older is None or newer is None else compare_url(nct_id, older, newer)
-
-
-def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
-    return f"ctsync diff {nct_id} {before} {after}" if before else f"ctsync show {nct_id}"
-
-
-def _line(stored: StoredEvent) -> Line:
-    before, after = sides(stored.event)
-    passage = compare(before, after, values=(stored.event.before, stored.event.after))
-    return Line(
-        stored=stored,
-        before=passage.before,
-        after=passage.after,
-        pieces=passage.pieces,
-        move=move(stored.event),
-        since_first=move_since_first(stored.event),
-        is_cut=passage.is_cut,
-    )
-
-
 # --- what is not shown in lines -------------------------------------------------------------------
 
 
 def _limited(
-    trials: Sequence[Trial], window: Window, limit: int | None
+    groups: Sequence[_Group], window: Window, scope: Scope
 ) -> tuple[list[Trial], LeftOut | None]:
-    """Keep the worst lines up to the limit, and count what is left; a row costs one line."""
-    if limit is None:
-        return list(trials), None
+    """Make trials of the worst events up to the limit, and count the rest; a row costs one line."""
     kept: list[Trial] = []
-    room, events, out = limit, 0, 0
-    for trial in trials:
-        lines = len(trial.lines)
-        if room <= 0:
-            events, out = events + lines + trial.administrative, out + 1
+    room, events, out = scope.limit, 0, 0
+    for group in groups:
+        if room is not None and room <= 0:
+            events, out = events + len(group.told) + len(group.aside), out + 1
             continue
-        short_of = max(0, lines - room)
-        kept.append(_shortened(trial, room) if short_of else trial)
-        events += short_of
-        room -= max(1, lines)
+        kept.append(_trial(len(kept) + 1, group, room, window=window, scope=scope))
+        events += kept[-1].left_out
+        room = None if room is None else room - max(1, len(group.told))
     if not events:
         return kept, None
     return kept, LeftOut(events, out, f"ctsync changes{_since(window)}")
-
-
-def _shortened(trial: Trial, room: int) -> Trial:
-    worst = sorted(
-        trial.lines, key=lambda line: (_line_order(line.stored), -line.stored.to_version)
-    )
-    keep = {id(line) for line in worst[:room]}
-    steps = tuple(
-        replace(step, lines=tuple(line for line in step.lines if id(line) in keep))
-        for step in trial.steps
-    )
-    return replace(trial, steps=steps, left_out=len(trial.lines) - room)
 
 
 def _welcome(stored: StoredEvent, window: Window, scope: Scope) -> Welcome:
@@ -332,11 +268,11 @@ def _welcome(stored: StoredEvent, window: Window, scope: Scope) -> Welcome:
 
 
 def _sentences(
-    trials: Sequence[Trial], welcomes: Sequence[Welcome], scope: Scope
+    groups: Sequence[_Group], welcomes: Sequence[Welcome], scope: Scope
 ) -> Iterator[Sentence]:
     failed = {one.nct_id for one in scope.coverage.failed} if scope.coverage else set()
-    aside = sum(trial.level is Level.ADMINISTRATIVE for trial in trials)
-    spoken_of = {t.nct_id for t in trials} | {w.nct_id for w in welcomes} | failed
+    aside = sum(group.level is Level.ADMINISTRATIVE for group in groups)
+    spoken_of = {g.nct_id for g in groups} | {w.nct_id for w in welcomes} | failed
     still = max(0, scope.watched - len(spoken_of))
     return words.sentences(
         watched=scope.watched, still=still, administrative=aside, coverage=scope.coverage

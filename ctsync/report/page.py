@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
-from ctsync.report.build import step_of
 from ctsync.report.headline import state
 from ctsync.report.markup import fill
 from ctsync.report.phrases import NOTHING, counted, typed
+from ctsync.report.steps import step_of
 from ctsync.report.timeline import Timeline
 from ctsync.report.values import Step, Window
 

@@ -17,6 +17,8 @@ SHORT = 50
 """A text of a few words reads better whole, before and after."""
 AROUND = 8
 """So many words are kept on either side of a change."""
+LONGEST_PASSAGE = 1200
+"""So many characters of a text are shown; further changes in it are counted."""
 _ALIKE = 0.3
 _MARKS = {Edit.DELETED: Mark.REMOVED, Edit.INSERTED: Mark.ADDED}
 
@@ -45,7 +47,7 @@ def compare(before: str, after: str, *, values: tuple[Any, Any]) -> Passage:
     kept = sum(segment.words for segment in segments if segment.edit is Edit.KEPT)
     if kept < _ALIKE * sum(segment.words for segment in segments):
         return whole
-    pieces = tuple(_pieces(segments))
+    pieces = tuple(_bounded(list(_pieces(segments))))
     has_gap = any(piece.mark is Mark.CUT for piece in pieces)
     is_long = any(len(segment.text) > LONGEST for segment in segments)
     return Passage(whole.before, whole.after, pieces, has_gap or is_long)
@@ -68,3 +70,14 @@ def _pieces(segments: Sequence[Segment]) -> Iterator[Piece]:
         yield Piece(Mark.CUT, f"{counted(gap, 'word')} as before")
         if tail:
             yield Piece(Mark.KEPT, " ".join(tail))
+
+
+def _bounded(pieces: Sequence[Piece]) -> Iterator[Piece]:
+    shown = 0
+    for n, piece in enumerate(pieces):
+        if shown > LONGEST_PASSAGE:
+            more = sum(one.mark in _MARKS.values() for one in pieces[n:])
+            yield Piece(Mark.CUT, counted(more, "more changed passage"))
+            return
+        shown += len(piece.text)
+        yield piece

@@ -23,6 +23,8 @@ _SHORT = {
     Kind.RETURNED: "back in the registry",
     Kind.REGISTERED: "newly registered",
 }
+_SHORTEST = 60
+"""A summary, or what it says before a colon, stands in a table cell if no longer than this."""
 _TITLE_KEYS = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
 
 
@@ -63,6 +65,9 @@ def plain(value: Any) -> str:
 
 
 def _plain_object(value: dict[str, Any]) -> str:
+    if "city" in value:
+        place = [value.get(key) for key in ("facility", "city", "country", "status")]
+        return ", ".join(plain(part) for part in place if part)
     title = next((value[key] for key in _TITLE_KEYS if value.get(key)), None)
     rest = [
         f"{key}: {plain(item)}"
@@ -72,6 +77,20 @@ def _plain_object(value: dict[str, Any]) -> str:
     if title is None:
         return ", ".join(rest) or NOTHING
     return plain(title) + (f" ({', '.join(rest)})" if rest else "")
+
+
+def is_measured(event: Event) -> bool:
+    """Whether it is best told as a value before and after: a date or a count, not its type."""
+    return event.kind in (*DATE_KINDS, Kind.ENROLLMENT) and event.before != event.before_type
+
+
+def detail(event: Event) -> str:
+    """What happened, as the event itself says it, without the label it begins with."""
+    for prefix in (event.label, event.kind.value.capitalize()):
+        rest = event.summary.removeprefix(prefix)
+        if prefix and rest != event.summary and rest[:1] in {" ", ":", ""}:
+            return rest.lstrip(" :")
+    return event.summary
 
 
 def sides(event: Event) -> tuple[str, str]:
@@ -111,17 +130,17 @@ def short_since_first(event: Event) -> str:
 
 def short(event: Event) -> str:
     """What happened in a few words, for a table cell or a subject line."""
-    match event.kind:
-        case Kind.STATUS:
-            return f"status -> {plain(event.after)}"
-        case Kind.ENROLLMENT:
-            return _short_enrollment(event)
-        case Kind.START_DATE | Kind.PRIMARY_COMPLETION_DATE | Kind.COMPLETION_DATE:
-            return _short_date(event)
-        case Kind.MOVED:
-            return f"moved to {plain(event.after)}"
-        case _:
-            return _SHORT.get(event.kind) or event.label or event.kind.replace("_", " ")
+    if event.kind is Kind.STATUS:
+        return f"status -> {plain(event.after)}"
+    if event.kind is Kind.MOVED:
+        return f"moved to {plain(event.after)}"
+    if event.kind in _SHORT:
+        return _SHORT[event.kind]
+    if is_measured(event):
+        return _short_date(event) if event.kind in _SHORT_DATE else _short_enrollment(event)
+    told = " ".join(event.summary.split())
+    head = told if len(told) <= _SHORTEST else told.partition(": ")[0]
+    return head if 0 < len(head) <= _SHORTEST else event.label
 
 
 def _short_enrollment(event: Event) -> str:

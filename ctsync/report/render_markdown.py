@@ -95,7 +95,9 @@ def _trial(trial: Trial) -> Iterator[str]:
 
 def _line(line: Line) -> str:
     event = line.stored.event
-    values = _pieces(line.pieces) or f"{escaped(line.before)} → {escaped(line.after)}"
+    values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
+    if line.pieces:
+        values += f": {_pieces(line.pieces)}"
     since = f"{line.since_first} since registration" if line.since_first else ""
     moves = ", ".join(part for part in (line.move, since) if part)
     tail = f"; {escaped(moves)}" if moves else ""

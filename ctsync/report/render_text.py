@@ -130,7 +130,9 @@ def _line(line: Line) -> Iterator[str]:
 
 def said(line: Line) -> str:
     """What a line says between its label and its rule, as text."""
-    values = wdiff(line.pieces) if line.pieces else f"{line.before} -> {line.after}"
+    values = line.detail or f"{line.before} -> {line.after}"
+    if line.pieces:
+        values += f": {wdiff(line.pieces)}"
     since = f"{line.since_first} since registration" if line.since_first else ""
     moves = ", ".join(part for part in (line.move, since) if part)
     return f"{values}; {moves}" if moves else values

@@ -65,13 +65,15 @@ class Piece:
 class Line:
     """One event, in the words every format uses.
 
-    `pieces` are there where a longer text changed in part; `before` and `after` are then not
-    shown. `is_cut` says that a value was shortened, which its step's command shows in full.
+    A measured value reads `before` -> `after`, with its moves. Of anything else `detail` tells
+    what happened, and `pieces` how a text changed, word by word, where it did so in part.
+    `is_cut` says that something was shortened, which its step's command shows in full.
     """
 
     stored: StoredEvent
     before: str
     after: str
+    detail: str
     pieces: tuple[Piece, ...]
     move: str
     since_first: str

@@ -273,46 +273,6 @@ def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock:
     assert len(store.deliveries(DeliveryState.PARKED)) == 1
 
 
-@pytest.mark.parametrize("window", ["before claim", "after claim", "after data", "after mark"])
-def test_a_death_around_sending_loses_nothing_and_repeats_the_same_mail_at_most(
-    window: str, store: Store, clock: ClockAt
-) -> None:
-    deaths = 100
-
-    class Died(BaseException):
-        pass
-
-    class Dying(MailChannel):
-        def send(self, message: Message) -> None:
-            if window == "after claim":
-                raise Died
-            super().send(message)
-            if window == "after data":
-                raise Died
-
-        def close(self) -> None:
-            super().close()
-            if window == "after mark":
-                raise Died
-
-    ways = {ANNA.recipient: ANNA}
-    with running() as server:
-        alive = MailChannel(ways, smtp(server.port))
-        for number in range(1, deaths + 1):
-            keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
-            if window != "before claim":
-                with pytest.raises(Died):
-                    drain(store, {MAIL: Dying(ways, smtp(server.port))}, clock=clock)
-            clock.at += timedelta(minutes=16)
-            drain(store, {MAIL: alive}, clock=clock)
-
-    ids = [mail["Message-ID"] for mail in server.mails]
-    twice = len(ids) - len(set(ids))
-    print(f"death {window}: {deaths} deaths, {deaths - len(set(ids))} undelivered, {twice} twice")
-    assert len(set(ids)) == deaths
-    assert twice == (deaths if window == "after data" else 0)
-
-
 # --- TLS and the login ---------------------------------------------------------------------------
 
 

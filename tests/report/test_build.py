@@ -37,7 +37,7 @@ def test_a_trial_has_one_row_and_the_worst_comes_first() -> None:
         (QUICK, Level.CRITICAL),
     ]
     assert told.trials[0].what == "status -> TERMINATED; 46 of 70 enrolled; PCD +30 d"
-    assert told.trials[0].since_first == "N -34.3 %, PCD +820 d"
+    assert told.trials[0].since_first == "PCD +820 d, N -34.3 %"
 
 
 def test_ties_go_to_the_larger_slip_then_the_later_phase_then_the_larger_enrollment() -> None:
@@ -249,3 +249,27 @@ def test_one_letter_that_changes_a_measure_is_seen() -> None:
 
     changed = [piece for piece in line.pieces if piece.mark.value in ("removed", "added")]
     assert [piece.text for piece in changed] == ["RECIST", "iRECIST"]
+
+
+def test_what_is_no_measure_is_told_in_the_events_own_words() -> None:
+    sites = event(
+        Kind.SITE, Level.ROUTINE, label="Sites", before=[{"city": "Rome", "facility": "A"}],
+        summary="Sites 44 -> 43: 1 removed (Italy), " + "and so on " * 9,
+    )  # fmt: skip
+    trial = report([stored(sites)]).trials[0]
+
+    assert trial.what == "Sites 44 -> 43"
+    assert trial.lines[0].detail.startswith("44 -> 43: 1 removed (Italy)")
+    assert trial.lines[0].is_cut
+
+
+def test_that_a_date_became_actual_is_told_in_its_line_and_not_twice_in_the_row() -> None:
+    became = event(
+        Kind.PRIMARY_COMPLETION_DATE, path="type", label="Primary Completion type",
+        before="ESTIMATED", after="ACTUAL", before_type="ESTIMATED", after_type="ACTUAL",
+        summary="Primary Completion ESTIMATED -> ACTUAL (2014-05)",
+    )  # fmt: skip
+    trial = report([stored(became), stored(primary_completion("2014-04", "2014-05", 30, 820))])
+
+    assert trial.trials[0].what == "PCD +30 d"
+    assert len(trial.trials[0].lines) == 2
