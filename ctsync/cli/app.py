@@ -31,14 +31,18 @@ class App:
     config_path: Path | None = None
     database_url: str | None = None
     verbose: int = 0
+    sends: bool = False
     clock: Clock = field(default_factory=SystemClock)
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings in force; raises ConfigError with every problem at once."""
+        """The settings in force; raises ConfigError with every problem at once.
+
+        A secret that cannot be read is a problem only for a command that `sends`.
+        """
         from ctsync.config import load
 
-        return load(self.config_path, database_url=self.database_url)
+        return load(self.config_path, database_url=self.database_url, need_secrets=self.sends)
 
     @contextmanager
     def store(self, *, create: bool = True) -> Iterator[Store]:

@@ -50,11 +50,25 @@ def record_of(store: Store, version: Version) -> Record:
 @click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
 @click.option("--since", type=Moment(), help="First seen at or after WHEN: 2026-03-13, 7d, 12h.")
 @click.option("--until", type=Moment(end_of_day=True), help="First seen up to WHEN.")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice([k.value for k in Kind]))
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([k.value for k in Kind]),
+    metavar="KIND",
+    help=f"Only these kinds; may be given again: {', '.join(Kind)}.",
+)
 @click.option(
     "--level", type=click.Choice([level.value for level in Level]), help="This level or worse."
 )
-@click.option("--lane", "lanes", multiple=True, type=click.Choice([lane.value for lane in Lane]))
+@click.option(
+    "--lane",
+    "lanes",
+    multiple=True,
+    type=click.Choice([lane.value for lane in Lane]),
+    metavar="LANE",
+    help=f"Only these parts of the record; may be given again: {', '.join(Lane)}.",
+)
 @click.option("--watch", help="Only trials of this watch.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many, newest kept.")
 @click.option("--json", "as_json", is_flag=True, help="An array of events.")

@@ -24,6 +24,7 @@ def daemon(app: App) -> None:
     from ctsync.tracking.round import Round
     from ctsync.tracking.sync import Watcher
 
+    app.sends = True
     wanted = app.settings.schedule
     schedule = Schedule(wanted.cron, wanted.timezone, minutes=wanted.interval_minutes)
     clock = StoppableClock()

@@ -73,6 +73,7 @@ def retry(app: App, ids: Sequence[int]) -> None:
     from ctsync.deliver.outbox import drain
     from ctsync.store.lock import writer_lock
 
+    app.sends = True
     url = app.settings.database.url
     with app.store() as store, writer_lock(url, clock=app.clock, holder="ctsync outbox retry"):
         with store.unit() as unit:

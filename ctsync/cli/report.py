@@ -13,7 +13,7 @@ from ctsync.cli.terms import Moment, Trial
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 
-FORMATS = ("text", "json")
+FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
 WINDOW = timedelta(days=7)
 
 
@@ -22,7 +22,14 @@ WINDOW = timedelta(days=7)
 @click.option("--since", type=Moment(), help="From WHEN on: 2026-03-13, 7d (the default), all.")
 @click.option("--until", type=Moment(end_of_day=True), help="Up to WHEN (default: now).")
 @click.option("--watch", help="Only the trials of this watch.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="The form; the content is the same in each.",
+)
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),

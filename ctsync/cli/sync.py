@@ -30,10 +30,11 @@ SHOWN_FAILURES = 20
 @click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well and unchanged.")
 @click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
 @pass_app
 def sync_command(
-    app: App, *, trials: Sequence[NctId], dry_run: bool, wait: float, as_json: bool
+    app: App, *, trials: Sequence[NctId], dry_run: bool, wait: float, quiet: bool, as_json: bool
 ) -> None:
     """Fetch what is watched (or the trials given), store, compare, report, deliver.
 
@@ -42,6 +43,7 @@ def sync_command(
     from ctsync.tracking.round import Round
 
     ids = tuple(dict.fromkeys(trials))
+    app.sends = not dry_run
     with app.store() as store, app.registry() as registry, progress_bar() as watcher:
         work = Round(
             settings=app.settings,
@@ -54,9 +56,10 @@ def sync_command(
             _show_preview(*work.preview(ids), as_json=as_json)
             return
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
+        misnamed = list(app.settings.unknown_watches([watch.name for watch in store.watches()]))
     _show_outcome(outcome, as_json=as_json, logged=app.settings.log.events == "stderr")
-    if app.verbose or sys.stderr.isatty() or is_news(outcome):
-        for sentence in _sentences(outcome):
+    if not quiet or misnamed or is_news(outcome):
+        for sentence in (*_sentences(outcome), *misnamed):
             tell(for_terminal(sentence))
     if not outcome.is_whole:
         click.get_current_context().exit(PARTIAL)
@@ -81,7 +84,7 @@ def progress_bar() -> Iterator[Watcher]:
 
 
 def is_news(outcome: RoundOutcome) -> bool:
-    """Whether a round has anything to tell; cron mails what is told, so silence means well."""
+    """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
     delivered = outcome.delivered
     return bool(
         outcome.sync.events or not outcome.is_whole or delivered.waiting or delivered.parked
@@ -90,6 +93,8 @@ def is_news(outcome: RoundOutcome) -> bool:
 
 def _show_outcome(outcome: RoundOutcome, *, as_json: bool, logged: bool) -> None:
     """Write the events, worst first, unless the log channel wrote them to stderr already."""
+    from ctsync.report.phrases import counted
+
     sync = outcome.sync
     if as_json:
         show_json(_outcome_json(outcome))
@@ -104,7 +109,10 @@ def _show_outcome(outcome: RoundOutcome, *, as_json: bool, logged: bool) -> None
             [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
         )
         if aside := len(sync.events) - len(shown):
-            tell(f"{aside} administrative changes not shown: ctsync changes --since 1d")
+            day = f"{sync.load.data_timestamp:%Y-%m-%d}"
+            tell(
+                f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}"
+            )
 
 
 def _sentences(outcome: RoundOutcome) -> Iterator[str]:

@@ -25,6 +25,7 @@ def status(app: App, as_json: bool) -> None:
         health = assess(standing, app.clock.now())
         counts = store.counts()
         failures = store.failures()
+        misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
     if as_json:
         show_json(
             {
@@ -57,6 +58,8 @@ def status(app: App, as_json: bool) -> None:
             f"{counts['events']} events; {standing.watched} watched"
         )
         click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
+    for said in misnamed:
+        tell(for_terminal(said))
     click.get_current_context().exit(health.exit_code)
 
 

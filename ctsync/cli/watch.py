@@ -66,7 +66,14 @@ def add(
     if sync_now:
         from ctsync.cli.sync import sync_command
 
-        ctx.invoke(sync_command, trials=[one.nct_id for one in resolved])
+        ctx.invoke(
+            sync_command,
+            trials=[one.nct_id for one in resolved],
+            dry_run=False,
+            wait=0,
+            quiet=False,
+            as_json=False,
+        )
     else:
         tell("next: ctsync sync")
 

@@ -71,7 +71,9 @@ def follow(
     """
     for where, item, key in secret_values(table):
         text, place = item[key], (str(where[0]), key)
-        named = _REFERENCE.match(text)
+        # a channel's file:// is the folder it writes into, and no secret
+        is_folder = place == ("channels", "url") and text.startswith("file://")
+        named = None if is_folder else _REFERENCE.match(text)
         if named and not (in_file and _overrides(in_file.over, where)):
             try:
                 item[key] = _read(named[1], named[2], env, in_file.base if in_file else Path())

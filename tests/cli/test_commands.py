@@ -37,6 +37,36 @@ def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: S
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
 
 
+def test_a_quiet_sync_says_nothing_until_something_changed(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED)
+    assert shell.run("sync", "--quiet").stderr
+    registry.catalogue.advance()
+    quiet = shell.run("sync", "--quiet")
+    assert (quiet.stdout, quiet.stderr) == ("", "")
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    assert "1 changed" in shell.run("sync", "-q").stderr
+
+
+def test_a_command_that_only_reads_needs_no_secret(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        '[smtp]\nhost = "mail.example.org"\nsender = "a@example.org"\nusername = "a"\n'
+        'password = "env:NO_SUCH_SECRET"\n[[recipients]]\nemail = "b@example.org"\n'
+    )
+    shell.run("watch", "add", SEED)
+    shell.run("watch", "list")
+    assert "NO_SUCH_SECRET" in shell.run("sync", exit_code=2).stderr
+
+
+def test_a_recipient_of_a_watch_that_nobody_follows_is_told(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        '[[channels]]\nname = "there"\nurl = "file:///tmp/nowhere"\nwatches = ["defualt"]\n'
+    )
+    shell.run("watch", "add", SEED)
+    assert "did you mean default?" in shell.run("sync").stderr
+
+
 def test_watch_add_can_pull_at_once(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "--sync")
     assert len(shell.json("history", SEED, "--json")) == 1
