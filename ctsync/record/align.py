@@ -25,7 +25,7 @@ from rapidfuzz import fuzz
 from ctsync.record.canonical import as_text, key_of
 from ctsync.record.shapes import Listing
 
-ALIKE = 72.0
+ALIKE = 75.0
 """Percent from which two texts are taken for one that was edited."""
 
 _MOST_COMPARISONS = 40_000

@@ -8,7 +8,6 @@ begins with the version of this form, so that a later form can be told apart.
 from __future__ import annotations
 
 import hashlib
-import math
 from typing import Any
 
 import orjson
@@ -31,7 +30,7 @@ def canonicalize(study: JsonObject) -> Record:
 
     Everything but the volatile paths is kept: nulls, wrong types, unknown fields. What no
     database can hold is written so that it can be read: half a surrogate pair as its escape, a
-    number beyond 64 bits as a float. Raises BadRecord for what is no object, names no trial,
+    number beyond 64 bits as a float, beyond 300 digits as text. Raises BadRecord for what is no object, names no trial,
     or is nested deeper than 200 levels.
     """
     if not isinstance(study, dict):
@@ -177,7 +176,7 @@ def _storable(value: Any, depth: int) -> Any:
         case str():
             return value.encode("utf-8", "backslashreplace").decode()
         case int() if not -(2**63) <= value < 2**64:
-            return float(value) if abs(value) < 1e300 else math.copysign(1e300, value)
+            return float(value) if abs(value) < 10**300 else hex(value)
         case _:
             return value
 

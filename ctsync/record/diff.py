@@ -251,7 +251,7 @@ def _rebuild(body: Any, steps: tuple[PathStep, ...], changes: Iterable[FieldChan
             now = [now[place[name]] for name in change.after]
     added = {int(c.steps[-1]): c.after for c in changes if c.before is MISSING}
     for position in sorted(added):
-        now.insert(position, added[position])
+        now.insert(position, _copied(added[position]))
     items[:] = now
 
 
@@ -269,7 +269,11 @@ def _reach(body: Any, steps: Sequence[PathStep], default: Any) -> Any:
 
 def _set(body: Any, steps: Sequence[PathStep], value: Any) -> None:
     parent = _reach(body, steps[:-1], {})
-    parent[steps[-1]] = orjson.loads(orjson.dumps(value))
+    parent[steps[-1]] = _copied(value)
+
+
+def _copied(value: Any) -> Any:
+    return orjson.loads(orjson.dumps(value))
 
 
 def _drop_if_empty(body: Any, steps: Sequence[PathStep]) -> None:

@@ -45,7 +45,6 @@ def plain_event(
         told,
         changes,
         text,
-        path=change.path,
         before=before,
         after=after,
         inputs={**facts, **counts, **(inputs or {})},

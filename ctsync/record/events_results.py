@@ -99,7 +99,6 @@ def _quality_control(change: FieldChange, step: Step) -> Event:
         told,
         [change],
         f"Results QC: {text}{gone}",
-        path=change.path,
         before=change.before,
         after=change.after,
         inputs={"lane": Lane.RESULTS_QC.value, "nature": "repeats" if repeats else "change"},

@@ -1,0 +1,136 @@
+"""Small studies to test the reading of records with."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from ctsync.model import Event, JsonObject, KeyFields, Kind, Record
+from ctsync.record.canonical import canonicalize, key_fields
+from ctsync.record.classify import classify, uncovered
+from ctsync.record.diff import diff
+from ctsync.record.rules import Thresholds
+
+STATUS = "protocolSection.statusModule"
+OUTCOMES = "protocolSection.outcomesModule"
+LOCATIONS = "protocolSection.contactsLocationsModule.locations"
+
+
+def study(**values: Any) -> JsonObject:
+    """A trial that recruits, with what is given put at its path ("a__b" is a.b).
+
+    None takes away what is there.
+    """
+    made: JsonObject = {
+        "protocolSection": {
+            "identificationModule": {"nctId": "NCT03389919", "briefTitle": "A trial"},
+            "statusModule": {
+                "overallStatus": "RECRUITING",
+                "statusVerifiedDate": "2020-01",
+                "startDateStruct": {"date": "2019-06-01", "type": "ACTUAL"},
+                "primaryCompletionDateStruct": {"date": "2021-06", "type": "ESTIMATED"},
+                "completionDateStruct": {"date": "2022-06-30", "type": "ESTIMATED"},
+                "studyFirstSubmitDate": "2019-05-01",
+                "studyFirstPostDateStruct": {"date": "2019-05-08", "type": "ACTUAL"},
+                "lastUpdateSubmitDate": "2020-01-10",
+                "lastUpdatePostDateStruct": {"date": "2020-01-14", "type": "ACTUAL"},
+            },
+            "designModule": {"enrollmentInfo": {"count": 100, "type": "ESTIMATED"}},
+        },
+        "hasResults": False,
+    }
+    for path, value in values.items():
+        put(made, SHORT.get(path, path.replace("__", ".")), value)
+    return made
+
+
+SHORT = {
+    "status": f"{STATUS}.overallStatus",
+    "last_known": f"{STATUS}.lastKnownStatus",
+    "why": f"{STATUS}.whyStopped",
+    "start": f"{STATUS}.startDateStruct",
+    "primary": f"{STATUS}.primaryCompletionDateStruct",
+    "completion": f"{STATUS}.completionDateStruct",
+    "verified": f"{STATUS}.statusVerifiedDate",
+    "first_submitted": f"{STATUS}.studyFirstSubmitDate",
+    "posted": f"{STATUS}.lastUpdatePostDateStruct.date",
+    "submitted": f"{STATUS}.lastUpdateSubmitDate",
+    "enrollment": "protocolSection.designModule.enrollmentInfo",
+    "primary_outcomes": f"{OUTCOMES}.primaryOutcomes",
+    "secondary_outcomes": f"{OUTCOMES}.secondaryOutcomes",
+    "sites": LOCATIONS,
+    "eligibility": "protocolSection.eligibilityModule.eligibilityCriteria",
+    "references": "protocolSection.referencesModule.references",
+    "keywords": "protocolSection.conditionsModule.keywords",
+    "sponsor": "protocolSection.sponsorCollaboratorsModule.leadSponsor",
+}
+
+
+def put(made: JsonObject, path: str, value: Any) -> None:
+    *steps, last = path.split(".")
+    here = made
+    for step in steps:
+        here = here.setdefault(step, {})
+    if value is None:
+        here.pop(last, None)
+    else:
+        here[last] = copy.deepcopy(value)
+
+
+def record(**values: Any) -> Record:
+    return canonicalize(study(**values))
+
+
+def dated(date: str | None, kind: str | None = "ESTIMATED") -> dict[str, str]:
+    return {key: value for key, value in (("date", date), ("type", kind)) if value is not None}
+
+
+def counted(count: Any, kind: str = "ESTIMATED") -> dict[str, Any]:
+    return {"count": count, "type": kind}
+
+
+def outcome(measure: str, time_frame: str = "12 months", **more: str) -> dict[str, str]:
+    return {"measure": measure, "timeFrame": time_frame, **more}
+
+
+def site(facility: str, country: str = "Poland", city: str = "Warsaw", **more: Any) -> JsonObject:
+    return {"facility": facility, "city": city, "country": country, **more}
+
+
+def events_between(
+    before: Record | JsonObject,
+    after: Record | JsonObject,
+    *,
+    past: Sequence[KeyFields] | None = None,
+    thresholds: Thresholds | None = None,
+) -> list[Event]:
+    """The events of a step, each change told exactly once."""
+    old = before if isinstance(before, Record) else canonicalize(before)
+    new = after if isinstance(after, Record) else canonicalize(after)
+    changes = diff(old, new)
+    earlier = list(past or [])
+    if not earlier or earlier[-1] != key_fields(old.body):
+        earlier.append(key_fields(old.body))
+    events = classify(changes, old, new, past=earlier, thresholds=thresholds)
+    assert uncovered(changes, events) == {}
+    return events
+
+
+def the_event(events: Sequence[Event], kind: Kind, path_end: str = "") -> Event:
+    """The one event of a kind, or of those the one whose path ends so."""
+    found = [e for e in events if e.kind is kind and e.path.endswith(path_end)]
+    assert len(found) == 1, [e.summary for e in found]
+    return found[0]
+
+
+def history(*versions: JsonObject) -> list[list[Event]]:
+    """The events of each step of a history, every earlier version known."""
+    records = [canonicalize(version) for version in versions]
+    past: list[KeyFields] = []
+    steps = []
+    for before, after in pairwise(records):
+        past.append(key_fields(before.body))
+        steps.append(events_between(before, after, past=past))
+    return steps

@@ -1,0 +1,198 @@
+"""What differs between two records, told by meaning and not by position."""
+
+import random
+import time
+
+import orjson
+import pytest
+from deepdiff import DeepDiff
+
+from ctsync.model import MISSING
+from ctsync.record import diff as module
+from ctsync.record.canonical import canonicalize
+from ctsync.record.diff import apply, diff, is_order
+from tests.record.studies import LOCATIONS, OUTCOMES, outcome, record, site, study
+
+
+def changed(before, after):
+    """The changes by path; applied they give the other record."""
+    changes = diff(before, after)
+    assert apply(before, changes).canonical == after.canonical
+    return {c.path: (c.before, c.after) for c in changes}
+
+
+def test_one_value_is_one_change():
+    assert changed(record(), record(status="COMPLETED")) == {
+        "protocolSection.statusModule.overallStatus": ("RECRUITING", "COMPLETED")
+    }
+
+
+def test_an_object_that_comes_is_told_leaf_by_leaf():
+    before, after = record(start=None), record()
+    path = "protocolSection.statusModule.startDateStruct"
+    assert changed(before, after) == {
+        f"{path}.date": (MISSING, "2019-06-01"),
+        f"{path}.type": (MISSING, "ACTUAL"),
+    }
+
+
+def test_results_that_come_are_one_change():
+    section = {"participantFlowModule": {"groups": [{"id": "FG000"}]}}
+    posted = record(resultsSection=section)
+    assert changed(record(), posted) == {"resultsSection": (MISSING, section)}
+
+
+def test_a_part_nobody_declared_is_one_change():
+    new = record(protocolSection__newModule={"a": [1, 2, {"b": 3}]})
+    assert changed(record(), new) == {
+        "protocolSection.newModule": (MISSING, {"a": [1, 2, {"b": 3}]})
+    }
+
+
+def test_a_site_at_the_front_of_600_is_one_change():
+    sites = [site(f"Hospital {n:03}", zip=str(n)) for n in range(600)]
+    new = site("A new one", "Spain", "Madrid")
+    found = changed(record(sites=sites), record(sites=[new, *sites]))
+    assert found == {f'{LOCATIONS}["A new one | Madrid | Spain"]': (MISSING, new)}
+
+
+def test_150_edits_among_1500_shuffled_sites_are_150_changes():
+    chance = random.Random(1)
+    sites = [
+        site(f"Hospital {n}", chance.choice(["Poland", "Spain"]), f"City {n % 90}",
+             status="RECRUITING", contacts=[{"name": f"Dr {n}", "role": "CONTACT"}])
+        for n in range(1500)
+    ]  # fmt: skip
+    edited = [dict(s) for s in sites]
+    for n in chance.sample(range(1500), 150):
+        edited[n]["status"] = "COMPLETED"
+    chance.shuffle(edited)
+    before, after = record(sites=sites), record(sites=edited)
+    began = time.perf_counter()
+    found = diff(before, after)
+    print(f"\n1,500 shuffled sites, 150 edits: {1000 * (time.perf_counter() - began):.0f} ms")
+    assert len(found) == 150
+    assert {c.field for c in found} == {f"{LOCATIONS}.status"}
+
+
+def test_sites_that_share_a_name_are_told_apart_by_the_rest():
+    sites = [site("Research Site", zip=z, status="RECRUITING") for z in ("1", "2", "3")]
+    after = [dict(sites[0]), {**sites[1], "status": "COMPLETED"}, dict(sites[2])]
+    assert changed(record(sites=sites), record(sites=after)) == {
+        f'{LOCATIONS}["Research Site | Warsaw | Poland"].status': ("RECRUITING", "COMPLETED")
+    }
+
+
+def test_a_site_that_got_its_name_is_the_same_site():
+    before = record(sites=[site("Local Institution - 0071", zip="20162"), site("B", zip="1")])
+    after = record(sites=[site("Ospedale Niguarda", zip="20162"), site("B", zip="1")])
+    assert changed(before, after) == {
+        f'{LOCATIONS}["Local Institution - 0071 | Warsaw | Poland"].facility': (
+            "Local Institution - 0071",
+            "Ospedale Niguarda",
+        )
+    }
+
+
+def test_an_edited_measure_is_an_edit_and_not_a_removal_and_an_addition():
+    before = record(primary_outcomes=[outcome("Response by RECIST 1.1"), outcome("Survival")])
+    after = record(primary_outcomes=[outcome("Response by iRECIST 1.1"), outcome("Survival")])
+    path = f'{OUTCOMES}.primaryOutcomes["Response by RECIST 1.1"].measure'
+    assert changed(before, after) == {path: ("Response by RECIST 1.1", "Response by iRECIST 1.1")}
+
+
+def test_outcomes_that_have_nothing_in_common_are_removed_and_added():
+    before = record(primary_outcomes=[outcome("Severity on the 7-point ordinal scale")])
+    after = record(primary_outcomes=[outcome("Time to recovery")])
+    assert len(changed(before, after)) == 2
+
+
+def test_another_order_of_outcomes_is_one_change():
+    outcomes = [outcome("A"), outcome("B"), outcome("C")]
+    before, after = record(primary_outcomes=outcomes), record(primary_outcomes=outcomes[::-1])
+    (change,) = diff(before, after)
+    assert is_order(change)
+    assert (change.before, change.after) == (["A", "B", "C"], ["C", "B", "A"])
+    assert apply(before, [change]) == after
+
+
+def test_order_edits_arrivals_and_departures_of_one_list_go_together():
+    before = record(primary_outcomes=[outcome(m) for m in "ABCDE"])
+    after = record(primary_outcomes=[outcome("E"), outcome("New thing"), outcome("B", "1 week"),
+                                     outcome("A")])  # fmt: skip
+    assert len(changed(before, after)) == 5
+
+
+def test_a_reference_is_known_by_its_pmid():
+    old = {"pmid": "1", "type": "DERIVED", "citation": "A. Title."}
+    new = {**old, "citation": "A. Title. Erratum in: B."}
+    added = {"pmid": "0", "type": "DERIVED", "citation": "New."}
+    path = "protocolSection.referencesModule.references"
+    assert changed(record(references=[old]), record(references=[added, new])) == {
+        f'{path}["0"]': (MISSING, added),
+        f'{path}["1"].citation': ("A. Title.", "A. Title. Erratum in: B."),
+    }
+
+
+def test_keywords_in_other_letters_are_edits():
+    assert changed(record(keywords=["Lung cancer"]), record(keywords=["lung  Cancer"])) == {
+        'protocolSection.conditionsModule.keywords["Lung cancer"]': ("Lung cancer", "lung  Cancer")
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(20, "20"), (1, 1.0), (1, True), (0, False), (None, ""), ([], None), ({}, []), ("", [""]),
+     ({"a": 1}, {}), ([1], []), ([[1], [2]], [[2], [1]]), ({"a": {}}, {"a": {"b": {}}}),
+     ([{}], [{"a": 1}]), ([None, None], [None]), ("é", "e\u0301")],
+)  # fmt: skip
+def test_values_of_any_type_are_told_apart_and_applied(before, after):
+    for path in ("odd", "protocolSection__statusModule__whyStopped", "sites", "keywords"):
+        old, new = study(), study()
+        old = study(**{path: before}) if before is not None else {**old, "x": None}
+        new = study(**{path: after}) if after is not None else new
+        there, back = canonicalize(old), canonicalize(new)
+        assert bool(changed(there, back)) == (there != back)
+        assert bool(changed(back, there)) == (there != back)
+
+
+def test_a_text_of_10_megabytes_is_compared_like_any_other():
+    long = "line of text\n" * 800_000
+    before, after = record(eligibility=long), record(eligibility=long + "more")
+    assert len(changed(before, after)) == 1
+
+
+def test_names_are_cut_and_stay_apart():
+    measures = [f"{'long ' * 200}{n}" for n in range(3)]
+    before = record(primary_outcomes=[outcome(m, "1 day") for m in measures])
+    after = record(primary_outcomes=[outcome(m, "2 days") for m in measures])
+    paths = list(changed(before, after))
+    assert len(set(paths)) == 3
+    assert max(map(len, paths)) < 300
+
+
+def test_deepdiff_is_asked_once_and_never_to_ignore_order(monkeypatch):
+    asked = []
+
+    def listening(*args, **options):
+        asked.append(options)
+        return DeepDiff(*args, **options)
+
+    monkeypatch.setattr(module, "DeepDiff", listening)
+    before = record(sites=[site(f"{n}", status="RECRUITING") for n in range(50)])
+    after = record(sites=[site(f"{n}", status="COMPLETED") for n in range(50)], why="x")
+    assert len(diff(before, after)) == 51
+    assert len(asked) == 1
+    assert not asked[0].get("ignore_order")
+    assert diff(before, before) == []
+    assert len(asked) == 1
+
+
+def test_changes_do_not_share_what_they_hold_with_the_result():
+    before, after = record(), record(sites=[site("A")])
+    changes = diff(before, after)
+    result = apply(before, changes)
+    assert orjson.dumps(after.body) == after.canonical
+    assert result.body["protocolSection"]["contactsLocationsModule"]["locations"][0] is not (
+        changes[0].after
+    )

@@ -1,0 +1,103 @@
+"""Every field of the registry's schema belongs somewhere, on purpose."""
+
+from pathlib import Path
+
+import pytest
+
+from ctsync.model import Kind, Lane
+from ctsync.record.fields import FIELDS, VOLATILE, field_at, listing_at, told_at
+from ctsync.record.shapes import Shape
+
+LEAVES = [
+    line
+    for line in (Path(__file__).parents[1] / "data" / "schema_leaves.txt").read_text().splitlines()
+    if not line.startswith("#")
+]
+
+
+def test_every_leaf_of_the_schema_is_declared():
+    assert len(LEAVES) == 344
+    assert [path for path in LEAVES if path not in FIELDS] == []
+
+
+def test_every_declared_field_has_a_label_and_declared_parents():
+    for path, field in FIELDS.items():
+        assert field.label, path
+        parent = path.rpartition(".")[0]
+        assert not parent or parent in FIELDS, path
+
+
+def test_what_holds_other_fields_is_an_object_or_a_list_with_a_key():
+    parents = {path.rpartition(".")[0] for path in FIELDS} - {""}
+    for path in parents:
+        field = FIELDS[path]
+        assert field.shape in {Shape.OBJECT, Shape.LIST}, path
+        assert (field.items is not None) == (field.shape is Shape.LIST), path
+        for key in field.items.key if field.items else ():
+            assert all(f"{path}.{name}" in FIELDS for name in key.split("/")), path
+
+
+def test_no_declared_field_is_in_the_unknown_lane():
+    assert [path for path, field in FIELDS.items() if field.lane is Lane.UNKNOWN] == []
+    assert {field.lane for field in FIELDS.values()} == set(Lane) - {Lane.UNKNOWN}
+
+
+def test_only_the_stamp_of_the_load_is_no_content():
+    assert VOLATILE == ("derivedSection.miscInfoModule.versionHolder",)
+
+
+@pytest.mark.parametrize(
+    ("path", "lane", "kind"),
+    [
+        ("protocolSection.statusModule.overallStatus", Lane.STATUS, Kind.STATUS),
+        ("protocolSection.statusModule.whyStopped", Lane.STATUS, Kind.WHY_STOPPED),
+        ("protocolSection.statusModule.startDateStruct.type", Lane.DATES, Kind.START_DATE),
+        ("protocolSection.statusModule.statusVerifiedDate", Lane.BOOKKEEPING, Kind.BOOKKEEPING),
+        ("protocolSection.designModule.enrollmentInfo.count", Lane.ENROLLMENT, Kind.ENROLLMENT),
+        ("protocolSection.designModule.phases", Lane.DESIGN, Kind.DESIGN),
+        ("protocolSection.contactsLocationsModule.locations.status", Lane.SITES, Kind.SITE),
+        ("protocolSection.contactsLocationsModule.locations.contacts.phone", Lane.CONTACTS,
+         Kind.CONTACT),
+        ("protocolSection.contactsLocationsModule.locations.geoPoint.lat", Lane.GEO, Kind.DERIVED),
+        ("derivedSection.conditionBrowseModule.meshes.term", Lane.DERIVED, Kind.DERIVED),
+        ("derivedSection.miscInfoModule.submissionTracking.submissionInfos.resetDate",
+         Lane.RESULTS_QC, Kind.RESULTS),
+        ("annotationSection.annotationModule.unpostedAnnotation.unpostedEvents.type",
+         Lane.RESULTS_QC, Kind.RESULTS),
+        ("resultsSection.moreInfoModule.pointOfContact.email", Lane.CONTACTS, Kind.CONTACT),
+        ("hasResults", Lane.RESULTS, Kind.RESULTS),
+        ("documentSection.largeDocumentModule.largeDocs.label", Lane.DOCUMENTS, Kind.DOCUMENT),
+    ],
+)  # fmt: skip
+def test_a_field_is_in_the_lane_of_its_meaning(path, lane, kind):
+    field = field_at(path)
+    assert (field.lane, field.kind) == (lane, kind)
+
+
+@pytest.mark.parametrize(
+    "path", ["newSection", "protocolSection.statusModule.mood", "protocolSection.x.y.z", ""]
+)
+def test_an_unknown_path_is_kept_as_such(path):
+    field = field_at(path)
+    assert (field.known, field.lane, field.kind) == (False, Lane.UNKNOWN, Kind.OTHER)
+    assert listing_at(path).ordered
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("protocolSection.contactsLocationsModule.locations.status",
+         "protocolSection.contactsLocationsModule.locations"),
+        ("protocolSection.contactsLocationsModule.locations.contacts.phone",
+         "protocolSection.contactsLocationsModule.locations.contacts"),
+        ("protocolSection.contactsLocationsModule.locations.geoPoint.lat",
+         "protocolSection.contactsLocationsModule.locations.geoPoint"),
+        ("resultsSection.outcomeMeasuresModule.outcomeMeasures.classes.title",
+         "resultsSection.outcomeMeasuresModule.outcomeMeasures"),
+        ("protocolSection.newModule.some.leaf", "protocolSection.newModule"),
+        ("protocolSection.outcomesModule.primaryOutcomes.measure",
+         "protocolSection.outcomesModule.primaryOutcomes.measure"),
+    ],
+)  # fmt: skip
+def test_changes_are_told_at_the_list_that_sums_them_up(path, told):
+    assert told_at(path).path == told
