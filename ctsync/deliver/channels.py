@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 - imported where needed: a run must not wait for the libraries of channels it does not have
 """What a channel is: the one thing that `drain` asks of mail, log, webhook and the others."""
 
 from __future__ import annotations
@@ -38,11 +39,10 @@ def channels_from(settings: Settings) -> dict[str, Channel]:
 
 
 def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Channel:
-    # imported where needed: a run does not wait for the libraries of channels it does not have
     if name == LOG:
         return LogChannel(routes, settings.log)
     if name == MAIL:
-        from ctsync.deliver.email import MailChannel  # noqa: PLC0415
+        from ctsync.deliver.email import MailChannel
 
         if settings.smtp is None:
             raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
@@ -51,14 +51,14 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
     own = next(channel for channel in settings.channels if channel.name == own_name)
     match sort:
         case "webhook":
-            from ctsync.deliver.webhook import WebhookChannel  # noqa: PLC0415
+            from ctsync.deliver.webhook import WebhookChannel
 
             return WebhookChannel(routes, own)
         case "file":
-            from ctsync.deliver.file import FileChannel  # noqa: PLC0415
+            from ctsync.deliver.file import FileChannel
 
             return FileChannel(routes, own)
         case _:
-            from ctsync.deliver.notify import NotifyChannel  # noqa: PLC0415
+            from ctsync.deliver.notify import NotifyChannel
 
             return NotifyChannel(routes, own)

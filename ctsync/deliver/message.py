@@ -12,6 +12,8 @@ from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.values import Report, Window
 
+_WELCOME = "w"  # no hexadecimal digit, with which the other identities begin
+
 
 class DeliveryError(Exception):
     """A message that did not leave.
@@ -64,7 +66,12 @@ def event_key(route: Route, event_id: int, identity: Sequence[str]) -> str:
 
 def welcome_key(route: Route, watch: str) -> str:
     """The identity of the one welcome of a watch to a recipient."""
-    return "w" + _digest("welcome", route.channel, route.recipient, watch)
+    return _WELCOME + _digest("welcome", route.channel, route.recipient, watch)
+
+
+def is_welcome_key(key: str) -> bool:
+    """Whether a row with this identity is a welcome, and not the news of its event."""
+    return key.startswith(_WELCOME)
 
 
 def quiet_key(route: Route, week: datetime | None) -> str:

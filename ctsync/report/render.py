@@ -1,3 +1,4 @@
+# ruff: noqa: PLC0415 - imported where needed: a text report must not wait for template and feed libraries
 """One report, many forms: the format is an enum and the factory a match; no I/O."""
 
 from __future__ import annotations
@@ -21,20 +22,19 @@ class ReportFormat(StrEnum):
 
 def render(report: Report, form: ReportFormat) -> str:
     """Write `report` in one format; every format has the same content."""
-    # imported where needed: a text report must not wait for template and feed libraries
     match form:
         case ReportFormat.TEXT:
-            from ctsync.report.render_text import render_text as write  # noqa: PLC0415
+            from ctsync.report.render_text import render_text as write
         case ReportFormat.MARKDOWN:
-            from ctsync.report.render_markdown import render_markdown as write  # noqa: PLC0415
+            from ctsync.report.render_markdown import render_markdown as write
         case ReportFormat.HTML:
-            from ctsync.report.render_html import render_html as write  # noqa: PLC0415
+            from ctsync.report.render_html import render_html as write
         case ReportFormat.JSON:
-            from ctsync.report.render_json import render_json as write  # noqa: PLC0415
+            from ctsync.report.render_json import render_json as write
         case ReportFormat.CSV:
-            from ctsync.report.render_csv import render_csv as write  # noqa: PLC0415
+            from ctsync.report.render_csv import render_csv as write
         case ReportFormat.ATOM:
-            from ctsync.report.feed import render_atom as write  # noqa: PLC0415
+            from ctsync.report.feed import render_atom as write
         case _:
             assert_never(form)
     return write(report)

@@ -182,7 +182,7 @@ class Apprise:
 @pytest.fixture
 def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
     module = ModuleType("apprise")
-    module.Apprise = Apprise  # type: ignore[attr-defined]
+    module.__dict__["Apprise"] = Apprise
     monkeypatch.setitem(sys.modules, "apprise", module)
     monkeypatch.setattr(Apprise, "told", [])
     monkeypatch.setattr(Apprise, "went", True)
