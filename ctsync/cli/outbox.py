@@ -23,6 +23,7 @@ def outbox() -> None:
 @pass_app
 def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     """List deliveries that wait or are parked, oldest first."""
+    from ctsync.report.phrases import counted
     from ctsync.store.deliveries import DeliveryState
 
     undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
@@ -61,7 +62,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
             for one in found
         ],
     )
-    tell(f"{len(found)} deliveries")
+    tell(counted(len(found), "delivery", "deliveries"))
 
 
 @outbox.command("retry")

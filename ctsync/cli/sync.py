@@ -87,7 +87,11 @@ def is_news(outcome: RoundOutcome) -> bool:
     """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
     delivered = outcome.delivered
     return bool(
-        outcome.sync.events or not outcome.is_whole or delivered.waiting or delivered.parked
+        outcome.sync.events
+        or outcome.sync.notices
+        or not outcome.is_whole
+        or delivered.waiting
+        or delivered.parked
     )
 
 
@@ -124,6 +128,8 @@ def _sentences(outcome: RoundOutcome) -> Iterator[str]:
         f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
         f"({tally.requests} requests)"
     )
+    for notice in sync.notices:
+        yield notice.line
     if not sync.refreshed:
         yield f"registry not refreshed since {load}"
     for failed in sync.failed[:SHOWN_FAILURES]:
@@ -144,6 +150,7 @@ def _sentences(outcome: RoundOutcome) -> Iterator[str]:
 
 
 def _outcome_json(outcome: RoundOutcome) -> JsonObject:
+    from ctsync.record.notices import uncovered
     from ctsync.report.lines import event_json
 
     sync = outcome.sync
@@ -157,7 +164,8 @@ def _outcome_json(outcome: RoundOutcome) -> JsonObject:
         "unknown": list(sync.unknown),
         "missing": list(sync.missing),
         "unresolved": [{"watch": u.watch, "term": u.term} for u in outcome.unresolved],
-        "events": [event_json(stored) for stored in sync.events],
+        "notices": [notice.line for notice in sync.notices],
+        "events": [event_json(stored) for stored in uncovered(sync.events, sync.notices)],
     }
 
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from ctsync.text import for_terminal
 
+if TYPE_CHECKING:
+    from rich.segment import Segment
+
+LEAST_LAST_COLUMN = 24
+INDENT = 4
+
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write rows to stdout; in a pipe one line a row and a tab between, so that `cut` works.
 
-    Nothing is cut at a terminal either: the last column folds.
+    Nothing is cut at a terminal either: the last column folds, and where the others leave it
+    too little room it stands below them.
     """
     safe = [[for_terminal(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
@@ -23,12 +31,28 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not safe:
         return
     from rich.console import Console
+    from rich.padding import Padding
     from rich.table import Table
 
+    console = Console(highlight=False, markup=False)
+    *others, last = headings
+    wide = sum(max(len(row[n]) for row in [headings, *safe]) + 2 for n in range(len(others)))
+    below = console.width - wide < LEAST_LAST_COLUMN
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for number, heading in enumerate(headings):
-        last = number == len(headings) - 1
-        table.add_column(heading, overflow="fold", no_wrap=not last)
+    for heading in others if below else headings:
+        table.add_column(heading, no_wrap=heading is not last, overflow="fold")
     for row in safe:
-        table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+        table.add_row(*row[: len(table.columns)])
+    if not below:
+        console.print(table)
+        return
+    head, *lines = console.render_lines(table, pad=False)
+    console.print(_text(head), style="bold")
+    console.print(Padding(last, (0, 0, 0, INDENT)), style="bold")
+    for line, row in zip(lines, safe, strict=True):
+        console.print(_text(line))
+        console.print(Padding(row[-1], (0, 0, 0, INDENT)))
+
+
+def _text(line: Sequence[Segment]) -> str:
+    return "".join(segment.text for segment in line).rstrip()

@@ -54,8 +54,8 @@ def status(app: App, as_json: bool) -> None:
         )
         click.echo(f"last whole run  {whole:%Y-%m-%d %H:%M}Z" if whole else "last whole run  none")
         click.echo(
-            f"stored          {counts['trials']} trials, {counts['snapshots']} versions, "
-            f"{counts['events']} events; {standing.watched} watched"
+            f"stored          trials {counts['trials']:,}, versions {counts['snapshots']:,}, "
+            f"events {counts['events']:,}; watched {standing.watched:,}"
         )
         click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
     for said in misnamed:

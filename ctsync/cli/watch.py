@@ -92,6 +92,8 @@ def _read_terms(listed: Path) -> list[str]:
 @pass_app
 def list_watches(app: App, as_json: bool) -> None:
     """List the watches, where each comes from, and the trials they follow."""
+    from ctsync.report.phrases import counted
+
     with app.store() as store:
         watches = store.watches()
         heads = store.heads([trial.nct_id for watch in watches for trial in watch.trials])
@@ -122,7 +124,8 @@ def list_watches(app: App, as_json: bool) -> None:
         for trial in watch.trials
     ]
     show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows)
-    tell(f"{len(watches)} watches, {len({row[2] for row in rows})} trials")
+    trials = counted(len({row[2] for row in rows}), "trial")
+    tell(f"{counted(len(watches), 'watch', 'watches')}, {trials}")
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
     if pending:
         tell(f"in the settings file, taken up by the next sync: {', '.join(pending)}")

@@ -1,0 +1,115 @@
+"""Cron, daemon and command line as real processes on one database."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ctsync.cli import main
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(shell: Shell) -> Iterator[Start]:
+    """Start `ctsync` as a process of its own."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(*args: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, **{k: v for k, v in shell.env.items() if v is not None}}
+        running.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "ctsync", *args],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+        return running[-1]
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def versions(shell: Shell) -> int:
+    result = shell.runner.invoke(main, ["history", SEED, "--json"], env=shell.env)
+    return result.stdout.count('"version"')
+
+
+def test_the_daemon_syncs_at_once_when_a_round_was_missed_and_ends_on_a_signal(
+    shell: Shell, start: Start
+) -> None:
+    shell.run("watch", "add", SEED)
+    process = start("daemon")
+    wait_until(lambda: versions(shell) == 1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "Traceback" not in said
+    assert shell.json("status", "--json")["condition"] == "ok"
+
+
+def test_the_daemon_outlives_a_registry_that_is_away(
+    shell: Shell, start: Start, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED)
+    registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
+    process = start("daemon")
+    wait_until(lambda: len(registry.requests) > 0)
+    time.sleep(0.5)
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_a_second_writer_is_refused_and_told_who_holds_the_database(
+    shell: Shell, start: Start, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED)
+    registry.faults.add(faults.delayed(20), path="/v2/version")
+    first = start("sync")
+    wait_until((tmp_path / "ctsync.db.lock-holder").exists)
+    line = shell.refuse("sync", exit_code=5)
+    assert f"ctsync sync (process {first.pid}" in line
+    assert shell.json("watch", "list", "--json")  # readers never wait
+    first.kill()
+    first.wait()
+    shell.run("sync")  # the lock was free at once
+
+
+def test_a_sync_killed_anywhere_is_run_again_with_nothing_to_clean_up(
+    shell: Shell, start: Start, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, "NCT05935098")
+    killed = 0
+    for tenth in range(3, 13, 3):
+        process = start("sync")
+        time.sleep(tenth / 10)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+    shell.run("sync")
+    assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
+    assert [e["kind"] for e in shell.json("changes", SEED, "--json")] == ["first_seen"]
+    print(f"kill: {killed} syncs killed, 0 lost, 0 doubled")
