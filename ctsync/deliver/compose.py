@@ -6,17 +6,18 @@ others are put together by recipient and watch, or by trial, as their route says
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import islice
 
 from ctsync.deliver.channels import Channel
-from ctsync.deliver.message import Message, message_key, welcome_key
+from ctsync.deliver.message import Message, is_welcome_key, message_key
 from ctsync.deliver.routes import Layout, Route
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.record.levels import relevel_stored
+from ctsync.record.notices import Notice, read_notices, uncovered
 from ctsync.report.build import Scope
 from ctsync.report.values import Coverage, Unchecked, Window
 from ctsync.store.deliveries import Delivery
@@ -69,6 +70,7 @@ class _Desk:
         self._store, self._now = store, now
         self.events = _events(store, {row.event_id for row in rows})
         self._own = store.own_thresholds()
+        self._notices = _notices(store, self.events.values())
         self._members = {
             watch.name: frozenset(trial.nct_id for trial in watch.trials)
             for watch in store.watches()
@@ -84,7 +86,7 @@ class _Desk:
         if route.layout is Layout.STREAM:
             return way
         watch = self._watch(row, route)
-        if self._is_welcome(row, route):
+        if is_welcome_key(row.dedup_key):
             return (*way, "welcome", watch)
         if route.layout is Layout.PER_TRIAL:
             return (*way, "trial", watch, self.events[row.event_id].nct_id)
@@ -94,7 +96,7 @@ class _Desk:
         """The message that these rows are."""
         first = rows[0]
         watch = self._watch(first, route)
-        is_welcome = self._is_welcome(first, route)
+        is_welcome = is_welcome_key(first.dedup_key)
         # the log is one stream for all watches: its lines have the level for all
         own = None if route.layout is Layout.STREAM else self._own.get(watch)
         events = (
@@ -102,18 +104,20 @@ class _Desk:
             if is_welcome
             else tuple(relevel_stored(self.events[row.event_id], own) for row in rows)
         )
+        notices = tuple(one for one in self._notices if any(map(one.covers, events)))
         members = self._members_of(watch)
         since = min((stored.fetched for stored in events), default=None)
         return Message(
             key=first.message_id or message_key([row.dedup_key for row in rows]),
             route=route,
             watch="" if route.layout is Layout.STREAM else watch,
-            events=events,
+            events=tuple(uncovered(events, notices)),
             window=Window(since, self._now),
             scope=Scope(
                 title=watch or EVERYTHING,
                 watched=len(members),
                 coverage=self._coverage(members),
+                notices=notices,
             ),
             read_keys=partial(self._keys, members if is_welcome else {e.nct_id for e in events}),
             is_welcome=is_welcome,
@@ -141,9 +145,6 @@ class _Desk:
         nct_id = self.events[row.event_id].nct_id
         names = [name for name, members in self._members.items() if nct_id in members]
         return route.watch_of(names) or ""
-
-    def _is_welcome(self, row: Delivery, route: Route) -> bool:
-        return row.dedup_key == welcome_key(route, self._watch(row, route))
 
     def _members_of(self, watch: str) -> frozenset[NctId]:
         if watch in self._members:
@@ -173,6 +174,15 @@ class _Desk:
             if versions:
                 keys[nct_id] = versions[-1].key
         return keys
+
+
+def _notices(store: Store, events: Collection[StoredEvent]) -> tuple[Notice, ...]:
+    """What the runs that found these events, or a later one, told as a whole."""
+    runs = [stored.run_id for stored in events if stored.run_id is not None]
+    if not runs:
+        return ()
+    told = store.runs_with_notices(first=min(runs))
+    return tuple(notice for run in told for notice in read_notices(run.notices))
 
 
 def _events(store: Store, ids: set[int]) -> dict[int, StoredEvent]:

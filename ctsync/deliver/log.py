@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -17,14 +18,16 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.routes import Route
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent
+from ctsync.record.notices import Notice
 from ctsync.report.lines import event_json, event_line
+from ctsync.text import for_log
 
 if TYPE_CHECKING:
     from ctsync.config.settings import LogSettings
 
 
 class LogChannel:
-    """Writes every event of a message; nothing remote can end a line or begin another.
+    """Writes every event and notice of a message; nothing remote can end a line or begin another.
 
     The file is made private to its owner, and rotated at its size limit.
     """
@@ -37,10 +40,15 @@ class LogChannel:
         self._open: logging.Handler | None = None
 
     def send(self, message: Message) -> None:
-        """Write one line an event."""
-        write_line = _json_line if self._settings.format == "json" else _text_line
+        """Write one line a notice, then one an event."""
+        is_json = self._settings.format == "json"
+        write_line, write_notice = (
+            (_json_line, _json_notice) if is_json else (_text_line, _text_notice)
+        )
         try:
             stream = self._stream()
+            for notice in message.scope.notices:
+                stream.emit(_record(write_notice(notice, message.window.until)))
             for stored in message.events:
                 stream.emit(_record(write_line(stored)))
             stream.flush()
@@ -103,3 +111,12 @@ def _text_line(stored: StoredEvent) -> str:
 def _json_line(stored: StoredEvent) -> str:
     # ASCII alone: no reader finds a line end or a control character in it
     return json.dumps(event_json(stored), separators=(",", ":"))
+
+
+def _text_notice(notice: Notice, now: datetime) -> str:
+    return for_log(f"{format_timestamp(now)} notice {notice.line}")
+
+
+def _json_notice(notice: Notice, now: datetime) -> str:
+    told = {"notice": notice.kind.value, "summary": notice.summary, "made": format_timestamp(now)}
+    return json.dumps(told, separators=(",", ":"))
