@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.dates import format_timestamp
 from ctsync.text import for_terminal
+
+NOTICES_SHOWN = timedelta(days=7)
 
 
 @click.command()
@@ -17,6 +21,7 @@ def status(app: App, as_json: bool) -> None:
 
     0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
     """
+    from ctsync.record.notices import read_notices
     from ctsync.tracking.health import assess
     from ctsync.tracking.standing import standing_of
 
@@ -25,6 +30,8 @@ def status(app: App, as_json: bool) -> None:
         health = assess(standing, app.clock.now())
         counts = store.counts()
         failures = store.failures()
+        told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
+        notices = [one for run in told for one in read_notices(run.notices)]
         misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
     if as_json:
         show_json(
@@ -40,6 +47,10 @@ def status(app: App, as_json: bool) -> None:
                     {"nct_id": one.nct_id, "error": one.error, "attempts": one.attempts}
                     for one in failures
                 ],
+                "notices": [
+                    {"kind": one.kind, "summary": one.summary, "parts": one.parts}
+                    for one in notices
+                ],
             }
         )
     else:
@@ -48,6 +59,8 @@ def status(app: App, as_json: bool) -> None:
             click.echo(f"  {for_terminal(reason)}")
         for one in failures:
             click.echo(f"  {one.nct_id}: {for_terminal(one.error)} ({one.attempts} attempts)")
+        for notice in notices:
+            click.echo(f"  {for_terminal(notice.line)}")
         load, whole = standing.newest_load, standing.last_whole
         click.echo(
             f"registry load   {load:%Y-%m-%d %H:%M}Z" if load else "registry load   none seen"

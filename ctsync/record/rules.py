@@ -28,6 +28,8 @@ class Thresholds:
     slip_notable_days: float = 90
     start_slip_notable_days: float = 90
     implausible_move_days: float = 3650
+    reprocessing_share_percent: float = 20
+    reprocessing_trials: float = 20
 
     def replace(self, given: Mapping[str, float]) -> Thresholds:
         """The same thresholds, but for those given; raises ValueError for an unknown name."""

@@ -17,6 +17,7 @@ from ctsync.model import (
     NctId,
     StoredEvent,
 )
+from ctsync.record.notices import Notice, uncovered
 from ctsync.report import headline as words
 from ctsync.report.phrases import (
     counted,
@@ -46,7 +47,8 @@ class Scope:
     """What a report is about: its title, how many trials are followed, what was looked at.
 
     `keys` are the newest key fields of trials, for welcomes and for ranking; `timelines` are
-    drawn where there are any. `limit` bounds the lines shown; the rest is counted.
+    drawn where there are any. `limit` bounds the lines shown; the rest is counted. `notices`
+    tell of a load as a whole, and replace the events they cover.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Scope:
     keys: Mapping[NctId, KeyFields] | None = None
     timelines: Mapping[NctId, Timeline] | None = None
     limit: int | None = None
+    notices: tuple[Notice, ...] = ()
 
 
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
@@ -63,7 +66,7 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     Baselines become welcomes, never changes. Administrative events are collapsed to counts.
     Ties go to the larger slip since registration, the later phase, the larger enrollment.
     """
-    told = list(events)
+    told = uncovered(events, scope.notices)
     baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
     changes = [stored for stored in told if stored.event.kind is not Kind.FIRST_SEEN]
     welcomes = [_welcome(stored, window, scope) for stored in baselines]
@@ -91,6 +94,8 @@ def _assemble(
     line = words.headline(
         by_level, watched=scope.watched, welcomed=len(welcomes), coverage=scope.coverage
     )
+    line = " · ".join([*dict.fromkeys(notice.title for notice in scope.notices), line])
+    notices = tuple(notice.line for notice in scope.notices)
     return Report(
         report_id=report_id,
         subject=_subject(line, kept, welcomed=bool(welcomes), window=window, scope=scope),
@@ -110,7 +115,11 @@ def _assemble(
         shown=sum(len(trial.lines) for trial in kept),
         collapsed=sum(trial.administrative for trial in kept),
         total=len(changes),
-        footer=tuple(words.footer(scope.coverage, watched=scope.watched, report_id=report_id)),
+        footer=(
+            *notices,
+            *words.footer(scope.coverage, watched=scope.watched, report_id=report_id),
+        ),
+        notices=notices,
     )
 
 

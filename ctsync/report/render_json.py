@@ -49,6 +49,7 @@ def report_json(report: Report) -> JsonObject:
             {"what": one.standing.value, "trials": one.count, "text": one.text}
             for one in report.sentences
         ],
+        "notices": list(report.notices),
         "footer": list(report.footer),
     }
 

@@ -188,7 +188,8 @@ class Report:
     `welcomed` trials are newly followed, of which `welcomes` are shown.
     `shown` events stand in lines, `collapsed` ones are administrative and counted,
     `left_out` ones passed the size limit and are counted: together they are `total`, which
-    does not count baselines.
+    does not count baselines. `notices` tell of a load as a whole, in place of events that are
+    not in the report; they begin the footer.
     """
 
     report_id: str
@@ -208,6 +209,7 @@ class Report:
     collapsed: int
     total: int
     footer: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
     @property
     def trials(self) -> tuple[Trial, ...]:

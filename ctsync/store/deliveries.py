@@ -194,11 +194,31 @@ class DeliveryWrites(Writes):
             **_FREE,
         )
 
-    def drop(self, ids: Iterable[int]) -> int:
-        """Give deliveries up that were not sent."""
+    def drop(self, ids: Iterable[int], *, reason: str | None = None) -> int:
+        """Give deliveries up that were not sent, and note the reason if there is one."""
+        noted = {} if reason is None else {"last_error": reason}
         return self._update(
-            ids, DeliveryRow.state != DeliveryState.SENT, state=DeliveryState.DROPPED, **_FREE
+            ids,
+            DeliveryRow.state != DeliveryState.SENT,
+            state=DeliveryState.DROPPED,
+            **_FREE,
+            **noted,
         )
+
+    def untried_of(self, event_ids: Iterable[int]) -> list[Delivery]:
+        """The deliveries of these events that wait and were never tried, in their order."""
+        found = [
+            _delivery(row)
+            for batch in batches(list(event_ids))
+            for row in self._connection.execute(
+                select(*_COLUMNS).where(
+                    DeliveryRow.event_id.in_(batch),
+                    DeliveryRow.state == DeliveryState.PENDING,
+                    DeliveryRow.attempts == 0,
+                )
+            )
+        ]
+        return sorted(found, key=lambda delivery: delivery.delivery_id)
 
     def retry(self, ids: Iterable[int] | None = None, *, now: datetime) -> int:
         """Make unsent deliveries due at once, with a new count; None: all that are parked."""

@@ -83,14 +83,20 @@ class RunReads(Reads):
         return None if row is None else _run(row)
 
     def runs_with_notices(
-        self, *, since: datetime | None = None, until: datetime | None = None
+        self, *, first: int = 0, since: datetime | None = None, until: datetime | None = None
     ) -> list[Run]:
-        """The runs begun in a window that have something to tell as a whole, oldest first."""
-        told = select(RunRow.__table__).where(RunRow.notices.is_not(None), RunRow.notices != [])
+        """The runs that have something to tell as a whole, oldest first.
+
+        `first` is the oldest run asked for; `since` and `until` bound the loads they saw.
+        """
+        told = select(RunRow.__table__).where(
+            RunRow.id >= first, RunRow.notices.is_not(None), RunRow.notices != []
+        )
+        seen = func.coalesce(RunRow.load_before, RunRow.started)
         if since is not None:
-            told = told.where(RunRow.started >= since)
+            told = told.where(seen >= since)
         if until is not None:
-            told = told.where(RunRow.started < until)
+            told = told.where(seen < until)
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(told.order_by(RunRow.id))]
 

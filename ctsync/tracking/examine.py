@@ -45,7 +45,8 @@ from ctsync.tracking.past import stands_from_next
 class Finding:
     """A version to be stored after `head`, and the events that lead to it.
 
-    `record` is None where the version says that the trial is gone or has moved.
+    `record` is None where the version says that the trial is gone or has moved; `before` is
+    the record it was compared with, where there was one.
     """
 
     nct_id: NctId
@@ -55,6 +56,7 @@ class Finding:
     key: KeyFields
     events: tuple[Event, ...]
     moved_to: NctId | None = None
+    before: Record | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ class _Examiner:
             stood_from=stands_from_next(versions, key.posted, self.load.data_timestamp),
             thresholds=self.thresholds,
         )
-        return Finding(head.nct_id, head, State.PRESENT, record, key, tuple(events))
+        return Finding(head.nct_id, head, State.PRESENT, record, key, tuple(events), before=before)
 
 
 def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ctsync.model import Level, NctId, StoredEvent
 from ctsync.record.levels import relevel_stored
+from ctsync.record.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Unchecked, Window
@@ -33,6 +34,9 @@ def review(
         store,
         EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch),
     )
+    notices = _notices(store, window)
+    if watch is not None or ids:
+        notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
     changed = sorted({stored.nct_id for stored in events})
     stories = {nct_id: store.versions(nct_id) for nct_id in changed}
     scope = Scope(
@@ -48,6 +52,7 @@ def review(
             for nct_id, versions in stories.items()
         },
         limit=limit,
+        notices=notices,
     )
     return build(events, window=window, scope=scope)
 
@@ -94,6 +99,12 @@ def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
         requests=last.requests,
         retries=last.retries,
     )
+
+
+def _notices(store: Store, window: Window) -> tuple[Notice, ...]:
+    """What the runs over the window's loads told as a whole."""
+    runs = store.runs_with_notices(since=window.since, until=window.until)
+    return tuple(notice for run in runs for notice in read_notices(run.notices))
 
 
 def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:

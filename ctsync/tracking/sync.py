@@ -27,9 +27,11 @@ from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
 from ctsync.errors import RegistryError, StaleRegistry
 from ctsync.model import Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
+from ctsync.record.notices import Notice
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.store import Store, Unit
+from ctsync.tracking.conclusion import KIND, Sights, conclude
 from ctsync.tracking.decide import (
     Changed,
     First,
@@ -61,6 +63,7 @@ class Watcher:
 class Outcome:
     """What a pass found.
 
+    `notices` tell of the load as a whole, in place of some of the events.
     `unknown` are ids the registry has never known; `missing` are stored trials this load lacks,
     which another load must confirm; `refreshed` says that the load is newer than any seen
     before; `events` are all those the run stored.
@@ -75,6 +78,7 @@ class Outcome:
     failed: tuple[Failed, ...] = ()
     unknown: tuple[NctId, ...] = ()
     missing: tuple[NctId, ...] = ()
+    notices: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,14 +101,22 @@ class Sync:
            deliveries, so that a run cut off anywhere loses nothing it has seen.
         4. Ask for the load again. A reload in between repeats the pass once, and if the registry
            moved on once more the run is MIXED.
+        5. Conclude: what the registry did to most trials alike is told once (see `conclusion`).
 
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
         newest = self.store.newest_load()
-        load = self._current_load(newest)
-        with entered(self.store, "sync", load, self.clock) as entry:
+        load, sights = self._current_load(newest), Sights()
+        with entered(self.store, KIND, load, self.clock) as entry:
             try:
-                outcome = self._settle(ids, load, entry)
+                outcome = self._settle(ids, load, entry, sights)
+                notices = conclude(
+                    self.store,
+                    entry.run_id,
+                    sights,
+                    fetched=outcome.tally.answered,
+                    thresholds=self.thresholds,
+                )
             finally:
                 entry.tally.requests = self.registry.counts.requests
                 entry.tally.retries = self.registry.counts.retries
@@ -113,6 +125,7 @@ class Sync:
             outcome,
             refreshed=newest is None or outcome.load.data_timestamp > newest,
             events=tuple(self.store.events_of_run(entry.run_id)),
+            notices=notices,
         )
 
     def preview(self, ids: Sequence[NctId]) -> tuple[RegistryVersion, list[Examined]]:
@@ -131,7 +144,9 @@ class Sync:
             )
         return load
 
-    def _settle(self, ids: Sequence[NctId], load: RegistryVersion, entry: Entry) -> Outcome:
+    def _settle(
+        self, ids: Sequence[NctId], load: RegistryVersion, entry: Entry, sights: Sights
+    ) -> Outcome:
         """Pass over `ids` until the load is the same before and after, twice at most.
 
         The counts are those of the last pass: what an earlier one stored is the same by then.
@@ -139,7 +154,7 @@ class Sync:
         newest = load
         for _ in range(2):
             load = newest
-            outcome = _Pass(self, load, entry).over(ids)
+            outcome = _Pass(self, load, entry, sights).over(ids)
             after = self._load_after()
             if after is None:
                 return replace(outcome, verdict=Verdict.PARTIAL)
@@ -168,8 +183,8 @@ class Sync:
 class _Pass:
     """One pass over the trials under one load: keeps what `examine` finds, and counts."""
 
-    def __init__(self, sync: Sync, load: RegistryVersion, entry: Entry) -> None:
-        self.sync, self.load, self.entry = sync, load, entry
+    def __init__(self, sync: Sync, load: RegistryVersion, entry: Entry, sights: Sights) -> None:
+        self.sync, self.load, self.entry, self.sights = sync, load, entry, sights
         self.own_thresholds = sync.store.own_thresholds()
         self.seen: list[NctId] = []
         self.failed: list[Failed] = []
@@ -212,6 +227,7 @@ class _Pass:
                 return
             case Same():
                 tally.same += 1
+                self.sights.unchanged.append(examined.asked)
             case First():
                 tally.new += 1
             case Changed() | Returned() | Moved():
@@ -228,6 +244,7 @@ class _Pass:
 
     def _keep(self, finding: Finding, fetched: datetime) -> None:
         """Commit a version, its events and their deliveries in one unit."""
+        self.sights.take(finding.before, finding.record)
         observed, run_id = self.load.data_timestamp, self.entry.run_id
         head = finding.head.snapshot_id if finding.head else None
         watches = self.sync.store.watches_of(finding.nct_id)
