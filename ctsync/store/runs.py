@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, RowMapping, delete, func, insert, select, update
 
-from ctsync.model import NctId, Verdict
+from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes, batches
 from ctsync.store.models import FailureRow, RunRow
@@ -65,9 +65,11 @@ class Failure:
 class RunReads(Reads):
     """What is stored of runs and failures."""
 
-    def runs(self, limit: int | None = None) -> list[Run]:
-        """The runs, newest first."""
+    def runs(self, limit: int | None = None, *, kind: str | None = None) -> list[Run]:
+        """The runs, newest first, of that kind if given."""
         statement = select(RunRow.__table__).order_by(RunRow.id.desc())
+        if kind is not None:
+            statement = statement.where(RunRow.kind == kind)
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(statement.limit(limit))]
 
@@ -149,24 +151,19 @@ def _failure(row: RowMapping) -> Failure:
 class RunWrites(Writes):
     """What a unit does to runs and failures."""
 
-    def begin_run(
-        self,
-        kind: str,
-        started: datetime,
-        *,
-        load_before: datetime | None = None,
-        api_version: str | None = None,
-    ) -> int:
+    def begin_run(self, kind: str, started: datetime) -> int:
         """Open a run in the ledger and give its id."""
-        row = {
-            "kind": kind,
-            "started": started,
-            "load_before": load_before,
-            "api_version": api_version,
-            "outcome": Verdict.RUNNING,
-        }
+        row = {"kind": kind, "started": started, "outcome": Verdict.RUNNING}
         statement = insert(RunRow).returning(RunRow.id)
         return self._connection.execute(statement, row).scalar_one()
+
+    def note_load(self, run_id: int, load: RegistryVersion) -> None:
+        """Note which load the registry shows at the beginning of a run."""
+        self._connection.execute(
+            update(RunRow)
+            .where(RunRow.id == run_id)
+            .values(load_before=load.data_timestamp, api_version=load.api_version)
+        )
 
     def finish_run(
         self,

@@ -38,37 +38,38 @@ class Entry:
 
 
 @contextmanager
-def entered(store: Store, kind: str, load: RegistryVersion, clock: Clock) -> Iterator[Entry]:
+def entered(store: Store, kind: str, clock: Clock) -> Iterator[Entry]:
     """Open a run in the ledger and close it with its counts, also when it fails.
 
-    The row is committed before the run begins, so that a run that dies leaves a trace. An
-    exception closes it as failed, or as stopped, and goes on its way.
+    The row is committed before anything is asked, so that a run that dies leaves a trace. An
+    exception closes it as failed, one that stops the program as stopped, and goes on its way.
     """
     with store.unit() as unit:
-        run_id = unit.begin_run(
-            kind,
-            clock.now(),
-            load_before=load.data_timestamp,
-            api_version=load.api_version,
-        )
+        run_id = unit.begin_run(kind, clock.now())
     entry = Entry(run_id, Tally())
-    error: str | None = None
     try:
         yield entry
-    except Stopped:
-        entry.verdict = Verdict.STOPPED
-        raise
     except Exception as failure:
-        entry.verdict, error = Verdict.FAILED, f"{type(failure).__name__}: {failure}"
+        stopped = isinstance(failure, Stopped)
+        entry.verdict = Verdict.STOPPED if stopped else Verdict.FAILED
+        _close(store, entry, clock, error=f"{type(failure).__name__}: {failure}")
         raise
-    finally:
-        after = entry.load_after.data_timestamp if entry.load_after else None
-        with store.unit() as unit:
-            unit.finish_run(
-                run_id,
-                finished=clock.now(),
-                load_after=after,
-                outcome=entry.verdict,
-                error=error,
-                **asdict(entry.tally),
-            )
+    except BaseException:
+        entry.verdict = Verdict.STOPPED
+        _close(store, entry, clock, error="interrupted")
+        raise
+    else:
+        _close(store, entry, clock, error=None)
+
+
+def _close(store: Store, entry: Entry, clock: Clock, *, error: str | None) -> None:
+    after = entry.load_after
+    with store.unit() as unit:
+        unit.finish_run(
+            entry.run_id,
+            finished=clock.now(),
+            outcome=entry.verdict,
+            load_after=after.data_timestamp if after else None,
+            error=error,
+            **asdict(entry.tally),
+        )

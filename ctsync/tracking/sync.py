@@ -105,10 +105,12 @@ class Sync:
 
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
-        newest = self.store.newest_load()
-        load, sights = self._current_load(newest), Sights()
-        with entered(self.store, KIND, load, self.clock) as entry:
+        newest, sights = self.store.newest_load(), Sights()
+        with entered(self.store, KIND, self.clock) as entry:
             try:
+                load = self._current_load(newest)
+                with self.store.unit() as unit:
+                    unit.note_load(entry.run_id, load)
                 outcome = self._settle(ids, load, entry, sights)
                 notices = conclude(
                     self.store,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy.exc import StatementError
 
-from ctsync.model import KeyFields
+from ctsync.model import KeyFields, RegistryVersion
 from ctsync.store.columns import dump_json, escape, load_json, unescape
 from ctsync.store.store import EventFilter, Store
 from tests.store.samples import (
@@ -60,7 +60,8 @@ def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str
         inputs={text: text},
     )  # fmt: skip
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED, api_version=text)
+        run_id = unit.begin_run("sync", FETCHED)
+        unit.note_load(run_id, RegistryVersion(text, FETCHED))
         snapshot = add(unit, 0, None, key=key, posted=text, record=record_of({"a": 1}))
         (event_id,) = add_events(unit, None, snapshot, told, run_id=run_id)
         unit.enqueue([delivery(event_id, channel=text)])

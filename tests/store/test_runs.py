@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from ctsync.errors import BadRecord
-from ctsync.model import Verdict
+from ctsync.model import RegistryVersion, Verdict
 from ctsync.store.runs import FIRST_RETRY, LONGEST_RETRY
 from ctsync.store.store import Store
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL
@@ -15,8 +15,10 @@ HOUR = timedelta(hours=1)
 
 def test_a_run_is_in_the_ledger_from_its_beginning(store: Store) -> None:
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED, load_before=LOAD, api_version="2.0.5")
+        run_id = unit.begin_run("sync", FETCHED)
+        unit.note_load(run_id, RegistryVersion("2.0.5", LOAD))
     (run,) = store.runs()
+    assert (run.load_before, run.api_version) == (LOAD, "2.0.5")
     assert (run.id, run.kind, run.started, run.finished) == (run_id, "sync", FETCHED, None)
     assert run.outcome is Verdict.RUNNING
     assert store.last_finished("sync") is None
@@ -24,7 +26,8 @@ def test_a_run_is_in_the_ledger_from_its_beginning(store: Store) -> None:
 
 def test_a_finished_run_tells_its_counts_and_its_end(store: Store) -> None:
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED, load_before=LOAD)
+        run_id = unit.begin_run("sync", FETCHED)
+        unit.note_load(run_id, RegistryVersion("2.0.5", LOAD))
         unit.finish_run(
             run_id, finished=FETCHED + HOUR, outcome=Verdict.PARTIAL, load_after=LOAD + HOUR,
             error="3 trials", requests=4, asked=600, answered=597, same=566, changed=31, failed=3,

@@ -263,6 +263,25 @@ def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
     with pytest.raises(RegistryError):
         make_sync().run([ONE])
     assert store.counts()["snapshots"] == 0
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert last.outcome is Verdict.FAILED
+    assert "RegistryBusy" in (last.error or "")
+
+
+def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_sync(watcher=Watcher(check=interrupt)).run([ONE])
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert (last.outcome, last.error) == (Verdict.STOPPED, "interrupted")
 
 
 def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
