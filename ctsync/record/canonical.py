@@ -30,8 +30,8 @@ def canonicalize(study: JsonObject) -> Record:
 
     Everything but the volatile paths is kept: nulls, wrong types, unknown fields. What no
     database can hold is written so that it can be read: half a surrogate pair as its escape, a
-    number beyond 64 bits as a float, beyond 300 digits as text. Raises BadRecord for what is no object, names no trial,
-    or is nested deeper than 200 levels.
+    number beyond 64 bits as a float, beyond 300 digits as text. Raises BadRecord for what is no
+    object, names no trial, or is nested deeper than 200 levels.
     """
     if not isinstance(study, dict):
         raise BadRecord(f"a study is a JSON object, not {_kind_of(study)}")

@@ -14,6 +14,7 @@ from ctsync.model import MISSING, Event, FieldChange, Lane, Record
 from ctsync.record.align import ALIKE, likeness
 from ctsync.record.canonical import as_text
 from ctsync.record.diff import is_order
+from ctsync.record.fields import outer_item
 from ctsync.record.phrases import by_country, counted, listed, one_line, quoted, said
 from ctsync.record.shapes import Field
 from ctsync.record.telling import Step, absent_as_none, tell
@@ -142,7 +143,7 @@ def list_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
     removed = [c for c in changes if _whole(c) and c.after is MISSING]
     added = [c for c in changes if _whole(c) and c.before is MISSING]
     edits = [c for c in changes if c not in removed and c not in added]
-    edited = list(dict.fromkeys(c.item for c in edits if c.item))
+    edited = list(dict.fromkeys(outer_item(c.path) for c in edits if c.item is not None))
     loose = sum(1 for c in edits if c.item is None)
     inputs = {
         "nature": _nature(changes),

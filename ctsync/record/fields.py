@@ -7,8 +7,11 @@ is not declared is of the lane unknown, wherever it stands: kept, shown and coun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
+
+import orjson
 
 from ctsync.model import Kind, Lane
 from ctsync.record.fields_protocol import PROTOCOL
@@ -57,6 +60,20 @@ def field_at(path: str) -> Field:
     if found is not None:
         return found
     return Field(path, path, Lane.UNKNOWN, Kind.OTHER, Shape.OBJECT, known=False)
+
+
+_ITEM = re.compile(r'\[("(?:[^"\\]|\\.)*")\]')
+
+
+def field_of(path: str) -> str:
+    """The field that a path with items in it is about: "a.b" of a["x"].b."""
+    return _ITEM.sub("", path)
+
+
+def outer_item(path: str) -> str | None:
+    """The name of the first item in a path, None where there is none."""
+    found = _ITEM.search(path)
+    return str(orjson.loads(found[1])) if found else None
 
 
 @lru_cache(maxsize=4096)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctsync.model import Event, Kind, Lane, NctId
-from ctsync.record.fields import FIELDS, field_at
+from ctsync.record.fields import FIELDS, field_at, field_of
 from ctsync.record.shapes import Shape
 
 SHARE_PERCENT = 20.0
@@ -82,7 +82,7 @@ def find_reprocessing(
 def reprocessed_part(event: Event) -> str | None:
     """The registry-owned part an event is about; None for what only a sponsor changes."""
     if event.lane in _OWNED:
-        return _list_of(event.path.partition("[")[0])
+        return _list_of(field_of(event.path))
     if event.inputs.get("nature") == "cosmetic" and event.kind is not Kind.CONTACT:
         return _MARKUP
     return None

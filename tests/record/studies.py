@@ -69,14 +69,17 @@ SHORT = {
 
 
 def put(made: JsonObject, path: str, value: Any) -> None:
-    *steps, last = path.split(".")
-    here = made
-    for step in steps:
-        here = here.setdefault(step, {})
-    if value is None:
-        here.pop(last, None)
-    else:
-        here[last] = copy.deepcopy(value)
+    """Put a value at a path; None takes away what is there, and what that leaves empty."""
+    first, _, rest = path.partition(".")
+    if not rest:
+        if value is None:
+            made.pop(first, None)
+        else:
+            made[first] = copy.deepcopy(value)
+        return
+    put(made.setdefault(first, {}), rest, value)
+    if not made[first]:
+        del made[first]
 
 
 def record(**values: Any) -> Record:

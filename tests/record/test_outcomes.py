@@ -1,0 +1,154 @@
+"""What became of each outcome measure."""
+
+import pytest
+
+from ctsync.model import Kind, Level
+from tests.record.studies import dated, events_between, outcome, record, study, the_event
+
+PLAN = {"status": "NOT_YET_RECRUITING", "start": dated("2021-01-01")}
+
+
+def outcome_events(before, after, rank="primary_outcomes", **more):
+    old, new = study(**{rank: before}, **more), study(**{rank: after}, **more)
+    return events_between(old, new)
+
+
+def change(before, after, rank="primary_outcomes", **more):
+    return the_event(outcome_events(before, after, rank, **more), Kind.OUTCOME)
+
+
+def test_two_primary_outcomes_swapped_are_only_in_another_order():
+    a, b = outcome("Overall survival"), outcome("Response rate")
+    event = change([a, b], [b, a])
+    assert (event.rule, event.level) == ("R-ADM-06", Level.ADMINISTRATIVE)
+    assert (event.before, event.after) == (
+        ["Overall survival", "Response rate"],
+        ["Response rate", "Overall survival"],
+    )
+
+
+def test_a_shorter_time_frame_of_a_primary_outcome_is_notable():
+    event = change([outcome("Survival", "12 months")], [outcome("Survival", "6 months")])
+    assert (event.rule, event.level) == ("R-OUT-07", Level.NOTABLE)
+    assert event.inputs["change"] == "time frame edited"
+    assert '"12 months" -> "6 months"' in event.summary
+
+
+def test_a_secondary_outcome_dropped_is_routine_and_said_to_be_dropped():
+    event = change([outcome("A thing"), outcome("Pain")], [outcome("Pain")], "secondary_outcomes")
+    assert (event.rule, event.level) == ("R-OUT-09", Level.ROUTINE)
+    assert event.summary == 'Secondary outcome dropped: "A thing"'
+    assert (event.before, event.after) == (outcome("A thing"), None)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Safety and tolerability", "Safety and Tolerability"),
+        ("1. Change in pain", "Change in pain"),
+        ("Change in pain", "Change  in pain."),
+        ("Rate of m\\^2 \\>60", "Rate of m^2 >60"),
+        ("Patients' pain – total", "Patients\u2019 pain - total"),
+    ],
+)
+def test_wording_alone_is_administrative(before, after):
+    event = change([outcome(before)], [outcome(after)])
+    assert (event.rule, event.level) == ("R-ADM-07", Level.ADMINISTRATIVE)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Response by RECIST 1.1", "Response by iRECIST 1.1"),
+        ("Response at 10^9/L", "Response at 109/L"),
+        ("Response of ≥ 50 %", "Response of > 50 %"),
+        ("AUC(0-24)", "AUC(0-12)"),
+    ],
+)
+def test_one_letter_can_change_what_is_measured(before, after):
+    event = change([outcome(before)], [outcome(after)])
+    assert (event.rule, event.level) == ("R-OUT-06", Level.NOTABLE)
+    assert event.inputs["change"] == "measure edited"
+
+
+def test_a_primary_outcome_replaced_after_the_start_is_critical():
+    event = change([outcome("7-point ordinal scale")], [outcome("Time to recovery")])
+    assert (event.rule, event.level) == ("R-OUT-01", Level.CRITICAL)
+    assert event.inputs["days_after_start"] == 227
+    assert event.summary == (
+        'Primary outcome replaced: "7-point ordinal scale" -> "Time to recovery", '
+        "227 d after the start"
+    )
+    assert len(event.covers) == 2
+
+
+def test_before_the_start_it_is_notable():
+    event = change([outcome("7-point ordinal scale")], [outcome("Time to recovery")], **PLAN)
+    assert (event.rule, event.level) == ("R-OUT-04", Level.NOTABLE)
+    assert not event.inputs["started"]
+
+
+def test_without_a_start_date_the_status_says_whether_it_has_started():
+    events = [
+        change([outcome("Scale")], [outcome("Time to recovery")], start=None, status=status)
+        for status in ("RECRUITING", "NOT_YET_RECRUITING")
+    ]
+    assert [e.inputs["started"] for e in events] == [True, False]
+
+
+def test_a_primary_outcome_dropped_after_the_start_is_critical():
+    event = change([outcome("Survival"), outcome("Pain")], [outcome("Pain")])
+    assert (event.rule, event.level) == ("R-OUT-02", Level.CRITICAL)
+
+
+def test_four_primary_outcomes_cut_to_one_are_three_drops():
+    names = ["Survival", "Pain", "Function of joints", "Return to work"]
+    events = outcome_events([outcome(n) for n in names], [outcome("Pain")])
+    assert [e.inputs["change"] for e in events] == ["dropped"] * 3
+    assert {e.level for e in events} == {Level.CRITICAL}
+
+
+def test_a_demoted_primary_outcome_is_one_critical_event():
+    survival, pain = outcome("Overall survival"), outcome("Pain")
+    before = study(primary_outcomes=[survival, pain], secondary_outcomes=[outcome("Sleep")])
+    after = study(primary_outcomes=[pain], secondary_outcomes=[outcome("Sleep"), survival])
+    (event,) = events_between(before, after)
+    assert (event.rule, event.level) == ("R-OUT-03", Level.CRITICAL)
+    assert "demoted from primary to secondary" in event.summary
+    assert len(event.covers) == 2
+    (back,) = events_between(after, before)
+    assert (back.rule, back.inputs["change"]) == ("R-OUT-05", "promoted")
+
+
+def test_a_move_to_other_outcomes_is_routine():
+    before = study(secondary_outcomes=[outcome("Sleep")])
+    after = study(protocolSection__outcomesModule__otherOutcomes=[outcome("Sleep")])
+    (event,) = events_between(before, after)
+    assert (event.inputs["change"], event.level) == ("demoted", Level.ROUTINE)
+
+
+def test_an_added_primary_outcome_is_notable_and_a_description_routine():
+    added = change([outcome("Pain")], [outcome("Pain"), outcome("Sleep")])
+    assert (added.rule, added.level) == ("R-OUT-05", Level.NOTABLE)
+    described = change(
+        [outcome("Pain", description="On a scale")],
+        [outcome("Pain", description="On a scale of ten points")],
+    )
+    assert (described.rule, described.level) == ("R-OUT-08", Level.ROUTINE)
+
+
+def test_where_it_stands_to_completion_and_results_is_kept():
+    results = {"protocolSection__statusModule__resultsFirstPostDateStruct": dated("2020-01-01")}
+    event = change(
+        [outcome("Survival")], [outcome("Pain at rest")], primary=dated("2019-12-31"), **results
+    )
+    assert event.inputs["days_after_primary_completion"] == 14
+    assert event.inputs["days_after_results"] == 13
+    assert event.summary.endswith("14 d after primary completion")
+
+
+def test_the_earliest_start_recorded_counts():
+    first = record(start=dated("2019-06-01"), primary_outcomes=[outcome("Scale")])
+    late = study(start=dated("2021-01-01"), primary_outcomes=[outcome("Time to recovery")])
+    event = the_event(events_between(first, late), Kind.OUTCOME)
+    assert event.inputs["started"]

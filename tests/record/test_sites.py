@@ -1,0 +1,114 @@
+"""Sites and other long lists, summed up in one event a step."""
+
+from typing import Any
+
+from ctsync.model import Kind, Lane, Level
+from tests.record.studies import LOCATIONS, events_between, site, study, the_event
+
+SITES = [
+    site(f"Hospital {n}", country, status="NOT_YET_RECRUITING", zip=str(n))
+    for n, country in enumerate(["Poland"] * 4 + ["Spain"] * 3 + ["France"])
+]
+
+
+def test_sites_are_summed_up_by_country():
+    after = [{**s, "status": "RECRUITING"} if n < 2 else s for n, s in enumerate(SITES[:-1])]
+    after += [site("New A", "Poland", zip="90"), site("New B", "Spain", zip="91")]
+    (event,) = events_between(study(sites=SITES), study(sites=after))
+    assert (event.kind, event.path, event.rule) == (Kind.SITE, LOCATIONS, "R-SIT-01")
+    assert event.level is Level.ROUTINE
+    assert event.summary == (
+        "Sites 8 -> 9: 2 added (1 Poland, 1 Spain), 1 removed (France), 2 now recruiting (Poland)"
+    )
+    assert event.inputs["added_by_country"] == {"Poland": 1, "Spain": 1}
+    assert (event.inputs["before"], event.inputs["after"]) == (8, 9)
+    assert [s["facility"] for s in event.before] == ["Hospital 7", "Hospital 0", "Hospital 1"]
+    assert event.after[-1] == {**SITES[1], "status": "RECRUITING"}
+
+
+def test_an_address_alone_is_administrative():
+    after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
+    (event,) = events_between(study(sites=SITES), study(sites=after))
+    assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
+    assert event.summary == "Sites 8: 1 site with other details"
+
+
+def test_a_site_under_another_name_is_said_to_be_so():
+    after = [{**SITES[0], "facility": "Ospedale Niguarda"}, *SITES[1:]]
+    (event,) = events_between(study(sites=SITES), study(sites=after))
+    assert event.summary == "Sites 8: 1 under another name (Poland)"
+    assert event.level is Level.ROUTINE
+
+
+def test_a_site_added_at_the_front_of_600_is_one_event():
+    many = [site(f"Hospital {n}", zip=str(n)) for n in range(600)]
+    (event,) = events_between(study(sites=many), study(sites=[site("A"), *many]))
+    assert event.summary == "Sites 600 -> 601: 1 added (Poland)"
+
+
+def test_contacts_and_positions_of_sites_are_lanes_of_their_own():
+    more = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "1"}],
+            "geoPoint": {"lat": 52.2, "lon": 21.0}}  # fmt: skip
+    other = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "2"}],
+             "geoPoint": {"lat": 52.3, "lon": 21.1}}  # fmt: skip
+    events = events_between(
+        study(sites=[{**s, **more} for s in SITES]), study(sites=[{**s, **other} for s in SITES])
+    )
+    assert {e.lane for e in events} == {Lane.CONTACTS, Lane.GEO}
+    assert {e.level for e in events} == {Level.ADMINISTRATIVE}
+    assert len(events) == 2
+    assert the_event(events, Kind.DERIVED).rule == "R-ADM-04"
+
+
+def test_many_countries_are_all_accounted_for():
+    countries = [f"Country {n}" for n in range(9)] + ["Poland"] * 5
+    after = [site(f"H{n}", country, zip=str(n)) for n, country in enumerate(countries)]
+    (event,) = events_between(study(), study(sites=after))
+    assert event.summary == (
+        "Sites 0 -> 14: 14 added (5 Poland, 1 Country 0, 1 Country 1, 7 in 7 other countries)"
+    )
+
+
+def test_mesh_terms_are_one_derived_event():
+    path = "derivedSection__conditionBrowseModule__meshes"
+    old = [{"id": f"D0000{n:05}", "term": f"T{n}"} for n in range(30)]
+    new = [{"id": f"D{n:05}", "term": f"T{n}"} for n in range(30)]
+    (event,) = events_between(study(**{path: old}), study(**{path: new}))
+    assert (event.kind, event.rule) == (Kind.DERIVED, "R-ADM-05")
+    assert event.summary == "Condition MeSH terms: 30 added, 30 removed"
+
+
+def test_an_unknown_part_is_one_event_of_its_own_lane():
+    old, new = ({f"k{n}": n + plus for n in range(20)} for plus in (0, 1))
+    (event,) = events_between(study(newSection=old), study(newSection=new))
+    assert (event.kind, event.lane, event.level) == (Kind.OTHER, Lane.UNKNOWN, Level.ROUTINE)
+    assert event.summary == "Field unknown to ctsync, newSection: 20 other values changed"
+    (single,) = events_between(study(newSection={"a": 1}), study(newSection={"a": 2}))
+    assert single.summary == "Field unknown to ctsync, newSection: 1 -> 2"
+
+
+def test_results_values_are_summed_up_by_list():
+    def results(value):
+        rows = [{"categories": [{"measurements": [{"groupId": "OG000", "value": value}]}]}]
+        measures = [{"type": "PRIMARY", "title": f"Measure {n}", "classes": rows} for n in range(5)]
+        return study(resultsSection__outcomeMeasuresModule__outcomeMeasures=measures)
+
+    (event,) = events_between(results("1"), results("2"))
+    assert (event.kind, event.rule) == (Kind.RESULTS, "R-RES-03")
+    assert event.summary == "Outcome measure results: 5 changed"
+
+
+def test_odd_sites_are_told_without_a_crash():
+    odd: list[Any] = [
+        None,
+        "text",
+        7,
+        [],
+        {},
+        {"facility": 7, "country": None, "status": []},
+        ["x"],
+    ]
+    (event,) = events_between(study(sites=SITES), study(sites=odd))
+    assert event.inputs["added"] == 7
+    (back,) = events_between(study(sites=odd), study(sites=SITES))
+    assert back.inputs["removed"] == 7

@@ -1,0 +1,141 @@
+"""What a step of the overall status means."""
+
+import pytest
+
+from ctsync.model import Kind, Level
+from tests.record.studies import events_between, history, study, the_event
+
+
+def status_of(before, after, **more):
+    return the_event(
+        events_between(study(status=before), study(status=after, **more)),
+        Kind.STATUS,
+        ".overallStatus",
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule", "level"),
+    [
+        ("RECRUITING", "TERMINATED", "R-STA-01", Level.CRITICAL),
+        ("NOT_YET_RECRUITING", "WITHDRAWN", "R-STA-01", Level.CRITICAL),
+        ("RECRUITING", "SUSPENDED", "R-STA-01", Level.CRITICAL),
+        ("SUSPENDED", "TERMINATED", "R-STA-01", Level.CRITICAL),
+        ("COMPLETED", "TERMINATED", "R-STA-01", Level.CRITICAL),
+        ("SUSPENDED", "RECRUITING", "R-STA-02", Level.CRITICAL),
+        ("TERMINATED", "ACTIVE_NOT_RECRUITING", "R-STA-02", Level.CRITICAL),
+        ("WITHDRAWN", "NOT_YET_RECRUITING", "R-STA-02", Level.CRITICAL),
+        ("NOT_YET_RECRUITING", "RECRUITING", "R-STA-03", Level.NOTABLE),
+        ("NOT_YET_RECRUITING", "ENROLLING_BY_INVITATION", "R-STA-03", Level.NOTABLE),
+        ("ACTIVE_NOT_RECRUITING", "RECRUITING", "R-STA-03", Level.NOTABLE),
+        ("RECRUITING", "ACTIVE_NOT_RECRUITING", "R-STA-04", Level.NOTABLE),
+        ("ACTIVE_NOT_RECRUITING", "COMPLETED", "R-STA-05", Level.NOTABLE),
+        ("SUSPENDED", "COMPLETED", "R-STA-05", Level.NOTABLE),
+        ("COMPLETED", "RECRUITING", "R-STA-07", Level.NOTABLE),
+        ("COMPLETED", "ACTIVE_NOT_RECRUITING", "R-STA-07", Level.NOTABLE),
+        ("TERMINATED", "COMPLETED", "R-STA-07", Level.NOTABLE),
+        ("RECRUITING", "NOT_YET_RECRUITING", "R-STA-07", Level.NOTABLE),
+        ("RECRUITING", "ENROLLING_BY_INVITATION", "R-STA-03", Level.NOTABLE),
+        ("AVAILABLE", "NO_LONGER_AVAILABLE", "R-STA-08", Level.NOTABLE),
+        ("RECRUITING", "A_NEW_STATUS", "R-STA-08", Level.NOTABLE),
+        ("RECRUITING", None, "R-STA-08", Level.NOTABLE),
+        (None, "RECRUITING", "R-STA-03", Level.NOTABLE),
+    ],
+)
+def test_each_step_has_its_rule(before, after, rule, level):
+    event = status_of(before, after)
+    assert (event.rule, event.level) == (rule, level)
+    assert (event.before, event.after) == (before, after)
+
+
+def test_a_status_that_is_no_text_is_told_all_the_same():
+    event = status_of("RECRUITING", ["TERMINATED"])
+    assert event.after == "TERMINATED" or event.path.endswith('"]') or event.after is not None
+    assert event.level is Level.NOTABLE
+
+
+def test_the_reason_is_shown_with_the_stop_and_told_once():
+    events = events_between(study(), study(status="TERMINATED", why="No money\nat all"))
+    stop = the_event(events, Kind.STATUS)
+    assert stop.summary == 'Status RECRUITING -> TERMINATED: why stopped: "No money at all"'
+    why = the_event(events, Kind.WHY_STOPPED)
+    assert (why.rule, why.level) == ("R-ADM-08", Level.ADMINISTRATIVE)
+
+
+def test_a_reason_changed_later_is_routine_and_its_wording_administrative():
+    stopped = study(status="TERMINATED", why="no money")
+    other = study(status="TERMINATED", why="Safety")
+    cosmetic = study(status="TERMINATED", why="No  money.")
+    assert the_event(events_between(stopped, other), Kind.WHY_STOPPED).level is Level.ROUTINE
+    event = the_event(events_between(stopped, cosmetic), Kind.WHY_STOPPED)
+    assert (event.rule, event.level) == ("R-ADM-07", Level.ADMINISTRATIVE)
+
+
+def test_unknown_is_the_registrys_own_act_and_says_so():
+    events = events_between(study(), study(status="UNKNOWN", last_known="RECRUITING"))
+    flip = the_event(events, Kind.STATUS, ".overallStatus")
+    assert (flip.rule, flip.level) == ("R-STA-06", Level.NOTABLE)
+    assert "registry-derived, last known RECRUITING, no sponsor update since" in flip.summary
+    known = the_event(events, Kind.STATUS, ".lastKnownStatus")
+    assert known.level is Level.ADMINISTRATIVE
+
+
+def test_unknown_with_an_update_does_not_claim_that_there_was_none():
+    after = study(status="UNKNOWN", last_known="RECRUITING", posted="2020-06-01")
+    flip = the_event(events_between(study(), after), Kind.STATUS, ".overallStatus")
+    assert not flip.inputs["registry_derived"]
+    assert "no sponsor update" not in flip.summary
+
+
+def test_back_from_unknown_is_judged_by_the_last_known_status():
+    unknown = study(status="UNKNOWN", last_known="RECRUITING")
+    confirmed = the_event(events_between(unknown, study()), Kind.STATUS, ".overallStatus")
+    assert (confirmed.rule, confirmed.inputs["origin"]) == ("R-STA-08", "RECRUITING")
+    done = the_event(
+        events_between(unknown, study(status="COMPLETED")), Kind.STATUS, ".overallStatus"
+    )
+    assert done.rule == "R-STA-05"
+
+
+def test_there_and_back_is_two_events_with_the_length_of_the_spell():
+    first, second = history(
+        study(posted="2020-03-01"),
+        study(status="SUSPENDED", posted="2020-03-16"),
+        study(posted="2020-06-15"),
+    )
+    stop, restart = the_event(first, Kind.STATUS), the_event(second, Kind.STATUS)
+    assert (stop.path, stop.before, stop.after) == (restart.path, restart.after, restart.before)
+    assert restart.summary.endswith("suspended for 91 d")
+
+
+def test_a_spell_goes_on_over_versions_that_leave_the_status():
+    *_, last = history(
+        study(posted="2020-03-01"),
+        study(status="SUSPENDED", posted="2020-03-16"),
+        study(status="SUSPENDED", posted="2020-04-01", verified="2020-04"),
+        study(posted="2020-06-15"),
+    )
+    assert the_event(last, Kind.STATUS).inputs["spell_days"] == 91
+
+
+def test_a_spell_whose_beginning_is_not_known_is_at_least_so_long():
+    event = the_event(
+        events_between(study(posted="2020-03-01"), study(status="COMPLETED", posted="2020-03-31")),
+        Kind.STATUS,
+    )
+    assert event.summary == "Status RECRUITING -> COMPLETED: recruiting for at least 30 d"
+
+
+def test_from_registration_on_the_beginning_is_known():
+    first = study(posted="2019-05-08")
+    event = the_event(
+        events_between(first, study(status="COMPLETED", posted="2019-06-07")), Kind.STATUS
+    )
+    assert event.summary == "Status RECRUITING -> COMPLETED: recruiting for 30 d"
+
+
+def test_expanded_access_is_routine():
+    path = {"protocolSection__statusModule__expandedAccessInfo": {"hasExpandedAccess": True}}
+    event = the_event(events_between(study(), study(**path)), Kind.STATUS)
+    assert (event.rule, event.level) == ("R-STA-09", Level.ROUTINE)
+    assert event.summary == "Expanded Access: (none) -> yes"
