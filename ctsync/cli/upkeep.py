@@ -21,12 +21,13 @@ def status(app: App, as_json: bool) -> None:
 
     0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
     """
+    from ctsync.deliver.routes import routes_from
     from ctsync.record.notices import read_notices
     from ctsync.tracking.health import assess
     from ctsync.tracking.standing import standing_of
 
     with app.store() as store:
-        standing = standing_of(store)
+        standing = standing_of(store, routes_from(app.settings))
         health = assess(standing, app.clock.now())
         counts = store.counts()
         failures = store.failures()

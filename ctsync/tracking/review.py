@@ -79,7 +79,7 @@ def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], i
 
 def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
     """What the newest run looked at, of the trials followed; None before the first."""
-    runs = [run for run in store.runs(limit=2) if run.kind == "sync"]
+    runs = store.runs(limit=2, kind="sync")
     if not runs:
         return None
     last = runs[0]

@@ -1,4 +1,7 @@
-"""One round, as cron, the daemon and `ctsync sync` all make it: lock, targets, sync, deliver."""
+"""One round, as cron, the daemon and `ctsync sync` all make it: lock, targets, sync, deliver.
+
+A dead-man's switch elsewhere is told of its start and end, where the settings name one.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from dataclasses import dataclass, field
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
 from ctsync.deliver.channels import channels_from
+from ctsync.deliver.heartbeat import beat
+from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain, routes_from
-from ctsync.errors import UsageError
+from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
 from ctsync.model import NctId, RegistryVersion
 from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
@@ -33,6 +38,19 @@ class RoundOutcome:
         """Whether everything watched was checked."""
         return self.sync.verdict == "ok" and not self.unresolved
 
+    @property
+    def is_well(self) -> bool:
+        """Whether no person need look: everything was checked, and no delivery given up."""
+        return self.is_whole and not self.delivered.parked
+
+    def sentence(self) -> str:
+        """Its figures, for who watches from afar; no remote text and no address is among them."""
+        tally, delivered = self.sync.tally, self.delivered
+        return (
+            f"checked {tally.answered} of {tally.asked}; messages: {delivered.messages} sent, "
+            f"{delivered.waiting} waiting, {delivered.parked} parked"
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
@@ -51,17 +69,41 @@ class Round:
 
         1. Take the database's one writer lock, or raise LockHeld naming its holder.
         2. Bring the watches of the settings file into the store.
-        3. Sync; then drain the outbox, whatever the sync found.
+        3. Sync; then drain the outbox, whatever the sync found, and also where the registry
+           could not be asked.
+        4. Write to who asked to be told of a quiet week, where this was one.
 
-        A channel that cannot deliver is counted in the outcome; it fails no round.
+        A channel or monitor that cannot be reached is logged; it fails no round.
         """
         url = self.settings.database.url
+        monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
         with writer_lock(url, clock=self.clock, holder=holder, wait_seconds=wait_seconds):
+            monitor.start()
+            try:
+                outcome = self._run(only)
+            except Stopped:
+                raise
+            except Exception as error:
+                # the words of an error that is not ours may hold anything
+                said = f": {error}" if isinstance(error, CtsyncError) else ""
+                monitor.failure(type(error).__name__ + said)
+                raise
+        tell = monitor.success if outcome.is_well else monitor.failure
+        tell(outcome.sentence())
+        return outcome
+
+    def _run(self, only: Sequence[NctId]) -> RoundOutcome:
+        channels = channels_from(self.settings)
+        try:
             unresolved = join_file_watches(
                 self.store, self.registry, self.settings.watches, rules=self.settings.rules
             )
             outcome = self._sync().run(only or self._watched(unresolved))
-            delivered = drain(self.store, channels_from(self.settings), clock=self.clock)
+        except RegistryError:
+            drain(self.store, channels, clock=self.clock)  # what waits is no less due for it
+            raise
+        delivered = drain(self.store, channels, clock=self.clock)
+        beat(self.store, channels, clock=self.clock)
         return RoundOutcome(outcome, delivered, unresolved)
 
     def preview(self, only: Sequence[NctId] = ()) -> tuple[RegistryVersion, list[Examined]]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
+
+from ctsync.deliver.routes import Route
 from ctsync.model import Verdict
-from ctsync.store.deliveries import DeliveryState
+from ctsync.store.deliveries import Delivery, DeliveryState
 from ctsync.store.store import Store
 from ctsync.tracking.health import LastRun, Standing
 
 
-def standing_of(store: Store) -> Standing:
-    """How things stand in the store now."""
+def standing_of(store: Store, routes: Iterable[Route] = ()) -> Standing:
+    """How things stand in the store now; `routes` tell when what has failed was first due."""
+    by_way = {(route.channel, route.recipient): route for route in routes}
     last = store.last_run(kind="sync")
     whole = store.last_run(kind="sync", outcome=Verdict.OK)
     waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
@@ -19,6 +24,16 @@ def standing_of(store: Store) -> Standing:
         last_whole=whole.finished if whole else None,
         newest_load=store.newest_load(),
         failures=len(store.failures()),
-        oldest_waiting=min((one.created for one in waiting), default=None),
+        oldest_waiting=min(
+            (_first_due(one, by_way.get((one.channel, one.recipient))) for one in waiting),
+            default=None,
+        ),
         parked=len(store.deliveries(DeliveryState.PARKED)),
     )
+
+
+def _first_due(waiting: Delivery, route: Route | None) -> datetime:
+    """When a delivery was to go: every failure moves its `not_before` on, and this does not."""
+    if waiting.last_error is None:
+        return waiting.not_before
+    return waiting.created if route is None else route.due(waiting.created)
