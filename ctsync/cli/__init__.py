@@ -107,7 +107,19 @@ def _register(commands: Sequence[click.Command]) -> None:
 
 
 def _commands() -> list[click.Command]:
-    from ctsync.cli import ask, daemon, demo, outbox, report, rules, start, sync, upkeep, watch
+    from ctsync.cli import (
+        ask,
+        check,
+        daemon,
+        demo,
+        outbox,
+        report,
+        rules,
+        start,
+        sync,
+        upkeep,
+        watch,
+    )
 
     return [
         *start.COMMANDS,
@@ -118,6 +130,7 @@ def _commands() -> list[click.Command]:
         *outbox.COMMANDS,
         *rules.COMMANDS,
         *upkeep.COMMANDS,
+        *check.COMMANDS,
         *daemon.COMMANDS,
         *demo.COMMANDS,
     ]

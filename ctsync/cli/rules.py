@@ -36,7 +36,7 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
     """
     from ctsync.record.rules import RULES_VERSION, Thresholds, describe
 
-    thresholds = _in_force(app)
+    thresholds = thresholds_in_force(app)
     if watch is not None:
         with app.store() as store:
             thresholds = _own(app, store, watch) or thresholds
@@ -132,7 +132,7 @@ def replay_command(
 
     with app.store() as store:
         own = None if watch is None else _own(app, store, watch)
-        thresholds = (own or _in_force(app)).replace(dict(given))
+        thresholds = (own or thresholds_in_force(app)).replace(dict(given))
         wanted = EventFilter(since=since, watch=watch)
         found = replay(store, wanted, thresholds=thresholds, told_under=own)
     if as_json:
@@ -168,7 +168,7 @@ def _relevelled_json(one: Relevelled) -> JsonObject:
     }
 
 
-def _in_force(app: App) -> Thresholds:
+def thresholds_in_force(app: App) -> Thresholds:
     """The thresholds of the settings."""
     from ctsync.record.rules import Thresholds
 
@@ -185,7 +185,7 @@ def _own(app: App, store: Store, name: str) -> Thresholds | None:
         watch.name: watch.rules for watch in app.settings.watches
     }
     if name in listed:
-        return _in_force(app).replace(listed[name]) if listed[name] else None
+        return thresholds_in_force(app).replace(listed[name]) if listed[name] else None
     if name not in {watch.name for watch in store.watches()}:
         raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
     return store.own_thresholds().get(name)

@@ -204,9 +204,9 @@ class EventWrites(Writes):
             "posted": posted,
             "observed": observed,
             "fetched": fetched,
-            "happened": observed or _posted_at(posted) or fetched,
+            "happened": happened_at(observed, posted, fetched),
         }
-        rows = {path_key(event.path): _columns(event) | step for event in events}
+        rows = {path_key(event.path): event_columns(event) | step for event in events}
         if len(rows) < len(events):
             raise ValueError(f"{nct_id}: two events of one step have the same path")
         self._insert_new(EventRow, [row | {"path_key": key} for key, row in rows.items()])
@@ -224,12 +224,16 @@ def path_key(path: str) -> bytes:
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
-def _columns(event: Event) -> dict[str, Any]:
+def event_columns(event: Event) -> dict[str, Any]:
+    """An event as the columns of its row, less its place in a history."""
     plain = {name: getattr(event, name) for name in _PLAIN}
     plain["inputs"] = dict(event.inputs)
     return plain | {"kind": event.kind, "lane": event.lane, "level": event.level}
 
 
-def _posted_at(posted: str | None) -> datetime | None:
+def happened_at(observed: datetime | None, posted: str | None, fetched: datetime) -> datetime:
+    """When what a version shows happened, as far as is known."""
+    if observed is not None:
+        return observed
     day = PartialDate.parse(posted)
-    return None if day is None else datetime.combine(day.last, time(), UTC)
+    return fetched if day is None else datetime.combine(day.last, time(), UTC)

@@ -24,6 +24,7 @@ from ctsync.store.deliveries import DeliveryReads, DeliveryWrites
 from ctsync.store.engine import PATIENCE_SECONDS, make_engine, name_of, parse_url, writing
 from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.models import Base, MarkRow
+from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
 from ctsync.store.versions import VersionReads, VersionWrites
 from ctsync.store.watches import WatchReads, WatchWrites
@@ -31,7 +32,7 @@ from ctsync.store.watches import WatchReads, WatchWrites
 __all__ = ["EventFilter", "Store", "Unit", "open_store"]
 
 
-class Unit(VersionWrites, EventWrites, WatchWrites, RunWrites, DeliveryWrites):
+class Unit(VersionWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
     """What can be written, within one transaction."""
 
 

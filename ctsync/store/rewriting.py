@@ -1,0 +1,106 @@
+"""Events made anew: a step's events become those derived, and keep their identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, update
+
+from ctsync.model import Event, Kind
+from ctsync.store.access import Writes
+from ctsync.store.deliveries import DeliveryState
+from ctsync.store.events import event_columns, happened_at, path_key
+from ctsync.store.models import DeliveryRow, EventRow, SnapshotRow
+
+_GONE = "its event was derived anew and is none"
+
+
+class EventRewrites(Writes):
+    """What a unit does to events that are not what they should be."""
+
+    def rewrite_events(
+        self,
+        *,
+        from_snapshot: int | None,
+        to_snapshot: int,
+        events: Sequence[Event],
+        leave: Sequence[Kind] = (),
+        rules_version: int,
+    ) -> None:
+        """Make the events of one step these; those of the kinds to `leave` are left alone.
+
+        An event keeps its id, and so its deliveries, where its path stays, or else where there
+        is one of its kind to take its place. The deliveries of one that is no more are kept
+        with another event of the trial; what of them was not sent is dropped.
+        """
+        snapshot = self._connection.execute(
+            select(SnapshotRow.__table__).where(SnapshotRow.id == to_snapshot)
+        ).one()
+        wanted = {path_key(event.path): event for event in events}
+        stored = self._connection.execute(
+            select(EventRow.id, EventRow.path_key, EventRow.kind)
+            .where(EventRow.to_snapshot_id == to_snapshot, EventRow.kind.not_in(leave))
+            .order_by(EventRow.id)
+        ).all()
+        step = {"from_snapshot_id": from_snapshot, "rules_version": rules_version}
+        heirs = dict(_heirs(stored, wanted))
+        for event_id, key in heirs.items():
+            values = event_columns(wanted.pop(key)) | step | {"path_key": key}
+            self._connection.execute(update(EventRow).where(EventRow.id == event_id).values(values))
+        for key, event in wanted.items():
+            row = event_columns(event) | step | _place(snapshot) | {"path_key": key}
+            self._connection.execute(insert(EventRow), row)
+        self._remove([row.id for row in stored if row.id not in heirs], snapshot)
+
+    def _remove(self, event_ids: Sequence[int], snapshot: Row[Any]) -> None:
+        for event_id in event_ids:
+            other = self._connection.scalar(
+                select(EventRow.id)
+                .join(SnapshotRow, SnapshotRow.id == EventRow.to_snapshot_id)
+                .where(
+                    EventRow.nct_id == snapshot.nct_id,
+                    EventRow.id.not_in(event_ids),
+                    SnapshotRow.position <= snapshot.position,
+                )
+                .order_by(SnapshotRow.position.desc(), EventRow.id)
+                .limit(1)
+            )
+            of_event = DeliveryRow.event_id == event_id
+            unsent = DeliveryRow.state.not_in((DeliveryState.SENT, DeliveryState.DROPPED))
+            self._connection.execute(
+                update(DeliveryRow)
+                .where(of_event, unsent)
+                .values(state=DeliveryState.DROPPED, last_error=_GONE)
+            )
+            if other is not None:
+                self._connection.execute(update(DeliveryRow).where(of_event).values(event_id=other))
+            self._connection.execute(delete(EventRow).where(EventRow.id == event_id))
+
+
+def _heirs(stored: Iterable[Any], wanted: dict[bytes, Event]) -> Iterator[tuple[int, bytes]]:
+    """Which stored event becomes which: the one of its path, else the next one of its kind."""
+    left = dict(wanted)
+    without: list[Any] = []
+    for row in stored:
+        if left.pop(bytes(row.path_key), None) is not None:
+            yield row.id, bytes(row.path_key)
+        else:
+            without.append(row)
+    for row in without:
+        key = next((key for key, event in left.items() if event.kind == row.kind), None)
+        if key is not None:
+            del left[key]
+            yield row.id, key
+
+
+def _place(snapshot: Row[Any]) -> dict[str, Any]:
+    return {
+        "nct_id": snapshot.nct_id,
+        "to_snapshot_id": snapshot.id,
+        "run_id": snapshot.run_id,
+        "posted": snapshot.posted,
+        "observed": snapshot.observed,
+        "fetched": snapshot.fetched,
+        "happened": happened_at(snapshot.observed, snapshot.posted, snapshot.fetched),
+    }

@@ -1,0 +1,97 @@
+"""`check`: what a person and a monitor learn of a database, and how events are mended."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+
+STATUS = "protocolSection.statusModule.overallStatus"
+
+
+@pytest.fixture
+def changed(shell: Shell, registry: ReplayRegistry) -> Shell:
+    """A trial that was suspended, in a database of its own."""
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "SUSPENDED"})
+    shell.run("sync")
+    return shell
+
+
+def alter(folder: Path, statement: str) -> None:
+    with closing(sqlite3.connect(folder / "ctsync.db")) as connection, connection:
+        connection.execute(statement)
+
+
+def test_a_sound_database_has_no_problem(changed: Shell) -> None:
+    for options in ((), ("--rebuild-events",), ("--rebuild-events", "--repair")):
+        said = changed.run("check", *options)
+        assert (said.stdout, said.stderr) == ("", "no problem found\n")
+        assert changed.json("check", *options, "--json") == []
+
+
+def test_damage_is_told_and_ends_with_6(changed: Shell, tmp_path: Path) -> None:
+    alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
+    said = changed.run("check", exit_code=6)
+    assert said.stdout == f"wrong head: {SEED}: snapshot 1 is not its newest\n"
+    assert "1 problem" in said.stderr
+    (problem,) = json.loads(changed.run("check", "--json", exit_code=6).stdout)
+    assert (problem["problem"], problem["where"]) == ("wrong head", SEED)
+
+
+def test_events_that_do_not_follow_from_their_versions_are_told_and_mended(
+    changed: Shell, tmp_path: Path
+) -> None:
+    before = changed.json("changes", "--json")
+    alter(tmp_path, "UPDATE events SET summary = 'Status: none of your business'")
+    changed.run("check")  # the events are not looked into without being asked
+    said = changed.run("check", "--rebuild-events", exit_code=6)
+    lines = said.stdout.splitlines()
+    assert lines[0].startswith(f"event differs: {SEED} version 1 as a whole: differs in summary")
+    assert lines[1].startswith(f"event differs: {SEED} version 2 {STATUS}: differs in summary")
+    assert "ctsync check --rebuild-events --repair would mend these" in said.stderr
+    assert list(tmp_path.glob("*before-repair*")) == []
+
+    mended = changed.run("check", "--rebuild-events", "--repair")
+    assert "2 mended" in mended.stderr
+    assert "no problem is left" in mended.stderr
+    assert changed.json("changes", "--json") == before
+    assert changed.run("check", "--rebuild-events").stderr == "no problem found\n"
+    (copy,) = tmp_path.glob("ctsync.db.before-repair-*")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    with closing(sqlite3.connect(copy)) as connection:
+        told = connection.execute("SELECT DISTINCT summary FROM events").fetchall()
+    assert told == [("Status: none of your business",)]
+
+
+def test_levels_of_other_thresholds_are_told_apart_from_damage(
+    changed: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {"protocolSection.designModule.enrollmentInfo.count": 92})
+    changed.run("sync")
+    (tmp_path / "ctsync.toml").write_text("[rules]\nenrollment_target_change_percent = 5\n")
+    said = changed.run("check", "--rebuild-events", exit_code=6)
+    assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in said.stdout
+    assert "1 of 1 differ in their level alone" in said.stderr
+    changed.run("check", "--rebuild-events", "--repair")
+    assert changed.json("replay", "--json") == []
+
+
+def test_a_damaged_database_is_not_written_to(changed: Shell, tmp_path: Path) -> None:
+    alter(tmp_path, "UPDATE events SET summary = 'x', inputs = '{'")
+    said = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
+    assert "restore a backup before events are made" in said.stderr
+    assert list(tmp_path.glob("*before-repair*")) == []
+
+
+def test_only_events_can_be_made_anew(changed: Shell) -> None:
+    assert "--repair goes with --rebuild-events" in changed.refuse("check", "--repair", exit_code=2)
