@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctsync.model import FieldChange, JsonObject, Record
@@ -35,6 +35,10 @@ OTHER_THRESHOLDS = Thresholds(
     start_slip_notable_days=4000,
     implausible_move_days=9000,
 )
+
+# a record takes as long as it takes on a machine with other things to do
+law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+long_law = settings(law, max_examples=300)
 
 any_pair = st.one_of(
     pairs_of_studies(),
@@ -64,11 +68,13 @@ def as_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=repr)
 
 
+@law
 @given(studies(odd=0.05), seeds)
 def test_a_reordered_record_is_the_same_record(study, seed):
     assert canonicalize(permuted(study, seed)) == canonicalize(study)
 
 
+@law
 @given(studies(odd=0.05))
 def test_reading_a_record_leaves_the_study_as_it_is(study):
     as_given = copy.deepcopy(study)
@@ -76,6 +82,7 @@ def test_reading_a_record_leaves_the_study_as_it_is(study):
     assert study == as_given
 
 
+@law
 @given(st.one_of(studies(odd=0.05), spoilt_studies()))
 def test_the_canonical_form_of_a_record_is_its_own(study):
     record = canonicalize(study)
@@ -84,6 +91,7 @@ def test_the_canonical_form_of_a_record_is_its_own(study):
     assert digest_of(record.canonical) == record.digest
 
 
+@law
 @given(studies(odd=0.05), seeds)
 def test_a_record_does_not_differ_from_itself_however_it_is_ordered(study, seed):
     record, again = canonicalize(study), canonicalize(permuted(study, seed))
@@ -91,13 +99,14 @@ def test_a_record_does_not_differ_from_itself_however_it_is_ordered(study, seed)
     assert classify([], record, again) == []
 
 
-@settings(max_examples=300)
+@long_law
 @given(any_pair)
 def test_applying_the_difference_gives_the_other_record(pair):
     before, after = records(pair)
     assert apply(before, diff(before, after)).canonical == after.canonical
 
 
+@law
 @given(any_pair)
 def test_the_difference_read_backwards_is_the_difference_the_other_way(pair):
     before, after = records(pair)
@@ -105,6 +114,7 @@ def test_the_difference_read_backwards_is_the_difference_the_other_way(pair):
     assert Counter(map(as_read, there)) == Counter(map(read_backwards, back))
 
 
+@law
 @given(any_pair)
 def test_no_change_is_invented(pair):
     before, after = records(pair)
@@ -113,7 +123,7 @@ def test_no_change_is_invented(pair):
     assert len({c.path for c in changes}) == len(changes)
 
 
-@settings(max_examples=300)
+@long_law
 @given(any_pair)
 def test_every_change_is_told_by_exactly_one_event(pair):
     before, after = records(pair)
@@ -125,6 +135,7 @@ def test_every_change_is_told_by_exactly_one_event(pair):
     assert all("\n" not in event.summary and len(event.summary) < 2000 for event in events)
 
 
+@law
 @given(any_pair)
 def test_an_event_is_json_that_any_database_takes(pair):
     before, after = records(pair)
@@ -134,6 +145,7 @@ def test_an_event_is_json_that_any_database_takes(pair):
         assert "\x00" not in event.summary + event.path
 
 
+@law
 @given(any_pair)
 def test_a_level_found_again_is_the_level_of_classifying_anew(pair):
     before, after = records(pair)
@@ -146,6 +158,7 @@ def test_a_level_found_again_is_the_level_of_classifying_anew(pair):
         assert assign(old.kind, inputs, OTHER_THRESHOLDS) == (new.rule, new.level)
 
 
+@law
 @given(any_pair)
 def test_events_rebuilt_are_the_events(pair):
     before, after = records(pair)
@@ -155,13 +168,14 @@ def test_events_rebuilt_are_the_events(pair):
     assert classify(diff(*stored), *stored, past=past) == events
 
 
+@law
 @given(spoilt_studies())
 def test_any_record_can_be_first_seen(study):
     record = canonicalize(study)
     assert "\n" not in first_seen(record).summary
 
 
-@settings(max_examples=200)
+@law
 @given(st.dictionaries(st.text(max_size=12), hostile_json, max_size=6))
 def test_no_key_can_forge_a_path(keys):
     """A path taken apart at its quotes names only keys that the record has."""
