@@ -9,6 +9,7 @@ import pytest
 
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.record.reconstructed import FOLDER, studies
 from tests.tracking.conftest import make_study
 
 SLIPPED, SHRUNK = "NCT00670254", "NCT05935098"
@@ -87,6 +88,36 @@ def test_a_replay_lists_what_other_rules_would_level_otherwise_and_writes_nothin
     assert (found["level"], found["rule"]) == ("notable", "R-DAT-08")
     assert (found["replayed_level"], found["replayed_rule"]) == ("routine", "R-DAT-03")
     assert (tmp_path / "ctsync.db").read_bytes() == before
+
+
+def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_routine(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    """NCT00670254: its start moved from 2008-06 to 2009-01; the other histories have none such."""
+    histories = {file.stem: studies(file.stem) for file in FOLDER.glob("NCT*.json")}
+    for nct_id, versions in histories.items():
+        registry.catalogue.publish(versions[0])
+        shell.run("watch", "add", nct_id)
+    shell.run("sync")
+    for number in range(1, max(map(len, histories.values()))):
+        registry.catalogue.advance()
+        for versions in histories.values():
+            if number < len(versions):
+                registry.catalogue.publish(versions[number])
+        shell.run("sync")
+    found = shell.json("replay", "--set", "start_slip_notable_days=250", "--dry-run", "--json")
+    assert [
+        (
+            one["nct_id"],
+            one["before"],
+            one["after"],
+            one["days"],
+            one["level"],
+            one["replayed_level"],
+        )
+        for one in found
+    ] == [("NCT00670254", "2008-06", "2009-01", 214, "notable", "routine")]
+    assert shell.run("check", "--rebuild-events").stderr == "no problem found\n"
 
 
 def test_a_replay_tries_several_thresholds_at_once_over_part_of_the_history(history: Shell) -> None:
