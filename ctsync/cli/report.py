@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,9 +13,14 @@ from ctsync.cli.app import App, pass_app, tell
 from ctsync.cli.terms import Moment, Trial
 from ctsync.errors import UsageError
 from ctsync.model import NctId
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.store.store import Store
 
 FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
 WINDOW = timedelta(days=7)
+MOST_LINES = 5_000
 
 
 @click.command("report")
@@ -35,6 +41,13 @@ WINDOW = timedelta(days=7)
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write into a file, replaced in one step.",
 )
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=MOST_LINES,
+    show_default=True,
+    help="Show so many changes, the worst, and count the rest; 0 for all.",
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @pass_app
 def report_command(
@@ -46,6 +59,7 @@ def report_command(
     watch: str | None,
     form: str,
     output: Path | None,
+    limit: int,
     as_json: bool,
 ) -> None:
     """Report what changed: one row a trial, worst first, then the details."""
@@ -57,29 +71,36 @@ def report_command(
     start = now - WINDOW if since is None else since
     window = Window(None if start <= Moment.BEGINNING else start, until or now)
     with app.store() as store:
-        if watch is not None and watch not in {one.name for one in store.watches()}:
-            raise UsageError(f"there is no watch {watch!r}; see: ctsync watch list")
+        must_be_watch(store, watch)
         found = review(
-            store, window=window, title=watch or "all watches", watch=watch, ids=tuple(trials)
+            store,
+            window=window,
+            title=watch or "all watches",
+            watch=watch,
+            ids=tuple(trials),
+            limit=limit or None,
         )
     text = render(found, ReportFormat("json" if as_json else form))
     if output is None:
         click.echo(text.rstrip("\n"))
         return
-    replace_file(output, text)
-    tell(f"wrote {output}: {found.headline}")
+    write_file(output, text)
+    tell(for_terminal(f"wrote {output}: {found.headline}"))
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old one or the new one, whole."""
-    import tempfile
+def must_be_watch(store: Store, name: str | None) -> None:
+    """Raise UsageError where a watch is named that is none."""
+    if name is not None and name not in {one.name for one in store.watches()}:
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file in one step, its folder made first; raises UsageError where that cannot be."""
+    from ctsync.deliver.file import replace_file
 
     try:
-        with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8", delete=False
-        ) as file:
-            file.write(text)
-        Path(file.name).replace(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 

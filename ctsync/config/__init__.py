@@ -7,6 +7,7 @@
     environment.py     CTSYNC_SECTION__KEY
     contradictions.py  what no single setting can see
     problems.py  a wrong setting in words
+    display.py   the settings in force, for a person's eyes
     places.py    where the file and the database stand on this machine
 
 Importing this costs as much as all of pydantic: the command line does it inside its commands.

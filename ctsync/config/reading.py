@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -24,6 +25,7 @@ from ctsync.config.values import nearest
 from ctsync.errors import ConfigError
 
 _FILE_ITSELF: Location = ()
+Origin = Callable[[Location], str]
 
 
 def load(
@@ -40,13 +42,21 @@ def load(
     had is then empty instead of wrong. Raises ConfigError with every problem.
     """
     env = os.environ if env is None else env
+    settings, _ = read(path, env=env, database_url=database_url, need_secrets=need_secrets)
+    return settings
+
+
+def read(
+    path: Path | None, *, env: Mapping[str, str], database_url: str | None, need_secrets: bool
+) -> tuple[Settings, Origin]:
+    """Do as `load`; give also what tells of each place where it was read from."""
     reading = _Reading(find_config(path, env), env, database_url)
     table = reading.table(need_secrets=need_secrets)
     settings = reading.check(table)
     if reading.problems or settings is None:
         raise ConfigError(reading.lines())
     settings._path = reading.path  # not a setting: no file may set it
-    return settings
+    return settings, reading.origin
 
 
 @dataclass
@@ -57,6 +67,7 @@ class _Reading:
     env: Mapping[str, str]
     database_url: str | None
     text: str = ""
+    in_file: Table = field(default_factory=dict)
     problems: dict[Location, str] = field(default_factory=dict)
 
     def report(self, where: Location, said: str) -> None:
@@ -67,6 +78,7 @@ class _Reading:
         """File, environment and option as one table, with the secrets in their places."""
         base = self.path.parent if self.path else Path()
         file, over = self._read_file(), self._read_environment()
+        self.in_file = file
         if self.database_url is not None:
             over = _merge(over, {"database": {"url": self.database_url}})
         follow(over, self.report, env=self.env, required=need_secrets)
@@ -96,6 +108,13 @@ class _Reading:
         """The problems, a line each: where it stands, what is wrong, what would be right."""
         in_order = sorted(self.problems, key=lambda where: line_of(self.text, where) or 0)
         return [f"{self._place(where)}: {self.problems[where]}" for where in in_order]
+
+    def origin(self, where: Location) -> str:
+        """Where a setting was read from: a variable, the option, a line of the file, default."""
+        place = self._place(where)
+        if self.path is None or not place.startswith(f"{self.path}, "):
+            return "default" if place == label(where) else place
+        return place.removesuffix(f", {label(where)}") if _holds(self.in_file, where) else "default"
 
     def _read_file(self) -> Table:
         if self.path is None:
@@ -127,6 +146,16 @@ class _Reading:
         line = line_of(self.text, where)
         places = [str(self.path), f"line {line}" if line else "", label(where)]
         return ", ".join(place for place in places if place)
+
+
+def _holds(table: Any, where: Location) -> bool:
+    """Whether a table says something of a place."""
+    for step in where:
+        try:
+            table = table[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
 
 
 def _anchor(table: Table, base: Path) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import smtplib
 import ssl
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ctsync.deliver.letter import address_of, write_letter
 from ctsync.deliver.message import DeliveryError, Message
@@ -29,6 +29,22 @@ _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
 
 
+class _Connection(smtplib.SMTP):
+    """Keeps what the server said when it took a mail, which smtplib throws away."""
+
+    last_words = ""
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Send a mail's text."""
+        code, reply = super().data(msg)
+        self.last_words = _reply(code, reply)
+        return code, reply
+
+
+class _TlsConnection(_Connection, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+
 class MailChannel:
     """Sends over one connection, opened for the first mail and made anew where it was lost."""
 
@@ -42,19 +58,20 @@ class MailChannel:
         self.routes = routes
         self._settings = settings
         self._timeout = timeout_seconds
-        self._connection: smtplib.SMTP | None = None
+        self._connection: _Connection | None = None
         self._losses = 0
 
-    def send(self, message: Message) -> None:
-        """Send one mail to its one recipient."""
+    def send(self, message: Message) -> str:
+        """Send one mail to its one recipient; what the server said when it took it."""
         letter = write_letter(message, sender=self._settings.sender)
         connection = self._connection or self._connect()
         self._connection = connection
         with self._told_apart():
             self._transmit(connection, letter, message.route.recipient)
         self._losses = 0
+        return connection.last_words
 
-    def _transmit(self, connection: smtplib.SMTP, letter: EmailMessage, to: str) -> None:
+    def _transmit(self, connection: _Connection, letter: EmailMessage, to: str) -> None:
         try:
             connection.send_message(
                 letter, from_addr=address_of(self._settings.sender), to_addrs=[address_of(to)]
@@ -94,7 +111,7 @@ class MailChannel:
 
     # --- connecting ---------------------------------------------------------------------------
 
-    def _connect(self) -> smtplib.SMTP:
+    def _connect(self) -> _Connection:
         """Connect, secure, log in; any failure is one of the channel."""
         settings = self._settings
         try:
@@ -117,13 +134,13 @@ class MailChannel:
                 f"no connection to {where}: {_named(error)}", is_channel=True
             ) from error
 
-    def _open(self) -> smtplib.SMTP:
+    def _open(self) -> _Connection:
         settings = self._settings
         where = (settings.host, settings.port)
         connection = (
-            smtplib.SMTP_SSL(*where, timeout=self._timeout, context=self._trust())
+            _TlsConnection(*where, timeout=self._timeout, context=self._trust())
             if settings.security == "tls"
-            else smtplib.SMTP(*where, timeout=self._timeout)
+            else _Connection(*where, timeout=self._timeout)
         )
         try:
             if settings.security == "starttls":
@@ -144,7 +161,7 @@ class MailChannel:
         except (OSError, ssl.SSLError) as error:
             raise DeliveryError(f"smtp.ca_file: {_named(error)}", is_channel=True) from error
 
-    def _log_in(self, connection: smtplib.SMTP) -> None:
+    def _log_in(self, connection: _Connection) -> None:
         settings = self._settings
         if settings.security == "none":
             raise DeliveryError(
@@ -164,9 +181,12 @@ class MailChannel:
 
 
 def _said(error: smtplib.SMTPResponseException) -> str:
-    reply = error.smtp_error
+    return _reply(error.smtp_code, error.smtp_error)
+
+
+def _reply(code: int, reply: bytes | str) -> str:
     text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
-    return shorten(for_log(f"{error.smtp_code} {' '.join(text.split())}"), 200)
+    return shorten(for_log(f"{code} {' '.join(text.split())}"), 200)
 
 
 def _named(error: Exception) -> str:

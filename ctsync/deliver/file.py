@@ -6,6 +6,7 @@ Every file is replaced in one step: a reader sees the old one or the new one, wh
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,13 +40,13 @@ class FileChannel:
         self._name = settings.name
         self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
 
-    def send(self, message: Message) -> None:
-        """Write what one message tells."""
+    def send(self, message: Message) -> str:
+        """Write what one message tells; into which file."""
         report = message.report()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if self._form is ReportFormat.ATOM:
-                self._add_to_feed(entries(report), message)
+                name = self._add_to_feed(entries(report), message)
             else:
                 ending = _ENDINGS.get(self._form, self._form.value)
                 day = f"{message.window.until:%Y-%m-%d}"
@@ -54,14 +55,16 @@ class FileChannel:
         except OSError as error:
             reason = f"{self._folder}: {error.strerror or error}"
             raise DeliveryError(reason, is_channel=True) from error
+        return f"written to {self._folder / name}"
 
-    def _add_to_feed(self, new: list[Entry], message: Message) -> None:
+    def _add_to_feed(self, new: list[Entry], message: Message) -> str:
         told = {entry.id: entry for entry in (*self._kept(), *new)}
         newest = sorted(told.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
         title = f"ctsync: {self._name}"
         replace_file(self._folder / "feed.json", json_feed(title, newest))
         text = atom(title, newest, updated=message.window.until)
         replace_file(self._folder / "feed.atom", text)
+        return "feed.atom"
 
     def _kept(self) -> list[Entry]:
         try:
@@ -90,7 +93,12 @@ def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file beside `path` and put it in its place once it is on the disk."""
+    """Write a file beside `path` and put it in its place once it is on the disk.
+
+    What it replaces keeps its mode; a new file may be read by all, by a web server for one.
+    Raises OSError, and leaves nothing behind then.
+    """
+    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
     with tempfile.NamedTemporaryFile(
         "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8",
         errors="backslashreplace", newline="", delete=False,
@@ -99,8 +107,7 @@ def replace_file(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-            # a feed or report is there to be read, by a web server for one
-            os.fchmod(file.fileno(), 0o644)
+            os.fchmod(file.fileno(), mode)
         except BaseException:
             Path(file.name).unlink()
             raise

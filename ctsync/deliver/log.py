@@ -39,8 +39,8 @@ class LogChannel:
         self._settings = settings
         self._open: logging.Handler | None = None
 
-    def send(self, message: Message) -> None:
-        """Write one line a notice, then one an event."""
+    def send(self, message: Message) -> str:
+        """Write one line a notice, then one an event; where to."""
         is_json = self._settings.format == "json"
         write_line, write_notice = (
             (_json_line, _json_notice) if is_json else (_text_line, _text_notice)
@@ -54,6 +54,8 @@ class LogChannel:
             stream.flush()
         except OSError as error:
             raise DeliveryError(f"log: {error.strerror or error}", is_channel=True) from error
+        to_file = self._settings.events == "file"
+        return f"written to {self._settings.file if to_file else 'stderr'}"
 
     def _stream(self) -> logging.Handler:
         if self._open is None:

@@ -27,7 +27,7 @@ class NotifyChannel:
         self.routes = routes
         self._settings = settings
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> str:
         """Send one message; apprise says no more than whether it went."""
         report = message.report()
         way = self._way()
@@ -39,6 +39,7 @@ class NotifyChannel:
             raise DeliveryError(reason, is_channel=True) from None
         if not went:
             raise DeliveryError(f"{self._settings.name}: not taken", is_channel=True)
+        return "taken, says apprise"
 
     def _way(self) -> Any:
         try:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import groupby
 
 from ctsync.deliver.channels import Channel
 from ctsync.deliver.compose import compose
@@ -20,16 +21,30 @@ TITLE = "a test of this channel; no trial has changed"
 _SEED = NctId("NCT03389919")
 
 
-def preview(store: Store, channels: Mapping[str, Channel], *, now: datetime) -> list[Message]:
-    """The messages that a drain would send now, in its order; claims nothing."""
-    due = [
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A message that waits, and when it is due."""
+
+    due: datetime
+    message: Message
+
+
+def preview(store: Store, channels: Mapping[str, Channel], *, now: datetime) -> list[Planned]:
+    """The messages that wait, as drains would send them: those due now first; claims nothing.
+
+    A message that is due later may by then tell of more.
+    """
+    known = [
         row
         for row in store.deliveries(DeliveryState.PENDING)
-        if row.not_before <= now
-        and row.channel in channels
-        and row.recipient in channels[row.channel].routes
+        if row.channel in channels and row.recipient in channels[row.channel].routes
     ]
-    return [parcel.message for parcel in compose(store, due, channels, now=now)]
+    by_due = sorted(known, key=lambda row: (max(row.not_before, now), row.delivery_id))
+    return [
+        Planned(due, parcel.message)
+        for due, rows in groupby(by_due, key=lambda row: max(row.not_before, now))
+        for parcel in compose(store, list(rows), channels, now=due)
+    ]
 
 
 def trial_message(route: Route, *, now: datetime) -> Message:

@@ -33,8 +33,8 @@ class WebhookChannel:
         self.routes = routes
         self._settings = settings
 
-    def send(self, message: Message) -> None:
-        """Post one message."""
+    def send(self, message: Message) -> str:
+        """Post one message; what it was answered."""
         body = _body(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
         secret = self._settings.secret.get_secret_value()
@@ -49,6 +49,7 @@ class WebhookChannel:
             raise DeliveryError(
                 f"webhook: answered {answer.status}", permanent=is_bad, is_channel=not is_bad
             )
+        return f"answered {answer.status}"
 
     def close(self) -> None:
         """Do nothing: no connection is kept."""

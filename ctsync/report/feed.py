@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from urllib.parse import quote
 
 from feedgen.feed import FeedGenerator
 
@@ -49,13 +50,18 @@ def entries(report: Report) -> list[Entry]:
 
 def render_atom(report: Report) -> str:
     """Write the report as an Atom feed."""
-    return atom(about_line(report), entries(report), updated=report.window.until)
+    return atom(feed_title(report), entries(report), updated=report.window.until)
+
+
+def feed_title(report: Report) -> str:
+    """What the feed of such reports is called: the same whatever they tell."""
+    return f"ctsync: {report.title}"
 
 
 def atom(title: str, told: Iterable[Entry], *, updated: datetime) -> str:
     """Write entries as an Atom feed, in their order."""
     feed = FeedGenerator()
-    feed.id(f"urn:ctsync:{for_markup(title)}")
+    feed.id(f"urn:ctsync:{quote(title, safe='', errors='replace')}")
     feed.title(for_markup(title))
     feed.updated(updated)
     feed.author(name="ctsync")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from ctsync.model import NctId, State
-from ctsync.report.feed import atom, entries
+from ctsync.report.feed import atom, entries, feed_title
 from ctsync.report.headline import state
 from ctsync.report.markup import fill
 from ctsync.report.page import Story, render_page, worst
@@ -17,6 +17,8 @@ from ctsync.report.values import Report
 
 FEED = "feed.atom"
 LATEST = "latest.html"
+_HOME = "../index.html"
+_KEPT = re.compile(r"reports/(\d{4}-\d{2}-\d{2})\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +41,56 @@ class Link:
     label: str
 
 
-def build_site(stories: Sequence[Story], reports: Sequence[Report]) -> Mapping[str, str]:
-    """The files of the site by their path within it; `reports` come newest first.
+def build_site(
+    stories: Iterable[Story], latest: Report, *, earlier: Sequence[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """The files of the site, each with its path within it, the index last.
 
-    Trials stand in the order of the newest report, then by id. No path is made from remote
-    text, and nothing in a file points outside but to the registry.
+    Trials stand in the order of the latest report, then by id; `earlier` are the paths of
+    reports that the site has already, one a day. No path is made from remote text, and nothing
+    in a file points outside but to the registry.
     """
-    latest = reports[0]
-    files = {LATEST: render_html(latest)}
-    links = [Link(LATEST, "latest report")]
-    for report in reports[1:]:
-        path = f"reports/{report.window.until:%Y-%m-%d}-{report.report_id}.html"
-        files[path] = render_html(report)
-        links.append(Link(path, f"report of {report.window.until:%Y-%m-%d}"))
+    page = render_html(latest)
+    today = report_path(latest)
+    yield LATEST, page
+    yield today, page
+    rows = []
+    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
     for story in stories:
-        files[_path(story)] = render_page(story, latest.window, home="../index.html")
-    told = {entry.id: entry for entry in chain.from_iterable(map(entries, reversed(reports)))}
-    feed = sorted(told.values(), key=lambda entry: entry.updated, reverse=True)
-    files[FEED] = atom(latest.title, feed, updated=latest.window.until)
-    files["index.html"] = fill(
-        "index.html.j2",
-        title=about_line(latest),
-        headline=latest.headline,
-        links=[*links, Link(FEED, "feed")],
-        rows=_rows(stories, latest),
-        footer=[window_line(latest), coverage_line(latest), *latest.footer],
-    )
-    return files
-
-
-def _path(story: Story) -> str:
-    return f"trials/{story.nct_id}.html"
-
-
-def _rows(stories: Sequence[Story], latest: Report) -> list[IndexRow]:
+        yield f"trials/{story.nct_id}.html", render_page(story, latest.window, home=_HOME)
+        rows.append(_row(story, levels.get(story.nct_id, ""), latest))
     place = {trial.nct_id: trial.number for trial in latest.trials}
     last = len(place) + 1
-    ordered = sorted(stories, key=lambda story: (place.get(story.nct_id, last), story.nct_id))
-    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
-    return [_row(story, levels.get(story.nct_id, ""), latest) for story in ordered]
+    versions = [entry for entry in entries(latest) if not entry.id.startswith("urn:")]
+    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until)
+    others = sorted({*earlier, today} - {today}, reverse=True)
+    links = [
+        Link(LATEST, "latest report"),
+        Link(FEED, "feed"),
+        *(Link(path, f"report of {day_of(path)}") for path in others),
+    ]
+    yield (
+        "index.html",
+        fill(
+            "index.html.j2",
+            title=about_line(latest),
+            headline=latest.headline,
+            links=links,
+            rows=sorted(rows, key=lambda row: (place.get(row.nct_id, last), row.nct_id)),
+            footer=[window_line(latest), coverage_line(latest), *latest.footer],
+        ),
+    )
+
+
+def report_path(report: Report) -> str:
+    """Where a report is kept: one a day, which a later one of that day replaces."""
+    return f"reports/{report.window.until:%Y-%m-%d}.html"
+
+
+def day_of(path: str) -> str | None:
+    """The day of a report that is kept at `path`; None for any other file."""
+    found = _KEPT.fullmatch(path)
+    return found[1] if found else None
 
 
 def _row(story: Story, level: str, latest: Report) -> IndexRow:
@@ -87,7 +100,7 @@ def _row(story: Story, level: str, latest: Report) -> IndexRow:
     changed = newest.posted or f"{newest.fetched:%Y-%m-%d}"
     return IndexRow(
         nct_id=story.nct_id,
-        path=_path(story),
+        path=f"trials/{story.nct_id}.html",
         title=story.title,
         level=level,
         status=state(newest.key, latest.window.until) if is_present else newest.state.upper(),

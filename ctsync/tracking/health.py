@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from ctsync.model import Verdict
+from ctsync.report.phrases import counted
 
 STALE_AFTER_BUSINESS_HOURS = 30
 """A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
@@ -113,7 +114,9 @@ def _run_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition,
         since = f"{whole:%Y-%m-%d %H:%M}Z"
         found.append((Condition.STALE, f"no sync has checked everything since {since}"))
     if standing.failures:
-        found.append((Condition.PARTIAL, f"{standing.failures} trials could not be checked"))
+        found.append(
+            (Condition.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
+        )
     load = standing.newest_load
     if load is not None and business_days(load.date(), now.date()) > (
         NOT_REFRESHED_AFTER_BUSINESS_DAYS
@@ -129,9 +132,9 @@ def _delivery_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condi
     if waiting is not None and now - waiting > OVERDUE_AFTER:
         found.append((Condition.OVERDUE, f"a delivery waits since {waiting:%Y-%m-%d %H:%M}Z"))
     if standing.parked:
-        found.append(
-            (Condition.OVERDUE, f"{standing.parked} deliveries are parked; see: ctsync outbox list")
-        )
+        verb = "is" if standing.parked == 1 else "are"
+        parked = counted(standing.parked, "delivery", "deliveries")
+        found.append((Condition.OVERDUE, f"{parked} {verb} parked; see: ctsync outbox list"))
     return found
 
 

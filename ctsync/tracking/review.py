@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from ctsync.model import Level, NctId, StoredEvent
+from ctsync.model import Kind, Level, NctId, StoredEvent
 from ctsync.record.levels import relevel_stored
 from ctsync.record.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
+from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Unchecked, Window
 from ctsync.store.store import EventFilter, Store
@@ -111,6 +112,24 @@ def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     """The course of one stored trial up to a moment."""
     versions = store.versions(nct_id)
     return trace(versions, stands_from(versions), until=until.date())
+
+
+def story_of(store: Store, nct_id: NctId, *, until: datetime) -> Story:
+    """All that is stored of one trial up to now; raises ValueError where nothing is."""
+    versions = store.versions(nct_id)
+    told = [
+        stored
+        for stored in store.events(EventFilter(nct_ids=(nct_id,)))
+        if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is no change
+    ]
+    return Story(versions, told, trace(versions, stands_from(versions), until=until.date()))
+
+
+def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
+    """The trials followed, by one watch or any, of which something is stored."""
+    followed = _followed(store, watch, ())
+    stored = store.heads(followed)
+    return [nct_id for nct_id in followed if nct_id in stored]
 
 
 def _followed(store: Store, watch: str | None, ids: Sequence[NctId]) -> Sequence[NctId]:

@@ -287,7 +287,8 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
     told = preview(store, {MAIL: mail}, now=clock.now())
     drain(store, {MAIL: mail}, clock=clock)
 
-    assert [message.key for message in told] == [message.key for message in mail.sent]
+    assert [planned.due for planned in told] == [clock.now()] * 2
+    assert [planned.message.key for planned in told] == [message.key for message in mail.sent]
     assert len(store.deliveries(DeliveryState.SENT)) == 2
 
 

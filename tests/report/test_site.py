@@ -59,22 +59,30 @@ def test_no_remote_text_becomes_markup_on_a_page() -> None:
 
 
 def test_a_site_is_an_index_a_page_a_trial_the_reports_and_a_feed() -> None:
-    older = replace(report(), report_id="0123456789ab")
-    files = build_site([story()], [report(timelines={SLOW: timeline()}), older])
+    latest = report(timelines={SLOW: timeline()})
+    site = list(build_site([story()], latest, earlier=["reports/2019-07-10.html"]))
+    files = dict(site)
 
-    assert sorted(files) == [
+    assert [path for path, _ in site] == [
+        "latest.html",
+        "reports/2019-07-17.html",
+        f"trials/{SLOW}.html",
         "feed.atom",
         "index.html",
-        "latest.html",
-        "reports/2019-07-17-0123456789ab.html",
-        f"trials/{SLOW}.html",
     ]
     assert f'href="trials/{SLOW}.html"' in files["index.html"]
+    assert 'href="reports/2019-07-10.html">report of 2019-07-10</a>' in files["index.html"]
     assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
 
 
+def test_the_feed_of_a_site_has_an_entry_a_version_and_none_that_changes_with_the_clock() -> None:
+    feed = dict(build_site([story()], report()))["feed.atom"]
+    assert feed.count("<entry>") == len(re.findall(r"<id>\S+#v\d+</id>", feed)) > 1
+    assert "urn:ctsync:report" not in feed
+
+
 def test_every_link_of_a_site_leads_to_a_file_of_it_or_to_the_registry() -> None:
-    files = build_site([story()], [report()])
+    files = dict(build_site([story()], report()))
     broken = [
         (name, link)
         for name, text in files.items()

@@ -1,0 +1,205 @@
+"""Pages, a site, channels tried and settings shown, as a person meets them."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+from tests.deliver.mailserver import running
+from tests.deliver.webserver import web
+
+STATUS = "protocolSection.statusModule.overallStatus"
+OTHER = "NCT05935098"
+
+
+@pytest.fixture
+def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
+    """A shell that follows two trials, one of which was terminated a load later."""
+    shell.run("watch", "add", SEED, OTHER)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    shell.run("sync")
+    return shell
+
+
+# --- page and site ---------------------------------------------------------------------------
+
+
+def test_a_page_shows_every_version_of_a_trial(watched: Shell, tmp_path: Path) -> None:
+    told = watched.run("page", SEED, "--output", "seed.html").stderr
+    assert told == f"wrote seed.html: {SEED}, 2 versions\n"
+    assert (tmp_path / "seed.html").read_text().count("<section id=") == 2
+    assert watched.run("page", SEED).stdout.startswith("<!DOCTYPE html>")
+
+
+def test_a_page_of_a_trial_nobody_follows_is_refused(shell: Shell) -> None:
+    assert "watch add NCT00000001" in shell.refuse("page", "NCT00000001", exit_code=2)
+
+
+def test_a_site_is_made_of_files_and_made_again_over_itself(watched: Shell, tmp_path: Path) -> None:
+    place = tmp_path / "site"
+    watched.run("site", str(place), "--since", "all")
+    reports = place / "reports"
+    (today,) = reports.iterdir()
+    for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
+        (reports / f"{day}.html").write_text("earlier")
+    (reports / "mine.html").write_text("not ours")
+    watched.run("site", str(place), "--since", "all", "--keep", "3")
+
+    files = {path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()}
+    assert files == {
+        "index.html", "latest.html", "feed.atom",
+        f"trials/{SEED}.html", f"trials/{OTHER}.html", f"reports/{today.name}",
+        "reports/2020-01-03.html", "reports/2020-01-02.html", "reports/mine.html",
+    }  # fmt: skip
+    index = (place / "index.html").read_text()
+    assert "report of 2020-01-03" in index
+    assert "2020-01-01" not in index
+    assert index.index(SEED) < index.index(OTHER)  # the changed one first
+    assert f"{SEED}#v2" in (place / "feed.atom").read_text()
+
+
+@pytest.mark.parametrize("command", [("page", SEED, "--output"), ("report", "--output"), ("site",)])
+def test_what_cannot_be_written_is_said_in_a_line(
+    watched: Shell, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    (tmp_path / "taken").write_text("a file")
+    target = "taken/x.html" if command != ("site",) else "taken"
+    assert "taken" in watched.run(*command, target, exit_code=2).stderr.splitlines()[-1]
+    assert sorted(tmp_path.glob(".*")) == []  # nothing half-written is left
+
+
+def test_a_report_has_the_worst_changes_up_to_its_limit_and_counts_the_rest(watched: Shell) -> None:
+    report = watched.json("report", "--since", "all", "--limit", "1", "--json")
+    assert (report["shown"], report["total"]) == (1, report["collapsed"] + 1 + report["left_out"])
+    rows = list(csv.DictReader(watched.run("report", "--format", "csv").stdout.splitlines()))
+    assert rows
+
+
+# --- notify ----------------------------------------------------------------------------------
+
+
+def with_channels(shell: Shell, port: int, url: str = "") -> Shell:
+    smtp = {"host": "127.0.0.1", "port": port, "security": "none", "sender": "c@example.org"}
+    channels = [{"name": "team", "url": url}] if url else []
+    shell.env |= {
+        "CTSYNC_SMTP": json.dumps(smtp),
+        "CTSYNC_RECIPIENTS": '[{"email": "anna@example.org"}, {"email": "bert@example.org"}]',
+        "CTSYNC_CHANNELS": json.dumps(channels),
+    }
+    return shell
+
+
+def test_a_test_message_goes_to_one_recipient_and_the_servers_answer_is_told(shell: Shell) -> None:
+    with running() as server:
+        told = with_channels(shell, server.port).run("notify", "--test", "anna@example.org").stderr
+    (mail,) = server.mails
+    assert told == "mail to anna@example.org: 250 taken\n"
+    assert mail["To"] == "anna@example.org"
+    assert "a test of this channel" in mail.as_string()
+
+
+def test_a_webhook_is_tried_by_either_of_its_names(shell: Shell) -> None:
+    with web(204) as server:
+        with_channels(shell, 1, server.url)
+        for name in ("team", "webhook:team"):
+            told = shell.run("notify", "--test", name).stderr
+            assert told == "webhook:team to team: answered 204\n"
+    assert len(server.received) == 2
+
+
+def test_a_test_that_fails_says_why_and_ends_with_7(shell: Shell) -> None:
+    with web(401) as server:
+        with_channels(shell, 1, server.url)
+        line = shell.refuse("notify", "--test", "team", exit_code=7)
+        assert line == "ctsync: webhook:team to team: webhook: answered 401"
+    assert "no connection" in shell.refuse("notify", "--test", "team", exit_code=7)
+
+
+def test_a_channel_that_is_none_or_means_several_is_refused(shell: Shell) -> None:
+    with_channels(shell, 1)
+    several = shell.refuse("notify", "--test", "mail", exit_code=2)
+    assert several.endswith("name one of them: anna@example.org, bert@example.org")
+    assert "known are: mail" in shell.refuse("notify", "--test", "fax", exit_code=2)
+    assert "--test CHANNEL" in shell.refuse("notify", exit_code=2)
+
+
+def test_a_preview_says_what_would_go_to_whom_and_when_and_writes_nothing(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    smtp = {"host": "127.0.0.1", "port": 1, "security": "none", "sender": "c@example.org"}
+    recipients = [{"email": "anna@example.org", "cadence": "weekly"}]
+    shell.env |= {"CTSYNC_SMTP": json.dumps(smtp), "CTSYNC_RECIPIENTS": json.dumps(recipients)}
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    shell.run("sync")
+    before = shell.json("outbox", "list", "--json")
+
+    welcome, change = shell.json("notify", "--preview", "--json")
+    assert (welcome["welcome"], change["welcome"]) == (True, False)
+    assert change["recipient"] == "anna@example.org"
+    assert "TERMINATED" in change["subject"]
+    assert change["due"] > welcome["due"]
+    full = shell.run("notify", "--preview", "--full")
+    assert "RECRUITING -> TERMINATED" in full.stdout
+    assert full.stderr.endswith("later; none was sent\n")
+    assert shell.json("outbox", "list", "--json") == before
+
+
+# --- config ----------------------------------------------------------------------------------
+
+
+def test_settings_are_shown_with_where_each_was_read_from(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        '[schedule]\ninterval_minutes = 5\n[[channels]]\nname = "team"\nurl = "env:HOOK"\n'
+    )
+    shell.env["HOOK"] = "https://example.org/token"
+    shown = {one["name"]: one for one in shell.json("config", "show", "--json")}
+    assert shown["schedule.interval_minutes"]["origin"] == "ctsync.toml, line 2"
+    assert shown["registry.url"]["origin"] == "CTSYNC_REGISTRY_URL"
+    assert shown["schedule.timezone"] == {
+        "name": "schedule.timezone", "value": "UTC", "origin": "default",
+    }  # fmt: skip
+    assert shown["channels#1.url"]["value"] == "***"
+    assert "token" not in shell.run("config", "show").stdout
+
+
+def test_wrong_settings_are_all_told_by_config_check(shell: Shell, tmp_path: Path) -> None:
+    assert "can be used" in shell.run("config", "check").stderr
+    (tmp_path / "ctsync.toml").write_text(
+        '[schedule]\ntimezone = "Nowhere"\n[[channels]]\nname = "team"\nurl = "env:NO_SUCH"\n'
+    )
+    said = shell.run("config", "check", exit_code=2).stderr.splitlines()
+    assert [line.split(":")[0] for line in said] == ["ctsync"] * 2
+    assert "NO_SUCH" in said[1]
+
+
+# --- status ----------------------------------------------------------------------------------
+
+
+def test_a_parked_delivery_makes_status_end_with_7_until_a_person_decided(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    with web(400) as server:
+        with_channels(shell, 1, server.url)
+        shell.env["CTSYNC_RECIPIENTS"] = "[]"
+        shell.run("watch", "add", SEED)
+        shell.run("sync")
+        registry.catalogue.advance()
+        registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+        assert "1 parked, see: ctsync outbox list" in shell.run("sync").stderr
+    status = shell.run("status", exit_code=7)
+    assert status.stdout.startswith("overdue\n")
+    assert "1 delivery is parked; see: ctsync outbox list" in status.stdout
+    (parked,) = shell.json("outbox", "list", "--json")
+    assert (parked["state"], parked["last_error"]) == ("parked", "webhook: answered 400")
+    shell.run("outbox", "drop", str(parked["id"]))
+    shell.run("status")
