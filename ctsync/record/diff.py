@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ from ctsync.model import MISSING, FieldChange, JsonObject, PathStep, Record
 from ctsync.record.align import Names, align
 from ctsync.record.canonical import seal
 from ctsync.record.fields import field_at, listing_at
+from ctsync.record.shapes import Shape
 
 _LONGEST_COMPARED_AS_TEXT = 200
 
@@ -137,14 +139,30 @@ def _compare(before: Any, after: Any, place: _Place, residue: _Residue) -> None:
     """Put aside what differs at a place where something does.
 
     An object or list that comes or goes is told leaf by leaf, or item by item, unless the
-    field table says that it is told whole, or does not know it.
+    field table says that it is told whole, or does not know it. Where a null or an empty one
+    stood in its place, that is one more change.
     """
+    if _replaces(before, after, place.field):
+        residue.put(place, before, MISSING)
+        before = MISSING
+    elif _replaces(after, before, place.field):
+        residue.put(place, MISSING, after)
+        after = MISSING
     if _have_parts(dict, before, after) and not _told_whole(place.field, before, after):
         _compare_objects(before or {}, after or {}, place, residue)
     elif _have_parts(list, before, after) and not _told_whole(place.field, before, after):
         _compare_lists(before or [], after or [], place, residue)
     else:
         residue.put(place, before, after)
+
+
+def _replaces(hollow: Any, full: Any, path: str) -> bool:
+    """Whether a null or empty value stands for an object or list that the other side has."""
+    if not path or not (hollow is None or hollow in ({}, [])) or not full:
+        return False
+    field = field_at(path)
+    kind = {Shape.OBJECT: dict, Shape.LIST: list}.get(field.shape)
+    return field.known and not field.whole and kind is not None and isinstance(full, kind)
 
 
 def _have_parts(kind: type, before: Any, after: Any) -> bool:
@@ -219,25 +237,33 @@ def apply(record: Record, changes: Sequence[FieldChange]) -> Record:
     """
     body: JsonObject = orjson.loads(record.canonical)
     lists: dict[tuple[PathStep, ...], list[FieldChange]] = defaultdict(list)
-    removals: list[tuple[PathStep, ...]] = []
+    edits: list[tuple[tuple[PathStep, ...], _Turn, FieldChange | None]] = []
     for change in changes:
-        if is_order(change):
-            lists[change.steps].append(change)
-        elif isinstance(change.steps[-1], int) and MISSING in (change.before, change.after):
-            lists[change.steps[:-1]].append(change)
-        elif change.after is MISSING:
-            removals.append(change.steps)
+        is_item = isinstance(change.steps[-1], int)
+        one_sided = change.before is MISSING or change.after is MISSING
+        if is_order(change) or (is_item and one_sided):
+            lists[change.steps if is_order(change) else change.steps[:-1]].append(change)
         else:
-            _set(body, change.steps, change.after)
+            turn = _Turn.REMOVE if change.after is MISSING else _Turn.SET
+            edits.append((change.steps, turn, change))
+    edits += [(steps, _Turn.REBUILD, None) for steps in lists]
     # innermost first, as positions count in the lists as they were
-    for steps in sorted([*lists, *removals], key=len, reverse=True):
-        if steps in lists:
+    for steps, turn, edit in sorted(edits, key=lambda todo: (-len(todo[0]), todo[1])):
+        if edit is None:
             _rebuild(body, steps, lists[steps])
-            _drop_if_empty(body, steps)
+        elif turn is _Turn.SET:
+            _reach(body, steps[:-1], {})[steps[-1]] = _copied(edit.after)
         else:
-            del _reach(body, steps[:-1], {})[steps[-1]]
-            _drop_if_empty(body, steps[:-1])
+            _remove(body, steps, edit.before)
     return seal(body)
+
+
+class _Turn(IntEnum):
+    """In what order changes of one place are made."""
+
+    REMOVE = 1
+    REBUILD = 2
+    SET = 3
 
 
 def _rebuild(body: Any, steps: tuple[PathStep, ...], changes: Iterable[FieldChange]) -> None:
@@ -253,23 +279,25 @@ def _rebuild(body: Any, steps: tuple[PathStep, ...], changes: Iterable[FieldChan
     for position in sorted(added):
         now.insert(position, _copied(added[position]))
     items[:] = now
+    _drop_if_empty(body, steps)
+
+
+def _remove(body: Any, steps: tuple[PathStep, ...], before: Any) -> None:
+    parent = _reach(body, steps[:-1], {})
+    # an empty value may have been replaced by now by the object it stood for
+    if before or not parent.get(steps[-1]):
+        parent.pop(steps[-1], None)
+    _drop_if_empty(body, steps[:-1])
 
 
 def _reach(body: Any, steps: Sequence[PathStep], default: Any) -> Any:
-    """The container at an address, made where it is not there yet."""
+    """The container at an address, made where there is none yet."""
     here = body
     for n, step in enumerate(steps):
-        if isinstance(step, int):
-            here = here[step]
-        else:
-            last = n + 1 == len(steps)
-            here = here.setdefault(step, default if last else {})
+        if isinstance(step, str) and not here.get(step):
+            here[step] = default if n + 1 == len(steps) else {}
+        here = here[step]
     return here
-
-
-def _set(body: Any, steps: Sequence[PathStep], value: Any) -> None:
-    parent = _reach(body, steps[:-1], {})
-    parent[steps[-1]] = _copied(value)
 
 
 def _copied(value: Any) -> Any:
@@ -280,7 +308,7 @@ def _drop_if_empty(body: Any, steps: Sequence[PathStep]) -> None:
     """Remove an object or list without parts, and what that leaves empty above it."""
     while steps and isinstance(steps[-1], str):
         parent = _reach(body, steps[:-1], {})
-        if parent[steps[-1]]:
+        if parent.get(steps[-1]):
             return
-        del parent[steps[-1]]
+        parent.pop(steps[-1], None)
         steps = steps[:-1]

@@ -131,6 +131,8 @@ RULES: tuple[Rule, ...] = (
          (_when("nature", "is", "cosmetic"),)),
     Rule("R-ADM-08", _ADMINISTRATIVE, _ANY, "repeats what another line of the step says",
          (_when("nature", "is", "repeats"),)),
+    Rule("R-ADM-09", _ADMINISTRATIVE, _ANY, "an empty value stands for none, or none for it",
+         (_when("nature", "is", "empty"),)),
     # status
     Rule("R-STA-01", _CRITICAL, _STATUS, "stopped: terminated, withdrawn or suspended",
          (_when("step", "is", "stopped"),)),

@@ -73,6 +73,13 @@ def absent_as_none(value: Any) -> Any:
     return None if value is MISSING else value
 
 
+def _is_empty(change: FieldChange) -> bool:
+    """Whether a null, an empty object or an empty list stands where there was nothing at all."""
+    present = change.after if change.before is MISSING else change.before
+    one_sided = change.before is MISSING or change.after is MISSING
+    return one_sided and (present is None or present in ({}, []))
+
+
 def tell(
     step: Step,
     told: Field,
@@ -90,6 +97,8 @@ def tell(
 
     It goes by the path of the first of them, where no other is given.
     """
+    if all(map(_is_empty, changes)):
+        inputs = {**inputs, "nature": "empty"}
     rule, level = assign(told.kind, inputs, step.thresholds)
     return Event(
         kind=told.kind,

@@ -84,7 +84,7 @@ def test_every_record_is_read_whatever_its_order(
     studies: list[JsonObject], records: list[Record]
 ) -> None:
     for number, (study, record) in enumerate(zip(studies, records, strict=True)):
-        if number % 3 == 0:
+        if number % 5 == 0:
             assert canonicalize(permuted(study, number)).digest == record.digest
         assert restore(record.canonical, record.digest) == record
         assert diff(record, record) == []

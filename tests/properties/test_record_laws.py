@@ -38,7 +38,7 @@ OTHER_THRESHOLDS = Thresholds(
 
 # a record takes as long as it takes on a machine with other things to do
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-long_law = settings(law, max_examples=300)
+long_law = settings(law, max_examples=200)
 
 any_pair = st.one_of(
     pairs_of_studies(),

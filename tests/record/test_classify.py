@@ -68,6 +68,25 @@ def test_each_field_has_its_rule(path, before, after, kind, rule, level):
     assert (event.kind, event.rule, event.level) == (kind, rule, level)
 
 
+@pytest.mark.parametrize("hollow", [None, {}, []])
+def test_a_module_that_was_null_or_empty_is_told_leaf_by_leaf(hollow):
+    bare, full = study(), study()
+    bare["protocolSection"]["statusModule"] = hollow
+    for before, after in ((bare, full), (full, bare)):
+        events = events_between(before, after)
+        kinds = {e.kind for e in events}
+        assert {Kind.STATUS, Kind.START_DATE, Kind.BOOKKEEPING} <= kinds
+        (module,) = [e for e in events if e.path == "protocolSection.statusModule"]
+        assert (module.rule, module.level) == ("R-ADM-09", Level.ADMINISTRATIVE)
+
+
+def test_a_null_in_place_of_nothing_is_administrative():
+    before, after = study(), study()
+    after["protocolSection"]["statusModule"]["whyStopped"] = None
+    after["protocolSection"]["contactsLocationsModule"] = {"locations": []}
+    assert {e.rule for e in events_between(before, after)} == {"R-ADM-09"}
+
+
 def test_documents_are_told_by_what_they_are():
     path = "documentSection__largeDocumentModule__largeDocs"
     one = {"filename": "Prot_SAP_000.pdf", "label": "Study Protocol and SAP", "size": 7}
