@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
+import json
+import multiprocessing
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ctsync.config.settings import LogSettings
+from ctsync.deliver.log import LogChannel
 from ctsync.deliver.outbox import drain
-from ctsync.deliver.routes import Route
+from ctsync.deliver.routes import LOG, Layout, Route
 from ctsync.errors import Stopped
 from ctsync.model import JsonObject, Level, NctId
 from ctsync.record.notices import NoticeKind, read_notices
 from ctsync.record.rules import Thresholds
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.transport import Transport
 from ctsync.report.values import Window
 from ctsync.store.deliveries import DeliveryState
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.store import EventFilter, Store, open_store
 from ctsync.tracking import conclusion
 from ctsync.tracking.review import review
 from ctsync.tracking.sync import Outcome, Sync, Watcher
+from tests.conftest import StillClock
 from tests.deliver.desk import Recording
 from tests.tracking.conftest import make_study
 
@@ -30,6 +39,7 @@ CITATION = "protocolSection.referencesModule.references"
 EVERYTHING = Route("mail", "everything@example.org", minimum_level=Level.ADMINISTRATIVE)
 NEWS = Route("mail", "news@example.org", minimum_level=Level.ROUTINE)
 WATCH_ALL = [EVERYTHING, NEWS]
+FORK = multiprocessing.get_context("fork")
 
 
 def study(nct_id: str, **parts: Any) -> JsonObject:
@@ -198,6 +208,40 @@ def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
     assert followed.count_events(EventFilter(since=replay.load)) == 30
 
 
+def killed(url: str, registry_url: str, moment: int | None) -> None:
+    """Sync in a process that dies at its n-th trial, or for None within the conclusion."""
+    seen: list[int] = []
+
+    def die(*_: object) -> None:
+        seen.append(1)
+        if moment is None or len(seen) > moment:
+            os._exit(9)
+
+    clock = StillClock()
+    with open_store(url, clock=clock) as store:
+        transport = Transport(registry_url, clock=clock, requests_per_second=1000)
+        api = RegistryApi(transport, clock=clock)
+        watcher = Watcher() if moment is None else Watcher(check=die)
+        if moment is None:
+            vars(conclusion)["_fold_deliveries"] = die
+        Sync(store=store, registry=api, clock=clock, routes=WATCH_ALL, watcher=watcher).run(IDS)
+
+
+def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_next(
+    followed: Store, replay: Any, make_sync: MakeSync, migrated_url: str
+) -> None:
+    reprocess(replay)
+    moments = [2, 14, 29, None]
+    for moment in moments:
+        child = FORK.Process(target=killed, args=(migrated_url, replay.url, moment))
+        child.start()
+        child.join()
+        assert child.exitcode == 9
+    (notice,) = make_sync(routes=WATCH_ALL).run(IDS).notices
+    assert (len(notice.trials), planned(followed)) == (30, {EVERYTHING.recipient: 1})
+    print(f"reprocessing: killed {len(moments)} times, 1 notice, 1 delivery of 30")
+
+
 def test_a_pass_cut_off_is_concluded_by_the_next_load(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
@@ -274,3 +318,22 @@ def test_a_field_that_half_of_the_changed_records_lost_is_none_while_the_others_
 
 def drift_lines(outcome: Outcome) -> list[str]:
     return [n.line for n in outcome.notices if n.kind is NoticeKind.VANISHED_FIELD]
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_log_has_one_line_for_the_notice(
+    followed: Store, replay: Any, make_sync: MakeSync, clock: Any, tmp_path: Path, form: str
+) -> None:
+    route = Route(LOG, LOG, layout=Layout.STREAM)
+    reprocess(replay)
+    (notice,) = make_sync(routes=[route]).run(IDS).notices
+    settings = LogSettings.model_validate(
+        {"events": "file", "file": tmp_path / "events.log", "format": form}
+    )
+    drain(followed, {LOG: LogChannel({LOG: route}, settings)}, clock=clock)
+    (line,) = (tmp_path / "events.log").read_text().splitlines()
+    if form == "text":
+        assert line == f"2026-03-13T15:02:11Z notice {notice.line}"
+    else:
+        told = json.loads(line)
+        assert (told["notice"], told["summary"]) == ("reprocessing", notice.summary)
