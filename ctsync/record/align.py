@@ -29,6 +29,7 @@ ALIKE = 75.0
 """Percent from which two texts are taken for one that was edited."""
 
 _MOST_COMPARISONS = 40_000
+_MOST_COMPARISONS_OF_A_LIST = 400_000
 _LONGEST_COMPARED = 1_000
 _LONGEST_NAME = 160
 _UNNAMED = "(unnamed)"
@@ -185,8 +186,11 @@ def _alike(
                 rooms.setdefault(room, ([], []))[side].append(position)
                 texts[side][position] = _telling(item, listing)
     pairs: list[Pair] = []
-    for old, new in rooms.values():
-        if old and new and len(old) * len(new) <= _MOST_COMPARISONS:
+    # a list of many thousands that shares nothing with the other is told as it stands
+    left_to_compare = _MOST_COMPARISONS_OF_A_LIST
+    for _, (old, new) in sorted(rooms.items()):
+        left_to_compare -= len(old) * len(new)
+        if old and new and len(old) * len(new) <= min(_MOST_COMPARISONS, left_to_compare):
             pairs += _closest(
                 old, new, lambda i, j: _resemblance(texts[0][i], texts[1][j]), at_least=ALIKE
             )

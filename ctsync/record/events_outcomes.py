@@ -34,6 +34,8 @@ _EDITS = {
     "timeFrame": "time frame edited",
     "description": "description edited",
 }
+_LONGEST_COMPARED = 1_000
+_MOST_COMPARISONS = 40_000
 _NOT_STARTED = frozenset({"NOT_YET_RECRUITING", "WITHHELD", None})
 
 
@@ -76,16 +78,27 @@ def _measure(item: Any) -> str:
     return as_text(item.get("measure")) if isinstance(item, dict) else as_text(item)
 
 
+def _comparable(item: Any) -> str:
+    return normal_form(_measure(item)[:_LONGEST_COMPARED])
+
+
+def _equality(before: str, after: str) -> float:
+    return 100.0 if before == after else 0.0
+
+
 def _between_lists(gone: list[FieldChange], come: list[FieldChange]) -> list[_Move]:
     """Outcomes gone from one list and come to another whose measures are alike, best first."""
-    scored = []
-    for i, old in enumerate(gone):
-        for j, new in enumerate(come):
-            if old.field != new.field:
-                texts = (normal_form(_measure(old.before)), normal_form(_measure(new.after)))
-                alike = likeness(*texts)
-                if alike >= ALIKE and all(texts):
-                    scored.append((-alike, abs(i - j), i + j, i, j))
+    old_texts = [_comparable(change.before) for change in gone]
+    new_texts = [_comparable(change.after) for change in come]
+    # so many outcomes are told apart by equal words alone
+    like = likeness if len(gone) * len(come) <= _MOST_COMPARISONS else _equality
+    scored = [
+        (-alike, abs(i - j), i + j, i, j)
+        for i, old in enumerate(gone)
+        for j, new in enumerate(come)
+        if old.field != new.field and old_texts[i] and new_texts[j]
+        if (alike := like(old_texts[i], new_texts[j])) >= ALIKE
+    ]
     taken: tuple[set[int], set[int]] = (set(), set())
     moves = []
     for *_, i, j in sorted(scored):

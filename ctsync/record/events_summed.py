@@ -32,7 +32,7 @@ def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
     edited = list(_edited_sites(changes, step.before))
     statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
     renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
-    details = sum(1 for pair in edited if pair not in statuses and pair not in renamed)
+    details = sum(1 for pair in edited if _only_details(*pair))
     before, after = _sites_of(step.before), _sites_of(step.after)
     inputs = {
         "nature": "sites" if removed or added or statuses or renamed else "details",
@@ -106,6 +106,10 @@ def _is_renamed(old: dict[str, Any], new: dict[str, Any]) -> bool:
     """Whether a site stands under a name that is not like the one before."""
     names = (as_text(old.get("facility")), as_text(new.get("facility")))
     return names[0] != names[1] and likeness(names[0].casefold(), names[1].casefold()) < ALIKE
+
+
+def _only_details(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return old.get("status") == new.get("status") and not _is_renamed(old, new)
 
 
 def _countries(sites: Iterable[dict[str, Any]]) -> dict[str, int]:

@@ -162,6 +162,17 @@ def test_a_text_of_10_megabytes_is_compared_like_any_other():
     assert len(changed(before, after)) == 1
 
 
+def test_lists_of_thousands_that_share_nothing_are_told_as_they_stand():
+    chance = random.Random(3)
+    old, new = (
+        [site("".join(chance.choices("abcdefgh", k=20)), city=f"C{n % 9}") for n in range(3000)]
+        for _ in range(2)
+    )
+    assert len(changed(record(sites=old), record(sites=new))) > 3000
+    same_name = [[site("A", zip=str(n + plus)) for n in range(1500)] for plus in (0, 5000)]
+    assert len(changed(record(sites=same_name[0]), record(sites=same_name[1]))) == 1500
+
+
 def test_names_are_cut_and_stay_apart():
     measures = [f"{'long ' * 200}{n}" for n in range(3)]
     before = record(primary_outcomes=[outcome(m, "1 day") for m in measures])

@@ -152,3 +152,9 @@ def test_the_earliest_start_recorded_counts():
     late = study(start=dated("2021-01-01"), primary_outcomes=[outcome("Time to recovery")])
     event = the_event(events_between(first, late), Kind.OUTCOME)
     assert event.inputs["started"]
+
+
+def test_hundreds_of_demoted_outcomes_are_found_by_their_words():
+    many = [outcome(f"{n} is the number of this outcome") for n in range(250)]
+    events = events_between(study(primary_outcomes=many), study(secondary_outcomes=many))
+    assert [e.inputs["change"] for e in events] == ["demoted"] * 250
