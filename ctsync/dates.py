@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Protocol
 
+_EARLIEST = "-01-01"
 _SHAPE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
 
 
@@ -49,11 +50,9 @@ class PartialDate:
 
     def __post_init__(self) -> None:
         """Raise ValueError for text that is no such date (month 13, 30 February)."""
-        found = _SHAPE.match(self.text)
-        if found is None:
+        if _SHAPE.match(self.text) is None:
             raise ValueError(f"not a date: {self.text!r}")
-        year, month, day = found.groups()
-        date(int(year), int(month or 1), int(day or 1))
+        date.fromisoformat((self.text + _EARLIEST)[:10])
 
     @classmethod
     def parse(cls, text: object) -> PartialDate | None:
@@ -73,8 +72,7 @@ class PartialDate:
     @property
     def first(self) -> date:
         """The first day the date may mean."""
-        year, month, day = (*map(int, self.text.split("-")), 1, 1)[:3]
-        return date(year, month, day)
+        return date.fromisoformat((self.text + _EARLIEST)[:10])
 
     @property
     def last(self) -> date:

@@ -38,7 +38,8 @@ def plain_event(
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     facts = {"nature": _nature(change), "lane": told.lane.value, **_facts(told, change)}
     text, counts = _what(told, change, before, after)
-    is_date = told.shape is Shape.DATE
+    # how far a date of bookkeeping moved says nothing
+    is_date = told.shape is Shape.DATE and told.lane is not Lane.BOOKKEEPING
     old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
     return tell(
         step,

@@ -45,6 +45,8 @@ def said(value: Any, width: int = _WIDTH) -> str:
 
 def one_line(text: str, width: int = _WIDTH) -> str:
     """Remote text as part of a line."""
+    if len(text) <= width and text.isascii() and text.isprintable() and "  " not in text:
+        return text
     # what is cut away is cut before it is cleaned, which takes as long as the text is
     kept = text if len(text) <= width * 4 else text[: width * 4]
     cut = len(text) - len(kept)

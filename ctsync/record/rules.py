@@ -53,13 +53,12 @@ class Condition(NamedTuple):
     def holds(self, inputs: Mapping[str, Any], thresholds: Thresholds) -> bool:
         """Whether the inputs meet the condition."""
         found = inputs.get(self.input)
-        match self.relation:
-            case "is":
-                return bool(found == self.value)
-            case "is not":
-                return bool(found != self.value)
-            case "in":
-                return isinstance(self.value, tuple) and found in self.value
+        if self.relation == "is":
+            return bool(found == self.value)
+        if self.relation == "is not":
+            return bool(found != self.value)
+        if self.relation == "in":
+            return isinstance(self.value, tuple) and found in self.value
         if not isinstance(found, int | float):
             return self.relation.startswith("not ")
         limit = float(getattr(thresholds, str(self.value)))
