@@ -30,6 +30,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
     The file needs nothing beside it, and no network.
     """
     from ctsync.report.page import render_page
+    from ctsync.report.phrases import counted
     from ctsync.report.values import Window
     from ctsync.tracking.review import story_of
 
@@ -41,7 +42,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
         click.echo(text.rstrip("\n"))
         return
     write_file(output, text)
-    tell(f"wrote {output}: {trial}, {count} versions")
+    tell(f"wrote {output}: {trial}, {counted(count, 'version')}")
 
 
 @click.command()
@@ -65,6 +66,7 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
 
     Run it after each sync; every file is replaced in one step, so it may be served meanwhile.
     """
+    from ctsync.report.phrases import counted
     from ctsync.report.site import build_site
     from ctsync.report.values import Window
     from ctsync.tracking.review import followed_trials, review, story_of
@@ -82,7 +84,8 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
         kept = _make_room(folder, keep - 1, today=f"{now:%Y-%m-%d}")
         for path, text in build_site(stories, latest, earlier=kept):
             write_file(folder / path, text)
-    tell(f"wrote {folder / 'index.html'}: {len(trials)} trials, {len(kept) + 1} days' reports")
+    pages, reports = counted(len(trials), "trial"), counted(len(kept) + 1, "report")
+    tell(f"wrote {folder / 'index.html'}: {pages}, {reports}")
 
 
 def _make_room(folder: Path, keep: int, *, today: str) -> list[str]:

@@ -15,9 +15,10 @@ from itertools import islice
 from ctsync.deliver.channels import Channel
 from ctsync.deliver.message import Message, is_welcome_key, message_key
 from ctsync.deliver.routes import Layout, Route
-from ctsync.model import KeyFields, NctId, StoredEvent
+from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.record.levels import relevel_stored
 from ctsync.record.notices import Notice, read_notices, uncovered
+from ctsync.record.rules import Thresholds
 from ctsync.report.build import Scope
 from ctsync.report.values import Coverage, Unchecked, Window
 from ctsync.store.deliveries import Delivery
@@ -26,6 +27,7 @@ from ctsync.store.store import Store
 
 EVERYTHING = "all trials"
 _BATCH = 5_000
+_RUNS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ class _Desk:
             for watch in store.watches()
         }
         self._failures = {one.nct_id: one.error for one in store.failures()}
-        self._run = store.last_run(kind="sync")
+        self._syncs = store.runs(kind="sync", limit=_RUNS)
+        self._run = self._syncs[0] if self._syncs else None
+        self._found: dict[int, Sequence[StoredEvent]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:
         """Rows with the same group are one message."""
@@ -106,7 +110,7 @@ class _Desk:
         )
         notices = tuple(one for one in self._notices if any(map(one.covers, events)))
         members = self._members_of(watch)
-        since = min((stored.fetched for stored in events), default=None)
+        since = self._since(events)
         return Message(
             key=first.message_id or message_key([row.dedup_key for row in rows]),
             route=route,
@@ -117,6 +121,8 @@ class _Desk:
                 title=watch or EVERYTHING,
                 watched=len(members),
                 coverage=self._coverage(members),
+                elsewhere={} if is_welcome else self._elsewhere(events, members, own),
+                is_about_one=route.layout is Layout.PER_TRIAL,
                 notices=notices,
             ),
             read_keys=partial(self._keys, members if is_welcome else {e.nct_id for e in events}),
@@ -165,6 +171,37 @@ class _Desk:
             load=run.load_after or run.load_before,
             run_ids=(run.id,),
         )
+
+    def _since(self, events: Sequence[StoredEvent]) -> datetime | None:
+        """When it was looked the last time before these events were found."""
+        if not events:
+            return None
+        first = min(stored.run_id or 0 for stored in events)
+        earliest = min(stored.fetched for stored in events)
+        return next((run.started for run in self._syncs if run.id < first), earliest)
+
+    def _elsewhere(
+        self,
+        events: Sequence[StoredEvent],
+        members: frozenset[NctId],
+        own: Thresholds | None,
+    ) -> dict[NctId, Level]:
+        """The members that changed in the runs of these events, and are not told of by them."""
+        told = {stored.nct_id for stored in events}
+        worst: dict[NctId, Level] = {}
+        for run_id in sorted({stored.run_id for stored in events if stored.run_id is not None}):
+            for stored in self._found_by(run_id):
+                if stored.nct_id in members - told:
+                    level = relevel_stored(stored, own).event.level
+                    known = worst.get(stored.nct_id, level)
+                    worst[stored.nct_id] = min(known, level, key=lambda one: one.rank)
+        return worst
+
+    def _found_by(self, run_id: int) -> Sequence[StoredEvent]:
+        if run_id not in self._found:
+            changes = self._store.events(EventFilter(run_id=run_id))
+            self._found[run_id] = [e for e in changes if e.event.kind is not Kind.FIRST_SEEN]
+        return self._found[run_id]
 
     def _keys(self, ids: frozenset[NctId] | set[NctId]) -> dict[NctId, KeyFields]:
         """The newest key fields of trials."""

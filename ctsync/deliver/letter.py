@@ -47,7 +47,7 @@ def _letter(message: Message, report: Report, sender: str) -> EmailMessage:
     letter["Subject"] = shorten(for_header(report.subject), LONGEST_SUBJECT)
     letter["Date"] = format_datetime(report.window.until)
     letter["Message-ID"] = f"<{message.key}@{domain}>"
-    if not message.is_welcome:
+    if message.is_of_thread:
         letter["In-Reply-To"] = letter["References"] = f"<{message.thread}@{domain}>"
     letter["List-Id"] = _list_id(message.watch, domain)
     letter["Auto-Submitted"] = "auto-generated"
@@ -56,6 +56,9 @@ def _letter(message: Message, report: Report, sender: str) -> EmailMessage:
     letter.add_alternative(
         render_html(report, pictures=False), subtype="html", cte="quoted-printable"
     )
+    if letter["Subject"].isascii():
+        # else the library may fold before the first word, which leaves a header's line empty
+        letter.policy = SMTP.clone(max_line_length=2 * LONGEST_SUBJECT)
     return letter
 
 

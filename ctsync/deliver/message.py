@@ -44,6 +44,12 @@ class Message:
     scope: Scope
     read_keys: Callable[[], Mapping[NctId, KeyFields]]
     is_welcome: bool = False
+    is_test: bool = False
+
+    @property
+    def is_of_thread(self) -> bool:
+        """Whether it follows a welcome; a message that only tries a channel does not."""
+        return not self.is_welcome and not self.is_test
 
     @property
     def thread(self) -> str:

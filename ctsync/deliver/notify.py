@@ -46,8 +46,9 @@ class NotifyChannel:
             apprise = import_module("apprise")
         except ImportError as error:
             raise DeliveryError(HOW, is_channel=True) from error
-        # its log lines hold the URL
-        logging.getLogger("apprise").setLevel(logging.CRITICAL)
+        # their log lines hold the URL
+        for name in ("apprise", "urllib3"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         way = apprise.Apprise()
         if not way.add(self._settings.url.get_secret_value()):
             raise DeliveryError(

@@ -82,4 +82,5 @@ def trial_message(route: Route, *, now: datetime) -> Message:
         window=Window(None, now),
         scope=Scope(title=TITLE, watched=1),
         read_keys=dict,
+        is_test=True,
     )

@@ -12,7 +12,7 @@ def state_of(key: KeyFields) -> str:
     """Status, phase, enrollment, dates: "RECRUITING · Phase 3 · N 20 (estimated) · …"."""
     parts = [
         _status(key),
-        _phases(key.phases),
+        phases_of(key),
         "" if key.enrollment is None else f"N {typed(key.enrollment, key.enrollment_type)}",
         _date("start", key.start_date, key.start_date_type),
         _date("PCD", key.primary_completion_date, key.primary_completion_date_type),
@@ -29,10 +29,11 @@ def _status(key: KeyFields) -> str:
     return said(key.status) + known
 
 
-def _phases(phases: str | None) -> str:
-    parts = (phases or "").split("|")
+def phases_of(key: KeyFields) -> str:
+    """The phases as people write them: "Phase 2/3"; empty where there are none."""
+    parts = (key.phases or "").split("|")
     named = "/".join(_PHASES.get(part, part.replace("PHASE", "Phase ")) for part in parts)
-    return said(named.replace("/Phase ", "/")) if phases else ""
+    return said(named.replace("/Phase ", "/")) if key.phases else ""
 
 
 def _date(name: str, text: str | None, kind: str | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -47,8 +47,10 @@ class Scope:
     """What a report is about: its title, how many trials are followed, what was looked at.
 
     `keys` are the newest key fields of trials, for welcomes and for ranking; `timelines` are
-    drawn where there are any. `limit` bounds the lines shown; the rest is counted. `notices`
-    tell of a load as a whole, and replace the events they cover.
+    drawn where there are any. `limit` bounds the lines shown; the rest is counted. `elsewhere`
+    are other trials that changed in the window, with the worst level of what is not told here.
+    A report that `is_about_one` trial has that trial's news for its subject. `notices` tell of
+    a load as a whole, and replace the events they cover.
     """
 
     title: str
@@ -57,6 +59,8 @@ class Scope:
     keys: Mapping[NctId, KeyFields] | None = None
     timelines: Mapping[NctId, Timeline] | None = None
     limit: int | None = None
+    elsewhere: Mapping[NctId, Level] | None = None
+    is_about_one: bool = False
     notices: tuple[Notice, ...] = ()
 
 
@@ -69,7 +73,8 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     told = uncovered(events, scope.notices)
     baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
     changes = [stored for stored in told if stored.event.kind is not Kind.FIRST_SEEN]
-    welcomes = [_welcome(stored, window, scope) for stored in baselines]
+    changed = {stored.nct_id for stored in changes}
+    welcomes = [_welcome(stored, window, scope, changed=changed) for stored in baselines]
     return _assemble(changes, welcomes, window, scope)
 
 
@@ -110,9 +115,9 @@ def _assemble(
         ),
         welcomes=welcomes[: scope.limit],
         welcomed=len(welcomes),
-        sentences=tuple(_sentences(groups, welcomes, scope)),
+        sentences=tuple(_sentences(groups, welcomes, window, scope)),
         left_out=left_out,
-        shown=sum(len(trial.lines) for trial in kept),
+        shown=sum(len(line.events) for trial in kept for line in trial.lines),
         collapsed=sum(trial.administrative for trial in kept),
         total=len(changes),
         footer=(
@@ -127,7 +132,8 @@ def _subject(
     line: str, trials: Sequence[Trial], *, welcomed: bool, window: Window, scope: Scope
 ) -> str:
     whole = scope.coverage is None or not scope.coverage.failed
-    if scope.watched == 1 and len(trials) == 1 and not welcomed and whole:
+    is_about_one = scope.is_about_one or scope.watched == 1
+    if is_about_one and len(trials) == 1 and not welcomed and whole:
         return f"{words.PREFIX} {trials[0].subject}"
     if line.startswith("quiet"):
         return f"{words.PREFIX} {line}"
@@ -270,19 +276,27 @@ def _limited(
     return kept, LeftOut(events, out, f"ctsync changes{_since(window)}")
 
 
-def _welcome(stored: StoredEvent, window: Window, scope: Scope) -> Welcome:
-    key = (scope.keys or {}).get(stored.nct_id)
+def _welcome(
+    stored: StoredEvent, window: Window, scope: Scope, *, changed: Collection[NctId]
+) -> Welcome:
+    # the newest state is not the one it was found in where it has changed since
+    key = None if stored.nct_id in changed else (scope.keys or {}).get(stored.nct_id)
     text = words.state(key, window.until) if key else stored.event.summary
     return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)
 
 
 def _sentences(
-    groups: Sequence[_Group], welcomes: Sequence[Welcome], scope: Scope
+    groups: Sequence[_Group], welcomes: Sequence[Welcome], window: Window, scope: Scope
 ) -> Iterator[Sentence]:
     failed = {one.nct_id for one in scope.coverage.failed} if scope.coverage else set()
+    shown = {g.nct_id for g in groups} | {w.nct_id for w in welcomes} | failed
+    others = {n: level for n, level in (scope.elsewhere or {}).items() if n not in shown}
+    quietly = [nct_id for nct_id, level in others.items() if level is Level.ADMINISTRATIVE]
     aside = sum(group.level is Level.ADMINISTRATIVE for group in groups)
-    spoken_of = {g.nct_id for g in groups} | {w.nct_id for w in welcomes} | failed
-    still = max(0, scope.watched - len(spoken_of))
     return words.sentences(
-        watched=scope.watched, still=still, administrative=aside, coverage=scope.coverage
+        watched=scope.watched,
+        still=max(0, scope.watched - len(shown | others.keys())),
+        administrative=aside + len(quietly),
+        coverage=scope.coverage,
+        untold=(len(others) - len(quietly), f"ctsync changes{_since(window)}"),
     )

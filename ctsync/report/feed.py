@@ -125,8 +125,7 @@ def _told(trial: Trial, step: Step) -> Iterator[str]:
     yield f"{trial.nct_id} {trial.title}"
     yield step_title(step)
     for line in step.lines:
-        event = line.stored.event
-        yield f"{event.label}: {said(line)} [{event.level.value} {event.rule}]"
+        yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
     if step.is_cut:
         yield f"in full: {step.command}"
     if step.compare_url:

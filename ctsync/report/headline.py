@@ -9,6 +9,7 @@ from datetime import datetime
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.model import Event, KeyFields, Kind, Level
 from ctsync.record.rules import RULES_VERSION
+from ctsync.record.state import phases_of
 from ctsync.report.phrases import DATE_KINDS, counted, move_since_first, plain, short, typed
 from ctsync.report.values import Coverage, Sentence, Standing
 
@@ -26,7 +27,7 @@ def _subject_part(event: Event) -> str:
     if event.kind is Kind.STATUS:
         return plain(event.after)
     since = move_since_first(event)
-    if event.kind in DATE_KINDS and event.days and since:
+    if event.kind in DATE_KINDS and event.days not in {None, 0, event.days_since_first} and since:
         return f"{short(event)} ({since} since registration)"
     return short(event)
 
@@ -68,12 +69,18 @@ def _quiet(coverage: Coverage | None, watched: int) -> Iterator[str]:
 
 
 def sentences(
-    *, watched: int, still: int, administrative: int, coverage: Coverage | None
+    *,
+    watched: int,
+    still: int,
+    administrative: int,
+    coverage: Coverage | None,
+    untold: tuple[int, str] = (0, ""),
 ) -> Iterator[Sentence]:
     """Say what stands of the trials without a change to tell; each trial under one sentence only.
 
     `still` trials are neither changed nor administratively changed nor unchecked. Where the
-    registry has not reloaded, nothing can be said of them but that.
+    registry has not reloaded, nothing can be said of them but that. `untold` trials changed and
+    are not in this report; the command shows how.
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
@@ -91,6 +98,14 @@ def sentences(
             Standing.ADMINISTRATIVE_ONLY,
             administrative,
             f"Updated, only administrative fields: {administrative:,} {of}.",
+        )
+    trials, command = untold
+    if trials:
+        yield Sentence(
+            Standing.NOT_TOLD,
+            trials,
+            f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
+            f"{command}",
         )
     if coverage is not None and coverage.failed:
         failed = len(coverage.failed)
@@ -111,7 +126,7 @@ def _state(key: KeyFields, until: datetime) -> Iterator[str]:
         known = f" (last known {key.last_known_status})" if key.last_known_status else ""
         yield key.status + known
     if key.phases:
-        yield key.phases
+        yield phases_of(key)
     if key.enrollment is not None:
         yield f"N {typed(str(key.enrollment), key.enrollment_type)}"
     completion = PartialDate.parse(key.primary_completion_date)

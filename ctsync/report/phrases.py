@@ -84,9 +84,15 @@ def is_measured(event: Event) -> bool:
     return event.kind in (*DATE_KINDS, Kind.ENROLLMENT) and event.before != event.before_type
 
 
+def is_type(event: Event) -> bool:
+    """Whether it is the type of a date or count that changed, as from ESTIMATED to ACTUAL."""
+    return event.kind in (*DATE_KINDS, Kind.ENROLLMENT) and event.path.endswith("type")
+
+
 def detail(event: Event) -> str:
     """What happened, as the event itself says it, without the label it begins with."""
-    for prefix in (event.label, event.kind.value.capitalize()):
+    label = event.label
+    for prefix in (label, label.removesuffix(" type"), event.kind.value.capitalize()):
         rest = event.summary.removeprefix(prefix)
         if prefix and rest != event.summary and rest[:1] in {" ", ":", ""}:
             return rest.lstrip(" :")
@@ -95,6 +101,8 @@ def detail(event: Event) -> str:
 
 def sides(event: Event) -> tuple[str, str]:
     """The value before and after, each with its type."""
+    if is_type(event):
+        return plain(event.before), plain(event.after)
     return (
         typed(plain(event.before), event.before_type),
         typed(plain(event.after), event.after_type),
@@ -140,7 +148,9 @@ def short(event: Event) -> str:
         return _short_date(event) if event.kind in _SHORT_DATE else _short_enrollment(event)
     told = " ".join(event.summary.split())
     head = told if len(told) <= _SHORTEST else told.partition(": ")[0]
-    return head if 0 < len(head) <= _SHORTEST else event.label
+    if head == event.label or not 0 < len(head) <= _SHORTEST:
+        return f"{event.label} changed"
+    return head
 
 
 def _short_enrollment(event: Event) -> str:

@@ -94,15 +94,7 @@ def picture(timeline: Timeline, *, width: int = 640) -> Picture:
         for n, track in enumerate(timeline.tracks)
     ]
     below = _TOP + _ROW * (len(tracks) + 1)
-    counts = tuple(
-        Dot(
-            x(step.stood_from),
-            f"{typed(str(step.count), step.kind)}, from {step.stood_from}",
-            step.kind == "ACTUAL",
-            str(step.count),
-        )
-        for step in timeline.enrollment
-    )
+    counts = tuple(_counts(timeline, x))
     return Picture(
         width=width,
         height=below + (_ROW + 12 if counts else 8),
@@ -141,6 +133,19 @@ def _bar(spell: Spell, x: Place) -> Bar:
     names = (spell.status, "".join(word[:1] for word in spell.status.split("_")))
     label = next((name for name in names if len(name) * _LETTER + 6 <= width), "")
     return Bar(left, round(width, 1), label, title, spell.status)
+
+
+def _counts(timeline: Timeline, x: Place) -> Iterator[Dot]:
+    """The enrollment as it was said; counts that stand too close for two labels share one."""
+    shared: list[str] = []
+    for i, step in enumerate(timeline.enrollment):
+        place, shared = x(step.stood_from), [*shared, str(step.count)]
+        label = " → ".join(shared if len(shared) < 3 else (shared[0], "…", shared[-1]))
+        later = timeline.enrollment[i + 1 : i + 2]
+        is_crowded = any(x(one.stood_from) - place < len(label) * _LETTER + 8 for one in later)
+        said = f"{typed(str(step.count), step.kind)}, from {step.stood_from}"
+        yield Dot(place, said, step.kind == "ACTUAL", "" if is_crowded else label)
+        shared = shared if is_crowded else []
 
 
 def _dots(track: DateTrack, x: Place) -> Iterator[Dot]:

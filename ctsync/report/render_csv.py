@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctsync.dates import format_timestamp
+from ctsync.model import StoredEvent
+from ctsync.report.phrases import sides
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
@@ -101,7 +103,8 @@ def _trial(trial: Trial) -> Iterator[Row]:
     }
     for step in trial.steps:
         for line in step.lines:
-            yield about | _line(line, step)
+            for stored in line.events:
+                yield about | _change(stored, line, step)
         if step.is_cut:
             yield about | {"row": "trial", "text": f"in full: {step.command}"}
     if trial.left_out:
@@ -110,8 +113,9 @@ def _trial(trial: Trial) -> Iterator[Row]:
         yield about | {"row": "trial", "text": aside_sentence(trial)}
 
 
-def _line(line: Line, step: Step) -> Row:
-    event = line.stored.event
+def _change(stored: StoredEvent, line: Line, step: Step) -> Row:
+    event, is_own = stored.event, stored is line.stored
+    before, after = (line.before, line.after) if is_own else sides(event)
     return {
         "row": "change",
         "level": event.level.value,
@@ -121,12 +125,12 @@ def _line(line: Line, step: Step) -> Row:
         "fetched": format_timestamp(step.fetched),
         "kind": event.kind.value,
         "label": event.label,
-        "before": line.before,
-        "after": line.after,
-        "move": line.move,
+        "before": before,
+        "after": after,
+        "move": line.move if is_own else "",
         "days": event.days,
         "percent": event.percent,
-        "since_registration": line.since_first,
+        "since_registration": line.since_first if is_own else "",
         "rule": event.rule,
         "text": event.summary,
         "path": event.path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from ctsync.dates import format_timestamp
@@ -97,12 +98,14 @@ def _step(step: Step) -> JsonObject:
         "title": step_title(step),
         "compare_url": step.compare_url,
         "command": step.command,
-        "events": [_line(line) for line in step.lines],
+        "events": [told for line in step.lines for told in _events(line)],
     }
 
 
-def _line(line: Line) -> dict[str, Any]:
-    return event_json(line.stored) | {
-        "move": line.move or None,
-        "move_since_registration": line.since_first or None,
-    }
+def _events(line: Line) -> Iterator[dict[str, Any]]:
+    for stored in line.events:
+        is_own = stored is line.stored
+        yield event_json(stored) | {
+            "move": line.move or None if is_own else None,
+            "move_since_registration": line.since_first or None if is_own else None,
+        }

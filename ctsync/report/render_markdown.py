@@ -101,7 +101,7 @@ def _line(line: Line) -> str:
     since = f"{line.since_first} since registration" if line.since_first else ""
     moves = ", ".join(part for part in (line.move, since) if part)
     tail = f"; {escaped(moves)}" if moves else ""
-    return f"**{escaped(event.label)}**: {values}{tail} `[{event.level.value} {event.rule}]`"
+    return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 
 
 def _pieces(pieces: tuple[Piece, ...]) -> str:

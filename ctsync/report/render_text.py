@@ -121,7 +121,7 @@ def _line(line: Line) -> Iterator[str]:
         yield from _wrap(label, "     ", "     ")
         first = rest
     lines = _wrap(said(line), first, rest)
-    rule = f"[{line.stored.event.level.value} {line.stored.event.rule}]"
+    rule = f"[{line.rules}]"
     if len(lines[-1]) + 2 + len(rule) > WIDTH:
         lines.append("")
     lines[-1] = f"{lines[-1]:<{WIDTH - len(rule)}}{rule}"

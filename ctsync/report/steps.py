@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
 from ctsync.report.passages import compare
-from ctsync.report.phrases import detail, is_measured, move, move_since_first, sides
+from ctsync.report.phrases import detail, is_measured, is_type, move, move_since_first, sides
 from ctsync.report.values import Line, Step
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -40,7 +40,7 @@ def _step(events: Sequence[StoredEvent]) -> Step:
         observed=first.observed,
         fetched=first.fetched,
         compare_url=_compare(first.nct_id, first.from_registry_version, newer),
-        lines=tuple(_line(stored) for stored in told),
+        lines=tuple(_lines(told)),
         administrative=len(events) - len(told),
         command=_diff_command(first.nct_id, first.from_version, first.to_version),
     )
@@ -57,7 +57,7 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
         observed=version.observed,
         fetched=version.fetched,
         compare_url=_compare(version.nct_id, older, version.registry_version),
-        lines=tuple(_line(stored) for stored in sorted(events, key=line_order)),
+        lines=tuple(_lines(sorted(events, key=line_order))),
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
@@ -76,7 +76,18 @@ def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
     return f"ctsync diff {nct_id} {before} {after}" if before else f"ctsync show {nct_id}"
 
 
-def _line(stored: StoredEvent) -> Line:
+def _lines(events: Sequence[StoredEvent]) -> Iterator[Line]:
+    """A line for each event; but that a date or count became actual stands in its own line."""
+    types = {stored.event.kind: stored for stored in events if is_type(stored.event)}
+    measured = {stored.event.kind for stored in events if is_measured(stored.event)}
+    for stored in events:
+        if is_measured(stored.event):
+            yield _line(stored, types.get(stored.event.kind))
+        elif stored.event.kind not in measured or not is_type(stored.event):
+            yield _line(stored)
+
+
+def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> Line:
     event = stored.event
     before, after = sides(event)
     passage = compare(before, after, values=(event.before, event.after))
@@ -91,4 +102,5 @@ def _line(stored: StoredEvent) -> Line:
         move=move(event),
         since_first=move_since_first(event),
         is_cut=passage.is_cut or bool(told and (is_list or _CUT.search(told))),
+        of_type=of_type,
     )

@@ -67,7 +67,8 @@ class Line:
 
     A measured value reads `before` -> `after`, with its moves. Of anything else `detail` tells
     what happened, and `pieces` how a text changed, word by word, where it did so in part.
-    `is_cut` says that something was shortened, which its step's command shows in full.
+    `of_type` is the event that its type changed too, which both values show. `is_cut` says that
+    something was shortened, which its step's command shows in full.
     """
 
     stored: StoredEvent
@@ -78,6 +79,21 @@ class Line:
     move: str
     since_first: str
     is_cut: bool
+    of_type: StoredEvent | None = None
+
+    @property
+    def events(self) -> tuple[StoredEvent, ...]:
+        """What it tells: one event, or two."""
+        return (self.stored, self.of_type) if self.of_type else (self.stored,)
+
+    @property
+    def rules(self) -> str:
+        """The level and rule of each event, a level that is the same said once."""
+        told, level = [], None
+        for event in (stored.event for stored in self.events):
+            told.append(event.rule if event.level is level else f"{event.level} {event.rule}")
+            level = event.level
+        return ", ".join(told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +171,17 @@ class Welcome:
 
 
 class Standing(StrEnum):
-    """The four things that may be true of a trial without a change to tell; never mixed."""
+    """The four things that may be true of a trial without a change to tell; never mixed.
+
+    A message to one recipient leaves out what is below its level or in another message: of a
+    trial with nothing but that, none of the four is true, and it says so.
+    """
 
     NO_UPDATE = "no update posted"
     ADMINISTRATIVE_ONLY = "administrative only"
     NOT_CHECKED = "could not check"
     NOT_REFRESHED = "registry not refreshed"
+    NOT_TOLD = "told elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

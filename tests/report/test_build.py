@@ -77,7 +77,7 @@ def test_a_baseline_is_a_welcome_with_the_state_of_the_trial_and_never_a_change(
     assert told.total == 0
     assert not told.trials
     assert told.welcomes[0].state == (
-        "RECRUITING · PHASE3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
+        "RECRUITING · Phase 3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
         "last update posted 2018-01-04 · registered 360 d after start"
     )
 
@@ -272,4 +272,6 @@ def test_that_a_date_became_actual_is_told_in_its_line_and_not_twice_in_the_row(
     trial = report([stored(became), stored(primary_completion("2014-04", "2014-05", 30, 820))])
 
     assert trial.trials[0].what == "PCD +30 d"
-    assert len(trial.trials[0].lines) == 2
+    (line,) = trial.trials[0].lines
+    assert len(line.events) == 2
+    assert (trial.shown, trial.total) == (2, 2)
