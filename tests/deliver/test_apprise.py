@@ -1,0 +1,72 @@
+"""The real apprise, which the extra ctsync[notify] installs, against a receiver on loopback."""
+
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import warnings
+from contextlib import closing
+
+import pytest
+
+from ctsync.config.settings import ChannelSettings
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.notify import NotifyChannel
+from ctsync.deliver.routes import Route
+from ctsync.report.build import Scope
+from tests.deliver.webserver import web
+from tests.report.examples import WINDOW, demo_events
+
+with warnings.catch_warnings():
+    # what its plugins warn of while they are loaded, all at the first URL, is not ours
+    warnings.simplefilter("ignore")
+    apprise = pytest.importorskip(
+        "apprise", reason="apprise is not installed; it comes with ctsync[notify]"
+    )
+    apprise.Apprise.instantiate("json://127.0.0.1")
+
+TOKEN = "k4n4r1e"
+ROUTE = Route("notify:chat", "chat")
+MESSAGE = Message("key1", ROUTE, "demo", tuple(demo_events()), WINDOW, Scope("demo", 4), dict)
+
+
+def chat(port: int) -> NotifyChannel:
+    url = f"json://user:{TOKEN}@127.0.0.1:{port}/{TOKEN}"
+    return NotifyChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
+
+
+def test_apprise_hands_on_subject_and_rows_as_text() -> None:
+    with web() as server:
+        assert chat(int(server.url.rpartition(":")[2])).send(MESSAGE) == "taken, says apprise"
+
+    (got,) = server.received
+    told = json.loads(got.body)
+    assert told["title"].startswith("[ctsync] 2 critical")
+    assert "critical NCT01352702 status -> TERMINATED" in told["message"]
+    assert "https://clinicaltrials.gov/study/NCT01352702" in told["message"]
+
+
+@pytest.mark.parametrize("status", [401, 500])
+def test_what_apprise_could_not_hand_on_waits_and_its_address_is_in_no_error_or_log(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with web(status) as server, pytest.raises(DeliveryError, match="chat: not taken") as failed:
+        chat(int(server.url.rpartition(":")[2])).send(MESSAGE)
+
+    assert failed.value.is_channel
+    assert not failed.value.permanent
+    assert TOKEN not in caplog.text + repr(failed.value) + repr(failed.value.__cause__)
+
+
+def test_a_receiver_that_is_away_is_told_without_its_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    with pytest.raises(DeliveryError) as failed:
+        chat(port).send(MESSAGE)
+    assert TOKEN not in caplog.text + str(failed.value)

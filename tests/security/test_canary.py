@@ -1,0 +1,158 @@
+"""A value that must stay secret is put wherever a secret may stand, and then looked for everywhere.
+
+Everything fails on purpose: errors are where a secret would slip out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from tests.deliver.mailserver import running
+from tests.deliver.webserver import web
+from tests.tracking.conftest import make_study
+
+CANARY = "k4n4r1e"
+TRIAL = "NCT03389919"
+DATABASE = f"postgresql+psycopg://ctsync:{CANARY}@127.0.0.1:1/ctsync?password={CANARY}"
+SETTINGS = """
+[log]
+events = "file"
+file = "ctsync.log"
+level = "debug"
+[smtp]
+host = "127.0.0.1"
+port = {smtp}
+security = "{security}"
+username = "ctsync"
+password = "file:secret"
+sender = "ctsync@example.org"
+[[recipients]]
+email = "anna@example.org"
+[[channels]]
+name = "hook"
+url = "env:HOOK"
+secret = "env:SIGNING"
+[[channels]]
+name = "chat"
+url = "env:CHAT"
+[monitor]
+ping_url = "env:PING"
+"""
+
+
+@pytest.fixture
+def registry() -> Iterator[ReplayRegistry]:
+    with ReplayRegistry(Catalogue("2026-02-02")) as replay:
+        replay.catalogue.publish(make_study(TRIAL))
+        yield replay
+
+
+def free_port() -> int:
+    with closing(socket.socket()) as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+def dump(database: Path) -> str:
+    """Every row of every table."""
+    with closing(sqlite3.connect(database)) as connection:
+        return "\n".join(connection.iterdump())
+
+
+def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(CANARY)
+    (tmp_path / "secret").chmod(0o600)
+    database = tmp_path / "ctsync.db"
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "HOME": str(tmp_path),
+        "CTSYNC_REGISTRY_URL": registry.url,
+        "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
+        "CTSYNC_REGISTRY__RETRY_SECONDS": "0",
+        "SIGNING": CANARY,
+        "CHAT": f"json://user:{CANARY}@127.0.0.1:{free_port()}/{CANARY}",
+    }
+    places: dict[str, str] = {}
+
+    def run(*args: str, **more: str) -> None:
+        given = environment | {"CTSYNC_DATABASE_URL": f"sqlite:///{database}"} | more
+        done = subprocess.run(
+            [sys.executable, "-m", "ctsync", *args],
+            cwd=tmp_path, env=given, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        name = " ".join(args)
+        places[f"{name} ({len(places)}): stdout"] = done.stdout
+        places[f"{name} ({len(places)}): stderr"] = done.stderr
+
+    def round_of_commands() -> None:
+        run("-vv", "sync")
+        run("-vv", "sync", "--json")
+        for channel in ("anna@example.org", "hook", "chat"):
+            run("-vv", "notify", "--test", channel)
+        run("-vv", "notify", "--preview", "--full")
+
+    with web(500) as server, running() as mail:
+        environment["HOOK"] = f"{server.url}/hook/{CANARY}?token={CANARY}"
+        environment["PING"] = f"{server.url}/{CANARY}"
+        toml = tmp_path / "ctsync.toml"
+        # the server offers no TLS: the login must not be sent, and the failure is told
+        toml.write_text(SETTINGS.format(smtp=mail.port, security="starttls"))
+        run("watch", "add", TRIAL)
+        round_of_commands()
+        registry.catalogue.advance()
+        registry.catalogue.edit(TRIAL, {"protocolSection.statusModule.overallStatus": "TERMINATED"})
+        round_of_commands()
+        places["what the mail server heard"] = mail.heard.decode("latin-1")
+        # a web server is meant to know the address it is asked at, and nothing else of ours
+        places["bodies of web requests"] = "".join(
+            got.body.decode("latin-1") + str(got.headers) for got in server.received
+        )
+    toml.write_text(SETTINGS.format(smtp=mail.port, security="tls"))
+    round_of_commands()  # now every server is away
+    for form in ("text", "markdown", "html", "json", "csv", "atom"):
+        run("report", "--since", "all", "--format", form)
+    run("page", TRIAL)
+    run("site", "site")
+    run("-vv", "status", "--json")
+    run("-vv", "outbox", "list", "--json", "--all")
+    run("-vv", "outbox", "retry")
+    run("config", "show")
+    run("config", "show", "--json")
+    run("-vv", "config", "check")
+    # the password of a database: in its URL, with every error that a connection gives
+    for command in (("sync",), ("status", "--json"), ("config", "show"), ("config", "check")):
+        run("-vv", *command, CTSYNC_DATABASE_URL=DATABASE)
+        run("-vv", "--database", DATABASE, *command)
+    # secrets that stand where they must not
+    toml.write_text(
+        f'[smtp]\nhost = "h"\npassword = "{CANARY}"\nsender = 3\n[[channels]]\nname = "x"\n'
+        f'url = "{CANARY}"\nsecret = "{CANARY}"\n[monitor]\nping_url = "{CANARY}"\n'
+        f'[database]\nurl = "mysql://a:{CANARY}@b/c"\n'
+    )
+    run("-vv", "config", "check")
+    run("-vv", "config", "show")
+
+    places["database"] = dump(database)
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.name not in {"secret", "ctsync.toml"}:
+            places[str(path.relative_to(tmp_path))] = path.read_bytes().decode("latin-1")
+    assert "no way out" in places["database"]  # failures are told, and stand in the outbox
+    assert "Traceback" in "".join(places.values())
+    assert "TERMINATED" in places["ctsync.log"]
+
+    found = [name for name, text in places.items() if CANARY in text]
+    print(f"canary: {len(places)} places searched, {len(found)} found")
+    assert found == []
