@@ -88,12 +88,11 @@ class Line:
 
     @property
     def rules(self) -> str:
-        """The level and rule of each event, a level that is the same said once."""
-        told, level = [], None
+        """The level and rule of each event; what is the same is said once."""
+        by_level: dict[str, dict[str, None]] = {}
         for event in (stored.event for stored in self.events):
-            told.append(event.rule if event.level is level else f"{event.level} {event.rule}")
-            level = event.level
-        return ", ".join(told)
+            by_level.setdefault(event.level.value, {})[event.rule] = None
+        return ", ".join(f"{level} {', '.join(rules)}" for level, rules in by_level.items())
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,12 +221,15 @@ class DeliveryWrites(Writes):
         return sorted(found, key=lambda delivery: delivery.delivery_id)
 
     def retry(self, ids: Iterable[int] | None = None, *, now: datetime) -> int:
-        """Make unsent deliveries due at once, with a new count; None: all that are parked."""
+        """Make unsent deliveries due at once, with a new count; None: all that ever failed."""
         values = {"state": DeliveryState.PENDING, "not_before": now, "attempts": 0, **_FREE}
         if ids is not None:
             return self._update(ids, DeliveryRow.state != DeliveryState.SENT, **values)
-        parked = DeliveryRow.state == DeliveryState.PARKED
-        return self._connection.execute(update(DeliveryRow).where(parked).values(values)).rowcount
+        is_backing_off = and_(
+            DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.last_error.is_not(None)
+        )
+        failed = or_(DeliveryRow.state == DeliveryState.PARKED, is_backing_off)
+        return self._connection.execute(update(DeliveryRow).where(failed).values(values)).rowcount
 
     @staticmethod
     def _is_mine(worker: str) -> Any:

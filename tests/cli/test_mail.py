@@ -1,0 +1,144 @@
+"""Mail from the first sync on, by commands, through a real server with STARTTLS and a login."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+from tests.deliver.mailserver import Server, make_certificate, running
+
+STATUS = "protocolSection.statusModule.overallStatus"
+VERIFIED = "protocolSection.statusModule.statusVerifiedDate"
+OTHER = "NCT05935098"
+PASSWORD = "correct horse"
+SETTINGS = """
+[smtp]
+host = "127.0.0.1"
+port = {port}
+username = "ctsync"
+password = "file:password"
+sender = "ctsync <ctsync@example.org>"
+ca_file = "127.0.0.1.pem"
+[[watches]]
+name = "graft failure"
+trials = ["NCT03389919"]
+[[watches]]
+name = "both"
+trials = ["NCT03389919", "NCT05935098"]
+[[recipients]]
+email = "anna@example.org"
+watches = ["both"]
+[[recipients]]
+email = "bert@example.org"
+watches = ["graft failure"]
+minimum_level = "critical"
+layout = "per-trial"
+[[recipients]]
+email = "cleo@example.org"
+cadence = "weekly"
+minimum_level = "administrative"
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    certificate = make_certificate(tmp_path, "127.0.0.1")
+    with running(
+        tls_context=certificate.context(), require_starttls=True, auth_required=True
+    ) as listening:
+        yield listening
+
+
+@pytest.fixture
+def mailing(shell: Shell, server: Server, tmp_path: Path) -> Shell:
+    """A shell with three recipients, after the first sync."""
+    (tmp_path / "password").write_text(PASSWORD)
+    (tmp_path / "password").chmod(0o600)
+    (tmp_path / "ctsync.toml").write_text(SETTINGS.format(port=server.port))
+    shell.run("sync")
+    return shell
+
+
+def received(server: Server) -> list[tuple[str, str]]:
+    return [(mail["To"].split("@")[0], mail["Subject"]) for mail in server.mails]
+
+
+def test_a_first_sync_is_one_welcome_a_watch_and_no_flood(mailing: Shell, server: Server) -> None:
+    assert Counter(to for to, _ in received(server)) == {"anna": 1, "bert": 1, "cleo": 1}
+    assert all("welcome: " in subject for _, subject in received(server))
+    assert server.logins == [(b"ctsync", PASSWORD.encode())]
+    assert PASSWORD.encode() not in bytes(server.heard)
+    mailing.run("sync")
+    assert len(server.mails) == 3
+
+
+def test_each_recipient_hears_what_it_asked_for_in_one_thread(
+    mailing: Shell, server: Server, registry: ReplayRegistry
+) -> None:
+    welcomes = {mail["To"]: mail["Message-ID"] for mail in server.mails}
+    server.mails.clear()
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    registry.catalogue.edit(OTHER, {VERIFIED: "2026-02"})
+    mailing.run("sync")
+
+    anna, bert = server.mails
+    assert anna["Subject"].startswith("[ctsync] 1 critical · 1 of 2 trials · both")
+    assert bert["Subject"] == f"[ctsync] {SEED} TERMINATED"
+    assert "Updated, only administrative fields: 1 of 2 trials." in anna.as_string()
+    for mail in (anna, bert):
+        assert mail["In-Reply-To"] == mail["References"] == welcomes[mail["To"]]
+        assert mail["Auto-Submitted"] == "auto-generated"
+        assert mail["List-Id"].endswith(".ctsync.example.org>")
+        text, html = mail.iter_parts()
+        assert (text.get_content_type(), html.get_content_type()) == ("text/plain", "text/html")
+        assert max(map(len, text.get_content().splitlines())) <= 76
+        assert max(map(len, mail.as_bytes().splitlines())) < 998
+    (weekly,) = mailing.json("notify", "--preview", "--json")
+    assert weekly["recipient"] == "cleo@example.org"
+
+
+def test_after_an_outage_every_change_arrives_once_and_in_order(
+    mailing: Shell, server: Server, registry: ReplayRegistry
+) -> None:
+    server.mails.clear()
+    server.script = lambda _server, stage: "454 not now" if stage.startswith("mail") else None
+    for status in ("SUSPENDED", "RECRUITING", "TERMINATED"):
+        registry.catalogue.advance()
+        registry.catalogue.edit(SEED, {STATUS: status})
+        assert "will be tried again later" in mailing.run("sync").stderr
+    waiting = {row["state"] for row in mailing.json("outbox", "list", "--json")}
+    assert waiting == {"pending"}
+    server.script = lambda _server, _stage: None
+    mailing.run("outbox", "retry")
+
+    told = [mail.get_body(("plain",)) for mail in server.mails if "anna" in mail["To"]]
+    text = "\n".join(part.get_content() for part in told if part)
+    steps = ["RECRUITING -> SUSPENDED", "SUSPENDED -> RECRUITING", "RECRUITING -> TERMINATED"]
+    assert [text.count(step) for step in steps] == [1, 1, 1]
+    assert sorted(steps, key=text.index) == steps
+    assert "seen 2026-02-03" in text  # each with its own day
+    print(f"outage: {len(steps)} changes, {len(server.mails)} mails after it, 0 lost, in order")
+
+
+def test_a_mail_that_is_refused_for_good_shows_and_stops_no_other(
+    mailing: Shell, server: Server, registry: ReplayRegistry
+) -> None:
+    server.mails.clear()
+    server.script = lambda _server, stage: "550 no such user" if "anna" in stage else None
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    assert "1 parked, see: ctsync outbox list" in mailing.run("sync").stderr
+    assert [to for to, _ in received(server)] == ["bert"]
+    parked = [r for r in mailing.json("outbox", "list", "--json") if r["state"] == "parked"]
+    assert {row["last_error"] for row in parked} == {"550 no such user"}
+    mailing.run("status", exit_code=7)
+    server.script = lambda _server, _stage: None
+    mailing.run("outbox", "retry")
+    mailing.run("status")
+    assert [to for to, _ in received(server)] == ["bert", "anna"]
