@@ -11,19 +11,18 @@ import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.tables import show_table
+from ctsync.cli.telling import sentences
 from ctsync.cli.terms import Trial
 from ctsync.dates import format_timestamp
-from ctsync.model import Kind, Level, NctId, Verdict
+from ctsync.model import Kind, Level, NctId
 from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
-    from ctsync.model import Event, JsonObject, RegistryVersion
-    from ctsync.tracking.examine import Examined
-    from ctsync.tracking.round import RoundOutcome
+    from ctsync.model import Event, JsonObject
+    from ctsync.tracking.round import Preview, RoundOutcome
     from ctsync.tracking.sync import Watcher
 
 PARTIAL = 3
-SHOWN_FAILURES = 20
 
 
 @click.command("sync")
@@ -53,13 +52,14 @@ def sync_command(
             watcher=watcher,
         )
         if dry_run:
-            _show_preview(*work.preview(ids), as_json=as_json)
-            return
+            seen = work.preview(ids)
+            _show_preview(seen, as_json=as_json)
+            click.get_current_context().exit(PARTIAL if seen.unchecked or seen.unresolved else 0)
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         misnamed = list(app.settings.unknown_watches([watch.name for watch in store.watches()]))
     _show_outcome(outcome, as_json=as_json, logged=app.settings.log.events == "stderr")
     if not quiet or misnamed or is_news(outcome):
-        for sentence in (*_sentences(outcome), *misnamed):
+        for sentence in (*sentences(outcome), *misnamed):
             tell(for_terminal(sentence))
     if not outcome.is_whole:
         click.get_current_context().exit(PARTIAL)
@@ -95,61 +95,27 @@ def is_news(outcome: RoundOutcome) -> bool:
     )
 
 
-def _show_outcome(outcome: RoundOutcome, *, as_json: bool, logged: bool) -> None:
-    """Write the events, worst first, unless the log channel wrote them to stderr already."""
+def _show_events(outcome: RoundOutcome) -> None:
+    """Write the events, worst first."""
     from ctsync.report.phrases import counted
 
     sync = outcome.sync
-    if as_json:
-        show_json(_outcome_json(outcome))
-    elif not logged:
-        shown = [
-            s
-            for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
-            if s.event.level is not Level.ADMINISTRATIVE or s.event.kind is Kind.FIRST_SEEN
-        ]
-        show_table(
-            ("LEVEL", "TRIAL", "RULE", "WHAT"),
-            [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
-        )
-        if aside := len(sync.events) - len(shown):
-            day = f"{sync.load.data_timestamp:%Y-%m-%d}"
-            tell(
-                f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}"
-            )
-
-
-def _sentences(outcome: RoundOutcome) -> Iterator[str]:
-    """What a person is told of a round, its denominators first."""
-    sync, tally = outcome.sync, outcome.sync.tally
-    load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
-    yield (
-        f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
-        f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
-        f"({tally.requests} requests)"
+    shown = [
+        s
+        for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
+        if s.event.level is not Level.ADMINISTRATIVE or s.event.kind is Kind.FIRST_SEEN
+    ]
+    show_table(
+        ("LEVEL", "TRIAL", "RULE", "WHAT"),
+        [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
     )
-    for notice in sync.notices:
-        yield notice.line
-    if not sync.refreshed:
-        yield f"registry not refreshed since {load}"
-    for failed in sync.failed[:SHOWN_FAILURES]:
-        yield f"could not check {failed.nct_id}: {failed.error}"
-    if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
-        yield f"and {more} more that could not be checked: ctsync status"
-    for nct_id in sync.unknown:
-        yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
-    for nct_id in sync.missing:
-        yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
-    for lost in outcome.unresolved:
-        yield f"watch {lost.watch}: {lost.reason}"
-    if sync.verdict is Verdict.MIXED:
-        yield "the registry reloaded twice during the run; run again to be sure of one load"
-    delivered = outcome.delivered
-    if delivered.messages or delivered.waiting or delivered.parked:
-        yield delivered.sentence()
+    if aside := len(sync.events) - len(shown):
+        day = f"{sync.load.data_timestamp:%Y-%m-%d}"
+        tell(f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}")
 
 
-def _outcome_json(outcome: RoundOutcome) -> JsonObject:
+def outcome_json(outcome: RoundOutcome) -> JsonObject:
+    """A round as JSON: the run, its figures, what could not be checked, and the events."""
     from ctsync.record.notices import uncovered
     from ctsync.report.lines import event_json
 
@@ -169,8 +135,10 @@ def _outcome_json(outcome: RoundOutcome) -> JsonObject:
     }
 
 
-def _show_preview(load: RegistryVersion, examined: Sequence[Examined], *, as_json: bool) -> None:
-    found = [(one.asked, event) for one in examined if one.finding for event in one.finding.events]
+def _show_preview(seen: Preview, *, as_json: bool) -> None:
+    found = [
+        (one.asked, event) for one in seen.examined if one.finding for event in one.finding.events
+    ]
     if as_json:
         show_json([_preview_json(nct_id, event) for nct_id, event in found])
     else:
@@ -178,9 +146,14 @@ def _show_preview(load: RegistryVersion, examined: Sequence[Examined], *, as_jso
             ("LEVEL", "TRIAL", "RULE", "WHAT"),
             [(event.level, nct_id, event.rule, event.summary) for nct_id, event in found],
         )
+    for nct_id, reason in seen.unchecked:
+        tell(for_terminal(f"could not check {nct_id}: {reason}"))
+    for lost in seen.unresolved:
+        tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
     tell(
-        f"dry run against the load of {load.data_timestamp:%Y-%m-%d %H:%M}Z: {len(examined)} "
-        f"trials asked for, {len(found)} events, nothing stored or sent"
+        f"dry run against the load of {seen.load.data_timestamp:%Y-%m-%d %H:%M}Z: trials asked "
+        f"for {len(seen.examined)}, not checked {len(seen.unchecked)}, events {len(found)}; "
+        "nothing stored or sent"
     )
 
 

@@ -15,7 +15,7 @@ from itertools import islice
 from ctsync.deliver.channels import Channel
 from ctsync.deliver.message import Message, is_welcome_key, message_key
 from ctsync.deliver.routes import Layout, Route
-from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
+from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
 from ctsync.record.levels import relevel_stored
 from ctsync.record.notices import Notice, read_notices, uncovered
 from ctsync.record.rules import Thresholds
@@ -79,7 +79,9 @@ class _Desk:
         }
         self._failures = {one.nct_id: one.error for one in store.failures()}
         self._syncs = store.runs(kind="sync", limit=_RUNS)
-        self._run = self._syncs[0] if self._syncs else None
+        # a run that failed looked at nothing: what is told was found by one before it
+        cut_off = (Verdict.FAILED, Verdict.STOPPED)
+        self._run = next((run for run in self._syncs if run.outcome not in cut_off), None)
         self._found: dict[int, Sequence[StoredEvent]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from ctsync.store import codec
 from ctsync.store.access import Reads, Writes, batches
 from ctsync.store.models import FailureRow, RunRow
 
+SYNC = "sync"
+"""The kind of a run over all that is watched, as the ledger calls it."""
+
 FIRST_RETRY = timedelta(hours=1)
 LONGEST_RETRY = timedelta(days=7)
 
@@ -102,17 +105,17 @@ class RunReads(Reads):
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(told.order_by(RunRow.id))]
 
-    def unsettled_runs(self, kind: str) -> list[int]:
-        """The newest runs of a kind whose notices were not looked for yet, oldest first.
+    def unsettled_runs(self, *kinds: str) -> list[int]:
+        """The newest runs of these kinds whose notices were not looked for yet, oldest first.
 
         A run that ended before that, however it ended, is among them until a later one has
         looked for both.
         """
         settled = select(func.coalesce(func.max(RunRow.id), 0)).where(
-            RunRow.kind == kind, RunRow.notices.is_not(None)
+            RunRow.kind.in_(kinds), RunRow.notices.is_not(None)
         )
         statement = select(RunRow.id).where(
-            RunRow.kind == kind, RunRow.id > settled.scalar_subquery()
+            RunRow.kind.in_(kinds), RunRow.id > settled.scalar_subquery()
         )
         with self._reading() as connection:
             return list(connection.scalars(statement.order_by(RunRow.id)))

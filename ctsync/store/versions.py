@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
@@ -67,6 +67,15 @@ def _newest_body(nct_id: NctId) -> Select[str, int]:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """The last load that showed a trial, and the first that lacked it since."""
+
+    last_load: datetime | None
+    absent_since: datetime | None
+    is_stored: bool
+
+
 class VersionReads(Reads):
     """What is stored of trials."""
 
@@ -109,6 +118,23 @@ class VersionReads(Reads):
                 for row in connection.execute(statement.where(SnapshotRow.nct_id.in_(batch))):
                     found[NctId(row.nct_id)] = key_of(row)
         return found
+
+    def sightings(self, ids: Iterable[NctId]) -> dict[NctId, Sighting]:
+        """When each trial was last seen; one never heard of has none."""
+        statement = select(
+            TrialRow.nct_id,
+            TrialRow.last_seen_load,
+            TrialRow.absent_since,
+            TrialRow.head_snapshot_id,
+        )
+        with self._reading() as connection:
+            return {
+                NctId(row.nct_id): Sighting(
+                    row.last_seen_load, row.absent_since, row.head_snapshot_id is not None
+                )
+                for batch in batches(list(ids))
+                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch)))
+            }
 
     def awaited(self, ids: Iterable[NctId]) -> frozenset[NctId]:
         """Those of which nothing is stored but that a load denied knowing."""

@@ -31,9 +31,11 @@ from ctsync.record.notices import (
 )
 from ctsync.record.reprocessing import find_reprocessing
 from ctsync.record.rules import Thresholds
+from ctsync.store.runs import SYNC
 from ctsync.store.store import Store, Unit
 
-KIND = "sync"
+KIND_OF_SOME = "sync of some"
+"""A sync over trials that were named, not over all that is watched."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ def conclude(
 
     Runs that were cut off before their conclusion are taken together with this one.
     """
-    runs = store.unsettled_runs(KIND)
+    runs = store.unsettled_runs(SYNC, KIND_OF_SOME)
     events = [one for cut_off in runs for one in store.events_of_run(cut_off)]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
     replaced = [one.event_id for one in events if any(notice.covers(one) for notice in notices)]

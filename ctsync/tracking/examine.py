@@ -8,7 +8,7 @@ from datetime import datetime
 
 import orjson
 
-from ctsync.errors import BadRecord
+from ctsync.errors import BadRecord, CorruptBody
 from ctsync.model import (
     Absent,
     Answer,
@@ -79,9 +79,9 @@ def examine(
 ) -> Iterator[Examined]:
     """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
 
-    A moved trial gives two: its own, and one of the trial that took it over, unless that was
-    asked for itself. A trial whose answer cannot be worked out is Unchecked, with the reason,
-    and stops no other.
+    An id that was taken over gives two: its own, and one of the trial that has it now, unless
+    that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
+    reason, and stops no other.
     """
     heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
@@ -92,12 +92,11 @@ def examine(
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
         examined = examiner.examine(name, heads.get(name), seen, awaited=name in awaited)
         yield examined
-        if isinstance(examined.decision, Moved) and isinstance(seen, Seen):
-            to = examined.decision.to
-            if to not in asked:
-                asked.add(to)
-                own = Seen(replace(seen.observation, asked_as=to), seen.record)
-                yield examiner.examine(to, store.heads([to]).get(to), own)
+        if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
+            # the trial that took this id over, newly or long ago
+            asked.add(to)
+            own = Seen(replace(seen.observation, asked_as=to), seen.record)
+            yield examiner.examine(to, store.heads([to]).get(to), own)
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:
@@ -130,11 +129,12 @@ class _Examiner:
         decision = decide(head, seen, awaited=awaited)
         try:
             return Examined(asked, decision, _fetched_at(seen), self._find(asked, decision))
+        except CorruptBody as error:
+            damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
+            return _unchecked(asked, seen, damaged)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             # a record of a shape nobody foresaw is that trial's failure, never the run's
-            raw = seen.record.canonical if isinstance(seen, Seen) else b""
-            failed = Failed(asked, BadRecord(f"{type(error).__name__}: {error}"), raw)
-            return Examined(asked, Unchecked(failed), _fetched_at(seen))
+            return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
 
     def _find(self, nct_id: NctId, decision: Decision) -> Finding | None:
         thresholds = self.thresholds
@@ -175,6 +175,13 @@ class _Examiner:
             thresholds=self.thresholds,
         )
         return Finding(head.nct_id, head, State.PRESENT, record, key, tuple(events), before=before)
+
+
+def _unchecked(
+    asked: NctId, seen: Seen | Absent | Failed, error: BadRecord | CorruptBody
+) -> Examined:
+    raw = seen.record.canonical if isinstance(seen, Seen) else b""
+    return Examined(asked, Unchecked(Failed(asked, error, raw)), _fetched_at(seen))
 
 
 def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:

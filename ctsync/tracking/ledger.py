@@ -26,6 +26,12 @@ class Tally:
     gone: int = 0
     failed: int = 0
 
+    def add_kept(self, earlier: Tally) -> None:
+        """Count in what an earlier pass of the same run has kept."""
+        self.changed += earlier.changed
+        self.new += earlier.new
+        self.gone += earlier.gone
+
 
 @dataclass(slots=True)
 class Entry:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from ctsync.deliver.coverage import coverage_of
 from ctsync.model import Kind, Level, NctId, StoredEvent
 from ctsync.record.levels import relevel_stored
 from ctsync.record.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, trace
-from ctsync.report.values import Coverage, Report, Unchecked, Window
+from ctsync.report.values import Report, Window
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.past import stands_from
 
@@ -76,30 +77,6 @@ def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], i
         if stored.event.level.reaches(minimum)
     ]
     return told[-wanted.limit :] if wanted.limit else told, len(told)
-
-
-def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
-    """What the newest run looked at, of the trials followed; None before the first."""
-    runs = store.runs(limit=2, kind="sync")
-    if not runs:
-        return None
-    last = runs[0]
-    among = set(followed)
-    failed = tuple(
-        Unchecked(failure.nct_id, failure.error)
-        for failure in store.failures()
-        if failure.nct_id in among
-    )
-    refreshed = len(runs) < 2 or last.load_before != (runs[1].load_after or runs[1].load_before)
-    return Coverage(
-        checked=len(followed) - len(failed),
-        failed=failed,
-        load=last.load_after or last.load_before,
-        refreshed=refreshed,
-        run_ids=(last.id,),
-        requests=last.requests,
-        retries=last.retries,
-    )
 
 
 def _notices(store: Store, window: Window) -> tuple[Notice, ...]:

@@ -20,9 +20,16 @@ from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.lock import writer_lock
 from ctsync.store.store import Store
+from ctsync.tracking.conclusion import KIND_OF_SOME
+from ctsync.tracking.decide import Missing, Unchecked
 from ctsync.tracking.examine import Examined
 from ctsync.tracking.sync import Outcome, Sync, Watcher
-from ctsync.tracking.watch import Unresolved, join_file_watches
+from ctsync.tracking.watch import (
+    FileWatches,
+    Unresolved,
+    join_file_watches,
+    resolve_file_watches,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,29 @@ class RoundOutcome:
             f"checked {tally.answered} of {tally.asked}; messages: {delivered.messages} sent, "
             f"{delivered.waiting} waiting, {delivered.parked} parked"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a round would do: what each trial's answer means, and what names no one trial."""
+
+    load: RegistryVersion
+    examined: Sequence[Examined]
+    unresolved: tuple[Unresolved, ...] = ()
+
+    @property
+    def unchecked(self) -> list[tuple[NctId, str]]:
+        """The trials that could not be checked or were not found, and why."""
+        found: list[tuple[NctId, str]] = []
+        for one in self.examined:
+            match one.decision:
+                case Unchecked(failed):
+                    found.append((one.asked, str(failed.error)))
+                case Missing(None):
+                    found.append((one.asked, "the registry has no such trial"))
+                case Missing():
+                    found.append((one.asked, "not in this load"))
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +125,32 @@ class Round:
     def _run(self, only: Sequence[NctId]) -> RoundOutcome:
         channels = channels_from(self.settings)
         try:
-            unresolved = join_file_watches(
-                self.store, self.registry, self.settings.watches, rules=self.settings.rules
-            )
-            outcome = self._sync().run(only or self._watched(unresolved))
+            found = self._file_watches()
+            join_file_watches(self.store, found)
+            if only:
+                outcome = self._sync().run(only, kind=KIND_OF_SOME)
+            else:
+                outcome = self._sync().run(_some(self.store.watched_ids(), found))
         except RegistryError:
             drain(self.store, channels, clock=self.clock)  # what waits is no less due for it
             raise
         delivered = drain(self.store, channels, clock=self.clock)
         beat(self.store, channels, clock=self.clock)
-        return RoundOutcome(outcome, delivered, unresolved)
+        return RoundOutcome(outcome, delivered, found.unresolved)
 
-    def preview(self, only: Sequence[NctId] = ()) -> tuple[RegistryVersion, list[Examined]]:
+    def preview(self, only: Sequence[NctId] = ()) -> Preview:
         """What `run` would decide and keep; writes and sends nothing, takes no lock."""
-        return self._sync().preview(only or self._watched(()))
+        if only:
+            return Preview(*self._sync().preview(only))
+        found = self._file_watches()
+        added = {t.nct_id for w in self.store.watches() if w.origin != "file" for t in w.trials}
+        watched = _some(sorted(added | found.trials), found)
+        return Preview(*self._sync().preview(watched), found.unresolved)
+
+    def _file_watches(self) -> FileWatches:
+        return resolve_file_watches(
+            self.store, self.registry, self.settings.watches, rules=self.settings.rules
+        )
 
     def _sync(self) -> Sync:
         return Sync(
@@ -120,8 +162,8 @@ class Round:
             watcher=self.watcher,
         )
 
-    def _watched(self, unresolved: Sequence[Unresolved]) -> Sequence[NctId]:
-        watched = self.store.watched_ids()
-        if not watched and not unresolved:
-            raise UsageError("nothing is watched yet; add a trial: ctsync watch add NCT03389919")
-        return watched
+
+def _some(watched: Sequence[NctId], found: FileWatches) -> Sequence[NctId]:
+    if not watched and not found.unresolved:
+        raise UsageError("nothing is watched yet; add a trial: ctsync watch add NCT03389919")
+    return watched

@@ -18,12 +18,13 @@ def standing_of(store: Store, routes: Iterable[Route] = ()) -> Standing:
     last = store.last_run(kind="sync")
     whole = store.last_run(kind="sync", outcome=Verdict.OK)
     waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
+    watched = set(store.watched_ids())
     return Standing(
-        watched=len(store.watched_ids()),
+        watched=len(watched),
         last=None if last is None else LastRun(last.finished, last.outcome, last.error),
         last_whole=whole.finished if whole else None,
         newest_load=store.newest_load(),
-        failures=len(store.failures()),
+        failures=sum(failure.nct_id in watched for failure in store.failures()),
         oldest_waiting=min(
             (_first_due(one, by_way.get((one.channel, one.recipient))) for one in waiting),
             default=None,

@@ -20,18 +20,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
-from ctsync.errors import RegistryError, StaleRegistry
+from ctsync.errors import RegistryError, StaleRegistry, UsageError
 from ctsync.model import Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
 from ctsync.record.notices import Notice
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
+from ctsync.store.runs import SYNC
 from ctsync.store.store import Store, Unit
-from ctsync.tracking.conclusion import KIND, Sights, conclude
+from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
     Changed,
     First,
@@ -92,8 +94,11 @@ class Sync:
     routes: Sequence[Route] = ()
     watcher: Watcher = field(default_factory=Watcher)
 
-    def run(self, ids: Sequence[NctId]) -> Outcome:
+    def run(self, ids: Sequence[NctId], *, kind: str = SYNC) -> Outcome:
         """Bring what is stored of `ids` up to the load the registry shows.
+
+        `kind` is what the ledger calls the run: one over a few of the trials watched must not
+        pass for a whole one.
 
         1. Ask which load it is; one older than a load already seen is refused (StaleRegistry).
         2. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
@@ -106,7 +111,7 @@ class Sync:
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
         newest, sights = self.store.newest_load(), Sights()
-        with entered(self.store, KIND, self.clock) as entry:
+        with entered(self.store, kind, self.clock) as entry:
             try:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
@@ -151,12 +156,14 @@ class Sync:
     ) -> Outcome:
         """Pass over `ids` until the load is the same before and after, twice at most.
 
-        The counts are those of the last pass: what an earlier one stored is the same by then.
+        What the first of two passes stored is the same in the second: both are counted.
         """
-        newest = load
+        newest, earlier = load, Tally()
         for _ in range(2):
             load = newest
             outcome = _Pass(self, load, entry, sights).over(ids)
+            outcome.tally.add_kept(earlier)
+            earlier = outcome.tally
             after = self._load_after()
             if after is None:
                 return replace(outcome, verdict=Verdict.PARTIAL)
@@ -236,8 +243,8 @@ class _Pass:
                 tally.changed += 1
             case Gone():
                 tally.gone += 1
-            case StillAway():
-                pass
+            case StillAway(head):
+                self._follow(examined.asked, head.moved_to)
         if examined.finding is not None:
             self._keep(examined.finding, examined.fetched_at or self.sync.clock.now())
         self.seen.append(examined.asked)
@@ -252,7 +259,7 @@ class _Pass:
         watches = self.sync.store.watches_of(finding.nct_id)
         with self.sync.store.unit() as unit:
             if finding.moved_to is not None:
-                self._move_watches(unit, finding.nct_id, finding.moved_to, watches)
+                self._move_watches(unit, finding.nct_id, finding.moved_to)
             if finding.head is None and finding.record is None:
                 return  # an alias of which nothing was stored: only the watch moves on
             snapshot_id, _added = unit.add_version(
@@ -291,12 +298,24 @@ class _Pass:
                 )
             )
 
-    def _move_watches(self, unit: Unit, old: NctId, new: NctId, watches: Sequence[str]) -> None:
-        """Let every watch of a moved trial follow the one that took it over."""
+    def _follow(self, old: NctId, new: NctId | None) -> None:
+        """Let a watch that names an id taken over long ago follow the trial that has it now."""
+        if new is not None and self.sync.store.watches_of(old):
+            with self.sync.store.unit() as unit:
+                self._move_watches(unit, old, new)
+
+    def _move_watches(self, unit: Unit, old: NctId, new: NctId) -> None:
+        """Let every watch of a moved trial follow the one that took it over.
+
+        What the trial was first asked for by stays known: an organisation's id, or the old id.
+        """
         unit.set_moved(old, new)
-        for name in watches:
-            unit.remove_trials(name, [old])
-            unit.add_trials(name, {new: old}, self.sync.clock.now())
+        for watch in self.sync.store.watches():
+            terms = [trial.asked_as or old for trial in watch.trials if trial.nct_id == old]
+            if terms:
+                with suppress(UsageError):  # the watch was removed meanwhile
+                    unit.remove_trials(watch.name, [old])
+                    unit.add_trials(watch.name, {new: terms[0]}, self.sync.clock.now())
 
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(failed)

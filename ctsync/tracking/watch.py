@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ctsync.config.settings import WatchSettings
-from ctsync.errors import AmbiguousOrgId, UnmatchedOrgId, UsageError
+from ctsync.errors import (
+    AmbiguousOrgId,
+    RegistryError,
+    RequestRefused,
+    UnmatchedOrgId,
+    UsageError,
+)
 from ctsync.model import NctId, parse_nct_id
 from ctsync.registry.api import Registry
 from ctsync.store.store import Store
@@ -39,7 +45,7 @@ def resolve(term: str, registry: Registry) -> Resolved:
     text = term.strip()
     if not text:
         raise UsageError("an empty term names no trial")
-    if text[:3].upper() == "NCT" and text[3:4].isdigit():
+    if is_nct_id(text):
         return Resolved(text, parse_nct_id(text))
     matches = registry.find_org_id(text)
     if not matches:
@@ -55,6 +61,11 @@ def resolve(term: str, registry: Registry) -> Resolved:
             f"{len(matches)} trials carry the study id {text!r}: {shown}{rest}; give the NCT id"
         )
     return Resolved(text, matches[0], asked_as=text)
+
+
+def is_nct_id(term: str) -> bool:
+    """Whether a term is meant for an NCT id, be it one gone wrong."""
+    return term[:3].upper() == "NCT" and term[3:4].isdigit()
 
 
 def resolve_all(terms: Iterable[str], registry: Registry) -> list[Resolved]:
@@ -83,19 +94,32 @@ class Unresolved:
     reason: str
 
 
-def join_file_watches(
+@dataclass(frozen=True, slots=True)
+class FileWatches:
+    """The watches of the settings file with the trials they name, and what names none."""
+
+    watches: tuple[NewWatch, ...]
+    unresolved: tuple[Unresolved, ...]
+
+    @property
+    def trials(self) -> set[NctId]:
+        """Every trial that any of them names."""
+        return {nct_id for watch in self.watches for nct_id in watch.trials}
+
+
+def resolve_file_watches(
     store: Store,
     registry: Registry,
     watches: Sequence[WatchSettings],
     *,
     rules: Mapping[str, float] = MappingProxyType({}),
-) -> tuple[Unresolved, ...]:
-    """Bring the watches of the settings file into the store, in one unit.
+) -> FileWatches:
+    """Find the trials that the watches of the settings file name; writes nothing.
 
     A study id is asked for once: what it was found to name is remembered, and so is where a
-    moved trial went. A term that cannot be resolved is returned, and leaves the rest of its
-    watch in force. A watch no longer in the file ends; what was stored of its trials stays.
-    A watch with thresholds of its own has those of `rules`, which are for all, where it sets none.
+    moved trial went. A term that cannot be resolved, or asked for, leaves the rest of its watch
+    in force; a registry that cannot be reached is not asked again. A watch with thresholds of
+    its own has those of `rules`, which are for all, where it sets none.
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
@@ -105,17 +129,33 @@ def join_file_watches(
     }
     unresolved: list[Unresolved] = []
     joined: list[NewWatch] = []
+    away: RegistryError | None = None
     for watch in watches:
         trials: dict[NctId, str | None] = {}
         for term in (*watch.trials, *watch.org_ids):
             try:
-                nct_id = known.get((watch.name, term)) or resolve(term, registry).nct_id
-            except UsageError as reason:
+                nct_id = known.get((watch.name, term)) or _resolve_unless(away, term, registry)
+            except (UsageError, RegistryError) as reason:
                 unresolved.append(Unresolved(watch.name, term, str(reason)))
+                if isinstance(reason, RegistryError) and not isinstance(reason, RequestRefused):
+                    away = reason
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
         own = {**rules, **watch.rules} if watch.rules else {}
         joined.append(NewWatch(watch.name, trials, rules=own))
+    return FileWatches(tuple(joined), tuple(unresolved))
+
+
+def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -> NctId:
+    if away is not None and not is_nct_id(term):
+        raise away
+    return resolve(term, registry).nct_id
+
+
+def join_file_watches(store: Store, found: FileWatches) -> None:
+    """Bring the watches of the settings file into the store, in one unit.
+
+    A watch no longer in the file ends; what was stored of its trials stays.
+    """
     with store.unit() as unit:
-        unit.replace_file_watches(joined)
-    return tuple(unresolved)
+        unit.replace_file_watches(found.watches)

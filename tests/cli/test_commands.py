@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from ctsync.cli import main
+from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 
@@ -199,6 +200,38 @@ def test_a_dry_run_stores_nothing(shell: Shell, registry: ReplayRegistry) -> Non
     assert "TERMINATED" in said.stdout.upper()
     assert len(shell.json("history", SEED, "--json")) == 1
     assert len(shell.json("sync", "--json")["events"]) == 1
+
+
+def test_a_dry_run_takes_the_watches_of_the_settings_file_and_tells_what_it_could_not_check(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        f'[[watches]]\nname = "mine"\ntrials = ["{SEED}", "NCT00000001"]\norg_ids = ["XX"]\n'
+    )
+    said = shell.run("sync", "--dry-run", exit_code=3)
+    assert "could not check NCT00000001: the registry has no such trial" in said.stderr
+    assert "watch mine: no trial carries the study id 'XX'" in said.stderr
+    assert SEED in said.stdout
+    assert shell.json("watch", "list", "--json") == []
+
+
+def test_a_study_id_that_cannot_be_asked_for_holds_up_no_other_trial(
+    shell: Shell, tmp_path: Path, registry: ReplayRegistry
+) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        f'[[watches]]\nname = "mine"\ntrials = ["{SEED}"]\norg_ids = ["XX"]\n'
+    )
+    registry.faults.add(faults.status(400, "bad"), path="/v2/studies")
+    said = shell.run("sync", exit_code=3)
+    assert "checked 1 of 1" in said.stderr
+    assert len(shell.json("history", SEED, "--json")) == 1
+
+
+def test_a_sync_of_one_trial_does_not_make_a_partial_state_well(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "NCT00000001")
+    shell.run("sync", exit_code=3)
+    shell.run("sync", SEED)
+    shell.run("status", exit_code=3)
 
 
 def test_status_is_for_people_and_monitors(watched: Shell) -> None:

@@ -16,7 +16,7 @@ from ctsync.record.rules import Thresholds
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.store import Store
 from ctsync.tracking.sync import Sync
-from ctsync.tracking.watch import join_file_watches
+from ctsync.tracking.watch import join_file_watches, resolve_file_watches
 from tests.deliver.desk import Recording
 from tests.tracking.conftest import make_study
 
@@ -37,7 +37,8 @@ def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
         WatchSettings(name="strict", trials=(ONE,), rules={"slip_notable_days": 30}),
         WatchSettings(name="usual", trials=(ONE,)),
     ]
-    join_file_watches(store, sync.registry, watches, rules={"slip_critical_days": 60})
+    found = resolve_file_watches(store, sync.registry, watches, rules={"slip_critical_days": 60})
+    join_file_watches(store, found)
     sync.run([ONE])
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {COMPLETION: "2028-02"})

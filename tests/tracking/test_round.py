@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ctsync.config.settings import Settings
+from ctsync.deliver.coverage import coverage_of
 from ctsync.deliver.routes import routes_from
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
@@ -17,7 +18,6 @@ from ctsync.model import NctId
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.store import Store
 from ctsync.tracking.health import OVERDUE_AFTER, Condition, assess
-from ctsync.tracking.review import coverage_of
 from ctsync.tracking.round import Round
 from ctsync.tracking.standing import standing_of
 from tests.conftest import StillClock

@@ -9,7 +9,7 @@ import pytest
 
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
-from ctsync.errors import RegistryError, StaleRegistry, Stopped
+from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.store.store import Store
 from ctsync.tracking.sync import Sync, Watcher
@@ -198,6 +198,59 @@ def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
     replay.catalogue.advance()
     assert make_sync().run(store.watched_ids()).tally.same == 1
     assert make_sync().run([OLD]).events == ()
+
+
+def test_a_watch_begun_with_an_id_merged_away_long_ago_follows_the_trial_that_has_it(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    make_sync().run([OLD])
+    replay.catalogue.advance()
+    replay.catalogue.merge(OLD, ONE)
+    make_sync().run([OLD])
+    with store.unit() as unit:
+        unit.add_trials("late", {OLD: None}, replay.load)
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    assert (ONE, Kind.STATUS) in kinds(make_sync().run(store.watched_ids()))
+    assert store.watched_ids() == (ONE,)
+
+
+def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {OLD: "ORG-141"}, replay.load)
+    make_sync().run([OLD])
+    replay.catalogue.merge(OLD, ONE)
+    replay.catalogue.advance()
+    make_sync().run([OLD])
+    (watch,) = store.watches()
+    assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(ONE, "ORG-141")]
+
+
+def test_a_damaged_stored_record_stops_no_other_trial(
+    store: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    for nct_id in (ONE, TWO):
+        replay.catalogue.edit(nct_id, {STATUS: "TERMINATED"})
+    damaged = store.newest_digest(ONE)
+    whole = Store.body
+
+    def body(self: Store, digest: str) -> bytes:
+        if digest == damaged:
+            raise CorruptBody("the body does not match its digest")
+        return whole(self, digest)
+
+    monkeypatch.setattr(Store, "body", body)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.PARTIAL
+    assert "ctsync check" in str(outcome.failed[0].error)
+    assert [v.key.status for v in store.versions(TWO)] == ["RECRUITING", "TERMINATED"]
 
 
 def test_an_older_load_than_one_already_seen_is_refused(
