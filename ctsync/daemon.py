@@ -22,14 +22,14 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from ctsync.config.cron import WEEKDAYS, read_cron
 from ctsync.dates import Clock, SystemClock
-from ctsync.errors import ConfigError, Stopped
+from ctsync.errors import ConfigError, CtsyncError, Stopped
 
 log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 30
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -64,44 +64,24 @@ class Schedule:
 
 
 def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
-    """Read a cron expression as cron does; raises ValueError.
+    """The trigger of a cron expression; raises ValueError.
 
     `CronTrigger.from_crontab` counts weekdays from Monday as 0, so that 1-5 would run from
-    Tuesday to Saturday; and where both day and weekday are given it wants both, cron either.
-    The first is translated, the second refused.
+    Tuesday to Saturday: it is given numbers that are read already, and weekdays by name.
     """
-    minute, hour, day, month, weekday = expression.split()
-    if day != "*" and weekday != "*":
-        raise ValueError("give a day of the month or a weekday, not both")
+    times = read_cron(expression)
     return CronTrigger(
-        minute=minute,
-        hour=hour,
-        day=day,
-        month=month,
-        day_of_week=",".join(_weekdays(weekday)),
+        minute=_listed(times.minutes),
+        hour=_listed(times.hours),
+        day=_listed(times.days),
+        month=_listed(times.months),
+        day_of_week=",".join(WEEKDAYS[number] for number in times.weekdays),
         timezone=zone,
     )
 
 
-def _weekdays(field: str) -> Sequence[str]:
-    """The weekdays of a cron field by name: numbers count from Sunday, as 0 or 7."""
-    found: set[int] = set()
-    for part in field.lower().split(","):
-        span, _, step = part.partition("/")
-        first, _, last = ("0-6" if span == "*" else span).partition("-")
-        start = _weekday(first)
-        # 5-7 and fri-sun end on the Sunday after, which cron writes as 7
-        end = _weekday(last) if last else (6 if step else start)
-        end += 7 if end < start else 0
-        found.update(number % 7 for number in range(start, end + 1, int(step or 1)))
-    return [_WEEKDAYS[number] for number in sorted(found)]
-
-
-def _weekday(text: str) -> int:
-    number = _WEEKDAYS.index(text) if text in _WEEKDAYS else int(text)
-    if not 0 <= number <= 7:
-        raise ValueError(f"{number} is no weekday; they are 0 (Sunday) to 7 (Sunday)")
-    return number
+def _listed(numbers: Sequence[int]) -> str:
+    return ",".join(map(str, numbers))
 
 
 class StoppableClock(SystemClock):
@@ -144,18 +124,7 @@ def serve(
     finished = threading.Event()
     finished.set()
 
-    def guarded() -> None:
-        finished.clear()
-        try:
-            tick()
-        except Stopped:
-            log.info("tick stopped")
-        except BaseException:
-            # SystemExit and MemoryError included: APScheduler would swallow them unsaid
-            log.exception("tick failed")
-        finally:
-            finished.set()
-
+    guarded = guard(tick, clock, finished)
     scheduler = _scheduler(guarded, schedule, clock, last)
     scheduler.start()
     log.info("started; the next tick is due %s", scheduler.get_job("tick").next_run_time)
@@ -172,6 +141,31 @@ def serve(
         logging.shutdown()
         # the pool's threads would be joined at a normal exit, for as long as the tick lasts
         os._exit(0)
+
+
+def guard(
+    tick: Callable[[], object], clock: StoppableClock, finished: threading.Event
+) -> Callable[[], None]:
+    """A tick that never raises, and does nothing once the daemon is told to stop."""
+
+    def guarded() -> None:
+        finished.clear()
+        try:
+            clock.check()  # the stop may have come while this waited for a thread
+            tick()
+        except Stopped:
+            log.info("tick stopped")
+        except CtsyncError as error:
+            # foreseen: a line says it all, and the next tick tries again
+            log.error("tick failed: %s", error)
+            log.debug("where it failed", exc_info=True)
+        except BaseException:
+            # SystemExit and MemoryError included: APScheduler would swallow them unsaid
+            log.exception("tick failed")
+        finally:
+            finished.set()
+
+    return guarded
 
 
 def _scheduler(

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctsync.daemon import Schedule, StoppableClock
-from ctsync.errors import ConfigError, Stopped
+from ctsync.daemon import Schedule, StoppableClock, guard
+from ctsync.errors import ConfigError, RegistryUnreachable, Stopped
 
 WEEKDAYS = Schedule("0 10,13,15 * * 1-5")
 FRIDAY = datetime(2026, 3, 13, 15, 5, tzinfo=UTC)
@@ -235,3 +235,42 @@ def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> No
     allowed = 1 + int((time.monotonic() - began) / 0.2) + 1
     print(f"suspended: 15 ticks due, {caught_up} run within {allowed} allowed")
     assert 1 <= caught_up <= allowed < 15
+
+
+# --- what one tick comes to ------------------------------------------------------------------
+
+
+def guarded(tick: Callable[[], object], clock: StoppableClock | None = None) -> None:
+    guard(tick, clock or StoppableClock(), threading.Event())()
+
+
+def failing() -> None:
+    raise RegistryUnreachable("the registry does not answer")
+
+
+def test_a_foreseen_failure_of_a_tick_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", "ctsync.daemon"):
+        guarded(failing)
+    assert caplog.messages == ["tick failed: the registry does not answer"]
+    assert "Traceback" not in caplog.text
+
+
+def test_where_a_tick_failed_is_told_on_debug(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("DEBUG", "ctsync.daemon"):
+        guarded(failing)
+    assert "Traceback" in caplog.text
+
+
+def test_a_failure_nobody_foresaw_is_told_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level("INFO", "ctsync.daemon"):
+        guarded(lambda: 1 / 0)
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_a_tick_that_gets_its_thread_after_the_stop_does_nothing() -> None:
+    clock, ran = StoppableClock(), []
+    clock.stop()
+    guarded(lambda: ran.append("a round"), clock)
+    assert ran == []

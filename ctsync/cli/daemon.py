@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.telling import sentences
 
 if TYPE_CHECKING:
     from ctsync.daemon import Schedule
+
+log = logging.getLogger(__name__)
 
 
 @click.command()
@@ -18,7 +21,8 @@ if TYPE_CHECKING:
 def daemon(app: App) -> None:
     """Sync on the schedule of the settings until told to stop (SIGTERM, Ctrl-C).
 
-    A round missed while the machine slept or the daemon was down is made up for once.
+    A round missed while the machine slept or the daemon was down is made up for once. The
+    settings are read at the start: restart the daemon to apply what was changed in them.
     """
     from ctsync.daemon import Schedule, StoppableClock, serve
     from ctsync.tracking.round import Round
@@ -41,7 +45,13 @@ def daemon(app: App) -> None:
                 clock=clock,
                 watcher=Watcher(check=clock.check),
             )
-            work.run(holder="ctsync daemon", wait_seconds=60)
+            outcome = work.run(holder="ctsync daemon", wait_seconds=60)
+            misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
+        level = logging.INFO if outcome.is_whole else logging.WARNING
+        for sentence in sentences(outcome):
+            log.log(level, "%s", sentence)
+        for sentence in misnamed:
+            log.warning("%s", sentence)
 
     with app.store() as store:
         last = store.last_finished("sync")

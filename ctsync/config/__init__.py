@@ -2,6 +2,7 @@
 
     settings.py  what can be set, with defaults and limits
     values.py    the kinds of value, each with its check
+    cron.py      cron expressions
     reading.py   file, environment and options -> Settings, or ConfigError
     secrets.py   env:NAME, file:PATH, credential:NAME
     environment.py     CTSYNC_SECTION__KEY

@@ -18,12 +18,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from ctsync.config.cron import read_cron
 from ctsync.errors import BadNctId
 from ctsync.model import NctId, parse_nct_id
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
-# what five fields of a cron expression may be written with; the daemon's scheduler reads the rest
-_CRON_FIELD = re.compile(r"[0-9A-Za-z*/,#-]+\Z", re.ASCII)
 
 
 def nearest(word: str, known: Collection[str]) -> str:
@@ -71,15 +70,8 @@ def _zone(name: str) -> str:
 
 
 def _cron(text: str) -> str:
-    fields = text.split()
-    if len(fields) != 5:
-        raise ValueError(
-            f"a cron expression has 5 fields (minute hour day month weekday), not {len(fields)}"
-        )
-    for field in fields:
-        if not _CRON_FIELD.match(field):
-            raise ValueError(f"{field!r} is not a field of a cron expression")
-    return " ".join(fields)
+    read_cron(text)
+    return " ".join(text.split())
 
 
 def _clock_time(text: str) -> str:

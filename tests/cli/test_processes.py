@@ -66,6 +66,7 @@ def test_the_daemon_syncs_at_once_when_a_round_was_missed_and_ends_on_a_signal(
     _, said = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in said
+    assert "INFO ctsync.cli.daemon: checked 1 of 1 trials against the registry's load" in said
     assert shell.json("status", "--json")["condition"] == "ok"
 
 
@@ -79,8 +80,19 @@ def test_the_daemon_outlives_a_registry_that_is_away(
     time.sleep(0.5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=10)
+    _, said = process.communicate(timeout=10)
     assert process.returncode == 0
+    assert "ERROR ctsync.daemon: tick failed: " in said
+    assert "Traceback" not in said
+
+
+def test_the_daemon_warns_of_what_it_could_not_check(shell: Shell, start: Start) -> None:
+    shell.run("watch", "add", SEED, "NCT00000001")
+    process = start("daemon")
+    wait_until(lambda: versions(shell) == 1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=10)
+    assert "WARNING ctsync.cli.daemon: NCT00000001: the registry has no such trial" in said
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_database(

@@ -1,0 +1,43 @@
+"""A round in sentences, the same on a terminal and in the daemon's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ctsync.model import Verdict
+
+if TYPE_CHECKING:
+    from ctsync.tracking.round import RoundOutcome
+
+SHOWN_FAILURES = 20
+
+
+def sentences(outcome: RoundOutcome) -> Iterator[str]:
+    """What a person is told of a round, its denominators first."""
+    sync, tally = outcome.sync, outcome.sync.tally
+    load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
+    yield (
+        f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
+        f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
+        f"({tally.requests} requests)"
+    )
+    for notice in sync.notices:
+        yield notice.line
+    if not sync.refreshed:
+        yield f"registry not refreshed since {load}"
+    for failed in sync.failed[:SHOWN_FAILURES]:
+        yield f"could not check {failed.nct_id}: {failed.error}"
+    if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
+        yield f"and {more} more that could not be checked: ctsync status"
+    for nct_id in sync.unknown:
+        yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
+    for nct_id in sync.missing:
+        yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
+    for lost in outcome.unresolved:
+        yield f"watch {lost.watch}: {lost.reason}"
+    if sync.verdict is Verdict.MIXED:
+        yield "the registry reloaded twice during the run; run again to be sure of one load"
+    delivered = outcome.delivered
+    if delivered.messages or delivered.waiting or delivered.parked:
+        yield delivered.sentence()
