@@ -28,6 +28,7 @@ from ctsync.store.store import Store
 EVERYTHING = "all trials"
 _BATCH = 5_000
 _RUNS = 200
+_CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class _Desk:
         # a run that failed looked at nothing: what is told was found by one before it
         cut_off = (Verdict.FAILED, Verdict.STOPPED)
         self._run = next((run for run in self._syncs if run.outcome not in cut_off), None)
-        self._found: dict[int, Sequence[StoredEvent]] = {}
+        self._changed: dict[tuple[int, Thresholds | None], Mapping[NctId, Level]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:
         """Rows with the same group are one message."""
@@ -183,27 +184,26 @@ class _Desk:
         return next((run.started for run in self._syncs if run.id < first), earliest)
 
     def _elsewhere(
-        self,
-        events: Sequence[StoredEvent],
-        members: frozenset[NctId],
-        own: Thresholds | None,
+        self, events: Sequence[StoredEvent], members: frozenset[NctId], own: Thresholds | None
     ) -> dict[NctId, Level]:
         """The members that changed in the runs of these events, and are not told of by them."""
         told = {stored.nct_id for stored in events}
         worst: dict[NctId, Level] = {}
         for run_id in sorted({stored.run_id for stored in events if stored.run_id is not None}):
-            for stored in self._found_by(run_id):
-                if stored.nct_id in members - told:
-                    level = relevel_stored(stored, own).event.level
-                    known = worst.get(stored.nct_id, level)
-                    worst[stored.nct_id] = min(known, level, key=lambda one: one.rank)
+            for nct_id, level in self._levels(run_id, own).items():
+                if nct_id in members and nct_id not in told:
+                    worst[nct_id] = _worse(level, worst.get(nct_id, level))
         return worst
 
-    def _found_by(self, run_id: int) -> Sequence[StoredEvent]:
-        if run_id not in self._found:
-            changes = self._store.events(EventFilter(run_id=run_id))
-            self._found[run_id] = [e for e in changes if e.event.kind is not Kind.FIRST_SEEN]
-        return self._found[run_id]
+    def _levels(self, run_id: int, own: Thresholds | None) -> Mapping[NctId, Level]:
+        """The trials that changed in a run, each with its worst level; a baseline is no change."""
+        if (run_id, own) not in self._changed:
+            found: dict[NctId, Level] = {}
+            for stored in self._store.each_event(EventFilter(run_id=run_id, kinds=_CHANGES)):
+                level = relevel_stored(stored, own).event.level
+                found[stored.nct_id] = _worse(level, found.get(stored.nct_id, level))
+            self._changed[run_id, own] = found
+        return self._changed[run_id, own]
 
     def _keys(self, ids: frozenset[NctId] | set[NctId]) -> dict[NctId, KeyFields]:
         """The newest key fields of trials."""
@@ -213,6 +213,10 @@ class _Desk:
             if versions:
                 keys[nct_id] = versions[-1].key
         return keys
+
+
+def _worse(one: Level, other: Level) -> Level:
+    return min(one, other, key=lambda level: level.rank)
 
 
 def _notices(store: Store, events: Collection[StoredEvent]) -> tuple[Notice, ...]:
