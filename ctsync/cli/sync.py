@@ -19,7 +19,7 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.model import Event, JsonObject
-    from ctsync.tracking.round import Preview, RoundOutcome
+    from ctsync.tracking.round import Preview, Round, RoundOutcome
     from ctsync.tracking.sync import Watcher
 
 PARTIAL = 3
@@ -39,25 +39,54 @@ def sync_command(
 
     Ends with 3 where something could not be checked, and lists what and why.
     """
-    from ctsync.tracking.round import Round
-
     ids = tuple(dict.fromkeys(trials))
     app.sends = not dry_run
+    if dry_run:
+        with _round(app) as work:
+            seen = work.preview(ids)
+        _show_preview(seen, as_json=as_json)
+        click.get_current_context().exit(PARTIAL if seen.unchecked or seen.unresolved else 0)
+    outcome, misnamed = run_round(app, ids, wait=wait)
+    if as_json:
+        show_json(outcome_json(outcome))
+    end_round(app, outcome, misnamed, tabled=not as_json, quiet=quiet)
+
+
+@contextmanager
+def _round(app: App) -> Iterator[Round]:
+    from ctsync.tracking.round import Round
+
     with app.store() as store, app.registry() as registry, progress_bar() as watcher:
-        work = Round(
+        yield Round(
             settings=app.settings,
             store=store,
             registry=registry,
             clock=app.clock,
             watcher=watcher,
         )
-        if dry_run:
-            seen = work.preview(ids)
-            _show_preview(seen, as_json=as_json)
-            click.get_current_context().exit(PARTIAL if seen.unchecked or seen.unresolved else 0)
+
+
+def run_round(
+    app: App, ids: Sequence[NctId] = (), *, wait: float = 0
+) -> tuple[RoundOutcome, list[str]]:
+    """Run a round; its outcome, and a line for each watch that is named and does not exist."""
+    with _round(app) as work:
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
-        misnamed = list(app.settings.unknown_watches([watch.name for watch in store.watches()]))
-    _show_outcome(outcome, as_json=as_json, logged=app.settings.log.events == "stderr")
+        names = [watch.name for watch in work.store.watches()]
+    return outcome, list(app.settings.unknown_watches(names))
+
+
+def end_round(
+    app: App,
+    outcome: RoundOutcome,
+    misnamed: Sequence[str] = (),
+    *,
+    tabled: bool,
+    quiet: bool = False,
+) -> None:
+    """Tell a person what a round did, and end with the exit code it deserves."""
+    if tabled and app.settings.log.events != "stderr":  # else the log channel wrote them there
+        _show_events(outcome)
     if not quiet or misnamed or is_news(outcome):
         for sentence in (*sentences(outcome), *misnamed):
             tell(for_terminal(sentence))

@@ -30,10 +30,12 @@ def watch() -> None:
     help="A file of terms, one a line; # begins a comment; - is standard input.",
 )
 @click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
-@click.option("--json", "as_json", is_flag=True, help="An array of what was resolved.")
-@click.pass_context
+@click.option(
+    "--json", "as_json", is_flag=True, help="What was resolved, an array; with --sync an object."
+)
+@pass_app
 def add(
-    ctx: click.Context,
+    app: App,
     *,
     terms: Sequence[str],
     name: str,
@@ -48,7 +50,8 @@ def add(
     """
     from ctsync.tracking.watch import resolve_all
 
-    app = ctx.ensure_object(App)
+    name = _checked_name(name)
+    app.sends = sync_now
     wanted = [*terms, *(_read_terms(listed) if listed else ())]
     if not wanted:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
@@ -58,32 +61,46 @@ def add(
         resolved = resolve_all(dict.fromkeys(wanted), registry)
         with store.unit() as unit:
             unit.add_trials(name, {one.nct_id: one.asked_as for one in resolved}, app.clock.now())
-    if as_json:
-        show_json([{"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved])
+    shown = [{"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved]
     for one in resolved:
         named = f" ({for_terminal(one.asked_as)})" if one.asked_as else ""
         tell(f"following {one.nct_id}{named} in watch {for_terminal(name)}")
-    if sync_now:
-        from ctsync.cli.sync import sync_command
-
-        ctx.invoke(
-            sync_command,
-            trials=[one.nct_id for one in resolved],
-            dry_run=False,
-            wait=0,
-            quiet=False,
-            as_json=False,
-        )
-    else:
+    if not sync_now:
+        if as_json:
+            show_json(shown)
         tell("next: ctsync sync")
+        return
+    from ctsync.cli.sync import end_round, outcome_json, run_round
+
+    outcome, misnamed = run_round(app, tuple(dict.fromkeys(one.nct_id for one in resolved)))
+    if as_json:
+        show_json({"resolved": shown, "sync": outcome_json(outcome)})
+    end_round(app, outcome, misnamed, tabled=not as_json)
+
+
+def _checked_name(name: str) -> str:
+    """The name of a watch, held to what the settings file allows."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from ctsync.config.problems import sentence
+    from ctsync.config.values import Name
+
+    try:
+        return TypeAdapter(Name).validate_python(name.strip())
+    except ValidationError as wrong:
+        (problem,) = wrong.errors()
+        kept = {**problem, "loc": ("name",), "input": None}  # a long name is not repeated
+        raise UsageError(f"--name: {sentence(kept)}") from None  # type: ignore[arg-type]
 
 
 def _read_terms(listed: Path) -> list[str]:
     try:
         with click.open_file(str(listed), encoding="utf-8") as file:
             lines = [line.split("#", 1)[0].strip() for line in file]
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {listed}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"cannot read {listed}: it is not UTF-8 text") from error
+    except OSError as error:
+        raise UsageError(f"cannot read {listed}: {error.strerror}") from error
     return [line for line in lines if line]
 
 
@@ -128,7 +145,8 @@ def list_watches(app: App, as_json: bool) -> None:
     tell(f"{counted(len(watches), 'watch', 'watches')}, {trials}")
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
     if pending:
-        tell(f"in the settings file, taken up by the next sync: {', '.join(pending)}")
+        named = for_terminal(", ".join(pending))
+        tell(f"in the settings file, taken up by the next sync: {named}")
 
 
 @watch.command("remove")
@@ -154,7 +172,8 @@ def remove(app: App, name: str, trials: Sequence[str]) -> None:
                 unit.remove_trials(name, ids)
             else:
                 unit.remove_watch(name)
-    tell(f"no longer following {', '.join(ids) or f'watch {name}'}; its history stays")
+    ended = for_terminal(", ".join(ids) or f"watch {name}")
+    tell(f"no longer following {ended}; its history stays")
 
 
 COMMANDS = [watch]

@@ -18,8 +18,10 @@ from ctsync.model import NctId, parse_nct_id
 from ctsync.registry.api import Registry
 from ctsync.store.store import Store
 from ctsync.store.watches import NewWatch
+from ctsync.text import shorten
 
 SHOWN_MATCHES = 10
+SHOWN_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +52,16 @@ def resolve(term: str, registry: Registry) -> Resolved:
     matches = registry.find_org_id(text)
     if not matches:
         raise UnmatchedOrgId(
-            f"no trial carries the study id {text!r}: it must be the sponsor's own id in full, "
-            "as the record shows it; or give the NCT id"
+            f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}: "
+            "it must be the sponsor's own id in full, as the record shows it; or give the NCT id"
         )
     if len(matches) > 1:
         shown = ", ".join(matches[:SHOWN_MATCHES])
         more = len(matches) - SHOWN_MATCHES
         rest = f" and {more} more" if more > 0 else ""
         raise AmbiguousOrgId(
-            f"{len(matches)} trials carry the study id {text!r}: {shown}{rest}; give the NCT id"
+            f"{len(matches)} trials carry the study id {shorten(text, SHOWN_WIDTH)!r}: "
+            f"{shown}{rest}; give the NCT id"
         )
     return Resolved(text, matches[0], asked_as=text)
 
