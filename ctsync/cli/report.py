@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
 WINDOW = timedelta(days=7)
 MOST_LINES = 5_000
+STDOUT = Path("-")
 
 
 @click.command("report")
@@ -39,7 +40,7 @@ MOST_LINES = 5_000
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write into a file, replaced in one step.",
+    help="Write into a file, replaced in one step; - is standard output.",
 )
 @click.option(
     "--limit",
@@ -81,7 +82,7 @@ def report_command(
             limit=limit or None,
         )
     text = render(found, ReportFormat("json" if as_json else form))
-    if output is None:
+    if output is None or output == STDOUT:
         click.echo(text.rstrip("\n"))
         return
     write_file(output, text)
@@ -95,9 +96,15 @@ def must_be_watch(store: Store, name: str | None) -> None:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Replace a file in one step, its folder made first; raises UsageError where that cannot be."""
+    """Replace a file in one step, its folder made first; raises UsageError where that cannot be.
+
+    A dash is standard output.
+    """
     from ctsync.deliver.file import replace_file
 
+    if path == STDOUT:
+        click.echo(text.rstrip("\n"))
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)

@@ -6,8 +6,8 @@ Every file is replaced in one step: a reader sees the old one or the new one, wh
 from __future__ import annotations
 
 import os
+import secrets
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,20 +95,28 @@ def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
 def replace_file(path: Path, text: str) -> None:
     """Write a file beside `path` and put it in its place once it is on the disk.
 
-    What it replaces keeps its mode; a new file may be read by all, by a web server for one.
-    Raises OSError, and leaves nothing behind then.
+    What it replaces keeps its mode; a new file has what the umask leaves. A link stays and what
+    it names is replaced; a pipe or a device is written to. Raises OSError, and leaves nothing
+    behind then.
     """
-    mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o644
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", encoding="utf-8",
-        errors="backslashreplace", newline="", delete=False,
-    ) as file:  # fmt: skip
-        try:
-            file.write(text)
+    content = text.encode(errors="backslashreplace")
+    there = path.stat() if path.exists() else None
+    if there is not None and (not stat.S_ISREG(there.st_mode) or path.parent == Path("/dev")):
+        with path.open("ab") as stream:
+            stream.write(content)
+        return
+    place = path.resolve()
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    # opened with O_EXCL: a link that somebody put there is not followed
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
+            if there is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), mode)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).replace(path)
+        draft.replace(place)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
