@@ -106,8 +106,9 @@ pass_app = click.make_pass_decorator(App, ensure=True)
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL, None for a server."""
-    scheme, _, path = url.partition(":///")
-    return Path(path) if scheme.startswith("sqlite") and path else None
+    from ctsync.store.engine import parse_url, sqlite_file
+
+    return sqlite_file(parse_url(url))
 
 
 def tell(words: str) -> None:

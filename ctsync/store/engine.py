@@ -44,10 +44,12 @@ def parse_url(url: str) -> URL:
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """The file of a SQLite URL; None for a server."""
+    """The file of a SQLite URL, the one a link leads to; None for a server."""
     if url.get_backend_name() != "sqlite":
         return None
-    return Path(url.database or "").expanduser()
+    file = Path(url.database or "").expanduser()
+    # one file has one lock and one log beside it, whatever name it is opened by
+    return file.resolve() if file.is_symlink() else file
 
 
 def name_of(url: URL) -> str:

@@ -153,3 +153,18 @@ def test_a_lock_where_nothing_can_be_written_says_so(tmp_path: Path, clock: Stil
     with pytest.raises(StoreUnavailable) as caught, writer_lock(gone, clock=clock, holder="x"):
         pass
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_database_has_one_lock_by_whatever_link_it_is_opened(
+    tmp_path: Path, clock: StillClock
+) -> None:
+    (tmp_path / "real.db").touch()
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "elsewhere" / "link.db"
+    link.symlink_to("../real.db")
+    with (
+        writer_lock(f"sqlite:///{tmp_path / 'real.db'}", clock=clock, holder="ctsync sync"),
+        pytest.raises(LockHeld),
+        writer_lock(f"sqlite:///{link}", clock=clock, holder="ctsync daemon"),
+    ):
+        pass
