@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.dates import format_timestamp
 from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import WatchSettings
+    from ctsync.store.runs import Failure
+    from ctsync.store.watches import Watch
+    from ctsync.tracking.health import Health
 
 NOTICES_SHOWN = timedelta(days=7)
 
@@ -26,11 +35,19 @@ def status(app: App, as_json: bool) -> None:
     from ctsync.tracking.health import assess
     from ctsync.tracking.standing import standing_of
 
-    with app.store() as store:
-        standing = standing_of(store, routes_from(app.settings))
-        health = assess(standing, app.clock.now())
+    with app.store(create=False) as store:
+        watched = store.watched_ids()
+        failures = [one for one in store.failures() if one.nct_id in set(watched)]
+        pending = _not_taken_up(app.settings.watches, store.watches())
+        # what no sync took up yet is asked for all the same: idle would be well, and is not
+        wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
+        standing = replace(
+            standing_of(store, routes_from(app.settings)),
+            watched=max(len(watched), wanted),
+            failures=len(failures),
+        )
+        health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
-        failures = store.failures()
         told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
         notices = [one for run in told for one in read_notices(run.notices)]
         misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
@@ -59,7 +76,7 @@ def status(app: App, as_json: bool) -> None:
         for reason in health.reasons:
             click.echo(f"  {for_terminal(reason)}")
         for one in failures:
-            click.echo(f"  {one.nct_id}: {for_terminal(one.error)} ({one.attempts} attempts)")
+            click.echo(f"  {one.nct_id}: {for_terminal(one.error)} ({_tries(one)})")
         for notice in notices:
             click.echo(f"  {for_terminal(notice.line)}")
         load, whole = standing.newest_load, standing.last_whole
@@ -75,6 +92,33 @@ def status(app: App, as_json: bool) -> None:
     for said in misnamed:
         tell(for_terminal(said))
     click.get_current_context().exit(health.exit_code)
+
+
+def _with_pending(health: Health, pending: Sequence[str]) -> Health:
+    """The health of what is stored, and of watches that stand in the settings file alone."""
+    from ctsync.tracking.health import Condition, Health
+
+    if not pending:
+        return health
+    said = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
+    well = health.exit_code == 0
+    return Health(Condition.PARTIAL if well else health.condition, (*health.reasons, said))
+
+
+def _not_taken_up(wanted: Sequence[WatchSettings], stored: Sequence[Watch]) -> list[str]:
+    """The watches of the settings file that no sync has brought into the store."""
+    there = {watch.name for watch in stored if watch.origin == "file"}
+    return [watch.name for watch in wanted if watch.name not in there]
+
+
+def _terms(watch: WatchSettings) -> int:
+    return len(watch.trials) + len(watch.org_ids)
+
+
+def _tries(failure: Failure) -> str:
+    from ctsync.report.phrases import counted
+
+    return counted(failure.attempts, "attempt")
 
 
 @click.group()
@@ -94,10 +138,11 @@ def upgrade(app: App) -> None:
 @pass_app
 def current(app: App) -> None:
     """Say which schema the database has, and which this ctsync knows; changes nothing."""
-    from ctsync.store.migrate import revision_of
+    from ctsync.store.migrate import refuse_newer, revision_of
     from ctsync.store.models import HEAD_REVISION
 
     found = revision_of(app.settings.database.url)
+    refuse_newer(found, app.settings.database.shown_url)
     click.echo(found or "none")
     tell(f"this ctsync knows {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")
 

@@ -129,6 +129,12 @@ def migrations_folder() -> Path:
     return packaged if packaged.is_dir() else package.parent / "alembic"
 
 
+def refuse_newer(revision: str | None, name: str) -> None:
+    """Raise NewerDatabase for a schema that this ctsync does not know."""
+    if revision not in (None, HEAD_REVISION):
+        _refuse_unknown(_configuration(), revision, name)
+
+
 def _configuration() -> Config:
     from alembic.config import Config  # noqa: PLC0415 - as above
 
