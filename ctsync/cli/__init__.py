@@ -5,6 +5,7 @@ Every heavy import stands inside the command that needs it, so that `ctsync --he
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -18,7 +19,10 @@ from ctsync.cli.app import App, tell
 from ctsync.errors import ConfigError, CtsyncError
 
 INTERNAL_ERROR = 70
+CANNOT_WRITE = 74
 INTERRUPTED = 130
+# what a write to stdout fails with where it leads to a full or broken disk
+_OUTPUT_FAILS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 EXIT_CODES = """
 \b
 Exit codes:
@@ -33,6 +37,40 @@ Exit codes:
 class CommandLine(click.Group):
     """Turns every failure into one line and the right exit code."""
 
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run as click does, but tell what was typed wrong in one line."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, False, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, False, **extra)
+        except click.exceptions.NoArgsIsHelpError as asked:
+            asked.show()
+            code = asked.exit_code
+        except click.ClickException as error:
+            tell(f"ctsync: {_told(error)}")
+            code = error.exit_code
+        except click.Abort:
+            tell("ctsync: stopped")
+            code = INTERRUPTED
+        except OSError as error:
+            code = _tell_unwritten(error)
+        sys.exit(code if isinstance(code, int) else 0)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the arguments; a reader of the help that went away ends it quietly."""
+        try:
+            return super().make_context(*args, **extra)
+        except BrokenPipeError:
+            _forget_output()
+            sys.exit(0)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; tell errors on stderr, with a traceback only under -v."""
         try:
@@ -42,26 +80,31 @@ class CommandLine(click.Group):
             ctx.exit(error.exit_code)
         except BrokenPipeError:
             # the reader went away (| head): quiet, as every filter is
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _forget_output()
             ctx.exit(0)
         except KeyboardInterrupt:
             tell("ctsync: stopped")
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except OSError as error:
+            if error.errno not in _OUTPUT_FAILS or error.filename is not None:
+                self._tell_error(ctx, error)
+                ctx.exit(INTERNAL_ERROR)
+            ctx.exit(_tell_unwritten(error))
         except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback unasked
             self._tell_error(ctx, error)
             ctx.exit(INTERNAL_ERROR)
 
     @staticmethod
     def _tell_error(ctx: click.Context, error: Exception) -> None:
-        from ctsync.text import for_log
+        from ctsync.text import for_log, for_terminal
 
         app = ctx.find_object(App)
         if app is not None and app.verbose:
             import traceback
 
-            tell("".join(traceback.format_exception(error)))
+            tell(for_terminal("".join(traceback.format_exception(error)), multiline=True))
         if isinstance(error, ConfigError):
             for problem in error.problems:
                 tell(f"ctsync: {for_log(problem)}")
@@ -70,6 +113,30 @@ class CommandLine(click.Group):
         else:
             what = f"{type(error).__name__}: {for_log(str(error))}"
             tell(f"ctsync: internal error, {what} (-v shows where)")
+
+
+def _told(error: click.ClickException) -> str:
+    """One line: what is wrong, and whose help says what would be right."""
+    from ctsync.text import for_log
+
+    said = for_log(" ".join(error.format_message().split())).rstrip(".")
+    names: list[str] = []
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    while ctx is not None and ctx.parent is not None:
+        names.insert(0, ctx.info_name or "")
+        ctx = ctx.parent
+    return f"{said} (see {' '.join(['ctsync', *names, '--help'])})"
+
+
+def _tell_unwritten(error: OSError) -> int:
+    _forget_output()
+    tell(f"ctsync: cannot write the output: {error.strerror}")
+    return CANNOT_WRITE
+
+
+def _forget_output() -> None:
+    """Let what is still to be written to stdout go nowhere: nobody can have it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

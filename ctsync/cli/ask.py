@@ -195,9 +195,15 @@ def show(
 
     if as_of is not None and number is not None:
         raise UsageError("give --as-of or --version, not both")
+    if raw and sys.stdout.isatty():
+        raise UsageError("--raw is for another program: redirect it, or use --json")
     with app.store() as store:
         versions = stored_versions(store, trial)
-        stood = stood_on(versions, as_of) if as_of else find_version(versions, number or -1)
+        stood = (
+            stood_on(versions, as_of)
+            if as_of
+            else find_version(versions, -1 if number is None else number)
+        )
         match stood:
             case NotRegistered(first_posted):
                 raise UnknownVersion(
@@ -206,11 +212,11 @@ def show(
             case NotKnown(since):
                 raise UnknownVersion(
                     f"not known: {trial} was registered by {as_of}, but the oldest stored version "
-                    f"stands from {since}; earlier ones: ctsync backfill {trial}"
+                    f"stands from {since}: what stood before the first sync is not kept"
                 )
         record = record_of(store, stood)
     if raw:
-        sys.stdout.buffer.write(record.canonical + b"\n")
+        click.echo(record.canonical)  # bytes go out as they are, and at once
     elif path is not None:
         _show_field(record, path, as_json=as_json)
     elif as_json:
@@ -248,7 +254,8 @@ def _show_overview(version: Version) -> None:
     tell("the whole record: --json; one field: --field PATH")
 
 
-@click.command("diff")
+# -2 is a version here, and no option that click does not know
+@click.command("diff", context_settings={"ignore_unknown_options": True})
 @click.argument("trial", metavar="NCT", type=Trial())
 @click.argument("older", metavar="[FROM]", required=False)
 @click.argument("newer", metavar="[TO]", required=False)
@@ -270,6 +277,9 @@ def diff_command(
     """
     from ctsync.record.diff import diff
 
+    for text in (older, newer):
+        if text and re.match(r"-\D", text):
+            raise click.NoSuchOption(text, ctx=click.get_current_context())
     with app.store() as store:
         versions = stored_versions(store, trial)
         if older is None and len(versions) < 2:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ from ctsync.errors import UsageError
     "--config",
     "target",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the settings (default: ./ctsync.toml).",
+    help="Where to write the settings (default: $CTSYNC_CONFIG, or ./ctsync.toml).",
 )
 @pass_app
 def init(app: App, target: Path | None) -> None:
@@ -25,7 +26,8 @@ def init(app: App, target: Path | None) -> None:
     """
     from ctsync.config import default_config_text
 
-    path = target or app.config_path or Path("ctsync.toml")
+    named = os.environ.get("CTSYNC_CONFIG")
+    path = target or app.config_path or Path(named or "ctsync.toml").expanduser()
     if path.exists():
         tell(f"kept {path}, which exists already")
     else:

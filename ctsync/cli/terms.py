@@ -20,6 +20,7 @@ class Moment(click.ParamType[Any]):
 
     name = "WHEN"
     BEGINNING = datetime.min.replace(tzinfo=UTC)
+    END = datetime.max.replace(tzinfo=UTC)
 
     def __init__(self, *, end_of_day: bool = False) -> None:
         self.end_of_day = end_of_day
@@ -44,7 +45,10 @@ class Moment(click.ParamType[Any]):
         except ValueError:
             self.fail(f"{value!r} is neither a day (2026-03-13) nor an age (7d)", param, ctx)
         start = datetime.combine(day, time(), UTC)
-        return start + timedelta(days=1) if self.end_of_day else start
+        if not self.end_of_day:
+            return start
+        # the last day there is has no day after it
+        return self.END if day == date.max else start + timedelta(days=1)
 
 
 class Span(click.ParamType[Any]):

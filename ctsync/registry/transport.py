@@ -229,7 +229,7 @@ class Transport:
         if status == 403:
             text = (
                 f"the edge of {self.host} refuses us (403), which says nothing about any trial; "
-                "try later or from another network, and see `ctsync doctor`"
+                "try later or from another network"
             )
             raise Setback(EdgeRefused(text), EDGE)
         if status in {408, 429} or status >= 500:
