@@ -89,8 +89,8 @@ def _checked_name(name: str) -> str:
         return TypeAdapter(Name).validate_python(name.strip())
     except ValidationError as wrong:
         (problem,) = wrong.errors()
-        kept = {**problem, "loc": ("name",), "input": None}  # a long name is not repeated
-        raise UsageError(f"--name: {sentence(kept)}") from None  # type: ignore[arg-type]
+        problem["loc"], problem["input"] = ("name",), None  # a long name is not repeated
+        raise UsageError(f"--name: {sentence(problem)}") from None
 
 
 def _read_terms(listed: Path) -> list[str]:

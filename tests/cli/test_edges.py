@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import pty
 import re
 import sqlite3
 import stat
@@ -63,6 +64,18 @@ def test_an_option_that_diff_does_not_know_is_refused(stored: Shell, option: str
 
 def test_there_is_no_version_0(stored: Shell) -> None:
     assert "no version 0" in stored.refuse("show", SEED, "--version", "0", exit_code=2)
+
+
+def test_stored_bytes_are_not_thrown_at_a_terminal(stored: Shell) -> None:
+    ours, its = pty.openpty()
+    try:
+        done = run(stored, "show", SEED, "--raw", stdout=its)
+    finally:
+        os.close(its)
+        os.close(ours)
+    assert done.returncode == 2
+    assert done.stderr == "ctsync: --raw is for another program: redirect it, or use --json\n"
+    assert stored.run("show", SEED, "--raw").stdout.startswith("{")
 
 
 @pytest.mark.parametrize("command", ["changes", "report"])
