@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctsync.config import ScheduleSettings
 from ctsync.daemon import Schedule, StoppableClock, guard
 from ctsync.errors import ConfigError, RegistryUnreachable, Stopped
 
@@ -65,6 +66,27 @@ def test_weekdays_are_counted_as_cron_counts_them(field: str, days: str) -> None
 @pytest.mark.parametrize("cron", ["0 12 1 * 1", "0 12 * * 8", "0 12 * * noday", "x 12 * * 1"])
 def test_what_cron_would_read_otherwise_is_refused(cron: str) -> None:
     with pytest.raises(ConfigError, match=r"schedule\.cron"):
+        Schedule(cron).trigger()
+
+
+FIELDS = [
+    st.sampled_from(["*", "0", "59", "60", "*/7", "5-20/3", "50/5", "9-8", "1,2,x"]),
+    st.sampled_from(["*", "0", "23", "24", "8-17", "*/2"]),
+    st.sampled_from(["*", "1", "31", "0", "32", "1-15/14", "last"]),
+    st.sampled_from(["*", "1", "12", "13", "jan", "jan-mar", "dec-jan"]),
+    st.sampled_from(["*", "0", "7", "8", "1-5", "fri-mon", "5-7/2", "1-9", "sun#1"]),
+]
+
+
+@given(st.tuples(*FIELDS))
+def test_what_the_settings_take_the_daemon_runs(fields: tuple[str, ...]) -> None:
+    cron = " ".join(fields)
+    try:
+        ScheduleSettings(cron=cron)
+    except ValueError:
+        with pytest.raises(ConfigError):
+            Schedule(cron).trigger()
+    else:
         Schedule(cron).trigger()
 
 
