@@ -22,8 +22,9 @@ ARGS ?=
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
 
+# a file's tests stay in one process: they share what is slow to make
 test: $(VENV)/.test
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench -s -p no:randomly $(ARGS)
