@@ -12,6 +12,7 @@ from ctsync.cli.ask import stored_versions
 from ctsync.cli.report import MOST_LINES, WINDOW, must_be_watch, write_file
 from ctsync.cli.terms import Moment, Trial
 from ctsync.model import NctId
+from ctsync.text import for_terminal
 
 KEPT_REPORTS = 30
 
@@ -42,7 +43,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
         click.echo(text.rstrip("\n"))
         return
     write_file(output, text)
-    tell(f"wrote {output}: {trial}, {counted(count, 'version')}")
+    tell(for_terminal(f"wrote {output}: {trial}, {counted(count, 'version')}"))
 
 
 @click.command()
@@ -85,7 +86,7 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
         for path, text in build_site(stories, latest, earlier=kept):
             write_file(folder / path, text)
     pages, reports = counted(len(trials), "trial"), counted(len(kept) + 1, "report")
-    tell(f"wrote {folder / 'index.html'}: {pages}, {reports}")
+    tell(for_terminal(f"wrote {folder / 'index.html'}: {pages}, {reports}"))
 
 
 def _make_room(folder: Path, keep: int, *, today: str) -> list[str]:

@@ -6,6 +6,7 @@ Figures are printed and judged by people: none is asserted.
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from pathlib import Path
 import pytest
 from deepdiff import DeepDiff
 
-from ctsync.model import Record
-from ctsync.record.canonical import key_fields
+from ctsync.model import JsonObject, Record
+from ctsync.record.canonical import canonicalize, key_fields
 from ctsync.record.classify import classify
 from ctsync.record.diff import diff
 from ctsync.record.rules import Thresholds
@@ -97,3 +98,28 @@ def test_starting_the_command_line(tmp_path: Path) -> None:
     for words in (["--help"], ["history", "NCT03389919"], ["changes"], ["report"]):
         options = [] if words == ["--help"] else database
         print(f"ctsync {' '.join(words)}: {seconds(run(*ctsync, *options, *words)):.2f} s")
+
+
+def test_1500_shuffled_sites_with_150_edits() -> None:
+    chance = random.Random(1)
+    sites = [
+        {"facility": f"Hospital {n}", "city": f"City {n % 300}", "country": "Poland", "zip": str(n)}
+        for n in range(1500)
+    ]
+    edited = [dict(site) for site in sites]
+    for n in chance.sample(range(1500), 150):
+        edited[n]["status"] = "RECRUITING"
+    chance.shuffle(edited)
+    before, after = (canonicalize(_with_sites(listed)) for listed in (sites, edited))
+    changes = diff(before, after)
+    taken = seconds(partial(compare, before, after))
+    print(f"\nsites: 1,500 shuffled, 150 edited: {len(changes)} changes in {taken * 1e3:.0f} ms")
+
+
+def _with_sites(sites: list[dict[str, str]]) -> JsonObject:
+    return {
+        "protocolSection": {
+            "identificationModule": {"nctId": "NCT00000001"},
+            "contactsLocationsModule": {"locations": sites},
+        }
+    }
