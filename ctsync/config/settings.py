@@ -114,7 +114,6 @@ class WatchSettings(_Section):
     name: Name
     trials: tuple[Trial, ...] = ()
     org_ids: tuple[Name, ...] = ()
-    query: dict[Name, Name] = {}
     rules: Rules = {}
 
 
