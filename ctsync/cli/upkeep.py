@@ -44,7 +44,6 @@ def status(app: App, as_json: bool) -> None:
         standing = replace(
             standing_of(store, routes_from(app.settings)),
             watched=max(len(watched), wanted),
-            failures=len(failures),
         )
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
