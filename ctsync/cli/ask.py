@@ -34,18 +34,6 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
     return versions
 
 
-def record_of(store: Store, version: Version) -> Record:
-    """The record of a stored version; raises UnknownVersion where it has none."""
-    from ctsync.record.canonical import restore
-
-    if version.digest is None:
-        raise UnknownVersion(
-            f"version {version.version} of {version.nct_id} has no record: it says the trial is "
-            f"{version.state}"
-        )
-    return restore(store.body(version.digest), version.digest)
-
-
 @click.command()
 @click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
 @click.option("--since", type=Moment(), help="First seen at or after WHEN: 2026-03-13, 7d, 12h.")
@@ -192,6 +180,7 @@ def show(
 ) -> None:
     """Show a record as it stood: now, on a day, or in a version."""
     from ctsync.tracking.past import NotKnown, NotRegistered, find_version, stood_on
+    from ctsync.tracking.reading import record_of
 
     if as_of is not None and number is not None:
         raise UsageError("give --as-of or --version, not both")
@@ -276,6 +265,7 @@ def diff_command(
     FROM and TO are version numbers (3, -1) or days (2020-01-01).
     """
     from ctsync.record.diff import diff
+    from ctsync.tracking.reading import pair_of
 
     for text in (older, newer):
         if text and re.match(r"-\D", text):
@@ -286,7 +276,7 @@ def diff_command(
             raise UnknownVersion(f"there is only one version of {trial}, nothing to compare")
         before = _pick(versions, older or "-2")
         after = _pick(versions, newer or "-1")
-        found = diff(record_of(store, before), record_of(store, after))
+        found = diff(*pair_of(store, before, after))
     if as_json:
         show_json([_change_json(change) for change in found])
     else:
