@@ -103,6 +103,33 @@ def ended_early() -> Fault:
     return Fault(rewrite=lambda reply: _relisted(reply, {"nextPageToken": None}))
 
 
+def uncounted() -> Fault:
+    """A listing's first page without its totalCount."""
+    return Fault(rewrite=lambda reply: _relisted(reply, {"totalCount": None}))
+
+
+def of_another_load(day: date | str, *, every: int = 2) -> Fault:
+    """A listing's page from a server that shows another load: every second study is of `day`."""
+
+    def restamp(reply: Reply) -> Reply:
+        studies = orjson.loads(reply.body)["studies"]
+        for study in studies[::every]:
+            study["derivedSection"]["miscInfoModule"]["versionHolder"] = str(day)
+        return _relisted(reply, {"studies": studies})
+
+    return Fault(rewrite=restamp)
+
+
+def repeated(rows: int = 1) -> Fault:
+    """A listing's page whose first rows come twice, in the place of its last."""
+
+    def repeat(reply: Reply) -> Reply:
+        studies = orjson.loads(reply.body)["studies"]
+        return _relisted(reply, {"studies": [*studies[:rows], *studies[: len(studies) - rows]]})
+
+    return Fault(rewrite=repeat)
+
+
 def _relisted(reply: Reply, changes: dict[str, object]) -> Reply:
     listed = orjson.loads(reply.body) | changes
     kept = {key: value for key, value in listed.items() if value is not None}
