@@ -103,7 +103,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
                 one.message.route.channel,
                 one.message.route.recipient,
                 str(len(one.message.events)),
-                one.message.report().subject,
+                one.message.report().subject + (f" ({one.kept})" if one.kept else ""),
             )
             for one in planned
         ],
@@ -126,6 +126,7 @@ def _planned_json(one: Planned) -> dict[str, object]:
         "events": len(message.events),
         "subject": message.report().subject,
         "message_id": message.key,
+        "kept": one.kept or None,
     }
 
 

@@ -23,22 +23,42 @@ if TYPE_CHECKING:
     from ctsync.config.settings import SmtpSettings
 
 TIMEOUT_SECONDS = 30.0
+VERDICT_SECONDS = 600.0
+"""For the answer to a mail's last line (RFC 5321, 4.5.3.2.6): who hangs up before the server,
+which may have taken the mail and be slow to say so, sends it twice."""
 LOSSES = 3
 """After so many mails in a row that lost the connection, it is not the mails."""
 _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
+_GO_AHEAD = 354
 
 
 class _Connection(smtplib.SMTP):
-    """Keeps what the server said when it took a mail, which smtplib throws away."""
+    """Keeps what the server said when it took a mail, which smtplib throws away.
+
+    Has more patience for that answer than for any other.
+    """
 
     last_words = ""
+    verdict_seconds = VERDICT_SECONDS
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send a mail's text."""
         code, reply = super().data(msg)
+        self._wait_up_to(self.timeout)
         self.last_words = _reply(code, reply)
         return code, reply
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read an answer; after the one that asks for the text, the next is the verdict."""
+        code, reply = super().getreply()
+        if code == _GO_AHEAD:
+            self._wait_up_to(self.verdict_seconds)
+        return code, reply
+
+    def _wait_up_to(self, seconds: float) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
 
 
 class _TlsConnection(_Connection, smtplib.SMTP_SSL):
@@ -54,10 +74,12 @@ class MailChannel:
         settings: SmtpSettings,
         *,
         timeout_seconds: float = TIMEOUT_SECONDS,
+        verdict_seconds: float = VERDICT_SECONDS,
     ) -> None:
         self.routes = routes
         self._settings = settings
         self._timeout = timeout_seconds
+        self._verdict = verdict_seconds
         self._connection: _Connection | None = None
         self._losses = 0
 
@@ -142,6 +164,7 @@ class MailChannel:
             if settings.security == "tls"
             else _Connection(*where, timeout=self._timeout)
         )
+        connection.verdict_seconds = self._verdict
         try:
             if settings.security == "starttls":
                 connection.starttls(context=self._trust())

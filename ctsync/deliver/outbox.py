@@ -14,6 +14,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ctsync.dates import Clock
+from ctsync.deliver.backoff import (
+    CHANNEL_DOWN,
+    MOST_ATTEMPTS,
+    held_behind,
+    holds_up,
+    wait_after,
+)
 from ctsync.deliver.channels import Channel
 from ctsync.deliver.compose import Parcel, compose
 from ctsync.deliver.message import DeliveryError
@@ -23,20 +30,12 @@ from ctsync.report.phrases import counted
 from ctsync.store.deliveries import Delivery, DeliveryState
 from ctsync.store.store import Store
 
-__all__ = ["DrainResult", "Route", "drain", "plan", "routes_from"]
+__all__ = ["MOST_ATTEMPTS", "DrainResult", "Route", "drain", "plan", "routes_from"]
 
 log = logging.getLogger(__name__)
 
 CLAIM = 20_000
 LEASE = timedelta(minutes=15)
-FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=6)
-MOST_ATTEMPTS = 64
-"""About two weeks at the longest wait; after that a message is parked for a person."""
-HOLDS_UP = 3
-"""A message that failed this often, while its channel worked, no longer holds up the next."""
-CHANNEL_DOWN = "no way out: "
-"""How the error of a row begins whose channel did not work."""
 
 
 @dataclass(slots=True)
@@ -125,14 +124,11 @@ class _Drain:
 
     def _not_behind_others(self, rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
         """Let rows wait that would overtake a failed one on the way to the same recipient."""
-        first: dict[tuple[str, str], Delivery] = {}
-        for row in self._store.deliveries(DeliveryState.PENDING):
-            if row.not_before > now and _holds_up(row.last_error, row.attempts):
-                first.setdefault((row.channel, row.recipient), row)
+        behind = held_behind(rows, self._store.deliveries(DeliveryState.PENDING), now=now)
         ready = []
         for row in rows:
-            ahead = first.get((row.channel, row.recipient))
-            if ahead is not None and ahead.delivery_id < row.delivery_id:
+            ahead = behind.get(row.delivery_id)
+            if ahead is not None:
                 self._hold([row], _Wait(ahead.not_before, ahead.last_error or ""))
             else:
                 ready.append(row)
@@ -186,11 +182,11 @@ class _Drain:
         if attempts >= MOST_ATTEMPTS or (error.permanent and not error.is_channel):
             self._park(parcel.rows, reason)
             return
-        wait = _Wait(self._clock.now() + _backoff(attempts), reason)
+        wait = _Wait(self._clock.now() + wait_after(attempts), reason)
         self._hold(parcel.rows, wait)
         if error.is_channel:
             self._waits[route.channel] = wait
-        elif _holds_up(reason, attempts):
+        elif holds_up(reason, attempts):
             self._waits[route.channel, route.recipient] = wait
 
     def _hold(self, rows: Sequence[Delivery], wait: _Wait) -> None:
@@ -214,14 +210,3 @@ class _Drain:
             with self._store.unit() as unit:
                 unit.park([row.delivery_id for row in rows], error=reason)
             self.result.parked += len(rows)
-
-
-def _holds_up(last_error: str | None, attempts: int) -> bool:
-    """Whether a row that waits after a failure keeps back what comes after it."""
-    if last_error is None:
-        return False
-    return last_error.startswith(CHANNEL_DOWN) or attempts < HOLDS_UP
-
-
-def _backoff(attempts: int) -> timedelta:
-    return min(FIRST_WAIT * (1 << min(attempts - 1, 16)), LONGEST_WAIT)

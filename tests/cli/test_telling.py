@@ -148,8 +148,11 @@ def test_a_preview_says_what_would_go_to_whom_and_when_and_writes_nothing(
     assert change["recipient"] == "anna@example.org"
     assert "TERMINATED" in change["subject"]
     assert change["due"] > welcome["due"]
+    assert welcome["kept"].startswith("failed: no way out: no connection to 127.0.0.1:1")
+    assert change["kept"] is None
     full = shell.run("notify", "--preview", "--full")
     assert "RECRUITING -> TERMINATED" in full.stdout
+    assert "(failed: no way out: no connection to 127.0.0.1:1" in full.stdout
     assert full.stderr.endswith("later; none was sent\n")
     assert shell.json("outbox", "list", "--json") == before
 

@@ -18,6 +18,9 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from ctsync.config.settings import SmtpSettings
+
+SENDER = "ctsync <ctsync@example.org>"
 Script = Callable[["Server", str], str | None]
 """What to answer at a stage (connect, ehlo, auth, mail, rcpt, data): None lets it pass."""
 
@@ -72,13 +75,17 @@ class Server:
 
     async def _answer(self, server: SMTP, stage: str) -> str | None:
         answer = self.answer(stage)
+        assert isinstance(server.transport, asyncio.Transport)
         if answer == "drop":
-            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
             raise ConnectionResetError
         if answer == "hang":
-            await asyncio.sleep(2)
-            return "451 too late"
+            while not server.transport.is_closing():  # until the other side gives up
+                await asyncio.sleep(0.01)
+            raise ConnectionResetError
+        if answer == "slow":
+            await asyncio.sleep(1)
+            return None
         return answer
 
     def authenticate(self, _server: Any, _session: Any, _envelope: Any, _mechanism: str,
@@ -129,6 +136,12 @@ def running(
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+
+
+def smtp(port: int, **given: object) -> SmtpSettings:
+    """The settings by which a server on loopback is reached."""
+    known = {"host": "127.0.0.1", "port": port, "security": "none", "sender": SENDER}
+    return SmtpSettings.model_validate(known | given)
 
 
 async def _stop(listening: asyncio.Server) -> None:

@@ -21,7 +21,7 @@ from ctsync.deliver.heartbeat import beat
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.notify import NotifyChannel
-from ctsync.deliver.outbox import drain
+from ctsync.deliver.outbox import LEASE, drain
 from ctsync.deliver.rehearsal import preview, trial_message
 from ctsync.deliver.routes import MAIL, Route
 from ctsync.deliver.webhook import WebhookChannel
@@ -290,6 +290,47 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
     assert [planned.due for planned in told] == [clock.now()] * 2
     assert [planned.message.key for planned in told] == [message.key for message in mail.sent]
     assert len(store.deliveries(DeliveryState.SENT)) == 2
+
+
+def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_the_drains(
+    store: Store, clock: ClockAt
+) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    mail = Recording.to(ANNA, BERT, answer=refuse("452 busy"))
+    drain(store, {MAIL: mail}, clock=clock)
+    keep(store, trial(2), [change()], routes=[ANNA, BERT], now=clock.now())
+
+    to_bert, failed, behind = preview(store, {MAIL: mail}, now=clock.now())
+
+    assert (to_bert.message.route, to_bert.due, to_bert.kept) == (BERT, clock.now(), "")
+    later = clock.now() + timedelta(minutes=1)
+    assert (failed.due, failed.kept) == (later, "failed: 452 busy")
+    assert (behind.due, behind.kept) == (later, "behind one that failed: 452 busy")
+    assert [s.nct_id for s in behind.message.events] == [trial(2)]
+    mail.answer = lambda _message: None
+    drain(store, {MAIL: mail}, clock=clock)
+    assert [message.key for message in mail.sent] == [to_bert.message.key]
+    told = preview(store, {MAIL: mail}, now=clock.now())
+    assert told[0].kept == "failed: 452 busy"
+    assert (told[1].due, told[1].kept) == (later, "behind one that failed: 452 busy")
+    clock.at = later
+    drain(store, {MAIL: mail}, clock=clock)
+    assert [m.key for m in mail.sent[1:]] == [failed.message.key, behind.message.key]
+
+
+def test_a_preview_shows_what_a_drain_has_taken_and_may_have_died_with(
+    store: Store, clock: ClockAt
+) -> None:
+    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    mail = Recording.to(ANNA)
+    with store.unit() as unit:
+        unit.claim(clock.now(), lease=LEASE, limit=9, worker="another")
+
+    (taken,) = preview(store, {MAIL: mail}, now=clock.now())
+    assert (taken.due, taken.kept) == (clock.now() + LEASE, "a drain has it")
+    clock.at += LEASE
+    (free,) = preview(store, {MAIL: mail}, now=clock.now())
+    assert (free.due, free.kept) == (clock.now(), "")
 
 
 def test_a_test_message_says_that_it_is_one() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ctsync.config.settings import SmtpSettings
 from ctsync.deliver.email import MailChannel
 from ctsync.deliver.letter import MOST_BYTES, write_letter
 from ctsync.deliver.message import DeliveryError, Message
@@ -25,23 +24,25 @@ from ctsync.report.build import Scope
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ClockAt, change, keep, trial, watch
-from tests.deliver.mailserver import Certificate, Script, Server, make_certificate, running
+from tests.deliver.mailserver import (
+    SENDER,
+    Certificate,
+    Script,
+    Server,
+    make_certificate,
+    running,
+    smtp,
+)
 from tests.report.examples import WINDOW, demo_events, event, outcome, stored
 from tests.security.attacks import ATTACKS
 
 PASSWORD = "canary-7f3c91"
-SENDER = "ctsync <ctsync@example.org>"
 ANNA = Route(MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIAL)
 
 
-def smtp(port: int, **given: object) -> SmtpSettings:
-    known = {"host": "127.0.0.1", "port": port, "security": "none", "sender": SENDER}
-    return SmtpSettings.model_validate(known | given)
-
-
-def channel(server: Server, *routes: Route, timeout: float = 5, **given: Any) -> MailChannel:
+def channel(server: Server, *routes: Route, verdict: float = 600, **given: Any) -> MailChannel:
     ways = {route.recipient: route for route in routes}
-    return MailChannel(ways, smtp(server.port, **given), timeout_seconds=timeout)
+    return MailChannel(ways, smtp(server.port, **given), verdict_seconds=verdict)
 
 
 def message(events: list[StoredEvent], key: str = "key1", watch_name: str = "GF watch") -> Message:
@@ -192,8 +193,11 @@ FAULTS: dict[str, Fault] = {
     "data 421": first_time("data", "421 shutting down", total=5),
     "dropped before it was taken": first_time("data", "drop", total=8),
     "dropped after it was taken": first_time("taken", "drop", total=8),
-    "no answer in time": first_time("data", "hang", total=2),
+    "no answer in time": first_time("data", "hang", total=4),
 }
+REPEATS = {"dropped after it was taken": 4}
+"""Where the server took mails and its answer was lost, by how many: nobody can know, so they are
+sent again. Every other mail is sent once."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -202,11 +206,13 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
 ) -> None:
     for number in range(1, MESSAGES + 1):
         keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
-    rounds = 0
+    rounds, problems = 0, list[str]()
+    # only a server that never answers is given up on; however busy the machine, no other is
+    verdict = 0.5 if name == "no answer in time" else 600
     with running(FAULTS[name]()) as server:
-        mail = channel(server, ANNA, timeout=0.5)
+        mail = channel(server, ANNA, verdict=verdict)
         while store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED):
-            drain(store, {MAIL: mail}, clock=clock)
+            problems += drain(store, {MAIL: mail}, clock=clock).problems
             clock.at += timedelta(hours=7)
             rounds += 1
             assert rounds < 500
@@ -214,15 +220,27 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     parked = len(store.deliveries(DeliveryState.PARKED))
     sent = len(store.deliveries(DeliveryState.SENT))
     ids = [mail["Message-ID"] for mail in server.mails]
-    lost = MESSAGES - len(set(ids)) - parked
+    lost, twice = MESSAGES - len(set(ids)) - parked, len(ids) - len(set(ids))
     print(
         f"smtp {name}: {MESSAGES} mails, {sent} sent, {parked} parked, {lost} lost, "
-        f"{len(ids) - len(set(ids))} twice with the same Message-ID, {rounds} rounds"
+        f"{twice} twice with the same Message-ID, {rounds} rounds"
     )
     assert lost == 0
     assert sent + parked == MESSAGES
-    # a connection lost after the server took a mail, on a busy machine by timeout, repeats it
-    assert len(ids) - len(set(ids)) <= 8
+    if name == "no answer in time":
+        # two hung; where more were given up on, half a second was too short on a busy machine
+        assert twice <= sum("connection was lost" in said for said in problems) - 2
+    else:
+        assert twice == REPEATS.get(name, 0)
+
+
+def test_a_server_slow_to_say_that_it_took_a_mail_is_waited_for() -> None:
+    with running(lambda _server, stage: "slow" if stage.startswith("taken") else None) as server:
+        impatient = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), timeout_seconds=0.5)
+        assert impatient.send(message(demo_events())) == "250 taken"
+        assert impatient.send(message(demo_events(), key="key2")) == "250 taken"
+        impatient.close()
+    assert len(server.mails) == 2
 
 
 def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: ClockAt) -> None:

@@ -1,58 +1,87 @@
-"""A process killed anywhere around sending leaves nothing undelivered; a repeat is the same."""
+"""A process killed anywhere around sending leaves nothing undelivered; a repeat is the same.
+
+The mail goes by the real channel to a real SMTP server, which stands in a process of its own.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ctsync.deliver.message import Message
-from ctsync.deliver.outbox import drain
+from ctsync.deliver.email import MailChannel
+from ctsync.deliver.outbox import LEASE, drain
 from ctsync.deliver.routes import MAIL
-from ctsync.store.deliveries import DeliveryState
-from ctsync.store.store import Store
+from ctsync.store.check import check
+from ctsync.store.deliveries import DeliveryState, DeliveryWrites
+from ctsync.store.store import Store, open_store
 from tests.deliver.desk import ANNA, ClockAt, change, keep, trial
+from tests.deliver.mailserver import Server, running, smtp
 
-KILLS = 100
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
-
-class Mailbox:
-    """A channel that writes what it is sent into a file, and dies where it is told to."""
-
-    def __init__(self, path: Path, dies: str = "") -> None:
-        self.routes = {ANNA.recipient: ANNA}
-        self._path, self._dies = path, dies
-
-    def send(self, message: Message) -> None:
-        self._die("before data")
-        told = " ".join(str(stored.event_id) for stored in message.events)
-        with self._path.open("a") as file:
-            file.write(f"{message.key} {told}\n")
-        self._die("after data")
-
-    def close(self) -> None:
-        self._die("after mark")
-
-    def _die(self, here: str) -> None:
-        if here == self._dies:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def received(self) -> list[tuple[str, str]]:
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        return [(key, told) for key, _, told in (line.partition(" ") for line in lines)]
+KILLS = {"sqlite": 100, "postgresql": 10}
+MOMENTS: dict[str, tuple[type, str]] = {
+    "before claim": (DeliveryWrites, "claim"),
+    "after claim": (DeliveryWrites, "mark_attempt"),
+    "after DATA accepted, before mark": (DeliveryWrites, "mark_sent"),
+    "after mark": (MailChannel, "close"),
+}
 
 
-def killed(work: Callable[[], object]) -> bool:
-    """Do `work` in a process of its own; whether that was killed."""
+@pytest.fixture
+def store(migrated_url: str, clock: ClockAt) -> Iterator[Store]:
+    with open_store(migrated_url, clock=clock) as opened:
+        yield opened
+
+
+@contextmanager
+def mailbox(log: Path) -> Iterator[int]:
+    """A mail server in a process of its own, which notes each mail it takes; gives its port."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
+
+        def note(server: Server, stage: str) -> None:
+            if stage.startswith("taken"):
+                mail = server.mails[-1]
+                text: Any = mail.get_body(("plain",))
+                told = " ".join(re.findall(r"Change (\d+)", text.get_content()))
+                with log.open("a") as file:
+                    file.write(f"{mail['Message-ID']} {told}\n")
+
+        with running(note) as server:
+            os.write(writer, f"{server.port}\n".encode())
+            signal.pause()
+        os._exit(0)
+    try:
+        os.close(writer)
+        with os.fdopen(reader) as said:
+            yield int(said.readline())
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def killed_at(moment: tuple[type, str], work: Callable[[], object]) -> bool:
+    """Do `work` in a process of its own that is killed at that moment; whether it was."""
+    child = os.fork()
+    if child == 0:
+
+        def die(*_: object, **__: object) -> None:
+            os.kill(os.getpid(), signal.SIGKILL)
+
         try:
+            setattr(*moment, die)
             work()
         finally:
             os._exit(0)
@@ -60,33 +89,37 @@ def killed(work: Callable[[], object]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
-@pytest.mark.parametrize("moment", ["before claim", "before data", "after data", "after mark"])
-def test_a_kill_loses_no_change_and_repeats_at_most_the_same_message(
-    moment: str, store: Store, clock: ClockAt, tmp_path: Path
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
+    moment: str, store: Store, clock: ClockAt, migrated_url: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / "mailbox"
-    events = []
+    kills = KILLS[migrated_url.partition("+")[0].partition(":")[0]]
+    log = tmp_path / "received"
+    store.close()  # no connection is carried into another process
+    with mailbox(log) as port:
 
-    def die() -> None:
-        if moment == "before claim":
-            os.kill(os.getpid(), signal.SIGKILL)
-        drain(store, {MAIL: Mailbox(path, moment)}, clock=clock)
+        def deliver() -> None:
+            drain(store, {MAIL: MailChannel({ANNA.recipient: ANNA}, smtp(port))}, clock=clock)
 
-    for number in range(KILLS):
-        events += keep(store, trial(1 + number % 9), [change(str(number))], routes=[ANNA],
-                       now=clock.now())  # fmt: skip
-        store.close()  # no connection is carried into the other process
-        assert killed(die)
-        clock.at += timedelta(minutes=16)
-        drain(store, {MAIL: Mailbox(path)}, clock=clock)
+        for number in range(kills):
+            keep(store, trial(1 + number % 9), [change(str(number), label=f"Change {number}")],
+                 routes=[ANNA], now=clock.now())  # fmt: skip
+            store.close()
+            assert killed_at(MOMENTS[moment], deliver)
+            clock.at += LEASE + timedelta(minutes=1)
+            deliver()
 
-    received = Mailbox(path).received()
-    told = Counter(int(event) for _, ids in set(received) for event in ids.split())
-    undelivered = len(set(events) - set(told))
-    twice = len(received) - len(set(received))
-    print(f"kill {moment}: {KILLS} kills, {undelivered} undelivered, {twice} repeats, all the same")
+    received = [line.partition(" ")[::2] for line in log.read_text().splitlines()]
+    told = Counter(int(change) for _, changes in set(received) for change in changes.split())
+    undelivered = len(set(range(kills)) - set(told))
+    repeats = len(received) - len({message_id for message_id, _ in received})
+    problems = check(migrated_url)
+    print(
+        f"mail kill {moment}: {kills} kills, {undelivered} undelivered, {repeats} repeats, "
+        f"all with the same Message-ID, {len(problems)} problems"
+    )
     assert undelivered == 0
-    assert set(told.values()) == {1}, "a repeat is the same message, with the same events"
-    assert twice == (KILLS if moment == "after data" else 0)
-    assert len(store.deliveries(DeliveryState.SENT)) == KILLS
+    assert set(told.values()) == {1}, "a repeat is the same message, with the same changes"
+    assert repeats == (kills if moment.startswith("after DATA") else 0)
+    assert len(store.deliveries(DeliveryState.SENT)) == kills
+    assert problems == []
