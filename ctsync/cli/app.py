@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ctsync.config import Settings
     from ctsync.registry.api import RegistryApi
+    from ctsync.registry.history import RegistryHistory
     from ctsync.store.store import Store
 
 
@@ -81,6 +82,18 @@ class App:
             yield RegistryApi(transport, clock=self.clock)
         finally:
             transport.close()
+
+    @contextmanager
+    def history(self, registry: RegistryApi) -> Iterator[RegistryHistory]:
+        """The registry's own record history, at the pace that `registry` keeps."""
+        from ctsync.registry.history import RegistryHistory, Way
+
+        way = Way(self.settings.registry.history_transport)
+        history = RegistryHistory(registry.transport, way=way)
+        try:
+            yield history
+        finally:
+            history.close()
 
     def start_logging(self, *, at_least: int = logging.WARNING) -> None:
         """Send log lines to stderr: from `at_least` on, or with -v more."""

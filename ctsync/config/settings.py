@@ -72,6 +72,7 @@ class RegistrySettings(_Section):
     deadline_seconds: Positive = 60.0
     max_megabytes: Positive = 64.0
     retry_seconds: Annotated[float, Field(ge=0)] = 120.0
+    history_transport: Literal["auto", "requests", "curl"] = "auto"
     contact: HttpHeaderText = ""
 
 

@@ -140,13 +140,19 @@ def _relisted(reply: Reply, changes: dict[str, object]) -> Reply:
 class _Rule:
     fault: Fault
     path: re.Pattern[str]
+    client: re.Pattern[str]
     page: int | None
     skip: int
     times: int
     met: int = field(default=0)
 
     def meets(self, request: Request, page: int) -> bool:
-        return self.path.fullmatch(request.path) is not None and self.page in (None, page)
+        who = request.headers.get("user-agent", "")
+        return (
+            self.path.fullmatch(request.path) is not None
+            and self.client.match(who) is not None
+            and self.page in (None, page)
+        )
 
 
 class FaultScript:
@@ -161,16 +167,18 @@ class FaultScript:
         fault: Fault,
         *,
         path: str = ".*",
+        client: str = "",
         page: int | None = None,
         skip: int = 0,
         times: int = 1,
     ) -> None:
         """Let `fault` meet the next `times` requests, after `skip` others, that fit.
 
-        `path` is a regular expression for the whole path below the API's base, `page` counts
-        a listing's pages from 1. EVERY_TIME never wears out.
+        `path` is a regular expression for the whole path below the API's base, `client` one for
+        the beginning of the User-Agent; `page` counts a listing's pages from 1. EVERY_TIME never
+        wears out.
         """
-        rule = _Rule(fault, re.compile(path), page, skip, times)
+        rule = _Rule(fault, re.compile(path), re.compile(client), page, skip, times)
         with self._lock:
             self._rules.append(rule)
 

@@ -122,6 +122,11 @@ class RegistryApi:
         self._other_loads: Counter[date] = Counter()
 
     @property
+    def transport(self) -> Transport:
+        """What the requests go over; whatever else asks the registry shares its pace."""
+        return self._transport
+
+    @property
     def counts(self) -> Counts:
         """The requests sent so far."""
         return self._transport.counts

@@ -12,26 +12,19 @@ own retries end when the headers are in and so never repeat a body cut short:
 
 from __future__ import annotations
 
-import http.client
-import io
 import logging
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
 from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
-from ctsync import __version__
-from ctsync.dates import Clock, SystemClock, format_timestamp
+from ctsync.dates import Clock, format_timestamp
 from ctsync.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -48,6 +41,7 @@ from ctsync.registry.pace import Pace
 from ctsync.registry.parse import as_object, parse_json
 from ctsync.registry.reply import Counts, Reply
 from ctsync.registry.retry_after import read_retry_after
+from ctsync.registry.session import new_session, user_agent
 from ctsync.registry.setback import (
     CONTENT,
     EDGE,
@@ -59,7 +53,9 @@ from ctsync.registry.setback import (
     Setback,
     repeat,
 )
-from ctsync.text import for_header, for_log, shorten
+from ctsync.text import for_log, shorten
+
+__all__ = ["Transport", "user_agent"]
 
 JSON = ("application/json",)
 CONNECT_SECONDS = 10.0
@@ -94,6 +90,7 @@ class Transport:
         max_bytes: float = 64 * 2**20,
         retry_seconds: float = 120.0,
         contact: str = "",
+        pace: Pace | None = None,
     ) -> None:
         base = urlsplit(base_url)
         if base.scheme not in {"http", "https"} or not base.hostname:
@@ -104,9 +101,10 @@ class Transport:
         self._deadline_seconds = deadline_seconds
         self._max_bytes = max_bytes
         self._retry_seconds = retry_seconds
-        self._pace = Pace(requests_per_second, burst, clock=clock)
+        self._pace = pace or Pace(requests_per_second, burst, clock=clock)
         self._circuit = Circuit(clock=clock)
-        self._session = _new_session(base.username, base.password, contact)
+        self._url, self._contact = base_url, contact
+        self._session = new_session(base.username, base.password, contact)
         self._counting = threading.Lock()
         self._counts = Counts()
 
@@ -122,6 +120,21 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def beside(self, kind: type[Transport] | None = None) -> Transport:
+        """Another transport to the same place, at the one pace; what it meets it counts alone.
+
+        Requests that are refused through one say nothing of those through the other.
+        """
+        return (kind or Transport)(
+            self._url,
+            clock=self._clock,
+            deadline_seconds=self._deadline_seconds,
+            max_bytes=self._max_bytes,
+            retry_seconds=self._retry_seconds,
+            contact=self._contact,
+            pace=self._pace,
+        )
 
     def get(
         self,
@@ -194,6 +207,19 @@ class Transport:
         self._pace.wait()
         with self._counting:
             self._counts = Counts(self._counts.requests + 1, self._counts.retries)
+        reply = self._exchange(path, params, accept)
+        if reply.status == 400:
+            raise self._refusal(reply)
+        if reply.status == 200 and reply.media_type not in accept:
+            what = shorten(for_log(reply.media_type), 60) or "no content type"
+            bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
+            raise Setback(bad, NO_JSON)
+        return reply
+
+    def _exchange(
+        self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
+    ) -> Reply:
+        """Send one request and read its answer within deadline and size cap; raises Setback."""
         deadline = self._clock.monotonic() + self._deadline_seconds
         try:
             with self._session.get(
@@ -204,26 +230,20 @@ class Transport:
                 stream=True,
                 allow_redirects=False,
             ) as response:
-                self._judge_status(response)
-                reply = self._read(response, deadline)
+                self._judge_status(
+                    response.status_code, response.raw.headers.getlist("Retry-After")
+                )
+                return self._read(response, deadline)
         # ValueError: http.client raises it plain for some answers that are no HTTP
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._failure(error) from error
-        if reply.status == 400:
-            raise self._refusal(reply)
-        if reply.status == 200 and reply.media_type not in accept:
-            what = shorten(for_log(reply.media_type), 60) or "no content type"
-            bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
-            raise Setback(bad, NO_JSON)
-        return reply
 
     def _timeout(self) -> Any:
         """Time for one attempt: `total` less connecting is what _TimedResponse may take in all."""
         connect = min(CONNECT_SECONDS, self._deadline_seconds)
         return urllib3.Timeout(total=self._deadline_seconds, connect=connect)
 
-    def _judge_status(self, response: requests.Response) -> None:
-        status = response.status_code
+    def _judge_status(self, status: int, retry_after: Sequence[str]) -> None:
         if status in {200, 400, 404} or 300 <= status < 400:
             return
         if status == 403:
@@ -233,8 +253,7 @@ class Transport:
             )
             raise Setback(EdgeRefused(text), EDGE)
         if status in {408, 429} or status >= 500:
-            said = response.raw.headers.getlist("Retry-After")
-            wait = read_retry_after(said, self._clock.now())
+            wait = read_retry_after(retry_after, self._clock.now())
             raise Setback(self._busy(status, wait), LINK, wait=wait)
         raise Setback(BadAnswer(f"{self.host} answered with status {status}"), FINAL)
 
@@ -258,8 +277,7 @@ class Transport:
             for chunk in response.iter_content(CHUNK_BYTES):
                 body += chunk
                 if len(body) > limit:
-                    text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
-                    raise Setback(AnswerTooLarge(text), FINAL)
+                    raise self._too_large(limit)
                 if self._clock.monotonic() > deadline:
                     raise Setback(self._too_late(), LINK)
         except BaseException:
@@ -274,6 +292,10 @@ class Transport:
             return Setback(StalePage(f"{self.host} says: {said}"), RELOADED)
         refused = RequestRefused(f"{self.host} refused the request: {said}", body=reply.text)
         return Setback(refused, FINAL)
+
+    def _too_large(self, limit: float) -> Setback:
+        text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
+        return Setback(AnswerTooLarge(text), FINAL)
 
     def _too_late(self) -> DeadlineExceeded:
         return DeadlineExceeded(
@@ -296,117 +318,3 @@ class Transport:
         why = shorten(for_log(reason_in(causes)), 200)
         text = f"no connection to {self.host}, or none that lasted: {why}"
         return Setback(RegistryUnreachable(text), LINK)
-
-
-# --- requests and urllib3, told to behave ----------------------------------------------------
-
-
-# a socket waits in the machine's time, whatever clock the Transport was given
-_MACHINE = SystemClock()
-
-
-class _TimedReads(io.RawIOBase):
-    """Reads from a socket's file, all of them together in the time the socket allows for one.
-
-    A socket's timeout begins anew with each byte received, so a dripping server never meets it.
-    """
-
-    def __init__(self, raw: Any, sock: Any) -> None:
-        self._raw = raw
-        self._sock = sock
-        timeout = sock.gettimeout()
-        self._deadline = None if timeout is None else _MACHINE.monotonic() + timeout
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._deadline is not None:
-            left = self._deadline - _MACHINE.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took too long")
-            self._sock.settimeout(left)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def readall(self) -> bytes:
-        # a chunk that claims a negative length would be read without any limit
-        raise OSError("an answer without end")
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _TimedResponse(http.client.HTTPResponse):
-    """An answer whose status line, headers and body share one time limit."""
-
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_TimedReads(self.fp.detach(), sock))
-
-
-class _Connection(HTTPConnection):
-    response_class = _TimedResponse
-
-
-class _SecureConnection(HTTPSConnection):
-    response_class = _TimedResponse
-
-
-class _Pool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-_POOLS = {"http": _Pool, "https": _SecurePool}
-
-
-class _Adapter(HTTPAdapter):
-    """Connects with our connections, directly and through an HTTP proxy; retries nothing."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = _POOLS
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **kwargs)
-        if isinstance(manager, urllib3.ProxyManager):
-            manager.pool_classes_by_scheme = _POOLS
-        return manager
-
-
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: Any) -> None:
-        """Say that nothing redirects.
-
-        Even with allow_redirects=False requests would prepare the next request, for which it
-        reads the whole body, however large.
-        """
-
-
-def _send_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # an auth of our own, even one that adds nothing, keeps requests from looking into .netrc
-    return request
-
-
-def _new_session(username: str | None, password: str | None, contact: str) -> requests.Session:
-    session = _Session()
-    session.mount("https://", _Adapter())
-    session.mount("http://", _Adapter())
-    session.auth = _send_no_credentials
-    if username:
-        session.auth = HTTPBasicAuth(unquote(username), unquote(password or ""))
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers.update({"User-Agent": user_agent(contact), "Accept-Encoding": "gzip, deflate"})
-    return session
-
-
-def user_agent(contact: str = "") -> str:
-    """Who asks. The edge refuses clients whose first token is not what makes the connection."""
-    plain = for_header(contact).encode("ascii", "ignore").decode().strip("() ")
-    own = f"python-requests/{requests.__version__} ctsync/{__version__}"
-    return f"{own} (+{plain})" if plain else own
