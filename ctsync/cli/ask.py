@@ -1,4 +1,4 @@
-"""Questions about the past: changes, history, show, diff, timeline."""
+"""Questions about the past: changes, show, diff, timeline."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctsync.model import Kind, Lane, Level, NctId, Version
 from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
-    from ctsync.model import FieldChange, Record, StoredEvent
+    from ctsync.model import FieldChange, Record
     from ctsync.store.store import Store
 
 DIFFERENCES = 1
@@ -115,56 +115,11 @@ def changes(
 
 @click.command()
 @click.argument("trial", metavar="NCT", type=Trial())
-@click.option("--json", "as_json", is_flag=True, help="An array of versions, oldest first.")
-@pass_app
-def history(app: App, *, trial: NctId, as_json: bool) -> None:
-    """List the stored versions of a trial, oldest first, and what each changed."""
-    from ctsync.report.versions import version_json
-
-    with app.store() as store:
-        versions = stored_versions(store, trial)
-        steps = _steps_of(store, trial)
-        if as_json:
-            show_json([version_json(v, steps.get(v.version, ())) for v in versions])
-            return
-        tell(for_terminal(f"{trial}  {versions[-1].key.brief_title or ''}".rstrip()))
-        show_table(
-            ("V", "POSTED", "SEEN", "STATUS", "ENROLLMENT", "PRIMARY COMPLETION", "CHANGED"),
-            [_history_row(v, [e.event.kind for e in steps.get(v.version, ())]) for v in versions],
-        )
-
-
-def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
-    """A trial's events by the number of the version they led to."""
-    from ctsync.store.store import EventFilter
-
-    steps: dict[int, list[StoredEvent]] = {}
-    for stored in store.events(EventFilter(nct_ids=(trial,))):
-        steps.setdefault(stored.to_version, []).append(stored)
-    return steps
-
-
-def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
-    from ctsync.report.overview import typed
-
-    key = version.key
-    shown = list(dict.fromkeys(kind.value for kind in kinds))
-    return (
-        str(version.version),
-        version.posted or "-",
-        f"{version.observed:%Y-%m-%d}" if version.observed else "-",
-        (key.status or "-") if version.state == "present" else version.state.upper(),
-        typed(key.enrollment, key.enrollment_type) or "-",
-        typed(key.primary_completion_date, key.primary_completion_date_type) or "-",
-        ", ".join(shown) or "-",
-    )
-
-
-@click.command()
-@click.argument("trial", metavar="NCT", type=Trial())
 @click.option("--as-of", "as_of", type=Day(), help="As the record stood at the end of that day.")
 @click.option("--version", "number", type=int, help="A version by its number; -1 is the newest.")
-@click.option("--field", "path", metavar="PATH", help="One field, by its dotted path or its end.")
+@click.option(
+    "--field", "path", metavar="PATH", help="One field: its path or the end of it, or label."
+)
 @click.option("--raw", is_flag=True, help="The stored bytes, untouched, for another program.")
 @click.option("--json", "as_json", is_flag=True, help="The record (or field) as JSON.")
 @pass_app
@@ -216,13 +171,11 @@ def show(
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
     from ctsync.record.lookup import values_at
+    from ctsync.record.naming import find_path
 
-    found = values_at(record.body, path)
+    found = values_at(record.body, path) or values_at(record.body, find_path(path))
     if not found:
-        raise UsageError(
-            f"{record.nct_id} has no field {path!r} in this version; "
-            "a field is named by its path or the end of it, as in statusModule.overallStatus"
-        )
+        raise UsageError(f"{record.nct_id} has no {path!r} in this version")
     if as_json:
         show_json(found if len(found) > 1 else next(iter(found.values())))
         return
@@ -357,4 +310,4 @@ def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_
     click.echo(render_timeline(drawn, width=columns, ascii_only=ascii_only))
 
 
-COMMANDS = [changes, history, show, diff_command, timeline]
+COMMANDS = [changes, show, diff_command, timeline]

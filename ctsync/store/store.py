@@ -26,6 +26,7 @@ from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.models import Base, MarkRow
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
+from ctsync.store.search import SearchReads
 from ctsync.store.versions import VersionReads, VersionWrites
 from ctsync.store.watches import WatchReads, WatchWrites
 
@@ -36,7 +37,7 @@ class Unit(VersionWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, De
     """What can be written, within one transaction."""
 
 
-class Store(VersionReads, EventReads, WatchReads, RunReads, DeliveryReads):
+class Store(VersionReads, SearchReads, EventReads, WatchReads, RunReads, DeliveryReads):
     """An open database of the newest schema."""
 
     def __init__(self, engine: Engine, name: str, clock: Clock) -> None:

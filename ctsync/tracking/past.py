@@ -10,10 +10,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import Protocol
 
 from ctsync.dates import PartialDate
 from ctsync.errors import UnknownVersion
 from ctsync.model import State, Version
+
+
+class Dated(Protocol):
+    """What the day a version stands from is read from; a Version, or less."""
+
+    @property
+    def state(self) -> State:
+        """As in Version."""
+
+    @property
+    def posted(self) -> str | None:
+        """As in Version."""
+
+    @property
+    def submitted(self) -> str | None:
+        """As in Version."""
+
+    @property
+    def observed(self) -> datetime | None:
+        """As in Version."""
+
+    @property
+    def fetched(self) -> datetime:
+        """As in Version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +55,7 @@ class NotKnown:
     since: date
 
 
-def stands_from(versions: Sequence[Version]) -> list[date]:
+def stands_from(versions: Sequence[Dated]) -> list[date]:
     """The day from which each version stood, for versions oldest first; never decreasing.
 
     A day is the post date where the version brought a new one, else the day of its load, else
@@ -54,7 +79,7 @@ def stands_from_next(
     return stands_from([*versions, new])
 
 
-def _first_day(version: Version, *, fresh: bool) -> date:
+def _first_day(version: Dated, *, fresh: bool) -> date:
     posted = PartialDate.parse(version.posted) if fresh and version.state is State.PRESENT else None
     if posted is not None:
         return posted.last
@@ -74,10 +99,12 @@ def stood_on(versions: Sequence[Version], day: date) -> Version | NotRegistered 
     standing = [v for v, since in zip(versions, stands_from(versions), strict=True) if since <= day]
     if standing:
         return standing[-1]
-    first_posted = PartialDate.parse(versions[0].key.first_posted)
+    oldest, since = versions[0], stands_from(versions)[0]
+    first_posted = PartialDate.parse(oldest.key.first_posted)
     if first_posted is not None and day < first_posted.first:
         return NotRegistered(first_posted.text)
-    return NotKnown(stands_from(versions)[0])
+    # before the registry's own version 0 there was nothing
+    return NotRegistered(since.isoformat()) if oldest.registry_version == 0 else NotKnown(since)
 
 
 def find_version(versions: Sequence[Version], number: int) -> Version:

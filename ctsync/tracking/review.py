@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from ctsync.deliver.coverage import coverage_of
-from ctsync.model import Kind, Level, NctId, StoredEvent
+from ctsync.errors import UsageError
+from ctsync.model import MISSING, JsonObject, Kind, Level, NctId, StoredEvent, Version
 from ctsync.record.levels import relevel_stored
+from ctsync.record.naming import find_path, value_at
 from ctsync.record.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
+from ctsync.report.course import ValueSpell, course_of
 from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Report, Window
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.past import stands_from
+from ctsync.tracking.reading import record_of
 
 
 def review(
@@ -100,6 +104,30 @@ def story_of(store: Store, nct_id: NctId, *, until: datetime) -> Story:
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is no change
     ]
     return Story(versions, told, trace(versions, stands_from(versions), until=until.date()))
+
+
+def course_of_field(
+    store: Store, versions: Sequence[Version], name: str, *, until: datetime
+) -> tuple[str, list[ValueSpell]]:
+    """The path that `name` means, and every value it had in a trial's versions, oldest first.
+
+    A path that no table declares does as well, where a version has it. Raises UsageError as
+    `find_path` does, and CorruptBody.
+    """
+    try:
+        path = find_path(name)
+    except UsageError:
+        if all(value_at(body, name) is MISSING for body in _bodies(store, versions)):
+            raise
+        path = name
+    values = (value_at(body, path) for body in _bodies(store, versions))
+    pairs = zip(versions, values, strict=True)
+    return path, course_of(pairs, stands_from(versions), until=until.date())
+
+
+def _bodies(store: Store, versions: Sequence[Version]) -> Iterator[JsonObject]:
+    """What the records hold, one at a time; nothing where a version has none."""
+    return (record_of(store, one).body if one.digest is not None else {} for one in versions)
 
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
 
 from ctsync.errors import UnknownVersion
 from ctsync.model import KeyFields, NctId, Source, State, Version
+from ctsync.store.store import Store
 from ctsync.tracking.past import NotKnown, NotRegistered, find_version, stands_from, stood_on
+from tests.record.reconstructed import studies
+from tests.tracking.histories import keep_history
 
 TRIAL = NctId("NCT03389919")
 
@@ -48,6 +52,38 @@ def test_before_the_first_posting_the_trial_was_not_registered() -> None:
 def test_between_registration_and_the_first_stored_version_nothing_is_known() -> None:
     late = [version(1, "2020-06-01", "2020-06-02T09:00:05")]
     assert stood_on(late, date(2019, 1, 1)) == NotKnown(date(2020, 6, 1))
+
+
+def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> None:
+    """The days and statuses of NCT02110043 as the R package cthist documents them."""
+    trial = keep_history(store, studies("NCT02110043"))
+    versions = store.versions(trial)
+    expected = {
+        "2014-04-08": (0, "RECRUITING"),
+        "2017-01-01": (4, "RECRUITING"),
+        "2018-01-01": (6, "ACTIVE_NOT_RECRUITING"),
+        "2022-01-01": (7, "COMPLETED"),
+    }
+    stood = {day: stood_on(versions, date.fromisoformat(day)) for day in expected}
+    assert {
+        day: (one.registry_version, one.key.status)
+        for day, one in stood.items()
+        if isinstance(one, Version)
+    } == expected
+    assert stood_on(versions, date(2014, 4, 7)) == NotRegistered("2014-04-08")
+
+
+def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
+    """Two of one day, then a live version that the registry changed without a new date."""
+    numbered = [
+        replace(version(number + 1, posted), registry_version=number, source=Source.HISTORY)
+        for number, posted in enumerate(["2019-01-01", "2020-05-04", "2020-05-04", "2021-02-01"])
+    ]
+    unknown = version(5, "2021-02-01", "2023-03-01T09:00:05")
+    versions = [*numbered, unknown]
+    days = {"2020-05-04": 3, "2023-02-28": 4, "2023-03-01": 5}
+    found = {day: stood_on(versions, date.fromisoformat(day)) for day in days}
+    assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
 
 
 def test_days_never_run_backwards_even_where_the_registry_dates_do() -> None:

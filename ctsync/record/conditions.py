@@ -1,0 +1,196 @@
+"""Conditions over the key fields of a version, as people type them; pure, no I/O.
+
+A condition is one word, FIELD OPERATOR VALUE: status=SUSPENDED, enrollment>100,
+primary_completion<2020-01, sponsor~novartis, phase=PHASE2, has_results=yes.
+
+    =  !=      the value, or not; for a date: within it, so start=2020 is any day of that year
+    <  <=      before it, not after it; for a date, which may be a month, the whole of it
+    >  >=      after it, not before it
+    ~  !~      holds the text, or not; upper and lower case are the same
+
+Values may be several, `status=SUSPENDED|TERMINATED`: any of them. `none` is a field without a
+value. A denied condition (!= and !~) holds wherever the other does not, also without a value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from ctsync.dates import PartialDate
+from ctsync.errors import UsageError
+from ctsync.model import State
+
+Value = str | int | bool | PartialDate | None
+
+
+class Sort(StrEnum):
+    """What a field holds, and so which operators it takes."""
+
+    WORD = "word"
+    WORDS = "words"
+    TEXT = "text"
+    DATE = "date"
+    COUNT = "count"
+    FLAG = "flag"
+
+
+_ORDER = ("<", "<=", ">", ">=")
+_OPERATORS: dict[Sort, tuple[str, ...]] = {
+    Sort.WORD: ("=", "!=", "~", "!~"),
+    Sort.WORDS: ("=", "!="),
+    Sort.TEXT: ("=", "!=", "~", "!~"),
+    Sort.DATE: ("=", "!=", *_ORDER),
+    Sort.COUNT: ("=", "!=", *_ORDER),
+    Sort.FLAG: ("=", "!="),
+}
+
+_STATUSES = (
+    "RECRUITING", "NOT_YET_RECRUITING", "ACTIVE_NOT_RECRUITING", "ENROLLING_BY_INVITATION",
+    "COMPLETED", "SUSPENDED", "TERMINATED", "WITHDRAWN", "UNKNOWN", "AVAILABLE",
+    "NO_LONGER_AVAILABLE", "TEMPORARILY_NOT_AVAILABLE", "APPROVED_FOR_MARKETING", "WITHHELD",
+)  # fmt: skip
+_TYPES = ("ESTIMATED", "ACTUAL")
+_PHASES = ("NA", "EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4")
+_STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
+_ALSO_SAID = {"ANTICIPATED": "ESTIMATED", "UNKNOWN_STATUS": "UNKNOWN", "N_A": "NA"}
+"""What the registry's older pages said, and what it says now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A field that conditions may name; `field` is that of KeyFields, "nct_id" or "state".
+
+    `words` are the values it is known to have, empty where any will do.
+    """
+
+    name: str
+    field: str
+    sort: Sort
+    words: tuple[str, ...] = ()
+
+
+TERMS: tuple[Term, ...] = (
+    Term("status", "status", Sort.WORD, _STATUSES),
+    Term("last_known_status", "last_known_status", Sort.WORD, _STATUSES),
+    Term("why_stopped", "why_stopped", Sort.TEXT),
+    Term("start", "start_date", Sort.DATE),
+    Term("start_type", "start_date_type", Sort.WORD, _TYPES),
+    Term("primary_completion", "primary_completion_date", Sort.DATE),
+    Term("primary_completion_type", "primary_completion_date_type", Sort.WORD, _TYPES),
+    Term("completion", "completion_date", Sort.DATE),
+    Term("completion_type", "completion_date_type", Sort.WORD, _TYPES),
+    Term("enrollment", "enrollment", Sort.COUNT),
+    Term("enrollment_type", "enrollment_type", Sort.WORD, _TYPES),
+    Term("phase", "phases", Sort.WORDS, _PHASES),
+    Term("study_type", "study_type", Sort.WORD, _STUDY_TYPES),
+    Term("sponsor", "lead_sponsor", Sort.TEXT),
+    Term("org_id", "org_study_id", Sort.TEXT),
+    Term("title", "brief_title", Sort.TEXT),
+    Term("verified", "verified", Sort.DATE),
+    Term("first_submitted", "first_submitted", Sort.DATE),
+    Term("first_posted", "first_posted", Sort.DATE),
+    Term("submitted", "submitted", Sort.DATE),
+    Term("posted", "posted", Sort.DATE),
+    Term("results_first_posted", "results_first_posted", Sort.DATE),
+    Term("has_results", "has_results", Sort.FLAG),
+    Term("nct", "nct_id", Sort.TEXT),
+    Term("state", "state", Sort.WORD, tuple(state.value.upper() for state in State)),
+)
+"""Every field a condition may name; a field's own name in the JSON of a version does as well."""
+
+_BY_NAME = {term.field: term for term in TERMS} | {term.name: term for term in TERMS}
+_SHAPE = re.compile(r"\s*([^=!<>~]*?)\s*(!=|!~|<=|>=|=|~|<|>)(.*)", re.DOTALL)
+_FLAGS = {"yes": True, "true": True, "no": False, "false": False}
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition, read: any of `values` will do, or none of them where it `denies`.
+
+    `operator` is one of = < <= > >= ~; None among the values is a field without a value.
+    """
+
+    term: Term
+    operator: str
+    values: tuple[Value, ...]
+    denies: bool = False
+
+
+def read_condition(text: str) -> Condition:
+    """Read one condition; raises UsageError and says what would be right."""
+    found = _SHAPE.fullmatch(text)
+    if found is None:
+        raise UsageError(
+            f"{text!r} is no condition: write FIELD, an operator and a value in one word, "
+            "as in status=SUSPENDED or 'enrollment>100'"
+        )
+    name, operator, wanted = found.groups()
+    term = _term(name)
+    if operator not in _OPERATORS[term.sort]:
+        takes = " ".join(_OPERATORS[term.sort])
+        raise UsageError(f"{term.name} takes {takes}, and not {operator}")
+    values = tuple(_value(term, one.strip(), operator) for one in wanted.split("|"))
+    if None in values and operator not in ("=", "!="):
+        raise UsageError(f"{term.name}: none takes = and !=, and not {operator}")
+    return Condition(term, operator.removeprefix("!"), values, denies=operator[0] == "!")
+
+
+def _term(name: str) -> Term:
+    word = re.sub(r"[\s-]+", "_", name.strip().lower())
+    if word in _BY_NAME:
+        return _BY_NAME[word]
+    close = difflib.get_close_matches(word, _BY_NAME, n=1, cutoff=0.5)
+    said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"known are: {field_names()}"
+    raise UsageError(f"there is no field {name.strip()!r} to ask for; {said}")
+
+
+def field_names() -> str:
+    """The names of all fields, for people."""
+    return ", ".join(term.name for term in TERMS)
+
+
+def _value(term: Term, text: str, operator: str) -> Value:
+    if not text:
+        raise UsageError(
+            f"{term.name}: the value is missing; {term.name}=none asks for trials without one"
+        )
+    if text.lower() == "none" and operator in ("=", "!="):
+        return None
+    match term.sort:
+        case Sort.DATE:
+            return _date(term, text)
+        case Sort.COUNT:
+            if not re.fullmatch(r"\d{1,3}(?:,\d{3})+|\d{1,18}", text, re.ASCII):
+                raise UsageError(f"{term.name}: {text!r} is no whole number")
+            return int(text.replace(",", ""))
+        case Sort.FLAG:
+            if text.lower() not in _FLAGS:
+                raise UsageError(f"{term.name}: {text!r} is neither yes nor no")
+            return _FLAGS[text.lower()]
+        case Sort.WORD | Sort.WORDS if operator in ("=", "!="):
+            return _word(term, text)
+        case _:
+            return text
+
+
+def _date(term: Term, text: str) -> PartialDate:
+    date = PartialDate.parse(text)
+    if date is None:
+        raise UsageError(f"{term.name}: {text!r} is no date; write 2020, 2020-01 or 2020-01-31")
+    return date
+
+
+def _word(term: Term, text: str) -> str:
+    """The word as the registry writes it: "Active, not recruiting" is ACTIVE_NOT_RECRUITING."""
+    word = re.sub(r"[^0-9A-Z]+", "_", text.upper()).strip("_")
+    word = _ALSO_SAID.get(word, word)
+    if term.sort is Sort.WORDS:
+        word = re.sub(r"^(EARLY_)?(?:PHASE)?_?(\d)$", r"\1PHASE\2", word)
+    if term.words and word not in term.words:
+        close = difflib.get_close_matches(word, term.words, n=1, cutoff=0.5)
+        said = f"did you mean {close[0]}?" if close else f"known are: {', '.join(term.words)}"
+        raise UsageError(f"{term.name}: {text!r} is no such value; {said}")
+    return word.lower() if term.field == "state" else word

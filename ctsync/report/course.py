@@ -1,0 +1,115 @@
+"""Every value a field ever had, since when and for how long; no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+from ctsync.model import MISSING, JsonObject, State, Version
+from ctsync.report.phrases import NOTHING, counted, plain, typed
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSpell:
+    """A value and how long it stood: from the day of one version to that of another.
+
+    `value` is MISSING where the record had none, or where there was no record, as `state`
+    says. The last spell `is_open` and lasts until the day of the question.
+    """
+
+    value: Any
+    state: State
+    from_version: int
+    to_version: int
+    since: date
+    until: date
+    is_open: bool
+
+    @property
+    def days(self) -> int:
+        """How many days it stood."""
+        return (self.until - self.since).days
+
+
+def course_of(
+    values: Iterable[tuple[Version, Any]], stood_from: Sequence[date], *, until: date
+) -> list[ValueSpell]:
+    """The spells of one field, from each version's value of it, oldest first.
+
+    `stood_from` gives for each version the day from which it stood.
+    """
+    spells: list[ValueSpell] = []
+    run: list[tuple[Version, Any, date]] = []
+    for (version, value), day in zip(values, stood_from, strict=True):
+        if run and (version.state, _key(value)) != (run[-1][0].state, _key(run[-1][1])):
+            spells.append(_spell(run, day, is_open=False))
+            run = []
+        run.append((version, value, day))
+    if run:
+        spells.append(_spell(run, max(until, run[0][2]), is_open=True))
+    return spells
+
+
+def _spell(run: Sequence[tuple[Version, Any, date]], until: date, *, is_open: bool) -> ValueSpell:
+    first, value, since = run[0]
+    last = run[-1][0].version
+    return ValueSpell(value, first.state, first.version, last, since, until, is_open)
+
+
+def _key(value: Any) -> bytes:
+    return b"" if value is MISSING else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def spell_json(spell: ValueSpell) -> JsonObject:
+    """One spell for a program; `until` is null where it still stands."""
+    return {
+        "value": None if spell.value is MISSING else spell.value,
+        "state": spell.state.value,
+        "from_version": spell.from_version,
+        "to_version": spell.to_version,
+        "since": spell.since.isoformat(),
+        "until": None if spell.is_open else spell.until.isoformat(),
+        "days": spell.days,
+    }
+
+
+def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:
+    """Each spell's value in words; of a list what came and what went since the spell before."""
+    before: Any = MISSING
+    for spell in spells:
+        if spell.state is not State.PRESENT:
+            yield spell.state.value.upper()
+        elif isinstance(spell.value, list) and isinstance(before, list):
+            yield _moved(before, spell.value)
+        elif isinstance(spell.value, list):
+            yield f"{counted(len(spell.value), 'item')}: {plain(spell.value)}"
+        else:
+            yield _said(spell.value)
+        before = spell.value if spell.state is State.PRESENT else before
+
+
+def _said(value: Any) -> str:
+    """A value in words; a date or count that has a type with it, as in "2026-10 (estimated)"."""
+    for name in ("date", "count"):
+        if isinstance(value, dict) and name in value and value.keys() <= {name, "type"}:
+            kind = value.get("type")
+            return typed(plain(value[name]), kind if isinstance(kind, str) else None)
+    return plain(value)
+
+
+def _moved(before: Sequence[Any], after: Sequence[Any]) -> str:
+    items = {_key(item): item for item in (*before, *after)}
+    old, new = Counter(map(_key, before)), Counter(map(_key, after))
+    came = [f"+ {_times(count)}{plain(items[key])}" for key, count in (new - old).items()]
+    went = [f"- {_times(count)}{plain(items[key])}" for key, count in (old - new).items()]
+    told = "; ".join([*went, *came]) or "in another order"
+    return f"{counted(len(after), 'item')}: {told}" if after else NOTHING
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else f"{count} x "

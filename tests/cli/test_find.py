@@ -1,0 +1,129 @@
+"""`find` and `history --field`, as a person or a program meets them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+
+from ctsync.store.store import Store, open_store
+from tests.cli.conftest import SEED, Shell
+from tests.conftest import StillClock
+from tests.record.reconstructed import studies
+from tests.record.studies import site, study
+from tests.tracking.histories import keep_history
+
+SUSPENDED = "NCT03693833"
+
+
+@pytest.fixture
+def kept(shell: Shell) -> Iterator[Store]:
+    """The shell's database, open for a history to be put into it."""
+    with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
+        yield store
+
+
+def test_a_trial_suspended_once_is_found_among_all_versions(shell: Shell, kept: Store) -> None:
+    keep_history(kept, studies(SUSPENDED))
+    (one,) = shell.json("find", "status=suspended", "--ever", "--json")
+    assert one == {
+        "nct_id": SUSPENDED,
+        "title": None,
+        "from_version": 2,
+        "to_version": 2,
+        "since": "2020-03-16",
+        "until": "2020-06-15",
+        "days": 91,
+        "values": {"status": "SUSPENDED"},
+    }
+    assert shell.json("find", "status=suspended", "--json") == []
+    (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
+    assert (then["until"], then["days"]) == (None, 16)
+    assert "1 trial" in shell.run("find", "status=suspended", "--ever").stderr
+
+
+def test_what_is_wrong_with_a_condition_is_one_line(shell: Shell) -> None:
+    assert "did you mean status?" in shell.refuse("find", "statsu=x", exit_code=2)
+    assert "there is no watch" in shell.refuse(
+        "find", "status=UNKNOWN", "--watch", "x", exit_code=2
+    )
+
+
+@pytest.mark.parametrize("name", ["overallStatus", "Overall Status", "status"])
+def test_every_value_of_a_field_is_told_with_how_long_it_stood(
+    shell: Shell, kept: Store, name: str
+) -> None:
+    keep_history(kept, studies(SUSPENDED))
+    spells = shell.json("history", SUSPENDED, "--field", name, "--json")
+    assert [(s["value"], s["since"], s["days"]) for s in spells[:2]] == [
+        ("RECRUITING", "2019-01-15", (date(2020, 3, 16) - date(2019, 1, 15)).days),
+        ("SUSPENDED", "2020-03-16", 91),
+    ]
+    assert (spells[2]["value"], spells[2]["until"]) == ("RECRUITING", None)
+    assert {s["path"] for s in spells} == {"protocolSection.statusModule.overallStatus"}
+
+
+def test_a_value_that_goes_and_comes_back_is_told_twice(shell: Shell, kept: Store) -> None:
+    keep_history(kept, studies(SUSPENDED))
+    told = shell.run("history", SUSPENDED, "--field", "why stopped").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in told] == ["(none)", "COVID-19", "(none)"]
+
+
+def test_dates_and_counts_are_told_with_their_type(shell: Shell, kept: Store) -> None:
+    trial = keep_history(kept, studies("NCT01352702"))
+    told = shell.run("history", trial, "--field", "primary completion").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in told] == [
+        "2012-02 (estimated)", "2013-02 (estimated)", "2014-04 (estimated)", "2014-05 (actual)",
+    ]  # fmt: skip
+    counts = shell.json("history", trial, "--field", "enrollment", "--json")
+    assert [(c["value"]["count"], c["from_version"], c["to_version"]) for c in counts] == [
+        (70, 1, 4),
+        (46, 5, 5),
+    ]
+
+
+def test_a_list_is_told_by_what_came_and_went(shell: Shell, kept: Store) -> None:
+    steps = [[site("A"), site("B")], [site("B"), site("C")], None]
+    keep_history(
+        kept,
+        [study(sites=sites, posted=f"2020-0{n}-01") for n, sites in enumerate(steps, start=1)],
+    )
+    told = shell.run("history", SEED, "--field", "sites").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in told] == [
+        "2 items: A, Warsaw, Poland; B, Warsaw, Poland",
+        "2 items: - A, Warsaw, Poland; + C, Warsaw, Poland",
+        "(none)",
+    ]
+
+
+def test_a_field_that_no_table_declares_is_found_by_its_path(shell: Shell, kept: Store) -> None:
+    keep_history(kept, [study(protocolSection__newModule__thing="first")])
+    (only,) = shell.json("history", SEED, "--field", "protocolSection.newModule.thing", "--json")
+    assert only["value"] == "first"
+
+
+def test_an_unclear_field_says_what_it_may_be(shell: Shell, kept: Store) -> None:
+    keep_history(kept, [study()])
+    line = shell.refuse("history", SEED, "--field", "measure", exit_code=2)
+    assert "primaryOutcomes.measure, secondaryOutcomes.measure" in line
+    line = shell.refuse("history", SEED, "--field", "overalStatus", exit_code=2)
+    assert "did you mean Overall Status" in line
+
+
+def test_show_takes_the_same_names(shell: Shell, kept: Store) -> None:
+    keep_history(kept, [study()])
+    assert shell.run("show", SEED, "--field", "Overall Status").stdout == "RECRUITING\n"
+    assert "no 'why stopped' in this version" in shell.refuse(
+        "show", SEED, "--field", "why stopped", exit_code=2
+    )
+
+
+def test_diff_takes_two_days(shell: Shell, kept: Store) -> None:
+    trial = keep_history(kept, studies("NCT02110043"))
+    (status, *_) = shell.json("diff", trial, "2017-01-01", "2018-01-01", "--json")
+    assert (status["before"], status["after"]) == (22, None)
+    said = shell.run("diff", trial, "2017-01-01", "2018-01-01").stderr
+    assert "version 5 and version 7" in said
+    line = shell.refuse("show", trial, "--as-of", "2014-04-07", exit_code=2)
+    assert "not registered yet" in line
