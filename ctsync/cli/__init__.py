@@ -176,6 +176,7 @@ def _register(commands: Sequence[click.Command]) -> None:
 def _commands() -> list[click.Command]:
     from ctsync.cli import (
         ask,
+        backup,
         check,
         config,
         daemon,
@@ -187,6 +188,7 @@ def _commands() -> list[click.Command]:
         page,
         report,
         rules,
+        runs,
         start,
         sync,
         upkeep,
@@ -207,7 +209,9 @@ def _commands() -> list[click.Command]:
         *config.COMMANDS,
         *rules.COMMANDS,
         *upkeep.COMMANDS,
+        *runs.COMMANDS,
         *check.COMMANDS,
+        *backup.COMMANDS,
         *daemon.COMMANDS,
         *demo.COMMANDS,
     ]

@@ -7,19 +7,22 @@ import sqlite3
 from pathlib import Path
 
 from ctsync.errors import StoreUnavailable, UsageError
-from ctsync.store.engine import connect_file, parse_url, sqlite_file, told_apart
+from ctsync.store import migrate
+from ctsync.store.engine import connect_file, make_engine, parse_url, sqlite_file, told_apart
 
 
 def back_up(url: str, to: Path) -> None:
     """Copy the database at `url` into a new file, private to its owner.
 
     The file appears when the copy is whole. Raises UsageError where it is there already or the
-    database is no file, StoreUnavailable where it cannot be written.
+    database is no file, StoreUnavailable where it cannot be written or there is nothing to copy.
     """
-    file = sqlite_file(parse_url(url))
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
     if file is None:
         raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
-    if to.exists():
+    migrate.require_ours(parsed, make_engine(parsed))
+    if to.exists() or to.is_symlink():
         raise UsageError(f"{to} exists already; name a new file")
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
     try:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
+from sqlalchemy import Connection, Select, String, and_, bindparam, exists, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
@@ -102,7 +102,7 @@ def _values(connection: Connection) -> Iterator[Problem]:
 
 
 def _bodies(connection: Connection) -> Iterator[Problem]:
-    last = ""
+    last, chain_of = "", body_chain(bindparam("digest", type_=String))
     while True:
         page = select(BodyRow.digest, BodyRow.raw_size, BodyRow.depth, BodyRow.base_digest)
         page = page.where(BodyRow.digest > last).order_by(BodyRow.digest).limit(BATCH)
@@ -111,7 +111,7 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
             return
         last = rows[-1].digest
         for row in rows:
-            chain = [link.data for link in connection.execute(body_chain(row.digest))]
+            chain = [link.data for link in connection.execute(chain_of, {"digest": row.digest})]
             try:
                 raw = codec.unpack(chain, row.digest)
             except CorruptBody as error:

@@ -76,6 +76,13 @@ class RunReads(Reads):
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(statement.limit(limit))]
 
+    def run(self, run_id: int) -> Run | None:
+        """One run; None where there is none of that id."""
+        statement = select(RunRow.__table__).where(RunRow.id == run_id)
+        with self._reading() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else _run(row)
+
     def last_run(self, *, kind: str | None = None, outcome: Verdict | None = None) -> Run | None:
         """The newest run, of that kind and outcome if given."""
         statement = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)

@@ -11,6 +11,7 @@ whose answer was lost: versions, events and deliveries have identities and are s
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
@@ -21,9 +22,17 @@ from sqlalchemy import Engine, func, select
 from ctsync.dates import Clock
 from ctsync.store import migrate
 from ctsync.store.deliveries import DeliveryReads, DeliveryWrites
-from ctsync.store.engine import PATIENCE_SECONDS, make_engine, name_of, parse_url, writing
+from ctsync.store.engine import (
+    PATIENCE_SECONDS,
+    make_engine,
+    name_of,
+    parse_url,
+    sqlite_file,
+    writing,
+)
 from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.models import Base, MarkRow
+from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
 from ctsync.store.search import SearchReads
@@ -31,6 +40,8 @@ from ctsync.store.versions import VersionReads, VersionWrites
 from ctsync.store.watches import WatchReads, WatchWrites
 
 __all__ = ["EventFilter", "Store", "Unit", "open_store"]
+
+log = logging.getLogger(__name__)
 
 
 class Unit(VersionWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
@@ -93,9 +104,16 @@ def open_store(
     A missing one is made where `create` allows it, private to its owner. A statement that
     must wait for another program waits `patience_seconds`. Raises ConfigError for a URL that
     cannot be read, ForeignDatabase and NewerDatabase for what is not ours to touch, and
-    StoreUnavailable.
+    StoreUnavailable. A file on a network file system is served, with a warning in the log.
     """
     parsed = parse_url(url)
+    if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
+        log.warning(
+            "%s lies on a network file system (%s), where SQLite can lose what two programs write "
+            "at once; put the database on a local disk, or use PostgreSQL",
+            name_of(parsed),
+            remote,
+        )
     engine = make_engine(parsed, patience_seconds=patience_seconds)
     try:
         migrate.prepare(parsed, engine, create=create)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, func, insert, literal, select, update
+from sqlalchemy import BindParameter, Row, Select, func, insert, literal, select, update
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, NctId, Record, Source, State, Version
@@ -42,8 +42,8 @@ def key_of(row: Row[Any]) -> KeyFields:
     return KeyFields(**{name: getattr(row, column) for name, column in KEY_COLUMNS.items()})
 
 
-def body_chain(digest: str) -> Select[int, bytes]:
-    """A body and what it is packed against, down to the keyframe."""
+def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
+    """A body and what it is packed against, down to the keyframe; a parameter serves many."""
     chain = (
         select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
         .where(BodyRow.digest == digest)

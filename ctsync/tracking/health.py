@@ -13,7 +13,7 @@ from ctsync.report.phrases import counted
 STALE_AFTER_BUSINESS_HOURS = 30
 """A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
 
-NOT_REFRESHED_AFTER_BUSINESS_DAYS = 2
+NOT_REFRESHED_AFTER_LOAD_DAYS = 2
 OVERDUE_AFTER = timedelta(hours=24)
 
 
@@ -118,12 +118,15 @@ def _run_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition,
             (Condition.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
         )
     load = standing.newest_load
-    if load is not None and business_days(load.date(), now.date()) > (
-        NOT_REFRESHED_AFTER_BUSINESS_DAYS
-    ):
+    if load is not None and is_load_overdue(load, now):
         # the registry's doing, not ours: told, but no alarm
         found.append((Condition.OK, f"registry not refreshed since {load:%Y-%m-%d %H:%M}Z"))
     return found
+
+
+def is_load_overdue(load: datetime, now: datetime) -> bool:
+    """Whether a newer load than this one could be expected by now: two load days went by."""
+    return load_days(load.date(), now.date()) > NOT_REFRESHED_AFTER_LOAD_DAYS
 
 
 def _delivery_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition, str]]:
@@ -136,6 +139,21 @@ def _delivery_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condi
         parked = counted(standing.parked, "delivery", "deliveries")
         found.append((Condition.OVERDUE, f"{parked} {verb} parked; see: ctsync outbox list"))
     return found
+
+
+def load_days(start: date, end: date) -> int:
+    """Days after `start` up to and including `end` on which the registry may load.
+
+    These are weekdays that are no US federal holiday: its staff are of the National Library of
+    Medicine, and over Presidents' Day of 2026 the load of Friday stood until Tuesday.
+    """
+    from holidays import country_holidays  # noqa: PLC0415 - slow to import, and asked for seldom
+
+    weekdays = business_days(start, end)
+    if not weekdays:
+        return 0
+    federal = country_holidays("US", years=range(start.year, end.year + 1))
+    return weekdays - sum(start < day <= end and day.weekday() < 5 for day in federal)
 
 
 def business_days(start: date, end: date) -> int:

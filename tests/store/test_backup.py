@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
+import multiprocessing
+import random
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from ctsync.errors import StoreUnavailable, UsageError
+from ctsync.errors import ForeignDatabase, StoreUnavailable, UsageError
 from ctsync.store.backup import back_up
 from ctsync.store.check import check
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
-from tests.store.samples import TRIAL, fill
+from tests.store.samples import TRIAL, fill, keep
+
+UNITS = 4
+# a fork has its imports done; it ends without running what this process would at its end
+FORK = multiprocessing.get_context("fork")
 
 
 def test_a_copy_taken_while_others_write_is_whole(migrated_sqlite_url: str, tmp_path: Path) -> None:
@@ -48,3 +57,65 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
 def test_a_server_is_no_file() -> None:
     with pytest.raises(UsageError, match="pg_dump"):
         back_up("postgresql+psycopg://host/name", Path("copy.db"))
+
+
+def write_on_demand(url: str, parent: Connection) -> None:
+    """Write as many units as asked for, each acknowledged after its commit."""
+    with open_store(url, clock=StillClock()) as store:
+        after: int | None = None
+        numbers = itertools.count()
+        while True:
+            for number in itertools.islice(numbers, parent.recv()):
+                with store.unit() as unit:
+                    after = keep(unit, number, after)
+                parent.send(number + 1)
+
+
+@pytest.mark.parametrize("backups", [15, pytest.param(50, marks=pytest.mark.soak)])
+def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
+    migrated_sqlite_url: str, tmp_path: Path, backups: int
+) -> None:
+    mine, its = FORK.Pipe()
+    writer = FORK.Process(target=write_on_demand, args=(migrated_sqlite_url, its))
+    writer.start()
+    rng = random.Random(5)
+    unsound = lost = 0
+    ahead: set[int] = set()
+    try:
+        for number in range(backups):
+            mine.send(UNITS)
+            acknowledged = mine.recv()
+            time.sleep(rng.random() * 0.02)  # somewhere among the units that follow
+            copy = tmp_path / f"{number}.db"
+            back_up(migrated_sqlite_url, copy)
+            unsound += check(f"sqlite:///{copy}") != []
+            with open_store(f"sqlite:///{copy}", clock=StillClock()) as restored:
+                versions = restored.versions(TRIAL)
+                whole = restored.counts()
+                with restored.unit() as unit:  # a copy is a database to work with
+                    keep(unit, 100_000, versions[-1].snapshot_id)
+            lost += len(versions) < acknowledged
+            unsound += (
+                whole["events"] != 2 * len(versions) or whole["deliveries"] != whole["events"]
+            )
+            ahead.add(len(versions) - acknowledged)
+            while acknowledged % UNITS:
+                acknowledged = mine.recv()
+    finally:
+        writer.kill()
+        writer.join()
+    print(
+        f"backup: {backups} taken while another process wrote, {unsound} unsound, {lost} lacking "
+        f"what was acknowledged, at most {max(ahead)} units ahead of it"
+    )
+    assert max(ahead) > 0, "the writer did not write meanwhile"
+    assert (unsound, lost) == (0, 0)
+
+
+def test_what_is_not_ours_is_not_copied(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("words " * 100)
+    with pytest.raises(ForeignDatabase):
+        back_up(f"sqlite:///{tmp_path / 'text.db'}", tmp_path / "copy.db")
+    with pytest.raises(StoreUnavailable, match="ctsync init"):
+        back_up(f"sqlite:///{tmp_path / 'none.db'}", tmp_path / "copy.db")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["text.db"]

@@ -16,6 +16,8 @@ from ctsync.tracking.health import (
     assess,
     business_days,
     business_hours,
+    is_load_overdue,
+    load_days,
 )
 
 MONDAY = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
@@ -98,6 +100,53 @@ DAYS = st.dates(date(2020, 1, 1), date(2030, 1, 1))
 @given(DAYS, DAYS)
 def test_business_days_count_weekdays(start: date, end: date) -> None:
     assert business_days(start, end) == weekdays_one_by_one(start, end)
+
+
+FEDERAL_HOLIDAYS_OF_2026 = [
+    date(2026, 1, 1),
+    date(2026, 1, 19),
+    date(2026, 2, 16),
+    date(2026, 5, 25),
+    date(2026, 6, 19),
+    date(2026, 7, 3),  # the 4th is a Saturday
+    date(2026, 9, 7),
+    date(2026, 10, 12),
+    date(2026, 11, 11),
+    date(2026, 11, 26),
+    date(2026, 12, 25),
+]
+
+
+def test_the_registry_is_not_expected_to_load_on_weekends_and_federal_holidays() -> None:
+    days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
+    quiet = {day for day in days if load_days(day - timedelta(days=1), day) == 0}
+    weekends = {day for day in days if day.weekday() >= 5}
+    assert quiet == weekends | set(FEDERAL_HOLIDAYS_OF_2026)
+
+
+@given(DAYS, DAYS)
+def test_load_days_add_up(start: date, end: date) -> None:
+    middle = start + (end - start) / 2 if end > start else start
+    assert load_days(start, end) == load_days(start, middle) + load_days(middle, end)
+    assert 0 <= load_days(start, end) <= business_days(start, end)
+
+
+def test_a_registry_that_loads_every_load_day_is_never_said_to_stand_still() -> None:
+    alarms = 0
+    load = datetime(2025, 12, 31, 13, tzinfo=UTC)
+    for hour in range(24 * 365):
+        now = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+        if now.hour == 13 and load_days(now.date() - timedelta(days=1), now.date()):
+            load = now
+        alarms += is_load_overdue(load, now)
+    print(f"registry's age: {24 * 365} hours of 2026 with its holidays, {alarms} false alarms")
+    assert alarms == 0
+
+
+def test_a_load_that_is_two_load_days_late_is_told_also_after_a_holiday() -> None:
+    friday = datetime(2026, 2, 13, 13, tzinfo=UTC)  # Monday the 16th is Presidents' Day
+    assert not is_load_overdue(friday, datetime(2026, 2, 18, 23, tzinfo=UTC))
+    assert is_load_overdue(friday, datetime(2026, 2, 19, 1, tzinfo=UTC))
 
 
 TIMES = st.floats(0, 60).map(lambda days: MONDAY + timedelta(days=days))

@@ -1,0 +1,104 @@
+"""`runs` and `backup`: what was done and when, and a copy to keep."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+
+STATUS = "protocolSection.statusModule.overallStatus"
+KEYS = [
+    *("id", "kind", "started", "finished", "data_timestamp_before", "data_timestamp_after"),
+    *("api_version", "requests", "retries", "asked", "answered", "same", "changed", "new"),
+    *("gone", "failed", "outcome", "error", "notices"),
+]
+
+
+def three_runs(shell: Shell, registry: ReplayRegistry) -> None:
+    """One that is whole, one whose registry is away, one that finds a change."""
+    shell.run("watch", "add", SEED, "NCT05935098")
+    shell.run("sync")
+    registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
+    shell.run("sync", exit_code=4)
+    registry.faults.clear()
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "SUSPENDED"})
+    shell.run("sync")
+
+
+def test_every_run_is_in_the_ledger_whatever_became_of_it(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    three_runs(shell, registry)
+    found, failed, first = shell.json("runs", "--json")
+    assert [list(run) for run in (found, failed, first)] == [KEYS] * 3
+    assert [run["id"] for run in (found, failed, first)] == [3, 2, 1]
+    assert (first["outcome"], first["asked"], first["answered"], first["new"]) == ("ok", 2, 2, 2)
+    assert (found["same"], found["changed"], found["failed"]) == (1, 1, 0)
+    assert first["data_timestamp_before"] == first["data_timestamp_after"]
+    assert found["data_timestamp_before"] > first["data_timestamp_before"]
+    assert (failed["outcome"], failed["data_timestamp_before"]) == ("failed", None)
+    assert "RegistryBusy" in failed["error"]
+    assert found["requests"] >= 3
+    assert all(run["finished"] >= run["started"] for run in (found, failed, first))
+
+
+def test_runs_are_a_table_for_people_that_says_what_it_leaves_out(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    three_runs(shell, registry)
+    said = shell.run("runs")
+    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    assert [(row[0], row[1]) for row in rows] == [("3", "sync"), ("2", "sync"), ("1", "sync")]
+    assert rows[1][-1].startswith("failed: RegistryBusy")
+    assert rows[0][6:] == ["2", "2", "1", "1", "0", "0", "0", "ok"]
+    assert said.stderr == ""
+    shorter = shell.run("runs", "--limit", "1")
+    assert len(shorter.stdout.splitlines()) == 1
+    assert shorter.stderr == "the newest 1 of 3: ctsync runs --limit 3 shows all\n"
+
+
+def test_one_run_is_shown_with_what_it_told_as_a_whole(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED)
+    registry.catalogue.edit(SEED, {"protocolSection.brandNewModule": {"flag": True}})
+    shell.run("sync")
+    said = shell.run("runs", "1").stdout
+    assert "run               1, sync\n" in said
+    assert "outcome           ok\n" in said
+    assert "asked 1, answered 1, same 0, changed 0, new 1, gone 0, failed 0" in said
+    assert "notice            " in said
+    assert "brandNewModule" in said
+    (notice,) = shell.json("runs", "1", "--json")["notices"]
+    assert notice["kind"] == "unknown_fields"
+
+
+def test_a_run_that_is_not_there_is_told(shell: Shell) -> None:
+    shell.run("watch", "add", SEED)
+    assert "there is no run 7" in shell.refuse("runs", "7", exit_code=2)
+    assert shell.json("runs", "--json") == []
+
+
+def test_a_backup_is_a_database_to_work_with_and_overwrites_nothing(
+    shell: Shell, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED)
+    shell.run("sync")
+    said = shell.run("backup", "copy.db")
+    assert said.stderr.startswith("copied the database to copy.db (")
+    copy = f"sqlite:///{tmp_path / 'copy.db'}"
+    shell.run("--database", copy, "check")
+    assert shell.json("--database", copy, "history", SEED, "--json") == shell.json(
+        "history", SEED, "--json"
+    )
+    assert "exists already" in shell.refuse("backup", "copy.db", exit_code=2)
+    assert "pg_dump" in shell.refuse(
+        "--database", "postgresql://127.0.0.1:9/x", "backup", "other.db", exit_code=2
+    )
+    assert "ctsync init" in shell.refuse(
+        "--database", f"sqlite:///{tmp_path / 'none.db'}", "backup", "other.db", exit_code=6
+    )
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["copy.db", "ctsync.db"]
