@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.model import Verdict
@@ -124,6 +124,7 @@ def test_the_registry_is_not_expected_to_load_on_weekends_and_federal_holidays()
     assert quiet == weekends | set(FEDERAL_HOLIDAYS_OF_2026)
 
 
+@settings(deadline=None)  # the first one imports the table of holidays
 @given(DAYS, DAYS)
 def test_load_days_add_up(start: date, end: date) -> None:
     middle = start + (end - start) / 2 if end > start else start
