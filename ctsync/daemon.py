@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 30
+TRY_AGAIN_SECONDS = (1, 2, 4, 8, 15, *[30] * 19)  # ten minutes
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -61,6 +62,16 @@ class Schedule:
             return (now - last).total_seconds() >= self.minutes * 60
         due = self.trigger().get_next_fire_time(last, last)
         return due is not None and due <= now
+
+    def is_due(self, last: datetime | None, now: datetime) -> bool:
+        """Whether the tick at hand was not yet made by a round that began at `last`.
+
+        An interval counts as over when nine tenths of it are: the other's start was noted by
+        another clock, and a lock later than its tick.
+        """
+        if last is not None and self.minutes:
+            return (now - last).total_seconds() >= self.minutes * 60 * 0.9
+        return self.was_missed(last, now)
 
 
 def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
@@ -141,6 +152,28 @@ def serve(
         logging.shutdown()
         # the pool's threads would be joined at a normal exit, for as long as the tick lasts
         os._exit(0)
+
+
+def persistent(
+    tick: Callable[[], object], worth: tuple[type[CtsyncError], ...], clock: Clock
+) -> Callable[[], None]:
+    """A tick that is tried again, ever more seldom, where it ends with what is worth another try.
+
+    After about ten minutes the error goes on its way: the next tick is soon enough then.
+    """
+
+    def tried() -> None:
+        for wait in TRY_AGAIN_SECONDS:
+            try:
+                tick()
+            except worth as error:
+                log.warning("%s; trying again in %d s", error, wait)
+                clock.sleep(wait)
+            else:
+                return
+        tick()
+
+    return tried
 
 
 def guard(

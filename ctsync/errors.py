@@ -22,10 +22,12 @@ CtsyncError
 │   ├── StaleRegistry        the registry shows an older load than we have seen
 │   └── IdentityMismatch     the record answered is not the trial asked for
 ├── LockHeld 5               another writer holds the database
+│   └── LockLost             another writer took over while we held it
 ├── StoreError 6             the database cannot be used as it is
 │   ├── ForeignDatabase      a database, but not one of ctsync
 │   ├── NewerDatabase        written by a later ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
+│   │   └── StoreUnreachable a server that does not answer, or a connection that broke
 │   ├── StoreConflict        another writer changed what was to be changed
 │   └── CorruptBody          a stored body does not match its digest
 ├── DeliveryOverdue 7        a message has waited too long
@@ -156,6 +158,10 @@ class LockHeld(CtsyncError):
     exit_code = 5
 
 
+class LockLost(LockHeld):
+    """Another writer took over while we held the database; nothing of the unit is stored."""
+
+
 class StoreError(CtsyncError):
     """The database cannot be used as it is."""
 
@@ -172,6 +178,10 @@ class NewerDatabase(StoreError):
 
 class StoreUnavailable(StoreError):
     """The database is missing, read-only, locked or full."""
+
+
+class StoreUnreachable(StoreUnavailable):
+    """The database's server does not answer, or the connection broke; worth another try."""
 
 
 class StoreConflict(StoreError):

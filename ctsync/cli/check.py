@@ -105,12 +105,9 @@ def _rebuild(app: App, told: list[JsonObject], *, repair: bool, quiet: bool) -> 
 @contextmanager
 def _opened(app: App, *, to_write: bool) -> Iterator[Store]:
     """The store, under the writer lock where it will be written to."""
-    from ctsync.store.lock import writer_lock
-
-    url = app.settings.database.url
     with app.store(create=False) as store:
         if to_write:
-            with writer_lock(url, clock=app.clock, holder="ctsync check --repair"):
+            with store.writer(holder="ctsync check --repair"):
                 yield store
         else:
             yield store

@@ -23,8 +23,12 @@ def daemon(app: App) -> None:
 
     A round missed while the machine slept or the daemon was down is made up for once. The
     settings are read at the start: restart the daemon to apply what was changed in them.
+
+    On several hosts with one database, one of them makes the round and the others stand by; where
+    it dies, another takes over within 30 seconds.
     """
-    from ctsync.daemon import Schedule, StoppableClock, serve
+    from ctsync.daemon import Schedule, StoppableClock, persistent, serve
+    from ctsync.errors import LockLost, StoreUnreachable
     from ctsync.tracking.round import Round
     from ctsync.tracking.sync import Watcher
 
@@ -45,7 +49,12 @@ def daemon(app: App) -> None:
                 clock=clock,
                 watcher=Watcher(check=clock.check),
             )
-            outcome = work.run(holder="ctsync daemon", wait_seconds=60)
+            outcome = work.run_if_due(
+                lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"
+            )
+            if outcome is None:
+                log.info("nothing to do: another writer has made this round")
+                return
             misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
         level = logging.INFO if outcome.is_whole else logging.WARNING
         for sentence in sentences(outcome):
@@ -57,7 +66,8 @@ def daemon(app: App) -> None:
         last = store.last_finished("sync")
     schedule.trigger()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
-    serve(tick, schedule, clock=clock, last=last)
+    worth_another_try = (StoreUnreachable, LockLost)
+    serve(persistent(tick, worth_another_try, clock), schedule, clock=clock, last=last)
 
 
 def _described(schedule: Schedule) -> str:

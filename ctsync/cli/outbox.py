@@ -72,11 +72,9 @@ def retry(app: App, ids: Sequence[int]) -> None:
     """Send what is due now, and what is parked or backing off as well (or only those named)."""
     from ctsync.deliver.channels import channels_from
     from ctsync.deliver.outbox import drain
-    from ctsync.store.lock import writer_lock
 
     app.sends = True
-    url = app.settings.database.url
-    with app.store() as store, writer_lock(url, clock=app.clock, holder="ctsync outbox retry"):
+    with app.store() as store, store.writer(holder="ctsync outbox retry"):
         with store.unit() as unit:
             unit.retry(ids or None, now=app.clock.now())
         result = drain(store, channels_from(app.settings), clock=app.clock)

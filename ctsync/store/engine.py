@@ -18,13 +18,27 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from ctsync.errors import ConfigError, ForeignDatabase, StoreError, StoreUnavailable
+from ctsync.errors import (
+    ConfigError,
+    ForeignDatabase,
+    StoreError,
+    StoreUnavailable,
+    StoreUnreachable,
+)
 
 PATIENCE_SECONDS = 10.0
+KEEPALIVE = {
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""How either end of a connection learns within 25 seconds that the other has vanished."""
+
 _SECRETS = ("password", "sslpassword", "passfile")
 
 
-def parse_url(url: str) -> URL:
+def parse_url(url: str | URL) -> URL:
     """Read a database URL; raises ConfigError for one that names neither database."""
     try:
         parsed = make_url(url)
@@ -83,15 +97,27 @@ def _server_engine(url: URL, patience_seconds: float) -> Engine:
         url,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"connect_timeout": max(2, int(patience_seconds))},
+        connect_args={"connect_timeout": max(2, int(patience_seconds)), **KEEPALIVE},
     )
+    notice_lost_peers(engine, patience_seconds)
+    return engine
 
-    def wait_no_longer(connection: Any, _record: object) -> None:
-        connection.execute(f"SET lock_timeout = {int(patience_seconds * 1000)}")
+
+def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
+    """Have the server end the sessions of a host that vanished, and no statement wait longer."""
+
+    def agree(connection: Any, _record: object) -> None:
+        for setting, value in {
+            "lock_timeout": int(patience_seconds * 1000),
+            "tcp_keepalives_idle": KEEPALIVE["keepalives_idle"],
+            "tcp_keepalives_interval": KEEPALIVE["keepalives_interval"],
+            "tcp_keepalives_count": KEEPALIVE["keepalives_count"],
+            "tcp_user_timeout": KEEPALIVE["tcp_user_timeout"],
+        }.items():
+            connection.execute(f"SET {setting} = {value}")
         connection.commit()
 
-    event.listen(engine, "connect", wait_no_longer)
-    return engine
+    event.listen(engine, "connect", agree)
 
 
 def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> sqlite3.Connection:
@@ -207,5 +233,5 @@ def _postgres_meaning(error: DBAPIError, name: str) -> StoreError | None:
     gone = type(error.orig).__name__ == "OperationalError" and state is None
     if gone or error.connection_invalidated or str(state)[:2] in {"08", "57"}:
         said = " ".join(str(error.orig).split()) or "no answer"
-        return StoreUnavailable(f"{name} cannot be reached ({said}); check that the server runs")
+        return StoreUnreachable(f"{name} cannot be reached ({said}); check that the server runs")
     return None

@@ -1,12 +1,14 @@
-"""One writer per database, across processes: cron, daemon and command line; locks no reader.
+"""One writer per database, across processes and hosts; locks no reader.
 
-Both locks belong to something the system takes back at once when the process dies: flock to an
-open file, the advisory lock to a connection. What is written about the holder is for people;
-nothing is decided by it.
+Both locks belong to something the system takes back when the process dies: flock to an open
+file, the advisory lock to a connection. A killed process is noticed at once, a host that
+vanished within 25 seconds. What is written about the holder is for people; nothing is decided
+by it. Only the store takes this lock: it sees to the fencing as well (see `fence`).
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -22,10 +24,26 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock, format_timestamp, parse_timestamp
 from ctsync.errors import LockHeld, StoreUnavailable
-from ctsync.store.engine import name_of, parse_url, sqlite_file, told_apart
+from ctsync.store.engine import (
+    KEEPALIVE,
+    name_of,
+    notice_lost_peers,
+    parse_url,
+    sqlite_file,
+    told_apart,
+)
+from ctsync.store.fence import new_token
 from ctsync.store.models import APPLICATION_ID
 
+log = logging.getLogger(__name__)
+
 POLL_SECONDS = 0.2
+STANDING_BY_SECONDS = 2.0
+"""How often one asks who has waited for ten seconds already."""
+
+UNIT_SECONDS = 2.0
+"""How long one asks at once for the end of a unit whose writer has lost the lock."""
+
 _NAME_BYTES = 63  # PostgreSQL cuts an application name there
 
 
@@ -45,31 +63,44 @@ class Holder:
 
 
 @contextmanager
-def writer_lock(url: str, *, clock: Clock, holder: str, wait_seconds: float = 0) -> Iterator[None]:
-    """Hold the one right to write to the database at `url`.
+def writer_lock(
+    url: str | URL, *, clock: Clock, holder: str, wait_seconds: float = 0
+) -> Iterator[int | None]:
+    """Hold the one right to write to the database at `url`, and give its fencing token.
 
     `holder` is the command that holds it, for those who meet the lock. Waits up to
-    `wait_seconds`, then raises LockHeld naming who holds it. A holder that dies, however it
-    dies, holds nothing any more.
+    `wait_seconds`, which it logs once, then raises LockHeld naming who holds it. A holder that
+    dies, however it dies, holds nothing any more. The token is None for a file: that lock
+    cannot be lost while its holder lives.
     """
     parsed = parse_url(url)
     me = Holder(os.getpid(), socket.gethostname(), holder, clock.now())
     file = sqlite_file(parsed)
     with _server_lock(parsed, me) if file is None else _file_lock(file, me) as lock:
-        deadline = clock.monotonic() + wait_seconds
-        while not lock.acquire():
-            if clock.monotonic() >= deadline:
-                raise LockHeld(f"{name_of(parsed)} is in use by {lock.held_by()}; try again later")
-            clock.sleep(POLL_SECONDS)
-        yield
+        _wait_for(lock, name_of(parsed), clock, wait_seconds)
+        yield lock.token
 
 
-@dataclass(frozen=True, slots=True)
+def _wait_for(lock: _Lock, name: str, clock: Clock, seconds: float) -> None:
+    began, told = clock.monotonic(), False
+    while not lock.acquire():
+        waited = clock.monotonic() - began
+        if waited >= seconds:
+            raise LockHeld(f"{name} is in use by {lock.held_by()}; try again later")
+        if not told:
+            log.info("standing by: %s is in use by %s", name, lock.held_by())
+            told = True
+        poll = POLL_SECONDS if waited < 10 else STANDING_BY_SECONDS
+        clock.sleep(min(poll, max(seconds - waited, 0.01)))
+
+
+@dataclass(slots=True)
 class _Lock:
-    """`acquire` tries once; `held_by` names who was faster."""
+    """`acquire` tries once, and notes the `token`; `held_by` names who was faster."""
 
     acquire: Callable[[], bool]
     held_by: Callable[[], str]
+    token: int | None = None
 
 
 @contextmanager
@@ -122,22 +153,35 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
         url,
         poolclass=NullPool,
         isolation_level="AUTOCOMMIT",
-        connect_args={"application_name": shown, "connect_timeout": 10, "keepalives_idle": 30},
+        connect_args={"application_name": shown, "connect_timeout": 10, **KEEPALIVE},
     )
+    notice_lost_peers(engine, UNIT_SECONDS)
     with told_apart(name):
         connection = engine.connect()
+
+    def acquire() -> bool:
+        lock.token = _try_server(connection, name)
+        return lock.token is not None
+
+    lock = _Lock(acquire, lambda: _server_holder(connection, name))
     try:
-        yield _Lock(lambda: _try_server(connection, name), lambda: _server_holder(connection, name))
+        yield lock
     finally:
         # a connection that is gone has given the lock back already
         with suppress(SQLAlchemyError):
             connection.close()
 
 
-def _try_server(connection: Connection, name: str) -> bool:
+def _try_server(connection: Connection, name: str) -> int | None:
+    """The token of who has the lock now; None where another has it, or still ends a unit."""
+    key = {"key": APPLICATION_ID}
     with told_apart(name):
-        asked = text("SELECT pg_try_advisory_lock(:key)")
-        return bool(connection.execute(asked, {"key": APPLICATION_ID}).scalar())
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
+            return None
+        token = new_token(connection)
+        if token is None:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+        return token
 
 
 def _server_holder(connection: Connection, name: str) -> str:

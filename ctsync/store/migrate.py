@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, insert, inspect, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ProgrammingError
 
 from ctsync.errors import ForeignDatabase, NewerDatabase, StoreUnavailable
 from ctsync.store.engine import (
@@ -174,7 +174,7 @@ def _look_at_server(engine: Engine, name: str) -> Found:
             try:
                 if connection.execute(mark).scalar() == "ctsync":
                     return Found.OURS
-            except DBAPIError:
+            except ProgrammingError:
                 pass  # a table of that name with other columns is not ours
     raise ForeignDatabase(f"{name} holds tables of another program; give ctsync its own database")
 

@@ -133,6 +133,15 @@ class RunReads(Reads):
         with self._reading() as connection:
             return connection.execute(statement).scalar()
 
+    def last_completed_start(self, kind: str) -> datetime | None:
+        """When the newest run of a kind began that neither failed nor was cut off."""
+        completed = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
+        statement = select(func.max(RunRow.started)).where(
+            RunRow.kind == kind, RunRow.outcome.in_(completed)
+        )
+        with self._reading() as connection:
+            return connection.execute(statement).scalar()
+
     def newest_load(self) -> datetime | None:
         """The newest load of the registry that any run saw."""
         statement = select(func.max(RunRow.load_before), func.max(RunRow.load_after))

@@ -31,6 +31,7 @@ from ctsync.store.engine import (
     writing,
 )
 from ctsync.store.events import EventFilter, EventReads, EventWrites
+from ctsync.store.fence import require_token
 from ctsync.store.models import Base, MarkRow
 from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
@@ -54,11 +55,35 @@ class Store(VersionReads, SearchReads, EventReads, WatchReads, RunReads, Deliver
     def __init__(self, engine: Engine, name: str, clock: Clock) -> None:
         super().__init__(engine, name)
         self._clock = clock
+        self._token: int | None = None
 
     @contextmanager
-    def unit(self) -> Iterator[Unit]:
-        """The only write transaction; left by an exception, it stores nothing."""
+    def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:
+        """Hold the database's one right to write, as `lock.writer_lock` says.
+
+        Units begun meanwhile raise LockLost once another writer has taken over. Raises LockHeld.
+        """
+        from ctsync.store.lock import writer_lock  # noqa: PLC0415 - readers need none of it
+
+        lock = writer_lock(
+            self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds
+        )
+        with lock as token:
+            self._token = token
+            try:
+                yield
+            finally:
+                self._token = None
+
+    @contextmanager
+    def unit(self, *, fenced: bool = True) -> Iterator[Unit]:
+        """The only write transaction; left by an exception, it stores nothing.
+
+        One that is not `fenced` is for what holds whoever writes by now: that a message left.
+        """
         with writing(self._engine, self.name) as connection:
+            if fenced and self._token is not None:
+                require_token(connection, self._token, self.name)
             yield Unit(connection, self._clock)
 
     def counts(self) -> dict[str, int]:

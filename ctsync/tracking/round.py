@@ -5,8 +5,10 @@ A dead-man's switch elsewhere is told of its start and end, where the settings n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
@@ -18,7 +20,7 @@ from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
 from ctsync.model import NctId, RegistryVersion
 from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
-from ctsync.store.lock import writer_lock
+from ctsync.store.runs import SYNC
 from ctsync.store.store import Store
 from ctsync.tracking.conclusion import KIND_OF_SOME
 from ctsync.tracking.decide import Missing, Unchecked
@@ -105,19 +107,36 @@ class Round:
 
         A channel or monitor that cannot be reached is logged; it fails no round.
         """
-        url = self.settings.database.url
+        with self.store.writer(holder=holder, wait_seconds=wait_seconds):
+            return self._watched_over(only)
+
+    def run_if_due(
+        self, is_due: Callable[[datetime | None], bool], *, holder: str
+    ) -> RoundOutcome | None:
+        """Run as `run` does once no one else writes; None where that is not due any more.
+
+        Of several daemons one makes the round, and the others stand by. `is_due` is asked when
+        the lock is held, with the start of the newest round that came to its end: that of the
+        daemon that was faster, or none where it died.
+        """
+        with self.store.writer(holder=holder, wait_seconds=math.inf):
+            if not is_due(self.store.last_completed_start(SYNC)):
+                return None
+            return self._watched_over(())
+
+    def _watched_over(self, only: Sequence[NctId]) -> RoundOutcome:
+        """Run, and tell the monitor of its start and end."""
         monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
-        with writer_lock(url, clock=self.clock, holder=holder, wait_seconds=wait_seconds):
-            monitor.start()
-            try:
-                outcome = self._run(only)
-            except Stopped:
-                raise
-            except Exception as error:
-                # the words of an error that is not ours may hold anything
-                said = f": {error}" if isinstance(error, CtsyncError) else ""
-                monitor.failure(type(error).__name__ + said)
-                raise
+        monitor.start()
+        try:
+            outcome = self._run(only)
+        except Stopped:
+            raise
+        except Exception as error:
+            # the words of an error that is not ours may hold anything
+            said = f": {error}" if isinstance(error, CtsyncError) else ""
+            monitor.failure(type(error).__name__ + said)
+            raise
         tell = monitor.success if outcome.is_well else monitor.failure
         tell(outcome.sentence())
         return outcome

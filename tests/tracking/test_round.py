@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -159,3 +159,23 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
         ("Fri", False), ("Sat", False), ("Sun", False), ("Mon", False), ("Tue", True),
         ("Wed", True),
     ]  # fmt: skip
+
+
+def test_a_round_is_made_if_it_is_due_by_the_start_of_the_last_that_came_to_its_end(
+    make_round: MakeRound, replay: ReplayRegistry, store: Store
+) -> None:
+    work = make_round()
+    replay.faults.add(faults.status(503), path="/v2/version", times=faults.EVERY_TIME)
+    with pytest.raises(RegistryError):
+        work.run(holder="test")
+    replay.faults.clear()
+    asked: list[object] = []
+
+    def is_due(began: datetime | None) -> bool:
+        asked.append(began)
+        return began is None
+
+    assert work.run_if_due(is_due, holder="test") is not None
+    assert work.run_if_due(is_due, holder="test") is None
+    assert asked == [None, store.runs()[0].started]
+    assert len(store.runs()) == 2

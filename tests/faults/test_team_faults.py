@@ -1,0 +1,339 @@
+"""Several hosts on one PostgreSQL: connections cut, leaders killed, the server restarted.
+
+Each test prints its figure: that line is the evidence. Real daemons, a real server, a registry
+on loopback.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ctsync.cli import main
+from ctsync.demo import faults
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import NctId
+from ctsync.store.check import check
+from ctsync.store.store import EventFilter, Store, open_store
+from tests.conftest import PostgresServer, StillClock
+from tests.store.samples import FETCHED, keep
+from tests.tracking.conftest import make_study
+
+TAKEOVER_SECONDS = 30
+"""What the README says."""
+
+TRIALS = [NctId(f"NCT0{number:07d}") for number in range(1, 61)]
+
+
+@dataclass
+class Daemon:
+    """One `ctsync daemon`, as on a host of its own, and what it has said so far."""
+
+    process: subprocess.Popen[str]
+    said: list[str] = field(default_factory=list)
+    reader: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.reader = threading.Thread(target=self._read, daemon=True)
+        self.reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said.append(line.rstrip())
+
+    def has_said(self, words: str) -> bool:
+        return any(words in line for line in self.said)
+
+    def end(self) -> str:
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(timeout=15) == 0
+        self.reader.join()
+        return "\n".join(self.said)
+
+
+@dataclass
+class Team:
+    """A database, a registry, and daemons on both."""
+
+    url: str
+    registry: ReplayRegistry
+    folder: Path
+    postgres: PostgresServer
+    daemons: list[Daemon] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{k: v for k, v in os.environ.items() if not k.startswith("CTSYNC_")},
+            "CTSYNC_REGISTRY_URL": self.registry.url,
+            "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
+            "CTSYNC_REGISTRY__BURST": "20",
+            "CTSYNC_REGISTRY__RETRY_SECONDS": "0",
+            "CTSYNC_DATABASE_URL": self.url,
+            "CTSYNC_LOG__EVENTS": "off",
+            "XDG_CONFIG_HOME": str(self.folder),
+            "HOME": str(self.folder),
+        }
+
+    def start(self) -> Daemon:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ctsync", "daemon"],
+            env=self.environment,
+            cwd=self.folder,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.daemons.append(Daemon(process))
+        return self.daemons[-1]
+
+    def run(self, *words: str) -> Result:
+        return CliRunner().invoke(main, list(words), env=dict(self.environment))
+
+    @property
+    def living(self) -> list[Daemon]:
+        return [daemon for daemon in self.daemons if daemon.process.poll() is None]
+
+    def store(self) -> Store:
+        return open_store(self.url, clock=StillClock())
+
+    def leader(self) -> Daemon | None:
+        """The daemon that has the writer lock."""
+        import psycopg
+
+        with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
+            found = connection.execute(
+                "SELECT a.application_name FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+                "WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()"
+            ).fetchone()
+        return next(
+            (d for d in self.living if found and f" pid {d.process.pid} " in found[0]), None
+        )
+
+    def cut(self, names: str = "%") -> None:
+        """End the sessions on the database that bear such a name, as a failover does."""
+        name = self.postgres.name_of(self.url)
+        self.postgres.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+            f"datname = '{name}' AND application_name LIKE '{names}'"
+        )
+
+    def wrong(self) -> dict[str, int]:
+        """How much is lost, double or torn once a round has come to its end."""
+        with self.store() as store:
+            versions = {nct_id: len(store.versions(nct_id)) for nct_id in TRIALS}
+            counts = store.counts()
+            events = store.events(EventFilter())
+        return {
+            "lost": sum(count == 0 for count in versions.values()),
+            "double": sum(count > 1 for count in versions.values()),
+            "torn": len(check(self.url))
+            + abs(len({e.nct_id for e in events}) - counts["snapshots"]),
+        }
+
+
+@pytest.fixture
+def team(postgres: PostgresServer, tmp_path: Path) -> Iterator[Team]:
+    """A team that follows 60 trials, none of which was fetched yet."""
+    url = postgres.new_migrated_database()
+    with open_store(url, clock=StillClock()) as store, store.unit() as unit:
+        unit.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)
+    with ReplayRegistry(Catalogue("2026-02-02")) as registry:
+        for nct_id in TRIALS:
+            registry.catalogue.publish(make_study(nct_id))
+        made = Team(url, registry, tmp_path, postgres)
+        yield made
+        for daemon in made.daemons:
+            daemon.process.kill()
+            daemon.process.wait()
+            daemon.reader.join()
+            assert daemon.process.stderr is not None
+            daemon.process.stderr.close()
+    postgres.drop(url)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = TAKEOVER_SECONDS) -> float:
+    """Wait until something is so; how many seconds that took."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < seconds, "waited in vain"
+        time.sleep(0.05)
+    return time.monotonic() - began
+
+
+def is_led(team: Team, living: int) -> bool:
+    """Whether one of so many leads, and all others have said that they stand by."""
+    leader = team.leader()
+    waiting = [d for d in team.living if d is not leader and d.has_said("standing by: ")]
+    return leader is not None and len(waiting) == living - 1
+
+
+def completed(team: Team) -> int:
+    with team.store() as store:
+        return sum(run.outcome == "ok" for run in store.runs())
+
+
+def test_a_killed_leader_is_followed_by_another_and_a_round_is_made_once(team: Team) -> None:
+    team.registry.faults.add(faults.delayed(3), path="/v2/version", times=3)
+    for _ in range(3):
+        team.start()
+    waits = []
+    for living in (3, 2):
+        wait_for(partial(is_led, team, living))
+        leader = team.leader()
+        assert leader is not None
+        leader.process.kill()
+        leader.process.wait()
+        waits.append(wait_for(lambda: team.leader() is not None))
+    wait_for(lambda: completed(team))
+    said = [daemon.end() for daemon in team.living]
+    wrong, rounds = team.wrong(), completed(team)
+    print(
+        f"leader: {len(waits)} killed, another led after {max(waits):.1f} s at most, "
+        f"{rounds} round completed, {wrong}"
+    )
+    assert rounds == 1
+    assert wrong == {"lost": 0, "double": 0, "torn": 0}
+    assert max(waits) < TAKEOVER_SECONDS
+    assert "Traceback" not in "".join(said)
+    assert [text.count("standing by: ") for text in said] == [1]
+
+
+def test_a_leader_cut_off_in_the_middle_writes_no_more_and_the_round_is_made(team: Team) -> None:
+    team.registry.faults.add(faults.delayed(2), path="/v2/studies", times=1)
+    one, other = team.start(), team.start()
+    wait_for(lambda: one.has_said("standing by: ") or other.has_said("standing by: "))
+    leader = team.leader()
+    team.cut("ctsync %")  # the sessions of locks alone: the leader's, and the other's that waits
+    wait_for(lambda: completed(team))
+    wait_for(lambda: not team.leader())
+    said = {daemon.process.pid: daemon.end() for daemon in (one, other)}
+    wrong = team.wrong()
+    print(f"lock cut: 1 leader cut off in its round, {completed(team)} round completed, {wrong}")
+    assert leader is not None
+    assert wrong == {"lost": 0, "double": 0, "torn": 0}
+    assert completed(team) == 1
+    assert "Traceback" not in "".join(said.values())
+
+
+def test_connections_cut_at_any_moment_lose_and_double_nothing(team: Team) -> None:
+    rng = random.Random(5)
+    one, other = team.start(), team.start()
+    wait_for(lambda: one.has_said("ctsync daemon: ") and other.has_said("ctsync daemon: "))
+    cuts = 0
+    while not completed(team):
+        time.sleep(rng.uniform(0.05, 0.6))
+        team.cut()
+        cuts += 1
+        if cuts == 12:  # a round needs a second or so without a cut
+            wait_for(lambda: completed(team))
+    said = "".join(daemon.end() for daemon in team.daemons)
+    wrong = team.wrong()
+    print(f"connections: all cut {cuts} times, {completed(team)} round completed, {wrong}")
+    assert wrong == {"lost": 0, "double": 0, "torn": 0}
+    assert "Traceback" not in said
+
+
+def test_a_server_restarted_in_the_middle_of_a_round_ends_it_in_one_line(team: Team) -> None:
+    daemon = team.start()
+    wait_for(lambda: stored_trials(team) > 10)
+    team.postgres.restart()
+    wait_for(lambda: completed(team))
+    said = daemon.end()
+    wrong = team.wrong()
+    lines = [line for line in said.splitlines() if "trying again in" in line]
+    print(f"restart: 1 in the middle of a round, {len(lines)} line said, then whole, {wrong}")
+    assert wrong == {"lost": 0, "double": 0, "torn": 0}
+    assert "Traceback" not in said
+    assert lines
+
+
+def stored_trials(team: Team) -> int:
+    with team.store() as store:
+        return store.counts()["trials"]
+
+
+READS: list[tuple[str, ...]] = [
+    ("history", TRIALS[0]),
+    ("show", TRIALS[0]),
+    ("timeline", TRIALS[0]),
+    ("changes",),
+    ("report", "--since", "all"),
+    ("watch", "list"),
+    ("status",),
+    ("outbox", "list"),
+    ("db", "current"),
+    ("check",),
+]
+
+
+def test_who_may_only_read_can_ask_everything_and_change_nothing(team: Team) -> None:
+    team.run("sync", *TRIALS[:2])
+    role = f"reader_{team.postgres.name_of(team.url)}"
+    import psycopg
+
+    with psycopg.connect(team.url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} LOGIN".encode())
+        connection.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA public TO {role}".encode())
+    team.url = team.url.replace("postgres:@", f"{role}:@", 1)
+    assert role in team.url
+    for words in READS:
+        done = team.run(*words)
+        assert (done.exit_code in (0, 3), done.stderr.count("ctsync: ")) == (True, 0), done.stderr
+    for words in (("sync",), ("watch", "add", "NCT00000999")):
+        done = team.run(*words)
+        (line,) = done.stderr.strip().splitlines()
+        assert (done.exit_code, "does not allow this; grant" in line) == (6, True), line
+
+
+# --- several writers at once -----------------------------------------------------------------
+
+
+def write(url: str, worker: int, units: int) -> None:
+    """One process of eight: its own trials, and between them what all of them share."""
+    with open_store(url, clock=StillClock()) as store:
+        for number in range(units):
+            nct_id = NctId(f"NCT{worker:02d}{number // 4:06d}")
+            head = store.heads([nct_id]).get(nct_id)
+            with store.unit() as unit:
+                keep(unit, number, head.snapshot_id if head else None, nct_id)
+                unit.add_trials("everybody's", {nct_id: None}, FETCHED)
+
+
+# a fork has its imports done; it ends without running what this process would at its end
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.mark.parametrize("units", [25, pytest.param(1000, marks=pytest.mark.soak)])
+def test_eight_processes_write_at_once(migrated_postgres_url: str, units: int) -> None:
+    url = migrated_postgres_url
+    writers = [FORK.Process(target=write, args=(url, worker, units)) for worker in range(8)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    errors = sum(writer.exitcode != 0 for writer in writers)
+    with open_store(url, clock=StillClock()) as store:
+        counts = store.counts()
+    wrong = abs(counts["snapshots"] - 8 * units) + abs(counts["events"] - 16 * units)
+    torn = len(check(url))
+    print(
+        f"writers: 8 processes, {8 * units:,} units, {wrong} lost or double, {torn} torn, "
+        f"{errors} ended with an error"
+    )
+    assert (wrong, errors, torn) == (0, 0, 0)

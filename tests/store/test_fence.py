@@ -1,0 +1,114 @@
+"""Who lost the writer lock without knowing writes no more, once another has it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ctsync.errors import LockHeld, LockLost
+from ctsync.store.store import Store, open_store
+from tests.conftest import PostgresServer, StillClock
+from tests.store.samples import FETCHED, TRIAL, delivery, fill, keep
+
+
+@pytest.fixture
+def stores(migrated_postgres_url: str) -> Iterator[tuple[Store, Store]]:
+    """The same database as two hosts open it."""
+    clock = StillClock()
+    with (
+        open_store(migrated_postgres_url, clock=clock) as one,
+        open_store(migrated_postgres_url, clock=clock) as other,
+    ):
+        yield one, other
+
+
+def cut_lock(postgres: PostgresServer) -> None:
+    """End the session that has the lock, as a failover or a firewall does; its process lives."""
+    postgres.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE application_name LIKE 'ctsync %'"
+    )
+
+
+def stored(store: Store) -> int:
+    return len(store.versions(TRIAL))
+
+
+def test_a_writer_that_was_taken_over_stores_nothing_more(
+    stores: tuple[Store, Store], postgres: PostgresServer
+) -> None:
+    one, other = stores
+    with one.writer(holder="ctsync one"):
+        head = fill(one, 2)[-1]
+        cut_lock(postgres)
+        with other.writer(holder="ctsync two"):
+            with pytest.raises(LockLost, match="taken over by another writer"), one.unit() as unit:
+                keep(unit, 2, head)
+            assert stored(one) == 2
+            with other.unit() as unit:
+                keep(unit, 2, head)
+    assert stored(one) == 3
+
+
+def test_a_writer_that_was_taken_over_and_let_go_again_stores_nothing_more(
+    stores: tuple[Store, Store], postgres: PostgresServer
+) -> None:
+    one, other = stores
+    with one.writer(holder="ctsync one"):
+        cut_lock(postgres)
+        with other.writer(holder="ctsync two"):
+            pass
+        with pytest.raises(LockLost), one.unit():
+            pass
+
+
+def test_a_lock_that_nobody_took_meanwhile_is_no_loss(
+    stores: tuple[Store, Store], postgres: PostgresServer
+) -> None:
+    one, _ = stores
+    with one.writer(holder="ctsync one"):
+        cut_lock(postgres)
+        fill(one, 2)
+    assert stored(one) == 2
+
+
+def test_a_unit_under_way_ends_before_another_writer_begins(
+    stores: tuple[Store, Store], postgres: PostgresServer
+) -> None:
+    one, other = stores
+    with one.writer(holder="ctsync one"):
+        with one.unit() as unit:
+            keep(unit, 0, None)
+            cut_lock(postgres)
+            with pytest.raises(LockHeld), other.writer(holder="ctsync two"):
+                pass
+        with other.writer(holder="ctsync two"):
+            assert stored(other) == 1
+
+
+def test_that_a_message_left_is_noted_whoever_writes_by_now(
+    stores: tuple[Store, Store], postgres: PostgresServer
+) -> None:
+    one, other = stores
+    fill(one, 1)
+    with one.writer(holder="ctsync one"):
+        cut_lock(postgres)
+        with other.writer(holder="ctsync two"), one.unit(fenced=False) as unit:
+            assert unit.mark_sent([1], now=FETCHED) == 1
+
+
+def test_who_takes_no_lock_is_not_fenced(stores: tuple[Store, Store]) -> None:
+    one, other = stores
+    fill(one, 1)
+    with one.writer(holder="ctsync one"), other.unit() as unit:
+        assert unit.enqueue([delivery(1, "somebody else")]) == 1
+
+
+def test_a_file_needs_no_fence(migrated_sqlite_url: str) -> None:
+    with (
+        open_store(migrated_sqlite_url, clock=StillClock()) as store,
+        store.writer(holder="ctsync sync"),
+    ):
+        fill(store, 2)
+        assert stored(store) == 2
