@@ -353,7 +353,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place in a trial's history."""
+    """An event with its place in a trial's history; `happened` is what it is ordered by."""
 
     event_id: int
     nct_id: NctId
@@ -367,6 +367,7 @@ class StoredEvent:
     observed: datetime | None
     fetched: datetime
     run_id: int | None
+    happened: datetime | None = None
 
     @property
     def url(self) -> str:

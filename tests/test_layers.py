@@ -26,11 +26,14 @@ VIOLATIONS = {
     "DeepDiff only in record.diff": ("record", "import deepdiff"),
     "APScheduler only in the daemon": ("tracking", "import apscheduler"),
     "smtplib only in deliver.email": ("deliver", "import smtplib"),
+    "pyarrow only in tracking.dataset": ("store", "import pyarrow"),
     "click and rich only in the command line": ("report", "import rich"),
     "the pure rooms reach no network, database or file": ("report", "import socket"),
 }
 # what only some command needs, and `ctsync --help` must not wait for
-HEAVY = "alembic apscheduler deepdiff feedgen jinja2 pydantic requests rich sqlalchemy tenacity"
+HEAVY = (
+    "alembic apscheduler deepdiff feedgen jinja2 pyarrow pydantic requests rich sqlalchemy tenacity"
+)
 
 
 def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ctsync.deliver.message import DeliveryError, Message
@@ -93,17 +94,23 @@ def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a file beside `path` and put it in its place once it is on the disk.
+    """Put a text in the place of a file, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(text.encode(errors="backslashreplace"))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write beside `path`, put in its place once it is whole and on the disk.
 
     What it replaces keeps its mode; a new file has what the umask leaves. A link stays and what
-    it names is replaced; a pipe or a device is written to. Raises OSError, and leaves nothing
-    behind then.
+    it names is replaced; a pipe or a device is written to. Raises OSError; left by that or any
+    other exception it leaves nothing behind.
     """
-    content = text.encode(errors="backslashreplace")
     there = path.stat() if path.exists() else None
     if there is not None and (not stat.S_ISREG(there.st_mode) or path.parent == Path("/dev")):
         with path.open("ab") as stream:
-            stream.write(content)
+            yield stream
         return
     place = path.resolve()
     draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
@@ -111,7 +118,7 @@ def replace_file(path: Path, text: str) -> None:
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            yield file
             file.flush()
             if there is not None:
                 os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))

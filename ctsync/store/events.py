@@ -171,6 +171,7 @@ def _stored(row: Row[Any]) -> StoredEvent:
         observed=row.observed,
         fetched=row.fetched,
         run_id=row.run_id,
+        happened=row.happened,
     )
 
 

@@ -37,6 +37,7 @@ from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
 from ctsync.store.search import SearchReads
+from ctsync.store.streams import StreamReads
 from ctsync.store.versions import VersionReads, VersionWrites
 from ctsync.store.watches import WatchReads, WatchWrites
 
@@ -49,7 +50,9 @@ class Unit(VersionWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, De
     """What can be written, within one transaction."""
 
 
-class Store(VersionReads, SearchReads, EventReads, WatchReads, RunReads, DeliveryReads):
+class Store(
+    VersionReads, SearchReads, StreamReads, EventReads, WatchReads, RunReads, DeliveryReads
+):
     """An open database of the newest schema."""
 
     def __init__(self, engine: Engine, name: str, clock: Clock) -> None:

@@ -187,14 +187,15 @@ class VersionReads(Reads):
         )
         with self._reading() as connection:
             rows = connection.execute(statement).all()
-        return [_version(row, number) for number, row in enumerate(rows, start=1)]
+        return [version_of(row, number) for number, row in enumerate(rows, start=1)]
 
     def past(self, nct_id: NctId) -> list[KeyFields]:
         """The key fields of every version that had a record, oldest first."""
         return [v.key for v in self.versions(nct_id) if v.digest is not None]
 
 
-def _version(row: Row[Any], number: int) -> Version:
+def version_of(row: Row[Any], number: int) -> Version:
+    """The version in a row of snapshots, which is that number of its trial."""
     return Version(
         snapshot_id=row.id,
         nct_id=NctId(row.nct_id),

@@ -1,0 +1,66 @@
+"""What is stored of many trials, a few rows at a time; each stream is one view of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+from sqlalchemy import Select, select
+
+from ctsync.model import NctId, Version
+from ctsync.store.access import BATCH, Reads, batches
+from ctsync.store.models import SnapshotRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.versions import version_of
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which trials: those of a watch, those named, or where neither is given all."""
+
+    nct_ids: Sequence[NctId] = ()
+    watch: str | None = None
+
+
+class StreamReads(Reads):
+    """What is stored, for those who want much of it."""
+
+    def each_trial(self, selection: Selection | None = None) -> Iterator[list[Version]]:
+        """The versions of each trial that has any, oldest first, in order of their ids."""
+        wanted = selection or Selection()
+        versions = select(SnapshotRow.__table__).order_by(SnapshotRow.nct_id, SnapshotRow.position)
+        with self._reading() as connection:
+            for statement in narrowed(versions, SnapshotRow.nct_id, wanted):
+                rows = connection.execute(statement.execution_options(yield_per=BATCH))
+                for _, of_trial in groupby(rows, key=attrgetter("nct_id")):
+                    yield [version_of(row, number) for number, row in enumerate(of_trial, start=1)]
+
+    def ids_of(self, selection: Selection | None = None) -> list[NctId]:
+        """The trials selected of which a version is stored, in order."""
+        known = select(TrialRow.nct_id).where(TrialRow.head_snapshot_id.is_not(None))
+        statements = narrowed(
+            known.order_by(TrialRow.nct_id), TrialRow.nct_id, selection or Selection()
+        )
+        with self._reading() as connection:
+            return [NctId(one) for each in statements for one in connection.scalars(each)]
+
+
+def narrowed(statement: Select[Any], nct_id: Any, selection: Selection) -> Iterator[Select[Any]]:
+    """The statement for the trials selected, whose id is `nct_id`; several where many are named.
+
+    Together they give the trials in order, each once.
+    """
+    if selection.watch is not None:
+        watched = (
+            select(WatchedTrialRow.nct_id)
+            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
+            .where(WatchRow.name == selection.watch)
+        )
+        statement = statement.where(nct_id.in_(watched))
+    if not selection.nct_ids:
+        yield statement
+        return
+    for batch in batches(sorted(set(selection.nct_ids))):
+        yield statement.where(nct_id.in_(batch))
