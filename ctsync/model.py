@@ -315,7 +315,7 @@ class Head:
     """The newest stored version of a trial, as far as deciding needs it.
 
     `absent_since` is the load in which the registry first said there is no such trial, while
-    that still waits to be confirmed by another load.
+    that still waits to be confirmed by another load. `source` says whether it was seen live.
     """
 
     nct_id: NctId
@@ -325,6 +325,7 @@ class Head:
     state: State
     absent_since: datetime | None = None
     moved_to: NctId | None = None
+    source: Source = Source.LIVE
 
 
 @dataclass(frozen=True, slots=True)

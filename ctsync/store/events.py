@@ -190,9 +190,11 @@ class EventWrites(Writes):
         observed: datetime | None,
         fetched: datetime,
         rules_version: int | None = None,
+        happened: datetime | None = None,
     ) -> list[int]:
         """Store the events of one step, and give their ids in the order they came.
 
+        `happened` says when that was, where it is better known than from the other times.
         An event whose path is stored for this step already is left as it is. Raises
         ValueError where two of them share a path, which is their identity.
         """
@@ -205,7 +207,7 @@ class EventWrites(Writes):
             "posted": posted,
             "observed": observed,
             "fetched": fetched,
-            "happened": happened_at(observed, posted, fetched),
+            "happened": happened or happened_at(observed, posted, fetched),
         }
         rows = {path_key(event.path): event_columns(event) | step for event in events}
         if len(rows) < len(events):

@@ -1,7 +1,8 @@
 """The tables, and nothing that reads or writes them.
 
 trials          one row a trial: which snapshot is its head, and what the last load said of it
-snapshots       one row a version, never updated or deleted, with the fields that plain SQL asks
+snapshots       one row a version, never deleted, with the fields that plain SQL asks; one known
+                from the history is brought up to what was seen live of it, where it was
 bodies          the content-addressed records that snapshots point to
 events          what changed from one snapshot to the next
 watches         what is followed, and watched_trials which trials that means today
@@ -34,7 +35,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0002"
+HEAD_REVISION = "0003"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -126,6 +127,21 @@ class TrialRow(Base):
     )
     history_state: Mapped[str | None] = mapped_column(
         String(32), comment="how far the registry's own history was fetched; NULL: never asked"
+    )
+    history_listed: Mapped[int | None] = mapped_column(
+        Integer, comment="versions in the index of its history, as last read"
+    )
+    history_asked: Mapped[datetime | None] = mapped_column(
+        Timestamp, comment="when its history was last asked for"
+    )
+    history_attempts: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="failures to fetch its history, in a row"
+    )
+    history_retry: Mapped[datetime | None] = mapped_column(
+        Timestamp, comment="when its history is to be asked for again; NULL: need not be"
+    )
+    history_index: Mapped[Any] = mapped_column(
+        JsonText, nullable=True, comment="JSON: the index whose versions are being fetched"
     )
 
 

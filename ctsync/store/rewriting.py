@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, update
 
 from ctsync.model import Event, Kind
-from ctsync.store.access import Writes
+from ctsync.store.access import Writes, batches
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.events import event_columns, happened_at, path_key
 from ctsync.store.models import DeliveryRow, EventRow, SnapshotRow
@@ -27,31 +28,68 @@ class EventRewrites(Writes):
         events: Sequence[Event],
         leave: Sequence[Kind] = (),
         rules_version: int,
+        happened: datetime | None = None,
+        run_id: int | None = None,
     ) -> None:
         """Make the events of one step these; those of the kinds to `leave` are left alone.
 
         An event keeps its id, and so its deliveries, where its path stays, or else where there
         is one of its kind to take its place. The deliveries of one that is no more are kept
-        with another event of the trial; what of them was not sent is dropped.
+        with another event of the trial; what of them was not sent is dropped. One that is new
+        was found by `run_id`, or by the run that stored the version. `happened` says when the
+        step was, where no load showed it happening; an event that a load did show keeps that.
         """
         snapshot = self._connection.execute(
             select(SnapshotRow.__table__).where(SnapshotRow.id == to_snapshot)
         ).one()
         wanted = {path_key(event.path): event for event in events}
         stored = self._connection.execute(
-            select(EventRow.id, EventRow.path_key, EventRow.kind)
+            select(EventRow.id, EventRow.path_key, EventRow.kind, EventRow.observed)
             .where(EventRow.to_snapshot_id == to_snapshot, EventRow.kind.not_in(leave))
             .order_by(EventRow.id)
         ).all()
         step = {"from_snapshot_id": from_snapshot, "rules_version": rules_version}
+        place = _place(snapshot) | ({} if run_id is None else {"run_id": run_id})
+        moved: dict[str, Any] = {}
+        if happened is not None:
+            place |= {"observed": None, "happened": happened}
+            moved = {"posted": snapshot.posted, "happened": happened}
+        unseen = {row.id for row in stored if row.observed is None}
         heirs = dict(_heirs(stored, wanted))
         for event_id, key in heirs.items():
             values = event_columns(wanted.pop(key)) | step | {"path_key": key}
+            values |= moved if event_id in unseen else {}
             self._connection.execute(update(EventRow).where(EventRow.id == event_id).values(values))
         for key, event in wanted.items():
-            row = event_columns(event) | step | _place(snapshot) | {"path_key": key}
+            row = event_columns(event) | step | place | {"path_key": key}
             self._connection.execute(insert(EventRow), row)
         self._remove([row.id for row in stored if row.id not in heirs], snapshot)
+
+    def hand_over_events(self, *, of: int, to: int, paths: Iterable[str]) -> None:
+        """Let the events of a version, where they are of these paths, lead to another of its trial.
+
+        They stay what they are to who was told of them: their ids, deliveries and times are kept.
+        """
+        keys = [path_key(path) for path in paths]
+        for batch in batches(keys):
+            self._connection.execute(
+                update(EventRow)
+                .where(EventRow.to_snapshot_id == of, EventRow.path_key.in_(batch))
+                .values(to_snapshot_id=to)
+            )
+
+    def adopt_events(
+        self, event_ids: Sequence[int], *, run_id: int, observed: datetime, fetched: datetime
+    ) -> None:
+        """Note that a load has shown what these tell, which was known from the history alone."""
+        seen = {"observed": observed, "happened": observed, "fetched": fetched, "run_id": run_id}
+        for batch in batches(event_ids):
+            self._connection.execute(update(EventRow).where(EventRow.id.in_(batch)).values(seen))
+
+    def event_ids(self, to_snapshot: int) -> dict[str, int]:
+        """The events that lead to a version: their ids by path."""
+        statement = select(EventRow.path, EventRow.id).where(EventRow.to_snapshot_id == to_snapshot)
+        return {row.path: row.id for row in self._connection.execute(statement)}
 
     def _remove(self, event_ids: Sequence[int], snapshot: Row[Any]) -> None:
         for event_id in event_ids:

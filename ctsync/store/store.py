@@ -32,13 +32,14 @@ from ctsync.store.engine import (
 )
 from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.fence import require_token
+from ctsync.store.histories import HistoryReads, HistoryWrites
 from ctsync.store.models import Base, MarkRow
 from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
 from ctsync.store.search import SearchReads
 from ctsync.store.streams import StreamReads
-from ctsync.store.versions import VersionReads, VersionWrites
+from ctsync.store.versions import VersionReads
 from ctsync.store.watches import WatchReads, WatchWrites
 
 __all__ = ["EventFilter", "Store", "Unit", "open_store"]
@@ -46,12 +47,19 @@ __all__ = ["EventFilter", "Store", "Unit", "open_store"]
 log = logging.getLogger(__name__)
 
 
-class Unit(VersionWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
+class Unit(HistoryWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
     """What can be written, within one transaction."""
 
 
 class Store(
-    VersionReads, SearchReads, StreamReads, EventReads, WatchReads, RunReads, DeliveryReads
+    VersionReads,
+    HistoryReads,
+    SearchReads,
+    StreamReads,
+    EventReads,
+    WatchReads,
+    RunReads,
+    DeliveryReads,
 ):
     """An open database of the newest schema."""
 

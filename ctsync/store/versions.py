@@ -57,9 +57,9 @@ def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
     return select(whole.c.step, whole.c.data).order_by(whole.c.step.desc())
 
 
-def _newest_body(nct_id: NctId) -> Select[str, int]:
+def _newest_body(nct_id: NctId) -> Select[str]:
     return (
-        select(BodyRow.digest, BodyRow.depth)
+        select(BodyRow.digest)
         .join(SnapshotRow, SnapshotRow.digest == BodyRow.digest)
         .where(SnapshotRow.nct_id == nct_id)
         .order_by(SnapshotRow.position.desc())
@@ -89,6 +89,7 @@ class VersionReads(Reads):
             SnapshotRow.id,
             SnapshotRow.digest,
             SnapshotRow.state,
+            SnapshotRow.source,
             version_number().label("version"),
         ).join(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
         with self._reading() as connection:
@@ -102,6 +103,7 @@ class VersionReads(Reads):
                         state=State(row.state),
                         absent_since=row.absent_since,
                         moved_to=None if row.moved_to is None else NctId(row.moved_to),
+                        source=Source(row.source),
                     )
         return found
 
@@ -245,7 +247,8 @@ class VersionWrites(Writes):
         if (None if head is None else head.id) != after:
             raise StoreConflict(f"{nct_id} was changed by another writer; run again")
         if record is not None:
-            self._add_body(record, nct_id)
+            newest = self._connection.scalar(_newest_body(nct_id))
+            self._add_body(record, newest)
         snapshot_id = self._connection.execute(
             insert(SnapshotRow).returning(SnapshotRow.id),
             {
@@ -296,12 +299,13 @@ class VersionWrites(Writes):
             values["moved_to"] = None
         self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
 
-    def _add_body(self, record: Record, nct_id: NctId) -> None:
+    def _add_body(self, record: Record, beside: str | None) -> None:
+        """Store a body unless it is there, packed against the body `beside` where that helps."""
         stored = select(BodyRow.digest).where(BodyRow.digest == record.digest)
         if self._connection.execute(stored).first() is not None:
             return
         codec.verify(record.canonical, record.digest)
-        base_digest, depth, base = self._base_for(nct_id)
+        base_digest, depth, base = self._base_of(beside)
         self._insert_new(
             BodyRow,
             [
@@ -316,14 +320,14 @@ class VersionWrites(Writes):
             ],
         )
 
-    def _base_for(self, nct_id: NctId) -> tuple[str | None, int, bytes | None]:
-        """What a trial's next body is packed against, and its depth; nothing for a keyframe."""
-        row = self._connection.execute(_newest_body(nct_id)).one_or_none()
-        if row is None or row.depth >= codec.MAX_DEPTH:
+    def _base_of(self, beside: str | None) -> tuple[str | None, int, bytes | None]:
+        """What a body is packed against, and its depth; nothing for a keyframe."""
+        depth = self._connection.scalar(select(BodyRow.depth).where(BodyRow.digest == beside))
+        if beside is None or depth is None or depth >= codec.MAX_DEPTH:
             return None, 0, None
-        chain = [link.data for link in self._connection.execute(body_chain(row.digest))]
+        chain = [link.data for link in self._connection.execute(body_chain(beside))]
         try:
-            return row.digest, row.depth + 1, codec.unpack(chain, row.digest)
+            return beside, depth + 1, codec.unpack(chain, beside)
         except CorruptBody:
             # what is damaged is for `check` to tell; the new version does not lean on it
             return None, 0, None
@@ -350,11 +354,4 @@ class VersionWrites(Writes):
         self._insert_new(TrialRow, [{"nct_id": nct_id}])
         self._connection.execute(
             update(TrialRow).where(TrialRow.nct_id == nct_id).values(moved_to=to)
-        )
-
-    def set_history_state(self, nct_id: NctId, state: str | None) -> None:
-        """Note how far the registry's own history of a trial was fetched."""
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
-        self._connection.execute(
-            update(TrialRow).where(TrialRow.nct_id == nct_id).values(history_state=state)
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctsync.model import Absent, Failed, Head, NctId, Observation, Record, State
+from ctsync.model import Absent, Failed, Head, NctId, Observation, Record, Source, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,14 @@ class Same:
 
     head: Head
     recovered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """The record is what the stored one says, which only the registry's history had told yet."""
+
+    head: Head
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +89,9 @@ class Unchecked:
     failed: Failed
 
 
-Decision = First | Same | Changed | Returned | Moved | Missing | Gone | StillAway | Unchecked
+Decision = (
+    First | Same | Confirmed | Changed | Returned | Moved | Missing | Gone | StillAway | Unchecked
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +102,19 @@ class Seen:
     record: Record
 
 
-def decide(head: Head | None, answer: Seen | Absent | Failed, *, awaited: bool = False) -> Decision:
+def decide(
+    head: Head | None,
+    answer: Seen | Absent | Failed,
+    *,
+    awaited: bool = False,
+    says_the_same: bool = False,
+) -> Decision:
     """Say what `answer` means, where `head` is the newest stored version of the trial asked for.
 
     `awaited` tells that an earlier load denied knowing a trial of which nothing is stored, so
-    that a first record is news rather than a baseline. A trial is gone only when two different
-    loads lack it; an answer that failed never counts as either.
+    that a first record is news rather than a baseline. `says_the_same` tells of a head from the
+    registry's history, which is of another form, that the record has its content. A trial is
+    gone only when two different loads lack it; an answer that failed never counts as either.
     """
     match answer:
         case Failed():
@@ -109,7 +126,7 @@ def decide(head: Head | None, answer: Seen | Absent | Failed, *, awaited: bool =
                 if head is not None and head.moved_to == observation.nct_id:
                     return StillAway(head)
                 return Moved(head, observation.nct_id)
-            return _decide_present(head, record, awaited=awaited)
+            return _decide_present(head, record, awaited=awaited, says_the_same=says_the_same)
 
 
 def _decide_absent(head: Head | None, load: datetime) -> Decision:
@@ -122,11 +139,16 @@ def _decide_absent(head: Head | None, load: datetime) -> Decision:
     return Missing(head)
 
 
-def _decide_present(head: Head | None, record: Record, *, awaited: bool) -> Decision:
+def _decide_present(
+    head: Head | None, record: Record, *, awaited: bool, says_the_same: bool
+) -> Decision:
     if head is None:
         return First(record, awaited)
     if head.state is not State.PRESENT:
         return Returned(head, record)
-    if head.digest == record.digest:
+    if head.source is Source.HISTORY and says_the_same:
+        return Confirmed(head, record)
+    # the body of a head that was never seen live is of another form, be its bytes the same
+    if head.source is not Source.HISTORY and head.digest == record.digest:
         return Same(head, recovered=head.absent_since is not None)
     return Changed(head, record)

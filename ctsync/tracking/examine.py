@@ -20,15 +20,20 @@ from ctsync.model import (
     Observation,
     Record,
     RegistryVersion,
+    Source,
     State,
+    StoredEvent,
+    Version,
 )
 from ctsync.record import classify, diff
-from ctsync.record.canonical import canonicalize, key_fields, restore
+from ctsync.record.canonical import canonicalize, key_fields
 from ctsync.record.rules import Thresholds
+from ctsync.record.seam import Form, align_forms, form_of, is_same_content
 from ctsync.registry.api import Registry
-from ctsync.store.store import Store
+from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.decide import (
     Changed,
+    Confirmed,
     Decision,
     First,
     Gone,
@@ -39,6 +44,8 @@ from ctsync.tracking.decide import (
     decide,
 )
 from ctsync.tracking.past import stands_from_next
+from ctsync.tracking.reading import stored_record
+from ctsync.tracking.rebuild import UNSTORED, derive, known_facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +53,8 @@ class Finding:
     """A version to be stored after `head`, and the events that lead to it.
 
     `record` is None where the version says that the trial is gone or has moved; `before` is
-    the record it was compared with, where there was one.
+    the record it was compared with, where there was one of the same form. `joining` is given
+    where the version goes on from one that the history alone had told of.
     """
 
     nct_id: NctId
@@ -57,6 +65,23 @@ class Finding:
     events: tuple[Event, ...]
     moved_to: NctId | None = None
     before: Record | None = None
+    joining: Joining | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How a version goes on from the registry's history, which was fetched before it was seen.
+
+    `confirms` says that it is the head itself, seen live. `is_baseline` says that the trial was
+    never seen live before: that it is now is all that is news, and the rest of its events
+    `happened` earlier. `overdue` are events the history told of a trial followed by then, which
+    are news with this load.
+    """
+
+    confirms: bool = False
+    is_baseline: bool = False
+    overdue: tuple[StoredEvent, ...] = ()
+    happened: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +151,11 @@ class _Examiner:
         awaited: bool = False,
     ) -> Examined:
         """Decide one answer and find what is to be kept of it; never raises for a record."""
-        decision = decide(head, seen, awaited=awaited)
         try:
-            return Examined(asked, decision, _fetched_at(seen), self._find(asked, decision))
+            known = self._says_the_same(head, seen)
+            decision = decide(head, seen, awaited=awaited, says_the_same=known)
+            fetched_at = _fetched_at(seen)
+            return Examined(asked, decision, fetched_at, self._find(asked, decision, fetched_at))
         except CorruptBody as error:
             damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
             return _unchecked(asked, seen, damaged)
@@ -136,7 +163,16 @@ class _Examiner:
             # a record of a shape nobody foresaw is that trial's failure, never the run's
             return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
 
-    def _find(self, nct_id: NctId, decision: Decision) -> Finding | None:
+    def _says_the_same(self, head: Head | None, seen: Seen | Absent | Failed) -> bool:
+        """Whether a record is what a head that the history alone has told of says."""
+        if head is None or head.source is not Source.HISTORY or not isinstance(seen, Seen):
+            return False
+        stored = stored_record(self.store, self.store.versions(head.nct_id)[-1])
+        return is_same_content(stored, Form.HTML, seen.record, Form.MARKDOWN)
+
+    def _find(
+        self, nct_id: NctId, decision: Decision, fetched_at: datetime | None
+    ) -> Finding | None:
         thresholds = self.thresholds
         match decision:
             case First(record, awaited):
@@ -144,37 +180,103 @@ class _Examiner:
                 event = arrive(record, thresholds=thresholds)
                 key = key_fields(record.body)
                 return Finding(nct_id, None, State.PRESENT, record, key, (event,))
-            case Changed(head, record):
-                return self._compare(head, record)
+            case Changed(head, record) | Confirmed(head, record):
+                if head.source is not Source.HISTORY:
+                    return self._compare(head, record)
+                confirms = isinstance(decision, Confirmed)
+                return self._join(head, record, confirms=confirms, fetched_at=fetched_at)
             case Returned(head, record):
                 changed = self._compare(head, record)
                 back = classify.returned(record, thresholds=thresholds)
                 return replace(changed, events=(back, *changed.events))
-            case Gone(head):
-                last = self.store.past(nct_id)[-1]
-                event = classify.gone(last, thresholds=thresholds)
-                return Finding(nct_id, head, State.GONE, None, last, (event,))
-            case Moved(head, to):
-                last = self.store.past(nct_id)[-1] if head else KeyFields()
-                event = classify.moved(to, thresholds=thresholds)
-                return Finding(nct_id, head, State.MOVED, None, last, (event,), moved_to=to)
+            case Gone() | Moved():
+                return self._away(nct_id, decision)
             case _:
                 return None
+
+    def _away(self, nct_id: NctId, decision: Gone | Moved) -> Finding:
+        """Say that a trial is gone or has moved, and what the history told of it before."""
+        versions = self.store.versions(nct_id) if decision.head else []
+        last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
+        overdue = self._overdue(versions)
+        joining = Joining(overdue=overdue) if overdue else None
+        to: NctId | None = None
+        if isinstance(decision, Moved):
+            state, to = State.MOVED, decision.to
+            event = classify.moved(to, thresholds=self.thresholds)
+        else:
+            state, event = State.GONE, classify.gone(last, thresholds=self.thresholds)
+        return Finding(
+            nct_id, decision.head, state, None, last, (event,), moved_to=to, joining=joining
+        )
 
     def _compare(self, head: Head, record: Record) -> Finding:
         """Compare with the newest version that has a record; those without one changed nothing."""
         versions = [v for v in self.store.versions(head.nct_id) if v.digest is not None]
-        digest, key = versions[-1].digest or "", key_fields(record.body)
-        before = restore(self.store.body(digest), digest)
+        newest, key = versions[-1], key_fields(record.body)
+        stored = stored_record(self.store, newest)
+        before, after = align_forms(stored, form_of(newest.source), record, Form.MARKDOWN)
         events = classify.classify(
-            diff.diff(before, record),
+            diff.diff(before, after),
             before,
-            record,
+            after,
             past=[version.key for version in versions],
             stood_from=stands_from_next(versions, key.posted, self.load.data_timestamp),
             thresholds=self.thresholds,
         )
-        return Finding(head.nct_id, head, State.PRESENT, record, key, tuple(events), before=before)
+        comparable = before if newest.source is not Source.HISTORY else None
+        present = State.PRESENT
+        return Finding(head.nct_id, head, present, record, key, tuple(events), before=comparable)
+
+    def _join(
+        self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None
+    ) -> Finding:
+        """Go on from a version that the history alone has told of, or find that it is this one.
+
+        Where nothing was seen live before, the trial is followed from here on. Else what the
+        history told since is news now.
+        """
+        versions = self.store.versions(head.nct_id)
+        key, newest = key_fields(record.body), versions[-1]
+        seen = replace(
+            newest,
+            snapshot_id=newest.snapshot_id if confirms else UNSTORED,
+            source=Source.BOTH if confirms else Source.LIVE,
+            digest=record.digest,
+            posted=key.posted,
+            observed=self.load.data_timestamp,
+            fetched=fetched_at or self.load.data_timestamp,
+            key=key,
+        )
+        course = [*(versions[:-1] if confirms else versions), seen]
+
+        def read(version: Version) -> Record:
+            return record if version is seen else stored_record(self.store, version)
+
+        known = known_facts(self.store, head.nct_id, versions)
+        (step,) = derive(course, known, read, self.thresholds, first=len(course) - 1)
+        return Finding(
+            head.nct_id,
+            head,
+            State.PRESENT,
+            record,
+            key,
+            step.events,
+            joining=Joining(
+                confirms=confirms,
+                is_baseline=all(version.source is Source.HISTORY for version in versions),
+                overdue=self._overdue(versions[:-1] if confirms else versions),
+                happened=step.happened,
+            ),
+        )
+
+    def _overdue(self, versions: Sequence[Version]) -> tuple[StoredEvent, ...]:
+        """The events of what the history told of a trial since it was last seen live."""
+        seen = [v.version for v in versions if v.source is not Source.HISTORY]
+        if not seen or seen[-1] == len(versions):
+            return ()
+        stored = self.store.events(EventFilter(nct_ids=(versions[0].nct_id,)))
+        return tuple(one for one in stored if one.to_version > seen[-1])
 
 
 def _unchecked(

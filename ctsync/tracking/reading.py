@@ -9,11 +9,12 @@ from __future__ import annotations
 from ctsync.errors import UnknownVersion
 from ctsync.model import Record, Version
 from ctsync.record.canonical import restore
+from ctsync.record.seam import align_forms, form_of, readable
 from ctsync.store.store import Store
 
 
-def record_of(store: Store, version: Version) -> Record:
-    """The record of a stored version, its texts in the form that the API shows.
+def stored_record(store: Store, version: Version) -> Record:
+    """The record of a stored version in the form its source gave it.
 
     Raises UnknownVersion where it has none, CorruptBody where it cannot be read.
     """
@@ -25,9 +26,16 @@ def record_of(store: Store, version: Version) -> Record:
     return restore(store.body(version.digest), version.digest)
 
 
-def pair_of(store: Store, before: Version, after: Version) -> tuple[Record, Record]:
-    """The records of two stored versions, ready to be compared with each other.
+def record_of(store: Store, version: Version) -> Record:
+    """The record of a stored version, its texts as the API shows them; raises as above."""
+    return readable(stored_record(store, version), form_of(version.source))
 
-    Raises as `record_of` does.
-    """
-    return record_of(store, before), record_of(store, after)
+
+def pair_of(store: Store, before: Version, after: Version) -> tuple[Record, Record]:
+    """The records of two stored versions, ready to be compared with each other; raises as above."""
+    return aligned(before, stored_record(store, before), after, stored_record(store, after))
+
+
+def aligned(before: Version, old: Record, after: Version, new: Record) -> tuple[Record, Record]:
+    """Two records as they are stored of these versions, ready to be compared."""
+    return align_forms(old, form_of(before.source), new, form_of(after.source))

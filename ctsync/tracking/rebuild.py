@@ -4,25 +4,44 @@ Versions are the truth. The events of a step follow from its two records, the ke
 days of all versions before, and the rules: events == classify(diff(before, after), past). Two
 facts stand in the events alone and are taken from there: whether a first version was news or a
 baseline, and which trial took over one that moved. That a trial entered or left a query is no
-matter of its versions, and is not looked at.
+matter of its versions, and is not looked at. A trial is followed from the first version that was
+seen live; what led to it or goes before it, as the registry's history tells, was nobody's news.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, time
+from functools import partial
 
 from ctsync.errors import CorruptBody
-from ctsync.model import Event, KeyFields, Kind, NctId, Record, State, StoredEvent, Version
+from ctsync.model import (
+    Event,
+    KeyFields,
+    Kind,
+    NctId,
+    Record,
+    Source,
+    State,
+    StoredEvent,
+    Version,
+)
 from ctsync.record import classify, diff
-from ctsync.record.canonical import restore
 from ctsync.record.rules import RULES_VERSION, Thresholds
+from ctsync.record.unknown import forecast, is_registry_flip
 from ctsync.store.columns import dump_json, load_json
+from ctsync.store.events import happened_at
 from ctsync.store.store import EventFilter, Store, Unit
 from ctsync.tracking.past import stands_from
+from ctsync.tracking.reading import aligned, stored_record
 
 NOT_DERIVED = (Kind.ENTERED, Kind.LEFT)
-_ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
+ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
+UNSTORED = -1
+"""The snapshot of a version that is about to be stored."""
+
+Known = Mapping[int, Sequence[Event]]
 _LEVELLED = {"level", "rule"}
 _COMPARED = [field.name for field in fields(Event) if field.compare]
 
@@ -34,6 +53,22 @@ class Step:
     before: Version | None
     after: Version
     events: tuple[Event, ...]
+
+    @property
+    def happened(self) -> datetime | None:
+        """When a step happened that no load showed happening; None for one that a load did.
+
+        It is told by the history where that alone knows one of its versions: the day on which
+        the newer one was posted, or on which the registry's own rule made it UNKNOWN.
+        """
+        before, after = self.before, self.after
+        if Source.HISTORY not in {after.source, before.source if before else None}:
+            return None
+        if before is not None and is_registry_flip(before.key, after.key):
+            flip = forecast(before.key, after.fetched.date()).on
+            if flip is not None and flip <= (after.observed or after.fetched).date():
+                return datetime.combine(flip, time(), UTC)
+        return happened_at(None, after.posted or after.submitted, after.fetched)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +105,12 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
     """
     for nct_id in store.trials_known():
         try:
-            stored = _by_version(store, nct_id)
-            steps = tuple(derive(store, store.versions(nct_id), stored, thresholds))
+            stored, versions = _by_version(store, nct_id), store.versions(nct_id)
+            known = {
+                version.snapshot_id: [one.event for one in stored.get(version.version, ())]
+                for version in versions
+            }
+            steps = tuple(derive(versions, known, partial(stored_record, store), thresholds))
         except (CorruptBody, ValueError) as error:
             # a body, a word or a JSON value that somebody damaged
             yield Rebuilt(nct_id, unreadable=str(error))
@@ -94,55 +133,105 @@ def rewrite(unit: Unit, rebuilt: Rebuilt) -> None:
             events=step.events,
             leave=NOT_DERIVED,
             rules_version=RULES_VERSION,
+            happened=step.happened,
         )
 
 
+def known_facts(store: Store, nct_id: NctId, versions: Sequence[Version]) -> Known:
+    """The stored events that tell what no version does, by the snapshot they lead to."""
+    kinds = (*ARRIVALS, Kind.MOVED)
+    known: dict[int, list[Event]] = {}
+    for one in store.events(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
+        known.setdefault(versions[one.to_version - 1].snapshot_id, []).append(one.event)
+    return known
+
+
 def derive(
-    store: Store,
     versions: Sequence[Version],
-    stored: Mapping[int, Sequence[StoredEvent]],
+    known: Known,
+    read: Callable[[Version], Record],
     thresholds: Thresholds,
+    *,
+    first: int = 0,
 ) -> Iterator[Step]:
     """The events of each step of one trial, whose versions come oldest first.
 
-    `stored` are the events stored, by the number of the version they lead to. Raises
-    CorruptBody and BadRecord.
+    `known` are the events stored, by the snapshot they lead to; `read` gives a version's record
+    in the form of its source. Of the steps to versions before the one at `first` none is given,
+    and none is read but the last with a record. Raises CorruptBody and BadRecord.
     """
-    arrived = any(one.event.kind in _ARRIVALS for of in stored.values() for one in of)
-    with_record: list[Version] = []
-    record: Record | None = None
-    older: Version | None = None
-    for version in versions:
-        known = [one.event for one in stored.get(version.version, ())]
-        if version.digest is None:
-            last = with_record[-1].key if with_record else KeyFields()
-            events = _away(version, last, known, thresholds)
+    arrived = any(event.kind in ARRIVALS for events in known.values() for event in events)
+    course = _Course(read=read, thresholds=thresholds, has_arrived=arrived)
+    for index, version in enumerate(versions):
+        if index < first:
+            course.pass_over(version)
         else:
-            newer = restore(store.body(version.digest), version.digest)
-            events = list(_arrival(newer, known, is_due=not arrived, thresholds=thresholds))
-            arrived = True
-            if record is not None:
-                if older is not None and older.state is not State.PRESENT:
-                    events.append(classify.returned(newer, thresholds=thresholds))
-                events += classify.classify(
-                    diff.diff(record, newer),
-                    record,
-                    newer,
-                    past=[one.key for one in with_record],
-                    stood_from=stands_from([*with_record, version]),
-                    thresholds=thresholds,
-                )
-            with_record.append(version)
-            record = newer
-        yield Step(older, version, tuple(events))
-        older = version
+            yield course.step_to(version, known.get(version.snapshot_id, ()))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """How far a derivation has come."""
+
+    read: Callable[[Version], Record]
+    thresholds: Thresholds
+    has_arrived: bool
+    with_record: list[Version] = field(default_factory=list)
+    older: Version | None = None
+    is_away: bool = False
+    record: Record | None = None
+
+    def pass_over(self, version: Version) -> None:
+        """Go on to a version without deriving the step to it."""
+        self._go_on(version)
+        self.record = None
+
+    def step_to(self, version: Version, known: Sequence[Event]) -> Step:
+        """Derive the step to the next version."""
+        older, record = self.older, None
+        if version.digest is None:
+            last = self.with_record[-1].key if self.with_record else KeyFields()
+            events = _away(version, last, known, self.thresholds)
+        else:
+            record = self.read(version)
+            events = list(self._present(version, record, known))
+        self._go_on(version)
+        self.record = record or self.record
+        return Step(older, version, tuple(events))
+
+    def _present(self, version: Version, record: Record, known: Sequence[Event]) -> Iterator[Event]:
+        is_live = version.source is not Source.HISTORY
+        is_due = is_live and not self.has_arrived
+        yield from _arrival(record, known, is_due=is_due, thresholds=self.thresholds)
+        if not self.with_record:
+            return
+        if is_live and self.is_away:
+            yield classify.returned(record, thresholds=self.thresholds)
+        before = self.with_record[-1]
+        old, new = aligned(before, self.record or self.read(before), version, record)
+        yield from classify.classify(
+            diff.diff(old, new),
+            old,
+            new,
+            past=[one.key for one in self.with_record],
+            stood_from=stands_from([*self.with_record, version]),
+            thresholds=self.thresholds,
+        )
+
+    def _go_on(self, version: Version) -> None:
+        if version.source is not Source.HISTORY:
+            self.has_arrived = True
+            self.is_away = version.state is not State.PRESENT
+        if version.digest is not None:
+            self.with_record.append(version)
+        self.older = version
 
 
 def _arrival(
     record: Record, known: Sequence[Event], *, is_due: bool, thresholds: Thresholds
 ) -> Iterator[Event]:
     """How the trial came to be followed, where it did so with this version."""
-    kinds = [event.kind for event in known if event.kind in _ARRIVALS]
+    kinds = [event.kind for event in known if event.kind in ARRIVALS]
     for kind in kinds or ([Kind.FIRST_SEEN] if is_due else []):
         arrive = classify.registered if kind is Kind.REGISTERED else classify.first_seen
         yield arrive(record, thresholds=thresholds)

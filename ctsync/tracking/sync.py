@@ -27,7 +27,7 @@ from datetime import datetime
 from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
 from ctsync.errors import RegistryError, StaleRegistry, UsageError
-from ctsync.model import Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
+from ctsync.model import Event, Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
 from ctsync.record.notices import Notice
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
@@ -36,6 +36,7 @@ from ctsync.store.store import Store, Unit
 from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
     Changed,
+    Confirmed,
     First,
     Gone,
     Missing,
@@ -46,6 +47,7 @@ from ctsync.tracking.decide import (
     Unchecked,
 )
 from ctsync.tracking.examine import Examined, Finding, examine
+from ctsync.tracking.joining import keep_joined
 from ctsync.tracking.ledger import Entry, Tally, entered
 
 log = logging.getLogger(__name__)
@@ -224,7 +226,7 @@ class _Pass:
             missing=tuple(self.missing),
         )
 
-    def _take(self, examined: Examined) -> None:
+    def _take(self, examined: Examined) -> None:  # noqa: C901 - one case a decision
         """Count one decision, and commit what it leaves behind."""
         tally = self.entry.tally
         match examined.decision:
@@ -234,6 +236,8 @@ class _Pass:
             case Missing(head):
                 self._note_absence(examined.asked, self.missing if head else self.unknown)
                 return
+            case Confirmed():
+                tally.same += 1
             case Same():
                 tally.same += 1
                 self.sights.unchanged.append(examined.asked)
@@ -262,6 +266,10 @@ class _Pass:
                 self._move_watches(unit, finding.nct_id, finding.moved_to)
             if finding.head is None and finding.record is None:
                 return  # an alias of which nothing was stored: only the watch moves on
+            if finding.joining is not None:
+                news = keep_joined(unit, finding, observed=observed, fetched=fetched, run_id=run_id)
+                self._enqueue(unit, finding.nct_id, news, watches)
+                return
             snapshot_id, _added = unit.add_version(
                 finding.nct_id,
                 after=head,
@@ -287,16 +295,13 @@ class _Pass:
                 rules_version=RULES_VERSION,
             )
             numbered = list(zip(event_ids, finding.events, strict=True))
-            unit.enqueue(
-                plan(
-                    finding.nct_id,
-                    numbered,
-                    watches,
-                    self.sync.routes,
-                    now=self.sync.clock.now(),
-                    own=self.own_thresholds,
-                )
-            )
+            self._enqueue(unit, finding.nct_id, numbered, watches)
+
+    def _enqueue(
+        self, unit: Unit, nct_id: NctId, news: Sequence[tuple[int, Event]], watches: Sequence[str]
+    ) -> None:
+        now, own = self.sync.clock.now(), self.own_thresholds
+        unit.enqueue(plan(nct_id, news, watches, self.sync.routes, now=now, own=own))
 
     def _follow(self, old: NctId, new: NctId | None) -> None:
         """Let a watch that names an id taken over long ago follow the trial that has it now."""
