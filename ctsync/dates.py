@@ -151,4 +151,5 @@ def parse_timestamp(text: str) -> datetime:
 
 def format_timestamp(stamp: datetime) -> str:
     """Write an aware time as 2026-03-13T09:00:05Z; microseconds are dropped."""
-    return stamp.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # strftime would write the year 201 with three digits
+    return stamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

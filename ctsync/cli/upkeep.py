@@ -1,4 +1,4 @@
-"""`status` and `db`: is it well, and is the database what it should be."""
+"""`status`: is it well."""
 
 from __future__ import annotations
 
@@ -120,30 +120,4 @@ def _tries(failure: Failure) -> str:
     return counted(failure.attempts, "attempt")
 
 
-@click.group()
-def db() -> None:
-    """Look after the database."""
-
-
-@db.command("upgrade")
-@pass_app
-def upgrade(app: App) -> None:
-    """Bring the database to this ctsync's schema, in one transaction, or create it."""
-    with app.store() as store:
-        tell(f"the database is at revision {store.revision()}")
-
-
-@db.command("current")
-@pass_app
-def current(app: App) -> None:
-    """Say which schema the database has, and which this ctsync knows; changes nothing."""
-    from ctsync.store.migrate import refuse_newer, revision_of
-    from ctsync.store.models import HEAD_REVISION
-
-    found = revision_of(app.settings.database.url)
-    refuse_newer(found, app.settings.database.shown_url)
-    click.echo(found or "none")
-    tell(f"this ctsync knows {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")
-
-
-COMMANDS = [status, db]
+COMMANDS = [status]

@@ -100,7 +100,8 @@ class Timestamp(TypeDecorator[datetime]):
             raise ValueError(f"a stored time needs a zone: {value!r}")
         moment = value.astimezone(UTC)
         if dialect.name == "sqlite":
-            return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            # strftime would write the year 201 with three digits
+            return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
         return moment
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature

@@ -153,8 +153,12 @@ def _begin(connection: Connection) -> None:
 @contextmanager
 def reading(engine: Engine, name: str) -> Iterator[Connection]:
     """One consistent view of the database, which waits for no writer and holds up none."""
-    with told_apart(name), engine.connect() as connection, connection.begin():
-        yield connection
+    with told_apart(name), engine.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            # by default every statement there has a view of its own
+            connection.execution_options(isolation_level="REPEATABLE READ")
+        with connection.begin():
+            yield connection
 
 
 @contextmanager

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
 from ctsync.store import migrate
@@ -49,6 +49,11 @@ log = logging.getLogger(__name__)
 
 class Unit(HistoryWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
     """What can be written, within one transaction."""
+
+    @property
+    def connection(self) -> Connection:
+        """The transaction itself, for what writes tables whole; of the store's own modules."""
+        return self._connection
 
 
 class Store(
@@ -96,6 +101,10 @@ class Store(
             if fenced and self._token is not None:
                 require_token(connection, self._token, self.name)
             yield Unit(connection, self._clock)
+
+    def snapshot(self) -> AbstractContextManager[Connection]:
+        """One view of every table, for what reads them whole; of the store's own modules."""
+        return self._reading()
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""

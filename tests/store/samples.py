@@ -115,9 +115,12 @@ def keep(unit: Unit, number: int, after: int | None, nct_id: NctId = TRIAL) -> i
 
 
 def delivery(event_id: int, recipient: str = "log", **more: Any) -> NewDelivery:
-    values: dict[str, Any] = {"channel": "log", "not_before": FETCHED}
-    key = f"{event_id}:{recipient}"
-    return NewDelivery(event_id=event_id, recipient=recipient, dedup_key=key, **values | more)
+    values: dict[str, Any] = {
+        "channel": "log",
+        "not_before": FETCHED,
+        "dedup_key": f"{event_id}:{recipient}",
+    }
+    return NewDelivery(event_id=event_id, recipient=recipient, **values | more)
 
 
 def fill(store: Store, versions: int = 3, nct_id: NctId = TRIAL) -> list[int]:

@@ -116,6 +116,15 @@ def test_times_come_back_aware_in_utc_to_the_microsecond(store: Store) -> None:
     assert version.fetched == FETCHED
 
 
+def test_a_day_of_a_year_with_three_digits_stands_before_all_others(store: Store) -> None:
+    mistyped = datetime(201, 10, 1, tzinfo=UTC)  # for 2010: the registry shows such days
+    with store.unit() as unit:
+        snapshot = add(unit, 0, None, fetched=mistyped)
+        add_events(unit, None, snapshot, observed=None, posted="0201-10-01")
+    assert store.versions(TRIAL)[0].fetched == mistyped
+    assert store.count_events(EventFilter(since=datetime(1999, 1, 1, tzinfo=UTC))) == 0
+
+
 def test_a_naive_time_is_refused(store: Store) -> None:
     naive = datetime(2026, 3, 13)  # noqa: DTZ001 - the very thing to be refused
     with pytest.raises(StatementError, match="needs a zone"), store.unit() as unit:

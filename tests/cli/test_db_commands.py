@@ -1,0 +1,35 @@
+"""`ctsync db`: moving a database, what lies in it, and its upkeep, as a user asks for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli.conftest import SEED, Shell
+
+
+def test_a_database_is_moved_and_goes_on_elsewhere(
+    shell: Shell, postgres_url: str, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    here = shell.json("history", SEED, "--json")
+    done = shell.run("db", "copy", str(tmp_path / "ctsync.db"), postgres_url)
+    assert done.stderr.startswith("copied and compared ")
+    assert " 1 snapshots" in done.stderr
+    shell.env["CTSYNC_DATABASE_URL"] = postgres_url
+    assert shell.json("history", SEED, "--json") == here
+    shell.run("sync")
+    assert shell.json("check", "--json") == []
+
+
+def test_what_cannot_be_copied_is_refused_in_one_line(
+    shell: Shell, tmp_path: Path, postgres_url: str
+) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    file = str(tmp_path / "ctsync.db")
+    assert "into itself" in shell.refuse("db", "copy", file, f"sqlite:///{file}", exit_code=2)
+    assert "holds no data" in shell.refuse("db", "copy", f"{file}.none", "x.db", exit_code=6)
+    assert "no NOWHERE" in shell.refuse("db", "copy", file, "env:NOWHERE", exit_code=2)
+    shell.env["TEAM"] = postgres_url
+    copied = shell.json("db", "copy", file, "env:TEAM", "--json")
+    assert copied["tables"]["trials"]["rows"] == 1
+    assert "is not empty" in shell.refuse("db", "copy", file, "env:TEAM", exit_code=2)
