@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import JsonObject, Record, Source
 from ctsync.record.align import align
-from ctsync.record.canonical import seal
+from ctsync.record.canonical import key_fields, seal
 from ctsync.record.fields import field_at, listing_at
 from ctsync.record.htmltext import BETWEEN_LISTS, to_markdown
 from ctsync.record.shapes import Shape
@@ -34,10 +34,11 @@ _ALSO_MARKDOWN = frozenset((
     "protocolSection.referencesModule.availIpds.comment",
 ))  # fmt: skip
 
-_NOT_OF_A_VERSION = ("derivedSection",)
-_MAY_BE_LEFT_OUT = (
-    "annotationSection",
-    "documentSection",
+# the registry's own differences between versions never speak of it (47 recorded JSON Patches)
+_NEVER_CARRIED = ("derivedSection",)
+# they do of these two, which a recorded version has not
+_OFTEN_CARRIED = ("annotationSection", "documentSection")
+_SELDOM_CARRIED = (
     "protocolSection.referencesModule.seeAlsoLinks",
     "protocolSection.referencesModule.references.retractions",
     "protocolSection.contactsLocationsModule.locations.geoPoint",
@@ -160,20 +161,23 @@ def _below(path: str, key: str) -> str:
 def _across(html: Record, markdown: Record) -> tuple[Record, Record]:
     old: JsonObject = _readable(html.body, "")
     new = markdown.body
-    for path in _one_sided(old):
+    for path in _one_sided(old, new):
         steps = tuple(path.split("."))
         old, new = _without(old, steps), _without(new, steps)
     old, new = _matched(_Told(old, _said(old)), _Told(new, _said(new)), "")
     return seal(old), seal(new)
 
 
-def _one_sided(html: JsonObject) -> list[str]:
-    """What is not compared with a v2 body, as this history body does not carry it."""
-    left_out = [path for path in _MAY_BE_LEFT_OUT if not _carries(html, path.split("."))]
+def _one_sided(html: JsonObject, markdown: JsonObject) -> list[str]:
+    """What is not compared with this v2 body, as this history body does not carry it."""
+    left_out = [path for path in _SELDOM_CARRIED if not _carries(html, path.split("."))]
+    # within one submission what a history body lacks was cut off; in a later one it may be new
+    if key_fields(html).submitted == key_fields(markdown).submitted:
+        left_out += [section for section in _OFTEN_CARRIED if section not in html]
     # a history body that claims results without any had them cut off
     if html.get("hasResults") is True and not html.get("resultsSection"):
         left_out.append("resultsSection")
-    return [*_NOT_OF_A_VERSION, *left_out]
+    return [*_NEVER_CARRIED, *left_out]
 
 
 def _carries(value: Any, steps: list[str]) -> bool:

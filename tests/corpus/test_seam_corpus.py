@@ -7,7 +7,6 @@ bodies of the history endpoint are as they were recorded.
 from __future__ import annotations
 
 import gzip
-import os
 import random
 import re
 from collections.abc import Iterator
@@ -24,8 +23,6 @@ from ctsync.record.diff import diff
 from ctsync.record.seam import Form, align_forms, is_same_content, readable
 from tests.record.registry_html import as_html
 
-EVERY = 1 if os.environ.get("CTSYNC_ALL_SEAMS") else 16
-EDITS = 4
 ESCAPED = re.compile(r"\n|\\[<>\[\]^*&~_]")
 HISTORY_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#x27|#x2F);|</?(?:p|ul|ol|li)>")
 
@@ -81,12 +78,12 @@ def edited(leaf: Any, luck: random.Random) -> Any:
             return "x"
 
 
-def test_a_record_in_both_forms_gives_no_event_and_every_edit_gives_one(
-    studies: list[JsonObject], markdown_fields: frozenset[str]
+def compare_in_both_forms(
+    studies: list[JsonObject], markdown_fields: frozenset[str], *, edits_of_each: int
 ) -> None:
     luck = random.Random(6)
     records = events = edits = found = written_alike = texts = 0
-    for study in studies[::EVERY]:
+    for study in studies:
         html = canonicalize(as_html(study, markdown_fields))
         markdown = canonicalize(study)
         events += len(changes_between(html, markdown))
@@ -94,7 +91,7 @@ def test_a_record_in_both_forms_gives_no_event_and_every_edit_gives_one(
         ours = {text for _, _, text in leaves(readable(html, Form.HTML).body)}
         theirs = [text for _, _, text in leaves(markdown.body)]
         texts, written_alike = texts + len(theirs), written_alike + sum(t in ours for t in theirs)
-        for _ in range(EDITS):
+        for _ in range(edits_of_each):
             body = orjson.loads(markdown.canonical)
             body.pop("derivedSection", None)
             everything = [leaf for leaf in leaves(body) if not leaf[0].endswith(".nctId")]
@@ -109,6 +106,19 @@ def test_a_record_in_both_forms_gives_no_event_and_every_edit_gives_one(
     assert events == 0
     assert found == edits
     assert written_alike / texts > 0.999
+
+
+def test_a_record_in_both_forms_gives_no_event_and_every_edit_gives_one(
+    studies: list[JsonObject], markdown_fields: frozenset[str]
+) -> None:
+    compare_in_both_forms(studies[::16], markdown_fields, edits_of_each=4)
+
+
+@pytest.mark.soak
+def test_all_real_records_in_both_forms(
+    studies: list[JsonObject], markdown_fields: frozenset[str]
+) -> None:
+    compare_in_both_forms(studies, markdown_fields, edits_of_each=5)
 
 
 def test_recorded_history_bodies_read_as_v2_and_do_not_differ_from_it(corpus: Path) -> None:

@@ -10,7 +10,7 @@ from ctsync.model import Source
 from ctsync.record.canonical import canonicalize
 from ctsync.record.diff import diff
 from ctsync.record.seam import Form, align_forms, form_of, is_same_content, readable, says
-from tests.record.studies import OUTCOMES, study
+from tests.record.studies import OUTCOMES, STATUS, study
 
 PROTOCOL = "protocolSection"
 SITES = f"{PROTOCOL}.contactsLocationsModule.locations"
@@ -145,7 +145,7 @@ def test_a_site_that_came_is_one_change_whatever_the_order_of_the_others():
     [
         ("derivedSection", {"conditionBrowseModule": {"meshes": [{"id": "D1", "term": "x"}]}}),
         ("documentSection", {"largeDocumentModule": {"largeDocs": [{"label": "SAP"}]}}),
-        ("annotationSection", {"annotationModule": {"unpostedAnnotation": {"x": 1}}}),
+        ("annotationSection", {"annotationModule": {"unpostedAnnotation": {"a": 1}}}),
         (LINKS, [{"label": "a", "url": "https://example.org"}]),
         (f"{SITES}.0.countryCode", "IT"),
         (f"{PROTOCOL}.statusModule.neverSeen", {"a": 1}),
@@ -156,8 +156,17 @@ def test_what_the_history_does_not_carry_is_no_difference(path, value):
     assert found(HTML, put(MARKDOWN, path, value)) == {}
 
 
+def test_documents_and_annotations_of_a_later_submission_are_told():
+    later = put(MARKDOWN, f"{STATUS}.lastUpdateSubmitDate", "2020-02-10")
+    documents = {"largeDocumentModule": {"largeDocs": [{"label": "SAP", "filename": "a.pdf"}]}}
+    told = found(HTML, put(later, "documentSection", documents))
+    assert any(path.startswith("documentSection") for path in told)
+
+
 def test_what_only_the_history_carries_is_no_difference():
-    assert found(put(HTML, f"{PROTOCOL}.statusModule.onlyHistoric", "x"), MARKDOWN) == {}
+    reasons = {"resetReasons": ["The Time Frame does not appear specific."]}
+    html = put(HTML, f"{OUTCOMES}.primaryOutcomes.0.reviewUnit", reasons)
+    assert found(html, MARKDOWN) == {}
     assert found(put(HTML, "derivedSection", {"miscInfoModule": {"x": 1}}), MARKDOWN) == {}
 
 
