@@ -11,6 +11,7 @@ import re
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, NamedTuple
+from unicodedata import normalize
 
 from ctsync.model import JsonObject, Record, Source
 from ctsync.record.align import align
@@ -101,6 +102,8 @@ def says(text: str) -> str:
 
 def _line_says(line: str) -> str:
     words = " ".join(line.split())
+    if not words.isascii():
+        words = normalize("NFC", words)
     if words == BETWEEN_LISTS:
         return ""
     if "\\" in words:

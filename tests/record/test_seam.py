@@ -203,6 +203,22 @@ def test_two_records_of_v2_are_compared_as_they_stand():
 @pytest.mark.parametrize(
     ("one", "other"),
     [
+        ("1) a\n2) b", "1. a\n\n2. b"),
+        ("* a\n  * b", "- a\n\n- b"),
+        ("a\xa0b\r\nc", "a b c"),
+        ("cafe\u0301", "caf\u00e9"),
+        ("a\\\nb", "a b"),
+        ("\\[a\\] \\> b", "[a] > b"),
+        ("a\n\n<!-- -->\n\nb", "a b"),
+    ],
+)
+def test_the_same_words_laid_out_otherwise_say_the_same(one, other):
+    assert says(one) == says(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
         ("-5 mg", "5 mg"),
         ("1. a", "2. a"),
         ("a*b", "ab"),
