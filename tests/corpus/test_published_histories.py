@@ -69,7 +69,7 @@ class Tally:
 
 
 # restarted of all, and how long the suspensions lasted that ended: as published
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, tuple[int, str, int | None]]] = {
     "stops-2019-2022.csv": {
         "SUSPENDED": (3453, "64.1%", 151),
         "TERMINATED": (6216, "1.7%", None),

@@ -1,0 +1,115 @@
+"""533 real versions as the R package cthist tabulated them, turned into histories and back.
+
+From Martin R. Holst's HiddenOutcomeChanges. The histories are reconstructed: they hold what the
+table says of status, start, primary completion and enrollment, and no more.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctsync.model import Event, JsonObject
+from ctsync.record.canonical import canonicalize, key_fields
+from ctsync.record.classify import classify
+from ctsync.record.diff import diff
+from tests.corpus.test_published_histories import STATUSES, version
+
+Row = dict[str, str]
+
+TYPES = {"Anticipated": "ESTIMATED", "Actual": "ACTUAL"}
+STATUS = "protocolSection.statusModule"
+PRIMARY = f"{STATUS}.primaryCompletionDateStruct"
+ENROLLMENT = "protocolSection.designModule.enrollmentInfo"
+COMPARED = (f"{STATUS}.overallStatus", f"{PRIMARY}.date", f"{PRIMARY}.type",
+            f"{ENROLLMENT}.count", f"{ENROLLMENT}.type")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def histories(corpus: Path) -> list[list[Row]]:
+    """The rows of each trial, oldest version first."""
+    source = corpus / "history" / "cthist-versions.csv.gz"
+    with gzip.open(source, "rt", encoding="utf-8", newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    return [list(group) for _, group in groupby(rows, lambda row: row["nctid"])]
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """What a row says, by the path it has in a record; a month date is written as a month."""
+    count = row["enrolment"]
+    return {
+        f"{STATUS}.overallStatus": STATUSES[row["overall_status"].strip()],
+        f"{PRIMARY}.date": dated(row, "primary_completion_date"),
+        f"{PRIMARY}.type": TYPES.get(row["primary_completion_date_type"]),
+        f"{ENROLLMENT}.count": int(count) if count.isdigit() else None,
+        f"{ENROLLMENT}.type": TYPES.get(row["enrolment_type"]),
+    }
+
+
+def dated(row: Row, column: str) -> str | None:
+    if row[column] == "NA":
+        return None
+    length = {"day": 10, "month": 7, "year": 4}[row[f"{column}_precision"]]
+    return row[column][:length]
+
+
+def study(row: Row) -> JsonObject:
+    told = facts(row)
+    status: JsonObject = {"overallStatus": told[f"{STATUS}.overallStatus"]}
+    start = dated(row, "study_start_date")
+    if start is not None:
+        status["startDateStruct"] = {"date": start}
+    for name, path in (("primaryCompletionDateStruct", PRIMARY), ("enrollmentInfo", ENROLLMENT)):
+        parts = {
+            key.rpartition(".")[2]: value
+            for key, value in told.items()
+            if key.startswith(path) and value is not None
+        }
+        (status if path is PRIMARY else told)[name] = parts
+    design = {"designModule": {"enrollmentInfo": told["enrollmentInfo"]}}
+    return version(row["nctid"], row["version_date"], status=status, **design)
+
+
+def neighbours_differ(before: Row, after: Row) -> Iterator[tuple[str, Any, Any]]:
+    """The plain comparison of two rows; what comes with its type is one difference."""
+    old, new = facts(before), facts(after)
+    for path in COMPARED:
+        if old[path] == new[path]:
+            continue
+        value = path.replace(".type", ".count" if path.startswith(ENROLLMENT) else ".date")
+        comes = path != value and {None} & {old[value], new[value]} and old[value] != new[value]
+        if not (comes and None in {old[path], new[path]}):
+            yield path, old[path], new[path]
+
+
+def steps(rows: list[Row]) -> Iterator[list[Event]]:
+    records = [canonicalize(study(row)) for row in rows]
+    keys = [key_fields(record.body) for record in records]
+    for n, (before, after) in enumerate(pairwise(records)):
+        yield classify(diff(before, after), before, after, past=keys[: n + 1])
+
+
+def test_events_are_a_plain_comparison_of_neighbouring_rows(histories: list[list[Row]]) -> None:
+    versions = 0
+    told: Counter[str] = Counter()
+    for rows in histories:
+        versions += len(rows)
+        for (before, after), events in zip(pairwise(rows), steps(rows), strict=True):
+            found = sorted(
+                (e.path, str(e.before), str(e.after)) for e in events if e.path in COMPARED
+            )
+            plain = sorted((p, str(b), str(a)) for p, b, a in neighbours_differ(before, after))
+            assert found == plain, (before["nctid"], after["version_number"])
+            told.update(path.split(".", 2)[2] for path, *_ in found)
+    print(f"\n{versions} versions of {len(histories)} trials (cthist): {dict(told)}, as compared")
+    assert versions == 533
+    assert told["overallStatus"] > 100
+    assert told["primaryCompletionDateStruct.date"] > 100
+    assert told["enrollmentInfo.count"] > 40

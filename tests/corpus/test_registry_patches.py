@@ -1,0 +1,141 @@
+"""The registry's own differences between versions are told as the registry has them.
+
+From TrialDiff (CC BY 4.0): 47 pairs of neighbouring versions with the JSON Patch that the history
+endpoint gave for them, and the status, date and enrollment operations of more such patches. The
+versions are reconstructed: the status module as recorded, all else from the operations' old
+values. Operations within a list are left out, as the items beside them were not recorded.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jsonpatch
+import orjson
+
+from ctsync.model import Event, JsonObject
+from ctsync.record.canonical import canonicalize
+from ctsync.record.classify import classify
+from ctsync.record.diff import diff
+from ctsync.record.seam import Form, align_forms
+
+ABSENT = {"__missing__": True}
+STATUS, ENROLLMENT = "/protocolSection/statusModule", "/protocolSection/designModule/enrollmentInfo"
+
+
+class Operation(NamedTuple):
+    """One operation of a patch, with the value that was there before."""
+
+    op: str
+    path: str
+    old: Any
+    new: Any
+
+    @property
+    def is_told(self) -> bool:
+        """Whether it is about status, a date or the enrollment."""
+        return self.path.startswith((STATUS, ENROLLMENT))
+
+    @property
+    def is_within_a_list(self) -> bool:
+        return any(step.isdigit() for step in self.path.split("/"))
+
+    def as_patch(self) -> JsonObject:
+        value = {} if self.op == "remove" else {"value": self.new}
+        return {"op": self.op, "path": self.path} | value
+
+
+def study(nct_id: str, status: JsonObject, operations: Iterable[Operation]) -> JsonObject:
+    """The version before, as far as the operations tell of it."""
+    made: JsonObject = {
+        "protocolSection": {
+            "identificationModule": {"nctId": nct_id},
+            "statusModule": status,
+            "designModule": {},
+        }
+    }
+    for operation in operations:
+        *above, last = operation.path.strip("/").split("/")
+        here = made
+        for step in above:
+            here = here.setdefault(step, {})
+        if operation.old != ABSENT:
+            here.setdefault(last, operation.old)
+    return made
+
+
+def events_between(before: JsonObject, operations: Iterable[Operation]) -> list[Event]:
+    patch = jsonpatch.JsonPatch([operation.as_patch() for operation in operations])
+    records = [canonicalize(body) for body in (before, patch.apply(before))]
+    old, new = align_forms(records[0], Form.HTML, records[1], Form.HTML)
+    return classify(diff(old, new), old, new)
+
+
+def expected(operation: Operation) -> Iterator[tuple[str, Any, Any]]:
+    """The path of each event that an operation must become, and what it was and is."""
+    path = operation.path.strip("/").replace("/", ".")
+    old, new = (None if value == ABSENT else value for value in (operation.old, operation.new))
+    if not isinstance(old or new, dict):
+        yield path, old, new
+        return
+    old, new = old or {}, new or {}
+    for leaf in old.keys() | new.keys():
+        # a date or count that comes or goes takes its type with it
+        if leaf != "type":
+            yield f"{path}.{leaf}", old.get(leaf), new.get(leaf)
+
+
+def check_told_once(events: list[Event], operations: Iterable[Operation]) -> int:
+    """That each operation is one event with its values; gives how many operations there are."""
+    told: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
+    for event in events:
+        told[event.path].append((event.before, event.after))
+    asked = [operation for operation in operations if operation.is_told]
+    for operation in asked:
+        for path, old, new in expected(operation):
+            assert told[path] == [(old, new)], (operation, told[path])
+    return len(asked)
+
+
+def test_every_operation_of_a_recorded_patch_is_one_event(corpus: Path) -> None:
+    patches = told = applied = within = 0
+    with gzip.open(corpus / "history" / "registry-patches.jsonl.gz") as lines:
+        for line in lines:
+            recorded = orjson.loads(line)
+            operations = [
+                Operation(o["op"], o["path"], o["old_value"], o["new_value"])
+                for o in recorded["patch_operations"]
+            ]
+            whole = [o for o in operations if not o.is_within_a_list]
+            status = recorded["from_version_status_fields"]["status_module"]
+            before = study(recorded["nct_id"], status, whole)
+            told += check_told_once(events_between(before, whole), whole)
+            patches += 1
+            applied += len(whole)
+            within += len(operations) - len(whole)
+    print(
+        f"\n{patches} recorded JSON Patches (TrialDiff) on reconstructed versions: {told} status,"
+        f" date and enrollment operations, each one event; {applied} applied, {within} within lists"
+    )
+    assert (patches, told) == (47, 231)
+
+
+def test_every_published_status_date_or_enrollment_operation_is_one_event(corpus: Path) -> None:
+    steps: dict[tuple[str, str], list[Operation]] = defaultdict(list)
+    source = corpus / "history" / "status-date-enrollment-changes.csv"
+    with source.open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            old, new = (orjson.loads(row[name]) if row[name] else ABSENT for name in ("old", "new"))
+            operation = Operation(row["op"], row["path"], old, new)
+            steps[row["nct_id"], row["from_version"]].append(operation)
+    told = 0
+    for (nct_id, _), operations in steps.items():
+        before = study(nct_id, {}, operations)
+        told += check_told_once(events_between(before, operations), operations)
+    print(f"\n{told} published operations (TrialDiff) of {len(steps)} steps, each one event")
+    assert told == 305
