@@ -120,7 +120,7 @@ def test_locks_of_two_databases_do_not_meet(
 def test_the_lock_is_free_at_once_when_its_holder_is_killed(
     migrated_url: str, clock: StillClock
 ) -> None:
-    kills = 20
+    kills = 100
     for _ in range(kills):
         child, _ = hold(migrated_url)
         child.kill()
