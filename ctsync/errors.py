@@ -10,6 +10,7 @@ CtsyncError
 │   ├── PortInUse            a server cannot listen where it was told to
 │   └── ConfigError          one or more settings are wrong; all are listed
 ├── PartialRun 3             the run ended, but something could not be checked
+│   └── InQuarantine         a trial failed before and is not tried again yet
 ├── RegistryError 4          the registry did not give a usable answer
 │   ├── RegistryUnreachable  no connection, or none that lasted
 │   ├── DeadlineExceeded     the answer was not complete in time
@@ -29,10 +30,12 @@ CtsyncError
 │   ├── StoreUnavailable     missing, read-only, locked or full
 │   │   └── StoreUnreachable a server that does not answer, or a connection that broke
 │   ├── StoreConflict        another writer changed what was to be changed
+│   ├── Unstorable           a value that the database cannot hold; a ValueError as well
 │   └── CorruptBody          a stored body does not match its digest
 ├── DeliveryOverdue 7        a message has waited too long
 └── Stopped 130              told to stop; the unit at hand was finished or rolled back
-BadRecord is a ValueError of the pure core: a study that cannot be read as a record.
+BadRecord is a ValueError of the pure core: a study that cannot be read as a record; where it
+does not even say which trial it is of, an UnidentifiedRecord.
 """
 
 from __future__ import annotations
@@ -46,6 +49,10 @@ class CtsyncError(Exception):
 
 class BadRecord(ValueError):
     """A study that cannot be read as a record: no identity, or not an object."""
+
+
+class UnidentifiedRecord(BadRecord):
+    """A study that carries no NCT id."""
 
 
 class UsageError(CtsyncError):
@@ -91,6 +98,10 @@ class PartialRun(CtsyncError):
     """The run ended, but something could not be checked."""
 
     exit_code = 3
+
+
+class InQuarantine(PartialRun):
+    """A trial failed before, and is not tried again yet."""
 
 
 class RegistryError(CtsyncError):
@@ -186,6 +197,10 @@ class StoreUnreachable(StoreUnavailable):
 
 class StoreConflict(StoreError):
     """Another writer changed what was to be changed; nothing of the unit is stored."""
+
+
+class Unstorable(StoreError, ValueError):
+    """The database cannot hold a value; whatever else there is to store is not concerned."""
 
 
 class CorruptBody(StoreError):

@@ -15,6 +15,7 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.config.settings import WatchSettings
+    from ctsync.model import JsonObject
     from ctsync.store.runs import Failure
     from ctsync.store.watches import Watch
     from ctsync.tracking.health import Health
@@ -60,10 +61,7 @@ def status(app: App, as_json: bool) -> None:
                 "stored": {str(table): count for table, count in counts.items()},
                 "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
                 "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
-                "failures": [
-                    {"nct_id": one.nct_id, "error": one.error, "attempts": one.attempts}
-                    for one in failures
-                ],
+                "failures": [_failure_json(one) for one in failures],
                 "notices": [
                     {"kind": one.kind, "summary": one.summary, "parts": one.parts}
                     for one in notices
@@ -116,8 +114,29 @@ def _terms(watch: WatchSettings) -> int:
 
 def _tries(failure: Failure) -> str:
     from ctsync.report.phrases import counted
+    from ctsync.tracking.quarantine import waits_until
 
-    return counted(failure.attempts, "attempt")
+    until = waits_until(failure)
+    following = f"after {until:%Y-%m-%d %H:%M}Z" if until else "with the next sync"
+    since = f"{failure.first_at:%Y-%m-%d %H:%M}Z"
+    return f"{counted(failure.attempts, 'attempt')} since {since}, next {following}"
+
+
+def _failure_json(failure: Failure) -> JsonObject:
+    """A trial in quarantine; `next_try` is null where every sync tries it again."""
+    from ctsync.tracking.quarantine import waits_until
+
+    until = waits_until(failure)
+    return {
+        "nct_id": failure.nct_id,
+        "error": failure.error,
+        "error_class": failure.error_class,
+        "attempts": failure.attempts,
+        "first_seen": format_timestamp(failure.first_at),
+        "last_seen": format_timestamp(failure.last_at),
+        "next_try": until and format_timestamp(until),
+        "bytes_kept": len(failure.raw),
+    }
 
 
 COMMANDS = [status]

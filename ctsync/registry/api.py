@@ -15,11 +15,11 @@ from ctsync.errors import (
     AnswerTooLarge,
     BadAnswer,
     BadNctId,
-    BadRecord,
     IdentityMismatch,
     RegistryError,
     RegistryUnreachable,
     RequestRefused,
+    UnidentifiedRecord,
 )
 from ctsync.model import (
     Absent,
@@ -347,7 +347,9 @@ class RegistryApi:
         asked, last = path[0], path[-1]
         identity = identity_of(study)
         if identity is None:
-            return Failed(asked, BadRecord(f"{asked}: the study carries no NCT id"), reply.body)
+            return Failed(
+                asked, UnidentifiedRecord(f"{asked}: the study carries no NCT id"), reply.body
+            )
         redirected = len(path) > 1
         if asked not in identity.names or (redirected and last != identity.nct_id):
             error = IdentityMismatch(

@@ -16,7 +16,15 @@ from typing import Any
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from ctsync.errors import (
     ConfigError,
@@ -24,6 +32,7 @@ from ctsync.errors import (
     StoreError,
     StoreUnavailable,
     StoreUnreachable,
+    Unstorable,
 )
 
 PATIENCE_SECONDS = 10.0
@@ -176,12 +185,15 @@ def told_apart(name: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        meaning = _meaning(error, name)
+        meaning = _meaning(error, name) or _refusal(error, name)
         if meaning is None:
             raise
         raise meaning from error
     except sqlite3.Error as error:
         raise _sqlite_meaning(error, name) or error from error
+    except StatementError as error:
+        # not the database but the way there refused a value
+        raise Unstorable(f"{name} cannot hold a value: {error.orig}") from error
     except SQLAlchemyError as error:
         if "QueuePool limit" in str(error):
             raise StoreUnavailable(f"{name}: too many connections at once; try again") from error
@@ -192,6 +204,16 @@ def _meaning(error: DBAPIError, name: str) -> StoreError | None:
     if isinstance(error.orig, sqlite3.Error):
         return _sqlite_meaning(error.orig, name)
     return _postgres_meaning(error, name)
+
+
+def _refusal(error: DBAPIError, name: str) -> Unstorable | None:
+    """What a database says of a value it cannot take, as against of itself."""
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    of_value = isinstance(error, DataError | IntegrityError)  # where a driver gives no code
+    of_type = isinstance(error.orig, sqlite3.InterfaceError)
+    if state[:2] in {"22", "23"} or (not state and (of_value or of_type)):
+        return Unstorable(f"{name} cannot hold a value: {str(error.orig).splitlines()[0]}")
+    return None
 
 
 _LOCKED = (StoreUnavailable, "is locked by another program; try again later")

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, RowMapping, delete, func, insert, select, update
 
+from ctsync.errors import InQuarantine
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes, batches
@@ -213,8 +214,11 @@ class RunWrites(Writes):
     ) -> None:
         """Put a trial into quarantine, to be tried again later each time it fails.
 
-        A failure of the same run is counted once.
+        A failure of the same run is counted once. That a trial waits in quarantine for its next
+        try (InQuarantine) is no failure, and changes nothing.
         """
+        if isinstance(error, InQuarantine):
+            return
         known = self._connection.execute(
             select(FailureRow.attempts, FailureRow.run_id, FailureRow.last_at).where(
                 FailureRow.nct_id == nct_id

@@ -25,6 +25,7 @@ from ctsync.store.store import Store
 from ctsync.tracking.conclusion import KIND_OF_SOME
 from ctsync.tracking.decide import Missing, Unchecked
 from ctsync.tracking.examine import Examined
+from ctsync.tracking.quarantine import held_back, patient
 from ctsync.tracking.sync import Outcome, Sync, Watcher
 from ctsync.tracking.watch import (
     FileWatches,
@@ -101,8 +102,8 @@ class Round:
 
         1. Take the database's one writer lock, or raise LockHeld naming its holder.
         2. Bring the watches of the settings file into the store.
-        3. Sync; then drain the outbox, whatever the sync found, and also where the registry
-           could not be asked.
+        3. Sync, but for what waits in quarantine, unless it was named; then drain the outbox,
+           whatever the sync found, and also where the registry could not be asked.
         4. Write to who asked to be told of a quiet week, where this was one.
 
         A channel or monitor that cannot be reached is logged; it fails no round.
@@ -149,7 +150,8 @@ class Round:
             if only:
                 outcome = self._sync().run(only, kind=KIND_OF_SOME)
             else:
-                outcome = self._sync().run(_some(self.store.watched_ids(), found))
+                watched = _some(self.store.watched_ids(), found)
+                outcome = self._sync(patient_with=len(watched)).run(watched)
         except RegistryError:
             drain(self.store, channels, clock=self.clock)  # what waits is no less due for it
             raise
@@ -171,10 +173,13 @@ class Round:
             self.store, self.registry, self.settings.watches, rules=self.settings.rules
         )
 
-    def _sync(self) -> Sync:
+    def _sync(self, *, patient_with: int = 0) -> Sync:
+        """What makes a pass; over so many trials, with patience for those in quarantine."""
+        now = self.clock.now()
+        held = held_back(self.store, of=patient_with, now=now) if patient_with else {}
         return Sync(
             store=self.store,
-            registry=self.registry,
+            registry=patient(self.registry, held),
             clock=self.clock,
             thresholds=Thresholds().replace(self.settings.rules),
             routes=routes_from(self.settings),

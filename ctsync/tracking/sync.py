@@ -26,13 +26,14 @@ from datetime import datetime
 
 from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
-from ctsync.errors import RegistryError, StaleRegistry, UsageError
+from ctsync.errors import BadRecord, RegistryError, StaleRegistry, Unstorable, UsageError
 from ctsync.model import Event, Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
 from ctsync.record.notices import Notice
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.runs import SYNC
 from ctsync.store.store import Store, Unit
+from ctsync.text import for_log
 from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
     Changed,
@@ -236,6 +237,9 @@ class _Pass:
             case Missing(head):
                 self._note_absence(examined.asked, self.missing if head else self.unknown)
                 return
+        if examined.finding is not None and not self._could_keep(examined, examined.finding):
+            return
+        match examined.decision:
             case Confirmed():
                 tally.same += 1
             case Same():
@@ -249,15 +253,25 @@ class _Pass:
                 tally.gone += 1
             case StillAway(head):
                 self._follow(examined.asked, head.moved_to)
-        if examined.finding is not None:
-            self._keep(examined.finding, examined.fetched_at or self.sync.clock.now())
         self.seen.append(examined.asked)
         if len(self.seen) >= SEEN_BATCH:
             self._mark_seen()
 
+    def _could_keep(self, examined: Examined, finding: Finding) -> bool:
+        """Keep what was found of a trial; one that cannot be stored is kept aside instead."""
+        try:
+            self._keep(finding, examined.fetched_at or self.sync.clock.now())
+        except (ValueError, TypeError, OverflowError) as error:  # Unstorable is one of these
+            log.warning("set aside nct_id=%s reason=%s", finding.nct_id, for_log(str(error)))
+            raw = finding.record.canonical if finding.record else b""
+            reason = error if isinstance(error, Unstorable) else BadRecord(_named(error))
+            self._keep_aside(Failed(examined.asked, reason, raw))
+            return False
+        self.sights.take(finding.before, finding.record)
+        return True
+
     def _keep(self, finding: Finding, fetched: datetime) -> None:
         """Commit a version, its events and their deliveries in one unit."""
-        self.sights.take(finding.before, finding.record)
         observed, run_id = self.load.data_timestamp, self.entry.run_id
         head = finding.head.snapshot_id if finding.head else None
         watches = self.sync.store.watches_of(finding.nct_id)
@@ -343,3 +357,7 @@ class _Pass:
                 unit.mark_seen(self.seen, run_id=run_id, load=load)
                 unit.clear_failures(self.seen)
             self.seen.clear()
+
+
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
