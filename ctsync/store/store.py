@@ -33,6 +33,7 @@ from ctsync.store.engine import (
 from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.fence import require_token
 from ctsync.store.histories import HistoryReads, HistoryWrites
+from ctsync.store.interchange import InterchangeReads, InterchangeWrites
 from ctsync.store.models import Base, MarkRow
 from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
@@ -47,7 +48,15 @@ __all__ = ["EventFilter", "Store", "Unit", "open_store"]
 log = logging.getLogger(__name__)
 
 
-class Unit(HistoryWrites, EventWrites, EventRewrites, WatchWrites, RunWrites, DeliveryWrites):
+class Unit(
+    HistoryWrites,
+    InterchangeWrites,
+    EventWrites,
+    EventRewrites,
+    WatchWrites,
+    RunWrites,
+    DeliveryWrites,
+):
     """What can be written, within one transaction."""
 
     @property
@@ -61,6 +70,7 @@ class Store(
     HistoryReads,
     SearchReads,
     StreamReads,
+    InterchangeReads,
     EventReads,
     WatchReads,
     RunReads,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import sys
 from pathlib import Path
 
@@ -42,3 +44,71 @@ def test_without_pyarrow_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     line = shell.refuse("export", "parquet", "--output", str(tmp_path / "out"), exit_code=2)
     assert "pip install 'ctsync[parquet]'" in line
+
+
+def kept(shell: Shell, *trials: str) -> None:
+    with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
+        for trial in trials:
+            keep_history(store, studies(trial))
+
+
+def test_a_cohort_is_written_in_one_step(shell: Shell, tmp_path: Path) -> None:
+    kept(shell, "NCT01352702", "NCT03693833")
+    out = tmp_path / "new" / "cohort.csv"
+    said = shell.run("export", "cohort", "NCT01352702", "--output", str(out))
+    assert said.stdout == ""
+    assert f"wrote {out}" in said.stderr
+    (row,) = csv.DictReader(out.read_text("utf-8").splitlines())
+    assert (row["enrollment_percentage"], row["trial_days"]) == ("65.71", "1375")
+    assert [path.name for path in out.parent.iterdir()] == ["cohort.csv"]
+
+
+def test_versions_are_written_as_cthist_tabulates_them(shell: Shell) -> None:
+    kept(shell, "NCT02110043")
+    rows = list(csv.DictReader(shell.run("export", "csv").stdout.splitlines()))
+    assert [(row["version_number"], row["version_date"], row["overall_status"]) for row in rows][
+        -2:
+    ] == [("6", "2017-07-26", "ACTIVE_NOT_RECRUITING"), ("7", "2021-05-20", "COMPLETED")]
+    assert (rows[4]["enrolment"], rows[0]["enrolment"]) == ("22", "NA")
+    assert rows[1]["primary_completion_date"] == "2015-08-01"
+
+
+def test_events_are_written_a_line_each_as_changes_gives_them(shell: Shell) -> None:
+    kept(shell, "NCT03693833")
+    lines = shell.run("export", "jsonl", "--what", "events").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == shell.json("changes", "--json")
+
+
+def test_versions_go_out_of_one_database_and_into_another(shell: Shell, tmp_path: Path) -> None:
+    kept(shell, "NCT01352702", "NCT03693833")
+    told = shell.run("export", "jsonl").stdout
+    shell.env["CTSYNC_DATABASE_URL"] = f"sqlite:///{tmp_path / 'other.db'}"
+    assert "imported 8 versions of 2 trials" in shell.run("import", "-", stdin=told).stderr
+    assert shell.run("export", "jsonl").stdout == told
+    file = tmp_path / "told.jsonl"
+    file.write_text(told)
+    assert json.loads(shell.run("import", str(file), "--json").stdout) == {
+        "trials": 0, "versions": 0, "already_stored": 2, "watches": 0, "refused": {},
+    }  # fmt: skip
+    shell.run("check")
+
+
+def test_a_trial_that_cannot_be_imported_ends_with_3(shell: Shell, tmp_path: Path) -> None:
+    kept(shell, "NCT01352702")
+    told = shell.run("export", "jsonl").stdout
+    shell.env["CTSYNC_DATABASE_URL"] = f"sqlite:///{tmp_path / 'other.db'}"
+    with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
+        keep_history(store, studies("NCT01352702")[1:])
+    said = shell.run("import", "-", stdin=told, exit_code=3).stderr
+    assert "NCT01352702 is left as it is: version 1 is stored and is another" in said
+
+
+def test_a_file_that_cannot_be_read_is_one_line(shell: Shell, tmp_path: Path) -> None:
+    shell.run("db", "upgrade")
+    assert "cannot read" in shell.refuse("import", str(tmp_path / "none.jsonl"), exit_code=2)
+    file = tmp_path / "x.jsonl"
+    file.write_text("hello\n")
+    assert "line 1: " in shell.refuse("import", str(file), exit_code=2)
+    assert "cannot write" in shell.refuse(
+        "export", "csv", "--output", str(file / "x.csv"), exit_code=2
+    )

@@ -1,0 +1,201 @@
+"""Trials with all that is stored of them, out of one database and into another.
+
+What is told of a row is its columns by name, times as ISO text, whatever columns the schema has;
+ids are not, as they are the database's own: a version is told by its place among those of its
+trial, an event with the version it leads to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, insert, select, update
+
+from ctsync.errors import StoreConflict
+from ctsync.model import NctId, Record
+from ctsync.store.access import Reads
+from ctsync.store.columns import JsonText, Timestamp
+from ctsync.store.events import path_key
+from ctsync.store.models import Base, EventRow, SnapshotRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.streams import Selection
+from ctsync.store.versions import POSITION_STEP, VersionWrites
+
+Told = dict[str, Any]
+"""A row by the names of its columns, in JSON's values."""
+
+_OWN: dict[type[Base], frozenset[str]] = {
+    TrialRow: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
+    SnapshotRow: frozenset({"id", "nct_id", "run_id"}),
+    EventRow: frozenset(
+        {"id", "nct_id", "from_snapshot_id", "to_snapshot_id", "path_key", "run_id"}
+    ),
+    WatchRow: frozenset({"id"}),
+    WatchedTrialRow: frozenset({"watch_id"}),
+}
+"""The columns that mean something within one database only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldVersion:
+    """A version as it is told: its row, its events' rows and the digest of its body.
+
+    `is_first` says that the step of its events leads from no version.
+    """
+
+    row: Told
+    digest: str | None
+    events: tuple[Told, ...]
+
+
+class InterchangeReads(Reads):
+    """What is stored, as it is told to another database."""
+
+    def told_trial(self, nct_id: NctId) -> Told:
+        """What the trial's own row says."""
+        statement = select(TrialRow.__table__).where(TrialRow.nct_id == nct_id)
+        with self._reading() as connection:
+            return _tell(TrialRow, connection.execute(statement).one())
+
+    def told_versions(self, nct_id: NctId) -> Iterator[ToldVersion]:
+        """Its versions, oldest first, each with the events that lead to it in their order."""
+        snapshots = (
+            select(SnapshotRow.__table__)
+            .where(SnapshotRow.nct_id == nct_id)
+            .order_by(SnapshotRow.position)
+        )
+        with self._reading() as connection:
+            rows = connection.execute(snapshots).all()
+            for row in rows:
+                events = (
+                    select(EventRow.__table__)
+                    .where(EventRow.to_snapshot_id == row.id)
+                    .order_by(EventRow.id)
+                )
+                yield ToldVersion(
+                    row=_tell(SnapshotRow, row),
+                    digest=row.digest,
+                    events=tuple(
+                        _tell(EventRow, event) | {"from_nothing": event.from_snapshot_id is None}
+                        for event in connection.execute(events)
+                    ),
+                )
+
+    def told_watches(self, selection: Selection) -> list[tuple[Told, list[Told]]]:
+        """Each watch with the trials it follows; of a selection of trials there is none."""
+        if selection.nct_ids:
+            return []
+        watches = select(WatchRow.__table__).order_by(WatchRow.name)
+        if selection.watch is not None:
+            watches = watches.where(WatchRow.name == selection.watch)
+        with self._reading() as connection:
+            return [
+                (
+                    _tell(WatchRow, watch),
+                    [
+                        _tell(WatchedTrialRow, row)
+                        for row in connection.execute(
+                            select(WatchedTrialRow.__table__)
+                            .where(WatchedTrialRow.watch_id == watch.id)
+                            .order_by(WatchedTrialRow.nct_id)
+                        )
+                    ],
+                )
+                for watch in connection.execute(watches).all()
+            ]
+
+
+class InterchangeWrites(VersionWrites):
+    """What a unit does with what another database told."""
+
+    def stored_places(self, nct_id: NctId) -> list[tuple[int, str | None, str]]:
+        """The id, digest and state of each stored version of a trial, oldest first."""
+        statement = (
+            select(SnapshotRow.id, SnapshotRow.digest, SnapshotRow.state)
+            .where(SnapshotRow.nct_id == nct_id)
+            .order_by(SnapshotRow.position)
+        )
+        rows = self._connection.execute(statement)
+        return [(row.id, row.digest, row.state) for row in rows]
+
+    def put_version(
+        self, nct_id: NctId, told: ToldVersion, *, after: int | None, canonical: bytes | None
+    ) -> int:
+        """Store a version behind the snapshot `after`, with its events; its snapshot id.
+
+        It keeps its position where there is room for it, else it comes next. `canonical` are the
+        bytes its digest names, which is checked. Raises CorruptBody, and ValueError, TypeError
+        and KeyError for rows that are none of this schema.
+        """
+        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        values = _columns(SnapshotRow, told.row)
+        if canonical is not None and told.digest is not None:
+            self._add_body(Record(nct_id, {}, canonical, told.digest), nct_id)
+        last = None
+        if after is not None:
+            last = self._connection.scalar(
+                select(SnapshotRow.position).where(SnapshotRow.id == after)
+            )
+            if last is None:
+                raise StoreConflict(f"{nct_id} was changed by another writer; run again")
+        if last is not None and values["position"] <= last:
+            values["position"] = last + POSITION_STEP
+        snapshot: int = self._connection.execute(
+            insert(SnapshotRow).returning(SnapshotRow.id), values | {"nct_id": nct_id}
+        ).scalar_one()
+        for event in told.events:
+            row = dict(event)
+            is_first = row.pop("from_nothing")
+            place = {
+                "nct_id": nct_id,
+                "from_snapshot_id": None if is_first else after,
+                "to_snapshot_id": snapshot,
+                "path_key": path_key(row["path"]),
+            }
+            self._connection.execute(insert(EventRow), _columns(EventRow, row) | place)
+        return snapshot
+
+    def put_trial(self, nct_id: NctId, told: Told, *, head: int) -> None:
+        """Make a trial's own row what was told, with `head` its newest snapshot."""
+        values = _columns(TrialRow, told) | {"head_snapshot_id": head}
+        self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
+
+    def put_watch(self, told: Told, trials: Sequence[Told]) -> int:
+        """Store a watch that is not there yet, and the trials it lacks; how many were new to it."""
+        self._insert_new(WatchRow, [_columns(WatchRow, told)])
+        watch_id = self._connection.scalar(select(WatchRow.id).where(WatchRow.name == told["name"]))
+        rows = [_columns(WatchedTrialRow, one) | {"watch_id": watch_id} for one in trials]
+        return self._insert_new(WatchedTrialRow, rows) if rows else 0
+
+
+def _tell(table: type[Base], row: Row[Any]) -> Told:
+    own = _OWN[table]
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else value
+        for name, value in row._mapping.items()
+        if name not in own
+    }
+
+
+def _columns(table: type[Base], told: Mapping[str, Any]) -> Told:
+    """The values of a row to insert; raises ValueError for what this schema does not hold."""
+    columns = table.__table__.columns
+    own = _OWN[table]
+    unknown = sorted(set(told) - {column.name for column in columns} | set(told) & own)
+    if unknown:
+        raise ValueError(f"{table.__tablename__} has no column {unknown[0]!r} to import")
+    return {name: _value(columns[name], value) for name, value in told.items()}
+
+
+def _value(column: ColumnElement[Any], value: Any) -> Any:
+    if value is None or isinstance(column.type, JsonText):
+        return value
+    if isinstance(column.type, Timestamp):
+        return datetime.fromisoformat(value)
+    wanted = getattr(column.type, "impl_instance", column.type).python_type
+    fits = type(value) is wanted or (wanted is float and type(value) is int)
+    if not fits:  # SQLite would take it as it is
+        raise ValueError(f"{value!r} cannot stand in {column.key}")
+    return value
