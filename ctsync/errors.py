@@ -7,6 +7,7 @@ CtsyncError
 │   ├── UnmatchedOrgId       no trial carries that organisation's study id
 │   ├── AmbiguousOrgId       several trials carry it
 │   ├── UnknownVersion       the trial has no such version
+│   ├── BadQuery             a query is wrong in one or more ways; all are listed
 │   ├── PortInUse            a server cannot listen where it was told to
 │   └── ConfigError          one or more settings are wrong; all are listed
 ├── PartialRun 3             the run ended, but something could not be checked
@@ -79,6 +80,15 @@ class AmbiguousOrgId(UsageError):
 
 class UnknownVersion(UsageError):
     """The trial has no such version."""
+
+
+class BadQuery(UsageError):
+    """A query is wrong in one or more ways; `problems` lists every one of them."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keep every problem, and join them for people."""
+        super().__init__("; ".join(problems))
+        self.problems = problems
 
 
 class PortInUse(UsageError):

@@ -84,8 +84,8 @@ class Setting(click.ParamType[tuple[str, float]]):
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
         """Give the name and the number; raises UsageError for a threshold there is not."""
-        from ctsync.config.values import nearest
         from ctsync.record.rules import Thresholds
+        from ctsync.spelling import nearest
 
         if isinstance(value, tuple):
             return value

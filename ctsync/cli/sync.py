@@ -29,11 +29,23 @@ PARTIAL = 3
 @click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option(
+    "--accept-gone",
+    is_flag=True,
+    help="Believe the registry also where many trials are gone, or left a query, at once.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well and unchanged.")
 @click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
 @pass_app
 def sync_command(
-    app: App, *, trials: Sequence[NctId], dry_run: bool, wait: float, quiet: bool, as_json: bool
+    app: App,
+    *,
+    trials: Sequence[NctId],
+    dry_run: bool,
+    wait: float,
+    accept_gone: bool,
+    quiet: bool,
+    as_json: bool,
 ) -> None:
     """Fetch what is watched (or the trials given), store, compare, report, deliver.
 
@@ -42,18 +54,18 @@ def sync_command(
     ids = tuple(dict.fromkeys(trials))
     app.sends = not dry_run
     if dry_run:
-        with _round(app) as work:
+        with _round(app, accept_gone=accept_gone) as work:
             seen = work.preview(ids)
         _show_preview(seen, as_json=as_json)
-        click.get_current_context().exit(PARTIAL if seen.unchecked or seen.unresolved else 0)
-    outcome, misnamed = run_round(app, ids, wait=wait)
+        click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
+    outcome, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
     if as_json:
         show_json(outcome_json(outcome))
     end_round(app, outcome, misnamed, tabled=not as_json, quiet=quiet)
 
 
 @contextmanager
-def _round(app: App) -> Iterator[Round]:
+def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
     from ctsync.tracking.round import Round
 
     with app.store() as store, app.registry() as registry, progress_bar() as watcher:
@@ -63,14 +75,15 @@ def _round(app: App) -> Iterator[Round]:
             registry=registry,
             clock=app.clock,
             watcher=watcher,
+            accept_gone=accept_gone,
         )
 
 
 def run_round(
-    app: App, ids: Sequence[NctId] = (), *, wait: float = 0
+    app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
 ) -> tuple[RoundOutcome, list[str]]:
     """Run a round; its outcome, and a line for each watch that is named and does not exist."""
-    with _round(app) as work:
+    with _round(app, accept_gone=accept_gone) as work:
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         names = [watch.name for watch in work.store.watches()]
     return outcome, list(app.settings.unknown_watches(names))
@@ -159,15 +172,18 @@ def outcome_json(outcome: RoundOutcome) -> JsonObject:
         "unknown": list(sync.unknown),
         "missing": list(sync.missing),
         "unresolved": [{"watch": u.watch, "term": u.term} for u in outcome.unresolved],
+        "listed": [
+            {"watch": one.watch.name, "matches": one.total, "problem": one.problem}
+            for one in sync.listed
+        ],
+        "held": list(sync.held),
         "notices": [notice.line for notice in sync.notices],
         "events": [event_json(stored) for stored in uncovered(sync.events, sync.notices)],
     }
 
 
 def _show_preview(seen: Preview, *, as_json: bool) -> None:
-    found = [
-        (one.asked, event) for one in seen.examined if one.finding for event in one.finding.events
-    ]
+    found = seen.events
     if as_json:
         show_json([_preview_json(nct_id, event) for nct_id, event in found])
     else:
@@ -177,6 +193,8 @@ def _show_preview(seen: Preview, *, as_json: bool) -> None:
         )
     for nct_id, reason in seen.unchecked:
         tell(for_terminal(f"could not check {nct_id}: {reason}"))
+    for reason in seen.reasons:
+        tell(for_terminal(reason))
     for lost in seen.unresolved:
         tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
     tell(

@@ -26,18 +26,26 @@ def sentences(outcome: RoundOutcome) -> Iterator[str]:
         yield notice.line
     if not sync.refreshed:
         yield f"registry not refreshed since {load}"
+    yield from _unanswered(outcome)
+    if sync.verdict is Verdict.MIXED:
+        yield "the registry reloaded twice during the run; run again to be sure of one load"
+    delivered = outcome.delivered
+    if delivered.messages or delivered.waiting or delivered.parked:
+        yield delivered.sentence()
+
+
+def _unanswered(outcome: RoundOutcome) -> Iterator[str]:
+    sync = outcome.sync
     for failed in sync.failed[:SHOWN_FAILURES]:
         yield f"could not check {failed.nct_id}: {failed.error}"
     if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
         yield f"and {more} more that could not be checked: ctsync status"
     for nct_id in sync.unknown:
         yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
-    for nct_id in sync.missing:
+    for nct_id in sync.missing[:SHOWN_FAILURES]:
         yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
+    if (more := len(sync.missing) - SHOWN_FAILURES) > 0:
+        yield f"and {more} more that are not in this load: ctsync sync --json"
+    yield from sync.reasons
     for lost in outcome.unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
-    if sync.verdict is Verdict.MIXED:
-        yield "the registry reloaded twice during the run; run again to be sure of one load"
-    delivered = outcome.delivered
-    if delivered.messages or delivered.waiting or delivered.parked:
-        yield delivered.sentence()

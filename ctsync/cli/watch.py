@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.tables import show_table
+from ctsync.cli.watch_add import add
 from ctsync.errors import UsageError
 from ctsync.text import for_terminal
 
-DEFAULT_WATCH = "default"
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ctsync.model import Head, JsonObject, NctId
+    from ctsync.store.store import Store
+    from ctsync.store.watches import Watch, WatchedTrial
 
 
 @click.group()
@@ -20,133 +26,134 @@ def watch() -> None:
     """Say which trials are followed."""
 
 
-@watch.command("add")
-@click.argument("terms", metavar="TERM...", nargs=-1)
-@click.option("--name", default=DEFAULT_WATCH, show_default=True, help="The watch to add to.")
-@click.option(
-    "--file",
-    "listed",
-    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A file of terms, one a line; # begins a comment; - is standard input.",
-)
-@click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
-@click.option(
-    "--json", "as_json", is_flag=True, help="What was resolved, an array; with --sync an object."
-)
-@pass_app
-def add(
-    app: App,
-    *,
-    terms: Sequence[str],
-    name: str,
-    listed: Path | None,
-    sync_now: bool,
-    as_json: bool,
-) -> None:
-    """Follow trials: NCT ids, or organisations' study ids such as BM-MSC-01.
-
-    A study id is looked up at the registry at once and must name exactly one trial. If any
-    term cannot be resolved nothing is added. Records are pulled by the next `ctsync sync`.
-    """
-    from ctsync.tracking.watch import resolve_all
-
-    name = _checked_name(name)
-    app.sends = sync_now
-    wanted = [*terms, *(_read_terms(listed) if listed else ())]
-    if not wanted:
-        raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
-    with app.store() as store, app.registry() as registry:
-        if any(w.name == name and w.origin == "file" for w in store.watches()):
-            raise UsageError(f"the watch {name!r} stands in the settings file; add the trial there")
-        resolved = resolve_all(dict.fromkeys(wanted), registry)
-        with store.unit() as unit:
-            unit.add_trials(name, {one.nct_id: one.asked_as for one in resolved}, app.clock.now())
-    shown = [{"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved]
-    for one in resolved:
-        named = f" ({for_terminal(one.asked_as)})" if one.asked_as else ""
-        tell(f"following {one.nct_id}{named} in watch {for_terminal(name)}")
-    if not sync_now:
-        if as_json:
-            show_json(shown)
-        tell("next: ctsync sync")
-        return
-    from ctsync.cli.sync import end_round, outcome_json, run_round
-
-    outcome, misnamed = run_round(app, tuple(dict.fromkeys(one.nct_id for one in resolved)))
-    if as_json:
-        show_json({"resolved": shown, "sync": outcome_json(outcome)})
-    end_round(app, outcome, misnamed, tabled=not as_json)
-
-
-def _checked_name(name: str) -> str:
-    """The name of a watch, held to what the settings file allows."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from ctsync.config.problems import sentence
-    from ctsync.config.values import Name
-
-    try:
-        return TypeAdapter(Name).validate_python(name.strip())
-    except ValidationError as wrong:
-        (problem,) = wrong.errors()
-        problem["loc"], problem["input"] = ("name",), None  # a long name is not repeated
-        raise UsageError(f"--name: {sentence(problem)}") from None
-
-
-def _read_terms(listed: Path) -> list[str]:
-    try:
-        with click.open_file(str(listed), encoding="utf-8") as file:
-            lines = [line.split("#", 1)[0].strip() for line in file]
-    except UnicodeDecodeError as error:
-        raise UsageError(f"cannot read {listed}: it is not UTF-8 text") from error
-    except OSError as error:
-        raise UsageError(f"cannot read {listed}: {error.strerror}") from error
-    return [line for line in lines if line]
+watch.add_command(add)
 
 
 @watch.command("list")
 @click.option("--json", "as_json", is_flag=True, help="An array of watches.")
 @pass_app
 def list_watches(app: App, as_json: bool) -> None:
-    """List the watches, where each comes from, and the trials they follow."""
+    """List the watches, where each comes from, and the trials they follow.
+
+    The trials that a query brought are counted; `ctsync watch show` lists them.
+    """
     from ctsync.report.phrases import counted
 
     with app.store() as store:
         watches = store.watches()
         heads = store.heads([trial.nct_id for watch in watches for trial in watch.trials])
     if as_json:
-        show_json(
-            [
-                {
-                    "name": watch.name,
-                    "origin": watch.origin,
-                    "trials": [
-                        {"nct_id": trial.nct_id, "asked_as": trial.asked_as or None}
-                        for trial in watch.trials
-                    ],
-                }
-                for watch in watches
-            ]
-        )
+        show_json([_watch_json(watch) for watch in watches])
         return
-    rows = [
-        (
-            watch.name,
-            watch.origin,
-            trial.nct_id,
-            trial.asked_as or "-",
-            f"version {heads[trial.nct_id].version}" if trial.nct_id in heads else "not yet pulled",
-        )
-        for watch in watches
-        for trial in watch.trials
-    ]
+    rows = [row for watch in watches for row in _rows(watch, heads)]
     show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows)
-    trials = counted(len({row[2] for row in rows}), "trial")
-    tell(f"{counted(len(watches), 'watch', 'watches')}, {trials}")
+    followed = {trial.nct_id for watch in watches for trial in watch.trials}
+    tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
     if pending:
         named = for_terminal(", ".join(pending))
         tell(f"in the settings file, taken up by the next sync: {named}")
+
+
+def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]]:
+    if watch.query is not None:
+        yield watch.name, watch.origin, "(query)", query_text(watch), _standing(watch)
+    for trial in watch.trials:
+        if not trial.by_query:
+            head = heads.get(trial.nct_id)
+            stored = f"version {head.version}" if head is not None else "not yet pulled"
+            yield watch.name, watch.origin, trial.nct_id, trial.asked_as or "-", stored
+
+
+def query_text(watch: Watch) -> str:
+    """The query of a watch as `--query` takes it."""
+    from ctsync.query import Query
+
+    return str(Query(dict(watch.query or {})))
+
+
+def _standing(watch: Watch) -> str:
+    if watch.listed is None:
+        return "not yet listed"
+    inside, left = _counts(watch)
+    return f"{inside:,} in, {left:,} left"
+
+
+def _counts(watch: Watch) -> tuple[int, int]:
+    brought = [trial for trial in watch.trials if trial.by_query]
+    left = sum(trial.left_at is not None for trial in brought)
+    return len(brought) - left, left
+
+
+def _watch_json(watch: Watch) -> JsonObject:
+    inside, left = _counts(watch)
+    return {
+        "name": watch.name,
+        "origin": watch.origin,
+        "query": None if watch.query is None else dict(watch.query),
+        "listed": _stamp(watch.listed),
+        "in": inside,
+        "left": left,
+        "trials": [
+            {
+                "nct_id": trial.nct_id,
+                "asked_as": trial.asked_as or None,
+                "by_query": trial.by_query,
+                "left_at": _stamp(trial.left_at),
+            }
+            for trial in watch.trials
+        ],
+    }
+
+
+def _stamp(moment: object) -> str | None:
+    from datetime import datetime
+
+    from ctsync.dates import format_timestamp
+
+    return format_timestamp(moment) if isinstance(moment, datetime) else None
+
+
+@watch.command("show")
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="The watch with its trials, an object.")
+@pass_app
+def show_watch(app: App, name: str, as_json: bool) -> None:
+    """Show one watch: its query, and every trial it follows, with those that left."""
+    with app.store() as store:
+        found = _find(store, name)
+        if as_json:
+            show_json(_watch_json(found))
+            return
+        keys = {trial.nct_id: store.past(trial.nct_id)[-1:] for trial in found.trials}
+    rows = [
+        (
+            trial.nct_id,
+            keys[trial.nct_id][0].status or "-" if keys[trial.nct_id] else "not yet pulled",
+            _place(trial),
+            keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
+        )
+        for trial in found.trials
+    ]
+    show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows)
+    if found.query is not None:
+        seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
+        tell(for_terminal(f"query: {query_text(found)}: {_standing(found)}{seen}"))
+
+
+def _place(trial: WatchedTrial) -> str:
+    if trial.left_at is not None:
+        return f"left {trial.left_at:%Y-%m-%d}"
+    if trial.by_query:
+        return f"by query since {trial.since:%Y-%m-%d}"
+    return f"named as {trial.asked_as}" if trial.asked_as else "named"
+
+
+def _find(store: Store, name: str) -> Watch:
+    found = next((one for one in store.watches() if one.name == name), None)
+    if found is None:
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+    return found
 
 
 @watch.command("remove")
@@ -159,14 +166,19 @@ def remove(app: App, name: str, trials: Sequence[str]) -> None:
 
     ids = [parse_nct_id(text) for text in trials]
     with app.store() as store:
-        found = next((one for one in store.watches() if one.name == name), None)
-        if found is None:
-            raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+        found = _find(store, name)
         if found.origin == "file":
             raise UsageError(f"the watch {name!r} stands in the settings file; remove it there")
-        absent = [nct_id for nct_id in ids if nct_id not in {t.nct_id for t in found.trials}]
+        known = {trial.nct_id: trial for trial in found.trials}
+        absent = [nct_id for nct_id in ids if nct_id not in known]
         if absent:
             raise UsageError(f"the watch {name!r} does not follow {', '.join(absent)}")
+        brought = [n for n in ids if known[n].by_query and known[n].left_at is None]
+        if brought:
+            raise UsageError(
+                f"the query of watch {name!r} brought {', '.join(brought)} and would again: "
+                "end the watch, and follow a narrower query"
+            )
         with store.unit() as unit:
             if ids:
                 unit.remove_trials(name, ids)

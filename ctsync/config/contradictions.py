@@ -34,8 +34,8 @@ def _names_that_stand_twice(table: Table) -> Contradictions:
 
 def _watches_of_nothing(table: Table) -> Contradictions:
     for number, watch in _items(table, "watches"):
-        if not any(watch.get(key) for key in ("trials", "org_ids")):
-            yield ("watches", number), "follows nothing; give it trials or org_ids"
+        if not any(watch.get(key) for key in ("trials", "org_ids", "query")):
+            yield ("watches", number), "follows nothing; give it trials, org_ids or a query"
 
 
 def _log_without_file(table: Table) -> Contradictions:

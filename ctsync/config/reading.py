@@ -21,8 +21,8 @@ from ctsync.config.places import find_config
 from ctsync.config.problems import label, line_of, sentence
 from ctsync.config.secrets import InFile, Location, Table, follow
 from ctsync.config.settings import Settings
-from ctsync.config.values import nearest
 from ctsync.errors import ConfigError
+from ctsync.spelling import nearest
 
 _FILE_ITSELF: Location = ()
 Origin = Callable[[Location], str]

@@ -24,13 +24,14 @@ from ctsync.config.values import (
     Name,
     PingUrl,
     Positive,
+    QueryParams,
     RegistryUrl,
     Rules,
     Trial,
     Zone,
-    nearest,
 )
 from ctsync.model import Level
+from ctsync.spelling import nearest
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
@@ -110,11 +111,15 @@ class SmtpSettings(_Section):
 
 
 class WatchSettings(_Section):
-    """Trials followed under one name; `rules` are thresholds of this watch alone."""
+    """Trials followed under one name; `rules` are thresholds of this watch alone.
+
+    `query` holds the registry's parameters by their long names, checked; empty is none.
+    """
 
     name: Name
     trials: tuple[Trial, ...] = ()
     org_ids: tuple[Name, ...] = ()
+    query: QueryParams = {}
     rules: Rules = {}
 
 

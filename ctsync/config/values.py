@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import re
 import zoneinfo
-from collections.abc import Collection
+from collections.abc import Mapping
 from datetime import time
 from email.headerregistry import HeaderRegistry
 from pathlib import Path
@@ -19,17 +19,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
-from ctsync.errors import BadNctId
+from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId, parse_nct_id
+from ctsync.query import read_query
+from ctsync.spelling import nearest
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
-
-
-def nearest(word: str, known: Collection[str]) -> str:
-    """Words that lead from a wrong name to the right one: the nearest, else all there are."""
-    if close := difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6):
-        return f"did you mean {close[0]}?"
-    return f"known are: {', '.join(sorted(known))}"
 
 
 def _one_line(text: str) -> str:
@@ -157,6 +152,14 @@ def _thresholds(rules: dict[str, float]) -> dict[str, float]:
     return rules
 
 
+def _query(given: dict[str, object]) -> Mapping[str, str]:
+    """A question by the long names of its parameters; none at all is none."""
+    try:
+        return read_query(given).params if given else {}
+    except BadQuery as bad:
+        raise ValueError(str(bad)) from None
+
+
 Line = Annotated[str, AfterValidator(_one_line)]
 Name = Annotated[str, AfterValidator(_name), Field(max_length=100)]
 HttpHeaderText = Annotated[str, AfterValidator(_ascii_line), Field(max_length=200)]
@@ -167,6 +170,7 @@ ClockTime = Annotated[str, AfterValidator(_clock_time)]
 FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
 Trial = Annotated[NctId, AfterValidator(_trial)]
 Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
+QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]
 RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]

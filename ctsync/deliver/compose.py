@@ -28,6 +28,7 @@ from ctsync.store.store import Store
 EVERYTHING = "all trials"
 _BATCH = 5_000
 _RUNS = 200
+_OF_ONE_WATCH = (Kind.ENTERED, Kind.LEFT)
 _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 
@@ -151,7 +152,9 @@ class _Desk:
         )
 
     def _watch(self, row: Delivery, route: Route) -> str:
-        nct_id = self.events[row.event_id].nct_id
+        nct_id, event = self.events[row.event_id].nct_id, self.events[row.event_id].event
+        if event.kind in _OF_ONE_WATCH:
+            return route.watch_of([str(event.inputs.get("query", ""))]) or ""
         names = [name for name, members in self._members.items() if nct_id in members]
         return route.watch_of(names) or ""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -165,34 +165,51 @@ def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
     )
 
 
-def entered(query: str, *, thresholds: Thresholds | None = None) -> Event:
-    """The trial now matches a watched query."""
+def entered(
+    query: str, load: datetime, *, again: bool = False, thresholds: Thresholds | None = None
+) -> Event:
+    """The trial now matches the query of the watch `query`, as the registry's `load` shows it.
+
+    What enters and leaves does so in a load, not by a version: its path names the load.
+    """
     return tell_whole(
         Kind.ENTERED,
         Lane.IDENTIFICATION,
-        f"Now matches the query of watch {quoted(query)}",
+        f"Now matches the query of watch {quoted(query)}" + (" again" if again else ""),
         label="Watched query",
         thresholds=thresholds or Thresholds(),
         after=query,
-        path=query,
-        inputs={"query": query},
+        path=_of_load(Kind.ENTERED, query, load),
+        inputs={"query": query, "again": again},
     )
 
 
-def left(query: str, why: Sequence[Event] = (), *, thresholds: Thresholds | None = None) -> Event:
-    """The trial no longer matches a watched query; `why` are the events of the same step."""
-    reasons = "; ".join(event.summary for event in why)
+def left(
+    query: str,
+    load: datetime,
+    why: Sequence[Event] = (),
+    *,
+    thresholds: Thresholds | None = None,
+) -> Event:
+    """The trial no longer matches the query of the watch `query`, as `load` shows it.
+
+    `why` are the events since it did that tell of what the query asks for.
+    """
+    reasons = "; ".join(event.summary for event in why) or "nothing that it asks for changed"
     return tell_whole(
         Kind.LEFT,
         Lane.IDENTIFICATION,
-        f"No longer matches the query of watch {quoted(query)}"
-        + (f": {said(reasons, 240)}" if reasons else ""),
+        f"No longer matches the query of watch {quoted(query)}: {said(reasons, 240)}",
         label="Watched query",
         thresholds=thresholds or Thresholds(),
         before=query,
-        path=query,
-        inputs={"query": query},
+        path=_of_load(Kind.LEFT, query, load),
+        inputs={"query": query, "because": [event.path for event in why]},
     )
+
+
+def _of_load(kind: Kind, query: str, load: datetime) -> str:
+    return f"{kind} {load:%Y-%m-%dT%H:%M:%SZ} {query}"
 
 
 def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[str, int]:

@@ -31,6 +31,7 @@ from ctsync.model import (
     RegistryVersion,
     parse_nct_id,
 )
+from ctsync.query import phrase
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
 from ctsync.registry.listing import (
     MOST_RESTARTS,
@@ -52,6 +53,8 @@ LONGEST_ORG_ID = 200
 MOST_HOPS = 5
 
 _STUDIES = "/v2/studies"
+_NAMES = "NCTId|NCTIdAlias"
+_AMONG = "postFilter.ids"
 # markupFormat never changes, or every text of every record would
 _FORM = {"format": "json", "markupFormat": "markdown"}
 _NOT_FOUND = re.compile(r"NCT number (\S+) not found\s*", re.ASCII)
@@ -99,6 +102,9 @@ class Registry(Protocol):
     ) -> Listing:
         """The pages of all studies that match, with a verdict at the end."""
 
+    def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
+        """Which of `ids` match, each with the id it has now; asked of them alone."""
+
 
 class _Missing(NamedTuple):
     nct_id: NctId
@@ -116,9 +122,7 @@ class RegistryApi:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        url = f"{transport.base_url}{_STUDIES}?{urlencode(_batch_params([]))}"
-        room = (LONGEST_URL - len(url)) // len("NCT00000000%7C")
-        self._batch_size = max(1, min(batch_size, LARGEST_BATCH, room))
+        self._batch_size = max(1, min(batch_size, self._room_for_ids(_batch_params([]))))
         self._other_loads: Counter[date] = Counter()
 
     @property
@@ -199,12 +203,12 @@ class RegistryApi:
         Case and the width of blanks do not count. The registry's own search is by words and
         finds more; what it finds is compared here. Raises RegistryError.
         """
-        wanted, phrase = _fold(text), _as_phrase(text)
-        if not phrase or len(phrase) > LONGEST_ORG_ID:
+        wanted, quoted = _fold(text), phrase(text)
+        if not quoted or len(quoted) > LONGEST_ORG_ID:
             return ()
         params = {
             **_FORM,
-            "filter.advanced": f'AREA[OrgStudyId]"{phrase}"',
+            "filter.advanced": f'AREA[OrgStudyId]"{quoted}"',
             "fields": "NCTId|OrgStudyId",
             "pageSize": str(PAGE_SIZE),
         }
@@ -289,6 +293,27 @@ class RegistryApi:
         """
         asked = {**_FORM, **params, "pageSize": str(page_size)}
         return Listing(self._ask_page, asked, resume=resume, seen=seen, restarts=restarts)
+
+    def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
+        """Which of `ids` match `params`, each with the id it has now; asked of them alone.
+
+        Raises RegistryError.
+        """
+        asked = {**_FORM, **params, "fields": _NAMES, "pageSize": str(PAGE_SIZE)}
+        size = self._room_for_ids({**asked, _AMONG: ""})
+        in_order, found = sorted(ids), {}
+        for start in range(0, len(in_order), size):
+            batch = in_order[start : start + size]
+            for study in read_whole(self._ask_page, {**asked, _AMONG: "|".join(batch)}):
+                identity = identity_of(study)
+                names = identity.names.intersection(batch) if identity else ()
+                found.update({name: identity.nct_id for name in names if identity})
+        return found
+
+    def _room_for_ids(self, params: Mapping[str, str]) -> int:
+        """How many ids there is room for in the address of a request with these parameters."""
+        url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
+        return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
     def _ask_page(self, params: Mapping[str, str]) -> Answered:
         page: Answered = self._ask(_STUDIES, params, read_page)
@@ -412,13 +437,3 @@ def _read_version(value: Any) -> RegistryVersion:
 
 def _fold(text: str) -> str:
     return " ".join(text.split()).casefold()
-
-
-def _as_phrase(text: str) -> str:
-    """The text for use between quotes in a query.
-
-    What could end the phrase or begin an operator becomes a blank: the search is by words, so it
-    finds the same, and what it finds is compared with the text as it was given.
-    """
-    plain = re.sub(r'["\\\[\]\x00-\x1f\x7f]', " ", text)
-    return " ".join(plain.encode("utf-8", "replace").decode().split())

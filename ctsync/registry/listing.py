@@ -122,6 +122,11 @@ class Listing:
         return frozenset(self._ids)
 
     @property
+    def aliases(self) -> Mapping[NctId, NctId]:
+        """The ids that trials listed have taken over, and which of them; where asked for."""
+        return self._aliases
+
+    @property
     def days(self) -> Mapping[date, int]:
         """The loads that studies were answered from (versionHolder), with how many of each."""
         return self._days
@@ -168,6 +173,7 @@ class Listing:
             self._unnamed += 1
         else:
             self._ids.add(identity.nct_id)
+            self._aliases.update(dict.fromkeys(identity.aliases, identity.nct_id))
         day = load_day_of(study)
         if day is not None:
             self._days[day] += 1
@@ -199,6 +205,7 @@ class Listing:
     def _forget(self) -> None:
         self.total = None
         self._ids: set[NctId] = set()
+        self._aliases: dict[NctId, NctId] = {}
         self._days: Counter[date] = Counter()
         self._unnamed = 0
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
-from sqlalchemy import FromClause, Row, Select, func, select
+from sqlalchemy import FromClause, Row, Select, Text, func, not_, select, type_coerce
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
 from ctsync.store.access import BATCH, Reads, Writes, batches
+from ctsync.store.columns import dump_json
 from ctsync.store.models import EventRow, SnapshotRow, WatchedTrialRow, WatchRow
 
 
@@ -143,7 +144,12 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
             .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
             .where(WatchRow.name == wanted.watch)
         )
-        statement = statement.where(EventRow.nct_id.in_(watched))
+        # what enters or leaves another watch is not told by this one
+        after, before = type_coerce(EventRow.after, Text), type_coerce(EventRow.before, Text)
+        is_elsewhere = EventRow.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
+            func.coalesce(after, before) != dump_json(wanted.watch)
+        )
+        statement = statement.where(EventRow.nct_id.in_(watched), not_(is_elsewhere))
     return statement
 
 

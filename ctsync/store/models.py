@@ -35,7 +35,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0003"
+HEAD_REVISION = "0004"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -276,6 +276,10 @@ class WatchRow(Base):
     created: Mapped[datetime] = mapped_column(Timestamp)
     query: Mapped[Any] = mapped_column(JsonText, nullable=True, comment="JSON; NULL: a plain list")
     rules: Mapped[Any] = mapped_column(JsonText, comment="JSON: thresholds of its own")
+    listed: Mapped[datetime | None] = mapped_column(
+        Timestamp,
+        comment="the newest load in which all that match its query were seen; NULL: none yet",
+    )
 
 
 class WatchedTrialRow(Base):
@@ -295,6 +299,10 @@ class WatchedTrialRow(Base):
     since: Mapped[datetime] = mapped_column(Timestamp)
     left_at: Mapped[datetime | None] = mapped_column(
         Timestamp, comment="when it left the query; it stays followed"
+    )
+    by_query: Mapped[bool] = mapped_column(
+        server_default=text("false"),
+        comment="brought by the query, and leaves it; else named, and always followed",
     )
 
 

@@ -14,26 +14,31 @@ from ctsync.model import NctId
 from ctsync.record.levels import thresholds_of
 from ctsync.record.rules import Thresholds
 from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import WatchedTrialRow, WatchRow
+from ctsync.store.models import TrialRow, WatchedTrialRow, WatchRow
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedTrial:
     """One trial of a watch.
 
-    `asked_as` is the study id or alias it was asked for by, None where that was its own id;
-    `left_at` is when it left the query.
+    `asked_as` is the study id or alias it was asked for by, None where that was its own id.
+    One that came `by_query` may leave it again, at `left_at`; one that was named may not.
     """
 
     nct_id: NctId
     asked_as: str | None
     since: datetime
     left_at: datetime | None = None
+    by_query: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One watch with its trials; `origin` is "cli" or "file"."""
+    """One watch with its trials; `origin` is "cli" or "file".
+
+    `query` holds the registry's parameters by their long names; `listed` is the newest load in
+    which all that match it were seen.
+    """
 
     name: str
     origin: str
@@ -41,6 +46,7 @@ class Watch:
     query: Mapping[str, Any] | None
     rules: Mapping[str, Any]
     trials: tuple[WatchedTrial, ...] = ()
+    listed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +70,12 @@ class WatchReads(Reads):
             members: dict[int, list[WatchedTrial]] = {watch.id: [] for watch in watches}
             for row in connection.execute(trials):
                 members[row.watch_id].append(
-                    WatchedTrial(NctId(row.nct_id), row.asked_as, row.since, row.left_at)
+                    WatchedTrial(
+                        NctId(row.nct_id), row.asked_as, row.since, row.left_at, row.by_query
+                    )
                 )
         return [
-            Watch(w.name, w.origin, w.created, w.query, w.rules, tuple(members[w.id]))
+            Watch(w.name, w.origin, w.created, w.query, w.rules, tuple(members[w.id]), w.listed)
             for w in watches
         ]
 
@@ -76,6 +84,31 @@ class WatchReads(Reads):
         statement = select(WatchedTrialRow.nct_id).distinct().order_by(WatchedTrialRow.nct_id)
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
+
+    def moved_to_watched(self) -> tuple[NctId, ...]:
+        """The ids taken over by a trial that a watch follows, in order.
+
+        They are asked for with it: one that answers under its own id again is a trial again.
+        """
+        watched = select(WatchedTrialRow.nct_id)
+        statement = (
+            select(TrialRow.nct_id)
+            .where(TrialRow.moved_to.in_(watched), TrialRow.nct_id.not_in(watched))
+            .order_by(TrialRow.nct_id)
+        )
+        with self._reading() as connection:
+            return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
+
+    def watches_that_asked(self, nct_id: NctId, term: str) -> tuple[str, ...]:
+        """The names of the watches that follow a trial they asked for by another id of its."""
+        statement = (
+            select(WatchRow.name)
+            .join(WatchedTrialRow, WatchedTrialRow.watch_id == WatchRow.id)
+            .where(WatchedTrialRow.nct_id == nct_id, WatchedTrialRow.asked_as == term)
+            .order_by(WatchRow.name)
+        )
+        with self._reading() as connection:
+            return tuple(connection.scalars(statement))
 
     def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
         """The names of the watches that follow a trial, in order."""
@@ -107,11 +140,17 @@ class WatchWrites(Writes):
         query: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Make a watch, or give the one of that name this query and these rules; true if new."""
+        """Make a watch, or give the one of that name this query and these rules; true if new.
+
+        Another query than before begins anew: what matches it when it is first listed is no news.
+        """
         values = {"query": None if query is None else dict(query), "rules": dict(rules or {})}
         is_new = self._insert_watch(name, origin, values)
         if not is_new:
-            self._connection.execute(update(WatchRow).where(WatchRow.name == name).values(values))
+            of_name = WatchRow.name == name
+            before = self._connection.scalar(select(WatchRow.query).where(of_name))
+            again: dict[str, Any] = {} if before == values["query"] else {"listed": None}
+            self._connection.execute(update(WatchRow).where(of_name).values(values | again))
         return is_new
 
     def _insert_watch(self, name: str, origin: str, values: dict[str, Any]) -> bool:
@@ -127,7 +166,7 @@ class WatchWrites(Writes):
     def add_trials(self, name: str, trials: Mapping[NctId, str | None], since: datetime) -> int:
         """Add trials to a watch, each with what it was asked for by; how many are new to it.
 
-        A watch that is not there yet is made. A trial that had left its query is back in it.
+        A watch that is not there yet is made. A trial that its query brought is now named.
         """
         self._insert_watch(name, "cli", {"query": None, "rules": {}})
         watch_id = self._watch_id(name)
@@ -135,13 +174,76 @@ class WatchWrites(Writes):
             self._connection.execute(
                 update(WatchedTrialRow)
                 .where(WatchedTrialRow.watch_id == watch_id, WatchedTrialRow.nct_id.in_(batch))
-                .values(left_at=None)
+                .values(left_at=None, by_query=False)
             )
         rows = [
             {"watch_id": watch_id, "nct_id": nct_id, "asked_as": asked_as or None, "since": since}
             for nct_id, asked_as in trials.items()
         ]
         return self._insert_new(WatchedTrialRow, rows)
+
+    def enter_query(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
+        """Note that trials match the query of a watch, newly or again; how many are new to it."""
+        watch_id, added = self._watch_id(name), 0
+        for batch in batches(list(ids)):
+            self._connection.execute(
+                update(WatchedTrialRow)
+                .where(
+                    WatchedTrialRow.watch_id == watch_id,
+                    WatchedTrialRow.nct_id.in_(batch),
+                    WatchedTrialRow.by_query,
+                )
+                .values(left_at=None)
+            )
+            rows = [
+                {"watch_id": watch_id, "nct_id": nct_id, "since": at, "by_query": True}
+                for nct_id in batch
+            ]
+            added += self._insert_new(WatchedTrialRow, rows)
+        return added
+
+    def set_listed(self, name: str, load: datetime) -> None:
+        """Note the load in which all that match the query of a watch were seen."""
+        self._connection.execute(
+            update(WatchRow).where(WatchRow.id == self._watch_id(name)).values(listed=load)
+        )
+
+    def move_trial(self, name: str, old: NctId, new: NctId, *, asked_as: str | None) -> None:
+        """Let a watch follow another trial in the place of one, by what it was asked for as."""
+        watch_id = self._watch_id(name)
+        here = WatchedTrialRow.watch_id == watch_id
+        row = self._connection.execute(
+            select(WatchedTrialRow.__table__).where(here, WatchedTrialRow.nct_id == old)
+        ).one_or_none()
+        if row is None:
+            return
+        moved = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
+        self._connection.execute(delete(WatchedTrialRow).where(here, WatchedTrialRow.nct_id == old))
+        if self._insert_new(WatchedTrialRow, [moved]):
+            return
+        there = update(WatchedTrialRow).where(here, WatchedTrialRow.nct_id == new)
+        self._connection.execute(
+            there.where(WatchedTrialRow.asked_as.is_(None)).values(asked_as=asked_as)
+        )
+        if not row.by_query:  # named is more than brought by the query
+            self._connection.execute(there.values(by_query=False, left_at=None))
+
+    def rejoin_trial(self, name: str, under: NctId, nct_id: NctId) -> None:
+        """Let a watch follow a trial again that it followed `under` another, and the other too."""
+        here = WatchedTrialRow.watch_id == self._watch_id(name)
+        other = self._connection.execute(
+            select(WatchedTrialRow.__table__).where(here, WatchedTrialRow.nct_id == under)
+        ).one_or_none()
+        if other is None:
+            return
+        term = None if other.asked_as == nct_id else other.asked_as
+        back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": None}
+        self._insert_new(WatchedTrialRow, [back])
+        self._connection.execute(
+            update(WatchedTrialRow)
+            .where(here, WatchedTrialRow.nct_id == under)
+            .values(asked_as=None)
+        )
 
     def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
         """Take trials out of a watch; how many were in it."""
@@ -165,6 +267,7 @@ class WatchWrites(Writes):
                     WatchedTrialRow.watch_id == watch_id,
                     WatchedTrialRow.nct_id.in_(batch),
                     WatchedTrialRow.left_at.is_(None),
+                    WatchedTrialRow.by_query,
                 )
                 .values(left_at=at)
             ).rowcount
@@ -190,6 +293,8 @@ class WatchWrites(Writes):
             members = select(WatchedTrialRow.nct_id).where(
                 WatchedTrialRow.watch_id == self._watch_id(watch.name)
             )
+            if watch.query is not None:  # what it brought stays
+                members = members.where(WatchedTrialRow.by_query.is_(False))
             others = set(self._connection.scalars(members)) - set(watch.trials)
             self.remove_trials(watch.name, [NctId(nct_id) for nct_id in others])
             self.add_trials(watch.name, watch.trials, self._clock.now())

@@ -102,6 +102,18 @@ class Seen:
     record: Record
 
 
+LEAST_SUSPICIOUS = 25
+SUSPICIOUS_SHARE = 1000
+
+
+def most_at_once(of: int) -> int:
+    """How many trials of `of` may vanish at once before it looks like the registry's mistake.
+
+    25, or one in a thousand where that is more.
+    """
+    return max(LEAST_SUSPICIOUS, of // SUSPICIOUS_SHARE)
+
+
 def decide(
     head: Head | None,
     answer: Seen | Absent | Failed,

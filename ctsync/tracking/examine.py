@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from types import MappingProxyType
 
 import orjson
 
+from ctsync.dates import PartialDate
 from ctsync.errors import BadRecord, CorruptBody
 from ctsync.model import (
     Absent,
@@ -101,12 +103,14 @@ def examine(
     *,
     load: RegistryVersion,
     thresholds: Thresholds,
+    news_since: Mapping[NctId, date] = MappingProxyType({}),
 ) -> Iterator[Examined]:
     """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
 
     An id that was taken over gives two: its own, and one of the trial that has it now, unless
     that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
-    reason, and stops no other.
+    reason, and stops no other. `news_since` are days after which a trial of which nothing is
+    stored, if first posted then, is new in the registry.
     """
     heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
@@ -115,13 +119,21 @@ def examine(
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
-        examined = examiner.examine(name, heads.get(name), seen, awaited=name in awaited)
+        is_news = name in awaited or _posted_after(seen, news_since.get(name))
+        examined = examiner.examine(name, heads.get(name), seen, awaited=is_news)
         yield examined
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
             # the trial that took this id over, newly or long ago
             asked.add(to)
             own = Seen(replace(seen.observation, asked_as=to), seen.record)
             yield examiner.examine(to, store.heads([to]).get(to), own)
+
+
+def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
+    if day is None or not isinstance(seen, Seen):
+        return False
+    first = PartialDate.parse(key_fields(seen.record.body).first_posted)
+    return first is not None and first.first > day
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:

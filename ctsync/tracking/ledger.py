@@ -41,6 +41,7 @@ class Entry:
     tally: Tally
     verdict: Verdict = Verdict.OK
     load_after: RegistryVersion | None = None
+    reason: str | None = None
 
 
 @contextmanager
@@ -65,7 +66,7 @@ def entered(store: Store, kind: str, clock: Clock) -> Iterator[Entry]:
         _close(store, entry, clock, error="interrupted")
         raise
     else:
-        _close(store, entry, clock, error=None)
+        _close(store, entry, clock, error=entry.reason)
 
 
 def _close(store: Store, entry: Entry, clock: Clock, *, error: str | None) -> None:

@@ -6,7 +6,7 @@ A dead-man's switch elsewhere is told of its start and end, where the settings n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -17,20 +17,23 @@ from ctsync.deliver.heartbeat import beat
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain, routes_from
 from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
-from ctsync.model import NctId, RegistryVersion
+from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.runs import SYNC
 from ctsync.store.store import Store
+from ctsync.store.watches import Watch
 from ctsync.tracking.conclusion import KIND_OF_SOME
 from ctsync.tracking.decide import Missing, Unchecked
 from ctsync.tracking.examine import Examined
 from ctsync.tracking.quarantine import held_back, patient
+from ctsync.tracking.queries import Listed, query_watches, unlisted
 from ctsync.tracking.sync import Outcome, Sync, Watcher
 from ctsync.tracking.watch import (
     FileWatches,
     Unresolved,
     join_file_watches,
+    joined,
     resolve_file_watches,
 )
 
@@ -64,11 +67,38 @@ class RoundOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a round would do: what each trial's answer means, and what names no one trial."""
+    """What a round would do: what each trial's answer means, and what names no one trial.
+
+    `moves` are the trials that would enter or leave a query, each with the event that tells it.
+    """
 
     load: RegistryVersion
     examined: Sequence[Examined]
     unresolved: tuple[Unresolved, ...] = ()
+    listed: tuple[Listed, ...] = ()
+    moves: Sequence[tuple[NctId, Event]] = ()
+    held: tuple[str, ...] = ()
+
+    @property
+    def events(self) -> list[tuple[NctId, Event]]:
+        """The events that would be stored, each with its trial."""
+        found = [
+            (one.asked, event)
+            for one in self.examined
+            if one.finding
+            for event in one.finding.events
+        ]
+        return [*found, *self.moves]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything watched could be checked."""
+        return not (self.unchecked or self.unresolved or self.reasons)
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why watches by query could not be listed, and what would be held; in words."""
+        return [*unlisted(self.listed), *self.held]
 
     @property
     def unchecked(self) -> list[tuple[NctId, str]]:
@@ -94,6 +124,7 @@ class Round:
     registry: Registry
     clock: Clock
     watcher: Watcher = field(default_factory=Watcher)
+    accept_gone: bool = False
 
     def run(
         self, only: Sequence[NctId] = (), *, holder: str, wait_seconds: float = 0
@@ -150,8 +181,9 @@ class Round:
             if only:
                 outcome = self._sync().run(only, kind=KIND_OF_SOME)
             else:
-                watched = _some(self.store.watched_ids(), found)
-                outcome = self._sync(patient_with=len(watched)).run(watched)
+                watched = _some(self.store.watched_ids(), self.store.watches(), found)
+                asked = [*watched, *self.store.moved_to_watched()]
+                outcome = self._sync(patient_with=len(asked)).run(asked, with_queries=True)
         except RegistryError:
             drain(self.store, channels, clock=self.clock)  # what waits is no less due for it
             raise
@@ -162,11 +194,17 @@ class Round:
     def preview(self, only: Sequence[NctId] = ()) -> Preview:
         """What `run` would decide and keep; writes and sends nothing, takes no lock."""
         if only:
-            return Preview(*self._sync().preview(only))
+            load, examined, _ = self._sync().preview(only)
+            return Preview(load, examined)
         found = self._file_watches()
-        added = {t.nct_id for w in self.store.watches() if w.origin != "file" for t in w.trials}
-        watched = _some(sorted(added | found.trials), found)
-        return Preview(*self._sync().preview(watched), found.unresolved)
+        watches = joined(self.store.watches(), found, at=self.clock.now())
+        followed = sorted({trial.nct_id for watch in watches for trial in watch.trials})
+        watched = [*_some(followed, watches, found), *self.store.moved_to_watched()]
+        sync = self._sync()
+        load, examined, listed = sync.preview(watched, queries=query_watches(watches))
+        membership = sync.membership(run_id=0, observed=load.data_timestamp)
+        moves, held = membership.preview(listed, examined, accept_gone=self.accept_gone)
+        return Preview(load, examined, found.unresolved, listed, tuple(moves), tuple(held))
 
     def _file_watches(self) -> FileWatches:
         return resolve_file_watches(
@@ -184,10 +222,12 @@ class Round:
             thresholds=Thresholds().replace(self.settings.rules),
             routes=routes_from(self.settings),
             watcher=self.watcher,
+            accept_gone=self.accept_gone,
         )
 
 
-def _some(watched: Sequence[NctId], found: FileWatches) -> Sequence[NctId]:
-    if not watched and not found.unresolved:
+def _some(watched: Sequence[NctId], watches: Iterable[Watch], found: FileWatches) -> list[NctId]:
+    queried = any(watch.query is not None for watch in watches)
+    if not watched and not queried and not found.unresolved:
         raise UsageError("nothing is watched yet; add a trial: ctsync watch add NCT03389919")
-    return watched
+    return list(watched)

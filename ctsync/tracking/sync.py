@@ -19,7 +19,7 @@ write, so that version, events and outbox share one commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -27,8 +27,7 @@ from datetime import datetime
 from ctsync.dates import Clock
 from ctsync.deliver.outbox import Route, plan
 from ctsync.errors import BadRecord, RegistryError, StaleRegistry, Unstorable, UsageError
-from ctsync.model import Event, Failed, NctId, RegistryVersion, Source, StoredEvent, Verdict
-from ctsync.record.notices import Notice
+from ctsync.model import Event, Failed, NctId, RegistryVersion, Source, Verdict
 from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.runs import SYNC
@@ -46,49 +45,34 @@ from ctsync.tracking.decide import (
     Same,
     StillAway,
     Unchecked,
+    most_at_once,
 )
 from ctsync.tracking.examine import Examined, Finding, examine
 from ctsync.tracking.joining import keep_joined
 from ctsync.tracking.ledger import Entry, Tally, entered
+from ctsync.tracking.membership import SHOWN, Membership, news_since
+from ctsync.tracking.outcome import Outcome, Watcher
+from ctsync.tracking.queries import (
+    Listed,
+    QueryWatch,
+    list_queries,
+    query_watches,
+    with_entering,
+)
+
+__all__ = ["Outcome", "Sync", "Watcher"]
 
 log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Watcher:
-    """Ears and brakes of a run: told `progress(done, of)`; `check` may raise Stopped."""
-
-    progress: Callable[[int, int], None] = lambda _done, _of: None
-    check: Callable[[], None] = lambda: None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a pass found.
-
-    `notices` tell of the load as a whole, in place of some of the events.
-    `unknown` are ids the registry has never known; `missing` are stored trials this load lacks,
-    which another load must confirm; `refreshed` says that the load is newer than any seen
-    before; `events` are all those the run stored.
-    """
-
-    run_id: int
-    load: RegistryVersion
-    verdict: Verdict
-    tally: Tally
-    refreshed: bool = True
-    events: tuple[StoredEvent, ...] = ()
-    failed: tuple[Failed, ...] = ()
-    unknown: tuple[NctId, ...] = ()
-    missing: tuple[NctId, ...] = ()
-    notices: tuple[Notice, ...] = ()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sync:
-    """All that a pass needs: where to ask, where to keep, how to level, whom to tell."""
+    """All that a pass needs: where to ask, where to keep, how to level, whom to tell.
+
+    `accept_gone` believes the registry also where it lacks many trials at once.
+    """
 
     store: Store
     registry: Registry
@@ -96,20 +80,23 @@ class Sync:
     thresholds: Thresholds = field(default_factory=Thresholds)
     routes: Sequence[Route] = ()
     watcher: Watcher = field(default_factory=Watcher)
+    accept_gone: bool = False
 
-    def run(self, ids: Sequence[NctId], *, kind: str = SYNC) -> Outcome:
+    def run(self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False) -> Outcome:
         """Bring what is stored of `ids` up to the load the registry shows.
 
         `kind` is what the ledger calls the run: one over a few of the trials watched must not
-        pass for a whole one.
+        pass for a whole one. `with_queries` lists the queries of the stored watches first, and
+        asks for what they match together with `ids`.
 
         1. Ask which load it is; one older than a load already seen is refused (StaleRegistry).
-        2. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
-        3. Decide each answer; what is to be kept is committed at once, with its events and their
+        2. List the queries; one whose listing is not proved whole changes nothing of its watch.
+        3. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
+        4. Decide each answer; what is to be kept is committed at once, with its events and their
            deliveries, so that a run cut off anywhere loses nothing it has seen.
-        4. Ask for the load again. A reload in between repeats the pass once, and if the registry
+        5. Ask for the load again. A reload in between repeats the pass once, and if the registry
            moved on once more the run is MIXED.
-        5. Conclude: what the registry did to most trials alike is told once (see `conclusion`).
+        6. Conclude: what the registry did to most trials alike is told once (see `conclusion`).
 
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
@@ -119,7 +106,7 @@ class Sync:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
                     unit.note_load(entry.run_id, load)
-                outcome = self._settle(ids, load, entry, sights)
+                outcome = self._settle(ids, load, entry, sights, with_queries=with_queries)
                 notices = conclude(
                     self.store,
                     entry.run_id,
@@ -131,6 +118,7 @@ class Sync:
                 entry.tally.requests = self.registry.counts.requests
                 entry.tally.retries = self.registry.counts.retries
             entry.verdict, entry.load_after = outcome.verdict, outcome.load
+            entry.reason = "; ".join(outcome.reasons) or None
         return replace(
             outcome,
             refreshed=newest is None or outcome.load.data_timestamp > newest,
@@ -138,11 +126,32 @@ class Sync:
             notices=notices,
         )
 
-    def preview(self, ids: Sequence[NctId]) -> tuple[RegistryVersion, list[Examined]]:
-        """What `run` would decide and keep; writes nothing."""
+    def preview(
+        self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
+    ) -> tuple[RegistryVersion, list[Examined], tuple[Listed, ...]]:
+        """What `run` would decide and keep, and which trials enter and leave; writes nothing."""
         load = self._current_load(self.store.newest_load())
-        found = examine(self.store, self.registry, ids, load=load, thresholds=self.thresholds)
-        return load, list(found)
+        load, listed = list_queries(self.registry, queries, load)
+        found = examine(
+            self.store,
+            self.registry,
+            with_entering(ids, listed),
+            load=load,
+            thresholds=self.thresholds,
+            news_since=news_since(listed),
+        )
+        return load, list(found), listed
+
+    def membership(self, *, run_id: int, observed: datetime) -> Membership:
+        """What writes, or previews, who enters and leaves the queries of watches in a load."""
+        return Membership(
+            store=self.store,
+            clock=self.clock,
+            routes=self.routes,
+            thresholds=self.thresholds,
+            run_id=run_id,
+            observed=observed,
+        )
 
     def _current_load(self, newest: datetime | None) -> RegistryVersion:
         load = self.registry.version()
@@ -155,7 +164,13 @@ class Sync:
         return load
 
     def _settle(
-        self, ids: Sequence[NctId], load: RegistryVersion, entry: Entry, sights: Sights
+        self,
+        ids: Sequence[NctId],
+        load: RegistryVersion,
+        entry: Entry,
+        sights: Sights,
+        *,
+        with_queries: bool,
     ) -> Outcome:
         """Pass over `ids` until the load is the same before and after, twice at most.
 
@@ -163,8 +178,9 @@ class Sync:
         """
         newest, earlier = load, Tally()
         for _ in range(2):
-            load = newest
-            outcome = _Pass(self, load, entry, sights).over(ids)
+            queries = query_watches(self.store.watches()) if with_queries else []
+            load, listed = list_queries(self.registry, queries, newest)
+            outcome = _Pass(self, load, entry, sights, listed=listed).over(ids)
             outcome.tally.add_kept(earlier)
             earlier = outcome.tally
             after = self._load_after()
@@ -195,8 +211,19 @@ class Sync:
 class _Pass:
     """One pass over the trials under one load: keeps what `examine` finds, and counts."""
 
-    def __init__(self, sync: Sync, load: RegistryVersion, entry: Entry, sights: Sights) -> None:
+    def __init__(
+        self,
+        sync: Sync,
+        load: RegistryVersion,
+        entry: Entry,
+        sights: Sights,
+        *,
+        listed: Sequence[Listed] = (),
+    ) -> None:
         self.sync, self.load, self.entry, self.sights = sync, load, entry, sights
+        self.listed = listed
+        self.membership = sync.membership(run_id=entry.run_id, observed=load.data_timestamp)
+        self.gone: list[Examined] = []
         self.own_thresholds = sync.store.own_thresholds()
         self.seen: list[NctId] = []
         self.failed: list[Failed] = []
@@ -204,28 +231,67 @@ class _Pass:
         self.missing: list[NctId] = []
 
     def over(self, ids: Sequence[NctId]) -> Outcome:
-        """Examine every trial and keep what is found."""
+        """Examine every trial, and those that enter a query, and keep what is found."""
+        self.membership.begin(self.listed)
+        ids = with_entering(ids, self.listed)
         sync, tally = self.sync, Tally(asked=len(ids))
         self.entry.tally = tally
-        for done, examined in enumerate(
-            examine(sync.store, sync.registry, ids, load=self.load, thresholds=sync.thresholds),
-            start=1,
-        ):
+        found = examine(
+            sync.store,
+            sync.registry,
+            ids,
+            load=self.load,
+            thresholds=sync.thresholds,
+            news_since=news_since(self.listed),
+        )
+        moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
+        present: set[NctId] = set()
+        back: list[tuple[NctId, NctId]] = []
+        for done, examined in enumerate(found, start=1):
             sync.watcher.check()
-            self._take(examined)
+            if isinstance(examined.decision, Gone):
+                self.gone.append(examined)
+            else:
+                self._take(examined)
+            if isinstance(examined.decision, SHOWN):
+                present.update(moving & {examined.asked})
+            if isinstance(examined.decision, Returned) and examined.decision.head.moved_to:
+                back.append((examined.asked, examined.decision.head.moved_to))
             sync.watcher.progress(min(done, len(ids)), len(ids))
+        held = self._take_gone(len(ids))
         self._mark_seen()
+        for nct_id, under in back:
+            self.membership.rejoin(nct_id, under)
+        held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
         tally.failed = len(self.failed)
         tally.answered = tally.asked - tally.failed
-        return Outcome(
+        outcome = Outcome(
             run_id=self.entry.run_id,
             load=self.load,
-            verdict=Verdict.PARTIAL if self.failed or self.unknown or self.missing else Verdict.OK,
+            verdict=Verdict.OK,
             tally=tally,
             failed=tuple(self.failed),
             unknown=tuple(self.unknown),
             missing=tuple(self.missing),
+            listed=tuple(self.listed),
+            held=tuple(held),
         )
+        return outcome if outcome.is_whole else replace(outcome, verdict=Verdict.PARTIAL)
+
+    def _take_gone(self, of: int) -> list[str]:
+        """Let trials be gone that two loads lack; many at once are held, and why is given."""
+        lacking = len(self.gone) + len(self.missing)
+        if self.gone and lacking > most_at_once(of) and not self.sync.accept_gone:
+            self.missing += [examined.asked for examined in self.gone]
+            reason = (
+                f"the registry lacks {lacking:,} of {of:,} trials at once; {len(self.gone):,} "
+                "would be gone, held back as the registry's mistake. If it is none: "
+                "ctsync sync --accept-gone"
+            )
+            return [reason]
+        for examined in self.gone:
+            self._take(examined)
+        return []
 
     def _take(self, examined: Examined) -> None:  # noqa: C901 - one case a decision
         """Count one decision, and commit what it leaves behind."""
@@ -333,8 +399,7 @@ class _Pass:
             terms = [trial.asked_as or old for trial in watch.trials if trial.nct_id == old]
             if terms:
                 with suppress(UsageError):  # the watch was removed meanwhile
-                    unit.remove_trials(watch.name, [old])
-                    unit.add_trials(watch.name, {new: terms[0]}, self.sync.clock.now())
+                    unit.move_trial(watch.name, old, new, asked_as=terms[0])
 
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(failed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 
 from ctsync.config.settings import WatchSettings
@@ -17,7 +18,7 @@ from ctsync.errors import (
 from ctsync.model import NctId, parse_nct_id
 from ctsync.registry.api import Registry
 from ctsync.store.store import Store
-from ctsync.store.watches import NewWatch
+from ctsync.store.watches import NewWatch, Watch, WatchedTrial
 from ctsync.text import shorten
 
 SHOWN_MATCHES = 10
@@ -104,11 +105,6 @@ class FileWatches:
     watches: tuple[NewWatch, ...]
     unresolved: tuple[Unresolved, ...]
 
-    @property
-    def trials(self) -> set[NctId]:
-        """Every trial that any of them names."""
-        return {nct_id for watch in self.watches for nct_id in watch.trials}
-
 
 def resolve_file_watches(
     store: Store,
@@ -145,7 +141,7 @@ def resolve_file_watches(
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
         own = {**rules, **watch.rules} if watch.rules else {}
-        joined.append(NewWatch(watch.name, trials, rules=own))
+        joined.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
     return FileWatches(tuple(joined), tuple(unresolved))
 
 
@@ -153,6 +149,31 @@ def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -
     if away is not None and not is_nct_id(term):
         raise away
     return resolve(term, registry).nct_id
+
+
+def joined(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
+    """The stored watches as they would be once `join_file_watches` had brought `found` in."""
+    before = {watch.name: watch for watch in stored if watch.origin == "file"}
+    return [
+        *(watch for watch in stored if watch.origin != "file"),
+        *(_as_stored(new, before.get(new.name), at) for new in found.watches),
+    ]
+
+
+def _as_stored(new: NewWatch, old: Watch | None, at: datetime) -> Watch:
+    named = [WatchedTrial(nct_id, asked_as, at) for nct_id, asked_as in new.trials.items()]
+    members = old.trials if old is not None and new.query is not None else ()
+    brought = [one for one in members if one.by_query and one.nct_id not in new.trials]
+    is_same = old is not None and old.query == new.query
+    return Watch(
+        name=new.name,
+        origin="file",
+        created=at if old is None else old.created,
+        query=new.query,
+        rules=new.rules,
+        trials=(*named, *brought),
+        listed=old.listed if old is not None and is_same else None,
+    )
 
 
 def join_file_watches(store: Store, found: FileWatches) -> None:

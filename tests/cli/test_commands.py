@@ -32,7 +32,11 @@ def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: S
     assert watch == {
         "name": "default",
         "origin": "cli",
-        "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01"}],
+        "query": None,
+        "listed": None,
+        "in": 0,
+        "left": 0,
+        "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01", "by_query": False, "left_at": None}],
     }
     assert "checked 1 of 1 trials" in shell.run("sync").stderr
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]

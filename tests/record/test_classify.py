@@ -1,5 +1,7 @@
 """Events of all other kinds, and of the record as a whole."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ctsync.model import KeyFields, Kind, Lane, Level, NctId
@@ -9,6 +11,7 @@ from ctsync.record.diff import diff
 from tests.record.studies import dated, events_between, record, study, the_event
 
 MODULES = "protocolSection__"
+LOAD = datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -125,8 +128,8 @@ def test_the_record_as_a_whole_has_events_too():
         "gone": gone(key),
         "returned": came_back(record()),
         "moved": moved(NctId("NCT01203436")),
-        "entered": entered("graft failure"),
-        "left": left("graft failure", events_between(study(), study(status="COMPLETED"))),
+        "entered": entered("graft failure", LOAD),
+        "left": left("graft failure", LOAD, events_between(study(), study(status="COMPLETED"))),
     }
     assert {name: event.kind.value for name, event in told.items()} == {n: n for n in told}
     assert {name: event.level for name, event in told.items()} == {
@@ -143,6 +146,9 @@ def test_the_record_as_a_whole_has_events_too():
     assert told["left"].summary.startswith(
         'No longer matches the query of watch "graft failure": Status RECRUITING -> COMPLETED'
     )
+    assert left("x", LOAD).summary.endswith(": nothing that it asks for changed")
+    paths = {event.path for event in (told["left"], told["entered"], left("y", LOAD))}
+    assert len(paths) == 3  # one and the same version may enter and leave in turn
 
 
 def test_the_state_in_one_line_leaves_out_what_is_not_known():

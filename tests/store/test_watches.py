@@ -68,14 +68,19 @@ def test_a_trial_that_left_the_query_stays_followed_and_can_come_back(store: Sto
     later = FETCHED + timedelta(days=1)
     with store.unit() as unit:
         unit.add_watch("q", query={"cond": "asthma"})
-        unit.add_trials("q", {TRIAL: None}, FETCHED)
+        unit.add_trials("q", {OTHER: None}, FETCHED)
+        assert unit.enter_query("q", [TRIAL, OTHER], at=FETCHED) == 1
+        assert unit.mark_left("q", [OTHER], at=later) == 0  # named, and not brought by it
         assert unit.mark_left("q", [TRIAL], at=later) == 1
         assert unit.mark_left("q", [TRIAL], at=later + timedelta(days=1)) == 0
-    assert store.watches()[0].trials[0].left_at == later
-    assert store.watched_ids() == (TRIAL,)
+    assert store.watches()[0].trials[1].left_at == later
+    assert store.watched_ids() == (OTHER, TRIAL)
+    with store.unit() as unit:
+        assert unit.enter_query("q", [TRIAL], at=later) == 0
+    assert store.watches()[0].trials[1] == WatchedTrial(TRIAL, None, FETCHED, by_query=True)
     with store.unit() as unit:
         unit.add_trials("q", {TRIAL: None}, later)
-    assert store.watches()[0].trials[0].left_at is None
+    assert not store.watches()[0].trials[1].by_query
 
 
 def test_the_watches_of_the_file_become_what_the_file_says(store: Store) -> None:

@@ -365,7 +365,7 @@ def test_a_preview_tells_all_and_writes_nothing(
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
     before = store.counts()
-    _, examined = make_sync().preview([ONE])
+    _, examined, _ = make_sync().preview([ONE])
     (one,) = examined
     assert one.finding is not None
     assert [event.kind for event in one.finding.events] == [Kind.STATUS]

@@ -1,0 +1,267 @@
+"""A question to the registry: which studies match; checked before anything is asked. Pure, no I/O.
+
+The parameters are those of `/v2/studies` in the registry's OpenAPI document 2.0.5 that say which
+studies match. Those of how the answer is shown (fields, sort, pages) are not part of a question.
+What the registry would take without a word and answer wrongly is refused here:
+
+- a query.* of nothing but NCT ids, which switches every filter off
+- quotes, parentheses and brackets that do not pair: an open quote swallows what follows it
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from ctsync.errors import BadNctId, BadQuery
+from ctsync.model import parse_nct_id
+from ctsync.spelling import nearest
+
+Given = Mapping[str, object]
+"""A question as a person writes it: names long or short, a value or a list of values."""
+
+STATUSES = (
+    *("ACTIVE_NOT_RECRUITING", "COMPLETED", "ENROLLING_BY_INVITATION", "NOT_YET_RECRUITING"),
+    *("RECRUITING", "SUSPENDED", "TERMINATED", "WITHDRAWN", "AVAILABLE", "NO_LONGER_AVAILABLE"),
+    *("TEMPORARILY_NOT_AVAILABLE", "APPROVED_FOR_MARKETING", "WITHHELD", "UNKNOWN"),
+)
+"""The values of overallStatus (schema `Status`)."""
+
+LONGEST = 4_000
+"""Characters of all values together: the registry's front takes 8 KB of address."""
+
+_ESSIE = ("cond", "term", "locn", "titles", "intr", "outc", "spons", "lead", "id", "patient")
+_FILTERS = ("overallStatus", "geo", "ids", "advanced", "synonyms")
+_BARE = ("aggFilters", "geoDecay")
+_SHOWN = ("format", "markupFormat", "fields", "sort", "countTotal", "pageSize", "pageToken")
+
+PARAMETERS: Mapping[str, str] = {
+    **{name: f"query.{name}" for name in _ESSIE},
+    **{name: f"filter.{name}" for name in _FILTERS},
+    **{name: name for name in _BARE},
+}
+"""Every parameter by its short name."""
+
+_LONG_NAMES = frozenset(PARAMETERS.values())
+_LISTS = ("filter.overallStatus", "filter.ids", "filter.synonyms", "aggFilters")
+_SEPARATOR = re.compile(r"[,|]")
+_LENGTH = r"\d+(?:\.\d+)?(?:km|mi)"
+_PLACE = re.compile(
+    r"distance\(-?\d+(?:\.\d+)?,-?\d+(?:\.\d+)?,\d+(?:\.\d+)?(?:km|mi)?\)", re.ASCII
+)
+_DECAY = re.compile(
+    rf"func:(?:gauss|exp|linear),scale:{_LENGTH},offset:{_LENGTH},decay:\d+(?:\.\d+)?", re.ASCII
+)
+_SYNONYM = re.compile(r"[A-Za-z]+:\d+", re.ASCII)
+_FACET = re.compile(r"[a-z][A-Za-z]*:[a-z0-9_]+(?: [a-z0-9_]+)*", re.ASCII)
+_PAIRS = {")": "(", "]": "["}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question that the registry can answer; `params` are its parameters by their long names.
+
+    Two questions of the same parameters and values are the same, in whatever order.
+    """
+
+    params: Mapping[str, str]
+
+    def __hash__(self) -> int:
+        """Hash as it compares."""
+        return hash(frozenset(self.params.items()))
+
+    def __str__(self) -> str:
+        """The question as `--query` takes it, short names, one after another."""
+        short = {long: name for name, long in PARAMETERS.items()}
+        return ", ".join(f"{short[name]}={value}" for name, value in self.params.items())
+
+
+def read_query(given: Given) -> Query:
+    """Check a question; raises BadQuery with every problem, each with the way out."""
+    problems: list[str] = []
+    params: dict[str, str] = {}
+    for name, value in given.items():
+        long = _long_name(name)
+        if long is None:
+            problems.append(f"{name}: {_no_such(name)}")
+            continue
+        if long in params:
+            problems.append(f"{name}: stands twice")
+            continue
+        text = _text(value, is_list=long in _LISTS)
+        if text is None:
+            wanted = "a text or a list of texts" if long in _LISTS else "a text"
+            problems.append(f"{name}: must be {wanted}")
+            continue
+        params[long] = text
+        problems += [f"{name}: {said}" for said in _wrong(long, text)]
+    if not problems:
+        problems += _contradictions(params)
+    if problems:
+        raise BadQuery(problems)
+    in_order = sorted(params, key=list(PARAMETERS.values()).index)
+    return Query({name: _settled(name, params[name]) for name in in_order})
+
+
+def phrase(text: str) -> str:
+    """A text for use between quotes in a query.
+
+    What could end the phrase or begin an operator becomes a blank: the search is by words, so
+    it finds the same.
+    """
+    plain = re.sub(r'["\\\[\]\x00-\x1f\x7f]', " ", text)
+    return " ".join(plain.encode("utf-8", "replace").decode().split())
+
+
+def exactly(text: str) -> str:
+    """A query.* value that finds a name as it is, whatever characters it holds."""
+    return f'"{phrase(text)}"'
+
+
+def _long_name(name: str) -> str | None:
+    return name if name in _LONG_NAMES else PARAMETERS.get(name)
+
+
+def _no_such(name: str) -> str:
+    if name in _SHOWN:
+        return "is about how an answer is shown, not about which trials match; leave it out"
+    if name.startswith("postFilter."):
+        return f"has the effect of filter.*; write {name.removeprefix('postFilter.')}"
+    prefix, _, rest = name.rpartition(".")
+    known = [short for short, long in PARAMETERS.items() if long == f"{prefix}.{short}"]
+    return f"there is no such parameter; {nearest(rest, known or PARAMETERS)}"
+
+
+def _text(value: object, *, is_list: bool) -> str | None:
+    """A value as the registry takes it; None where it cannot be one."""
+    if isinstance(value, list | tuple) and is_list and all(isinstance(v, str) for v in value):
+        value = "|".join(value)
+    return " ".join(value.split()) if isinstance(value, str) else None
+
+
+def _wrong(name: str, text: str) -> Iterator[str]:
+    if not text:
+        yield "must not be empty"
+    elif not text.isprintable():
+        yield "holds a character that cannot be printed"
+    else:
+        check = _essie if name.startswith("query.") else _CHECKS[name]
+        yield from check(text)
+
+
+def _essie(text: str) -> Iterator[str]:
+    yield from _unpaired(text)
+    words = text.replace(",", " ").split()
+    if all(map(_is_nct_id, words)):
+        yield (
+            "holds nothing but NCT ids, and the registry then ignores every filter; "
+            "name the trials themselves, or write ids"
+        )
+
+
+def _unpaired(text: str) -> Iterator[str]:
+    """What is open in an expression at its end; a backslash takes a character for itself."""
+    open_marks: list[str] = []
+    in_quotes = escaped = False
+    for mark in text:
+        if escaped or mark == "\\":
+            escaped = not escaped
+        elif mark == '"':
+            in_quotes = not in_quotes
+        elif in_quotes:
+            continue
+        elif mark in "([":
+            open_marks.append(mark)
+        elif mark in _PAIRS and (not open_marks or open_marks.pop() != _PAIRS[mark]):
+            yield f"has a {mark} that nothing opened"
+            return
+    if escaped:
+        yield "ends in a backslash"
+    if in_quotes:
+        yield 'has a " that nothing closes'
+    elif open_marks:
+        yield f"has a {open_marks[-1]} that nothing closes"
+
+
+def _statuses(text: str) -> Iterator[str]:
+    for item in _SEPARATOR.split(text):
+        if item.strip() not in STATUSES:
+            yield f"there is no status {item.strip()!r}; {nearest(item.strip(), STATUSES)}"
+
+
+def _ids(text: str) -> Iterator[str]:
+    for item in _SEPARATOR.split(text):
+        try:
+            parse_nct_id(item)
+        except BadNctId as bad:
+            yield str(bad)
+
+
+def _place(text: str) -> Iterator[str]:
+    if not _PLACE.fullmatch(text):
+        yield f"{text!r} is no place; write distance(39.0035707,-77.1013313,50mi)"
+        return
+    latitude, longitude = (float(part) for part in text[len("distance(") :].split(",")[:2])
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        yield "is not on the earth: latitude from -90 to 90 first, then longitude from -180 to 180"
+
+
+def _decay(text: str) -> Iterator[str]:
+    if not _DECAY.fullmatch(text):
+        yield f"{text!r} is no decay; write func:exp,scale:300mi,offset:0mi,decay:0.5"
+
+
+def _synonyms(text: str) -> Iterator[str]:
+    for item in _SEPARATOR.split(text):
+        if not _SYNONYM.fullmatch(item.strip()):
+            yield f"{item.strip()!r} is no synonym; write ConditionSearch:1651367"
+
+
+def _facets(text: str) -> Iterator[str]:
+    """The options change too often to be known here; their form does not."""
+    for item in _SEPARATOR.split(text):
+        if not _FACET.fullmatch(item.strip()):
+            yield f"{item.strip()!r} is no facet; write results:with or status:not rec"
+
+
+_CHECKS: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "filter.overallStatus": _statuses,
+    "filter.geo": _place,
+    "filter.ids": _ids,
+    "filter.advanced": _unpaired,
+    "filter.synonyms": _synonyms,
+    "aggFilters": _facets,
+    "geoDecay": _decay,
+}
+
+
+def _contradictions(params: Mapping[str, str]) -> Iterator[str]:
+    if not params.keys() - {"geoDecay"}:
+        yield f"a query needs a parameter that selects trials: {', '.join(PARAMETERS)}"
+    elif "geoDecay" in params and "filter.geo" not in params:
+        yield "geoDecay: says nothing without geo"
+    length = sum(map(len, params.values()))
+    if length > LONGEST:
+        yield (
+            f"the values have {length:,} characters, more than the {LONGEST:,} a request takes; "
+            "a long list of trials goes into a file: ctsync watch add --file"
+        )
+
+
+def _settled(name: str, text: str) -> str:
+    """A value in one form, so that questions that are the same look the same."""
+    if name not in _LISTS:
+        return text
+    items = [item.strip() for item in _SEPARATOR.split(text)]
+    if name == "filter.ids":
+        items = [parse_nct_id(item) for item in items]
+    return "|".join(dict.fromkeys(items))
+
+
+def _is_nct_id(word: str) -> bool:
+    try:
+        parse_nct_id(word)
+    except BadNctId:
+        return False
+    return True

@@ -1,0 +1,63 @@
+"""What a question matches before anything is stored: how many, and some of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctsync.errors import RequestRefused, UsageError
+from ctsync.model import NctId
+from ctsync.query import Query
+from ctsync.registry.api import Registry
+from ctsync.registry.identity import at, identity_of
+from ctsync.text import shorten
+
+SHOWN = 10
+_FIELDS = "NCTId|BriefTitle|OverallStatus"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A trial that matches, as a listing shows it."""
+
+    nct_id: NctId
+    status: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Glimpse:
+    """How many trials match, None where the registry did not say, and some of them."""
+
+    total: int | None
+    shown: Sequence[Match]
+
+
+def glimpse(registry: Registry, query: Query, *, size: int = SHOWN) -> Glimpse:
+    """Ask how many trials match, and for the first few; one request, nothing stored.
+
+    Raises UsageError where the registry refuses the question, in its own words, and where it
+    holds facets and matches nothing: the registry says so of a facet's option it does not know.
+    """
+    listing = registry.listing({**query.params, "fields": _FIELDS}, page_size=size)
+    try:
+        page = next(iter(listing))
+    except RequestRefused as refused:
+        said = shorten(" ".join(refused.body.split()), 300) or str(refused)
+        raise UsageError(f"the registry does not take the query: {said}") from refused
+    if listing.total == 0 and "aggFilters" in query.params:
+        raise UsageError(
+            "no trial matches; the registry says so too of an option of aggFilters that it does "
+            "not know: check it, or write the same as overallStatus or advanced"
+        )
+    matches = [found for study in page.studies if (found := _match(study))]
+    return Glimpse(listing.total, matches[:size])
+
+
+def _match(study: object) -> Match | None:
+    identity = identity_of(study)
+    if identity is None:
+        return None
+    module = at(study, "protocolSection", "identificationModule")
+    status = at(study, "protocolSection", "statusModule", "overallStatus")
+    return Match(identity.nct_id, str(status or "-"), str(at(module, "briefTitle") or "-"))

@@ -1,0 +1,226 @@
+"""Trials that enter and leave the queries of watches: written with their events and deliveries.
+
+What a listing shows is acted on when the records have been fetched: the record tells whether a
+trial is new in the registry or only new to the query, and what of it changed that made it leave.
+Each step of a trial is one transaction: its place in the watch, the event, its deliveries, to
+those alone who are told of that watch. Cut off anywhere, the next run finds what is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from ctsync.dates import Clock
+from ctsync.deliver.outbox import Route, plan
+from ctsync.model import Event, Kind, NctId, StoredEvent, Version
+from ctsync.record import classify
+from ctsync.record.leaving import why_left
+from ctsync.record.rules import RULES_VERSION, Thresholds
+from ctsync.store.store import EventFilter, Store, Unit
+from ctsync.tracking.decide import Changed, Confirmed, First, Returned, Same, most_at_once
+from ctsync.tracking.examine import Examined
+from ctsync.tracking.queries import Listed
+
+SHOWN = (First, Same, Confirmed, Changed, Returned)
+"""The decisions on a record that the registry shows now."""
+
+_ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """What one pass, over the load `observed`, makes of the listings it began with."""
+
+    store: Store
+    clock: Clock
+    routes: Sequence[Route]
+    thresholds: Thresholds
+    run_id: int
+    observed: datetime
+
+    def begin(self, listed: Iterable[Listed]) -> None:
+        """Take what a query matches when it is first listed: followed from here on, no news."""
+        for one in listed:
+            if one.is_baseline and one.problem is None:
+                with self.store.unit() as unit:
+                    unit.mark_left(one.watch.name, one.leaving, at=self.observed)
+                    unit.enter_query(one.watch.name, one.entering, at=self.observed)
+                    unit.set_listed(one.watch.name, self.observed)
+
+    def settle(
+        self, listed: Iterable[Listed], present: Collection[NctId], *, accept_gone: bool
+    ) -> list[str]:
+        """Let trials enter and leave; gives for each watch held back the reason.
+
+        Only trials in `present`, whose record this pass has seen, do either: of another it is
+        not known whether it left or is gone. Those that left although nothing changed that
+        their query asks for are believed a few at a time: many at once, or all that there were,
+        are held until `accept_gone` says otherwise.
+        """
+        return [
+            reason
+            for one in listed
+            if one.problem is None and not one.is_baseline
+            for reason in self._settle(one, present, accept_gone=accept_gone)
+        ]
+
+    def _settle(
+        self, one: Listed, present: Collection[NctId], *, accept_gone: bool
+    ) -> Iterator[str]:
+        for nct_id in sorted(one.entering.intersection(present)):
+            self._enter(one, nct_id)
+        unexplained = []
+        for nct_id in sorted(one.leaving.intersection(present)):
+            why = self._why_left(one, nct_id)
+            if why:
+                self._leave(one, nct_id, why)
+            else:
+                unexplained.append(nct_id)
+        if not accept_gone and (reason := _held(one, len(unexplained))):
+            yield reason
+            return
+        for nct_id in unexplained:
+            self._leave(one, nct_id, ())
+        with self.store.unit() as unit:
+            unit.set_listed(one.watch.name, self.observed)
+
+    def preview(
+        self, listed: Iterable[Listed], examined: Iterable[Examined], *, accept_gone: bool
+    ) -> tuple[list[tuple[NctId, Event]], list[str]]:
+        """The events that `settle` would store, each with its trial, and what it would hold."""
+        found = {one.asked: one for one in examined if isinstance(one.decision, SHOWN)}
+        moves: list[tuple[NctId, Event]] = []
+        held: list[str] = []
+        for one in listed:
+            if one.problem is not None or one.is_baseline:
+                continue
+            moves += [
+                (nct_id, self._entered(one, nct_id))
+                for nct_id in sorted(one.entering & found.keys())
+                if not _is_registered(_events_of(found[nct_id]))
+            ]
+            leaving = {
+                nct_id: self._why_left(one, nct_id, _events_of(found[nct_id]))
+                for nct_id in sorted(one.leaving & found.keys())
+            }
+            reason = None if accept_gone else _held(one, sum(not why for why in leaving.values()))
+            held += [reason] if reason else []
+            moves += [
+                (nct_id, self._left(one, why))
+                for nct_id, why in leaving.items()
+                if why or not reason
+            ]
+        return moves, held
+
+    def _why_left(self, one: Listed, nct_id: NctId, also: Sequence[Event] = ()) -> Sequence[Event]:
+        """The events since a trial was last listed, and those in `also`, that may be why."""
+        since = self._events_since(one, nct_id)
+        return why_left(one.watch.query, [*(stored.event for stored in since), *also])
+
+    def _events_since(self, one: Listed, nct_id: NctId) -> list[StoredEvent]:
+        listed = one.watch.listed
+        after = None if listed is None else listed + timedelta(microseconds=1)
+        return self.store.events(EventFilter(nct_ids=(nct_id,), since=after))
+
+    def _entered(self, one: Listed, nct_id: NctId) -> Event:
+        again = nct_id in one.watch.outside
+        name, thresholds = one.watch.name, self.thresholds
+        return classify.entered(name, self.observed, again=again, thresholds=thresholds)
+
+    def _left(self, one: Listed, why: Sequence[Event]) -> Event:
+        return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
+
+    def _enter(self, one: Listed, nct_id: NctId) -> None:
+        """One trial enters; where it is new to us, how it came is told with it."""
+        arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
+        told = [(stored.event_id, stored.event) for stored in arrived]
+        versions, event = self.store.versions(nct_id), self._entered(one, nct_id)
+        with self.store.unit() as unit:
+            unit.enter_query(one.watch.name, [nct_id], at=self.observed)
+            if not _is_registered(stored.event for stored in arrived):
+                told.append((self._add_event(unit, versions, event), event))
+            self._plan(unit, nct_id, told, one.watch.name)
+
+    def _leave(self, one: Listed, nct_id: NctId, why: Sequence[Event]) -> None:
+        versions, event = self.store.versions(nct_id), self._left(one, why)
+        with self.store.unit() as unit:
+            unit.mark_left(one.watch.name, [nct_id], at=self.observed)
+            told = [(self._add_event(unit, versions, event), event)]
+            self._plan(unit, nct_id, told, one.watch.name)
+
+    def rejoin(self, nct_id: NctId, under: NctId) -> None:
+        """Let the watches follow a trial again that was merged into another, and is back.
+
+        They go on following the other. That it is back is told to them.
+        """
+        names = self.store.watches_that_asked(under, nct_id)
+        version = self.store.versions(nct_id)[-1]
+        back = [
+            (stored.event_id, stored.event)
+            for stored in self.store.events(EventFilter(nct_ids=(nct_id,)))
+            if stored.to_version == version.version
+        ]
+        for name in names:
+            with self.store.unit() as unit:
+                unit.rejoin_trial(name, under, nct_id)
+                self._plan(unit, nct_id, back, name)
+
+    def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
+        """Store an event with the step that led to the newest version, which the load shows."""
+        version, before = versions[-1], versions[-2] if len(versions) > 1 else None
+        (event_id,) = unit.add_events(
+            version.nct_id,
+            from_snapshot=None if before is None else before.snapshot_id,
+            to_snapshot=version.snapshot_id,
+            events=(event,),
+            run_id=self.run_id,
+            posted=version.posted,
+            observed=self.observed,
+            fetched=self.clock.now(),
+            rules_version=RULES_VERSION,
+        )
+        return event_id
+
+    def _plan(
+        self, unit: Unit, nct_id: NctId, told: Sequence[tuple[int, Event]], name: str
+    ) -> None:
+        own = self.store.own_thresholds()
+        now = self.clock.now()
+        unit.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
+
+
+def _held(one: Listed, unexplained: int) -> str | None:
+    """Why trials that left for no known reason are held, where they are too many; else None."""
+    limit = 0 if one.is_empty else most_at_once(len(one.watch.inside))
+    if unexplained <= limit:
+        return None
+    return (
+        f"watch {one.watch.name}: {unexplained:,} of {len(one.watch.inside):,} trials no longer "
+        "match, though nothing that the query asks for changed; held back as the registry's "
+        "mistake. If it is none: ctsync sync --accept-gone"
+    )
+
+
+def _events_of(examined: Examined) -> Sequence[Event]:
+    return examined.finding.events if examined.finding is not None else ()
+
+
+def _is_registered(events: Iterable[Event]) -> bool:
+    """Whether a trial is new in the registry, which says all that entering a query would."""
+    return any(event.kind is Kind.REGISTERED for event in events)
+
+
+def news_since(listed: Iterable[Listed]) -> Mapping[NctId, date]:
+    """For each trial that enters a query, the day of the load since which it does.
+
+    One first posted after that day is new in the registry.
+    """
+    days: dict[NctId, date] = {}
+    for one in listed:
+        if one.watch.listed is not None:
+            day = one.watch.listed.date()
+            for nct_id in one.entering:
+                days[nct_id] = max(day, days.get(nct_id, day))
+    return days

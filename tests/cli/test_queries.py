@@ -1,0 +1,171 @@
+"""Watches by query as a user makes, sees and syncs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import orjson
+
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from tests.cli.conftest import SEED, Shell
+from tests.tracking.conftest import make_study
+
+OTHER = "NCT05935098"
+STATUS = "protocolSection.statusModule.overallStatus"
+
+
+def test_a_query_is_followed_and_who_leaves_it_is_told(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    said = shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    assert "following overallStatus=RECRUITING in watch open: 2 trials match now" in said.stderr
+    assert shell.json("watch", "list", "--json")[0]["query"] == {
+        "filter.overallStatus": "RECRUITING"
+    }
+    assert "not yet listed" in shell.run("watch", "list").stdout
+    shell.run("sync")
+    assert "2 in, 0 left" in shell.run("watch", "list").stdout
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "UNKNOWN"})
+    assert "notable\tNCT03389919\tR-WAT-02\tNo longer matches" in shell.run("sync").stdout
+    (left,) = shell.json("changes", "--kind", "left", "--json")
+    assert (left["kind"], left["nct_id"], left["before"]) == ("left", SEED, "open")
+    assert "1 in, 1 left" in shell.run("watch", "list").stdout
+    shown = shell.run("watch", "show", "open").stdout.splitlines()
+    assert shown[0] == f"{SEED}\tUNKNOWN\tleft 2026-02-03\tA trial called {SEED}"
+    assert shown[1].startswith(f"{OTHER}\tRECRUITING\tby query since 2026-02-02")
+    for command in ("history", "timeline"):
+        shell.run(command, SEED)
+    assert "left" in shell.run("history", SEED).stdout
+    assert "No longer matches" in shell.run("report", "--since", "all").stdout
+    shell.run("check")
+    shell.run("check", "--rebuild-events")
+
+
+def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path: Path) -> None:
+    said = shell.run("watch", "add", "--query", "cond=nothing", "--preview")
+    assert "cond=nothing: no trial matches now" in said.stderr
+    assert said.stdout == ""
+    said = shell.run("watch", "add", SEED, "--query", "term=called", "--preview")
+    assert said.stdout.splitlines() == [
+        f"{SEED}\tRECRUITING\tA trial called {SEED}",
+        *sorted(
+            (f"{n}\tRECRUITING\tA trial called {n}" for n in (SEED, OTHER)),
+            key=said.stdout.splitlines()[1:].index,
+        ),
+    ]
+    assert "term=called: 2 trials match now, 2 shown" in said.stderr
+    told = shell.json("watch", "add", "--query", "term=called", "--preview", "--json")
+    assert told["matches"] == 2
+    assert not (tmp_path / "ctsync.db").exists()
+    refused = shell.refuse("watch", "add", SEED, "--preview", "--sync", exit_code=2)
+    assert "--preview stores nothing" in refused
+
+
+def test_a_query_gone_wrong_is_told_before_anything_is_asked(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    for pair, said in (
+        ("overallStatus=recruiting", "did you mean RECRUITING?"),
+        ("condition=asthma", "did you mean cond?"),
+        ("cond", "write KEY=VALUE"),
+        ('cond="open', "nothing closes"),
+        ("term=NCT03389919", "ignores every filter"),
+    ):
+        assert said in shell.refuse("watch", "add", "--query", pair, exit_code=2)
+    assert registry.requests == []
+
+
+def test_what_the_registry_itself_refuses_is_told_in_its_words(shell: Shell) -> None:
+    said = shell.refuse("watch", "add", "--query", "advanced=AREA[Nowhere]x", exit_code=2)
+    assert "Unknown area name: 'Nowhere'" in said
+
+
+def test_sponsors_and_conditions_are_found_by_name_whatever_it_holds(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    study = make_study("NCT00000007")
+    sponsor = {"leadSponsor": {"name": 'Acme (OR) "Trials" AND [Sons]', "class": "OTHER"}}
+    study["protocolSection"]["sponsorCollaboratorsModule"] = sponsor
+    study["protocolSection"]["conditionsModule"] = {"conditions": ["Graft Failure"]}
+    registry.catalogue.publish(study)
+    found = shell.run(
+        *("watch", "add", "--name", "acme", "--sponsor", 'Acme (OR) "Trials" AND [Sons]'),
+        *("--condition", "graft failure", "--preview"),
+    )
+    assert found.stdout.startswith("NCT00000007\t")
+    assert "1 trial matches now" in found.stderr
+
+
+def test_a_query_is_taken_from_another_watch_and_narrowed(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    registry.catalogue.publish(make_study("NCT00000007", overallStatus="COMPLETED"))
+    shell.run("watch", "add", "--name", "all", "--query", "term=called")
+    shell.run("watch", "add", "--name", "open", "--from", "all",
+              "--query", "overallStatus=COMPLETED")  # fmt: skip
+    queries = {one["name"]: one["query"] for one in shell.json("watch", "list", "--json")}
+    assert queries["open"] == {"query.term": "called", "filter.overallStatus": "COMPLETED"}
+    assert "no watch 'none' has a query" in shell.refuse("watch", "add", "--from", "none",
+                                                         exit_code=2)  # fmt: skip
+    assert "has another query" in shell.refuse("watch", "add", "--name", "all", "--query",
+                                               "term=x", exit_code=2)  # fmt: skip
+
+
+def test_a_query_of_the_settings_file_is_followed_beside_named_trials(
+    shell: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    (tmp_path / "ctsync.toml").write_text(
+        f'[[watches]]\nname = "mine"\ntrials = ["{SEED}"]\n'
+        'query = { term = "called", overallStatus = ["COMPLETED", "TERMINATED"] }\n'
+    )
+    registry.catalogue.publish(make_study("NCT00000007", overallStatus="COMPLETED"))
+    dry = shell.run("sync", "--dry-run")
+    assert "trials asked for 2" in dry.stderr
+    shell.run("sync")
+    shown = shell.run("watch", "show", "mine").stdout
+    assert [line.split("\t")[0] for line in shown.splitlines()] == ["NCT00000007", SEED]
+    registry.catalogue.advance()
+    registry.catalogue.edit("NCT00000007", {STATUS: "RECRUITING"})
+    registry.catalogue.edit(OTHER, {STATUS: "TERMINATED"})
+    dry = shell.run("sync", "--dry-run")
+    assert "\tR-WAT-02\tNo longer matches" in dry.stdout
+    assert "\tR-WAT-01\tNow matches" in dry.stdout
+    before = shell.json("watch", "list", "--json")
+    assert before == shell.json("watch", "list", "--json")
+    shell.run("sync")
+    assert "2 in" not in shell.run("watch", "list").stdout
+    assert "1 in, 1 left" in shell.run("watch", "list").stdout
+
+
+def test_a_listing_that_is_not_whole_ends_with_3_and_says_so(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.faults.add(faults.body(b'{"studies":[]}'), path="/v2/studies", times=3)
+    said = shell.run("sync", exit_code=3).stderr
+    assert "watch open could not be listed: the registry did not say how many there are" in said
+    registry.faults.add(faults.emptied(), path="/v2/studies", times=3)
+    found = orjson.loads(shell.run("sync", "--json", exit_code=3).stdout)
+    assert found["listed"][0]["problem"].startswith("0 came of 2")
+    registry.faults.add(faults.emptied(), path="/v2/studies", times=3)
+    assert "could not be listed" in shell.run("sync", "--dry-run", exit_code=3).stderr
+    shell.run("sync")
+
+
+def test_a_trial_of_a_query_cannot_be_taken_out_while_the_query_brings_it(shell: Shell) -> None:
+    shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    shell.run("sync")
+    assert "would again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
+    shell.run("watch", "remove", "open")
+    assert shell.json("watch", "list", "--json") == []
+
+
+def test_adding_a_query_with_sync_pulls_what_matches(shell: Shell) -> None:
+    found = shell.json("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING",
+                       "--sync", "--json")  # fmt: skip
+    assert found["resolved"] == [{"query": {"filter.overallStatus": "RECRUITING"}, "watch": "open"}]
+    assert found["sync"]["new"] == 2

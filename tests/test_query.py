@@ -1,0 +1,125 @@
+"""A question is checked whole before anything is asked, and every problem is told at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.errors import BadQuery
+from ctsync.query import PARAMETERS, STATUSES, exactly, phrase, read_query
+
+GOOD: dict[str, Any] = {
+    "cond": "(head OR neck) AND pain",
+    "term": "AREA[LastUpdatePostDate]RANGE[2023-01-15,MAX]",
+    "locn": "Moscow",
+    "titles": '"graft failure"',
+    "intr": r"anti\-CD20 \"rituximab\"",
+    "outc": "survival",
+    "spons": "National Research Center for Hematology",
+    "lead": "Pfizer",
+    "id": "BM-MSC-01",
+    "patient": "leukemia",
+    "overallStatus": "RECRUITING|NOT_YET_RECRUITING",
+    "geo": "distance(39.0035707,-77.1013313,50mi)",
+    "ids": "NCT04852770,nct1728545",
+    "advanced": "AREA[MinimumAge]RANGE[MIN, 16 years] AND AREA[MaximumAge]RANGE[16 years, MAX]",
+    "synonyms": "ConditionSearch:1651367,BasicSearch:2013558",
+    "aggFilters": "status:not rec,sex:f,healthy:y",
+    "geoDecay": "func:linear,scale:100km,offset:10km,decay:0.1",
+}
+
+
+def problems(**given: Any) -> list[str]:
+    with pytest.raises(BadQuery) as caught:
+        read_query({name.replace("__", "."): value for name, value in given.items()})
+    return caught.value.problems
+
+
+def test_every_parameter_that_selects_is_taken_by_its_short_and_its_long_name() -> None:
+    assert GOOD.keys() == PARAMETERS.keys()
+    short = read_query(GOOD)
+    assert short == read_query({PARAMETERS[name]: value for name, value in GOOD.items()})
+    assert list(short.params) == list(PARAMETERS.values())
+    assert short.params["filter.ids"] == "NCT04852770|NCT01728545"
+
+
+def test_a_list_is_as_good_as_its_items_joined() -> None:
+    for statuses in (["RECRUITING", "UNKNOWN"], "RECRUITING,UNKNOWN", "RECRUITING | UNKNOWN"):
+        asked = read_query({"overallStatus": statuses})
+        assert asked.params == {"filter.overallStatus": "RECRUITING|UNKNOWN"}
+    assert str(asked) == "overallStatus=RECRUITING|UNKNOWN"
+    assert problems(cond=["a", "b"]) == ["cond: must be a text"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("condition", "x", "there is no such parameter; did you mean cond?"),
+        ("Cond", "x", "there is no such parameter; did you mean cond?"),
+        ("filter__phase", "x", "there is no such parameter; known are: advanced, "),
+        ("query__overallStatus", "x", "there is no such parameter; known are: cond, "),
+        ("overalStatus", "x", "there is no such parameter; did you mean overallStatus?"),
+        ("pageSize", "5", "is about how an answer is shown"),
+        ("fields", "NCTId", "is about how an answer is shown"),
+        ("postFilter__ids", "NCT1", "has the effect of filter.*; write ids"),
+        ("overallStatus", "recruiting", "there is no status 'recruiting'; did you mean RECRUITING"),
+        ("overallStatus", "RECRUITING,OPEN", "there is no status 'OPEN'; known are: "),
+        ("geo", "distance(39.0,-77.1)", "is no place; write distance("),
+        ("geo", "distance(-77.1,391.0,50mi)", "is not on the earth"),
+        ("ids", "NCT01728545|NTC04852770", "'NTC04852770' is not an NCT id"),
+        ("aggFilters", "phase:NA", "'phase:NA' is no facet; write"),
+        ("synonyms", "1651367", "is no synonym; write"),
+        ("geoDecay", "linear", "is no decay; write"),
+        ("cond", "", "must not be empty"),
+        ("cond", "a\x1bb", "holds a character that cannot be printed"),
+        ("cond", 5, "must be a text"),
+        ("cond", 'lung" OR AREA[NCTId]NCT1', 'has a " that nothing closes'),
+        ("cond", "(lung OR liver", "has a ( that nothing closes"),
+        ("cond", "lung) AND (x", "has a ) that nothing opened"),
+        ("cond", "lung (a]", "has a ] that nothing opened"),
+        ("cond", "lung\\", "ends in a backslash"),
+        ("advanced", "AREA[StartDate", "has a [ that nothing closes"),
+        ("term", "NCT04852770", "holds nothing but NCT ids, and the registry then ignores every"),
+        ("id", "nct04852770, NCT01728545", "holds nothing but NCT ids"),
+    ],
+)  # fmt: skip
+def test_what_the_registry_would_refuse_or_misread_is_told_with_the_way_out(
+    name: str, value: Any, said: str
+) -> None:
+    (problem,) = problems(**{name: value})
+    assert problem.startswith(f"{name.replace('__', '.')}: ")
+    assert said in problem
+
+
+def test_every_problem_is_told_at_once() -> None:
+    told = problems(condition="x", overallStatus="OPEN,SHUT", geo="here", pageSize="1")
+    assert len(told) == 5
+
+
+def test_parameters_must_make_sense_together() -> None:
+    assert "a query needs a parameter" in problems()[0]
+    assert "a query needs a parameter" in problems(geoDecay=GOOD["geoDecay"])[0]
+    assert problems(cond="x", geoDecay=GOOD["geoDecay"]) == ["geoDecay: says nothing without geo"]
+    assert "4,001 characters" in problems(cond="x" * 4001)[0]
+    assert problems(cond="x", query__cond="y") == ["query.cond: stands twice"]
+
+
+@given(st.text(max_size=60))
+def test_a_name_put_in_exactly_is_one_phrase_whatever_it_holds(name: str) -> None:
+    text = exactly(name)
+    assert text.count('"') == 2
+    if phrase(name).isprintable() and phrase(name):
+        read_query({"spons": text, "overallStatus": STATUSES[0]})
+
+
+@given(st.dictionaries(st.sampled_from([*PARAMETERS, "x"]), st.text(max_size=30), max_size=4))
+def test_no_text_breaks_the_check_and_what_passes_is_read_again_as_itself(
+    given_: dict[str, str],
+) -> None:
+    with suppress(BadQuery):
+        query = read_query(given_)
+        assert read_query(query.params) == query
