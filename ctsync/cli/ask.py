@@ -36,8 +36,8 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
 
 @click.command()
 @click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
-@click.option("--since", type=Moment(), help="First seen at or after WHEN: 2026-03-13, 7d, 12h.")
-@click.option("--until", type=Moment(end_of_day=True), help="First seen up to WHEN.")
+@click.option("--since", type=Moment(), help="What happened at or after WHEN: 2026-03-13, 7d, 12h.")
+@click.option("--until", type=Moment(end_of_day=True), help="What happened up to WHEN.")
 @click.option(
     "--kind",
     "kinds",
@@ -95,10 +95,10 @@ def changes(
             show_json([event_json(event) for event in events])
         else:
             show_table(
-                ("SEEN", "TRIAL", "LEVEL", "RULE", "WHAT"),
+                ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),
                 [
                     (
-                        f"{event.observed or event.fetched:%Y-%m-%d}",
+                        f"{event.happened or event.observed or event.fetched:%Y-%m-%d}",
                         event.nct_id,
                         event.event.level,
                         event.event.rule,

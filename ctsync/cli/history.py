@@ -50,9 +50,10 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
         return
     tell(for_terminal(f"{trial}  {versions[-1].key.brief_title or ''}".rstrip()))
     show_table(
-        ("V", "POSTED", "SEEN", "STATUS", "ENROLLMENT", "PRIMARY COMPLETION", "CHANGED"),
+        ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
         [_history_row(v, [e.event.kind for e in steps.get(v.version, ())]) for v in versions],
     )
+    tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
 
 
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
@@ -66,19 +67,25 @@ def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
 
 
 def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
-    from ctsync.report.overview import typed
-
     key = version.key
     shown = list(dict.fromkeys(kind.value for kind in kinds))
+    named = "" if version.registry_version is None else f" v{version.registry_version}"
     return (
-        str(version.version),
-        version.posted or "-",
+        f"{version.version}{named}",
+        version.posted or version.submitted or "-",
         f"{version.observed:%Y-%m-%d}" if version.observed else "-",
         (key.status or "-") if version.state == "present" else version.state.upper(),
-        typed(key.enrollment, key.enrollment_type) or "-",
-        typed(key.primary_completion_date, key.primary_completion_date_type) or "-",
+        _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
+        _typed(key.primary_completion_date, key.primary_completion_date_type),
         ", ".join(shown) or "-",
     )
+
+
+def _typed(value: str | None, kind: str | None) -> str:
+    """A date or count with the first letter of its type: 2026-10 E."""
+    if value is None:
+        return "-"
+    return f"{value} {kind[:1]}" if kind else value
 
 
 def _show_field(

@@ -46,7 +46,9 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not below:
         console.print(table)
         return
-    head, *lines = console.render_lines(table, pad=False)
+    # what does not fit at all is wrapped by the terminal: cut, a number would be another
+    room = console.options.update(width=max(console.width, wide))
+    head, *lines = console.render_lines(table, room, pad=False)
     console.print(_text(head), style="bold")
     console.print(Padding(last, (0, 0, 0, INDENT)), style="bold")
     for line, row in zip(lines, safe, strict=True):

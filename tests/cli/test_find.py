@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from datetime import date
 
@@ -127,3 +135,40 @@ def test_diff_takes_two_days(shell: Shell, kept: Store) -> None:
     assert "version 5 and version 7" in said
     line = shell.refuse("show", trial, "--as-of", "2014-04-07", exit_code=2)
     assert "not registered yet" in line
+
+
+def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
+    """What a person sees in a real terminal of that width."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    env = {**os.environ, **{key: value for key, value in shell.env.items() if value is not None}}
+    env = {key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        [sys.executable, "-m", "ctsync", *words], stdout=theirs, stderr=subprocess.DEVNULL, env=env
+    ) as running:
+        os.close(theirs)
+        seen = b""
+        try:
+            while piece := os.read(ours, 65536):
+                seen += piece
+        except OSError:  # the other end is closed: that is the end
+            pass
+        assert running.wait() == 0
+    os.close(ours)
+    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
+
+
+@pytest.mark.parametrize("columns", [80, 60])
+def test_a_history_is_whole_in_a_narrow_terminal(shell: Shell, kept: Store, columns: int) -> None:
+    trial = keep_history(kept, studies("NCT03690141"))
+    seen = at_a_terminal(shell, "history", trial, columns=columns)
+    assert max(map(len, seen)) <= columns
+    words = " ".join(" ".join(seen).split())
+    assert "8 v7 2019-07-16 - ACTIVE_NOT_RECRUITING 16 A 2020-03 E contact, enrollment" in words
+    assert "10 v9 2020-04-27 - COMPLETED" in words
+
+
+def test_changes_of_the_past_are_listed_by_the_day_they_happened(shell: Shell, kept: Store) -> None:
+    keep_history(kept, studies(SUSPENDED))
+    told = shell.run("changes", "--since", "2020-03-01", "--kind", "status").stdout.splitlines()
+    assert [line.split("\t")[0] for line in told] == ["2020-03-16", "2020-06-15"]

@@ -15,11 +15,15 @@ FETCHED = datetime(2026, 3, 13, 15, 2, 11, 123456, tzinfo=UTC)
 
 
 def keep_history(
-    store: Store, studies: Sequence[JsonObject], *, source: Source = Source.HISTORY
+    store: Store,
+    studies: Sequence[JsonObject],
+    *,
+    source: Source = Source.HISTORY,
+    with_events: bool = True,
 ) -> NctId:
     """Store a trial's versions, oldest first, numbered from 0 as the registry does.
 
-    Versions of another source than the registry's history have no number, and were seen in the
+    Those of the source live have no number; all but those of the source history were seen in the
     load of the day they were posted.
     """
     records = [canonicalize(study) for study in studies]
@@ -42,13 +46,13 @@ def keep_history(
                 observed=observed,
                 fetched=FETCHED + timedelta(seconds=number),
                 run_id=None,
-                registry_version=number if source is Source.HISTORY else None,
+                registry_version=None if source is Source.LIVE else number,
             )
             unit.add_events(
                 record.nct_id,
                 from_snapshot=head,
                 to_snapshot=snapshot,
-                events=_events(records[:number], record, keys),
+                events=_events(records[:number], record, keys) if with_events else [],
                 run_id=None,
                 posted=key.posted,
                 observed=observed,

@@ -1,0 +1,210 @@
+"""Exports give published tables back, from histories that were rebuilt from those tables.
+
+cthist's versions: Martin R. Holst's HiddenOutcomeChanges. Stops and restarts: ctcovidstop;
+terminated trials: terminated-trials-study (both CC BY 4.0, Benjamin Gregory Carlisle and
+colleagues). The histories are reconstructed: only the facts of the tables are in them.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctsync.model import JsonObject, KeyFields, NctId, Source, State, Version
+from ctsync.report import cohort, cthist
+from ctsync.report.cohort import cohort_row
+from ctsync.report.sheets import csv_lines
+from ctsync.store.store import Store, open_store
+from ctsync.store.streams import Selection
+from ctsync.tracking.export import cohort_rows, cthist_rows
+from tests.conftest import StillClock
+from tests.corpus.test_cthist_versions import TYPES, Row, histories, study
+from tests.corpus.test_published_histories import STATUSES, version
+from tests.tracking.histories import keep_history
+
+__all__ = ["histories"]  # a fixture
+
+LISTS = {
+    "Primary Outcome Measures:": ("Primary", "primaryOutcomes"),
+    "Secondary Outcome Measures:": ("Secondary", "secondaryOutcomes"),
+    "Other Outcome Measures:": ("Other", "otherOutcomes"),
+}
+
+
+@pytest.fixture
+def kept(migrated_sqlite_url: str) -> Iterator[Store]:
+    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+        yield store
+
+
+def read(path: Path) -> list[Row]:
+    with path.open(encoding="utf-8", newline="") as lines:
+        return list(csv.DictReader(lines))
+
+
+def written(columns: tuple[str, ...], rows: Iterator[dict[str, Any]]) -> list[dict[str, str]]:
+    """Rows as a reader of the CSV gets them."""
+    text = "".join(csv_lines(columns, rows))
+    return list(csv.DictReader(text.splitlines(keepends=True)))
+
+
+def outcomes(row: Row) -> list[dict[str, str]]:
+    """The outcome measures of a row of the old site: a measure, its time frame, what it is."""
+    if row["outcome_measures"] == "[See Results Section.]":
+        return []
+    found = []
+    for one in json.loads(row["outcome_measures"]):
+        measure, _, rest = one["content"].partition("\n[ Time Frame: ")
+        frame, _, described = rest.partition(" ]")
+        parts = {"measure": measure, "timeFrame": frame, "description": described.strip()}
+        told = {key: value for key, value in parts.items() if value}
+        found.append({"section": LISTS[one["section"]][0], **told})
+    return found
+
+
+def told_study(row: Row) -> JsonObject:
+    """The facts of a row as a record: those of its history test, eligibility and outcomes."""
+    made = study(row)
+    modules = made["protocolSection"]
+    modules["eligibilityModule"] = {
+        "minimumAge": row["min_age"],
+        "maximumAge": row["max_age"],
+        "sex": row["sex"].upper(),
+        "eligibilityCriteria": "\n\n".join(json.loads(row["criteria"])),
+    }
+    modules["outcomesModule"] = {
+        name: [
+            {key: value for key, value in one.items() if key != "section"}
+            for one in outcomes(row)
+            if one["section"] == section
+        ]
+        for section, name in LISTS.values()
+    }
+    return made
+
+
+def expected(row: Row) -> dict[str, str]:
+    """The row as cthist writes it since 2.0: its labels, its numbers from 0."""
+    told = {
+        "nctid": row["nctid"],
+        "version_number": str(int(row["version_number"]) - 1),
+        "overall_status": STATUSES[row["overall_status"].strip()],
+        "sex": row["sex"].upper(),
+        "criteria": re.sub(r"^(?=[-+=@])", "'", "\n\n".join(json.loads(row["criteria"]))),
+    }
+    for name in ("total_versions", "version_date", "enrolment", "min_age", "max_age"):
+        told[name] = row[name]
+    for name in ("study_start_date", "primary_completion_date"):
+        told[name] = row[name]
+        # the old table says "month" also where there is no date
+        told[f"{name}_precision"] = "NA" if row[name] == "NA" else row[f"{name}_precision"]
+    for name in ("primary_completion_date_type", "enrolment_type"):
+        told[name] = TYPES.get(row[name], "NA")
+    return told
+
+
+def test_export_csv_gives_the_533_versions_of_cthist_back(
+    histories: list[list[Row]], kept: Store
+) -> None:
+    for rows in histories:
+        # known from both sources: texts are in the form of the API, and numbered
+        made = [told_study(row) for row in rows]
+        keep_history(kept, made, source=Source.BOTH, with_events=False)
+    found = written(cthist.COLUMNS, cthist_rows(kept, Selection()))
+    flat = sorted(
+        (row for rows in histories for row in rows),
+        key=lambda row: (row["nctid"], int(row["version_number"])),
+    )
+    compared: Counter[str] = Counter()
+    for row, exported in zip(flat, found, strict=True):
+        wanted = expected(row)
+        assert {name: exported[name] for name in wanted} == wanted
+        compared.update(list(wanted))
+        assert json.loads(exported["outcome_measures"]) == outcomes(row)
+    print(f"\n{len(found)} versions of cthist: {len(compared)} columns and the outcomes as told")
+    assert (len(found), set(compared.values())) == (533, {533})
+
+
+def test_export_cohort_gives_the_236_terminated_trials_back(corpus: Path, kept: Store) -> None:
+    rows = read(corpus / "history" / "terminated-enrollment.csv")
+    for row in rows:
+        keep_history(kept, list(_terminated(row)), with_events=False)
+    found = {row["nct_id"]: row for row in written(cohort.COLUMNS, cohort_rows(kept, Selection()))}
+    for row in rows:
+        told = found[row["nctid"]]
+        for name in ("anticipated_enrollment", "actual_enrollment", "start_date", "stop_date"):
+            assert told[name] == row[name], row
+        assert told["trial_days"] == _number(row["trial_days"]), row
+        assert _rounded(told["enrollment_percentage"]) == _rounded(row["enrollment_percentage"])
+    full = sum(row["enrollment_percentage"] != "Check missing values" for row in rows)
+    print(f"\n{len(rows)} terminated trials, {full} with a percentage: every figure as published")
+    assert (len(rows), full) == (236, 206)
+
+
+def _terminated(row: Row) -> Iterator[JsonObject]:
+    start = {"startDateStruct": {"date": row["start_date"]}} if row["start_date"] != "NA" else {}
+    for posted, status, name, kind in (
+        ("1999-01-01", "RECRUITING", "anticipated_enrollment", "ESTIMATED"),
+        (row["stop_date"], "TERMINATED", "actual_enrollment", "ACTUAL"),
+    ):
+        counted = {"count": int(row[name]), "type": kind} if row[name] != "NA" else {}
+        yield version(
+            row["nctid"],
+            posted,
+            status={"overallStatus": status, **start},
+            designModule={"enrollmentInfo": counted},
+        )
+
+
+def _number(text: str) -> str:
+    return text if text.isdigit() else "NA"
+
+
+def _rounded(text: str) -> float | None:
+    return float(text) if text[0].isdigit() else None
+
+
+def test_a_cohort_has_every_stop_and_restart_of_ctcovidstop(corpus: Path) -> None:
+    rates: dict[str, list[bool]] = {}
+    for row in read(corpus / "history" / "stops-2019-2022.csv"):
+        told = _cohort_of(row)
+        restarted = row["restart_date"] != "NA"
+        assert str(told["first_stop_date"]) == row["stop_date"], row
+        assert told["first_stop_status"] == STATUSES[row["stop_status"]], row
+        assert told["stops"] == 1
+        if restarted:
+            assert str(told["restart_date"]) == row["restart_date"], row
+            assert told["restart_status"] == STATUSES.get(row["restart_status"], "RECRUITING")
+            spell = date.fromisoformat(row["restart_date"]) - date.fromisoformat(row["stop_date"])
+            assert told["stopped_days"] == spell.days
+        rates.setdefault(row["stop_status"], []).append(told["restart_date"] is not None)
+    shares = {name: round(100 * sum(each) / len(each), 1) for name, each in rates.items()}
+    print(f"\n{sum(map(len, rates.values())):,} stops as cohort rows: restarted {shares} %")
+    assert shares == {"Suspended": 64.1, "Terminated": 1.7, "Withdrawn": 2.0}
+
+
+def _cohort_of(row: Row) -> dict[str, Any]:
+    said = [("2010-01-01", "RECRUITING"), (row["stop_date"], STATUSES[row["stop_status"]])]
+    if row["restart_date"] != "NA":
+        # one row says when, and not to what
+        said.append((row["restart_date"], STATUSES.get(row["restart_status"], "RECRUITING")))
+    versions = [
+        Version(
+            snapshot_id=number, nct_id=NctId(row["nctid"]), version=number + 1,
+            registry_version=number, source=Source.HISTORY, state=State.PRESENT, digest="1:",
+            posted=posted, submitted=posted, observed=None,
+            fetched=datetime(2026, 1, 1, tzinfo=UTC), key=KeyFields(status=status),
+        )
+        for number, (posted, status) in enumerate(said)
+    ]  # fmt: skip
+    told = cohort_row(versions, [date.fromisoformat(posted) for posted, _ in said])
+    assert told is not None
+    return told
