@@ -36,6 +36,11 @@ from ctsync.store.models import (
 from ctsync.store.versions import body_chain
 
 SHOWN_BY_SQLITE = 100
+DAMAGED_FILE = "damaged file"
+CORRUPT = "corrupt body"
+WRONG_SIZE = "wrong size or depth"
+WRONG_SCHEMA = "wrong schema"
+UNREADABLE = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +73,7 @@ def check(url: str) -> list[Problem]:
                     problems += look(connection)
             except (StoreError, SQLAlchemyError, ValueError) as error:
                 said = str(error).splitlines()[0]
-                problems.append(Problem("unreadable", look.__name__.removeprefix("_"), said))
+                problems.append(Problem(UNREADABLE, look.__name__.removeprefix("_"), said))
         return problems
     finally:
         engine.dispose()
@@ -79,7 +84,7 @@ def _file(connection: Connection) -> Iterator[Problem]:
         return
     for (said,) in connection.execute(text(f"PRAGMA integrity_check({SHOWN_BY_SQLITE})")):
         if said != "ok":
-            yield Problem("damaged file", "integrity_check", str(said))
+            yield Problem(DAMAGED_FILE, "integrity_check", str(said))
     for table, row, parent, _ in connection.execute(text("PRAGMA foreign_key_check")):
         yield Problem("broken reference", f"{table} row {row}", f"no such row of {parent}")
 
@@ -90,7 +95,7 @@ def _schema(connection: Connection) -> Iterator[Problem]:
         connection.execute(text("SELECT name, tbl_name, sql FROM sqlite_master")).all()
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     if found != [HEAD_REVISION]:
-        yield Problem("wrong schema", "alembic_version", f"{found}, expected {HEAD_REVISION}")
+        yield Problem(WRONG_SCHEMA, "alembic_version", f"{found}, expected {HEAD_REVISION}")
 
 
 def _values(connection: Connection) -> Iterator[Problem]:
@@ -118,12 +123,10 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
             try:
                 raw = codec.unpack(chain, row.digest)
             except CorruptBody as error:
-                yield Problem("corrupt body", row.digest, str(error))
+                yield Problem(CORRUPT, row.digest, str(error))
                 continue
             if (len(raw), len(chain)) != (row.raw_size, row.depth + 1):
-                yield Problem(
-                    "wrong size or depth", row.digest, f"{len(raw)} B, {len(chain)} links"
-                )
+                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, {len(chain)} links")
 
 
 def _unused_bodies(connection: Connection) -> Iterator[Problem]:

@@ -34,6 +34,7 @@ from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.fence import require_token
 from ctsync.store.histories import HistoryReads, HistoryWrites
 from ctsync.store.interchange import InterchangeReads, InterchangeWrites
+from ctsync.store.mending import DamageReads, Mends
 from ctsync.store.models import Base, MarkRow
 from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
@@ -53,6 +54,7 @@ class Unit(
     InterchangeWrites,
     EventWrites,
     EventRewrites,
+    Mends,
     WatchWrites,
     RunWrites,
     DeliveryWrites,
@@ -69,6 +71,7 @@ class Store(
     VersionReads,
     HistoryReads,
     SearchReads,
+    DamageReads,
     StreamReads,
     InterchangeReads,
     EventReads,

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.store.test_check import damage_database
 
 STATUS = "protocolSection.statusModule.overallStatus"
 
@@ -89,9 +91,53 @@ def test_levels_of_other_thresholds_are_told_apart_from_damage(
 def test_a_damaged_database_is_not_written_to(changed: Shell, tmp_path: Path) -> None:
     alter(tmp_path, "UPDATE events SET summary = 'x', inputs = '{'")
     said = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
-    assert "restore a backup before events are made" in said.stderr
+    assert "restore a backup; nothing was changed" in said.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
 
-def test_only_events_can_be_made_anew(changed: Shell) -> None:
-    assert "--repair goes with --rebuild-events" in changed.refuse("check", "--repair", exit_code=2)
+def test_repair_mends_what_can_be_had_and_names_what_cannot(changed: Shell, tmp_path: Path) -> None:
+    before = changed.json("changes", "--json")
+    alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
+    alter(tmp_path, "UPDATE bodies SET data = x'00'")  # of both versions: one can be had again
+    assert changed.run("check", exit_code=6).stdout.count("corrupt body") == 2
+    said = changed.run("check", "--repair", exit_code=6)
+    assert f"mended: wrong head: {SEED}: its newest version is its head again" in said.stdout
+    assert f"fetched again: it is what the registry shows of {SEED}" in said.stdout
+    assert "left: corrupt body: " in said.stdout
+    assert said.stderr.splitlines()[1:] == ["2 mended", "1 problem"]
+    assert len(list(tmp_path.glob("ctsync.db.before-repair-*"))) == 1
+    assert changed.json("changes", "--json") == before
+    shown = changed.json("show", SEED, "--json")
+    assert shown["protocolSection"]["statusModule"]["overallStatus"] == "SUSPENDED"
+    problems = json.loads(changed.run("check", "--json", exit_code=6).stdout)
+    assert [problem["problem"] for problem in problems] == ["corrupt body"]
+
+
+def test_repair_where_the_registry_is_away_says_so_and_mends_the_rest(
+    changed: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
+    alter(tmp_path, "UPDATE bodies SET data = x'00' WHERE depth = 1")
+    registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
+    said = changed.run("check", "--repair", exit_code=6)
+    assert "mended: wrong head" in said.stdout
+    assert "not mended: corrupt body" in said.stdout
+    assert "could not be asked for" in said.stdout
+    registry.faults.clear()
+    assert "no problem is left" in changed.run("check", "--repair").stderr
+
+
+def test_a_server_is_repaired_only_by_who_has_a_backup(
+    changed: Shell, migrated_postgres_url: str
+) -> None:
+    on_server = ("--database", migrated_postgres_url)
+    changed.run(*on_server, "watch", "add", SEED)
+    changed.run(*on_server, "sync")
+    damage_database(migrated_postgres_url, "UPDATE trials SET head_snapshot_id = NULL")
+    result = changed.run(*on_server, "check", "--repair", exit_code=2)
+    assert "pg_dump" in result.stderr
+    said = changed.run(*on_server, "check", "--repair", "--have-backup")
+    assert said.stderr.splitlines() == ["1 mended", "no problem is left"]
+    assert "--have-backup goes with --repair" in changed.refuse(
+        "check", "--have-backup", exit_code=2
+    )
