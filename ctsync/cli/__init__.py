@@ -176,6 +176,7 @@ def _register(commands: Sequence[click.Command]) -> None:
 def _commands() -> list[click.Command]:
     from ctsync.cli import (
         ask,
+        backfill,
         backup,
         check,
         config,
@@ -201,6 +202,7 @@ def _commands() -> list[click.Command]:
         *start.COMMANDS,
         *watch.COMMANDS,
         *sync.COMMANDS,
+        *backfill.COMMANDS,
         *ask.COMMANDS,
         *find.COMMANDS,
         *history.COMMANDS,

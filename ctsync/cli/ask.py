@@ -156,7 +156,7 @@ def show(
             case NotKnown(since):
                 raise UnknownVersion(
                     f"not known: {trial} was registered by {as_of}, but the oldest stored version "
-                    f"stands from {since}: what stood before the first sync is not kept"
+                    f"stands from {since}; what stood before: ctsync backfill {trial}"
                 )
         record = record_of(store, stood)
     if raw:

@@ -41,11 +41,12 @@ def daemon(app: App) -> None:
 
     def tick() -> None:
         # opened anew each time: a server that went away is back by the next tick
-        with app.store() as store, app.registry() as registry:
+        with app.store() as store, app.registry() as registry, app.history(registry) as history:
             work = Round(
                 settings=app.settings,
                 store=store,
                 registry=registry,
+                history=history,
                 clock=clock,
                 watcher=Watcher(check=clock.check),
             )

@@ -17,6 +17,7 @@ from ctsync.text import for_terminal, shorten
 if TYPE_CHECKING:
     from ctsync.model import StoredEvent
     from ctsync.report.course import ValueSpell
+    from ctsync.store.histories import HistoryState
     from ctsync.store.store import Store
 
 MOST_CHARACTERS = 400
@@ -43,6 +44,7 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
             _show_field(app, store, versions, name, as_json=as_json)
             return
         steps = _steps_of(store, trial)
+        past = store.histories([trial]).get(trial)
     if as_json:
         from ctsync.report.versions import version_json
 
@@ -54,6 +56,20 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
         [_history_row(v, [e.event.kind for e in steps.get(v.version, ())]) for v in versions],
     )
     tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
+    tell(for_terminal(_past_sentence(past, trial)))
+
+
+def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
+    """How much of the registry's own history is stored, and what to do where it is not all."""
+    if past is None:
+        return f"what stood before the first sync is not stored; fetch it: ctsync backfill {trial}"
+    if past.state == "none":
+        return "the registry keeps no history of it"
+    asked = f"as of {past.asked:%Y-%m-%d}"
+    if past.state == "complete":
+        return f"all {past.listed} versions of the registry's own history, {asked}"
+    again = f"; next try {past.retry:%Y-%m-%d %H:%M}Z" if past.retry else ""
+    return f"history {past.state}: versions may be missing, {asked}{again}"
 
 
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:

@@ -68,11 +68,17 @@ def sync_command(
 def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
     from ctsync.tracking.round import Round
 
-    with app.store() as store, app.registry() as registry, progress_bar() as watcher:
+    with (
+        app.store() as store,
+        app.registry() as registry,
+        app.history(registry) as history,
+        progress_bar() as watcher,
+    ):
         yield Round(
             settings=app.settings,
             store=store,
             registry=registry,
+            history=history,
             clock=app.clock,
             watcher=watcher,
             accept_gone=accept_gone,
@@ -108,7 +114,7 @@ def end_round(
 
 
 @contextmanager
-def progress_bar() -> Iterator[Watcher]:
+def progress_bar(what: str = "trials") -> Iterator[Watcher]:
     """A bar on stderr where a person looks, and nothing elsewhere."""
     from ctsync.tracking.sync import Watcher
 
@@ -121,7 +127,7 @@ def progress_bar() -> Iterator[Watcher]:
     console = Console(file=sys.stderr)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("trials", total=None)
+        task = progress.add_task(what, total=None)
         yield Watcher(lambda done, of: progress.update(task, completed=done, total=of))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ctsync.model import Verdict
 
 if TYPE_CHECKING:
+    from ctsync.tracking.backfill import Outcome
     from ctsync.tracking.round import RoundOutcome
 
 SHOWN_FAILURES = 20
@@ -29,6 +30,7 @@ def sentences(outcome: RoundOutcome) -> Iterator[str]:
     yield from _unanswered(outcome)
     if sync.verdict is Verdict.MIXED:
         yield "the registry reloaded twice during the run; run again to be sure of one load"
+    yield from _of_the_past(outcome.past)
     delivered = outcome.delivered
     if delivered.messages or delivered.waiting or delivered.parked:
         yield delivered.sentence()
@@ -49,3 +51,18 @@ def _unanswered(outcome: RoundOutcome) -> Iterator[str]:
     yield from sync.reasons
     for lost in outcome.unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
+
+
+def _of_the_past(past: Outcome | None) -> Iterator[str]:
+    from ctsync.report.phrases import counted
+
+    if past is None:
+        return
+    had = [trial for trial in past.trials if trial.is_settled]
+    stored = sum(trial.stored for trial in past.trials)
+    said = (
+        f"asked again for {counted(len(past.trials), 'history', 'histories')}: "
+        f"{len(had)} complete, {counted(stored, 'version')} stored"
+    )
+    lacking = [f"{trial.nct_id} {trial.state}" for trial in past.trials if not trial.is_settled]
+    yield f"{said}; {', '.join(lacking)}" if lacking else said

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -15,7 +16,8 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.config.settings import WatchSettings
-    from ctsync.model import JsonObject
+    from ctsync.model import JsonObject, NctId
+    from ctsync.store.histories import HistoryState
     from ctsync.store.runs import Failure
     from ctsync.store.watches import Watch
     from ctsync.tracking.health import Health
@@ -48,6 +50,7 @@ def status(app: App, as_json: bool) -> None:
         )
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
+        histories = store.histories(watched)
         told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
         notices = [one for run in told for one in read_notices(run.notices)]
         misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
@@ -61,6 +64,7 @@ def status(app: App, as_json: bool) -> None:
                 "stored": {str(table): count for table, count in counts.items()},
                 "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
                 "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
+                "histories": _history_counts(histories.values(), len(watched)),
                 "failures": [_failure_json(one) for one in failures],
                 "notices": [
                     {"kind": one.kind, "summary": one.summary, "parts": one.parts}
@@ -85,6 +89,8 @@ def status(app: App, as_json: bool) -> None:
             f"stored          trials {counts['trials']:,}, versions {counts['snapshots']:,}, "
             f"events {counts['events']:,}; watched {standing.watched:,}"
         )
+        if histories:
+            click.echo(f"histories       {_histories_line(histories, len(watched))}")
         click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
     for said in misnamed:
         tell(for_terminal(said))
@@ -110,6 +116,19 @@ def _not_taken_up(wanted: Sequence[WatchSettings], stored: Sequence[Watch]) -> l
 
 def _terms(watch: WatchSettings) -> int:
     return len(watch.trials) + len(watch.org_ids)
+
+
+def _history_counts(histories: Iterable[HistoryState], watched: int) -> dict[str, int]:
+    """How many of the trials watched have their past, by how far it was fetched."""
+    counts = Counter(one.state for one in histories)
+    return {**dict(sorted(counts.items())), "not asked for": watched - counts.total()}
+
+
+def _histories_line(histories: Mapping[NctId, HistoryState], watched: int) -> str:
+    counts = _history_counts(histories.values(), watched)
+    said = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
+    retries = [one.retry for one in histories.values() if one.retry is not None]
+    return f"{said}; next try {min(retries):%Y-%m-%d %H:%M}Z" if retries else said
 
 
 def _tries(failure: Failure) -> str:

@@ -17,7 +17,7 @@ from ctsync.text import for_terminal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from ctsync.model import JsonObject
+    from ctsync.model import JsonObject, NctId
     from ctsync.query import Query
     from ctsync.registry.api import RegistryApi
     from ctsync.store.store import Store
@@ -92,8 +92,12 @@ def _long(name: str) -> str:
 )
 @click.option("--preview", is_flag=True, help="Show how many match, and some; store nothing.")
 @click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
+@click.option("--history", is_flag=True, help="Fetch their past at once, as `backfill` does.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="What was resolved, an array; with --sync an object."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="What was resolved, an array; with --sync or --history an object.",
 )
 @pass_app
 def add(
@@ -108,6 +112,7 @@ def add(
     listed: Path | None,
     preview: bool,
     sync_now: bool,
+    history: bool,
     as_json: bool,
 ) -> None:
     """Follow trials: NCT ids, study ids such as BM-MSC-01, or whatever matches a query.
@@ -117,12 +122,14 @@ def add(
     A trial that leaves a query stays followed, and is told as left.
     """
     name = checked_name(name)
-    if preview and sync_now:
-        raise UsageError("--preview stores nothing: leave --sync out")
+    if preview and (sync_now or history):
+        raise UsageError("--preview stores nothing: leave --sync and --history out")
     query = Asked(pairs, sponsor, condition, saved).query(app)
     wanted = list(dict.fromkeys([*terms, *(_read_terms(listed) if listed else ())]))
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
+    if history and query is not None and not sync_now:
+        raise UsageError("which trials a query matches only a sync finds: add --sync")
     with app.registry() as registry:
         if preview:
             _preview(registry, wanted, query, as_json=as_json)
@@ -137,7 +144,18 @@ def add(
         tell(f"following {one.nct_id}{named} in watch {for_terminal(name)}")
     if query is not None and seen is not None:
         tell(for_terminal(f"following {query} in watch {name}: {_matches(seen)}"))
-    _end(app, name, resolved, query, sync_now=sync_now, as_json=as_json)
+    shown: list[JsonObject] = [
+        {"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved
+    ]
+    if query is not None:
+        shown.append({"query": dict(query.params), "watch": name})
+    ids = tuple(dict.fromkeys(one.nct_id for one in resolved))
+    if sync_now or history:
+        _pull(app, name, ids, shown, sync_now=sync_now, history=history, as_json=as_json)
+        return
+    if as_json:
+        show_json(shown)
+    tell("next: ctsync sync")
 
 
 def _look_up(
@@ -174,33 +192,39 @@ def _store(
             unit.add_trials(name, terms, now)
 
 
-def _end(
+def _pull(
     app: App,
     name: str,
-    resolved: Sequence[Resolved],
-    query: Query | None,
+    ids: Sequence[NctId],
+    shown: Sequence[JsonObject],
     *,
     sync_now: bool,
+    history: bool,
     as_json: bool,
 ) -> None:
-    shown: list[JsonObject] = [
-        {"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved
-    ]
-    if query is not None:
-        shown.append({"query": dict(query.params), "watch": name})
-    if not sync_now:
-        if as_json:
-            show_json(shown)
-        tell("next: ctsync sync")
-        return
-    from ctsync.cli.sync import end_round, outcome_json, run_round
+    """Fetch the records of trials just followed, their past, or both."""
+    from ctsync.cli import backfill, sync
 
-    # what a query matches is found by a whole round only
-    ids = () if query is not None else tuple(dict.fromkeys(one.nct_id for one in resolved))
-    outcome, misnamed = run_round(app, ids)
+    told: JsonObject = {"resolved": shown}
+    has_query = any("query" in one for one in shown)
+    if sync_now:
+        # what a query matches is found by a whole round only
+        outcome, misnamed = sync.run_round(app, () if has_query else ids)
+        told["sync"] = sync.outcome_json(outcome)
+    if history:
+        with app.store() as store, app.registry() as registry:
+            wanted = backfill.members_of(store, name) if has_query else ids
+            past = backfill.run_backfill(app, store, registry, wanted)
+            states = store.histories(wanted)
+        told["history"] = backfill.outcome_json(past, states)
     if as_json:
-        show_json({"resolved": shown, "sync": outcome_json(outcome)})
-    end_round(app, outcome, misnamed, tabled=not as_json)
+        show_json(told)
+    code = backfill.tell_backfill(past, states, tabled=not as_json) if history else 0
+    if sync_now:
+        sync.end_round(app, outcome, misnamed, tabled=not as_json)
+    else:
+        tell("next: ctsync sync")
+    click.get_current_context().exit(code)
 
 
 def _preview(

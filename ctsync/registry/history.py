@@ -19,7 +19,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from ctsync.errors import BadAnswer, EdgeRefused, RegistryError
+from ctsync.errors import BadAnswer, EdgeRefused, RegistryError, RegistryUnreachable
 from ctsync.model import JsonObject, NctId
 from ctsync.registry.curl import CurlTransport, find_curl
 from ctsync.registry.identity import identity_of
@@ -104,8 +104,9 @@ class RegistryHistory:
             if said[1] == nct_id:
                 return None
             raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(said[1])[:40]}")
-        raise BadAnswer(
-            f"{nct_id}: no history where it used to be (status {reply.status})", raw=reply.body
+        raise RegistryUnreachable(
+            f"there is no record history at {self._lane.base_url} any more, or it moved (status "
+            f"{reply.status})"
         )
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:

@@ -23,6 +23,8 @@ from ctsync.registry.api import Registry
 from ctsync.store.runs import SYNC
 from ctsync.store.store import Store
 from ctsync.store.watches import Watch
+from ctsync.tracking.backfill import Backfill, History
+from ctsync.tracking.backfill import Outcome as Backfilled
 from ctsync.tracking.conclusion import KIND_OF_SOME
 from ctsync.tracking.decide import Missing, Unchecked
 from ctsync.tracking.examine import Examined
@@ -37,14 +39,20 @@ from ctsync.tracking.watch import (
     resolve_file_watches,
 )
 
+HISTORIES_A_ROUND = 20
+
 
 @dataclass(frozen=True, slots=True)
 class RoundOutcome:
-    """What a round did; `unresolved` are terms of the file's watches that name no one trial."""
+    """What a round did; `unresolved` are terms of the file's watches that name no one trial.
+
+    `past` is what it fetched of histories that were due to be asked for again.
+    """
 
     sync: Outcome
     delivered: DrainResult
     unresolved: tuple[Unresolved, ...] = ()
+    past: Backfilled | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -125,6 +133,7 @@ class Round:
     clock: Clock
     watcher: Watcher = field(default_factory=Watcher)
     accept_gone: bool = False
+    history: History | None = None
 
     def run(
         self, only: Sequence[NctId] = (), *, holder: str, wait_seconds: float = 0
@@ -136,6 +145,8 @@ class Round:
         3. Sync, but for what waits in quarantine, unless it was named; then drain the outbox,
            whatever the sync found, and also where the registry could not be asked.
         4. Write to who asked to be told of a quiet week, where this was one.
+        5. In a round over all that is watched, ask again for histories that could not be had
+           before and are due; a few at a time.
 
         A channel or monitor that cannot be reached is logged; it fails no round.
         """
@@ -189,7 +200,21 @@ class Round:
             raise
         delivered = drain(self.store, channels, clock=self.clock)
         beat(self.store, channels, clock=self.clock)
-        return RoundOutcome(outcome, delivered, found.unresolved)
+        past = None if only else self._past()
+        return RoundOutcome(outcome, delivered, found.unresolved, past)
+
+    def _past(self) -> Backfilled | None:
+        """Ask again for the histories that are due."""
+        due = self.store.histories_due(self.clock.now(), limit=HISTORIES_A_ROUND)
+        if self.history is None or not due:
+            return None
+        return Backfill(
+            store=self.store,
+            history=self.history,
+            clock=self.clock,
+            thresholds=Thresholds().replace(self.settings.rules),
+            watcher=Watcher(check=self.watcher.check),
+        ).run(due)
 
     def preview(self, only: Sequence[NctId] = ()) -> Preview:
         """What `run` would decide and keep; writes and sends nothing, takes no lock."""

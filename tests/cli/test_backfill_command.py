@@ -1,0 +1,187 @@
+"""`backfill`, and what the other commands make of a past that was fetched."""
+
+from __future__ import annotations
+
+import copy
+import html
+from typing import Any
+
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.faults import EVERY_TIME
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import JsonObject
+from tests.cli.conftest import SEED, Shell
+from tests.tracking.conftest import make_study
+
+OTHER = "NCT05935098"
+
+
+def versions() -> list[JsonObject]:
+    """Three versions of the seed trial as v2 shows them."""
+
+    def posted(day: str, **changes: Any) -> JsonObject:
+        return make_study(
+            SEED,
+            lastUpdateSubmitDate=day,
+            lastUpdatePostDateStruct={"date": day, "type": "ACTUAL"},
+            studyFirstPostDateStruct={"date": "2018-01-04", "type": "ACTUAL"},
+            **changes,
+        )
+
+    first = posted("2018-01-04", overallStatus="NOT_YET_RECRUITING")
+    stopped = posted("2020-03-30", overallStatus="SUSPENDED", whyStopped="The sponsor's funds")
+    newest = posted("2021-06-09")
+    newest["protocolSection"]["identificationModule"]["orgStudyIdInfo"]["id"] = "BM-MSC-01"
+    return [first, stopped, newest]
+
+
+def as_html(study: JsonObject) -> JsonObject:
+    past = copy.deepcopy(study)
+    del past["derivedSection"]
+    status = past["protocolSection"]["statusModule"]
+    if "whyStopped" in status:
+        status["whyStopped"] = html.escape(status["whyStopped"])
+    return past
+
+
+@pytest.fixture
+def lived(registry: ReplayRegistry) -> ReplayRegistry:
+    life = versions()
+    registry.catalogue.publish(life[-1])
+    registry.catalogue.set_history(SEED, [as_html(study) for study in life])
+    return registry
+
+
+def test_the_past_is_fetched_and_every_question_is_answered_from_it(
+    shell: Shell, lived: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, OTHER, "--sync")
+    assert "oldest stored version" in shell.refuse(
+        "show", SEED, "--as-of", "2019-01-01", exit_code=2
+    )
+    ran = shell.run("backfill", SEED)
+    assert ran.stdout == f"{SEED}\tcomplete\t3\t2\t1\n"
+    assert "fetched the history of 1 of 1 trial: 2 versions stored (5 requests)" in ran.stderr
+
+    told = shell.json("history", SEED, "--json")
+    assert [
+        (v["version"], v["registry_version"], v["source"], v["posted"], v["submitted"], v["status"])
+        for v in told
+    ] == [
+        (1, 0, "history", "2018-01-04", "2018-01-04", "NOT_YET_RECRUITING"),
+        (2, 1, "history", "2020-03-30", "2020-03-30", "SUSPENDED"),
+        (3, 2, "both", "2021-06-09", "2021-06-09", "RECRUITING"),
+    ]
+    assert [v["url"].rpartition("?")[2] for v in told] == [f"tab=history&a={n}" for n in (1, 2, 3)]
+    assert told[0]["observed"] is None
+    assert "all 3 versions of the registry's own history" in shell.run("history", SEED).stderr
+
+    shown = shell.run("show", SEED, "--as-of", "2020-12-31", "--field", "whyStopped").stdout
+    assert shown == "The sponsor's funds\n"
+    assert "not registered yet" in shell.refuse("show", SEED, "--as-of", "2017-01-01", exit_code=2)
+    differing = shell.json("diff", SEED, "2020-12-31", "2021-12-31", "--json")
+    assert {change["path"].rpartition(".")[2] for change in differing} == {
+        "overallStatus", "whyStopped", "lastUpdateSubmitDate", "date", "id",
+    }  # fmt: skip
+    spells = shell.json("timeline", SEED, "--json")["spells"]
+    assert [(one["status"], one["days"]) for one in spells[:2]] == [
+        ("NOT_YET_RECRUITING", 816),
+        ("SUSPENDED", 436),
+    ]
+    page = shell.run("page", SEED).stdout
+    assert "The sponsor&#39;s funds" in page
+    assert "&amp;amp;" not in page
+
+
+def test_reports_of_this_week_do_not_tell_the_past_and_questions_about_it_do(
+    shell: Shell, lived: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    before = shell.run("report", "--since", "2026-01-01", "--format", "json").stdout
+    shell.run("backfill", SEED)
+    after = shell.run("report", "--since", "2026-01-01", "--format", "json").stdout
+    assert "SUSPENDED" not in after
+    assert after.count('"kind"') == before.count('"kind"')
+    past = shell.json("changes", SEED, "--since", "2018-01-01", "--kind", "status", "--json")
+    assert [(e["before"], e["after"], e["posted"], e["observed"]) for e in past] == [
+        ("NOT_YET_RECRUITING", "SUSPENDED", "2020-03-30", None),
+        ("SUSPENDED", "RECRUITING", "2021-06-09", None),
+    ]
+    lines = shell.run("changes", SEED, "--kind", "status").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["2020-03-30", "2021-06-09"]
+    assert shell.run("check", "--rebuild-events").stdout == ""
+
+
+def test_a_watch_may_be_added_with_its_past(shell: Shell, lived: ReplayRegistry) -> None:
+    told = shell.json("watch", "add", "BM-MSC-01", "--history", "--json")
+    assert [one["nct_id"] for one in told["resolved"]] == [SEED]
+    assert told["history"]["trials"] == [
+        {
+            "nct_id": SEED,
+            "history": "complete",
+            "listed": 3,
+            "stored": 3,
+            "seen_live": 0,
+            "error": None,
+            "retry": None,
+        }
+    ]
+    shell.run("sync")
+    assert [v["source"] for v in shell.json("history", SEED, "--json")] == [
+        "history",
+        "history",
+        "both",
+    ]
+    both = shell.json("watch", "add", OTHER, "--sync", "--history", "--json")
+    assert set(both) == {"resolved", "sync", "history"}
+    assert both["history"]["trials"][0]["history"] == "none"
+
+
+def test_where_the_edge_refuses_the_trial_is_followed_and_its_state_says_so_until_it_is_mended(
+    shell: Shell, lived: ReplayRegistry
+) -> None:
+    shell.env["CTSYNC_REGISTRY__HISTORY_TRANSPORT"] = "requests"
+    lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    ran = shell.run("watch", "add", SEED, OTHER, "--sync", "--history", exit_code=4)
+    assert f"{SEED}: history unavailable (403): " in ran.stderr
+    assert "next try 20" in ran.stderr
+    assert {t["nct_id"] for w in shell.json("watch", "list", "--json") for t in w["trials"]} == {
+        SEED,
+        OTHER,
+    }
+    assert "history unavailable (403): versions may be missing" in shell.run("history", SEED).stderr
+    shell.run("sync")  # whose history is not due yet
+    told = shell.json("status", "--json")["histories"]
+    assert told == {"unavailable (403)": 2, "not asked for": 0}
+    assert "histories       unavailable (403) 2; next try 20" in shell.run("status").stdout
+
+
+def test_a_sync_asks_again_for_what_is_due(
+    shell: Shell, lived: ReplayRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from datetime import timedelta
+
+    from ctsync.tracking import backfill
+
+    monkeypatch.setattr(backfill, "FIRST_RETRY", timedelta())
+    lived.faults.add(faults.status(503), path="/int/.*", times=2)
+    shell.run("watch", "add", SEED, OTHER, "--history", exit_code=4)
+    ran = shell.run("sync")
+    assert "asked again for 2 histories: 2 complete, 2 versions stored" in ran.stderr
+    assert shell.json("status", "--json")["histories"] == {
+        "complete": 1,
+        "none": 1,
+        "not asked for": 0,
+    }
+
+
+def test_whose_history_is_meant_must_be_said(shell: Shell, lived: ReplayRegistry) -> None:
+    assert "say whose history" in shell.refuse("backfill", exit_code=2)
+    assert "say whose history" in shell.refuse("backfill", SEED, "--all", exit_code=2)
+    assert "nothing is followed yet" in shell.refuse("backfill", "--all", exit_code=2)
+    assert "there is no watch 'mine'" in shell.refuse("backfill", "--watch", "mine", exit_code=2)
+    shell.run("watch", "add", SEED, "--name", "mine")
+    told = [shell.json("backfill", *which, "--json") for which in (["--watch", "mine"], ["--all"])]
+    assert [[t["stored"] for t in one["trials"]] for one in told] == [[3], [0]]

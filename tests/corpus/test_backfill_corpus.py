@@ -1,0 +1,88 @@
+"""Real version indexes, backfilled: the same number, dates and statuses."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import JsonObject, NctId
+from ctsync.record.rules import Thresholds
+from ctsync.registry.history import RegistryHistory
+from ctsync.registry.transport import Transport
+from ctsync.store.check import check
+from ctsync.store.store import Store, open_store
+from ctsync.tracking.backfill import Backfill
+from ctsync.tracking.rebuild import rebuild
+from tests.conftest import StillClock
+
+BODY = "int-NCT05254002-history-true.json"
+INDEXES = [
+    "history-index_NCT03690141_recorded-2023-07-28.json",
+    "int-NCT05254002-history-true.json",
+    *(
+        pytest.param(f"int-{nct_id}-history-true.json", marks=pytest.mark.soak)
+        for nct_id in ("NCT02540993", "NCT02545049")
+    ),
+]
+
+
+def changes_of(recorded: JsonObject) -> list[JsonObject]:
+    listed: list[JsonObject] = recorded["history"]["changes"]
+    return listed
+
+
+def reconstructed(body: JsonObject, nct_id: str, index: list[JsonObject]) -> list[JsonObject]:
+    """A history as the index tells it, upon another trial's real HTML body (reconstructed)."""
+    versions = []
+    for entry in index:
+        study = copy.deepcopy(body)
+        protocol = study["protocolSection"]
+        protocol["identificationModule"]["nctId"] = nct_id
+        protocol["statusModule"] |= {
+            "overallStatus": entry["status"],
+            "lastUpdateSubmitDate": entry["date"],
+            "lastUpdatePostDateStruct": {"date": entry["date"], "type": "ESTIMATED"},
+        }
+        versions.append(study)
+    return versions
+
+
+@pytest.fixture
+def store(migrated_sqlite_url: str) -> Iterator[Store]:
+    with open_store(migrated_sqlite_url, clock=StillClock()) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("name", INDEXES)
+def test_a_real_index_is_reproduced_and_a_second_backfill_adds_nothing(
+    store: Store, migrated_sqlite_url: str, corpus: Path, name: str
+) -> None:
+    body = orjson.loads((corpus / "history" / BODY).read_bytes())["study"]
+    index = changes_of(orjson.loads((corpus / "history" / name).read_bytes()))
+    nct_id = NctId(next(part for part in name.replace("_", "-").split("-") if part[:3] == "NCT"))
+    catalogue = Catalogue("2026-02-02")
+    catalogue.set_history(nct_id, reconstructed(body, nct_id, index), entries=index)
+    clock = StillClock()
+    with ReplayRegistry(catalogue) as replay:
+        transport = Transport(replay.url, clock=clock, requests_per_second=1e6)
+        history = RegistryHistory(transport)
+        first = Backfill(store=store, history=history, clock=clock).run([nct_id])
+        told = [(v.registry_version, v.submitted, v.key.status) for v in store.versions(nct_id)]
+        rows, events = store.counts(), store.events()
+        again = Backfill(store=store, history=history, clock=clock).run([nct_id])
+        history.close()
+        transport.close()
+    assert told == [(e["version"], e["date"], e["status"]) for e in index]
+    assert first.trials[0].stored == len(index)
+    grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
+    assert (grown, store.events()) == ({"runs": 1}, events)
+    assert again.trials[0].stored == 0
+    assert list(rebuild(store, Thresholds())) == []
+    assert check(migrated_sqlite_url) == []
+    print(f"{nct_id}: {len(index)} versions, {len(events)} events; again: 0 rows, 0 events")
