@@ -113,7 +113,7 @@ def compare_in_both_forms(
 def test_a_record_in_both_forms_gives_no_event_and_every_edit_gives_one(
     studies: list[JsonObject], markdown_fields: frozenset[str]
 ) -> None:
-    compare_in_both_forms(studies[::24], markdown_fields, edits_of_each=4)
+    compare_in_both_forms(studies[::32], markdown_fields, edits_of_each=4)
 
 
 @pytest.mark.soak

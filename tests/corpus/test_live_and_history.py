@@ -1,0 +1,164 @@
+"""Real trials seen live on some of their days, and their history fetched at any time between.
+
+The bodies are real; the history is reconstructed of them: one version a submission, its texts
+rewritten as HTML by the tests' own renderer. In whatever order the two come, no step of the
+stored course is one from HTML to Markdown and nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import JsonObject, NctId, Source, Verdict
+from ctsync.record.rules import Thresholds
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.history import RegistryHistory
+from ctsync.registry.transport import Transport
+from ctsync.store.check import check
+from ctsync.store.store import Store, open_store
+from ctsync.tracking.backfill import Backfill
+from ctsync.tracking.reading import pair_of
+from ctsync.tracking.rebuild import rebuild
+from ctsync.tracking.sync import Sync
+from tests.conftest import StillClock
+from tests.corpus.test_seam_corpus import ESCAPED, leaves
+from tests.record.registry_html import as_html
+
+FIRST_LOAD = "2026-02-04"
+
+
+def submitted(body: JsonObject) -> str:
+    found: str = body["protocolSection"]["statusModule"]["lastUpdateSubmitDate"]
+    return found
+
+
+def posted(body: JsonObject) -> str:
+    found: str = body["protocolSection"]["statusModule"]["lastUpdatePostDateStruct"]["date"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def lives(corpus: Path) -> dict[NctId, list[JsonObject]]:
+    """The bodies of every trial that was there from FIRST_LOAD on and changed, oldest first."""
+    found = {}
+    for folder in sorted((corpus / "days").glob("NCT*")):
+        paths = sorted(folder.iterdir())
+        if len(paths) > 1 and paths[0].stem <= FIRST_LOAD:
+            found[NctId(folder.name)] = [orjson.loads(path.read_bytes()) for path in paths]
+    return found
+
+
+@pytest.fixture(scope="module")
+def histories(lives: dict[NctId, list[JsonObject]]) -> dict[NctId, list[JsonObject]]:
+    markdown = frozenset(
+        path
+        for bodies in lives.values()
+        for body in bodies
+        for path, _, text in leaves(body)
+        if isinstance(text, str) and ESCAPED.search(text)
+    )
+    return {nct_id: list(versions(bodies, markdown)) for nct_id, bodies in lives.items()}
+
+
+def versions(bodies: list[JsonObject], markdown: frozenset[str]) -> Iterator[JsonObject]:
+    """One version a submission: what the registry changes by itself makes none."""
+    known: set[str] = set()
+    for body in bodies:
+        if submitted(body) not in known:
+            known.add(submitted(body))
+            yield as_html({k: v for k, v in body.items() if k != "derivedSection"}, markdown)
+
+
+class World:
+    """A registry that goes from load to load, and what is kept of it."""
+
+    def __init__(self, store: Store, replay: ReplayRegistry, ids: list[NctId]) -> None:
+        self.store, self.replay, self.ids, self.clock = store, replay, ids, StillClock()
+
+    def sync(self) -> None:
+        transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
+        api = RegistryApi(transport, clock=self.clock)
+        outcome = Sync(store=self.store, registry=api, clock=self.clock).run(self.ids)
+        assert outcome.verdict is Verdict.OK
+        transport.close()
+
+    def backfill(self, histories: dict[NctId, list[JsonObject]], load: str) -> int:
+        """Fetch what the registry's history is by a load; how many trials have one by then."""
+        known = {
+            nct_id: [one for one in past if posted(one) <= load]
+            for nct_id, past in histories.items()
+        }
+        ids = [nct_id for nct_id, past in known.items() if past]
+        for nct_id in ids:
+            self.replay.catalogue.set_history(nct_id, known[nct_id])
+        transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
+        history = RegistryHistory(transport)
+        outcome = Backfill(store=self.store, history=history, clock=self.clock).run(ids)
+        assert outcome.verdict is Verdict.OK, [one for one in outcome.trials if one.error]
+        history.close()
+        transport.close()
+        return sum(one.stored for one in outcome.trials)
+
+
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 30))]
+)
+def test_live_days_and_history_make_one_course(
+    corpus: Path,
+    tmp_path: Path,
+    migrated_file: Path,
+    lives: dict[NctId, list[JsonObject]],
+    histories: dict[NctId, list[JsonObject]],
+    seed: int,
+) -> None:
+    luck = random.Random(seed)
+    loads = [d for d in (corpus / "days/_days.txt").read_text().split() if d >= FIRST_LOAD]
+    seen, asked = (set(luck.sample(loads, luck.randint(0, 4))) for _ in range(2))
+    folder = tmp_path / "days"
+    folder.mkdir()
+    for name in (*lives, "_days.txt"):
+        (folder / name).symlink_to(corpus / "days" / name)
+    url = f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'ctsync.db')}"
+    with (
+        open_store(url, clock=StillClock()) as store,
+        ReplayRegistry(Catalogue.from_folder(folder)) as replay,
+    ):
+        world = World(store, replay, list(lives))
+        for load in loads:
+            replay.load = load
+            todo = ["sync"] * (load in seen) + ["backfill"] * (load in asked)
+            for what in luck.sample(todo, len(todo)):
+                if what == "sync":
+                    world.sync()
+                else:
+                    world.backfill(histories, load)
+        world.sync()
+        world.backfill(histories, loads[-1])
+        sources: Counter[Source] = Counter()
+        for nct_id, past in histories.items():
+            kept = store.versions(nct_id)
+            numbers = [v.registry_version for v in kept if v.registry_version is not None]
+            assert numbers == list(range(len(past))), nct_id
+            assert [v.key.submitted for v in kept if v.registry_version is not None] == [
+                submitted(one) for one in past
+            ]
+            for one, other in pairwise(kept):
+                before, after = pair_of(store, one, other)
+                assert before.canonical != after.canonical, (nct_id, one.version, other.version)
+            sources.update(version.source for version in kept)
+        assert [one.differences for one in rebuild(store, Thresholds())] == []
+        assert check(url) == []
+        grown = store.counts()
+        assert world.backfill(histories, loads[-1]) == 0
+        assert {k: v - grown[k] for k, v in store.counts().items() if v != grown[k]} == {"runs": 1}
+        print(f"\nseed {seed}: {len(lives)} trials, versions {dict(sources)}, no empty step")
