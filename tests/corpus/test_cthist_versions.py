@@ -1,4 +1,4 @@
-"""533 real versions as the R package cthist tabulated them, turned into histories and back.
+"""533 real versions as the R package cthist tabulated them, turned into histories.
 
 From Martin R. Holst's HiddenOutcomeChanges. The histories are reconstructed: they hold what the
 table says of status, start, primary completion and enrollment, and no more.
@@ -15,15 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 
-from ctsync.cli import main
-from ctsync.model import Event, JsonObject, Source, State
+from ctsync.model import Event, JsonObject
 from ctsync.record.canonical import canonicalize, key_fields
 from ctsync.record.classify import classify
 from ctsync.record.diff import diff
-from ctsync.store.store import Store, open_store
-from tests.conftest import StillClock
 from tests.corpus.test_published_histories import STATUSES, version
 
 Row = dict[str, str]
@@ -117,60 +113,3 @@ def test_events_are_a_plain_comparison_of_neighbouring_rows(histories: list[list
     assert told["overallStatus"] > 100
     assert told["primaryCompletionDateStruct.date"] > 100
     assert told["enrollmentInfo.count"] > 40
-
-
-def test_export_csv_gives_the_table_back(
-    histories: list[list[Row]], migrated_sqlite_url: str, tmp_path: Path
-) -> None:
-    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-        for rows in histories:
-            fill(store, rows)
-    table = tmp_path / "versions.csv"
-    ran = CliRunner().invoke(
-        main, ["--database", migrated_sqlite_url, "export", "csv", "--output", str(table)]
-    )
-    assert ran.exit_code == 0, ran.output
-    with table.open(encoding="utf-8", newline="") as lines:
-        exported = {
-            (row["nctid"], int(row["version_number"])): row for row in csv.DictReader(lines)
-        }
-    given = [row for rows in histories for row in rows]
-    assert len(exported) == len(given) == 533
-    for row in given:
-        found = exported[row["nctid"], int(row["version_number"]) - 1]
-        assert {name: found[name] for name in BACK} == as_exported(row), row["nctid"]
-    print(f"\n{len(given)} versions (cthist): {', '.join(BACK)} exported with the same values")
-
-
-BACK = (
-    "nctid", "version_date", "total_versions", "overall_status",
-    "study_start_date", "study_start_date_precision",
-    "primary_completion_date", "primary_completion_date_precision", "primary_completion_date_type",
-    "enrolment", "enrolment_type",
-)  # fmt: skip
-
-
-def as_exported(row: Row) -> Row:
-    """A row of the table in the registry's present words; it has a precision for no date too."""
-    no_dates = {
-        f"{name}_precision": "NA"
-        for name in ("study_start_date", "primary_completion_date")
-        if row[name] == "NA"
-    }
-    types = {name: TYPES.get(row[name], "NA") for name in BACK if name.endswith("_type")}
-    status = STATUSES[row["overall_status"].strip()]
-    return {name: row[name] for name in BACK} | no_dates | types | {"overall_status": status}
-
-
-def fill(store: Store, rows: list[Row]) -> None:
-    """Store a trial's versions as those of the registry's history."""
-    head = None
-    with store.unit() as unit:
-        for number, row in enumerate(rows):
-            record = canonicalize(study(row))
-            key = key_fields(record.body)
-            head, _ = unit.add_version(
-                record.nct_id, after=head, record=record, key=key, state=State.PRESENT,
-                source=Source.HISTORY, posted=key.posted, submitted=key.submitted, observed=None,
-                fetched=StillClock().now(), run_id=None, registry_version=number,
-            )  # fmt: skip

@@ -10,19 +10,17 @@ import csv
 import statistics
 from collections import defaultdict
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ctsync.model import Event, JsonObject, Kind, Record, Source, State, Version
+from ctsync.model import Event, JsonObject, Kind
 from ctsync.record.canonical import canonicalize, key_fields
 from ctsync.record.classify import classify
 from ctsync.record.diff import diff
-from ctsync.report.cohort import cohort_row
-from ctsync.tracking.past import stands_from
 
 STATUSES = {
     "Active, not recruiting": "ACTIVE_NOT_RECRUITING",
@@ -155,59 +153,6 @@ def test_every_terminated_trial_reached_the_published_share_of_its_target(corpus
             critical += below
     print(f"\n{checked} terminated trials: {critical} below 85 % of their target, all as published")
     assert checked == 198
-
-
-def test_every_terminated_trial_is_the_published_row_of_a_cohort(corpus: Path) -> None:
-    """`export cohort` by the definitions of terminated-trials-study, from two versions each."""
-    source = corpus / "history" / "terminated-enrollment.csv"
-    rows = 0
-    with source.open(encoding="utf-8", newline="") as lines:
-        for row in csv.DictReader(lines):
-            found = _cohort_row(row)
-            told = {name: "NA" if found[name] is None else str(found[name]) for name in _PUBLISHED}
-            percent, days = found["enrollment_percentage"], found["trial_days"]
-            assert told == {name: row[name] for name in _PUBLISHED}, row
-            assert (_CHECK if percent is None else f"{percent:g}") == row["enrollment_percentage"]
-            assert (_CHECK if days is None else str(days)) == row["trial_days"]
-            rows += 1
-    print(f"\n{rows} terminated trials (terminated-trials-study): every row reproduced")
-    assert rows == 236
-
-
-_CHECK = "Check missing values"
-_PUBLISHED = ("anticipated_enrollment", "actual_enrollment", "start_date", "stop_date")
-
-
-def _cohort_row(row: dict[str, str]) -> dict[str, Any]:
-    target, actual, start = (
-        row[name] for name in ("anticipated_enrollment", "actual_enrollment", "start_date")
-    )
-    began = {} if start == "NA" else {"startDateStruct": {"date": start}}
-    studies = [
-        version(
-            row["nctid"],
-            day,
-            status={"overallStatus": status, **began},
-            **({} if count == "NA" else _enrolled(count, kind)),
-        )
-        for day, status, count, kind in (
-            ("1999-01-01", "RECRUITING", target, "ESTIMATED"),
-            (row["stop_date"], "TERMINATED", actual, "ACTUAL"),
-        )
-    ]
-    versions = [_stored(number, canonicalize(study)) for number, study in enumerate(studies)]
-    found = cohort_row(versions, stands_from(versions))
-    assert found is not None
-    return found
-
-
-def _stored(number: int, record: Record) -> Version:
-    key = key_fields(record.body)
-    return Version(
-        snapshot_id=number, nct_id=record.nct_id, version=number + 1, registry_version=number,
-        source=Source.HISTORY, state=State.PRESENT, digest=record.digest, posted=key.posted,
-        submitted=key.submitted, observed=None, fetched=datetime(2026, 3, 13, tzinfo=UTC), key=key,
-    )  # fmt: skip
 
 
 def _percent(row: dict[str, str]) -> float:
