@@ -99,17 +99,6 @@ class WatchReads(Reads):
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
-    def watches_that_asked(self, nct_id: NctId, term: str) -> tuple[str, ...]:
-        """The names of the watches that follow a trial they asked for by another id of its."""
-        statement = (
-            select(WatchRow.name)
-            .join(WatchedTrialRow, WatchedTrialRow.watch_id == WatchRow.id)
-            .where(WatchedTrialRow.nct_id == nct_id, WatchedTrialRow.asked_as == term)
-            .order_by(WatchRow.name)
-        )
-        with self._reading() as connection:
-            return tuple(connection.scalars(statement))
-
     def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
         """The names of the watches that follow a trial, in order."""
         statement = (

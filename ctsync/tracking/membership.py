@@ -155,8 +155,14 @@ class Membership:
 
         They go on following the other. That it is back is told to them.
         """
-        names = self.store.watches_that_asked(under, nct_id)
         version = self.store.versions(nct_id)[-1]
+        its_own = {_folded(nct_id), _folded(version.key.org_study_id or nct_id)}
+        names = [
+            watch.name
+            for watch in self.store.watches()
+            for trial in watch.trials
+            if trial.nct_id == under and _folded(trial.asked_as or "") in its_own
+        ]
         back = [
             (stored.event_id, stored.event)
             for stored in self.store.events(EventFilter(nct_ids=(nct_id,)))
@@ -201,6 +207,10 @@ def _held(one: Listed, unexplained: int) -> str | None:
         "match, though nothing that the query asks for changed; held back as the registry's "
         "mistake. If it is none: ctsync sync --accept-gone"
     )
+
+
+def _folded(term: str) -> str:
+    return " ".join(term.split()).casefold()
 
 
 def _events_of(examined: Examined) -> Sequence[Event]:

@@ -360,6 +360,33 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     assert [v.state for v in store.versions(ONE)] == states
 
 
+def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    with store.unit() as unit:
+        unit.add_trials("mine", {ONE: "org-001"}, replay.load)
+    route = Route("mail", "me@example.org", watches=("mine",))
+    run(make_sync(routes=[route]))
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, TWO)
+    run(make_sync(routes=[route]))
+    assert store.watched_ids() == (TWO,)
+    replay.forget_requests()
+    replay.catalogue.advance()
+    assert told(run(make_sync(routes=[route]))) == []
+    assert len([e for e in replay.requests if e.path.startswith("/v2/studies")]) == 1
+    new_deliveries(store)
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    assert (ONE, Kind.RETURNED) in told(run(make_sync(routes=[route])))
+    assert store.watched_ids() == (ONE, TWO)
+    assert ("me@example.org", ONE, "returned") in new_deliveries(store)
+    replay.catalogue.advance()
+    assert told(run(make_sync(routes=[route]))) == []
+
+
 def test_another_query_begins_anew(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
