@@ -5,12 +5,20 @@ Real HTTP, small pages, one database.
 
 from __future__ import annotations
 
+import itertools
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
 
+from ctsync.deliver.outbox import Route
 from ctsync.demo import faults
 from ctsync.demo.exchange import Reply
 from ctsync.demo.replay import ReplayRegistry
@@ -308,3 +316,105 @@ def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
     assert all("nothing was stored" in str(failed.error) for failed in outcome.failed)
     assert store.counts()["snapshots"] == 0
     print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} set aside")
+
+
+Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
+
+
+def what_is_told(store: Store) -> Told:
+    """Events, deliveries and members; what is there twice is there twice."""
+    events = {s.event_id: s for s in store.events()}
+    rows = [
+        (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.path)
+        for row in store.deliveries()
+    ]
+    (watch,) = store.watches()
+    return (
+        {(s.nct_id, s.event.kind.value, s.event.path) for s in events.values()},
+        sorted(rows),
+        [(trial.nct_id, trial.left_at is None) for trial in watch.trials],
+    )
+
+
+@pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
+def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
+    answer: str,
+    first: int,
+    store: Store,
+    clock: StillClock,
+    replay: ReplayRegistry,
+    run_once: RunOnce,
+    migrated_sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    follow_open(store, replay, 4)
+    replay.catalogue.publish(make_study(an_id(5), overallStatus="SUSPENDED"))
+    run_once()
+    replay.catalogue.advance()
+    replay.catalogue.edit(an_id(1), {STATUS: "COMPLETED"})
+    replay.catalogue.edit(an_id(5), {STATUS: "RECRUITING"})
+    posted = {"date": "2026-02-03", "type": "ACTUAL"}
+    replay.catalogue.publish(make_study(an_id(6), studyFirstPostDateStruct=posted))
+    store.close()
+    whole: Told | None = None
+    failures = torn = 0
+    file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    for number in itertools.count(first, 2):
+        copy = shutil.copy(file, tmp_path / f"{number}.db")
+        with open_store(f"sqlite:///{copy}", clock=clock) as opened:
+            with commits_failing(opened, number, answer) as met:
+                cut_off = run_whole(opened, replay, clock)
+            if met and not cut_off:
+                raise AssertionError("a failed commit ended no run")
+            run_whole(opened, replay, clock)
+            found = what_is_told(opened)
+        if whole is None:
+            with open_store(f"sqlite:///{shutil.copy(file, tmp_path / 'whole.db')}",
+                            clock=clock) as opened:  # fmt: skip
+                assert not run_whole(opened, replay, clock)
+                whole = what_is_told(opened)
+        torn += found != whole
+        failures += bool(met)
+        if not met:
+            break
+    assert torn == 0
+    assert failures > 8
+    assert {kind for _, kind, _ in (whole or [set()])[0]} >= {"left", "entered", "registered"}
+    print(
+        f"cut off: at every second commit, {failures} times ({answer}), {torn} torn, 0 told twice, 0 lost"
+    )
+
+
+def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
+    """Sync everything, telling one recipient; whether it was cut off."""
+    transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
+    route = Route("mail", "open@example.org", watches=("open",))
+    registry = RegistryApi(transport, clock=clock)
+    try:
+        sync = Sync(store=store, registry=registry, clock=clock, routes=[route])
+        sync.run(store.watched_ids(), with_queries=True)
+    except OperationalError:
+        return True
+    finally:
+        transport.close()
+    return False
+
+
+@contextmanager
+def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
+    """From the n-th commit on none is answered; the n-th itself is refused, or done and lost."""
+    calls, met = itertools.count(1), list[int]()
+
+    def fail(connection: Connection) -> None:
+        call = next(calls)
+        if call >= number:
+            if call == number and answer == "lost":
+                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # is connected
+            met.append(call)
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
+
+    event.listen(store._engine, "commit", fail)
+    try:
+        yield met
+    finally:
+        event.remove(store._engine, "commit", fail)
