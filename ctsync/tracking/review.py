@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from ctsync.deliver.coverage import coverage_of
 from ctsync.errors import UsageError
-from ctsync.model import MISSING, JsonObject, Kind, Level, NctId, StoredEvent, Version
+from ctsync.model import MISSING, Kind, Level, NctId, Record, StoredEvent, Version
 from ctsync.record.levels import relevel_stored
 from ctsync.record.naming import find_path, value_at
 from ctsync.record.notices import Notice, read_notices
+from ctsync.record.seam import form_of, readable
 from ctsync.report.build import Scope, build
 from ctsync.report.course import ValueSpell, course_of
 from ctsync.report.page import Story
@@ -19,7 +21,7 @@ from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Report, Window
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.past import stands_from
-from ctsync.tracking.reading import record_of
+from ctsync.tracking.reading import aligned, stored_record
 
 
 def review(
@@ -117,17 +119,33 @@ def course_of_field(
     try:
         path = find_path(name)
     except UsageError:
-        if all(value_at(body, name) is MISSING for body in _bodies(store, versions)):
+        if all(value is MISSING for value in _values(store, versions, name)):
             raise
         path = name
-    values = (value_at(body, path) for body in _bodies(store, versions))
-    pairs = zip(versions, values, strict=True)
+    pairs = zip(versions, _values(store, versions, path), strict=True)
     return path, course_of(pairs, stands_from(versions), until=until.date())
 
 
-def _bodies(store: Store, versions: Sequence[Version]) -> Iterator[JsonObject]:
-    """What the records hold, one at a time; nothing where a version has none."""
-    return (record_of(store, one).body if one.digest is not None else {} for one in versions)
+def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[Any]:
+    """What each version has at a path; what differs from the one before in form alone is the same.
+
+    One record is held at a time, and the one before it.
+    """
+    before: tuple[Version, Record, Any] | None = None
+    for version in versions:
+        if version.digest is None:
+            yield MISSING
+            continue
+        record = stored_record(store, version)
+        form = form_of(version.source)
+        value = value_at(readable(record, form).body, path)
+        if before is not None and form_of(before[0].source) is not form:
+            old, new = aligned(before[0], before[1], version, record)
+            is_known = value is not MISSING and before[2] is not MISSING
+            if is_known and value_at(old.body, path) == value_at(new.body, path):
+                value = before[2]
+        before = (version, record, value)
+        yield value
 
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:

@@ -1,8 +1,8 @@
 """Exports give published tables back, from histories that were rebuilt from those tables.
 
-cthist's versions: Martin R. Holst's HiddenOutcomeChanges. Stops and restarts: ctcovidstop;
-terminated trials: terminated-trials-study (both CC BY 4.0, Benjamin Gregory Carlisle and
-colleagues). The histories are reconstructed: only the facts of the tables are in them.
+cthist's versions: Martin R. Holst's HiddenOutcomeChanges. Stops and restarts: ctcovidstop (CC BY
+4.0, Benjamin Gregory Carlisle and colleagues). The histories are reconstructed: only the facts of
+the tables are in them.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Any
 import pytest
 
 from ctsync.model import JsonObject, KeyFields, NctId, Source, State, Version
-from ctsync.report import cohort, cthist
+from ctsync.report import cthist
 from ctsync.report.cohort import cohort_row
 from ctsync.report.sheets import csv_lines
 from ctsync.store.store import Store, open_store
 from ctsync.store.streams import Selection
-from ctsync.tracking.export import cohort_rows, cthist_rows
+from ctsync.tracking.export import cthist_rows
 from tests.conftest import StillClock
 from tests.corpus.test_cthist_versions import TYPES, Row, histories, study
-from tests.corpus.test_published_histories import STATUSES, version
+from tests.corpus.test_published_histories import STATUSES
 from tests.tracking.histories import keep_history
 
 __all__ = ["histories"]  # a fixture
@@ -131,45 +131,6 @@ def test_export_csv_gives_the_533_versions_of_cthist_back(
         assert json.loads(exported["outcome_measures"]) == outcomes(row)
     print(f"\n{len(found)} versions of cthist: {len(compared)} columns and the outcomes as told")
     assert (len(found), set(compared.values())) == (533, {533})
-
-
-def test_export_cohort_gives_the_236_terminated_trials_back(corpus: Path, kept: Store) -> None:
-    rows = read(corpus / "history" / "terminated-enrollment.csv")
-    for row in rows:
-        keep_history(kept, list(_terminated(row)), with_events=False)
-    found = {row["nct_id"]: row for row in written(cohort.COLUMNS, cohort_rows(kept, Selection()))}
-    for row in rows:
-        told = found[row["nctid"]]
-        for name in ("anticipated_enrollment", "actual_enrollment", "start_date", "stop_date"):
-            assert told[name] == row[name], row
-        assert told["trial_days"] == _number(row["trial_days"]), row
-        assert _rounded(told["enrollment_percentage"]) == _rounded(row["enrollment_percentage"])
-    full = sum(row["enrollment_percentage"] != "Check missing values" for row in rows)
-    print(f"\n{len(rows)} terminated trials, {full} with a percentage: every figure as published")
-    assert (len(rows), full) == (236, 206)
-
-
-def _terminated(row: Row) -> Iterator[JsonObject]:
-    start = {"startDateStruct": {"date": row["start_date"]}} if row["start_date"] != "NA" else {}
-    for posted, status, name, kind in (
-        ("1999-01-01", "RECRUITING", "anticipated_enrollment", "ESTIMATED"),
-        (row["stop_date"], "TERMINATED", "actual_enrollment", "ACTUAL"),
-    ):
-        counted = {"count": int(row[name]), "type": kind} if row[name] != "NA" else {}
-        yield version(
-            row["nctid"],
-            posted,
-            status={"overallStatus": status, **start},
-            designModule={"enrollmentInfo": counted},
-        )
-
-
-def _number(text: str) -> str:
-    return text if text.isdigit() else "NA"
-
-
-def _rounded(text: str) -> float | None:
-    return float(text) if text[0].isdigit() else None
 
 
 def test_a_cohort_has_every_stop_and_restart_of_ctcovidstop(corpus: Path) -> None:

@@ -25,6 +25,7 @@ ENROLLMENT = "protocolSection.designModule.enrollmentInfo"
         ("Primary Completion", f"{STATUS}.primaryCompletionDateStruct"),
         ("primary_completion_date", f"{STATUS}.primaryCompletionDateStruct"),
         ("primaryCompletionDateStruct.date", f"{STATUS}.primaryCompletionDateStruct.date"),
+        ("First Posted", f"{STATUS}.studyFirstPostDateStruct"),
         ("enrollment", ENROLLMENT),
         ("Enrollment type", f"{ENROLLMENT}.type"),
         ("primaryOutcomes.measure", "protocolSection.outcomesModule.primaryOutcomes.measure"),

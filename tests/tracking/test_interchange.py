@@ -85,8 +85,10 @@ def fill_with_all(store: Store) -> Store:
         keep_history(store, studies(trial))
     gone = keep_history(store, [study(), study(status="SUSPENDED")], source=Source.LIVE)
     leave(store, gone)
-    fill(store, 4, OTHER)
+    *_, newest = fill(store, 4, OTHER)
     with store.unit() as unit:
+        # a step from nothing to a version that is not the first
+        add_events(unit, None, newest, event("from.nothing"), nct_id=OTHER)
         unit.set_moved(OTHER, TOLD)
         unit.mark_absent(TOLD, LOAD)
         unit.add_watch("mine", query={"cond": "x"}, rules={"slip_days": 10})
