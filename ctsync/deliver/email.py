@@ -93,6 +93,18 @@ class MailChannel:
         self._losses = 0
         return connection.last_words
 
+    def try_login(self) -> str:
+        """Connect, secure and log in as for a mail, and leave; what the server said, no mail sent.
+
+        Raises DeliveryError.
+        """
+        self._connection = self._connect()
+        try:
+            with self._told_apart():
+                return _reply(*self._connection.noop())
+        finally:
+            self.close()
+
     def _transmit(self, connection: _Connection, letter: EmailMessage, to: str) -> None:
         try:
             connection.send_message(

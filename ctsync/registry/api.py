@@ -148,7 +148,7 @@ class RegistryApi:
 
     def version(self) -> RegistryVersion:
         """The load the registry shows now."""
-        version: RegistryVersion = self._ask("/v2/version", {}, _read_version)
+        version: RegistryVersion = self._ask("/v2/version", {}, read_version)
         return version
 
     def studies(
@@ -423,7 +423,8 @@ def _batch_params(ids: Iterable[NctId]) -> dict[str, str]:
     return {**_FORM, "pageSize": str(PAGE_SIZE), "filter.ids": "|".join(ids)}
 
 
-def _read_version(value: Any) -> RegistryVersion:
+def read_version(value: Any) -> RegistryVersion:
+    """Read the registry's /version; raises BadAnswer."""
     body = as_object(value)
     number, stamp = body.get("apiVersion"), body.get("dataTimestamp")
     if not isinstance(number, str) or not isinstance(stamp, str) or "T" not in stamp:

@@ -6,8 +6,10 @@ looked at only on SQLite, whose file anyone may have edited.
 
 from __future__ import annotations
 
+import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,12 +18,21 @@ from sqlalchemy import Connection, Select, String, and_, bindparam, exists, func
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
+from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, StoreError
 from ctsync.model import Kind, Lane, Level, Source, State, Verdict
 from ctsync.store import codec, migrate
 from ctsync.store.access import BATCH
 from ctsync.store.deliveries import DeliveryState
-from ctsync.store.engine import make_engine, name_of, parse_url, reading
+from ctsync.store.engine import (
+    connect_file,
+    make_engine,
+    name_of,
+    parse_url,
+    reading,
+    sqlite_file,
+    told_apart,
+)
 from ctsync.store.events import path_key
 from ctsync.store.models import (
     HEAD_REVISION,
@@ -77,6 +88,27 @@ def check(url: str) -> list[Problem]:
         return problems
     finally:
         engine.dispose()
+
+
+def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
+    """What SQLite itself finds wrong with a file, at most ten things; nothing else is looked at.
+
+    None where `seconds` were not enough. Raises StoreError where it cannot be read at all, and
+    ValueError for a server, which looks after its own files.
+    """
+    file = sqlite_file(parse_url(url))
+    if file is None:
+        raise ValueError("a server is no file")
+    deadline = clock.monotonic() + seconds
+    with told_apart(str(file)), closing(connect_file(file)) as connection:
+        connection.set_progress_handler(lambda: clock.monotonic() > deadline, 100_000)
+        try:
+            found = [str(said) for (said,) in connection.execute("PRAGMA quick_check(10)")]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return None
+            raise
+    return [said for said in found if said != "ok"]
 
 
 def _file(connection: Connection) -> Iterator[Problem]:

@@ -115,6 +115,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
         registry.catalogue.advance()
         registry.catalogue.edit(TRIAL, {"protocolSection.statusModule.overallStatus": "TERMINATED"})
         round_of_commands()
+        run("-vv", "doctor")
         places["what the mail server heard"] = mail.heard.decode("latin-1")
         # a web server is meant to know the address it is asked at, and nothing else of ours
         places["bodies of web requests"] = "".join(
@@ -122,6 +123,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
         )
     toml.write_text(SETTINGS.format(smtp=mail.port, security="tls"))
     round_of_commands()  # now every server is away
+    run("-vv", "doctor", "--json")
     for form in ("text", "markdown", "html", "json", "csv", "atom"):
         run("report", "--since", "all", "--format", form)
     run("page", TRIAL)
@@ -129,11 +131,13 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     run("-vv", "status", "--json")
     run("-vv", "outbox", "list", "--json", "--all")
     run("-vv", "outbox", "retry")
+    run("-vv", "runs", "--json")
     run("config", "show")
     run("config", "show", "--json")
     run("-vv", "config", "check")
     # the password of a database: in its URL, with every error that a connection gives
-    for command in (("sync",), ("status", "--json"), ("config", "show"), ("config", "check")):
+    commands = (("sync",), ("status", "--json"), ("config", "show"), ("config", "check"))
+    for command in (*commands, ("doctor",)):
         run("-vv", *command, CTSYNC_DATABASE_URL=DATABASE)
         run("-vv", "--database", DATABASE, *command)
     # secrets that stand where they must not
@@ -144,6 +148,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     )
     run("-vv", "config", "check")
     run("-vv", "config", "show")
+    run("-vv", "doctor")
 
     places["database"] = dump(database)
     for path in tmp_path.rglob("*"):
