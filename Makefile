@@ -3,6 +3,7 @@
 #
 #   make demo     the whole pipeline against a replay registry on this machine, no network
 #   make test     the tests                     make bench   what it costs, measured
+#   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
 #   make lint     ruff                          make soak    the long run of the state machine
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
@@ -17,7 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test bench soak lint types layers wheel clean
+.PHONY: demo test bench bench-registry soak lint types layers wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -28,6 +29,9 @@ test: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench -s -p no:randomly $(ARGS)
+
+bench-registry: $(VENV)/.test
+	$(BIN)/python -m pytest -m bench_registry -s -p no:randomly $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak -s $(ARGS)

@@ -22,7 +22,8 @@ CtsyncError
 │   ├── RequestRefused       400: the registry did not understand the request
 │   ├── StalePage            the registry reloaded while we were paging
 │   ├── StaleRegistry        the registry shows an older load than we have seen
-│   └── IdentityMismatch     the record answered is not the trial asked for
+│   ├── IdentityMismatch     the record answered is not the trial asked for
+│   └── BadArchive           the bulk archive is cut short, damaged or not of the registry
 ├── LockHeld 5               another writer holds the database
 │   └── LockLost             another writer took over while we held it
 ├── StoreError 6             the database cannot be used as it is
@@ -171,6 +172,10 @@ class StaleRegistry(RegistryError):
 
 class IdentityMismatch(RegistryError):
     """The record answered is neither the trial asked for nor one that took over its id."""
+
+
+class BadArchive(RegistryError):
+    """The bulk archive is cut short, damaged, or not one of the registry."""
 
 
 class LockHeld(CtsyncError):

@@ -184,6 +184,24 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Prepared:
+    """A record made ready elsewhere, without its objects: what deciding and storing need of it.
+
+    `keyframe` is its canonical form packed alone, `key` its key fields; both are None where the
+    digest is the one it was said to have. `unknown` are paths that nobody declared, where they
+    were looked for; `mark` names the bytes it was made from.
+    """
+
+    nct_id: NctId
+    digest: str
+    raw_size: int
+    keyframe: bytes | None = field(default=None, repr=False)
+    key: KeyFields | None = None
+    unknown: tuple[str, ...] = ()
+    mark: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class KeyFields:
     """The few fields that plain SQL and "since first registered" are answered from.
 

@@ -85,6 +85,16 @@ class ScheduleSettings(_Section):
     timezone: Zone = "UTC"
 
 
+class MirrorSettings(_Section):
+    """The whole registry: how far a daily run looks back, and how often all of it is swept."""
+
+    overlap_days: Annotated[int, Field(ge=1, le=60)] = 5
+    sweep_days: Annotated[int, Field(ge=1, le=31)] = 7
+    download_minutes: Annotated[int, Field(ge=1)] = 60
+    folder: FilePath | None = None
+    processes: Annotated[int, Field(ge=0, le=64)] | None = None
+
+
 class LogSettings(_Section):
     """What is written about the work; `events` says where the log channel puts the changes."""
 
@@ -171,6 +181,7 @@ class Settings(BaseSettings):
     registry: RegistrySettings = RegistrySettings()
     schedule: ScheduleSettings = ScheduleSettings()
     rules: Rules = {}
+    mirror: MirrorSettings = MirrorSettings()
     log: LogSettings = LogSettings()
     smtp: SmtpSettings | None = None
     watches: tuple[WatchSettings, ...] = ()

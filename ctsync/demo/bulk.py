@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 
 from ctsync.demo.catalogue import View
 from ctsync.demo.exchange import Reply, Request, bad_value, json_reply
 
 FORMAT = "json.zip"
+_HEADERS = {
+    "Content-Type": "application/zip",
+    "Content-Disposition": "attachment; filename=ctg-studies.json.zip",
+}
+_FROM = re.compile(r"bytes=(\d+)-")
 
 
 def download(view: View, request: Request) -> Reply:
@@ -16,12 +22,29 @@ def download(view: View, request: Request) -> Reply:
     wanted = request.params.get("format", "")
     if wanted != FORMAT:
         raise bad_value("format", wanted)
+    return Reply(200, _archive(view), _HEADERS)
+
+
+def part_wanted(request: Request, size: int, tag: str) -> int | None:
+    """Where the part of the archive begins that is asked for; None where it is the whole.
+
+    A part of other data than the client has, which If-Range names, is no use to it.
+    """
+    found = _FROM.fullmatch(request.headers.get("range", ""))
+    is_same = request.headers.get("if-range", tag) == tag
+    return int(found[1]) if found and is_same and int(found[1]) < size else None
+
+
+def _archive(view: View) -> bytes:
+    """The archive of a load, made once."""
+    if view.archive is None:
+        view.archive = _packed(view)
+    return view.archive
+
+
+def _packed(view: View) -> bytes:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
         for nct_id in view.ids:
             file.writestr(f"{nct_id[-2:]}/{nct_id}.json", json_reply(view.study(nct_id)).body)
-    headers = {
-        "Content-Type": "application/zip",
-        "Content-Disposition": "attachment; filename=ctg-studies.json.zip",
-    }
-    return Reply(200, archive.getvalue(), headers)
+    return archive.getvalue()

@@ -61,14 +61,15 @@ class _Bodies:
 class View:
     """The registry as it stands on one load; the studies stay as they were when it was taken.
 
-    `listings` keeps what was searched for already. `reload` counts the data reloads so far:
-    what was begun on one view cannot go on in another.
+    `listings` keeps what was searched for already, `archive` the bulk download. `reload` counts
+    the data reloads so far: what was begun on one view cannot go on in another.
     """
 
     def __init__(self, load: datetime, reload: int, bodies: Mapping[NctId, bytes]) -> None:
         self.load = load
         self.reload = reload
         self.listings: dict[Hashable, list[NctId]] = {}
+        self.archive: bytes | None = None
         self._bodies = bodies
         self._aliases: dict[NctId, NctId] | None = None
 

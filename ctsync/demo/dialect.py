@@ -13,7 +13,7 @@ from datetime import datetime
 from http import HTTPStatus
 
 from ctsync.dates import format_timestamp
-from ctsync.demo.bulk import download
+from ctsync.demo.bulk import download, part_wanted
 from ctsync.demo.catalogue import Catalogue, View
 from ctsync.demo.exchange import (
     Refusal,
@@ -40,6 +40,7 @@ _NOT_SERVED = frozenset(
     {"/v2/studies/metadata", "/v2/studies/search-areas", "/v2/studies/enums"}
     | {"/v2/stats/field/values", "/v2/stats/field/sizes"}
 )
+_DOWNLOAD = "/v2/studies/download"
 _LARGEST_STUDIES = 10
 _PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 _RANGE_BYTES = 16 * 1024
@@ -64,6 +65,11 @@ def answer(catalogue: Catalogue, request: Request, *, build: str = BUILD) -> Rep
     headers = {**reply.headers, "ETag": tag}
     if _is_known(tag, request.headers.get("if-none-match", "")):
         return Reply(HTTPStatus.NOT_MODIFIED, b"", {"ETag": tag})
+    part = part_wanted(request, len(reply.body), tag) if request.path == _DOWNLOAD else None
+    if part is not None:
+        said = f"bytes {part}-{len(reply.body) - 1}/{len(reply.body)}"
+        headers = {**headers, "Content-Range": said}
+        return Reply(HTTPStatus.PARTIAL_CONTENT, reply.body[part:], headers)
     return replace(reply, headers=headers)
 
 
@@ -162,6 +168,6 @@ def _sizes(view: View, request: Request) -> Reply:
 _ROUTES: Mapping[str, Callable[[View, Request], Reply]] = {
     "/v2/version": _version,
     "/v2/studies": list_studies,
-    "/v2/studies/download": _download,
+    _DOWNLOAD: _download,
     "/v2/stats/size": _sizes,
 }

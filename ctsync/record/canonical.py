@@ -25,8 +25,11 @@ _DEEPEST = 200
 _STATUS = "protocolSection.statusModule"
 
 
-def canonicalize(study: JsonObject) -> Record:
-    """Read a study as the registry gave it, which is left as it is.
+def canonicalize(study: JsonObject, *, own: bool = False) -> Record:
+    """Read a study as the registry gave it, which is left as it is unless it is our `own`.
+
+    A study of our own becomes the record's body, with its keys in the order they came: that
+    takes half the time.
 
     Everything but the volatile paths is kept: nulls, wrong types, unknown fields. What no
     database can hold is written so that it can be read: half a surrogate pair as its escape, a
@@ -35,7 +38,7 @@ def canonicalize(study: JsonObject) -> Record:
     """
     if not isinstance(study, dict):
         raise BadRecord(f"a study is a JSON object, not {_kind_of(study)}")
-    body: JsonObject = orjson.loads(_sorted_bytes(study))
+    body: JsonObject = study if own else orjson.loads(_sorted_bytes(study))
     for path in VOLATILE:
         _drop(body, path.split("."))
     return seal(body)
@@ -233,13 +236,33 @@ def _arrange(value: Any, plan: _Plan) -> None:
 
 def _sort(items: list[Any], listing: Listing) -> None:
     """Sort by key; items that share one by all they hold, so that the order is always the same."""
-    keys = [key_of(item, listing) for item in items]
+    keys = _plain_keys(items, listing) or [key_of(item, listing) for item in items]
     if len(set(keys)) == len(keys):
         order = sorted(range(len(items)), key=keys.__getitem__)
     else:
         ties = [_sorted_bytes(item) for item in items]
         order = sorted(range(len(items)), key=lambda i: (keys[i], ties[i]))
     items[:] = [items[i] for i in order]
+
+
+def _plain_keys(items: list[Any], listing: Listing) -> list[Any] | None:
+    """What `key_of` gives, or sorts like it, for items that are as they should be; else None.
+
+    Nearly all are, and this takes a third of the time.
+    """
+    names = listing.key
+    if not names:
+        return items if all(type(item) is str for item in items) else None
+    keys: list[Any]
+    try:
+        if len(names) == 1:
+            keys = [item[names[0]] for item in items]
+            return keys if all(type(key) is str for key in keys) else None
+        keys = [tuple([item.get(name, "") for name in names]) for item in items]
+    except (KeyError, TypeError, AttributeError):
+        return None
+    plain = all(type(part) is str for key in keys for part in key)
+    return keys if plain and not any("/" in name for name in names) else None
 
 
 def key_of(item: Any, listing: Listing) -> tuple[str, ...]:

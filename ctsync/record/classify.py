@@ -96,18 +96,20 @@ def _events(changes: Iterable[FieldChange], step: Step) -> Iterator[Event]:
 # --- events about the record as a whole ----------------------------------------------------------
 
 
-def first_seen(record: Record, *, thresholds: Thresholds | None = None) -> Event:
+def first_seen(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The baseline: ctsync began to follow the trial, in the state the summary says."""
     return _arrival(Kind.FIRST_SEEN, "First seen", record, thresholds)
 
 
-def registered(record: Record, *, thresholds: Thresholds | None = None) -> Event:
+def registered(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The trial is new in the registry."""
     return _arrival(Kind.REGISTERED, "Registered", record, thresholds)
 
 
-def _arrival(kind: Kind, label: str, record: Record, thresholds: Thresholds | None) -> Event:
-    key = key_fields(record.body)
+def _arrival(
+    kind: Kind, label: str, record: Record | KeyFields, thresholds: Thresholds | None
+) -> Event:
+    key = _key_of(record)
     return tell_whole(
         kind,
         Lane.IDENTIFICATION,
@@ -117,6 +119,10 @@ def _arrival(kind: Kind, label: str, record: Record, thresholds: Thresholds | No
         after=key.status,
         inputs={"status": key.status, "registered_days_after_start": _late(key)},
     )
+
+
+def _key_of(record: Record | KeyFields) -> KeyFields:
+    return record if isinstance(record, KeyFields) else key_fields(record.body)
 
 
 def _late(key: KeyFields) -> int | None:
@@ -138,9 +144,9 @@ def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     )
 
 
-def returned(record: Record, *, thresholds: Thresholds | None = None) -> Event:
+def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The trial answers again after it was gone or merged away."""
-    key = key_fields(record.body)
+    key = _key_of(record)
     return tell_whole(
         Kind.RETURNED,
         Lane.STATUS,

@@ -225,7 +225,7 @@ class Transport:
             with self._session.get(
                 self.base_url + path,
                 params=params,
-                headers={"Accept": ", ".join(accept)},
+                headers=self._headers(accept),
                 timeout=self._timeout(),
                 stream=True,
                 allow_redirects=False,
@@ -237,6 +237,9 @@ class Transport:
         # ValueError: http.client raises it plain for some answers that are no HTTP
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._failure(error) from error
+
+    def _headers(self, accept: Sequence[str]) -> dict[str, str]:
+        return {"Accept": ", ".join(accept)}
 
     def _timeout(self) -> Any:
         """Time for one attempt: `total` less connecting is what _TimedResponse may take in all."""

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Engine, Integer, literal_column
 
 from ctsync.dates import Clock
+from ctsync.store.bodies import Dictionaries
 from ctsync.store.engine import reading
 from ctsync.store.models import Base
 
@@ -25,6 +26,7 @@ class Reads:
     def __init__(self, engine: Engine, name: str) -> None:
         """`name` is what errors call the database."""
         self._engine = engine
+        self._dictionaries = Dictionaries()
         self.name = name
 
     def _reading(self) -> AbstractContextManager[Connection]:
@@ -34,9 +36,12 @@ class Reads:
 class Writes:
     """Writes within one open transaction."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, clock: Clock, dictionaries: Dictionaries | None = None
+    ) -> None:
         self._connection = connection
         self._clock = clock
+        self._dictionaries = dictionaries or Dictionaries()
 
     def _insert_new(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
         """Insert the rows whose identity is not there yet; how many that were."""

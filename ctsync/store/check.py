@@ -14,15 +14,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, String, and_, bindparam, exists, func, or_, select, text
+from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, StoreError
 from ctsync.model import Kind, Lane, Level, Source, State, Verdict
-from ctsync.store import codec, migrate
+from ctsync.store import migrate
 from ctsync.store.access import BATCH
+from ctsync.store.bodies import Dictionaries
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.engine import (
     connect_file,
@@ -44,7 +45,6 @@ from ctsync.store.models import (
     SnapshotRow,
     TrialRow,
 )
-from ctsync.store.versions import body_chain
 
 SHOWN_BY_SQLITE = 100
 DAMAGED_FILE = "damaged file"
@@ -142,7 +142,7 @@ def _values(connection: Connection) -> Iterator[Problem]:
 
 
 def _bodies(connection: Connection) -> Iterator[Problem]:
-    last, chain_of = "", body_chain(bindparam("digest", type_=String))
+    last, dictionaries = "", Dictionaries()
     while True:
         page = select(BodyRow.digest, BodyRow.raw_size, BodyRow.depth, BodyRow.base_digest)
         page = page.where(BodyRow.digest > last).order_by(BodyRow.digest).limit(BATCH)
@@ -151,14 +151,13 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
             return
         last = rows[-1].digest
         for row in rows:
-            chain = [link.data for link in connection.execute(chain_of, {"digest": row.digest})]
             try:
-                raw = codec.unpack(chain, row.digest)
+                raw, links = dictionaries.read_body(connection, row.digest)
             except CorruptBody as error:
                 yield Problem(CORRUPT, row.digest, str(error))
                 continue
-            if (len(raw), len(chain)) != (row.raw_size, row.depth + 1):
-                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, {len(chain)} links")
+            if (len(raw), links) != (row.raw_size, row.depth + 1):
+                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, {links} links")
 
 
 def _unused_bodies(connection: Connection) -> Iterator[Problem]:

@@ -3,6 +3,9 @@
 A keyframe stands alone. A delta is packed with its base as prefix, which leaves little but the
 difference: under 1 % of the body on real changes. No chain is longer than MAX_DEPTH deltas, so
 that a body is read with at most MAX_DEPTH + 1 unpackings.
+
+What all records have in common (keys, phrases, the names of countries and diseases) a keyframe
+can leave to a dictionary, which halves small ones. Its frame names the dictionary.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from ctsync.errors import CorruptBody
 
@@ -20,12 +24,60 @@ else:
 
 MAX_DEPTH = 15
 LEVEL = 9  # as small as 19 within 3 % on real records, at a tenth of the time
+BULK_LEVEL = 3  # with a dictionary: a fifth larger than 9, in a fifth of the time
+DICTIONARY_BYTES = 2**18  # twice the size made records 2 % smaller, and every reader loads it
+LEAST_SAMPLES = 500  # of fewer records a dictionary would know those and no others
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 10, 27  # zstd's least; the most any reader takes unasked
 _LARGE = 2**20  # from here on matches are looked for further back than the level would
 
 
-def pack(raw: bytes, base: bytes | None = None) -> bytes:
-    """Pack `raw`, against `base` if there is one."""
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """What many records have in common, as zstd wants it; `number` names it in frames."""
+
+    data: bytes = field(repr=False)
+    _made: zstd.ZstdDict = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Read it; raises CorruptBody where it is none."""
+        try:
+            object.__setattr__(self, "_made", zstd.ZstdDict(self.data))
+        except (zstd.ZstdError, ValueError) as error:
+            raise CorruptBody(f"a stored dictionary cannot be read: {error}") from error
+
+    @property
+    def number(self) -> int:
+        """What zstd calls it."""
+        return self._made.dict_id
+
+    def pack(self, raw: bytes, level: int = LEVEL) -> bytes:
+        """Pack what stands alone."""
+        return zstd.compress(raw, level, zstd_dict=self._made.as_digested_dict)
+
+    def unpack(self, packed: bytes) -> bytes:
+        """Give back what `pack` packed; raises ZstdError."""
+        return zstd.decompress(packed, self._made)
+
+
+def train(samples: Sequence[bytes]) -> bytes | None:
+    """Make the data of a Dictionary from some records; None where they are too few for one."""
+    if len(samples) < LEAST_SAMPLES:
+        return None
+    return zstd.train_dict(list(samples), DICTIONARY_BYTES).dict_content
+
+
+def dictionary_of(packed: bytes) -> int | None:
+    """The number of the dictionary that a frame needs, None where it needs none or is none."""
+    try:
+        return zstd.get_frame_info(packed).dictionary_id or None
+    except zstd.ZstdError:
+        return None
+
+
+def pack(raw: bytes, base: bytes | None = None, *, dictionary: Dictionary | None = None) -> bytes:
+    """Pack `raw`, against `base` if there is one, else with `dictionary` if there is one."""
+    if base is None and dictionary is not None:
+        return dictionary.pack(raw)
     if base is None:
         return zstd.compress(raw, LEVEL)
     size = len(base) + len(raw)
@@ -43,15 +95,19 @@ def decompress(packed: bytes) -> bytes:
     return zstd.decompress(packed)
 
 
-def unpack(chain: Sequence[bytes], digest: str) -> bytes:
+def unpack(chain: Sequence[bytes], digest: str, dictionary: Dictionary | None = None) -> bytes:
     """Read a body from its chain: a keyframe, then the deltas upon it in order.
 
-    Raises CorruptBody unless the result is what `digest` names.
+    `dictionary` is the one the keyframe names. Raises CorruptBody unless the result is what
+    `digest` names.
     """
     raw: bytes | None = None
     try:
         for packed in chain:
-            raw = zstd.decompress(packed, None if raw is None else _prefix(raw))
+            if raw is None and dictionary is not None:
+                raw = dictionary.unpack(packed)
+            else:
+                raw = zstd.decompress(packed, None if raw is None else _prefix(raw))
     except zstd.ZstdError as error:
         raise CorruptBody(f"the stored body {digest} cannot be unpacked: {error}") from error
     if raw is None:

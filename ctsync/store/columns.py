@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -25,6 +26,8 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 def escape(text: str) -> str:
     """The form of `text` that every database takes; `unescape` gives `text` back."""
+    if text.isprintable():  # what is escaped is not
+        return text
     return _ESCAPED.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
 
 
@@ -80,6 +83,13 @@ class JsonText(TypeDecorator[Any]):
         return None if value is None else load_json(value)
 
 
+@lru_cache(maxsize=64)
+def _as_text(moment: datetime) -> str:
+    # the rows of a run share a few moments
+    # strftime would write the year 201 with three digits
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
 class Timestamp(TypeDecorator[datetime]):
     """An aware UTC time; on SQLite ISO text of one width, so that text order is time order."""
 
@@ -98,11 +108,7 @@ class Timestamp(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError(f"a stored time needs a zone: {value!r}")
-        moment = value.astimezone(UTC)
-        if dialect.name == "sqlite":
-            # strftime would write the year 201 with three digits
-            return moment.replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
-        return moment
+        return _as_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Give an aware UTC time."""

@@ -18,7 +18,6 @@ from ctsync.store import codec
 from ctsync.store.access import Reads, Writes
 from ctsync.store.events import path_key
 from ctsync.store.models import BodyRow, DeliveryRow, EventRow, SnapshotRow, TrialRow
-from ctsync.store.versions import body_chain
 
 Mended = tuple[str, str, str]
 """What was mended, as a check calls it: its kind, where it was, and what became of it."""
@@ -146,14 +145,13 @@ class Mends(Writes):
     def mend_bodies(self, wrong: Collection[str]) -> Iterator[Mended]:
         """Note the true size and depth of these bodies, and drop those that nothing leans on."""
         for digest in wrong:
-            chain = [link.data for link in self._connection.execute(body_chain(digest))]
             try:
-                raw = codec.unpack(chain, digest)
+                raw, links = self._dictionaries.read_body(self._connection, digest)
             except CorruptBody:
                 continue  # not a matter of its size
-            true = {"raw_size": len(raw), "depth": len(chain) - 1}
+            true = {"raw_size": len(raw), "depth": links - 1}
             self._connection.execute(update(BodyRow).where(BodyRow.digest == digest).values(true))
-            yield "wrong size or depth", digest, f"{len(raw)} B, {len(chain)} links"
+            yield "wrong size or depth", digest, f"{len(raw)} B, {links} links"
         upon = aliased(BodyRow)
         unused = select(BodyRow.digest).where(
             ~exists().where(SnapshotRow.digest == BodyRow.digest),
@@ -172,7 +170,9 @@ class Mends(Writes):
             "encoding": "keyframe",
             "base_digest": None,
             "depth": 0,
-            "data": codec.pack(record.canonical),
+            "data": codec.pack(
+                record.canonical, dictionary=self._dictionaries.newest(self._connection)
+            ),
         }
         is_there = self._connection.execute(
             update(BodyRow).where(BodyRow.digest == record.digest).values(whole)

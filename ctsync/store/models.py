@@ -4,10 +4,12 @@ trials          one row a trial: which snapshot is its head, and what the last l
 snapshots       one row a version, never deleted, with the fields that plain SQL asks; one known
                 from the history is brought up to what was seen live of it, where it was
 bodies          the content-addressed records that snapshots point to
+dictionaries    what bodies that stand alone are packed with
 events          what changed from one snapshot to the next
 watches         what is followed, and watched_trials which trials that means today
 runs            one row for every run, whatever became of it
 failures        the quarantine: trials that could not be checked or stored
+cursors         how far a walk through the whole registry has come, and cursor_pages what it saw
 deliveries      the outbox: one row an event and recipient
 ctsync_marks    what says that the database is one of ctsync
 
@@ -35,7 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0004"
+HEAD_REVISION = "0005"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -125,6 +127,9 @@ class TrialRow(Base):
     last_seen_load: Mapped[datetime | None] = mapped_column(
         Timestamp, comment="the last load that showed the trial, changed or not"
     )
+    raw_mark: Mapped[bytes | None] = mapped_column(
+        LargeBinary(16), comment="hash of the archive's bytes that the head was made from"
+    )
     history_state: Mapped[str | None] = mapped_column(
         String(32), comment="how far the registry's own history was fetched; NULL: never asked"
     )
@@ -163,6 +168,18 @@ class BodyRow(Base):
     )
     depth: Mapped[int] = mapped_column(Integer, comment="deltas down to the keyframe; at most 15")
     data: Mapped[bytes] = mapped_column(LargeBinary, comment="zstd, see store.codec")
+
+
+class DictionaryRow(Base):
+    """A zstd dictionary. A body packed with it names it in the header of its own frame."""
+
+    __tablename__ = "dictionaries"
+
+    id: Mapped[int] = mapped_column(
+        RowId, primary_key=True, autoincrement=False, comment="the number zstd knows it by"
+    )
+    created: Mapped[datetime] = mapped_column(Timestamp)
+    data: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class SnapshotRow(Base):
@@ -321,6 +338,38 @@ class FailureRow(Base):
     error_class: Mapped[str] = mapped_column(RemoteText)
     error: Mapped[str] = mapped_column(RemoteText)
     raw: Mapped[bytes | None] = mapped_column(LargeBinary, comment="zstd; what came instead")
+
+
+class CursorRow(Base):
+    """One way to walk through the whole registry: the bulk archive, its pages, the sweep."""
+
+    __tablename__ = "cursors"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    source: Mapped[str | None] = mapped_column(
+        String(64), comment="which archive or question is under way; NULL: none"
+    )
+    load: Mapped[datetime | None] = mapped_column(Timestamp, comment="the load under way")
+    position: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="the next member of the archive, or the next page"
+    )
+    token: Mapped[str | None] = mapped_column(RemoteText, comment="of the next page")
+    total: Mapped[int | None] = mapped_column(Integer, comment="how many trials there are to be")
+    done_load: Mapped[datetime | None] = mapped_column(
+        Timestamp, comment="the last load that was walked through to its end"
+    )
+
+
+class CursorPageRow(Base):
+    """The trials seen on one page of a walk under way; dropped at its end."""
+
+    __tablename__ = "cursor_pages"
+
+    name: Mapped[str] = mapped_column(
+        ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    ids: Mapped[bytes] = mapped_column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
 
 
 class DeliveryRow(Base):

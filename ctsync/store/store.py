@@ -40,8 +40,10 @@ from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
 from ctsync.store.search import SearchReads
+from ctsync.store.steps import StepWrites
 from ctsync.store.streams import StreamReads
 from ctsync.store.versions import VersionReads
+from ctsync.store.walks import WalkReads, WalkWrites
 from ctsync.store.watches import WatchReads, WatchWrites
 
 __all__ = ["EventFilter", "Store", "Unit", "open_store"]
@@ -52,12 +54,14 @@ log = logging.getLogger(__name__)
 class Unit(
     HistoryWrites,
     InterchangeWrites,
+    StepWrites,
     EventWrites,
     EventRewrites,
     Mends,
     WatchWrites,
     RunWrites,
     DeliveryWrites,
+    WalkWrites,
 ):
     """What can be written, within one transaction."""
 
@@ -78,6 +82,7 @@ class Store(
     WatchReads,
     RunReads,
     DeliveryReads,
+    WalkReads,
 ):
     """An open database of the newest schema."""
 
@@ -113,7 +118,7 @@ class Store(
         with writing(self._engine, self.name) as connection:
             if fenced and self._token is not None:
                 require_token(connection, self._token, self.name)
-            yield Unit(connection, self._clock)
+            yield Unit(connection, self._clock, self._dictionaries)
 
     def snapshot(self) -> AbstractContextManager[Connection]:
         """One view of every table, for what reads them whole; of the store's own modules."""

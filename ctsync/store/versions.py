@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BindParameter, Row, Select, func, insert, literal, select, update
+from sqlalchemy import Row, Select, func, insert, select, update
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, NctId, Record, Source, State, Version
 from ctsync.store import codec
-from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import BodyRow, SnapshotRow, TrialRow
+from ctsync.store.access import BATCH, Reads, Writes, batches
+from ctsync.store.models import BodyRow, DictionaryRow, SnapshotRow, TrialRow
 
 POSITION_STEP = 2**20
 """The distance of neighbouring versions: room between them for older ones found later."""
@@ -42,22 +42,8 @@ def key_of(row: Row[Any]) -> KeyFields:
     return KeyFields(**{name: getattr(row, column) for name, column in KEY_COLUMNS.items()})
 
 
-def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
-    """A body and what it is packed against, down to the keyframe; a parameter serves many."""
-    chain = (
-        select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
-        .where(BodyRow.digest == digest)
-        .cte("chain", recursive=True)
-    )
-    base = select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, chain.c.step + 1).join(
-        chain, BodyRow.digest == chain.c.base_digest
-    )
-    # the bound ends the walk over a damaged chain that bites its tail
-    whole = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
-    return select(whole.c.step, whole.c.data).order_by(whole.c.step.desc())
-
-
-def _newest_body(nct_id: NctId) -> Select[str]:
+def newest_body(nct_id: NctId) -> Select[str]:
+    """The digest of the newest version that has a record."""
     return (
         select(BodyRow.digest)
         .join(SnapshotRow, SnapshotRow.digest == BodyRow.digest)
@@ -107,6 +93,16 @@ class VersionReads(Reads):
                     )
         return found
 
+    def raw_marks(self, ids: Iterable[NctId]) -> dict[NctId, bytes]:
+        """What names the archive's bytes that each trial's newest version was made from."""
+        statement = select(TrialRow.nct_id, TrialRow.raw_mark).where(TrialRow.raw_mark.is_not(None))
+        with self._reading() as connection:
+            return {
+                NctId(row.nct_id): bytes(row.raw_mark)
+                for batch in batches(list(ids))
+                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch)))
+            }
+
     def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:
         """The key fields of each trial that the registry shows, as its newest version has them."""
         found: dict[NctId, KeyFields] = {}
@@ -150,6 +146,39 @@ class VersionReads(Reads):
                 for nct_id in connection.scalars(statement.where(TrialRow.nct_id.in_(batch)))
             )
 
+    def absent_ids(self, ids: Iterable[NctId]) -> frozenset[NctId]:
+        """Those that a load lacked which no other load has confirmed or denied yet."""
+        statement = select(TrialRow.nct_id).where(TrialRow.absent_since.is_not(None))
+        with self._reading() as connection:
+            return frozenset(
+                NctId(nct_id)
+                for batch in batches(list(ids))
+                for nct_id in connection.scalars(statement.where(TrialRow.nct_id.in_(batch)))
+            )
+
+    def each_present(self) -> Iterator[NctId]:
+        """Every trial that the registry showed last, in order, a few at a time."""
+        last = ""
+        while True:
+            page = (
+                select(TrialRow.nct_id)
+                .where(TrialRow.nct_id > last, TrialRow.state == State.PRESENT)
+                .order_by(TrialRow.nct_id)
+                .limit(BATCH)
+            )
+            with self._reading() as connection:
+                found = connection.scalars(page).all()
+            yield from map(NctId, found)
+            if len(found) < BATCH:
+                return
+            last = found[-1]
+
+    def count_present(self) -> int:
+        """How many trials the registry showed last."""
+        statement = select(func.count()).where(TrialRow.state == State.PRESENT)
+        with self._reading() as connection:
+            return int(connection.scalar(statement) or 0)
+
     def trials_known(self) -> tuple[NctId, ...]:
         """Every trial of which a version is stored, in order."""
         statement = (
@@ -166,8 +195,22 @@ class VersionReads(Reads):
         Raises CorruptBody where they are missing or do not match.
         """
         with self._reading() as connection:
-            chain = [row.data for row in connection.execute(body_chain(digest))]
-        return codec.unpack(chain, digest)
+            return self._dictionaries.read_body(connection, digest)[0]
+
+    def read_keyframe(self, packed: bytes, digest: str) -> bytes:
+        """The canonical bytes of a body that was packed alone and is not stored.
+
+        Raises CorruptBody where they are not those that `digest` names.
+        """
+        with self._reading() as connection:
+            dictionary = self._dictionaries.find(connection, codec.dictionary_of(packed))
+        return codec.unpack([packed], digest, dictionary)
+
+    def newest_dictionary(self) -> bytes | None:
+        """What bodies that stand alone are packed with; None where nothing was learned yet."""
+        with self._reading() as connection:
+            found = self._dictionaries.newest(connection)
+        return None if found is None else found.data
 
     def newest_digest(self, nct_id: NctId) -> str:
         """The digest of the newest version that has a record.
@@ -175,7 +218,7 @@ class VersionReads(Reads):
         Raises UnknownVersion where there is none.
         """
         with self._reading() as connection:
-            digest: str | None = connection.scalar(_newest_body(nct_id))
+            digest: str | None = connection.scalar(newest_body(nct_id))
         if digest is None:
             raise UnknownVersion(f"no record of {nct_id} is stored; run: ctsync sync")
         return digest
@@ -247,7 +290,7 @@ class VersionWrites(Writes):
         if (None if head is None else head.id) != after:
             raise StoreConflict(f"{nct_id} was changed by another writer; run again")
         if record is not None:
-            newest = self._connection.scalar(_newest_body(nct_id))
+            newest = self._connection.scalar(newest_body(nct_id))
             self._add_body(record, newest)
         snapshot_id = self._connection.execute(
             insert(SnapshotRow).returning(SnapshotRow.id),
@@ -288,16 +331,24 @@ class VersionWrites(Writes):
         run_id: int | None,
         load: datetime | None,
     ) -> None:
-        values: dict[str, Any] = {
-            "head_snapshot_id": snapshot_id,
-            "state": state,
-            "absent_since": None,
-        }
+        values = self._values_of_head(state, run_id=run_id, load=load)
+        self._connection.execute(
+            update(TrialRow)
+            .where(TrialRow.nct_id == nct_id)
+            .values({**values, "head_snapshot_id": snapshot_id})
+        )
+
+    @staticmethod
+    def _values_of_head(
+        state: State, *, run_id: int | None, load: datetime | None
+    ) -> dict[str, Any]:
+        """What a new head says of its trial."""
+        values: dict[str, Any] = {"state": state, "absent_since": None}
         if state is State.PRESENT:
             values |= {"last_seen_run_id": run_id, "last_seen_load": load}
         if state is not State.MOVED:
             values["moved_to"] = None
-        self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
+        return values
 
     def _add_body(self, record: Record, beside: str | None) -> None:
         """Store a body unless it is there, packed against the body `beside` where that helps."""
@@ -315,22 +366,31 @@ class VersionWrites(Writes):
                     "encoding": "keyframe" if base is None else "delta",
                     "base_digest": base_digest,
                     "depth": depth,
-                    "data": codec.pack(record.canonical, base),
+                    "data": codec.pack(record.canonical, base, dictionary=self._dictionary(base)),
                 }
             ],
         )
+
+    def _dictionary(self, base: bytes | None) -> codec.Dictionary | None:
+        """What a body is packed with that has no base."""
+        return None if base is not None else self._dictionaries.newest(self._connection)
 
     def _base_of(self, beside: str | None) -> tuple[str | None, int, bytes | None]:
         """What a body is packed against, and its depth; nothing for a keyframe."""
         depth = self._connection.scalar(select(BodyRow.depth).where(BodyRow.digest == beside))
         if beside is None or depth is None or depth >= codec.MAX_DEPTH:
             return None, 0, None
-        chain = [link.data for link in self._connection.execute(body_chain(beside))]
         try:
-            return beside, depth + 1, codec.unpack(chain, beside)
+            base, _ = self._dictionaries.read_body(self._connection, beside)
         except CorruptBody:
             # what is damaged is for `check` to tell; the new version does not lean on it
             return None, 0, None
+        return beside, depth + 1, base
+
+    def add_dictionary(self, data: bytes) -> None:
+        """Pack what stands alone with this dictionary from here on."""
+        row = {"id": codec.Dictionary(data).number, "created": self._clock.now(), "data": data}
+        self._insert_new(DictionaryRow, [row])
 
     def mark_seen(self, ids: Sequence[NctId], *, run_id: int | None, load: datetime | None) -> None:
         """Note that a load showed these trials as they are stored; an absence is forgotten."""

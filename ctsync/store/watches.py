@@ -110,6 +110,21 @@ class WatchReads(Reads):
         with self._reading() as connection:
             return tuple(connection.scalars(statement))
 
+    def watching(self, ids: Iterable[NctId]) -> dict[NctId, tuple[str, ...]]:
+        """The names of the watches that follow each of these trials, for those that any does."""
+        statement = (
+            select(WatchedTrialRow.nct_id, WatchRow.name)
+            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
+            .order_by(WatchRow.name)
+        )
+        found: dict[NctId, tuple[str, ...]] = {}
+        with self._reading() as connection:
+            for batch in batches(list(ids)):
+                for row in connection.execute(statement.where(WatchedTrialRow.nct_id.in_(batch))):
+                    nct_id = NctId(row.nct_id)
+                    found[nct_id] = (*found.get(nct_id, ()), row.name)
+        return found
+
     def own_thresholds(self) -> dict[str, Thresholds]:
         """The thresholds of those watches that have any of their own, by name."""
         with self._reading() as connection:

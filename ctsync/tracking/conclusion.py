@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from ctsync.deliver.message import is_welcome_key
 from ctsync.errors import CorruptBody
-from ctsync.model import Event, NctId, Record, StoredEvent
+from ctsync.model import Event, Kind, NctId, Prepared, Record, StoredEvent
 from ctsync.record.canonical import restore
 from ctsync.record.drift import DriftCount, Vanished
 from ctsync.record.notices import (
@@ -32,10 +32,14 @@ from ctsync.record.notices import (
 from ctsync.record.reprocessing import find_reprocessing
 from ctsync.record.rules import Thresholds
 from ctsync.store.runs import SYNC
-from ctsync.store.store import Store, Unit
+from ctsync.store.store import EventFilter, Store, Unit
 
 KIND_OF_SOME = "sync of some"
 """A sync over trials that were named, not over all that is watched."""
+
+
+_CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
+"""What a first load has none of, and 600,000 of the other."""
 
 
 @dataclass(slots=True)
@@ -48,21 +52,34 @@ class Sights:
     drift: DriftCount = field(default_factory=DriftCount)
     unchanged: list[NctId] = field(default_factory=list)
 
-    def take(self, before: Record | None, after: Record | None) -> None:
+    def take(self, before: Record | None, after: Record | Prepared | None) -> None:
         """Look at a record that is new or changed; None is none."""
-        if after is not None:
+        if isinstance(after, Prepared):
+            self.drift.unknown.update(after.unknown)
+        elif after is not None:
             self.drift.add(None if before is None else before.body, after.body)
 
 
 def conclude(
-    store: Store, run_id: int, sights: Sights, *, fetched: int, thresholds: Thresholds
+    store: Store,
+    run_id: int,
+    sights: Sights,
+    *,
+    fetched: int,
+    thresholds: Thresholds,
+    kinds: Sequence[str] = (SYNC, KIND_OF_SOME),
 ) -> tuple[Notice, ...]:
     """Find what a run has to tell as a whole, keep it, and drop the deliveries it replaces.
 
-    Runs that were cut off before their conclusion are taken together with this one.
+    Runs of these `kinds` that were cut off before their conclusion are taken together with this
+    one.
     """
-    runs = store.unsettled_runs(SYNC, KIND_OF_SOME)
-    events = [one for cut_off in runs for one in store.events_of_run(cut_off)]
+    runs = store.unsettled_runs(*kinds)
+    events = [
+        one
+        for cut_off in runs
+        for one in store.each_event(EventFilter(run_id=cut_off, kinds=_CHANGES))
+    ]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
     replaced = [one.event_id for one in events if any(notice.covers(one) for notice in notices)]
     with store.unit() as unit:

@@ -10,14 +10,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctsync.model import Absent, Failed, Head, NctId, Observation, Record, Source, State
+from ctsync.model import (
+    Absent,
+    Failed,
+    Head,
+    NctId,
+    Observation,
+    Prepared,
+    Record,
+    Source,
+    State,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class First:
     """Nothing of this trial was stored before; `awaited` if the registry had denied knowing it."""
 
-    record: Record
+    record: Record | Prepared
     awaited: bool
 
 
@@ -99,7 +109,7 @@ class Seen:
     """An observation with its record made canonical."""
 
     observation: Observation
-    record: Record
+    record: Record | Prepared
 
 
 LEAST_SUSPICIOUS = 25
@@ -152,15 +162,18 @@ def _decide_absent(head: Head | None, load: datetime) -> Decision:
 
 
 def _decide_present(
-    head: Head | None, record: Record, *, awaited: bool, says_the_same: bool
+    head: Head | None, record: Record | Prepared, *, awaited: bool, says_the_same: bool
 ) -> Decision:
     if head is None:
         return First(record, awaited)
-    if head.state is not State.PRESENT:
+    is_present = head.state is State.PRESENT
+    # the body of a head that was never seen live is of another form, be its bytes the same
+    if is_present and head.source is not Source.HISTORY and head.digest == record.digest:
+        return Same(head, recovered=head.absent_since is not None)
+    if not isinstance(record, Record):
+        raise ValueError(f"{record.nct_id} is to be compared, and is not there in full")
+    if not is_present:
         return Returned(head, record)
     if head.source is Source.HISTORY and says_the_same:
         return Confirmed(head, record)
-    # the body of a head that was never seen live is of another form, be its bytes the same
-    if head.source is not Source.HISTORY and head.digest == record.digest:
-        return Same(head, recovered=head.absent_since is not None)
     return Changed(head, record)

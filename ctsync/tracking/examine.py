@@ -20,6 +20,7 @@ from ctsync.model import (
     KeyFields,
     NctId,
     Observation,
+    Prepared,
     Record,
     RegistryVersion,
     Source,
@@ -28,7 +29,7 @@ from ctsync.model import (
     Version,
 )
 from ctsync.record import classify, diff
-from ctsync.record.canonical import canonicalize, key_fields
+from ctsync.record.canonical import canonicalize, key_fields, restore
 from ctsync.record.rules import Thresholds
 from ctsync.record.seam import Form, align_forms, form_of, is_same_content
 from ctsync.registry.api import Registry
@@ -62,7 +63,7 @@ class Finding:
     nct_id: NctId
     head: Head | None
     state: State
-    record: Record | None
+    record: Record | Prepared | None
     key: KeyFields
     events: tuple[Event, ...]
     moved_to: NctId | None = None
@@ -104,8 +105,11 @@ def examine(
     load: RegistryVersion,
     thresholds: Thresholds,
     news_since: Mapping[NctId, date] = MappingProxyType({}),
+    awaits: bool = False,
 ) -> Iterator[Examined]:
     """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
+
+    With `awaits`, a trial of which nothing is stored is new in the registry, not only to us.
 
     An id that was taken over gives two: its own, and one of the trial that has it now, unless
     that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
@@ -114,12 +118,12 @@ def examine(
     """
     heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
-    examiner = _Examiner(store, load, thresholds)
+    examiner = Examiner(store, load, thresholds)
     asked = set(ids)
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
-        is_news = name in awaited or _posted_after(seen, news_since.get(name))
+        is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
         examined = examiner.examine(name, heads.get(name), seen, awaited=is_news)
         yield examined
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
@@ -132,7 +136,7 @@ def examine(
 def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
     if day is None or not isinstance(seen, Seen):
         return False
-    first = PartialDate.parse(key_fields(seen.record.body).first_posted)
+    first = PartialDate.parse(_key_of(seen.record).first_posted)
     return first is not None and first.first > day
 
 
@@ -147,7 +151,7 @@ def read(answer: Answer) -> Seen | Absent | Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Examiner:
+class Examiner:
     """Works out answers seen in one load, under one set of thresholds."""
 
     store: Store
@@ -164,6 +168,7 @@ class _Examiner:
     ) -> Examined:
         """Decide one answer and find what is to be kept of it; never raises for a record."""
         try:
+            seen = self._whole(head, seen)
             known = self._says_the_same(head, seen)
             decision = decide(head, seen, awaited=awaited, says_the_same=known)
             fetched_at = _fetched_at(seen)
@@ -175,9 +180,19 @@ class _Examiner:
             # a record of a shape nobody foresaw is that trial's failure, never the run's
             return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
 
+    def _whole(self, head: Head | None, seen: Seen | Absent | Failed) -> Seen | Absent | Failed:
+        """The answer with its record in full, where there is something to compare it with."""
+        if not isinstance(seen, Seen) or isinstance(seen.record, Record) or head is None:
+            return seen
+        if is_known_live(head) and head.digest == seen.record.digest:
+            return seen
+        return replace(seen, record=self._unpack(seen.record))
+
     def _says_the_same(self, head: Head | None, seen: Seen | Absent | Failed) -> bool:
         """Whether a record is what a head that the history alone has told of says."""
         if head is None or head.source is not Source.HISTORY or not isinstance(seen, Seen):
+            return False
+        if not isinstance(seen.record, Record):
             return False
         stored = stored_record(self.store, self.store.versions(head.nct_id)[-1])
         return is_same_content(stored, Form.HTML, seen.record, Form.MARKDOWN)
@@ -189,8 +204,8 @@ class _Examiner:
         match decision:
             case First(record, awaited):
                 arrive = classify.registered if awaited else classify.first_seen
-                event = arrive(record, thresholds=thresholds)
-                key = key_fields(record.body)
+                key = _key_of(record)
+                event = arrive(key, thresholds=thresholds)
                 return Finding(nct_id, None, State.PRESENT, record, key, (event,))
             case Changed(head, record) | Confirmed(head, record):
                 if head.source is not Source.HISTORY:
@@ -199,7 +214,7 @@ class _Examiner:
                 return self._join(head, record, confirms=confirms, fetched_at=fetched_at)
             case Returned(head, record):
                 changed = self._compare(head, record)
-                back = classify.returned(record, thresholds=thresholds)
+                back = classify.returned(changed.key, thresholds=thresholds)
                 return replace(changed, events=(back, *changed.events))
             case Gone() | Moved():
                 return self._away(nct_id, decision)
@@ -290,11 +305,31 @@ class _Examiner:
         stored = self.store.events(EventFilter(nct_ids=(versions[0].nct_id,)))
         return tuple(one for one in stored if one.to_version > seen[-1])
 
+    def _unpack(self, prepared: Prepared) -> Record:
+        if prepared.keyframe is None:
+            raise ValueError(f"{prepared.nct_id} was not prepared whole")
+        canonical = self.store.read_keyframe(prepared.keyframe, prepared.digest)
+        return restore(canonical, prepared.digest)
+
+
+def is_known_live(head: Head) -> bool:
+    """Whether a head's digest is that of the record as a load showed it, and still shows it."""
+    return head.state is State.PRESENT and head.source is not Source.HISTORY
+
+
+def _key_of(record: Record | Prepared) -> KeyFields:
+    if isinstance(record, Record):
+        return key_fields(record.body)
+    if record.key is None:
+        raise ValueError(f"{record.nct_id} was not prepared whole")
+    return record.key
+
 
 def _unchecked(
     asked: NctId, seen: Seen | Absent | Failed, error: BadRecord | CorruptBody
 ) -> Examined:
-    raw = seen.record.canonical if isinstance(seen, Seen) else b""
+    record = seen.record if isinstance(seen, Seen) else None
+    raw = record.canonical if isinstance(record, Record) else b""
     return Examined(asked, Unchecked(Failed(asked, error, raw)), _fetched_at(seen))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ctsync.model import Event, Kind, Source
+from ctsync.model import Event, Kind, Prepared, Record, Source
 from ctsync.record.rules import RULES_VERSION
 from ctsync.store.store import Unit
 from ctsync.tracking.examine import Finding, Joining
@@ -46,7 +46,7 @@ def _add(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
     snapshot_id, _added = unit.add_version(
         finding.nct_id,
         after=head,
-        record=finding.record,
+        record=_record_of(finding),
         key=finding.key,
         state=finding.state,
         source=Source.LIVE,
@@ -86,13 +86,14 @@ def _add(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
 
 def _confirm(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
     """Make the head, which the history alone had told of, the version that was seen live."""
-    if finding.head is None or finding.record is None:
+    record = _record_of(finding)
+    if finding.head is None or record is None:
         raise ValueError(f"{finding.nct_id}: only a stored version with a record can be confirmed")
     head = finding.head.snapshot_id
     before = unit.confirm_version(
         finding.nct_id,
         head=head,
-        record=finding.record,
+        record=record,
         key=finding.key,
         observed=seen.observed,
         fetched=seen.fetched,
@@ -115,6 +116,12 @@ def _confirm(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> New
         fetched=seen.fetched,
     )
     return news
+
+
+def _record_of(finding: Finding) -> Record | None:
+    if isinstance(finding.record, Prepared):
+        raise ValueError(f"{finding.nct_id} is to be joined, and is not there in full")
+    return finding.record
 
 
 def _split(finding: Finding, joining: Joining) -> tuple[list[Event], list[Event]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from pathlib import Path
 
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
@@ -28,6 +29,7 @@ from ctsync.tracking.backfill import Outcome as Backfilled
 from ctsync.tracking.conclusion import KIND_OF_SOME
 from ctsync.tracking.decide import Missing, Unchecked
 from ctsync.tracking.examine import Examined
+from ctsync.tracking.mirror import Bulk, Mirror, MirrorOutcome
 from ctsync.tracking.quarantine import held_back, patient
 from ctsync.tracking.queries import Listed, query_watches, unlisted
 from ctsync.tracking.sync import Outcome, Sync, Watcher
@@ -183,6 +185,43 @@ class Round:
         tell = monitor.success if outcome.is_well else monitor.failure
         tell(outcome.sentence())
         return outcome
+
+    def mirror(
+        self,
+        bulk: Bulk,
+        *,
+        folder: Path,
+        archive: Path | None = None,
+        sweep: bool = False,
+        holder: str,
+        wait_seconds: float = 0,
+    ) -> tuple[MirrorOutcome, RoundOutcome | None]:
+        """Bring the mirror up to date, then sync what is watched and deliver, as `run` does.
+
+        `folder` is where a download is put. The round is None where nothing is watched, or the
+        registry cannot be reached; what waits is delivered all the same.
+        """
+        with self.store.writer(holder=holder, wait_seconds=wait_seconds):
+            channels = channels_from(self.settings)
+            join_file_watches(self.store, self._file_watches())
+            wanted = self.settings.mirror
+            outcome = Mirror(
+                store=self.store,
+                registry=self.registry,
+                bulk=bulk,
+                clock=self.clock,
+                folder=folder,
+                thresholds=Thresholds().replace(self.settings.rules),
+                routes=tuple(routes_from(self.settings)),
+                watcher=self.watcher,
+                processes=wanted.processes,
+                overlap=timedelta(days=wanted.overlap_days),
+                sweep_every=timedelta(days=wanted.sweep_days),
+            ).run(archive=archive, sweep=sweep)
+            if outcome.is_online and self.store.watched_ids():
+                return outcome, self._run(())
+            drain(self.store, channels, clock=self.clock)
+            return outcome, None
 
     def _run(self, only: Sequence[NctId]) -> RoundOutcome:
         channels = channels_from(self.settings)

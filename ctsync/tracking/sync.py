@@ -20,35 +20,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
-from ctsync.deliver.outbox import Route, plan
-from ctsync.errors import BadRecord, RegistryError, StaleRegistry, Unstorable, UsageError
-from ctsync.model import Event, Failed, NctId, RegistryVersion, Source, Verdict
-from ctsync.record.rules import RULES_VERSION, Thresholds
+from ctsync.deliver.outbox import Route
+from ctsync.errors import RegistryError, StaleRegistry, Stopped
+from ctsync.model import NctId, RegistryVersion, Verdict
+from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.runs import SYNC
-from ctsync.store.store import Store, Unit
-from ctsync.text import for_log
+from ctsync.store.store import Store
 from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
-    Changed,
-    Confirmed,
-    First,
     Gone,
-    Missing,
-    Moved,
     Returned,
-    Same,
-    StillAway,
-    Unchecked,
     most_at_once,
 )
-from ctsync.tracking.examine import Examined, Finding, examine
-from ctsync.tracking.joining import keep_joined
+from ctsync.tracking.examine import Examined, examine
+from ctsync.tracking.keeping import Keeping
 from ctsync.tracking.ledger import Entry, Tally, entered
 from ctsync.tracking.membership import SHOWN, Membership, news_since
 from ctsync.tracking.outcome import Outcome, Watcher
@@ -220,15 +210,18 @@ class _Pass:
         *,
         listed: Sequence[Listed] = (),
     ) -> None:
-        self.sync, self.load, self.entry, self.sights = sync, load, entry, sights
+        self.sync, self.load, self.entry = sync, load, entry
         self.listed = listed
         self.membership = sync.membership(run_id=entry.run_id, observed=load.data_timestamp)
         self.gone: list[Examined] = []
-        self.own_thresholds = sync.store.own_thresholds()
-        self.seen: list[NctId] = []
-        self.failed: list[Failed] = []
-        self.unknown: list[NctId] = []
-        self.missing: list[NctId] = []
+        self.keeping = Keeping(
+            store=sync.store,
+            clock=sync.clock,
+            routes=sync.routes,
+            entry=entry,
+            observed=load.data_timestamp,
+            sights=sights,
+        )
 
     def over(self, ids: Sequence[NctId]) -> Outcome:
         """Examine every trial, and those that enter a query, and keep what is found."""
@@ -247,32 +240,37 @@ class _Pass:
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()
         back: list[tuple[NctId, NctId]] = []
-        for done, examined in enumerate(found, start=1):
-            sync.watcher.check()
-            if isinstance(examined.decision, Gone):
-                self.gone.append(examined)
-            else:
-                self._take(examined)
-            if isinstance(examined.decision, SHOWN):
-                present.update(moving & {examined.asked})
-            if isinstance(examined.decision, Returned) and examined.decision.head.moved_to:
-                back.append((examined.asked, examined.decision.head.moved_to))
-            sync.watcher.progress(min(done, len(ids)), len(ids))
+        keeping = self.keeping
+        try:
+            for done, examined in enumerate(found, start=1):
+                sync.watcher.check()
+                if isinstance(examined.decision, Gone):
+                    self.gone.append(examined)
+                else:
+                    keeping.take(examined)
+                if isinstance(examined.decision, SHOWN):
+                    present.update(moving & {examined.asked})
+                if isinstance(examined.decision, Returned) and examined.decision.head.moved_to:
+                    back.append((examined.asked, examined.decision.head.moved_to))
+                sync.watcher.progress(min(done, len(ids)), len(ids))
+        except Stopped:
+            keeping.flush()
+            raise
         held = self._take_gone(len(ids))
-        self._mark_seen()
+        keeping.flush()
         for nct_id, under in back:
             self.membership.rejoin(nct_id, under)
         held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
-        tally.failed = len(self.failed)
+        tally.failed = len(keeping.failed)
         tally.answered = tally.asked - tally.failed
         outcome = Outcome(
             run_id=self.entry.run_id,
             load=self.load,
             verdict=Verdict.OK,
             tally=tally,
-            failed=tuple(self.failed),
-            unknown=tuple(self.unknown),
-            missing=tuple(self.missing),
+            failed=tuple(keeping.failed),
+            unknown=tuple(keeping.unknown),
+            missing=tuple(keeping.missing),
             listed=tuple(self.listed),
             held=tuple(held),
         )
@@ -280,9 +278,9 @@ class _Pass:
 
     def _take_gone(self, of: int) -> list[str]:
         """Let trials be gone that two loads lack; many at once are held, and why is given."""
-        lacking = len(self.gone) + len(self.missing)
+        lacking = len(self.gone) + len(self.keeping.missing)
         if self.gone and lacking > most_at_once(of) and not self.sync.accept_gone:
-            self.missing += [examined.asked for examined in self.gone]
+            self.keeping.missing += [examined.asked for examined in self.gone]
             reason = (
                 f"the registry lacks {lacking:,} of {of:,} trials at once; {len(self.gone):,} "
                 "would be gone, held back as the registry's mistake. If it is none: "
@@ -290,139 +288,5 @@ class _Pass:
             )
             return [reason]
         for examined in self.gone:
-            self._take(examined)
+            self.keeping.take(examined)
         return []
-
-    def _take(self, examined: Examined) -> None:  # noqa: C901 - one case a decision
-        """Count one decision, and commit what it leaves behind."""
-        tally = self.entry.tally
-        match examined.decision:
-            case Unchecked(failed):
-                self._keep_aside(failed)
-                return
-            case Missing(head):
-                self._note_absence(examined.asked, self.missing if head else self.unknown)
-                return
-        if examined.finding is not None and not self._could_keep(examined, examined.finding):
-            return
-        match examined.decision:
-            case Confirmed():
-                tally.same += 1
-            case Same():
-                tally.same += 1
-                self.sights.unchanged.append(examined.asked)
-            case First():
-                tally.new += 1
-            case Changed() | Returned() | Moved():
-                tally.changed += 1
-            case Gone():
-                tally.gone += 1
-            case StillAway(head):
-                self._follow(examined.asked, head.moved_to)
-        self.seen.append(examined.asked)
-        if len(self.seen) >= SEEN_BATCH:
-            self._mark_seen()
-
-    def _could_keep(self, examined: Examined, finding: Finding) -> bool:
-        """Keep what was found of a trial; one that cannot be stored is kept aside instead."""
-        try:
-            self._keep(finding, examined.fetched_at or self.sync.clock.now())
-        except (ValueError, TypeError, OverflowError) as error:  # Unstorable is one of these
-            log.warning("set aside nct_id=%s reason=%s", finding.nct_id, for_log(str(error)))
-            raw = finding.record.canonical if finding.record else b""
-            reason = error if isinstance(error, Unstorable) else BadRecord(_named(error))
-            self._keep_aside(Failed(examined.asked, reason, raw))
-            return False
-        self.sights.take(finding.before, finding.record)
-        return True
-
-    def _keep(self, finding: Finding, fetched: datetime) -> None:
-        """Commit a version, its events and their deliveries in one unit."""
-        observed, run_id = self.load.data_timestamp, self.entry.run_id
-        head = finding.head.snapshot_id if finding.head else None
-        watches = self.sync.store.watches_of(finding.nct_id)
-        with self.sync.store.unit() as unit:
-            if finding.moved_to is not None:
-                self._move_watches(unit, finding.nct_id, finding.moved_to)
-            if finding.head is None and finding.record is None:
-                return  # an alias of which nothing was stored: only the watch moves on
-            if finding.joining is not None:
-                news = keep_joined(unit, finding, observed=observed, fetched=fetched, run_id=run_id)
-                self._enqueue(unit, finding.nct_id, news, watches)
-                return
-            snapshot_id, _added = unit.add_version(
-                finding.nct_id,
-                after=head,
-                record=finding.record,
-                key=finding.key,
-                state=finding.state,
-                source=Source.LIVE,
-                posted=finding.key.posted,
-                submitted=finding.key.submitted,
-                observed=observed,
-                fetched=fetched,
-                run_id=run_id,
-            )
-            event_ids = unit.add_events(
-                finding.nct_id,
-                from_snapshot=head,
-                to_snapshot=snapshot_id,
-                events=finding.events,
-                run_id=run_id,
-                posted=finding.key.posted,
-                observed=observed,
-                fetched=fetched,
-                rules_version=RULES_VERSION,
-            )
-            numbered = list(zip(event_ids, finding.events, strict=True))
-            self._enqueue(unit, finding.nct_id, numbered, watches)
-
-    def _enqueue(
-        self, unit: Unit, nct_id: NctId, news: Sequence[tuple[int, Event]], watches: Sequence[str]
-    ) -> None:
-        now, own = self.sync.clock.now(), self.own_thresholds
-        unit.enqueue(plan(nct_id, news, watches, self.sync.routes, now=now, own=own))
-
-    def _follow(self, old: NctId, new: NctId | None) -> None:
-        """Let a watch that names an id taken over long ago follow the trial that has it now."""
-        if new is not None and self.sync.store.watches_of(old):
-            with self.sync.store.unit() as unit:
-                self._move_watches(unit, old, new)
-
-    def _move_watches(self, unit: Unit, old: NctId, new: NctId) -> None:
-        """Let every watch of a moved trial follow the one that took it over.
-
-        What the trial was first asked for by stays known: an organisation's id, or the old id.
-        """
-        unit.set_moved(old, new)
-        for watch in self.sync.store.watches():
-            terms = [trial.asked_as or old for trial in watch.trials if trial.nct_id == old]
-            if terms:
-                with suppress(UsageError):  # the watch was removed meanwhile
-                    unit.move_trial(watch.name, old, new, asked_as=terms[0])
-
-    def _keep_aside(self, failed: Failed) -> None:
-        self.failed.append(failed)
-        now = self.sync.clock.now()
-        with self.sync.store.unit() as unit:
-            unit.record_failure(
-                failed.nct_id, failed.error, failed.raw, run_id=self.entry.run_id, now=now
-            )
-
-    def _note_absence(self, nct_id: NctId, among: list[NctId]) -> None:
-        among.append(nct_id)
-        with self.sync.store.unit() as unit:
-            unit.mark_absent(nct_id, self.load.data_timestamp)
-
-    def _mark_seen(self) -> None:
-        """Note what was seen, for all of a batch in one statement, and end its quarantine."""
-        if self.seen:
-            run_id, load = self.entry.run_id, self.load.data_timestamp
-            with self.sync.store.unit() as unit:
-                unit.mark_seen(self.seen, run_id=run_id, load=load)
-                unit.clear_failures(self.seen)
-            self.seen.clear()
-
-
-def _named(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"

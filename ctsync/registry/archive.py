@@ -1,0 +1,184 @@
+"""The registry's bulk archive on disk: a zip of studies, read member by member; no network.
+
+Only what the format says of members in turn is held: Python's zipfile keeps an object for each,
+400 MB of them for the whole registry. Of a name only the NCT id in it is used, so that nothing
+is ever written where an archive says. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from ctsync.errors import BadArchive, BadRecord
+from ctsync.model import NctId, parse_nct_id
+
+LARGEST_MEMBER = 64 * 2**20
+LARGEST_RATIO = 200  # the registry's own shrink to a quarter; what shrinks so is made to
+_SMALL = 2**20  # what may shrink as it likes
+
+_END = struct.Struct("<4s4H2IH")
+_LOCATOR = struct.Struct("<4sIQI")
+_END64 = struct.Struct("<4sQ2H2I4Q")
+_ENTRY = struct.Struct("<4s6H3I5H2I")
+_LOCAL = struct.Struct("<4s5H3I2H")
+_LONGEST_COMMENT = 2**16
+_STORED, _DEFLATED = 0, 8
+_ENCRYPTED = 1
+_ZIP64 = 1
+_NAME = re.compile(rb"(?:[^/]+/)*(NCT(?!0{8})\d{8})\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One study of an archive; sizes in bytes, `offset` is that of its local header."""
+
+    number: int
+    nct_id: NctId
+    offset: int
+    packed_size: int
+    size: int
+    crc: int
+    method: int
+
+
+class Archive:
+    """An archive whose directory is whole.
+
+    `count` is how many members it lists, `identity` names its directory. Raises BadArchive for
+    a file that is no zip, or one that was cut short: without its end there is no directory.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        try:
+            with file.open("rb") as stream:
+                self._start, self._size, self._listed = _find_directory(stream, file)
+                self.identity, self.count = self._survey(stream)
+        except OSError as error:
+            raise BadArchive(f"{file} cannot be read: {error.strerror}") from error
+
+    def members(self, start: int = 0) -> Iterator[Member]:
+        """Every study in the directory's order, from the one numbered `start` on."""
+        with self.file.open("rb") as stream:
+            for member in _studies(self._entries(stream)):
+                if member.number >= start:
+                    yield member
+
+    def _survey(self, stream: IO[bytes]) -> tuple[str, int]:
+        """Read the directory through once: that it is whole, and how many studies it lists."""
+        seen, entries, studies = hashlib.sha256(), 0, 0
+        for head, name, extra in self._entries(stream):
+            seen.update(head + name + extra)
+            entries += 1
+            studies += _NAME.fullmatch(name) is not None
+        if entries != self._listed:
+            raise BadArchive(f"{self.file} lists {entries} entries where it says {self._listed}")
+        return seen.hexdigest(), studies
+
+    def _entries(self, stream: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+        stream.seek(self._start)
+        left = self._size
+        while left > 0:
+            head = stream.read(_ENTRY.size)
+            if len(head) < _ENTRY.size or head[:4] != b"PK\1\2":
+                raise BadArchive(f"{self.file} has a damaged directory; get it anew")
+            lengths = _ENTRY.unpack(head)[10:13]
+            rest = stream.read(sum(lengths))
+            left -= len(head) + len(rest)
+            yield head, rest[: lengths[0]], rest[lengths[0] : lengths[0] + lengths[1]]
+
+
+def read_member(stream: IO[bytes], member: Member) -> bytes:
+    """The bytes of one study, checked against size and checksum.
+
+    Raises BadRecord for a member that is damaged, packed as we cannot read, or grows too large.
+    """
+    if member.size > LARGEST_MEMBER or (
+        member.size > _SMALL and member.size > LARGEST_RATIO * member.packed_size
+    ):
+        raise BadRecord(f"a member of {member.size} bytes, packed into {member.packed_size}")
+    stream.seek(member.offset)
+    head = stream.read(_LOCAL.size)
+    if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
+        raise BadRecord("a member is not where the directory says")
+    local = _LOCAL.unpack(head)
+    if local[2] & _ENCRYPTED:
+        raise BadRecord("a member is encrypted")
+    stream.seek(local[9] + local[10], 1)
+    data = stream.read(member.packed_size)
+    if member.method == _DEFLATED:
+        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
+        try:
+            data = unpacker.decompress(data, member.size + 1)
+        except zlib.error as error:
+            raise BadRecord(f"a member cannot be unpacked: {error}") from error
+    elif member.method != _STORED:
+        raise BadRecord(f"a member is packed by method {member.method}")
+    if len(data) != member.size or zlib.crc32(data) != member.crc:
+        raise BadRecord("a member does not match its checksum")
+    return data
+
+
+def _studies(entries: Iterator[tuple[bytes, bytes, bytes]]) -> Iterator[Member]:
+    number = 0
+    for head, name, extra in entries:
+        found = _NAME.fullmatch(name)
+        if found is None:
+            continue  # a folder, or nothing of ours
+        values = _ENTRY.unpack(head)
+        method, crc, packed_size, size, offset = values[4], *values[7:10], values[16]
+        wide = iter(_wide(extra))
+        # the wide field holds those alone that do not fit, in this order
+        size = next(wide, size) if size == 0xFFFFFFFF else size
+        packed_size = next(wide, packed_size) if packed_size == 0xFFFFFFFF else packed_size
+        offset = next(wide, offset) if offset == 0xFFFFFFFF else offset
+        nct_id = parse_nct_id(found[1].decode())
+        yield Member(number, nct_id, offset, packed_size, size, crc, method)
+        number += 1
+
+
+def _wide(extra: bytes) -> tuple[int, ...]:
+    at = 0
+    while at + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, at)
+        if kind == _ZIP64:
+            count = min(length, len(extra) - at - 4, 24) // 8
+            return struct.unpack_from(f"<{count}Q", extra, at + 4)
+        at += 4 + length
+    return ()
+
+
+def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
+    """Where the directory starts, how large it is, and how many entries it has."""
+    cut = BadArchive(f"{file} is cut short, or no zip archive; get it anew")
+    whole = stream.seek(0, 2)
+    tail_at = max(0, whole - _END.size - _LONGEST_COMMENT)
+    stream.seek(tail_at)
+    tail = stream.read()
+    at = tail.rfind(b"PK\5\6")
+    if at < 0 or len(tail) - at < _END.size:
+        raise cut
+    end = tail_at + at
+    _, _, _, _, count, size, start, comment = _END.unpack_from(tail, at)
+    if end + _END.size + comment != whole:
+        raise cut
+    # what is too large for this record stands in another before it
+    stream.seek(max(0, end - _LOCATOR.size))
+    locator = stream.read(_LOCATOR.size)
+    if locator[:4] == b"PK\6\7":
+        end = _LOCATOR.unpack(locator)[2]
+        stream.seek(end)
+        record = stream.read(_END64.size)
+        if len(record) < _END64.size or record[:4] != b"PK\6\6":
+            raise cut
+        count, size, start = _END64.unpack(record)[7:10]
+    if start + size != end:
+        raise cut
+    return start, size, count

@@ -1,0 +1,62 @@
+"""Bodies as they lie in the database, and the dictionaries they are packed with; no trials."""
+
+from __future__ import annotations
+
+from sqlalchemy import BindParameter, Connection, Select, String, bindparam, func, literal, select
+
+from ctsync.store import codec
+from ctsync.store.models import BodyRow, DictionaryRow
+
+
+def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
+    """A body and what it is packed against, down to the keyframe; a parameter serves many."""
+    chain = (
+        select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
+        .where(BodyRow.digest == digest)
+        .cte("chain", recursive=True)
+    )
+    base = select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, chain.c.step + 1).join(
+        chain, BodyRow.digest == chain.c.base_digest
+    )
+    # the bound ends the walk over a damaged chain that bites its tail
+    whole = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(whole.c.step, whole.c.data).order_by(whole.c.step.desc())
+
+
+class Dictionaries:
+    """The dictionaries of one database, each read from it once."""
+
+    def __init__(self) -> None:
+        self._read: dict[int, codec.Dictionary] = {}
+        self._chain = body_chain(bindparam("digest", type_=String))
+
+    def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
+        """The dictionary of that number; None where none is named, or it is not there.
+
+        Raises CorruptBody where it is damaged.
+        """
+        if number is None:
+            return None
+        if number not in self._read:
+            data = connection.scalar(select(DictionaryRow.data).where(DictionaryRow.id == number))
+            if data is None:
+                return None
+            self._read[number] = codec.Dictionary(bytes(data))
+        return self._read[number]
+
+    def newest(self, connection: Connection) -> codec.Dictionary | None:
+        """The one to pack with; None where none was made yet."""
+        newest = select(func.max(DictionaryRow.created)).scalar_subquery()
+        number = connection.scalar(
+            select(func.max(DictionaryRow.id)).where(DictionaryRow.created == newest)
+        )
+        return self.find(connection, number)
+
+    def read_body(self, connection: Connection, digest: str) -> tuple[bytes, int]:
+        """The canonical bytes that `digest` names, and of how many links they were unpacked.
+
+        Raises CorruptBody where they are missing or do not match.
+        """
+        chain = [row.data for row in connection.execute(self._chain, {"digest": digest})]
+        number = codec.dictionary_of(chain[0]) if chain else None
+        return codec.unpack(chain, digest, self.find(connection, number)), len(chain)

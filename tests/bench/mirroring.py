@@ -1,0 +1,95 @@
+"""Loads an archive into a database and writes what it took as JSON; a process of its own."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import cast
+
+import orjson
+
+from ctsync.dates import SystemClock
+from ctsync.errors import RegistryUnreachable
+from ctsync.model import RegistryVersion
+from ctsync.registry.api import Registry
+from ctsync.registry.reply import Counts
+from ctsync.store.store import open_store
+from ctsync.tracking.mirror import Bulk, Mirror
+
+
+class NoRegistry:
+    """A registry that cannot be reached, and offers no bulk download."""
+
+    counts = Counts()
+
+    def version(self) -> RegistryVersion:
+        raise RegistryUnreachable("there is none here")
+
+    total = fetch = version
+
+
+class Peak(threading.Thread):
+    """The most memory that this process and its children had together, looked at often."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.mb = 0.0
+
+    def run(self) -> None:
+        while True:
+            self.mb = max(self.mb, sum(map(_resident_mb, _family(os.getpid()))))
+            time.sleep(0.05)
+
+
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _family(int(child))
+    return found
+
+
+def _resident_mb(pid: int) -> float:
+    """What a process holds alone, and its share of what it holds with others."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
+
+
+def main(database: Path, archive: Path) -> None:
+    peak = Peak()
+    peak.start()
+    clock, missing = SystemClock(), NoRegistry()
+    began, started = time.perf_counter(), datetime.now(UTC)
+    with open_store(f"sqlite:///{database}", clock=clock) as store:
+        mirror = Mirror(
+            store=store,
+            registry=cast("Registry", missing),
+            bulk=cast("Bulk", missing),
+            clock=clock,
+            folder=database.parent,
+        )
+        outcome = mirror.run(archive=archive)
+    seconds = time.perf_counter() - began
+    with sqlite3.connect(database) as look:
+        (packed,) = look.execute("SELECT SUM(LENGTH(data)) FROM bodies").fetchone()
+        (snapshots,) = look.execute("SELECT COUNT(*) FROM snapshots").fetchone()
+        written = "SELECT COUNT(*) FROM snapshots WHERE fetched >= ?"
+        (fresh,) = look.execute(written, (started.strftime("%Y-%m-%dT%H:%M:%S"),)).fetchone()
+    tally = outcome.tally
+    found = {
+        "seconds": seconds, "new": tally.new, "same": tally.same, "snapshots": snapshots,
+        "packed": packed, "written": fresh, "peak_mb": peak.mb,
+    }  # fmt: skip
+    sys.stdout.write(orjson.dumps(found).decode())
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

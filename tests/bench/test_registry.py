@@ -1,0 +1,83 @@
+"""A mirror of 20,000 and of 100,000 made-up records, beside the unavoidable alone in the same run.
+
+`make bench-registry`; CTSYNC_BENCH_RECORDS=5000,20000 for other sizes, and CTSYNC_CORPUS for the
+real records too. Figures are printed and judged by people.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ctsync.tracking.preparation import cores
+from tests.bench.made_registry import write_archive
+from tests.bench.plain import seconds_of_plain
+
+pytestmark = pytest.mark.bench_registry
+ROOT = Path(__file__).parents[2]
+SIZES = [int(n) for n in os.environ.get("CTSYNC_BENCH_RECORDS", "20000,100000").split(",")]
+CORPUS = Path(os.environ.get("CTSYNC_CORPUS", ROOT.parent / "shared" / "corpus"))
+
+
+def mirror(database: Path, archive: Path) -> dict[str, float]:
+    """One load in a process of its own, for its memory; seconds without starting Python."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.mirroring", str(database), str(archive)],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found: dict[str, float] = orjson.loads(done.stdout)
+    return found
+
+
+def measure(archive: Path, raw: int, count: int, folder: Path) -> None:
+    database, processes = folder / "mirror.db", cores()
+    with_pack = seconds_of_plain(archive, packs=True, processes=processes)
+    first = mirror(database, archive)
+    without = seconds_of_plain(archive, packs=False, processes=processes)
+    again = mirror(database, archive)
+    assert (first["new"], again["same"], again["snapshots"]) == (count, count, count)
+    size = database.stat().st_size
+    print(
+        f"\nmirror: {count:,} records, {raw / count:,.0f} B each, on {processes} cores\n"
+        f"  archive {archive.stat().st_size / raw:.1%} of raw (the registry's own: 26.3 %)\n"
+        f"  first load {count / first['seconds']:,.0f}/s, {first['seconds'] / with_pack:.2f} times "
+        f"unzip, parse, sorted dump, SHA-256 and zstd alone ({with_pack:.1f} s)\n"
+        f"  unchanged again {count / again['seconds']:,.0f}/s, "
+        f"{again['seconds'] / without:.2f} times the same without zstd ({without:.1f} s), "
+        f"{again['written']:.0f} snapshots written\n"
+        f"  peak memory {first['peak_mb']:,.0f} MB, then {again['peak_mb']:,.0f} MB, "
+        "all processes together\n"
+        f"  stored: bodies {first['packed'] / raw:.1%} of raw, the whole file {size / raw:.1%}"
+    )
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_made_up_records(count: int, tmp_path: Path) -> None:
+    archive = tmp_path / "bulk.zip"
+    measure(archive, write_archive(archive, count), count, tmp_path)
+
+
+def test_real_records(tmp_path: Path) -> None:
+    file = CORPUS / "studies.jsonl.gz"
+    if not file.exists():
+        pytest.skip(f"no corpus in {CORPUS}")
+    archive, raw = tmp_path / "bulk.zip", 0
+    newest: dict[str, bytes] = {}
+    with gzip.open(file) as lines:
+        for line in lines:
+            study = orjson.loads(line)
+            nct_id = study["protocolSection"]["identificationModule"]["nctId"]
+            study["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-10-02"
+            newest[nct_id] = orjson.dumps(study)
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as made:
+        for nct_id, study in newest.items():
+            made.writestr(f"{nct_id[-2:]}/{nct_id}.json", study)
+            raw += len(study)
+    measure(archive, raw, len(newest), tmp_path)
