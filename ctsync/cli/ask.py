@@ -135,7 +135,7 @@ def show(
 ) -> None:
     """Show a record as it stood: now, on a day, or in a version."""
     from ctsync.tracking.past import NotKnown, NotRegistered, find_version, stood_on
-    from ctsync.tracking.reading import record_of
+    from ctsync.tracking.reading import record_of, stored_record
 
     if as_of is not None and number is not None:
         raise UsageError("give --as-of or --version, not both")
@@ -158,7 +158,7 @@ def show(
                     f"not known: {trial} was registered by {as_of}, but the oldest stored version "
                     f"stands from {since}; what stood before: ctsync backfill {trial}"
                 )
-        record = record_of(store, stood)
+        record = stored_record(store, stood) if raw else record_of(store, stood)
     if raw:
         click.echo(record.canonical)  # bytes go out as they are, and at once
     elif path is not None:

@@ -80,6 +80,8 @@ def test_the_past_is_fetched_and_every_question_is_answered_from_it(
 
     shown = shell.run("show", SEED, "--as-of", "2020-12-31", "--field", "whyStopped").stdout
     assert shown == "The sponsor's funds\n"
+    raw = shell.run("show", SEED, "--as-of", "2020-12-31", "--raw").stdout
+    assert "The sponsor&#x27;s funds" in raw, "as the history gave it"
     assert "not registered yet" in shell.refuse("show", SEED, "--as-of", "2017-01-01", exit_code=2)
     differing = shell.json("diff", SEED, "2020-12-31", "2021-12-31", "--json")
     assert {change["path"].rpartition(".")[2] for change in differing} == {

@@ -19,6 +19,7 @@ from ctsync.registry.transport import Transport
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.backfill import Backfill
 from ctsync.tracking.rebuild import rebuild
+from ctsync.tracking.review import course_of_field
 from ctsync.tracking.sync import Sync
 from tests.conftest import StillClock
 from tests.tracking.conftest import make_study
@@ -280,6 +281,17 @@ def test_the_seam_itself_is_no_event(
     assert shown(store) == [(0, B, "2026-01-13")]
     assert [one.event.kind for one in told(store)] == [Kind.FIRST_SEEN]
     assert [v.key.lead_sponsor for v in store.versions(TRIAL)] == ["A & B"]
+
+
+def test_a_text_in_another_form_is_no_other_value_of_its_field(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_backfill().run([TRIAL])
+    make_sync().run([TRIAL])
+    until = datetime(2026, 2, 2, tzinfo=UTC)
+    for name, spells in (("brief summary", 1), ("sponsor", 1), ("enrollment", 3)):
+        _, course = course_of_field(store, store.versions(TRIAL), name, until=until)
+        assert len(course) == spells, name
 
 
 def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
