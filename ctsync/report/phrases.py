@@ -22,6 +22,9 @@ _SHORT = {
     Kind.GONE: "gone from the registry",
     Kind.RETURNED: "back in the registry",
     Kind.REGISTERED: "newly registered",
+    Kind.MOVED: "moved to {}",
+    Kind.ENTERED: "entered {}",
+    Kind.LEFT: "left {}",
 }
 _SHORTEST = 60
 """A summary, or what it says before a colon, stands in a table cell if no longer than this."""
@@ -140,10 +143,10 @@ def short(event: Event) -> str:
     """What happened in a few words, for a table cell or a subject line."""
     if event.kind is Kind.STATUS:
         return f"status -> {plain(event.after)}"
-    if event.kind is Kind.MOVED:
-        return f"moved to {plain(event.after)}"
     if event.kind in _SHORT:
-        return _SHORT[event.kind]
+        return _SHORT[event.kind].format(
+            plain(event.before if event.after is None else event.after)
+        )
     if is_measured(event):
         return _short_date(event) if event.kind in _SHORT_DATE else _short_enrollment(event)
     told = " ".join(event.summary.split())

@@ -145,6 +145,11 @@ def _lists(timeline: Timeline) -> Iterator[str]:
         yield "enrollment"
         for one in timeline.enrollment:
             yield f"  from {one.stood_from}  {typed(str(one.count), one.kind)}"
+    if timeline.queries:
+        yield "watched queries"
+        for at in timeline.queries:
+            did = "entered" if at.entered else "left"
+            yield f"  on   {at.day}  {did} {for_terminal(at.watch)}"
 
 
 def timeline_json(timeline: Timeline) -> JsonObject:
@@ -183,5 +188,9 @@ def timeline_json(timeline: Timeline) -> JsonObject:
         "enrollment": [
             {"since": one.stood_from.isoformat(), "count": one.count, "type": one.kind}
             for one in timeline.enrollment
+        ],
+        "queries": [
+            {"day": one.day.isoformat(), "watch": one.watch, "entered": one.entered}
+            for one in timeline.queries
         ],
     }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from ctsync.dates import PartialDate
-from ctsync.model import KeyFields, NctId, State, Version
+from ctsync.model import KeyFields, Kind, NctId, State, StoredEvent, Version
 
 _TRACKS = (
     ("start", "start_date"),
@@ -66,6 +66,15 @@ class EnrollmentStep:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryStep:
+    """The trial came to match the query of a watch on a day, or did no more."""
+
+    day: date
+    watch: str
+    entered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     """The course of one trial from its first stored version to `until`."""
 
@@ -76,6 +85,7 @@ class Timeline:
     spells: tuple[Spell, ...]
     tracks: tuple[DateTrack, ...]
     enrollment: tuple[EnrollmentStep, ...]
+    queries: tuple[QueryStep, ...] = ()
 
     @property
     def span(self) -> tuple[date, date]:
@@ -109,6 +119,19 @@ def trace(versions: Sequence[Version], stood_from: Sequence[date], *, until: dat
         spells=tuple(_spells(versions, stood_from, until)),
         tracks=tuple(_tracks(present)),
         enrollment=tuple(_enrollment(present)),
+    )
+
+
+def query_steps(events: Iterable[StoredEvent]) -> tuple[QueryStep, ...]:
+    """The steps into and out of queries among a trial's events, in their order."""
+    return tuple(
+        QueryStep(
+            (stored.observed or stored.fetched).date(),
+            str(stored.event.inputs.get("query", "")),
+            entered=stored.event.kind is Kind.ENTERED,
+        )
+        for stored in events
+        if stored.event.kind in {Kind.ENTERED, Kind.LEFT}
     )
 
 

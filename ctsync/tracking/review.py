@@ -17,7 +17,7 @@ from ctsync.record.seam import form_of, readable
 from ctsync.report.build import Scope, build
 from ctsync.report.course import ValueSpell, course_of
 from ctsync.report.page import Story
-from ctsync.report.timeline import Timeline, trace
+from ctsync.report.timeline import Timeline, query_steps, trace
 from ctsync.report.values import Report, Window
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.past import stands_from
@@ -92,9 +92,11 @@ def _notices(store: Store, window: Window) -> tuple[Notice, ...]:
 
 
 def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
-    """The course of one stored trial up to a moment."""
+    """The course of one stored trial up to a moment, and the queries it entered and left."""
     versions = store.versions(nct_id)
-    return trace(versions, stands_from(versions), until=until.date())
+    drawn = trace(versions, stands_from(versions), until=until.date())
+    moves = store.events(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
+    return replace(drawn, queries=query_steps(moves))
 
 
 def story_of(store: Store, nct_id: NctId, *, until: datetime) -> Story:

@@ -35,10 +35,15 @@ def test_a_query_is_followed_and_who_leaves_it_is_told(
     shown = shell.run("watch", "show", "open").stdout.splitlines()
     assert shown[0] == f"{SEED}\tUNKNOWN\tleft 2026-02-03\tA trial called {SEED}"
     assert shown[1].startswith(f"{OTHER}\tRECRUITING\tby query since 2026-02-02")
-    for command in ("history", "timeline"):
-        shell.run(command, SEED)
-    assert "left" in shell.run("history", SEED).stdout
-    assert "No longer matches" in shell.run("report", "--since", "all").stdout
+    assert "status, left" in shell.run("history", SEED).stdout
+    drawn = shell.run("timeline", SEED).stdout
+    assert drawn.rstrip().endswith("watched queries\n  on   2026-02-03  left open")
+    assert shell.json("timeline", SEED, "--json")["queries"] == [
+        {"day": "2026-02-03", "watch": "open", "entered": False}
+    ]
+    report = shell.run("report", "--since", "all").stdout
+    assert f"notable   {SEED}  status -> UNKNOWN; left open" in report
+    assert "No longer matches the query of watch" in report
     shell.run("check")
     shell.run("check", "--rebuild-events")
 

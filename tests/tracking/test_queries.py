@@ -281,6 +281,48 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
 
 
+def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    """A listing of one page meets no token that dies: the load itself is asked for again."""
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    study = make_study(ONE, overallStatus="COMPLETED")
+    replay.catalogue.publish(study, load="2026-03-02")
+    replay.faults.add(faults.reload("2026-03-02"), path="/v2/version", skip=1)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.OK
+    assert told(outcome)[-1] == (ONE, Kind.LEFT)
+    assert outcome.events[-1].observed == replay.load
+
+    for day in ("2026-03-03", "2026-03-04", "2026-03-05"):
+        replay.catalogue.publish(make_study(TWO, overallStatus="COMPLETED"), load=day)
+        replay.faults.add(faults.reload(day), path="/v2/version", skip=1)
+    outcome = run(make_sync())
+    assert outcome.verdict is not Verdict.OK
+    assert "reloaded each time" in "".join(one.problem or "" for one in outcome.listed)
+    assert Kind.LEFT not in {kind for _, kind in told(outcome)}
+    assert (TWO, Kind.LEFT) in told(run(make_sync()))
+
+
+def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
+    replay.faults.add(faults.edge_refusal(), path="/v2/version", skip=1, times=3)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert "could not be confirmed" in (outcome.listed[0].problem or "")
+    assert told(outcome) == [(ONE, Kind.STATUS)]
+    replay.faults.clear()
+    assert told(run(make_sync())) == [(ONE, Kind.LEFT)]
+
+
 def test_a_trial_left_out_of_a_listing_that_seems_whole_is_asked_for_before_it_has_left(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
