@@ -39,7 +39,7 @@ def check(app: App) -> None:
     app.sends = True
     settings = app.settings
     with app.store() as store:
-        misnamed = list(settings.unknown_watches([watch.name for watch in store.watches()]))
+        misnamed = list(settings.unknown_watches(list(store.watch_origins())))
     for said in misnamed:
         tell(said)
     where = settings.path or "environment and defaults; there is no file"

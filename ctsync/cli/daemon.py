@@ -56,7 +56,7 @@ def daemon(app: App) -> None:
             if outcome is None:
                 log.info("nothing to do: another writer has made this round")
                 return
-            misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
+            misnamed = app.settings.unknown_watches(list(store.watch_origins()))
         level = logging.INFO if outcome.is_whole else logging.WARNING
         for sentence in sentences(outcome):
             log.log(level, "%s", sentence)

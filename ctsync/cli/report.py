@@ -80,6 +80,7 @@ def report_command(
             watch=watch,
             ids=tuple(trials),
             limit=limit or None,
+            drawn=form == "html",
         )
     text = render(found, ReportFormat("json" if as_json else form))
     if output is None or output == STDOUT:
@@ -91,7 +92,7 @@ def report_command(
 
 def must_be_watch(store: Store, name: str | None) -> None:
     """Raise UsageError where a watch is named that is none."""
-    if name is not None and name not in {one.name for one in store.watches()}:
+    if name is not None and name not in store.watch_origins():
         raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
 
 

@@ -186,7 +186,7 @@ def _own(app: App, store: Store, name: str) -> Thresholds | None:
     }
     if name in listed:
         return thresholds_in_force(app).replace(listed[name]) if listed[name] else None
-    if name not in {watch.name for watch in store.watches()}:
+    if name not in store.watch_origins():
         raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
     return store.own_thresholds().get(name)
 

@@ -91,7 +91,7 @@ def run_round(
     """Run a round; its outcome, and a line for each watch that is named and does not exist."""
     with _round(app, accept_gone=accept_gone) as work:
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
-        names = [watch.name for watch in work.store.watches()]
+        names = list(work.store.watch_origins())
     return outcome, list(app.settings.unknown_watches(names))
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -16,10 +16,8 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.config.settings import WatchSettings
-    from ctsync.model import JsonObject, NctId
-    from ctsync.store.histories import HistoryState
+    from ctsync.model import JsonObject
     from ctsync.store.runs import Failure
-    from ctsync.store.watches import Watch
     from ctsync.tracking.health import Health
 
 NOTICES_SHOWN = timedelta(days=7)
@@ -39,21 +37,19 @@ def status(app: App, as_json: bool) -> None:
     from ctsync.tracking.standing import standing_of
 
     with app.store(create=False) as store:
-        watched = store.watched_ids()
-        failures = [one for one in store.failures() if one.nct_id in set(watched)]
-        pending = _not_taken_up(app.settings.watches, store.watches())
+        failing, origins = store.failing(), store.watch_origins()
+        failures = [one for one in store.failures() if one.nct_id in failing]
+        pending = _not_taken_up(app.settings.watches, origins)
         # what no sync took up yet is asked for all the same: idle would be well, and is not
         wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
-        standing = replace(
-            standing_of(store, routes_from(app.settings)),
-            watched=max(len(watched), wanted),
-        )
+        standing = standing_of(store, routes_from(app.settings))
+        standing = replace(standing, watched=max(standing.watched, wanted))
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
-        histories = store.histories(watched)
+        histories, next_try = store.followed_histories()
         told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
         notices = [one for run in told for one in read_notices(run.notices)]
-        misnamed = app.settings.unknown_watches([watch.name for watch in store.watches()])
+        misnamed = app.settings.unknown_watches(list(origins))
     if as_json:
         show_json(
             {
@@ -64,7 +60,7 @@ def status(app: App, as_json: bool) -> None:
                 "stored": {str(table): count for table, count in counts.items()},
                 "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
                 "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
-                "histories": _history_counts(histories.values(), len(watched)),
+                "histories": _history_counts(histories, standing.watched),
                 "failures": [_failure_json(one) for one in failures],
                 "notices": [
                     {"kind": one.kind, "summary": one.summary, "parts": one.parts}
@@ -90,7 +86,7 @@ def status(app: App, as_json: bool) -> None:
             f"events {counts['events']:,}; watched {standing.watched:,}"
         )
         if histories:
-            click.echo(f"histories       {_histories_line(histories, len(watched))}")
+            click.echo(f"histories       {_histories_line(histories, next_try, standing.watched)}")
         click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
     for said in misnamed:
         tell(for_terminal(said))
@@ -108,27 +104,25 @@ def _with_pending(health: Health, pending: Sequence[str]) -> Health:
     return Health(Condition.PARTIAL if well else health.condition, (*health.reasons, said))
 
 
-def _not_taken_up(wanted: Sequence[WatchSettings], stored: Sequence[Watch]) -> list[str]:
+def _not_taken_up(wanted: Sequence[WatchSettings], stored: Mapping[str, str]) -> list[str]:
     """The watches of the settings file that no sync has brought into the store."""
-    there = {watch.name for watch in stored if watch.origin == "file"}
-    return [watch.name for watch in wanted if watch.name not in there]
+    return [watch.name for watch in wanted if stored.get(watch.name) != "file"]
 
 
 def _terms(watch: WatchSettings) -> int:
     return len(watch.trials) + len(watch.org_ids)
 
 
-def _history_counts(histories: Iterable[HistoryState], watched: int) -> dict[str, int]:
+def _history_counts(histories: Mapping[str, int], watched: int) -> dict[str, int]:
     """How many of the trials watched have their past, by how far it was fetched."""
-    counts = Counter(one.state for one in histories)
+    counts = Counter(histories)
     return {**dict(sorted(counts.items())), "not asked for": watched - counts.total()}
 
 
-def _histories_line(histories: Mapping[NctId, HistoryState], watched: int) -> str:
-    counts = _history_counts(histories.values(), watched)
+def _histories_line(histories: Mapping[str, int], retry: datetime | None, watched: int) -> str:
+    counts = _history_counts(histories, watched)
     said = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
-    retries = [one.retry for one in histories.values() if one.retry is not None]
-    return f"{said}; next try {min(retries):%Y-%m-%d %H:%M}Z" if retries else said
+    return f"{said}; next try {retry:%Y-%m-%d %H:%M}Z" if retry else said
 
 
 def _tries(failure: Failure) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
-from ctsync.model import NctId, Verdict
+from ctsync.model import Verdict
 from ctsync.report.values import Coverage, Unchecked
+from ctsync.store.followed import Followed
 from ctsync.store.runs import SYNC, Run
 from ctsync.store.store import Store
 
@@ -14,7 +15,7 @@ LOADS_LOOKED_AT = 10
 """Runs that learned no load, because the registry was away, say nothing of it."""
 
 
-def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
+def coverage_of(store: Store, followed: Followed) -> Coverage | None:
     """What of the trials followed is known to be up to the newest load; None before the first run.
 
     A trial counts as checked only if a run saw it in that load, and none after that failed.
@@ -25,7 +26,7 @@ def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
     loads = [load for run in runs if (load := run.load_after or run.load_before) is not None]
     failed = tuple(_unchecked(store, followed, runs[0], loads[0] if loads else None))
     return Coverage(
-        checked=len(followed) - len(failed),
+        checked=store.count_followed(followed) - len(failed),
         failed=failed,
         load=loads[0] if loads else None,
         refreshed=len(loads) < 2 or loads[0] != loads[1],
@@ -36,15 +37,18 @@ def coverage_of(store: Store, followed: Sequence[NctId]) -> Coverage | None:
 
 
 def _unchecked(
-    store: Store, followed: Sequence[NctId], last: Run, newest: datetime | None
+    store: Store, followed: Followed, last: Run, newest: datetime | None
 ) -> Iterator[Unchecked]:
-    reasons = {failure.nct_id: failure.error for failure in store.failures()}
-    seen = store.sightings(followed)
-    for nct_id in followed:
-        sighting = seen.get(nct_id)
-        if last.outcome in (Verdict.FAILED, Verdict.STOPPED):
+    if last.outcome in (Verdict.FAILED, Verdict.STOPPED):
+        for nct_id in store.followed(followed):
             yield Unchecked(nct_id, f"the last sync {last.outcome}: {last.error}")
-        elif nct_id in reasons:
+        return
+    doubtful = store.doubtful(followed, load=newest)
+    reasons = {failure.nct_id: failure.error for failure in store.failures()}
+    seen = store.sightings(doubtful)
+    for nct_id in doubtful:
+        sighting = seen.get(nct_id)
+        if nct_id in reasons:
             yield Unchecked(nct_id, reasons[nct_id])
         elif sighting is None:
             yield Unchecked(nct_id, "not fetched yet")

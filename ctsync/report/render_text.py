@@ -49,6 +49,8 @@ def wdiff(pieces: tuple[Piece, ...]) -> str:
 
 def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
     safe = for_terminal(" ".join(text.split()))
+    if safe and len(first) + len(safe) <= width:
+        return [first + safe]  # most lines: wrapping them as well would double the time
     lines = textwrap.wrap(
         _FIGURE.sub(lambda found: found[0].replace(" ", _GLUE), safe),
         width,

@@ -19,6 +19,7 @@ _ESCAPED = re.compile("[\0\x10\ud800-\udfff]")
 _ESCAPE = re.compile("\x10([0-9a-f]{4})")
 
 _LARGEST = 2**63 - 1
+_SHORT = 18
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """An integer key; SQLite numbers its rows itself only where the type says INTEGER."""
@@ -36,6 +37,10 @@ def unescape(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
 
 
+def _read_text(value: str | None) -> str | None:
+    return value if value is None or "\x10" not in value else unescape(value)
+
+
 class RemoteText(TypeDecorator[str]):
     """Text that others wrote, NUL and lone surrogates included."""
 
@@ -46,9 +51,9 @@ class RemoteText(TypeDecorator[str]):
         """Escape what a database refuses."""
         return None if value is None else escape(value)
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give the text back as it came."""
-        return None if value is None else unescape(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give the text back as it came; by one plain call, there are many such values."""
+        return _read_text
 
 
 def dump_json(value: Any) -> str:
@@ -62,6 +67,8 @@ def dump_json(value: Any) -> str:
 
 def load_json(text: str) -> Any:
     """The value `dump_json` wrote; orjson would turn a large integer into a float."""
+    if len(text) < _SHORT and "\\" not in text:
+        return orjson.loads(text)  # no room for such an integer, nor half of a surrogate pair
     return json.loads(text)
 
 

@@ -13,10 +13,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, func, or_, select, text, update
 
 from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import DeliveryRow
+from ctsync.store.models import UNDONE, DeliveryRow
 
 
 class DeliveryState(StrEnum):
@@ -74,6 +74,12 @@ _COLUMNS = [
     *(getattr(DeliveryRow, field.name) for field in fields(Delivery)[1:]),
 ]
 _UNSENT = (DeliveryState.PENDING, DeliveryState.CLAIMED)
+_UNDONE = frozenset({*_UNSENT, DeliveryState.PARKED})
+
+_IS_UNDONE = text(UNDONE)
+"""Said besides the states themselves: SQLite takes a partial index where a query names its very
+condition, and else reads every delivery that was ever made."""
+
 _FREE = {"claimed_by": None, "lease_until": None}
 
 
@@ -93,15 +99,17 @@ class DeliveryReads(Reads):
         statement = select(*_COLUMNS).order_by(DeliveryRow.id)
         if wanted:
             statement = statement.where(DeliveryRow.state.in_(wanted))
+        if wanted and _UNDONE.issuperset(wanted):
+            statement = statement.where(_IS_UNDONE)
         with self._reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
 
     def backlog(self) -> Backlog:
         """How much waits, how much is parked, and when the oldest that waits fell due."""
         waiting = select(func.count(), func.min(DeliveryRow.not_before)).where(
-            DeliveryRow.state.in_(_UNSENT)
+            _IS_UNDONE, DeliveryRow.state.in_(_UNSENT)
         )
-        parked = select(func.count()).where(DeliveryRow.state == DeliveryState.PARKED)
+        parked = select(func.count()).where(_IS_UNDONE, DeliveryRow.state == DeliveryState.PARKED)
         with self._reading() as connection:
             count, oldest = connection.execute(waiting).one()
             return Backlog(count, connection.execute(parked).scalar_one(), oldest)
@@ -131,8 +139,7 @@ class DeliveryWrites(Writes):
         )
         due = (
             select(DeliveryRow.id)
-            # names the states so that the partial index of unsent rows answers
-            .where(DeliveryRow.state.in_(_UNSENT), is_free, DeliveryRow.not_before <= now)
+            .where(_IS_UNDONE, is_free, DeliveryRow.not_before <= now)
             .order_by(DeliveryRow.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -228,7 +235,7 @@ class DeliveryWrites(Writes):
         is_backing_off = and_(
             DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.last_error.is_not(None)
         )
-        failed = or_(DeliveryRow.state == DeliveryState.PARKED, is_backing_off)
+        failed = and_(_IS_UNDONE, or_(DeliveryRow.state == DeliveryState.PARKED, is_backing_off))
         return self._connection.execute(update(DeliveryRow).where(failed).values(values)).rowcount
 
     @staticmethod

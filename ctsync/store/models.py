@@ -37,13 +37,14 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0005"
+HEAD_REVISION = "0006"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
 """'ctsy' in the header of a SQLite file, where `file` and SQLite look for it."""
 
-_UNSENT = text("state IN ('pending', 'claimed')")
+UNDONE = "state IN ('pending', 'claimed', 'parked')"
+"""What the index of deliveries that are not done holds, word for word; queries say the same."""
 
 
 class Base(DeclarativeBase):
@@ -380,7 +381,7 @@ class DeliveryRow(Base):
         UniqueConstraint("dedup_key"),
         # PostgreSQL's condition, the same, stands in the migration alone: naming it here would
         # have every command import that dialect
-        Index("ix_deliveries_unsent", "id", sqlite_where=_UNSENT),
+        Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
         Index(None, "event_id"),
     )
 

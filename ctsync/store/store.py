@@ -32,6 +32,7 @@ from ctsync.store.engine import (
 )
 from ctsync.store.events import EventFilter, EventReads, EventWrites
 from ctsync.store.fence import require_token
+from ctsync.store.followed import FollowedReads
 from ctsync.store.histories import HistoryReads, HistoryWrites
 from ctsync.store.interchange import InterchangeReads, InterchangeWrites
 from ctsync.store.mending import DamageReads, Mends
@@ -83,6 +84,7 @@ class Store(
     RunReads,
     DeliveryReads,
     WalkReads,
+    FollowedReads,
 ):
     """An open database of the newest schema."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select, update
@@ -37,9 +38,12 @@ def version_number() -> Any:
     )
 
 
+_read_key = attrgetter(*KEY_COLUMNS.values())
+
+
 def key_of(row: Row[Any]) -> KeyFields:
     """The key fields in a row of snapshots."""
-    return KeyFields(**{name: getattr(row, column) for name, column in KEY_COLUMNS.items()})
+    return KeyFields(*_read_key(row))
 
 
 def newest_body(nct_id: NctId) -> Select[str]:
@@ -113,7 +117,8 @@ class VersionReads(Reads):
         )
         with self._reading() as connection:
             for batch in batches(list(ids)):
-                for row in connection.execute(statement.where(SnapshotRow.nct_id.in_(batch))):
+                # by the trials' ids: by those of the snapshots SQLite reads every trial
+                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch))):
                     found[NctId(row.nct_id)] = key_of(row)
         return found
 
@@ -233,6 +238,17 @@ class VersionReads(Reads):
         with self._reading() as connection:
             rows = connection.execute(statement).all()
         return [version_of(row, number) for number, row in enumerate(rows, start=1)]
+
+    def versions_of(self, ids: Sequence[NctId]) -> dict[NctId, list[Version]]:
+        """Every stored version of each of these trials, oldest first, in the order of the ids."""
+        found: dict[NctId, list[Version]] = {nct_id: [] for nct_id in ids}
+        statement = select(SnapshotRow.__table__).order_by(SnapshotRow.nct_id, SnapshotRow.position)
+        with self._reading() as connection:
+            for batch in batches(ids):
+                for row in connection.execute(statement.where(SnapshotRow.nct_id.in_(batch))):
+                    versions = found[row.nct_id]
+                    versions.append(version_of(row, len(versions) + 1))
+        return found
 
     def past(self, nct_id: NctId) -> list[KeyFields]:
         """The key fields of every version that had a record, oldest first."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ctsync.deliver.coverage import coverage_of
 from ctsync.errors import UsageError
-from ctsync.model import MISSING, Kind, Level, NctId, Record, StoredEvent, Version
+from ctsync.model import MISSING, KeyFields, Kind, Level, NctId, Record, StoredEvent, Version
 from ctsync.record.levels import relevel_stored
 from ctsync.record.naming import find_path, value_at
 from ctsync.record.notices import Notice, read_notices
@@ -19,6 +19,7 @@ from ctsync.report.course import ValueSpell, course_of
 from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, query_steps, trace
 from ctsync.report.values import Report, Window
+from ctsync.store.followed import Followed
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.past import stands_from
 from ctsync.tracking.reading import aligned, stored_record
@@ -32,12 +33,14 @@ def review(
     watch: str | None = None,
     ids: Sequence[NctId] = (),
     limit: int | None = None,
+    drawn: bool = True,
 ) -> Report:
     """Report what happened in `window` to the trials watched, or to those of one watch or `ids`.
 
-    The denominators are of the newest run: how many trials it could check, and why not.
+    The denominators are of the newest run: how many trials it could check, and why not. What is
+    not to be `drawn` needs no timelines.
     """
-    followed = _followed(store, watch, ids)
+    followed = Followed(tuple(ids), watch)
     events, _ = events_told(
         store,
         EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch),
@@ -46,23 +49,28 @@ def review(
     if watch is not None or ids:
         notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
     changed = sorted({stored.nct_id for stored in events})
-    stories = {nct_id: store.versions(nct_id) for nct_id in changed}
     scope = Scope(
         title=title,
-        watched=len(followed),
+        watched=store.count_followed(followed),
         coverage=coverage_of(store, followed),
-        keys={
-            nct_id: [v.key for v in versions if v.digest][-1]
-            for nct_id, versions in stories.items()
-        },
+        keys=_last_keys(store, changed),
         timelines={
             nct_id: trace(versions, stands_from(versions), until=window.until.date())
-            for nct_id, versions in stories.items()
+            for nct_id, versions in store.versions_of(changed if drawn else ()).items()
         },
         limit=limit,
         notices=notices,
     )
     return build(events, window=window, scope=scope)
+
+
+def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
+    """The key fields of each trial as its newest version with a record has them."""
+    found = store.newest_keys(ids)
+    away = store.versions_of([nct_id for nct_id in ids if nct_id not in found])
+    for versions in away.values():
+        found |= {version.nct_id: version.key for version in versions if version.digest}
+    return found
 
 
 def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], int]:
@@ -152,14 +160,6 @@ def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[An
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
     """The trials followed, by one watch or any, of which something is stored."""
-    followed = _followed(store, watch, ())
+    followed = store.followed(Followed(watch=watch))
     stored = store.heads(followed)
     return [nct_id for nct_id in followed if nct_id in stored]
-
-
-def _followed(store: Store, watch: str | None, ids: Sequence[NctId]) -> Sequence[NctId]:
-    if ids:
-        return ids
-    if watch is None:
-        return store.watched_ids()
-    return [t.nct_id for w in store.watches() if w.name == watch for t in w.trials]

@@ -8,6 +8,7 @@ from datetime import datetime
 from ctsync.deliver.routes import Route
 from ctsync.model import Verdict
 from ctsync.store.deliveries import Delivery, DeliveryState
+from ctsync.store.followed import Followed
 from ctsync.store.store import Store
 from ctsync.tracking.health import LastRun, Standing
 
@@ -18,13 +19,12 @@ def standing_of(store: Store, routes: Iterable[Route] = ()) -> Standing:
     last = store.last_run(kind="sync")
     whole = store.last_run(kind="sync", outcome=Verdict.OK)
     waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
-    watched = set(store.watched_ids())
     return Standing(
-        watched=len(watched),
+        watched=store.count_followed(Followed()),
         last=None if last is None else LastRun(last.finished, last.outcome, last.error),
         last_whole=whole.finished if whole else None,
         newest_load=store.newest_load(),
-        failures=sum(failure.nct_id in watched for failure in store.failures()),
+        failures=len(store.failing()),
         oldest_waiting=min(
             (_first_due(one, by_way.get((one.channel, one.recipient))) for one in waiting),
             default=None,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy.exc import StatementError
 
+from ctsync.errors import Unstorable
 from ctsync.model import KeyFields, RegistryVersion
 from ctsync.store.columns import dump_json, escape, load_json, unescape
 from ctsync.store.store import EventFilter, Store
@@ -127,6 +127,6 @@ def test_a_day_of_a_year_with_three_digits_stands_before_all_others(store: Store
 
 def test_a_naive_time_is_refused(store: Store) -> None:
     naive = datetime(2026, 3, 13)  # noqa: DTZ001 - the very thing to be refused
-    with pytest.raises(StatementError, match="needs a zone"), store.unit() as unit:
+    with pytest.raises(Unstorable, match="needs a zone"), store.unit() as unit:
         add(unit, 0, None, fetched=naive)
     assert store.versions(TRIAL) == []

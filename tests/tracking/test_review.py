@@ -13,6 +13,7 @@ from ctsync.demo import faults
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.report.values import Window
+from ctsync.store.followed import Followed
 from ctsync.store.store import Store
 from ctsync.tracking.review import review
 from ctsync.tracking.sync import Sync
@@ -28,7 +29,7 @@ def watch(store: Store, *ids: NctId) -> None:
 
 
 def reasons(store: Store) -> dict[str, str]:
-    found = coverage_of(store, store.watched_ids())
+    found = coverage_of(store, Followed())
     assert found is not None
     assert found.checked == len(store.watched_ids()) - len(found.failed)
     return {one.nct_id: one.reason for one in found.failed}

@@ -16,6 +16,7 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.store.deliveries import DeliveryState
+from ctsync.store.followed import Followed
 from ctsync.store.store import Store
 from ctsync.tracking.health import OVERDUE_AFTER, Condition, assess
 from ctsync.tracking.round import Round
@@ -128,7 +129,7 @@ def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_
     for kind in ("backfill", "heartbeat 0123", "mirror"):
         with store.unit() as unit:
             unit.begin_run(kind, clock.now())
-    coverage = coverage_of(store, [ONE, TWO])
+    coverage = coverage_of(store, Followed([ONE, TWO]))
     assert coverage is not None
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
 

@@ -1,0 +1,240 @@
+"""A database as large as a team's, made in a minute: rows go straight into the tables."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from ctsync.model import Kind, Lane, Level, NctId
+from ctsync.store import codec
+from ctsync.store.events import path_key
+from ctsync.store.store import open_store
+from ctsync.store.versions import POSITION_STEP
+from tests.fakes import FakeClock
+
+VERSIONS = 5
+YEARS = 5
+WATCHED = "all of them"
+_STEPS = (
+    (Kind.STATUS, Lane.STATUS, Level.NOTABLE, "protocolSection.statusModule.overallStatus"),
+    (Kind.CONTACT, Lane.CONTACTS, Level.ADMINISTRATIVE, "protocolSection.contactsLocationsModule"),
+    (
+        Kind.ENROLLMENT,
+        Lane.ENROLLMENT,
+        Level.ROUTINE,
+        "protocolSection.designModule.enrollmentInfo.count",
+    ),
+)
+_KEYS = [path_key(path) for *_, path in _STEPS]
+_STATUSES = ("NOT_YET_RECRUITING", "RECRUITING", "ACTIVE_NOT_RECRUITING", "COMPLETED", "UNKNOWN")
+
+
+def nct_id(number: int) -> NctId:
+    """The id of a trial by its number."""
+    return NctId(f"NCT{number:08d}")
+
+
+def make_database(file: Path, trials: int, *, now: datetime) -> None:
+    """Fill a new SQLite file: each trial has five versions over five years, the last ones today.
+
+    Every trial is followed; each step has three events and the log was told of each. Bodies are
+    small and packed as ctsync packs them.
+    """
+    open_store(f"sqlite:///{file}", clock=FakeClock(now)).close()
+    connection = sqlite3.connect(file)
+    for pragma in ("synchronous = OFF", "foreign_keys = OFF", "cache_size = -200000"):
+        connection.execute(f"PRAGMA {pragma}")
+    with connection:
+        _insert(connection, "runs", _runs(now))
+        _insert(connection, "trials", _trials(trials, now))
+        _insert(connection, "bodies", _bodies(trials))
+        _insert(connection, "snapshots", _snapshots(trials, now))
+        _insert(connection, "events", _events(trials, now))
+        _insert(connection, "deliveries", _deliveries(trials, now))
+        _insert(connection, "watches", [_watch(now)])
+        _insert(connection, "watched_trials", _watched(trials, now))
+    connection.close()
+
+
+def _insert(connection: sqlite3.Connection, table: str, rows: Any) -> None:
+    rows = iter(rows)
+    while batch := list(islice(rows, 20_000)):
+        names = ", ".join(batch[0])
+        marks = ", ".join("?" * len(batch[0]))
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+        connection.executemany(statement, [tuple(row.values()) for row in batch])
+
+
+def _when(trial: int, version: int, trials: int, now: datetime) -> datetime:
+    """When a version was seen: the changes of all trials are spread evenly over the years."""
+    if version == 0:
+        return now - timedelta(days=365 * YEARS + 1)
+    place = (trial * 7919 + (version - 1) * trials) % (trials * (VERSIONS - 1))
+    share = place / (trials * (VERSIONS - 1))
+    # the versions of a trial follow each other: each in its own quarter of the years
+    quarter = (version - 1 + share % 0.25 * 4) / (VERSIONS - 1)
+    return now - timedelta(days=365 * YEARS) * (1 - quarter) - timedelta(hours=1)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _body(trial: int, version: int) -> bytes:
+    status = _STATUSES[min(version, 4)]
+    return orjson.dumps(
+        {
+            "protocolSection": {
+                "identificationModule": {"nctId": nct_id(trial), "briefTitle": f"Trial {trial}"},
+                "statusModule": {"overallStatus": status, "version": version},
+                "designModule": {"enrollmentInfo": {"count": 100 + version, "type": "ESTIMATED"}},
+            }
+        },
+        option=orjson.OPT_SORT_KEYS,
+    )
+
+
+def _digest(body: bytes) -> str:
+    return f"1:{hashlib.sha256(body).hexdigest()}"
+
+
+def _bodies(trials: int) -> Iterator[dict[str, Any]]:
+    for trial in range(trials):
+        base: bytes | None = None
+        for version in range(VERSIONS):
+            raw = _body(trial, version)
+            yield {
+                "digest": _digest(raw),
+                "raw_size": len(raw),
+                "encoding": "keyframe" if base is None else "delta",
+                "base_digest": None if base is None else _digest(base),
+                "depth": version,
+                "data": codec.pack(raw, base),
+            }
+            base = raw
+
+
+def _trials(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+    for trial in range(trials):
+        yield {
+            "nct_id": nct_id(trial),
+            "head_snapshot_id": (trial + 1) * VERSIONS,
+            "state": "present",
+            "last_seen_run_id": 1000,
+            "last_seen_load": _stamp(now - timedelta(hours=2)),
+        }
+
+
+def _runs(now: datetime) -> Iterator[dict[str, Any]]:
+    for number in range(1000):
+        started = now - timedelta(days=999 - number, hours=1)
+        load = _stamp(started - timedelta(hours=1))
+        yield {
+            "id": number + 1,
+            "kind": "sync",
+            "started": _stamp(started),
+            "finished": _stamp(started + timedelta(minutes=9)),
+            "load_before": load,
+            "load_after": load,
+            "outcome": "ok",
+            "notices": "[]",
+        }
+
+
+def _snapshots(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+    for trial in range(trials):
+        for version in range(VERSIONS):
+            seen = _when(trial, version, trials, now)
+            yield {
+                "id": trial * VERSIONS + version + 1,
+                "nct_id": nct_id(trial),
+                "position": (version + 1) * POSITION_STEP,
+                "state": "present",
+                "digest": _digest(_body(trial, version)),
+                "source": "live",
+                "posted": f"{seen:%Y-%m-%d}",
+                "observed": _stamp(seen),
+                "fetched": _stamp(seen),
+                "run_id": 1000,
+                "status": _STATUSES[min(version, 4)],
+                "start_date": "2021-06",
+                "start_date_type": "ACTUAL",
+                "primary_completion_date": f"202{6 + version % 3}-06-30",
+                "primary_completion_date_type": "ESTIMATED",
+                "enrollment": 100 + version,
+                "enrollment_type": "ESTIMATED",
+                "brief_title": f"Trial {trial} of a drug of a long name in patients who have it",
+                "lead_sponsor": "A sponsor",
+                "first_posted": "2021-05-01",
+                "last_update_posted": f"{seen:%Y-%m-%d}",
+                "has_results": 0,
+            }
+
+
+def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+    number = 0
+    for trial in range(trials):
+        for version in range(1, VERSIONS):
+            seen = _stamp(_when(trial, version, trials, now))
+            for (kind, lane, level, path), key in zip(_STEPS, _KEYS, strict=True):
+                number += 1
+                yield {
+                    "id": number,
+                    "nct_id": nct_id(trial),
+                    "from_snapshot_id": trial * VERSIONS + version,
+                    "to_snapshot_id": trial * VERSIONS + version + 1,
+                    "path": path,
+                    "path_key": key,
+                    "kind": kind,
+                    "lane": lane,
+                    "level": level,
+                    "rule": "R-STA-06",
+                    "label": "Overall Status",
+                    "summary": f"{_STATUSES[version - 1]} -> {_STATUSES[min(version, 4)]}",
+                    "before": f'"{_STATUSES[version - 1]}"',
+                    "after": f'"{_STATUSES[min(version, 4)]}"',
+                    "inputs": "{}",
+                    "posted": seen[:10],
+                    "observed": seen,
+                    "fetched": seen,
+                    "happened": seen,
+                    "run_id": 1000,
+                }
+
+
+def _deliveries(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+    stamp = _stamp(now - timedelta(days=1))
+    for number in range(1, trials * (VERSIONS - 1) * len(_STEPS) + 1):
+        yield {
+            "id": number,
+            "event_id": number,
+            "channel": "log",
+            "recipient": "log",
+            "dedup_key": f"{number}:log",
+            "state": "sent",
+            "created": stamp,
+            "not_before": stamp,
+            "attempts": 1,
+            "sent_at": stamp,
+        }
+
+
+def _watch(now: datetime) -> dict[str, Any]:
+    return {"id": 1, "name": WATCHED, "origin": "cli", "created": _stamp(now), "rules": "{}"}
+
+
+def _watched(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
+    for trial in range(trials):
+        yield {"watch_id": 1, "nct_id": nct_id(trial), "since": _stamp(now)}
+
+
+def utc_now() -> datetime:
+    """Now: the commands that are measured ask the real clock for their last seven days."""
+    return datetime.now(UTC)

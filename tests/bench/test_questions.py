@@ -1,0 +1,87 @@
+"""What questions cost on a database of 100,000 trials and 500,000 versions, all of them followed.
+
+Each command is a process of its own on a copy of the file that no process has opened yet: that
+is as cold as a test can be without emptying the machine's page cache. Beside each stands the
+processor time of `ctsync --version`, which opens nothing. CTSYNC_BENCH_TRIALS makes it smaller.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from ctsync.dates import SystemClock
+from ctsync.store.transfer import copy_database
+from tests.bench.big_database import make_database, nct_id
+from tests.conftest import PostgresServer
+
+pytestmark = pytest.mark.bench_registry
+
+TRIALS = int(os.environ.get("CTSYNC_BENCH_TRIALS", "100000"))
+QUESTIONS = (
+    ("--version",),
+    ("history", nct_id(TRIALS // 2)),
+    ("changes", "--since", "7d"),
+    ("report", "--since", "7d"),
+    ("status",),
+)
+
+
+@pytest.fixture(scope="module")
+def big_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    file = tmp_path_factory.mktemp("big") / "big.db"
+    began = time.perf_counter()
+    make_database(file, TRIALS, now=datetime.now(UTC))
+    print(
+        f"\ngenerated {TRIALS:,} trials in {time.perf_counter() - began:.0f} s: "
+        f"{file.stat().st_size / 2**20:,.0f} MiB"
+    )
+    yield file
+    file.unlink()
+
+
+def measure(url: str, words: tuple[str, ...], place: Path) -> str:
+    """Run a command once; how long that took, of that on the processor, and at most how large."""
+    environment = {**os.environ, "CTSYNC_DATABASE_URL": url, "HOME": str(place)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-m", "ctsync", *words],
+        cwd=place, env=environment, capture_output=True, check=False,
+    )  # fmt: skip
+    wall = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert done.returncode in (0, 3), done.stderr.decode()
+    lines = done.stdout.count(b"\n")
+    return f"{wall:.2f} s, {worked:.2f} s of it on the processor, {lines:,} lines"
+
+
+def test_questions_to_a_large_file(big_file: Path, tmp_path: Path) -> None:
+    for words in QUESTIONS:
+        cold = tmp_path / "cold.db"
+        shutil.copy(big_file, cold)
+        print(f"SQLite: ctsync {' '.join(words)}: {measure(f'sqlite:///{cold}', words, tmp_path)}")
+        cold.unlink()
+
+
+def test_questions_to_a_large_server(
+    big_file: Path, tmp_path: Path, postgres: PostgresServer
+) -> None:
+    url = postgres.new_database()
+    began = time.perf_counter()
+    copied = copy_database(f"sqlite:///{big_file}", url, clock=SystemClock())
+    rows = sum(held.rows for held in copied.values())
+    print(f"\ndb copy to PostgreSQL: {rows:,} rows in {time.perf_counter() - began:.0f} s")
+    for words in QUESTIONS:
+        print(f"PostgreSQL: ctsync {' '.join(words)}: {measure(url, words, tmp_path)}")
+    postgres.drop(url)
