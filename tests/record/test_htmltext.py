@@ -90,11 +90,14 @@ pieces = st.sampled_from(
 
 @given(st.lists(pieces, max_size=40))
 def test_whatever_the_markup_every_word_is_kept_in_order(found):
+    def words_of(pieces: list[str]) -> list[str]:
+        # what ends with a full stop is an item's number
+        return [piece for piece in pieces if piece[0] in "wW34é" and piece[-1] != "."]
+
     html = " ".join(found)
-    words = [piece for piece in found if piece[0] in "wW34é"]
     for escaped in (True, False):
         text = to_markdown(html, escaped=escaped)
-        assert [w for w in says(text).split() if w[0] in "wW34é"] == words
+        assert words_of(says(text).split()) == words_of(found)
 
 
 @given(st.lists(pieces, max_size=40))
