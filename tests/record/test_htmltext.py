@@ -1,7 +1,7 @@
 """The registry's HTML texts read as the Markdown that v2 has for the same content."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.record.htmltext import to_markdown
@@ -88,6 +88,7 @@ pieces = st.sampled_from(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=40))
 def test_whatever_the_markup_every_word_is_kept_in_order(found):
     def words_of(pieces: list[str]) -> list[str]:
@@ -100,6 +101,7 @@ def test_whatever_the_markup_every_word_is_kept_in_order(found):
         assert words_of(says(text).split()) == words_of(found)
 
 
+@settings(deadline=None)
 @given(st.lists(pieces, max_size=40))
 def test_a_text_says_the_same_escaped_or_plain_and_saying_it_again_changes_nothing(found):
     html = "".join(found)

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.model import Source
@@ -239,12 +239,14 @@ def test_different_words_numbers_or_signs_never_say_the_same(one, other):
     assert says(one) != says(other)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=" \n*-+\\.1a<>^\xa0\u2028", max_size=30))
 def test_what_a_text_says_keeps_every_letter_and_digit_in_order(text):
     assert [c for c in says(text) if c.isalnum()] == [c for c in text if c.isalnum()]
     assert says(says(text)) == says(text)
 
 
+@settings(deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(alphabet="<p>&;a \n", max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
