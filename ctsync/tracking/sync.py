@@ -258,8 +258,11 @@ class _Pass:
             raise
         held = self._take_gone(len(ids))
         keeping.flush()
+        refused = {failed.nct_id for failed in keeping.failed}
         for nct_id, under in back:
-            self.membership.rejoin(nct_id, under)
+            if nct_id not in refused:
+                self.membership.rejoin(nct_id, under)
+        present -= refused
         held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
         tally.failed = len(keeping.failed)
         tally.answered = tally.asked - tally.failed

@@ -13,6 +13,7 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.record.rules import Thresholds
+from ctsync.store.steps import StepWrites
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.rebuild import rebuild
 from ctsync.tracking.sync import Outcome, Sync
@@ -427,6 +428,32 @@ def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merge
     assert ("me@example.org", ONE, "returned") in new_deliveries(store)
     replay.catalogue.advance()
     assert told(run(make_sync(routes=[route]))) == []
+
+
+def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_no_other(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(replay, ONE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    publish(replay, TWO, THREE)
+    add_steps = StepWrites.add_steps
+
+    def refuse(self: StepWrites, steps: Any, **more: Any) -> Any:
+        if any(step.nct_id == TWO for step in steps):
+            raise ValueError("not to be stored")
+        return add_steps(self, steps, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StepWrites, "add_steps", refuse)
+        outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in outcome.failed] == [TWO]
+    assert told(outcome) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
+    assert members(store) == ([ONE, THREE], [])
+    assert told(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
+    assert members(store) == ([ONE, TWO, THREE], [])
 
 
 def test_another_query_begins_anew(
