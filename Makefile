@@ -4,7 +4,7 @@
 #   make demo     the whole pipeline against a replay registry on this machine, no network
 #   make test     the tests                     make bench   what it costs, measured
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
-#   make lint     ruff                          make soak    the long run of the state machine
+#   make lint     ruff                          make soak    what takes longer: full-size faults
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
 #

@@ -10,14 +10,18 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from queue import Empty, Queue
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctsync import daemon
 from ctsync.config import ScheduleSettings
 from ctsync.daemon import Schedule, StoppableClock, guard, persistent
+from ctsync.dates import SystemClock
 from ctsync.errors import ConfigError, RegistryUnreachable, Stopped, StoreUnreachable
 from tests.fakes import FakeClock
 
@@ -311,6 +315,77 @@ def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> No
     allowed = 1 + int((time.monotonic() - began) / 0.2) + 1
     print(f"suspended: 15 ticks due, {caught_up} run within {allowed} allowed")
     assert 1 <= caught_up <= allowed < 15
+
+
+# Monday, half an hour before the first of the day's three rounds
+MORNING = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
+ASLEEP = {"1 h": timedelta(hours=1), "1 d": timedelta(days=1), "30 d": timedelta(days=30)}
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def look_again(scheduler: Any) -> None:
+    """What the beat does twice a minute, three times over."""
+    for _ in range(3):
+        scheduler.wakeup()
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("asleep", ASLEEP)
+def test_a_machine_that_slept_across_rounds_makes_up_for_all_of_them_once(asleep: str) -> None:
+    ran: list[datetime] = []
+    clock = SystemClock()
+    with time_machine.travel(MORNING) as traveller:
+        scheduler = daemon._scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
+        scheduler.start()
+        try:
+            look_again(scheduler)
+            assert ran == []
+            traveller.shift(ASLEEP[asleep])  # the wall clock jumps, as when a machine wakes
+            look_again(scheduler)
+            until(lambda: bool(ran))
+            look_again(scheduler)
+            caught_up = len(ran)
+            next_due = WEEKDAYS.trigger().get_next_fire_time(None, clock.now())
+            traveller.move_to(next_due + timedelta(seconds=1))
+            scheduler.wakeup()
+            until(lambda: len(ran) > caught_up)
+        finally:
+            scheduler.shutdown(wait=True)
+    due = len(rounds_between(MORNING, MORNING + ASLEEP[asleep]))
+    print(f"suspended {asleep}: {due} rounds fell due, {caught_up} catch-up")
+    assert caught_up == 1
+    assert len(ran) == 2  # and the next round of the schedule, when it was due
+
+
+def rounds_between(start: datetime, end: datetime) -> list[datetime]:
+    trigger, found = WEEKDAYS.trigger(), []
+    moment = trigger.get_next_fire_time(None, start)
+    while moment <= end:
+        found.append(moment)
+        moment = trigger.get_next_fire_time(None, moment + timedelta(seconds=1))
+    return found
+
+
+@pytest.mark.parametrize("down", ASLEEP)
+def test_a_daemon_that_was_down_across_rounds_makes_up_for_all_of_them_once(down: str) -> None:
+    ran: list[datetime] = []
+    clock = SystemClock()
+    with time_machine.travel(MORNING + ASLEEP[down]):
+        scheduler = daemon._scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
+        scheduler.start()
+        try:
+            until(lambda: bool(ran))
+            look_again(scheduler)
+        finally:
+            scheduler.shutdown(wait=True)
+    print(f"down {down}: {len(ran)} catch-up")
+    assert len(ran) == 1
 
 
 # --- what one tick comes to ------------------------------------------------------------------

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.interrupt import heeding_interrupts
 from ctsync.cli.tables import show_table
 from ctsync.cli.telling import sentences
 from ctsync.cli.terms import Trial
@@ -115,20 +116,24 @@ def end_round(
 
 @contextmanager
 def progress_bar(what: str = "trials") -> Iterator[Watcher]:
-    """A bar on stderr where a person looks, and nothing elsewhere."""
+    """A bar on stderr where a person looks, and nothing elsewhere; Ctrl-C ends what it watches."""
     from ctsync.tracking.sync import Watcher
 
     if not sys.stderr.isatty():
-        yield Watcher()
+        with heeding_interrupts() as check:
+            yield Watcher(check=check)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
     console = Console(file=sys.stderr)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        heeding_interrupts() as check,
+    ):
         task = progress.add_task(what, total=None)
-        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of))
+        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of), check)
 
 
 def is_news(outcome: RoundOutcome) -> bool:
