@@ -203,6 +203,28 @@ def _snapshots(connection: Connection) -> Iterator[Problem]:
         yield Problem("wrong state", f"{row.nct_id} snapshot {row.id}", f"{row.state} does not fit")
 
 
+def _numbers(connection: Connection) -> Iterator[Problem]:
+    """The registry's own numbers, where they are known, grow from version to version."""
+    older = aliased(SnapshotRow)
+    wrong = (
+        select(SnapshotRow.id, SnapshotRow.nct_id, SnapshotRow.registry_version)
+        .where(SnapshotRow.registry_version.is_not(None))
+        .where(
+            exists().where(
+                older.nct_id == SnapshotRow.nct_id,
+                older.position < SnapshotRow.position,
+                older.registry_version >= SnapshotRow.registry_version,
+            )
+        )
+    )
+    for row in connection.execute(wrong):
+        yield Problem(
+            "wrong number",
+            f"{row.nct_id} snapshot {row.id}",
+            f"the registry's version {row.registry_version} stands behind one as late",
+        )
+
+
 def _events(connection: Connection) -> Iterator[Problem]:
     newer, older, between = aliased(SnapshotRow), aliased(SnapshotRow), aliased(SnapshotRow)
     misplaced = (
@@ -255,5 +277,6 @@ _CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
     _unused_bodies,
     _snapshots,
     _heads,
+    _numbers,
     _events,
 )

@@ -24,10 +24,9 @@ from tests.conftest import StillClock
 BODY = "int-NCT05254002-history-true.json"
 INDEXES = [
     "history-index_NCT03690141_recorded-2023-07-28.json",
-    "int-NCT05254002-history-true.json",
     *(
         pytest.param(f"int-{nct_id}-history-true.json", marks=pytest.mark.soak)
-        for nct_id in ("NCT02540993", "NCT02545049")
+        for nct_id in ("NCT02540993", "NCT02545049", "NCT05254002")
     ),
 ]
 
