@@ -1,0 +1,164 @@
+"""kill -9 in the middle of a mirror, at every page and within one: what is begun again goes on.
+
+The registry runs here, the mirror in a process of its own that is killed when a request of its
+has been answered, at once or a little later. What is stored in the end is compared with a mirror
+that nobody killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.exchange import front_page
+from ctsync.demo.faults import EVERY_TIME, Fault
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import NctId
+from ctsync.store.check import check
+from ctsync.store.models import EventRow, SnapshotRow, TrialRow
+from ctsync.store.store import open_store
+from tests.conftest import StillClock
+from tests.tracking.conftest import make_study
+
+ROOT = Path(__file__).parents[2]
+TRIALS, PAGE = 100, 4
+
+CHILD = """
+import sys
+from pathlib import Path
+from ctsync.dates import SystemClock
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.bulk import BulkSource
+from ctsync.registry.transport import Transport
+from ctsync.store.store import open_store
+from ctsync.tracking import bulk, sweep
+from ctsync.tracking.mirror import Mirror
+
+url, registry_url, page = sys.argv[1], sys.argv[2], int(sys.argv[3])
+sweep.SLIM_PAGE = sweep.FULL_PAGE = bulk.JOB_MEMBERS = bulk.STEP_MEMBERS = page
+clock = SystemClock()
+transport = Transport(registry_url, clock=clock, requests_per_second=1000)
+with open_store(url, clock=clock) as store:
+    outcome = Mirror(
+        store=store, registry=RegistryApi(transport, clock=clock), bulk=BulkSource(transport),
+        clock=clock, folder=Path(sys.argv[4]), processes=0,
+    ).run(sweep="sweep" in sys.argv)
+print(outcome.verdict, *outcome.steps)
+"""
+
+
+def an_id(number: int) -> NctId:
+    return NctId(f"NCT{number:08}")
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayRegistry]:
+    with ReplayRegistry(Catalogue("2026-02-02")) as registry:
+        for number in range(1, TRIALS + 1):
+            registry.catalogue.publish(make_study(an_id(number)))
+        yield registry
+
+
+def start(folder: Path, replay: ReplayRegistry, *words: str) -> subprocess.Popen[str]:
+    url = f"sqlite:///{folder / 'ctsync.db'}"
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD, url, replay.url, str(PAGE), str(folder), *words],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def finish(child: subprocess.Popen[str]) -> str:
+    said, wrong = child.communicate(timeout=120)
+    assert child.returncode == 0, wrong
+    return said
+
+
+def kill_when(child: subprocess.Popen[str], is_time: Callable[[], bool], *, later: float) -> bool:
+    """Kill a process when it is time; whether it was still alive."""
+    while child.poll() is None:
+        if is_time():
+            time.sleep(later)
+            os.kill(child.pid, signal.SIGKILL)
+            child.communicate()
+            return True
+        time.sleep(0.0005)
+    child.communicate()
+    return False
+
+
+def dump(folder: Path) -> dict[str, Any]:
+    """What is stored, without what differs from run to run: row numbers and our clock's times."""
+    found: dict[str, Any] = {}
+    with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
+        with store.snapshot() as connection:
+            for table in (TrialRow, SnapshotRow, EventRow):
+                columns = [
+                    column
+                    for column in table.__table__.columns
+                    if column.name not in {"id", "run_id", "fetched", "last_seen_run_id"}
+                    and not column.name.endswith("snapshot_id")
+                ]
+                rows = connection.execute(table.__table__.select().with_only_columns(*columns))
+                found[table.__tablename__] = sorted(map(repr, rows))
+        assert not check(f"sqlite:///{folder / 'ctsync.db'}")
+    return found
+
+
+def pages_of(replay: ReplayRegistry) -> int:
+    return sum(request.path == "/v2/studies" for request in replay.requests)
+
+
+@pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("way", ["pages", "sweep", "bulk"])
+def test_killed_at_any_page_the_next_run_refetches_one_at_most(
+    replay: ReplayRegistry, tmp_path: Path, way: str, step: int
+) -> None:
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for folder in (calm, killed):
+        folder.mkdir()
+    if way == "pages":
+        replay.faults.add(
+            Fault(instead=front_page(404)), path="/v2/studies/download", times=EVERY_TIME
+        )
+    words: tuple[str, ...] = ()
+    if way == "sweep":
+        for folder in (calm, killed):
+            finish(start(folder, replay))
+        replay.load = "2026-02-10"
+        replay.catalogue.withdraw(an_id(9))
+        status = "protocolSection.statusModule"
+        replay.catalogue.edit(an_id(40), {f"{status}.overallStatus": "UNKNOWN"})
+        words = ("sweep",)
+    replay.forget_requests()
+    assert way in finish(start(calm, replay, *words))
+    calmly = pages_of(replay)
+    chance, kills = random.Random(way), 0
+    replay.forget_requests()
+    for _ in range(0, calmly if way != "bulk" else 25, step):
+        seen = pages_of(replay)
+
+        def is_time(seen: int = seen) -> bool:
+            if way == "bulk":
+                return any(r.path.endswith("download") for r in replay.requests)
+            return pages_of(replay) >= seen + step
+
+        # at once, which is within a page, or when it may be stored already
+        later = chance.choice((0.0, chance.random() * 0.05))
+        kills += kill_when(start(killed, replay, *words), is_time, later=later)
+    finish(start(killed, replay, *words))
+    more = pages_of(replay) - calmly
+    too_many = max(0, more - kills)
+    print(f"kill ({way}): {kills} injected, {more} pages fetched again, {too_many} too many")
+    assert kills
+    assert too_many == 0
+    assert dump(killed) == dump(calm)
