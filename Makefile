@@ -24,7 +24,7 @@ demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
 
 # a file's tests stay in one process: they share what is slow to make
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.analysis
 	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 bench: $(VENV)/.test
@@ -84,6 +84,10 @@ $(VENV)/.run: $(VENV)/.pip pyproject.toml
 
 $(VENV)/.test: $(VENV)/.run
 	$(PIP) --group test
+	@touch $@
+
+$(VENV)/.analysis: $(VENV)/.test
+	$(PIP) --group analysis
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.run
