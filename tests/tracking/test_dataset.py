@@ -153,7 +153,7 @@ def test_cut_off_anywhere_the_old_files_stand_and_the_next_export_makes_it_good(
     before = files(tmp_path)
     keep_history(kept, [study(posted=f"20{year}-05-20") for year in range(10, 20)])
     real, cuts = version_row, 0
-    for allowed in range(0, 60, 4):
+    for allowed in range(0, 60, 5):
         calls = iter(range(allowed))
 
         def failing(version: Version, calls: Iterator[int] = calls, **more: Any) -> Any:

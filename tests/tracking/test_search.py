@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
@@ -141,7 +141,7 @@ def test_a_live_version_counts_from_the_load_that_showed_it(store: Store) -> Non
     assert len(found(store, "status=UNKNOWN|RECRUITING", ever=True)) == 1
 
 
-DAYS = st.dates(date(2019, 1, 1), date(2021, 12, 31))
+DAYS = st.dates(date(2018, 12, 1), date(2021, 1, 31))
 PARTIAL = st.builds(lambda day, length: str(day)[:length], DAYS, st.sampled_from([4, 7, 10]))
 MEANT = {
     "=": lambda one, other: other.first <= one.first and one.last <= other.last,
@@ -155,10 +155,10 @@ MEANT = {
 @pytest.fixture(scope="module")
 def dated_store(tmp_path_factory: pytest.TempPathFactory):
     """Trials that start on each of many days, months and years, and on what is no date."""
-    ends = [f"{year}-{month:02d}" for year in (2019, 2020, 2021) for month in range(1, 13)]
+    ends = [f"{year}-{month:02d}" for year in (2019, 2020) for month in range(1, 13)]
     days = [f"{end}-{day}" for end, day in itertools.product(ends, ("01", "28"))]
     last = [str(PartialDate(end).last) for end in ends]
-    said = ["2019", "2020", "2021", *ends, *days, *last]
+    said = ["2019", "2020", *ends, *days, *last]
     url = f"sqlite:///{tmp_path_factory.mktemp('dated') / 'ctsync.db'}"
     with open_store(url, clock=StillClock()) as store:
         for number, text in enumerate([*said, "soon", "12345", "2020-xx"], 1):
@@ -166,6 +166,7 @@ def dated_store(tmp_path_factory: pytest.TempPathFactory):
         yield store, said
 
 
+@settings(max_examples=60)
 @given(asked=PARTIAL, operator=st.sampled_from(sorted(MEANT)))
 def test_dates_compare_as_the_intervals_they_are(dated_store, asked: str, operator: str) -> None:
     store, said = dated_store

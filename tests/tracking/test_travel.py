@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -39,6 +40,13 @@ __all__ = ["make_backfill"]  # a fixture
 ALL = Selection()
 TODAY = date(2026, 3, 13)
 NOW = datetime(2026, 3, 13, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
+    """One kind of database: test_backfill asks both."""
+    with open_store(migrated_sqlite_url, clock=clock) as opened:
+        yield opened
 
 
 @pytest.fixture
