@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
@@ -251,7 +251,7 @@ class Keeping:
                     unit.move_trial(watch.name, old, new, asked_as=terms[0])
 
     def _keep_aside(self, failed: Failed) -> None:
-        self.failed.append(failed)
+        self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine
         now = self.clock.now()
         with self.store.unit() as unit:
             unit.record_failure(
