@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.tables import show_table
 from ctsync.errors import UsageError
 
 
@@ -58,6 +59,66 @@ def copy(app: App, *, source: str, target: str, as_json: bool) -> None:
     tell(
         f"copied and compared {sum(rows.values()):,} rows: "
         + ", ".join(f"{count:,} {table}" for table, count in rows.items() if count)
+    )
+
+
+@db.command("stats")
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@pass_app
+def stats(app: App, *, as_json: bool) -> None:
+    """Say what the database holds and what takes how much room; changes nothing.
+
+    Counts by table, bytes by kind, versions a trial, growth by month, the largest trials.
+    """
+    from dataclasses import asdict
+
+    from ctsync.store.stats import stats_of
+
+    with app.store(create=False) as store:
+        found = stats_of(store)
+    if as_json:
+        show_json(asdict(found))
+        return
+    bodies = found.bytes["keyframes"] + found.bytes["deltas"]
+    show_table(("TABLE", "ROWS"), [(name, f"{n:,}") for name, n in found.counts.items()])
+    show_table(("KIND", "BYTES"), [(name, f"{n:,}") for name, n in found.bytes.items()])
+    show_table(("VERSIONS", "TRIALS"), [(span, f"{n:,}") for span, n in found.spread.items()])
+    show_table(
+        ("MONTH", "VERSIONS", "EVENTS", "BYTES"),
+        [(m.month, f"{m.versions:,}", f"{m.events:,}", f"{m.bytes:,}") for m in found.months],
+    )
+    show_table(
+        ("LARGEST", "VERSIONS", "BYTES"),
+        [(one.nct_id, f"{one.versions:,}", f"{one.bytes:,}") for one in found.largest],
+    )
+    if found.raw_bytes:
+        tell(
+            f"records take {bodies:,} bytes of their {found.raw_bytes:,} "
+            f"({bodies / found.raw_bytes:.1%}); most versions of a trial: {found.most_versions}"
+        )
+
+
+@db.command("compact")
+@click.option("--json", "as_json", is_flag=True, help="What was done, as JSON.")
+@pass_app
+def compact_command(app: App, *, as_json: bool) -> None:
+    """Give back room that nothing needs; no version, change or delivery is deleted.
+
+    Drops record bodies that no version points to, packs trials anew where that saves a tenth, and
+    has the database VACUUM itself. A file needs twice its size of free disk meanwhile. Others
+    can read, and wait to write; it may be cut off at any time and run again.
+    """
+    from dataclasses import asdict
+
+    from ctsync.store.compact import compact
+
+    with app.store(create=False) as store:
+        done = compact(store, progress=lambda step: tell(f"{step} ..."))
+    if as_json:
+        show_json(asdict(done))
+    tell(
+        f"{done.before:,} bytes before, {done.after:,} after; {done.dropped:,} unused bodies "
+        f"dropped, {done.repacked:,} trials packed anew"
     )
 
 

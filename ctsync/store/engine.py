@@ -143,6 +143,19 @@ def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> s
     return connection
 
 
+def vacuum_file(file: Path) -> None:
+    """Write a SQLite file anew without its free pages, and empty its log; readers may go on."""
+    with told_apart(str(file)):
+        connection = connect_file(file)
+        try:
+            for statement in ("wal_checkpoint(TRUNCATE)", "optimize"):
+                connection.execute(f"PRAGMA {statement}").fetchall()
+            connection.execute("VACUUM")
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.close()
+
+
 def _file_uri(file: Path) -> str:
     uri = f"file:{quote(str(file.absolute()))}"
     if os.access(file, os.W_OK):

@@ -84,7 +84,7 @@ class FollowedReads(Reads):
             .group_by(TrialRow.history_state)
         )
         with self._reading() as connection:
-            rows = connection.execute(asked).tuples().all()
+            rows = connection.execute(asked).all()
         retries = [retry for _, _, retry in rows if retry is not None]
         return {str(state): count for state, count, _ in rows}, min(retries, default=None)
 

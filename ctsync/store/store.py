@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -28,6 +29,8 @@ from ctsync.store.engine import (
     name_of,
     parse_url,
     sqlite_file,
+    told_apart,
+    vacuum_file,
     writing,
 )
 from ctsync.store.events import EventFilter, EventReads, EventWrites
@@ -125,6 +128,20 @@ class Store(
     def snapshot(self) -> AbstractContextManager[Connection]:
         """One view of every table, for what reads them whole; of the store's own modules."""
         return self._reading()
+
+    def vacuum(self) -> None:
+        """Have the database give back its free room, and know anew how its rows are spread."""
+        if self.file is not None:
+            vacuum_file(self.file)
+            return
+        with told_apart(self.name), self._engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("VACUUM (ANALYZE)")
+
+    @property
+    def file(self) -> Path | None:
+        """The file of a SQLite database, None for a server."""
+        return sqlite_file(self._engine.url)
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""

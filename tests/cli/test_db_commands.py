@@ -33,3 +33,21 @@ def test_what_cannot_be_copied_is_refused_in_one_line(
     copied = shell.json("db", "copy", file, "env:TEAM", "--json")
     assert copied["tables"]["trials"]["rows"] == 1
     assert "is not empty" in shell.refuse("db", "copy", file, "env:TEAM", exit_code=2)
+
+
+def test_upkeep_says_what_is_there_and_what_it_gained(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    before = shell.json("history", SEED, "--json")
+    held = shell.json("db", "stats", "--json")
+    assert (held["counts"]["snapshots"], held["spread"]["1"]) == (1, 1)
+    shown = shell.run("db", "stats")
+    assert f"{SEED}\t1\t" in shown.stdout
+    assert "most versions of a trial: 1" in shown.stderr
+    done = shell.json("db", "compact", "--json")
+    assert (done["dropped"], done["repacked"]) == (0, 0)
+    assert done["after"] <= done["before"]
+    assert shell.json("history", SEED, "--json") == before
+    assert shell.json("check", "--json") == []
+    assert "holds no data" in shell.refuse(
+        "--database", "sqlite:///none.db", "db", "stats", exit_code=6
+    )
