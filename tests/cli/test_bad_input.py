@@ -131,7 +131,8 @@ def test_an_empty_watch_list_says_what_to_do(shell: Shell) -> None:
 def test_a_version_or_field_that_is_not_there_says_which_are(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "--sync")
     assert "versions 1 to 1" in shell.refuse("show", SEED, "--version", "9", exit_code=2)
-    assert "has no field" in shell.refuse("show", SEED, "--field", "noSuch", exit_code=2)
+    said = shell.refuse("show", SEED, "--field", "noSuch", exit_code=2)
+    assert "there is no field 'noSuch'" in said
     assert "only one version" in shell.refuse("diff", SEED, exit_code=2)
 
 

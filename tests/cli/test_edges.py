@@ -277,8 +277,11 @@ VERBS = {
     "keeps",
     "knows",
     "nobody",
+    "reads",
     "runs",
     "sees",
+    "stands",
+    "stores",
 }
 
 
