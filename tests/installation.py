@@ -1,0 +1,199 @@
+"""A whole installation in one process: database, registry, recipients; and ways to break it."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import URL, Engine, event
+from sqlalchemy.exc import OperationalError
+
+from ctsync.config.settings import Settings
+from ctsync.deliver.message import Message
+from ctsync.deliver.outbox import DrainResult, drain
+from ctsync.deliver.routes import Route, routes_from
+from ctsync.demo.catalogue import Catalogue
+from ctsync.model import NctId, StoredEvent
+from ctsync.record.rules import Thresholds
+from ctsync.store.check import check
+from ctsync.store.engine import make_engine
+from ctsync.store.store import Store, open_store
+from ctsync.tracking.rebuild import rebuild
+from ctsync.tracking.round import Round, RoundOutcome
+from tests.fakes import FakeClock
+from tests.offline import OfflineRegistry
+
+ANNA, BERT = "anna@example.org", "bert@example.org"
+
+
+@cache
+def engine_of(url: URL, *, patience_seconds: float = 2) -> Engine:
+    """One engine a database, for all that open it: what a statement compiles to is kept.
+
+    Nothing here pulls a plug, so that it need not wait for the disk.
+    """
+    engine = make_engine(url, patience_seconds=patience_seconds)
+    if url.get_backend_name() == "sqlite":
+        event.listen(engine, "connect", lambda c, _: c.execute("PRAGMA synchronous = OFF"))
+    return engine
+
+
+class Killed(BaseException):
+    """The process is dead: whatever it still tries, it meets this again."""
+
+
+@dataclass
+class Inbox:
+    """A channel into the world outside, which remembers what it was told when all else dies."""
+
+    routes: Mapping[str, Route]
+    received: list[tuple[str, str, tuple[int, ...]]]
+    dies: Callable[[str], None] = lambda _moment: None
+
+    def send(self, message: Message) -> None:
+        self.dies("before it is sent")
+        events = tuple(stored.event_id for stored in message.events)
+        self.received.append((message.route.recipient, message.key, events))
+        self.dies("after it was sent")
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+@dataclass
+class Installation:
+    """One database, the registry it follows and the recipients it tells.
+
+    `watches` are those of the settings file; `anna_follows` names the only watches of which Anna
+    is told. `received` is what came: recipient, message identity, events.
+    """
+
+    url: str
+    catalogue: Catalogue = field(default_factory=lambda: Catalogue("2026-02-02"))
+    clock: FakeClock = field(default_factory=FakeClock)
+    watches: Mapping[str, Sequence[NctId]] = field(default_factory=dict)
+    anna_follows: Sequence[str] = ()
+    received: list[tuple[str, str, tuple[int, ...]]] = field(default_factory=list)
+    dies: Callable[[str], None] = lambda _moment: None
+
+    def __post_init__(self) -> None:
+        self.registry = OfflineRegistry(self.catalogue)
+        self.settings = Settings.model_validate(
+            {
+                "database": {"url": self.url},
+                "smtp": {"host": "127.0.0.1", "sender": "ctsync@example.org"},
+                "recipients": [
+                    {"email": ANNA, "watches": list(self.anna_follows)},
+                    {"email": BERT, "layout": "per-trial", "minimum_level": "routine"},
+                ],
+                "watches": [
+                    {"name": name, "trials": list(ids)} for name, ids in self.watches.items()
+                ],
+            }
+        )
+        self.store = self.open()
+
+    def open(self) -> Store:
+        """Open the database as a new process does."""
+        with patch("ctsync.store.store.make_engine", engine_of):
+            self.store = open_store(self.url, clock=self.clock, patience_seconds=2)
+        return self.store
+
+    def reopen(self) -> None:
+        """Let the process end, and start another."""
+        self.store.close()
+        self.open()
+
+    def round(self) -> RoundOutcome:
+        """One round, as cron and the daemon make it."""
+        work = Round(
+            settings=self.settings,
+            store=self.store,
+            registry=self.registry.client(self.clock),
+            clock=self.clock,
+        )
+        with patch("ctsync.tracking.round.channels_from", lambda _settings: self._channels()):
+            return work.run(holder="test")
+
+    def drain(self) -> DrainResult:
+        """Deliver what waits, as `ctsync outbox retry` does."""
+        return drain(self.store, self._channels(), clock=self.clock)
+
+    def _channels(self) -> dict[str, Inbox]:
+        by_channel: dict[str, dict[str, Route]] = {}
+        for route in routes_from(self.settings):
+            by_channel.setdefault(route.channel, {})[route.recipient] = route
+        return {
+            name: Inbox(routes, self.received, self.dies) for name, routes in by_channel.items()
+        }
+
+    def problems(self) -> list[str]:
+        """What `check --rebuild-events` finds wrong."""
+        with patch("ctsync.store.check.make_engine", engine_of):
+            found = [str(problem) for problem in check(self.url)]
+        rebuilt = rebuild(self.store, Thresholds())
+        return found + [f"{one.nct_id}: {one.differences}{one.unreadable}" for one in rebuilt]
+
+    def told(self) -> Counter[tuple[str, int]]:
+        """How often each recipient was told of each event."""
+        return Counter((to, event_id) for to, _, events in self.received for event_id in events)
+
+    def events(self) -> list[StoredEvent]:
+        return self.store.events()
+
+    # --- ways to break it -------------------------------------------------------------------
+
+    @contextmanager
+    def killed_at(self, number: int) -> Iterator[None]:
+        """The process dies at its n-th statement or commit, and does nothing more after it."""
+        calls = itertools.count(1)
+
+        def die(*_: object) -> None:
+            if next(calls) >= number:
+                raise Killed
+
+        with self._hooked(die, "before_cursor_execute", "commit"):
+            yield
+
+    @contextmanager
+    def failing_at(self, number: int, *hooks: str) -> Iterator[None]:
+        """The n-th statement fails, or whatever else is hooked; those after it do not."""
+        calls = itertools.count(1)
+
+        def fail(*_: object) -> None:
+            if next(calls) == number:
+                raise OperationalError("injected", {}, sqlite3.OperationalError("injected"))
+
+        with self._hooked(fail, *(hooks or ("before_cursor_execute",))):
+            yield
+
+    @contextmanager
+    def answer_lost_at(self, number: int) -> Iterator[None]:
+        """The n-th commit is done, and the line goes dead before that is known."""
+        calls = itertools.count(1)
+
+        def lose(connection: Any) -> None:
+            if next(calls) == number:
+                connection.connection.driver_connection.commit()
+                raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
+
+        with self._hooked(lose, "commit"):
+            yield
+
+    @contextmanager
+    def _hooked(self, hook: Callable[..., None], *names: str) -> Iterator[None]:
+        engine = self.store._engine
+        for name in names:
+            event.listen(engine, name, hook)
+        try:
+            yield
+        finally:
+            for name in names:
+                event.remove(engine, name, hook)

@@ -1,0 +1,75 @@
+"""The replay registry without sockets: the real client, whose requests this process answers.
+
+A round takes a few milliseconds, and every fault of a script but those of time can meet it.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import BaseAdapter, HTTPAdapter
+
+from ctsync.dates import Clock
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.dialect import answer
+from ctsync.demo.exchange import Reply, Request
+from ctsync.demo.faults import Fault, FaultScript
+from ctsync.demo.listing import page_number
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.transport import Transport
+
+HOST = "http://registry.test"
+
+
+class OfflineRegistry(BaseAdapter):
+    """A registry showing one load of a catalogue at a time, to the clients made by `client`."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        super().__init__()
+        self.catalogue = catalogue
+        self.faults = FaultScript()
+        self.requests = self.spoilt = 0
+
+    def client(self, clock: Clock) -> RegistryApi:
+        """A client of its own, as each process has one."""
+        transport = Transport(f"{HOST}/api", clock=clock, requests_per_second=1e6, burst=1000)
+        transport._session.mount(HOST, self)
+        return RegistryApi(transport, clock=clock)
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        self.requests += 1
+        address = urlsplit(request.url or "")
+        pairs = dict(parse_qsl(address.query, keep_blank_values=True))
+        asked = Request(request.method or "", unquote(address.path).removeprefix("/api"), pairs)
+        fault = self.faults.take(asked, page_number(pairs))
+        self.spoilt += fault is not None
+        fault = fault or Fault()
+        if fault.reload is not None:
+            self.catalogue.set_load(fault.reload)
+        if fault.reset:
+            raise requests.ConnectionError("connection reset")
+        reply = fault.instead or answer(self.catalogue, replace(asked, shift=fault.shift))
+        if fault.rewrite is not None:
+            reply = fault.rewrite(reply)
+        return HTTPAdapter().build_response(request, _response(reply, fault))
+
+    def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+
+def _response(reply: Reply, fault: Fault) -> urllib3.HTTPResponse:
+    headers = dict(reply.headers)
+    if fault.declare_length:
+        headers["Content-Length"] = str(len(reply.body))
+    return urllib3.HTTPResponse(
+        io.BytesIO(reply.body[: fault.cut]),
+        headers=headers,
+        status=int(reply.status),
+        preload_content=False,
+        enforce_content_length=True,
+    )
