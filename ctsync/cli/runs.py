@@ -90,6 +90,7 @@ def _show_run(run: Run) -> None:
         ("registry API", run.api_version or "-"),
         ("requests", f"{run.requests:,}, of which retries {run.retries:,}"),
         ("trials", ", ".join(f"{name} {getattr(run, name):,}" for name in _COUNTS)),
+        ("messages sent", f"{run.delivered:,}"),
         ("outcome", run.outcome if run.error is None else f"{run.outcome}: {run.error}"),
         *(("notice", notice.line) for notice in read_notices(run.notices)),
     ]
@@ -109,6 +110,7 @@ def _run_json(run: Run) -> JsonObject:
         "requests": run.requests,
         "retries": run.retries,
         **{name: getattr(run, name) for name in _COUNTS},
+        "delivered": run.delivered,
         "outcome": run.outcome,
         "error": run.error,
         "notices": list(run.notices or ()),

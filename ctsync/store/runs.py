@@ -201,6 +201,12 @@ class RunWrites(Writes):
             update(RunRow).where(RunRow.id == run_id).values(error=error, **values, **counts)
         )
 
+    def note_delivered(self, run_id: int, messages: int) -> None:
+        """Count the messages that went out after a run."""
+        self._connection.execute(
+            update(RunRow).where(RunRow.id == run_id).values(delivered=RunRow.delivered + messages)
+        )
+
     def set_notices(self, run_id: int, notices: Sequence[Mapping[str, Any]]) -> None:
         """Note what a run has to tell as a whole; an empty sequence says that it has nothing."""
         self._connection.execute(

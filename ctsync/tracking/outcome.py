@@ -27,7 +27,8 @@ class Outcome:
     `unknown` are ids the registry has never known; `missing` are stored trials this load lacks,
     which another load must confirm; `refreshed` says that the load is newer than any seen
     before; `events` are all those the run stored. `listed` says what came of each watch's
-    query; `held` are the reasons why something was not believed.
+    query; `held` are the reasons why something was not believed; `aliases` is how many ids were
+    asked for only because their trial might be back, and is not: they count as no trial.
     """
 
     run_id: int
@@ -42,6 +43,7 @@ class Outcome:
     notices: tuple[Notice, ...] = ()
     listed: tuple[Listed, ...] = ()
     held: tuple[str, ...] = ()
+    aliases: int = 0
 
     @property
     def is_whole(self) -> bool:

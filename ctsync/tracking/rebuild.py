@@ -2,10 +2,11 @@
 
 Versions are the truth. The events of a step follow from its two records, the key fields and
 days of all versions before, and the rules: events == classify(diff(before, after), past). Two
-facts stand in the events alone and are taken from there: whether a first version was news or a
-baseline, and which trial took over one that moved. That a trial entered or left a query is no
-matter of its versions, and is not looked at. A trial is followed from the first version that was
-seen live; what led to it or goes before it, as the registry's history tells, was nobody's news.
+facts are taken from the events: whether a first version was news or a baseline, and which trial
+took over one that moved; of one that has not come back since, the trial itself tells. That a
+trial entered or left a query is no matter of its versions, and is not looked at. A trial is
+followed from the first version that was seen live; what led to it or goes before it, as the
+registry's history tells, was nobody's news.
 """
 
 from __future__ import annotations
@@ -110,6 +111,8 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
                 version.snapshot_id: [one.event for one in stored.get(version.version, ())]
                 for version in versions
             }
+            if taken_over := _taken_over(store, versions, known, thresholds):
+                known[versions[-1].snapshot_id].append(taken_over)
             steps = tuple(derive(versions, known, partial(stored_record, store), thresholds))
         except (CorruptBody, ValueError) as error:
             # a body, a word or a JSON value that somebody damaged
@@ -122,6 +125,21 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
         )
         if differences:
             yield Rebuilt(nct_id, differences, steps)
+
+
+def _taken_over(
+    store: Store, versions: Sequence[Version], known: Known, thresholds: Thresholds
+) -> Event | None:
+    """Of a trial that is still moved, the event that says to which, where it is not stored."""
+    if not versions or versions[-1].state is not State.MOVED:
+        return None
+    last = versions[-1]
+    if any(event.kind is Kind.MOVED for event in known[last.snapshot_id]):
+        return None
+    head = store.heads([last.nct_id]).get(last.nct_id)
+    if head is None or head.moved_to is None:
+        return None
+    return classify.moved(head.moved_to, thresholds=thresholds)
 
 
 def rewrite(unit: Unit, rebuilt: Rebuilt) -> None:

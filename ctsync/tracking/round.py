@@ -6,14 +6,14 @@ A dead-man's switch elsewhere is told of its start and end, where the settings n
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
-from ctsync.deliver.channels import channels_from
+from ctsync.deliver.channels import Channel, channels_from
 from ctsync.deliver.heartbeat import beat
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain, routes_from
@@ -220,7 +220,7 @@ class Round:
             ).run(archive=archive, sweep=sweep)
             if outcome.is_online and self.store.watched_ids():
                 return outcome, self._run(())
-            drain(self.store, channels, clock=self.clock)
+            self._deliver(channels)
             return outcome, None
 
     def _run(self, only: Sequence[NctId]) -> RoundOutcome:
@@ -232,15 +232,26 @@ class Round:
                 outcome = self._sync().run(only, kind=KIND_OF_SOME)
             else:
                 watched = _some(self.store.watched_ids(), self.store.watches(), found)
-                asked = [*watched, *self.store.moved_to_watched()]
-                outcome = self._sync(patient_with=len(asked)).run(asked, with_queries=True)
+                aliases = self.store.moved_to_watched()
+                asked = [*watched, *aliases]
+                sync = self._sync(patient_with=len(asked), aliases=aliases)
+                outcome = sync.run(asked, with_queries=True)
         except RegistryError:
-            drain(self.store, channels, clock=self.clock)  # what waits is no less due for it
+            self._deliver(channels)  # what waits is no less due for it
             raise
-        delivered = drain(self.store, channels, clock=self.clock)
+        delivered = self._deliver(channels)
         beat(self.store, channels, clock=self.clock)
         past = None if only else self._past()
         return RoundOutcome(outcome, delivered, found.unresolved, past)
+
+    def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
+        """Send what waits, and count it to the run that has just ended: the newest."""
+        delivered = drain(self.store, channels, clock=self.clock)
+        run = self.store.last_run()
+        if delivered.messages and run is not None:
+            with self.store.unit() as unit:
+                unit.note_delivered(run.id, delivered.messages)
+        return delivered
 
     def _past(self) -> Backfilled | None:
         """Ask again for the histories that are due."""
@@ -275,7 +286,7 @@ class Round:
             self.store, self.registry, self.settings.watches, rules=self.settings.rules
         )
 
-    def _sync(self, *, patient_with: int = 0) -> Sync:
+    def _sync(self, *, patient_with: int = 0, aliases: Collection[NctId] = ()) -> Sync:
         """What makes a pass; over so many trials, with patience for those in quarantine."""
         now = self.clock.now()
         held = held_back(self.store, of=patient_with, now=now) if patient_with else {}
@@ -287,6 +298,7 @@ class Round:
             routes=routes_from(self.settings),
             watcher=self.watcher,
             accept_gone=self.accept_gone,
+            aliases=aliases,
         )
 
 

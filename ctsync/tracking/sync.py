@@ -19,7 +19,7 @@ write, so that version, events and outbox share one commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -35,6 +35,7 @@ from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
     Gone,
     Returned,
+    StillAway,
     most_at_once,
 )
 from ctsync.tracking.examine import Examined, examine
@@ -61,7 +62,8 @@ SEEN_BATCH = 500
 class Sync:
     """All that a pass needs: where to ask, where to keep, how to level, whom to tell.
 
-    `accept_gone` believes the registry also where it lacks many trials at once.
+    `accept_gone` believes the registry also where it lacks many trials at once. `aliases` are
+    ids that other trials have taken over: asked for among the rest, lest one be back.
     """
 
     store: Store
@@ -71,6 +73,7 @@ class Sync:
     routes: Sequence[Route] = ()
     watcher: Watcher = field(default_factory=Watcher)
     accept_gone: bool = False
+    aliases: Collection[NctId] = ()
 
     def run(self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False) -> Outcome:
         """Bring what is stored of `ids` up to the load the registry shows.
@@ -107,6 +110,8 @@ class Sync:
             finally:
                 entry.tally.requests = self.registry.counts.requests
                 entry.tally.retries = self.registry.counts.retries
+            entry.tally.asked -= outcome.aliases
+            entry.tally.answered -= outcome.aliases
             entry.verdict, entry.load_after = outcome.verdict, outcome.load
             entry.reason = "; ".join(outcome.reasons) or None
         return replace(
@@ -240,6 +245,7 @@ class _Pass:
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()
         back: list[tuple[NctId, NctId]] = []
+        still_aliases: set[NctId] = set()
         keeping = self.keeping
         try:
             for done, examined in enumerate(found, start=1):
@@ -250,6 +256,8 @@ class _Pass:
                     keeping.take(examined)
                 if isinstance(examined.decision, SHOWN):
                     present.update(moving & {examined.asked})
+                if isinstance(examined.decision, StillAway):
+                    still_aliases.update({examined.asked}.intersection(sync.aliases))
                 if isinstance(examined.decision, Returned) and examined.decision.head.moved_to:
                     back.append((examined.asked, examined.decision.head.moved_to))
                 sync.watcher.progress(min(done, len(ids)), len(ids))
@@ -276,6 +284,7 @@ class _Pass:
             missing=tuple(keeping.missing),
             listed=tuple(self.listed),
             held=tuple(held),
+            aliases=len(still_aliases),
         )
         return outcome if outcome.is_whole else replace(outcome, verdict=Verdict.PARTIAL)
 

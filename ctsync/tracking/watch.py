@@ -51,6 +51,11 @@ def resolve(term: str, registry: Registry) -> Resolved:
     if is_nct_id(text):
         return Resolved(text, parse_nct_id(text))
     matches = registry.find_org_id(text)
+    if not matches and "=" in text:
+        raise UnmatchedOrgId(
+            f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}; if it is part of a "
+            "query, write --query before each KEY=VALUE"
+        )
     if not matches:
         raise UnmatchedOrgId(
             f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}: "

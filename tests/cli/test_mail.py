@@ -75,6 +75,8 @@ def test_a_first_sync_is_one_welcome_a_watch_and_no_flood(mailing: Shell, server
     assert PASSWORD.encode() not in bytes(server.heard)
     mailing.run("sync")
     assert len(server.mails) == 3
+    assert [run["delivered"] for run in mailing.json("runs", "--json")] == [0, 3]
+    assert "messages sent     3\n" in mailing.run("runs", "1").stdout
 
 
 def test_each_recipient_hears_what_it_asked_for_in_one_thread(

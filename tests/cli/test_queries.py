@@ -82,6 +82,13 @@ def test_a_query_gone_wrong_is_told_before_anything_is_asked(
     assert registry.requests == []
 
 
+def test_a_part_of_a_query_that_lacks_its_option_is_told(shell: Shell) -> None:
+    said = shell.refuse(
+        *("watch", "add", "--query", "term=called", "overallStatus=RECRUITING"), exit_code=2
+    )
+    assert "write --query before each KEY=VALUE" in said
+
+
 def test_what_the_registry_itself_refuses_is_told_in_its_words(shell: Shell) -> None:
     said = shell.refuse("watch", "add", "--query", "advanced=AREA[Nowhere]x", exit_code=2)
     assert "Unknown area name: 'Nowhere'" in said

@@ -7,12 +7,13 @@ from pathlib import Path
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.tracking.conftest import make_study
 
 STATUS = "protocolSection.statusModule.overallStatus"
 KEYS = [
     *("id", "kind", "started", "finished", "data_timestamp_before", "data_timestamp_after"),
     *("api_version", "requests", "retries", "asked", "answered", "same", "changed", "new"),
-    *("gone", "failed", "outcome", "error", "notices"),
+    *("gone", "failed", "delivered", "outcome", "error", "notices"),
 ]
 
 
@@ -102,3 +103,26 @@ def test_a_backup_is_a_database_to_work_with_and_overwrites_nothing(
         "--database", f"sqlite:///{tmp_path / 'none.db'}", "backup", "other.db", exit_code=6
     )
     assert sorted(path.name for path in tmp_path.glob("*.db")) == ["copy.db", "ctsync.db"]
+
+
+def test_an_id_taken_over_by_a_trial_that_is_followed_counts_as_no_trial(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", SEED, "NCT05935098")
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.merge("NCT05935098", into=SEED)
+    assert "checked 2 of 2" in shell.run("sync").stderr
+    registry.catalogue.advance()
+    said = shell.run("sync").stderr
+    assert "checked 1 of 1" in said
+    assert "0 new, 0 changed, 0 gone, 1 the same" in said
+    newest = shell.json("runs", "--json")[0]
+    assert (newest["asked"], newest["answered"], newest["same"]) == (1, 1, 1)
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {"protocolSection.identificationModule.nctIdAliases": None})
+    study = make_study("NCT05935098")
+    registry.catalogue.publish(study)
+    back = shell.run("sync")
+    assert "R-REC-02" in back.stdout
+    assert "checked 2 of 2" in back.stderr

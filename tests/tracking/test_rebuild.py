@@ -138,7 +138,8 @@ def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_histor
     history: Store, migrated_url: str
 ) -> None:
     before = as_told(history)
-    lost = [s for s in before if s.event.kind in (Kind.GONE, Kind.OUTCOME, Kind.FIRST_SEEN)]
+    kinds = (Kind.GONE, Kind.MOVED, Kind.OUTCOME, Kind.FIRST_SEEN)
+    lost = [s for s in before if s.event.kind in kinds]
     for stored in lost:
         alter(migrated_url, "DELETE FROM deliveries WHERE event_id = :id", id=stored.event_id)
         alter(migrated_url, "DELETE FROM events WHERE id = :id", id=stored.event_id)

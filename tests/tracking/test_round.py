@@ -98,6 +98,7 @@ def test_what_is_due_leaves_although_the_registry_is_away(
         with pytest.raises(RegistryError):
             work.run(holder="test")
     assert [row.state for row in store.deliveries()] == [DeliveryState.SENT]
+    assert [run.delivered for run in store.runs()] == [1, 0, 0]
 
 
 def test_a_quiet_week_is_told_by_the_round_that_finds_it(
