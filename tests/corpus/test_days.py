@@ -11,13 +11,16 @@ import pytest
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId
+from ctsync.record.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.transport import Transport
 from ctsync.store.store import Store, open_store
+from ctsync.tracking.rebuild import rebuild
 from ctsync.tracking.sync import Outcome, Sync
 from tests.conftest import StillClock
 
 REAL_CHANGES = 31
+LATER_LOADS = 5
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,18 @@ def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Re
     assert max(quiet) <= 4
 
 
+def test_events_derived_anew_from_the_days_are_those_stored(replayed: Replayed) -> None:
+    differing = list(rebuild(replayed.store, Thresholds()))
+    counts = replayed.store.counts()
+    print(
+        f"rebuild, days: {counts['trials']} trials, {counts['snapshots']} versions, "
+        f"{counts['events']} events, {len(differing)} trials differ"
+    )
+    assert counts["events"] > counts["trials"]
+    assert differing == []
+    assert [notice for outcome in replayed.outcomes for notice in outcome.notices] == []
+
+
 def test_a_second_replay_into_the_same_trials_stores_no_row(
     corpus: Path, replayed: Replayed
 ) -> None:
@@ -142,7 +157,7 @@ def test_a_second_replay_into_the_same_trials_stores_no_row(
     catalogue.set_load(catalogue.loads[-1])
     clock = StillClock()
     with ReplayRegistry(catalogue) as registry:
-        for _ in range(25):
+        for _ in range(LATER_LOADS):
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
             outcome = Sync(store=replayed.store, registry=api, clock=clock).run(
