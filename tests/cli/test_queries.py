@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import orjson
@@ -13,6 +15,7 @@ from tests.tracking.conftest import make_study
 
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"
+_TOLD = ("nct_id", "kind", "to_version", "level", "rule", "summary", "before", "after", "observed")
 
 
 def test_a_query_is_followed_and_who_leaves_it_is_told(
@@ -181,3 +184,32 @@ def test_adding_a_query_with_sync_pulls_what_matches(shell: Shell) -> None:
                        "--sync", "--json")  # fmt: skip
     assert found["resolved"] == [{"query": {"filter.overallStatus": "RECRUITING"}, "watch": "open"}]
     assert found["sync"]["new"] == 2
+
+
+def test_a_repair_leaves_who_entered_and_left_a_query_as_it_was_told(
+    shell: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    shell.run("sync")
+    for day, status in enumerate(("UNKNOWN", "RECRUITING", "COMPLETED"), start=1):
+        registry.catalogue.advance()
+        registry.catalogue.edit(SEED, {STATUS: status})
+        registry.catalogue.publish(make_study(f"NCT0000001{day}"))
+        shell.run("sync")
+    told = shell.json("changes", "--json")
+    kinds = [one["kind"] for one in told]
+    assert (kinds.count("left"), kinds.count("entered")) == (2, 4)
+    with closing(sqlite3.connect(tmp_path / "ctsync.db")) as database, database:
+        database.execute("DELETE FROM events WHERE kind = 'status'")
+        database.execute("UPDATE bodies SET raw_size = 7")
+        database.execute("UPDATE trials SET head_snapshot_id = 1")
+    shell.run("check", exit_code=6)
+    shell.run("check", "--repair")
+    shell.run("check", "--rebuild-events")
+
+    def by_step(events: list[dict[str, object]]) -> list[tuple[str, ...]]:
+        return sorted(tuple(str(one[key]) for key in _TOLD) for one in events)
+
+    assert by_step(shell.json("changes", "--json")) == by_step(told)
+    shell.run("sync")
+    assert by_step(shell.json("changes", "--json")) == by_step(told)
