@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
@@ -27,6 +28,7 @@ KEY_COLUMNS: Mapping[str, str] = {
 """Which column of snapshots holds which key field; a snapshot's own dates come first."""
 
 
+@cache
 def version_number() -> Any:
     """The rank of a snapshot within its trial, from 1, as a column."""
     older = SnapshotRow.__table__.alias("older")
