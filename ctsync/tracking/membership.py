@@ -115,8 +115,13 @@ class Membership:
         return moves, held
 
     def _why_left(self, one: Listed, nct_id: NctId, also: Sequence[Event] = ()) -> Sequence[Event]:
-        """The events since a trial was last listed, and those in `also`, that may be why."""
-        since = self._events_since(one, nct_id)
+        """The events since a trial was last listed, of this run or in `also`, that may be why.
+
+        Where a load shows something new after it was listed, only the run tells what is later.
+        """
+        later = self._events_since(one, nct_id)
+        of_run = self.store.events(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
+        since = {stored.event_id: stored for stored in (*later, *of_run)}.values()
         return why_left(one.watch.query, [*(stored.event for stored in since), *also])
 
     def _events_since(self, one: Listed, nct_id: NctId) -> list[StoredEvent]:

@@ -51,6 +51,17 @@ def test_a_query_is_followed_and_who_leaves_it_is_told(
     shell.run("check", "--rebuild-events")
 
 
+def test_what_changed_within_a_load_that_was_listed_already_is_why_a_trial_left(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    shell.run("sync")
+    registry.catalogue.edit(SEED, {STATUS: "COMPLETED"})
+    shell.run("sync")
+    (left,) = shell.json("changes", "--kind", "left", "--json")
+    assert ": Status RECRUITING -> COMPLETED" in left["summary"]
+
+
 def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path: Path) -> None:
     said = shell.run("watch", "add", "--query", "cond=nothing", "--preview")
     assert "cond=nothing: no trial matches now" in said.stderr
