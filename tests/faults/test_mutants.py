@@ -1,0 +1,128 @@
+"""Guards taken out one at a time: for each there is a test that notices, by what it asserts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+NOT_RAISED = "DID NOT RAISE"
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """ctsync with `new` for `old` in one module; `test` fails, and says `word`."""
+
+    guard: str
+    module: str
+    old: str
+    new: str
+    test: str
+    word: str
+
+
+COMMIT_ANYWAY = """\
+        transaction = writer.begin()
+        try:
+            yield writer
+        finally:
+            transaction.commit()"""
+
+MUTANTS = [
+    Mutant("a unit that raises stores nothing", "ctsync.store.engine",
+           "        with writer.begin():\n            yield writer", COMMIT_ANYWAY,
+           "store/test_versions.py::test_a_version_upon_a_head_that_moved_is_refused_and_nothing_of_the_unit_kept",
+           "assert"),
+    Mutant("the stamp of the load is stripped", "ctsync.record.canonical",
+           '_drop(body, path.split("."))', "pass",
+           "record/test_canonical.py::test_the_stamp_of_the_load_is_no_content", "versionHolder"),
+    Mutant("mass disappearance is held", "ctsync.tracking.sync",
+           "lacking > most_at_once(of)", "lacking < 0",
+           "tracking/test_listing_faults.py::test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed",
+           "Kind.GONE"),
+    Mutant("an absence needs a second load", "ctsync.tracking.decide",
+           "head.absent_since < load", "head.absent_since <= load",
+           "tracking/test_decide.py::test_the_same_load_asked_twice_does_not_confirm_an_absence",
+           "Gone"),
+    Mutant("HTML is escaped", "ctsync.report.markup", "autoescape=True", "autoescape=False",
+           "report/test_formats.py::test_no_tag_and_no_attribute_comes_from_remote_text",
+           "onerror"),
+    Mutant("a terminal is not steered", "ctsync.text",
+           "return _LINE.sub(_escaped, text)", "return text",
+           "report/test_render_text.py::test_no_remote_text_steers_the_terminal", "assert not"),
+    Mutant("a mail header is one line", "ctsync.text",
+           r'_LINE.sub("\ufffd", one_line).replace("=?", "= ?")', "text",
+           "test_text.py::test_a_header_is_one_line_without_encoded_words", "assert"),
+    Mutant("no cell is a formula", "ctsync.text", "if runs or cell", "if cell",
+           "report/test_formats.py::test_no_cell_of_a_csv_is_a_formula", "assert not"),
+    Mutant("a request has a deadline", "ctsync.registry.transport",
+           "if self._clock.monotonic() > deadline:", "if False:",
+           "test_transport.py::test_the_deadline_is_that_of_the_clock_given", NOT_RAISED),
+    Mutant("an answer has a largest size", "ctsync.registry.transport",
+           "if len(body) > limit:", "if False:",
+           "test_transport.py::test_an_answer_past_the_cap_is_refused", NOT_RAISED),
+    Mutant("an id answered is the id asked for", "ctsync.registry.api",
+           "if asked not in identity.names or (redirected", "if False and (redirected",
+           "test_registry_api.py::test_a_single_answer_for_another_trial_is_a_mismatch",
+           "isinstance"),
+    Mutant("an older load is refused", "ctsync.tracking.sync",
+           "if newest is not None and load.data_timestamp < newest:", "if newest and False:",
+           "tracking/test_sync.py::test_an_older_load_than_one_already_seen_is_refused",
+           NOT_RAISED),
+    Mutant("a claim has a lease", "ctsync.store.deliveries",
+           "DeliveryRow.lease_until <= now", "DeliveryRow.id > 0",
+           "store/test_deliveries.py::test_a_claim_whose_worker_died_comes_free_when_its_lease_ends",
+           "assert"),
+    Mutant("only the holder notes an attempt", "ctsync.store.deliveries",
+           "self._is_mine(worker),\n            attempts=", "DeliveryRow.id > 0, attempts=",
+           "store/test_deliveries.py::test_an_attempt_is_counted_before_it_is_made_and_only_by_who_holds_the_claim",
+           "assert 1 == 0"),
+    Mutant("what was sent is marked", "ctsync.deliver.outbox",
+           "                self._mark_sent(parcel)", "                pass",
+           "deliver/test_outbox.py::test_one_message_a_recipient_holds_all_that_is_due",
+           "2 messages sent"),
+    Mutant("one writer at a time", "ctsync.store.lock", "lock.acquire(timeout=0)", "pass",
+           "store/test_lock.py::test_two_of_one_process_exclude_each_other_too", NOT_RAISED),
+    Mutant("a body is what its digest names", "ctsync.store.codec",
+           " or hashlib.sha256(raw).hexdigest() != sha256", "",
+           "store/test_codec.py::test_a_digest_of_another_shape_matches_nothing", NOT_RAISED),
+]  # fmt: skip
+
+
+def run(tests: list[str], mutant: Mutant | None = None) -> subprocess.CompletedProcess[str]:
+    """Run tests in a process of their own, on SQLite alone."""
+    change = json.dumps([mutant.module, mutant.old, mutant.new]) if mutant else ""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", *(f"tests/{test}" for test in tests), "-q", "-x",
+         "--no-header", "--tb=short", "--hypothesis-seed=0", "-p", "tests.faults.mutation",
+         "-p", "no:randomly", "-p", "no:cacheprovider", "-p", "no:xdist"],
+        cwd=ROOT,
+        env=os.environ | {"CTSYNC_MUTANT": change, "CTSYNC_TEST_POSTGRES": "off"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def notices(mutant: Mutant) -> bool:
+    """Whether the test fails of what it asserts; what it said else is printed."""
+    done = run([mutant.test], mutant)
+    said = "\n".join(line for line in done.stdout.splitlines() if line.startswith("E  "))
+    asserted = "assert" in said.lower() or NOT_RAISED in said
+    noticed = done.returncode == 1 and "1 failed" in done.stdout and asserted
+    if not (noticed and mutant.word in said):
+        print(f"--- {mutant.guard}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+        return False
+    return True
+
+
+def test_each_guard_that_is_taken_out_is_missed_by_a_test() -> None:
+    whole = run(list(dict.fromkeys(mutant.test for mutant in MUTANTS)))
+    assert whole.returncode == 0, whole.stdout
+    unnoticed = [mutant.guard for mutant in MUTANTS if not notices(mutant)]
+    print(f"mutants: {len(MUTANTS)} removed, {len(MUTANTS) - len(unnoticed)} noticed")
+    assert not unnoticed
