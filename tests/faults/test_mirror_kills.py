@@ -144,7 +144,8 @@ def test_killed_at_any_page_the_next_run_refetches_one_at_most(
     calmly = pages_of(replay)
     chance, kills = random.Random(way), 0
     replay.forget_requests()
-    for _ in range(0, calmly if way != "bulk" else 25, step):
+    # none at the last page: a walk at its end is begun anew where it is asked for again
+    for _ in range(0, calmly - step if way != "bulk" else 25, step):
         seen = pages_of(replay)
 
         def is_time(seen: int = seen) -> bool:
