@@ -28,6 +28,16 @@ def _outcomes(path: str, label: str) -> tuple[Row, ...]:
         Row(f"{path}.measure", f"{label} measure", _TEXT),
         Row(f"{path}.description", f"{label} description", _MARKUP),
         Row(f"{path}.timeFrame", f"{label} time frame", _TEXT),
+        *_review(f"{path}.reviewUnit", f"{label} review"),
+    )
+
+
+def _review(path: str, label: str) -> tuple[Row, ...]:
+    """What the registry's reviewers asked to be put right; in its history alone."""
+    lane, kind = Lane.RESULTS_QC, Kind.RESULTS
+    return (
+        Row(path, label, _OBJECT, None, lane, kind),
+        Row(f"{path}.resetReasons", label, _LIST, _SET, lane, kind),
     )
 
 

@@ -158,6 +158,11 @@ _RESULTS = Branch(
         Row(f"{_MEASURES}.unitOfMeasure", "Result unit", _TEXT),
         Row(f"{_MEASURES}.calculatePct", "Result percentage", _BOOL),
         Row(f"{_MEASURES}.timeFrame", "Result time frame", _TEXT),
+        # what the registry's reviewers asked to be put right; in its history alone
+        Row(f"{_MEASURES}.reviewUnit", "Result review", _OBJECT, None,
+            Lane.RESULTS_QC, Kind.RESULTS),
+        Row(f"{_MEASURES}.reviewUnit.resetReasons", "Result review", _LIST, _SET,
+            Lane.RESULTS_QC, Kind.RESULTS),
         Row(f"{_MEASURES}.typeUnitsAnalyzed", "Result units", _TEXT),
         Row(f"{_MEASURES}.denomUnitsSelected", "Result units selected", _TEXT),
         *(row._replace(summed=False) for row in _groups(f"{_MEASURES}.groups", "Result group")),

@@ -35,6 +35,9 @@ _ALSO_MARKDOWN = frozenset((
     "protocolSection.referencesModule.availIpds.comment",
 ))  # fmt: skip
 
+# and one of its Markdown texts that v2 writes plain (measured)
+_PLAIN = frozenset(("resultsSection.adverseEventsModule.timeFrame",))
+
 # the registry's own differences between versions never speak of it (47 recorded JSON Patches)
 _NEVER_CARRIED = ("derivedSection",)
 # they do of these two, which a recorded version has not
@@ -44,6 +47,13 @@ _SELDOM_CARRIED = (
     "protocolSection.referencesModule.references.retractions",
     "protocolSection.contactsLocationsModule.locations.geoPoint",
     "protocolSection.contactsLocationsModule.locations.countryCode",
+)
+# what the registry's reviewers said of a submission; v2 shows none of it (47 JSON Patches)
+_ONLY_IN_HISTORY = (
+    "protocolSection.outcomesModule.primaryOutcomes.reviewUnit",
+    "protocolSection.outcomesModule.secondaryOutcomes.reviewUnit",
+    "protocolSection.outcomesModule.otherOutcomes.reviewUnit",
+    "resultsSection.outcomeMeasuresModule.outcomeMeasures.reviewUnit",
 )
 
 _BACKSLASHES = re.compile(r"\\+([!-/:-@\[\]-`{-~]?)")
@@ -83,6 +93,18 @@ def is_same_content(before: Record, before_form: Form, after: Record, after_form
     """Whether nothing differs between two records but what they are written in."""
     old, new = align_forms(before, before_form, after, after_form)
     return old.canonical == new.canonical
+
+
+def may_lack(form: Form, path: str) -> bool:
+    """Whether bodies of a form need not show what the trial has at a path.
+
+    That such a body shows nothing there does not say that there was nothing.
+    """
+    lacked = {
+        Form.HTML: (*_NEVER_CARRIED, *_OFTEN_CARRIED, *_SELDOM_CARRIED),
+        Form.MARKDOWN: _ONLY_IN_HISTORY,
+    }
+    return any(f"{path}.".startswith(f"{one}.") for one in lacked[form])
 
 
 def says(text: str) -> str:
@@ -126,7 +148,8 @@ def _unescaped(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _is_markdown(path: str) -> bool:
-    return field_at(path).shape is Shape.MARKUP or path in _ALSO_MARKDOWN
+    is_markup = field_at(path).shape is Shape.MARKUP
+    return (is_markup and path not in _PLAIN) or path in _ALSO_MARKDOWN
 
 
 def _readable(value: Any, path: str) -> Any:
@@ -180,7 +203,7 @@ def _one_sided(html: JsonObject, markdown: JsonObject) -> list[str]:
     # a history body that claims results without any had them cut off
     if html.get("hasResults") is True and not html.get("resultsSection"):
         left_out.append("resultsSection")
-    return [*_NEVER_CARRIED, *left_out]
+    return [*_NEVER_CARRIED, *_ONLY_IN_HISTORY, *left_out]
 
 
 def _carries(value: Any, steps: list[str]) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from enum import Enum
 from typing import Any
 
 import orjson
@@ -14,12 +15,19 @@ from ctsync.model import MISSING, JsonObject, State, Version
 from ctsync.report.phrases import NOTHING, counted, plain, typed
 
 
+class Unshown(Enum):
+    """Why a version cannot say what a field was."""
+
+    NOT_CARRIED = "its source shows no such field"
+
+
 @dataclass(frozen=True, slots=True)
 class ValueSpell:
     """A value and how long it stood: from the day of one version to that of another.
 
     `value` is MISSING where the record had none, or where there was no record, as `state`
-    says. The last spell `is_open` and lasts until the day of the question.
+    says; it is NOT_CARRIED where the version's source need not show the field. The last spell
+    `is_open` and lasts until the day of the question.
     """
 
     value: Any
@@ -62,13 +70,20 @@ def _spell(run: Sequence[tuple[Version, Any, date]], until: date, *, is_open: bo
 
 
 def _key(value: Any) -> bytes:
+    if isinstance(value, Unshown):
+        return value.name.encode()
     return b"" if value is MISSING else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def spell_json(spell: ValueSpell) -> JsonObject:
-    """One spell for a program; `until` is null where it still stands."""
+    """One spell for a program; `until` is null where it still stands.
+
+    A null `value` that was not `carried` may have been anything.
+    """
+    is_carried = not isinstance(spell.value, Unshown)
     return {
-        "value": None if spell.value is MISSING else spell.value,
+        "value": None if spell.value is MISSING or not is_carried else spell.value,
+        "carried": is_carried,
         "state": spell.state.value,
         "from_version": spell.from_version,
         "to_version": spell.to_version,
@@ -84,6 +99,9 @@ def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:
     for spell in spells:
         if spell.state is not State.PRESENT:
             yield spell.state.value.upper()
+        elif isinstance(spell.value, Unshown):
+            yield f"(not known: {spell.value.value})"
+            continue
         elif isinstance(spell.value, list) and isinstance(before, list):
             yield _moved(before, spell.value)
         elif isinstance(spell.value, list):

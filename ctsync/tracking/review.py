@@ -13,9 +13,9 @@ from ctsync.model import MISSING, KeyFields, Kind, Level, NctId, Record, StoredE
 from ctsync.record.levels import relevel_stored
 from ctsync.record.naming import find_path, value_at
 from ctsync.record.notices import Notice, read_notices
-from ctsync.record.seam import form_of, readable
+from ctsync.record.seam import form_of, may_lack, readable
 from ctsync.report.build import Scope, build
-from ctsync.report.course import ValueSpell, course_of
+from ctsync.report.course import Unshown, ValueSpell, course_of
 from ctsync.report.page import Story
 from ctsync.report.timeline import Timeline, query_steps, trace
 from ctsync.report.values import Report, Window
@@ -129,7 +129,8 @@ def course_of_field(
     try:
         path = find_path(name)
     except UsageError:
-        if all(value is MISSING for value in _values(store, versions, name)):
+        values = _values(store, versions, name)
+        if all(value is MISSING or isinstance(value, Unshown) for value in values):
             raise
         path = name
     pairs = zip(versions, _values(store, versions, path), strict=True)
@@ -149,6 +150,9 @@ def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[An
         record = stored_record(store, version)
         form = form_of(version.source)
         value = value_at(readable(record, form).body, path)
+        if value is MISSING and may_lack(form, path):
+            yield Unshown.NOT_CARRIED
+            continue
         if before is not None and form_of(before[0].source) is not form:
             old, new = aligned(before[0], before[1], version, record)
             is_known = value is not MISSING and before[2] is not MISSING

@@ -6,10 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctsync.model import Source
+from ctsync.model import Kind, Lane, Level, Source
 from ctsync.record.canonical import canonicalize
+from ctsync.record.classify import classify
 from ctsync.record.diff import diff
-from ctsync.record.seam import Form, align_forms, form_of, is_same_content, readable, says
+from ctsync.record.seam import (
+    Form,
+    align_forms,
+    form_of,
+    is_same_content,
+    may_lack,
+    readable,
+    says,
+)
 from tests.record.studies import OUTCOMES, STATUS, study
 
 PROTOCOL = "protocolSection"
@@ -168,6 +177,52 @@ def test_what_only_the_history_carries_is_no_difference():
     html = put(HTML, f"{OUTCOMES}.primaryOutcomes.0.reviewUnit", reasons)
     assert found(html, MARKDOWN) == {}
     assert found(put(HTML, "derivedSection", {"miscInfoModule": {"x": 1}}), MARKDOWN) == {}
+
+
+MEASURES = "resultsSection.outcomeMeasuresModule.outcomeMeasures"
+
+
+@pytest.mark.parametrize(
+    ("path", "item", "lane"),
+    [
+        # a word of the reviewers is no switch of an outcome
+        (f"{OUTCOMES}.primaryOutcomes", {"measure": "Pain", "timeFrame": "a day"}, Lane.RESULTS_QC),
+        (MEASURES, {"title": "Pain"}, Lane.RESULTS),
+    ],
+)
+def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(path, item, lane):
+    asked = {"resetReasons": ["The Time Frame does not appear specific."]}
+    reviewed = put(HTML, path, [{**item, "reviewUnit": asked}])
+    settled = put(HTML, path, [item])
+    assert found(reviewed, put(MARKDOWN, path, [item])) == {}
+    aligned = align_forms(canonicalize(reviewed), Form.HTML, canonicalize(settled), Form.HTML)
+    (told,) = classify(list(diff(*aligned)), *aligned)
+    assert (told.lane, told.kind, told.level) == (lane, Kind.RESULTS, Level.ROUTINE)
+
+
+def test_a_time_frame_that_v2_writes_plain_is_compared_plain():
+    path = "resultsSection.adverseEventsModule.timeFrame"
+    plain = put(MARKDOWN, path, "4 weeks > 1 * 2")
+    assert found(put(HTML, path, "4 weeks &gt; 1 * 2"), plain) == {}
+    assert set(found(put(HTML, path, "4 weeks &gt; 1 * 3"), plain)) == {path}
+
+
+@pytest.mark.parametrize(
+    ("form", "path", "lacked"),
+    [
+        (Form.HTML, LINKS, True),
+        (Form.HTML, f"{LINKS}.url", True),
+        (Form.HTML, f"{SITES}.countryCode", True),
+        (Form.HTML, "derivedSection.miscInfoModule", True),
+        (Form.HTML, f"{SITES}.city", False),
+        (Form.HTML, f"{OUTCOMES}.primaryOutcomes.reviewUnit", False),
+        (Form.MARKDOWN, f"{OUTCOMES}.primaryOutcomes.reviewUnit.resetReasons", True),
+        (Form.MARKDOWN, LINKS, False),
+        (Form.MARKDOWN, f"{OUTCOMES}.primaryOutcomes", False),
+    ],
+)
+def test_a_body_that_shows_nothing_is_believed_where_its_source_shows_the_field(form, path, lacked):
+    assert may_lack(form, path) is lacked
 
 
 def test_what_both_carry_is_compared():

@@ -13,6 +13,7 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, Source, Version
 from ctsync.record.conditions import read_condition
 from ctsync.record.rules import Thresholds
+from ctsync.report.course import spell_json, words_of
 from ctsync.store.store import EventFilter, Store, open_store
 from ctsync.store.streams import Selection
 from ctsync.tracking.dataset import export_dataset
@@ -85,6 +86,23 @@ def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> No
     _, counts = course_of_field(travelled, versions, "enrollmentInfo.count", until=NOW)
     assert [(one.value, one.since) for one in counts] == [
         (200, date(2018, 1, 4)), (150, date(2021, 6, 9)), (100, date(2026, 1, 13)),
+    ]  # fmt: skip
+
+
+def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) -> None:
+    versions = travelled.versions(TRIAL)
+    courses = {
+        name: course_of_field(travelled, versions, name, until=NOW)[1]
+        for name in ("locations.countryCode", "detailed description")
+    }
+    told = {name: list(words_of(spells)) for name, spells in courses.items()}
+    assert told == {
+        "locations.countryCode": ["(not known: its source shows no such field)", "(none)"],
+        "detailed description": ["(none)"],
+    }
+    shown = [spell_json(one) for one in courses["locations.countryCode"]]
+    assert [(one["from_version"], one["value"], one["carried"]) for one in shown] == [
+        (1, None, False), (4, None, True),
     ]  # fmt: skip
 
 
