@@ -105,7 +105,8 @@ def dump(folder: Path) -> dict[str, Any]:
                 columns = [
                     column
                     for column in table.__table__.columns
-                    if column.name not in {"id", "run_id", "fetched", "last_seen_run_id"}
+                    if column.name
+                    not in {"id", "run_id", "fetched", "last_seen_run_id", "history_asked"}
                     and not column.name.endswith("snapshot_id")
                 ]
                 rows = connection.execute(table.__table__.select().with_only_columns(*columns))

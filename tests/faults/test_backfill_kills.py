@@ -1,0 +1,94 @@
+"""kill -9 while a history is fetched: what is begun again asks for one request again at most.
+
+The command is a process of its own, killed when a request of its has been answered, at once or a
+little later. What is stored in the end is compared with a backfill that nobody killed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.record.rules import Thresholds
+from ctsync.store.store import open_store
+from ctsync.tracking.rebuild import rebuild
+from tests.conftest import StillClock
+from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
+from tests.tracking.test_backfill import TRIAL, a_day, as_html
+
+LIFE = [
+    a_day(f"{year}-{month:02}-15", count=100 + year % 7 + month, nct_id=TRIAL)
+    for year in range(2018, 2022)
+    for month in (2, 6, 10)
+]
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayRegistry]:
+    with ReplayRegistry(Catalogue("2026-02-02")) as registry:
+        registry.catalogue.publish(LIFE[-1])
+        registry.catalogue.set_history(TRIAL, [as_html(study) for study in LIFE])
+        yield registry
+
+
+def start(folder: Path, replay: ReplayRegistry, *words: str) -> subprocess.Popen[str]:
+    environment = {
+        **os.environ,
+        "CTSYNC_REGISTRY_URL": replay.url,
+        "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
+        "CTSYNC_REGISTRY__BURST": "20",
+        "CTSYNC_DATABASE_URL": f"sqlite:///{folder / 'ctsync.db'}",
+        "HOME": str(folder),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "ctsync", *words],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def versions_asked(replay: ReplayRegistry) -> int:
+    return sum("/history/" in request.path for request in replay.requests)
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_killed_at_any_request_the_next_run_asks_for_one_version_again_at_most(
+    replay: ReplayRegistry, tmp_path: Path, step: int
+) -> None:
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    for folder in (calm, killed):
+        folder.mkdir()
+        finish(start(folder, replay, "watch", "add", TRIAL, "--sync"))
+    finish(start(calm, replay, "backfill", TRIAL))
+    replay.forget_requests()
+
+    chance, kills = random.Random(step), 0
+    for _ in range(0, len(LIFE), step):
+        seen = versions_asked(replay)
+
+        def is_time(seen: int = seen) -> bool:
+            return versions_asked(replay) >= seen + step
+
+        # at once, which is before it is stored, or when it may be
+        later = chance.choice((0.0, chance.random() * 0.2))
+        kills += kill_when(start(killed, replay, "backfill", TRIAL), is_time, later=later)
+    finish(start(killed, replay, "backfill", TRIAL))
+
+    again = versions_asked(replay) - len(LIFE)
+    print(
+        f"kill (backfill): {kills} injected among {len(LIFE)} versions, {again} asked for again, "
+        f"{max(0, again - kills)} too many"
+    )
+    assert kills
+    assert again <= kills
+    assert dump(killed) == dump(calm)
+    with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
+        assert list(rebuild(store, Thresholds())) == []
+        assert [one.registry_version for one in store.versions(TRIAL)] == [*range(len(LIFE))]
