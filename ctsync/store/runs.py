@@ -158,6 +158,23 @@ class RunReads(Reads):
         with self._reading() as connection:
             return [_failure(row._mapping) for row in connection.execute(statement)]
 
+    def loads_before_failure(self) -> dict[NctId, datetime]:
+        """For each trial in quarantine the newest load that a sync before its first failure saw.
+
+        Nothing for one that failed in the first sync of all.
+        """
+        newest = (
+            select(func.max(RunRow.load_before))
+            .where(RunRow.kind == SYNC, RunRow.finished < FailureRow.first_at)
+            .scalar_subquery()
+        )
+        with self._reading() as connection:
+            return {
+                NctId(nct_id): load
+                for nct_id, load in connection.execute(select(FailureRow.nct_id, newest))
+                if load is not None
+            }
+
 
 def _run(row: Row[Any]) -> Run:
     return Run(**dict(row._mapping) | {"outcome": Verdict(row.outcome)})

@@ -227,15 +227,18 @@ def _is_registered(events: Iterable[Event]) -> bool:
     return any(event.kind is Kind.REGISTERED for event in events)
 
 
-def news_since(listed: Iterable[Listed]) -> Mapping[NctId, date]:
+def news_since(
+    listed: Iterable[Listed], failed_after: Mapping[NctId, datetime]
+) -> Mapping[NctId, date]:
     """For each trial that enters a query, the day of the load since which it does.
 
-    One first posted after that day is new in the registry.
+    One first posted after that day is new in the registry. One that could not be checked when
+    it was listed enters late: `failed_after` has the load before its first failure.
     """
     days: dict[NctId, date] = {}
     for one in listed:
         if one.watch.listed is not None:
-            day = one.watch.listed.date()
             for nct_id in one.entering:
-                days[nct_id] = max(day, days.get(nct_id, day))
+                load = min(one.watch.listed, failed_after.get(nct_id, one.watch.listed))
+                days[nct_id] = max(load.date(), days.get(nct_id, load.date()))
     return days

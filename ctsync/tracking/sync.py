@@ -133,7 +133,7 @@ class Sync:
             with_entering(ids, listed),
             load=load,
             thresholds=self.thresholds,
-            news_since=news_since(listed),
+            news_since=news_since(listed, self.store.loads_before_failure()),
         )
         return load, list(found), listed
 
@@ -240,7 +240,7 @@ class _Pass:
             ids,
             load=self.load,
             thresholds=sync.thresholds,
-            news_since=news_since(self.listed),
+            news_since=news_since(self.listed, sync.store.loads_before_failure()),
         )
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()

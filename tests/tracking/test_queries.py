@@ -9,6 +9,7 @@ import pytest
 
 from ctsync.deliver.outbox import Route
 from ctsync.demo import faults
+from ctsync.demo.exchange import Reply
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
@@ -17,6 +18,7 @@ from ctsync.store.steps import StepWrites
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.rebuild import rebuild
 from ctsync.tracking.sync import Outcome, Sync
+from tests.conftest import StillClock
 from tests.tracking.conftest import make_study
 
 ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003")
@@ -136,8 +138,6 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
 def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
     """Let listings lack these trials, and count without them; asked for by id they are there."""
     import orjson
-
-    from ctsync.demo.exchange import Reply
 
     def without(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
@@ -342,8 +342,6 @@ def _counting_less() -> faults.Fault:
     """A first page that lacks a trial, and a count that agrees."""
     import orjson
 
-    from ctsync.demo.exchange import Reply
-
     def less(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
         changed = {"studies": listed["studies"][1:], "totalCount": listed["totalCount"] - 1}
@@ -453,6 +451,41 @@ def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_
     assert told(outcome) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
     assert members(store) == ([ONE, THREE], [])
     assert told(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
+    assert members(store) == ([ONE, TWO, THREE], [])
+
+
+def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, clock: StillClock
+) -> None:
+    publish(replay, ONE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    publish(replay, TWO, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
+    publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-02", "type": "ACTUAL"})
+
+    def unreadable(reply: Reply) -> Reply:
+        body = reply.body
+        if b"statusModule" in body:  # the listing is whole
+            for nct_id in (TWO, THREE):
+                body = body.replace(f'"nctId":"{nct_id}"'.encode(), b'"nctId":12')
+        return Reply(reply.status, body, reply.headers)
+
+    for _ in range(2):
+        clock.sleep(86_400)
+        fault = faults.Fault(rewrite=unreadable)
+        replay.faults.add(fault, path=r"/v2/studies(/.*)?", times=faults.EVERY_TIME)
+        outcome = run(make_sync())
+        assert {failed.nct_id for failed in outcome.failed} == {TWO, THREE}
+        replay.faults.clear()
+        replay.catalogue.advance()
+    clock.sleep(86_400)
+    # first posted after the load before its first failure, and on the day of that load
+    assert sorted(told(run(make_sync()))) == [
+        (TWO, Kind.REGISTERED),
+        (THREE, Kind.ENTERED),
+        (THREE, Kind.FIRST_SEEN),
+    ]
     assert members(store) == ([ONE, TWO, THREE], [])
 
 
