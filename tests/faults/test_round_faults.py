@@ -149,7 +149,8 @@ def test_a_round_broken_anywhere_is_made_whole_by_the_next(
     assert (torn, lost) == (0, 0)
 
 
-def test_the_same_on_postgresql(postgres: PostgresServer) -> None:
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.soak)])
+def test_the_same_on_postgresql(postgres: PostgresServer, step: int) -> None:
     url = postgres.new_migrated_database()
     first = before_the_load(url)
     first.store.close()
@@ -165,7 +166,7 @@ def test_the_same_on_postgresql(postgres: PostgresServer) -> None:
     wanted = what_is_stored(whole)
     whole.store.close()
     broken = torn = 0
-    for here, failed in broken_at_each(start, WAYS["statement failed"], step=17):
+    for here, failed in broken_at_each(start, WAYS["statement failed"], step=step):
         broken += failed
         here.clock.sleep(7 * 3600)
         here.round()
@@ -177,8 +178,9 @@ def test_the_same_on_postgresql(postgres: PostgresServer) -> None:
     assert torn == 0
 
 
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_round_on_a_full_disk_tears_nothing_and_goes_on_with_space(
-    start_on_file: Callable[[], Installation],
+    start_on_file: Callable[[], Installation], step: int
 ) -> None:
     whole = start_on_file()
     noise = random.Random(5)  # what cannot be packed takes pages of its own
@@ -218,7 +220,7 @@ def test_a_round_on_a_full_disk_tears_nothing_and_goes_on_with_space(
         here.store.close()
         if not said:
             break
-        room += 3
+        room += step
     print(f"round on a full disk: {full} sizes, {torn} torn, whole again with space")
     assert full > 3
     assert torn == 0
