@@ -99,6 +99,14 @@ class WatchReads(Reads):
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
+    def taken_over_by(self, nct_id: NctId) -> tuple[NctId, ...]:
+        """The ids that a trial has taken over, in order."""
+        statement = (
+            select(TrialRow.nct_id).where(TrialRow.moved_to == nct_id).order_by(TrialRow.nct_id)
+        )
+        with self._reading() as connection:
+            return tuple(NctId(old) for old in connection.scalars(statement))
+
     def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
         """The names of the watches that follow a trial, in order."""
         statement = (

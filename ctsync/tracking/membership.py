@@ -9,7 +9,7 @@ those alone who are told of that watch. Cut off anywhere, the next run finds wha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from ctsync.dates import Clock
@@ -122,7 +122,17 @@ class Membership:
         later = self._events_since(one, nct_id)
         of_run = self.store.events(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
         since = {stored.event_id: stored for stored in (*later, *of_run)}.values()
-        return why_left(one.watch.query, [*(stored.event for stored in since), *also])
+        why = why_left(one.watch.query, [*(stored.event for stored in since), *also])
+        return why or self._mergers(one, nct_id)
+
+    def _mergers(self, one: Listed, nct_id: NctId) -> Sequence[Event]:
+        """Why a trial was in that never matched: it took over one that did, as last listed."""
+        old = self.store.taken_over_by(nct_id)
+        moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
+        return [
+            replace(stored.event, summary=f"took over {stored.nct_id}, which did")
+            for stored in (self.store.events(moves) if old else ())
+        ]
 
     def _events_since(self, one: Listed, nct_id: NctId) -> list[StoredEvent]:
         listed = one.watch.listed

@@ -42,6 +42,7 @@ from ctsync.demo import faults
 from ctsync.demo.catalogue import View
 from ctsync.errors import RegistryError, StoreError
 from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.query import read_query
 from ctsync.record.canonical import canonicalize
 from ctsync.store import migrate
 from ctsync.store.deliveries import DeliveryState
@@ -55,6 +56,8 @@ POOL = tuple(NctId(f"NCT0000010{number}") for number in range(4))
 STATUS = "protocolSection.statusModule."
 EDITS: tuple[dict[str, Any], ...] = (
     {STATUS + "overallStatus": "TERMINATED"},
+    {STATUS + "overallStatus": "RECRUITING"},
+    {STATUS + "overallStatus": "SUSPENDED"},
     {STATUS + "overallStatus": "RECRUITING"},
     {STATUS + "overallStatus": "UNKNOWN", STATUS + "lastKnownStatus": "RECRUITING"},
     {STATUS + "primaryCompletionDateStruct.date": "2029-01"},
@@ -91,6 +94,7 @@ some_trial = st.sampled_from(POOL)
 an_edit = st.sampled_from(EDITS)
 moment = st.integers(1, 90)
 OLDEST = "0001"
+OPEN = "all that recruit"
 
 
 class Machine(RuleBasedStateMachine):
@@ -99,8 +103,8 @@ class Machine(RuleBasedStateMachine):
     performed: ClassVar[Counter[str]] = Counter()
     new_url: Callable[[], str]
 
-    @initialize(shown=st.integers(0, len(POOL)))
-    def begin(self, shown: int) -> None:
+    @initialize(shown=st.integers(0, len(POOL)), is_settled=st.booleans())
+    def begin(self, shown: int, is_settled: bool) -> None:
         self.here = Installation(self.new_url(), anna_follows=["some"])
         for nct_id in POOL[:shown]:
             self.here.catalogue.publish(make_study(nct_id))
@@ -108,10 +112,13 @@ class Machine(RuleBasedStateMachine):
             for name, ids in (("some", POOL[:2]), ("all", POOL)):
                 unit.add_watch(name)
                 unit.add_trials(name, dict.fromkeys(ids), self.here.clock.now())
+            unit.add_watch(OPEN, query=read_query({"overallStatus": "RECRUITING"}).params)
         self.seen: datetime | None = None
         self.reloaded_in_between = False
         self.may_wait = False
         self.upgraded = False
+        if is_settled:
+            self.round()
         self.count("example")
 
     def count(self, what: str) -> None:
@@ -303,7 +310,9 @@ class Machine(RuleBasedStateMachine):
                 assert outcome.sync.failed == ()
             self.assert_equal()
             self.assert_told()
+            self.assert_members_match()
             self.assert_no_false_absence()
+            self.assert_no_false_move()
             assert here.problems() == []
 
     def assert_equal(self) -> None:
@@ -339,6 +348,31 @@ class Machine(RuleBasedStateMachine):
                 Level.ROUTINE
             ):
                 assert (BERT, stored.event_id) in planned
+
+    def recruits(self, nct_id: NctId) -> bool:
+        """Whether a trial matches the query, as the registry shows it now."""
+        study = self.shown().study(nct_id) or {"protocolSection": {"statusModule": {}}}
+        status: str | None = study["protocolSection"]["statusModule"].get("overallStatus")
+        return status == "RECRUITING"
+
+    def assert_members_match(self) -> None:
+        """In the query are those that match; of one that is gone it is not known."""
+        (watch,) = [watch for watch in self.here.store.watches() if watch.name == OPEN]
+        followed = {trial.nct_id for trial in watch.trials}
+        for trial in watch.trials:
+            is_known = trial.by_query and self.shown().study(trial.nct_id) is not None
+            is_in = trial.left_at is None
+            assert not is_known or is_in == self.recruits(trial.nct_id), trial
+        assert {nct_id for nct_id in POOL if self.recruits(nct_id)} <= followed
+
+    def assert_no_false_move(self) -> None:
+        """A trial was told to enter or leave in a load in which it matched, or did not."""
+        for stored in self.here.events():
+            if stored.event.kind in {Kind.ENTERED, Kind.LEFT}:
+                assert stored.observed is not None
+                self.here.catalogue.set_load(stored.observed)
+                assert self.recruits(stored.nct_id) == (stored.event.kind is Kind.ENTERED)
+                self.count(f"{stored.event.kind} the query")
 
     def assert_no_false_absence(self) -> None:
         """A version says gone or moved, and shows a record, only as a load did."""

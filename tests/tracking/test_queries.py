@@ -401,6 +401,25 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     assert [v.state for v in store.versions(ONE)] == states
 
 
+def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with_it(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    assert (ONE, Kind.MOVED) in told(run(make_sync()))
+    replay.catalogue.advance()
+    outcome = run(make_sync())
+    assert (outcome.verdict, told(outcome)) == (Verdict.OK, [(TWO, Kind.LEFT)])
+    assert outcome.events[0].event.summary == (
+        f'No longer matches the query of watch "open": took over {ONE}, which did'
+    )
+    assert members(store) == ([], [TWO])
+
+
 def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
