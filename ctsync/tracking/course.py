@@ -16,12 +16,11 @@ from ctsync.tracking.conclusion import Sights
 from ctsync.tracking.decide import most_at_once
 from ctsync.tracking.keeping import Keeping
 from ctsync.tracking.ledger import Entry
-from ctsync.tracking.sweep import PAGES, SWEEP, Sweep
+from ctsync.tracking.sweep import DELTA, PAGES, SWEEP, Sweep
 
 if TYPE_CHECKING:
     from ctsync.tracking.mirror import Mirror, MirrorOutcome
 
-DELTA = "delta"
 ARCHIVE_NAME = "ctsync-registry.zip"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from ctsync.dates import Clock
@@ -23,6 +24,7 @@ from ctsync.tracking.examine import Examiner, examine, read
 from ctsync.tracking.keeping import Keeping
 from ctsync.tracking.outcome import Watcher
 
+DELTA = "delta"
 SWEEP = "sweep"
 PAGES = "pages"
 SLIM_PAGE = 1000
@@ -63,19 +65,12 @@ class Sweep:
     def delta(self, since: date, *, recent: date) -> Walked:
         """Fetch what was posted since a day and differs from what is stored, or is `recent`.
 
-        It begins at its first page whenever it was cut off: there are a few. What was posted
-        from the day `recent` on is fetched whether it differs or not.
+        What was posted from the day `recent` on is fetched whether it differs or not.
         """
         window = f"RANGE[{since.isoformat()},MAX]"
         wanted = f"AREA[LastUpdatePostDate]{window} OR AREA[StudyFirstPostDate]{window}"
-        params = {"filter.advanced": wanted, "fields": SLIM}
-        listing = self.registry.listing(params, page_size=SLIM_PAGE)
-        differing = 0
-        for page in listing:
-            self.watcher.check()
-            differing += self._fetch_differing(page, recent=recent.isoformat())
-            self.keeping.flush()
-        return Walked(listing.ids, differing, listing.problem)
+        keep = partial(self._fetch_differing, recent=recent.isoformat())
+        return self._walk(DELTA, {"filter.advanced": wanted, "fields": SLIM}, SLIM_PAGE, keep)
 
     def sweep(self) -> Walked:
         """Go through all trials by eight leaves each, and fetch what differs."""
