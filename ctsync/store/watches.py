@@ -240,8 +240,11 @@ class WatchWrites(Writes):
         if not row.by_query:  # named is more than brought by the query
             self._connection.execute(there.values(by_query=False, left_at=None))
 
-    def rejoin_trial(self, name: str, under: NctId, nct_id: NctId) -> None:
-        """Let a watch follow a trial again that it followed `under` another, and the other too."""
+    def rejoin_trial(self, name: str, under: NctId, nct_id: NctId, *, at: datetime) -> None:
+        """Let a watch follow a trial again that it followed `under` another, and the other too.
+
+        One that its query brought is outside that from `at` on, until it is seen to match.
+        """
         here = WatchedTrialRow.watch_id == self._watch_id(name)
         other = self._connection.execute(
             select(WatchedTrialRow.__table__).where(here, WatchedTrialRow.nct_id == under)
@@ -249,7 +252,8 @@ class WatchWrites(Writes):
         if other is None:
             return
         term = None if other.asked_as == nct_id else other.asked_as
-        back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": None}
+        left = at if other.by_query else None
+        back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": left}
         self._insert_new(WatchedTrialRow, [back])
         self._connection.execute(
             update(WatchedTrialRow)

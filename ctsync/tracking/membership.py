@@ -185,7 +185,7 @@ class Membership:
         ]
         for name in names:
             with self.store.unit() as unit:
-                unit.rejoin_trial(name, under, nct_id)
+                unit.rejoin_trial(name, under, nct_id, at=self.observed)
                 self._plan(unit, nct_id, back, name)
 
     def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:

@@ -420,6 +420,26 @@ def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with
     assert members(store) == ([], [TWO])
 
 
+def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, TWO)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE, overallStatus="COMPLETED")
+    outcome = run(make_sync())
+    assert (ONE, Kind.RETURNED) in told(outcome)
+    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in told(outcome))
+    assert members(store) == ([TWO], [ONE])
+    replay.catalogue.advance()
+    assert told(run(make_sync())) == []
+
+
 def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
