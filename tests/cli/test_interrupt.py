@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from ctsync.cli.interrupt import heeding_interrupts
 from ctsync.errors import Stopped
+
+
+@pytest.fixture(autouse=True)
+def at_a_terminal() -> Iterator[None]:
+    """Ctrl-C is heard, also where the tests run behind a shell that ignores it for them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class Letting:
@@ -44,10 +53,7 @@ def test_afterwards_all_is_as_before() -> None:
 
 def test_where_it_is_ignored_it_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with heeding_interrupts() as check:
-            signal.raise_signal(signal.SIGINT)
-            check()
-        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    with heeding_interrupts() as check:
+        signal.raise_signal(signal.SIGINT)
+        check()
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN

@@ -100,8 +100,10 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_database(
 ) -> None:
     shell.run("watch", "add", SEED)
     registry.faults.add(faults.delayed(20), path="/v2/version")
+    registry.forget_requests()
     first = start("sync")
-    wait_until((tmp_path / "ctsync.db.lock-holder").exists)
+    wait_until(lambda: len(registry.requests) > 0)
+    assert (tmp_path / "ctsync.db.lock-holder").exists()
     line = shell.refuse("sync", exit_code=5)
     assert f"ctsync sync (process {first.pid}" in line
     assert shell.json("watch", "list", "--json")  # readers never wait
