@@ -140,22 +140,21 @@ class Machine(RuleBasedStateMachine):
         """One or more trials differ in the next load."""
         catalogue = self.here.catalogue
         for what, nct_id, other, edit in moves:
+            if what == "reload":
+                catalogue.advance()
+                self.count(what)
+                continue
+            self.change()
             shown = set(self.shown().ids)
             if what == "publish or return" and nct_id not in shown:
-                self.change()
                 status = edit.get(STATUS + "overallStatus", "RECRUITING")
                 catalogue.publish(make_study(nct_id, overallStatus=status))
             elif what == "edit" and nct_id in shown:
-                self.change()
                 catalogue.edit(nct_id, edit)
             elif what == "merge" and nct_id != other and {nct_id, other} <= shown:
-                self.change()
                 catalogue.merge(nct_id, into=other)
             elif what == "withdraw" and nct_id in shown:
-                self.change()
                 catalogue.withdraw(nct_id)
-            elif what == "reload":
-                catalogue.advance()
             else:
                 continue
             self.count(what)
