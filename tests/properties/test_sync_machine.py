@@ -302,6 +302,9 @@ class Machine(RuleBasedStateMachine):
             closing.callback(here.store.close)
             here.registry.faults.clear()
             here.clock.sleep(LEASE.total_seconds() + 3600 * 7)
+            newest = here.store.newest_load()
+            while newest is not None and here.catalogue.load < newest:
+                here.catalogue.advance()  # a reload in between had set it back
             for _ in range(2):
                 here.catalogue.advance()
                 outcome = self.round()
