@@ -19,7 +19,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from itertools import pairwise
+from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -106,8 +106,8 @@ class Machine(RuleBasedStateMachine):
     @initialize(shown=st.integers(0, len(POOL)), is_settled=st.booleans())
     def begin(self, shown: int, is_settled: bool) -> None:
         self.here = Installation(self.new_url(), anna_follows=["some"])
-        for nct_id in POOL[:shown]:
-            self.here.catalogue.publish(make_study(nct_id))
+        for nct_id, status in zip(POOL[:shown], cycle(("RECRUITING", "SUSPENDED")), strict=False):
+            self.here.catalogue.publish(make_study(nct_id, overallStatus=status))
         with self.here.store.unit() as unit:
             for name, ids in (("some", POOL[:2]), ("all", POOL)):
                 unit.add_watch(name)
