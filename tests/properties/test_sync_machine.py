@@ -384,6 +384,7 @@ class Machine(RuleBasedStateMachine):
             versions = self.here.store.versions(nct_id)
             stored = [(version.digest, version.state) for version in versions]
             assert all(one != two for one, two in pairwise(stored)), "a version stored twice"
+            before: datetime | None = None
             for version in versions:
                 assert version.observed is not None
                 catalogue.set_load(version.observed)
@@ -392,18 +393,25 @@ class Machine(RuleBasedStateMachine):
                     assert study is not None
                     assert canonicalize(study).digest == version.digest
                 if version.state is State.GONE:
-                    assert self.lacked_before(nct_id, version.observed), "gone after one load"
+                    assert before is not None
+                    is_twice = self.lacked_between(nct_id, before, version.observed)
+                    assert is_twice, "gone after one load"
+                before = version.observed
                 if version.state is not State.PRESENT:
                     catalogue.set_load(version.observed)
                     assert study is None
                     moved = self.shown().canonical(nct_id) is not None
                     assert (version.state is State.MOVED) == moved
 
-    def lacked_before(self, nct_id: NctId, load: datetime) -> bool:
-        """Whether a load before that one, newer than any that showed the trial, lacked it."""
-        earlier = [day for day in self.here.catalogue.loads if day < load]
-        self.here.catalogue.set_load(earlier[-1])
-        return self.shown().canonical(nct_id) is None
+    def lacked_between(self, nct_id: NctId, seen: datetime, load: datetime) -> bool:
+        """Whether a run saw a load after `seen`, and before `load`, that lacked a trial."""
+        for run in self.here.store.runs():
+            for day in (run.load_before, run.load_after):
+                if day is not None and seen < day < load:
+                    self.here.catalogue.set_load(day)
+                    if self.shown().canonical(nct_id) is None:
+                        return True
+        return False
 
 
 # --- the schema of an earlier release ---------------------------------------------------------
