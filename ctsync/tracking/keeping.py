@@ -29,6 +29,7 @@ from ctsync.tracking.decide import (
     First,
     Gone,
     Missing,
+    Returned,
     Same,
     StillAway,
     Unchecked,
@@ -57,6 +58,12 @@ class _Found:
         finding = self.finding
         is_empty = finding.head is None and finding.record is None
         return finding.joining is None and not is_empty
+
+    @property
+    def came_back_from(self) -> NctId | None:
+        """The trial that had taken this one over until now."""
+        decision = self.decision
+        return decision.head.moved_to if isinstance(decision, Returned) else None
 
     def step(self) -> NewStep:
         finding = self.finding
@@ -175,7 +182,9 @@ class Keeping:
         """Store versions, events and deliveries, and what was seen, in one transaction."""
         if not waiting and not seen and also is None:
             return
-        watching = self.store.watching([found.finding.nct_id for found in waiting])
+        back = {found.finding.nct_id: self._watches_back(found) for found in waiting}
+        watching = self.store.watching(back)
+        watching |= {nct_id: tuple(again) for nct_id, again in back.items() if again}
         # an alias of which nothing was stored leaves nothing: only the watch moves on
         steps = [found.step() for found in waiting if found.leaves_a_step]
         fresh = {step.nct_id for step in steps if step.state is State.PRESENT}
@@ -184,6 +193,10 @@ class Keeping:
             for found in waiting:
                 if found.finding.moved_to is not None:
                     self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
+            for nct_id, again in back.items():
+                for name, under in again.items():
+                    with suppress(UsageError):  # the watch was removed meanwhile
+                        unit.rejoin_trial(name, under, nct_id, at=self.observed)
             ids = unit.add_steps(
                 steps, run_id=run_id, observed=self.observed, rules_version=RULES_VERSION
             )
@@ -250,6 +263,22 @@ class Keeping:
                 with suppress(UsageError):  # the watch was removed meanwhile
                     unit.move_trial(watch.name, old, new, asked_as=terms[0])
 
+    def _watches_back(self, found: _Found) -> dict[str, NctId]:
+        """The watches that follow a trial again that was merged into another, and is back.
+
+        Each with that other, which it goes on following.
+        """
+        nct_id, under = found.finding.nct_id, found.came_back_from
+        if under is None:
+            return {}
+        its_own = {_folded(nct_id), _folded(found.finding.key.org_study_id or nct_id)}
+        return {
+            watch.name: under
+            for watch in self.store.watches()
+            for trial in watch.trials
+            if trial.nct_id == under and _folded(trial.asked_as or "") in its_own
+        }
+
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine
         now = self.clock.now()
@@ -262,6 +291,10 @@ class Keeping:
         among.append(nct_id)
         with self.store.unit() as unit:
             unit.mark_absent(nct_id, self.observed)
+
+
+def _folded(term: str) -> str:
+    return " ".join(term.split()).casefold()
 
 
 def _body_of(record: Record | Prepared | None) -> NewBody | None:

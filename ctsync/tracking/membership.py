@@ -165,29 +165,6 @@ class Membership:
             told = [(self._add_event(unit, versions, event), event)]
             self._plan(unit, nct_id, told, one.watch.name)
 
-    def rejoin(self, nct_id: NctId, under: NctId) -> None:
-        """Let the watches follow a trial again that was merged into another, and is back.
-
-        They go on following the other. That it is back is told to them.
-        """
-        version = self.store.versions(nct_id)[-1]
-        its_own = {_folded(nct_id), _folded(version.key.org_study_id or nct_id)}
-        names = [
-            watch.name
-            for watch in self.store.watches()
-            for trial in watch.trials
-            if trial.nct_id == under and _folded(trial.asked_as or "") in its_own
-        ]
-        back = [
-            (stored.event_id, stored.event)
-            for stored in self.store.events(EventFilter(nct_ids=(nct_id,)))
-            if stored.to_version == version.version
-        ]
-        for name in names:
-            with self.store.unit() as unit:
-                unit.rejoin_trial(name, under, nct_id, at=self.observed)
-                self._plan(unit, nct_id, back, name)
-
     def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
         """Store an event with the step that led to the newest version, which the load shows."""
         version, before = versions[-1], versions[-2] if len(versions) > 1 else None
@@ -222,10 +199,6 @@ def _held(one: Listed, unexplained: int) -> str | None:
         "match, though nothing that the query asks for changed; held back as the registry's "
         "mistake. If it is none: ctsync sync --accept-gone"
     )
-
-
-def _folded(term: str) -> str:
-    return " ".join(term.split()).casefold()
 
 
 def _events_of(examined: Examined) -> Sequence[Event]:

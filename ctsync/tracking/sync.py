@@ -34,7 +34,6 @@ from ctsync.store.store import Store
 from ctsync.tracking.conclusion import Sights, conclude
 from ctsync.tracking.decide import (
     Gone,
-    Returned,
     StillAway,
     most_at_once,
 )
@@ -244,7 +243,6 @@ class _Pass:
         )
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()
-        back: list[tuple[NctId, NctId]] = []
         still_aliases: set[NctId] = set()
         keeping = self.keeping
         try:
@@ -258,8 +256,6 @@ class _Pass:
                     present.update(moving & {examined.asked})
                 if isinstance(examined.decision, StillAway):
                     still_aliases.update({examined.asked}.intersection(sync.aliases))
-                if isinstance(examined.decision, Returned) and examined.decision.head.moved_to:
-                    back.append((examined.asked, examined.decision.head.moved_to))
                 sync.watcher.progress(min(done, len(ids)), len(ids))
         except Stopped:
             keeping.flush()
@@ -267,9 +263,6 @@ class _Pass:
         held = self._take_gone(len(ids))
         keeping.flush()
         refused = {failed.nct_id for failed in keeping.failed}
-        for nct_id, under in back:
-            if nct_id not in refused:
-                self.membership.rejoin(nct_id, under)
         present -= refused
         held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
         tally.failed = len(keeping.failed)

@@ -21,29 +21,39 @@ from tests.conftest import PostgresServer
 from tests.installation import Installation, Killed
 from tests.tracking.conftest import make_study
 
-TRIALS = tuple(NctId(f"NCT0000020{number}") for number in range(5))
+TRIALS = tuple(NctId(f"NCT0000020{number}") for number in range(6))
 STATUS = "protocolSection.statusModule."
 
 
 def before_the_load(url: str) -> Installation:
-    """Five trials are followed and four are shown; the next load changes, adds and takes away."""
-    here = Installation(url, watches={"some": TRIALS[:2], "all": TRIALS}, anna_follows=["some"])
-    for nct_id in TRIALS[:4]:
+    """Six trials are followed; the next load changes, adds, takes away.
+
+    One was merged into another, and is back in that load.
+    """
+    watches = {"some": TRIALS[:2], "all": TRIALS[:5]}
+    here = Installation(url, watches=watches, anna_follows=["some", "merged"])
+    merged, other = TRIALS[5], TRIALS[2]
+    for nct_id in (*TRIALS[:4], merged):
         here.catalogue.publish(make_study(nct_id))
+    with here.store.unit() as unit:
+        unit.add_trials("merged", {merged: None}, here.clock.now())
     here.round()
     here.catalogue.advance()
     here.catalogue.withdraw(TRIALS[3])
-    here.round()  # away for the first time
+    here.catalogue.merge(merged, into=other)
+    here.round()  # one is away for the first time
     here.catalogue.advance()
     here.catalogue.edit(TRIALS[0], {STATUS + "overallStatus": "TERMINATED"})
     here.catalogue.edit(TRIALS[1], {STATUS + "primaryCompletionDateStruct.date": "2029-01"})
+    here.catalogue.edit(other, {"protocolSection.identificationModule.nctIdAliases": None})
     here.catalogue.publish(make_study(TRIALS[4]))
+    here.catalogue.publish(make_study(merged))
     here.received.clear()
     return here
 
 
 def what_is_stored(here: Installation) -> tuple[Any, ...]:
-    """Versions and events, without what a repetition may number anew."""
+    """Versions, events and who is followed, without what a repetition may number anew."""
     versions = [
         (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions(i)
     ]
@@ -51,7 +61,8 @@ def what_is_stored(here: Installation) -> tuple[Any, ...]:
         (e.nct_id, e.from_version or 0, e.to_version, e.event.path, e.event.summary)
         for e in here.events()
     )
-    return versions, events
+    followed = [(watch.name, one.nct_id) for watch in here.store.watches() for one in watch.trials]
+    return versions, events, followed
 
 
 def tell_how_often(here: Installation) -> Counter[tuple[Any, ...]]:
