@@ -190,13 +190,14 @@ class Keeping:
         fresh = {step.nct_id for step in steps if step.state is State.PRESENT}
         run_id = self.entry.run_id
         with self.store.unit() as unit:
-            for found in waiting:
-                if found.finding.moved_to is not None:
-                    self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
             for nct_id, again in back.items():
                 for name, under in again.items():
                     with suppress(UsageError):  # the watch was removed meanwhile
                         unit.rejoin_trial(name, under, nct_id, at=self.observed)
+            # only now: one may move on that another is back from
+            for found in waiting:
+                if found.finding.moved_to is not None:
+                    self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
             ids = unit.add_steps(
                 steps, run_id=run_id, observed=self.observed, rules_version=RULES_VERSION
             )
@@ -266,18 +267,29 @@ class Keeping:
     def _watches_back(self, found: _Found) -> dict[str, NctId]:
         """The watches that follow a trial again that was merged into another, and is back.
 
-        Each with that other, which it goes on following.
+        Each with that other, or the one it went on to itself, which they go on following.
         """
         nct_id, under = found.finding.nct_id, found.came_back_from
         if under is None:
             return {}
         its_own = {_folded(nct_id), _folded(found.finding.key.org_study_id or nct_id)}
+        heirs = self._heirs(under)
         return {
-            watch.name: under
+            watch.name: trial.nct_id
             for watch in self.store.watches()
             for trial in watch.trials
-            if trial.nct_id == under and _folded(trial.asked_as or "") in its_own
+            if trial.nct_id in heirs and _folded(trial.asked_as or "") in its_own
         }
+
+    def _heirs(self, nct_id: NctId) -> set[NctId]:
+        """A trial, and those that have taken it over in turn."""
+        heirs: set[NctId] = set()
+        to: NctId | None = nct_id
+        while to is not None and to not in heirs:
+            heirs.add(to)
+            head = self.store.heads([to]).get(to)
+            to = None if head is None else head.moved_to
+        return heirs
 
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine

@@ -16,6 +16,7 @@ from ctsync.query import read_query
 from ctsync.record.rules import Thresholds
 from ctsync.store.steps import StepWrites
 from ctsync.store.store import EventFilter, Store
+from ctsync.tracking import keeping
 from ctsync.tracking.rebuild import rebuild
 from ctsync.tracking.sync import Outcome, Sync
 from tests.conftest import StillClock
@@ -438,6 +439,31 @@ def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
     assert members(store) == ([TWO], [ONE])
     replay.catalogue.advance()
     assert told(run(make_sync())) == []
+
+
+@pytest.mark.parametrize("batch", [500, 1])
+def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
+    store: Store,
+    replay: ReplayRegistry,
+    make_sync: MakeSync,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+) -> None:
+    monkeypatch.setattr(keeping, "SEEN_BATCH", batch)
+    publish(replay, ONE, TWO, THREE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {ONE: None}, replay.load)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    replay.catalogue.merge(TWO, into=THREE)
+    outcome = run(make_sync())
+    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(outcome))
+    assert store.watched_ids() == (ONE, THREE)
 
 
 def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
