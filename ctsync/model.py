@@ -42,11 +42,14 @@ class Level(StrEnum):
     @property
     def rank(self) -> int:
         """0 for the worst; for sorting."""
-        return tuple(Level).index(self)
+        return _RANKS[self]
 
     def reaches(self, minimum: Level) -> bool:
         """Whether this level is at least as bad as `minimum`."""
         return self.rank <= minimum.rank
+
+
+_RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class Lane(StrEnum):

@@ -11,27 +11,9 @@ from ctsync.report.headline import state
 from ctsync.report.markup import fill
 from ctsync.report.phrases import NOTHING, counted, typed
 from ctsync.report.steps import step_of
+from ctsync.report.story import Story
 from ctsync.report.timeline import Timeline
 from ctsync.report.values import Step, Window
-
-
-@dataclass(frozen=True, slots=True)
-class Story:
-    """All that is known of one trial: its versions, oldest first, and what led to each."""
-
-    versions: Sequence[Version]
-    events: Sequence[StoredEvent]
-    timeline: Timeline
-
-    @property
-    def nct_id(self) -> NctId:
-        """The trial."""
-        return self.versions[-1].nct_id
-
-    @property
-    def title(self) -> str:
-        """Its newest title."""
-        return self.versions[-1].key.brief_title or ""
 
 
 @dataclass(frozen=True, slots=True)

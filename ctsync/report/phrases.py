@@ -13,6 +13,7 @@ from ctsync.model import MISSING, Event, Kind
 NOTHING = "(none)"
 
 DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
+_MEASURED = frozenset((*DATE_KINDS, Kind.ENROLLMENT))
 _SHORT_DATE = {
     Kind.PRIMARY_COMPLETION_DATE: "PCD",
     Kind.COMPLETION_DATE: "completion",
@@ -84,12 +85,12 @@ def _plain_object(value: dict[str, Any]) -> str:
 
 def is_measured(event: Event) -> bool:
     """Whether it is best told as a value before and after: a date or a count, not its type."""
-    return event.kind in (*DATE_KINDS, Kind.ENROLLMENT) and event.before != event.before_type
+    return event.kind in _MEASURED and event.before != event.before_type
 
 
 def is_type(event: Event) -> bool:
     """Whether it is the type of a date or count that changed, as from ESTIMATED to ACTUAL."""
-    return event.kind in (*DATE_KINDS, Kind.ENROLLMENT) and event.path.endswith("type")
+    return event.kind in _MEASURED and event.path.endswith("type")
 
 
 def detail(event: Event) -> str:

@@ -10,9 +10,10 @@ from ctsync.model import NctId, State
 from ctsync.report.feed import atom, entries, feed_title
 from ctsync.report.headline import state
 from ctsync.report.markup import fill
-from ctsync.report.page import Story, render_page, worst
+from ctsync.report.page import render_page, worst
 from ctsync.report.render_html import render_html
 from ctsync.report.sentences import about_line, coverage_line, window_line
+from ctsync.report.story import Story
 from ctsync.report.values import Report
 
 FEED = "feed.atom"

@@ -43,6 +43,11 @@ class Coverage:
     requests: int | None = None
     retries: int | None = None
 
+    @property
+    def watched(self) -> int:
+        """How many are followed."""
+        return self.checked + len(self.failed)
+
 
 class Mark(StrEnum):
     """What became of a piece of text."""

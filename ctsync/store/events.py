@@ -157,27 +157,34 @@ def _reaching(minimum: Level | None) -> list[Level]:
     return [] if minimum is None else [level for level in Level if level.reaches(minimum)]
 
 
+_PLACE = (
+    "from_version",
+    "to_version",
+    "from_registry_version",
+    "to_registry_version",
+    "brief_title",
+    "posted",
+    "observed",
+    "fetched",
+    "run_id",
+    "happened",
+)
+"""The fields of a StoredEvent that `_PLACED` names as they are."""
+
+
 def _stored(row: Row[Any]) -> StoredEvent:
+    columns = row._mapping
     event = Event(
-        kind=Kind(row.kind),
-        lane=Lane(row.lane),
-        level=Level(row.level),
-        **{name: getattr(row, name) for name in _PLAIN},
+        kind=Kind(columns["kind"]),
+        lane=Lane(columns["lane"]),
+        level=Level(columns["level"]),
+        **{name: columns[name] for name in _PLAIN},
     )
     return StoredEvent(
-        event_id=row.id,
-        nct_id=NctId(row.nct_id),
-        brief_title=row.brief_title,
+        event_id=columns["id"],
+        nct_id=NctId(columns["nct_id"]),
         event=event,
-        from_version=row.from_version,
-        to_version=row.to_version,
-        from_registry_version=row.from_registry_version,
-        to_registry_version=row.to_registry_version,
-        posted=row.posted,
-        observed=row.observed,
-        fetched=row.fetched,
-        run_id=row.run_id,
-        happened=row.happened,
+        **{name: columns[name] for name in _PLACE},
     )
 
 

@@ -16,7 +16,7 @@ from ctsync.record.notices import Notice, read_notices
 from ctsync.record.seam import form_of, may_lack, readable
 from ctsync.report.build import Scope, build
 from ctsync.report.course import Unshown, ValueSpell, course_of
-from ctsync.report.page import Story
+from ctsync.report.story import Story
 from ctsync.report.timeline import Timeline, query_steps, trace
 from ctsync.report.values import Report, Window
 from ctsync.store.followed import Followed
@@ -49,10 +49,11 @@ def review(
     if watch is not None or ids:
         notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
     changed = sorted({stored.nct_id for stored in events})
+    coverage = coverage_of(store, followed)
     scope = Scope(
         title=title,
-        watched=store.count_followed(followed),
-        coverage=coverage_of(store, followed),
+        watched=coverage.watched if coverage else store.count_followed(followed),
+        coverage=coverage,
         keys=_last_keys(store, changed),
         timelines={
             nct_id: trace(versions, stands_from(versions), until=window.until.date())

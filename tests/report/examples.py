@@ -19,7 +19,7 @@ from ctsync.model import (
     Version,
 )
 from ctsync.report.build import Scope, build
-from ctsync.report.page import Story
+from ctsync.report.story import Story
 from ctsync.report.timeline import Timeline, trace
 from ctsync.report.values import Coverage, Report, Window
 

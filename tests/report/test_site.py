@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from ctsync.report.page import Story, render_page
+from ctsync.report.page import render_page
 from ctsync.report.site import build_site
+from ctsync.report.story import Story
 from ctsync.report.timeline import trace
 from tests.report.examples import SLOW, WINDOW, report, story, timeline, version
 from tests.report.test_formats import tags_of
