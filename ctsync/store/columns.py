@@ -37,6 +37,10 @@ def unescape(text: str) -> str:
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
 
 
+def _write_text(value: str | None) -> str | None:
+    return value if value is None or value.isprintable() else escape(value)
+
+
 def _read_text(value: str | None) -> str | None:
     return value if value is None or "\x10" not in value else unescape(value)
 
@@ -47,12 +51,12 @@ class RemoteText(TypeDecorator[str]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Escape what a database refuses."""
-        return None if value is None else escape(value)
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Escape what a database refuses; by one plain call, there are many such values."""
+        return _write_text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give the text back as it came; by one plain call, there are many such values."""
+        """Give the text back as it came; by one plain call as well."""
         return _read_text
 
 
@@ -63,6 +67,10 @@ def dump_json(value: Any) -> str:
     except TypeError:
         # lone surrogates and integers beyond 64 bits
         return json.dumps(value, separators=(",", ":"))
+
+
+def _write_json(value: Any) -> str | None:
+    return None if value is None else dump_json(value)
 
 
 def load_json(text: str) -> Any:
@@ -81,9 +89,9 @@ class JsonText(TypeDecorator[Any]):
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Write JSON."""
-        return None if value is None else dump_json(value)
+        return _write_json
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Read JSON."""
@@ -93,8 +101,22 @@ class JsonText(TypeDecorator[Any]):
 @lru_cache(maxsize=64)
 def _as_text(moment: datetime) -> str:
     # the rows of a run share a few moments
+    if moment.tzinfo is None:
+        raise ValueError(f"a stored time needs a zone: {moment!r}")
     # strftime would write the year 201 with three digits
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def _write_time(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None:
+        raise ValueError(f"a stored time needs a zone: {value!r}")
+    return value.astimezone(UTC)
+
+
+def _write_text_time(value: datetime | None) -> str | None:
+    return None if value is None else _as_text(value)
 
 
 class Timestamp(TypeDecorator[datetime]):
@@ -109,13 +131,9 @@ class Timestamp(TypeDecorator[datetime]):
             return dialect.type_descriptor(String(27))
         return dialect.type_descriptor(DateTime(timezone=True))
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+    def bind_processor(self, dialect: Dialect) -> Any:
         """Refuse a naive time."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"a stored time needs a zone: {value!r}")
-        return _as_text(value) if dialect.name == "sqlite" else value.astimezone(UTC)
+        return _write_text_time if dialect.name == "sqlite" else _write_time
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Give an aware UTC time."""

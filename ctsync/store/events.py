@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import FromClause, Row, Select, Text, func, not_, select, type_coerce
@@ -55,6 +56,11 @@ _PLAIN = (
     "inputs",
 )
 """The fields of an Event that stand in a column of the same name, as they are."""
+
+EVENT_COLUMNS = (*_PLAIN, "kind", "lane", "level")
+"""The columns of an event, less its place in a history."""
+
+_read_event = attrgetter(*EVENT_COLUMNS)
 
 
 def _number_of(snapshot: FromClause) -> Any:
@@ -242,9 +248,9 @@ def path_key(path: str) -> bytes:
 
 def event_columns(event: Event) -> dict[str, Any]:
     """An event as the columns of its row, less its place in a history."""
-    plain = {name: getattr(event, name) for name in _PLAIN}
-    plain["inputs"] = dict(event.inputs)
-    return plain | {"kind": event.kind, "lane": event.lane, "level": event.level}
+    columns = dict(zip(EVENT_COLUMNS, _read_event(event), strict=True))
+    columns["inputs"] = dict(event.inputs)
+    return columns
 
 
 def happened_at(observed: datetime | None, posted: str | None, fetched: datetime) -> datetime:

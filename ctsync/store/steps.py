@@ -9,17 +9,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from ctsync.errors import StoreConflict
 from ctsync.model import Event, KeyFields, NctId, Source, State
 from ctsync.store import codec
 from ctsync.store.access import Writes, batches
-from ctsync.store.events import event_columns, happened_at, path_key
+from ctsync.store.events import EVENT_COLUMNS, event_columns, happened_at, path_key
 from ctsync.store.models import BodyRow, EventRow, SnapshotRow, TrialRow
 from ctsync.store.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites, newest_body
+
+_BODY_COLUMNS = ("digest", "raw_size", "encoding", "base_digest", "depth", "data")
+_SNAPSHOT_COLUMNS = (
+    "id", "nct_id", "position", "state", "digest", "source", "posted", "submitted", "observed",
+    "fetched", "run_id", *KEY_COLUMNS.values(),
+)  # fmt: skip
+_PLACE_COLUMNS = (
+    "nct_id", "from_snapshot_id", "to_snapshot_id", "posted", "fetched", "happened", "path_key",
+)  # fmt: skip
+_key_values = attrgetter(*KEY_COLUMNS)
+
+_NEXT_IDS = text(
+    "SELECT nextval(pg_get_serial_sequence('snapshots', 'id')) FROM generate_series(1, :count)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +105,12 @@ class StepWrites(VersionWrites, Writes):
             raise ValueError("two steps of one trial in one batch")
         found: dict[NctId, int] = {}
         for batch in batches(steps):
-            self._insert_new(TrialRow, [{"nct_id": step.nct_id} for step in batch])
-            heads = self._heads_for_update([step.nct_id for step in batch])
+            ids = self._ids_to_come([step.nct_id for step in batch])
+            heads = self._heads_for_update(list(ids))
+            unheard = [step for step in batch if step.nct_id not in heads]
+            if self._add_trials(unheard, ids, run_id=run_id, load=observed) < len(unheard):
+                # a rival was first to store some of them
+                heads |= self._heads_for_update([step.nct_id for step in unheard])
             new = []
             for step in batch:
                 head = heads.get(step.nct_id, _Head())
@@ -101,17 +120,16 @@ class StepWrites(VersionWrites, Writes):
                     raise StoreConflict(f"{step.nct_id} was changed by another writer; run again")
                 else:
                     new.append((step, head.position + POSITION_STEP))
-            if not new:
-                continue
+                    found[step.nct_id] = ids[step.nct_id]
             self._add_bodies([step for step, _ in new])
-            ids = self._add_snapshots(new, run_id=run_id, observed=observed, source=source)
-            self._move_heads([step for step, _ in new], ids, run_id=run_id, load=observed)
+            self._add_snapshots(new, ids, run_id=run_id, observed=observed, source=source)
+            moved = [step for step, _ in new if step.nct_id in heads]
+            self._move_heads(moved, ids, run_id=run_id, load=observed)
             self._add_step_events(
                 [step for step, _ in new],
                 ids,
                 {"run_id": run_id, "observed": observed, "rules_version": rules_version},
             )
-            found |= ids
         return found
 
     def events_of_steps(self, snapshot_ids: Iterable[int]) -> dict[int, dict[bytes, int]]:
@@ -125,7 +143,17 @@ class StepWrites(VersionWrites, Writes):
                 found.setdefault(row.to_snapshot_id, {})[bytes(row.path_key)] = row.id
         return found
 
+    def _ids_to_come(self, trials: Sequence[NctId]) -> dict[NctId, int]:
+        """An id for a snapshot of each trial, in their order; one that is not used stays free."""
+        if self._connection.dialect.name == "postgresql":
+            numbers = self._connection.scalars(_NEXT_IDS, {"count": len(trials)}).all()
+            return dict(zip(trials, numbers, strict=True))
+        # as SQLite itself numbers rows, and there is no other writer until the commit
+        last = self._connection.scalar(select(func.max(SnapshotRow.id))) or 0
+        return {nct_id: last + at for at, nct_id in enumerate(trials, start=1)}
+
     def _heads_for_update(self, ids: Sequence[NctId]) -> dict[NctId, _Head]:
+        """The heads of the trials that are known, of which there may be nothing stored yet."""
         # two statements, as for one head; in the order of ids, so that two writers cannot
         # wait for each other
         trials = (
@@ -135,30 +163,63 @@ class StepWrites(VersionWrites, Writes):
             .with_for_update()
         )
         head_ids = {
-            row.head_snapshot_id: NctId(row.nct_id)
-            for row in self._connection.execute(trials)
-            if row.head_snapshot_id is not None
+            NctId(row.nct_id): row.head_snapshot_id for row in self._connection.execute(trials)
         }
-        if not head_ids:
-            return {}
-        heads = select(
-            SnapshotRow.id, SnapshotRow.position, SnapshotRow.digest, SnapshotRow.state
-        ).where(SnapshotRow.id.in_(list(head_ids)))
-        return {
-            head_ids[row.id]: _Head(row.id, row.position, row.digest, row.state)
-            for row in self._connection.execute(heads)
-        }
+        heads = dict.fromkeys(head_ids, _Head())
+        wanted = [head_id for head_id in head_ids.values() if head_id is not None]
+        if not wanted:
+            return heads
+        stored = select(
+            SnapshotRow.id,
+            SnapshotRow.nct_id,
+            SnapshotRow.position,
+            SnapshotRow.digest,
+            SnapshotRow.state,
+        ).where(SnapshotRow.id.in_(wanted))
+        for row in self._connection.execute(stored):
+            heads[NctId(row.nct_id)] = _Head(row.id, row.position, row.digest, row.state)
+        return heads
+
+    def _add_trials(
+        self,
+        steps: Sequence[NewStep],
+        ids: Mapping[NctId, int],
+        *,
+        run_id: int | None,
+        load: datetime | None,
+    ) -> int:
+        """Add trials that are not known, with the heads they are to have; how many were not."""
+        return self._insert_new(
+            TrialRow,
+            [
+                {
+                    "nct_id": step.nct_id,
+                    "last_seen_run_id": None,
+                    "last_seen_load": None,
+                    **self._values_of_head(step.state, run_id=run_id, load=load),
+                    "moved_to": None,
+                    "head_snapshot_id": ids[step.nct_id],
+                    "raw_mark": None if step.body is None else step.body.mark,
+                }
+                for step in steps
+            ],
+        )
 
     def _add_bodies(self, steps: Sequence[NewStep]) -> None:
         wanted = {step.digest: step for step in steps if step.body is not None}
-        stored = select(BodyRow.digest).where(BodyRow.digest.in_(list(wanted)))
-        for digest in self._connection.scalars(stored).all():
-            del wanted[digest]
-        rows = [self._body_row(step.nct_id, step.after, step.body) for step in wanted.values()]
-        if rows:
-            self._connection.execute(insert(BodyRow), rows)
+        # packing one that is there already would take longer than asking for it
+        unpacked = [s.digest for s in wanted.values() if s.body and s.body.keyframe is None]
+        if unpacked:
+            stored = select(BodyRow.digest).where(BodyRow.digest.in_(unpacked))
+            for digest in self._connection.scalars(stored).all():
+                del wanted[digest]
+        # in the order of their key, whose pages each are then written once
+        rows = sorted(self._body_row(s.nct_id, s.after, s.body) for s in wanted.values())
+        self._insert_rows(BodyRow, _BODY_COLUMNS, rows, unless_there=True)
 
-    def _body_row(self, nct_id: NctId, after: int | None, body: NewBody | None) -> dict[str, Any]:
+    def _body_row(
+        self, nct_id: NctId, after: int | None, body: NewBody | None
+    ) -> tuple[str | int | bytes | None, ...]:
         assert body is not None  # noqa: S101 - for mypy: _add_bodies looked
         base_digest, depth, base = None, 0, None
         data = body.keyframe
@@ -168,49 +229,27 @@ class StepWrites(VersionWrites, Writes):
                 newest = self._connection.scalar(newest_body(nct_id))
                 base_digest, depth, base = self._base_of(newest)
             data = codec.pack(body.canonical, base, dictionary=self._dictionary(base))
-        return {
-            "digest": body.digest,
-            "raw_size": body.raw_size,
-            "encoding": "keyframe" if base is None else "delta",
-            "base_digest": base_digest,
-            "depth": depth,
-            "data": data,
-        }
+        encoding = "keyframe" if base is None else "delta"
+        return body.digest, body.raw_size, encoding, base_digest, depth, data
 
     def _add_snapshots(
         self,
         new: Sequence[tuple[NewStep, int]],
+        ids: Mapping[NctId, int],
         *,
         run_id: int | None,
         observed: datetime | None,
         source: Source,
-    ) -> dict[NctId, int]:
-        positions = {step.nct_id: position for step, position in new}
+    ) -> None:
         rows = [
-            {
-                "nct_id": step.nct_id,
-                "position": position,
-                "state": step.state,
-                "digest": step.digest,
-                "source": source,
-                "posted": step.key.posted,
-                "submitted": step.key.submitted,
-                "observed": observed,
-                "fetched": step.fetched,
-                "run_id": run_id,
-                **{column: getattr(step.key, name) for name, column in KEY_COLUMNS.items()},
-            }
+            (
+                ids[step.nct_id], step.nct_id, position, step.state, step.digest, source,
+                step.key.posted, step.key.submitted, observed, step.fetched, run_id,
+                *_key_values(step.key),
+            )
             for step, position in new
-        ]
-        self._connection.execute(insert(SnapshotRow), rows)
-        stored = select(SnapshotRow.id, SnapshotRow.nct_id, SnapshotRow.position).where(
-            SnapshotRow.nct_id.in_(list(positions))
-        )
-        return {
-            NctId(row.nct_id): row.id
-            for row in self._connection.execute(stored)
-            if row.position == positions[NctId(row.nct_id)]
-        }
+        ]  # fmt: skip
+        self._insert_rows(SnapshotRow, _SNAPSHOT_COLUMNS, rows)
 
     def _move_heads(
         self,
@@ -244,24 +283,16 @@ class StepWrites(VersionWrites, Writes):
     def _add_step_events(
         self, steps: Sequence[NewStep], ids: Mapping[NctId, int], shared: Mapping[str, Any]
     ) -> None:
-        rows = []
+        rows: list[tuple[Any, ...]] = []
         for step in steps:
-            keys = {path_key(event.path) for event in step.events}
+            keys = {path_key(event.path): event for event in step.events}
             if len(keys) < len(step.events):
                 raise ValueError(f"{step.nct_id}: two events of one step have the same path")
             posted = step.key.posted
-            place = {
-                **shared,
-                "nct_id": step.nct_id,
-                "from_snapshot_id": step.after,
-                "to_snapshot_id": ids[step.nct_id],
-                "posted": posted,
-                "fetched": step.fetched,
-                "happened": happened_at(shared["observed"], posted, step.fetched),
-            }
-            rows += [
-                event_columns(event) | place | {"path_key": path_key(event.path)}
-                for event in step.events
-            ]
-        if rows:
-            self._connection.execute(insert(EventRow), rows)
+            place = (
+                *shared.values(), step.nct_id, step.after, ids[step.nct_id], posted, step.fetched,
+                happened_at(shared["observed"], posted, step.fetched),
+            )  # fmt: skip
+            rows += [(*event_columns(one).values(), *place, key) for key, one in keys.items()]
+        columns = (*EVENT_COLUMNS, *shared, *_PLACE_COLUMNS)
+        self._insert_rows(EventRow, columns, rows)
