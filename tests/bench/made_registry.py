@@ -285,7 +285,7 @@ def make_study(number: int, *, seed: int = 1, size: int | None = None) -> dict[s
 def _core(number: int, author: _Author) -> dict[str, Any]:
     chance = author.chance
     status = chance.choice(_STATUSES)
-    posted = author.date(2008, 2026)
+    posted = author.date(2008, 2025)
     dates = {
         name: {"date": author.date(), "type": chance.choice(("ACTUAL", "ESTIMATED"))}
         for name in ("startDateStruct", "primaryCompletionDateStruct", "completionDateStruct")

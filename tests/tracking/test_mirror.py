@@ -28,6 +28,7 @@ from ctsync.tracking.mirror import Mirror
 from ctsync.tracking.outcome import Watcher
 from tests.conftest import StillClock
 from tests.tracking.conftest import make_study
+from tests.tracking.one_day import DAY, let_a_day_pass, live_through
 
 Make = Callable[..., Mirror]
 
@@ -402,3 +403,17 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     # 49 trials are 10 pages: each stop refetches one at most
     assert len(slim) <= 10 + stops
     print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")
+
+
+def test_a_day_of_changes_is_found_by_delta_and_sweep_and_nothing_else_is(
+    make_mirror: Make, replay: ReplayRegistry
+) -> None:
+    replay.load = "2026-10-02"
+    known = [an_id(number) for number in range(1, 1001)]
+    publish(replay, range(1, 1001))
+    assert make_mirror().run().steps == ["bulk"]
+    replay.load = DAY
+    new = make_study(an_id(2000), studyFirstPostDateStruct=posted(DAY))
+    replay.catalogue.publish(new)
+    day = let_a_day_pass(replay, known, [an_id(2000)])
+    print(live_through(make_mirror, replay, day, of=len(known)))

@@ -1,0 +1,67 @@
+"""A day on which one record in a hundred changes, mirrored over real HTTP: what finds it, and how.
+
+`make bench-registry`; CTSYNC_BENCH_RECORDS=5000 for another size. What must be found, and that
+nothing else is, is asserted; requests and times are printed and judged by people.
+"""
+
+from __future__ import annotations
+
+import time
+import zipfile
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ctsync.dates import SystemClock
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import NctId
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.bulk import BulkSource
+from ctsync.registry.transport import Transport
+from ctsync.store.store import open_store
+from ctsync.tracking.mirror import Mirror
+from tests.bench.made_registry import DAY as FIRST_DAY
+from tests.bench.made_registry import make_study, nct_id_of, write_archive
+from tests.bench.test_registry import SIZES
+from tests.tracking.one_day import DAY, let_a_day_pass, live_through
+
+pytestmark = pytest.mark.bench_registry
+
+
+@pytest.mark.parametrize("count", SIZES)
+def test_a_day_on_which_one_record_in_a_hundred_changes(count: int, tmp_path: Path) -> None:
+    archive = tmp_path / "bulk.zip"
+    write_archive(archive, count)
+    catalogue = Catalogue(FIRST_DAY)
+    with zipfile.ZipFile(archive) as members:
+        for name in members.namelist():
+            catalogue.publish(orjson.loads(members.read(name)))
+    known = [NctId(nct_id_of(number)) for number in range(count)]
+    clock = SystemClock()
+    with (
+        ReplayRegistry(catalogue) as replay,
+        closing(Transport(replay.url, clock=clock, requests_per_second=1000)) as transport,
+        open_store(f"sqlite:///{tmp_path / 'mirror.db'}", clock=clock) as store,
+    ):
+        mirror = Mirror(
+            store=store,
+            registry=RegistryApi(transport, clock=clock),
+            bulk=BulkSource(transport),
+            clock=clock,
+            folder=tmp_path,
+        )
+        assert mirror.run(archive=archive).tally.new == count
+        replay.load = DAY
+        new = range(count, count + count // 500)
+        for number in new:
+            study = make_study(number)
+            status = study["protocolSection"]["statusModule"]
+            status["studyFirstPostDateStruct"] = {"date": DAY, "type": "ACTUAL"}
+            catalogue.publish(study)
+        day = let_a_day_pass(replay, known, [NctId(nct_id_of(number)) for number in new])
+        began = time.perf_counter()
+        said = live_through(lambda: mirror, replay, day, of=count)
+        print(f"\nmirrored day: {said}; {time.perf_counter() - began:.0f} s, registry included")
