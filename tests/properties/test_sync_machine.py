@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import cycle, pairwise
 from pathlib import Path
@@ -95,6 +95,7 @@ some_trial = st.sampled_from(POOL)
 an_edit = st.sampled_from(EDITS)
 moment = st.integers(1, 90)
 OLDEST = "0001"
+BEGINNING = datetime.min.replace(tzinfo=UTC)
 OPEN = "all that recruit"
 
 
@@ -131,8 +132,8 @@ class Machine(RuleBasedStateMachine):
         return self.here.catalogue.view()
 
     def change(self) -> None:
-        """What a load showed stays as it was: a change comes with the next."""
-        if self.seen == self.here.catalogue.load:
+        """What a load showed stays as it was: a change comes with one that nobody has seen."""
+        while self.seen is not None and self.here.catalogue.load <= self.seen:
             self.here.catalogue.advance()
 
     @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), some_trial, some_trial, an_edit),
@@ -175,7 +176,7 @@ class Machine(RuleBasedStateMachine):
         """The next load, in which a trial differs, comes while a run is asking."""
         study = self.shown().study(nct_id)
         if study is not None:
-            later = self.here.catalogue.load + timedelta(days=1)
+            later = max(self.here.catalogue.load, self.seen or BEGINNING) + timedelta(days=1)
             study["protocolSection"]["identificationModule"]["briefTitle"] += "!"
             self.here.catalogue.publish(study, load=later)
             self.here.registry.faults.add(faults.reload(later), skip=skip)
@@ -272,7 +273,8 @@ class Machine(RuleBasedStateMachine):
         except RegistryError:
             return None
         finally:
-            self.seen = self.here.catalogue.load
+            seen = (self.seen, self.here.catalogue.load, store.newest_load())
+            self.seen = max(load for load in seen if load is not None)
         if not outcome.sync.failed and outcome.sync.verdict in {Verdict.OK, Verdict.PARTIAL}:
             self.assert_equal_but_for_absence(away if registry.spoilt > spoilt else set())
         return outcome
