@@ -8,6 +8,8 @@ begins with the version of this form, so that a later form can be told apart.
 from __future__ import annotations
 
 import hashlib
+from itertools import chain
+from operator import lt
 from typing import Any
 
 import orjson
@@ -237,11 +239,14 @@ def _arrange(value: Any, plan: _Plan) -> None:
 def _sort(items: list[Any], listing: Listing) -> None:
     """Sort by key; items that share one by all they hold, so that the order is always the same."""
     keys = _plain_keys(items, listing) or [key_of(item, listing) for item in items]
-    if len(set(keys)) == len(keys):
-        order = sorted(range(len(items)), key=keys.__getitem__)
-    else:
-        ties = [_sorted_bytes(item) for item in items]
-        order = sorted(range(len(items)), key=lambda i: (keys[i], ties[i]))
+    if all(map(lt, keys, keys[1:])):
+        return  # as most of the short ones come
+    by_key = dict(zip(keys, items, strict=True))
+    if len(by_key) == len(items):
+        items[:] = [by_key[key] for key in sorted(by_key)]
+        return
+    ties = [_sorted_bytes(item) for item in items]
+    order = sorted(range(len(items)), key=lambda i: (keys[i], ties[i]))
     items[:] = [items[i] for i in order]
 
 
@@ -252,16 +257,16 @@ def _plain_keys(items: list[Any], listing: Listing) -> list[Any] | None:
     """
     names = listing.key
     if not names:
-        return items if all(type(item) is str for item in items) else None
+        return items if set(map(type, items)) == {str} else None
     keys: list[Any]
     try:
         if len(names) == 1:
             keys = [item[names[0]] for item in items]
-            return keys if all(type(key) is str for key in keys) else None
+            return keys if set(map(type, keys)) == {str} else None
         keys = [tuple([item.get(name, "") for name in names]) for item in items]
     except (KeyError, TypeError, AttributeError):
         return None
-    plain = all(type(part) is str for key in keys for part in key)
+    plain = {str} == set(map(type, chain.from_iterable(keys)))
     return keys if plain and not any("/" in name for name in names) else None
 
 
