@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ctsync.errors import CorruptBody
@@ -53,6 +53,11 @@ class Dictionary:
     def pack(self, raw: bytes, level: int = LEVEL) -> bytes:
         """Pack what stands alone."""
         return zstd.compress(raw, level, zstd_dict=self._made.as_digested_dict)
+
+    def packer(self, level: int) -> Callable[[bytes], bytes]:
+        """What does the same to many, one after the other, and sets up but once."""
+        compressor = zstd.ZstdCompressor(level, zstd_dict=self._made.as_digested_dict)
+        return lambda raw: compressor.compress(raw, compressor.FLUSH_FRAME)
 
     def unpack(self, packed: bytes) -> bytes:
         """Give back what `pack` packed; raises ZstdError."""

@@ -66,7 +66,11 @@ class Preparer:
 
     def __init__(self, file: Path, dictionary: bytes | None) -> None:
         self._stream: IO[bytes] = file.open("rb")
-        self._dictionary = None if dictionary is None else codec.Dictionary(dictionary)
+        self._pack = (
+            codec.pack
+            if dictionary is None
+            else codec.Dictionary(dictionary).packer(codec.BULK_LEVEL)
+        )
 
     def close(self) -> None:
         """Close the archive."""
@@ -91,11 +95,6 @@ class Preparer:
             except ValueError:
                 continue
         return found
-
-    def _pack(self, canonical: bytes) -> bytes:
-        if self._dictionary is None:
-            return codec.pack(canonical)
-        return self._dictionary.pack(canonical, codec.BULK_LEVEL)
 
     def _prepare(
         self, member: Member, known: tuple[str | None, bytes | None], days: Counter[str]
