@@ -25,6 +25,8 @@ class Precision(StrEnum):
     DAY = "day"
 
 
+_WHOLE = 10
+_BY_LENGTH = {4: Precision.YEAR, 7: Precision.MONTH, _WHOLE: Precision.DAY}
 _COARSENESS = {Precision.DAY: 0, Precision.MONTH: 1, Precision.YEAR: 2}
 
 
@@ -67,7 +69,7 @@ class PartialDate:
     @property
     def precision(self) -> Precision:
         """The finest part given."""
-        return {4: Precision.YEAR, 7: Precision.MONTH, 10: Precision.DAY}[len(self.text)]
+        return _BY_LENGTH[len(self.text)]
 
     @property
     def first(self) -> date:
@@ -96,6 +98,8 @@ class PartialDate:
         intervals are compared, so 2012-02 -> 2013-02 is 366 days and 2026-10 -> 2026-10-31
         is 0 days, precision only.
         """
+        if len(self.text) == len(later.text) == _WHOLE:
+            return Shift((later.first - self.first).days, 0, precision_only=False)
         coarser = max(self.precision, later.precision, key=lambda p: _COARSENESS[p])
         here, there = self.coarsened(coarser), later.coarsened(coarser)
         days = (there.first - here.first).days
