@@ -9,17 +9,17 @@ import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import orjson
 
-from ctsync.dates import SystemClock
 from ctsync.errors import RegistryUnreachable
-from ctsync.model import RegistryVersion
-from ctsync.registry.api import Registry
 from ctsync.registry.reply import Counts
-from ctsync.store.store import open_store
-from ctsync.tracking.mirror import Bulk, Mirror
+
+if TYPE_CHECKING:
+    from ctsync.model import RegistryVersion
+    from ctsync.registry.api import Registry
+    from ctsync.tracking.mirror import Bulk
 
 
 class NoRegistry:
@@ -64,6 +64,11 @@ def _resident_mb(pid: int) -> float:
 
 
 def main(database: Path, archive: Path) -> None:
+    # here, as the command does it: the processes it starts read this file once more
+    from ctsync.dates import SystemClock
+    from ctsync.store.store import open_store
+    from ctsync.tracking.mirror import Mirror
+
     peak = Peak()
     peak.start()
     clock, missing = SystemClock(), NoRegistry()
