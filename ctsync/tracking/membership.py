@@ -69,7 +69,9 @@ class Membership:
     def _settle(
         self, one: Listed, present: Collection[NctId], *, accept_gone: bool
     ) -> Iterator[str]:
-        for nct_id in sorted(one.entering.intersection(present)):
+        # one that a member was merged into just now is in already, in its place
+        entering = one.entering.intersection(present)
+        for nct_id in sorted(entering - self._inside(one) if entering else ()):
             self._enter(one, nct_id)
         unexplained = []
         for nct_id in sorted(one.leaving.intersection(present)):
@@ -86,11 +88,24 @@ class Membership:
         with self.store.unit() as unit:
             unit.set_listed(one.watch.name, self.observed)
 
+    def _inside(self, one: Listed) -> set[NctId]:
+        """Who is in the query by now."""
+        return {
+            trial.nct_id
+            for watch in self.store.watches()
+            for trial in watch.trials
+            if watch.name == one.watch.name and trial.left_at is None
+        }
+
     def preview(
         self, listed: Iterable[Listed], examined: Iterable[Examined], *, accept_gone: bool
     ) -> tuple[list[tuple[NctId, Event]], list[str]]:
         """The events that `settle` would store, each with its trial, and what it would hold."""
-        found = {one.asked: one for one in examined if isinstance(one.decision, SHOWN)}
+        seen = list(examined)
+        found = {one.asked: one for one in seen if isinstance(one.decision, SHOWN)}
+        heirs = {
+            one.asked: one.finding.moved_to for one in seen if one.finding and one.finding.moved_to
+        }
         moves: list[tuple[NctId, Event]] = []
         held: list[str] = []
         for one in listed:
@@ -99,6 +114,7 @@ class Membership:
             moves += [
                 (nct_id, self._entered(one, nct_id))
                 for nct_id in sorted(one.entering & found.keys())
+                if nct_id not in {heirs.get(old) for old in one.watch.inside}
                 if not _is_registered(_events_of(found[nct_id]))
             ]
             leaving = {

@@ -154,9 +154,8 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> L
         return Listed(watch, problem=listing)
     known = watch.inside | watch.named
     # a trial that another took over is in where that one is, and the watch will follow it there
-    taken_over = {old: new for old, new in listing.aliases.items() if old in known}
-    leaving = watch.inside - listing.ids - taken_over.keys()
-    entering = listing.ids - known - set(taken_over.values())
+    leaving = watch.inside - listing.ids - listing.aliases.keys()
+    entering = listing.ids - known
     if leaving and watch.listed is not None:
         try:
             still = registry.matching(watch.query.params, leaving)

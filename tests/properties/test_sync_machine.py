@@ -19,7 +19,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from itertools import cycle, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,7 +42,7 @@ from ctsync.deliver.outbox import LEASE
 from ctsync.demo import faults
 from ctsync.demo.catalogue import View
 from ctsync.errors import RegistryError, StoreError
-from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.model import JsonObject, Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.record.canonical import canonicalize
 from ctsync.store import migrate
@@ -150,6 +150,8 @@ class Machine(RuleBasedStateMachine):
             shown = set(self.shown().ids)
             if what == "publish or return" and nct_id not in shown:
                 status = edit.get(STATUS + "overallStatus", "RECRUITING")
+                if (heir := self.shown().canonical(nct_id)) is not None:
+                    catalogue.edit(heir, partial(disown, nct_id))
                 catalogue.publish(make_study(nct_id, overallStatus=status))
             elif what == "edit" and nct_id in shown:
                 catalogue.edit(nct_id, edit)
@@ -179,6 +181,7 @@ class Machine(RuleBasedStateMachine):
             later = max(self.here.catalogue.load, self.seen or BEGINNING) + timedelta(days=1)
             study["protocolSection"]["identificationModule"]["briefTitle"] += "!"
             self.here.catalogue.publish(study, load=later)
+            self.seen = later  # as good as seen: what it will show is settled
             self.here.registry.faults.add(faults.reload(later), skip=skip)
             self.reloaded_in_between = True
             self.count("reload in between")
@@ -414,6 +417,11 @@ class Machine(RuleBasedStateMachine):
                     if self.shown().canonical(nct_id) is None:
                         return True
         return False
+
+
+def disown(nct_id: NctId, study: JsonObject) -> None:
+    """Let a trial have taken over another no longer."""
+    study["protocolSection"]["identificationModule"]["nctIdAliases"].remove(nct_id)
 
 
 # --- the schema of an earlier release ---------------------------------------------------------
