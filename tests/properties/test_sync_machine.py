@@ -276,8 +276,7 @@ class Machine(RuleBasedStateMachine):
         except RegistryError:
             return None
         finally:
-            seen = (self.seen, self.here.catalogue.load, store.newest_load())
-            self.seen = max(load for load in seen if load is not None)
+            self.seen = max(self.here.catalogue.load, self.seen or BEGINNING)
         if not outcome.sync.failed and outcome.sync.verdict in {Verdict.OK, Verdict.PARTIAL}:
             self.assert_equal_but_for_absence(away if registry.spoilt > spoilt else set())
         return outcome
