@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from ctsync.store.columns import Count, JsonText, RemoteText, Timestamp
 from ctsync.store.engine import make_engine, parse_url, writing
-from ctsync.store.models import Base
+from ctsync.store.models import METADATA
 
 
 def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
@@ -32,7 +32,7 @@ def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False
 def migrate(connection: Connection) -> None:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=METADATA,
         render_item=render_plain,
         render_as_batch=connection.dialect.name == "sqlite",
         compare_server_default=True,

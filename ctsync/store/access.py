@@ -9,12 +9,11 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Integer, insert, literal_column
+from sqlalchemy import Connection, Dialect, Engine, Insert, Integer, Table, insert, literal_column
 
 from ctsync.dates import Clock
 from ctsync.store.bodies import Dictionaries
 from ctsync.store.engine import reading
-from ctsync.store.models import Base
 
 BATCH = 1000
 """How many ids one statement names; both databases take far more."""
@@ -45,11 +44,11 @@ class Writes:
         self._clock = clock
         self._dictionaries = dictionaries or Dictionaries()
 
-    def _insert_new(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    def _insert_new(self, table: Table[Any], rows: Sequence[dict[str, Any]]) -> int:
         """Insert the rows whose identity is not there yet; how many that were."""
         return sum(self._insert_batch(table, batch) for batch in batches(rows))
 
-    def _insert_batch(self, table: type[Base], rows: Sequence[dict[str, Any]]) -> int:
+    def _insert_batch(self, table: Table[Any], rows: Sequence[dict[str, Any]]) -> int:
         # what is returned is counted: drivers do not agree on the row count of many inserts
         new = _insert_unless_there(table, self._connection.dialect)
         added = new.returning(literal_column("1", Integer))
@@ -57,7 +56,7 @@ class Writes:
 
     def _insert_rows(
         self,
-        table: type[Base],
+        table: Table[Any],
         columns: tuple[str, ...],
         rows: Sequence[Sequence[Any]],
         *,
@@ -98,13 +97,13 @@ class _Inserting:
 
 @lru_cache(maxsize=64)
 def _inserting(
-    table: type[Base], columns: tuple[str, ...], dialect: Dialect, *, unless_there: bool
+    table: Table[Any], columns: tuple[str, ...], dialect: Dialect, *, unless_there: bool
 ) -> _Inserting:
     statement = _insert_unless_there(table, dialect) if unless_there else insert(table)
     # inline: it returns nothing
     compiled = statement.inline().compile(dialect=dialect, column_keys=list(columns))
     names = tuple(compiled.positiontup or columns)
-    types = [table.__table__.columns[name].type.dialect_impl(dialect) for name in names]
+    types = [table.columns[name].type.dialect_impl(dialect) for name in names]
     return _Inserting(
         str(compiled),
         names,
@@ -114,7 +113,7 @@ def _inserting(
     )
 
 
-def _insert_unless_there(table: type[Base], dialect: Dialect) -> Insert:
+def _insert_unless_there(table: Table[Any], dialect: Dialect) -> Insert:
     if dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - slow to import
     else:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from sqlalchemy import BindParameter, Connection, Select, String, bindparam, func, literal, select
 
 from ctsync.store import codec
-from ctsync.store.models import BodyRow, DictionaryRow
+from ctsync.store.models import BODIES, DICTIONARIES
 
 
 def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
     """A body and what it is packed against, down to the keyframe; a parameter serves many."""
     chain = (
-        select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, literal(0).label("step"))
-        .where(BodyRow.digest == digest)
+        select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, literal(0).label("step"))
+        .where(BODIES.c.digest == digest)
         .cte("chain", recursive=True)
     )
-    base = select(BodyRow.digest, BodyRow.base_digest, BodyRow.data, chain.c.step + 1).join(
-        chain, BodyRow.digest == chain.c.base_digest
+    base = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, chain.c.step + 1).join(
+        chain, BODIES.c.digest == chain.c.base_digest
     )
     # the bound ends the walk over a damaged chain that bites its tail
     whole = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
@@ -38,7 +38,7 @@ class Dictionaries:
         if number is None:
             return None
         if number not in self._read:
-            data = connection.scalar(select(DictionaryRow.data).where(DictionaryRow.id == number))
+            data = connection.scalar(select(DICTIONARIES.c.data).where(DICTIONARIES.c.id == number))
             if data is None:
                 return None
             self._read[number] = codec.Dictionary(bytes(data))
@@ -46,9 +46,9 @@ class Dictionaries:
 
     def newest(self, connection: Connection) -> codec.Dictionary | None:
         """The one to pack with; None where none was made yet."""
-        newest = select(func.max(DictionaryRow.created)).scalar_subquery()
+        newest = select(func.max(DICTIONARIES.c.created)).scalar_subquery()
         number = connection.scalar(
-            select(func.max(DictionaryRow.id)).where(DictionaryRow.created == newest)
+            select(func.max(DICTIONARIES.c.id)).where(DICTIONARIES.c.created == newest)
         )
         return self.find(connection, number)
 

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, func, or_, select, text
+from sqlalchemy import Column, Connection, Select, and_, exists, func, or_, select, text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, StoreError
@@ -36,14 +35,14 @@ from ctsync.store.engine import (
 )
 from ctsync.store.events import path_key
 from ctsync.store.models import (
+    BODIES,
+    DELIVERIES,
+    EVENTS,
     HEAD_REVISION,
-    Base,
-    BodyRow,
-    DeliveryRow,
-    EventRow,
-    RunRow,
-    SnapshotRow,
-    TrialRow,
+    METADATA,
+    RUNS,
+    SNAPSHOTS,
+    TRIALS,
 )
 
 SHOWN_BY_SQLITE = 100
@@ -132,7 +131,7 @@ def _schema(connection: Connection) -> Iterator[Problem]:
 
 def _values(connection: Connection) -> Iterator[Problem]:
     """Read every value of every table: one that cannot be read ends the check with its reason."""
-    for table in Base.metadata.sorted_tables:
+    for table in METADATA.sorted_tables:
         columns = [column for column in table.columns if column.name != "data"]
         deque(_streamed(connection, select(*columns)), maxlen=0)
     for column, words in _WORDS.items():
@@ -144,8 +143,8 @@ def _values(connection: Connection) -> Iterator[Problem]:
 def _bodies(connection: Connection) -> Iterator[Problem]:
     last, dictionaries = "", Dictionaries()
     while True:
-        page = select(BodyRow.digest, BodyRow.raw_size, BodyRow.depth, BodyRow.base_digest)
-        page = page.where(BodyRow.digest > last).order_by(BodyRow.digest).limit(BATCH)
+        page = select(BODIES.c.digest, BODIES.c.raw_size, BODIES.c.depth, BODIES.c.base_digest)
+        page = page.where(BODIES.c.digest > last).order_by(BODIES.c.digest).limit(BATCH)
         rows = connection.execute(page).all()
         if not rows:
             return
@@ -161,10 +160,10 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
 
 
 def _unused_bodies(connection: Connection) -> Iterator[Problem]:
-    upon = aliased(BodyRow)
-    unused = select(BodyRow.digest).where(
-        ~exists().where(SnapshotRow.digest == BodyRow.digest),
-        ~exists().where(upon.base_digest == BodyRow.digest),
+    upon = BODIES.alias()
+    unused = select(BODIES.c.digest).where(
+        ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
+        ~exists().where(upon.c.base_digest == BODIES.c.digest),
     )
     for digest in connection.scalars(unused):
         yield Problem("unused body", digest, "no version points to it")
@@ -172,20 +171,20 @@ def _unused_bodies(connection: Connection) -> Iterator[Problem]:
 
 def _heads(connection: Connection) -> Iterator[Problem]:
     newest = (
-        select(SnapshotRow.nct_id, func.max(SnapshotRow.position).label("position"))
-        .group_by(SnapshotRow.nct_id)
+        select(SNAPSHOTS.c.nct_id, func.max(SNAPSHOTS.c.position).label("position"))
+        .group_by(SNAPSHOTS.c.nct_id)
         .subquery()
     )
     wrong = (
-        select(TrialRow.nct_id, TrialRow.head_snapshot_id)
-        .outerjoin(newest, newest.c.nct_id == TrialRow.nct_id)
-        .outerjoin(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
+        select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id)
+        .outerjoin(newest, newest.c.nct_id == TRIALS.c.nct_id)
+        .outerjoin(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
         .where(
             or_(
-                newest.c.position.is_distinct_from(SnapshotRow.position),
-                SnapshotRow.nct_id != TrialRow.nct_id,
-                SnapshotRow.state.is_distinct_from(TrialRow.state),
-                and_(TrialRow.head_snapshot_id.is_not(None), SnapshotRow.id.is_(None)),
+                newest.c.position.is_distinct_from(SNAPSHOTS.c.position),
+                SNAPSHOTS.c.nct_id != TRIALS.c.nct_id,
+                SNAPSHOTS.c.state.is_distinct_from(TRIALS.c.state),
+                and_(TRIALS.c.head_snapshot_id.is_not(None), SNAPSHOTS.c.id.is_(None)),
             )
         )
     )
@@ -196,8 +195,8 @@ def _heads(connection: Connection) -> Iterator[Problem]:
 
 
 def _snapshots(connection: Connection) -> Iterator[Problem]:
-    bodiless = select(SnapshotRow.id, SnapshotRow.nct_id, SnapshotRow.state).where(
-        (SnapshotRow.state == "present") == SnapshotRow.digest.is_(None)
+    bodiless = select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.state).where(
+        (SNAPSHOTS.c.state == "present") == SNAPSHOTS.c.digest.is_(None)
     )
     for row in connection.execute(bodiless):
         yield Problem("wrong state", f"{row.nct_id} snapshot {row.id}", f"{row.state} does not fit")
@@ -205,15 +204,15 @@ def _snapshots(connection: Connection) -> Iterator[Problem]:
 
 def _numbers(connection: Connection) -> Iterator[Problem]:
     """The registry's own numbers, where they are known, grow from version to version."""
-    older = aliased(SnapshotRow)
+    older = SNAPSHOTS.alias()
     wrong = (
-        select(SnapshotRow.id, SnapshotRow.nct_id, SnapshotRow.registry_version)
-        .where(SnapshotRow.registry_version.is_not(None))
+        select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.registry_version)
+        .where(SNAPSHOTS.c.registry_version.is_not(None))
         .where(
             exists().where(
-                older.nct_id == SnapshotRow.nct_id,
-                older.position < SnapshotRow.position,
-                older.registry_version >= SnapshotRow.registry_version,
+                older.c.nct_id == SNAPSHOTS.c.nct_id,
+                older.c.position < SNAPSHOTS.c.position,
+                older.c.registry_version >= SNAPSHOTS.c.registry_version,
             )
         )
     )
@@ -226,27 +225,27 @@ def _numbers(connection: Connection) -> Iterator[Problem]:
 
 
 def _events(connection: Connection) -> Iterator[Problem]:
-    newer, older, between = aliased(SnapshotRow), aliased(SnapshotRow), aliased(SnapshotRow)
+    newer, older, between = SNAPSHOTS.alias(), SNAPSHOTS.alias(), SNAPSHOTS.alias()
     misplaced = (
-        select(EventRow.id, EventRow.nct_id)
-        .join(newer, newer.id == EventRow.to_snapshot_id)
-        .outerjoin(older, older.id == EventRow.from_snapshot_id)
+        select(EVENTS.c.id, EVENTS.c.nct_id)
+        .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
+        .outerjoin(older, older.c.id == EVENTS.c.from_snapshot_id)
         .where(
             or_(
-                newer.nct_id != EventRow.nct_id,
-                older.nct_id != EventRow.nct_id,
-                older.position >= newer.position,
+                newer.c.nct_id != EVENTS.c.nct_id,
+                older.c.nct_id != EVENTS.c.nct_id,
+                older.c.position >= newer.c.position,
                 exists().where(
-                    between.nct_id == newer.nct_id,
-                    between.position < newer.position,
-                    or_(older.id.is_(None), between.position > older.position),
+                    between.c.nct_id == newer.c.nct_id,
+                    between.c.position < newer.c.position,
+                    or_(older.c.id.is_(None), between.c.position > older.c.position),
                 ),
             )
         )
     )
     for row in connection.execute(misplaced):
         yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
-    paths = select(EventRow.id, EventRow.path, EventRow.path_key)
+    paths = select(EVENTS.c.id, EVENTS.c.path, EVENTS.c.path_key)
     for event_id, path, key in _streamed(connection, paths):
         if path_key(path) != bytes(key):
             yield Problem("wrong path", f"event {event_id}", "its path is not the one indexed")
@@ -258,15 +257,15 @@ def _streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> It
         yield from rows
 
 
-_WORDS: dict[InstrumentedAttribute[Any], type[StrEnum]] = {
-    TrialRow.state: State,
-    SnapshotRow.state: State,
-    SnapshotRow.source: Source,
-    EventRow.kind: Kind,
-    EventRow.lane: Lane,
-    EventRow.level: Level,
-    RunRow.outcome: Verdict,
-    DeliveryRow.state: DeliveryState,
+_WORDS: dict[Column[Any], type[StrEnum]] = {
+    TRIALS.c.state: State,
+    SNAPSHOTS.c.state: State,
+    SNAPSHOTS.c.source: Source,
+    EVENTS.c.kind: Kind,
+    EVENTS.c.lane: Lane,
+    EVENTS.c.level: Level,
+    RUNS.c.outcome: Verdict,
+    DELIVERIES.c.state: DeliveryState,
 }
 
 _CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (

@@ -14,13 +14,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, func, select, text, update
-from sqlalchemy.orm import aliased
 
 from ctsync.errors import CorruptBody, StoreUnavailable
 from ctsync.model import NctId
 from ctsync.store import codec
 from ctsync.store.access import BATCH
-from ctsync.store.models import BodyRow, SnapshotRow
+from ctsync.store.models import BODIES, SNAPSHOTS
 from ctsync.store.store import Store
 
 WORTH_SHARE = 0.1
@@ -82,12 +81,12 @@ def require_room(store: Store) -> None:
 
 def drop_unused(store: Store) -> int:
     """Drop bodies that no version points to and no other body is packed upon; how many."""
-    upon = aliased(BodyRow)
+    upon = BODIES.alias()
     unused = (
-        select(BodyRow.digest)
+        select(BODIES.c.digest)
         .where(
-            ~exists().where(SnapshotRow.digest == BodyRow.digest),
-            ~exists().where(upon.base_digest == BodyRow.digest),
+            ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
+            ~exists().where(upon.c.base_digest == BODIES.c.digest),
         )
         .limit(BATCH)
     )
@@ -95,7 +94,7 @@ def drop_unused(store: Store) -> int:
     while True:
         with store.unit() as unit:
             digests = unit.connection.scalars(unused).all()
-            unit.connection.execute(delete(BodyRow).where(BodyRow.digest.in_(digests)))
+            unit.connection.execute(delete(BODIES).where(BODIES.c.digest.in_(digests)))
         dropped += len(digests)
         if not digests:  # what those leaned on may be free only now
             return dropped
@@ -103,15 +102,15 @@ def drop_unused(store: Store) -> int:
 
 def _wasteful(store: Store) -> Iterator[NctId]:
     """The trials whose bodies stand alone more often than every sixteenth."""
-    keyframes = func.count(BodyRow.digest.distinct()).filter(BodyRow.encoding == "keyframe")
-    bodies = func.count(BodyRow.digest.distinct())
+    keyframes = func.count(BODIES.c.digest.distinct()).filter(BODIES.c.encoding == "keyframe")
+    bodies = func.count(BODIES.c.digest.distinct())
     length = codec.MAX_DEPTH + 1
     asked = (
-        select(SnapshotRow.nct_id)
-        .join(BodyRow, BodyRow.digest == SnapshotRow.digest)
-        .group_by(SnapshotRow.nct_id)
+        select(SNAPSHOTS.c.nct_id)
+        .join(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
+        .group_by(SNAPSHOTS.c.nct_id)
         .having(keyframes > (bodies + length - 1) / length)
-        .order_by(SnapshotRow.nct_id)
+        .order_by(SNAPSHOTS.c.nct_id)
     )
     with store.snapshot() as connection:
         yield from (NctId(nct_id) for nct_id in connection.scalars(asked))
@@ -135,13 +134,15 @@ def repack(store: Store, nct_id: NctId) -> bool:
         packed = list(_chain(store, digests))
     except CorruptBody:
         return False
-    own = BodyRow.digest.in_(digests)
+    own = BODIES.c.digest.in_(digests)
     with store.unit() as unit:
-        stored = unit.connection.scalar(select(func.sum(func.length(BodyRow.data))).where(own)) or 0
+        stored = (
+            unit.connection.scalar(select(func.sum(func.length(BODIES.c.data))).where(own)) or 0
+        )
         # a body that another trial's leans on has a depth that others count on
         foreign = unit.connection.scalar(
             select(func.count()).where(
-                BodyRow.base_digest.in_(digests), BodyRow.digest.not_in(digests)
+                BODIES.c.base_digest.in_(digests), BODIES.c.digest.not_in(digests)
             )
         )
         gain = stored - sum(len(one.data) for one in packed)
@@ -149,8 +150,8 @@ def repack(store: Store, nct_id: NctId) -> bool:
             return False
         for one in packed:
             unit.connection.execute(
-                update(BodyRow)
-                .where(BodyRow.digest == one.digest)
+                update(BODIES)
+                .where(BODIES.c.digest == one.digest)
                 .values(
                     encoding="keyframe" if one.base is None else "delta",
                     base_digest=one.base,

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select, text, update
 
 from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import UNDONE, DeliveryRow
+from ctsync.store.models import DELIVERIES, UNDONE
 
 
 class DeliveryState(StrEnum):
@@ -70,8 +70,8 @@ class Backlog:
 
 
 _COLUMNS = [
-    DeliveryRow.id.label("delivery_id"),
-    *(getattr(DeliveryRow, field.name) for field in fields(Delivery)[1:]),
+    DELIVERIES.c.id.label("delivery_id"),
+    *(DELIVERIES.c[field.name] for field in fields(Delivery)[1:]),
 ]
 _UNSENT = (DeliveryState.PENDING, DeliveryState.CLAIMED)
 _UNDONE = frozenset({*_UNSENT, DeliveryState.PARKED})
@@ -96,9 +96,9 @@ class DeliveryReads(Reads):
         `unsent_only` asks for those that wait, are under way or are parked.
         """
         wanted = (*states, *_UNSENT, DeliveryState.PARKED) if unsent_only else states
-        statement = select(*_COLUMNS).order_by(DeliveryRow.id)
+        statement = select(*_COLUMNS).order_by(DELIVERIES.c.id)
         if wanted:
-            statement = statement.where(DeliveryRow.state.in_(wanted))
+            statement = statement.where(DELIVERIES.c.state.in_(wanted))
         if wanted and _UNDONE.issuperset(wanted):
             statement = statement.where(_IS_UNDONE)
         with self._reading() as connection:
@@ -106,10 +106,10 @@ class DeliveryReads(Reads):
 
     def backlog(self) -> Backlog:
         """How much waits, how much is parked, and when the oldest that waits fell due."""
-        waiting = select(func.count(), func.min(DeliveryRow.not_before)).where(
-            _IS_UNDONE, DeliveryRow.state.in_(_UNSENT)
+        waiting = select(func.count(), func.min(DELIVERIES.c.not_before)).where(
+            _IS_UNDONE, DELIVERIES.c.state.in_(_UNSENT)
         )
-        parked = select(func.count()).where(_IS_UNDONE, DeliveryRow.state == DeliveryState.PARKED)
+        parked = select(func.count()).where(_IS_UNDONE, DELIVERIES.c.state == DeliveryState.PARKED)
         with self._reading() as connection:
             count, oldest = connection.execute(waiting).one()
             return Backlog(count, connection.execute(parked).scalar_one(), oldest)
@@ -129,26 +129,26 @@ class DeliveryWrites(Writes):
             }
             for delivery in deliveries
         ]
-        return self._insert_new(DeliveryRow, rows)
+        return self._insert_new(DELIVERIES, rows)
 
     def claim(self, now: datetime, *, lease: timedelta, limit: int, worker: str) -> list[Delivery]:
         """Take up to `limit` deliveries that are due, oldest first, for `lease`."""
         is_free = or_(
-            DeliveryRow.state == DeliveryState.PENDING,
-            and_(DeliveryRow.state == DeliveryState.CLAIMED, DeliveryRow.lease_until <= now),
+            DELIVERIES.c.state == DeliveryState.PENDING,
+            and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now),
         )
         due = (
-            select(DeliveryRow.id)
-            .where(_IS_UNDONE, is_free, DeliveryRow.not_before <= now)
-            .order_by(DeliveryRow.id)
+            select(DELIVERIES.c.id)
+            .where(_IS_UNDONE, is_free, DELIVERIES.c.not_before <= now)
+            .order_by(DELIVERIES.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         # not as a subquery: PostgreSQL may run one again for each row, and pass the limit
         ids = self._connection.scalars(due).all()
         claimed = (
-            update(DeliveryRow)
-            .where(DeliveryRow.id.in_(ids), is_free)
+            update(DELIVERIES)
+            .where(DELIVERIES.c.id.in_(ids), is_free)
             .values(state=DeliveryState.CLAIMED, claimed_by=worker, lease_until=now + lease)
             .returning(*_COLUMNS)
         )
@@ -162,7 +162,7 @@ class DeliveryWrites(Writes):
         return self._update(
             ids,
             self._is_mine(worker),
-            attempts=DeliveryRow.attempts + 1,
+            attempts=DELIVERIES.c.attempts + 1,
             lease_until=lease_until,
             message_id=message_id,
         )
@@ -172,7 +172,7 @@ class DeliveryWrites(Writes):
         values: dict[str, Any] = {"state": DeliveryState.SENT, "sent_at": now, **_FREE}
         if message_id is not None:
             values["message_id"] = message_id
-        return self._update(ids, DeliveryRow.state != DeliveryState.SENT, **values)
+        return self._update(ids, DELIVERIES.c.state != DeliveryState.SENT, **values)
 
     def mark_failed(
         self, ids: Iterable[int], *, worker: str, error: str, not_before: datetime
@@ -195,7 +195,7 @@ class DeliveryWrites(Writes):
         """Set unsent deliveries aside until a person looks."""
         return self._update(
             ids,
-            DeliveryRow.state.in_(_UNSENT),
+            DELIVERIES.c.state.in_(_UNSENT),
             state=DeliveryState.PARKED,
             last_error=error,
             **_FREE,
@@ -206,7 +206,7 @@ class DeliveryWrites(Writes):
         noted = {} if reason is None else {"last_error": reason}
         return self._update(
             ids,
-            DeliveryRow.state != DeliveryState.SENT,
+            DELIVERIES.c.state != DeliveryState.SENT,
             state=DeliveryState.DROPPED,
             **_FREE,
             **noted,
@@ -219,9 +219,9 @@ class DeliveryWrites(Writes):
             for batch in batches(list(event_ids))
             for row in self._connection.execute(
                 select(*_COLUMNS).where(
-                    DeliveryRow.event_id.in_(batch),
-                    DeliveryRow.state == DeliveryState.PENDING,
-                    DeliveryRow.attempts == 0,
+                    DELIVERIES.c.event_id.in_(batch),
+                    DELIVERIES.c.state == DeliveryState.PENDING,
+                    DELIVERIES.c.attempts == 0,
                 )
             )
         ]
@@ -231,21 +231,21 @@ class DeliveryWrites(Writes):
         """Make unsent deliveries due at once, with a new count; None: all that ever failed."""
         values = {"state": DeliveryState.PENDING, "not_before": now, "attempts": 0, **_FREE}
         if ids is not None:
-            return self._update(ids, DeliveryRow.state != DeliveryState.SENT, **values)
+            return self._update(ids, DELIVERIES.c.state != DeliveryState.SENT, **values)
         is_backing_off = and_(
-            DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.last_error.is_not(None)
+            DELIVERIES.c.state == DeliveryState.PENDING, DELIVERIES.c.last_error.is_not(None)
         )
-        failed = and_(_IS_UNDONE, or_(DeliveryRow.state == DeliveryState.PARKED, is_backing_off))
-        return self._connection.execute(update(DeliveryRow).where(failed).values(values)).rowcount
+        failed = and_(_IS_UNDONE, or_(DELIVERIES.c.state == DeliveryState.PARKED, is_backing_off))
+        return self._connection.execute(update(DELIVERIES).where(failed).values(values)).rowcount
 
     @staticmethod
     def _is_mine(worker: str) -> Any:
-        return and_(DeliveryRow.state == DeliveryState.CLAIMED, DeliveryRow.claimed_by == worker)
+        return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.claimed_by == worker)
 
     def _update(self, ids: Iterable[int], condition: Any, **values: Any) -> int:
         return sum(
             self._connection.execute(
-                update(DeliveryRow).where(DeliveryRow.id.in_(batch), condition).values(values)
+                update(DELIVERIES).where(DELIVERIES.c.id.in_(batch), condition).values(values)
             ).rowcount
             for batch in batches(list(ids))
         )

@@ -15,7 +15,7 @@ from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
 from ctsync.store.access import BATCH, Reads, Writes, batches
 from ctsync.store.columns import dump_json
-from ctsync.store.models import EventRow, SnapshotRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import EVENTS, SNAPSHOTS, WATCHED_TRIALS, WATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ _read_event = attrgetter(*EVENT_COLUMNS)
 
 def _number_of(snapshot: FromClause) -> Any:
     """A version's number as a column; NULL where there is no snapshot."""
-    until = SnapshotRow.__table__.alias()
+    until = SNAPSHOTS.alias()
     count = (
         select(func.nullif(func.count(), 0))
         .select_from(until)
@@ -74,20 +74,20 @@ def _number_of(snapshot: FromClause) -> Any:
     return count.scalar_subquery()
 
 
-_NEWER = SnapshotRow.__table__.alias("newer")
-_OLDER = SnapshotRow.__table__.alias("older")
+_NEWER = SNAPSHOTS.alias("newer")
+_OLDER = SNAPSHOTS.alias("older")
 _PLACED: Select[Any] = (
     select(
-        EventRow.__table__,
+        EVENTS,
         func.coalesce(_NEWER.c.brief_title, _OLDER.c.brief_title).label("brief_title"),
         _NEWER.c.registry_version.label("to_registry_version"),
         _OLDER.c.registry_version.label("from_registry_version"),
         _number_of(_NEWER).label("to_version"),
         _number_of(_OLDER).label("from_version"),
     )
-    .select_from(EventRow)
-    .join(_NEWER, _NEWER.c.id == EventRow.to_snapshot_id)
-    .outerjoin(_OLDER, _OLDER.c.id == EventRow.from_snapshot_id)
+    .select_from(EVENTS)
+    .join(_NEWER, _NEWER.c.id == EVENTS.c.to_snapshot_id)
+    .outerjoin(_OLDER, _OLDER.c.id == EVENTS.c.from_snapshot_id)
 )
 """Events with their place in the history of their trial."""
 
@@ -100,7 +100,7 @@ class EventReads(Reads):
         wanted = wanted or EventFilter()
         newest_first = (
             _narrowed(_PLACED, wanted)
-            .order_by(EventRow.happened.desc(), EventRow.id.desc())
+            .order_by(EVENTS.c.happened.desc(), EVENTS.c.id.desc())
             .limit(wanted.limit)
         )
         with self._reading() as connection:
@@ -109,7 +109,7 @@ class EventReads(Reads):
     def each_event(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
         """The same, but for the limit, a few at a time; one view of the database until the end."""
         oldest_first = _narrowed(_PLACED, wanted or EventFilter()).order_by(
-            EventRow.happened, EventRow.id
+            EVENTS.c.happened, EVENTS.c.id
         )
         with self._reading() as connection:
             for row in connection.execute(oldest_first.execution_options(yield_per=BATCH)):
@@ -121,41 +121,41 @@ class EventReads(Reads):
 
     def count_events(self, wanted: EventFilter | None = None) -> int:
         """How many events are asked for, whatever the limit."""
-        statement = _narrowed(select(func.count(EventRow.id)), wanted or EventFilter())
+        statement = _narrowed(select(func.count(EVENTS.c.id)), wanted or EventFilter())
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
 
 
 def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
     among: tuple[tuple[Any, Sequence[Any]], ...] = (
-        (EventRow.nct_id, wanted.nct_ids),
-        (EventRow.id, wanted.event_ids),
-        (EventRow.kind, wanted.kinds),
-        (EventRow.level, wanted.levels),
-        (EventRow.level, _reaching(wanted.minimum_level)),
-        (EventRow.lane, wanted.lanes),
+        (EVENTS.c.nct_id, wanted.nct_ids),
+        (EVENTS.c.id, wanted.event_ids),
+        (EVENTS.c.kind, wanted.kinds),
+        (EVENTS.c.level, wanted.levels),
+        (EVENTS.c.level, _reaching(wanted.minimum_level)),
+        (EVENTS.c.lane, wanted.lanes),
     )
     for column, values in among:
         if values:
             statement = statement.where(column.in_(list(values)))
     if wanted.since is not None:
-        statement = statement.where(EventRow.happened >= wanted.since)
+        statement = statement.where(EVENTS.c.happened >= wanted.since)
     if wanted.until is not None:
-        statement = statement.where(EventRow.happened < wanted.until)
+        statement = statement.where(EVENTS.c.happened < wanted.until)
     if wanted.run_id is not None:
-        statement = statement.where(EventRow.run_id == wanted.run_id)
+        statement = statement.where(EVENTS.c.run_id == wanted.run_id)
     if wanted.watch is not None:
         watched = (
-            select(WatchedTrialRow.nct_id)
-            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
-            .where(WatchRow.name == wanted.watch)
+            select(WATCHED_TRIALS.c.nct_id)
+            .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
+            .where(WATCHES.c.name == wanted.watch)
         )
         # what enters or leaves another watch is not told by this one
-        after, before = type_coerce(EventRow.after, Text), type_coerce(EventRow.before, Text)
-        is_elsewhere = EventRow.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
+        after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)
+        is_elsewhere = EVENTS.c.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
             func.coalesce(after, before) != dump_json(wanted.watch)
         )
-        statement = statement.where(EventRow.nct_id.in_(watched), not_(is_elsewhere))
+        statement = statement.where(EVENTS.c.nct_id.in_(watched), not_(is_elsewhere))
     return statement
 
 
@@ -231,11 +231,11 @@ class EventWrites(Writes):
         rows = {path_key(event.path): event_columns(event) | step for event in events}
         if len(rows) < len(events):
             raise ValueError(f"{nct_id}: two events of one step have the same path")
-        self._insert_new(EventRow, [row | {"path_key": key} for key, row in rows.items()])
+        self._insert_new(EVENTS, [row | {"path_key": key} for key, row in rows.items()])
         ids: dict[bytes, int] = {}
         for batch in batches(list(rows)):
-            statement = select(EventRow.path_key, EventRow.id).where(
-                EventRow.to_snapshot_id == to_snapshot, EventRow.path_key.in_(batch)
+            statement = select(EVENTS.c.path_key, EVENTS.c.id).where(
+                EVENTS.c.to_snapshot_id == to_snapshot, EVENTS.c.path_key.in_(batch)
             )
             ids.update((bytes(row.path_key), row.id) for row in self._connection.execute(statement))
         return [ids[key] for key in rows]

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, String, Text, cast, select
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import LockLost
-from ctsync.store.models import MarkRow
+from ctsync.store.models import MARKS
 
 _KEY = "writer"
 
@@ -24,10 +24,10 @@ def new_token(connection: Connection) -> int | None:
     """
     from sqlalchemy.dialects.postgresql import insert  # noqa: PLC0415 - slow to import
 
-    value = MarkRow.__table__.c.value
+    value = MARKS.c.value
     following = cast(cast(value, BigInteger) + 1, Text)
     raised = (
-        insert(MarkRow)
+        insert(MARKS)
         .values(key=_KEY, value="1")
         .on_conflict_do_update(index_elements=["key"], set_={"value": following})
         .returning(cast(value, String))
@@ -42,7 +42,7 @@ def new_token(connection: Connection) -> int | None:
 
 def require_token(connection: Connection, token: int, name: str) -> None:
     """Raise LockLost unless `token` is the newest, and let none follow before the commit."""
-    newest = select(MarkRow.value).where(MarkRow.key == _KEY).with_for_update(read=True)
+    newest = select(MARKS.c.value).where(MARKS.c.key == _KEY).with_for_update(read=True)
     found = connection.scalar(newest)
     if found != str(token):
         raise LockLost(

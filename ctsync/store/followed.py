@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 
 from ctsync.model import NctId
 from ctsync.store.access import Reads
-from ctsync.store.models import FailureRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import FAILURES, TRIALS, WATCHED_TRIALS, WATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class FollowedReads(Reads):
         if whom.ids:
             return tuple(whom.ids)
         with self._reading() as connection:
-            members = _members(whom).order_by(WatchedTrialRow.nct_id)
+            members = _members(whom).order_by(WATCHED_TRIALS.c.nct_id)
             return tuple(NctId(nct_id) for nct_id in connection.scalars(members))
 
     def doubtful(self, whom: Followed, *, load: datetime | None) -> tuple[NctId, ...]:
@@ -51,16 +51,16 @@ class FollowedReads(Reads):
             return tuple(whom.ids)
         members = _members(whom).subquery()
         not_seen: list[ColumnElement[bool]] = [
-            TrialRow.head_snapshot_id.is_(None),  # or there is no such row
-            TrialRow.absent_since.is_not(None),
-            members.c.nct_id.in_(select(FailureRow.nct_id)),
+            TRIALS.c.head_snapshot_id.is_(None),  # or there is no such row
+            TRIALS.c.absent_since.is_not(None),
+            members.c.nct_id.in_(select(FAILURES.c.nct_id)),
         ]
         if load is not None:
-            not_seen += [TrialRow.last_seen_load.is_(None), TrialRow.last_seen_load < load]
+            not_seen += [TRIALS.c.last_seen_load.is_(None), TRIALS.c.last_seen_load < load]
         found = (
             select(members.c.nct_id)
             .select_from(members)
-            .outerjoin(TrialRow, TrialRow.nct_id == members.c.nct_id)
+            .outerjoin(TRIALS, TRIALS.c.nct_id == members.c.nct_id)
             .where(or_(*not_seen))
             .order_by(members.c.nct_id)
         )
@@ -69,19 +69,19 @@ class FollowedReads(Reads):
 
     def failing(self) -> frozenset[NctId]:
         """Those in quarantine that any watch follows."""
-        followed = exists().where(WatchedTrialRow.nct_id == FailureRow.nct_id)
+        followed = exists().where(WATCHED_TRIALS.c.nct_id == FAILURES.c.nct_id)
         with self._reading() as connection:
-            return frozenset(connection.scalars(select(FailureRow.nct_id).where(followed)))
+            return frozenset(connection.scalars(select(FAILURES.c.nct_id).where(followed)))
 
     def followed_histories(self) -> tuple[dict[str, int], datetime | None]:
         """How many are in which state of history, and when the next is to be asked for again."""
         members = _members(Followed()).subquery()
         asked = (
-            select(TrialRow.history_state, func.count(), func.min(TrialRow.history_retry))
+            select(TRIALS.c.history_state, func.count(), func.min(TRIALS.c.history_retry))
             .select_from(members)
-            .join(TrialRow, TrialRow.nct_id == members.c.nct_id)
-            .where(TrialRow.history_state.is_not(None))
-            .group_by(TrialRow.history_state)
+            .join(TRIALS, TRIALS.c.nct_id == members.c.nct_id)
+            .where(TRIALS.c.history_state.is_not(None))
+            .group_by(TRIALS.c.history_state)
         )
         with self._reading() as connection:
             rows = connection.execute(asked).all()
@@ -91,15 +91,15 @@ class FollowedReads(Reads):
     def watch_origins(self) -> dict[str, str]:
         """The name of every watch, and where it comes from; reads no trial of any."""
         with self._reading() as connection:
-            rows = connection.execute(select(WatchRow.name, WatchRow.origin)).all()
+            rows = connection.execute(select(WATCHES.c.name, WATCHES.c.origin)).all()
             return {row.name: row.origin for row in rows}
 
 
 def _members(whom: Followed) -> Select[Any]:
     if whom.watch is None:
-        return select(WatchedTrialRow.nct_id).distinct()
+        return select(WATCHED_TRIALS.c.nct_id).distinct()
     return (
-        select(WatchedTrialRow.nct_id)
-        .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
-        .where(WatchRow.name == whom.watch)
+        select(WATCHED_TRIALS.c.nct_id)
+        .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
+        .where(WATCHES.c.name == whom.watch)
     )

@@ -8,12 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, Select, delete, exists, insert, select, update
-from sqlalchemy.orm import aliased
 
 from ctsync.errors import StoreConflict
 from ctsync.model import KeyFields, NctId, Record, Source, State
 from ctsync.store.access import Reads, batches
-from ctsync.store.models import BodyRow, SnapshotRow, TrialRow
+from ctsync.store.models import BODIES, SNAPSHOTS, TRIALS
 from ctsync.store.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites
 
 COMPLETE = "complete"
@@ -60,24 +59,24 @@ class HistoryReads(Reads):
 
     def histories(self, ids: Iterable[NctId] | None = None) -> dict[NctId, HistoryState]:
         """The state of each trial whose history was ever asked for; of all, or of `ids`."""
-        statement = select(TrialRow.__table__).where(TrialRow.history_state.is_not(None))
+        statement = select(TRIALS).where(TRIALS.c.history_state.is_not(None))
         wanted = [None] if ids is None else list(batches(list(ids)))
         found: dict[NctId, HistoryState] = {}
         with self._reading() as connection:
             for batch in wanted:
                 narrowed = (
-                    statement if batch is None else statement.where(TrialRow.nct_id.in_(batch))
+                    statement if batch is None else statement.where(TRIALS.c.nct_id.in_(batch))
                 )
-                for row in connection.execute(narrowed.order_by(TrialRow.nct_id)):
+                for row in connection.execute(narrowed.order_by(TRIALS.c.nct_id)):
                     found[NctId(row.nct_id)] = _state(row)
         return found
 
     def histories_due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
         """The trials whose history is to be asked for again by `now`, longest due first."""
         statement = (
-            select(TrialRow.nct_id)
-            .where(TrialRow.history_retry <= now)
-            .order_by(TrialRow.history_retry, TrialRow.nct_id)
+            select(TRIALS.c.nct_id)
+            .where(TRIALS.c.history_retry <= now)
+            .order_by(TRIALS.c.history_retry, TRIALS.c.nct_id)
             .limit(limit)
         )
         with self._reading() as connection:
@@ -85,7 +84,7 @@ class HistoryReads(Reads):
 
     def history_index(self, nct_id: NctId) -> list[Any] | None:
         """The index whose versions are being fetched; None where none was left unfinished."""
-        statement = select(TrialRow.history_index).where(TrialRow.nct_id == nct_id)
+        statement = select(TRIALS.c.history_index).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
             index: list[Any] | None = connection.scalar(statement)
         return index
@@ -121,17 +120,17 @@ class HistoryWrites(VersionWrites):
         `listed` None leaves that as it was; `index` is kept until this is noted without it.
         Failures in a row are counted.
         """
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
         values: dict[str, Any] = {
             "history_state": state,
             "history_asked": asked,
             "history_retry": retry,
             "history_index": None if index is None else list(index),
-            "history_attempts": TrialRow.history_attempts + 1 if failed else 0,
+            "history_attempts": TRIALS.c.history_attempts + 1 if failed else 0,
         }
         if listed is not None:
             values["history_listed"] = listed
-        self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
+        self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(values))
 
     def insert_version(
         self,
@@ -148,11 +147,11 @@ class HistoryWrites(VersionWrites):
         as it is. `room` says how many, this one included, may still come into the same place.
         Behind all, it is the new head. Raises StoreConflict where `before` is not there.
         """
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
         self._lock(nct_id)
         stored = self._connection.scalar(
-            select(SnapshotRow.id).where(
-                SnapshotRow.nct_id == nct_id, SnapshotRow.registry_version == version.number
+            select(SNAPSHOTS.c.id).where(
+                SNAPSHOTS.c.nct_id == nct_id, SNAPSHOTS.c.registry_version == version.number
             )
         )
         if stored is not None:
@@ -166,7 +165,7 @@ class HistoryWrites(VersionWrites):
         beside = below or above
         self._add_body(version.record, None if beside is None else beside.digest)
         snapshot_id = self._connection.execute(
-            insert(SnapshotRow).returning(SnapshotRow.id),
+            insert(SNAPSHOTS).returning(SNAPSHOTS.c.id),
             {
                 "nct_id": nct_id,
                 "position": position,
@@ -184,8 +183,8 @@ class HistoryWrites(VersionWrites):
         ).scalar_one()
         if above is None:
             self._connection.execute(
-                update(TrialRow)
-                .where(TrialRow.nct_id == nct_id)
+                update(TRIALS)
+                .where(TRIALS.c.nct_id == nct_id)
                 .values(head_snapshot_id=snapshot_id, state=State.PRESENT)
             )
         return snapshot_id, True
@@ -196,8 +195,8 @@ class HistoryWrites(VersionWrites):
         Whether that is new.
         """
         statement = (
-            update(SnapshotRow)
-            .where(SnapshotRow.id == snapshot_id, SnapshotRow.registry_version.is_(None))
+            update(SNAPSHOTS)
+            .where(SNAPSHOTS.c.id == snapshot_id, SNAPSHOTS.c.registry_version.is_(None))
             .values(source=Source.BOTH, registry_version=number, submitted=submitted)
         )
         return self._connection.execute(statement).rowcount > 0
@@ -220,9 +219,9 @@ class HistoryWrites(VersionWrites):
         """
         self._lock(nct_id)
         row = self._connection.execute(
-            select(SnapshotRow.__table__)
-            .join(TrialRow, TrialRow.head_snapshot_id == SnapshotRow.id)
-            .where(TrialRow.nct_id == nct_id)
+            select(SNAPSHOTS)
+            .join(TRIALS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+            .where(TRIALS.c.nct_id == nct_id)
         ).one_or_none()
         if row is None or row.id != head:
             raise StoreConflict(f"{nct_id} was changed by another writer; run again")
@@ -233,8 +232,8 @@ class HistoryWrites(VersionWrites):
         self._add_body(record, None if below is None else below.digest)
         values = {column: getattr(key, name) for name, column in KEY_COLUMNS.items()}
         self._connection.execute(
-            update(SnapshotRow)
-            .where(SnapshotRow.id == head)
+            update(SNAPSHOTS)
+            .where(SNAPSHOTS.c.id == head)
             .values(
                 source=Source.BOTH,
                 digest=record.digest,
@@ -249,48 +248,48 @@ class HistoryWrites(VersionWrites):
 
     def _lock(self, nct_id: NctId) -> None:
         self._connection.execute(
-            select(TrialRow.nct_id).where(TrialRow.nct_id == nct_id).with_for_update()
+            select(TRIALS.c.nct_id).where(TRIALS.c.nct_id == nct_id).with_for_update()
         )
 
     def _neighbours(
         self, nct_id: NctId, before: int | None
     ) -> tuple[Row[Any] | None, Row[Any] | None]:
         """The last snapshot with a place below `before` (of all, where that is None), and it."""
-        columns = (SnapshotRow.id, SnapshotRow.position, SnapshotRow.digest)
-        place: Select[*tuple[Any, ...]] = select(*columns).where(SnapshotRow.nct_id == nct_id)
+        columns = (SNAPSHOTS.c.id, SNAPSHOTS.c.position, SNAPSHOTS.c.digest)
+        place: Select[*tuple[Any, ...]] = select(*columns).where(SNAPSHOTS.c.nct_id == nct_id)
         above: Row[Any] | None = None
         if before is not None:
-            above = self._connection.execute(place.where(SnapshotRow.id == before)).one_or_none()
+            above = self._connection.execute(place.where(SNAPSHOTS.c.id == before)).one_or_none()
             if above is None:
                 raise StoreConflict(f"{nct_id} was changed by another writer; run again")
-            place = place.where(SnapshotRow.position < above.position)
-        below = place.order_by(SnapshotRow.position.desc()).limit(1)
+            place = place.where(SNAPSHOTS.c.position < above.position)
+        below = place.order_by(SNAPSHOTS.c.position.desc()).limit(1)
         return self._connection.execute(below).one_or_none(), above
 
     def _make_room(self, nct_id: NctId) -> None:
         """Set the versions of a trial as far apart as new ones are; their order stays."""
         ids = self._connection.scalars(
-            select(SnapshotRow.id)
-            .where(SnapshotRow.nct_id == nct_id)
-            .order_by(SnapshotRow.position)
+            select(SNAPSHOTS.c.id)
+            .where(SNAPSHOTS.c.nct_id == nct_id)
+            .order_by(SNAPSHOTS.c.position)
         ).all()
         # by way of where none is: no two may share a position at any time
         for start, step in ((_FAR, 1), (POSITION_STEP, POSITION_STEP)):
             for rank, snapshot_id in enumerate(ids):
                 self._connection.execute(
-                    update(SnapshotRow)
-                    .where(SnapshotRow.id == snapshot_id)
+                    update(SNAPSHOTS)
+                    .where(SNAPSHOTS.c.id == snapshot_id)
                     .values(position=start + rank * step)
                 )
 
     def _drop_unused(self, digest: str) -> None:
         """Delete a body that no version points to and none leans on."""
-        upon = aliased(BodyRow)
+        upon = BODIES.alias()
         self._connection.execute(
-            delete(BodyRow).where(
-                BodyRow.digest == digest,
-                ~exists().where(SnapshotRow.digest == digest),
-                ~exists().where(upon.base_digest == digest),
+            delete(BODIES).where(
+                BODIES.c.digest == digest,
+                ~exists().where(SNAPSHOTS.c.digest == digest),
+                ~exists().where(upon.c.base_digest == digest),
             )
         )
 

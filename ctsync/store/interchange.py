@@ -12,28 +12,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select, update
+from sqlalchemy import ColumnElement, Row, Table, insert, select, update
 
 from ctsync.errors import StoreConflict
 from ctsync.model import NctId, Record
 from ctsync.store.access import Reads
 from ctsync.store.columns import JsonText, Timestamp
 from ctsync.store.events import path_key
-from ctsync.store.models import Base, EventRow, SnapshotRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.streams import Selection
 from ctsync.store.versions import POSITION_STEP, VersionWrites
 
 Told = dict[str, Any]
 """A row by the names of its columns, in JSON's values."""
 
-_OWN: dict[type[Base], frozenset[str]] = {
-    TrialRow: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
-    SnapshotRow: frozenset({"id", "nct_id", "run_id"}),
-    EventRow: frozenset(
-        {"id", "nct_id", "from_snapshot_id", "to_snapshot_id", "path_key", "run_id"}
-    ),
-    WatchRow: frozenset({"id"}),
-    WatchedTrialRow: frozenset({"watch_id"}),
+_OWN: dict[Table[Any], frozenset[str]] = {
+    TRIALS: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
+    SNAPSHOTS: frozenset({"id", "nct_id", "run_id"}),
+    EVENTS: frozenset({"id", "nct_id", "from_snapshot_id", "to_snapshot_id", "path_key", "run_id"}),
+    WATCHES: frozenset({"id"}),
+    WATCHED_TRIALS: frozenset({"watch_id"}),
 }
 """The columns that mean something within one database only."""
 
@@ -55,30 +53,26 @@ class InterchangeReads(Reads):
 
     def told_trial(self, nct_id: NctId) -> Told:
         """What the trial's own row says."""
-        statement = select(TrialRow.__table__).where(TrialRow.nct_id == nct_id)
+        statement = select(TRIALS).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
-            return _tell(TrialRow, connection.execute(statement).one())
+            return _tell(TRIALS, connection.execute(statement).one())
 
     def told_versions(self, nct_id: NctId) -> Iterator[ToldVersion]:
         """Its versions, oldest first, each with the events that lead to it in their order."""
         snapshots = (
-            select(SnapshotRow.__table__)
-            .where(SnapshotRow.nct_id == nct_id)
-            .order_by(SnapshotRow.position)
+            select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
         )
         with self._reading() as connection:
             rows = connection.execute(snapshots).all()
             for row in rows:
                 events = (
-                    select(EventRow.__table__)
-                    .where(EventRow.to_snapshot_id == row.id)
-                    .order_by(EventRow.id)
+                    select(EVENTS).where(EVENTS.c.to_snapshot_id == row.id).order_by(EVENTS.c.id)
                 )
                 yield ToldVersion(
-                    row=_tell(SnapshotRow, row),
+                    row=_tell(SNAPSHOTS, row),
                     digest=row.digest,
                     events=tuple(
-                        _tell(EventRow, event) | {"from_nothing": event.from_snapshot_id is None}
+                        _tell(EVENTS, event) | {"from_nothing": event.from_snapshot_id is None}
                         for event in connection.execute(events)
                     ),
                 )
@@ -87,19 +81,19 @@ class InterchangeReads(Reads):
         """Each watch with the trials it follows; of a selection of trials there is none."""
         if selection.nct_ids:
             return []
-        watches = select(WatchRow.__table__).order_by(WatchRow.name)
+        watches = select(WATCHES).order_by(WATCHES.c.name)
         if selection.watch is not None:
-            watches = watches.where(WatchRow.name == selection.watch)
+            watches = watches.where(WATCHES.c.name == selection.watch)
         with self._reading() as connection:
             return [
                 (
-                    _tell(WatchRow, watch),
+                    _tell(WATCHES, watch),
                     [
-                        _tell(WatchedTrialRow, row)
+                        _tell(WATCHED_TRIALS, row)
                         for row in connection.execute(
-                            select(WatchedTrialRow.__table__)
-                            .where(WatchedTrialRow.watch_id == watch.id)
-                            .order_by(WatchedTrialRow.nct_id)
+                            select(WATCHED_TRIALS)
+                            .where(WATCHED_TRIALS.c.watch_id == watch.id)
+                            .order_by(WATCHED_TRIALS.c.nct_id)
                         )
                     ],
                 )
@@ -113,9 +107,9 @@ class InterchangeWrites(VersionWrites):
     def stored_places(self, nct_id: NctId) -> list[tuple[int, str | None, str]]:
         """The id, digest and state of each stored version of a trial, oldest first."""
         statement = (
-            select(SnapshotRow.id, SnapshotRow.digest, SnapshotRow.state)
-            .where(SnapshotRow.nct_id == nct_id)
-            .order_by(SnapshotRow.position)
+            select(SNAPSHOTS.c.id, SNAPSHOTS.c.digest, SNAPSHOTS.c.state)
+            .where(SNAPSHOTS.c.nct_id == nct_id)
+            .order_by(SNAPSHOTS.c.position)
         )
         rows = self._connection.execute(statement)
         return [(row.id, row.digest, row.state) for row in rows]
@@ -129,21 +123,21 @@ class InterchangeWrites(VersionWrites):
         bytes its digest names, which is checked. Raises CorruptBody, and ValueError, TypeError
         and KeyError for rows that are none of this schema.
         """
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
-        values = _columns(SnapshotRow, told.row)
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
+        values = _columns(SNAPSHOTS, told.row)
         if canonical is not None and told.digest is not None:
             self._add_body(Record(nct_id, {}, canonical, told.digest), nct_id)
         last = None
         if after is not None:
             last = self._connection.scalar(
-                select(SnapshotRow.position).where(SnapshotRow.id == after)
+                select(SNAPSHOTS.c.position).where(SNAPSHOTS.c.id == after)
             )
             if last is None:
                 raise StoreConflict(f"{nct_id} was changed by another writer; run again")
         if last is not None and values["position"] <= last:
             values["position"] = last + POSITION_STEP
         snapshot: int = self._connection.execute(
-            insert(SnapshotRow).returning(SnapshotRow.id), values | {"nct_id": nct_id}
+            insert(SNAPSHOTS).returning(SNAPSHOTS.c.id), values | {"nct_id": nct_id}
         ).scalar_one()
         for event in told.events:
             row = dict(event)
@@ -154,23 +148,25 @@ class InterchangeWrites(VersionWrites):
                 "to_snapshot_id": snapshot,
                 "path_key": path_key(row["path"]),
             }
-            self._connection.execute(insert(EventRow), _columns(EventRow, row) | place)
+            self._connection.execute(insert(EVENTS), _columns(EVENTS, row) | place)
         return snapshot
 
     def put_trial(self, nct_id: NctId, told: Told, *, head: int) -> None:
         """Make a trial's own row what was told, with `head` its newest snapshot."""
-        values = _columns(TrialRow, told) | {"head_snapshot_id": head}
-        self._connection.execute(update(TrialRow).where(TrialRow.nct_id == nct_id).values(values))
+        values = _columns(TRIALS, told) | {"head_snapshot_id": head}
+        self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(values))
 
     def put_watch(self, told: Told, trials: Sequence[Told]) -> int:
         """Store a watch that is not there yet, and the trials it lacks; how many were new to it."""
-        self._insert_new(WatchRow, [_columns(WatchRow, told)])
-        watch_id = self._connection.scalar(select(WatchRow.id).where(WatchRow.name == told["name"]))
-        rows = [_columns(WatchedTrialRow, one) | {"watch_id": watch_id} for one in trials]
-        return self._insert_new(WatchedTrialRow, rows) if rows else 0
+        self._insert_new(WATCHES, [_columns(WATCHES, told)])
+        watch_id = self._connection.scalar(
+            select(WATCHES.c.id).where(WATCHES.c.name == told["name"])
+        )
+        rows = [_columns(WATCHED_TRIALS, one) | {"watch_id": watch_id} for one in trials]
+        return self._insert_new(WATCHED_TRIALS, rows) if rows else 0
 
 
-def _tell(table: type[Base], row: Row[Any]) -> Told:
+def _tell(table: Table[Any], row: Row[Any]) -> Told:
     own = _OWN[table]
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
@@ -179,13 +175,13 @@ def _tell(table: type[Base], row: Row[Any]) -> Told:
     }
 
 
-def _columns(table: type[Base], told: Mapping[str, Any]) -> Told:
+def _columns(table: Table[Any], told: Mapping[str, Any]) -> Told:
     """The values of a row to insert; raises ValueError for what this schema does not hold."""
-    columns = table.__table__.columns
+    columns = table.columns
     own = _OWN[table]
     unknown = sorted(set(told) - {column.name for column in columns} | set(told) & own)
     if unknown:
-        raise ValueError(f"{table.__tablename__} has no column {unknown[0]!r} to import")
+        raise ValueError(f"{table.name} has no column {unknown[0]!r} to import")
     return {name: _value(columns[name], value) for name, value in told.items()}
 
 

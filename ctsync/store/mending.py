@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from sqlalchemy import Update, delete, exists, func, insert, literal, select, text, update
-from sqlalchemy.orm import aliased
 
 from ctsync.errors import CorruptBody
 from ctsync.model import NctId, Record
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes
 from ctsync.store.events import path_key
-from ctsync.store.models import BodyRow, DeliveryRow, EventRow, SnapshotRow, TrialRow
+from ctsync.store.models import BODIES, DELIVERIES, EVENTS, SNAPSHOTS, TRIALS
 
 Mended = tuple[str, str, str]
 """What was mended, as a check calls it: its kind, where it was, and what became of it."""
@@ -29,11 +28,11 @@ class DamageReads(Reads):
     def bodies_to_refetch(self, corrupt: Collection[str]) -> dict[NctId, str]:
         """The trials whose newest version has a body that is missing or among `corrupt`."""
         statement = (
-            select(TrialRow.nct_id, SnapshotRow.digest)
-            .join(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
-            .outerjoin(BodyRow, BodyRow.digest == SnapshotRow.digest)
-            .where(SnapshotRow.digest.is_not(None))
-            .where(SnapshotRow.digest.in_(list(corrupt)) | BodyRow.digest.is_(None))
+            select(TRIALS.c.nct_id, SNAPSHOTS.c.digest)
+            .join(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
+            .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
+            .where(SNAPSHOTS.c.digest.is_not(None))
+            .where(SNAPSHOTS.c.digest.in_(list(corrupt)) | BODIES.c.digest.is_(None))
         )
         with self._reading() as connection:
             return {NctId(row.nct_id): row.digest for row in connection.execute(statement)}
@@ -48,35 +47,35 @@ class Mends(Writes):
 
     def mend_heads(self) -> Iterator[Mended]:
         """Let every trial that has a version be there, and its head be the newest."""
-        lost = select(SnapshotRow.nct_id).where(
-            ~exists().where(TrialRow.nct_id == SnapshotRow.nct_id)
+        lost = select(SNAPSHOTS.c.nct_id).where(
+            ~exists().where(TRIALS.c.nct_id == SNAPSHOTS.c.nct_id)
         )
         for nct_id in self._connection.scalars(lost.distinct()).all():
-            self._connection.execute(insert(TrialRow).values(nct_id=nct_id))
+            self._connection.execute(insert(TRIALS).values(nct_id=nct_id))
             yield "broken reference", nct_id, "known again: it has versions"
         newest = (
-            select(SnapshotRow.nct_id, func.max(SnapshotRow.position).label("position"))
-            .group_by(SnapshotRow.nct_id)
+            select(SNAPSHOTS.c.nct_id, func.max(SNAPSHOTS.c.position).label("position"))
+            .group_by(SNAPSHOTS.c.nct_id)
             .subquery()
         )
         heads = (
-            select(TrialRow.nct_id, TrialRow.head_snapshot_id, TrialRow.state.label("stated"))
-            .add_columns(SnapshotRow.id, SnapshotRow.state)
-            .outerjoin(newest, newest.c.nct_id == TrialRow.nct_id)
+            select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id, TRIALS.c.state.label("stated"))
+            .add_columns(SNAPSHOTS.c.id, SNAPSHOTS.c.state)
+            .outerjoin(newest, newest.c.nct_id == TRIALS.c.nct_id)
             .outerjoin(
-                SnapshotRow,
-                (SnapshotRow.nct_id == TrialRow.nct_id)
-                & (SnapshotRow.position == newest.c.position),
+                SNAPSHOTS,
+                (SNAPSHOTS.c.nct_id == TRIALS.c.nct_id)
+                & (SNAPSHOTS.c.position == newest.c.position),
             )
             .where(
-                TrialRow.head_snapshot_id.is_distinct_from(SnapshotRow.id)
-                | TrialRow.state.is_distinct_from(SnapshotRow.state)
+                TRIALS.c.head_snapshot_id.is_distinct_from(SNAPSHOTS.c.id)
+                | TRIALS.c.state.is_distinct_from(SNAPSHOTS.c.state)
             )
         )
         for row in self._connection.execute(heads).all():
             self._connection.execute(
-                update(TrialRow)
-                .where(TrialRow.nct_id == row.nct_id)
+                update(TRIALS)
+                .where(TRIALS.c.nct_id == row.nct_id)
                 .values(head_snapshot_id=row.id, state=row.state)
             )
             yield "wrong head", row.nct_id, "its newest version is its head again"
@@ -87,49 +86,49 @@ class Mends(Writes):
         A delivery of an event that is no more goes with it.
         """
         yield from self._drop_orphans()
-        newer, older = aliased(SnapshotRow), aliased(SnapshotRow)
+        newer, older = SNAPSHOTS.alias(), SNAPSHOTS.alias()
         before = (
-            select(older.id)
-            .where(older.nct_id == newer.nct_id, older.position < newer.position)
-            .order_by(older.position.desc())
+            select(older.c.id)
+            .where(older.c.nct_id == newer.c.nct_id, older.c.position < newer.c.position)
+            .order_by(older.c.position.desc())
             .limit(1)
             .correlate(newer)
             .scalar_subquery()
         )
         steps = (
-            select(EventRow.id, newer.nct_id, before.label("before"))
-            .join(newer, newer.id == EventRow.to_snapshot_id)
+            select(EVENTS.c.id, newer.c.nct_id, before.label("before"))
+            .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
             .where(
-                (EventRow.nct_id != newer.nct_id)
-                | EventRow.from_snapshot_id.is_distinct_from(before)
+                (EVENTS.c.nct_id != newer.c.nct_id)
+                | EVENTS.c.from_snapshot_id.is_distinct_from(before)
             )
         )
         for row in self._connection.execute(steps).all():
             place = {"nct_id": row.nct_id, "from_snapshot_id": row.before}
-            self._connection.execute(update(EventRow).where(EventRow.id == row.id).values(place))
+            self._connection.execute(update(EVENTS).where(EVENTS.c.id == row.id).values(place))
             yield "misplaced event", f"event {row.id}", f"put into its step of {row.nct_id}"
         yield from self._mend_paths()
 
     def _drop_orphans(self) -> Iterator[Mended]:
-        lost = select(EventRow.id).where(~exists().where(SnapshotRow.id == EventRow.to_snapshot_id))
+        lost = select(EVENTS.c.id).where(~exists().where(SNAPSHOTS.c.id == EVENTS.c.to_snapshot_id))
         for event_id in self._connection.scalars(lost).all():
-            self._connection.execute(delete(DeliveryRow).where(DeliveryRow.event_id == event_id))
-            self._connection.execute(delete(EventRow).where(EventRow.id == event_id))
+            self._connection.execute(delete(DELIVERIES).where(DELIVERIES.c.event_id == event_id))
+            self._connection.execute(delete(EVENTS).where(EVENTS.c.id == event_id))
             yield (
                 "orphan",
                 f"event {event_id}",
                 "dropped with its deliveries: it leads to no version",
             )
-        undeliverable = select(DeliveryRow.id).where(
-            ~exists().where(EventRow.id == DeliveryRow.event_id)
+        undeliverable = select(DELIVERIES.c.id).where(
+            ~exists().where(EVENTS.c.id == DELIVERIES.c.event_id)
         )
         for delivery_id in self._connection.scalars(undeliverable).all():
-            self._connection.execute(delete(DeliveryRow).where(DeliveryRow.id == delivery_id))
+            self._connection.execute(delete(DELIVERIES).where(DELIVERIES.c.id == delivery_id))
             yield "orphan", f"delivery {delivery_id}", "dropped: its event is no more"
 
     def _mend_paths(self) -> Iterator[Mended]:
         rows = self._connection.execute(
-            select(EventRow.id, EventRow.path, EventRow.path_key, EventRow.to_snapshot_id)
+            select(EVENTS.c.id, EVENTS.c.path, EVENTS.c.path_key, EVENTS.c.to_snapshot_id)
         ).all()
         taken = {(row.to_snapshot_id, bytes(row.path_key)) for row in rows}
         for row in rows:
@@ -138,7 +137,7 @@ class Mends(Writes):
             if key != bytes(row.path_key) and (row.to_snapshot_id, key) not in taken:
                 taken.add((row.to_snapshot_id, key))
                 self._connection.execute(
-                    update(EventRow).where(EventRow.id == row.id).values(path_key=key)
+                    update(EVENTS).where(EVENTS.c.id == row.id).values(path_key=key)
                 )
                 yield "wrong path", f"event {row.id}", "indexed by its path again"
 
@@ -150,16 +149,16 @@ class Mends(Writes):
             except CorruptBody:
                 continue  # not a matter of its size
             true = {"raw_size": len(raw), "depth": links - 1}
-            self._connection.execute(update(BodyRow).where(BodyRow.digest == digest).values(true))
+            self._connection.execute(update(BODIES).where(BODIES.c.digest == digest).values(true))
             yield "wrong size or depth", digest, f"{len(raw)} B, {links} links"
-        upon = aliased(BodyRow)
-        unused = select(BodyRow.digest).where(
-            ~exists().where(SnapshotRow.digest == BodyRow.digest),
-            ~exists().where(upon.base_digest == BodyRow.digest),
+        upon = BODIES.alias()
+        unused = select(BODIES.c.digest).where(
+            ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
+            ~exists().where(upon.c.base_digest == BODIES.c.digest),
         )
         while digests := self._connection.scalars(unused).all():
             for digest in digests:  # dropping one may leave the one below it unused
-                self._connection.execute(delete(BodyRow).where(BodyRow.digest == digest))
+                self._connection.execute(delete(BODIES).where(BODIES.c.digest == digest))
                 yield "unused body", digest, "dropped: no version points to it"
 
     def restore_body(self, record: Record) -> None:
@@ -175,28 +174,28 @@ class Mends(Writes):
             ),
         }
         is_there = self._connection.execute(
-            update(BodyRow).where(BodyRow.digest == record.digest).values(whole)
+            update(BODIES).where(BODIES.c.digest == record.digest).values(whole)
         ).rowcount
         if not is_there:
-            self._connection.execute(insert(BodyRow).values(digest=record.digest, **whole))
+            self._connection.execute(insert(BODIES).values(digest=record.digest, **whole))
         self._connection.execute(_depths_upon(record.digest))
 
 
 def _depths_upon(digest: str) -> Update:
     """Set the depth of all that leans on a body which has become a keyframe."""
     upon = (
-        select(BodyRow.digest, literal(1).label("depth"))
-        .where(BodyRow.base_digest == digest)
+        select(BODIES.c.digest, literal(1).label("depth"))
+        .where(BODIES.c.base_digest == digest)
         .cte("upon", recursive=True)
     )
-    further = select(BodyRow.digest, upon.c.depth + 1).join(
-        upon, BodyRow.base_digest == upon.c.digest
+    further = select(BODIES.c.digest, upon.c.depth + 1).join(
+        upon, BODIES.c.base_digest == upon.c.digest
     )
     # the bound ends the walk over a damaged chain that bites its tail
     upon = upon.union_all(further.where(upon.c.depth < codec.MAX_DEPTH))
-    depth = select(func.max(upon.c.depth)).where(upon.c.digest == BodyRow.digest)
+    depth = select(func.max(upon.c.depth)).where(upon.c.digest == BODIES.c.digest)
     return (
-        update(BodyRow)
-        .where(BodyRow.digest.in_(select(upon.c.digest)))
+        update(BODIES)
+        .where(BODIES.c.digest.in_(select(upon.c.digest)))
         .values(depth=depth.scalar_subquery())
     )

@@ -28,7 +28,7 @@ from ctsync.store.engine import (
     told_apart,
     writing,
 )
-from ctsync.store.models import APPLICATION_ID, HEAD_REVISION, MarkRow
+from ctsync.store.models import APPLICATION_ID, HEAD_REVISION, MARKS
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -119,7 +119,7 @@ def upgrade(engine: Engine, name: str = "the database") -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if before is None:
-            connection.execute(insert(MarkRow).values(key="application", value="ctsync"))
+            connection.execute(insert(MARKS).values(key="application", value="ctsync"))
 
 
 def migrations_folder() -> Path:
@@ -169,8 +169,8 @@ def _look_at_server(engine: Engine, name: str) -> Found:
         tables = inspect(connection).get_table_names()
         if not tables:
             return Found.NOTHING
-        if MarkRow.__tablename__ in tables:
-            mark = select(MarkRow.value).where(MarkRow.key == "application")
+        if MARKS.name in tables:
+            mark = select(MARKS.c.value).where(MARKS.c.key == "application")
             try:
                 if connection.execute(mark).scalar() == "ctsync":
                     return Found.OURS

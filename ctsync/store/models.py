@@ -24,16 +24,19 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Column,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
     MetaData,
+    Named,
     String,
+    Table,
+    TypedColumns,
     UniqueConstraint,
     text,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
 
@@ -47,359 +50,371 @@ UNDONE = "state IN ('pending', 'claimed', 'parked')"
 """What the index of deliveries that are not done holds, word for word; queries say the same."""
 
 
-class Base(DeclarativeBase):
-    """What all tables share: constraints have names, so that a migration can name them."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""What all tables share: constraints have names, so that a migration can name them."""
 
 
-class MarkRow(Base):
+class _Mark(TypedColumns):
     """One fact about the database itself."""
 
-    __tablename__ = "ctsync_marks"
-
-    key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    value: Mapped[str] = mapped_column(RemoteText)
+    key: Named[str] = Column(String(64), primary_key=True)
+    value: Named[str] = Column(RemoteText)
 
 
-class RunRow(Base):
+MARKS = Table("ctsync_marks", METADATA, _Mark)
+
+
+class _Run(TypedColumns):
     """One run."""
 
-    __tablename__ = "runs"
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    kind: Mapped[str] = mapped_column(String(32), comment="sync, backfill, mirror, ...")
-    started: Mapped[datetime] = mapped_column(Timestamp, comment="by our clock")
-    finished: Mapped[datetime | None] = mapped_column(Timestamp, comment="NULL: never ended")
-    load_before: Mapped[datetime | None] = mapped_column(
+    id: Named[int] = Column(RowId, primary_key=True)
+    kind: Named[str] = Column(String(32), comment="sync, backfill, mirror, ...")
+    started: Named[datetime] = Column(Timestamp, comment="by our clock")
+    finished: Named[datetime | None] = Column(Timestamp, comment="NULL: never ended")
+    load_before: Named[datetime | None] = Column(
         Timestamp, comment="the registry's dataTimestamp when the run began"
     )
-    load_after: Mapped[datetime | None] = mapped_column(
+    load_after: Named[datetime | None] = Column(
         Timestamp, comment="the same at its end; another value: the run saw two loads"
     )
-    api_version: Mapped[str | None] = mapped_column(RemoteText, comment="as the registry says it")
-    outcome: Mapped[str] = mapped_column(
+    api_version: Named[str | None] = Column(RemoteText, comment="as the registry says it")
+    outcome: Named[str] = Column(
         String(16), comment="running, ok, partial, mixed, stopped or failed"
     )
-    error: Mapped[str | None] = mapped_column(RemoteText, comment="why it failed")
-    requests: Mapped[int] = mapped_column(Integer, server_default="0")
-    retries: Mapped[int] = mapped_column(Integer, server_default="0")
-    asked: Mapped[int] = mapped_column(Integer, server_default="0", comment="trials asked for")
-    answered: Mapped[int] = mapped_column(Integer, server_default="0", comment="trials answered")
-    same: Mapped[int] = mapped_column(Integer, server_default="0")
-    changed: Mapped[int] = mapped_column(Integer, server_default="0")
-    new: Mapped[int] = mapped_column(Integer, server_default="0")
-    gone: Mapped[int] = mapped_column(Integer, server_default="0")
-    failed: Mapped[int] = mapped_column(Integer, server_default="0", comment="not checked")
-    delivered: Mapped[int] = mapped_column(Integer, server_default="0")
-    notices: Mapped[Any] = mapped_column(
+    error: Named[str | None] = Column(RemoteText, comment="why it failed")
+    requests: Named[int] = Column(Integer, server_default="0")
+    retries: Named[int] = Column(Integer, server_default="0")
+    asked: Named[int] = Column(Integer, server_default="0", comment="trials asked for")
+    answered: Named[int] = Column(Integer, server_default="0", comment="trials answered")
+    same: Named[int] = Column(Integer, server_default="0")
+    changed: Named[int] = Column(Integer, server_default="0")
+    new: Named[int] = Column(Integer, server_default="0")
+    gone: Named[int] = Column(Integer, server_default="0")
+    failed: Named[int] = Column(Integer, server_default="0", comment="not checked")
+    delivered: Named[int] = Column(Integer, server_default="0")
+    notices: Named[Any] = Column(
         JsonText,
         nullable=True,
         comment="JSON: what it has to tell as a whole; NULL: not looked for yet",
     )
 
 
-class TrialRow(Base):
+RUNS = Table("runs", METADATA, _Run)
+
+
+class _Trial(TypedColumns):
     """One trial."""
 
-    __tablename__ = "trials"
-
-    nct_id: Mapped[str] = mapped_column(String(11), primary_key=True)
+    nct_id: Named[str] = Column(String(11), primary_key=True)
     # no foreign key: snapshots point here already, and one of the two must come first
-    head_snapshot_id: Mapped[int | None] = mapped_column(
+    head_snapshot_id: Named[int | None] = Column(
         RowId, comment="the newest snapshot; NULL: heard of, never seen"
     )
-    state: Mapped[str | None] = mapped_column(String(16), comment="the state of the head")
-    moved_to: Mapped[str | None] = mapped_column(
-        String(11), comment="the trial that took this id over"
-    )
-    absent_since: Mapped[datetime | None] = mapped_column(
+    state: Named[str | None] = Column(String(16), comment="the state of the head")
+    moved_to: Named[str | None] = Column(String(11), comment="the trial that took this id over")
+    absent_since: Named[datetime | None] = Column(
         Timestamp, comment="the load that first lacked the trial, while no other confirmed it"
     )
-    last_seen_run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
-    last_seen_load: Mapped[datetime | None] = mapped_column(
+    last_seen_run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
+    last_seen_load: Named[datetime | None] = Column(
         Timestamp, comment="the last load that showed the trial, changed or not"
     )
-    raw_mark: Mapped[bytes | None] = mapped_column(
+    raw_mark: Named[bytes | None] = Column(
         LargeBinary(16), comment="hash of the archive's bytes that the head was made from"
     )
-    history_state: Mapped[str | None] = mapped_column(
+    history_state: Named[str | None] = Column(
         String(32), comment="how far the registry's own history was fetched; NULL: never asked"
     )
-    history_listed: Mapped[int | None] = mapped_column(
+    history_listed: Named[int | None] = Column(
         Integer, comment="versions in the index of its history, as last read"
     )
-    history_asked: Mapped[datetime | None] = mapped_column(
+    history_asked: Named[datetime | None] = Column(
         Timestamp, comment="when its history was last asked for"
     )
-    history_attempts: Mapped[int] = mapped_column(
+    history_attempts: Named[int] = Column(
         Integer, server_default="0", comment="failures to fetch its history, in a row"
     )
-    history_retry: Mapped[datetime | None] = mapped_column(
+    history_retry: Named[datetime | None] = Column(
         Timestamp, comment="when its history is to be asked for again; NULL: need not be"
     )
-    history_index: Mapped[Any] = mapped_column(
+    history_index: Named[Any] = Column(
         JsonText, nullable=True, comment="JSON: the index whose versions are being fetched"
     )
 
 
-class BodyRow(Base):
+TRIALS = Table("trials", METADATA, _Trial)
+
+
+class _Body(TypedColumns):
     """One record in canonical form, packed."""
 
-    __tablename__ = "bodies"
-    __table_args__ = (
-        CheckConstraint("(encoding = 'delta') = (base_digest IS NOT NULL)", name="base"),
-    )
-
-    digest: Mapped[str] = mapped_column(
+    digest: Named[str] = Column(
         String(80), primary_key=True, comment="canonical form's version, colon, SHA-256"
     )
-    raw_size: Mapped[int] = mapped_column(RowId, comment="bytes before packing")
-    encoding: Mapped[str] = mapped_column(String(16), comment="keyframe or delta")
-    base_digest: Mapped[str | None] = mapped_column(
-        ForeignKey("bodies.digest"), comment="the body a delta is packed against"
+    raw_size: Named[int] = Column(RowId, comment="bytes before packing")
+    encoding: Named[str] = Column(String(16), comment="keyframe or delta")
+    base_digest: Named[str | None] = Column(
+        String(80), ForeignKey("bodies.digest"), comment="the body a delta is packed against"
     )
-    depth: Mapped[int] = mapped_column(Integer, comment="deltas down to the keyframe; at most 15")
-    data: Mapped[bytes] = mapped_column(LargeBinary, comment="zstd, see store.codec")
+    depth: Named[int] = Column(Integer, comment="deltas down to the keyframe; at most 15")
+    data: Named[bytes] = Column(LargeBinary, comment="zstd, see store.codec")
 
 
-class DictionaryRow(Base):
+BODIES = Table(
+    "bodies",
+    METADATA,
+    _Body,
+    CheckConstraint("(encoding = 'delta') = (base_digest IS NOT NULL)", name="base"),
+)
+
+
+class _Dictionary(TypedColumns):
     """A zstd dictionary. A body packed with it names it in the header of its own frame."""
 
-    __tablename__ = "dictionaries"
-
-    id: Mapped[int] = mapped_column(
+    id: Named[int] = Column(
         RowId, primary_key=True, autoincrement=False, comment="the number zstd knows it by"
     )
-    created: Mapped[datetime] = mapped_column(Timestamp)
-    data: Mapped[bytes] = mapped_column(LargeBinary)
+    created: Named[datetime] = Column(Timestamp)
+    data: Named[bytes] = Column(LargeBinary)
 
 
-class SnapshotRow(Base):
+DICTIONARIES = Table("dictionaries", METADATA, _Dictionary)
+
+
+class _Snapshot(TypedColumns):
     """One version of one trial. Its number is the rank of its position."""
 
-    __tablename__ = "snapshots"
-    __table_args__ = (
-        UniqueConstraint("nct_id", "position"),
-        Index(None, "run_id"),
-        Index(None, "digest"),
-    )
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    nct_id: Mapped[str] = mapped_column(ForeignKey("trials.nct_id"))
-    position: Mapped[int] = mapped_column(
+    id: Named[int] = Column(RowId, primary_key=True)
+    nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
+    position: Named[int] = Column(
         BigInteger, comment="order within the trial; gaps leave room for older versions found later"
     )
-    state: Mapped[str] = mapped_column(String(16), comment="present, gone or moved")
-    digest: Mapped[str | None] = mapped_column(
-        ForeignKey("bodies.digest"), comment="NULL where the registry showed no record"
+    state: Named[str] = Column(String(16), comment="present, gone or moved")
+    digest: Named[str | None] = Column(
+        String(80), ForeignKey("bodies.digest"), comment="NULL where the registry showed no record"
     )
-    source: Mapped[str] = mapped_column(String(16), comment="live, history or both")
-    registry_version: Mapped[int | None] = mapped_column(
+    source: Named[str] = Column(String(16), comment="live, history or both")
+    registry_version: Named[int | None] = Column(
         Integer, comment="the registry's own number, from 0"
     )
-    posted: Mapped[str | None] = mapped_column(RemoteText, comment="registry date of posting")
-    submitted: Mapped[str | None] = mapped_column(RemoteText, comment="registry date of submission")
-    observed: Mapped[datetime | None] = mapped_column(
+    posted: Named[str | None] = Column(RemoteText, comment="registry date of posting")
+    submitted: Named[str | None] = Column(RemoteText, comment="registry date of submission")
+    observed: Named[datetime | None] = Column(
         Timestamp, comment="dataTimestamp of the load it was seen in"
     )
-    fetched: Mapped[datetime] = mapped_column(Timestamp, comment="by our clock")
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
-    status: Mapped[str | None] = mapped_column(RemoteText, comment="overallStatus")
-    last_known_status: Mapped[str | None] = mapped_column(RemoteText)
-    why_stopped: Mapped[str | None] = mapped_column(RemoteText)
-    start_date: Mapped[str | None] = mapped_column(RemoteText, comment="YYYY, YYYY-MM, YYYY-MM-DD")
-    start_date_type: Mapped[str | None] = mapped_column(RemoteText, comment="ESTIMATED or ACTUAL")
-    primary_completion_date: Mapped[str | None] = mapped_column(RemoteText)
-    primary_completion_date_type: Mapped[str | None] = mapped_column(RemoteText)
-    completion_date: Mapped[str | None] = mapped_column(RemoteText)
-    completion_date_type: Mapped[str | None] = mapped_column(RemoteText)
-    enrollment: Mapped[int | None] = mapped_column(Count)
-    enrollment_type: Mapped[str | None] = mapped_column(RemoteText)
-    phases: Mapped[str | None] = mapped_column(RemoteText)
-    study_type: Mapped[str | None] = mapped_column(RemoteText)
-    lead_sponsor: Mapped[str | None] = mapped_column(RemoteText)
-    org_study_id: Mapped[str | None] = mapped_column(RemoteText)
-    brief_title: Mapped[str | None] = mapped_column(RemoteText)
-    verified: Mapped[str | None] = mapped_column(RemoteText, comment="statusVerifiedDate")
-    first_submitted: Mapped[str | None] = mapped_column(RemoteText)
-    first_posted: Mapped[str | None] = mapped_column(RemoteText)
-    last_update_submitted: Mapped[str | None] = mapped_column(RemoteText)
-    last_update_posted: Mapped[str | None] = mapped_column(RemoteText)
-    results_first_posted: Mapped[str | None] = mapped_column(RemoteText)
-    has_results: Mapped[bool] = mapped_column(server_default=text("false"))
+    fetched: Named[datetime] = Column(Timestamp, comment="by our clock")
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
+    status: Named[str | None] = Column(RemoteText, comment="overallStatus")
+    last_known_status: Named[str | None] = Column(RemoteText)
+    why_stopped: Named[str | None] = Column(RemoteText)
+    start_date: Named[str | None] = Column(RemoteText, comment="YYYY, YYYY-MM, YYYY-MM-DD")
+    start_date_type: Named[str | None] = Column(RemoteText, comment="ESTIMATED or ACTUAL")
+    primary_completion_date: Named[str | None] = Column(RemoteText)
+    primary_completion_date_type: Named[str | None] = Column(RemoteText)
+    completion_date: Named[str | None] = Column(RemoteText)
+    completion_date_type: Named[str | None] = Column(RemoteText)
+    enrollment: Named[int | None] = Column(Count)
+    enrollment_type: Named[str | None] = Column(RemoteText)
+    phases: Named[str | None] = Column(RemoteText)
+    study_type: Named[str | None] = Column(RemoteText)
+    lead_sponsor: Named[str | None] = Column(RemoteText)
+    org_study_id: Named[str | None] = Column(RemoteText)
+    brief_title: Named[str | None] = Column(RemoteText)
+    verified: Named[str | None] = Column(RemoteText, comment="statusVerifiedDate")
+    first_submitted: Named[str | None] = Column(RemoteText)
+    first_posted: Named[str | None] = Column(RemoteText)
+    last_update_submitted: Named[str | None] = Column(RemoteText)
+    last_update_posted: Named[str | None] = Column(RemoteText)
+    results_first_posted: Named[str | None] = Column(RemoteText)
+    has_results: Named[bool] = Column(server_default=text("false"))
 
 
-class EventRow(Base):
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    _Snapshot,
+    UniqueConstraint("nct_id", "position"),
+    Index(None, "run_id"),
+    Index(None, "digest"),
+)
+
+
+class _Event(TypedColumns):
     """One difference between two neighbouring snapshots, in words and figures."""
 
-    __tablename__ = "events"
-    __table_args__ = (
-        UniqueConstraint("to_snapshot_id", "path_key"),
-        Index(None, "nct_id", "happened"),
-        Index(None, "happened"),
-        Index(None, "run_id"),
-    )
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    nct_id: Mapped[str] = mapped_column(ForeignKey("trials.nct_id"))
-    from_snapshot_id: Mapped[int | None] = mapped_column(ForeignKey("snapshots.id"))
-    to_snapshot_id: Mapped[int] = mapped_column(ForeignKey("snapshots.id"))
-    path: Mapped[str] = mapped_column(RemoteText, comment="what changed")
-    path_key: Mapped[bytes] = mapped_column(
+    id: Named[int] = Column(RowId, primary_key=True)
+    nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
+    from_snapshot_id: Named[int | None] = Column(RowId, ForeignKey("snapshots.id"))
+    to_snapshot_id: Named[int] = Column(RowId, ForeignKey("snapshots.id"))
+    path: Named[str] = Column(RemoteText, comment="what changed")
+    path_key: Named[bytes] = Column(
         LargeBinary(16), comment="hash of path, which may be longer than an index takes"
     )
-    kind: Mapped[str] = mapped_column(String(32))
-    lane: Mapped[str] = mapped_column(String(32))
-    level: Mapped[str] = mapped_column(String(16))
-    rule: Mapped[str] = mapped_column(String(32), comment="the rule that gave the level")
-    rules_version: Mapped[int | None] = mapped_column(Integer, comment="of the rule table")
-    label: Mapped[str] = mapped_column(RemoteText)
-    summary: Mapped[str] = mapped_column(RemoteText)
-    before: Mapped[Any] = mapped_column(JsonText, nullable=True, comment="JSON")
-    after: Mapped[Any] = mapped_column(JsonText, nullable=True, comment="JSON")
-    before_type: Mapped[str | None] = mapped_column(RemoteText)
-    after_type: Mapped[str | None] = mapped_column(RemoteText)
-    days: Mapped[int | None] = mapped_column(Integer, comment="later is positive")
-    days_since_first: Mapped[int | None] = mapped_column(Integer)
-    percent: Mapped[float | None] = mapped_column()
-    percent_since_first: Mapped[float | None] = mapped_column()
-    inputs: Mapped[Any] = mapped_column(JsonText, comment="JSON: the facts the rule looked at")
-    posted: Mapped[str | None] = mapped_column(RemoteText)
-    observed: Mapped[datetime | None] = mapped_column(Timestamp)
-    fetched: Mapped[datetime] = mapped_column(Timestamp)
-    happened: Mapped[datetime] = mapped_column(
+    kind: Named[str] = Column(String(32))
+    lane: Named[str] = Column(String(32))
+    level: Named[str] = Column(String(16))
+    rule: Named[str] = Column(String(32), comment="the rule that gave the level")
+    rules_version: Named[int | None] = Column(Integer, comment="of the rule table")
+    label: Named[str] = Column(RemoteText)
+    summary: Named[str] = Column(RemoteText)
+    before: Named[Any] = Column(JsonText, nullable=True, comment="JSON")
+    after: Named[Any] = Column(JsonText, nullable=True, comment="JSON")
+    before_type: Named[str | None] = Column(RemoteText)
+    after_type: Named[str | None] = Column(RemoteText)
+    days: Named[int | None] = Column(Integer, comment="later is positive")
+    days_since_first: Named[int | None] = Column(Integer)
+    percent: Named[float | None] = Column()
+    percent_since_first: Named[float | None] = Column()
+    inputs: Named[Any] = Column(JsonText, comment="JSON: the facts the rule looked at")
+    posted: Named[str | None] = Column(RemoteText)
+    observed: Named[datetime | None] = Column(Timestamp)
+    fetched: Named[datetime] = Column(Timestamp)
+    happened: Named[datetime] = Column(
         Timestamp, comment="observed, else posted, else fetched: what --since goes by"
     )
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"))
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
 
 
-class WatchRow(Base):
+EVENTS = Table(
+    "events",
+    METADATA,
+    _Event,
+    UniqueConstraint("to_snapshot_id", "path_key"),
+    Index(None, "nct_id", "happened"),
+    Index(None, "happened"),
+    Index(None, "run_id"),
+)
+
+
+class _Watch(TypedColumns):
     """One watch."""
 
-    __tablename__ = "watches"
-    __table_args__ = (UniqueConstraint("name"),)
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    name: Mapped[str] = mapped_column(RemoteText)
-    origin: Mapped[str] = mapped_column(String(16), comment="cli or file")
-    created: Mapped[datetime] = mapped_column(Timestamp)
-    query: Mapped[Any] = mapped_column(JsonText, nullable=True, comment="JSON; NULL: a plain list")
-    rules: Mapped[Any] = mapped_column(JsonText, comment="JSON: thresholds of its own")
-    listed: Mapped[datetime | None] = mapped_column(
+    id: Named[int] = Column(RowId, primary_key=True)
+    name: Named[str] = Column(RemoteText)
+    origin: Named[str] = Column(String(16), comment="cli or file")
+    created: Named[datetime] = Column(Timestamp)
+    query: Named[Any] = Column(JsonText, nullable=True, comment="JSON; NULL: a plain list")
+    rules: Named[Any] = Column(JsonText, comment="JSON: thresholds of its own")
+    listed: Named[datetime | None] = Column(
         Timestamp,
         comment="the newest load in which all that match its query were seen; NULL: none yet",
     )
 
 
-class WatchedTrialRow(Base):
+WATCHES = Table("watches", METADATA, _Watch, UniqueConstraint("name"))
+
+
+class _WatchedTrial(TypedColumns):
     """One trial of one watch."""
 
-    __tablename__ = "watched_trials"
-    __table_args__ = (Index(None, "nct_id"),)
-
-    watch_id: Mapped[int] = mapped_column(
-        ForeignKey("watches.id", ondelete="CASCADE"), primary_key=True
+    watch_id: Named[int] = Column(
+        RowId, ForeignKey("watches.id", ondelete="CASCADE"), primary_key=True
     )
     # no foreign key: a trial is watched before it is first fetched
-    nct_id: Mapped[str] = mapped_column(String(11), primary_key=True)
-    asked_as: Mapped[str | None] = mapped_column(
+    nct_id: Named[str] = Column(String(11), primary_key=True)
+    asked_as: Named[str | None] = Column(
         RemoteText, comment="the study id or alias that named it; NULL: its own id"
     )
-    since: Mapped[datetime] = mapped_column(Timestamp)
-    left_at: Mapped[datetime | None] = mapped_column(
+    since: Named[datetime] = Column(Timestamp)
+    left_at: Named[datetime | None] = Column(
         Timestamp, comment="when it left the query; it stays followed"
     )
-    by_query: Mapped[bool] = mapped_column(
+    by_query: Named[bool] = Column(
         server_default=text("false"),
         comment="brought by the query, and leaves it; else named, and always followed",
     )
 
 
-class FailureRow(Base):
+WATCHED_TRIALS = Table("watched_trials", METADATA, _WatchedTrial, Index(None, "nct_id"))
+
+
+class _Failure(TypedColumns):
     """A trial that could not be checked or stored, set aside with what came instead."""
 
-    __tablename__ = "failures"
-    __table_args__ = (Index(None, "next_try"),)
-
-    nct_id: Mapped[str] = mapped_column(String(11), primary_key=True)
-    run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), comment="the last to fail")
-    first_at: Mapped[datetime] = mapped_column(Timestamp)
-    last_at: Mapped[datetime] = mapped_column(Timestamp)
-    attempts: Mapped[int] = mapped_column(Integer)
-    next_try: Mapped[datetime] = mapped_column(Timestamp)
-    error_class: Mapped[str] = mapped_column(RemoteText)
-    error: Mapped[str] = mapped_column(RemoteText)
-    raw: Mapped[bytes | None] = mapped_column(LargeBinary, comment="zstd; what came instead")
+    nct_id: Named[str] = Column(String(11), primary_key=True)
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"), comment="the last to fail")
+    first_at: Named[datetime] = Column(Timestamp)
+    last_at: Named[datetime] = Column(Timestamp)
+    attempts: Named[int] = Column(Integer)
+    next_try: Named[datetime] = Column(Timestamp)
+    error_class: Named[str] = Column(RemoteText)
+    error: Named[str] = Column(RemoteText)
+    raw: Named[bytes | None] = Column(LargeBinary, comment="zstd; what came instead")
 
 
-class CursorRow(Base):
+FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
+
+
+class _Cursor(TypedColumns):
     """One way to walk through the whole registry: the bulk archive, its pages, the sweep."""
 
-    __tablename__ = "cursors"
-
-    name: Mapped[str] = mapped_column(String(32), primary_key=True)
-    source: Mapped[str | None] = mapped_column(
+    name: Named[str] = Column(String(32), primary_key=True)
+    source: Named[str | None] = Column(
         String(64), comment="which archive or question is under way; NULL: none"
     )
-    load: Mapped[datetime | None] = mapped_column(Timestamp, comment="the load under way")
-    position: Mapped[int] = mapped_column(
+    load: Named[datetime | None] = Column(Timestamp, comment="the load under way")
+    position: Named[int] = Column(
         Integer, server_default="0", comment="the next member of the archive, or the next page"
     )
-    token: Mapped[str | None] = mapped_column(RemoteText, comment="of the next page")
-    total: Mapped[int | None] = mapped_column(Integer, comment="how many trials there are to be")
-    done_load: Mapped[datetime | None] = mapped_column(
+    token: Named[str | None] = Column(RemoteText, comment="of the next page")
+    total: Named[int | None] = Column(Integer, comment="how many trials there are to be")
+    done_load: Named[datetime | None] = Column(
         Timestamp, comment="the last load that was walked through to its end"
     )
 
 
-class CursorPageRow(Base):
+CURSORS = Table("cursors", METADATA, _Cursor)
+
+
+class _CursorPage(TypedColumns):
     """The trials seen on one page of a walk under way; dropped at its end."""
 
-    __tablename__ = "cursor_pages"
-
-    name: Mapped[str] = mapped_column(
-        ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
+    name: Named[str] = Column(
+        String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
     )
-    number: Mapped[int] = mapped_column(Integer, primary_key=True)
-    ids: Mapped[bytes] = mapped_column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
+    number: Named[int] = Column(Integer, primary_key=True)
+    ids: Named[bytes] = Column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
 
 
-class DeliveryRow(Base):
+CURSOR_PAGES = Table("cursor_pages", METADATA, _CursorPage)
+
+
+class _Delivery(TypedColumns):
     """One event on its way to one recipient by one channel."""
 
-    __tablename__ = "deliveries"
-    __table_args__ = (
-        UniqueConstraint("dedup_key"),
-        # PostgreSQL's condition, the same, stands in the migration alone: naming it here would
-        # have every command import that dialect
-        Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
-        Index(None, "event_id"),
-    )
-
-    id: Mapped[int] = mapped_column(RowId, primary_key=True)
-    event_id: Mapped[int] = mapped_column(ForeignKey("events.id"))
-    channel: Mapped[str] = mapped_column(RemoteText)
-    recipient: Mapped[str] = mapped_column(RemoteText)
-    dedup_key: Mapped[str] = mapped_column(String(128))
-    state: Mapped[str] = mapped_column(
-        String(16), comment="pending, claimed, sent, parked or dropped"
-    )
-    created: Mapped[datetime] = mapped_column(Timestamp)
-    not_before: Mapped[datetime] = mapped_column(Timestamp, comment="when it falls due")
-    attempts: Mapped[int] = mapped_column(Integer, server_default="0")
-    claimed_by: Mapped[str | None] = mapped_column(RemoteText)
-    lease_until: Mapped[datetime | None] = mapped_column(
+    id: Named[int] = Column(RowId, primary_key=True)
+    event_id: Named[int] = Column(RowId, ForeignKey("events.id"))
+    channel: Named[str] = Column(RemoteText)
+    recipient: Named[str] = Column(RemoteText)
+    dedup_key: Named[str] = Column(String(128))
+    state: Named[str] = Column(String(16), comment="pending, claimed, sent, parked or dropped")
+    created: Named[datetime] = Column(Timestamp)
+    not_before: Named[datetime] = Column(Timestamp, comment="when it falls due")
+    attempts: Named[int] = Column(Integer, server_default="0")
+    claimed_by: Named[str | None] = Column(RemoteText)
+    lease_until: Named[datetime | None] = Column(
         Timestamp, comment="a claim older than this is void"
     )
-    last_error: Mapped[str | None] = mapped_column(RemoteText)
-    sent_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    message_id: Mapped[str | None] = mapped_column(RemoteText)
+    last_error: Named[str | None] = Column(RemoteText)
+    sent_at: Named[datetime | None] = Column(Timestamp)
+    message_id: Named[str | None] = Column(RemoteText)
+
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    _Delivery,
+    UniqueConstraint("dedup_key"),
+    # PostgreSQL's condition, the same, stands in the migration alone: naming it here would
+    # have every command import that dialect
+    Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
+    Index(None, "event_id"),
+)

@@ -12,7 +12,7 @@ from ctsync.model import Event, Kind
 from ctsync.store.access import Writes, batches
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.events import event_columns, happened_at, path_key
-from ctsync.store.models import DeliveryRow, EventRow, SnapshotRow
+from ctsync.store.models import DELIVERIES, EVENTS, SNAPSHOTS
 
 _GONE = "its event was derived anew and is none"
 
@@ -40,13 +40,13 @@ class EventRewrites(Writes):
         step was, where no load showed it happening; an event that a load did show keeps that.
         """
         snapshot = self._connection.execute(
-            select(SnapshotRow.__table__).where(SnapshotRow.id == to_snapshot)
+            select(SNAPSHOTS).where(SNAPSHOTS.c.id == to_snapshot)
         ).one()
         wanted = {path_key(event.path): event for event in events}
         stored = self._connection.execute(
-            select(EventRow.id, EventRow.path_key, EventRow.kind, EventRow.observed)
-            .where(EventRow.to_snapshot_id == to_snapshot, EventRow.kind.not_in(leave))
-            .order_by(EventRow.id)
+            select(EVENTS.c.id, EVENTS.c.path_key, EVENTS.c.kind, EVENTS.c.observed)
+            .where(EVENTS.c.to_snapshot_id == to_snapshot, EVENTS.c.kind.not_in(leave))
+            .order_by(EVENTS.c.id)
         ).all()
         step = {"from_snapshot_id": from_snapshot, "rules_version": rules_version}
         place = _place(snapshot) | ({} if run_id is None else {"run_id": run_id})
@@ -59,10 +59,10 @@ class EventRewrites(Writes):
         for event_id, key in heirs.items():
             values = event_columns(wanted.pop(key)) | step | {"path_key": key}
             values |= moved if event_id in unseen else {}
-            self._connection.execute(update(EventRow).where(EventRow.id == event_id).values(values))
+            self._connection.execute(update(EVENTS).where(EVENTS.c.id == event_id).values(values))
         for key, event in wanted.items():
             row = event_columns(event) | step | place | {"path_key": key}
-            self._connection.execute(insert(EventRow), row)
+            self._connection.execute(insert(EVENTS), row)
         self._remove([row.id for row in stored if row.id not in heirs], snapshot)
 
     def hand_over_events(self, *, of: int, to: int, paths: Iterable[str]) -> None:
@@ -73,8 +73,8 @@ class EventRewrites(Writes):
         keys = [path_key(path) for path in paths]
         for batch in batches(keys):
             self._connection.execute(
-                update(EventRow)
-                .where(EventRow.to_snapshot_id == of, EventRow.path_key.in_(batch))
+                update(EVENTS)
+                .where(EVENTS.c.to_snapshot_id == of, EVENTS.c.path_key.in_(batch))
                 .values(to_snapshot_id=to)
             )
 
@@ -84,36 +84,36 @@ class EventRewrites(Writes):
         """Note that a load has shown what these tell, which was known from the history alone."""
         seen = {"observed": observed, "happened": observed, "fetched": fetched, "run_id": run_id}
         for batch in batches(event_ids):
-            self._connection.execute(update(EventRow).where(EventRow.id.in_(batch)).values(seen))
+            self._connection.execute(update(EVENTS).where(EVENTS.c.id.in_(batch)).values(seen))
 
     def event_ids(self, to_snapshot: int) -> dict[str, int]:
         """The events that lead to a version: their ids by path."""
-        statement = select(EventRow.path, EventRow.id).where(EventRow.to_snapshot_id == to_snapshot)
+        statement = select(EVENTS.c.path, EVENTS.c.id).where(EVENTS.c.to_snapshot_id == to_snapshot)
         return {row.path: row.id for row in self._connection.execute(statement)}
 
     def _remove(self, event_ids: Sequence[int], snapshot: Row[Any]) -> None:
         for event_id in event_ids:
             other = self._connection.scalar(
-                select(EventRow.id)
-                .join(SnapshotRow, SnapshotRow.id == EventRow.to_snapshot_id)
+                select(EVENTS.c.id)
+                .join(SNAPSHOTS, SNAPSHOTS.c.id == EVENTS.c.to_snapshot_id)
                 .where(
-                    EventRow.nct_id == snapshot.nct_id,
-                    EventRow.id.not_in(event_ids),
-                    SnapshotRow.position <= snapshot.position,
+                    EVENTS.c.nct_id == snapshot.nct_id,
+                    EVENTS.c.id.not_in(event_ids),
+                    SNAPSHOTS.c.position <= snapshot.position,
                 )
-                .order_by(SnapshotRow.position.desc(), EventRow.id)
+                .order_by(SNAPSHOTS.c.position.desc(), EVENTS.c.id)
                 .limit(1)
             )
-            of_event = DeliveryRow.event_id == event_id
-            unsent = DeliveryRow.state.not_in((DeliveryState.SENT, DeliveryState.DROPPED))
+            of_event = DELIVERIES.c.event_id == event_id
+            unsent = DELIVERIES.c.state.not_in((DeliveryState.SENT, DeliveryState.DROPPED))
             self._connection.execute(
-                update(DeliveryRow)
+                update(DELIVERIES)
                 .where(of_event, unsent)
                 .values(state=DeliveryState.DROPPED, last_error=_GONE)
             )
             if other is not None:
-                self._connection.execute(update(DeliveryRow).where(of_event).values(event_id=other))
-            self._connection.execute(delete(EventRow).where(EventRow.id == event_id))
+                self._connection.execute(update(DELIVERIES).where(of_event).values(event_id=other))
+            self._connection.execute(delete(EVENTS).where(EVENTS.c.id == event_id))
 
 
 def _heirs(stored: Iterable[Any], wanted: dict[bytes, Event]) -> Iterator[tuple[int, bytes]]:

@@ -13,7 +13,7 @@ from ctsync.errors import InQuarantine
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import FailureRow, RunRow
+from ctsync.store.models import FAILURES, RUNS
 
 SYNC = "sync"
 """The kind of a run over all that is watched, as the ledger calls it."""
@@ -71,26 +71,26 @@ class RunReads(Reads):
 
     def runs(self, limit: int | None = None, *, kind: str | None = None) -> list[Run]:
         """The runs, newest first, of that kind if given."""
-        statement = select(RunRow.__table__).order_by(RunRow.id.desc())
+        statement = select(RUNS).order_by(RUNS.c.id.desc())
         if kind is not None:
-            statement = statement.where(RunRow.kind == kind)
+            statement = statement.where(RUNS.c.kind == kind)
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(statement.limit(limit))]
 
     def run(self, run_id: int) -> Run | None:
         """One run; None where there is none of that id."""
-        statement = select(RunRow.__table__).where(RunRow.id == run_id)
+        statement = select(RUNS).where(RUNS.c.id == run_id)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else _run(row)
 
     def last_run(self, *, kind: str | None = None, outcome: Verdict | None = None) -> Run | None:
         """The newest run, of that kind and outcome if given."""
-        statement = select(RunRow.__table__).order_by(RunRow.id.desc()).limit(1)
+        statement = select(RUNS).order_by(RUNS.c.id.desc()).limit(1)
         if kind is not None:
-            statement = statement.where(RunRow.kind == kind)
+            statement = statement.where(RUNS.c.kind == kind)
         if outcome is not None:
-            statement = statement.where(RunRow.outcome == outcome)
+            statement = statement.where(RUNS.c.outcome == outcome)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else _run(row)
@@ -102,16 +102,16 @@ class RunReads(Reads):
 
         `first` is the oldest run asked for; `since` and `until` bound the loads they saw.
         """
-        told = select(RunRow.__table__).where(
-            RunRow.id >= first, RunRow.notices.is_not(None), RunRow.notices != []
+        told = select(RUNS).where(
+            RUNS.c.id >= first, RUNS.c.notices.is_not(None), RUNS.c.notices != []
         )
-        seen = func.coalesce(RunRow.load_before, RunRow.started)
+        seen = func.coalesce(RUNS.c.load_before, RUNS.c.started)
         if since is not None:
             told = told.where(seen >= since)
         if until is not None:
             told = told.where(seen < until)
         with self._reading() as connection:
-            return [_run(row) for row in connection.execute(told.order_by(RunRow.id))]
+            return [_run(row) for row in connection.execute(told.order_by(RUNS.c.id))]
 
     def unsettled_runs(self, *kinds: str) -> list[int]:
         """The newest runs of these kinds whose notices were not looked for yet, oldest first.
@@ -119,42 +119,42 @@ class RunReads(Reads):
         A run that ended before that, however it ended, is among them until a later one has
         looked for both.
         """
-        settled = select(func.coalesce(func.max(RunRow.id), 0)).where(
-            RunRow.kind.in_(kinds), RunRow.notices.is_not(None)
+        settled = select(func.coalesce(func.max(RUNS.c.id), 0)).where(
+            RUNS.c.kind.in_(kinds), RUNS.c.notices.is_not(None)
         )
-        statement = select(RunRow.id).where(
-            RunRow.kind.in_(kinds), RunRow.id > settled.scalar_subquery()
+        statement = select(RUNS.c.id).where(
+            RUNS.c.kind.in_(kinds), RUNS.c.id > settled.scalar_subquery()
         )
         with self._reading() as connection:
-            return list(connection.scalars(statement.order_by(RunRow.id)))
+            return list(connection.scalars(statement.order_by(RUNS.c.id)))
 
     def last_finished(self, kind: str) -> datetime | None:
         """When the newest run of a kind that came to an end did so."""
-        statement = select(func.max(RunRow.finished)).where(RunRow.kind == kind)
+        statement = select(func.max(RUNS.c.finished)).where(RUNS.c.kind == kind)
         with self._reading() as connection:
             return connection.execute(statement).scalar()
 
     def last_completed_start(self, kind: str) -> datetime | None:
         """When the newest run of a kind began that neither failed nor was cut off."""
         completed = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
-        statement = select(func.max(RunRow.started)).where(
-            RunRow.kind == kind, RunRow.outcome.in_(completed)
+        statement = select(func.max(RUNS.c.started)).where(
+            RUNS.c.kind == kind, RUNS.c.outcome.in_(completed)
         )
         with self._reading() as connection:
             return connection.execute(statement).scalar()
 
     def newest_load(self) -> datetime | None:
         """The newest load of the registry that any run saw."""
-        statement = select(func.max(RunRow.load_before), func.max(RunRow.load_after))
+        statement = select(func.max(RUNS.c.load_before), func.max(RUNS.c.load_after))
         with self._reading() as connection:
             loads = connection.execute(statement).one()
         return max((load for load in loads if load is not None), default=None)
 
     def failures(self, *, due: datetime | None = None) -> list[Failure]:
         """The quarantine, in order of ids; with `due` only what is to be tried again by then."""
-        statement = select(FailureRow.__table__).order_by(FailureRow.nct_id)
+        statement = select(FAILURES).order_by(FAILURES.c.nct_id)
         if due is not None:
-            statement = statement.where(FailureRow.next_try <= due)
+            statement = statement.where(FAILURES.c.next_try <= due)
         with self._reading() as connection:
             return [_failure(row._mapping) for row in connection.execute(statement)]
 
@@ -164,14 +164,14 @@ class RunReads(Reads):
         Nothing for one that failed in the first sync of all.
         """
         newest = (
-            select(func.max(RunRow.load_before))
-            .where(RunRow.kind == SYNC, RunRow.finished < FailureRow.first_at)
+            select(func.max(RUNS.c.load_before))
+            .where(RUNS.c.kind == SYNC, RUNS.c.finished < FAILURES.c.first_at)
             .scalar_subquery()
         )
         with self._reading() as connection:
             return {
                 NctId(nct_id): load
-                for nct_id, load in connection.execute(select(FailureRow.nct_id, newest))
+                for nct_id, load in connection.execute(select(FAILURES.c.nct_id, newest))
                 if load is not None
             }
 
@@ -191,14 +191,14 @@ class RunWrites(Writes):
     def begin_run(self, kind: str, started: datetime) -> int:
         """Open a run in the ledger and give its id."""
         row = {"kind": kind, "started": started, "outcome": Verdict.RUNNING}
-        statement = insert(RunRow).returning(RunRow.id)
+        statement = insert(RUNS).returning(RUNS.c.id)
         return self._connection.execute(statement, row).scalar_one()
 
     def note_load(self, run_id: int, load: RegistryVersion) -> None:
         """Note which load the registry shows at the beginning of a run."""
         self._connection.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id)
+            update(RUNS)
+            .where(RUNS.c.id == run_id)
             .values(load_before=load.data_timestamp, api_version=load.api_version)
         )
 
@@ -215,20 +215,20 @@ class RunWrites(Writes):
         """Close a run with its outcome and its counts, named as the columns are."""
         values = {"finished": finished, "outcome": outcome, "load_after": load_after}
         self._connection.execute(
-            update(RunRow).where(RunRow.id == run_id).values(error=error, **values, **counts)
+            update(RUNS).where(RUNS.c.id == run_id).values(error=error, **values, **counts)
         )
 
     def note_delivered(self, run_id: int, messages: int) -> None:
         """Count the messages that went out after a run."""
         self._connection.execute(
-            update(RunRow).where(RunRow.id == run_id).values(delivered=RunRow.delivered + messages)
+            update(RUNS).where(RUNS.c.id == run_id).values(delivered=RUNS.c.delivered + messages)
         )
 
     def set_notices(self, run_id: int, notices: Sequence[Mapping[str, Any]]) -> None:
         """Note what a run has to tell as a whole; an empty sequence says that it has nothing."""
         self._connection.execute(
-            update(RunRow)
-            .where(RunRow.id == run_id)
+            update(RUNS)
+            .where(RUNS.c.id == run_id)
             .values(notices=[dict(notice) for notice in notices])
         )
 
@@ -243,8 +243,8 @@ class RunWrites(Writes):
         if isinstance(error, InQuarantine):
             return
         known = self._connection.execute(
-            select(FailureRow.attempts, FailureRow.run_id, FailureRow.last_at).where(
-                FailureRow.nct_id == nct_id
+            select(FAILURES.c.attempts, FAILURES.c.run_id, FAILURES.c.last_at).where(
+                FAILURES.c.nct_id == nct_id
             )
         ).one_or_none()
         repeated = known is not None and (known.run_id, known.last_at) == (run_id, now)
@@ -258,17 +258,13 @@ class RunWrites(Writes):
             "error": str(error),
             "raw": codec.pack(raw) if raw else None,
         }
-        self._insert_new(FailureRow, [{"nct_id": nct_id, "first_at": now, **values}])
-        self._connection.execute(
-            update(FailureRow).where(FailureRow.nct_id == nct_id).values(values)
-        )
+        self._insert_new(FAILURES, [{"nct_id": nct_id, "first_at": now, **values}])
+        self._connection.execute(update(FAILURES).where(FAILURES.c.nct_id == nct_id).values(values))
 
     def clear_failures(self, ids: Iterable[NctId]) -> int:
         """Let trials out of quarantine; how many were in it."""
         held: Sequence[NctId] = list(ids)
         return sum(
-            self._connection.execute(
-                delete(FailureRow).where(FailureRow.nct_id.in_(batch))
-            ).rowcount
+            self._connection.execute(delete(FAILURES).where(FAILURES.c.nct_id.in_(batch))).rowcount
             for batch in batches(held)
         )

@@ -29,7 +29,7 @@ from ctsync.model import NctId, State
 from ctsync.record.conditions import Condition, Sort, Value
 from ctsync.store.access import BATCH, Reads
 from ctsync.store.columns import RemoteText
-from ctsync.store.models import SnapshotRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.versions import KEY_COLUMNS
 
 
@@ -63,16 +63,16 @@ class SearchReads(Reads):
         few at a time and all from one view of the database. A version that says its trial was
         gone or moved meets no condition, unless one asks for its state.
         """
-        table = SnapshotRow.__table__
+        table = SNAPSHOTS
         asked = {condition.term.name: condition.term for condition in conditions}
         found = select(table.c.nct_id).where(_meets(table, conditions))
         if newest:
-            found = found.join(TrialRow, TrialRow.head_snapshot_id == table.c.id)
+            found = found.join(TRIALS, TRIALS.c.head_snapshot_id == table.c.id)
         if watch is not None:
             watched = (
-                select(WatchedTrialRow.nct_id)
-                .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
-                .where(WatchRow.name == watch)
+                select(WATCHED_TRIALS.c.nct_id)
+                .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
+                .where(WATCHES.c.name == watch)
             )
             found = found.where(table.c.nct_id.in_(watched))
         statement = (

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, String, func, select, text, type_coerce
+from sqlalchemy import Connection, String, Table, func, select, text, type_coerce
 from sqlalchemy.exc import OperationalError
 
-from ctsync.store.models import Base, BodyRow, DeliveryRow, EventRow, SnapshotRow
+from ctsync.store.models import BODIES, DELIVERIES, EVENTS, METADATA, SNAPSHOTS
 from ctsync.store.store import Store
 
 SPANS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
@@ -65,7 +65,7 @@ def stats_of(store: Store) -> Stats:
         return Stats(
             counts=counts,
             bytes=_bytes(connection),
-            raw_bytes=_scalar(connection, func.sum(BodyRow.raw_size)),
+            raw_bytes=_scalar(connection, func.sum(BODIES.c.raw_size)),
             spread=spread,
             most_versions=most,
             months=tuple(_months(connection)),
@@ -79,37 +79,37 @@ def _scalar(connection: Connection, what: Any) -> int:
 
 def _bytes(connection: Connection) -> dict[str, int]:
     """The bytes of each kind of content, of all indexes, and of the database as a whole."""
-    packed = select(BodyRow.encoding, func.sum(func.length(BodyRow.data))).group_by(
-        BodyRow.encoding
+    packed = select(BODIES.c.encoding, func.sum(func.length(BODIES.c.data))).group_by(
+        BODIES.c.encoding
     )
     by_encoding = {encoding: int(size) for encoding, size in connection.execute(packed)}
     found = {
         "keyframes": by_encoding.get("keyframe", 0),
         "deltas": by_encoding.get("delta", 0),
         "dictionaries": _dictionaries(connection),
-        "events": _content(connection, EventRow),
-        "deliveries": _content(connection, DeliveryRow),
-        "versions": _content(connection, SnapshotRow),
+        "events": _content(connection, EVENTS),
+        "deliveries": _content(connection, DELIVERIES),
+        "versions": _content(connection, SNAPSHOTS),
     }
     on_server = connection.dialect.name == "postgresql"
     return found | (_server_sizes if on_server else _file_sizes)(connection)
 
 
 def _dictionaries(connection: Connection) -> int:
-    table = Base.metadata.tables.get("dictionaries")
+    table = METADATA.tables.get("dictionaries")
     return 0 if table is None else _scalar(connection, func.sum(func.length(table.c.data)))
 
 
-def _content(connection: Connection, table: type[Base]) -> int:
+def _content(connection: Connection, table: Table[Any]) -> int:
     """The characters and bytes that the columns of a table hold, numbers as their digits."""
     columns = [text(f"coalesce(sum(length(cast({column.name} AS text))), 0)") for column in
-               table.__table__.columns]  # fmt: skip
+               table.columns]  # fmt: skip
     row = connection.execute(select(*columns).select_from(table)).one()
     return sum(int(size) for size in row)
 
 
 def _server_sizes(connection: Connection) -> dict[str, int]:
-    names = [table.name for table in Base.metadata.sorted_tables]
+    names = [table.name for table in METADATA.sorted_tables]
     indexes = connection.scalar(
         text(
             "SELECT sum(pg_indexes_size(to_regclass(name))) "
@@ -142,8 +142,8 @@ def _file_sizes(connection: Connection) -> dict[str, int]:
 def _spread(connection: Connection) -> tuple[dict[str, int], int]:
     each = (
         select(func.count().label("n"))
-        .select_from(SnapshotRow)
-        .group_by(SnapshotRow.nct_id)
+        .select_from(SNAPSHOTS)
+        .group_by(SNAPSHOTS.c.nct_id)
         .subquery()
     )
     rows = connection.execute(select(each.c.n, func.count()).group_by(each.c.n)).all()
@@ -166,12 +166,12 @@ def _months(connection: Connection) -> list[Month]:
     """Growth by the month of fetching, oldest first."""
     versions = _by_month(
         connection,
-        SnapshotRow.fetched,
-        select(func.count(), func.sum(func.length(BodyRow.data)))
-        .select_from(SnapshotRow)
-        .outerjoin(BodyRow, BodyRow.digest == SnapshotRow.digest),
+        SNAPSHOTS.c.fetched,
+        select(func.count(), func.sum(func.length(BODIES.c.data)))
+        .select_from(SNAPSHOTS)
+        .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest),
     )
-    events = _by_month(connection, EventRow.fetched, select(func.count()).select_from(EventRow))
+    events = _by_month(connection, EVENTS.c.fetched, select(func.count()).select_from(EVENTS))
     return [
         Month(
             month,
@@ -198,12 +198,12 @@ def _as_text(column: Any) -> Any:
 
 
 def _largest(connection: Connection) -> list[TrialSize]:
-    size = func.coalesce(func.sum(func.length(BodyRow.data)), 0)
+    size = func.coalesce(func.sum(func.length(BODIES.c.data)), 0)
     asked = (
-        select(SnapshotRow.nct_id, func.count(), size)
-        .outerjoin(BodyRow, BodyRow.digest == SnapshotRow.digest)
-        .group_by(SnapshotRow.nct_id)
-        .order_by(size.desc(), SnapshotRow.nct_id)
+        select(SNAPSHOTS.c.nct_id, func.count(), size)
+        .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
+        .group_by(SNAPSHOTS.c.nct_id)
+        .order_by(size.desc(), SNAPSHOTS.c.nct_id)
         .limit(LARGEST_SHOWN)
     )
     return [TrialSize(nct_id, n, int(b)) for nct_id, n, b in connection.execute(asked)]

@@ -19,7 +19,7 @@ from ctsync.model import Event, KeyFields, NctId, Source, State
 from ctsync.store import codec
 from ctsync.store.access import Writes, batches
 from ctsync.store.events import EVENT_COLUMNS, event_columns, happened_at, path_key
-from ctsync.store.models import BodyRow, EventRow, SnapshotRow, TrialRow
+from ctsync.store.models import BODIES, EVENTS, SNAPSHOTS, TRIALS
 from ctsync.store.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites, newest_body
 
 _BODY_COLUMNS = ("digest", "raw_size", "encoding", "base_digest", "depth", "data")
@@ -136,8 +136,8 @@ class StepWrites(VersionWrites, Writes):
         """The events that lead to each snapshot: their ids by `path_key`."""
         found: dict[int, dict[bytes, int]] = {}
         for batch in batches(list(snapshot_ids)):
-            statement = select(EventRow.to_snapshot_id, EventRow.path_key, EventRow.id).where(
-                EventRow.to_snapshot_id.in_(batch)
+            statement = select(EVENTS.c.to_snapshot_id, EVENTS.c.path_key, EVENTS.c.id).where(
+                EVENTS.c.to_snapshot_id.in_(batch)
             )
             for row in self._connection.execute(statement):
                 found.setdefault(row.to_snapshot_id, {})[bytes(row.path_key)] = row.id
@@ -149,7 +149,7 @@ class StepWrites(VersionWrites, Writes):
             numbers = self._connection.scalars(_NEXT_IDS, {"count": len(trials)}).all()
             return dict(zip(trials, numbers, strict=True))
         # as SQLite itself numbers rows, and there is no other writer until the commit
-        last = self._connection.scalar(select(func.max(SnapshotRow.id))) or 0
+        last = self._connection.scalar(select(func.max(SNAPSHOTS.c.id))) or 0
         return {nct_id: last + at for at, nct_id in enumerate(trials, start=1)}
 
     def _heads_for_update(self, ids: Sequence[NctId]) -> dict[NctId, _Head]:
@@ -157,9 +157,9 @@ class StepWrites(VersionWrites, Writes):
         # two statements, as for one head; in the order of ids, so that two writers cannot
         # wait for each other
         trials = (
-            select(TrialRow.nct_id, TrialRow.head_snapshot_id)
-            .where(TrialRow.nct_id.in_(ids))
-            .order_by(TrialRow.nct_id)
+            select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id)
+            .where(TRIALS.c.nct_id.in_(ids))
+            .order_by(TRIALS.c.nct_id)
             .with_for_update()
         )
         head_ids = {
@@ -170,12 +170,12 @@ class StepWrites(VersionWrites, Writes):
         if not wanted:
             return heads
         stored = select(
-            SnapshotRow.id,
-            SnapshotRow.nct_id,
-            SnapshotRow.position,
-            SnapshotRow.digest,
-            SnapshotRow.state,
-        ).where(SnapshotRow.id.in_(wanted))
+            SNAPSHOTS.c.id,
+            SNAPSHOTS.c.nct_id,
+            SNAPSHOTS.c.position,
+            SNAPSHOTS.c.digest,
+            SNAPSHOTS.c.state,
+        ).where(SNAPSHOTS.c.id.in_(wanted))
         for row in self._connection.execute(stored):
             heads[NctId(row.nct_id)] = _Head(row.id, row.position, row.digest, row.state)
         return heads
@@ -190,7 +190,7 @@ class StepWrites(VersionWrites, Writes):
     ) -> int:
         """Add trials that are not known, with the heads they are to have; how many were not."""
         return self._insert_new(
-            TrialRow,
+            TRIALS,
             [
                 {
                     "nct_id": step.nct_id,
@@ -210,12 +210,12 @@ class StepWrites(VersionWrites, Writes):
         # packing one that is there already would take longer than asking for it
         unpacked = [s.digest for s in wanted.values() if s.body and s.body.keyframe is None]
         if unpacked:
-            stored = select(BodyRow.digest).where(BodyRow.digest.in_(unpacked))
+            stored = select(BODIES.c.digest).where(BODIES.c.digest.in_(unpacked))
             for digest in self._connection.scalars(stored).all():
                 del wanted[digest]
         # in the order of their key, whose pages each are then written once
         rows = sorted(self._body_row(s.nct_id, s.after, s.body) for s in wanted.values())
-        self._insert_rows(BodyRow, _BODY_COLUMNS, rows, unless_there=True)
+        self._insert_rows(BODIES, _BODY_COLUMNS, rows, unless_there=True)
 
     def _body_row(
         self, nct_id: NctId, after: int | None, body: NewBody | None
@@ -249,7 +249,7 @@ class StepWrites(VersionWrites, Writes):
             )
             for step, position in new
         ]  # fmt: skip
-        self._insert_rows(SnapshotRow, _SNAPSHOT_COLUMNS, rows)
+        self._insert_rows(SNAPSHOTS, _SNAPSHOT_COLUMNS, rows)
 
     def _move_heads(
         self,
@@ -275,9 +275,7 @@ class StepWrites(VersionWrites, Writes):
                     "head_snapshot_id": bindparam("head"),
                     "raw_mark": bindparam("mark"),
                 }
-                move = update(TrialRow.__table__).where(  # type: ignore[arg-type]  # a Table is what executemany updates
-                    TrialRow.nct_id == bindparam("trial")
-                )
+                move = update(TRIALS).where(TRIALS.c.nct_id == bindparam("trial"))
                 self._connection.execute(move.values(values), rows)
 
     def _add_step_events(
@@ -295,4 +293,4 @@ class StepWrites(VersionWrites, Writes):
             )  # fmt: skip
             rows += [(*event_columns(one).values(), *place, key) for key, one in keys.items()]
         columns = (*EVENT_COLUMNS, *shared, *_PLACE_COLUMNS)
-        self._insert_rows(EventRow, columns, rows)
+        self._insert_rows(EVENTS, columns, rows)

@@ -39,7 +39,7 @@ from ctsync.store.followed import FollowedReads
 from ctsync.store.histories import HistoryReads, HistoryWrites
 from ctsync.store.interchange import InterchangeReads, InterchangeWrites
 from ctsync.store.mending import DamageReads, Mends
-from ctsync.store.models import Base, MarkRow
+from ctsync.store.models import MARKS, METADATA
 from ctsync.store.place import network_file_system
 from ctsync.store.rewriting import EventRewrites
 from ctsync.store.runs import RunReads, RunWrites
@@ -145,7 +145,7 @@ class Store(
 
     def counts(self) -> dict[str, int]:
         """How many rows each table has."""
-        tables = [t for t in Base.metadata.sorted_tables if t is not MarkRow.__table__]
+        tables = [t for t in METADATA.sorted_tables if t is not MARKS]
         with self._reading() as connection:
             return {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()

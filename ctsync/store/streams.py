@@ -12,7 +12,7 @@ from sqlalchemy import Select, select
 
 from ctsync.model import NctId, Version
 from ctsync.store.access import BATCH, Reads, batches
-from ctsync.store.models import SnapshotRow, TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.versions import version_of
 
 
@@ -30,18 +30,18 @@ class StreamReads(Reads):
     def each_trial(self, selection: Selection | None = None) -> Iterator[list[Version]]:
         """The versions of each trial that has any, oldest first, in order of their ids."""
         wanted = selection or Selection()
-        versions = select(SnapshotRow.__table__).order_by(SnapshotRow.nct_id, SnapshotRow.position)
+        versions = select(SNAPSHOTS).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
         with self._reading() as connection:
-            for statement in narrowed(versions, SnapshotRow.nct_id, wanted):
+            for statement in narrowed(versions, SNAPSHOTS.c.nct_id, wanted):
                 rows = connection.execute(statement.execution_options(yield_per=BATCH))
                 for _, of_trial in groupby(rows, key=attrgetter("nct_id")):
                     yield [version_of(row, number) for number, row in enumerate(of_trial, start=1)]
 
     def ids_of(self, selection: Selection | None = None) -> list[NctId]:
         """The trials selected of which a version is stored, in order."""
-        known = select(TrialRow.nct_id).where(TrialRow.head_snapshot_id.is_not(None))
+        known = select(TRIALS.c.nct_id).where(TRIALS.c.head_snapshot_id.is_not(None))
         statements = narrowed(
-            known.order_by(TrialRow.nct_id), TrialRow.nct_id, selection or Selection()
+            known.order_by(TRIALS.c.nct_id), TRIALS.c.nct_id, selection or Selection()
         )
         with self._reading() as connection:
             return [NctId(one) for each in statements for one in connection.scalars(each)]
@@ -54,9 +54,9 @@ def narrowed(statement: Select[Any], nct_id: Any, selection: Selection) -> Itera
     """
     if selection.watch is not None:
         watched = (
-            select(WatchedTrialRow.nct_id)
-            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
-            .where(WatchRow.name == selection.watch)
+            select(WATCHED_TRIALS.c.nct_id)
+            .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
+            .where(WATCHES.c.name == selection.watch)
         )
         statement = statement.where(nct_id.in_(watched))
     if not selection.nct_ids:

@@ -31,7 +31,7 @@ from ctsync.dates import Clock
 from ctsync.errors import StoreError, UsageError
 from ctsync.store.columns import Count, JsonText, RemoteText
 from ctsync.store.engine import name_of, parse_url
-from ctsync.store.models import Base, BodyRow, MarkRow
+from ctsync.store.models import BODIES, MARKS, METADATA
 from ctsync.store.store import Store, open_store
 
 _READ_AT_ONCE = 500
@@ -138,9 +138,9 @@ def _batches_of(connection: Connection, table: Table) -> Iterator[list[tuple[Any
 
 def _in_order(table: Table) -> Select[Any]:
     statement = select(table)
-    if table.name == MarkRow.__tablename__:
+    if table.name == MARKS.name:
         return statement.where(table.c.key.not_in(_OWN_MARKS))
-    if table.name == BodyRow.__tablename__:
+    if table.name == BODIES.name:
         return statement.order_by(table.c.depth)  # a body comes after the one it is packed upon
     return statement
 
@@ -154,7 +154,7 @@ def _plain_tables() -> list[Table]:
             metadata,
             *(Column(column.name, _as_stored(column.type)) for column in table.columns),
         )
-        for table in Base.metadata.sorted_tables
+        for table in METADATA.sorted_tables
     ]
 
 

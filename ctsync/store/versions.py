@@ -15,7 +15,7 @@ from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, NctId, Record, Source, State, Version
 from ctsync.store import codec
 from ctsync.store.access import BATCH, Reads, Writes, batches
-from ctsync.store.models import BodyRow, DictionaryRow, SnapshotRow, TrialRow
+from ctsync.store.models import BODIES, DICTIONARIES, SNAPSHOTS, TRIALS
 
 POSITION_STEP = 2**20
 """The distance of neighbouring versions: room between them for older ones found later."""
@@ -31,11 +31,11 @@ KEY_COLUMNS: Mapping[str, str] = {
 @cache
 def version_number() -> Any:
     """The rank of a snapshot within its trial, from 1, as a column."""
-    older = SnapshotRow.__table__.alias("older")
+    older = SNAPSHOTS.alias("older")
     return (
         select(func.count())
         .select_from(older)
-        .where(older.c.nct_id == SnapshotRow.nct_id, older.c.position <= SnapshotRow.position)
+        .where(older.c.nct_id == SNAPSHOTS.c.nct_id, older.c.position <= SNAPSHOTS.c.position)
         .scalar_subquery()
     )
 
@@ -51,10 +51,10 @@ def key_of(row: Row[Any]) -> KeyFields:
 def newest_body(nct_id: NctId) -> Select[str]:
     """The digest of the newest version that has a record."""
     return (
-        select(BodyRow.digest)
-        .join(SnapshotRow, SnapshotRow.digest == BodyRow.digest)
-        .where(SnapshotRow.nct_id == nct_id)
-        .order_by(SnapshotRow.position.desc())
+        select(BODIES.c.digest)
+        .join(SNAPSHOTS, SNAPSHOTS.c.digest == BODIES.c.digest)
+        .where(SNAPSHOTS.c.nct_id == nct_id)
+        .order_by(SNAPSHOTS.c.position.desc())
         .limit(1)
     )
 
@@ -75,18 +75,18 @@ class VersionReads(Reads):
         """The newest version of each trial of which any is stored."""
         found: dict[NctId, Head] = {}
         statement = select(
-            TrialRow.nct_id,
-            TrialRow.absent_since,
-            TrialRow.moved_to,
-            SnapshotRow.id,
-            SnapshotRow.digest,
-            SnapshotRow.state,
-            SnapshotRow.source,
+            TRIALS.c.nct_id,
+            TRIALS.c.absent_since,
+            TRIALS.c.moved_to,
+            SNAPSHOTS.c.id,
+            SNAPSHOTS.c.digest,
+            SNAPSHOTS.c.state,
+            SNAPSHOTS.c.source,
             version_number().label("version"),
-        ).join(SnapshotRow, SnapshotRow.id == TrialRow.head_snapshot_id)
+        ).join(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
         with self._reading() as connection:
             for batch in batches(list(ids)):
-                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch))):
+                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
                     found[NctId(row.nct_id)] = Head(
                         nct_id=NctId(row.nct_id),
                         snapshot_id=row.id,
@@ -101,36 +101,36 @@ class VersionReads(Reads):
 
     def raw_marks(self, ids: Iterable[NctId]) -> dict[NctId, bytes]:
         """What names the archive's bytes that each trial's newest version was made from."""
-        statement = select(TrialRow.nct_id, TrialRow.raw_mark).where(TrialRow.raw_mark.is_not(None))
+        statement = select(TRIALS.c.nct_id, TRIALS.c.raw_mark).where(TRIALS.c.raw_mark.is_not(None))
         with self._reading() as connection:
             return {
                 NctId(row.nct_id): bytes(row.raw_mark)
                 for batch in batches(list(ids))
-                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch)))
+                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
             }
 
     def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:
         """The key fields of each trial that the registry shows, as its newest version has them."""
         found: dict[NctId, KeyFields] = {}
         statement = (
-            select(SnapshotRow.__table__)
-            .join(TrialRow, TrialRow.head_snapshot_id == SnapshotRow.id)
-            .where(SnapshotRow.state == State.PRESENT)
+            select(SNAPSHOTS)
+            .join(TRIALS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+            .where(SNAPSHOTS.c.state == State.PRESENT)
         )
         with self._reading() as connection:
             for batch in batches(list(ids)):
                 # by the trials' ids: by those of the snapshots SQLite reads every trial
-                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch))):
+                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
                     found[NctId(row.nct_id)] = key_of(row)
         return found
 
     def sightings(self, ids: Iterable[NctId]) -> dict[NctId, Sighting]:
         """When each trial was last seen; one never heard of has none."""
         statement = select(
-            TrialRow.nct_id,
-            TrialRow.last_seen_load,
-            TrialRow.absent_since,
-            TrialRow.head_snapshot_id,
+            TRIALS.c.nct_id,
+            TRIALS.c.last_seen_load,
+            TRIALS.c.absent_since,
+            TRIALS.c.head_snapshot_id,
         )
         with self._reading() as connection:
             return {
@@ -138,29 +138,29 @@ class VersionReads(Reads):
                     row.last_seen_load, row.absent_since, row.head_snapshot_id is not None
                 )
                 for batch in batches(list(ids))
-                for row in connection.execute(statement.where(TrialRow.nct_id.in_(batch)))
+                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
             }
 
     def awaited(self, ids: Iterable[NctId]) -> frozenset[NctId]:
         """Those of which nothing is stored but that a load denied knowing."""
-        statement = select(TrialRow.nct_id).where(
-            TrialRow.head_snapshot_id.is_(None), TrialRow.absent_since.is_not(None)
+        statement = select(TRIALS.c.nct_id).where(
+            TRIALS.c.head_snapshot_id.is_(None), TRIALS.c.absent_since.is_not(None)
         )
         with self._reading() as connection:
             return frozenset(
                 NctId(nct_id)
                 for batch in batches(list(ids))
-                for nct_id in connection.scalars(statement.where(TrialRow.nct_id.in_(batch)))
+                for nct_id in connection.scalars(statement.where(TRIALS.c.nct_id.in_(batch)))
             )
 
     def absent_ids(self, ids: Iterable[NctId]) -> frozenset[NctId]:
         """Those that a load lacked which no other load has confirmed or denied yet."""
-        statement = select(TrialRow.nct_id).where(TrialRow.absent_since.is_not(None))
+        statement = select(TRIALS.c.nct_id).where(TRIALS.c.absent_since.is_not(None))
         with self._reading() as connection:
             return frozenset(
                 NctId(nct_id)
                 for batch in batches(list(ids))
-                for nct_id in connection.scalars(statement.where(TrialRow.nct_id.in_(batch)))
+                for nct_id in connection.scalars(statement.where(TRIALS.c.nct_id.in_(batch)))
             )
 
     def each_present(self) -> Iterator[NctId]:
@@ -168,9 +168,9 @@ class VersionReads(Reads):
         last = ""
         while True:
             page = (
-                select(TrialRow.nct_id)
-                .where(TrialRow.nct_id > last, TrialRow.state == State.PRESENT)
-                .order_by(TrialRow.nct_id)
+                select(TRIALS.c.nct_id)
+                .where(TRIALS.c.nct_id > last, TRIALS.c.state == State.PRESENT)
+                .order_by(TRIALS.c.nct_id)
                 .limit(BATCH)
             )
             with self._reading() as connection:
@@ -182,16 +182,16 @@ class VersionReads(Reads):
 
     def count_present(self) -> int:
         """How many trials the registry showed last."""
-        statement = select(func.count()).where(TrialRow.state == State.PRESENT)
+        statement = select(func.count()).where(TRIALS.c.state == State.PRESENT)
         with self._reading() as connection:
             return int(connection.scalar(statement) or 0)
 
     def trials_known(self) -> tuple[NctId, ...]:
         """Every trial of which a version is stored, in order."""
         statement = (
-            select(TrialRow.nct_id)
-            .where(TrialRow.head_snapshot_id.is_not(None))
-            .order_by(TrialRow.nct_id)
+            select(TRIALS.c.nct_id)
+            .where(TRIALS.c.head_snapshot_id.is_not(None))
+            .order_by(TRIALS.c.nct_id)
         )
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
@@ -233,9 +233,7 @@ class VersionReads(Reads):
     def versions(self, nct_id: NctId) -> list[Version]:
         """Every stored version of a trial, oldest first; empty where none is."""
         statement = (
-            select(SnapshotRow.__table__)
-            .where(SnapshotRow.nct_id == nct_id)
-            .order_by(SnapshotRow.position)
+            select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
         )
         with self._reading() as connection:
             rows = connection.execute(statement).all()
@@ -244,10 +242,10 @@ class VersionReads(Reads):
     def versions_of(self, ids: Sequence[NctId]) -> dict[NctId, list[Version]]:
         """Every stored version of each of these trials, oldest first, in the order of the ids."""
         found: dict[NctId, list[Version]] = {nct_id: [] for nct_id in ids}
-        statement = select(SnapshotRow.__table__).order_by(SnapshotRow.nct_id, SnapshotRow.position)
+        statement = select(SNAPSHOTS).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
         with self._reading() as connection:
             for batch in batches(ids):
-                for row in connection.execute(statement.where(SnapshotRow.nct_id.in_(batch))):
+                for row in connection.execute(statement.where(SNAPSHOTS.c.nct_id.in_(batch))):
                     versions = found[row.nct_id]
                     versions.append(version_of(row, len(versions) + 1))
         return found
@@ -300,7 +298,7 @@ class VersionWrites(Writes):
         Where the head already is this version, as in a unit repeated after a commit whose
         answer was lost, nothing is added. Raises StoreConflict where it is any other.
         """
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
         head = self._head_for_update(nct_id)
         digest = None if record is None else record.digest
         if head is not None and (head.digest, head.state) == (digest, state):
@@ -311,7 +309,7 @@ class VersionWrites(Writes):
             newest = self._connection.scalar(newest_body(nct_id))
             self._add_body(record, newest)
         snapshot_id = self._connection.execute(
-            insert(SnapshotRow).returning(SnapshotRow.id),
+            insert(SNAPSHOTS).returning(SNAPSHOTS.c.id),
             {
                 "nct_id": nct_id,
                 "position": POSITION_STEP if head is None else head.position + POSITION_STEP,
@@ -333,11 +331,11 @@ class VersionWrites(Writes):
     def _head_for_update(self, nct_id: NctId) -> Any:
         # two statements: one that waited for a rival would join its new head to old snapshots
         head_id = self._connection.scalar(
-            select(TrialRow.head_snapshot_id).where(TrialRow.nct_id == nct_id).with_for_update()
+            select(TRIALS.c.head_snapshot_id).where(TRIALS.c.nct_id == nct_id).with_for_update()
         )
         head = select(
-            SnapshotRow.id, SnapshotRow.digest, SnapshotRow.state, SnapshotRow.position
-        ).where(SnapshotRow.id == head_id)
+            SNAPSHOTS.c.id, SNAPSHOTS.c.digest, SNAPSHOTS.c.state, SNAPSHOTS.c.position
+        ).where(SNAPSHOTS.c.id == head_id)
         return self._connection.execute(head).one_or_none()
 
     def _move_head(
@@ -351,8 +349,8 @@ class VersionWrites(Writes):
     ) -> None:
         values = self._values_of_head(state, run_id=run_id, load=load)
         self._connection.execute(
-            update(TrialRow)
-            .where(TrialRow.nct_id == nct_id)
+            update(TRIALS)
+            .where(TRIALS.c.nct_id == nct_id)
             .values({**values, "head_snapshot_id": snapshot_id})
         )
 
@@ -370,13 +368,13 @@ class VersionWrites(Writes):
 
     def _add_body(self, record: Record, beside: str | None) -> None:
         """Store a body unless it is there, packed against the body `beside` where that helps."""
-        stored = select(BodyRow.digest).where(BodyRow.digest == record.digest)
+        stored = select(BODIES.c.digest).where(BODIES.c.digest == record.digest)
         if self._connection.execute(stored).first() is not None:
             return
         codec.verify(record.canonical, record.digest)
         base_digest, depth, base = self._base_of(beside)
         self._insert_new(
-            BodyRow,
+            BODIES,
             [
                 {
                     "digest": record.digest,
@@ -395,7 +393,7 @@ class VersionWrites(Writes):
 
     def _base_of(self, beside: str | None) -> tuple[str | None, int, bytes | None]:
         """What a body is packed against, and its depth; nothing for a keyframe."""
-        depth = self._connection.scalar(select(BodyRow.depth).where(BodyRow.digest == beside))
+        depth = self._connection.scalar(select(BODIES.c.depth).where(BODIES.c.digest == beside))
         if beside is None or depth is None or depth >= codec.MAX_DEPTH:
             return None, 0, None
         try:
@@ -408,28 +406,26 @@ class VersionWrites(Writes):
     def add_dictionary(self, data: bytes) -> None:
         """Pack what stands alone with this dictionary from here on."""
         row = {"id": codec.Dictionary(data).number, "created": self._clock.now(), "data": data}
-        self._insert_new(DictionaryRow, [row])
+        self._insert_new(DICTIONARIES, [row])
 
     def mark_seen(self, ids: Sequence[NctId], *, run_id: int | None, load: datetime | None) -> None:
         """Note that a load showed these trials as they are stored; an absence is forgotten."""
         seen = {"last_seen_run_id": run_id, "last_seen_load": load, "absent_since": None}
         for batch in batches(ids):
-            self._connection.execute(
-                update(TrialRow).where(TrialRow.nct_id.in_(batch)).values(seen)
-            )
+            self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id.in_(batch)).values(seen))
 
     def mark_absent(self, nct_id: NctId, load: datetime) -> None:
         """Note the first load that lacked a trial; later ones leave that as it is."""
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
         self._connection.execute(
-            update(TrialRow)
-            .where(TrialRow.nct_id == nct_id, TrialRow.absent_since.is_(None))
+            update(TRIALS)
+            .where(TRIALS.c.nct_id == nct_id, TRIALS.c.absent_since.is_(None))
             .values(absent_since=load)
         )
 
     def set_moved(self, nct_id: NctId, to: NctId) -> None:
         """Note which trial took this id over."""
-        self._insert_new(TrialRow, [{"nct_id": nct_id}])
+        self._insert_new(TRIALS, [{"nct_id": nct_id}])
         self._connection.execute(
-            update(TrialRow).where(TrialRow.nct_id == nct_id).values(moved_to=to)
+            update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(moved_to=to)
         )

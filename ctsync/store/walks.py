@@ -12,7 +12,7 @@ from sqlalchemy import delete, select, update
 from ctsync.model import NctId, parse_nct_id
 from ctsync.store import codec
 from ctsync.store.access import Reads, Writes
-from ctsync.store.models import CursorPageRow, CursorRow
+from ctsync.store.models import CURSOR_PAGES, CURSORS
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class WalkReads(Reads):
 
     def walk(self, name: str) -> Walk:
         """The walk of that name; one never begun has nothing in it."""
-        statement = select(CursorRow.__table__).where(CursorRow.name == name)
+        statement = select(CURSORS).where(CURSORS.c.name == name)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return Walk(name) if row is None else Walk(**row._mapping)
@@ -45,9 +45,9 @@ class WalkReads(Reads):
     def walked_ids(self, name: str) -> Iterator[NctId]:
         """The trials seen by the walk under way, in the order they came."""
         statement = (
-            select(CursorPageRow.ids)
-            .where(CursorPageRow.name == name)
-            .order_by(CursorPageRow.number)
+            select(CURSOR_PAGES.c.ids)
+            .where(CURSOR_PAGES.c.name == name)
+            .order_by(CURSOR_PAGES.c.number)
         )
         with self._reading() as connection:
             pages = connection.scalars(statement).all()
@@ -62,9 +62,9 @@ class WalkWrites(Writes):
 
     def begin_walk(self, name: str, *, source: str, load: datetime) -> None:
         """Begin a walk at its first member or page; what one before it saw is forgotten."""
-        self._insert_new(CursorRow, [{"name": name}])
+        self._insert_new(CURSORS, [{"name": name}])
         self._set(name, source=source, load=load, position=0, token=None, total=None)
-        self._connection.execute(delete(CursorPageRow).where(CursorPageRow.name == name))
+        self._connection.execute(delete(CURSOR_PAGES).where(CURSOR_PAGES.c.name == name))
 
     def advance_walk(
         self,
@@ -82,15 +82,15 @@ class WalkWrites(Writes):
             packed = codec.pack(struct.pack(f"<{len(numbers)}I", *numbers))
             # a page is noted once, also where its unit is repeated
             row = {"name": name, "number": position, "ids": packed}
-            self._insert_new(CursorPageRow, [row])
+            self._insert_new(CURSOR_PAGES, [row])
 
     def end_walk(self, name: str, *, load: datetime | None) -> None:
         """End a walk; `load` is what it walked through, None where it came to no end."""
-        self._insert_new(CursorRow, [{"name": name}])
+        self._insert_new(CURSORS, [{"name": name}])
         self._set(name, source=None, load=None, position=0, token=None, total=None)
         if load is not None:
             self._set(name, done_load=load)
-        self._connection.execute(delete(CursorPageRow).where(CursorPageRow.name == name))
+        self._connection.execute(delete(CURSOR_PAGES).where(CURSOR_PAGES.c.name == name))
 
     def _set(self, name: str, **values: object) -> None:
-        self._connection.execute(update(CursorRow).where(CursorRow.name == name).values(**values))
+        self._connection.execute(update(CURSORS).where(CURSORS.c.name == name).values(**values))

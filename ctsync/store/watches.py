@@ -14,7 +14,7 @@ from ctsync.model import NctId
 from ctsync.record.levels import thresholds_of
 from ctsync.record.rules import Thresholds
 from ctsync.store.access import Reads, Writes, batches
-from ctsync.store.models import TrialRow, WatchedTrialRow, WatchRow
+from ctsync.store.models import TRIALS, WATCHED_TRIALS, WATCHES
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +64,9 @@ class WatchReads(Reads):
 
     def watches(self) -> list[Watch]:
         """Every watch by name, with its trials by id."""
-        trials = select(WatchedTrialRow.__table__).order_by(WatchedTrialRow.nct_id)
+        trials = select(WATCHED_TRIALS).order_by(WATCHED_TRIALS.c.nct_id)
         with self._reading() as connection:
-            watches = connection.execute(select(WatchRow.__table__).order_by(WatchRow.name)).all()
+            watches = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
             members: dict[int, list[WatchedTrial]] = {watch.id: [] for watch in watches}
             for row in connection.execute(trials):
                 members[row.watch_id].append(
@@ -81,7 +81,7 @@ class WatchReads(Reads):
 
     def watched_ids(self) -> tuple[NctId, ...]:
         """Every trial that any watch follows, once each, in order."""
-        statement = select(WatchedTrialRow.nct_id).distinct().order_by(WatchedTrialRow.nct_id)
+        statement = select(WATCHED_TRIALS.c.nct_id).distinct().order_by(WATCHED_TRIALS.c.nct_id)
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
@@ -90,11 +90,11 @@ class WatchReads(Reads):
 
         They are asked for with it: one that answers under its own id again is a trial again.
         """
-        watched = select(WatchedTrialRow.nct_id)
+        watched = select(WATCHED_TRIALS.c.nct_id)
         statement = (
-            select(TrialRow.nct_id)
-            .where(TrialRow.moved_to.in_(watched), TrialRow.nct_id.not_in(watched))
-            .order_by(TrialRow.nct_id)
+            select(TRIALS.c.nct_id)
+            .where(TRIALS.c.moved_to.in_(watched), TRIALS.c.nct_id.not_in(watched))
+            .order_by(TRIALS.c.nct_id)
         )
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
@@ -102,7 +102,7 @@ class WatchReads(Reads):
     def taken_over_by(self, nct_id: NctId) -> tuple[NctId, ...]:
         """The ids that a trial has taken over, in order."""
         statement = (
-            select(TrialRow.nct_id).where(TrialRow.moved_to == nct_id).order_by(TrialRow.nct_id)
+            select(TRIALS.c.nct_id).where(TRIALS.c.moved_to == nct_id).order_by(TRIALS.c.nct_id)
         )
         with self._reading() as connection:
             return tuple(NctId(old) for old in connection.scalars(statement))
@@ -110,10 +110,10 @@ class WatchReads(Reads):
     def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
         """The names of the watches that follow a trial, in order."""
         statement = (
-            select(WatchRow.name)
-            .join(WatchedTrialRow, WatchedTrialRow.watch_id == WatchRow.id)
-            .where(WatchedTrialRow.nct_id == nct_id)
-            .order_by(WatchRow.name)
+            select(WATCHES.c.name)
+            .join(WATCHED_TRIALS, WATCHED_TRIALS.c.watch_id == WATCHES.c.id)
+            .where(WATCHED_TRIALS.c.nct_id == nct_id)
+            .order_by(WATCHES.c.name)
         )
         with self._reading() as connection:
             return tuple(connection.scalars(statement))
@@ -121,14 +121,14 @@ class WatchReads(Reads):
     def watching(self, ids: Iterable[NctId]) -> dict[NctId, tuple[str, ...]]:
         """The names of the watches that follow each of these trials, for those that any does."""
         statement = (
-            select(WatchedTrialRow.nct_id, WatchRow.name)
-            .join(WatchRow, WatchRow.id == WatchedTrialRow.watch_id)
-            .order_by(WatchRow.name)
+            select(WATCHED_TRIALS.c.nct_id, WATCHES.c.name)
+            .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
+            .order_by(WATCHES.c.name)
         )
         found: dict[NctId, tuple[str, ...]] = {}
         with self._reading() as connection:
             for batch in batches(list(ids)):
-                for row in connection.execute(statement.where(WatchedTrialRow.nct_id.in_(batch))):
+                for row in connection.execute(statement.where(WATCHED_TRIALS.c.nct_id.in_(batch))):
                     nct_id = NctId(row.nct_id)
                     found[nct_id] = (*found.get(nct_id, ()), row.name)
         return found
@@ -136,7 +136,7 @@ class WatchReads(Reads):
     def own_thresholds(self) -> dict[str, Thresholds]:
         """The thresholds of those watches that have any of their own, by name."""
         with self._reading() as connection:
-            rows = connection.execute(select(WatchRow.name, WatchRow.rules)).all()
+            rows = connection.execute(select(WATCHES.c.name, WATCHES.c.rules)).all()
         found = {row.name: thresholds_of(row.rules) for row in rows}
         return {name: thresholds for name, thresholds in found.items() if thresholds}
 
@@ -159,20 +159,20 @@ class WatchWrites(Writes):
         values = {"query": None if query is None else dict(query), "rules": dict(rules or {})}
         is_new = self._insert_watch(name, origin, values)
         if not is_new:
-            of_name = WatchRow.name == name
-            before = self._connection.scalar(select(WatchRow.query).where(of_name))
+            of_name = WATCHES.c.name == name
+            before = self._connection.scalar(select(WATCHES.c.query).where(of_name))
             again: dict[str, Any] = {} if before == values["query"] else {"listed": None}
-            self._connection.execute(update(WatchRow).where(of_name).values(values | again))
+            self._connection.execute(update(WATCHES).where(of_name).values(values | again))
         return is_new
 
     def _insert_watch(self, name: str, origin: str, values: dict[str, Any]) -> bool:
         row = {"name": name, "origin": origin, "created": self._clock.now(), **values}
-        return bool(self._insert_new(WatchRow, [row]))
+        return bool(self._insert_new(WATCHES, [row]))
 
     def remove_watch(self, name: str) -> bool:
         """Forget a watch and which trials it followed; their versions stay. False: none such."""
         return bool(
-            self._connection.execute(delete(WatchRow).where(WatchRow.name == name)).rowcount
+            self._connection.execute(delete(WATCHES).where(WATCHES.c.name == name)).rowcount
         )
 
     def add_trials(self, name: str, trials: Mapping[NctId, str | None], since: datetime) -> int:
@@ -184,26 +184,26 @@ class WatchWrites(Writes):
         watch_id = self._watch_id(name)
         for batch in batches(list(trials)):
             self._connection.execute(
-                update(WatchedTrialRow)
-                .where(WatchedTrialRow.watch_id == watch_id, WatchedTrialRow.nct_id.in_(batch))
+                update(WATCHED_TRIALS)
+                .where(WATCHED_TRIALS.c.watch_id == watch_id, WATCHED_TRIALS.c.nct_id.in_(batch))
                 .values(left_at=None, by_query=False)
             )
         rows = [
             {"watch_id": watch_id, "nct_id": nct_id, "asked_as": asked_as or None, "since": since}
             for nct_id, asked_as in trials.items()
         ]
-        return self._insert_new(WatchedTrialRow, rows)
+        return self._insert_new(WATCHED_TRIALS, rows)
 
     def enter_query(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
         """Note that trials match the query of a watch, newly or again; how many are new to it."""
         watch_id, added = self._watch_id(name), 0
         for batch in batches(list(ids)):
             self._connection.execute(
-                update(WatchedTrialRow)
+                update(WATCHED_TRIALS)
                 .where(
-                    WatchedTrialRow.watch_id == watch_id,
-                    WatchedTrialRow.nct_id.in_(batch),
-                    WatchedTrialRow.by_query,
+                    WATCHED_TRIALS.c.watch_id == watch_id,
+                    WATCHED_TRIALS.c.nct_id.in_(batch),
+                    WATCHED_TRIALS.c.by_query,
                 )
                 .values(left_at=None)
             )
@@ -211,31 +211,31 @@ class WatchWrites(Writes):
                 {"watch_id": watch_id, "nct_id": nct_id, "since": at, "by_query": True}
                 for nct_id in batch
             ]
-            added += self._insert_new(WatchedTrialRow, rows)
+            added += self._insert_new(WATCHED_TRIALS, rows)
         return added
 
     def set_listed(self, name: str, load: datetime) -> None:
         """Note the load in which all that match the query of a watch were seen."""
         self._connection.execute(
-            update(WatchRow).where(WatchRow.id == self._watch_id(name)).values(listed=load)
+            update(WATCHES).where(WATCHES.c.id == self._watch_id(name)).values(listed=load)
         )
 
     def move_trial(self, name: str, old: NctId, new: NctId, *, asked_as: str | None) -> None:
         """Let a watch follow another trial in the place of one, by what it was asked for as."""
         watch_id = self._watch_id(name)
-        here = WatchedTrialRow.watch_id == watch_id
+        here = WATCHED_TRIALS.c.watch_id == watch_id
         row = self._connection.execute(
-            select(WatchedTrialRow.__table__).where(here, WatchedTrialRow.nct_id == old)
+            select(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == old)
         ).one_or_none()
         if row is None:
             return
         moved = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
-        self._connection.execute(delete(WatchedTrialRow).where(here, WatchedTrialRow.nct_id == old))
-        if self._insert_new(WatchedTrialRow, [moved]):
+        self._connection.execute(delete(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == old))
+        if self._insert_new(WATCHED_TRIALS, [moved]):
             return
-        there = update(WatchedTrialRow).where(here, WatchedTrialRow.nct_id == new)
+        there = update(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == new)
         self._connection.execute(
-            there.where(WatchedTrialRow.asked_as.is_(None)).values(asked_as=asked_as)
+            there.where(WATCHED_TRIALS.c.asked_as.is_(None)).values(asked_as=asked_as)
         )
         if not row.by_query:  # named is more than brought by the query
             self._connection.execute(there.values(by_query=False, left_at=None))
@@ -245,19 +245,19 @@ class WatchWrites(Writes):
 
         One that its query brought is outside that from `at` on, until it is seen to match.
         """
-        here = WatchedTrialRow.watch_id == self._watch_id(name)
+        here = WATCHED_TRIALS.c.watch_id == self._watch_id(name)
         other = self._connection.execute(
-            select(WatchedTrialRow.__table__).where(here, WatchedTrialRow.nct_id == under)
+            select(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == under)
         ).one_or_none()
         if other is None:
             return
         term = None if other.asked_as == nct_id else other.asked_as
         left = at if other.by_query else None
         back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": left}
-        self._insert_new(WatchedTrialRow, [back])
+        self._insert_new(WATCHED_TRIALS, [back])
         self._connection.execute(
-            update(WatchedTrialRow)
-            .where(here, WatchedTrialRow.nct_id == under)
+            update(WATCHED_TRIALS)
+            .where(here, WATCHED_TRIALS.c.nct_id == under)
             .values(asked_as=None)
         )
 
@@ -266,8 +266,8 @@ class WatchWrites(Writes):
         watch_id = self._watch_id(name)
         return sum(
             self._connection.execute(
-                delete(WatchedTrialRow).where(
-                    WatchedTrialRow.watch_id == watch_id, WatchedTrialRow.nct_id.in_(batch)
+                delete(WATCHED_TRIALS).where(
+                    WATCHED_TRIALS.c.watch_id == watch_id, WATCHED_TRIALS.c.nct_id.in_(batch)
                 )
             ).rowcount
             for batch in batches(list(ids))
@@ -278,12 +278,12 @@ class WatchWrites(Writes):
         watch_id = self._watch_id(name)
         return sum(
             self._connection.execute(
-                update(WatchedTrialRow)
+                update(WATCHED_TRIALS)
                 .where(
-                    WatchedTrialRow.watch_id == watch_id,
-                    WatchedTrialRow.nct_id.in_(batch),
-                    WatchedTrialRow.left_at.is_(None),
-                    WatchedTrialRow.by_query,
+                    WATCHED_TRIALS.c.watch_id == watch_id,
+                    WATCHED_TRIALS.c.nct_id.in_(batch),
+                    WATCHED_TRIALS.c.left_at.is_(None),
+                    WATCHED_TRIALS.c.by_query,
                 )
                 .values(left_at=at)
             ).rowcount
@@ -295,7 +295,7 @@ class WatchWrites(Writes):
 
         Raises ConfigError where a name is that of a watch added by hand.
         """
-        stored = self._connection.execute(select(WatchRow.name, WatchRow.origin)).all()
+        stored = self._connection.execute(select(WATCHES.c.name, WATCHES.c.origin)).all()
         by_hand = {row.name for row in stored if row.origin != "file"}
         taken = [watch.name for watch in watches if watch.name in by_hand]
         if taken:
@@ -306,17 +306,17 @@ class WatchWrites(Writes):
             self.remove_watch(name)
         for watch in watches:
             self.add_watch(watch.name, origin="file", query=watch.query, rules=watch.rules)
-            members = select(WatchedTrialRow.nct_id).where(
-                WatchedTrialRow.watch_id == self._watch_id(watch.name)
+            members = select(WATCHED_TRIALS.c.nct_id).where(
+                WATCHED_TRIALS.c.watch_id == self._watch_id(watch.name)
             )
             if watch.query is not None:  # what it brought stays
-                members = members.where(WatchedTrialRow.by_query.is_(False))
+                members = members.where(WATCHED_TRIALS.c.by_query.is_(False))
             others = set(self._connection.scalars(members)) - set(watch.trials)
             self.remove_trials(watch.name, [NctId(nct_id) for nct_id in others])
             self.add_trials(watch.name, watch.trials, self._clock.now())
 
     def _watch_id(self, name: str) -> int:
-        found = self._connection.scalar(select(WatchRow.id).where(WatchRow.name == name))
+        found = self._connection.scalar(select(WATCHES.c.id).where(WATCHES.c.name == name))
         if found is None:
             raise UsageError(f"there is no watch named {name!r}; see: ctsync watch list")
         return found

@@ -25,7 +25,7 @@ from ctsync.demo.faults import EVERY_TIME, Fault
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.store.check import check
-from ctsync.store.models import EventRow, SnapshotRow, TrialRow
+from ctsync.store.models import METADATA
 from ctsync.store.store import open_store
 from ctsync.tracking.sweep import SWEEP
 from tests.conftest import StillClock
@@ -102,16 +102,17 @@ def dump(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
         with store.snapshot() as connection:
-            for table in (TrialRow, SnapshotRow, EventRow):
+            for name in ("trials", "snapshots", "events"):
+                table = METADATA.tables[name]
                 columns = [
                     column
-                    for column in table.__table__.columns
+                    for column in table.columns
                     if column.name
                     not in {"id", "run_id", "fetched", "last_seen_run_id", "history_asked"}
                     and not column.name.endswith("snapshot_id")
                 ]
-                rows = connection.execute(table.__table__.select().with_only_columns(*columns))
-                found[table.__tablename__] = sorted(map(repr, rows))
+                rows = connection.execute(table.select().with_only_columns(*columns))
+                found[table.name] = sorted(map(repr, rows))
         assert not check(f"sqlite:///{folder / 'ctsync.db'}")
     return found
 

@@ -23,7 +23,7 @@ from sqlalchemy.exc import OperationalError
 from ctsync.errors import StoreUnavailable
 from ctsync.model import NctId
 from ctsync.store.check import check
-from ctsync.store.models import Base
+from ctsync.store.models import METADATA
 from ctsync.store.store import Store, Unit, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, fill, keep
@@ -34,7 +34,7 @@ def dump(store: Store) -> list[tuple[object, ...]]:
     with store._reading() as connection:
         return [
             (table.name, *row)
-            for table in Base.metadata.sorted_tables
+            for table in METADATA.sorted_tables
             for row in connection.execute(table.select().order_by(*table.primary_key.columns))
         ]
 

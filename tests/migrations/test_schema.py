@@ -24,7 +24,7 @@ from ctsync.errors import StoreError
 from ctsync.store import migrate
 from ctsync.store.engine import make_engine, parse_url
 from ctsync.store.migrate import head_revision, migrations_folder, revision_of
-from ctsync.store.models import Base
+from ctsync.store.models import METADATA
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
 from tests.store.samples import fill
@@ -55,7 +55,7 @@ def test_the_migrated_tables_are_the_models(database_url: str) -> None:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, METADATA) == []
     engine.dispose()
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import text
 from ctsync.errors import LockHeld, StoreError, StoreUnavailable, UsageError
 from ctsync.model import KeyFields, NctId, State, Verdict
 from ctsync.store.check import check
-from ctsync.store.models import Base
+from ctsync.store.models import METADATA
 from ctsync.store.store import Store, open_store
 from ctsync.store.transfer import contents, copy_database
 from tests.conftest import PostgresServer, StillClock
@@ -44,7 +44,7 @@ def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
     with store.snapshot() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
-            for table in Base.metadata.sorted_tables
+            for table in METADATA.sorted_tables
             if table.name != "ctsync_marks"
         }
 

@@ -15,7 +15,7 @@ from ctsync.errors import LockHeld, StoreUnavailable
 from ctsync.model import NctId
 from ctsync.store import codec, compact
 from ctsync.store.check import check
-from ctsync.store.models import BodyRow
+from ctsync.store.models import BODIES
 from ctsync.store.stats import stats_of
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -40,7 +40,7 @@ def spoil(store: Store) -> None:
         lone, upon = record(900, NctId("NCT00000900")), record(901, NctId("NCT00000900"))
         for one, base in ((lone, None), (upon, lone)):
             unit.connection.execute(
-                insert(BodyRow).values(
+                insert(BODIES).values(
                     digest=one.digest,
                     raw_size=len(one.canonical),
                     encoding="keyframe" if base is None else "delta",
@@ -52,8 +52,8 @@ def spoil(store: Store) -> None:
         for number in range(20):
             one = record(number)
             unit.connection.execute(
-                update(BodyRow)
-                .where(BodyRow.digest == one.digest)
+                update(BODIES)
+                .where(BODIES.c.digest == one.digest)
                 .values(
                     encoding="keyframe", base_digest=None, depth=0, data=codec.pack(one.canonical)
                 )
@@ -89,7 +89,7 @@ def test_a_damaged_body_is_left_for_check_and_stops_nothing(store: Store) -> Non
     spoil(store)
     with store.unit() as unit:
         unit.connection.execute(
-            update(BodyRow).where(BodyRow.digest == record(5).digest).values(data=b"damaged")
+            update(BODIES).where(BODIES.c.digest == record(5).digest).values(data=b"damaged")
         )
     before = dump(store)["bodies"]
     done = compact.compact(store)
@@ -166,7 +166,7 @@ def test_statistics_count_and_measure(store: Store) -> None:
     assert sum(month.events for month in found.months) == 42
     assert [one.nct_id for one in found.largest] == [TRIAL, OTHER]
     with store.snapshot() as connection:
-        sizes = connection.execute(select(BodyRow.data, BodyRow.raw_size)).all()
+        sizes = connection.execute(select(BODIES.c.data, BODIES.c.raw_size)).all()
     packed = sum(len(data) for data, _ in sizes)
     assert found.bytes["keyframes"] + found.bytes["deltas"] == packed
     assert sum(month.bytes for month in found.months) == packed

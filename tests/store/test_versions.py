@@ -12,7 +12,7 @@ from sqlalchemy import event as listen
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, NctId, Source, State
-from ctsync.store.models import SnapshotRow
+from ctsync.store.models import SNAPSHOTS
 from ctsync.store.store import Store
 from ctsync.store.versions import KEY_COLUMNS
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, fill, record, record_of
@@ -21,7 +21,7 @@ from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, fill, record, 
 def test_every_key_field_has_a_column_of_its_own() -> None:
     assert list(KEY_COLUMNS) == [field.name for field in fields(KeyFields)]
     assert len(set(KEY_COLUMNS.values())) == len(KEY_COLUMNS)
-    assert set(KEY_COLUMNS.values()) <= set(SnapshotRow.__table__.columns.keys())
+    assert set(KEY_COLUMNS.values()) <= set(SNAPSHOTS.columns.keys())
 
 
 def test_a_version_comes_back_as_it_was_given(store: Store) -> None:
