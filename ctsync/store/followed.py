@@ -49,20 +49,19 @@ class FollowedReads(Reads):
         """
         if whom.ids:
             return tuple(whom.ids)
-        members = _members(whom).subquery()
         not_seen: list[ColumnElement[bool]] = [
             TRIALS.c.head_snapshot_id.is_(None),  # or there is no such row
             TRIALS.c.absent_since.is_not(None),
-            members.c.nct_id.in_(select(FAILURES.c.nct_id)),
+            WATCHED_TRIALS.c.nct_id.in_(select(FAILURES.c.nct_id)),
         ]
         if load is not None:
             not_seen += [TRIALS.c.last_seen_load.is_(None), TRIALS.c.last_seen_load < load]
+        # what is the same twice is left out of the few found, not of all that are looked at
         found = (
-            select(members.c.nct_id)
-            .select_from(members)
-            .outerjoin(TRIALS, TRIALS.c.nct_id == members.c.nct_id)
+            _members(whom)
+            .outerjoin(TRIALS, TRIALS.c.nct_id == WATCHED_TRIALS.c.nct_id)
             .where(or_(*not_seen))
-            .order_by(members.c.nct_id)
+            .order_by(WATCHED_TRIALS.c.nct_id)
         )
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(found))
