@@ -116,6 +116,7 @@ class Machine(RuleBasedStateMachine):
                 unit.add_trials(name, dict.fromkeys(ids), self.here.clock.now())
             unit.add_watch(OPEN, query=read_query({"overallStatus": "RECRUITING"}).params)
         self.seen: datetime | None = None
+        self.reload_to: datetime | None = None
         self.reloaded_in_between = False
         self.may_wait = False
         self.upgraded = False
@@ -141,6 +142,9 @@ class Machine(RuleBasedStateMachine):
     def the_registry_moves(self, moves: list[tuple[str, NctId, NctId, dict[str, Any]]]) -> None:
         """One or more trials differ in the next load."""
         catalogue = self.here.catalogue
+        if self.awaits_reload():  # it would come behind these
+            self.here.registry.faults.clear()
+            self.reload_to = None
         for what, nct_id, other, edit in moves:
             if what == "reload":
                 catalogue.advance()
@@ -173,6 +177,10 @@ class Machine(RuleBasedStateMachine):
         self.here.registry.faults.add(fault, path=path, skip=skip, times=times)
         self.count("fault")
 
+    def awaits_reload(self) -> bool:
+        return self.reload_to is not None and self.here.catalogue.load < self.reload_to
+
+    @precondition(lambda self: not self.awaits_reload())
     @rule(nct_id=some_trial, skip=st.integers(0, 2))
     def reload_in_between(self, nct_id: NctId, skip: int) -> None:
         """The next load, in which a trial differs, comes while a run is asking."""
@@ -181,7 +189,7 @@ class Machine(RuleBasedStateMachine):
             later = max(self.here.catalogue.load, self.seen or BEGINNING) + timedelta(days=1)
             study["protocolSection"]["identificationModule"]["briefTitle"] += "!"
             self.here.catalogue.publish(study, load=later)
-            self.seen = later  # as good as seen: what it will show is settled
+            self.reload_to = self.seen = later  # as good as seen: what it will show is settled
             self.here.registry.faults.add(faults.reload(later), skip=skip)
             self.reloaded_in_between = True
             self.count("reload in between")
