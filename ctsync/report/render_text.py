@@ -48,16 +48,19 @@ def wdiff(pieces: tuple[Piece, ...]) -> str:
 
 
 def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
+    rest = first if rest is None else rest
     safe = for_terminal(" ".join(text.split()))
     if safe and len(first) + len(safe) <= width:
         return [first + safe]  # most lines: wrapping them as well would double the time
-    lines = textwrap.wrap(
-        _FIGURE.sub(lambda found: found[0].replace(" ", _GLUE), safe),
-        width,
-        initial_indent=first,
-        subsequent_indent=first if rest is None else rest,
-        break_on_hyphens=False,
-    )
+    glued = _FIGURE.sub(lambda found: found[0].replace(" ", _GLUE), safe)
+    # and most of the others are two
+    cut = glued.rfind(" ", 0, max(0, width - len(first) + 1))
+    if cut > 0 and len(rest) + len(glued) - cut - 1 <= width:
+        lines = [first + glued[:cut], rest + glued[cut + 1 :]]
+    else:
+        lines = textwrap.wrap(
+            glued, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+        )
     return [line.replace(_GLUE, " ") for line in lines] or [first.rstrip()]
 
 

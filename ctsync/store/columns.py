@@ -80,6 +80,10 @@ def load_json(text: str) -> Any:
     return json.loads(text)
 
 
+def _read_json(value: str | None) -> Any:
+    return None if value is None else load_json(value)
+
+
 class JsonText(TypeDecorator[Any]):
     """A JSON value as text; None is SQL NULL.
 
@@ -93,9 +97,9 @@ class JsonText(TypeDecorator[Any]):
         """Write JSON."""
         return _write_json
 
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Read JSON."""
-        return None if value is None else load_json(value)
+        return _read_json
 
 
 @lru_cache(maxsize=64)
@@ -119,6 +123,19 @@ def _write_text_time(value: datetime | None) -> str | None:
     return None if value is None else _as_text(value)
 
 
+def _read_time(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def _from_text(value: str) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def _read_text_time(value: str | None) -> datetime | None:
+    return None if value is None else _from_text(value)
+
+
 class Timestamp(TypeDecorator[datetime]):
     """An aware UTC time; on SQLite ISO text of one width, so that text order is time order."""
 
@@ -135,12 +152,9 @@ class Timestamp(TypeDecorator[datetime]):
         """Refuse a naive time."""
         return _write_text_time if dialect.name == "sqlite" else _write_time
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Give an aware UTC time."""
-        if value is None:
-            return None
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return moment.astimezone(UTC)
+        return _read_text_time if dialect.name == "sqlite" else _read_time
 
 
 class Count(TypeDecorator[int]):

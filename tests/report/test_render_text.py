@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ctsync.model import Kind
 from ctsync.report.render import ReportFormat, render
+from ctsync.report.render_text import _wrap
 from ctsync.report.values import Unchecked
 from tests.report.examples import SLOW, coverage, demo_events, event, outcome, report, stored
 from tests.security.attacks import ATTACKS
@@ -66,3 +71,18 @@ def test_json_holds_every_event_of_the_report_and_its_counts() -> None:
     assert len(events) == told["shown"] == 6
     assert told["shown"] + told["collapsed"] + told["left_out"] == told["total"] == 9
     assert events[0]["summary"] == demo_events()[0].event.summary
+
+
+@given(
+    st.text(alphabet="ab -+5d%.\u00e9", max_size=90),
+    st.sampled_from(["", "   ", "1. NCT03389919  "]),
+    st.integers(8, 40),
+)
+def test_a_line_that_breaks_once_breaks_where_the_library_would_break_it(text, first, room):
+    width, said = len(first) + room, " ".join(text.split())
+    glued = re.sub(r"\d (?:d|%)(?!\w)", lambda found: found[0].replace(" ", "\xa0"), said)
+    lines = textwrap.wrap(
+        glued, width, initial_indent=first, subsequent_indent=first, break_on_hyphens=False
+    )
+    wanted = [line.replace("\xa0", " ") for line in lines] or [first.rstrip()]
+    assert _wrap(text, first, width=width) == wanted
