@@ -7,6 +7,7 @@ processor time of `ctsync --version`, which opens nothing. CTSYNC_BENCH_TRIALS m
 
 from __future__ import annotations
 
+import compileall
 import os
 import resource
 import shutil
@@ -19,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+import ctsync
 from ctsync.dates import SystemClock
 from ctsync.store.transfer import copy_database
 from tests.bench.big_database import make_database, nct_id
@@ -34,6 +36,12 @@ QUESTIONS = (
     ("report", "--since", "7d"),
     ("status",),
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """The commands' code is compiled, as it is where they were installed."""
+    compileall.compile_dir(Path(ctsync.__file__).parent, quiet=1)
 
 
 @pytest.fixture(scope="module")
