@@ -441,6 +441,20 @@ def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
     assert told(run(make_sync())) == []
 
 
+def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    aliases = "protocolSection.identificationModule.nctIdAliases"
+    replay.catalogue.edit(TWO, {STATUS: "RECRUITING", aliases: [ONE]})
+    assert (TWO, Kind.ENTERED) in told(run(make_sync()))
+    assert members(store) == ([ONE, TWO], [])
+
+
 @pytest.mark.parametrize("batch", [500, 1])
 def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     store: Store,
