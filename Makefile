@@ -23,9 +23,9 @@ ARGS ?=
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
 
-# a file's tests stay in one process: they share what is slow to make
+# a file's tests stay in one process: they share what is slow to make; files that take longest first
 test: $(VENV)/.test $(VENV)/.analysis
-	$(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench -s -p no:randomly $(ARGS)
