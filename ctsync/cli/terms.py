@@ -96,7 +96,7 @@ class Trial(click.ParamType[Any]):
         self,
         value: Any,
         param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
-        ctx: click.Context | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002 - the same
     ) -> NctId:
         """Give the id in canonical form; raises BadNctId."""
         return parse_nct_id(value)

@@ -184,7 +184,11 @@ class Keeping:
             return
         back = {found.finding.nct_id: self._watches_back(found) for found in waiting}
         watching = self.store.watching(back)
-        watching |= {nct_id: tuple(again) for nct_id, again in back.items() if again}
+        watching |= {
+            nct_id: tuple(dict.fromkeys((*watching.get(nct_id, ()), *again)))
+            for nct_id, again in back.items()
+            if again
+        }
         # an alias of which nothing was stored leaves nothing: only the watch moves on
         steps = [found.step() for found in waiting if found.leaves_a_step]
         fresh = {step.nct_id for step in steps if step.state is State.PRESENT}

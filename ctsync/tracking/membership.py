@@ -111,10 +111,10 @@ class Membership:
         for one in listed:
             if one.problem is not None or one.is_baseline:
                 continue
+            merged = {heirs.get(old) for old in one.watch.inside}
             moves += [
                 (nct_id, self._entered(one, nct_id))
-                for nct_id in sorted(one.entering & found.keys())
-                if nct_id not in {heirs.get(old) for old in one.watch.inside}
+                for nct_id in sorted((one.entering & found.keys()) - merged)
                 if not _is_registered(_events_of(found[nct_id]))
             ]
             leaving = {

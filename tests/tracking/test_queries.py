@@ -455,6 +455,28 @@ def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
     assert members(store) == ([ONE, TWO], [])
 
 
+def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    routes = [Route("mail", f"{name}@example.org", watches=(name,)) for name in ("old", "young")]
+    publish(replay, ONE, TWO)
+    with store.unit() as unit:
+        unit.add_trials("old", {ONE: None}, replay.load)
+    run(make_sync(routes=routes))
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    run(make_sync(routes=routes))
+    with store.unit() as unit:
+        unit.add_trials("young", {ONE: None}, replay.load)
+    new_deliveries(store)
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    run(make_sync(routes=routes))
+    told_of = {row[0] for row in new_deliveries(store) if row[1:] == (ONE, "returned")}
+    assert told_of == {"old@example.org", "young@example.org"}
+
+
 @pytest.mark.parametrize("batch", [500, 1])
 def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     store: Store,
