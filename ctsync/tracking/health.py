@@ -167,11 +167,13 @@ def business_days(start: date, end: date) -> int:
 
 def business_hours(start: datetime, end: datetime) -> float:
     """Hours between two times, Saturdays and Sundays (UTC) left out; 0 where end is earlier."""
-    return max(_business_hour_of(end) - _business_hour_of(start), 0.0)
+    return (
+        max(_business_time_of(end) - _business_time_of(start), timedelta()).total_seconds() / 3600
+    )
 
 
-def _business_hour_of(moment: datetime) -> float:
-    """Weekday hours up to `moment` since the beginning of the calendar."""
+def _business_time_of(moment: datetime) -> timedelta:
+    """The time of weekdays up to `moment` since the beginning of the calendar, exactly."""
     midnight = datetime.combine(moment.date(), time(), UTC)
-    today = (moment - midnight).total_seconds() / 3600 if moment.weekday() < 5 else 0.0
-    return business_days(date.min, moment.date() - timedelta(days=1)) * 24 + today
+    today = moment - midnight if moment.weekday() < 5 else timedelta()
+    return timedelta(business_days(date.min, moment.date() - timedelta(days=1))) + today
