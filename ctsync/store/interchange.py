@@ -21,7 +21,7 @@ from ctsync.store.columns import JsonText, Timestamp
 from ctsync.store.events import path_key
 from ctsync.store.models import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.streams import Selection
-from ctsync.store.versions import POSITION_STEP, VersionWrites
+from ctsync.store.versions import POSITION_STEP, VersionWrites, newest_body
 
 Told = dict[str, Any]
 """A row by the names of its columns, in JSON's values."""
@@ -126,7 +126,8 @@ class InterchangeWrites(VersionWrites):
         self._insert_new(TRIALS, [{"nct_id": nct_id}])
         values = _columns(SNAPSHOTS, told.row)
         if canonical is not None and told.digest is not None:
-            self._add_body(Record(nct_id, {}, canonical, told.digest), nct_id)
+            newest = self._connection.scalar(newest_body(nct_id))
+            self._add_body(Record(nct_id, {}, canonical, told.digest), newest)
         last = None
         if after is not None:
             last = self._connection.scalar(

@@ -149,6 +149,21 @@ def test_a_second_import_stores_nothing(full: Store, empty: Store) -> None:
     assert empty.counts() == before
 
 
+def test_imported_versions_lean_on_one_another_as_those_stored_here_do(
+    full: Store, empty: Store, tmp_path: Path
+) -> None:
+    import_lines(empty, lines_of(full))
+    packed = {}
+    for name in ("full", "empty"):
+        with sqlite3.connect(tmp_path / f"{name}.db") as database:
+            packed[name] = dict(
+                database.execute("SELECT encoding, sum(length(data)) FROM bodies GROUP BY 1")
+            )
+    assert packed["full"]["delta"] > 0
+    assert sum(packed["empty"].values()) <= 1.1 * sum(packed["full"].values())
+    assert packed["empty"]["delta"] > 0
+
+
 def test_hostile_text_is_the_same_on_the_other_side(store: Store, empty: Store) -> None:
     after = None
     for number, text in enumerate(HOSTILE):
