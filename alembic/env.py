@@ -13,7 +13,7 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
-from ctsync.store.columns import Count, JsonText, RemoteText, Timestamp
+from ctsync.store.columns import Count, Digest, JsonText, RemoteText, Timestamp
 from ctsync.store.engine import make_engine, parse_url, writing
 from ctsync.store.models import METADATA
 
@@ -24,6 +24,8 @@ def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False
         return "sa.Text()"
     if kind == "type" and isinstance(item, Count):
         return "sa.BigInteger()"
+    if kind == "type" and isinstance(item, Digest):
+        return 'sa.LargeBinary().with_variant(sa.String(80), "sqlite")'
     if kind == "type" and isinstance(item, Timestamp):
         return 'sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")'
     return False

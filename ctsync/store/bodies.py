@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, Connection, Select, String, bindparam, func, literal, select
+from sqlalchemy import BindParameter, Connection, Select, bindparam, func, literal, select
 
+from ctsync.errors import CorruptBody
 from ctsync.store import codec
+from ctsync.store.columns import Digest, pack_digest
 from ctsync.store.models import BODIES, DICTIONARIES
 
 
@@ -28,7 +30,7 @@ class Dictionaries:
 
     def __init__(self) -> None:
         self._read: dict[int, codec.Dictionary] = {}
-        self._chain = body_chain(bindparam("digest", type_=String))
+        self._chain = body_chain(bindparam("digest", type_=Digest))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
         """The dictionary of that number; None where none is named, or it is not there.
@@ -57,6 +59,10 @@ class Dictionaries:
 
         Raises CorruptBody where they are missing or do not match.
         """
+        try:
+            pack_digest(digest)
+        except ValueError as error:  # a name that somebody else wrote
+            raise CorruptBody(str(error)) from None
         chain = [row.data for row in connection.execute(self._chain, {"digest": digest})]
         number = codec.dictionary_of(chain[0]) if chain else None
         return codec.unpack(chain, digest, self.find(connection, number)), len(chain)

@@ -51,6 +51,7 @@ CORRUPT = "corrupt body"
 WRONG_SIZE = "wrong size or depth"
 WRONG_SCHEMA = "wrong schema"
 UNREADABLE = "unreadable"
+_LEAST_DIGEST = "0:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,11 @@ def _values(connection: Connection) -> Iterator[Problem]:
 
 
 def _bodies(connection: Connection) -> Iterator[Problem]:
-    last, dictionaries = "", Dictionaries()
+    if connection.dialect.name == "sqlite":
+        named = select(BODIES.c.digest).where(func.typeof(BODIES.c.digest) != "blob")
+        for text_of_other in connection.scalars(named):
+            yield Problem(CORRUPT, repr(text_of_other), "named by no digest")
+    last, dictionaries = _LEAST_DIGEST, Dictionaries()
     while True:
         page = select(BODIES.c.digest, BODIES.c.raw_size, BODIES.c.depth, BODIES.c.base_digest)
         page = page.where(BODIES.c.digest > last).order_by(BODIES.c.digest).limit(BATCH)

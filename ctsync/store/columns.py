@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import BigInteger, DateTime, Dialect, Integer, String, Text
+from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # PostgreSQL text takes no NUL and neither database takes half of a surrogate pair. Such a
@@ -155,6 +155,49 @@ class Timestamp(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
         """Give an aware UTC time."""
         return _read_text_time if dialect.name == "sqlite" else _read_time
+
+
+def pack_digest(digest: str) -> bytes:
+    """The 33 bytes that stand for "1:" and 64 hex digits; raises ValueError for no such text."""
+    form, colon, sha256 = digest.partition(":")
+    try:
+        return int(form if colon else "").to_bytes(1) + bytes.fromhex(sha256)
+    except (ValueError, OverflowError):
+        raise ValueError(f"{digest!r} is not the name of a body") from None
+
+
+def _write_digest(value: str | None) -> bytes | None:
+    return None if value is None else pack_digest(value)
+
+
+def _read_digest(value: bytes | str | None) -> str | None:
+    if value is None or isinstance(value, str):  # a text is what somebody else wrote there
+        return value
+    return f"{value[0] if value else 0}:{value[1:].hex()}"
+
+
+class Digest(TypeDecorator[str]):
+    """The name of a body: a byte for its form's version and the 32 of its SHA-256.
+
+    In Python it is the text that records have, "1:" and 64 hex digits, which takes twice the room:
+    once in the body, once in each version, and again in the index of either.
+    """
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Bytes; a SQLite column keeps them whatever it says, and says what it said at first."""
+        kind = String(80) if dialect.name == "sqlite" else LargeBinary()
+        return dialect.type_descriptor(kind)
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Pack it; raises ValueError for a text that names no body."""
+        return _write_digest
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give the text that records have."""
+        return _read_digest
 
 
 class Count(TypeDecorator[int]):

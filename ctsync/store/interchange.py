@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, Table, insert, select, update
 from ctsync.errors import StoreConflict
 from ctsync.model import NctId, Record
 from ctsync.store.access import Reads
-from ctsync.store.columns import JsonText, Timestamp
+from ctsync.store.columns import Digest, JsonText, Timestamp, pack_digest
 from ctsync.store.events import path_key
 from ctsync.store.models import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.streams import Selection
@@ -191,6 +191,9 @@ def _value(column: ColumnElement[Any], value: Any) -> Any:
         return value
     if isinstance(column.type, Timestamp):
         return datetime.fromisoformat(value)
+    if isinstance(column.type, Digest) and isinstance(value, str):
+        pack_digest(value)
+        return value
     wanted = getattr(column.type, "impl_instance", column.type).python_type
     fits = type(value) is wanted or (wanted is float and type(value) is int)
     if not fits:  # SQLite would take it as it is

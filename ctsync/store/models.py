@@ -38,9 +38,9 @@ from sqlalchemy import (
     text,
 )
 
-from ctsync.store.columns import Count, JsonText, RemoteText, RowId, Timestamp
+from ctsync.store.columns import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0006"
+HEAD_REVISION = "0007"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -157,12 +157,12 @@ class _Body(TypedColumns):
     """One record in canonical form, packed."""
 
     digest: Named[str] = Column(
-        String(80), primary_key=True, comment="canonical form's version, colon, SHA-256"
+        Digest, primary_key=True, comment="a byte for the canonical form's version, and SHA-256"
     )
     raw_size: Named[int] = Column(RowId, comment="bytes before packing")
     encoding: Named[str] = Column(String(16), comment="keyframe or delta")
     base_digest: Named[str | None] = Column(
-        String(80), ForeignKey("bodies.digest"), comment="the body a delta is packed against"
+        Digest, ForeignKey("bodies.digest"), comment="the body a delta is packed against"
     )
     depth: Named[int] = Column(Integer, comment="deltas down to the keyframe; at most 15")
     data: Named[bytes] = Column(LargeBinary, comment="zstd, see store.codec")
@@ -199,7 +199,7 @@ class _Snapshot(TypedColumns):
     )
     state: Named[str] = Column(String(16), comment="present, gone or moved")
     digest: Named[str | None] = Column(
-        String(80), ForeignKey("bodies.digest"), comment="NULL where the registry showed no record"
+        Digest, ForeignKey("bodies.digest"), comment="NULL where the registry showed no record"
     )
     source: Named[str] = Column(String(16), comment="live, history or both")
     registry_version: Named[int | None] = Column(

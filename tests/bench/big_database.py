@@ -101,8 +101,8 @@ def _body(trial: int, version: int) -> bytes:
     )
 
 
-def _digest(body: bytes) -> str:
-    return f"1:{hashlib.sha256(body).hexdigest()}"
+def _digest(body: bytes) -> bytes:
+    return b"\1" + hashlib.sha256(body).digest()
 
 
 def _bodies(trials: int) -> Iterator[dict[str, Any]]:

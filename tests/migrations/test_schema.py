@@ -17,17 +17,20 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, inspect
+from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreError
 from ctsync.store import migrate
+from ctsync.store.check import check
+from ctsync.store.columns import pack_digest
 from ctsync.store.engine import make_engine, parse_url
 from ctsync.store.migrate import head_revision, migrations_folder, revision_of
 from ctsync.store.models import METADATA
 from ctsync.store.store import open_store
+from ctsync.store.transfer import contents
 from tests.conftest import StillClock
-from tests.store.samples import fill
+from tests.store.samples import fill, record
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,6 +75,7 @@ OPEN = """
 import sys
 from ctsync.dates import SystemClock
 from ctsync.store.store import open_store
+from ctsync.store.transfer import contents
 open_store(sys.argv[1], clock=SystemClock()).versions("NCT03389919")
 print([name for name in ("alembic", "mako", "psycopg", "filelock") if name in sys.modules])
 """
@@ -202,3 +206,31 @@ def downgrade(engine: Engine, revision: str) -> None:
     with engine.connect() as connection, connection.begin():
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
+
+
+def test_names_of_bodies_become_bytes_and_texts_again_and_all_is_as_it_was(
+    database_url: str,
+) -> None:
+    engine = make_engine(parse_url(database_url))
+    with open_store(database_url, clock=StillClock()) as store:
+        fill(store, 20)
+        held = contents(store)
+    downgrade(engine, "0006")
+    digest = "SELECT digest FROM snapshots ORDER BY id LIMIT 1"
+    with engine.begin() as connection:
+        assert connection.execute(text(digest)).scalar_one() == record(0).digest
+        # nothing that a ctsync wrote: it is kept, and told apart from every body there can be
+        odd = "INSERT INTO bodies VALUES ('odd', 1, 'keyframe', NULL, 0, :data)"
+        connection.execute(text(odd), {"data": b"odd"})
+    open_store(database_url, clock=StillClock()).close()
+    with engine.begin() as connection:
+        assert bytes(connection.execute(text(digest)).scalar_one()) == pack_digest(record(0).digest)
+    problems = [(p.kind, p.where) for p in check(database_url)]
+    assert problems == [("corrupt body", f"0:{b'odd'.hex()}"), ("unused body", f"0:{b'odd'.hex()}")]
+    downgrade(engine, "0006")
+    with engine.begin() as connection:
+        assert connection.execute(text("DELETE FROM bodies WHERE digest = 'odd'")).rowcount == 1
+    with open_store(database_url, clock=StillClock()) as store:
+        assert contents(store) == held
+    assert check(database_url) == []
+    engine.dispose()

@@ -15,6 +15,7 @@ from sqlalchemy import create_engine, text
 from ctsync.errors import CtsyncError, ForeignDatabase, StoreUnavailable
 from ctsync.model import State
 from ctsync.store.check import check
+from ctsync.store.columns import pack_digest
 from ctsync.store.store import open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import OTHER, TRIAL, add, fill, record
@@ -106,7 +107,7 @@ def test_damage_is_found_and_named(filled_url: str, damage: str, kind: str, wher
 
 def test_a_damaged_body_is_found_with_those_that_lean_on_it(filled_url: str) -> None:
     change = "UPDATE bodies SET data = :data WHERE digest = :digest"
-    damage_database(filled_url, change, data=b"damaged", digest=record(10).digest)
+    damage_database(filled_url, change, data=b"damaged", digest=pack_digest(record(10).digest))
     corrupt = {p.where for p in check(filled_url) if p.kind == "corrupt body"}
     # the next keyframe stands on its own
     assert corrupt == {record(number).digest for number in range(10, 16)}
@@ -114,7 +115,9 @@ def test_a_damaged_body_is_found_with_those_that_lean_on_it(filled_url: str) -> 
 
 def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(filled_sqlite_url: str) -> None:
     damage_database(
-        filled_sqlite_url, "DELETE FROM bodies WHERE digest = :digest", digest=record(19).digest
+        filled_sqlite_url,
+        "DELETE FROM bodies WHERE digest = :digest",
+        digest=pack_digest(record(19).digest),
     )
     assert "broken reference" in {problem.kind for problem in check(filled_sqlite_url)}
 

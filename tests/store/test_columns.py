@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy.engine.default import DefaultDialect
 
 from ctsync.errors import Unstorable
 from ctsync.model import KeyFields, RegistryVersion
-from ctsync.store.columns import dump_json, escape, load_json, unescape
+from ctsync.store.columns import Digest, dump_json, escape, load_json, pack_digest, unescape
 from ctsync.store.store import EventFilter, Store
 from tests.store.samples import (
     FETCHED,
@@ -50,6 +51,19 @@ def test_any_json_value_comes_back_equal(value: object) -> None:
     text.encode()
     assert "\0" not in text
     assert load_json(text) == value
+
+
+@given(st.binary(min_size=32, max_size=32), st.integers(1, 255))
+def test_the_name_of_a_body_takes_33_bytes_and_comes_back(sha256: bytes, form: int) -> None:
+    read, name = Digest().result_processor(DefaultDialect(), None), f"{form}:{sha256.hex()}"
+    assert len(pack_digest(name)) == 33
+    assert read(pack_digest(name)) == name
+
+
+@pytest.mark.parametrize("text", ["", "1", "x:00", "1:0", "1:zz", "256:00", "-1:00"])
+def test_what_names_no_body_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not the name of a body"):
+        pack_digest(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))

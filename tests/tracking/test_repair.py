@@ -80,10 +80,15 @@ DAMAGES = {
     "wrong path": "UPDATE events SET path = 'x' WHERE to_snapshot_id = 4",
     "lost event": "DELETE FROM events WHERE to_snapshot_id = 3",
     "edited event": "UPDATE events SET summary = 'all is well' WHERE to_snapshot_id = 4",
-    "unused body": "INSERT INTO bodies SELECT '1:x', raw_size, encoding, base_digest, depth, data "
+    "unused body": "INSERT INTO bodies SELECT :other, raw_size, encoding, base_digest, depth, data "
     "FROM bodies WHERE depth = 1",
     "newest body": f"UPDATE bodies SET data = :data WHERE digest = {HEAD}",
 }
+
+
+def values_of(statement: str) -> dict[str, bytes]:
+    values = {"data": b"damaged", "other": bytes([1, *range(32)])}
+    return {name: value for name, value in values.items() if f":{name}" in statement}
 
 
 def test_what_follows_from_the_rest_or_can_be_had_again_is_as_it_was(
@@ -91,8 +96,7 @@ def test_what_follows_from_the_rest_or_can_be_had_again_is_as_it_was(
 ) -> None:
     right = answers(synced)
     for damage, statement in DAMAGES.items():
-        values = {"data": b"damaged"} if ":data" in statement else {}
-        damage_database(migrated_url, statement, **values)
+        damage_database(migrated_url, statement, **values_of(statement))
         done = mend(synced, migrated_url, open_registry)
         assert done, damage
         assert [one for one in done if not one.is_mended] == [], damage
@@ -189,8 +193,7 @@ def test_a_repair_that_fails_at_any_statement_is_finished_by_the_next(
     failures = unfinished = 0
     for number in itertools.count(1, step):
         for damage in EVERYTHING:
-            values = {"data": b"damaged"} if ":data" in DAMAGES[damage] else {}
-            damage_database(migrated_url, DAMAGES[damage], **values)
+            damage_database(migrated_url, DAMAGES[damage], **values_of(DAMAGES[damage]))
         problems = check(migrated_url)
         failed = True
         with (
