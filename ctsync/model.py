@@ -356,7 +356,8 @@ class Version:
     `version` counts from 1 in the order of the registry's own time; `registry_version` is the
     registry's 0-based number, None where it is not known. `digest` is None for a version that
     says the trial was gone. `posted` and `submitted` are registry dates, `observed` is the
-    load it was seen in, `fetched` is our clock.
+    load it was seen in, `fetched` is our clock. `run_id` is the run that stored it, None for one
+    that was imported.
     """
 
     snapshot_id: int
@@ -371,6 +372,7 @@ class Version:
     observed: datetime | None
     fetched: datetime
     key: KeyFields
+    run_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,9 @@ from ctsync.store.models import FAILURES, RUNS
 SYNC = "sync"
 """The kind of a run over all that is watched, as the ledger calls it."""
 
+MIRROR = "mirror"
+"""The kind of a run over the whole registry, of which few trials are followed."""
+
 FIRST_RETRY = timedelta(hours=1)
 LONGEST_RETRY = timedelta(days=7)
 
@@ -112,6 +115,11 @@ class RunReads(Reads):
             told = told.where(seen < until)
         with self._reading() as connection:
             return [_run(row) for row in connection.execute(told.order_by(RUNS.c.id))]
+
+    def run_ids(self, kind: str) -> frozenset[int]:
+        """All runs of a kind."""
+        with self._reading() as connection:
+            return frozenset(connection.scalars(select(RUNS.c.id).where(RUNS.c.kind == kind)))
 
     def unsettled_runs(self, *kinds: str) -> list[int]:
         """The newest runs of these kinds whose notices were not looked for yet, oldest first.

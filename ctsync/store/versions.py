@@ -270,6 +270,7 @@ def version_of(row: Row[Any], number: int) -> Version:
         observed=row.observed,
         fetched=row.fetched,
         key=key_of(row),
+        run_id=row.run_id,
     )
 
 

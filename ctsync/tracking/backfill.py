@@ -37,7 +37,7 @@ from ctsync.record.seam import Form, is_same_content, readable
 from ctsync.registry.history import Index, IndexEntry
 from ctsync.registry.reply import Counts
 from ctsync.store.histories import COMPLETE, NONE, PARTIAL, UNAVAILABLE, HistoryVersion
-from ctsync.store.runs import FIRST_RETRY, LONGEST_RETRY
+from ctsync.store.runs import FIRST_RETRY, LONGEST_RETRY, MIRROR
 from ctsync.store.store import Store, Unit
 from ctsync.text import for_log
 from ctsync.tracking.ledger import Entry, entered
@@ -292,7 +292,8 @@ class _Trial:
             return new.record if version is pending else stored_record(self.store, version)
 
         facts = known_facts(self.store, self.nct_id, versions)
-        steps = list(derive(course, facts, read, self.backfill.thresholds, first=at))
+        mirrors, thresholds = self.store.run_ids(MIRROR), self.backfill.thresholds
+        steps = list(derive(course, facts, read, thresholds, mirrors=mirrors, first=at))
         follower = versions[at].snapshot_id if at < len(versions) else None
         with self.store.unit() as unit:
             snapshot_id, is_new = unit.insert_version(

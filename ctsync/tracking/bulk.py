@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -90,7 +90,10 @@ def load_of(archive: Archive) -> date:
 
 @dataclass(slots=True, kw_only=True)
 class BulkPass:
-    """One pass over an archive, under one load; `awaits` says that what is new is news."""
+    """One pass over an archive, under one load.
+
+    `awaits` says that what is new is news; `followed` are the trials that somebody follows.
+    """
 
     store: Store
     archive: Archive
@@ -99,6 +102,7 @@ class BulkPass:
     thresholds: Thresholds
     watcher: Watcher
     awaits: bool
+    followed: Container[NctId]
     processes: int | None = None
     _sighted: Sighted = field(default_factory=Sighted)
     _heads: dict[NctId, Head] = field(default_factory=dict)
@@ -151,7 +155,7 @@ class BulkPass:
             observed = self.load.data_timestamp
             seen = Seen(Observation(nct_id, nct_id, {}, now, observed), answer)
         awaited = self.awaits or nct_id in self._awaited
-        examiner = Examiner(self.store, self.load, self.thresholds)
+        examiner = Examiner(self.store, self.load, self.thresholds, self.followed)
         self.keeping.take(examiner.examine(nct_id, head, seen, awaited=awaited))
 
     # --- what is to be done ------------------------------------------------------------------

@@ -39,10 +39,8 @@ class Course:
         self.mirror, self.entry, self.outcome = mirror, entry, outcome
         self.current, self.sights = current, sights
         self._keepings: list[Keeping] = []
-        self._marked = {
-            *mirror.store.watched_ids(),
-            *(failure.nct_id for failure in mirror.store.failures()),
-        }
+        self._followed = frozenset(mirror.store.watched_ids())
+        self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures())}
 
     def bulk(self, archive: Archive) -> None:
         """Compare an archive; what it lacks is asked for singly where the registry is as old.
@@ -63,6 +61,7 @@ class Course:
             thresholds=self.mirror.thresholds,
             watcher=self.mirror.watcher,
             awaits=self.whole_load() is not None,
+            followed=self._followed,
             processes=self.mirror.processes,
         ).run()
         self.outcome.steps.append(BULK)
@@ -249,6 +248,7 @@ class Course:
             thresholds=mirror.thresholds,
             watcher=mirror.watcher,
             awaits=self.whole_load() is not None,
+            followed=self._followed,
         )
 
     def _online(self) -> RegistryVersion:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from ctsync.record.canonical import canonicalize, key_fields, restore
 from ctsync.record.rules import Thresholds
 from ctsync.record.seam import Form, align_forms, form_of, is_same_content
 from ctsync.registry.api import Registry
+from ctsync.store.runs import MIRROR
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.decide import (
     Changed,
@@ -106,10 +107,12 @@ def examine(
     thresholds: Thresholds,
     news_since: Mapping[NctId, date] = MappingProxyType({}),
     awaits: bool = False,
+    followed: Container[NctId] | None = None,
 ) -> Iterator[Examined]:
     """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
 
     With `awaits`, a trial of which nothing is stored is new in the registry, not only to us.
+    `followed` are the trials somebody follows, where not all of them are.
 
     An id that was taken over gives two: its own, and one of the trial that has it now, unless
     that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
@@ -118,7 +121,7 @@ def examine(
     """
     heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
-    examiner = Examiner(store, load, thresholds)
+    examiner = Examiner(store, load, thresholds, followed)
     asked = set(ids)
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
@@ -152,11 +155,15 @@ def read(answer: Answer) -> Seen | Absent | Failed:
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """Works out answers seen in one load, under one set of thresholds."""
+    """Works out answers seen in one load, under one set of thresholds.
+
+    `followed` are the trials that somebody follows; None: all that are asked for.
+    """
 
     store: Store
     load: RegistryVersion
     thresholds: Thresholds
+    followed: Container[NctId] | None = None
 
     def examine(
         self,
@@ -203,10 +210,9 @@ class Examiner:
         thresholds = self.thresholds
         match decision:
             case First(record, awaited):
-                arrive = classify.registered if awaited else classify.first_seen
                 key = _key_of(record)
-                event = arrive(key, thresholds=thresholds)
-                return Finding(nct_id, None, State.PRESENT, record, key, (event,))
+                events = tuple(self._arrival(nct_id, key, is_news=awaited))
+                return Finding(nct_id, None, State.PRESENT, record, key, events)
             case Changed(head, record) | Confirmed(head, record):
                 if head.source is not Source.HISTORY:
                     return self._compare(head, record)
@@ -220,6 +226,16 @@ class Examiner:
                 return self._away(nct_id, decision)
             case _:
                 return None
+
+    def _arrival(self, nct_id: NctId, key: KeyFields, *, is_news: bool) -> Iterator[Event]:
+        """That a trial is new, or followed from here on; of one that is neither there is no word.
+
+        A first load of the whole registry would tell 600,000 of them.
+        """
+        if is_news:
+            yield classify.registered(key, thresholds=self.thresholds)
+        elif self.followed is None or nct_id in self.followed:
+            yield classify.first_seen(key, thresholds=self.thresholds)
 
     def _away(self, nct_id: NctId, decision: Gone | Moved) -> Finding:
         """Say that a trial is gone or has moved, and what the history told of it before."""
@@ -281,7 +297,8 @@ class Examiner:
             return record if version is seen else stored_record(self.store, version)
 
         known = known_facts(self.store, head.nct_id, versions)
-        (step,) = derive(course, known, read, self.thresholds, first=len(course) - 1)
+        mirrors, last = self.store.run_ids(MIRROR), len(course) - 1
+        (step,) = derive(course, known, read, self.thresholds, mirrors=mirrors, first=last)
         return Finding(
             head.nct_id,
             head,

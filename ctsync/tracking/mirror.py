@@ -26,6 +26,7 @@ from ctsync.record.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.registry.archive import Archive
 from ctsync.registry.reply import Counts
+from ctsync.store.runs import MIRROR
 from ctsync.store.store import Store
 from ctsync.tracking.bulk import BULK, load_of
 from ctsync.tracking.conclusion import Sights, conclude
@@ -33,7 +34,6 @@ from ctsync.tracking.course import ARCHIVE_NAME, Course
 from ctsync.tracking.ledger import Tally, entered
 from ctsync.tracking.outcome import Watcher
 
-MIRROR = "mirror"
 OVERLAP = timedelta(days=5)
 """How far a delta looks back beyond the last: a long weekend, and a post date that lags."""
 

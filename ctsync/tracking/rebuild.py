@@ -5,13 +5,14 @@ days of all versions before, and the rules: events == classify(diff(before, afte
 facts are taken from the events: whether a first version was news or a baseline, and which trial
 took over one that moved; of one that has not come back since, the trial itself tells. That a
 trial entered or left a query is no matter of its versions, and is not looked at. A trial is
-followed from the first version that was seen live; what led to it or goes before it, as the
-registry's history tells, was nobody's news.
+followed from the first version that was seen live, unless a mirror or an import brought it unasked:
+those have a baseline only where one is stored. What led to it or goes before it, as the registry's
+history tells, was nobody's news.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, time
 from functools import partial
@@ -33,6 +34,7 @@ from ctsync.record.rules import RULES_VERSION, Thresholds
 from ctsync.record.unknown import forecast, is_registry_flip
 from ctsync.store.columns import dump_json, load_json
 from ctsync.store.events import happened_at
+from ctsync.store.runs import MIRROR
 from ctsync.store.store import EventFilter, Store, Unit
 from ctsync.tracking.past import stands_from
 from ctsync.tracking.reading import aligned, stored_record
@@ -104,6 +106,7 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
 
     One trial is held at a time. A trial that cannot be read stops no other.
     """
+    mirrors = store.run_ids(MIRROR)
     for nct_id in store.trials_known():
         try:
             stored, versions = _by_version(store, nct_id), store.versions(nct_id)
@@ -113,7 +116,8 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
             }
             if taken_over := _taken_over(store, versions, known, thresholds):
                 known[versions[-1].snapshot_id].append(taken_over)
-            steps = tuple(derive(versions, known, partial(stored_record, store), thresholds))
+            read = partial(stored_record, store)
+            steps = tuple(derive(versions, known, read, thresholds, mirrors=mirrors))
         except (CorruptBody, ValueError) as error:
             # a body, a word or a JSON value that somebody damaged
             yield Rebuilt(nct_id, unreadable=str(error))
@@ -170,16 +174,18 @@ def derive(
     read: Callable[[Version], Record],
     thresholds: Thresholds,
     *,
+    mirrors: Container[int],
     first: int = 0,
 ) -> Iterator[Step]:
     """The events of each step of one trial, whose versions come oldest first.
 
     `known` are the events stored, by the snapshot they lead to; `read` gives a version's record
-    in the form of its source. Of the steps to versions before the one at `first` none is given,
-    and none is read but the last with a record. Raises CorruptBody and BadRecord.
+    in the form of its source; `mirrors` are the runs that stored trials nobody followed. Of the
+    steps to versions before the one at `first` none is given, and none is read but the last with
+    a record. Raises CorruptBody and BadRecord.
     """
     arrived = any(event.kind in ARRIVALS for events in known.values() for event in events)
-    course = _Course(read=read, thresholds=thresholds, has_arrived=arrived)
+    course = _Course(read=read, thresholds=thresholds, mirrors=mirrors, has_arrived=arrived)
     for index, version in enumerate(versions):
         if index < first:
             course.pass_over(version)
@@ -193,6 +199,7 @@ class _Course:
 
     read: Callable[[Version], Record]
     thresholds: Thresholds
+    mirrors: Container[int]
     has_arrived: bool
     with_record: list[Version] = field(default_factory=list)
     older: Version | None = None
@@ -219,7 +226,7 @@ class _Course:
 
     def _present(self, version: Version, record: Record, known: Sequence[Event]) -> Iterator[Event]:
         is_live = version.source is not Source.HISTORY
-        is_due = is_live and not self.has_arrived
+        is_due = is_live and not self.has_arrived and self._is_followed(version)
         yield from _arrival(record, known, is_due=is_due, thresholds=self.thresholds)
         if not self.with_record:
             return
@@ -235,6 +242,10 @@ class _Course:
             stood_from=stands_from([*self.with_record, version]),
             thresholds=self.thresholds,
         )
+
+    def _is_followed(self, version: Version) -> bool:
+        is_asked_for = version.run_id is not None and version.run_id not in self.mirrors
+        return is_asked_for or version.snapshot_id == UNSTORED
 
     def _go_on(self, version: Version) -> None:
         if version.source is not Source.HISTORY:

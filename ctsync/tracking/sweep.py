@@ -7,7 +7,7 @@ that a walk cut off anywhere goes on at the page it was at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -51,7 +51,11 @@ class Walked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sweep:
-    """Listings under one load; `awaits` says that a trial new to us is new in the registry."""
+    """Listings under one load.
+
+    `awaits` says that a trial new to us is new in the registry; `followed` are the trials that
+    somebody follows.
+    """
 
     store: Store
     registry: Registry
@@ -61,6 +65,7 @@ class Sweep:
     thresholds: Thresholds
     watcher: Watcher
     awaits: bool
+    followed: Container[NctId]
 
     def delta(self, since: date, *, recent: date) -> Walked:
         """Fetch what was posted since a day and differs from what is stored, or is `recent`.
@@ -90,6 +95,7 @@ class Sweep:
                 load=self.load,
                 thresholds=self.thresholds,
                 awaits=self.awaits,
+                followed=self.followed,
             ):
                 self.watcher.check()
                 self.keeping.take(examined)
@@ -158,7 +164,7 @@ class Sweep:
         """Compare the trials of a page in full; how many there are."""
         shown = _shown(page)
         heads, awaited = self.store.heads(shown), self.store.awaited(shown)
-        examiner = Examiner(self.store, self.load, self.thresholds)
+        examiner = Examiner(self.store, self.load, self.thresholds, self.followed)
         self.keeping.entry.tally.asked += len(shown)
         for nct_id, study in shown.items():
             now, observed = self.clock.now(), self.load.data_timestamp

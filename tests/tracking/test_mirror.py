@@ -16,6 +16,7 @@ from ctsync.demo.faults import Fault
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import BadArchive, StaleRegistry, Stopped
 from ctsync.model import Kind, NctId, State, Verdict
+from ctsync.record.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.bulk import BulkSource
 from ctsync.registry.transport import Transport
@@ -26,6 +27,7 @@ from ctsync.tracking import sweep as sweep_module
 from ctsync.tracking.bulk import BULK
 from ctsync.tracking.mirror import Mirror
 from ctsync.tracking.outcome import Watcher
+from ctsync.tracking.rebuild import rebuild
 from tests.conftest import StillClock
 from tests.tracking.conftest import make_study
 from tests.tracking.one_day import DAY, let_a_day_pass, live_through
@@ -80,7 +82,7 @@ def kinds(store: Store, number: int) -> list[str]:
     return [e.event.kind for e in store.events(EventFilter(nct_ids=[an_id(number)]))]
 
 
-def test_a_first_load_takes_the_bulk_download_and_stores_a_baseline_of_each(
+def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_follows(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, range(1, 31))
@@ -88,13 +90,30 @@ def test_a_first_load_takes_the_bulk_download_and_stores_a_baseline_of_each(
     assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["bulk"])
     assert (outcome.tally.asked, outcome.tally.new, outcome.tally.failed) == (30, 30, 0)
     assert store.trials_known() == tuple(an_id(n) for n in range(1, 31))
-    assert {e.event.kind for e in store.events()} == {Kind.FIRST_SEEN}
+    assert store.events() == []
+    assert list(rebuild(store, Thresholds())) == []
     version = store.versions(an_id(7))[0]
     assert version.observed == replay.load
     assert b"versionHolder" not in store.body(version.digest or "")
     (run,) = store.runs()
     assert (run.kind, run.outcome, run.new) == ("mirror", "ok", 30)
     assert not list(tmp_path.glob("*.zip*"))
+
+
+@pytest.mark.parametrize("way", ["bulk", "pages"])
+def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, way: str
+) -> None:
+    publish(replay, range(1, 31))
+    if way == "pages":
+        replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
+    with store.unit() as unit:
+        unit.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
+    outcome = make_mirror().run()
+    assert outcome.steps == [way]
+    told = {(e.nct_id, e.event.kind) for e in store.events()}
+    assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
+    assert list(rebuild(store, Thresholds())) == []
 
 
 def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
@@ -246,7 +265,7 @@ def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_res
     assert (outcome.tally.same, outcome.tally.changed) == (18, 1)
     assert outcome.missing == (an_id(4),)
     assert store.counts()["snapshots"] == rows["snapshots"] + 1
-    assert kinds(store, 3) == [Kind.FIRST_SEEN, Kind.REFERENCE]
+    assert kinds(store, 3) == [Kind.REFERENCE]
 
 
 def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
@@ -290,7 +309,7 @@ def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
     outcome = make_mirror().run()
     assert [f.nct_id for f in outcome.failed] == [an_id(6)]
     assert (outcome.tally.new, len(store.trials_known())) == (9, 9)
-    assert store.events_of_run(outcome.run_id)[0].event.kind is Kind.FIRST_SEEN
+    assert [v.run_id for v in store.versions(an_id(5))] == [outcome.run_id]
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
@@ -368,7 +387,7 @@ def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
     assert stops > 2
     assert outcome.verdict == Verdict.OK
     assert store.trials_known() == tuple(an_id(n) for n in range(1, 61))
-    assert store.counts()["snapshots"] == store.counts()["events"] == 60
+    assert (store.counts()["snapshots"], store.counts()["events"]) == (60, 0)
     downloads = [r for r in replay.requests if r.path == "/v2/studies/download"]
     assert len(downloads) == 1
     print(f"mirror: stopped {stops} times, 60 trials once each, 1 download")

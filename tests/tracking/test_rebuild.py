@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from ctsync.deliver.routes import Route
 from ctsync.model import Kind, Level, NctId
 from ctsync.record.rules import RULES_VERSION, Thresholds
+from ctsync.store.columns import pack_digest
 from ctsync.store.deliveries import DeliveryState
 from ctsync.store.store import EventFilter, Store
 from ctsync.tracking.rebuild import Difference, rebuild, rewrite
@@ -204,7 +205,12 @@ COPIED = (
 
 def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url: str) -> None:
     digest = history.newest_digest(OLD)
-    alter(migrated_url, "UPDATE bodies SET data = :data WHERE digest = :d", data=b"x", d=digest)
+    alter(
+        migrated_url,
+        "UPDATE bodies SET data = :data WHERE digest = :d",
+        data=b"x",
+        d=pack_digest(digest),
+    )
     alter(migrated_url, "UPDATE events SET summary = 'x' WHERE nct_id = :one", one=ONE)
     found = {one.nct_id: one for one in rebuild(history, RULES)}
     assert set(found) == {OLD, ONE}
