@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from itertools import chain
-from operator import lt
+from operator import itemgetter, lt
 from typing import Any
 
 import orjson
@@ -220,20 +220,21 @@ def _lists_to_sort() -> _Plan:
 _PLAN = _lists_to_sort()
 
 
-def _arrange(value: Any, plan: _Plan) -> None:
-    """Sort the set-like lists at and below a value, innermost first, in place."""
-    if isinstance(value, dict):
-        for key, below in plan.below.items():
-            child = value.get(key)
-            if child:
-                _arrange(child, below)
-    elif isinstance(value, list):
-        if plan.below:
-            for item in value:
-                if isinstance(item, dict):
-                    _arrange(item, plan)
-        if plan.listing is not None and len(value) > 1:
-            _sort(value, plan.listing)
+def _arrange(value: JsonObject, plan: _Plan) -> None:
+    """Sort the set-like lists below an object, innermost first, in place."""
+    for key, below in plan.below.items():
+        child = value.get(key)
+        if not child:
+            continue
+        if isinstance(child, list):
+            if below.below:
+                for item in child:
+                    if isinstance(item, dict):
+                        _arrange(item, below)
+            if below.listing is not None and len(child) > 1:
+                _sort(child, below.listing)
+        elif isinstance(child, dict):
+            _arrange(child, below)
 
 
 def _sort(items: list[Any], listing: Listing) -> None:
@@ -263,11 +264,18 @@ def _plain_keys(items: list[Any], listing: Listing) -> list[Any] | None:
         if len(names) == 1:
             keys = [item[names[0]] for item in items]
             return keys if set(map(type, keys)) == {str} else None
-        keys = [tuple([item.get(name, "") for name in names]) for item in items]
+        keys = _all_named(items, names)
     except (KeyError, TypeError, AttributeError):
         return None
     plain = {str} == set(map(type, chain.from_iterable(keys)))
     return keys if plain and not any("/" in name for name in names) else None
+
+
+def _all_named(items: list[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    try:
+        return list(map(itemgetter(*names), items))
+    except KeyError:  # a site without a name
+        return [tuple([item.get(name, "") for name in names]) for item in items]
 
 
 def key_of(item: Any, listing: Listing) -> tuple[str, ...]:

@@ -12,12 +12,11 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 from ctsync.errors import BadArchive, BadRecord
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
 
 LARGEST_MEMBER = 64 * 2**20
 LARGEST_RATIO = 200  # the registry's own shrink to a quarter; what shrinks so is made to
@@ -32,12 +31,15 @@ _LONGEST_COMMENT = 2**16
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 1
 _ZIP64 = 1
+_TOO_LARGE = 0xFFFFFFFF
 _NAME = re.compile(rb"(?:[^/]+/)*(NCT(?!0{8})\d{8})\.json")
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One study of an archive; sizes in bytes, `offset` is that of its local header."""
+class Member(NamedTuple):
+    """One study of an archive; sizes in bytes, `offset` is that of its local header.
+
+    A named tuple: there are 600,000 of them, and each is sent to another process.
+    """
 
     number: int
     nct_id: NctId
@@ -134,13 +136,14 @@ def _studies(entries: Iterator[tuple[bytes, bytes, bytes]]) -> Iterator[Member]:
             continue  # a folder, or nothing of ours
         values = _ENTRY.unpack(head)
         method, crc, packed_size, size, offset = values[4], *values[7:10], values[16]
-        wide = iter(_wide(extra))
-        # the wide field holds those alone that do not fit, in this order
-        size = next(wide, size) if size == 0xFFFFFFFF else size
-        packed_size = next(wide, packed_size) if packed_size == 0xFFFFFFFF else packed_size
-        offset = next(wide, offset) if offset == 0xFFFFFFFF else offset
-        nct_id = parse_nct_id(found[1].decode())
-        yield Member(number, nct_id, offset, packed_size, size, crc, method)
+        if _TOO_LARGE in (size, packed_size, offset):
+            # the wide field holds those alone that do not fit, in this order
+            wide = iter(_wide(extra))
+            size = next(wide, size) if size == _TOO_LARGE else size
+            packed_size = next(wide, packed_size) if packed_size == _TOO_LARGE else packed_size
+            offset = next(wide, offset) if offset == _TOO_LARGE else offset
+        # the name has the one form of an id that there is
+        yield Member(number, NctId(found[1].decode()), offset, packed_size, size, crc, method)
         number += 1
 
 

@@ -61,16 +61,18 @@ class Writes:
         rows: Sequence[Sequence[Any]],
         *,
         unless_there: bool = False,
-    ) -> None:
-        """Insert rows whose values are in the order of `columns`.
+    ) -> int:
+        """Insert rows whose values are in the order of `columns`; how many that were.
 
         By the driver's own way, where SQLAlchemy would take each row apart: half of the time.
         Raises ValueError for a value that its column's type refuses.
         """
-        if rows:
-            dialect = self._connection.dialect
-            inserting = _inserting(table, columns, dialect, unless_there=unless_there)
-            self._connection.exec_driver_sql(inserting.sql, inserting.bind(rows))
+        if not rows:
+            return 0
+        dialect = self._connection.dialect
+        inserting = _inserting(table, columns, dialect, unless_there=unless_there)
+        done = self._connection.exec_driver_sql(inserting.sql, inserting.bind(rows))
+        return done.rowcount  # both drivers add up what each row changed
 
 
 @dataclass(frozen=True, slots=True)

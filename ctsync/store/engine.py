@@ -36,6 +36,13 @@ from ctsync.errors import (
 )
 
 PATIENCE_SECONDS = 10.0
+CACHE_KIB = 32 * 1024
+"""How much of a SQLite file a connection keeps in memory: the indexes of a whole registry."""
+
+LOG_PAGES = 4000
+"""How long SQLite's log grows before it is copied to the file: a page that many transactions of
+a large load write is then copied once for all of them."""
+
 KEEPALIVE = {
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -140,6 +147,8 @@ def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> s
     )
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
     return connection
 
 

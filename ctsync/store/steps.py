@@ -20,8 +20,13 @@ from ctsync.store import codec
 from ctsync.store.access import Writes, batches
 from ctsync.store.events import EVENT_COLUMNS, event_columns, happened_at, path_key
 from ctsync.store.models import BODIES, EVENTS, SNAPSHOTS, TRIALS
+from ctsync.store.pages import fill_pages
 from ctsync.store.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites, newest_body
 
+_TRIAL_COLUMNS = (
+    "nct_id", "head_snapshot_id", "state", "last_seen_run_id", "last_seen_load", "raw_mark",
+    "history_attempts",
+)  # fmt: skip
 _BODY_COLUMNS = ("digest", "raw_size", "encoding", "base_digest", "depth", "data")
 _SNAPSHOT_COLUMNS = (
     "id", "nct_id", "position", "state", "digest", "source", "posted", "submitted", "observed",
@@ -30,6 +35,10 @@ _SNAPSHOT_COLUMNS = (
 _PLACE_COLUMNS = (
     "nct_id", "from_snapshot_id", "to_snapshot_id", "posted", "fetched", "happened", "path_key",
 )  # fmt: skip
+_DIGEST_BYTES = 33
+_BODY_BYTES = _DIGEST_BYTES + 22
+"""What a body's row takes in SQLite beside the packed record, its header included."""
+
 _key_values = attrgetter(*KEY_COLUMNS)
 
 _NEXT_IDS = text(
@@ -189,21 +198,12 @@ class StepWrites(VersionWrites, Writes):
         load: datetime | None,
     ) -> int:
         """Add trials that are not known, with the heads they are to have; how many were not."""
-        return self._insert_new(
-            TRIALS,
-            [
-                {
-                    "nct_id": step.nct_id,
-                    "last_seen_run_id": None,
-                    "last_seen_load": None,
-                    **self._values_of_head(step.state, run_id=run_id, load=load),
-                    "moved_to": None,
-                    "head_snapshot_id": ids[step.nct_id],
-                    "raw_mark": None if step.body is None else step.body.mark,
-                }
-                for step in steps
-            ],
-        )
+        rows = []
+        for step in steps:
+            seen = (run_id, load) if step.state is State.PRESENT else (None, None)
+            mark = None if step.body is None else step.body.mark
+            rows.append((step.nct_id, ids[step.nct_id], step.state.value, *seen, mark, 0))
+        return self._insert_rows(TRIALS, _TRIAL_COLUMNS, rows, unless_there=True)
 
     def _add_bodies(self, steps: Sequence[NewStep]) -> None:
         wanted = {step.digest: step for step in steps if step.body is not None}
@@ -213,8 +213,10 @@ class StepWrites(VersionWrites, Writes):
             stored = select(BODIES.c.digest).where(BODIES.c.digest.in_(unpacked))
             for digest in self._connection.scalars(stored).all():
                 del wanted[digest]
-        # in the order of their key, whose pages each are then written once
+        # always in one order, so that two writers cannot wait for each other
         rows = sorted(self._body_row(s.nct_id, s.after, s.body) for s in wanted.values())
+        if self._connection.dialect.name == "sqlite":
+            rows = [rows[index] for index in fill_pages([_payload_of(row) for row in rows])]
         self._insert_rows(BODIES, _BODY_COLUMNS, rows, unless_there=True)
 
     def _body_row(
@@ -241,10 +243,11 @@ class StepWrites(VersionWrites, Writes):
         observed: datetime | None,
         source: Source,
     ) -> None:
+        # plain texts: SQLite's driver looks for an adapter for each that is of a class of ours
         rows = [
             (
-                ids[step.nct_id], step.nct_id, position, step.state, step.digest, source,
-                step.key.posted, step.key.submitted, observed, step.fetched, run_id,
+                ids[step.nct_id], step.nct_id, position, step.state.value, step.digest,
+                source.value, step.key.posted, step.key.submitted, observed, step.fetched, run_id,
                 *_key_values(step.key),
             )
             for step, position in new
@@ -294,3 +297,9 @@ class StepWrites(VersionWrites, Writes):
             rows += [(*event_columns(one).values(), *place, key) for key, one in keys.items()]
         columns = (*EVENT_COLUMNS, *shared, *_PLACE_COLUMNS)
         self._insert_rows(EVENTS, columns, rows)
+
+
+def _payload_of(row: Sequence[Any]) -> int:
+    """About how many bytes a body's row takes in SQLite."""
+    _digest, _raw_size, _encoding, base_digest, _depth, data = row
+    return len(data) + _BODY_BYTES + (_DIGEST_BYTES if base_digest else 0)

@@ -68,46 +68,48 @@ class Sighting:
     is_stored: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a trial stands: its newest version, None where nothing was ever seen of it.
+
+    `raw_mark` names the archive's bytes that the head was made from. A trial `is_awaited` of
+    which nothing is stored but that a load denied knowing it.
+    """
+
+    head: Head | None
+    raw_mark: bytes | None
+    is_awaited: bool
+
+
 class VersionReads(Reads):
     """What is stored of trials."""
 
     def heads(self, ids: Iterable[NctId]) -> dict[NctId, Head]:
         """The newest version of each trial of which any is stored."""
-        found: dict[NctId, Head] = {}
+        standing = self.standings(ids)
+        return {nct_id: one.head for nct_id, one in standing.items() if one.head is not None}
+
+    def standings(self, ids: Iterable[NctId]) -> dict[NctId, Standing]:
+        """What is known of each trial that was ever heard of."""
+        found: dict[NctId, Standing] = {}
         statement = select(
             TRIALS.c.nct_id,
             TRIALS.c.absent_since,
             TRIALS.c.moved_to,
+            TRIALS.c.raw_mark,
             SNAPSHOTS.c.id,
             SNAPSHOTS.c.digest,
             SNAPSHOTS.c.state,
             SNAPSHOTS.c.source,
             version_number().label("version"),
-        ).join(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
+        ).outerjoin(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
         with self._reading() as connection:
             for batch in batches(list(ids)):
                 for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
-                    found[NctId(row.nct_id)] = Head(
-                        nct_id=NctId(row.nct_id),
-                        snapshot_id=row.id,
-                        version=row.version,
-                        digest=row.digest,
-                        state=State(row.state),
-                        absent_since=row.absent_since,
-                        moved_to=None if row.moved_to is None else NctId(row.moved_to),
-                        source=Source(row.source),
-                    )
+                    head = None if row.id is None else _head(row)
+                    is_awaited = head is None and row.absent_since is not None
+                    found[NctId(row.nct_id)] = Standing(head, row.raw_mark, is_awaited)
         return found
-
-    def raw_marks(self, ids: Iterable[NctId]) -> dict[NctId, bytes]:
-        """What names the archive's bytes that each trial's newest version was made from."""
-        statement = select(TRIALS.c.nct_id, TRIALS.c.raw_mark).where(TRIALS.c.raw_mark.is_not(None))
-        with self._reading() as connection:
-            return {
-                NctId(row.nct_id): bytes(row.raw_mark)
-                for batch in batches(list(ids))
-                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
-            }
 
     def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:
         """The key fields of each trial that the registry shows, as its newest version has them."""
@@ -253,6 +255,19 @@ class VersionReads(Reads):
     def past(self, nct_id: NctId) -> list[KeyFields]:
         """The key fields of every version that had a record, oldest first."""
         return [v.key for v in self.versions(nct_id) if v.digest is not None]
+
+
+def _head(row: Row[Any]) -> Head:
+    return Head(
+        nct_id=NctId(row.nct_id),
+        snapshot_id=row.id,
+        version=row.version,
+        digest=row.digest,
+        state=State(row.state),
+        absent_since=row.absent_since,
+        moved_to=None if row.moved_to is None else NctId(row.moved_to),
+        source=Source(row.source),
+    )
 
 
 def version_of(row: Row[Any], number: int) -> Version:

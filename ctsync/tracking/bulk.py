@@ -34,11 +34,13 @@ BULK = "bulk"
 JOB_MEMBERS = 200
 JOB_BYTES = 4 * 2**20
 STEP_MEMBERS = 1000
-SAMPLES = 3000
-SAMPLE_SHARE = 20
-SAMPLE_BYTES = 48 * 2**20
-"""A dictionary is learned from one record in 20, and no more than 3,000: learning takes as long
-as they are many, and a third of them makes made-up records half a percent larger."""
+SAMPLES = 1000
+SAMPLE_LARGEST = 32_000
+SAMPLE_BYTES = 9_000_000
+"""A dictionary is learned from a thousand records all over the archive that are not large.
+
+Learning takes as long as they are long; from twice as many bytes it makes records half a percent
+smaller, and the large ones, which repeat themselves, taught it less than small ones do."""
 _NOTHING: tuple[str | None, bytes | None] = (None, None)
 WORTH_PROCESSES = 2000
 """Of how many members on processes of their own save more than starting them takes."""
@@ -111,11 +113,11 @@ class BulkPass:
     def run(self) -> Loaded:
         """Compare every member not yet compared; raises Stopped when told to stop."""
         start = self._start()
-        dictionary = self._dictionary()
         loaded = Loaded(self._sighted, self.archive.count)
         self.keeping.entry.tally.asked += self.archive.count
         done, kept = start, start
-        with self._preparation(dictionary) as preparation:
+        with self._preparation() as preparation:
+            preparation.dictionary = self._dictionary(preparation)
             for job, answers in preparation.each(self._jobs(start)):
                 self.watcher.check()
                 loaded.days.update(answers.days)
@@ -180,40 +182,35 @@ class BulkPass:
 
     def _job(self, members: list[Member]) -> Job:
         ids = [member.nct_id for member in members]
-        heads = self.store.heads(ids)
-        marks = self.store.raw_marks(heads)
-        self._heads |= heads
-        if not self.awaits:
-            self._awaited |= self.store.awaited(ids)
-        known = {
-            nct_id: (head.digest, marks.get(nct_id))
-            for nct_id, head in heads.items()
-            if is_known_live(head)
-        }
+        known = {}
+        for nct_id, standing in self.store.standings(ids).items():
+            if standing.is_awaited:
+                self._awaited.add(nct_id)
+            if (head := standing.head) is not None:
+                self._heads[nct_id] = head
+                if is_known_live(head):
+                    known[nct_id] = (head.digest, standing.raw_mark)
         return Job(members, [known.get(nct_id, _NOTHING) for nct_id in ids])
 
-    def _preparation(self, dictionary: bytes | None) -> Preparation:
+    def _preparation(self) -> Preparation:
         processes = self.processes
         if processes is None:
             processes = 0 if self.archive.count < WORTH_PROCESSES else cores()
-        return Preparation(self.archive.file, dictionary=dictionary, processes=processes)
+        return Preparation(self.archive.file, processes=processes)
 
-    def _dictionary(self) -> bytes | None:
+    def _dictionary(self, preparation: Preparation) -> bytes | None:
         """What bodies are packed with: learned from members all over the archive, once."""
         known = self.store.newest_dictionary()
         if known is not None or self.archive.count < codec.LEAST_SAMPLES:
             return known
-        wanted = min(SAMPLES, max(codec.LEAST_SAMPLES, self.archive.count // SAMPLE_SHARE))
-        step = max(1, self.archive.count // wanted)
+        step = max(1, self.archive.count // SAMPLES)
         sample, size = [], 0
         for member in self.archive.members():
-            if member.number % step == 0 and size + member.size <= SAMPLE_BYTES:
+            is_chosen = member.number % step == 0 and member.size <= SAMPLE_LARGEST
+            if is_chosen and size + member.size <= SAMPLE_BYTES:
                 sample.append(member)
                 size += member.size
-        # in a process of its own, which takes its memory with it
-        processes = 0 if self.processes == 0 else 1
-        with Preparation(self.archive.file, dictionary=None, processes=processes) as preparation:
-            learned = preparation.learn(sample)
+        learned = preparation.learn(sample)
         if learned is not None:
             with self.store.unit() as unit:
                 unit.add_dictionary(learned)

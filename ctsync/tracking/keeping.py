@@ -101,6 +101,7 @@ class Keeping:
     _own: Mapping[str, Thresholds] = field(default_factory=dict)
     _seen: list[NctId] = field(default_factory=list)
     _waiting: list[_Found] = field(default_factory=list)
+    _aside: set[NctId] = field(default_factory=set)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -163,6 +164,9 @@ class Keeping:
             return False
         return True
 
+    def _may_be_aside(self, nct_id: NctId) -> bool:
+        return self.marked is None or nct_id in self.marked or nct_id in self._aside
+
     def _count(self, decision: Decision, by: int) -> None:
         tally = self.entry.tally
         match decision:
@@ -217,7 +221,7 @@ class Keeping:
                 run_id=run_id,
                 load=self.observed,
             )
-            unit.clear_failures(seen)
+            unit.clear_failures([nct_id for nct_id in seen if self._may_be_aside(nct_id)])
             if also is not None:
                 also(unit)
 
@@ -297,6 +301,7 @@ class Keeping:
 
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine
+        self._aside.add(failed.nct_id)
         now = self.clock.now()
         with self.store.unit() as unit:
             unit.record_failure(

@@ -38,7 +38,7 @@ _KEYS = attrgetter(*(field.name for field in fields(KeyFields)))
 
 _DAY = b'"versionHolder":"'
 
-LOOKED_AT_FOR_DRIFT = 32
+LOOKED_AT_FOR_DRIFT = 64
 """One in how many new records is looked through for fields that nobody declared."""
 
 IN_FLIGHT = 3
@@ -134,13 +134,13 @@ def mark_of(raw: bytes, digest: str) -> bytes:
     """What names a study's bytes but for the day of its load, and the digest they gave.
 
     A quote within a text has a backslash before it: nothing but the field itself looks like this.
+    It is looked for from the end, where the registry writes it; a second one would be hashed.
     """
-    seen, at = hashlib.sha256(), 0
-    # found by hand: a pattern looks at the bytes one by one, which takes longer than the hash
-    while (start := raw.find(_DAY, at)) >= 0 and (end := raw.find(b'"', start + len(_DAY))) >= 0:
-        seen.update(raw[at:start])
-        at = end + 1
-    seen.update(raw[at:])
+    start = raw.rfind(_DAY)
+    end = raw.find(b'"', start + len(_DAY)) + 1 if start >= 0 else 0
+    whole = memoryview(raw)
+    seen = hashlib.sha256(whole[:start] if end > 0 else b"")
+    seen.update(whole[max(0, end) :])
     seen.update(digest.encode())
     return seen.digest()[:16]
 
@@ -151,7 +151,7 @@ def _is_as_before(raw: bytes, digest: str, mark: bytes | None) -> bool:
 
 
 def _day_in(raw: bytes) -> str:
-    start = raw.find(_DAY) + len(_DAY)
+    start = raw.rfind(_DAY) + len(_DAY)
     end = raw.find(b'"', start)
     return raw[start:end].decode() if start >= len(_DAY) and end >= 0 else "None"
 
@@ -162,20 +162,20 @@ def _day_in(raw: bytes) -> str:
 class Preparation:
     """Makes jobs ready in `processes` processes, or in this one where that is 0.
 
-    A context manager. What is under way at any time is bounded, whatever is to come.
+    A context manager. What is under way at any time is bounded, whatever is to come. Records
+    are packed with `dictionary` once it is given.
     """
 
-    def __init__(self, file: Path, *, dictionary: bytes | None, processes: int) -> None:
-        self._arguments = (file, dictionary)
+    def __init__(self, file: Path, *, processes: int) -> None:
+        self.dictionary: bytes | None = None
+        self._file = file
         self._processes = processes
         self._here: Preparer | None = None
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
         """Start the processes."""
-        if self._processes == 0:
-            self._here = Preparer(*self._arguments)
-        else:
+        if self._processes > 0:
             self._pool = ProcessPoolExecutor(
                 self._processes,
                 mp_context=multiprocessing.get_context("spawn"),
@@ -197,13 +197,14 @@ class Preparation:
 
     def each(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Done]]:
         """Every job when it is done, in the order they came."""
-        if self._here is not None:
+        if self._pool is None:
+            self._here = Preparer(self._file, self.dictionary)
             for job in jobs:
                 yield job, self._here.prepare(job)
             return
         waiting: deque[tuple[Job, Future[_Sent]]] = deque()
         for job in jobs:
-            waiting.append((job, self._started.submit(_prepare, *self._arguments, job)))
+            waiting.append((job, self._pool.submit(_prepare, self._file, self.dictionary, job)))
             if len(waiting) >= IN_FLIGHT * self._processes:
                 first, future = waiting.popleft()
                 yield first, _received(future.result())
@@ -212,15 +213,9 @@ class Preparation:
 
     def learn(self, members: Sequence[Member]) -> bytes | None:
         """A dictionary for records like these, None where they are too few."""
-        if self._here is not None:
-            return codec.train(self._here.canonical(members))
-        return self._started.submit(_learn, self._arguments[0], members).result()
-
-    @property
-    def _started(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            raise ValueError("the processes were not started")
-        return self._pool
+            return _learn(self._file, members)
+        return self._pool.submit(_learn, self._file, members).result()
 
 
 def cores() -> int:
@@ -276,4 +271,8 @@ def _made(*flat: Any) -> Prepared:
 
 
 def _learn(file: Path, members: Sequence[Member]) -> bytes | None:
-    return codec.train(_preparer(file, None).canonical(members))
+    preparer = Preparer(file, None)
+    try:
+        return codec.train(preparer.canonical(members))
+    finally:
+        preparer.close()
