@@ -26,7 +26,7 @@ import orjson
 MEDIAN, MEAN, LARGEST = 8_000, 17_000, 4_000_000
 SIGMA = math.sqrt(2 * math.log(MEAN / MEDIAN))
 WORDS = 30_000
-REPEATED = 0.63
+REPEATED = 0.66
 MOST_SAID = 400
 DAY = "2026-10-02"
 

@@ -43,7 +43,7 @@ class Peak(threading.Thread):
     def run(self) -> None:
         while True:
             self.mb = max(self.mb, sum(map(_resident_mb, _family(os.getpid()))))
-            time.sleep(0.05)
+            time.sleep(0.25)  # the kernel counts for milliseconds each time
 
 
 def _family(pid: int) -> list[int]:

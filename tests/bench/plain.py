@@ -22,14 +22,14 @@ else:
     from backports import zstd
 
 
-def seconds_of_plain(file: Path, *, packs: bool, processes: int) -> float:
-    """How long unzip, parse, sorted dump and SHA-256 take, and zstd at its own level (3)."""
+def seconds_of_plain(file: Path, *, level: int | None, processes: int) -> float:
+    """How long unzip, parse, sorted dump and SHA-256 take, and zstd at a level, if one is given."""
     began = time.perf_counter()
     archive = Archive(file)
     with ProcessPoolExecutor(
         processes, mp_context=get_context("spawn"), initializer=gc.disable
     ) as pool:
-        list(pool.map(partial(_work, file, packs=packs), _batches(archive)))
+        list(pool.map(partial(_work, file, level=level), _batches(archive)))
     return time.perf_counter() - began
 
 
@@ -43,13 +43,13 @@ def _batches(archive: Archive) -> Iterator[Sequence[Member]]:
     yield some
 
 
-def _work(file: Path, members: Sequence[Member], *, packs: bool) -> int:
+def _work(file: Path, members: Sequence[Member], *, level: int | None) -> int:
     packed = 0
     with file.open("rb") as stream:
         for member in members:
             study = orjson.loads(read_member(stream, member))
             canonical = orjson.dumps(study, option=orjson.OPT_SORT_KEYS)
             hashlib.sha256(canonical).hexdigest()
-            if packs:
-                packed += len(zstd.compress(canonical))
+            if level is not None:
+                packed += len(zstd.compress(canonical, level))
     return packed
