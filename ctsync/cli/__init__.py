@@ -66,6 +66,7 @@ class CommandLine(click.Group):
             code = INTERRUPTED
         except OSError as error:
             code = _tell_unwritten(error)
+        gc.freeze()  # nor are they looked through at the end, for which the process would wait
         sys.exit(code if isinstance(code, int) else 0)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:

@@ -5,7 +5,7 @@
     cron.py      cron expressions
     reading.py   file, environment and options -> Settings, or ConfigError
     secrets.py   env:NAME, file:PATH, credential:NAME
-    environment.py     CTSYNC_SECTION__KEY
+    environment.py     CTSYNC_SECTION__KEY, and variables.py which reads it
     contradictions.py  what no single setting can see
     problems.py  a wrong setting in words
     display.py   the settings in force, for a person's eyes

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any
-
-from pydantic.fields import FieldInfo
-from pydantic_settings import EnvSettingsSource
 
 from ctsync.config.secrets import Location, Report, Table
 from ctsync.config.settings import Settings
@@ -20,12 +16,22 @@ SHORT_NAMES = {
     "CTSYNC_DATABASE_URL": "CTSYNC_DATABASE__URL",
     "CTSYNC_REGISTRY_URL": "CTSYNC_REGISTRY__URL",
 }
+_CONFIG = "CTSYNC_CONFIG"
 
 
 def read_environment(env: Mapping[str, str], report: Report) -> Table:
     """The settings that `env` holds, as a table; an empty variable is as good as none."""
-    spelled_out = {long: env[short] for short, long in SHORT_NAMES.items() if env.get(short)}
-    return _Source({**spelled_out, **env}, report)()
+    short = {long: env[name] for name, long in SHORT_NAMES.items() if env.get(name)}
+    mine = {name for name in env if name.upper().startswith(PREFIX)}
+    if mine - {*SHORT_NAMES, _CONFIG}:
+        from ctsync.config.variables import read_variables  # noqa: PLC0415 - slow to import
+
+        return read_variables({**short, **env}, report)
+    table: Table = {}
+    for name, value in short.items():
+        section, key = name.removeprefix(PREFIX).lower().split("__")
+        table[section] = {key: value}
+    return table
 
 
 def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
@@ -40,27 +46,10 @@ def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
     return None
 
 
-class _Source(EnvSettingsSource):
-    """The library's reading of CTSYNC_SECTION__KEY, from a given environment, one report each."""
-
-    def __init__(self, env: Mapping[str, str], report: Report) -> None:
-        super().__init__(Settings)
-        self.env_vars = {name.lower(): value for name, value in env.items() if value}
-        self._report = report
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        """Read the JSON of a whole section or list; None, and a report, if it is none."""
-        try:
-            return super().decode_complex_value(field_name, field, value)
-        except ValueError:
-            self._report((field_name,), "must be JSON here; or set one key as CTSYNC_SECTION__KEY")
-            return None
-
-
 def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Variables that look like a setting and are none; others that begin so are let be."""
     sections = {name.upper() for name in Settings.model_fields}
-    short = {name.removeprefix(PREFIX) for name in (*SHORT_NAMES, "CTSYNC_CONFIG")}
+    short = {name.removeprefix(PREFIX) for name in (*SHORT_NAMES, _CONFIG)}
     for name in env:
         rest = name.upper().removeprefix(PREFIX)
         if rest == name.upper() or rest in short | sections:

@@ -22,7 +22,6 @@ from ctsync.config.problems import label, line_of, sentence
 from ctsync.config.secrets import InFile, Location, Table, follow
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
-from ctsync.spelling import nearest
 
 _FILE_ITSELF: Location = ()
 Origin = Callable[[Location], str]
@@ -89,13 +88,9 @@ class _Reading:
 
     def check(self, table: Table) -> Settings | None:
         """The settings that a table holds, or None where it is wrong."""
-        for key in [key for key in table if key.startswith("_")]:
-            # the library would take these for arguments of its own
-            del table[key]
-            self.report((key,), f"there is no such setting; {nearest(key, Settings.model_fields)}")
         settings = None
         try:
-            settings = Settings(**table)
+            settings = Settings.model_validate(table)
         except ValidationError as wrong:
             for error in wrong.errors(include_url=False):
                 self.report(error["loc"], sentence(error))

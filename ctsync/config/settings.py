@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from ctsync.config.places import default_database_url
 from ctsync.config.values import (
@@ -162,19 +161,14 @@ class MonitorSettings(_Section):
     ping_url: PingUrl = SecretStr("")
 
 
-class Settings(BaseSettings):
-    """All settings, checked; `path` says which file they were read from.
+class Settings(BaseModel):
+    """All settings, checked; `path` says which file they were read from."""
 
-    Made from arguments alone: the file and the environment are read by `load`.
-    """
-
-    model_config = SettingsConfigDict(
+    model_config = ConfigDict(
         frozen=True,
         extra="forbid",
         hide_input_in_errors=True,
         allow_inf_nan=False,
-        env_prefix="CTSYNC_",
-        env_nested_delimiter="__",
     )
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
@@ -212,14 +206,3 @@ class Settings(BaseSettings):
                 if name not in known:
                     hint = nearest(name, known) if known else "`ctsync watch add` adds one"
                     yield f"{who}.watches: there is no watch {name!r}; {hint}"
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003  the library's signature
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take arguments alone."""
-        return (init_settings,)

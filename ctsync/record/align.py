@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from rapidfuzz import fuzz
 
 from ctsync.record.canonical import as_text, key_of
 from ctsync.record.shapes import Listing
@@ -213,6 +212,8 @@ def _resemblance(before: _Telling, after: _Telling) -> float:
 
 def likeness(before: str, after: str) -> float:
     """How alike two texts are, in percent; words in another order count as alike."""
+    from rapidfuzz import fuzz  # noqa: PLC0415 - most questions compare no texts
+
     plain: float = fuzz.ratio(before, after)
     if plain >= ALIKE:
         return plain

@@ -55,7 +55,9 @@ def typed(value: str, kind: str | None) -> str:
 
 def plain(value: Any) -> str:
     """Write a JSON value as a person would; an object by its title where it has one."""
-    if value is MISSING or value in (None, "", [], {}):
+    if isinstance(value, str):  # most are
+        return " ".join(value.split()) if value else NOTHING
+    if value is MISSING or value in (None, [], {}):
         return NOTHING
     match value:
         case bool():
@@ -65,7 +67,7 @@ def plain(value: Any) -> str:
         case dict():
             return _plain_object(value)
         case _:
-            return " ".join(str(value).split())
+            return str(value)
 
 
 def _plain_object(value: dict[str, Any]) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import FromClause, Row, Select, Text, func, not_, select, type_coerce
+from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, func, not_, select, type_coerce
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
@@ -40,25 +40,8 @@ class EventFilter:
     limit: int | None = None
 
 
-_PLAIN = (
-    "path",
-    "rule",
-    "label",
-    "summary",
-    "before",
-    "after",
-    "before_type",
-    "after_type",
-    "days",
-    "days_since_first",
-    "percent",
-    "percent_since_first",
-    "inputs",
-)
-"""The fields of an Event that stand in a column of the same name, as they are."""
-
-EVENT_COLUMNS = (*_PLAIN, "kind", "lane", "level")
-"""The columns of an event, less its place in a history."""
+EVENT_COLUMNS = tuple(one.name for one in fields(Event) if one.name != "covers")
+"""The columns of an event, less its place in a history: its fields, in their order."""
 
 _read_event = attrgetter(*EVENT_COLUMNS)
 
@@ -76,20 +59,25 @@ def _number_of(snapshot: FromClause) -> Any:
 
 _NEWER = SNAPSHOTS.alias("newer")
 _OLDER = SNAPSHOTS.alias("older")
+_ELSEWHERE: dict[str, ColumnElement[Any]] = {
+    "event_id": EVENTS.c.id,
+    "brief_title": func.coalesce(_NEWER.c.brief_title, _OLDER.c.brief_title),
+    "from_version": _number_of(_OLDER),
+    "to_version": _number_of(_NEWER),
+    "from_registry_version": _OLDER.c.registry_version,
+    "to_registry_version": _NEWER.c.registry_version,
+}
+_PLACE = tuple(one.name for one in fields(StoredEvent) if one.name != "event")
 _PLACED: Select[Any] = (
     select(
-        EVENTS,
-        func.coalesce(_NEWER.c.brief_title, _OLDER.c.brief_title).label("brief_title"),
-        _NEWER.c.registry_version.label("to_registry_version"),
-        _OLDER.c.registry_version.label("from_registry_version"),
-        _number_of(_NEWER).label("to_version"),
-        _number_of(_OLDER).label("from_version"),
+        *(EVENTS.c[name] for name in EVENT_COLUMNS),
+        *(_ELSEWHERE[name] if name in _ELSEWHERE else EVENTS.c[name] for name in _PLACE),
     )
     .select_from(EVENTS)
     .join(_NEWER, _NEWER.c.id == EVENTS.c.to_snapshot_id)
     .outerjoin(_OLDER, _OLDER.c.id == EVENTS.c.from_snapshot_id)
 )
-"""Events with their place in the history of their trial."""
+"""Events with their place in the history of their trial: the fields of both, in their order."""
 
 
 class EventReads(Reads):
@@ -163,35 +151,12 @@ def _reaching(minimum: Level | None) -> list[Level]:
     return [] if minimum is None else [level for level in Level if level.reaches(minimum)]
 
 
-_PLACE = (
-    "from_version",
-    "to_version",
-    "from_registry_version",
-    "to_registry_version",
-    "brief_title",
-    "posted",
-    "observed",
-    "fetched",
-    "run_id",
-    "happened",
-)
-"""The fields of a StoredEvent that `_PLACED` names as they are."""
-
-
 def _stored(row: Row[Any]) -> StoredEvent:
-    columns = row._mapping
-    event = Event(
-        kind=Kind(columns["kind"]),
-        lane=Lane(columns["lane"]),
-        level=Level(columns["level"]),
-        **{name: columns[name] for name in _PLAIN},
-    )
-    return StoredEvent(
-        event_id=columns["id"],
-        nct_id=NctId(columns["nct_id"]),
-        event=event,
-        **{name: columns[name] for name in _PLACE},
-    )
+    # by position: a report of a week makes thousands, and a name takes ten times as long
+    kind, lane, level, *rest = row[: len(EVENT_COLUMNS)]
+    event_id, nct_id, brief_title, *place = row[len(EVENT_COLUMNS) :]
+    event = Event(Kind(kind), Lane(lane), Level(level), *rest)
+    return StoredEvent(event_id, NctId(nct_id), brief_title, event, *place)
 
 
 class EventWrites(Writes):

@@ -115,15 +115,16 @@ class VersionReads(Reads):
         """The key fields of each trial that the registry shows, as its newest version has them."""
         found: dict[NctId, KeyFields] = {}
         statement = (
-            select(SNAPSHOTS)
-            .join(TRIALS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
+            select(TRIALS.c.nct_id, *(SNAPSHOTS.c[name] for name in KEY_COLUMNS.values()))
+            .join(SNAPSHOTS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
             .where(SNAPSHOTS.c.state == State.PRESENT)
         )
         with self._reading() as connection:
             for batch in batches(list(ids)):
                 # by the trials' ids: by those of the snapshots SQLite reads every trial
-                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
-                    found[NctId(row.nct_id)] = key_of(row)
+                rows = connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
+                for nct_id, *key in rows:
+                    found[NctId(nct_id)] = KeyFields(*key)
         return found
 
     def sightings(self, ids: Iterable[NctId]) -> dict[NctId, Sighting]:
