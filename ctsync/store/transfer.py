@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from ctsync.dates import Clock
@@ -74,7 +76,12 @@ def copy_database(
         target.writer(holder=_HOLDER),
     ):
         _require_empty(target)
-        return _copy(source, target, progress)
+        copied = _copy(source, target, progress)
+        if target.file is None:
+            # a server asked before it counted what came takes slow ways; it would count later
+            with suppress(StoreError):
+                target.vacuum()
+        return copied
 
 
 def _require_empty(target: Store) -> None:
@@ -110,8 +117,31 @@ def _copy(
 
 
 def _insert(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    if writer.dialect.name == "postgresql":
+        _send(writer, table, rows)
+        return
     names = table.columns.keys()
     writer.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _send(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert by the server's COPY, which takes rows a good deal faster."""
+    dialect = writer.dialect
+    quote = dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column.name) for column in table.columns)
+    kinds = [column.type.dialect_impl(dialect) for column in table.columns]
+    processors = [kind.bind_processor(dialect) for kind in kinds]
+    sql = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+    driver: Any = writer.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql) as copying:
+            for row in rows:
+                copying.write_row(
+                    value if process is None else process(value)
+                    for process, value in zip(processors, row, strict=True)
+                )
+    except driver.Error as error:  # as SQLAlchemy raises it of its own statements
+        raise DBAPIError.instance(sql, (), error, driver.Error, dialect=dialect) from error
 
 
 def contents_of(connection: Connection, table: Table) -> Contents:
@@ -184,14 +214,10 @@ class _Tally:
         self.rows = 0
         self._sum = 0
 
-    def add(self, row: Sequence[Any]) -> None:
-        digest = hashlib.sha256()
-        for value in row:
-            told = bytes(value) if isinstance(value, bytes | memoryview) else repr(value).encode()
-            digest.update(b"%d:" % len(told))
-            digest.update(told)
+    def add(self, row: tuple[Any, ...]) -> None:
+        digest = hashlib.sha256(repr(row).encode()).digest()
         self.rows += 1
-        self._sum = (self._sum + int.from_bytes(digest.digest())) % 2**256
+        self._sum = (self._sum + int.from_bytes(digest)) % 2**256
 
     def contents(self) -> Contents:
         return Contents(self.rows, f"{self._sum:064x}")

@@ -237,6 +237,57 @@ def test_what_did_not_arrive_as_it_was_sent_is_not_kept(furnished: str, postgres
         assert not any(store.counts().values())
 
 
+def test_a_server_that_goes_away_in_the_middle_is_told_and_keeps_nothing(
+    furnished: str, postgres_url: str
+) -> None:
+    opened(postgres_url).close()
+    with opened(postgres_url) as store, store.unit() as unit:
+        unit.connection.execute(
+            text(
+                "CREATE FUNCTION leave() RETURNS trigger AS $$ BEGIN "
+                "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$ "
+                "LANGUAGE plpgsql"
+            )
+        )
+        unit.connection.execute(
+            text(
+                "CREATE TRIGGER leave BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION leave()"
+            )
+        )
+    with pytest.raises(StoreUnavailable, match="cannot be reached"):
+        copy_database(furnished, postgres_url, clock=StillClock())
+    with opened(postgres_url) as store:
+        assert not any(store.counts().values())
+        with store.unit() as unit:
+            unit.connection.execute(text("DROP TRIGGER leave ON events"))
+    copy_database(furnished, postgres_url, clock=StillClock())
+    assert check(postgres_url) == []
+
+
+def test_a_value_that_the_server_refuses_is_told_and_nothing_is_kept(
+    furnished: str, postgres_url: str
+) -> None:
+    opened(postgres_url).close()
+    with opened(postgres_url) as store, store.unit() as unit:
+        unit.connection.execute(text("ALTER TABLE events ADD CHECK (summary = 'x')"))
+    with pytest.raises(StoreError, match="cannot hold a value"):
+        copy_database(furnished, postgres_url, clock=StillClock())
+    with opened(postgres_url) as store:
+        assert not any(store.counts().values())
+
+
+def test_a_server_knows_how_the_rows_are_spread_that_came(
+    furnished: str, postgres_url: str
+) -> None:
+    copy_database(furnished, postgres_url, clock=StillClock())
+    counted = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('events', 'bodies')")
+    with opened(postgres_url) as store:
+        held = store.counts()
+        with store.snapshot() as connection:
+            known = {name: int(rows) for name, rows in connection.execute(counted).all()}
+    assert known == {name: held[name] for name in ("events", "bodies")}
+
+
 def copy(source: str, target: str) -> None:
     copy_database(source, target, clock=StillClock())
 
