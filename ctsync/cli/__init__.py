@@ -19,7 +19,7 @@ from ctsync import __version__
 from ctsync.cli.app import App, tell
 from ctsync.errors import ConfigError, CtsyncError
 
-COLLECT_AFTER = 50_000
+COLLECT_AFTER = 200_000
 INTERNAL_ERROR = 70
 CANNOT_WRITE = 74
 INTERRUPTED = 130
@@ -48,8 +48,8 @@ class CommandLine(click.Group):
         **extra: Any,
     ) -> Any:
         """Run as click does, but tell what was typed wrong in one line."""
-        # a command makes tens of thousands of objects that live as long as it does: to look
-        # through them for cycles after every 700 new ones is a tenth of a short one's time
+        # a question makes a hundred thousand objects that live as long as it does: to look
+        # through them for cycles after every 700 new ones is a tenth of its time
         gc.set_threshold(COLLECT_AFTER)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)

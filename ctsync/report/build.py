@@ -189,13 +189,13 @@ def _rank(group: _Group, scope: Scope) -> tuple[int, int, float, int, str]:
     return group.level.rank, -slip, -phase, -(key.enrollment or 0), group.nct_id
 
 
-def _trial(number: int, group: _Group, room: int | None, *, window: Window, scope: Scope) -> Trial:
+def _trial(number: int, group: _Group, room: int | None, *, since: str, scope: Scope) -> Trial:
     """A trial with at most `room` of its events in lines, the worst."""
     newest = max((*group.told, *group.aside), key=lambda stored: stored.to_version)
     latest = list(_without_types(_latest(group.told)))
     changes = [stored.event for stored in latest]
     figures = map(short_since_first, sorted(changes, key=_figure_order))
-    since = list(dict.fromkeys(filter(None, figures)))
+    moved = list(dict.fromkeys(filter(None, figures)))
     nct_id, aside = group.nct_id, _aside(group.aside)
     shown = group.told[:room]
     return Trial(
@@ -205,13 +205,13 @@ def _trial(number: int, group: _Group, room: int | None, *, window: Window, scop
         url=newest.url,
         level=group.level,
         what=_what(latest) if latest else aside,
-        since_first=", ".join(since[:_ROW_FIGURES]),
+        since_first=", ".join(moved[:_ROW_FIGURES]),
         subject=words.trial_subject(nct_id, changes) if latest else f"{nct_id} {aside}",
         steps=tuple(steps_of((*shown, *group.aside))),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
         left_out=len(group.told) - len(shown),
-        command=f"ctsync changes {nct_id} --level administrative{_since(window)}",
+        command=f"ctsync changes {nct_id} --level administrative{since}",
         key=(scope.keys or {}).get(nct_id),
         timeline=(scope.timelines or {}).get(nct_id),
     )
@@ -263,17 +263,17 @@ def _limited(
 ) -> tuple[list[Trial], LeftOut | None]:
     """Make trials of the worst events up to the limit, and count the rest; a row costs one line."""
     kept: list[Trial] = []
-    room, events, out = scope.limit, 0, 0
+    room, events, out, since = scope.limit, 0, 0, _since(window)
     for group in groups:
         if room is not None and room <= 0:
             events, out = events + len(group.told) + len(group.aside), out + 1
             continue
-        kept.append(_trial(len(kept) + 1, group, room, window=window, scope=scope))
+        kept.append(_trial(len(kept) + 1, group, room, since=since, scope=scope))
         events += kept[-1].left_out
         room = None if room is None else room - max(1, len(group.told))
     if not events:
         return kept, None
-    return kept, LeftOut(events, out, f"ctsync changes{_since(window)}")
+    return kept, LeftOut(events, out, f"ctsync changes{since}")
 
 
 def _welcome(
