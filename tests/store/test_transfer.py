@@ -217,20 +217,22 @@ def test_there_is_no_copy_of_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "b.db").exists()
 
 
+def on_each_event(url: str, act: str) -> None:
+    """Have the server do something with each event it is about to insert."""
+    with opened(url) as store, store.unit() as unit:
+        unit.connection.execute(
+            text(
+                "CREATE FUNCTION act() RETURNS trigger AS "
+                f"$$ BEGIN {act}; RETURN NEW; END $$ LANGUAGE plpgsql"
+            )
+        )
+        unit.connection.execute(
+            text("CREATE TRIGGER act BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION act()")
+        )
+
+
 def test_what_did_not_arrive_as_it_was_sent_is_not_kept(furnished: str, postgres_url: str) -> None:
-    opened(postgres_url).close()
-    with opened(postgres_url) as store, store.unit() as unit:
-        unit.connection.execute(
-            text(
-                "CREATE FUNCTION spoil() RETURNS trigger AS $$ BEGIN NEW.summary := 'x'; "
-                "RETURN NEW; END $$ LANGUAGE plpgsql"
-            )
-        )
-        unit.connection.execute(
-            text(
-                "CREATE TRIGGER spoil BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION spoil()"
-            )
-        )
+    on_each_event(postgres_url, "NEW.summary := 'x'")
     with pytest.raises(StoreError, match="events did not arrive as it was sent"):
         copy_database(furnished, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
@@ -240,26 +242,13 @@ def test_what_did_not_arrive_as_it_was_sent_is_not_kept(furnished: str, postgres
 def test_a_server_that_goes_away_in_the_middle_is_told_and_keeps_nothing(
     furnished: str, postgres_url: str
 ) -> None:
-    opened(postgres_url).close()
-    with opened(postgres_url) as store, store.unit() as unit:
-        unit.connection.execute(
-            text(
-                "CREATE FUNCTION leave() RETURNS trigger AS $$ BEGIN "
-                "PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$ "
-                "LANGUAGE plpgsql"
-            )
-        )
-        unit.connection.execute(
-            text(
-                "CREATE TRIGGER leave BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION leave()"
-            )
-        )
+    on_each_event(postgres_url, "PERFORM pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
         copy_database(furnished, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
         assert not any(store.counts().values())
         with store.unit() as unit:
-            unit.connection.execute(text("DROP TRIGGER leave ON events"))
+            unit.connection.execute(text("DROP TRIGGER act ON events"))
     copy_database(furnished, postgres_url, clock=StillClock())
     assert check(postgres_url) == []
 
