@@ -49,7 +49,9 @@ def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: Non
         progress("dropping what nothing points to")
         dropped = drop_unused(store)
         progress("packing chains anew")
-        repacked = sum(repack(store, nct_id) for nct_id in list(_wasteful(store)))
+        learned = store.newest_dictionary()
+        dictionary = None if learned is None else codec.Dictionary(learned)
+        repacked = sum(repack(store, nct_id, dictionary) for nct_id in list(_wasteful(store)))
         progress("making the database compact")
         store.vacuum()
         return Compacted(before, size_of(store), dropped, repacked)
@@ -124,14 +126,15 @@ class _Packed:
     data: bytes
 
 
-def repack(store: Store, nct_id: NctId) -> bool:
+def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> bool:
     """Pack a trial's bodies one upon the other in the order of its versions, if that pays.
 
+    Those that stand alone are packed with the dictionary, where there is one.
     A trial of which a body cannot be read is left as it is: that is for `check`.
     """
     digests = list(dict.fromkeys(v.digest for v in store.versions(nct_id) if v.digest))
     try:
-        packed = list(_chain(store, digests))
+        packed = list(_chain(store, digests, dictionary))
     except CorruptBody:
         return False
     own = BODIES.c.digest.in_(digests)
@@ -162,7 +165,9 @@ def repack(store: Store, nct_id: NctId) -> bool:
     return True
 
 
-def _chain(store: Store, digests: list[str]) -> Iterator[_Packed]:
+def _chain(
+    store: Store, digests: list[str], dictionary: codec.Dictionary | None
+) -> Iterator[_Packed]:
     """The bodies as they would be packed one after the other, each proved to come back."""
     base: tuple[str, bytes] | None = None
     depth = 0
@@ -171,8 +176,9 @@ def _chain(store: Store, digests: list[str]) -> Iterator[_Packed]:
         raw = store.body(digest)
         alone = base is None or depth >= codec.MAX_DEPTH
         depth = 0 if alone else depth + 1
-        data = codec.pack(raw, None if alone or base is None else base[1])
+        upon = None if alone or base is None else base[1]
+        data = codec.pack(raw, upon, dictionary=dictionary)
         links = [data] if alone else [*links, data]
-        codec.unpack(links, digest)
+        codec.unpack(links, digest, dictionary)
         yield _Packed(digest, None if alone or base is None else base[0], depth, data)
         base = (digest, raw)

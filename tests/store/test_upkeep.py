@@ -77,6 +77,27 @@ def test_room_is_given_back_and_nothing_is_forgotten(store: Store, migrated_url:
     assert compact.compact(store).repacked == 0
 
 
+def test_what_stands_alone_afterwards_leans_on_the_dictionary(
+    store: Store, migrated_url: str
+) -> None:
+    spoil(store)
+    learned = codec.train([record(number).canonical for number in range(1000)])
+    assert learned is not None
+    with store.unit() as unit:
+        unit.add_dictionary(learned)
+    before = meaning(store)
+    assert compact.compact(store).repacked == 1
+    assert meaning(store) == before
+    assert check(migrated_url) == []
+    own = [v.digest for v in store.versions(TRIAL)]
+    alone = BODIES.c.digest.in_(own) & (BODIES.c.encoding == "keyframe")
+    with store.snapshot() as connection:
+        keyframes = connection.scalars(select(BODIES.c.data).where(alone)).all()
+    assert len(keyframes) == 2  # of 20 versions: each chain begins with one
+    number = codec.Dictionary(learned).number
+    assert [codec.dictionary_of(bytes(data)) for data in keyframes] == [number] * 2
+
+
 def test_what_is_well_packed_is_left_as_it_is(store: Store) -> None:
     fill(store, 40)
     before = dump(store)
