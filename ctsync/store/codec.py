@@ -24,7 +24,8 @@ else:
 
 MAX_DEPTH = 15
 LEVEL = 9  # as small as 19 within 3 % on real records, at a tenth of the time
-BULK_LEVEL = 5  # with a dictionary: a twentieth larger than 9, in half of the time
+BULK_LEVEL = 5  # with a dictionary: a twelfth larger than 9, in a third of the time
+_BULK_MATCH = 6  # bytes: the level's own 5 makes records 2 % larger in the same time
 DICTIONARY_BYTES = 2**19  # half of it makes records 2 % larger, twice of it saves no more than 1
 LEAST_SAMPLES = 500  # of fewer records a dictionary would know those and no others
 _SMALLEST_WINDOW, _LARGEST_WINDOW = 10, 27  # zstd's least; the most any reader takes unasked
@@ -50,13 +51,19 @@ class Dictionary:
         """What zstd calls it."""
         return self._made.dict_id
 
-    def pack(self, raw: bytes, level: int = LEVEL) -> bytes:
+    def pack(self, raw: bytes) -> bytes:
         """Pack what stands alone."""
-        return zstd.compress(raw, level, zstd_dict=self._made.as_digested_dict)
+        return zstd.compress(raw, LEVEL, zstd_dict=self._made.as_digested_dict)
 
-    def packer(self, level: int) -> Callable[[bytes], bytes]:
-        """What does the same to many, one after the other, and sets up but once."""
-        compressor = zstd.ZstdCompressor(level, zstd_dict=self._made.as_digested_dict)
+    def packer(self) -> Callable[[bytes], bytes]:
+        """What packs many, one after the other, in a third of the time and a twelfth larger."""
+        options: dict[int, int] = {
+            zstd.CompressionParameter.compression_level: BULK_LEVEL,
+            zstd.CompressionParameter.min_match: _BULK_MATCH,
+        }
+        # as it is: a digested one has the options of its level
+        dictionary = self._made.as_undigested_dict
+        compressor = zstd.ZstdCompressor(options=options, zstd_dict=dictionary)
         return lambda raw: compressor.compress(raw, compressor.FLUSH_FRAME)
 
     def unpack(self, packed: bytes) -> bytes:

@@ -66,11 +66,7 @@ class Preparer:
 
     def __init__(self, file: Path, dictionary: bytes | None) -> None:
         self._stream: IO[bytes] = file.open("rb")
-        self._pack = (
-            codec.pack
-            if dictionary is None
-            else codec.Dictionary(dictionary).packer(codec.BULK_LEVEL)
-        )
+        self._pack = codec.pack if dictionary is None else codec.Dictionary(dictionary).packer()
 
     def close(self) -> None:
         """Close the archive."""

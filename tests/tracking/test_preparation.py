@@ -37,10 +37,12 @@ def test_the_day_is_the_one_that_the_mark_leaves_out(parts: list[bytes]) -> None
     assert _day_in(raw) == day
 
 
-def test_many_are_packed_in_turn_as_each_is_alone() -> None:
+def test_many_are_packed_in_turn_and_each_is_read_alone() -> None:
     records = [b'{"title":"A trial of %d","status":"RECRUITING"}' % n for n in range(2000)]
     dictionary = codec.Dictionary(codec.train(records) or b"")
-    pack = dictionary.packer(codec.BULK_LEVEL)
-    assert [pack(one) for one in records] == [
-        dictionary.pack(one, codec.BULK_LEVEL) for one in records
-    ]
+    pack = dictionary.packer()
+    packed = [pack(one) for one in records]
+    assert [dictionary.unpack(one) for one in packed] == records
+    assert {codec.dictionary_of(one) for one in packed} == {dictionary.number}
+    # what came before is no help to what comes after, which must be read without it
+    assert [pack(one) for one in reversed(records)] == packed[::-1]
