@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from ctsync.model import JsonObject
-from ctsync.record.fields import field_at
+from ctsync.record.fields import FIELDS, field_at
 
 SHARE_PERCENT = 50.0
 """Of the records that had a field, how many must have lost it for that to be drift."""
@@ -17,27 +18,59 @@ AT_LEAST = 10
 """How many records must have had a field before its vanishing says anything."""
 
 
+_Declared = dict[str, "_Declared"]
+
+
 def field_paths(body: JsonObject) -> set[str]:
     """Every path of a record, of objects, lists and leaves alike; known or not."""
     return set(_paths(body, ""))
 
 
-def unknown_paths(body: JsonObject) -> set[str]:
-    """The paths of a record that no table declares; of an unknown part only its own path."""
-    return {path for path in _paths(body, "", inside_unknown=False) if not field_at(path).known}
-
-
-def _paths(value: Any, path: str, *, inside_unknown: bool = True) -> Iterator[str]:
+def _paths(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, dict):
         for key, child in value.items():
             here = f"{path}.{key}" if path else key
             yield here
-            if inside_unknown or field_at(here).known:
-                yield from _paths(child, here, inside_unknown=inside_unknown)
+            yield from _paths(child, here)
     elif isinstance(value, list):
         for item in value:
             if isinstance(item, dict | list):
-                yield from _paths(item, path, inside_unknown=inside_unknown)
+                yield from _paths(item, path)
+
+
+def unknown_paths(body: JsonObject) -> set[str]:
+    """The paths of a record that no table declares; of an unknown part only its own path."""
+    found: set[str] = set()
+    _look_through(body, _declared(), "", found)
+    return found
+
+
+def _look_through(value: Any, declared: _Declared, path: str, found: set[str]) -> None:
+    if isinstance(value, dict):
+        inside = f"{path}." if path else ""
+        # by sets and not by paths: of most objects that is all there is to be asked
+        found.update(f"{inside}{key}" for key in value.keys() - declared.keys())
+        for key, child in value.items():
+            if isinstance(child, dict | list) and key in declared:
+                _look_through(child, declared[key], f"{inside}{key}", found)
+    elif isinstance(value, list):
+        for item in value:
+            if isinstance(item, dict | list):
+                _look_through(item, declared, path, found)
+
+
+@cache
+def _declared() -> _Declared:
+    """The names that the tables declare, each with those below it."""
+    at: dict[str, _Declared] = {path: {} for path in FIELDS}
+    top: _Declared = {}
+    for path, below in at.items():
+        outer, _, name = path.rpartition(".")
+        if not outer:
+            top[name] = below
+        elif outer in at:
+            at[outer][name] = below
+    return top
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -75,11 +75,17 @@ class Preparer:
     def prepare(self, job: Job) -> Done:
         """Make a job's members ready; one that cannot be read is a Failed, with what there is."""
         days: Counter[str] = Counter()
+        unpacked: dict[int, bytes] = {}
         answers = [
-            self._prepare(member, known, days)
+            self._read(member, known, days, unpacked)
             for member, known in zip(job.members, job.known, strict=True)
         ]
-        return Done(answers, days)
+        # all are read before any is packed: in turn they take the core's cache from each other
+        ready = [
+            self._packed(answer, unpacked.pop(member.number, None))
+            for member, answer in zip(job.members, answers, strict=True)
+        ]
+        return Done(ready, days)
 
     def canonical(self, members: Sequence[Member]) -> list[bytes]:
         """The canonical forms of those members that have one, for a dictionary to learn from."""
@@ -92,9 +98,19 @@ class Preparer:
                 continue
         return found
 
-    def _prepare(
-        self, member: Member, known: tuple[str | None, bytes | None], days: Counter[str]
+    def _packed(self, answer: Prepared | Failed, body: bytes | None) -> Prepared | Failed:
+        if body is None or isinstance(answer, Failed):
+            return answer
+        return replace(answer, keyframe=self._pack(body))
+
+    def _read(
+        self,
+        member: Member,
+        known: tuple[str | None, bytes | None],
+        days: Counter[str],
+        unpacked: dict[int, bytes],
     ) -> Prepared | Failed:
+        """Make a member ready but for packing: what is to be packed is put to its number."""
         raw = b""
         try:
             raw = read_member(self._stream, member)
@@ -112,11 +128,10 @@ class Preparer:
             if record.digest == digest:
                 return Prepared(record.nct_id, record.digest, size)
             looked_at = member.number % LOOKED_AT_FOR_DRIFT == 0
-            return Prepared(
+            made = Prepared(
                 record.nct_id,
                 record.digest,
                 size,
-                keyframe=self._pack(record.canonical),
                 key=key_fields(record.body),
                 unknown=tuple(sorted(unknown_paths(record.body))) if looked_at else (),
                 mark=mark_of(raw, record.digest),
@@ -124,6 +139,8 @@ class Preparer:
         except (ValueError, TypeError, RecursionError) as error:  # BadRecord and orjson's are such
             reason = error if isinstance(error, BadRecord) else BadRecord(f"unreadable: {error}")
             return Failed(member.nct_id, reason, raw)
+        unpacked[member.number] = record.canonical
+        return made
 
 
 def mark_of(raw: bytes, digest: str) -> bytes:

@@ -1,6 +1,10 @@
 """Fields nobody declared, and fields that vanish from many records at once."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from ctsync.record.drift import DriftCount, field_paths, unknown_paths
+from ctsync.record.fields import field_at
 from tests.record.studies import LOCATIONS, site, study
 
 
@@ -20,6 +24,27 @@ def test_unknown_paths_are_found_wherever_they_stand():
         f"{LOCATIONS}.plan",
         "protocolSection.statusModule.newDateStruct",
     }
+
+
+NAMES = st.sampled_from(["protocolSection", "statusModule", "designModule", "phases", "other", "x"])
+BODIES = st.recursive(
+    st.none() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(NAMES, BODIES, max_size=4))
+def test_a_path_is_unknown_that_no_table_declares_though_what_it_is_in_is_declared(body):
+    outermost = {
+        path
+        for path in field_paths(body)
+        if not field_at(path).known
+        and all(
+            field_at(".".join(path.split(".")[:n])).known for n in range(1, path.count(".") + 1)
+        )
+    }
+    assert unknown_paths(body) == outermost
 
 
 def test_every_path_of_a_record_is_counted_once():
