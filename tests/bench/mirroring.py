@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import sys
@@ -65,10 +66,12 @@ def _resident_mb(pid: int) -> float:
 
 def main(database: Path, archive: Path) -> None:
     # here, as the command does it: the processes it starts read this file once more
+    from ctsync.cli import COLLECT_AFTER
     from ctsync.dates import SystemClock
     from ctsync.store.store import open_store
     from ctsync.tracking.mirror import Mirror
 
+    gc.set_threshold(COLLECT_AFTER)  # as for every command
     peak = Peak()
     peak.start()
     clock, missing = SystemClock(), NoRegistry()
