@@ -8,7 +8,12 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ctsync.model import KeyFields, NctId, State
 from ctsync.store.pages import PAGE, fill_pages, leaf_bytes
+from ctsync.store.steps import NewBody, NewStep
+from ctsync.store.store import open_store
+from tests.conftest import StillClock
+from tests.store.samples import FETCHED, LOAD, record
 
 
 @given(sizes=st.lists(st.integers(0, 100_000), max_size=200))
@@ -35,10 +40,14 @@ def pages_of(sizes: list[int]) -> int:
     return int(pages)
 
 
+def packed_size(chance: random.Random) -> int:
+    """As packed records are: a median of 1.5 KB, a mean of 3.4."""
+    return int(chance.lognormvariate(7.3, 1.2)) + 300
+
+
 def test_sqlite_needs_fewer_pages_for_packed_records_in_this_order() -> None:
     chance = random.Random(11)
-    # as packed records are: a median of 1.5 KB, a mean of 3.4
-    sizes = [int(chance.lognormvariate(7.3, 1.2)) + 300 for _ in range(500)]
+    sizes = [packed_size(chance) for _ in range(500)]
     ordered = [sizes[index] for index in fill_pages([size + 8 for size in sizes])]
     as_they_come, filled, least = pages_of(sizes), pages_of(ordered), sum(sizes) // (PAGE - 16)
     print(
@@ -46,3 +55,22 @@ def test_sqlite_needs_fewer_pages_for_packed_records_in_this_order() -> None:
     )
     assert filled < 0.94 * as_they_come
     assert filled < 1.06 * least
+
+
+def test_the_bodies_of_a_batch_are_stored_in_this_order(migrated_sqlite_url: str) -> None:
+    chance = random.Random(12)
+    steps = []
+    for number in range(1, 301):
+        one = record(number, NctId(f"NCT{number:08d}"))
+        packed = chance.randbytes(packed_size(chance))
+        body = NewBody(one.digest, len(one.canonical), keyframe=packed)
+        steps.append(NewStep(one.nct_id, None, State.PRESENT, body, KeyFields(), (), FETCHED))
+    with open_store(migrated_sqlite_url, clock=StillClock()) as store, store.unit() as unit:
+        unit.add_steps(steps, run_id=None, observed=LOAD, rules_version=1)
+    with sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///")) as file:
+        stored, by_name = (
+            [size + 55 for (size,) in file.execute(f"SELECT length(data) FROM bodies {order}")]
+            for order in ("ORDER BY rowid", "ORDER BY digest")
+        )
+    assert len(stored) == 300
+    assert pages_of(stored) < 0.95 * pages_of(by_name)
