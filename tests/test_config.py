@@ -197,6 +197,12 @@ def test_an_environment_variable_changes_one_key_of_a_section(write):
     assert (registry.burst, registry.retry_seconds) == (3, 5)
 
 
+@pytest.mark.parametrize("name", ["CTSYNC_DATABASE_URL", "CTSYNC_DATABASE__URL"])
+def test_an_empty_environment_variable_is_as_good_as_none(write, name):
+    path = write('[database]\nurl = "sqlite:////data/ct.db"\n')
+    assert load(path, env={name: ""}).database.url == "sqlite:////data/ct.db"
+
+
 def test_relative_paths_in_a_file_start_at_the_file(tmp_path, monkeypatch):
     (tmp_path / "etc").mkdir()
     path = tmp_path / "etc" / "ctsync.toml"

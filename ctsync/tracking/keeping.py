@@ -8,7 +8,7 @@ one is set aside. A run cut off loses a batch at most, which the next run sees a
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -83,9 +83,9 @@ class Keeping:
     """Counts decisions and commits what they leave behind, batch by batch.
 
     `observed` is the load that is looked at. Where `marked` is given, only those trials are
-    noted as seen, and others where an absence or a quarantine of theirs ends: that a walk through
-    the whole registry saw a trial is known from the walk. `failed`, `unknown` and `missing`
-    are what an Outcome calls so.
+    noted as seen, and others where an absence of theirs ends: that a walk through the whole
+    registry saw a trial is known from the walk. What is set aside is marked from then on.
+    `failed`, `unknown` and `missing` are what an Outcome calls so.
     """
 
     store: Store
@@ -94,14 +94,13 @@ class Keeping:
     entry: Entry
     observed: datetime
     sights: Sights
-    marked: Collection[NctId] | None = None
+    marked: set[NctId] | None = None
     failed: list[Failed] = field(default_factory=list)
     unknown: list[NctId] = field(default_factory=list)
     missing: list[NctId] = field(default_factory=list)
     _own: Mapping[str, Thresholds] = field(default_factory=dict)
     _seen: list[NctId] = field(default_factory=list)
     _waiting: list[_Found] = field(default_factory=list)
-    _aside: set[NctId] = field(default_factory=set)
     _bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -164,9 +163,6 @@ class Keeping:
             return False
         return True
 
-    def _may_be_aside(self, nct_id: NctId) -> bool:
-        return self.marked is None or nct_id in self.marked or nct_id in self._aside
-
     def _count(self, decision: Decision, by: int) -> None:
         tally = self.entry.tally
         match decision:
@@ -221,7 +217,8 @@ class Keeping:
                 run_id=run_id,
                 load=self.observed,
             )
-            unit.clear_failures([nct_id for nct_id in seen if self._may_be_aside(nct_id)])
+            marked = self.marked
+            unit.clear_failures(seen if marked is None else [one for one in seen if one in marked])
             if also is not None:
                 also(unit)
 
@@ -301,7 +298,8 @@ class Keeping:
 
     def _keep_aside(self, failed: Failed) -> None:
         self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine
-        self._aside.add(failed.nct_id)
+        if self.marked is not None:
+            self.marked.add(failed.nct_id)
         now = self.clock.now()
         with self.store.unit() as unit:
             unit.record_failure(

@@ -208,6 +208,27 @@ def downgrade(engine: Engine, revision: str) -> None:
         command.downgrade(config, revision)
 
 
+def test_a_name_that_is_bytes_already_stays_as_it_is(migrated_sqlite_url: str) -> None:
+    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+        fill(store, 3)
+        held = contents(store)
+    engine = make_engine(parse_url(migrated_sqlite_url))
+    downgrade(engine, "0006")
+    first = "SELECT digest FROM bodies ORDER BY digest LIMIT 1"
+    with engine.begin() as connection:
+        digest = connection.execute(text(first)).scalar_one()
+        for table, column in (("snapshots", "digest"), ("bodies", "base_digest")):
+            change = f"UPDATE {table} SET {column} = :new WHERE {column} = :old"
+            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
+            connection.execute(text(change), {"new": pack_digest(digest), "old": digest})
+        rename = "UPDATE bodies SET digest = :new WHERE digest = :old"
+        connection.execute(text(rename), {"new": pack_digest(digest), "old": digest})
+    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
+        assert contents(store) == held
+    assert check(migrated_sqlite_url) == []
+    engine.dispose()
+
+
 def test_names_of_bodies_become_bytes_and_texts_again_and_all_is_as_it_was(
     database_url: str,
 ) -> None:

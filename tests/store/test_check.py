@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from ctsync.errors import CtsyncError, ForeignDatabase, StoreUnavailable
+from ctsync.errors import CorruptBody, CtsyncError, ForeignDatabase, StoreUnavailable
 from ctsync.model import State
 from ctsync.store.check import check
 from ctsync.store.columns import pack_digest
@@ -70,6 +70,16 @@ def damage_database(url: str, statement: str, **values: object) -> None:
     with engine.begin() as connection:
         connection.execute(text(statement), values)
     engine.dispose()
+
+
+def test_a_body_that_is_named_by_a_text_is_found_and_stops_nothing(filled_sqlite_url: str) -> None:
+    odd = "INSERT INTO bodies VALUES ('odd', 1, 'keyframe', NULL, 0, :data)"
+    damage_database(filled_sqlite_url, odd, data=b"odd")
+    assert ("corrupt body", "'odd'") in [(p.kind, p.where) for p in check(filled_sqlite_url)]
+    with open_store(filled_sqlite_url, clock=StillClock()) as store:
+        for name in ("odd", "", "1:xyz", "256:00"):
+            with pytest.raises(CorruptBody, match="is not the name of a body"):
+                store.body(name)
 
 
 def test_a_sound_database_has_no_problems(filled_url: str) -> None:

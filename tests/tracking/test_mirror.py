@@ -291,6 +291,34 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
     assert store.failures() == []
 
 
+def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 11))
+    file = archive_of(replay, tmp_path / "b.zip")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
+    replay.load = "2026-02-03"
+    edited = make_study(an_id(98), lastUpdatePostDateStruct=posted("2026-02-03"))
+    replay.catalogue.publish(edited)
+    outcome = make_mirror().run(archive=file)
+    assert outcome.steps == ["bulk", "delta"]
+    assert [one.nct_id for one in outcome.failed] == [an_id(98)]
+    assert an_id(98) in store.trials_known()
+    assert store.failures() == []
+
+
+def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_load_has_it(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 11))
+    with store.unit() as unit:
+        unit.mark_absent(an_id(7), replay.load)
+    assert make_mirror().run().steps == ["bulk"]
+    assert {(e.nct_id, e.event.kind) for e in store.events()} == {(an_id(7), Kind.REGISTERED)}
+    assert list(rebuild(store, Thresholds())) == []
+
+
 def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
 ) -> None:
