@@ -43,8 +43,9 @@ def mirror_command(
     """Keep the whole registry: load it once, then fetch daily what changed.
 
     The first load takes the registry's bulk download, or --bulk FILE. Every later run fetches
-    what was posted since, and weekly looks through all trials for what moved no date. What is
-    watched is synced too. Stop it at any time; the next run goes on where it was.
+    what was posted since, and weekly looks through all trials, by eight fields each, for what
+    moved no date. What is watched is synced too, whole. Stop it at any time; the next run goes
+    on where it was.
     """
     from ctsync.registry.bulk import BulkSource
     from ctsync.tracking.round import Round
