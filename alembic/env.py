@@ -13,9 +13,9 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import Connection
 
-from ctsync.store.columns import Count, Digest, JsonText, RemoteText, Timestamp
-from ctsync.store.engine import make_engine, parse_url, writing
-from ctsync.store.models import METADATA
+from ctsync.store.database.engine import make_engine, parse_url, writing
+from ctsync.store.database.tables import METADATA
+from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, Timestamp
 
 
 def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:

@@ -16,6 +16,8 @@ import pytest
 
 from ctsync.store.store import Store, open_store
 
+pytest_plugins = ("tests.registry_fixtures",)
+
 # begun first, so that no process has one of them left when the others have nothing to do
 LONGEST = {
     "test_analysis.py",
@@ -24,7 +26,7 @@ LONGEST = {
     "test_kills.py",
     "test_mirror_kills.py",
     "test_mutants.py",
-    "test_round_faults.py",
+    "test_cycle_faults.py",
     "test_starters.py",
     "test_sync_machine.py",
 }

@@ -18,15 +18,16 @@ from sqlalchemy.exc import OperationalError
 from ctsync.config.settings import Settings
 from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import DrainResult, drain
-from ctsync.deliver.routes import Route, routes_from
+from ctsync.deliver.routes import routes_from
 from ctsync.demo.catalogue import Catalogue
 from ctsync.model import NctId, StoredEvent
-from ctsync.record.rules import Thresholds
-from ctsync.store.check import check
-from ctsync.store.engine import make_engine
+from ctsync.record.rules.rules import Thresholds
+from ctsync.route import Route
+from ctsync.store.admin.check import check
+from ctsync.store.database.engine import make_engine
 from ctsync.store.store import Store, open_store
-from ctsync.tracking.rebuild import rebuild
-from ctsync.tracking.round import Round, RoundOutcome
+from ctsync.sync.cycle import Round, RoundOutcome
+from ctsync.sync.history.rederive_events import rebuild
 from tests.fakes import FakeClock
 from tests.offline import OfflineRegistry
 
@@ -119,7 +120,7 @@ class Installation:
             registry=self.registry.client(self.clock),
             clock=self.clock,
         )
-        with patch("ctsync.tracking.round.channels_from", lambda _settings: self._channels()):
+        with patch("ctsync.sync.cycle.channels_from", lambda _settings: self._channels()):
             return work.run(holder="test")
 
     def drain(self) -> DrainResult:
@@ -136,7 +137,7 @@ class Installation:
 
     def problems(self) -> list[str]:
         """What `check --rebuild-events` finds wrong."""
-        with patch("ctsync.store.check.make_engine", engine_of):
+        with patch("ctsync.store.admin.check.make_engine", engine_of):
             found = [str(problem) for problem in check(self.url)]
         rebuilt = rebuild(self.store, Thresholds())
         return found + [f"{one.nct_id}: {one.differences}{one.unreadable}" for one in rebuilt]

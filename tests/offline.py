@@ -21,7 +21,7 @@ from ctsync.demo.exchange import Reply, Request
 from ctsync.demo.faults import Fault, FaultScript
 from ctsync.demo.listing import page_number
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.transport import Transport
+from ctsync.registry.http.transport import Transport
 
 HOST = "http://registry.test"
 

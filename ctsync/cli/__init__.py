@@ -180,31 +180,15 @@ def _register(commands: Sequence[click.Command]) -> None:
 
 
 def _commands() -> list[click.Command]:
-    from ctsync.cli import (
-        ask,
-        backfill,
-        backup,
-        check,
-        config,
-        daemon,
-        db,
-        demo,
-        doctor,
-        export,
-        find,
-        history,
-        mirror,
-        notify,
-        outbox,
-        page,
-        report,
-        rules,
-        runs,
-        start,
-        sync,
-        upkeep,
-        watch,
-    )
+    from ctsync.cli.config import config
+    from ctsync.cli.deliver import notify, outbox
+    from ctsync.cli.export import export, page
+    from ctsync.cli.questions import ask, find, history, report, rules, runs
+    from ctsync.cli.questions import status as upkeep
+    from ctsync.cli.store import backup, check, db
+    from ctsync.cli.sync import backfill, daemon, demo, doctor, mirror, sync
+    from ctsync.cli.sync import init as start
+    from ctsync.cli.watches import watch
 
     return [
         *start.COMMANDS,

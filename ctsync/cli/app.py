@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ctsync.config import Settings
     from ctsync.registry.api import RegistryApi
-    from ctsync.registry.history import RegistryHistory
+    from ctsync.registry.record_history import RegistryHistory
     from ctsync.store.store import Store
 
 
@@ -65,7 +65,7 @@ class App:
     def registry(self) -> Iterator[RegistryApi]:
         """The registry as the settings name it."""
         from ctsync.registry.api import RegistryApi
-        from ctsync.registry.transport import Transport
+        from ctsync.registry.http.transport import Transport
 
         wanted = self.settings.registry
         transport = Transport(
@@ -86,7 +86,7 @@ class App:
     @contextmanager
     def history(self, registry: RegistryApi) -> Iterator[RegistryHistory]:
         """The registry's own record history, at the pace that `registry` keeps."""
-        from ctsync.registry.history import RegistryHistory, Way
+        from ctsync.registry.record_history import RegistryHistory, Way
 
         way = Way(self.settings.registry.history_transport)
         history = RegistryHistory(registry.transport, way=way)
@@ -119,7 +119,7 @@ pass_app = click.make_pass_decorator(App, ensure=True)
 
 def sqlite_path(url: str) -> Path | None:
     """The file of a SQLite URL, None for a server."""
-    from ctsync.store.engine import parse_url, sqlite_file
+    from ctsync.store.database.engine import parse_url, sqlite_file
 
     return sqlite_file(parse_url(url))
 

@@ -14,8 +14,8 @@
 Importing this costs as much as all of pydantic: the command line does it inside its commands.
 """
 
-from ctsync.config.places import default_config_path, default_config_text, default_database_url
-from ctsync.config.reading import load
+from ctsync.config.loading import load
+from ctsync.config.paths import default_config_path, default_config_text, default_database_url
 from ctsync.config.settings import (
     ChannelSettings,
     DatabaseSettings,

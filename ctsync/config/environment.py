@@ -24,7 +24,7 @@ def read_environment(env: Mapping[str, str], report: Report) -> Table:
     short = {long: env[name] for name, long in SHORT_NAMES.items() if env.get(name)}
     mine = {name for name in env if name.upper().startswith(PREFIX)}
     if mine - {*SHORT_NAMES, _CONFIG}:
-        from ctsync.config.variables import read_variables  # noqa: PLC0415 - slow to import
+        from ctsync.config.environment_variables import read_variables  # noqa: PLC0415 - slow to import
 
         return read_variables({**short, **env}, report)
     table: Table = {}

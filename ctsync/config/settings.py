@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from ctsync.config.places import default_database_url
+from ctsync.config.paths import default_database_url
 from ctsync.config.values import (
     Address,
     ChannelUrl,

@@ -141,7 +141,7 @@ def _ping_url(secret: SecretStr) -> SecretStr:
 def _thresholds(rules: dict[str, float]) -> dict[str, float]:
     if not rules:
         return rules
-    from ctsync.record.rules import Thresholds  # noqa: PLC0415  few set any
+    from ctsync.record.rules.rules import Thresholds  # noqa: PLC0415  few set any
 
     known = Thresholds.__dataclass_fields__
     wrong = [

@@ -12,17 +12,17 @@ from datetime import datetime
 from functools import partial
 from itertools import islice
 
-from ctsync.deliver.channels import Channel
+from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.message import Message, is_welcome_key, message_key
-from ctsync.deliver.routes import Layout, Route
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
-from ctsync.record.levels import relevel_stored
-from ctsync.record.notices import Notice, read_notices, uncovered
-from ctsync.record.rules import Thresholds
+from ctsync.record.registry.notices import Notice, read_notices, uncovered
+from ctsync.record.rules.relevel import relevel_stored
+from ctsync.record.rules.rules import Thresholds
 from ctsync.report.build import Scope
-from ctsync.report.values import Coverage, Unchecked, Window
-from ctsync.store.deliveries import Delivery
-from ctsync.store.events import EventFilter
+from ctsync.report.report import Coverage, Unchecked, Window
+from ctsync.route import Layout, Route
+from ctsync.store.data.events import EventFilter
+from ctsync.store.data.outbox import Delivery
 from ctsync.store.store import Store
 
 EVERYTHING = "all trials"

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from ctsync.dates import Clock
-from ctsync.deliver.channels import Channel
+from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import quiet_message
 from ctsync.deliver.message import DeliveryError, quiet_key
-from ctsync.deliver.routes import MAIL, Route
 from ctsync.model import Verdict
-from ctsync.store.deliveries import DeliveryState
+from ctsync.route import MAIL, Route
+from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 
 log = logging.getLogger(__name__)

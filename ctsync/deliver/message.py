@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ctsync.deliver.routes import Route
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.report.build import Scope, build, build_welcome
-from ctsync.report.values import Report, Window
+from ctsync.report.report import Report, Window
+from ctsync.route import Route
 
 _WELCOME = "w"  # no hexadecimal digit, with which the other identities begin
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from ctsync.deliver.web import NoAnswer, post
+from ctsync.deliver.channels.http_post import NoAnswer, post
 from ctsync.text import for_log, shorten
 
 log = logging.getLogger(__name__)

@@ -21,13 +21,14 @@ from ctsync.deliver.backoff import (
     holds_up,
     wait_after,
 )
-from ctsync.deliver.channels import Channel
+from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import Parcel, compose
 from ctsync.deliver.message import DeliveryError
-from ctsync.deliver.planning import plan
-from ctsync.deliver.routes import Route, routes_from
+from ctsync.deliver.plan import plan
+from ctsync.deliver.routes import routes_from
 from ctsync.report.phrases import counted
-from ctsync.store.deliveries import Delivery, DeliveryState
+from ctsync.route import Route
+from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store
 
 __all__ = ["MOST_ATTEMPTS", "DrainResult", "Route", "drain", "plan", "routes_from"]

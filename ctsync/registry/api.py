@@ -32,6 +32,9 @@ from ctsync.model import (
     parse_nct_id,
 )
 from ctsync.query import phrase
+from ctsync.registry.http.json_body import as_object
+from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.transport import Transport
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
 from ctsync.registry.listing import (
     MOST_RESTARTS,
@@ -42,9 +45,6 @@ from ctsync.registry.listing import (
     read_page,
     read_whole,
 )
-from ctsync.registry.parse import as_object
-from ctsync.registry.reply import Counts, Reply
-from ctsync.registry.transport import Transport
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500

@@ -17,17 +17,15 @@ from ctsync.model import (
     NctId,
     StoredEvent,
 )
-from ctsync.record.notices import Notice, uncovered
-from ctsync.report import headline as words
+from ctsync.record.registry.notices import Notice, uncovered
+from ctsync.report import summary as words
 from ctsync.report.phrases import (
     counted,
     is_measured,
     short,
     short_since_first,
 )
-from ctsync.report.steps import line_order, steps_of
-from ctsync.report.timeline import Timeline
-from ctsync.report.values import (
+from ctsync.report.report import (
     Coverage,
     LeftOut,
     Report,
@@ -37,6 +35,8 @@ from ctsync.report.values import (
     Welcome,
     Window,
 )
+from ctsync.report.trial.timeline import Timeline
+from ctsync.report.version_steps import line_order, steps_of
 
 _ROW_PHRASES = 3
 _ROW_FIGURES = 2

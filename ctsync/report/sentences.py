@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctsync.dates import format_timestamp
 from ctsync.report.phrases import counted
-from ctsync.report.values import Report, Step, Trial
+from ctsync.report.report import Report, Step, Trial
 
 
 def about_line(report: Report) -> str:

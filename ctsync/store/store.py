@@ -21,9 +21,22 @@ from typing import Self
 from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
-from ctsync.store import migrate
-from ctsync.store.deliveries import DeliveryReads, DeliveryWrites
-from ctsync.store.engine import (
+from ctsync.store.admin.repair import DamageReads, Mends
+from ctsync.store.admin.row_export import InterchangeReads, InterchangeWrites
+from ctsync.store.data.bulk_reads import StreamReads
+from ctsync.store.data.condition_sql import SearchReads
+from ctsync.store.data.cursors import WalkReads, WalkWrites
+from ctsync.store.data.event_rewrites import EventRewrites
+from ctsync.store.data.events import EventFilter, EventReads, EventWrites
+from ctsync.store.data.history_versions import HistoryReads, HistoryWrites
+from ctsync.store.data.outbox import DeliveryReads, DeliveryWrites
+from ctsync.store.data.runs import RunReads, RunWrites
+from ctsync.store.data.version_batches import StepWrites
+from ctsync.store.data.versions import VersionReads
+from ctsync.store.data.watched_trials import FollowedReads
+from ctsync.store.data.watches import WatchReads, WatchWrites
+from ctsync.store.database import migrate
+from ctsync.store.database.engine import (
     PATIENCE_SECONDS,
     make_engine,
     name_of,
@@ -33,22 +46,9 @@ from ctsync.store.engine import (
     vacuum_file,
     writing,
 )
-from ctsync.store.events import EventFilter, EventReads, EventWrites
-from ctsync.store.fence import require_token
-from ctsync.store.followed import FollowedReads
-from ctsync.store.histories import HistoryReads, HistoryWrites
-from ctsync.store.interchange import InterchangeReads, InterchangeWrites
-from ctsync.store.mending import DamageReads, Mends
-from ctsync.store.models import MARKS, METADATA
-from ctsync.store.place import network_file_system
-from ctsync.store.rewriting import EventRewrites
-from ctsync.store.runs import RunReads, RunWrites
-from ctsync.store.search import SearchReads
-from ctsync.store.steps import StepWrites
-from ctsync.store.streams import StreamReads
-from ctsync.store.versions import VersionReads
-from ctsync.store.walks import WalkReads, WalkWrites
-from ctsync.store.watches import WatchReads, WatchWrites
+from ctsync.store.database.fencing import require_token
+from ctsync.store.database.filesystem import network_file_system
+from ctsync.store.database.tables import MARKS, METADATA
 
 __all__ = ["EventFilter", "Store", "Unit", "open_store"]
 
@@ -102,7 +102,7 @@ class Store(
 
         Units begun meanwhile raise LockLost once another writer has taken over. Raises LockHeld.
         """
-        from ctsync.store.lock import writer_lock  # noqa: PLC0415 - readers need none of it
+        from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers need none of it
 
         lock = writer_lock(
             self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds

@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 
 from ctsync.model import Kind, Lane, Level, NctId
-from ctsync.store import codec
-from ctsync.store.events import path_key
+from ctsync.store.bodies import codec
+from ctsync.store.data.events import path_key
+from ctsync.store.data.versions import POSITION_STEP
 from ctsync.store.store import open_store
-from ctsync.store.versions import POSITION_STEP
 from tests.fakes import FakeClock
 
 VERSIONS = 5

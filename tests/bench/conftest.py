@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from ctsync.model import Record
-from ctsync.record.canonical import canonicalize
+from ctsync.record.compare.canonical import canonicalize
 from tests.corpus.conftest import corpus
 
 __all__ = ["corpus"]

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, cast
 import orjson
 
 from ctsync.errors import RegistryUnreachable
-from ctsync.registry.reply import Counts
+from ctsync.registry.http.response import Counts
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
     from ctsync.registry.api import Registry
-    from ctsync.tracking.mirror import Bulk
+    from ctsync.sync.mirror.mirror import Bulk
 
 
 class NoRegistry:
@@ -69,7 +69,7 @@ def main(database: Path, archive: Path) -> None:
     from ctsync.cli import COLLECT_AFTER
     from ctsync.dates import SystemClock
     from ctsync.store.store import open_store
-    from ctsync.tracking.mirror import Mirror
+    from ctsync.sync.mirror.mirror import Mirror
 
     gc.set_threshold(COLLECT_AFTER)  # as for every command
     peak = Peak()

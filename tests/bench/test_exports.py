@@ -14,8 +14,8 @@ import pytest
 
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
-from tests.tracking.conftest import make_study
-from tests.tracking.histories import keep_history
+from tests.registry_fixtures import make_study
+from tests.sync.histories import keep_history
 
 pytestmark = pytest.mark.bench
 

@@ -19,12 +19,12 @@ import orjson
 import pytest
 
 from ctsync.model import JsonObject, NctId
-from ctsync.registry.history import Index, IndexEntry
-from ctsync.registry.reply import Counts
+from ctsync.questions.trial.stored_records import record_of, stored_record
+from ctsync.registry.http.response import Counts
+from ctsync.registry.record_history import Index, IndexEntry
 from ctsync.store.store import Store, open_store
-from ctsync.tracking.backfill import Backfill
-from ctsync.tracking.reading import record_of, stored_record
-from ctsync.tracking.sync import Watcher
+from ctsync.sync.history.backfill import Backfill
+from ctsync.sync.trial_pass import Watcher
 from tests.conftest import StillClock
 
 pytestmark = pytest.mark.bench

@@ -19,14 +19,14 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.bulk import BulkSource
-from ctsync.registry.transport import Transport
+from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.http.transport import Transport
 from ctsync.store.store import open_store
-from ctsync.tracking.mirror import Mirror
+from ctsync.sync.mirror.mirror import Mirror
 from tests.bench.made_registry import DAY as FIRST_DAY
 from tests.bench.made_registry import make_study, nct_id_of, write_archive
 from tests.bench.test_registry import SIZES
-from tests.tracking.one_day import DAY, let_a_day_pass, live_through
+from tests.sync.one_day import DAY, let_a_day_pass, live_through
 
 pytestmark = pytest.mark.bench_registry
 

@@ -22,7 +22,7 @@ import pytest
 
 import ctsync
 from ctsync.dates import SystemClock
-from ctsync.store.transfer import copy_database
+from ctsync.store.admin.copy import copy_database
 from tests.bench.big_database import make_database, nct_id
 from tests.conftest import PostgresServer
 

@@ -18,8 +18,8 @@ import orjson
 import pytest
 
 import ctsync
-from ctsync.store.codec import BULK_LEVEL
-from ctsync.tracking.preparation import cores
+from ctsync.store.bodies.codec import BULK_LEVEL
+from ctsync.sync.mirror.workers import cores
 from tests.bench.made_registry import write_archive
 from tests.bench.plain import ITS_OWN, seconds_of_plain, seconds_of_python
 

@@ -19,11 +19,11 @@ import pytest
 from deepdiff import DeepDiff
 
 from ctsync.model import JsonObject, Record
-from ctsync.record.canonical import canonicalize, key_fields
-from ctsync.record.classify import classify
-from ctsync.record.diff import diff
-from ctsync.record.rules import Thresholds
-from ctsync.store import codec
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
+from ctsync.record.rules.rules import Thresholds
+from ctsync.store.bodies import codec
 
 pytestmark = pytest.mark.bench
 Pairs = list[tuple[Record, Record]]

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from ctsync.cli import main
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 SEED = "NCT03389919"
 

@@ -14,7 +14,7 @@ from typing import Any
 from ctsync.cli import main
 from ctsync.daemon import Schedule
 from ctsync.store.store import Store
-from ctsync.tracking.round import Round
+from ctsync.sync.cycle import Round
 
 
 def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: bool) -> None:

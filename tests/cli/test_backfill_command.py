@@ -13,7 +13,7 @@ from ctsync.demo.faults import EVERY_TIME
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject
 from tests.cli.conftest import SEED, Shell
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 OTHER = "NCT05935098"
 
@@ -165,7 +165,7 @@ def test_a_sync_asks_again_for_what_is_due(
 ) -> None:
     from datetime import timedelta
 
-    from ctsync.tracking import backfill
+    from ctsync.sync.history import backfill
 
     monkeypatch.setattr(backfill, "FIRST_RETRY", timedelta())
     lived.faults.add(faults.status(503), path="/int/.*", times=2)

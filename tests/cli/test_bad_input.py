@@ -14,7 +14,7 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import PortInUse
 from tests.cli.conftest import SEED, Shell
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 
 def test_a_malformed_id_is_named(shell: Shell) -> None:

@@ -15,8 +15,8 @@ import pytest
 
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
-from ctsync.store import place
-from ctsync.tracking import doctor
+from ctsync.store.database import filesystem
+from ctsync.sync import doctor
 from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
 from tests.deliver.mailserver import Certificate, make_certificate, running
@@ -119,7 +119,7 @@ def test_a_network_file_system_is_warned_of(
     synced: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mounts").write_text(f"overlay / overlay rw 0 0\nfar {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mounts")
     told = found(synced)["disk"]
     assert (told["condition"], told["found"]) == ("warning", "a network file system (nfs4)")
 

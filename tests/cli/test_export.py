@@ -14,7 +14,7 @@ from ctsync.store.store import open_store
 from tests.cli.conftest import Shell
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
-from tests.tracking.histories import keep_history
+from tests.sync.histories import keep_history
 
 
 def test_the_parquet_command_says_what_it_wrote(shell: Shell, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import site, study
-from tests.tracking.histories import keep_history
+from tests.sync.histories import keep_history
 
 SUSPENDED = "NCT03693833"
 

@@ -66,7 +66,7 @@ def test_the_daemon_syncs_at_once_when_a_round_was_missed_and_ends_on_a_signal(
     _, said = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in said
-    assert "INFO ctsync.cli.daemon: checked 1 of 1 trials against the registry's load" in said
+    assert "INFO ctsync.cli.sync.daemon: checked 1 of 1 trials against the registry's load" in said
     assert shell.json("status", "--json")["condition"] == "ok"
 
 
@@ -92,7 +92,7 @@ def test_the_daemon_warns_of_what_it_could_not_check(shell: Shell, start: Start)
     wait_until(lambda: versions(shell) == 1)
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=10)
-    assert "WARNING ctsync.cli.daemon: NCT00000001: the registry has no such trial" in said
+    assert "WARNING ctsync.cli.sync.daemon: NCT00000001: the registry has no such trial" in said
 
 
 def test_a_second_writer_is_refused_and_told_who_holds_the_database(

@@ -11,7 +11,7 @@ import orjson
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -10,7 +10,7 @@ import pytest
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.record.reconstructed import FOLDER, studies
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 SLIPPED, SHRUNK = "NCT00670254", "NCT05935098"
 STATUS = "protocolSection.statusModule"

@@ -7,7 +7,7 @@ from pathlib import Path
 from ctsync.demo import faults
 from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 STATUS = "protocolSection.statusModule.overallStatus"
 KEYS = [

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from ctsync.demo.replay import ReplayRegistry
-from ctsync.store.check import check
+from ctsync.store.admin.check import check
 from tests.cli import starters
 from tests.cli.conftest import SEED, Shell
 

@@ -12,13 +12,13 @@ import pytest
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject, NctId
-from ctsync.record.rules import Thresholds
-from ctsync.registry.history import RegistryHistory
-from ctsync.registry.transport import Transport
-from ctsync.store.check import check
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.record_history import RegistryHistory
+from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
-from ctsync.tracking.backfill import Backfill
-from ctsync.tracking.rebuild import rebuild
+from ctsync.sync.history.backfill import Backfill
+from ctsync.sync.history.rederive_events import rebuild
 from tests.conftest import StillClock
 
 BODY = "int-NCT05254002-history-true.json"

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event, JsonObject
-from ctsync.record.canonical import canonicalize, key_fields
-from ctsync.record.classify import classify
-from ctsync.record.diff import diff
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
 from tests.corpus.test_published_histories import STATUSES, version
 
 Row = dict[str, str]

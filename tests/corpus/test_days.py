@@ -11,12 +11,12 @@ import pytest
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId
-from ctsync.record.rules import Thresholds
+from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.transport import Transport
+from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store, open_store
-from ctsync.tracking.rebuild import rebuild
-from ctsync.tracking.sync import Outcome, Sync
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.trial_pass import Outcome, Sync
 from tests.conftest import StillClock
 
 REAL_CHANGES = 31

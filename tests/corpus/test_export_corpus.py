@@ -18,17 +18,17 @@ from typing import Any
 
 import pytest
 
+from ctsync.export import cthist
+from ctsync.export.cohort import cohort_row
+from ctsync.export.csv_writer import csv_lines
+from ctsync.export.rows import cthist_rows
 from ctsync.model import JsonObject, KeyFields, NctId, Source, State, Version
-from ctsync.report import cthist
-from ctsync.report.cohort import cohort_row
-from ctsync.report.sheets import csv_lines
+from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.store import Store, open_store
-from ctsync.store.streams import Selection
-from ctsync.tracking.export import cthist_rows
 from tests.conftest import StillClock
 from tests.corpus.test_cthist_versions import TYPES, Row, histories, study
 from tests.corpus.test_published_histories import STATUSES
-from tests.tracking.histories import keep_history
+from tests.sync.histories import keep_history
 
 __all__ = ["histories"]  # a fixture
 

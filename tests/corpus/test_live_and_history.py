@@ -20,18 +20,18 @@ import pytest
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject, NctId, Source, Verdict
-from ctsync.record.rules import Thresholds
+from ctsync.questions.trial.stored_records import pair_of
+from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.history import RegistryHistory
-from ctsync.registry.transport import Transport
-from ctsync.store.check import check
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.record_history import RegistryHistory
+from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
-from ctsync.tracking.backfill import Backfill
-from ctsync.tracking.reading import pair_of
-from ctsync.tracking.rebuild import rebuild
-from ctsync.tracking.sync import Sync
+from ctsync.sync.history.backfill import Backfill
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.trial_pass import Sync
 from tests.conftest import StillClock
-from tests.corpus.test_seam_corpus import ESCAPED, leaves
+from tests.corpus.test_normalize_corpus import ESCAPED, leaves
 from tests.record.registry_html import as_html
 
 FIRST_LOAD = "2026-02-04"

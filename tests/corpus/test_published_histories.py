@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event, JsonObject, Kind
-from ctsync.record.canonical import canonicalize, key_fields
-from ctsync.record.classify import classify
-from ctsync.record.diff import diff
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
 
 STATUSES = {
     "Active, not recruiting": "ACTIVE_NOT_RECRUITING",

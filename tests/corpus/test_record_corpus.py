@@ -17,12 +17,12 @@ import orjson
 import pytest
 
 from ctsync.model import MISSING, Event, JsonObject, Kind, Level, Record
-from ctsync.record.canonical import canonicalize, key_fields, restore
-from ctsync.record.classify import classify, first_seen, uncovered
-from ctsync.record.diff import apply, diff
-from ctsync.record.drift import unknown_paths
-from ctsync.record.fields import FIELDS, VOLATILE
-from ctsync.record.rules import Thresholds, assign
+from ctsync.record.compare.canonical import canonicalize, key_fields, restore
+from ctsync.record.compare.diff import apply, diff
+from ctsync.record.events.classify import classify, first_seen, uncovered
+from ctsync.record.fields.table import FIELDS, VOLATILE
+from ctsync.record.registry.schema_drift import unknown_paths
+from ctsync.record.rules.rules import Thresholds, assign
 from tests.properties.strategies import edited, permuted
 
 Pair = tuple[str, Record, Record]

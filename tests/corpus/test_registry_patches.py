@@ -19,10 +19,10 @@ import jsonpatch
 import orjson
 
 from ctsync.model import Event, JsonObject
-from ctsync.record.canonical import canonicalize
-from ctsync.record.classify import classify
-from ctsync.record.diff import diff
-from ctsync.record.seam import Form, align_forms
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
+from ctsync.record.history_form.normalize import Form, align_forms
 
 ABSENT = {"__missing__": True}
 STATUS, ENROLLMENT = "/protocolSection/statusModule", "/protocolSection/designModule/enrollmentInfo"

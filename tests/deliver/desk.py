@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import Route, plan
-from ctsync.deliver.routes import MAIL
 from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
+from ctsync.route import MAIL
 from ctsync.store.store import Store
 from tests.report.examples import event
 

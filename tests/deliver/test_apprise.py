@@ -11,10 +11,10 @@ from contextlib import closing
 import pytest
 
 from ctsync.config.settings import ChannelSettings
+from ctsync.deliver.channels.apprise import NotifyChannel
 from ctsync.deliver.message import DeliveryError, Message
-from ctsync.deliver.notify import NotifyChannel
-from ctsync.deliver.routes import Route
 from ctsync.report.build import Scope
+from ctsync.route import Route
 from tests.deliver.webserver import web
 from tests.report.examples import WINDOW, demo_events
 

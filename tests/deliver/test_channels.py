@@ -15,21 +15,21 @@ from typing import Any
 import pytest
 
 from ctsync.config.settings import ChannelSettings, Settings
-from ctsync.deliver.channels import channels_from
-from ctsync.deliver.file import FileChannel
+from ctsync.deliver.channels.apprise import NotifyChannel
+from ctsync.deliver.channels.channel import channels_from
+from ctsync.deliver.channels.file import FileChannel
+from ctsync.deliver.channels.webhook import WebhookChannel
 from ctsync.deliver.heartbeat import beat
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.monitor import Monitor
-from ctsync.deliver.notify import NotifyChannel
 from ctsync.deliver.outbox import LEASE, drain
-from ctsync.deliver.rehearsal import preview, trial_message
-from ctsync.deliver.routes import MAIL, Route
-from ctsync.deliver.webhook import WebhookChannel
+from ctsync.deliver.preview import preview, trial_message
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent, Verdict
 from ctsync.report.build import Scope
-from ctsync.report.feed import read_json_feed
-from ctsync.store.deliveries import DeliveryState
+from ctsync.report.formats.feed import read_json_feed
+from ctsync.route import MAIL, Route
+from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial
 from tests.deliver.webserver import web

@@ -14,14 +14,14 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ctsync.deliver.email import MailChannel
-from ctsync.deliver.letter import MOST_BYTES, write_letter
+from ctsync.deliver.channels.email import MailChannel
+from ctsync.deliver.channels.mail_message import MOST_BYTES, write_letter
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
-from ctsync.deliver.routes import MAIL, Layout, Route
 from ctsync.model import Kind, Level, StoredEvent
 from ctsync.report.build import Scope
-from ctsync.store.deliveries import DeliveryState
+from ctsync.route import MAIL, Layout, Route
+from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ClockAt, change, keep, trial, watch
 from tests.deliver.mailserver import (

@@ -18,11 +18,11 @@ from typing import Any
 
 import pytest
 
-from ctsync.deliver.email import MailChannel
+from ctsync.deliver.channels.email import MailChannel
 from ctsync.deliver.outbox import LEASE, drain
-from ctsync.deliver.routes import MAIL
-from ctsync.store.check import check
-from ctsync.store.deliveries import DeliveryState, DeliveryWrites
+from ctsync.route import MAIL
+from ctsync.store.admin.check import check
+from ctsync.store.data.outbox import DeliveryState, DeliveryWrites
 from ctsync.store.store import Store, open_store
 from tests.deliver.desk import ANNA, ClockAt, change, keep, trial
 from tests.deliver.mailserver import Server, running, smtp

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from ctsync.config.settings import LogSettings
-from ctsync.deliver.log import LogChannel
+from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.message import DeliveryError, Message
-from ctsync.deliver.routes import LOG, Layout, Route
 from ctsync.errors import ConfigError
 from ctsync.model import Kind, StoredEvent
 from ctsync.report.build import Scope
+from ctsync.route import LOG, Layout, Route
 from tests.report.examples import WINDOW, demo_events, event, stored
 from tests.security.attacks import ATTACKS
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, MOST_ATTEMPTS, drain
-from ctsync.deliver.routes import LOG, MAIL, Cadence, Layout, Route
 from ctsync.model import Kind, Level
-from ctsync.report.values import Standing
-from ctsync.store.deliveries import DeliveryState
+from ctsync.report.report import Standing
+from ctsync.route import LOG, MAIL, Cadence, Layout, Route
+from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial, watch
 from tests.report.examples import first_seen

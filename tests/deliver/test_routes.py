@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ctsync.config.settings import Settings
-from ctsync.deliver.routes import Cadence, Route, routes_from
+from ctsync.deliver.routes import routes_from
+from ctsync.route import Cadence, Route
 
 
 def test_routes_come_from_recipients_channels_and_the_log() -> None:

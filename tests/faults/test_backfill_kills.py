@@ -17,12 +17,12 @@ import pytest
 
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
-from ctsync.record.rules import Thresholds
+from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_store
-from ctsync.tracking.rebuild import rebuild
+from ctsync.sync.history.rederive_events import rebuild
 from tests.conftest import StillClock
 from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
-from tests.tracking.test_backfill import TRIAL, a_day, as_html
+from tests.sync.test_backfill import TRIAL, a_day, as_html
 
 LIFE = [
     a_day(f"{year}-{month:02}-15", count=100 + year % 7 + month, nct_id=TRIAL)

@@ -37,7 +37,7 @@ from ctsync.model import (
     parse_nct_id,
 )
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.transport import Transport
+from ctsync.registry.http.transport import Transport
 from tests.fakes import FakeClock
 from tests.faults.fault_server import (
     Act,
@@ -548,7 +548,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from ctsync.dates import SystemClock
-from ctsync.registry.transport import Transport
+from ctsync.registry.http.transport import Transport
 
 def peak():
     # not getrusage: its peak begins with that of the process we were forked from

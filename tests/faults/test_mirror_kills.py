@@ -24,12 +24,12 @@ from ctsync.demo.exchange import front_page
 from ctsync.demo.faults import EVERY_TIME, Fault
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
-from ctsync.store.check import check
-from ctsync.store.models import METADATA
+from ctsync.store.admin.check import check
+from ctsync.store.database.tables import METADATA
 from ctsync.store.store import open_store
-from ctsync.tracking.sweep import SWEEP
+from ctsync.sync.mirror.scan import SWEEP
 from tests.conftest import StillClock
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 ROOT = Path(__file__).parents[2]
 TRIALS, PAGE = 100, 4
@@ -39,14 +39,15 @@ import sys
 from pathlib import Path
 from ctsync.dates import SystemClock
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.bulk import BulkSource
-from ctsync.registry.transport import Transport
+from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.http.transport import Transport
 from ctsync.store.store import open_store
-from ctsync.tracking import bulk, sweep
-from ctsync.tracking.mirror import Mirror
+from ctsync.sync.mirror import archive_load
+from ctsync.sync.mirror import scan
+from ctsync.sync.mirror.mirror import Mirror
 
 url, registry_url, page = sys.argv[1], sys.argv[2], int(sys.argv[3])
-sweep.SLIM_PAGE = sweep.FULL_PAGE = bulk.JOB_MEMBERS = bulk.STEP_MEMBERS = page
+scan.SLIM_PAGE = scan.FULL_PAGE = archive_load.JOB_MEMBERS = archive_load.STEP_MEMBERS = page
 clock = SystemClock()
 transport = Transport(registry_url, clock=clock, requests_per_second=1000)
 with open_store(url, clock=clock) as store:

@@ -22,8 +22,8 @@ from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreUnavailable
 from ctsync.model import NctId
-from ctsync.store.check import check
-from ctsync.store.models import METADATA
+from ctsync.store.admin.check import check
+from ctsync.store.database.tables import METADATA
 from ctsync.store.store import Store, Unit, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, fill, keep

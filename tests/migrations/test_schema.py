@@ -21,14 +21,14 @@ from sqlalchemy import Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreError
-from ctsync.store import migrate
-from ctsync.store.check import check
-from ctsync.store.columns import pack_digest
-from ctsync.store.engine import make_engine, parse_url
-from ctsync.store.migrate import head_revision, migrations_folder, revision_of
-from ctsync.store.models import METADATA
+from ctsync.store.admin.check import check
+from ctsync.store.admin.copy import contents
+from ctsync.store.database import migrate
+from ctsync.store.database.engine import make_engine, parse_url
+from ctsync.store.database.migrate import head_revision, migrations_folder, revision_of
+from ctsync.store.database.tables import METADATA
+from ctsync.store.database.types import pack_digest
 from ctsync.store.store import open_store
-from ctsync.store.transfer import contents
 from tests.conftest import StillClock
 from tests.store.samples import fill, record
 
@@ -75,7 +75,7 @@ OPEN = """
 import sys
 from ctsync.dates import SystemClock
 from ctsync.store.store import open_store
-from ctsync.store.transfer import contents
+from ctsync.store.admin.copy import contents
 open_store(sys.argv[1], clock=SystemClock()).versions("NCT03389919")
 print([name for name in ("alembic", "mako", "psycopg", "filelock") if name in sys.modules])
 """

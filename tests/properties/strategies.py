@@ -14,8 +14,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ctsync.model import JsonObject
-from ctsync.record.fields import FIELDS, VOLATILE
-from ctsync.record.shapes import Field, Shape
+from ctsync.record.fields.schema import Field, Shape
+from ctsync.record.fields.table import FIELDS, VOLATILE
 
 _WORDS = (
     "overall", "survival", "safety", "dose", "of", "the", "RECIST 1.1", "week", "12", "months",

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ctsync.model import FieldChange, JsonObject, Record
-from ctsync.record.canonical import canonicalize, digest_of, key_fields, restore
-from ctsync.record.classify import classify, first_seen, uncovered
-from ctsync.record.diff import apply, diff, is_order
-from ctsync.record.rules import Thresholds, assign
+from ctsync.record.compare.canonical import canonicalize, digest_of, key_fields, restore
+from ctsync.record.compare.diff import apply, diff, is_order
+from ctsync.record.events.classify import classify, first_seen, uncovered
+from ctsync.record.rules.rules import Thresholds, assign
 from tests.properties.strategies import (
     hostile_json,
     pairs_of_studies,

@@ -44,14 +44,14 @@ from ctsync.demo.catalogue import View
 from ctsync.errors import RegistryError, StoreError
 from ctsync.model import JsonObject, Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
-from ctsync.record.canonical import canonicalize
-from ctsync.store import migrate
-from ctsync.store.deliveries import DeliveryState
-from ctsync.store.engine import connect_file, make_engine, parse_url, writing
-from ctsync.tracking.round import RoundOutcome
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.database import migrate
+from ctsync.store.database.engine import connect_file, make_engine, parse_url, writing
+from ctsync.sync.cycle import RoundOutcome
 from tests.conftest import PostgresServer
 from tests.installation import BERT, Installation, Killed
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 POOL = tuple(NctId(f"NCT0000010{number}") for number in range(4))
 STATUS = "protocolSection.statusModule."

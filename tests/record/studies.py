@@ -8,10 +8,10 @@ from itertools import pairwise
 from typing import Any
 
 from ctsync.model import Event, JsonObject, KeyFields, Kind, Record
-from ctsync.record.canonical import canonicalize, key_fields
-from ctsync.record.classify import classify, uncovered
-from ctsync.record.diff import diff
-from ctsync.record.rules import Thresholds
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify, uncovered
+from ctsync.record.rules.rules import Thresholds
 
 STATUS = "protocolSection.statusModule"
 OUTCOMES = "protocolSection.outcomesModule"

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ctsync.errors import BadRecord
-from ctsync.record.canonical import canonicalize, key_fields, restore
+from ctsync.record.compare.canonical import canonicalize, key_fields, restore
 from tests.record.studies import dated, outcome, record, site, study
 
 

@@ -5,9 +5,17 @@ from datetime import UTC, datetime
 import pytest
 
 from ctsync.model import KeyFields, Kind, Lane, Level, NctId
-from ctsync.record.classify import classify, entered, first_seen, gone, left, moved, registered
-from ctsync.record.classify import returned as came_back
-from ctsync.record.diff import diff
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import (
+    classify,
+    entered,
+    first_seen,
+    gone,
+    left,
+    moved,
+    registered,
+)
+from ctsync.record.events.classify import returned as came_back
 from tests.record.studies import dated, events_between, record, study, the_event
 
 MODULES = "protocolSection__"

@@ -7,7 +7,7 @@ import pytest
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import KeyFields
-from ctsync.record.conditions import TERMS, read_condition
+from ctsync.record.rules.conditions import TERMS, read_condition
 
 READ = {
     "status=SUSPENDED": ("status", "=", ("SUSPENDED",), False),

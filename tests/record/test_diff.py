@@ -8,9 +8,9 @@ import pytest
 from deepdiff import DeepDiff
 
 from ctsync.model import MISSING
-from ctsync.record import diff as module
-from ctsync.record.canonical import canonicalize
-from ctsync.record.diff import apply, diff, is_order
+from ctsync.record.compare import diff as module
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.compare.diff import apply, diff, is_order
 from tests.record.studies import LOCATIONS, OUTCOMES, outcome, record, site, study
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from ctsync.model import Kind, Lane
-from ctsync.record.fields import FIELDS, VOLATILE, field_at, listing_at, told_at
-from ctsync.record.shapes import Shape
+from ctsync.record.fields.schema import Shape
+from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, told_at
 
 LEAVES = [
     line

@@ -6,8 +6,8 @@ import pytest
 
 from ctsync.errors import UsageError
 from ctsync.model import MISSING
-from ctsync.record.fields import FIELDS
-from ctsync.record.naming import find_path, value_at
+from ctsync.record.fields.naming import find_path, value_at
+from ctsync.record.fields.table import FIELDS
 from tests.record.studies import STATUS, site, study
 
 ENROLLMENT = "protocolSection.designModule.enrollmentInfo"

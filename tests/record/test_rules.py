@@ -6,7 +6,7 @@ from string import Formatter
 import pytest
 
 from ctsync.model import Kind, Level
-from ctsync.record.rules import RULES, RULES_VERSION, Condition, Thresholds, assign, describe
+from ctsync.record.rules.rules import RULES, RULES_VERSION, Condition, Thresholds, assign, describe
 
 RELATIONS = {"is", "is not", "in", "below", "not below", "at least", "not at least"}
 

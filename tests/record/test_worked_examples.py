@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 
 from ctsync.model import Kind, Level
-from ctsync.record.canonical import canonicalize, key_fields
-from ctsync.record.classify import first_seen
-from ctsync.record.rules import Thresholds, assign
-from ctsync.record.unknown import Outlook, forecast
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.events.classify import first_seen
+from ctsync.record.registry.unknown_status import Outlook, forecast
+from ctsync.record.rules.rules import Thresholds, assign
 from tests.record.reconstructed import steps, studies
 from tests.record.studies import the_event
 

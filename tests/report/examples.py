@@ -19,9 +19,9 @@ from ctsync.model import (
     Version,
 )
 from ctsync.report.build import Scope, build
-from ctsync.report.story import Story
-from ctsync.report.timeline import Timeline, trace
-from ctsync.report.values import Coverage, Report, Window
+from ctsync.report.report import Coverage, Report, Window
+from ctsync.report.trial.content import Story
+from ctsync.report.trial.timeline import Timeline, trace
 
 SLOW = NctId("NCT01352702")
 QUICK = NctId("NCT03690141")

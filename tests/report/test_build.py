@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
-from ctsync.report.values import Standing, Unchecked
+from ctsync.report.report import Standing, Unchecked
 from tests.report.examples import (
     QUICK,
     SEED,

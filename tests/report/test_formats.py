@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ctsync.model import Kind, NctId, StoredEvent
 from ctsync.report.build import Scope, build
-from ctsync.report.feed import atom, entries, json_feed, read_json_feed
-from ctsync.report.render import ReportFormat, render
-from ctsync.report.values import Report, Unchecked
+from ctsync.report.formats.feed import atom, entries, json_feed, read_json_feed
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.report import Report, Unchecked
 from tests.report.examples import (
     SLOW,
     WINDOW,

@@ -6,10 +6,10 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from ctsync.report.page import render_page
-from ctsync.report.site import build_site
-from ctsync.report.story import Story
-from ctsync.report.timeline import trace
+from ctsync.report.trial.content import Story
+from ctsync.report.trial.page import render_page
+from ctsync.report.trial.site import build_site
+from ctsync.report.trial.timeline import trace
 from tests.report.examples import SLOW, WINDOW, report, story, timeline, version
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 
 from ctsync.model import State
-from ctsync.report.render_timeline import render_timeline, timeline_json
-from ctsync.report.timeline import trace
+from ctsync.report.trial.timeline import trace
+from ctsync.report.trial.timeline_terminal import render_timeline, timeline_json
 from tests.report.examples import history, timeline, version
 
 

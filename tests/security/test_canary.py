@@ -20,7 +20,7 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
-from tests.tracking.conftest import make_study
+from tests.registry_fixtures import make_study
 
 CANARY = "k4n4r1e"
 TRIAL = "NCT03389919"

@@ -19,7 +19,7 @@ from ctsync.model import (
     Source,
     State,
 )
-from ctsync.store.deliveries import NewDelivery
+from ctsync.store.data.outbox import NewDelivery
 from ctsync.store.store import Store, Unit
 
 TRIAL = NctId("NCT03389919")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from ctsync.errors import ForeignDatabase, StoreUnavailable, UsageError
-from ctsync.store.backup import back_up
-from ctsync.store.check import check
+from ctsync.store.admin.backup import back_up
+from ctsync.store.admin.check import check
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
 from tests.store.samples import TRIAL, fill, keep

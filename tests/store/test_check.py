@@ -14,8 +14,8 @@ from sqlalchemy import create_engine, text
 
 from ctsync.errors import CorruptBody, CtsyncError, ForeignDatabase, StoreUnavailable
 from ctsync.model import State
-from ctsync.store.check import check
-from ctsync.store.columns import pack_digest
+from ctsync.store.admin.check import check
+from ctsync.store.database.types import pack_digest
 from ctsync.store.store import open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import OTHER, TRIAL, add, fill, record

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.errors import CorruptBody
-from ctsync.store import codec
+from ctsync.store.bodies import codec
 
 
 def digest(raw: bytes) -> str:

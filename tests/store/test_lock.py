@@ -13,7 +13,7 @@ import pytest
 
 from ctsync.dates import SystemClock
 from ctsync.errors import LockHeld, StoreUnavailable
-from ctsync.store.lock import writer_lock
+from ctsync.store.database.lock import writer_lock
 from tests.conftest import StillClock
 
 Holding = tuple[ForkProcess, Connection]

@@ -23,9 +23,9 @@ from ctsync.errors import (
     NewerDatabase,
     StoreUnavailable,
 )
-from ctsync.store.engine import name_of, parse_url
-from ctsync.store.migrate import Found, head_revision, look_at_file, mark_file, revision_of
-from ctsync.store.models import APPLICATION_ID
+from ctsync.store.database.engine import name_of, parse_url
+from ctsync.store.database.migrate import Found, head_revision, look_at_file, mark_file, revision_of
+from ctsync.store.database.tables import APPLICATION_ID
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import FETCHED, LOAD, TRIAL, fill, keep

@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import event as listen
 
 from ctsync.model import NctId
-from ctsync.report.values import Window
-from ctsync.store.deliveries import DeliveryState
+from ctsync.questions.changes.report_data import review
+from ctsync.questions.operation.health_state import standing_of
+from ctsync.report.report import Window
+from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import EventFilter, Store, open_store
-from ctsync.tracking.review import review
-from ctsync.tracking.standing import standing_of
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, TRIAL, fill
 

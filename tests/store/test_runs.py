@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from ctsync.errors import BadRecord
 from ctsync.model import RegistryVersion, Verdict
-from ctsync.store.runs import FIRST_RETRY, LONGEST_RETRY
+from ctsync.store.data.runs import FIRST_RETRY, LONGEST_RETRY
 from ctsync.store.store import Store
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL
 

@@ -12,9 +12,9 @@ from sqlalchemy import event as listen
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
 from ctsync.model import Head, KeyFields, NctId, Source, State
-from ctsync.store.models import SNAPSHOTS
+from ctsync.store.data.versions import KEY_COLUMNS
+from ctsync.store.database.tables import SNAPSHOTS
 from ctsync.store.store import Store
-from ctsync.store.versions import KEY_COLUMNS
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, fill, record, record_of
 
 

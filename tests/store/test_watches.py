@@ -8,8 +8,8 @@ import pytest
 
 from ctsync.errors import ConfigError, UsageError
 from ctsync.model import NctId
+from ctsync.store.data.watches import NewWatch, WatchedTrial
 from ctsync.store.store import Store
-from ctsync.store.watches import NewWatch, WatchedTrial
 from tests.store.samples import FETCHED, OTHER, TRIAL
 
 THIRD = NctId("NCT00000102")

@@ -1,0 +1,133 @@
+"""`notify`: try a channel, and see what would be sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.errors import CtsyncError, UsageError
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.deliver.channels.channel import Channel
+    from ctsync.deliver.preview import Planned
+    from ctsync.route import Route
+
+
+class TestFailed(CtsyncError):
+    """A test message did not leave."""
+
+    exit_code = 7
+
+
+@click.command()
+@click.option(
+    "--test",
+    "channel",
+    metavar="CHANNEL",
+    help="Send a test message by this channel, or to this mail address.",
+)
+@click.option("--preview", "previewed", is_flag=True, help="Show what waits; sends nothing.")
+@click.option("--full", is_flag=True, help="With --preview: the text of each message as well.")
+@click.option("--json", "as_json", is_flag=True, help="With --preview: an array of messages.")
+@pass_app
+def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_json: bool) -> None:
+    """Try a channel (--test), or see what would be sent now, to whom and when (--preview).
+
+    Neither touches the outbox. A test that fails says why, and ends with 7.
+    """
+    if (channel is None) == (not previewed):
+        raise UsageError("say one of --test CHANNEL and --preview")
+    from ctsync.deliver.channels.channel import channels_from
+
+    app.sends = True  # the names of channels depend on their URLs, which may be secrets
+    channels = channels_from(app.settings)
+    if channel is not None:
+        _test(app, channel, channels)
+    else:
+        _preview(app, channels, full=full, as_json=as_json)
+
+
+def _test(app: App, name: str, channels: Mapping[str, Channel]) -> None:
+    from ctsync.deliver.message import DeliveryError
+    from ctsync.deliver.preview import trial_message
+
+    by_channel, route = _find(name, channels)
+    try:
+        answer = by_channel.send(trial_message(route, now=app.clock.now()))
+    except DeliveryError as error:
+        raise TestFailed(f"{route.channel} to {route.recipient}: {error}") from error
+    finally:
+        by_channel.close()
+    tell(for_terminal(f"{route.channel} to {route.recipient}: {answer or 'sent'}"))
+
+
+def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
+    """The one way that a name means: a channel, by either name, or a recipient."""
+    ways = [
+        (channel, route)
+        for channel in channels.values()
+        for route in channel.routes.values()
+        if name in {route.channel, route.recipient}
+    ]
+    if len(ways) == 1:
+        return ways[0]
+    if ways:
+        who = ", ".join(route.recipient for _, route in ways)
+        raise UsageError(f"{name} goes to several; name one of them: {who}")
+    known = ", ".join(channels) or "none; see [[recipients]] and [[channels]] in the settings"
+    raise UsageError(f"there is no channel {name!r}; known are: {known}")
+
+
+def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
+    from ctsync.deliver.preview import preview
+    from ctsync.report.formats.plain_text import render_text
+    from ctsync.report.phrases import counted
+
+    now = app.clock.now()
+    with app.store() as store:
+        planned = preview(store, channels, now=now)
+    if as_json:
+        show_json([_planned_json(one) for one in planned])
+        return
+    show_table(
+        ("DUE", "CHANNEL", "RECIPIENT", "EVENTS", "SUBJECT"),
+        [
+            (
+                "now" if one.due <= now else f"{one.due:%Y-%m-%d %H:%M}Z",
+                one.message.route.channel,
+                one.message.route.recipient,
+                str(len(one.message.events)),
+                one.message.report().subject + (f" ({one.kept})" if one.kept else ""),
+            )
+            for one in planned
+        ],
+    )
+    if full:
+        for one in planned:
+            click.echo(f"\n{'-' * 76}\n{render_text(one.message.report())}", nl=False)
+    due = sum(one.due <= now for one in planned)
+    tell(f"{counted(due, 'message')} would be sent now, {len(planned) - due} later; none was sent")
+
+
+def _planned_json(one: Planned) -> dict[str, object]:
+    message = one.message
+    return {
+        "due": format_timestamp(one.due),
+        "channel": message.route.channel,
+        "recipient": message.route.recipient,
+        "watch": message.watch or None,
+        "welcome": message.is_welcome,
+        "events": len(message.events),
+        "subject": message.report().subject,
+        "message_id": message.key,
+        "kept": one.kept or None,
+    }
+
+
+COMMANDS = [notify]

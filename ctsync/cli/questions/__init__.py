@@ -1,0 +1,1 @@
+"""Commands that ask: each a thin face over one question."""

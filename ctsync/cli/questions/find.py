@@ -1,0 +1,92 @@
+"""`find`: trials by what any of their versions says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.param_types import Day
+from ctsync.cli.questions.report import must_be_watch
+from ctsync.cli.terminal_table import show_table
+
+
+@click.command()
+@click.argument("conditions", metavar="CONDITION...", nargs=-1, required=True)
+@click.option("--ever", is_flag=True, help="In any version, not only in the newest.")
+@click.option("--as-of", "as_of", type=Day(), help="As the records stood at the end of that day.")
+@click.option("--watch", help="Only the trials of this watch.")
+@click.option("--json", "as_json", is_flag=True, help="An array of what was found.")
+@pass_app
+def find(
+    app: App,
+    *,
+    conditions: Sequence[str],
+    ever: bool,
+    as_of: date | None,
+    watch: str | None,
+    as_json: bool,
+) -> None:
+    """Find the stored trials that meet every CONDITION, since when and for how long.
+
+    A condition is FIELD, an operator and a value in one word; quote < > and | for your shell.
+
+    \b
+      status=SUSPENDED            the value; "Active, not recruiting" is understood as well
+      status=SUSPENDED|WITHDRAWN  any of several
+      'enrollment>100'            = != < <= > >=
+      'primary_completion<2020'   all of it before 2020; dates may be years and months
+      start=2020-01               within that month
+      sponsor~novartis            holds the text, in upper or lower case; !~ does not
+      phase=PHASE2                one of its phases
+      has_results=yes             or no
+      why_stopped!=none           none: without a value
+
+    \b
+    Fields: status, last_known_status, why_stopped, start, primary_completion, completion
+    (each with _type: estimated or actual), enrollment, enrollment_type, phase, study_type,
+    sponsor, org_id, title, verified, first_submitted, first_posted, submitted, posted,
+    results_first_posted, has_results, nct, and state (present, gone, moved).
+    """  # noqa: D301 - click's own mark, not a backslash
+    from ctsync.questions.portfolio.find import find as search
+    from ctsync.questions.portfolio.find import found_json
+    from ctsync.record.rules.conditions import read_condition
+
+    wanted = [read_condition(text) for text in conditions]
+    with app.store() as store:
+        must_be_watch(store, watch)
+        found = list(
+            search(store, wanted, today=app.clock.now().date(), ever=ever, as_of=as_of, watch=watch)
+        )
+    if as_json:
+        show_json([found_json(one) for one in found])
+        return
+    show_table(
+        ("TRIAL", "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT"),
+        [
+            (
+                one.nct_id,
+                f"{one.from_version}-{one.to_version}"
+                if one.to_version > one.from_version
+                else str(one.to_version),
+                str(one.since),
+                "-" if one.is_open else str(one.until),
+                f"{one.days:,}",
+                "; ".join(f"{name} {_said(value)}" for name, value in one.values.items()),
+            )
+            for one in found
+        ],
+    )
+    trials = len({one.nct_id for one in found})
+    tell(f"{trials:,} trial{'' if trials == 1 else 's'}")
+
+
+def _said(value: object) -> str:
+    if value is None:
+        return "(none)"
+    return str(value) if not isinstance(value, bool) else ("yes" if value else "no")
+
+
+COMMANDS = [find]

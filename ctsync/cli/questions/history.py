@@ -1,0 +1,144 @@
+"""`history`: the versions of a trial, or every value that one of its fields ever had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.param_types import Trial
+from ctsync.cli.questions.ask import stored_versions
+from ctsync.cli.terminal_table import show_table
+from ctsync.model import Kind, NctId, Version
+from ctsync.text import for_terminal, shorten
+
+if TYPE_CHECKING:
+    from ctsync.model import StoredEvent
+    from ctsync.report.trial.field_history import ValueSpell
+    from ctsync.store.data.history_versions import HistoryState
+    from ctsync.store.store import Store
+
+MOST_CHARACTERS = 400
+
+
+@click.command()
+@click.argument("trial", metavar="NCT", type=Trial())
+@click.option(
+    "--field",
+    "name",
+    metavar="PATH",
+    help="Every value of one field: its path, the end of it, or its label (primary completion).",
+)
+@click.option("--json", "as_json", is_flag=True, help="An array, oldest first.")
+@pass_app
+def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
+    """List the stored versions of a trial, oldest first, and what each changed.
+
+    With --field: every value that field ever had, since when and for how long.
+    """
+    with app.store() as store:
+        versions = stored_versions(store, trial)
+        if name is not None:
+            _show_field(app, store, versions, name, as_json=as_json)
+            return
+        steps = _steps_of(store, trial)
+        past = store.histories([trial]).get(trial)
+    if as_json:
+        from ctsync.report.version_json import version_json
+
+        show_json([version_json(v, steps.get(v.version, ())) for v in versions])
+        return
+    tell(for_terminal(f"{trial}  {versions[-1].key.brief_title or ''}".rstrip()))
+    show_table(
+        ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
+        [_history_row(v, [e.event.kind for e in steps.get(v.version, ())]) for v in versions],
+    )
+    tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
+    tell(for_terminal(_past_sentence(past, trial)))
+
+
+def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
+    """How much of the registry's own history is stored, and what to do where it is not all."""
+    if past is None:
+        return f"what stood before the first sync is not stored; fetch it: ctsync backfill {trial}"
+    if past.state == "none":
+        return "the registry keeps no history of it"
+    asked = f"as of {past.asked:%Y-%m-%d}"
+    if past.state == "complete":
+        return f"all {past.listed} versions of the registry's own history, {asked}"
+    again = f"; next try {past.retry:%Y-%m-%d %H:%M}Z" if past.retry else ""
+    return f"history {past.state}: versions may be missing, {asked}{again}"
+
+
+def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
+    """A trial's events by the number of the version they led to."""
+    from ctsync.store.store import EventFilter
+
+    steps: dict[int, list[StoredEvent]] = {}
+    for stored in store.events(EventFilter(nct_ids=(trial,))):
+        steps.setdefault(stored.to_version, []).append(stored)
+    return steps
+
+
+def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
+    key = version.key
+    shown = list(dict.fromkeys(kind.value for kind in kinds))
+    named = "" if version.registry_version is None else f" v{version.registry_version}"
+    return (
+        f"{version.version}{named}",
+        version.posted or version.submitted or "-",
+        f"{version.observed:%Y-%m-%d}" if version.observed else "-",
+        (key.status or "-") if version.state == "present" else version.state.upper(),
+        _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
+        _typed(key.primary_completion_date, key.primary_completion_date_type),
+        ", ".join(shown) or "-",
+    )
+
+
+def _typed(value: str | None, kind: str | None) -> str:
+    """A date or count with the first letter of its type: 2026-10 E."""
+    if value is None:
+        return "-"
+    return f"{value} {kind[:1]}" if kind else value
+
+
+def _show_field(
+    app: App, store: Store, versions: Sequence[Version], name: str, *, as_json: bool
+) -> None:
+    from ctsync.questions.changes.report_data import course_of_field
+    from ctsync.record.fields.table import field_at
+    from ctsync.report.trial.field_history import spell_json, words_of
+
+    path, spells = course_of_field(store, versions, name, until=app.clock.now())
+    if as_json:
+        show_json([{"path": path, **spell_json(spell)} for spell in spells])
+        return
+    field = field_at(path)
+    told = list(words_of(spells))
+    tell(
+        for_terminal(
+            f"{versions[-1].nct_id}  {field.label}" + (f" ({path})" if field.known else "")
+        )
+    )
+    show_table(
+        ("V", "SINCE", "UNTIL", "DAYS", "VALUE"),
+        [_spell_row(spell, words) for spell, words in zip(spells, told, strict=True)],
+    )
+    if any(len(words) > MOST_CHARACTERS for words in told):
+        tell("long values are cut; in full: --json")
+
+
+def _spell_row(spell: ValueSpell, words: str) -> tuple[str, ...]:
+    one = spell.from_version == spell.to_version
+    return (
+        str(spell.from_version) if one else f"{spell.from_version}-{spell.to_version}",
+        str(spell.since),
+        "-" if spell.is_open else str(spell.until),
+        f"{spell.days:,}",
+        shorten(words, MOST_CHARACTERS),
+    )
+
+
+COMMANDS = [history]

@@ -1,0 +1,116 @@
+"""`report`: what changed in a window, worst first, in the form one likes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.param_types import Moment, Trial
+from ctsync.errors import UsageError
+from ctsync.model import NctId
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.store.store import Store
+
+FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
+WINDOW = timedelta(days=7)
+MOST_LINES = 5_000
+STDOUT = Path("-")
+
+
+@click.command("report")
+@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.option("--since", type=Moment(), help="From WHEN on: 2026-03-13, 7d (the default), all.")
+@click.option("--until", type=Moment(end_of_day=True), help="Up to WHEN (default: now).")
+@click.option("--watch", help="Only the trials of this watch.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="text",
+    show_default=True,
+    help="The form; the content is the same in each.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write into a file, replaced in one step; - is standard output.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    default=MOST_LINES,
+    show_default=True,
+    help="Show so many changes, the worst, and count the rest; 0 for all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@pass_app
+def report_command(
+    app: App,
+    *,
+    trials: Sequence[NctId],
+    since: datetime | None,
+    until: datetime | None,
+    watch: str | None,
+    form: str,
+    output: Path | None,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Report what changed: one row a trial, worst first, then the details."""
+    from ctsync.questions.changes.report_data import review
+    from ctsync.report.formats.render import ReportFormat, render
+    from ctsync.report.report import Window
+
+    now = app.clock.now()
+    start = now - WINDOW if since is None else since
+    window = Window(None if start <= Moment.BEGINNING else start, until or now)
+    with app.store() as store:
+        must_be_watch(store, watch)
+        found = review(
+            store,
+            window=window,
+            title=watch or "all watches",
+            watch=watch,
+            ids=tuple(trials),
+            limit=limit or None,
+            drawn=form == "html",
+        )
+    text = render(found, ReportFormat("json" if as_json else form))
+    if output is None or output == STDOUT:
+        click.echo(text.rstrip("\n"))
+        return
+    write_file(output, text)
+    tell(for_terminal(f"wrote {output}: {found.headline}"))
+
+
+def must_be_watch(store: Store, name: str | None) -> None:
+    """Raise UsageError where a watch is named that is none."""
+    if name is not None and name not in store.watch_origins():
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file in one step, its folder made first; raises UsageError where that cannot be.
+
+    A dash is standard output.
+    """
+    from ctsync.deliver.channels.file import replace_file
+
+    if path == STDOUT:
+        click.echo(text.rstrip("\n"))
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+COMMANDS = [report_command]

@@ -1,0 +1,128 @@
+"""`runs`: the ledger of every run, whatever became of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.errors import UsageError
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import JsonObject
+    from ctsync.store.data.runs import Run
+
+SHOWN_RUNS = 20
+_HEADINGS = (
+    *("ID", "KIND", "STARTED", "SECONDS", "DATA OF", "REQUESTS", "ASKED", "ANSWERED", "SAME"),
+    *("CHANGED", "NEW", "GONE", "FAILED", "OUTCOME"),
+)
+_COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
+
+
+@click.command("runs")
+@click.argument("run_id", metavar="[ID]", type=click.IntRange(min=1), required=False)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    default=SHOWN_RUNS,
+    show_default=True,
+    help="How many, the newest first.",
+)
+@click.option("--json", "as_json", is_flag=True, help="An array of runs; of one run, an object.")
+@pass_app
+def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> None:
+    """List the runs, newest first, or show one: times, data of the registry, counts, outcome.
+
+    ASKED counts the trials a run was to check; ANSWERED those it could. An outcome of "running"
+    is a run under way, or one that was cut off.
+    """
+    with app.store(create=False) as store:
+        if run_id is not None:
+            run = store.run(run_id)
+            if run is None:
+                raise UsageError(f"there is no run {run_id}; ctsync runs lists them")
+            show_json(_run_json(run)) if as_json else _show_run(run)
+            return
+        found = store.runs(limit)
+        total = store.counts()["runs"]
+    if as_json:
+        show_json([_run_json(run) for run in found])
+    else:
+        _show_runs(found)
+    if total > len(found):
+        tell(f"the newest {len(found):,} of {total:,}: ctsync runs --limit {total} shows all")
+
+
+def _show_runs(found: list[Run]) -> None:
+    show_table(
+        _HEADINGS,
+        [
+            (
+                str(run.id),
+                run.kind,
+                _minute(run.started),
+                _seconds(run),
+                _minute(run.load_after or run.load_before),
+                str(run.requests),
+                *(str(getattr(run, name)) for name in _COUNTS),
+                run.outcome if run.error is None else f"{run.outcome}: {run.error}",
+            )
+            for run in found
+        ],
+    )
+
+
+def _show_run(run: Run) -> None:
+    from ctsync.record.registry.notices import read_notices
+
+    before, after = _minute(run.load_before), _minute(run.load_after)
+    lines = [
+        ("run", f"{run.id}, {run.kind}"),
+        ("started", _minute(run.started)),
+        ("finished", f"{_minute(run.finished)} ({_seconds(run)} s)" if run.finished else "never"),
+        ("registry data of", f"{before} before, {after} after"),
+        ("registry API", run.api_version or "-"),
+        ("requests", f"{run.requests:,}, of which retries {run.retries:,}"),
+        ("trials", ", ".join(f"{name} {getattr(run, name):,}" for name in _COUNTS)),
+        ("messages sent", f"{run.delivered:,}"),
+        ("outcome", run.outcome if run.error is None else f"{run.outcome}: {run.error}"),
+        *(("notice", notice.line) for notice in read_notices(run.notices)),
+    ]
+    for name, value in lines:
+        click.echo(f"{name:<17} {for_terminal(value)}")
+
+
+def _run_json(run: Run) -> JsonObject:
+    return {
+        "id": run.id,
+        "kind": run.kind,
+        "started": format_timestamp(run.started),
+        "finished": run.finished and format_timestamp(run.finished),
+        "data_timestamp_before": run.load_before and format_timestamp(run.load_before),
+        "data_timestamp_after": run.load_after and format_timestamp(run.load_after),
+        "api_version": run.api_version,
+        "requests": run.requests,
+        "retries": run.retries,
+        **{name: getattr(run, name) for name in _COUNTS},
+        "delivered": run.delivered,
+        "outcome": run.outcome,
+        "error": run.error,
+        "notices": list(run.notices or ()),
+    }
+
+
+def _minute(stamp: datetime | None) -> str:
+    return f"{stamp:%Y-%m-%d %H:%M}Z" if stamp else "-"
+
+
+def _seconds(run: Run) -> str:
+    return f"{(run.finished - run.started).total_seconds():.0f}" if run.finished else "-"
+
+
+COMMANDS = [runs_command]

@@ -1,0 +1,155 @@
+"""`status`: is it well."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.dates import format_timestamp
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import WatchSettings
+    from ctsync.model import JsonObject
+    from ctsync.questions.operation.health import Health
+    from ctsync.store.data.runs import Failure
+
+NOTICES_SHOWN = timedelta(days=7)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@pass_app
+def status(app: App, as_json: bool) -> None:
+    """Tell the last run, what is stored and whether all is well; the exit code is for monitors.
+
+    0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
+    """
+    from ctsync.deliver.routes import routes_from
+    from ctsync.questions.operation.health import assess
+    from ctsync.questions.operation.health_state import standing_of
+    from ctsync.record.registry.notices import read_notices
+
+    with app.store(create=False) as store:
+        failing, origins = store.failing(), store.watch_origins()
+        failures = [one for one in store.failures() if one.nct_id in failing]
+        pending = _not_taken_up(app.settings.watches, origins)
+        # what no sync took up yet is asked for all the same: idle would be well, and is not
+        wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
+        standing = standing_of(store, routes_from(app.settings))
+        standing = replace(standing, watched=max(standing.watched, wanted))
+        health = _with_pending(assess(standing, app.clock.now()), pending)
+        counts = store.counts()
+        histories, next_try = store.followed_histories()
+        told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
+        notices = [one for run in told for one in read_notices(run.notices)]
+        misnamed = app.settings.unknown_watches(list(origins))
+    if as_json:
+        show_json(
+            {
+                "condition": health.condition,
+                "reasons": health.reasons,
+                "database": app.settings.database.shown_url,
+                "watched": standing.watched,
+                "stored": {str(table): count for table, count in counts.items()},
+                "newest_load": standing.newest_load and format_timestamp(standing.newest_load),
+                "last_whole_run": standing.last_whole and format_timestamp(standing.last_whole),
+                "histories": _history_counts(histories, standing.watched),
+                "failures": [_failure_json(one) for one in failures],
+                "notices": [
+                    {"kind": one.kind, "summary": one.summary, "parts": one.parts}
+                    for one in notices
+                ],
+            }
+        )
+    else:
+        click.echo(f"{health.condition}")
+        for reason in health.reasons:
+            click.echo(f"  {for_terminal(reason)}")
+        for one in failures:
+            click.echo(f"  {one.nct_id}: {for_terminal(one.error)} ({_tries(one)})")
+        for notice in notices:
+            click.echo(f"  {for_terminal(notice.line)}")
+        load, whole = standing.newest_load, standing.last_whole
+        click.echo(
+            f"registry load   {load:%Y-%m-%d %H:%M}Z" if load else "registry load   none seen"
+        )
+        click.echo(f"last whole run  {whole:%Y-%m-%d %H:%M}Z" if whole else "last whole run  none")
+        click.echo(
+            f"stored          trials {counts['trials']:,}, versions {counts['snapshots']:,}, "
+            f"events {counts['events']:,}; watched {standing.watched:,}"
+        )
+        if histories:
+            click.echo(f"histories       {_histories_line(histories, next_try, standing.watched)}")
+        click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
+    for said in misnamed:
+        tell(for_terminal(said))
+    click.get_current_context().exit(health.exit_code)
+
+
+def _with_pending(health: Health, pending: Sequence[str]) -> Health:
+    """The health of what is stored, and of watches that stand in the settings file alone."""
+    from ctsync.questions.operation.health import Condition, Health
+
+    if not pending:
+        return health
+    said = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
+    well = health.exit_code == 0
+    return Health(Condition.PARTIAL if well else health.condition, (*health.reasons, said))
+
+
+def _not_taken_up(wanted: Sequence[WatchSettings], stored: Mapping[str, str]) -> list[str]:
+    """The watches of the settings file that no sync has brought into the store."""
+    return [watch.name for watch in wanted if stored.get(watch.name) != "file"]
+
+
+def _terms(watch: WatchSettings) -> int:
+    return len(watch.trials) + len(watch.org_ids)
+
+
+def _history_counts(histories: Mapping[str, int], watched: int) -> dict[str, int]:
+    """How many of the trials watched have their past, by how far it was fetched."""
+    counts = Counter(histories)
+    return {**dict(sorted(counts.items())), "not asked for": watched - counts.total()}
+
+
+def _histories_line(histories: Mapping[str, int], retry: datetime | None, watched: int) -> str:
+    counts = _history_counts(histories, watched)
+    said = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
+    return f"{said}; next try {retry:%Y-%m-%d %H:%M}Z" if retry else said
+
+
+def _tries(failure: Failure) -> str:
+    from ctsync.report.phrases import counted
+    from ctsync.sync.quarantine import waits_until
+
+    until = waits_until(failure)
+    following = f"after {until:%Y-%m-%d %H:%M}Z" if until else "with the next sync"
+    since = f"{failure.first_at:%Y-%m-%d %H:%M}Z"
+    return f"{counted(failure.attempts, 'attempt')} since {since}, next {following}"
+
+
+def _failure_json(failure: Failure) -> JsonObject:
+    """A trial in quarantine; `next_try` is null where every sync tries it again."""
+    from ctsync.sync.quarantine import waits_until
+
+    until = waits_until(failure)
+    return {
+        "nct_id": failure.nct_id,
+        "error": failure.error,
+        "error_class": failure.error_class,
+        "attempts": failure.attempts,
+        "first_seen": format_timestamp(failure.first_at),
+        "last_seen": format_timestamp(failure.last_at),
+        "next_try": until and format_timestamp(until),
+        "bytes_kept": len(failure.raw),
+    }
+
+
+COMMANDS = [status]

@@ -1,0 +1,165 @@
+"""`check`: proves the database against itself, and the events against the versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, sqlite_path, tell
+from ctsync.cli.questions.rules import thresholds_in_force
+from ctsync.errors import StoreError, UsageError
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import JsonObject
+    from ctsync.store.admin.check import Problem
+
+PROBLEMS = 6
+
+
+@click.command("check")
+@click.option(
+    "--rebuild-events",
+    is_flag=True,
+    help="Also derive every event anew and compare; takes a while on a large database.",
+)
+@click.option(
+    "--repair",
+    is_flag=True,
+    help="Mend what can be rebuilt or fetched again, after a copy of the file.",
+)
+@click.option(
+    "--have-backup",
+    is_flag=True,
+    help="With --repair: make no copy; PostgreSQL needs this, and pg_dump before it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="An array of problems.")
+@pass_app
+def check_command(
+    app: App, *, rebuild_events: bool, repair: bool, have_backup: bool, as_json: bool
+) -> None:
+    """Prove the database against itself; ends with 6 where anything is wrong.
+
+    Looks at the file, every body, chain, head, event and reference, and changes nothing. With
+    --rebuild-events all events are derived from the stored versions under the rules in force,
+    and every difference is told: also those that come from rules changed since.
+
+    --repair puts heads, sizes and the places of events right, drops what belongs to no version,
+    fetches the damaged body of a newest version again if the registry still shows that version,
+    and stores events as they are derived; a level that differs because of other rules is stored
+    anew only with --rebuild-events. What cannot be had is named, stays, and ends with 6.
+    """
+    if have_backup and not repair:
+        raise UsageError("--have-backup goes with --repair")
+    from ctsync.store.admin.check import check
+
+    told: list[JsonObject] = []
+    problems = check(app.settings.database.url)
+    for problem in problems:
+        _tell(told, problem.kind, problem.where, problem.says, quiet=as_json)
+    if repair:
+        left = _repair(
+            app, problems, told, relevel=rebuild_events, have_backup=have_backup, quiet=as_json
+        )
+    else:
+        left = len(problems) + (_compare(app, told, quiet=as_json) if rebuild_events else 0)
+    if as_json:
+        show_json(told)
+    if left:
+        tell(f"{left:,} problems" if left != 1 else "1 problem")
+        click.get_current_context().exit(PROBLEMS)
+    tell("no problem is left" if told else "no problem found")
+
+
+def _tell(told: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
+    told.append({"problem": kind, "where": where, "says": says})
+    if not quiet:
+        line = for_terminal(f"{kind}: {where}: {says}")
+        click.echo(" ".join(line.split("\n")))
+
+
+def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
+    """Tell which events are not stored as they are derived; how many."""
+    from ctsync.sync.history.rederive_events import rebuild
+    from ctsync.sync.repair import place_of
+
+    differing = level_only = unreadable = 0
+    with app.store(create=False) as store:
+        for found in rebuild(store, thresholds_in_force(app)):
+            if found.unreadable:
+                _tell(told, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
+                unreadable += 1
+            for one in found.differences:
+                _tell(told, "event differs", place_of(found, one), one.says, quiet=quiet)
+            differing += len(found.differences)
+            level_only += sum(one.is_level_only for one in found.differences)
+    if level_only:
+        tell(
+            f"{level_only:,} of {differing:,} differ in their level alone: the rules or thresholds "
+            "were others when they were stored"
+        )
+    if differing:
+        tell("ctsync check --rebuild-events --repair would mend these")
+    return unreadable + differing
+
+
+def _repair(
+    app: App,
+    problems: Sequence[Problem],
+    told: list[JsonObject],
+    *,
+    relevel: bool,
+    have_backup: bool,
+    quiet: bool,
+) -> int:
+    """Mend what can be mended, and tell it; how many problems are left."""
+    from ctsync.store.admin.check import check
+    from ctsync.sync.repair import beyond_repair, repair, to_rewrite
+
+    if beyond_repair(problems):
+        raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
+    thresholds, mended, unmended = thresholds_in_force(app), 0, 0
+    with app.store(create=False) as store, store.writer(holder="ctsync check --repair"):
+        if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
+            return 0
+        _back_up(app, have_backup=have_backup)
+        for one in repair(
+            store,
+            problems,
+            open_registry=app.registry,
+            thresholds=thresholds,
+            relevel=relevel,
+        ):
+            word = "mended" if one.is_mended else "not mended"
+            _tell(told, f"{word}: {one.kind}", one.where, one.says, quiet=quiet)
+            mended += one.is_mended
+            unmended += not one.is_mended
+    tell(f"{mended:,} mended")
+    left = check(app.settings.database.url)
+    for problem in left:
+        _tell(told, f"left: {problem.kind}", problem.where, problem.says, quiet=quiet)
+    return len(left) or unmended
+
+
+def _back_up(app: App, *, have_backup: bool) -> None:
+    """Copy the file before anything in it is changed, or know that there is a copy."""
+    from ctsync.store.admin.backup import back_up
+
+    if have_backup:
+        return
+    url = app.settings.database.url
+    file = sqlite_path(url)
+    if file is None:
+        raise UsageError(
+            "a PostgreSQL database is not copied from here: make a backup with pg_dump, then say "
+            "so: ctsync check --repair --have-backup"
+        )
+    to = Path(f"{file}.before-repair-{app.clock.now():%Y%m%dT%H%M%S.%fZ}")
+    back_up(url, to)
+    tell(f"copied the database to {to}")
+
+
+COMMANDS = [check_command]

@@ -1,0 +1,173 @@
+"""`backfill`: the past of trials, from the registry's own history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.param_types import Trial
+from ctsync.cli.sync.sync import PARTIAL, progress_bar
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.errors import RegistryError, UsageError
+from ctsync.model import NctId
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import JsonObject
+    from ctsync.registry.api import RegistryApi
+    from ctsync.store.data.history_versions import HistoryState
+    from ctsync.store.store import Store
+    from ctsync.sync.history.backfill import Fetched, Outcome
+
+BETWEEN_TRIALS_SECONDS = 600
+"""How long a backfill under way waits for a sync that took its turn."""
+
+
+@click.command()
+@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.option("--watch", metavar="NAME", help="The trials of this watch.")
+@click.option("--all", "every", is_flag=True, help="Every trial that is followed.")
+@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option("--json", "as_json", is_flag=True, help="The run and what became of each trial.")
+@pass_app
+def backfill(
+    app: App,
+    *,
+    trials: Sequence[NctId],
+    watch: str | None,
+    every: bool,
+    wait: float,
+    as_json: bool,
+) -> None:
+    """Fetch every version that the registry keeps of trials, from before they were followed.
+
+    Takes about a second a version. Cut off anywhere, it goes on from there when run again, and
+    so does each sync. Nobody is told of what happened in the past. Ends with 3 where a history
+    could not be had, and says why; later syncs try again.
+    """
+    with app.store() as store:
+        ids = _chosen(store, trials, watch, every=every)
+        with app.registry() as registry:
+            outcome = run_backfill(app, store, registry, ids, wait=wait)
+        states = store.histories(ids)
+    if as_json:
+        show_json(outcome_json(outcome, states))
+    click.get_current_context().exit(tell_backfill(outcome, states, tabled=not as_json))
+
+
+def _chosen(
+    store: Store, trials: Sequence[NctId], watch: str | None, *, every: bool
+) -> Sequence[NctId]:
+    """The trials meant, each once."""
+    if bool(trials) + (watch is not None) + every != 1:
+        raise UsageError("say whose history: NCT ids, --watch NAME, or --all that are followed")
+    if trials:
+        return tuple(dict.fromkeys(trials))
+    if watch is not None:
+        return members_of(store, watch)
+    ids = store.watched_ids()
+    if not ids:
+        raise UsageError("nothing is followed yet; add a trial: ctsync watch add NCT03389919")
+    return ids
+
+
+def members_of(store: Store, name: str) -> Sequence[NctId]:
+    """The trials of a watch; raises UsageError where there is none of that name."""
+    named = next((one for one in store.watches() if one.name == name), None)
+    if named is None:
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+    return [trial.nct_id for trial in named.trials]
+
+
+def run_backfill(
+    app: App, store: Store, registry: RegistryApi, ids: Sequence[NctId], *, wait: float = 0
+) -> Outcome:
+    """Fetch the history of trials, showing how far it has come where a person looks."""
+    from ctsync.record.rules.rules import Thresholds
+    from ctsync.sync.history.backfill import Backfill
+
+    with app.history(registry) as history, progress_bar("requests") as watcher:
+        return Backfill(
+            store=store,
+            history=history,
+            clock=app.clock,
+            thresholds=Thresholds().replace(app.settings.rules),
+            watcher=watcher,
+            lock=_lock_of(store, wait),
+        ).run(ids)
+
+
+def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[None]]:
+    """The writer lock: waited for as asked at first, and then for a sync's turn to end."""
+    waits = [wait]
+
+    def lock() -> AbstractContextManager[None]:
+        seconds, waits[0] = waits[0], max(wait, BETWEEN_TRIALS_SECONDS)
+        return store.writer(holder="ctsync backfill", wait_seconds=seconds)
+
+    return lock
+
+
+def tell_backfill(outcome: Outcome, states: dict[NctId, HistoryState], *, tabled: bool) -> int:
+    """Tell a person what was fetched, and say the exit code it deserves."""
+    from ctsync.report.phrases import counted
+
+    if tabled:
+        show_table(
+            ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
+            [_row(trial) for trial in outcome.trials],
+        )
+    failed = [trial for trial in outcome.trials if not trial.is_settled]
+    for trial in failed:
+        state = states.get(trial.nct_id)
+        again = f"; next try {state.retry:%Y-%m-%d %H:%M}Z" if state and state.retry else ""
+        tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
+    stored = sum(trial.stored for trial in outcome.trials)
+    tell(
+        f"fetched the history of {len(outcome.trials) - len(failed)} of "
+        f"{counted(len(outcome.trials), 'trial')}: {counted(stored, 'version')} stored "
+        f"({counted(outcome.requests, 'request')})"
+    )
+    if not failed:
+        return 0
+    is_nothing = len(failed) == len(outcome.trials) and not stored
+    return RegistryError.exit_code if is_nothing else PARTIAL
+
+
+def _row(trial: Fetched) -> tuple[str, ...]:
+    listed = "-" if trial.listed is None else str(trial.listed)
+    return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
+
+
+def outcome_json(outcome: Outcome, states: dict[NctId, HistoryState]) -> JsonObject:
+    """A backfill as JSON."""
+
+    def retry(nct_id: NctId) -> str | None:
+        state = states.get(nct_id)
+        return format_timestamp(state.retry) if state and state.retry else None
+
+    return {
+        "run": outcome.run_id,
+        "verdict": outcome.verdict,
+        "requests": outcome.requests,
+        "trials": [
+            {
+                "nct_id": trial.nct_id,
+                "history": trial.state,
+                "listed": trial.listed,
+                "stored": trial.stored,
+                "seen_live": trial.joined,
+                "error": trial.error or None,
+                "retry": retry(trial.nct_id),
+            }
+            for trial in outcome.trials
+        ],
+    }
+
+
+COMMANDS = [backfill]

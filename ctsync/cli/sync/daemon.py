@@ -1,0 +1,80 @@
+"""`daemon`: rounds on a schedule."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.sync_messages import sentences
+
+if TYPE_CHECKING:
+    from ctsync.daemon import Schedule
+
+log = logging.getLogger(__name__)
+
+
+@click.command()
+@pass_app
+def daemon(app: App) -> None:
+    """Sync on the schedule of the settings until told to stop (SIGTERM, Ctrl-C).
+
+    A round missed while the machine slept or the daemon was down is made up for once. The
+    settings are read at the start: restart the daemon to apply what was changed in them.
+
+    On several hosts with one database, one of them makes the round and the others stand by; where
+    it dies, another takes over within 30 seconds.
+    """
+    from ctsync.daemon import Schedule, StoppableClock, persistent, serve
+    from ctsync.errors import LockLost, StoreUnreachable
+    from ctsync.sync.cycle import Round
+    from ctsync.sync.trial_pass import Watcher
+
+    app.sends = True
+    wanted = app.settings.schedule
+    schedule = Schedule(wanted.cron, wanted.timezone, minutes=wanted.interval_minutes)
+    clock = StoppableClock()
+    app.clock = clock
+    app.start_logging(at_least=logging.INFO)
+
+    def tick() -> None:
+        # opened anew each time: a server that went away is back by the next tick
+        with app.store() as store, app.registry() as registry, app.history(registry) as history:
+            work = Round(
+                settings=app.settings,
+                store=store,
+                registry=registry,
+                history=history,
+                clock=clock,
+                watcher=Watcher(check=clock.check),
+            )
+            outcome = work.run_if_due(
+                lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"
+            )
+            if outcome is None:
+                log.info("nothing to do: another writer has made this round")
+                return
+            misnamed = app.settings.unknown_watches(list(store.watch_origins()))
+        level = logging.INFO if outcome.is_whole else logging.WARNING
+        for sentence in sentences(outcome):
+            log.log(level, "%s", sentence)
+        for sentence in misnamed:
+            log.warning("%s", sentence)
+
+    with app.store() as store:
+        last = store.last_finished("sync")
+    schedule.trigger()
+    tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
+    worth_another_try = (StoreUnreachable, LockLost)
+    serve(persistent(tick, worth_another_try, clock), schedule, clock=clock, last=last)
+
+
+def _described(schedule: Schedule) -> str:
+    if schedule.minutes:
+        return f"every {schedule.minutes:g} minutes"
+    return f"at {schedule.cron!r} ({schedule.timezone})"
+
+
+COMMANDS = [daemon]

@@ -1,0 +1,105 @@
+"""`doctor`: is all that ctsync stands on as it should be, and what to do where it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.errors import ConfigError, CtsyncError
+
+if TYPE_CHECKING:
+    from ctsync.sync.doctor import Finding
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="An array of findings.")
+@pass_app
+def doctor_command(app: App, as_json: bool) -> None:
+    """Look at settings, database, disk, registry, history, clock and mail; say what to do.
+
+    Stores nothing and sends nothing. Ends with 0 where nothing is wrong, else with the code of
+    the worst: 6 the database, 2 the settings, 4 the registry, 7 the mail server. A warning is
+    nothing wrong.
+    """
+    from ctsync.sync.doctor import Condition, exit_code_of
+
+    findings = list(_findings(app))
+    if as_json:
+        show_json(
+            [
+                {
+                    "subject": one.subject,
+                    "condition": one.condition,
+                    "found": one.found,
+                    "advice": one.advice or None,
+                }
+                for one in findings
+            ]
+        )
+    else:
+        show_table(
+            ("WHAT", "CONDITION", "FOUND", "WHAT TO DO"),
+            [(one.subject, one.condition, one.found, one.advice or "-") for one in findings],
+        )
+    counts = {kind: sum(one.condition is kind for one in findings) for kind in Condition}
+    tell(", ".join(f"{number} {kind}" for kind, number in counts.items()))
+    click.get_current_context().exit(exit_code_of(findings))
+
+
+def _findings(app: App) -> Iterator[Finding]:
+    from ctsync.sync.doctor import (
+        look_at_database,
+        look_at_history,
+        look_at_mail,
+        look_at_registry,
+        wrong,
+    )
+
+    found = list(_look_at_settings(app))
+    yield from found
+    try:
+        settings = app.settings
+    except ConfigError:
+        return  # told; without settings there is nothing else to look at
+    yield from look_at_database(settings.database, clock=app.clock)
+    with app.registry() as registry:
+        yield from look_at_registry(registry.transport, clock=app.clock)
+        yield look_at_history(registry.transport)
+    if any(one.exit_code for one in found):
+        yield wrong("mail", "not tried: the settings are wrong", "see settings", 0)
+    else:
+        yield look_at_mail(settings.smtp)
+
+
+def _look_at_settings(app: App) -> Iterator[Finding]:
+    """Every problem of the settings; secrets that cannot be read are problems too."""
+    from ctsync.config import load
+    from ctsync.store.database.migrate import revision_of
+    from ctsync.store.database.tables import HEAD_REVISION
+    from ctsync.store.store import open_store
+    from ctsync.sync.doctor import SETTINGS, ok, warning, wrong
+
+    try:
+        settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
+    except ConfigError as error:
+        for problem in error.problems:
+            yield wrong("settings", problem, "ctsync config check tells all of it", SETTINGS)
+        return
+    where = str(settings.path) if settings.path else "no file: the environment and defaults"
+    yield ok("settings", where)
+    named: list[str] = []
+    # what is wrong with the database is told by itself, and an older one is not upgraded here
+    with suppress(CtsyncError):
+        if revision_of(settings.database.url) == HEAD_REVISION:
+            with open_store(settings.database.url, clock=app.clock, create=False) as store:
+                named = [watch.name for watch in store.watches()]
+    for said in settings.unknown_watches(named):
+        yield warning("settings", said, "ctsync watch list shows the names")
+
+
+COMMANDS = [doctor_command]

@@ -1,0 +1,157 @@
+"""`mirror`: the whole registry, loaded once and brought up to date daily."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, sqlite_path, tell
+from ctsync.cli.sync.sync import PARTIAL, outcome_json
+from ctsync.dates import format_timestamp
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import JsonObject
+    from ctsync.sync.cycle import RoundOutcome
+    from ctsync.sync.mirror.mirror import MirrorOutcome
+    from ctsync.sync.trial_pass import Watcher
+
+SHOWN = 20
+
+
+@click.command("mirror")
+@click.option(
+    "--bulk",
+    "archive",
+    metavar="FILE",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="Load this bulk archive (ctg-studies.json.zip) instead of downloading it.",
+)
+@click.option("--sweep", is_flag=True, help="Look through all trials even if it is not due.")
+@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option("--json", "as_json", is_flag=True, help="Write what was done as JSON.")
+@pass_app
+def mirror_command(
+    app: App, *, archive: Path | None, sweep: bool, wait: float, as_json: bool
+) -> None:
+    """Keep the whole registry: load it once, then fetch daily what changed.
+
+    The first load takes the registry's bulk download, or --bulk FILE. Every later run fetches
+    what was posted since, and weekly looks through all trials, by eight fields each, for what
+    moved no date. What is watched is synced too, whole. Stop it at any time; the next run goes
+    on where it was.
+    """
+    from ctsync.registry.archive_download import BulkSource
+    from ctsync.sync.cycle import Round
+
+    app.sends = True
+    wanted = app.settings.mirror
+    with app.store() as store, app.registry() as registry, mirror_progress() as watcher:
+        work = Round(
+            settings=app.settings,
+            store=store,
+            registry=registry,
+            clock=app.clock,
+            watcher=watcher,
+        )
+        bulk = BulkSource(registry.transport, deadline_seconds=60.0 * wanted.download_minutes)
+        outcome, synced = work.mirror(
+            bulk,
+            folder=wanted.folder or _folder(app),
+            archive=archive,
+            sweep=sweep,
+            holder="ctsync mirror",
+            wait_seconds=wait,
+        )
+    if as_json:
+        show_json(mirror_json(outcome, synced))
+    for sentence in _sentences(outcome):
+        tell(for_terminal(sentence))
+    if outcome.verdict != "ok" or (synced is not None and not synced.is_whole):
+        click.get_current_context().exit(PARTIAL)
+
+
+def _folder(app: App) -> Path:
+    """Beside the database, where that is a file."""
+    file = sqlite_path(app.settings.database.url)
+    return Path(tempfile.gettempdir()) if file is None else file.absolute().parent
+
+
+@contextmanager
+def mirror_progress() -> Iterator[Watcher]:
+    """A bar with rate and time left on stderr where a person looks, and nothing elsewhere."""
+    from ctsync.sync.trial_pass import Watcher
+
+    if not sys.stderr.isatty():
+        yield Watcher()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        """Trials a second."""
+
+        def render(self, task: Task) -> Text:
+            """Write it, where it is known."""
+            return Text("" if not task.speed else f"{task.speed:,.0f}/s")
+
+    console = Console(file=sys.stderr)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate())
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("trials", total=None)
+        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of or None))
+
+
+def _sentences(outcome: MirrorOutcome) -> Iterator[str]:
+    """What was done, and what could not be checked."""
+    tally = outcome.tally
+    went = ", ".join(outcome.steps) or "nothing to do"
+    yield (
+        f"mirror ({went}) at the load of {outcome.load.data_timestamp:%Y-%m-%d %H:%M}Z: "
+        f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
+        f"same; {tally.requests:,} requests"
+    )
+    yield from outcome.said
+    yield from (notice.line for notice in outcome.notices)
+    for failed in outcome.failed[:SHOWN]:
+        yield f"could not check {failed.nct_id}: {failed.error}"
+    if (more := len(outcome.failed) - SHOWN) > 0:
+        yield f"and {more:,} more: ctsync status"
+    if outcome.missing:
+        shown = ", ".join(outcome.missing[:SHOWN])
+        more = len(outcome.missing) - SHOWN
+        rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
+        yield f"not in this load, to be confirmed by another: {shown}{rest}"
+
+
+def mirror_json(outcome: MirrorOutcome, synced: RoundOutcome | None) -> JsonObject:
+    """A run of the mirror as JSON, and the sync of what is watched that followed it."""
+    return {
+        "run": outcome.run_id,
+        "verdict": outcome.verdict,
+        "load": format_timestamp(outcome.load.data_timestamp),
+        "steps": outcome.steps,
+        **{name: getattr(outcome.tally, name) for name in outcome.tally.__slots__},
+        "said": outcome.said,
+        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in outcome.failed],
+        "missing": list(outcome.missing),
+        "notices": [notice.line for notice in outcome.notices],
+        "watched": None if synced is None else outcome_json(synced),
+    }
+
+
+COMMANDS = [mirror_command]

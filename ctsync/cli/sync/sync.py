@@ -1,0 +1,223 @@
+"""`sync`: one round over what is watched."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.interrupt import heeding_interrupts
+from ctsync.cli.param_types import Trial
+from ctsync.cli.sync_messages import sentences
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.model import Kind, Level, NctId
+from ctsync.text import for_terminal
+
+if TYPE_CHECKING:
+    from ctsync.model import Event, JsonObject
+    from ctsync.sync.cycle import Preview, Round, RoundOutcome
+    from ctsync.sync.trial_pass import Watcher
+
+PARTIAL = 3
+
+
+@click.command("sync")
+@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
+@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option(
+    "--accept-gone",
+    is_flag=True,
+    help="Believe the registry also where many trials are gone, or left a query, at once.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well and unchanged.")
+@click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
+@pass_app
+def sync_command(
+    app: App,
+    *,
+    trials: Sequence[NctId],
+    dry_run: bool,
+    wait: float,
+    accept_gone: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    """Fetch what is watched (or the trials given), store, compare, report, deliver.
+
+    Ends with 3 where something could not be checked, and lists what and why.
+    """
+    ids = tuple(dict.fromkeys(trials))
+    app.sends = not dry_run
+    if dry_run:
+        with _round(app, accept_gone=accept_gone) as work:
+            seen = work.preview(ids)
+        _show_preview(seen, as_json=as_json)
+        click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
+    outcome, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
+    if as_json:
+        show_json(outcome_json(outcome))
+    end_round(app, outcome, misnamed, tabled=not as_json, quiet=quiet)
+
+
+@contextmanager
+def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
+    from ctsync.sync.cycle import Round
+
+    with (
+        app.store() as store,
+        app.registry() as registry,
+        app.history(registry) as history,
+        progress_bar() as watcher,
+    ):
+        yield Round(
+            settings=app.settings,
+            store=store,
+            registry=registry,
+            history=history,
+            clock=app.clock,
+            watcher=watcher,
+            accept_gone=accept_gone,
+        )
+
+
+def run_round(
+    app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
+) -> tuple[RoundOutcome, list[str]]:
+    """Run a round; its outcome, and a line for each watch that is named and does not exist."""
+    with _round(app, accept_gone=accept_gone) as work:
+        outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
+        names = list(work.store.watch_origins())
+    return outcome, list(app.settings.unknown_watches(names))
+
+
+def end_round(
+    app: App,
+    outcome: RoundOutcome,
+    misnamed: Sequence[str] = (),
+    *,
+    tabled: bool,
+    quiet: bool = False,
+) -> None:
+    """Tell a person what a round did, and end with the exit code it deserves."""
+    if tabled and app.settings.log.events != "stderr":  # else the log channel wrote them there
+        _show_events(outcome)
+    if not quiet or misnamed or is_news(outcome):
+        for sentence in (*sentences(outcome), *misnamed):
+            tell(for_terminal(sentence))
+    if not outcome.is_whole:
+        click.get_current_context().exit(PARTIAL)
+
+
+@contextmanager
+def progress_bar(what: str = "trials") -> Iterator[Watcher]:
+    """A bar on stderr where a person looks, and nothing elsewhere; Ctrl-C ends what it watches."""
+    from ctsync.sync.trial_pass import Watcher
+
+    if not sys.stderr.isatty():
+        with heeding_interrupts() as check:
+            yield Watcher(check=check)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    console = Console(file=sys.stderr)
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        heeding_interrupts() as check,
+    ):
+        task = progress.add_task(what, total=None)
+        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of), check)
+
+
+def is_news(outcome: RoundOutcome) -> bool:
+    """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
+    delivered = outcome.delivered
+    return bool(
+        outcome.sync.events
+        or outcome.sync.notices
+        or not outcome.is_whole
+        or delivered.waiting
+        or delivered.parked
+    )
+
+
+def _show_events(outcome: RoundOutcome) -> None:
+    """Write the events, worst first."""
+    from ctsync.report.phrases import counted
+
+    sync = outcome.sync
+    shown = [
+        s
+        for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
+        if s.event.level is not Level.ADMINISTRATIVE or s.event.kind is Kind.FIRST_SEEN
+    ]
+    show_table(
+        ("LEVEL", "TRIAL", "RULE", "WHAT"),
+        [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
+    )
+    if aside := len(sync.events) - len(shown):
+        day = f"{sync.load.data_timestamp:%Y-%m-%d}"
+        tell(f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}")
+
+
+def outcome_json(outcome: RoundOutcome) -> JsonObject:
+    """A round as JSON: the run, its figures, what could not be checked, and the events."""
+    from ctsync.record.registry.notices import uncovered
+    from ctsync.report.event_json import event_json
+
+    sync = outcome.sync
+    return {
+        "run": sync.run_id,
+        "verdict": sync.verdict,
+        "load": format_timestamp(sync.load.data_timestamp),
+        "refreshed": sync.refreshed,
+        **{name: getattr(sync.tally, name) for name in sync.tally.__slots__},
+        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in sync.failed],
+        "unknown": list(sync.unknown),
+        "missing": list(sync.missing),
+        "unresolved": [{"watch": u.watch, "term": u.term} for u in outcome.unresolved],
+        "listed": [
+            {"watch": one.watch.name, "matches": one.total, "problem": one.problem}
+            for one in sync.listed
+        ],
+        "held": list(sync.held),
+        "notices": [notice.line for notice in sync.notices],
+        "events": [event_json(stored) for stored in uncovered(sync.events, sync.notices)],
+    }
+
+
+def _show_preview(seen: Preview, *, as_json: bool) -> None:
+    found = seen.events
+    if as_json:
+        show_json([_preview_json(nct_id, event) for nct_id, event in found])
+    else:
+        show_table(
+            ("LEVEL", "TRIAL", "RULE", "WHAT"),
+            [(event.level, nct_id, event.rule, event.summary) for nct_id, event in found],
+        )
+    for nct_id, reason in seen.unchecked:
+        tell(for_terminal(f"could not check {nct_id}: {reason}"))
+    for reason in seen.reasons:
+        tell(for_terminal(reason))
+    for lost in seen.unresolved:
+        tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
+    tell(
+        f"dry run against the load of {seen.load.data_timestamp:%Y-%m-%d %H:%M}Z: trials asked "
+        f"for {len(seen.examined)}, not checked {len(seen.unchecked)}, events {len(found)}; "
+        "nothing stored or sent"
+    )
+
+
+def _preview_json(nct_id: NctId, event: Event) -> JsonObject:
+    names = ("kind", "lane", "level", "rule", "path", "label", "before", "after", "summary")
+    return {"nct_id": nct_id, **{name: getattr(event, name) for name in names}}
+
+
+COMMANDS = [sync_command]

@@ -1,0 +1,68 @@
+"""A round in sentences, the same on a terminal and in the daemon's log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ctsync.model import Verdict
+
+if TYPE_CHECKING:
+    from ctsync.sync.cycle import RoundOutcome
+    from ctsync.sync.history.backfill import Outcome
+
+SHOWN_FAILURES = 20
+
+
+def sentences(outcome: RoundOutcome) -> Iterator[str]:
+    """What a person is told of a round, its denominators first."""
+    sync, tally = outcome.sync, outcome.sync.tally
+    load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
+    yield (
+        f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
+        f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
+        f"({tally.requests} requests)"
+    )
+    for notice in sync.notices:
+        yield notice.line
+    if not sync.refreshed:
+        yield f"registry not refreshed since {load}"
+    yield from _unanswered(outcome)
+    if sync.verdict is Verdict.MIXED:
+        yield "the registry reloaded twice during the run; run again to be sure of one load"
+    yield from _of_the_past(outcome.past)
+    delivered = outcome.delivered
+    if delivered.messages or delivered.waiting or delivered.parked:
+        yield delivered.sentence()
+
+
+def _unanswered(outcome: RoundOutcome) -> Iterator[str]:
+    sync = outcome.sync
+    for failed in sync.failed[:SHOWN_FAILURES]:
+        yield f"could not check {failed.nct_id}: {failed.error}"
+    if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
+        yield f"and {more} more that could not be checked: ctsync status"
+    for nct_id in sync.unknown:
+        yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
+    for nct_id in sync.missing[:SHOWN_FAILURES]:
+        yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
+    if (more := len(sync.missing) - SHOWN_FAILURES) > 0:
+        yield f"and {more} more that are not in this load: ctsync sync --json"
+    yield from sync.reasons
+    for lost in outcome.unresolved:
+        yield f"watch {lost.watch}: {lost.reason}"
+
+
+def _of_the_past(past: Outcome | None) -> Iterator[str]:
+    from ctsync.report.phrases import counted
+
+    if past is None:
+        return
+    had = [trial for trial in past.trials if trial.is_settled]
+    stored = sum(trial.stored for trial in past.trials)
+    said = (
+        f"asked again for {counted(len(past.trials), 'history', 'histories')}: "
+        f"{len(had)} complete, {counted(stored, 'version')} stored"
+    )
+    lacking = [f"{trial.nct_id} {trial.state}" for trial in past.trials if not trial.is_settled]
+    yield f"{said}; {', '.join(lacking)}" if lacking else said

@@ -1,0 +1,67 @@
+"""The settings in force for a person: where each was read from, and no secret among them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from ctsync.config.error_text import label
+from ctsync.config.loading import read
+from ctsync.config.secrets import Location
+
+MASK = "***"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One setting in force; `origin` is a variable, an option, a line of the file, or "default"."""
+
+    name: str
+    value: Any
+    origin: str
+
+
+def show(
+    path: Path | None, *, env: Mapping[str, str] | None = None, database_url: str | None = None
+) -> list[Shown]:
+    """Every setting in force; raises ConfigError as `load` does, but for secrets it cannot have."""
+    env = os.environ if env is None else env
+    settings, origin = read(path, env=env, database_url=database_url, need_secrets=False)
+    shown = dict(_leaves(settings, ())) | {("database", "url"): settings.database.shown_url}
+    return [Shown(label(where), value, origin(where)) for where, value in shown.items()]
+
+
+def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:
+    held = _held(value)
+    if not held:
+        yield where, _plain(value)
+    for step, inner in held:
+        yield from _leaves(inner, (*where, step))
+
+
+def _held(value: Any) -> list[tuple[str | int, Any]]:
+    """The settings inside a section, a table or a list of sections."""
+    match value:
+        case BaseModel():
+            return [(name, getattr(value, name)) for name in type(value).model_fields]
+        case dict():
+            return list(value.items())
+        case tuple() if value and isinstance(value[0], BaseModel):
+            return list(enumerate(value))
+        case _:
+            return []
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case SecretStr():
+            return MASK if value else ""
+        case Path():
+            return str(value)
+        case _:
+            return value

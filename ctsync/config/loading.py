@@ -1,0 +1,177 @@
+"""Reading settings: one TOML file and the environment become one table, and then Settings.
+
+Every problem is collected with the place it came from (a line and key of the file, an
+environment variable, an option), and all of them are raised together.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ctsync.config.cross_checks import contradictions
+from ctsync.config.environment import read_environment, unknown_variables, variable_of
+from ctsync.config.error_text import label, line_of, sentence
+from ctsync.config.paths import find_config
+from ctsync.config.secrets import InFile, Location, Table, follow
+from ctsync.config.settings import Settings
+from ctsync.errors import ConfigError
+
+_FILE_ITSELF: Location = ()
+Origin = Callable[[Location], str]
+
+
+def load(
+    path: Path | None = None,
+    *,
+    env: Mapping[str, str] | None = None,
+    database_url: str | None = None,
+    need_secrets: bool = True,
+) -> Settings:
+    """Read the settings of this run.
+
+    An option wins over the environment, the environment over the file, the file over the
+    defaults. A command that sends nothing passes `need_secrets=False`: a secret that cannot be
+    had is then empty instead of wrong. Raises ConfigError with every problem.
+    """
+    env = os.environ if env is None else env
+    settings, _ = read(path, env=env, database_url=database_url, need_secrets=need_secrets)
+    return settings
+
+
+def read(
+    path: Path | None, *, env: Mapping[str, str], database_url: str | None, need_secrets: bool
+) -> tuple[Settings, Origin]:
+    """Do as `load`; give also what tells of each place where it was read from."""
+    reading = _Reading(find_config(path, env), env, database_url)
+    table = reading.table(need_secrets=need_secrets)
+    settings = reading.check(table)
+    if reading.problems or settings is None:
+        raise ConfigError(reading.lines())
+    settings._path = reading.path  # not a setting: no file may set it
+    return settings, reading.origin
+
+
+@dataclass
+class _Reading:
+    """One reading of the settings: its sources, and the problems it met."""
+
+    path: Path | None
+    env: Mapping[str, str]
+    database_url: str | None
+    text: str = ""
+    in_file: Table = field(default_factory=dict)
+    problems: dict[Location, str] = field(default_factory=dict)
+
+    def report(self, where: Location, said: str) -> None:
+        """Keep a problem; of one place, the first is the one to tell."""
+        self.problems.setdefault(where, said)
+
+    def table(self, *, need_secrets: bool) -> Table:
+        """File, environment and option as one table, with the secrets in their places."""
+        base = self.path.parent if self.path else Path()
+        file, over = self._read_file(), self._read_environment()
+        self.in_file = file
+        if self.database_url is not None:
+            over = _merge(over, {"database": {"url": self.database_url}})
+        follow(over, self.report, env=self.env, required=need_secrets)
+        in_file = InFile(base, over)
+        follow(file, self.report, env=self.env, required=need_secrets, in_file=in_file)
+        _anchor(file, base)
+        return _merge(file, over)
+
+    def check(self, table: Table) -> Settings | None:
+        """The settings that a table holds, or None where it is wrong."""
+        settings = None
+        try:
+            settings = Settings.model_validate(table)
+        except ValidationError as wrong:
+            for error in wrong.errors(include_url=False):
+                self.report(error["loc"], sentence(error))
+        if _FILE_ITSELF not in self.problems:
+            for where, said in contradictions(table):
+                self.report(where, said)
+        return settings
+
+    def lines(self) -> list[str]:
+        """The problems, a line each: where it stands, what is wrong, what would be right."""
+        in_order = sorted(self.problems, key=lambda where: line_of(self.text, where) or 0)
+        return [f"{self._place(where)}: {self.problems[where]}" for where in in_order]
+
+    def origin(self, where: Location) -> str:
+        """Where a setting was read from: a variable, the option, a line of the file, default."""
+        place = self._place(where)
+        if self.path is None or not place.startswith(f"{self.path}, "):
+            return "default" if place == label(where) else place
+        return place.removesuffix(f", {label(where)}") if _holds(self.in_file, where) else "default"
+
+    def _read_file(self) -> Table:
+        if self.path is None:
+            return {}
+        try:
+            self.text = self.path.read_text(encoding="utf-8-sig")
+            return tomllib.loads(self.text)
+        except UnicodeDecodeError:
+            self.report(_FILE_ITSELF, "is not UTF-8 text")
+        except OSError as failed:
+            self.report(_FILE_ITSELF, f"cannot be read: {failed.strerror}")
+        except tomllib.TOMLDecodeError as wrong:
+            hint = "; a text stands in quotes" if "Invalid value" in str(wrong) else ""
+            self.report(_FILE_ITSELF, f"is not TOML: {wrong}{hint}")
+        return {}
+
+    def _read_environment(self) -> Table:
+        for name, said in unknown_variables(self.env):
+            self.report((name,), said)
+        return read_environment(self.env, self.report)
+
+    def _place(self, where: Location) -> str:
+        if where == ("database", "url") and self.database_url is not None:
+            return "--database"
+        if variable := variable_of(where, self.env):
+            return variable
+        if self.path is None:
+            return label(where)
+        line = line_of(self.text, where)
+        places = [str(self.path), f"line {line}" if line else "", label(where)]
+        return ", ".join(place for place in places if place)
+
+
+def _holds(table: Any, where: Location) -> bool:
+    """Whether a table says something of a place."""
+    for step in where:
+        try:
+            table = table[step]
+        except (KeyError, IndexError, TypeError):
+            return False
+    return True
+
+
+def _anchor(table: Table, base: Path) -> None:
+    """Make the relative paths of a config file start where the file stands."""
+    for section, key in (("log", "file"), ("smtp", "ca_file")):
+        held = table.get(section)
+        if isinstance(held, dict) and isinstance(held.get(key), str) and held[key]:
+            held[key] = str(base / Path(held[key]).expanduser())
+    database = table.get("database")
+    if isinstance(database, dict) and isinstance(database.get("url"), str):
+        path = database["url"].removeprefix("sqlite:///")
+        if path not in {database["url"], "", ":memory:"}:
+            anchored = (base / Path(path).expanduser()).absolute()
+            database["url"] = f"sqlite:///{anchored.as_posix()}"
+
+
+def _merge(under: Table, over: Table) -> Table:
+    """Two tables as one; where both have a key that is no table, `over` has its way."""
+    merged = dict(under)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = _merge(below, value) if both else value  # type: ignore[arg-type]  # both are
+    return merged

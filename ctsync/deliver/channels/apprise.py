@@ -1,0 +1,77 @@
+"""Every other way out, by apprise, which the extra ctsync[notify] installs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.report.report import Report
+from ctsync.report.sentences import coverage_line, left_out_sentence
+from ctsync.route import Route
+from ctsync.text import for_markup, shorten
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import ChannelSettings
+
+ROWS = 10
+HOW = "this channel needs apprise: install ctsync[notify]"
+
+
+class NotifyChannel:
+    """Sends a short text: the worst trials a line each, and how many more there are."""
+
+    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+        self.routes = routes
+        self._settings = settings
+
+    def send(self, message: Message) -> str:
+        """Send one message; apprise says no more than whether it went."""
+        report = message.report()
+        way = self._way()
+        title = shorten(for_markup(report.subject), 200)
+        try:
+            went = way.notify(title=title, body="\n".join(_lines(report)), body_format="text")
+        except Exception as error:  # noqa: BLE001 - whatever a plugin raises may hold the URL
+            reason = f"{self._settings.name}: {type(error).__name__}"
+            raise DeliveryError(reason, is_channel=True) from None
+        if not went:
+            raise DeliveryError(f"{self._settings.name}: not taken", is_channel=True)
+        return "taken, says apprise"
+
+    def _way(self) -> Any:
+        try:
+            apprise = import_module("apprise")
+        except ImportError as error:
+            raise DeliveryError(HOW, is_channel=True) from error
+        # their log lines hold the URL
+        for name in ("apprise", "urllib3"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        way = apprise.Apprise()
+        if not way.add(self._settings.url.get_secret_value()):
+            raise DeliveryError(
+                f"{self._settings.name}: apprise does not know such a URL", is_channel=True
+            )
+        return way
+
+    def close(self) -> None:
+        """Do nothing: no connection is kept."""
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield for_markup(report.headline)
+    for trial in report.trials[:ROWS]:
+        yield for_markup(f"{trial.level.value} {trial.nct_id} {trial.what} {trial.url}")
+    more = len(report.trials) - ROWS
+    if more > 0:
+        yield f"and {more:,} more of {len(report.trials):,} trials: ctsync report"
+    for welcome in report.welcomes[:ROWS]:
+        yield for_markup(f"{welcome.nct_id} {welcome.state}")
+    more = report.welcomed - ROWS
+    if more > 0:
+        yield f"and {more:,} more of {report.welcomed:,} newly followed: ctsync watch list"
+    for line in (left_out_sentence(report), coverage_line(report)):
+        if line:
+            yield line

@@ -1,0 +1,229 @@
+"""The mail channel, and the only room that speaks SMTP; what a mail says is not its business.
+
+TLS is verified, or the mail is not sent; a login is never sent before TLS. What a server
+answers is read as temporary or permanent, and as speaking of this mail or of the whole way out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import smtplib
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ctsync.deliver.channels.mail_message import address_of, write_letter
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.route import Route
+from ctsync.text import for_log, shorten
+
+if TYPE_CHECKING:
+    from email.message import EmailMessage
+
+    from ctsync.config.settings import SmtpSettings
+
+TIMEOUT_SECONDS = 30.0
+VERDICT_SECONDS = 600.0
+"""For the answer to a mail's last line (RFC 5321, 4.5.3.2.6): who hangs up before the server,
+which may have taken the mail and be slow to say so, sends it twice."""
+LOSSES = 3
+"""After so many mails in a row that lost the connection, it is not the mails."""
+_TOO_LARGE = {523, 552}
+_SHUTTING_DOWN = 421
+_GO_AHEAD = 354
+
+
+class _Connection(smtplib.SMTP):
+    """Keeps what the server said when it took a mail, which smtplib throws away.
+
+    Has more patience for that answer than for any other.
+    """
+
+    last_words = ""
+    verdict_seconds = VERDICT_SECONDS
+
+    def data(self, msg: Any) -> tuple[int, bytes]:
+        """Send a mail's text."""
+        code, reply = super().data(msg)
+        self._wait_up_to(self.timeout)
+        self.last_words = _reply(code, reply)
+        return code, reply
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Read an answer; after the one that asks for the text, the next is the verdict."""
+        code, reply = super().getreply()
+        if code == _GO_AHEAD:
+            self._wait_up_to(self.verdict_seconds)
+        return code, reply
+
+    def _wait_up_to(self, seconds: float) -> None:
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
+
+class _TlsConnection(_Connection, smtplib.SMTP_SSL):
+    """The same, encrypted from the first byte."""
+
+
+class MailChannel:
+    """Sends over one connection, opened for the first mail and made anew where it was lost."""
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        settings: SmtpSettings,
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        verdict_seconds: float = VERDICT_SECONDS,
+    ) -> None:
+        self.routes = routes
+        self._settings = settings
+        self._timeout = timeout_seconds
+        self._verdict = verdict_seconds
+        self._connection: _Connection | None = None
+        self._losses = 0
+
+    def send(self, message: Message) -> str:
+        """Send one mail to its one recipient; what the server said when it took it."""
+        letter = write_letter(message, sender=self._settings.sender)
+        connection = self._connection or self._connect()
+        self._connection = connection
+        with self._told_apart():
+            self._transmit(connection, letter, message.route.recipient)
+        self._losses = 0
+        return connection.last_words
+
+    def try_login(self) -> str:
+        """Connect, secure and log in as for a mail, and leave; what the server said, no mail sent.
+
+        Raises DeliveryError.
+        """
+        self._connection = self._connect()
+        try:
+            with self._told_apart():
+                return _reply(*self._connection.noop())
+        finally:
+            self.close()
+
+    def _transmit(self, connection: _Connection, letter: EmailMessage, to: str) -> None:
+        try:
+            connection.send_message(
+                letter, from_addr=address_of(self._settings.sender), to_addrs=[address_of(to)]
+            )
+        except smtplib.SMTPRecipientsRefused as refused:
+            # one mail has one recipient: what the server said of it is what it said
+            ((code, reply),) = refused.recipients.values()
+            raise smtplib.SMTPResponseException(code, reply) from refused
+
+    @contextlib.contextmanager
+    def _told_apart(self) -> Iterator[None]:
+        """Say of a mail that failed whether it, or the way out, is to be tried again."""
+        try:
+            yield
+        except smtplib.SMTPNotSupportedError as error:
+            raise DeliveryError(
+                "the mail server takes no address beyond ASCII", permanent=True
+            ) from error
+        except smtplib.SMTPSenderRefused as error:
+            is_large = error.smtp_code in _TOO_LARGE
+            reason = f"the sender is refused: {_said(error)}"
+            raise DeliveryError(reason, permanent=is_large, is_channel=not is_large) from error
+        except smtplib.SMTPResponseException as error:
+            if error.smtp_code == _SHUTTING_DOWN:
+                self.close()
+            raise DeliveryError(
+                _said(error),
+                permanent=error.smtp_code >= 500,
+                is_channel=error.smtp_code == _SHUTTING_DOWN,
+            ) from error
+        except (smtplib.SMTPException, OSError) as error:
+            # the connection is lost, perhaps after the server took the mail
+            self.close()
+            self._losses += 1
+            reason = f"the connection was lost: {_named(error)}"
+            raise DeliveryError(reason, is_channel=self._losses >= LOSSES) from error
+
+    # --- connecting ---------------------------------------------------------------------------
+
+    def _connect(self) -> _Connection:
+        """Connect, secure, log in; any failure is one of the channel."""
+        settings = self._settings
+        try:
+            return self._open()
+        except smtplib.SMTPNotSupportedError as error:
+            reason = "the server offers no STARTTLS, or no login; nothing is sent in the clear"
+            raise DeliveryError(reason, is_channel=True) from error
+        except smtplib.SMTPAuthenticationError as error:
+            # without the server's words, which may repeat what it was sent
+            reason = f"the server refuses the login ({error.smtp_code})"
+            raise DeliveryError(reason, is_channel=True) from error
+        except smtplib.SMTPResponseException as error:
+            raise DeliveryError(_said(error), is_channel=True) from error
+        except ssl.SSLCertVerificationError as error:
+            reason = f"the server's certificate is not trusted: {error.verify_message}"
+            raise DeliveryError(reason, is_channel=True) from error
+        except (smtplib.SMTPException, OSError) as error:
+            where = f"{settings.host}:{settings.port}"
+            raise DeliveryError(
+                f"no connection to {where}: {_named(error)}", is_channel=True
+            ) from error
+
+    def _open(self) -> _Connection:
+        settings = self._settings
+        where = (settings.host, settings.port)
+        connection = (
+            _TlsConnection(*where, timeout=self._timeout, context=self._trust())
+            if settings.security == "tls"
+            else _Connection(*where, timeout=self._timeout)
+        )
+        connection.verdict_seconds = self._verdict
+        try:
+            if settings.security == "starttls":
+                connection.starttls(context=self._trust())
+            connection.ehlo_or_helo_if_needed()
+            if settings.username:
+                self._log_in(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _trust(self) -> ssl.SSLContext:
+        """Which certificates are trusted; smtplib's own context would trust any."""
+        file = self._settings.ca_file
+        try:
+            return ssl.create_default_context(cafile=str(file) if file else None)
+        except (OSError, ssl.SSLError) as error:
+            raise DeliveryError(f"smtp.ca_file: {_named(error)}", is_channel=True) from error
+
+    def _log_in(self, connection: _Connection) -> None:
+        settings = self._settings
+        if settings.security == "none":
+            raise DeliveryError(
+                'smtp.username needs smtp.security = "starttls" or "tls": '
+                "a password is never sent without TLS",
+                is_channel=True,
+            )
+        connection.login(settings.username, settings.password.get_secret_value())
+
+    def close(self) -> None:
+        """Say goodbye, if anyone listens."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(smtplib.SMTPException, OSError):
+                connection.quit()
+            connection.close()
+
+
+def _said(error: smtplib.SMTPResponseException) -> str:
+    return _reply(error.smtp_code, error.smtp_error)
+
+
+def _reply(code: int, reply: bytes | str) -> str:
+    text = reply.decode("utf-8", "replace") if isinstance(reply, bytes) else reply
+    return shorten(for_log(f"{code} {' '.join(text.split())}"), 200)
+
+
+def _named(error: Exception) -> str:
+    said = error.strerror if isinstance(error, OSError) else None
+    return shorten(for_log(said or type(error).__name__), 200)

@@ -1,0 +1,129 @@
+"""The file channel: a feed that is kept up, or a report a message, into a folder.
+
+Every file is replaced in one step: a reader sees the old one or the new one, whole.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.errors import ConfigError
+from ctsync.report.formats.feed import Entry, atom, entries, json_feed, read_json_feed
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.route import Route
+from ctsync.text import for_filename
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import ChannelSettings
+
+MOST_ENTRIES = 500
+_ENDINGS = {ReportFormat.TEXT: "txt", ReportFormat.MARKDOWN: "md"}
+
+
+class FileChannel:
+    """Writes into the folder of a URL such as file:///srv/trials?format=atom.
+
+    As a feed it keeps feed.atom and feed.json with the newest entries, each version once. In
+    any other format it writes a file a message, named by its day and identity, so that a
+    message sent twice is the same file.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+        self.routes = routes
+        self._name = settings.name
+        self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
+
+    def send(self, message: Message) -> str:
+        """Write what one message tells; into which file."""
+        report = message.report()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            if self._form is ReportFormat.ATOM:
+                name = self._add_to_feed(entries(report), message)
+            else:
+                ending = _ENDINGS.get(self._form, self._form.value)
+                day = f"{message.window.until:%Y-%m-%d}"
+                name = for_filename(f"{day}-{message.key[:16]}.{ending}")
+                replace_file(self._folder / name, render(report, self._form))
+        except OSError as error:
+            reason = f"{self._folder}: {error.strerror or error}"
+            raise DeliveryError(reason, is_channel=True) from error
+        return f"written to {self._folder / name}"
+
+    def _add_to_feed(self, new: list[Entry], message: Message) -> str:
+        told = {entry.id: entry for entry in (*self._kept(), *new)}
+        newest = sorted(told.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
+        title = f"ctsync: {self._name}"
+        replace_file(self._folder / "feed.json", json_feed(title, newest))
+        text = atom(title, newest, updated=message.window.until)
+        replace_file(self._folder / "feed.atom", text)
+        return "feed.atom"
+
+    def _kept(self) -> list[Entry]:
+        try:
+            return read_json_feed((self._folder / "feed.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return []
+        except ValueError as error:
+            raise DeliveryError(
+                f"{self._folder / 'feed.json'}: {error}", is_channel=True
+            ) from error
+
+    def close(self) -> None:
+        """Do nothing: no file is kept open."""
+
+
+def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
+    """The folder and format that a file URL names; raises ConfigError."""
+    parts = urlsplit(url)
+    form = parse_qs(parts.query).get("format", ["atom"])[0]
+    if parts.netloc not in ("", "localhost") or not parts.path:
+        raise ConfigError([f"channels: {name}: write the folder as file:///path/to/folder"])
+    if form not in {one.value for one in ReportFormat}:
+        known = ", ".join(one.value for one in ReportFormat)
+        raise ConfigError([f"channels: {name}: no format {form!r}; known are {known}"])
+    return Path(unquote(parts.path)), ReportFormat(form)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put a text in the place of a file, as `replacing` does."""
+    with replacing(path) as file:
+        file.write(text.encode(errors="backslashreplace"))
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file to write beside `path`, put in its place once it is whole and on the disk.
+
+    What it replaces keeps its mode; a new file has what the umask leaves. A link stays and what
+    it names is replaced; a pipe or a device is written to. Raises OSError; left by that or any
+    other exception it leaves nothing behind.
+    """
+    there = path.stat() if path.exists() else None
+    if there is not None and (not stat.S_ISREG(there.st_mode) or path.parent == Path("/dev")):
+        with path.open("ab") as stream:
+            yield stream
+        return
+    place = path.resolve()
+    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
+    # opened with O_EXCL: a link that somebody put there is not followed
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            if there is not None:
+                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
+            os.fsync(file.fileno())
+        draft.replace(place)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,124 @@
+"""The log channel: each event as one line, for people or for programs, to stderr or a file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Mapping
+from datetime import datetime
+from io import TextIOWrapper
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ctsync.dates import format_timestamp
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.errors import ConfigError
+from ctsync.model import StoredEvent
+from ctsync.record.registry.notices import Notice
+from ctsync.report.event_json import event_json, event_line
+from ctsync.route import Route
+from ctsync.text import for_log
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import LogSettings
+
+
+class LogChannel:
+    """Writes every event and notice of a message; nothing remote can end a line or begin another.
+
+    The file is made private to its owner, and rotated at its size limit.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], settings: LogSettings) -> None:
+        if settings.events == "file" and settings.file is None:
+            raise ConfigError(['log.events is "file", but log.file names none'])
+        self.routes = routes
+        self._settings = settings
+        self._open: logging.Handler | None = None
+
+    def send(self, message: Message) -> str:
+        """Write one line a notice, then one an event; where to."""
+        is_json = self._settings.format == "json"
+        write_line, write_notice = (
+            (_json_line, _json_notice) if is_json else (_text_line, _text_notice)
+        )
+        try:
+            stream = self._stream()
+            for notice in message.scope.notices:
+                stream.emit(_record(write_notice(notice, message.window.until)))
+            for stored in message.events:
+                stream.emit(_record(write_line(stored)))
+            stream.flush()
+        except OSError as error:
+            raise DeliveryError(f"log: {error.strerror or error}", is_channel=True) from error
+        to_file = self._settings.events == "file"
+        return f"written to {self._settings.file if to_file else 'stderr'}"
+
+    def _stream(self) -> logging.Handler:
+        if self._open is None:
+            path = self._settings.file if self._settings.events == "file" else None
+            self._open = _Rotation(path, self._settings) if path else _Stderr(sys.stderr)
+        return self._open
+
+    def close(self) -> None:
+        """Close the file."""
+        if isinstance(self._open, _Rotation):
+            try:
+                self._open.close()
+            except OSError:
+                logging.getLogger(__name__).warning("the event log could not be closed")
+        self._open = None
+
+
+class _Loud(logging.Handler):
+    """Lets an error out that a handler would only print: a line not written is not delivered."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  the library's signature
+        raise  # noqa: PLE0704  called by the library inside its except clause
+
+
+class _Stderr(_Loud, logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only
+    """Standard error."""
+
+
+class _Rotation(_Loud, RotatingFileHandler):
+    """The rotating file, made for its owner's eyes alone."""
+
+    def __init__(self, path: Path, settings: LogSettings) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(
+            path,
+            maxBytes=int(settings.max_megabytes * 2**20),
+            backupCount=settings.keep,
+            encoding="utf-8",
+            errors="backslashreplace",
+        )
+
+    def _open(self) -> TextIOWrapper:
+        opened = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode=0o600)
+        return os.fdopen(opened, "a", encoding=self.encoding, errors=self.errors)
+
+
+def _record(line: str) -> logging.LogRecord:
+    return logging.LogRecord("ctsync.events", logging.INFO, "", 0, line, None, None)
+
+
+def _text_line(stored: StoredEvent) -> str:
+    return f"{format_timestamp(stored.fetched)} {event_line(stored)}"
+
+
+def _json_line(stored: StoredEvent) -> str:
+    # ASCII alone: no reader finds a line end or a control character in it
+    return json.dumps(event_json(stored), separators=(",", ":"))
+
+
+def _text_notice(notice: Notice, now: datetime) -> str:
+    return for_log(f"{format_timestamp(now)} notice {notice.line}")
+
+
+def _json_notice(notice: Notice, now: datetime) -> str:
+    told = {"notice": notice.kind.value, "summary": notice.summary, "made": format_timestamp(now)}
+    return json.dumps(told, separators=(",", ":"))

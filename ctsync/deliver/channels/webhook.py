@@ -1,0 +1,71 @@
+"""The webhook channel: a report as JSON, signed so that its reader knows who wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from ctsync.dates import format_timestamp
+from ctsync.deliver.channels.http_post import NoAnswer, post
+from ctsync.deliver.message import DeliveryError, Message
+from ctsync.report.formats.json import report_json
+from ctsync.route import Route
+
+if TYPE_CHECKING:
+    from ctsync.config.settings import ChannelSettings
+
+MOST_LINES = 500
+SIGNATURE = "X-Ctsync-Signature-256"
+_BAD_MESSAGE = {400, 413, 415, 422}
+
+
+class WebhookChannel:
+    """Posts each message once; the reader may fold repeats by `Idempotency-Key`.
+
+    The signature is "sha256=" and the HMAC-SHA256 of the body under the channel's secret. The
+    body says when it was made, so that an old one cannot be played again unseen.
+    """
+
+    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+        self.routes = routes
+        self._settings = settings
+
+    def send(self, message: Message) -> str:
+        """Post one message; what it was answered."""
+        body = _body(message)
+        headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
+        secret = self._settings.secret.get_secret_value()
+        if secret:
+            headers[SIGNATURE] = sign(body, secret)
+        try:
+            answer = post(self._settings.url.get_secret_value(), body, headers)
+        except NoAnswer as error:
+            raise DeliveryError(f"webhook: {error}", is_channel=True) from error
+        if not answer.is_ok:
+            is_bad = answer.status in _BAD_MESSAGE
+            raise DeliveryError(
+                f"webhook: answered {answer.status}", permanent=is_bad, is_channel=not is_bad
+            )
+        return f"answered {answer.status}"
+
+    def close(self) -> None:
+        """Do nothing: no connection is kept."""
+
+
+def sign(body: bytes, secret: str) -> str:
+    """The signature of a body."""
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def _body(message: Message) -> bytes:
+    report = message.report(limit=MOST_LINES)
+    told = {
+        "id": message.key,
+        "made": format_timestamp(message.window.until),
+        "watch": message.watch or None,
+        "report": report_json(report),
+    }
+    return json.dumps(told).encode()

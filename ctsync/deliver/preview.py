@@ -1,0 +1,114 @@
+"""What would be sent now, and a message that only tries a channel; sends nothing of the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import groupby
+
+from ctsync.deliver.backoff import held_behind
+from ctsync.deliver.channels.channel import Channel
+from ctsync.deliver.compose import compose
+from ctsync.deliver.message import Message
+from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
+from ctsync.report.build import Scope
+from ctsync.report.report import Window
+from ctsync.route import Route
+from ctsync.store.data.outbox import Delivery, DeliveryState
+from ctsync.store.store import Store
+
+TITLE = "a test of this channel; no trial has changed"
+_SEED = NctId("NCT03389919")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A message that waits, when it is due, and what keeps it if not its cadence."""
+
+    due: datetime
+    message: Message
+    kept: str = ""
+
+
+def preview(store: Store, channels: Mapping[str, Channel], *, now: datetime) -> list[Planned]:
+    """The messages that wait, as drains would send them: those due now first; claims nothing.
+
+    What is held back behind a message that failed is due when that is, and what a drain has
+    claimed when its lease is over. A message that is due later may by then tell of more.
+    """
+    unsent = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
+    known = [
+        row
+        for row in unsent
+        if row.channel in channels and row.recipient in channels[row.channel].routes
+    ]
+    behind = held_behind(
+        [row for row in known if _due(row, now) == now],
+        [row for row in unsent if row.state is DeliveryState.PENDING],
+        now=now,
+    )
+    due = {row.delivery_id: _due(behind.get(row.delivery_id, row), now) for row in known}
+    by_due = sorted(known, key=lambda row: (due[row.delivery_id], row.delivery_id))
+    return [
+        Planned(
+            when, parcel.message, _kept(parcel.rows[0], behind.get(parcel.rows[0].delivery_id), now)
+        )
+        for when, rows in groupby(by_due, key=lambda row: due[row.delivery_id])
+        for parcel in compose(store, list(rows), channels, now=when)
+    ]
+
+
+def _due(row: Delivery, now: datetime) -> datetime:
+    """When a drain takes a row up."""
+    return max(row.not_before, now, row.lease_until or now)
+
+
+def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
+    """Why a row waits that is not waiting for its hour."""
+    if row.lease_until is not None and row.lease_until > now:
+        return "a drain has it"
+    if ahead is not None:
+        return f"behind one that failed: {ahead.last_error}"
+    if row.last_error is None:
+        return ""
+    return f"{'failed' if row.attempts else 'behind one that failed'}: {row.last_error}"
+
+
+def trial_message(route: Route, *, now: datetime) -> Message:
+    """A message that says it is a test, with one invented change of no trial anyone watches."""
+    event = Event(
+        kind=Kind.OTHER,
+        lane=Lane.UNKNOWN,
+        level=Level.ROUTINE,
+        rule="R-TEST",
+        path="test",
+        label="Test",
+        summary=f"Test: {TITLE}",
+        before="nothing",
+        after="nothing",
+    )
+    stored = StoredEvent(
+        event_id=0,
+        nct_id=_SEED,
+        brief_title=TITLE,
+        event=event,
+        from_version=None,
+        to_version=1,
+        from_registry_version=None,
+        to_registry_version=None,
+        posted=None,
+        observed=None,
+        fetched=now.astimezone(UTC),
+        run_id=None,
+    )
+    return Message(
+        key=f"test{now:%Y%m%d%H%M%S%f}",
+        route=replace(route),
+        watch="",
+        events=(stored,),
+        window=Window(None, now),
+        scope=Scope(title=TITLE, watched=1),
+        read_keys=dict,
+        is_test=True,
+    )

@@ -1,0 +1,1 @@
+"""Stored versions and events as files for other programs."""

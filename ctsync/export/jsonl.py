@@ -1,0 +1,190 @@
+"""Versions as lines of JSON that lose nothing, written from one database and read into another.
+
+The file is one JSON object a line, each with `record` saying what it is:
+
+    {"record":"ctsync","format":1,"what":"versions"}          first
+    {"record":"trial","nct_id":"NCT…", …}                     a trial, then its versions
+    {"record":"version","nct_id":"NCT…","version":1, …, "events":[…],"body":{…}}
+    {"record":"watch","name":"…", …, "trials":[…]}            last, where all trials are told
+
+A version's line has its row of the database by the names of its columns, the events that lead to
+it, and as `body` the record in canonical form as its source gave it, or null where there was none.
+Its digest names the bytes of that body, keys sorted and without blanks, and is checked on import.
+Delivered is nothing: a database that was imported has nobody to tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from ctsync.errors import BadNctId, CorruptBody, UsageError
+from ctsync.model import Kind, Lane, Level, NctId, Source, State, parse_nct_id
+from ctsync.store.admin.row_export import Told, ToldVersion
+from ctsync.store.bodies.codec import verify
+from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.database.types import dump_json
+from ctsync.store.store import Store, Unit
+
+FORMAT = 1
+MOST_VERSIONS = 500
+"""How many versions are stored, at the least, before a transaction ends; it ends with a trial."""
+
+
+def version_lines(store: Store, selection: Selection) -> Iterator[str]:
+    """The lines of all versions selected, a version at a time; raises CorruptBody."""
+    yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
+    for nct_id in store.ids_of(selection):
+        yield _line({"record": "trial", "nct_id": nct_id, **store.told_trial(nct_id)})
+        for number, told in enumerate(store.told_versions(nct_id), start=1):
+            row = {"record": "version", "nct_id": nct_id, "version": number, **told.row}
+            head = dump_json(row | {"events": told.events})
+            body = "null" if told.digest is None else store.body(told.digest).decode()
+            yield f'{head[:-1]},"body":{body}}}\n'
+    for watch, trials in store.told_watches(selection):
+        yield _line({"record": "watch", **watch, "trials": trials})
+
+
+def _line(value: Mapping[str, Any]) -> str:
+    return f"{dump_json(value)}\n"
+
+
+@dataclass(slots=True)
+class Imported:
+    """What an import did; `refused` names trials whose stored versions are others, and why."""
+
+    versions: int = 0
+    trials: int = 0
+    known: int = 0
+    watches: int = 0
+    refused: dict[NctId, str] = field(default_factory=dict)
+
+
+def import_lines(store: Store, lines: Iterable[bytes]) -> Imported:
+    """Store what the lines tell and is not stored yet; a trial comes whole or not at all.
+
+    A trial of which nothing is stored comes with all its versions; one whose stored versions
+    are the first of those told gets the rest; of one that has others nothing is taken, and it is
+    named. Raises UsageError with the number of the line for what is no such file: what was
+    stored before stays, and the import can be repeated.
+    """
+    reader, done = _Reader(lines), Imported()
+    try:
+        line = reader.begin()
+        while line is not None:
+            enough = done.versions + MOST_VERSIONS
+            with store.unit() as unit:
+                while line is not None and done.versions < enough:
+                    line = _import_one(unit, reader, line, done)
+    except (BadNctId, ValueError, TypeError, KeyError, AttributeError) as error:
+        said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"line {reader.number}: {said}; it is no export of this ctsync") from error
+    return done
+
+
+class _Reader:
+    """The lines as JSON objects, one after the other, and how far they are read."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self.number = 0
+
+    def begin(self) -> Told | None:
+        first = self.next()
+        if first is None or first["record"] != "ctsync":
+            raise ValueError("the first line does not say that it is an export of versions")
+        if (first["format"], first["what"]) != (FORMAT, "versions"):
+            raise ValueError(f"format {first['format']} of {first['what']} cannot be read")
+        return self.next()
+
+    def next(self) -> Told | None:
+        for line in self._lines:
+            self.number += 1
+            if line.strip():
+                # not orjson, which makes a float of a large integer
+                read = json.loads(line)
+                if not isinstance(read, dict):
+                    raise ValueError("it is no JSON object")
+                return read
+        return None
+
+
+def _import_one(unit: Unit, reader: _Reader, line: Told, done: Imported) -> Told | None:
+    """Import a trial with its versions, or a watch, and give the line after that."""
+    match line.pop("record"):
+        case "trial":
+            return _import_trial(unit, reader, line, done)
+        case "watch":
+            trials = line.pop("trials")
+            for one in trials:
+                parse_nct_id(one["nct_id"])
+            unit.put_watch(line, trials)
+            done.watches += 1
+            return reader.next()
+        case other:
+            raise ValueError(f"a {other!r} cannot stand here")
+
+
+def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: Imported) -> Told | None:
+    nct_id = parse_nct_id(trial.pop("nct_id"))
+    stored = unit.stored_places(nct_id)
+    head, index, added, differs = None, 0, 0, False
+    line = reader.next()
+    while line is not None and line["record"] == "version":
+        told, canonical = _read_version(line, nct_id)
+        if index >= len(stored):
+            if not differs:
+                head = unit.put_version(nct_id, told, after=head, canonical=canonical)
+                added += 1
+        else:
+            head, digest, state = stored[index]
+            if (digest, state) != (told.digest, told.row["state"]) and not differs:
+                done.refused[nct_id] = f"version {index + 1} is stored and is another"
+                differs = True
+        index += 1
+        line = reader.next()
+    if added and head is not None:
+        unit.put_trial(nct_id, trial, head=head)
+        done.trials += 1
+        done.versions += added
+    elif not differs:
+        done.known += 1
+    return line
+
+
+def _read_version(line: Told, nct_id: NctId) -> tuple[ToldVersion, bytes | None]:
+    """A version's line, and the bytes its digest names."""
+    row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
+    if line["nct_id"] != nct_id:
+        raise ValueError(f"a version of {line['nct_id']} stands among those of {nct_id}")
+    told = ToldVersion(row, row["digest"], tuple(line["events"]))
+    _check_words(told)
+    if (line["body"] is None) != (told.digest is None):
+        raise ValueError("it has a body and no digest, or a digest and no body")
+    if told.digest is None:
+        return told, None
+    canonical = orjson.dumps(line["body"], option=orjson.OPT_SORT_KEYS)
+    try:
+        verify(canonical, told.digest)
+    except CorruptBody:
+        raise ValueError(f"the body does not match its digest {told.digest}") from None
+    return told, canonical
+
+
+def _check_words(told: ToldVersion) -> None:
+    """Raise ValueError for a word that no version or event has."""
+    for words, word in (
+        (State, told.row["state"]),
+        (Source, told.row["source"]),
+        *((Kind, event["kind"]) for event in told.events),
+        *((Lane, event["lane"]) for event in told.events),
+        *((Level, event["level"]) for event in told.events),
+    ):
+        words(word)
+
+
+_NOT_ITS_ROW = ("record", "nct_id", "version", "events", "body")

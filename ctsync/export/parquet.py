@@ -1,0 +1,255 @@
+"""Events and versions as a Parquet dataset for DuckDB, Spark and the like, kept up by month.
+
+    DIR/events/month=2026-03/part.parquet      what changed
+    DIR/versions/month=2026-03/part.parquet    every version with its key fields
+
+A row stands in the month it happened in, UTC: of the load it was observed in, else of the day it
+was posted or submitted, else of its fetching. `month` is a column in the path alone, text as in
+"2026-03" (Hive partitioning). The columns are those of report.tables, EVENT_COLUMNS and
+VERSION_COLUMNS, in that order; text is string, integers are int64, flags bool, dates date32,
+times timestamp[us, UTC]. `version` counts a trial's versions from 1; (nct_id, version) names one,
+and events lead from `from_version` to `to_version`. The version that stood on a day is the last
+whose `stood_from` is not after it.
+
+An export into the same folder again writes only the months in which a row is new or different and
+leaves the files of all others as they are. Each file is replaced in one step, so that readers see
+the old one or the new one, whole, and no row twice; one that was cut off is made good by the next.
+What a file was written from stands in its own metadata, and there is no list of files beside them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ctsync.deliver.channels.file import replacing
+from ctsync.errors import UsageError
+from ctsync.export.columns import (
+    EVENT_COLUMNS,
+    VERSION_COLUMNS,
+    Row,
+    Sort,
+    event_row,
+    version_row,
+)
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.data.events import happened_at
+from ctsync.store.store import EventFilter, Store
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+LAYOUT = "1"
+"""Changes with the columns; files of another layout are written anew."""
+
+MOST_ROWS = 50_000
+"""How many rows are held before some are written."""
+
+_FINGERPRINT, _SELECTION = b"ctsync.fingerprint", b"ctsync.selection"
+_FILE = "part.parquet"
+
+
+@dataclass(slots=True)
+class Written:
+    """What an export did to one of its tables: months by what became of them, and rows."""
+
+    table: str
+    written: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    rows: int = 0
+
+
+def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Written]:
+    """Bring the dataset in `folder` up to date with what is stored of the trials selected.
+
+    Raises UsageError without pyarrow, for a folder that holds an export of other trials or
+    files that are none of ours, and OSError.
+    """
+    try:
+        import pyarrow.parquet  # noqa: PLC0415, F401 - an extra, and slow to import
+    except ImportError:
+        raise UsageError(
+            "Parquet needs pyarrow: pip install 'ctsync[parquet]'; csv and jsonl need nothing"
+        ) from None
+    about = json.dumps({"watch": selection.watch, "trials": sorted(set(selection.nct_ids))})
+    tables = (
+        _Table("events", EVENT_COLUMNS, lambda: _event_rows(store, selection)),
+        _Table("versions", VERSION_COLUMNS, lambda: _version_rows(store, selection)),
+    )
+    present = {table.name: _present(folder / table.name, about) for table in tables}
+    return [_bring_up(table, folder / table.name, present[table.name], about) for table in tables]
+
+
+def _event_rows(store: Store, selection: Selection) -> Iterator[Row]:
+    wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
+    return map(event_row, store.each_event(wanted))
+
+
+def _version_rows(store: Store, selection: Selection) -> Iterator[Row]:
+    for versions in store.each_trial(selection):
+        for version, day in zip(versions, stands_from(versions), strict=True):
+            dated = version.posted or version.submitted
+            happened = happened_at(version.observed, dated, version.fetched)
+            yield version_row(version, stood_from=day, happened=happened)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """One table of the dataset; `rows` gives them all, in an order that never changes."""
+
+    name: str
+    columns: Mapping[str, Sort]
+    rows: Callable[[], Iterator[Row]]
+
+
+def _present(folder: Path, about: str) -> dict[str, str]:
+    """The months that are there, each with the fingerprint of what it was written from."""
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+    from pyarrow import ArrowInvalid  # noqa: PLC0415 - an extra
+
+    for draft in folder.glob(f"month=*/.{_FILE}.*"):
+        draft.unlink(missing_ok=True)  # left by an export that was killed
+    found: dict[str, str] = {}
+    for path in sorted(folder.glob(f"month=*/{_FILE}")):
+        try:
+            said = pq.read_metadata(path).metadata or {}
+        except ArrowInvalid:
+            said = {}
+        if _FINGERPRINT not in said:
+            raise UsageError(f"{path} is not of an export by ctsync; give another folder")
+        if said[_SELECTION].decode() != about:
+            raise UsageError(
+                f"{folder.parent} holds an export of other trials; give another folder, "
+                "or the same trials and watch as before"
+            )
+        found[path.parent.name.removeprefix("month=")] = said[_FINGERPRINT].decode()
+    return found
+
+
+def _bring_up(table: _Table, folder: Path, present: Mapping[str, str], about: str) -> Written:
+    done = Written(table.name)
+    same: set[str] = set()
+    if present:
+        prints: dict[str, _Print] = {}
+        for row in table.rows():
+            prints.setdefault(_month(row), _Print(table.columns)).add(row)
+        same = {month for month, one in prints.items() if one.text() == present.get(month)}
+        done.removed = sorted(present.keys() - prints.keys())
+    done.unchanged = sorted(same)
+    with ExitStack() as open_files:
+        writers = _Writers(table, folder, about, open_files)
+        for row in table.rows():
+            month = _month(row)
+            if month not in same:
+                writers.add(month, row)
+                done.rows += 1
+        done.written = writers.finish()
+    for month in done.removed:
+        (folder / f"month={month}" / _FILE).unlink(missing_ok=True)
+        with suppress(OSError):  # what else somebody put there stays
+            (folder / f"month={month}").rmdir()
+    return done
+
+
+def _month(row: Row) -> str:
+    return f"{row['happened']:%Y-%m}"
+
+
+class _Print:
+    """The fingerprint of rows in their order: what they hold, and in which columns."""
+
+    def __init__(self, columns: Mapping[str, Sort]) -> None:
+        self._columns = tuple(columns)
+        self._hash = hashlib.sha256(f"{LAYOUT} {columns}".encode())
+
+    def add(self, row: Row) -> None:
+        values = [row[name] for name in self._columns]
+        self._hash.update(repr(values).encode("utf-8", "backslashreplace"))
+
+    def text(self) -> str:
+        return self._hash.hexdigest()
+
+
+@dataclass(slots=True)
+class _Part:
+    """One month that is being written."""
+
+    writer: Any
+    fingerprint: _Print
+    rows: list[Row] = field(default_factory=list)
+
+
+class _Writers:
+    """The files being written, and the rows that wait: those of the fullest month go first."""
+
+    def __init__(self, table: _Table, folder: Path, about: str, open_files: ExitStack) -> None:
+        self._table = table
+        self._folder = folder
+        self._about = about
+        self._files = open_files
+        self._schema = _schema(table.columns)
+        self._parts: dict[str, _Part] = {}
+        self._waiting = 0
+
+    def add(self, month: str, row: Row) -> None:
+        part = self._parts.get(month) or self._open(month)
+        part.fingerprint.add(row)
+        part.rows.append(row)
+        self._waiting += 1
+        if self._waiting >= MOST_ROWS:
+            self._flush(max(self._parts.values(), key=lambda one: len(one.rows)))
+
+    def _open(self, month: str) -> _Part:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+        path = self._folder / f"month={month}" / _FILE
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file: BinaryIO = self._files.enter_context(replacing(path))
+        writer = self._files.enter_context(pq.ParquetWriter(file, self._schema, compression="zstd"))
+        part = self._parts[month] = _Part(writer, _Print(self._table.columns))
+        return part
+
+    def _flush(self, part: _Part) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+
+        rows = [{name: _storable(value) for name, value in row.items()} for row in part.rows]
+        part.writer.write_table(pa.Table.from_pylist(rows, schema=self._schema))
+        self._waiting -= len(part.rows)
+        part.rows.clear()
+
+    def finish(self) -> list[str]:
+        for part in self._parts.values():
+            if part.rows:
+                self._flush(part)
+            part.writer.add_key_value_metadata(
+                {_FINGERPRINT: part.fingerprint.text(), _SELECTION: self._about}
+            )
+        return sorted(self._parts)
+
+
+def _storable(value: Any) -> Any:
+    # half a surrogate pair is no text to Arrow
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "backslashreplace").decode()
+    return value
+
+
+def _schema(columns: Mapping[str, Sort]) -> pa.Schema:
+    import pyarrow as pa  # noqa: PLC0415 - an extra
+
+    types = {
+        Sort.TEXT: pa.string(),
+        Sort.INTEGER: pa.int64(),
+        Sort.FLOAT: pa.float64(),
+        Sort.FLAG: pa.bool_(),
+        Sort.DATE: pa.date32(),
+        Sort.TIME: pa.timestamp("us", tz="UTC"),
+    }
+    return pa.schema([(name, types[sort]) for name, sort in columns.items()])

@@ -1,0 +1,40 @@
+"""What is stored as rows for other programs, a trial at a time; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ctsync.export.cohort import cohort_row
+from ctsync.export.cthist import cthist_row
+from ctsync.questions.trial.stored_records import record_of
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.report.event_json import event_json
+from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.database.types import dump_json
+from ctsync.store.store import EventFilter, Store
+
+
+def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
+    """Every version that has a record, as a row of cthist's table; raises CorruptBody."""
+    for versions in store.each_trial(selection):
+        total = sum(one.registry_version is not None for one in versions) or None
+        for version, day in zip(versions, stands_from(versions), strict=True):
+            if version.digest is not None:
+                body = record_of(store, version).body
+                yield cthist_row(version, body, stood_from=day, total=total)
+
+
+def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
+    """Every trial that has a record, as one row."""
+    for versions in store.each_trial(selection):
+        row = cohort_row(versions, stands_from(versions))
+        if row is not None:
+            yield row
+
+
+def event_lines(store: Store, selection: Selection) -> Iterator[str]:
+    """Every event in the one published schema, a line each, oldest first."""
+    wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
+    for stored in store.each_event(wanted):
+        yield f"{dump_json(event_json(stored))}\n"

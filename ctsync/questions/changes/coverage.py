@@ -1,0 +1,60 @@
+"""The denominators of a report: what was looked at, and what could not be; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from ctsync.model import Verdict
+from ctsync.report.report import Coverage, Unchecked
+from ctsync.store.data.runs import SYNC, Run
+from ctsync.store.data.watched_trials import Followed
+from ctsync.store.store import Store
+
+LOADS_LOOKED_AT = 10
+"""Runs that learned no load, because the registry was away, say nothing of it."""
+
+
+def coverage_of(store: Store, followed: Followed) -> Coverage | None:
+    """What of the trials followed is known to be up to the newest load; None before the first run.
+
+    A trial counts as checked only if a run saw it in that load, and none after that failed.
+    """
+    runs = store.runs(limit=LOADS_LOOKED_AT, kind=SYNC)
+    if not runs:
+        return None
+    loads = [load for run in runs if (load := run.load_after or run.load_before) is not None]
+    failed = tuple(_unchecked(store, followed, runs[0], loads[0] if loads else None))
+    return Coverage(
+        checked=store.count_followed(followed) - len(failed),
+        failed=failed,
+        load=loads[0] if loads else None,
+        refreshed=len(loads) < 2 or loads[0] != loads[1],
+        run_ids=(runs[0].id,),
+        requests=runs[0].requests,
+        retries=runs[0].retries,
+    )
+
+
+def _unchecked(
+    store: Store, followed: Followed, last: Run, newest: datetime | None
+) -> Iterator[Unchecked]:
+    if last.outcome in (Verdict.FAILED, Verdict.STOPPED):
+        for nct_id in store.followed(followed):
+            yield Unchecked(nct_id, f"the last sync {last.outcome}: {last.error}")
+        return
+    doubtful = store.doubtful(followed, load=newest)
+    reasons = {failure.nct_id: failure.error for failure in store.failures()}
+    seen = store.sightings(doubtful)
+    for nct_id in doubtful:
+        sighting = seen.get(nct_id)
+        if nct_id in reasons:
+            yield Unchecked(nct_id, reasons[nct_id])
+        elif sighting is None:
+            yield Unchecked(nct_id, "not fetched yet")
+        elif not sighting.is_stored:
+            yield Unchecked(nct_id, "the registry has no such trial")
+        elif sighting.absent_since is not None:
+            yield Unchecked(nct_id, f"not in the load of {sighting.absent_since:%Y-%m-%d}")
+        elif newest is not None and (sighting.last_load is None or sighting.last_load < newest):
+            yield Unchecked(nct_id, f"not seen in the load of {newest:%Y-%m-%d} yet")

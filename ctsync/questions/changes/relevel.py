@@ -1,0 +1,50 @@
+"""How stored history would be levelled under other rules, from stored inputs; writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ctsync.model import Event, StoredEvent
+from ctsync.record.rules.relevel import relevel, relevel_stored
+from ctsync.record.rules.rules import Thresholds
+from ctsync.store.store import EventFilter, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Relevelled:
+    """A stored event as it is told today, and as the other rules would have it."""
+
+    stored: StoredEvent
+    replayed: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What a replay found: how many events it looked at, and those whose level would differ."""
+
+    looked_at: int
+    differing: tuple[Relevelled, ...]
+
+
+def replay(
+    store: Store,
+    wanted: EventFilter,
+    *,
+    thresholds: Thresholds,
+    told_under: Thresholds | None = None,
+) -> Replay:
+    """Level the events asked for under `thresholds`, and give those whose level would differ.
+
+    They are compared with their level under `told_under`, as a watch with thresholds of its own
+    is told them, or else with the level they are stored with. An event that another rule would
+    give the same level does not differ.
+    """
+    looked_at = 0
+    differing: list[Relevelled] = []
+    for stored in store.each_event(wanted):
+        looked_at += 1
+        told = relevel_stored(stored, told_under)
+        replayed = relevel(stored.event, thresholds)
+        if replayed.level is not told.event.level:
+            differing.append(Relevelled(told, replayed))
+    return Replay(looked_at, tuple(differing))

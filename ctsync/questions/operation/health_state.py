@@ -1,0 +1,40 @@
+"""What health is judged by, read from the store; judges nothing, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ctsync.model import Verdict
+from ctsync.questions.operation.health import LastRun, Standing
+from ctsync.route import Route
+from ctsync.store.data.outbox import Delivery, DeliveryState
+from ctsync.store.data.watched_trials import Followed
+from ctsync.store.store import Store
+
+
+def standing_of(store: Store, routes: Iterable[Route] = ()) -> Standing:
+    """How things stand in the store now; `routes` tell when what has failed was first due."""
+    by_way = {(route.channel, route.recipient): route for route in routes}
+    last = store.last_run(kind="sync")
+    whole = store.last_run(kind="sync", outcome=Verdict.OK)
+    waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
+    return Standing(
+        watched=store.count_followed(Followed()),
+        last=None if last is None else LastRun(last.finished, last.outcome, last.error),
+        last_whole=whole.finished if whole else None,
+        newest_load=store.newest_load(),
+        failures=len(store.failing()),
+        oldest_waiting=min(
+            (_first_due(one, by_way.get((one.channel, one.recipient))) for one in waiting),
+            default=None,
+        ),
+        parked=len(store.deliveries(DeliveryState.PARKED)),
+    )
+
+
+def _first_due(waiting: Delivery, route: Route | None) -> datetime:
+    """When a delivery was to go: every failure moves its `not_before` on, and this does not."""
+    if waiting.last_error is None:
+        return waiting.not_before
+    return waiting.created if route is None else route.due(waiting.created)

@@ -1,0 +1,56 @@
+"""Which watched trials the registry will turn UNKNOWN, and when; writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from ctsync.model import KeyFields, NctId
+from ctsync.record.registry.unknown_status import Forecast, Outlook, forecast
+from ctsync.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """A trial whose status the registry will change, or should have changed, by itself."""
+
+    nct_id: NctId
+    key: KeyFields
+    on: date
+    is_overdue: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foresight:
+    """What is expected of the trials watched, soonest first; `later` come after the window."""
+
+    expected: tuple[Expected, ...]
+    watched: int
+    later: int
+
+
+def foresee(store: Store, today: date, *, within: timedelta | None = None) -> Foresight:
+    """What is to be expected from `today` on, up to `within` from then.
+
+    A trial is overdue where a load after its day still showed it active: whether it turned
+    since the newest load seen cannot be known, so that load is what days are compared with.
+    """
+    load = store.newest_load()
+    seen = min(load.date(), today) if load else today
+    ids = store.watched_ids()
+    forecasts = {
+        nct_id: (key, forecast(key, seen)) for nct_id, key in store.newest_keys(ids).items()
+    }
+    coming = [
+        _expected(nct_id, key, found, found.on)
+        for nct_id, (key, found) in forecasts.items()
+        if found.on is not None
+    ]
+    near = [one for one in coming if within is None or one.on <= today + within]
+    near.sort(key=lambda one: (one.on, one.nct_id))
+    return Foresight(tuple(near), len(ids), len(coming) - len(near))
+
+
+def _expected(nct_id: NctId, key: KeyFields, found: Forecast, on: date) -> Expected:
+    return Expected(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)

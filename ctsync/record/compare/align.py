@@ -1,0 +1,251 @@
+"""Which item of one list is which item of another; pure, no I/O.
+
+Items go together in four rounds, each on what the one before left over:
+
+1. items that are equal, to the byte;
+2. items with the same key, letter case and blanks aside; among several with one key, those
+   that agree in most fields;
+3. items whose telling text (a measure, a facility) is alike by at least `ALIKE` percent, or
+   that stand in the same place (a site's city and zip), the most alike first;
+4. nothing: what is left was removed, or added.
+
+Read from either side the same items go together.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ctsync.record.compare.canonical import as_text, key_of
+from ctsync.record.fields.schema import Listing
+
+ALIKE = 75.0
+"""Percent from which two texts are taken for one that was edited."""
+
+_MOST_COMPARISONS = 40_000
+_MOST_COMPARISONS_OF_A_LIST = 400_000
+_LONGEST_COMPARED = 1_000
+_LONGEST_NAME = 160
+_UNNAMED = "(unnamed)"
+
+Key = tuple[str, ...]
+Pair = tuple[int, int]
+_Telling = tuple[str, Key]
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Pairs of positions (before, after) by position before; and what has no counterpart.
+
+    `equal` are the pairs whose items do not differ.
+    """
+
+    pairs: tuple[Pair, ...]
+    equal: frozenset[Pair]
+    removed: tuple[int, ...]
+    added: tuple[int, ...]
+
+    @property
+    def reordered(self) -> bool:
+        """Whether the items in both lists stand in another order."""
+        return any(a[1] > b[1] for a, b in zip(self.pairs, self.pairs[1:], strict=False))
+
+
+def align(before: list[Any], after: list[Any], listing: Listing) -> Alignment:
+    """Find which item of `before` is which of `after`."""
+    equal, old, new = _equal_items(before, after)
+    pairs = list(equal)
+    if old and new:
+        pairs += _same_key(before, after, (old, new), listing)
+        old, new = _left_over(before, after, pairs)
+    if old and new and listing.like:
+        pairs += _alike(before, after, (old, new), listing)
+        old, new = _left_over(before, after, pairs)
+    return Alignment(tuple(sorted(pairs)), frozenset(equal), tuple(old), tuple(new))
+
+
+class Names:
+    """Gives each item of a list a name by its key, as people would say it; no name twice."""
+
+    __slots__ = ("_again", "_listing", "_taken")
+
+    def __init__(self, listing: Listing) -> None:
+        self._listing = listing
+        self._taken: set[str] = set()
+        self._again: dict[str, int] = {}
+
+    def give(self, item: Any) -> str:
+        """A name for an item that has none yet."""
+        name = " | ".join(filter(None, key_of(item, self._listing))) or _UNNAMED
+        if len(name) > _LONGEST_NAME:
+            name = name[:_LONGEST_NAME] + "…"
+        unique = name
+        while unique in self._taken:
+            self._again[name] = self._again.get(name, 1) + 1
+            unique = f"{name} #{self._again[name]}"
+        self._taken.add(unique)
+        return unique
+
+
+def _left_over(
+    before: Sequence[Any], after: Sequence[Any], pairs: Sequence[Pair]
+) -> tuple[list[int], list[int]]:
+    old, new = {i for i, _ in pairs}, {j for _, j in pairs}
+    return (
+        [i for i in range(len(before)) if i not in old],
+        [j for j in range(len(after)) if j not in new],
+    )
+
+
+def _equal_items(before: list[Any], after: list[Any]) -> tuple[list[Pair], list[int], list[int]]:
+    """The pairs of items that are equal, and the positions that remain on either side."""
+    start, end = _common_ends(before, after)
+    stop = len(before) - end, len(after) - end
+    places: dict[bytes, deque[int]] = defaultdict(deque)
+    for j in range(start, stop[1]):
+        places[orjson.dumps(after[j])].append(j)
+    pairs = [(n, n) for n in range(start)]
+    old = []
+    for i in range(start, stop[0]):
+        same = places.get(orjson.dumps(before[i]))
+        if same:
+            pairs.append((i, same.popleft()))
+        else:
+            old.append(i)
+    pairs += zip(range(stop[0], len(before)), range(stop[1], len(after)), strict=True)
+    return pairs, old, sorted(j for left in places.values() for j in left)
+
+
+def _common_ends(before: list[Any], after: list[Any]) -> tuple[int, int]:
+    """How many items at the beginning, and of the rest at the end, are the same."""
+    shorter = min(len(before), len(after))
+    start = next((n for n in range(shorter) if before[n] != after[n]), shorter)
+    rest = shorter - start
+    end = next((n for n in range(rest) if before[-1 - n] != after[-1 - n]), rest)
+    ends = (
+        (before[:start], after[:start]),
+        (before[len(before) - end :], after[len(after) - end :]),
+    )
+    # Python holds 1, 1.0 and true for the same, JSON does not
+    if any(orjson.dumps(old) != orjson.dumps(new) for old, new in ends):
+        return 0, 0
+    return start, end
+
+
+def _same_key(
+    before: Sequence[Any],
+    after: Sequence[Any],
+    left: tuple[list[int], list[int]],
+    listing: Listing,
+) -> list[Pair]:
+    groups: dict[tuple[bool, Key], tuple[list[int], list[int]]] = {}
+    for side, items in enumerate((before, after)):
+        for position in left[side]:
+            key = _plain_key(items[position], listing)
+            groups.setdefault(key, ([], []))[side].append(position)
+    pairs: list[Pair] = []
+    for old, new in groups.values():
+        if len(old) == len(new) == 1:
+            pairs.append((old[0], new[0]))
+        elif old and new:
+            pairs += _closest(old, new, lambda i, j: _agreement(before[i], after[j]))
+    return pairs
+
+
+def _plain_key(item: Any, listing: Listing) -> tuple[bool, Key]:
+    parts = (" ".join(part.split()).casefold() for part in key_of(item, listing))
+    return isinstance(item, dict), tuple(parts)
+
+
+def _agreement(before: Any, after: Any) -> float:
+    """In how many fields two items of one key agree."""
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return 0.0
+    return sum(1.0 for key, value in before.items() if key in after and after[key] == value)
+
+
+def _alike(
+    before: Sequence[Any],
+    after: Sequence[Any],
+    left: tuple[list[int], list[int]],
+    listing: Listing,
+) -> list[Pair]:
+    rooms: dict[Key, tuple[list[int], list[int]]] = {}
+    texts: tuple[dict[int, _Telling], dict[int, _Telling]] = ({}, {})
+    for side, items in enumerate((before, after)):
+        for position in left[side]:
+            item = items[position]
+            if isinstance(item, dict):
+                room = tuple(as_text(item.get(name)) for name in listing.within)
+                rooms.setdefault(room, ([], []))[side].append(position)
+                texts[side][position] = _telling(item, listing)
+    pairs: list[Pair] = []
+    # a list of many thousands that shares nothing with the other is told as it stands
+    left_to_compare = _MOST_COMPARISONS_OF_A_LIST
+    for _, (old, new) in sorted(rooms.items()):
+        left_to_compare -= len(old) * len(new)
+        if old and new and len(old) * len(new) <= min(_MOST_COMPARISONS, left_to_compare):
+            pairs += _closest(
+                old, new, lambda i, j: _resemblance(texts[0][i], texts[1][j]), at_least=ALIKE
+            )
+    return pairs
+
+
+def _telling(item: dict[str, Any], listing: Listing) -> _Telling:
+    text = " ".join(as_text(item.get(name)) for name in listing.like)
+    same = tuple(as_text(item.get(name)) for name in listing.same)
+    return " ".join(text[:_LONGEST_COMPARED].split()).casefold(), same
+
+
+def _resemblance(before: _Telling, after: _Telling) -> float:
+    """How alike two items are; those in the same place are alike enough, whatever their name."""
+    alike = likeness(before[0], after[0])
+    if before[1] == after[1] and all(before[1]) and before[1]:
+        return ALIKE + alike * (100 - ALIKE) / 100
+    return alike
+
+
+def likeness(before: str, after: str) -> float:
+    """How alike two texts are, in percent; words in another order count as alike."""
+    from rapidfuzz import fuzz  # noqa: PLC0415 - most questions compare no texts
+
+    plain: float = fuzz.ratio(before, after)
+    if plain >= ALIKE:
+        return plain
+    sorted_words: float = fuzz.token_sort_ratio(before, after)
+    return max(plain, sorted_words)
+
+
+def _closest(
+    old: list[int],
+    new: list[int],
+    score: Callable[[int, int], float],
+    *,
+    at_least: float = 0.0,
+) -> list[Pair]:
+    """Pair what scores highest first, nearer positions before farther ones.
+
+    The order of candidates is the same seen from either side. Too many to compare go together
+    as they stand.
+    """
+    if len(old) * len(new) > _MOST_COMPARISONS:
+        return list(zip(old, new, strict=False))
+    candidates = [
+        (-points, abs(i - j), i + j, i, j)
+        for i in old
+        for j in new
+        if (points := score(i, j)) >= at_least
+    ]
+    pairs: list[Pair] = []
+    taken: tuple[set[int], set[int]] = (set(), set())
+    for *_, i, j in sorted(candidates):
+        if i not in taken[0] and j not in taken[1]:
+            taken[0].add(i)
+            taken[1].add(j)
+            pairs.append((i, j))
+    return pairs

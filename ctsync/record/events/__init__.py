@@ -1,0 +1,1 @@
+"""From field changes to events, one file per family. Does no I/O."""

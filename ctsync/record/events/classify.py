@@ -1,0 +1,228 @@
+"""From what changed to what it means: field changes in, events out; pure, no I/O.
+
+Every field change is told by exactly one event, and every event tells of at least one, but for
+those about the record as a whole (first seen, gone, …). The level comes from the rule table
+alone. The same records give the same events, always: stored events can be rebuilt.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from ctsync.dates import PartialDate
+from ctsync.model import Event, FieldChange, KeyFields, Kind, Lane, NctId, Record
+from ctsync.record.compare.canonical import key_fields
+from ctsync.record.events.base import Step, days_posted, tell_whole
+from ctsync.record.events.enrollment import enrollment_events
+from ctsync.record.events.lists import SITES, list_event, site_event
+from ctsync.record.events.other import plain_events
+from ctsync.record.events.outcome_measures import outcome_events
+from ctsync.record.events.overall_status import status_events
+from ctsync.record.events.results import results_events
+from ctsync.record.events.trial_dates import date_events
+from ctsync.record.fields.table import told_at
+from ctsync.record.rules.rules import Thresholds
+from ctsync.record.trial_line import state_of
+from ctsync.record.value_text import quoted, said
+
+Family = Callable[[list[FieldChange], Step], Iterator[Event]]
+
+_FAMILIES: dict[Kind, Family] = {
+    Kind.STATUS: status_events,
+    Kind.WHY_STOPPED: status_events,
+    Kind.START_DATE: date_events,
+    Kind.PRIMARY_COMPLETION_DATE: date_events,
+    Kind.COMPLETION_DATE: date_events,
+    Kind.ENROLLMENT: enrollment_events,
+    Kind.OUTCOME: outcome_events,
+    Kind.RESULTS: results_events,
+}
+
+
+def classify(
+    changes: Sequence[FieldChange],
+    before: Record,
+    after: Record,
+    *,
+    past: Sequence[KeyFields] = (),
+    stood_from: Sequence[date] = (),
+    thresholds: Thresholds | None = None,
+) -> list[Event]:
+    """What the changes from one record to the next mean, in the order of the event kinds.
+
+    `past` holds the key fields of all earlier versions, oldest first, the last of them those of
+    `before`; moves since the first version, targets and spells are found there. Without it
+    `before` is all that is known. `stood_from` are the days from which each of `past` and then
+    `after` stood, one more than there are of `past`; without it the records' own dates are used,
+    which say nothing of what the registry changed by itself. Raises ValueError where the two do
+    not fit.
+    """
+    if stood_from and len(stood_from) != len(past) + 1:
+        raise ValueError("stood_from needs a day for each earlier version and one for the new")
+    old = past[-1] if past else key_fields(before.body)
+    new = key_fields(after.body)
+    step = Step(
+        before=before,
+        after=after,
+        old=old,
+        new=new,
+        past=tuple(past) or (old,),
+        days=tuple(stood_from) or days_posted(past or (old,), new),
+        thresholds=thresholds or Thresholds(),
+        changed=frozenset(change.field for change in changes),
+    )
+    return list(_events(changes, step))
+
+
+def _events(changes: Iterable[FieldChange], step: Step) -> Iterator[Event]:
+    single: dict[Kind, list[FieldChange]] = defaultdict(list)
+    summed: dict[str, list[FieldChange]] = defaultdict(list)
+    for change in changes:
+        told = told_at(change.field)
+        if told.summed or not told.known:
+            summed[told.path].append(change)
+        else:
+            single[told.kind].append(change)
+    for kind, of_kind in single.items():
+        yield from _FAMILIES.get(kind, plain_events)(of_kind, step)
+    for path, of_list in summed.items():
+        told = told_at(path)
+        yield (site_event if path == SITES else list_event)(told, of_list, step)
+
+
+# --- events about the record as a whole ----------------------------------------------------------
+
+
+def first_seen(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
+    """The baseline: ctsync began to follow the trial, in the state the summary says."""
+    return _arrival(Kind.FIRST_SEEN, "First seen", record, thresholds)
+
+
+def registered(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
+    """The trial is new in the registry."""
+    return _arrival(Kind.REGISTERED, "Registered", record, thresholds)
+
+
+def _arrival(
+    kind: Kind, label: str, record: Record | KeyFields, thresholds: Thresholds | None
+) -> Event:
+    key = _key_of(record)
+    return tell_whole(
+        kind,
+        Lane.IDENTIFICATION,
+        state_of(key),
+        label=label,
+        thresholds=thresholds or Thresholds(),
+        after=key.status,
+        inputs={"status": key.status, "registered_days_after_start": _late(key)},
+    )
+
+
+def _key_of(record: Record | KeyFields) -> KeyFields:
+    return record if isinstance(record, KeyFields) else key_fields(record.body)
+
+
+def _late(key: KeyFields) -> int | None:
+    """How long after its start a trial was registered; negative where it was before."""
+    start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
+    return start.shift_to(first).days if start and first else None
+
+
+def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
+    """The registry says there is no such trial any more; `last` is what was known of it."""
+    return tell_whole(
+        Kind.GONE,
+        Lane.STATUS,
+        f"No longer in the registry; last seen as {state_of(last) or 'a record without a status'}",
+        label="Record",
+        thresholds=thresholds or Thresholds(),
+        before=last.status,
+        inputs={"status": last.status},
+    )
+
+
+def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
+    """The trial answers again after it was gone or merged away."""
+    key = _key_of(record)
+    return tell_whole(
+        Kind.RETURNED,
+        Lane.STATUS,
+        f"Back in the registry: {state_of(key) or 'a record without a status'}",
+        label="Record",
+        thresholds=thresholds or Thresholds(),
+        after=key.status,
+        inputs={"status": key.status},
+    )
+
+
+def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
+    """The registry answers with another trial, which has taken this one over."""
+    return tell_whole(
+        Kind.MOVED,
+        Lane.IDENTIFICATION,
+        f"Merged by the registry into {to}, which is followed from here on",
+        label="NCT Number",
+        thresholds=thresholds or Thresholds(),
+        after=to,
+        inputs={"to": to},
+    )
+
+
+def entered(
+    query: str, load: datetime, *, again: bool = False, thresholds: Thresholds | None = None
+) -> Event:
+    """The trial now matches the query of the watch `query`, as the registry's `load` shows it.
+
+    What enters and leaves does so in a load, not by a version: its path names the load.
+    """
+    return tell_whole(
+        Kind.ENTERED,
+        Lane.IDENTIFICATION,
+        f"Now matches the query of watch {quoted(query)}" + (" again" if again else ""),
+        label="Watched query",
+        thresholds=thresholds or Thresholds(),
+        after=query,
+        path=_of_load(Kind.ENTERED, query, load),
+        inputs={"query": query, "again": again},
+    )
+
+
+def left(
+    query: str,
+    load: datetime,
+    why: Sequence[Event] = (),
+    *,
+    thresholds: Thresholds | None = None,
+) -> Event:
+    """The trial no longer matches the query of the watch `query`, as `load` shows it.
+
+    `why` are the events since it did that tell of what the query asks for.
+    """
+    reasons = "; ".join(event.summary for event in why) or "nothing that it asks for changed"
+    return tell_whole(
+        Kind.LEFT,
+        Lane.IDENTIFICATION,
+        f"No longer matches the query of watch {quoted(query)}: {said(reasons, 240)}",
+        label="Watched query",
+        thresholds=thresholds or Thresholds(),
+        before=query,
+        path=_of_load(Kind.LEFT, query, load),
+        inputs={"query": query, "because": [event.path for event in why]},
+    )
+
+
+def _of_load(kind: Kind, query: str, load: datetime) -> str:
+    return f"{kind} {load:%Y-%m-%dT%H:%M:%SZ} {query}"
+
+
+def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[str, int]:
+    """The paths of changes that are not told by exactly one event, and by how many they are."""
+    told: dict[str, int] = defaultdict(int)
+    for event in events:
+        for path in event.covers:
+            told[path] += 1
+    paths: Any = {change.path for change in changes} | told.keys()
+    return {path: told.get(path, 0) for path in paths if told.get(path, 0) != 1}

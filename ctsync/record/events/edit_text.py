@@ -1,0 +1,50 @@
+"""What is said of an edited text in one line; pure, no I/O."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ctsync.record.compare.text_diff import Edit, is_cosmetic, word_diff
+from ctsync.record.value_text import counted, listed, quoted
+
+_SHORT = 80
+
+
+def edit_summary(before: Any, after: Any) -> tuple[str, dict[str, Any]]:
+    """What became of a text, and how many words were removed and added.
+
+    Short texts are quoted; of long ones the words are counted.
+    """
+    if not (isinstance(before, str) and isinstance(after, str)):
+        return _come_or_gone(before, after), {}
+    if is_cosmetic(before, after):
+        text = f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}"
+        only = "only letter case, blanks, numbering or markup changed"
+        return (f"{only}: {text}" if _are_short(before, after) else only), {}
+    segments = word_diff(before, after)
+    removed = sum(s.words for s in segments if s.edit is Edit.DELETED)
+    added = sum(s.words for s in segments if s.edit is Edit.INSERTED)
+    counts = {"words_removed": removed, "words_added": added}
+    if _are_short(before, after):
+        return f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}", counts
+    kept = sum(s.words for s in segments if s.edit is Edit.KEPT)
+    verb = "rewritten" if removed > kept and added > kept else "edited"
+    edits = listed(
+        [
+            f"{counted(removed, 'word')} removed" if removed else "",
+            f"{counted(added, 'word')} added" if added else "",
+        ]
+    )
+    return f"{verb}: {edits}, {counted(kept, 'word')} kept", counts
+
+
+def _are_short(before: str, after: str) -> bool:
+    return max(len(before), len(after)) <= _SHORT
+
+
+def _come_or_gone(before: Any, after: Any) -> str:
+    if before is None:
+        return f"added: {quoted(after)}"
+    if after is None:
+        return f"removed: {quoted(before)}"
+    return f"{quoted(before)} -> {quoted(after)}"

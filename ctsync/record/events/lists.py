@@ -1,0 +1,217 @@
+"""Events that sum up a list: sites, their contacts and map positions, results, MeSH terms.
+
+Pure, no I/O. However many items change, a step between two versions has one event for each
+such list, which says how many were added, removed and changed, and where.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from ctsync.model import MISSING, Event, FieldChange, Lane, Record
+from ctsync.record.compare.align import ALIKE, likeness
+from ctsync.record.compare.canonical import as_text
+from ctsync.record.compare.diff import is_order
+from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.events.base import Step, absent_as_none, tell
+from ctsync.record.fields.schema import Field
+from ctsync.record.fields.table import outer_item
+from ctsync.record.value_text import by_country, counted, listed, one_line, quoted, said
+
+SITES = "protocolSection.contactsLocationsModule.locations"
+_SITE_PARTS = ("facility", "city", "state", "zip", "country", "status")
+_NAMED_ITEMS = 3
+
+
+def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
+    """The one event of all sites: how many there are now, and what happened where."""
+    removed = [_compact(c.before) for c in changes if _whole(c) and c.after is MISSING]
+    added = [_compact(c.after) for c in changes if _whole(c) and c.before is MISSING]
+    edited = list(_edited_sites(changes, step.before))
+    statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
+    renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
+    details = sum(1 for pair in edited if _only_details(*pair))
+    before, after = _sites_of(step.before), _sites_of(step.after)
+    inputs = {
+        "nature": "sites" if removed or added or statuses or renamed else "details",
+        "before": len(before),
+        "after": len(after),
+        "added": len(added),
+        "removed": len(removed),
+        "status_changed": len(statuses),
+        "renamed": len(renamed),
+        "details_changed": details,
+        "added_by_country": _countries(added),
+        "removed_by_country": _countries(removed),
+    }
+    count = f"Sites {len(before):,} -> {len(after):,}" if len(before) != len(after) else (
+        f"Sites {len(after):,}"
+    )  # fmt: skip
+    said_of_them = listed([
+        _placed(len(added), "added", added),
+        _placed(len(removed), "removed", removed),
+        *_status_phrases(statuses),
+        _placed(len(renamed), "under another name", [new for _, new in renamed]),
+        f"{counted(details, 'site')} with other details" if details else "",
+    ])  # fmt: skip
+    return tell(
+        step,
+        told,
+        changes,
+        f"{count}: {said_of_them or 'changed in a way ctsync does not know'}",
+        path=told.path,
+        before=[*removed, *(old for old, _ in edited)],
+        after=[*added, *(new for _, new in edited)],
+        inputs=inputs,
+    )
+
+
+def _whole(change: FieldChange) -> bool:
+    return isinstance(change.steps[-1], int)
+
+
+def _compact(site: Any) -> dict[str, Any]:
+    """A site without its contacts and position."""
+    if not isinstance(site, dict):
+        return {"facility": said(site)}
+    return {part: site[part] for part in _SITE_PARTS if part in site}
+
+
+def _sites_of(record: Record) -> list[Any]:
+    here: Any = record.body
+    for step in SITES.split("."):
+        here = here.get(step) if isinstance(here, dict) else None
+    return here if isinstance(here, list) else []
+
+
+def _edited_sites(
+    changes: Iterable[FieldChange], before: Record
+) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    by_site: dict[int, dict[str, Any]] = {}
+    depth = SITES.count(".") + 1
+    for change in changes:
+        position = change.steps[depth] if len(change.steps) > depth + 1 else None
+        if isinstance(position, int):
+            by_site.setdefault(position, {})[str(change.steps[depth + 1])] = change.after
+    sites = _sites_of(before)
+    for position, edits in by_site.items():
+        old = _compact(sites[position])
+        new = {**old, **edits}
+        yield old, {part: value for part, value in new.items() if value is not MISSING}
+
+
+def _is_renamed(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    """Whether a site stands under a name that is not like the one before."""
+    names = (as_text(old.get("facility")), as_text(new.get("facility")))
+    return names[0] != names[1] and likeness(names[0].casefold(), names[1].casefold()) < ALIKE
+
+
+def _only_details(old: dict[str, Any], new: dict[str, Any]) -> bool:
+    return old.get("status") == new.get("status") and not _is_renamed(old, new)
+
+
+def _countries(sites: Iterable[dict[str, Any]]) -> dict[str, int]:
+    return dict(Counter(_country(site) for site in sites))
+
+
+def _country(site: dict[str, Any]) -> str:
+    country = site.get("country")
+    return country if isinstance(country, str) and country else "no country"
+
+
+def _placed(number: int, verb: str, sites: Sequence[dict[str, Any]]) -> str:
+    return f"{number:,} {verb} ({by_country(map(_country, sites))})" if number else ""
+
+
+def _status_phrases(
+    statuses: Sequence[tuple[dict[str, Any], dict[str, Any]]],
+) -> Iterator[str]:
+    now: dict[str, list[dict[str, Any]]] = {}
+    for _, site in statuses:
+        status = site.get("status")
+        name = said(status, 40).lower().replace("_", " ") if status else "without a status"
+        now.setdefault(name, []).append(site)
+    for name, sites in sorted(now.items(), key=lambda pair: -len(pair[1])):
+        yield _placed(len(sites), f"now {name}", sites)
+
+
+def list_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
+    """The one event of any other summed list, or of a part of the record ctsync does not know.
+
+    Where a single value changed, it is told as such.
+    """
+    if len(changes) == 1:
+        return _single(told, changes[0], step)
+    removed = [c for c in changes if _whole(c) and c.after is MISSING]
+    added = [c for c in changes if _whole(c) and c.before is MISSING]
+    edits = [c for c in changes if c not in removed and c not in added]
+    edited = list(dict.fromkeys(outer_item(c.path) for c in edits if c.item is not None))
+    loose = sum(1 for c in edits if c.item is None)
+    inputs = {
+        "nature": _nature(changes),
+        "lane": told.lane.value,
+        "added": len(added),
+        "removed": len(removed),
+        "edited": len(edited) + loose,
+        "leaves": len(changes),
+    }
+    return tell(
+        step,
+        told,
+        changes,
+        f"{told_label(told)}: " + listed([
+            _some(len(added), "added", [c.item for c in added]),
+            _some(len(removed), "removed", [c.item for c in removed]),
+            _some(len(edited), "changed", edited),
+            f"{counted(loose, 'other value')} changed" if loose else "",
+        ]),
+        path=told.path,
+        before=[absent_as_none(c.before) for c in changes if c.before is not MISSING],
+        after=[absent_as_none(c.after) for c in changes if c.after is not MISSING],
+        inputs=inputs,
+    )  # fmt: skip
+
+
+def _single(told: Field, change: FieldChange, step: Step) -> Event:
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    of = f" of {quoted(change.item, 60)}" if change.item and not _whole(change) else ""
+    if before is None:
+        what = f"{quoted(after)} added"
+    elif after is None:
+        what = f"{quoted(before)} removed"
+    else:
+        what = f"{quoted(before, 80)} -> {quoted(after, 80)}"
+    return tell(
+        step,
+        told,
+        [change],
+        f"{told_label(told)}{of}: {what}",
+        before=before,
+        after=after,
+        inputs={"nature": _nature([change]), "lane": told.lane.value, "leaves": 1},
+    )
+
+
+def told_label(told: Field) -> str:
+    """The label, said to be the registry's where the registry alone writes the field."""
+    if told.lane is Lane.UNKNOWN:
+        return f"Field unknown to ctsync, {one_line(told.label)}"
+    return told.label
+
+
+def _nature(changes: Sequence[FieldChange]) -> str:
+    if all(is_order(change) for change in changes):
+        return "order"
+    cosmetic = (is_order(change) or is_cosmetic(change.before, change.after) for change in changes)
+    return "cosmetic" if all(cosmetic) else "change"
+
+
+def _some(number: int, verb: str, names: Sequence[str | None]) -> str:
+    """How many, and which where they are few."""
+    if not number:
+        return ""
+    shown = [quoted(name, 50) for name in names if name]
+    which = f" ({', '.join(shown)})" if number <= _NAMED_ITEMS and shown else ""
+    return f"{number:,} {verb}{which}"

@@ -1,0 +1,86 @@
+"""Events of every field that has no family of its own: one for each change; pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ctsync.dates import PartialDate
+from ctsync.model import MISSING, Event, FieldChange, Kind, Lane
+from ctsync.record.compare.diff import is_order
+from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.edit_text import edit_summary
+from ctsync.record.fields.schema import Field, Shape
+from ctsync.record.fields.table import field_at
+from ctsync.record.value_text import quoted, said
+
+_LEAD_SPONSOR = "protocolSection.sponsorCollaboratorsModule.leadSponsor.name"
+_VIOLATIONS = (
+    "annotationSection.annotationModule.violationAnnotation",
+    "protocolSection.oversightModule.fdaaa801Violation",
+)
+_TEXTS = {Shape.TEXT, Shape.MARKUP, Shape.LIST}
+
+
+def plain_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+    """One event for each change, a date and its type together where both came or went."""
+    for group in with_type(changes):
+        yield plain_event(group, step)
+
+
+def plain_event(
+    changes: list[FieldChange], step: Step, inputs: Mapping[str, Any] | None = None
+) -> Event:
+    """An event that says what a field held and holds now; a second change is that of its type."""
+    change = changes[0]
+    told = field_at(change.field)
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    facts = {"nature": _nature(change), "lane": told.lane.value, **_facts(told, change)}
+    text, counts = _what(told, change, before, after)
+    # how far a date of bookkeeping moved says nothing
+    is_date = told.shape is Shape.DATE and told.lane is not Lane.BOOKKEEPING
+    old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
+    return tell(
+        step,
+        told,
+        changes,
+        text,
+        before=before,
+        after=after,
+        inputs={**facts, **counts, **(inputs or {})},
+        days=old.shift_to(new).days if old and new else None,
+    )
+
+
+def _facts(told: Field, change: FieldChange) -> dict[str, Any]:
+    if told.kind is Kind.SPONSOR:
+        return {"lead_sponsor": change.field == _LEAD_SPONSOR}
+    if told.lane is Lane.OVERSIGHT:
+        return {"violation": change.field.startswith(_VIOLATIONS)}
+    return {}
+
+
+def _nature(change: FieldChange) -> str:
+    if is_order(change):
+        return "order"
+    if is_cosmetic(change.before, change.after):
+        return "cosmetic"
+    if change.before is MISSING:
+        return "added"
+    return "removed" if change.after is MISSING else "changed"
+
+
+def _what(told: Field, change: FieldChange, before: Any, after: Any) -> tuple[str, dict[str, Any]]:
+    """The line, and how many words were removed and added where it is about a text."""
+    if is_order(change):
+        return f"{told.label}: only the order changed", {}
+    is_item = isinstance(change.steps[-1], int)
+    if is_item and MISSING in (change.before, change.after):
+        verb = "added" if change.before is MISSING else "removed"
+        return f"{told.label} {verb}: {quoted(after if verb == 'added' else before)}", {}
+    of = f" of {quoted(change.item, 60)}" if change.item and not is_item else ""
+    if told.shape in _TEXTS:
+        text, counts = edit_summary(before, after)
+        return f"{told.label}{of}: {text}", counts
+    return f"{told.label}{of}: {said(before)} -> {said(after)}", {}

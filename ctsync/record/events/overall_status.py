@@ -1,0 +1,179 @@
+"""Events of the overall status: stops, restarts, openings, and the registry's own UNKNOWN.
+
+Pure, no I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ctsync.model import Event, FieldChange
+from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.events.base import Step, absent_as_none, tell
+from ctsync.record.fields.table import field_at
+from ctsync.record.registry.unknown_status import ACTIVE, UNKNOWN, is_registry_flip
+from ctsync.record.value_text import quoted, said
+
+MODULE = "protocolSection.statusModule"
+OVERALL = f"{MODULE}.overallStatus"
+LAST_KNOWN = f"{MODULE}.lastKnownStatus"
+WHY = f"{MODULE}.whyStopped"
+
+STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED"})
+_RECRUITING = frozenset({"RECRUITING", "ENROLLING_BY_INVITATION"})
+_UNDERWAY = _RECRUITING | {"ACTIVE_NOT_RECRUITING"}
+_FORWARD = {
+    "RECRUITING": "opened",
+    "ENROLLING_BY_INVITATION": "opened",
+    "ACTIVE_NOT_RECRUITING": "closed",
+    "COMPLETED": "completed",
+}
+
+
+def status_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+    """One event for each field of the status that changed."""
+    for change in changes:
+        match change.field:
+            case "protocolSection.statusModule.overallStatus":
+                yield _overall(change, step)
+            case "protocolSection.statusModule.whyStopped":
+                yield _why(change, step)
+            case _:
+                yield _other(change, step)
+
+
+def status_step(after: str | None, origin: str | None) -> str:
+    """What sort of step it is from `origin`, the last status that a sponsor gave."""
+    if after in STOPPED:
+        return "stopped"
+    if after == UNKNOWN:
+        return "unknown"
+    if after == origin:
+        return "other"
+    if origin in STOPPED and after in ACTIVE:
+        return "restarted"
+    return "unusual" if _is_unusual(origin, after) else _FORWARD.get(after or "", "other")
+
+
+def _is_unusual(origin: str | None, after: str | None) -> bool:
+    if origin == "COMPLETED":
+        return True
+    if origin in {"TERMINATED", "WITHDRAWN"}:
+        return after == "COMPLETED"
+    return after == "NOT_YET_RECRUITING" and origin in _UNDERWAY
+
+
+def _overall(change: FieldChange, step: Step) -> Event:
+    origin = step.old.last_known_status if step.old.status == UNKNOWN else step.old.status
+    kind = status_step(step.new.status, origin)
+    derived = is_registry_flip(step.old, step.new)
+    days, whole = spell(step)
+    inputs = {
+        "part": "overall status",
+        "step": kind,
+        "before": absent_as_none(change.before),
+        "after": absent_as_none(change.after),
+        "origin": origin,
+        "registry_derived": derived,
+        "spell_days": days,
+        "spell_whole": whole,
+        "why_stopped": step.new.why_stopped if kind == "stopped" else None,
+    }
+    summary = (
+        f"Status {said(absent_as_none(change.before))} -> {said(absent_as_none(change.after))}"
+    )
+    remarks = _remarks(kind, step, inputs)
+    return tell(
+        step,
+        field_at(OVERALL),
+        [change],
+        summary + (f": {remarks}" if remarks else ""),
+        before=change.before,
+        after=change.after,
+        inputs=inputs,
+    )
+
+
+def _remarks(kind: str, step: Step, inputs: dict[str, Any]) -> str:
+    length = _length(inputs["spell_days"], whole=inputs["spell_whole"])
+    was = said(step.old.status).lower().replace("_", " ")
+    match kind:
+        case "stopped":
+            why = step.new.why_stopped
+            return f"why stopped: {quoted(why, 250)}" if why else "no reason given"
+        case "restarted":
+            since = f", {was} for {length}" if length else ""
+            return f"restarted after a stop{since}"
+        case "unknown":
+            return _unknown(step, derived=inputs["registry_derived"])
+        case "unusual":
+            return "an unusual step" + (f", {was} for {length}" if length else "")
+        case _:
+            return f"{was} for {length}" if length else ""
+
+
+def _unknown(step: Step, *, derived: bool) -> str:
+    known = step.new.last_known_status or step.old.status
+    text = f"registry-derived, last known {said(known)}"
+    if derived and (since := step.new.submitted or step.new.posted):
+        text += f", no sponsor update since {said(since)}"
+    return text
+
+
+def _length(days: int | None, *, whole: bool) -> str:
+    if days is None:
+        return ""
+    return ("" if whole else "at least ") + f"{days:,} d"
+
+
+def spell(step: Step) -> tuple[int | None, bool]:
+    """How many days the status before had stood, and whether its beginning is known.
+
+    None where a day is missing, as it is for what the registry changes by itself when only
+    the records tell the days.
+    """
+    past = step.past
+    first = len(past) - 1
+    while first > 0 and past[first - 1].status == past[-1].status:
+        first -= 1
+    start, end = step.days[first], step.days[-1]
+    if start is None or end is None or end <= start:
+        return None, False
+    at_registration = past[first].first_posted in {past[first].posted, None} and first == 0
+    known = first > 0 or (at_registration and past[first].first_posted is not None)
+    return (end - start).days, known
+
+
+def _why(change: FieldChange, step: Step) -> Event:
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    nature = "reworded"
+    if OVERALL in step.changed:
+        nature = "repeats"
+    elif is_cosmetic(before, after):
+        nature = "cosmetic"
+    return tell(
+        step,
+        field_at(WHY),
+        [change],
+        f"Why stopped: {quoted(before)} -> {quoted(after)}" if before else
+        f"Why stopped: {quoted(after)}",
+        before=before,
+        after=after,
+        inputs={"nature": nature, "with_status": OVERALL in step.changed},
+    )  # fmt: skip
+
+
+def _other(change: FieldChange, step: Step) -> Event:
+    told = field_at(change.field)
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    repeats = change.field == LAST_KNOWN and OVERALL in step.changed
+    return tell(
+        step,
+        told,
+        [change],
+        f"{told.label}: {said(before)} -> {said(after)}",
+        before=before,
+        after=after,
+        inputs={"part": change.field.rpartition(".")[2], "nature": "repeats" if repeats else None},
+    )

@@ -1,0 +1,154 @@
+"""Events of the three dates of a trial's course: start, primary completion, completion.
+
+Pure, no I/O. A date and its type are two leaves and, where both change, two events: how far
+the date moved, and that it is actual now. A date that comes or goes together with its type is
+one event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+from ctsync.dates import PartialDate, Shift
+from ctsync.model import Event, FieldChange, KeyFields, Kind
+from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.other import plain_event
+from ctsync.record.fields.schema import Field
+from ctsync.record.fields.table import field_at
+from ctsync.record.value_text import ordinal, said, shifted, signed, typed
+
+_NAMES = {
+    Kind.START_DATE: "start_date",
+    Kind.PRIMARY_COMPLETION_DATE: "primary_completion_date",
+    Kind.COMPLETION_DATE: "completion_date",
+}
+
+
+def date_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+    """The events of one of the dates: of the date, of its type, or of both as one."""
+    for group in with_type(changes):
+        match group[0].field.rpartition(".")[2]:
+            case "date":
+                yield _date_event(group, step)
+            case "type":
+                yield _type_event(group[0], step)
+            case _:
+                yield plain_event(group, step)
+
+
+def _types(told: Field, step: Step) -> tuple[str | None, str | None]:
+    name = f"{_NAMES[told.kind]}_type"
+    return getattr(step.old, name), getattr(step.new, name)
+
+
+def _date_event(changes: list[FieldChange], step: Step) -> Event:
+    change = changes[0]
+    told = field_at(change.field)
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    old, new = PartialDate.parse(before), PartialDate.parse(after)
+    shift = old.shift_to(new) if old and new else None
+    said_before = _values(step.past, _NAMES[told.kind])
+    first = said_before[0] if said_before else old
+    since_first = first.shift_to(new).days if first and new and shift else None
+    moves = count_moves([*said_before, new])
+    before_type, after_type = _types(told, step)
+    inputs = {
+        "part": "date",
+        "nature": _date_nature(after, new, shift),
+        "days": shift.days if shift else None,
+        "moved_days": abs(shift.days) if shift else None,
+        "margin": shift.margin if shift else None,
+        "days_since_first": since_first,
+        "moves": moves,
+        "before_type": before_type,
+        "after_type": after_type,
+        "crosses_registration": _crosses_registration(told.kind, old, new, step.new),
+    }
+    summary = f"{told.label} {typed(before, before_type)} -> {typed(after, after_type)}"
+    remarks = ", ".join(_date_remarks(inputs, shift))
+    return tell(
+        step,
+        told,
+        changes,
+        f"{summary}, {remarks}" if remarks else summary,
+        before=before,
+        after=after,
+        inputs=inputs,
+        before_type=before_type,
+        after_type=after_type,
+        days=inputs["days"],
+        days_since_first=since_first,
+    )
+
+
+def _date_nature(after: Any, new: PartialDate | None, shift: Shift | None) -> str:
+    if shift is not None:
+        return "precision" if shift.precision_only else "moved"
+    if after is None:
+        return "dropped"
+    return "first given" if new is not None else "unreadable"
+
+
+def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
+    if inputs["nature"] == "unreadable":
+        yield "not a date that can be read"
+    if shift is None:
+        return
+    since, moves = inputs["days_since_first"], inputs["moves"]
+    history = f" ({signed(since)} d since first registered, {ordinal(moves)} move)"
+    yield shifted(shift) + (history if moves > 1 and since is not None else "")
+    if shift.margin and not shift.precision_only:
+        yield "month precision" if shift.margin < 31 else "year precision"
+    if inputs["crosses_registration"]:
+        yield "moved across the date of registration"
+
+
+def _crosses_registration(
+    kind: Kind, old: PartialDate | None, new: PartialDate | None, key: KeyFields
+) -> bool | None:
+    """Whether a start moved from one side of the first submission to the other."""
+    registered = PartialDate.parse(key.first_submitted)
+    if kind is not Kind.START_DATE or not (old and new and registered):
+        return None
+    return (old.last < registered.first) != (new.last < registered.first)
+
+
+def _values(past: Sequence[KeyFields], name: str) -> list[PartialDate]:
+    read = (PartialDate.parse(getattr(key, name)) for key in past)
+    return [date for date in read if date is not None]
+
+
+def count_moves(dates: Sequence[PartialDate | None]) -> int:
+    """How often a date moved, from one version to the next; more precision is no move."""
+    known = [date for date in dates if date is not None]
+    return sum(1 for old, new in pairwise(known) if old.shift_to(new).days)
+
+
+def _type_event(change: FieldChange, step: Step) -> Event:
+    told = field_at(change.field)
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    date = getattr(step.new, _NAMES[told.kind])
+    label = told.label.removesuffix(" type")
+    return tell(
+        step,
+        told,
+        [change],
+        f"{label} {said(before)} -> {said(after)}" + (f" ({said(date)})" if date else ""),
+        before=before,
+        after=after,
+        inputs={"part": "type", "nature": type_nature(before, after),
+                "before_type": before, "after_type": after},
+        before_type=before if isinstance(before, str) else None,
+        after_type=after if isinstance(after, str) else None,
+    )  # fmt: skip
+
+
+def type_nature(before: Any, after: Any) -> str:
+    """What the change of a type says: a plan became a fact, or the other way round."""
+    if after == "ACTUAL" and before is not None:
+        return "became actual"
+    if before == "ACTUAL" and after is not None:
+        return "became estimated"
+    return "typed" if before is None else "untyped" if after is None else "retyped"

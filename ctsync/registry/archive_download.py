@@ -1,0 +1,89 @@
+"""The whole registry in one file: its size, and the download. Knows nothing of the store."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, cast
+
+from ctsync.errors import BadAnswer, BadArchive, RequestRefused
+from ctsync.registry.archive import Archive
+from ctsync.registry.http.download import Download
+from ctsync.registry.http.json_body import as_object
+from ctsync.registry.http.response import Counts
+from ctsync.registry.http.resumable_file import PartialFile
+from ctsync.registry.http.transport import Transport
+from ctsync.text import for_log
+
+FORMAT = "json.zip"
+LARGEST_ARCHIVE = 20 * 2**30
+"""Seven times what it was in 2026."""
+
+_logger = logging.getLogger(__name__)
+
+
+class BulkSource:
+    """The registry's bulk download, over a transport."""
+
+    def __init__(self, transport: Transport, *, deadline_seconds: float = 3600.0) -> None:
+        self._transport = transport
+        self._download = cast("Download", transport.beside(Download))
+        self._deadline_seconds = deadline_seconds
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent for downloads so far; for the size they are the transport's."""
+        return self._download.counts
+
+    def close(self) -> None:
+        """Close the connections for downloads."""
+        self._download.close()
+
+    def total(self) -> int:
+        """How many studies the registry counts (`/stats/size`); raises RegistryError."""
+        reply, total = self._transport.get_json("/v2/stats/size", read=_read_total)
+        if reply.status != 200:
+            raise BadAnswer(f"/v2/stats/size answers with status {reply.status}")
+        return int(total)
+
+    def fetch(self, to: Path) -> Archive | None:
+        """Download the archive to a file that is new; None where the registry offers none.
+
+        An attempt that breaks off leaves `<name>.partial`, which the next goes on with. Raises
+        RegistryError, BadArchive for what is no whole archive: of that nothing is kept.
+        """
+        with PartialFile(to.with_name(f"{to.name}.partial")) as partial:
+            try:
+                reply = self._download.save(
+                    "/v2/studies/download",
+                    {"format": FORMAT},
+                    partial,
+                    accept=("application/zip", "application/octet-stream"),
+                    max_bytes=LARGEST_ARCHIVE,
+                    deadline_seconds=self._deadline_seconds,
+                )
+            except BadAnswer:
+                partial.discard()  # what is there may be what it does not like
+                raise
+            except RequestRefused as error:
+                return self._not_offered(partial, str(error))
+            if reply.status != 200:
+                return self._not_offered(partial, f"status {reply.status}")
+            partial.finish(to)
+        try:
+            return Archive(to)
+        except BadArchive:
+            to.unlink(missing_ok=True)
+            raise
+
+    @staticmethod
+    def _not_offered(partial: PartialFile, reason: str) -> None:
+        _logger.warning("no bulk download reason=%s", for_log(reason))
+        partial.discard()
+
+
+def _read_total(value: Any) -> int:
+    total = as_object(value).get("totalStudies")
+    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+        raise BadAnswer("the registry's size has no totalStudies")
+    return total

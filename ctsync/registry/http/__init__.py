@@ -1,0 +1,1 @@
+"""One polite HTTP session to the registry: pace, retries, time limits. Knows no trials."""

@@ -1,0 +1,67 @@
+"""A transport whose answers are streamed into a file, for what is too large for memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ctsync.registry.http.response import Reply
+from ctsync.registry.http.resumable_file import PartialFile
+from ctsync.registry.http.retry import LINK, Setback
+from ctsync.registry.http.transport import CHUNK_BYTES, Transport
+
+
+class Download(Transport):
+    """Fetches into one file at a time; one thread's.
+
+    Made by `beside` of the transport whose pace it shares.
+    """
+
+    _to: PartialFile | None = None
+
+    def save(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        to: PartialFile,
+        *,
+        accept: Sequence[str],
+        max_bytes: float,
+        deadline_seconds: float,
+    ) -> Reply:
+        """Fetch one path into a file; a Reply without a body, as of `get`.
+
+        A transfer that breaks goes on where it broke, where the registry can do that and the
+        data is still the same; else it begins anew. The deadline is for one attempt, and no
+        attempt begins when that time has passed since the first.
+        """
+        self._max_bytes = max_bytes
+        self._deadline_seconds = self._retry_seconds = deadline_seconds
+        self._to = to
+        try:
+            return self.get(path, params, accept=accept)
+        finally:
+            self._to = None
+
+    def _headers(self, accept: Sequence[str]) -> dict[str, str]:
+        headers = super()._headers(accept)
+        return headers if self._to is None else {**headers, **self._to.headers()}
+
+    def _judge_status(self, status: int, retry_after: Sequence[str]) -> None:
+        if self._to is None or status != 206:
+            super()._judge_status(status, retry_after)
+
+    def _read(self, response: Any, deadline: float) -> Reply:
+        """Write the body to the file, within size cap and deadline."""
+        status, to = response.status_code, self._to
+        if to is None or status not in {200, 206}:
+            return super()._read(response, deadline)
+        size = to.begin(status, response.headers)
+        for chunk in response.iter_content(CHUNK_BYTES):
+            size += len(chunk)
+            if size > self._max_bytes:
+                raise self._too_large(self._max_bytes)
+            to.write(chunk)
+            if self._clock.monotonic() > deadline:
+                raise Setback(self._too_late(), LINK)
+        return Reply(200, response.headers, b"", str(response.url))

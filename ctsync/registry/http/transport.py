@@ -1,0 +1,323 @@
+"""One polite HTTP session: pace, deadline, size cap, retries. Knows no trials.
+
+A request goes through these steps; 2 to 5 are one attempt, repeated as a whole, because urllib3's
+own retries end when the headers are in and so never repeat a body cut short:
+
+1. refuse at once while the circuit is open
+2. wait for the pace
+3. send, and read the body within the deadline and the size cap
+4. judge the status: 200, 3xx and 404 are answers, the rest are errors
+5. judge the content: media type, JSON to its end, the shape the caller reads
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.structures import CaseInsensitiveDict
+
+from ctsync.dates import Clock, format_timestamp
+from ctsync.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    DeadlineExceeded,
+    EdgeRefused,
+    RegistryBusy,
+    RegistryUnreachable,
+    RequestRefused,
+    StalePage,
+)
+from ctsync.registry.http.circuit_breaker import Circuit
+from ctsync.registry.http.error_causes import causes_of, reason_in
+from ctsync.registry.http.json_body import as_object, parse_json
+from ctsync.registry.http.rate_limit import Pace
+from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.retry import (
+    CONTENT,
+    EDGE,
+    FINAL,
+    LINK,
+    NO_JSON,
+    RELOADED,
+    UNTRUSTED,
+    Setback,
+    repeat,
+)
+from ctsync.registry.http.retry_after import read_retry_after
+from ctsync.registry.http.session import new_session, user_agent
+from ctsync.text import for_log, shorten
+
+__all__ = ["Transport", "user_agent"]
+
+JSON = ("application/json",)
+CONNECT_SECONDS = 10.0
+CHUNK_BYTES = 2**16
+ERROR_TEXT_BYTES = 2**16
+
+_logger = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+# what a reload of the registry's data says to those who are paging
+_DATA_CHANGED = "the data have probably changed"
+
+
+class Transport:
+    """Fetches below one base URL, at one pace for all threads that share it.
+
+    `deadline_seconds` is for one attempt from connecting to the last byte; only the system's
+    name lookup is out of its reach. `max_bytes` counts what is decoded. `retry_seconds` is for
+    all attempts of one request: no attempt begins after that. Credentials in the base URL are
+    sent and never shown. Proxies and CA bundles come from the environment, as for every requests
+    program; credentials from a .netrc do not.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        clock: Clock,
+        requests_per_second: float = 1.0,
+        burst: int = 3,
+        deadline_seconds: float = 60.0,
+        max_bytes: float = 64 * 2**20,
+        retry_seconds: float = 120.0,
+        contact: str = "",
+        pace: Pace | None = None,
+    ) -> None:
+        base = urlsplit(base_url)
+        if base.scheme not in {"http", "https"} or not base.hostname:
+            raise ValueError("a registry URL begins with https:// (or http://) and a host")
+        self.host = base.netloc.rpartition("@")[2]
+        self.base_url = base._replace(netloc=self.host, query="", fragment="").geturl().rstrip("/")
+        self._clock = clock
+        self._deadline_seconds = deadline_seconds
+        self._max_bytes = max_bytes
+        self._retry_seconds = retry_seconds
+        self._pace = pace or Pace(requests_per_second, burst, clock=clock)
+        self._circuit = Circuit(clock=clock)
+        self._url, self._contact = base_url, contact
+        self._session = new_session(base.username, base.password, contact)
+        self._counting = threading.Lock()
+        self._counts = Counts()
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent so far."""
+        return self._counts
+
+    def reset(self) -> None:
+        """Begin a run: ask again even where the run before had to give up."""
+        self._circuit.reset()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def beside(self, kind: type[Transport] | None = None) -> Transport:
+        """Another transport to the same place, at the one pace; what it meets it counts alone.
+
+        Requests that are refused through one say nothing of those through the other.
+        """
+        return (kind or Transport)(
+            self._url,
+            clock=self._clock,
+            deadline_seconds=self._deadline_seconds,
+            max_bytes=self._max_bytes,
+            retry_seconds=self._retry_seconds,
+            contact=self._contact,
+            pace=self._pace,
+        )
+
+    def get(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        accept: Sequence[str] = JSON,
+        retry: bool = True,
+    ) -> Reply:
+        """Fetch one path below the base.
+
+        A Reply is a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
+        Raises the RegistryError that the last attempt met.
+        """
+        return self._repeat(lambda: self._fetch(path, params, accept), retry=retry)
+
+    def get_json(
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        read: Callable[[Any], Any] = as_object,
+        retry: bool = True,
+    ) -> tuple[Reply, Any]:
+        """Fetch a JSON value and what `read` makes of it; None for any status but 200.
+
+        `read` raises BadAnswer for a value that is not what was asked for, which is then fetched
+        anew like any broken answer; the last such BadAnswer carries the body as `raw`.
+        """
+
+        def fetch_and_read() -> tuple[Reply, Any]:
+            reply = self._fetch(path, params, JSON)
+            if reply.status != 200:
+                return reply, None
+            try:
+                return reply, read(parse_json(reply.body))
+            except BadAnswer as error:
+                bad = BadAnswer(f"{self.host}: {error}", raw=reply.body)
+                raise Setback(bad, CONTENT) from error
+
+        return self._repeat(fetch_and_read, retry=retry)
+
+    def _repeat(self, attempt: Callable[[], _T], *, retry: bool) -> _T:
+        self._circuit.check()
+        try:
+            result = (
+                repeat(
+                    attempt,
+                    clock=self._clock,
+                    within=self._retry_seconds,
+                    before_retry=self._note_retry,
+                )
+                if retry
+                else attempt()
+            )
+        except Setback as setback:
+            self._circuit.strike(setback.error, setback.policy.weight)
+            raise setback.error from setback.__cause__
+        self._circuit.reset()
+        return result
+
+    def _note_retry(self, setback: Setback, wait: float) -> None:
+        with self._counting:
+            self._counts = Counts(self._counts.requests, self._counts.retries + 1)
+        _logger.info("retry wait=%.1fs reason=%s", wait, for_log(str(setback)))
+
+    # --- one attempt -------------------------------------------------------------------------
+
+    def _fetch(self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]) -> Reply:
+        self._pace.wait()
+        with self._counting:
+            self._counts = Counts(self._counts.requests + 1, self._counts.retries)
+        reply = self._exchange(path, params, accept)
+        if reply.status == 400:
+            raise self._refusal(reply)
+        if reply.status == 200 and reply.media_type not in accept:
+            what = shorten(for_log(reply.media_type), 60) or "no content type"
+            bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
+            raise Setback(bad, NO_JSON)
+        return reply
+
+    def _exchange(
+        self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
+    ) -> Reply:
+        """Send one request and read its answer within deadline and size cap; raises Setback."""
+        deadline = self._clock.monotonic() + self._deadline_seconds
+        try:
+            with self._session.get(
+                self.base_url + path,
+                params=params,
+                headers=self._headers(accept),
+                timeout=self._timeout(),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                self._judge_status(
+                    response.status_code, response.raw.headers.getlist("Retry-After")
+                )
+                return self._read(response, deadline)
+        # ValueError: http.client raises it plain for some answers that are no HTTP
+        except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
+            raise self._failure(error) from error
+
+    def _headers(self, accept: Sequence[str]) -> dict[str, str]:
+        return {"Accept": ", ".join(accept)}
+
+    def _timeout(self) -> Any:
+        """Time for one attempt: `total` less connecting is what _TimedResponse may take in all."""
+        connect = min(CONNECT_SECONDS, self._deadline_seconds)
+        return urllib3.Timeout(total=self._deadline_seconds, connect=connect)
+
+    def _judge_status(self, status: int, retry_after: Sequence[str]) -> None:
+        if status in {200, 400, 404} or 300 <= status < 400:
+            return
+        if status == 403:
+            text = (
+                f"the edge of {self.host} refuses us (403), which says nothing about any trial; "
+                "try later or from another network"
+            )
+            raise Setback(EdgeRefused(text), EDGE)
+        if status in {408, 429} or status >= 500:
+            wait = read_retry_after(retry_after, self._clock.now())
+            raise Setback(self._busy(status, wait), LINK, wait=wait)
+        raise Setback(BadAnswer(f"{self.host} answered with status {status}"), FINAL)
+
+    def _busy(self, status: int, wait: float | None) -> RegistryBusy:
+        text = f"{self.host} is busy or out of order (status {status})"
+        if not wait:
+            return RegistryBusy(f"{text}; try again later")
+        until = format_timestamp(self._clock.now() + timedelta(seconds=wait))
+        return RegistryBusy(f"{text} and asks to be left alone; try again after {until}")
+
+    def _read(self, response: requests.Response, deadline: float) -> Reply:
+        """The body within size cap and deadline; only 200 may be larger than an error text."""
+        coding = response.headers.get("Content-Encoding", "").strip().lower()
+        if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
+            # not what we asked for; nested codings are how a small answer grows without end
+            text = f"{self.host} answered in the coding {shorten(for_log(coding), 60)}"
+            raise Setback(BadAnswer(text), NO_JSON)
+        limit = self._max_bytes if response.status_code == 200 else ERROR_TEXT_BYTES
+        body = bytearray()
+        try:
+            for chunk in response.iter_content(CHUNK_BYTES):
+                body += chunk
+                if len(body) > limit:
+                    raise self._too_large(limit)
+                if self._clock.monotonic() > deadline:
+                    raise Setback(self._too_late(), LINK)
+        except BaseException:
+            body.clear()  # an error keeps this frame alive, and so would keep what was read
+            raise
+        headers = CaseInsensitiveDict(response.headers)
+        return Reply(response.status_code, headers, bytes(body), str(response.url))
+
+    def _refusal(self, reply: Reply) -> Setback:
+        said = shorten(for_log(reply.text.strip()), 300)
+        if _DATA_CHANGED in reply.text.lower():
+            return Setback(StalePage(f"{self.host} says: {said}"), RELOADED)
+        refused = RequestRefused(f"{self.host} refused the request: {said}", body=reply.text)
+        return Setback(refused, FINAL)
+
+    def _too_large(self, limit: float) -> Setback:
+        text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
+        return Setback(AnswerTooLarge(text), FINAL)
+
+    def _too_late(self) -> DeadlineExceeded:
+        return DeadlineExceeded(
+            f"{self.host} did not answer in full within {self._deadline_seconds:g} s"
+        )
+
+    def _failure(self, error: Exception) -> Setback:
+        """What an exception of requests or urllib3 means."""
+        causes = list(causes_of(error))
+        for cause in causes:
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                why = cause.verify_message or "it does not verify"
+                text = f"the TLS certificate of {self.host} cannot be trusted: {for_log(why)}"
+                return Setback(RegistryUnreachable(text), UNTRUSTED)
+        late = any(isinstance(cause, requests.ReadTimeout | TimeoutError) for cause in causes)
+        if late and not isinstance(error, requests.ConnectTimeout):
+            return Setback(self._too_late(), LINK)
+        if isinstance(error, requests.exceptions.ContentDecodingError):
+            return Setback(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
+        why = shorten(for_log(reason_in(causes)), 200)
+        text = f"no connection to {self.host}, or none that lasted: {why}"
+        return Setback(RegistryUnreachable(text), LINK)

@@ -1,0 +1,218 @@
+"""The registry's own record history, behind its undocumented endpoint; knows nothing of the store.
+
+    /int/studies/{NCT}/history        the index: every version's number, date and status
+    /int/studies/{NCT}/history/{v}    one version, its texts in HTML
+
+Nothing is taken on trust: numbers must run from 0 without a gap, a version must echo the number
+and the trial it was asked for. Only the registry's own words say that a trial has no history; a
+403 is the edge's answer, be it to us or to a number there is no version of, and says nothing of
+the trial.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from ctsync.errors import BadAnswer, EdgeRefused, RegistryError, RegistryUnreachable
+from ctsync.model import JsonObject, NctId
+from ctsync.registry.http.curl import CurlTransport, find_curl
+from ctsync.registry.http.json_body import as_object
+from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.identity import identity_of
+from ctsync.text import for_log, shorten
+
+PROBED_TRIAL = NctId("NCT03389919")
+MOST_VERSIONS = 10_000  # the most seen of any trial is about 300
+
+_NO_HISTORY = re.compile(r"No study (\S+) history summary\s*", re.ASCII)
+_logger = logging.getLogger(__name__)
+
+
+class Way(StrEnum):
+    """By which client the history is asked for; AUTO is requests, then curl where it is refused."""
+
+    AUTO = "auto"
+    REQUESTS = "requests"
+    CURL = "curl"
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One version as the index lists it.
+
+    `number` counts from 0; `date` is the day it passed the registry's first check, some days
+    before it was posted; `modules` are those it changed, in the registry's words.
+    """
+
+    number: int
+    date: str
+    status: str
+    modules: tuple[str, ...] = ()
+
+
+Index = tuple[IndexEntry, ...]
+"""Every version of a trial, oldest first; the n-th has the number n."""
+
+
+class RegistryHistory:
+    """The endpoint over a transport of its own, at the pace it shares with `transport`.
+
+    What is refused here does not count against the API's own requests.
+    """
+
+    def __init__(self, transport: Transport, *, way: Way = Way.AUTO) -> None:
+        self._way = way
+        self._requests = transport.beside()
+        self._curl = transport.beside(CurlTransport)
+        self._lane = self._curl if way is Way.CURL else self._requests
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent so far, by whichever client."""
+        both = (self._requests.counts, self._curl.counts)
+        return Counts(sum(one.requests for one in both), sum(one.retries for one in both))
+
+    def reset(self) -> None:
+        """Begin a run: ask again even where the run before had to give up."""
+        self._requests.reset()
+        self._curl.reset()
+        self._lane = self._curl if self._way is Way.CURL else self._requests
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._requests.close()
+        self._curl.close()
+
+    def index(self, nct_id: NctId) -> Index | None:
+        """Every version the registry has of a trial; None where it says that it keeps none.
+
+        Raises EdgeRefused where no client gets through, RegistryError for the rest.
+        """
+        reply, index = self._ask(f"/int/studies/{nct_id}/history", _read_index)
+        if reply.status == 200:
+            found: Index = index
+            return found
+        said = _NO_HISTORY.fullmatch(reply.text)
+        if reply.status == 404 and reply.media_type == "text/plain" and said:
+            if said[1] == nct_id:
+                return None
+            raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(said[1])[:40]}")
+        raise RegistryUnreachable(
+            f"there is no record history at {self._lane.base_url} any more, or it moved (status "
+            f"{reply.status})"
+        )
+
+    def version(self, nct_id: NctId, number: int) -> JsonObject:
+        """One version as it is shown, texts in HTML; ask only for numbers that the index lists.
+
+        Raises RegistryError, and BadAnswer for one that is not the version asked for.
+        """
+
+        def read(value: Any) -> JsonObject:
+            return _read_version(value, nct_id, number)
+
+        reply, study = self._ask(f"/int/studies/{nct_id}/history/{number}", read)
+        if reply.status != 200:
+            text = f"{nct_id}: version {number} is listed and not shown (status {reply.status})"
+            raise BadAnswer(text, raw=reply.body)
+        found: JsonObject = study
+        return found
+
+    def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Reply, Any]:
+        """Ask by the client in use; where the edge refuses it, by curl, which is then kept to."""
+        try:
+            return self._lane.get_json(path, read=read)
+        except EdgeRefused as refused:
+            if self._way is not Way.AUTO or self._lane is self._curl or find_curl() is None:
+                raise
+            _logger.info("history refused by=requests next=curl")
+            try:
+                answer = self._curl.get_json(path, read=read)
+            except EdgeRefused:
+                raise refused from None
+            self._lane = self._curl
+            return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether one client gets an answer from the endpoint, and what it met where it does not."""
+
+    way: Way
+    said: str
+    works: bool
+
+
+def probe_history(transport: Transport, *, nct_id: NctId = PROBED_TRIAL) -> tuple[Probe, ...]:
+    """Ask the endpoint once by each client there is, at the transport's pace.
+
+    That a trial has no history is an answer: it comes from the registry, not from the edge.
+    """
+    return tuple(_probe(transport, way, nct_id) for way in (Way.REQUESTS, Way.CURL))
+
+
+def _probe(transport: Transport, way: Way, nct_id: NctId) -> Probe:
+    if way is Way.CURL and find_curl() is None:
+        return Probe(way, "there is no curl program here", works=False)
+    history = RegistryHistory(transport, way=way)
+    try:
+        index = history.index(nct_id)
+    except RegistryError as error:
+        return Probe(way, str(error), works=False)
+    finally:
+        history.close()
+    said = "the registry has no history of it" if index is None else f"{len(index)} versions"
+    return Probe(way, f"{nct_id}: {said}", works=True)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def _read_index(value: Any) -> Index:
+    changes = as_object(value).get("changes")
+    if not isinstance(changes, list) or not changes:
+        raise BadAnswer("a history without a list of versions")
+    if len(changes) > MOST_VERSIONS:
+        raise BadAnswer(f"a history of {len(changes)} versions")
+    return tuple(_read_entry(entry, number) for number, entry in enumerate(changes))
+
+
+def _read_entry(entry: Any, number: int) -> IndexEntry:
+    given = as_object(entry)
+    version, day, status = given.get("version"), given.get("date"), given.get("status")
+    if type(version) is not int or version != number:
+        shown = shorten(for_log(repr(version)), 40)
+        raise BadAnswer(f"a history whose versions do not run from 0: {shown} where {number} is")
+    if not isinstance(day, str) or not _is_day(day) or not isinstance(status, str):
+        raise BadAnswer(f"version {number} of a history has no date or no status")
+    labels = given.get("moduleLabels", [])
+    if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+        raise BadAnswer(f"version {number} of a history has no list of modules")
+    return IndexEntry(number, day, status, tuple(labels))
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return len(text) == len("2020-04-29") and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def _read_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
+    body = as_object(value)
+    echoed, study = body.get("studyVersion"), body.get("study")
+    if type(echoed) is not int or echoed != number:
+        shown = shorten(for_log(repr(echoed)), 40)
+        raise BadAnswer(f"asked for version {number} of {nct_id}, answered with version {shown}")
+    identity = identity_of(study)
+    if identity is None or identity.nct_id != nct_id:
+        who = identity.nct_id if identity else "no trial"
+        raise BadAnswer(f"asked for version {number} of {nct_id}, answered with one of {who}")
+    return as_object(study)

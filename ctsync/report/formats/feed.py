@@ -1,0 +1,172 @@
+"""A feed: one entry for each version of a trial, as Atom and as JSON Feed; no I/O."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from urllib.parse import quote
+
+from feedgen.feed import FeedGenerator
+
+from ctsync.dates import PartialDate, format_timestamp
+from ctsync.report.formats.plain_text import said
+from ctsync.report.report import Report, Step, Trial
+from ctsync.report.sentences import (
+    WELCOME,
+    about_line,
+    aside_sentence,
+    coverage_line,
+    left_out_sentence,
+    step_title,
+    trial_left_out_sentence,
+    welcomes_left_out_sentence,
+    window_line,
+)
+from ctsync.report.summary import trial_subject
+from ctsync.text import for_markup
+
+HOME = "https://clinicaltrials.gov/"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One version of a trial; `id` is the same whenever that version is told of again."""
+
+    id: str
+    title: str
+    url: str
+    updated: datetime
+    content: str
+
+
+def entries(report: Report) -> list[Entry]:
+    """The report itself, then each version that it tells of, newest first."""
+    versions = [_entry(trial, step) for trial in report.trials for step in trial.steps]
+    newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
+    return [_overview(report), *newest_first]
+
+
+def render_atom(report: Report) -> str:
+    """Write the report as an Atom feed."""
+    return atom(feed_title(report), entries(report), updated=report.window.until)
+
+
+def feed_title(report: Report) -> str:
+    """What the feed of such reports is called: the same whatever they tell."""
+    return f"ctsync: {report.title}"
+
+
+def atom(title: str, told: Iterable[Entry], *, updated: datetime) -> str:
+    """Write entries as an Atom feed, in their order."""
+    feed = FeedGenerator()
+    feed.id(f"urn:ctsync:{quote(title, safe='', errors='replace')}")
+    feed.title(for_markup(title))
+    feed.updated(updated)
+    feed.author(name="ctsync")
+    for one in told:
+        entry = feed.add_entry(order="append")
+        entry.id(one.id)
+        entry.title(for_markup(one.title))
+        entry.updated(one.updated)
+        entry.link(href=one.url)
+        entry.content(for_markup(one.content), type="text")
+    text: bytes = feed.atom_str(pretty=True)
+    return text.decode()
+
+
+def json_feed(title: str, told: Sequence[Entry]) -> str:
+    """Write entries as a JSON Feed 1.1, which `read_json_feed` reads back."""
+    items = [
+        {
+            "id": one.id,
+            "title": one.title,
+            "url": one.url,
+            "date_modified": format_timestamp(one.updated),
+            "content_text": one.content,
+        }
+        for one in told
+    ]
+    feed = {"version": "https://jsonfeed.org/version/1.1", "title": title, "items": items}
+    return json.dumps(feed, indent=1) + "\n"
+
+
+def read_json_feed(text: str) -> list[Entry]:
+    """The entries of a feed that `json_feed` wrote; raises ValueError for anything else."""
+    try:
+        return [
+            Entry(
+                id=str(item["id"]),
+                title=str(item["title"]),
+                url=str(item["url"]),
+                updated=datetime.fromisoformat(item["date_modified"]),
+                content=str(item["content_text"]),
+            )
+            for item in json.loads(text)["items"]
+        ]
+    except (TypeError, KeyError) as error:
+        raise ValueError(f"not a feed of ctsync: {error!r}") from error
+
+
+def _entry(trial: Trial, step: Step) -> Entry:
+    events = [line.stored.event for line in step.lines]
+    administrative = f"{trial.nct_id} administrative changes only"
+    return Entry(
+        id=f"{trial.url}#v{step.to_version}",
+        title=trial_subject(trial.nct_id, events) if events else administrative,
+        url=step.compare_url or trial.url,
+        updated=_posted_at(step),
+        content="\n".join(_told(trial, step)),
+    )
+
+
+def _told(trial: Trial, step: Step) -> Iterator[str]:
+    yield f"{trial.nct_id} {trial.title}"
+    yield step_title(step)
+    for line in step.lines:
+        yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
+    if step.is_cut:
+        yield f"in full: {step.command}"
+    if step.compare_url:
+        yield f"compare: {step.compare_url}"
+
+
+def _posted_at(step: Step) -> datetime:
+    posted = PartialDate.parse(step.posted)
+    if posted is None:
+        return step.observed or step.fetched
+    return datetime.combine(posted.last, time(), UTC)
+
+
+def _overview(report: Report) -> Entry:
+    return Entry(
+        id=f"urn:ctsync:report:{report.report_id}",
+        title=report.subject,
+        url=HOME,
+        updated=report.window.until,
+        content="\n".join(line for line in _overview_lines(report) if line),
+    )
+
+
+def _overview_lines(report: Report) -> Iterator[str]:
+    yield about_line(report)
+    yield report.headline
+    yield window_line(report)
+    yield coverage_line(report)
+    for trial in report.trials:
+        since = f" ({trial.since_first} since registration)" if trial.since_first else ""
+        yield f"{trial.level.value} {trial.nct_id} {trial.what}{since}"
+        yield trial_left_out_sentence(trial) if trial.left_out else ""
+        yield aside_sentence(trial) if trial.administrative else ""
+    yield left_out_sentence(report)
+    if report.welcomes:
+        yield WELCOME
+    for one in report.welcomes:
+        yield f"{one.nct_id} {one.title}: {one.state}"
+    yield welcomes_left_out_sentence(report)
+    for sentence in report.sentences:
+        yield sentence.text
+    for unchecked in report.coverage.failed if report.coverage else ():
+        yield f"{unchecked.nct_id} {unchecked.reason}"
+    yield from report.footer

@@ -1,0 +1,130 @@
+"""A report as Markdown that shows remote text as written; no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ctsync.report.report import Line, Mark, Piece, Report, Trial
+from ctsync.report.sentences import (
+    WELCOME,
+    about_line,
+    aside_sentence,
+    coverage_line,
+    left_out_sentence,
+    step_title,
+    trial_left_out_sentence,
+    welcomes_left_out_sentence,
+    window_line,
+)
+from ctsync.text import for_markup
+
+# What Markdown gives a meaning to, anywhere in a line; a hyphen or digit only at its start,
+# where none of our lines begins with remote text.
+_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:@])")
+_MARKS = {Mark.KEPT: "{}", Mark.REMOVED: "~~{}~~", Mark.ADDED: "**{}**", Mark.CUT: "*[{}]*"}
+
+
+def render_markdown(report: Report) -> str:
+    """Write the report: a pipe table first, then a heading a trial."""
+    blocks = [
+        _top(report),
+        _table(report),
+        *(_trial(trial) for trial in report.trials),
+        _welcomes(report),
+        _bottom(report),
+    ]
+    return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Remote text as Markdown shows it: no tag, link, emphasis or table cell from it."""
+    line = " ".join(for_markup(text).split())
+    markup = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _SPECIAL.sub(r"\\\1", markup)
+
+
+def _code(command: str) -> str:
+    return f"`{command}`"
+
+
+def _top(report: Report) -> Iterator[str]:
+    yield f"# {escaped(about_line(report))}"
+    yield ""
+    yield f"**{escaped(report.headline)}**"
+    yield ""
+    yield escaped(window_line(report)) + "  "
+    yield escaped(coverage_line(report))
+
+
+def _table(report: Report) -> Iterator[str]:
+    if not report.trials:
+        return
+    yield "| Level | Trial | What | Since reg. |"
+    yield "|---|---|---|---|"
+    for trial in report.trials:
+        since = escaped(trial.since_first) or "-"
+        link = f"[{trial.nct_id}]({trial.url})"
+        yield f"| {trial.level.value} | {link} | {escaped(trial.what)} | {since} |"
+    if sentence := left_out_sentence(report):
+        yield ""
+        yield escaped(sentence)
+
+
+def _trial(trial: Trial) -> Iterator[str]:
+    yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
+    for step in trial.steps:
+        if not step.lines:
+            continue
+        compare = f" · [compare]({step.compare_url})" if step.compare_url else ""
+        yield ""
+        yield f"### {escaped(step_title(step))}{compare}"
+        yield ""
+        for line in step.lines:
+            yield f"- {_line(line)}"
+        if step.is_cut:
+            yield f"- in full: {_code(step.command)}"
+    for sentence in (
+        trial_left_out_sentence(trial) if trial.left_out else "",
+        aside_sentence(trial) if trial.administrative else "",
+    ):
+        if sentence:
+            yield ""
+            yield escaped(sentence)
+
+
+def _line(line: Line) -> str:
+    event = line.stored.event
+    values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
+    if line.pieces:
+        values += f": {_pieces(line.pieces)}"
+    since = f"{line.since_first} since registration" if line.since_first else ""
+    moves = ", ".join(part for part in (line.move, since) if part)
+    tail = f"; {escaped(moves)}" if moves else ""
+    return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
+
+
+def _pieces(pieces: tuple[Piece, ...]) -> str:
+    return " ".join(_MARKS[piece.mark].format(escaped(piece.text)) for piece in pieces)
+
+
+def _welcomes(report: Report) -> Iterator[str]:
+    if not report.welcomes:
+        return
+    yield f"## {WELCOME}"
+    yield ""
+    for one in report.welcomes:
+        yield f"- [{one.nct_id}]({one.url}) {escaped(one.title)}: {escaped(one.state)}"
+    if sentence := welcomes_left_out_sentence(report):
+        yield f"- {escaped(sentence)}"
+
+
+def _bottom(report: Report) -> Iterator[str]:
+    yield "---"
+    yield ""
+    for sentence in report.sentences:
+        yield escaped(sentence.text) + "  "
+    for one in report.coverage.failed if report.coverage else ():
+        yield f"{one.nct_id}: {escaped(one.reason)}  "
+    for line in report.footer:
+        yield escaped(line) + "  "

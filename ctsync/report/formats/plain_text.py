@@ -1,0 +1,166 @@
+"""A report as plain text of 76 columns, readable without colour; no I/O."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterator
+
+from ctsync.model import Level
+from ctsync.report.report import Line, Mark, Piece, Report, Step, Trial
+from ctsync.report.sentences import (
+    WELCOME,
+    about_line,
+    aside_sentence,
+    coverage_line,
+    left_out_sentence,
+    step_title,
+    trial_left_out_sentence,
+    welcomes_left_out_sentence,
+    window_line,
+)
+from ctsync.text import for_terminal
+
+WIDTH = 76
+_LEVEL, _TRIAL, _WHAT, _SINCE = 9, 12, 37, 15
+_LABEL = 19
+_FIGURE = re.compile(r"\d (?:d|%)(?!\w)")  # a figure stays on one line with its unit
+_GLUE = "\N{NO-BREAK SPACE}"
+_MARKS = {Mark.KEPT: "{}", Mark.REMOVED: "[-{}-]", Mark.ADDED: "{{+{}+}}", Mark.CUT: "[{}]"}
+
+
+def render_text(report: Report) -> str:
+    """Write the report: a row a trial first, worst first, then the details."""
+    blocks = [
+        _top(report),
+        _table(report),
+        *(_trial(trial) for trial in report.trials if trial.lines or trial.administrative),
+        _welcomes(report),
+        _standing(report),
+        _bottom(report),
+    ]
+    return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
+
+
+def wdiff(pieces: tuple[Piece, ...]) -> str:
+    """Write word-level changes so that they read without colour: [-gone-] {+new+}."""
+    return " ".join(_MARKS[piece.mark].format(piece.text) for piece in pieces)
+
+
+def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
+    rest = first if rest is None else rest
+    safe = for_terminal(" ".join(text.split()))
+    if safe and len(first) + len(safe) <= width:
+        return [first + safe]  # most lines: wrapping them as well would double the time
+    glued = _FIGURE.sub(lambda found: found[0].replace(" ", _GLUE), safe)
+    # and most of the others are two
+    cut = glued.rfind(" ", 0, max(0, width - len(first) + 1))
+    if cut > 0 and len(rest) + len(glued) - cut - 1 <= width:
+        lines = [first + glued[:cut], rest + glued[cut + 1 :]]
+    else:
+        lines = textwrap.wrap(
+            glued, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False
+        )
+    return [line.replace(_GLUE, " ") for line in lines] or [first.rstrip()]
+
+
+def _top(report: Report) -> Iterator[str]:
+    yield from _wrap(about_line(report))
+    yield from _wrap(report.headline)
+    yield from _wrap(window_line(report))
+    if line := coverage_line(report):
+        yield from _wrap(line)
+
+
+def _table(report: Report) -> Iterator[str]:
+    if not report.trials:
+        return
+    yield _row("LEVEL", "TRIAL", "WHAT", "SINCE REG.").rstrip()
+    for trial in report.trials:
+        level = "admin" if trial.level is Level.ADMINISTRATIVE else trial.level.value
+        what = _wrap(trial.what, width=_WHAT)
+        since = _wrap(trial.since_first or "-", width=_SINCE)
+        for i in range(max(len(what), len(since))):
+            yield _row(
+                level if i == 0 else "",
+                trial.nct_id if i == 0 else "",
+                what[i] if i < len(what) else "",
+                since[i] if i < len(since) else "",
+            ).rstrip()
+    if sentence := left_out_sentence(report):
+        yield from _wrap(sentence)
+
+
+def _row(level: str, trial: str, what: str, since: str) -> str:
+    return f"{level:<{_LEVEL}} {trial:<{_TRIAL}} {what:<{_WHAT}} {since:<{_SINCE}}"
+
+
+def _trial(trial: Trial) -> Iterator[str]:
+    head = f"{trial.number}. {trial.nct_id}  "
+    yield from _wrap(trial.title, head, " " * len(head))
+    yield f"   {trial.url}"
+    for step in trial.steps:
+        if step.lines:
+            yield from _step(step)
+    if trial.left_out:
+        yield from _wrap(trial_left_out_sentence(trial), "   ", "   ")
+    if trial.administrative:
+        yield from _wrap(aside_sentence(trial), "   ", "   ")
+
+
+def _step(step: Step) -> Iterator[str]:
+    yield from _wrap(step_title(step), "   ", "   ")
+    for line in step.lines:
+        yield from _line(line)
+    if step.compare_url:
+        yield f"     compare: {step.compare_url}"
+    if step.is_cut:
+        yield from _wrap(f"in full: {step.command}", "     ", "     ")
+
+
+def _line(line: Line) -> Iterator[str]:
+    """One event: label, what became what, how far, and the rule at the right edge."""
+    label = for_terminal(line.stored.event.label)
+    first, rest = f"     {label:<{_LABEL}} ", " " * (_LABEL + 6)
+    if len(label) > _LABEL:
+        yield from _wrap(label, "     ", "     ")
+        first = rest
+    lines = _wrap(said(line), first, rest)
+    rule = f"[{line.rules}]"
+    if len(lines[-1]) + 2 + len(rule) > WIDTH:
+        lines.append("")
+    lines[-1] = f"{lines[-1]:<{WIDTH - len(rule)}}{rule}"
+    yield from lines
+
+
+def said(line: Line) -> str:
+    """What a line says between its label and its rule, as text."""
+    values = line.detail or f"{line.before} -> {line.after}"
+    if line.pieces:
+        values += f": {wdiff(line.pieces)}"
+    since = f"{line.since_first} since registration" if line.since_first else ""
+    moves = ", ".join(part for part in (line.move, since) if part)
+    return f"{values}; {moves}" if moves else values
+
+
+def _welcomes(report: Report) -> Iterator[str]:
+    if not report.welcomes:
+        return
+    yield WELCOME
+    for welcome in report.welcomes:
+        yield from _wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16)
+        yield from _wrap(welcome.state, " " * 16, " " * 16)
+    if sentence := welcomes_left_out_sentence(report):
+        yield from _wrap(sentence, "   ", "   ")
+
+
+def _standing(report: Report) -> Iterator[str]:
+    for sentence in report.sentences:
+        yield from _wrap(sentence.text)
+    for one in report.coverage.failed if report.coverage else ():
+        yield from _wrap(one.reason, f"   {one.nct_id}  ", " " * 16)
+
+
+def _bottom(report: Report) -> Iterator[str]:
+    for line in report.footer:
+        yield from _wrap(line)

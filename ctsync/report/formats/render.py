@@ -1,0 +1,40 @@
+# ruff: noqa: PLC0415 - imported where needed: a text report must not wait for template and feed libraries
+"""One report, many forms: the format is an enum and the factory a match; no I/O."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import assert_never
+
+from ctsync.report.report import Report
+
+
+class ReportFormat(StrEnum):
+    """A form a report can take."""
+
+    TEXT = "text"
+    MARKDOWN = "markdown"
+    HTML = "html"
+    JSON = "json"
+    CSV = "csv"
+    ATOM = "atom"
+
+
+def render(report: Report, form: ReportFormat) -> str:
+    """Write `report` in one format; every format has the same content."""
+    match form:
+        case ReportFormat.TEXT:
+            from ctsync.report.formats.plain_text import render_text as write
+        case ReportFormat.MARKDOWN:
+            from ctsync.report.formats.markdown import render_markdown as write
+        case ReportFormat.HTML:
+            from ctsync.report.formats.html import render_html as write
+        case ReportFormat.JSON:
+            from ctsync.report.formats.json import render_json as write
+        case ReportFormat.CSV:
+            from ctsync.report.formats.csv import render_csv as write
+        case ReportFormat.ATOM:
+            from ctsync.report.formats.feed import render_atom as write
+        case _:
+            assert_never(form)
+    return write(report)

@@ -1,0 +1,51 @@
+"""The HTML templates, every value of which is made safe on its way in; no I/O but reading them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from ctsync.report.sentences import (
+    WELCOME,
+    aside_sentence,
+    step_title,
+    trial_left_out_sentence,
+)
+from ctsync.report.trial.timeline_svg import picture
+from ctsync.text import for_markup
+
+STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
+
+
+def fill(template: str, **values: Any) -> str:
+    """Fill in one of our own templates; text from elsewhere can add no tag and no attribute."""
+    return _environment().get_template(template).render(**values)
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("ctsync.report"),
+        autoescape=True,
+        finalize=_safe,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals.update(
+        aside_sentence=aside_sentence,
+        picture=picture,
+        step_title=step_title,
+        stopped=STOPPED,
+        trial_left_out_sentence=trial_left_out_sentence,
+        welcome=WELCOME,
+    )
+    return environment
+
+
+def _safe(value: Any) -> Any:
+    """Take control characters out of text; what the templates made themselves is left alone."""
+    return for_markup(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,0 +1,162 @@
+"""The words above and below a report: subject, headline, the four sentences, footer; no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from ctsync.dates import PartialDate, format_timestamp
+from ctsync.model import Event, KeyFields, Kind, Level
+from ctsync.record.rules.rules import RULES_VERSION
+from ctsync.record.trial_line import phases_of
+from ctsync.report.phrases import DATE_KINDS, counted, move_since_first, plain, short, typed
+from ctsync.report.report import Coverage, Sentence, Standing
+
+PREFIX = "[ctsync]"
+
+
+def trial_subject(nct_id: str, events: Sequence[Event]) -> str:
+    """What happened to one trial, for a subject line; `events` come worst first."""
+    told = list(dict.fromkeys(_subject_part(event) for event in events))
+    more = [f"{len(told) - 3} more"] if len(told) > 3 else []
+    return f"{nct_id} " + " · ".join(told[:3] + more)
+
+
+def _subject_part(event: Event) -> str:
+    if event.kind is Kind.STATUS:
+        return plain(event.after)
+    since = move_since_first(event)
+    if event.kind in DATE_KINDS and event.days not in {None, 0, event.days_since_first} and since:
+        return f"{short(event)} ({since} since registration)"
+    return short(event)
+
+
+def headline(
+    counts: Mapping[Level, int], *, watched: int, welcomed: int, coverage: Coverage | None
+) -> str:
+    """Say in one line whether the report is worth opening, every number with its denominator."""
+    parts = list(_incomplete(coverage, watched))
+    told = [f"{n} {level}" for level, n in counts.items() if n and level != Level.ADMINISTRATIVE]
+    changed = sum(n for level, n in counts.items() if level != Level.ADMINISTRATIVE)
+    followed = counted(watched, "trial")
+    if changed:
+        parts += [", ".join(told), f"{changed:,} of {followed}"]
+    elif counts[Level.ADMINISTRATIVE]:
+        parts.append(f"administrative only: {counts[Level.ADMINISTRATIVE]:,} of {followed}")
+    elif not welcomed and not parts:
+        parts += _quiet(coverage, watched)
+    if welcomed:
+        parts.append(f"welcome: {counted(welcomed, 'trial')} newly followed")
+    return " · ".join(parts)
+
+
+def _incomplete(coverage: Coverage | None, watched: int) -> Iterator[str]:
+    if coverage is not None and coverage.failed:
+        yield f"INCOMPLETE: {coverage.checked:,} of {watched:,} checked"
+        yield f"{len(coverage.failed):,} unknown"
+        yield "see reasons"
+
+
+def _quiet(coverage: Coverage | None, watched: int) -> Iterator[str]:
+    yield f"quiet: 0 of {counted(watched, 'trial')} changed"
+    if coverage is not None:
+        yield f"checked {coverage.checked:,}/{watched:,}"
+        if coverage.load and coverage.refreshed:
+            yield f"data of {coverage.load:%Y-%m-%d}"
+        elif coverage.load:
+            yield f"registry not refreshed since {coverage.load:%Y-%m-%d}"
+
+
+def sentences(
+    *,
+    watched: int,
+    still: int,
+    administrative: int,
+    coverage: Coverage | None,
+    untold: tuple[int, str] = (0, ""),
+) -> Iterator[Sentence]:
+    """Say what stands of the trials without a change to tell; each trial under one sentence only.
+
+    `still` trials are neither changed nor administratively changed nor unchecked. Where the
+    registry has not reloaded, nothing can be said of them but that. `untold` trials changed and
+    are not in this report; the command shows how.
+    """
+    of = f"of {counted(watched, 'trial')}"
+    if coverage is not None and not coverage.refreshed and coverage.load and still:
+        since = format_timestamp(coverage.load)
+        yield Sentence(
+            Standing.NOT_REFRESHED,
+            still,
+            f"Registry data not refreshed since {since}: "
+            f"nothing new could be seen for {still:,} {of}.",
+        )
+    elif still:
+        yield Sentence(Standing.NO_UPDATE, still, f"No update posted: {still:,} {of}.")
+    if administrative:
+        yield Sentence(
+            Standing.ADMINISTRATIVE_ONLY,
+            administrative,
+            f"Updated, only administrative fields: {administrative:,} {of}.",
+        )
+    trials, command = untold
+    if trials:
+        yield Sentence(
+            Standing.NOT_TOLD,
+            trials,
+            f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
+            f"{command}",
+        )
+    if coverage is not None and coverage.failed:
+        failed = len(coverage.failed)
+        yield Sentence(
+            Standing.NOT_CHECKED,
+            failed,
+            f"Could not check: {failed:,} {of}; nothing is known of them in this run.",
+        )
+
+
+def state(key: KeyFields, until: datetime) -> str:
+    """The state a trial was found in, for the welcome of a newly followed one."""
+    return " · ".join(_state(key, until))
+
+
+def _state(key: KeyFields, until: datetime) -> Iterator[str]:
+    if key.status:
+        known = f" (last known {key.last_known_status})" if key.last_known_status else ""
+        yield key.status + known
+    if key.phases:
+        yield phases_of(key)
+    if key.enrollment is not None:
+        yield f"N {typed(str(key.enrollment), key.enrollment_type)}"
+    completion = PartialDate.parse(key.primary_completion_date)
+    if completion:
+        said = typed(completion.text, key.primary_completion_date_type)
+        planned = key.primary_completion_date_type != "ACTUAL"
+        yield f"PCD {said}" + (" passed" if planned and completion.last < until.date() else "")
+    if key.posted:
+        yield f"last update posted {key.posted}"
+    start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
+    if start and first and (late := start.shift_to(first).days) > 0:
+        yield f"registered {late:,} d after start"
+
+
+def phase_rank(phases: str | None) -> float:
+    """How late a phase is, for sorting; a trial without one comes last."""
+    text = phases or ""
+    numbers = [int(digit) for digit in re.findall(r"\d", text)]
+    return (max(numbers) if numbers else 0) - (0.5 if "EARLY" in text.upper() else 0)
+
+
+def footer(coverage: Coverage | None, *, watched: int, report_id: str) -> Iterator[str]:
+    """Say which runs, which rules and which report this is."""
+    if coverage is not None:
+        runs = ", ".join(map(str, coverage.run_ids))
+        parts = [f"{coverage.checked:,} of {watched:,} checked"]
+        if coverage.requests is not None:
+            parts.append(counted(coverage.requests, "request"))
+        if coverage.retries is not None:
+            parts.append(counted(coverage.retries, "retry", "retries"))
+        name = f"Run {runs}: " if len(coverage.run_ids) == 1 else f"Runs {runs}: " if runs else ""
+        yield name + ", ".join(parts)
+    yield f"Rules {RULES_VERSION} · report id {report_id}"

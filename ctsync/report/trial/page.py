@@ -1,0 +1,107 @@
+"""A trial's whole history as one HTML page: its course, each version beside the next. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ctsync.dates import format_timestamp
+from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.report.html_templates import fill
+from ctsync.report.phrases import NOTHING, counted, typed
+from ctsync.report.report import Step, Window
+from ctsync.report.summary import state
+from ctsync.report.trial.content import Story
+from ctsync.report.trial.timeline import Timeline
+from ctsync.report.version_steps import step_of
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One line of the table of versions."""
+
+    number: int
+    level: str
+    posted: str
+    status: str
+    enrollment: str
+    completion: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStep:
+    """How a version differs from the one before; `aside` holds its administrative changes."""
+
+    step: Step
+    aside: Step | None
+    aside_title: str
+    empty: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the page of one trial shows."""
+
+    nct_id: NctId
+    title: str
+    url: str
+    summary: str
+    timeline: Timeline
+    rows: tuple[VersionRow, ...]
+    steps: tuple[VersionStep, ...]
+
+
+def render_page(story: Story, window: Window, *, home: str = "") -> str:
+    """Write the page of a trial, newest version first; `home` links back to an index."""
+    made = format_timestamp(window.until)
+    versions = counted(len(story.versions), "stored version")
+    footer = f"{versions}; made {made}; administrative changes are folded"
+    return fill("page.html.j2", trial=page(story, window), home=home, footer=footer)
+
+
+def page(story: Story, window: Window) -> Page:
+    """Put a trial's story together."""
+    newest = story.versions[-1]
+    return Page(
+        nct_id=story.nct_id,
+        title=story.title,
+        url=STUDY_PAGE + story.nct_id,
+        summary=state(newest.key, window.until),
+        timeline=story.timeline,
+        rows=tuple(_row(version, story.events) for version in reversed(story.versions)),
+        steps=tuple(_step(version, story.events) for version in reversed(story.versions)),
+    )
+
+
+def worst(events: Iterable[StoredEvent]) -> Level | None:
+    """The worst level among events."""
+    levels = (stored.event.level for stored in events)
+    return min(levels, key=lambda level: level.rank, default=None)
+
+
+def _row(version: Version, events: Sequence[StoredEvent]) -> VersionRow:
+    key = version.key
+    level = worst(stored for stored in events if stored.to_version == version.version)
+    is_present = version.state is State.PRESENT
+    enrollment = NOTHING if key.enrollment is None else str(key.enrollment)
+    return VersionRow(
+        number=version.version,
+        level=level.value if level else "",
+        posted=version.posted or NOTHING,
+        status=(key.status or NOTHING) if is_present else version.state.value.upper(),
+        enrollment=typed(enrollment, key.enrollment_type),
+        completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
+    )
+
+
+def _step(version: Version, events: Sequence[StoredEvent]) -> VersionStep:
+    here = [stored for stored in events if stored.to_version == version.version]
+    aside = [stored for stored in here if stored.event.level is Level.ADMINISTRATIVE]
+    told = [stored for stored in here if stored.event.level is not Level.ADMINISTRATIVE]
+    before = version.version - 1 or None
+    return VersionStep(
+        step=step_of(version, told, before=before),
+        aside=step_of(version, aside, before=before) if aside else None,
+        aside_title=counted(len(aside), "administrative change"),
+        empty="the first version that is stored" if before is None else "nothing that is told",
+    )

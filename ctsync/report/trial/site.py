@@ -1,0 +1,109 @@
+"""A site of plain files: an index, a page a trial, the newest reports, a feed. Writes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from ctsync.model import NctId, State
+from ctsync.report.formats.feed import atom, entries, feed_title
+from ctsync.report.formats.html import render_html
+from ctsync.report.html_templates import fill
+from ctsync.report.report import Report
+from ctsync.report.sentences import about_line, coverage_line, window_line
+from ctsync.report.summary import state
+from ctsync.report.trial.content import Story
+from ctsync.report.trial.page import render_page, worst
+
+FEED = "feed.atom"
+LATEST = "latest.html"
+_HOME = "../index.html"
+_KEPT = re.compile(r"reports/(\d{4}-\d{2}-\d{2})\.html")
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """One trial of the index; `level` is that of its newest change in the latest report."""
+
+    nct_id: NctId
+    path: str
+    title: str
+    level: str
+    status: str
+    changed: str
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A file of the site and what it is called."""
+
+    path: str
+    label: str
+
+
+def build_site(
+    stories: Iterable[Story], latest: Report, *, earlier: Sequence[str] = ()
+) -> Iterator[tuple[str, str]]:
+    """The files of the site, each with its path within it, the index last.
+
+    Trials stand in the order of the latest report, then by id; `earlier` are the paths of
+    reports that the site has already, one a day. No path is made from remote text, and nothing
+    in a file points outside but to the registry.
+    """
+    page = render_html(latest)
+    today = report_path(latest)
+    yield LATEST, page
+    yield today, page
+    rows = []
+    levels = {trial.nct_id: trial.level.value for trial in latest.trials}
+    for story in stories:
+        yield f"trials/{story.nct_id}.html", render_page(story, latest.window, home=_HOME)
+        rows.append(_row(story, levels.get(story.nct_id, ""), latest))
+    place = {trial.nct_id: trial.number for trial in latest.trials}
+    last = len(place) + 1
+    versions = [entry for entry in entries(latest) if not entry.id.startswith("urn:")]
+    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until)
+    others = sorted({*earlier, today} - {today}, reverse=True)
+    links = [
+        Link(LATEST, "latest report"),
+        Link(FEED, "feed"),
+        *(Link(path, f"report of {day_of(path)}") for path in others),
+    ]
+    yield (
+        "index.html",
+        fill(
+            "index.html.j2",
+            title=about_line(latest),
+            headline=latest.headline,
+            links=links,
+            rows=sorted(rows, key=lambda row: (place.get(row.nct_id, last), row.nct_id)),
+            footer=[window_line(latest), coverage_line(latest), *latest.footer],
+        ),
+    )
+
+
+def report_path(report: Report) -> str:
+    """Where a report is kept: one a day, which a later one of that day replaces."""
+    return f"reports/{report.window.until:%Y-%m-%d}.html"
+
+
+def day_of(path: str) -> str | None:
+    """The day of a report that is kept at `path`; None for any other file."""
+    found = _KEPT.fullmatch(path)
+    return found[1] if found else None
+
+
+def _row(story: Story, level: str, latest: Report) -> IndexRow:
+    newest = story.versions[-1]
+    is_present = newest.state is State.PRESENT
+    told = worst(stored for stored in story.events if stored.to_version == newest.version)
+    changed = newest.posted or f"{newest.fetched:%Y-%m-%d}"
+    return IndexRow(
+        nct_id=story.nct_id,
+        path=f"trials/{story.nct_id}.html",
+        title=story.title,
+        level=level,
+        status=state(newest.key, latest.window.until) if is_present else newest.state.upper(),
+        changed=f"{changed} ({told.value})" if told else changed,
+    )

@@ -1,0 +1,196 @@
+"""The course of a trial for a terminal, drawn in Unicode or plain ASCII, and as JSON; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from ctsync.model import JsonObject
+from ctsync.report.phrases import counted, signed_days, typed
+from ctsync.report.trial.timeline import DateTrack, Timeline
+from ctsync.text import for_terminal, shorten
+
+_GUTTER = 20
+_NARROWEST = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Pen:
+    """The characters that a picture is drawn with."""
+
+    line: str
+    edge: str
+    planned: str
+    actual: str
+    tick: str
+    today: str
+
+
+_UNICODE = _Pen("─", "│", "○", "●", "┴", "▲")
+_ASCII = _Pen("-", "|", "o", "*", "+", "^")
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """Days to columns."""
+
+    first: date
+    last: date
+    columns: int
+
+    def column(self, day: date) -> int:
+        """The column a day falls in."""
+        whole = max(1, (self.last - self.first).days)
+        return round((day - self.first).days * (self.columns - 1) / whole)
+
+
+def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = False) -> str:
+    """Draw status, dates and enrollment over one axis, and list them below in full."""
+    pen = _ASCII if ascii_only else _UNICODE
+    first, last = timeline.span
+    scale = _Scale(first, max(last, first + timedelta(days=30)), max(_NARROWEST, width - _GUTTER))
+    picture = [
+        _row("", _years(scale)),
+        _row("", _axis(scale, timeline, pen)),
+        _row("status", _status(scale, timeline, pen)),
+        *(_row(track.label, _track(scale, track, pen)) for track in timeline.tracks),
+    ]
+    if timeline.enrollment:
+        picture.append(_row("enrollment", _enrollment(scale, timeline)))
+    key = f"{pen.planned} planned   {pen.actual} actual   {pen.today} {timeline.until}"
+    picture.append(_row("", key))
+    title = shorten(for_terminal(timeline.title), max(20, width - 13))
+    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *_lists(timeline)]
+    text = "\n".join(line.rstrip() for line in lines) + "\n"
+    if ascii_only:
+        return text.replace("±", "+/-").encode("ascii", "backslashreplace").decode()
+    return text
+
+
+def _row(label: str, cells: str) -> str:
+    return f"{label:<{_GUTTER - 1}} {cells}"
+
+
+def _write(cells: list[str], column: int, text: str) -> None:
+    """Write at a column, or as near to it as the right edge allows, where there is room."""
+    start = max(0, min(column, len(cells) - len(text)))
+    end = start + len(text)
+    if all(cell == " " for cell in cells[max(0, start - 1) : end + 1]):
+        cells[start:end] = text
+
+
+def _years(scale: _Scale) -> str:
+    cells = [" "] * scale.columns
+    for year in range(scale.first.year + 1, scale.last.year + 1):
+        _write(cells, scale.column(date(year, 1, 1)), str(year))
+    if not "".join(cells).strip():
+        _write(cells, 0, str(scale.first.year))
+    return "".join(cells)
+
+
+def _axis(scale: _Scale, timeline: Timeline, pen: _Pen) -> str:
+    cells = [pen.line] * scale.columns
+    for year in range(scale.first.year + 1, scale.last.year + 1):
+        cells[scale.column(date(year, 1, 1))] = pen.tick
+    cells[scale.column(timeline.until)] = pen.today
+    return "".join(cells)
+
+
+def _status(scale: _Scale, timeline: Timeline, pen: _Pen) -> str:
+    cells = [" "] * scale.columns
+    for spell in timeline.spells:
+        start, end = scale.column(spell.since), scale.column(spell.until)
+        room = end - start - 1
+        name = for_terminal(spell.status)
+        label = next((text for text in (name, _initials(name)) if len(text) <= room), "")
+        cells[start : end + 1] = [pen.edge, *label.center(max(0, room), pen.line), pen.edge]
+    return "".join(cells[: scale.columns])
+
+
+def _initials(status: str) -> str:
+    return "".join(word[:1] for word in status.split("_"))
+
+
+def _track(scale: _Scale, track: DateTrack, pen: _Pen) -> str:
+    columns = [scale.column(step.value.first) for step in track.steps]
+    cells = [" "] * scale.columns
+    span = range(min(columns), max(columns) + 1)
+    cells[span.start : span.stop] = [pen.line] * len(span)
+    for column, step in zip(columns, track.steps, strict=True):
+        cells[column] = pen.actual if step.is_actual else pen.planned
+    return "".join(cells)
+
+
+def _enrollment(scale: _Scale, timeline: Timeline) -> str:
+    cells = [" "] * scale.columns
+    for step in timeline.enrollment:
+        kind = f" {step.kind[:3].lower()}." if step.kind else ""
+        _write(cells, scale.column(step.stood_from), f"{step.count}{kind}")
+    return "".join(cells)
+
+
+def _lists(timeline: Timeline) -> Iterator[str]:
+    yield "status"
+    for spell in timeline.spells:
+        length = f"{counted(spell.days, 'day')}{' so far' if spell.is_open else ''}"
+        yield f"  from {spell.since}  {for_terminal(spell.status)}, {length}"
+    for track in timeline.tracks:
+        moved = f" (moved {signed_days(track.days)} in all)" if len(track.steps) > 1 else ""
+        yield f"{track.label}{moved}"
+        for i, step in enumerate(track.steps):
+            move = f", {signed_days(step.days, step.margin)}" if i else ""
+            yield f"  from {step.stood_from}  {typed(step.value.text, step.kind)}{move}"
+    if timeline.enrollment:
+        yield "enrollment"
+        for one in timeline.enrollment:
+            yield f"  from {one.stood_from}  {typed(str(one.count), one.kind)}"
+    if timeline.queries:
+        yield "watched queries"
+        for at in timeline.queries:
+            did = "entered" if at.entered else "left"
+            yield f"  on   {at.day}  {did} {for_terminal(at.watch)}"
+
+
+def timeline_json(timeline: Timeline) -> JsonObject:
+    """The same course for a program."""
+    return {
+        "nct_id": timeline.nct_id,
+        "title": timeline.title,
+        "since": timeline.since.isoformat(),
+        "until": timeline.until.isoformat(),
+        "spells": [
+            {
+                "status": spell.status,
+                "since": spell.since.isoformat(),
+                "until": None if spell.is_open else spell.until.isoformat(),
+                "days": spell.days,
+            }
+            for spell in timeline.spells
+        ],
+        "dates": [
+            {
+                "date": track.label,
+                "days": track.days,
+                "said": [
+                    {
+                        "since": step.stood_from.isoformat(),
+                        "value": step.value.text,
+                        "type": step.kind,
+                        "days": step.days,
+                        "margin": step.margin,
+                    }
+                    for step in track.steps
+                ],
+            }
+            for track in timeline.tracks
+        ],
+        "enrollment": [
+            {"since": one.stood_from.isoformat(), "count": one.count, "type": one.kind}
+            for one in timeline.enrollment
+        ],
+        "queries": [
+            {"day": one.day.isoformat(), "watch": one.watch, "entered": one.entered}
+            for one in timeline.queries
+        ],
+    }

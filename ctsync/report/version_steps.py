@@ -1,0 +1,106 @@
+"""The steps of a trial from version to version, each event of them in words; no I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
+from ctsync.report.excerpts import compare
+from ctsync.report.phrases import detail, is_measured, is_type, move, move_since_first, sides
+from ctsync.report.report import Line, Step
+
+_KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
+_CUT = re.compile(r"… \(\+\d+ characters?\)")
+
+
+def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
+    """The order of lines: worst first; of the same path, the newest version first."""
+    event = stored.event
+    return event.level.rank, _KIND_ORDER[event.kind], event.path, -stored.to_version
+
+
+def steps_of(events: Sequence[StoredEvent]) -> Iterator[Step]:
+    """The versions that these events of one trial led to, oldest first."""
+    ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
+    for _, group in groupby(ordered, key=lambda stored: stored.to_version):
+        yield _step(list(group))
+
+
+def _step(events: Sequence[StoredEvent]) -> Step:
+    first = events[0]
+    told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
+    newer = first.to_registry_version
+    return Step(
+        number=_number(first.to_version, newer),
+        from_version=first.from_version,
+        to_version=first.to_version,
+        posted=first.posted,
+        observed=first.observed,
+        fetched=first.fetched,
+        compare_url=_compare(first.nct_id, first.from_registry_version, newer),
+        lines=tuple(_lines(told)),
+        administrative=len(events) - len(told),
+        command=_diff_command(first.nct_id, first.from_version, first.to_version),
+    )
+
+
+def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> Step:
+    """A version as a step that shows these events, whatever their level; there may be none."""
+    older = events[0].from_registry_version if events else None
+    return Step(
+        number=_number(version.version, version.registry_version),
+        from_version=before,
+        to_version=version.version,
+        posted=version.posted,
+        observed=version.observed,
+        fetched=version.fetched,
+        compare_url=_compare(version.nct_id, older, version.registry_version),
+        lines=tuple(_lines(sorted(events, key=line_order))),
+        administrative=0,
+        command=_diff_command(version.nct_id, before, version.version),
+    )
+
+
+def _number(version: int, registry_version: int | None) -> str:
+    known = "" if registry_version is None else f" (registry v{registry_version})"
+    return f"{version}{known}"
+
+
+def _compare(nct_id: NctId, older: int | None, newer: int | None) -> str | None:
+    return None if older is None or newer is None else compare_url(nct_id, older, newer)
+
+
+def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
+    return f"ctsync diff {nct_id} {before} {after}" if before else f"ctsync show {nct_id}"
+
+
+def _lines(events: Sequence[StoredEvent]) -> Iterator[Line]:
+    """A line for each event; but that a date or count became actual stands in its own line."""
+    types = {stored.event.kind: stored for stored in events if is_type(stored.event)}
+    measured = {stored.event.kind for stored in events if is_measured(stored.event)}
+    for stored in events:
+        if is_measured(stored.event):
+            yield _line(stored, types.get(stored.event.kind))
+        elif stored.event.kind not in measured or not is_type(stored.event):
+            yield _line(stored)
+
+
+def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> Line:
+    event = stored.event
+    before, after = sides(event)
+    passage = compare(before, after, values=(event.before, event.after))
+    told = "" if is_measured(event) else detail(event)
+    is_list = any(isinstance(value, list | dict) for value in (event.before, event.after))
+    return Line(
+        stored=stored,
+        before=passage.before,
+        after=passage.after,
+        detail=told,
+        pieces=passage.pieces,
+        move=move(event),
+        since_first=move_since_first(event),
+        is_cut=passage.is_cut or bool(told and (is_list or _CUT.search(told))),
+        of_type=of_type,
+    )

@@ -1,0 +1,1 @@
+"""Work on a whole database: check, repair, statistics, backup, copy, compact."""

@@ -1,0 +1,54 @@
+"""A copy of a SQLite database, whole and consistent, while others go on writing to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+from ctsync.errors import StoreUnavailable, UsageError
+from ctsync.store.database import migrate
+from ctsync.store.database.engine import (
+    connect_file,
+    make_engine,
+    parse_url,
+    sqlite_file,
+    told_apart,
+)
+
+
+def back_up(url: str, to: Path) -> None:
+    """Copy the database at `url` into a new file, private to its owner.
+
+    The file appears when the copy is whole. Raises UsageError where it is there already or the
+    database is no file, StoreUnavailable where it cannot be written or there is nothing to copy.
+    """
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
+    if file is None:
+        raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
+    migrate.require_ours(parsed, make_engine(parsed))
+    if to.exists() or to.is_symlink():
+        raise UsageError(f"{to} exists already; name a new file")
+    partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
+    try:
+        os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        with told_apart(str(to)):
+            _copy(file, partial)
+        partial.replace(to)
+    except OSError as error:
+        raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _copy(file: Path, to: Path) -> None:
+    source = connect_file(file)
+    try:
+        copy = sqlite3.connect(to)
+        try:
+            source.backup(copy)
+        finally:
+            copy.close()
+    finally:
+        source.close()

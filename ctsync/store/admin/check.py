@@ -1,0 +1,286 @@
+"""Proves a database against itself: bodies, chains, heads, events, the file; changes nothing.
+
+What is looked at is what nothing else guards: constraints that the database enforces anyway are
+looked at only on SQLite, whose file anyone may have edited.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, and_, exists, func, or_, select, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ctsync.dates import Clock
+from ctsync.errors import CorruptBody, StoreError
+from ctsync.model import Kind, Lane, Level, Source, State, Verdict
+from ctsync.store.bodies.reader import Dictionaries
+from ctsync.store.data.events import path_key
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.database import migrate
+from ctsync.store.database.access import BATCH
+from ctsync.store.database.engine import (
+    connect_file,
+    make_engine,
+    name_of,
+    parse_url,
+    reading,
+    sqlite_file,
+    told_apart,
+)
+from ctsync.store.database.tables import (
+    BODIES,
+    DELIVERIES,
+    EVENTS,
+    HEAD_REVISION,
+    METADATA,
+    RUNS,
+    SNAPSHOTS,
+    TRIALS,
+)
+
+SHOWN_BY_SQLITE = 100
+DAMAGED_FILE = "damaged file"
+CORRUPT = "corrupt body"
+WRONG_SIZE = "wrong size or depth"
+WRONG_SCHEMA = "wrong schema"
+UNREADABLE = "unreadable"
+_LEAST_DIGEST = "0:"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is not as it must be; `where` names the row, table or file."""
+
+    kind: str
+    where: str
+    says: str
+
+    def __str__(self) -> str:
+        """Write it in one line."""
+        return f"{self.kind}: {self.where}: {self.says}"
+
+
+def check(url: str) -> list[Problem]:
+    """Every problem of the database at `url`, each check in a view of its own.
+
+    A check that cannot be finished is a problem too. Raises StoreUnavailable and
+    ForeignDatabase where there is no database of ours to look at.
+    """
+    parsed = parse_url(url)
+    engine, name = make_engine(parsed), name_of(parsed)
+    try:
+        migrate.require_ours(parsed, engine)
+        problems: list[Problem] = []
+        for look in _CHECKS:
+            try:
+                with reading(engine, name) as connection:
+                    problems += look(connection)
+            except (StoreError, SQLAlchemyError, ValueError) as error:
+                said = str(error).splitlines()[0]
+                problems.append(Problem(UNREADABLE, look.__name__.removeprefix("_"), said))
+        return problems
+    finally:
+        engine.dispose()
+
+
+def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
+    """What SQLite itself finds wrong with a file, at most ten things; nothing else is looked at.
+
+    None where `seconds` were not enough. Raises StoreError where it cannot be read at all, and
+    ValueError for a server, which looks after its own files.
+    """
+    file = sqlite_file(parse_url(url))
+    if file is None:
+        raise ValueError("a server is no file")
+    deadline = clock.monotonic() + seconds
+    with told_apart(str(file)), closing(connect_file(file)) as connection:
+        connection.set_progress_handler(lambda: clock.monotonic() > deadline, 100_000)
+        try:
+            found = [str(said) for (said,) in connection.execute("PRAGMA quick_check(10)")]
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_INTERRUPT:
+                return None
+            raise
+    return [said for said in found if said != "ok"]
+
+
+def _file(connection: Connection) -> Iterator[Problem]:
+    if connection.dialect.name != "sqlite":
+        return
+    for (said,) in connection.execute(text(f"PRAGMA integrity_check({SHOWN_BY_SQLITE})")):
+        if said != "ok":
+            yield Problem(DAMAGED_FILE, "integrity_check", str(said))
+    for table, row, parent, _ in connection.execute(text("PRAGMA foreign_key_check")):
+        yield Problem("broken reference", f"{table} row {row}", f"no such row of {parent}")
+
+
+def _schema(connection: Connection) -> Iterator[Problem]:
+    if connection.dialect.name == "sqlite":
+        # SQLite overlooks what is no text in its own schema; whoever dumps the file would not
+        connection.execute(text("SELECT name, tbl_name, sql FROM sqlite_master")).all()
+    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
+    if found != [HEAD_REVISION]:
+        yield Problem(WRONG_SCHEMA, "alembic_version", f"{found}, expected {HEAD_REVISION}")
+
+
+def _values(connection: Connection) -> Iterator[Problem]:
+    """Read every value of every table: one that cannot be read ends the check with its reason."""
+    for table in METADATA.sorted_tables:
+        columns = [column for column in table.columns if column.name != "data"]
+        deque(_streamed(connection, select(*columns)), maxlen=0)
+    for column, words in _WORDS.items():
+        for word in connection.scalars(select(column).distinct()):
+            if word is not None and word not in list(words):
+                yield Problem("unknown word", str(column), repr(word))
+
+
+def _bodies(connection: Connection) -> Iterator[Problem]:
+    if connection.dialect.name == "sqlite":
+        named = select(BODIES.c.digest).where(func.typeof(BODIES.c.digest) != "blob")
+        for text_of_other in connection.scalars(named):
+            yield Problem(CORRUPT, repr(text_of_other), "named by no digest")
+    last, dictionaries = _LEAST_DIGEST, Dictionaries()
+    while True:
+        page = select(BODIES.c.digest, BODIES.c.raw_size, BODIES.c.depth, BODIES.c.base_digest)
+        page = page.where(BODIES.c.digest > last).order_by(BODIES.c.digest).limit(BATCH)
+        rows = connection.execute(page).all()
+        if not rows:
+            return
+        last = rows[-1].digest
+        for row in rows:
+            try:
+                raw, links = dictionaries.read_body(connection, row.digest)
+            except CorruptBody as error:
+                yield Problem(CORRUPT, row.digest, str(error))
+                continue
+            if (len(raw), links) != (row.raw_size, row.depth + 1):
+                yield Problem(WRONG_SIZE, row.digest, f"{len(raw)} B, {links} links")
+
+
+def _unused_bodies(connection: Connection) -> Iterator[Problem]:
+    upon = BODIES.alias()
+    unused = select(BODIES.c.digest).where(
+        ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
+        ~exists().where(upon.c.base_digest == BODIES.c.digest),
+    )
+    for digest in connection.scalars(unused):
+        yield Problem("unused body", digest, "no version points to it")
+
+
+def _heads(connection: Connection) -> Iterator[Problem]:
+    newest = (
+        select(SNAPSHOTS.c.nct_id, func.max(SNAPSHOTS.c.position).label("position"))
+        .group_by(SNAPSHOTS.c.nct_id)
+        .subquery()
+    )
+    wrong = (
+        select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id)
+        .outerjoin(newest, newest.c.nct_id == TRIALS.c.nct_id)
+        .outerjoin(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
+        .where(
+            or_(
+                newest.c.position.is_distinct_from(SNAPSHOTS.c.position),
+                SNAPSHOTS.c.nct_id != TRIALS.c.nct_id,
+                SNAPSHOTS.c.state.is_distinct_from(TRIALS.c.state),
+                and_(TRIALS.c.head_snapshot_id.is_not(None), SNAPSHOTS.c.id.is_(None)),
+            )
+        )
+    )
+    for row in connection.execute(wrong):
+        yield Problem(
+            "wrong head", row.nct_id, f"snapshot {row.head_snapshot_id} is not its newest"
+        )
+
+
+def _snapshots(connection: Connection) -> Iterator[Problem]:
+    bodiless = select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.state).where(
+        (SNAPSHOTS.c.state == "present") == SNAPSHOTS.c.digest.is_(None)
+    )
+    for row in connection.execute(bodiless):
+        yield Problem("wrong state", f"{row.nct_id} snapshot {row.id}", f"{row.state} does not fit")
+
+
+def _numbers(connection: Connection) -> Iterator[Problem]:
+    """The registry's own numbers, where they are known, grow from version to version."""
+    older = SNAPSHOTS.alias()
+    wrong = (
+        select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.registry_version)
+        .where(SNAPSHOTS.c.registry_version.is_not(None))
+        .where(
+            exists().where(
+                older.c.nct_id == SNAPSHOTS.c.nct_id,
+                older.c.position < SNAPSHOTS.c.position,
+                older.c.registry_version >= SNAPSHOTS.c.registry_version,
+            )
+        )
+    )
+    for row in connection.execute(wrong):
+        yield Problem(
+            "wrong number",
+            f"{row.nct_id} snapshot {row.id}",
+            f"the registry's version {row.registry_version} stands behind one as late",
+        )
+
+
+def _events(connection: Connection) -> Iterator[Problem]:
+    newer, older, between = SNAPSHOTS.alias(), SNAPSHOTS.alias(), SNAPSHOTS.alias()
+    misplaced = (
+        select(EVENTS.c.id, EVENTS.c.nct_id)
+        .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
+        .outerjoin(older, older.c.id == EVENTS.c.from_snapshot_id)
+        .where(
+            or_(
+                newer.c.nct_id != EVENTS.c.nct_id,
+                older.c.nct_id != EVENTS.c.nct_id,
+                older.c.position >= newer.c.position,
+                exists().where(
+                    between.c.nct_id == newer.c.nct_id,
+                    between.c.position < newer.c.position,
+                    or_(older.c.id.is_(None), between.c.position > older.c.position),
+                ),
+            )
+        )
+    )
+    for row in connection.execute(misplaced):
+        yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
+    paths = select(EVENTS.c.id, EVENTS.c.path, EVENTS.c.path_key)
+    for event_id, path, key in _streamed(connection, paths):
+        if path_key(path) != bytes(key):
+            yield Problem("wrong path", f"event {event_id}", "its path is not the one indexed")
+
+
+def _streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Any]:
+    """The rows of a table of any size, a few at a time."""
+    with connection.execute(statement.execution_options(yield_per=BATCH)) as rows:
+        yield from rows
+
+
+_WORDS: dict[Column[Any], type[StrEnum]] = {
+    TRIALS.c.state: State,
+    SNAPSHOTS.c.state: State,
+    SNAPSHOTS.c.source: Source,
+    EVENTS.c.kind: Kind,
+    EVENTS.c.lane: Lane,
+    EVENTS.c.level: Level,
+    RUNS.c.outcome: Verdict,
+    DELIVERIES.c.state: DeliveryState,
+}
+
+_CHECKS: tuple[Callable[[Connection], Iterator[Problem]], ...] = (
+    _file,
+    _schema,
+    _values,
+    _bodies,
+    _unused_bodies,
+    _snapshots,
+    _heads,
+    _numbers,
+    _events,
+)

@@ -1,0 +1,223 @@
+"""Moves a whole database into another, of the same kind or not, and compares them afterwards.
+
+Rows go over as they lie in the tables: text escaped, JSON as its text, bodies packed. Only what
+the two kinds of database write differently is read and written anew: times and truth values.
+The target's side is one transaction, so that a copy is there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.types import TypeEngine
+
+from ctsync.dates import Clock
+from ctsync.errors import StoreError, UsageError
+from ctsync.store.database.engine import name_of, parse_url
+from ctsync.store.database.tables import BODIES, MARKS, METADATA
+from ctsync.store.database.types import Count, JsonText, RemoteText
+from ctsync.store.store import Store, open_store
+
+_READ_AT_ONCE = 500
+_OWN_MARKS = ("application", "writer")
+"""What a database says of itself and of its own writers; no copy takes that over."""
+
+_HOLDER = "ctsync db copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What a table holds: how many rows, and a digest of all of them in any order."""
+
+    rows: int
+    digest: str
+
+
+def copy_database(
+    source_url: str,
+    target_url: str,
+    *,
+    clock: Clock,
+    progress: Callable[[str, int], None] = lambda _table, _rows: None,
+) -> dict[str, Contents]:
+    """Copy all of one database into another that holds nothing yet; what each table held.
+
+    Both are held by the writer lock; readers of the source go on. The target is made where it
+    is not there, and brought to the newest schema, as the source is. What arrived is read
+    again and compared before it is committed. `progress` is told of the rows copied.
+
+    Raises UsageError where the target holds anything or is the source itself, LockHeld, and
+    StoreError where what arrived is not what was sent; then the target holds nothing.
+    """
+    if name_of(parse_url(source_url)) == name_of(parse_url(target_url)):
+        raise UsageError("a database cannot be copied into itself")
+    with (
+        open_store(source_url, clock=clock, create=False) as source,
+        source.writer(holder=_HOLDER),
+        open_store(target_url, clock=clock) as target,
+        target.writer(holder=_HOLDER),
+    ):
+        _require_empty(target)
+        copied = _copy(source, target, progress)
+        if target.file is None:
+            # a server asked before it counted what came takes slow ways; it would count later
+            with suppress(StoreError):
+                target.vacuum()
+        return copied
+
+
+def _require_empty(target: Store) -> None:
+    held = {table: count for table, count in target.counts().items() if count}
+    if held:
+        shown = ", ".join(f"{count:,} {table}" for table, count in held.items())
+        raise UsageError(f"{target.name} is not empty ({shown}); give a new or empty database")
+
+
+def _copy(
+    source: Store, target: Store, progress: Callable[[str, int], None]
+) -> dict[str, Contents]:
+    sent: dict[str, Contents] = {}
+    with source.snapshot() as reader, target.unit() as unit:
+        writer = unit.connection
+        for table in _plain_tables():
+            tally = _Tally()
+            for rows in _batches_of(reader, table):
+                _insert(writer, table, rows)
+                for row in rows:
+                    tally.add(row)
+                progress(table.name, tally.rows)
+            sent[str(table.name)] = tally.contents()
+            _move_sequence(writer, table)
+        for table in _plain_tables():
+            arrived = contents_of(writer, table)
+            if arrived != sent[table.name]:
+                raise StoreError(
+                    f"{table.name} did not arrive as it was sent ({sent[table.name].rows:,} rows "
+                    f"sent, {arrived.rows:,} arrived); nothing was stored in {target.name}"
+                )
+    return sent
+
+
+def _insert(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    if writer.dialect.name == "postgresql":
+        _send(writer, table, rows)
+        return
+    names = table.columns.keys()
+    writer.execute(insert(table), [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _send(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Insert by the server's COPY, which takes rows a good deal faster."""
+    dialect = writer.dialect
+    quote = dialect.identifier_preparer.quote
+    columns = ", ".join(quote(column.name) for column in table.columns)
+    kinds = [column.type.dialect_impl(dialect) for column in table.columns]
+    processors = [kind.bind_processor(dialect) for kind in kinds]
+    sql = f"COPY {quote(table.name)} ({columns}) FROM STDIN"
+    driver: Any = writer.connection.driver_connection
+    try:
+        with driver.cursor() as cursor, cursor.copy(sql) as copying:
+            for row in rows:
+                copying.write_row(
+                    value if process is None else process(value)
+                    for process, value in zip(processors, row, strict=True)
+                )
+    except driver.Error as error:  # as SQLAlchemy raises it of its own statements
+        raise DBAPIError.instance(sql, (), error, driver.Error, dialect=dialect) from error
+
+
+def contents_of(connection: Connection, table: Table) -> Contents:
+    """Count and digest the rows of a table, a few in memory at a time."""
+    tally = _Tally()
+    for rows in _batches_of(connection, table):
+        for row in rows:
+            tally.add(row)
+    return tally.contents()
+
+
+def contents(store: Store) -> dict[str, Contents]:
+    """Count and digest every table: equal for two databases that hold the same."""
+    with store.snapshot() as connection:
+        return {str(t.name): contents_of(connection, t) for t in _plain_tables()}
+
+
+def _batches_of(connection: Connection, table: Table) -> Iterator[list[tuple[Any, ...]]]:
+    statement = _in_order(table).execution_options(yield_per=_READ_AT_ONCE)
+    with connection.execute(statement) as found:
+        for partition in found.partitions():
+            yield [tuple(row) for row in partition]
+
+
+def _in_order(table: Table) -> Select[Any]:
+    statement = select(table)
+    if table.name == MARKS.name:
+        return statement.where(table.c.key.not_in(_OWN_MARKS))
+    if table.name == BODIES.name:
+        return statement.order_by(table.c.depth)  # a body comes after the one it is packed upon
+    return statement
+
+
+def _plain_tables() -> list[Table]:
+    """The tables in the order of their references, without what ctsync reads into values."""
+    metadata = MetaData()
+    return [
+        Table(
+            table.name,
+            metadata,
+            *(Column(column.name, _as_stored(column.type)) for column in table.columns),
+        )
+        for table in METADATA.sorted_tables
+    ]
+
+
+def _as_stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    if isinstance(kind, RemoteText | JsonText):
+        return Text()
+    return BigInteger() if isinstance(kind, Count) else kind
+
+
+def _move_sequence(connection: Connection, table: Table) -> None:
+    """Let the server number new rows after those copied; SQLite does so by itself."""
+    if connection.dialect.name != "postgresql" or "id" not in table.columns:
+        return
+    asked = text("SELECT pg_get_serial_sequence(:table, 'id')")
+    sequence = connection.execute(asked, {"table": table.name}).scalar()
+    last = connection.execute(select(func.max(table.c.id))).scalar()
+    if sequence is not None and last is not None:
+        connection.execute(
+            text("SELECT setval(:sequence, :last)"), {"sequence": sequence, "last": last}
+        )
+
+
+class _Tally:
+    """Counts rows and adds up their digests: databases order text differently."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = 0
+
+    def add(self, row: tuple[Any, ...]) -> None:
+        digest = hashlib.sha256(repr(row).encode()).digest()
+        self.rows += 1
+        self._sum = (self._sum + int.from_bytes(digest)) % 2**256
+
+    def contents(self) -> Contents:
+        return Contents(self.rows, f"{self._sum:064x}")

@@ -1,0 +1,1 @@
+"""Record bodies as they are packed and stored. Knows no trials."""

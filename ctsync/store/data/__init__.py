@@ -1,0 +1,1 @@
+"""The reads and writes of each table, one file per subject."""

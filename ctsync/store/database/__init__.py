@@ -1,0 +1,1 @@
+"""Engines, tables, migrations and locks: what every read and write stands on."""

@@ -1,0 +1,201 @@
+"""One writer per database, across processes and hosts; locks no reader.
+
+Both locks belong to something the system takes back when the process dies: flock to an open
+file, the advisory lock to a connection. A killed process is noticed at once, a host that
+vanished within 25 seconds. What is written about the holder is for people; nothing is decided
+by it. Only the store takes this lock: it sees to the fencing as well (see `fence`).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import orjson
+from filelock import FileLock, Timeout
+from sqlalchemy import URL, Connection, NullPool, create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from ctsync.dates import Clock, format_timestamp, parse_timestamp
+from ctsync.errors import LockHeld, StoreUnavailable
+from ctsync.store.database.engine import (
+    KEEPALIVE,
+    name_of,
+    notice_lost_peers,
+    parse_url,
+    sqlite_file,
+    told_apart,
+)
+from ctsync.store.database.fencing import new_token
+from ctsync.store.database.tables import APPLICATION_ID
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.2
+STANDING_BY_SECONDS = 2.0
+"""How often one asks who has waited for ten seconds already."""
+
+UNIT_SECONDS = 2.0
+"""How long one asks at once for the end of a unit whose writer has lost the lock."""
+
+_NAME_BYTES = 63  # PostgreSQL cuts an application name there
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a lock."""
+
+    pid: int
+    host: str
+    command: str
+    since: datetime
+
+    def __str__(self) -> str:
+        """Name the holder in one line."""
+        since = format_timestamp(self.since)
+        return f"{self.command} (process {self.pid} on {self.host}) since {since}"
+
+
+@contextmanager
+def writer_lock(
+    url: str | URL, *, clock: Clock, holder: str, wait_seconds: float = 0
+) -> Iterator[int | None]:
+    """Hold the one right to write to the database at `url`, and give its fencing token.
+
+    `holder` is the command that holds it, for those who meet the lock. Waits up to
+    `wait_seconds`, which it logs once, then raises LockHeld naming who holds it. A holder that
+    dies, however it dies, holds nothing any more. The token is None for a file: that lock
+    cannot be lost while its holder lives.
+    """
+    parsed = parse_url(url)
+    me = Holder(os.getpid(), socket.gethostname(), holder, clock.now())
+    file = sqlite_file(parsed)
+    with _server_lock(parsed, me) if file is None else _file_lock(file, me) as lock:
+        _wait_for(lock, name_of(parsed), clock, wait_seconds)
+        yield lock.token
+
+
+def _wait_for(lock: _Lock, name: str, clock: Clock, seconds: float) -> None:
+    began, told = clock.monotonic(), False
+    while not lock.acquire():
+        waited = clock.monotonic() - began
+        if waited >= seconds:
+            raise LockHeld(f"{name} is in use by {lock.held_by()}; try again later")
+        if not told:
+            log.info("standing by: %s is in use by %s", name, lock.held_by())
+            told = True
+        poll = POLL_SECONDS if waited < 10 else STANDING_BY_SECONDS
+        clock.sleep(min(poll, max(seconds - waited, 0.01)))
+
+
+@dataclass(slots=True)
+class _Lock:
+    """`acquire` tries once, and notes the `token`; `held_by` names who was faster."""
+
+    acquire: Callable[[], bool]
+    held_by: Callable[[], str]
+    token: int | None = None
+
+
+@contextmanager
+def _file_lock(file: Path, me: Holder) -> Iterator[_Lock]:
+    """An flock beside the database; who holds it stands in a file of its own."""
+    # fallback_to_soft would leave a lock behind when its process is killed
+    lock = FileLock(f"{file}.lock", mode=0o600, fallback_to_soft=False)
+    note = Path(f"{file}.lock-holder")
+
+    def acquire() -> bool:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            return False
+        except OSError as error:
+            raise StoreUnavailable(
+                f"{lock.lock_file}: {error.strerror}; check its place"
+            ) from error
+        _write_privately(note, orjson.dumps(me))
+        return True
+
+    def held_by() -> str:
+        try:
+            said = orjson.loads(note.read_bytes())
+            return str(Holder(**said | {"since": parse_timestamp(said["since"])}))
+        except (OSError, ValueError, TypeError, KeyError):
+            return "another process"
+
+    try:
+        yield _Lock(acquire, held_by)
+    finally:
+        if lock.is_locked:
+            note.unlink(missing_ok=True)
+            lock.release()
+
+
+def _write_privately(file: Path, content: bytes) -> None:
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    with suppress(OSError), os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
+        out.write(content)
+        draft.replace(file)
+
+
+@contextmanager
+def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
+    """An advisory lock of a connection of its own, whose application name says who holds it."""
+    name = name_of(url)
+    shown = f"{me.command} pid {me.pid} {me.host}".encode()[:_NAME_BYTES].decode(errors="ignore")
+    engine = create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args={"application_name": shown, "connect_timeout": 10, **KEEPALIVE},
+    )
+    notice_lost_peers(engine, UNIT_SECONDS)
+    with told_apart(name):
+        connection = engine.connect()
+
+    def acquire() -> bool:
+        lock.token = _try_server(connection, name)
+        return lock.token is not None
+
+    lock = _Lock(acquire, lambda: _server_holder(connection, name))
+    try:
+        yield lock
+    finally:
+        # a connection that is gone has given the lock back already
+        with suppress(SQLAlchemyError):
+            connection.close()
+
+
+def _try_server(connection: Connection, name: str) -> int | None:
+    """The token of who has the lock now; None where another has it, or still ends a unit."""
+    key = {"key": APPLICATION_ID}
+    with told_apart(name):
+        if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
+            return None
+        token = new_token(connection)
+        if token is None:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+        return token
+
+
+def _server_holder(connection: Connection, name: str) -> str:
+    with told_apart(name):
+        found = connection.execute(
+            text(
+                "SELECT a.application_name, a.backend_start FROM pg_locks l "
+                "JOIN pg_stat_activity a ON a.pid = l.pid "
+                "WHERE l.locktype = 'advisory' AND l.granted AND l.database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database()) "
+                "AND l.classid = 0 AND l.objid = :key AND l.objsubid = 1"
+            ),
+            {"key": APPLICATION_ID},
+        ).one_or_none()
+    if found is None:
+        return "another process"
+    return f"{found.application_name} since {format_timestamp(found.backend_start)}"

@@ -1,0 +1,252 @@
+"""Brings a database to the newest schema, and refuses one that is not ours or is newer.
+
+1. What is there is looked at without writing a byte: nothing, ours, foreign or newer.
+2. The whole upgrade is one transaction, on SQLite too: a crash leaves the old schema.
+3. alembic is imported only when there is something to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+from enum import Enum, auto
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from sqlalchemy import URL, Connection, Engine, insert, inspect, select, text
+from sqlalchemy.exc import ProgrammingError
+
+from ctsync.errors import ForeignDatabase, NewerDatabase, StoreUnavailable
+from ctsync.store.database.engine import (
+    make_engine,
+    name_of,
+    parse_url,
+    reading,
+    sqlite_file,
+    told_apart,
+    writing,
+)
+from ctsync.store.database.tables import APPLICATION_ID, HEAD_REVISION, MARKS
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+_MAGIC = b"SQLite format 3\0"
+_HEADER_SIZE = 100
+_APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat2.html#application_id
+
+
+class Found(Enum):
+    """What is there before we touch it."""
+
+    NOTHING = auto()
+    OURS = auto()
+
+
+def head_revision() -> str:
+    """The newest schema this ctsync knows."""
+    return HEAD_REVISION
+
+
+def current_revision(engine: Engine, name: str = "the database") -> str | None:
+    """The schema a database has; None where it has none yet."""
+    with reading(engine, name) as connection:
+        return _revision(connection)
+
+
+def revision_of(url: str) -> str | None:
+    """The schema of the database at `url`, None where there is none; writes nothing.
+
+    Raises ForeignDatabase and StoreUnavailable.
+    """
+    parsed = parse_url(url)
+    engine = make_engine(parsed)
+    try:
+        if _look(parsed, engine) is Found.NOTHING:
+            return None
+        return current_revision(engine, name_of(parsed))
+    finally:
+        engine.dispose()
+
+
+def require_ours(url: URL, engine: Engine) -> None:
+    """Raise ForeignDatabase or StoreUnavailable unless a database of ours is there."""
+    if _look(url, engine) is Found.NOTHING:
+        raise StoreUnavailable(f"{name_of(url)} holds no data yet; run: ctsync init")
+
+
+def _look(url: URL, engine: Engine) -> Found:
+    file = sqlite_file(url)
+    return _look_at_server(engine, name_of(url)) if file is None else look_at_file(file)
+
+
+def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
+    """Make sure that the database is ours and has the newest schema.
+
+    A missing one is made where `create` allows it. Raises ForeignDatabase, NewerDatabase and
+    StoreUnavailable, and then nothing was written.
+    """
+    name, file = name_of(url), sqlite_file(url)
+    found = _look(url, engine)
+    if found is Found.OURS and current_revision(engine, name) == HEAD_REVISION:
+        return
+    if found is Found.NOTHING:
+        if not create:
+            raise StoreUnavailable(f"{name} holds no data yet; run: ctsync init")
+        if file is not None:
+            mark_file(file)
+    upgrade(engine, name)
+
+
+def upgrade(engine: Engine, name: str = "the database") -> None:
+    """Run every migration that is missing, in one transaction; does nothing at the head.
+
+    Raises NewerDatabase before anything is written.
+    """
+    from alembic import command  # noqa: PLC0415 - a current database needs none of it
+
+    config = _configuration()
+    _refuse_unknown(config, current_revision(engine, name), name)
+    with writing(engine, name) as connection:
+        if connection.dialect.name == "postgresql":
+            # two that start at once upgrade one after the other, as BEGIN IMMEDIATE does
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID})
+        before = _revision(connection)
+        if before == HEAD_REVISION:
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        if before is None:
+            connection.execute(insert(MARKS).values(key="application", value="ctsync"))
+
+
+def migrations_folder() -> Path:
+    """Where the migrations are: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[2]
+    packaged = package / "_migrations"
+    return packaged if packaged.is_dir() else package.parent / "alembic"
+
+
+def refuse_newer(revision: str | None, name: str) -> None:
+    """Raise NewerDatabase for a schema that this ctsync does not know."""
+    if revision not in (None, HEAD_REVISION):
+        _refuse_unknown(_configuration(), revision, name)
+
+
+def _configuration() -> Config:
+    from alembic.config import Config  # noqa: PLC0415 - as above
+
+    config = Config()
+    # a percent sign in the path would be read as an interpolation
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    return config
+
+
+def _refuse_unknown(config: Config, revision: str | None, name: str) -> None:
+    from alembic.script import ScriptDirectory  # noqa: PLC0415 - as above
+
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if revision is not None and revision not in known:
+        raise NewerDatabase(
+            f"{name} was written by a later ctsync (its schema is {revision}, this one knows "
+            f"up to {HEAD_REVISION}); upgrade ctsync"
+        )
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+# --- PostgreSQL ------------------------------------------------------------------------------
+
+
+def _look_at_server(engine: Engine, name: str) -> Found:
+    with reading(engine, name) as connection:
+        tables = inspect(connection).get_table_names()
+        if not tables:
+            return Found.NOTHING
+        if MARKS.name in tables:
+            mark = select(MARKS.c.value).where(MARKS.c.key == "application")
+            try:
+                if connection.execute(mark).scalar() == "ctsync":
+                    return Found.OURS
+            except ProgrammingError:
+                pass  # a table of that name with other columns is not ours
+    raise ForeignDatabase(f"{name} holds tables of another program; give ctsync its own database")
+
+
+# --- SQLite ------------------------------------------------------------------------------------
+
+
+def look_at_file(file: Path) -> Found:
+    """Tell what a file is from its bytes; opening a foreign one could already change it."""
+    if file.is_dir():
+        raise StoreUnavailable(f"{file} is a directory; give a file in it")
+    try:
+        with file.open("rb") as stream:
+            header = stream.read(_HEADER_SIZE)
+    except FileNotFoundError:
+        return Found.NOTHING
+    except OSError as error:
+        raise StoreUnavailable(f"{file} cannot be read: {error.strerror}") from error
+    if not header:
+        return Found.NOTHING
+    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
+        raise ForeignDatabase(f"{file} is not a database; give another file")
+    (application_id,) = struct.unpack_from(">I", header, _APPLICATION_ID_AT)
+    if application_id == APPLICATION_ID:
+        return Found.OURS
+    if application_id == 0 and _is_empty(file):
+        return Found.NOTHING
+    raise ForeignDatabase(f"{file} is a database of another program; give ctsync its own file")
+
+
+def _is_empty(file: Path) -> bool:
+    # what another program has in its log we cannot look at without changing it
+    if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
+        return False
+    uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+    with told_apart(str(file)):
+        connection = sqlite3.connect(uri, uri=True)
+        try:
+            return not connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+        finally:
+            connection.close()
+
+
+def mark_file(file: Path) -> None:
+    """Make the file if need be, private, and mark it as ours before anything is in it.
+
+    Killed at any point it is still nothing, or ours and without tables.
+    """
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"{file} cannot be created: {error.strerror}; give a place that can be written"
+        ) from error
+    with told_apart(str(file)):
+        connection = sqlite3.connect(file, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _set_wal(connection)
+        finally:
+            connection.close()
+
+
+def _set_wal(connection: sqlite3.Connection) -> None:
+    for attempts_left in reversed(range(10)):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError:
+            if not attempts_left:
+                raise
+            # this statement alone waits for nobody; a transaction waits until those who do the
+            # same at the same moment are done
+            connection.executescript("BEGIN IMMEDIATE; COMMIT")

@@ -1,0 +1,420 @@
+"""The tables, and nothing that reads or writes them.
+
+trials          one row a trial: which snapshot is its head, and what the last load said of it
+snapshots       one row a version, never deleted, with the fields that plain SQL asks; one known
+                from the history is brought up to what was seen live of it, where it was
+bodies          the content-addressed records that snapshots point to
+dictionaries    what bodies that stand alone are packed with
+events          what changed from one snapshot to the next
+watches         what is followed, and watched_trials which trials that means today
+runs            one row for every run, whatever became of it
+failures        the quarantine: trials that could not be checked or stored
+cursors         how far a walk through the whole registry has come, and cursor_pages what it saw
+deliveries      the outbox: one row an event and recipient
+ctsync_marks    what says that the database is one of ctsync
+
+Text that others wrote is escaped as store.columns says.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Named,
+    String,
+    Table,
+    TypedColumns,
+    UniqueConstraint,
+    text,
+)
+
+from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
+
+HEAD_REVISION = "0007"
+"""The newest migration, written here so that opening a current database needs no alembic."""
+
+APPLICATION_ID = 0x63747379
+"""'ctsy' in the header of a SQLite file, where `file` and SQLite look for it."""
+
+UNDONE = "state IN ('pending', 'claimed', 'parked')"
+"""What the index of deliveries that are not done holds, word for word; queries say the same."""
+
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+"""What all tables share: constraints have names, so that a migration can name them."""
+
+
+class _Mark(TypedColumns):
+    """One fact about the database itself."""
+
+    key: Named[str] = Column(String(64), primary_key=True)
+    value: Named[str] = Column(RemoteText)
+
+
+MARKS = Table("ctsync_marks", METADATA, _Mark)
+
+
+class _Run(TypedColumns):
+    """One run."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    kind: Named[str] = Column(String(32), comment="sync, backfill, mirror, ...")
+    started: Named[datetime] = Column(Timestamp, comment="by our clock")
+    finished: Named[datetime | None] = Column(Timestamp, comment="NULL: never ended")
+    load_before: Named[datetime | None] = Column(
+        Timestamp, comment="the registry's dataTimestamp when the run began"
+    )
+    load_after: Named[datetime | None] = Column(
+        Timestamp, comment="the same at its end; another value: the run saw two loads"
+    )
+    api_version: Named[str | None] = Column(RemoteText, comment="as the registry says it")
+    outcome: Named[str] = Column(
+        String(16), comment="running, ok, partial, mixed, stopped or failed"
+    )
+    error: Named[str | None] = Column(RemoteText, comment="why it failed")
+    requests: Named[int] = Column(Integer, server_default="0")
+    retries: Named[int] = Column(Integer, server_default="0")
+    asked: Named[int] = Column(Integer, server_default="0", comment="trials asked for")
+    answered: Named[int] = Column(Integer, server_default="0", comment="trials answered")
+    same: Named[int] = Column(Integer, server_default="0")
+    changed: Named[int] = Column(Integer, server_default="0")
+    new: Named[int] = Column(Integer, server_default="0")
+    gone: Named[int] = Column(Integer, server_default="0")
+    failed: Named[int] = Column(Integer, server_default="0", comment="not checked")
+    delivered: Named[int] = Column(Integer, server_default="0")
+    notices: Named[Any] = Column(
+        JsonText,
+        nullable=True,
+        comment="JSON: what it has to tell as a whole; NULL: not looked for yet",
+    )
+
+
+RUNS = Table("runs", METADATA, _Run)
+
+
+class _Trial(TypedColumns):
+    """One trial."""
+
+    nct_id: Named[str] = Column(String(11), primary_key=True)
+    # no foreign key: snapshots point here already, and one of the two must come first
+    head_snapshot_id: Named[int | None] = Column(
+        RowId, comment="the newest snapshot; NULL: heard of, never seen"
+    )
+    state: Named[str | None] = Column(String(16), comment="the state of the head")
+    moved_to: Named[str | None] = Column(String(11), comment="the trial that took this id over")
+    absent_since: Named[datetime | None] = Column(
+        Timestamp, comment="the load that first lacked the trial, while no other confirmed it"
+    )
+    last_seen_run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
+    last_seen_load: Named[datetime | None] = Column(
+        Timestamp, comment="the last load that showed the trial, changed or not"
+    )
+    raw_mark: Named[bytes | None] = Column(
+        LargeBinary(16), comment="hash of the archive's bytes that the head was made from"
+    )
+    history_state: Named[str | None] = Column(
+        String(32), comment="how far the registry's own history was fetched; NULL: never asked"
+    )
+    history_listed: Named[int | None] = Column(
+        Integer, comment="versions in the index of its history, as last read"
+    )
+    history_asked: Named[datetime | None] = Column(
+        Timestamp, comment="when its history was last asked for"
+    )
+    history_attempts: Named[int] = Column(
+        Integer, server_default="0", comment="failures to fetch its history, in a row"
+    )
+    history_retry: Named[datetime | None] = Column(
+        Timestamp, comment="when its history is to be asked for again; NULL: need not be"
+    )
+    history_index: Named[Any] = Column(
+        JsonText, nullable=True, comment="JSON: the index whose versions are being fetched"
+    )
+
+
+TRIALS = Table("trials", METADATA, _Trial)
+
+
+class _Body(TypedColumns):
+    """One record in canonical form, packed."""
+
+    digest: Named[str] = Column(
+        Digest, primary_key=True, comment="a byte for the canonical form's version, and SHA-256"
+    )
+    raw_size: Named[int] = Column(RowId, comment="bytes before packing")
+    encoding: Named[str] = Column(String(16), comment="keyframe or delta")
+    base_digest: Named[str | None] = Column(
+        Digest, ForeignKey("bodies.digest"), comment="the body a delta is packed against"
+    )
+    depth: Named[int] = Column(Integer, comment="deltas down to the keyframe; at most 15")
+    data: Named[bytes] = Column(LargeBinary, comment="zstd, see store.codec")
+
+
+BODIES = Table(
+    "bodies",
+    METADATA,
+    _Body,
+    CheckConstraint("(encoding = 'delta') = (base_digest IS NOT NULL)", name="base"),
+)
+
+
+class _Dictionary(TypedColumns):
+    """A zstd dictionary. A body packed with it names it in the header of its own frame."""
+
+    id: Named[int] = Column(
+        RowId, primary_key=True, autoincrement=False, comment="the number zstd knows it by"
+    )
+    created: Named[datetime] = Column(Timestamp)
+    data: Named[bytes] = Column(LargeBinary)
+
+
+DICTIONARIES = Table("dictionaries", METADATA, _Dictionary)
+
+
+class _Snapshot(TypedColumns):
+    """One version of one trial. Its number is the rank of its position."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
+    position: Named[int] = Column(
+        BigInteger, comment="order within the trial; gaps leave room for older versions found later"
+    )
+    state: Named[str] = Column(String(16), comment="present, gone or moved")
+    digest: Named[str | None] = Column(
+        Digest, ForeignKey("bodies.digest"), comment="NULL where the registry showed no record"
+    )
+    source: Named[str] = Column(String(16), comment="live, history or both")
+    registry_version: Named[int | None] = Column(
+        Integer, comment="the registry's own number, from 0"
+    )
+    posted: Named[str | None] = Column(RemoteText, comment="registry date of posting")
+    submitted: Named[str | None] = Column(RemoteText, comment="registry date of submission")
+    observed: Named[datetime | None] = Column(
+        Timestamp, comment="dataTimestamp of the load it was seen in"
+    )
+    fetched: Named[datetime] = Column(Timestamp, comment="by our clock")
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
+    status: Named[str | None] = Column(RemoteText, comment="overallStatus")
+    last_known_status: Named[str | None] = Column(RemoteText)
+    why_stopped: Named[str | None] = Column(RemoteText)
+    start_date: Named[str | None] = Column(RemoteText, comment="YYYY, YYYY-MM, YYYY-MM-DD")
+    start_date_type: Named[str | None] = Column(RemoteText, comment="ESTIMATED or ACTUAL")
+    primary_completion_date: Named[str | None] = Column(RemoteText)
+    primary_completion_date_type: Named[str | None] = Column(RemoteText)
+    completion_date: Named[str | None] = Column(RemoteText)
+    completion_date_type: Named[str | None] = Column(RemoteText)
+    enrollment: Named[int | None] = Column(Count)
+    enrollment_type: Named[str | None] = Column(RemoteText)
+    phases: Named[str | None] = Column(RemoteText)
+    study_type: Named[str | None] = Column(RemoteText)
+    lead_sponsor: Named[str | None] = Column(RemoteText)
+    org_study_id: Named[str | None] = Column(RemoteText)
+    brief_title: Named[str | None] = Column(RemoteText)
+    verified: Named[str | None] = Column(RemoteText, comment="statusVerifiedDate")
+    first_submitted: Named[str | None] = Column(RemoteText)
+    first_posted: Named[str | None] = Column(RemoteText)
+    last_update_submitted: Named[str | None] = Column(RemoteText)
+    last_update_posted: Named[str | None] = Column(RemoteText)
+    results_first_posted: Named[str | None] = Column(RemoteText)
+    has_results: Named[bool] = Column(server_default=text("false"))
+
+
+SNAPSHOTS = Table(
+    "snapshots",
+    METADATA,
+    _Snapshot,
+    UniqueConstraint("nct_id", "position"),
+    Index(None, "run_id"),
+    Index(None, "digest"),
+)
+
+
+class _Event(TypedColumns):
+    """One difference between two neighbouring snapshots, in words and figures."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
+    from_snapshot_id: Named[int | None] = Column(RowId, ForeignKey("snapshots.id"))
+    to_snapshot_id: Named[int] = Column(RowId, ForeignKey("snapshots.id"))
+    path: Named[str] = Column(RemoteText, comment="what changed")
+    path_key: Named[bytes] = Column(
+        LargeBinary(16), comment="hash of path, which may be longer than an index takes"
+    )
+    kind: Named[str] = Column(String(32))
+    lane: Named[str] = Column(String(32))
+    level: Named[str] = Column(String(16))
+    rule: Named[str] = Column(String(32), comment="the rule that gave the level")
+    rules_version: Named[int | None] = Column(Integer, comment="of the rule table")
+    label: Named[str] = Column(RemoteText)
+    summary: Named[str] = Column(RemoteText)
+    before: Named[Any] = Column(JsonText, nullable=True, comment="JSON")
+    after: Named[Any] = Column(JsonText, nullable=True, comment="JSON")
+    before_type: Named[str | None] = Column(RemoteText)
+    after_type: Named[str | None] = Column(RemoteText)
+    days: Named[int | None] = Column(Integer, comment="later is positive")
+    days_since_first: Named[int | None] = Column(Integer)
+    percent: Named[float | None] = Column()
+    percent_since_first: Named[float | None] = Column()
+    inputs: Named[Any] = Column(JsonText, comment="JSON: the facts the rule looked at")
+    posted: Named[str | None] = Column(RemoteText)
+    observed: Named[datetime | None] = Column(Timestamp)
+    fetched: Named[datetime] = Column(Timestamp)
+    happened: Named[datetime] = Column(
+        Timestamp, comment="observed, else posted, else fetched: what --since goes by"
+    )
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"))
+
+
+EVENTS = Table(
+    "events",
+    METADATA,
+    _Event,
+    UniqueConstraint("to_snapshot_id", "path_key"),
+    Index(None, "nct_id", "happened"),
+    Index(None, "happened"),
+    Index(None, "run_id"),
+)
+
+
+class _Watch(TypedColumns):
+    """One watch."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    name: Named[str] = Column(RemoteText)
+    origin: Named[str] = Column(String(16), comment="cli or file")
+    created: Named[datetime] = Column(Timestamp)
+    query: Named[Any] = Column(JsonText, nullable=True, comment="JSON; NULL: a plain list")
+    rules: Named[Any] = Column(JsonText, comment="JSON: thresholds of its own")
+    listed: Named[datetime | None] = Column(
+        Timestamp,
+        comment="the newest load in which all that match its query were seen; NULL: none yet",
+    )
+
+
+WATCHES = Table("watches", METADATA, _Watch, UniqueConstraint("name"))
+
+
+class _WatchedTrial(TypedColumns):
+    """One trial of one watch."""
+
+    watch_id: Named[int] = Column(
+        RowId, ForeignKey("watches.id", ondelete="CASCADE"), primary_key=True
+    )
+    # no foreign key: a trial is watched before it is first fetched
+    nct_id: Named[str] = Column(String(11), primary_key=True)
+    asked_as: Named[str | None] = Column(
+        RemoteText, comment="the study id or alias that named it; NULL: its own id"
+    )
+    since: Named[datetime] = Column(Timestamp)
+    left_at: Named[datetime | None] = Column(
+        Timestamp, comment="when it left the query; it stays followed"
+    )
+    by_query: Named[bool] = Column(
+        server_default=text("false"),
+        comment="brought by the query, and leaves it; else named, and always followed",
+    )
+
+
+WATCHED_TRIALS = Table("watched_trials", METADATA, _WatchedTrial, Index(None, "nct_id"))
+
+
+class _Failure(TypedColumns):
+    """A trial that could not be checked or stored, set aside with what came instead."""
+
+    nct_id: Named[str] = Column(String(11), primary_key=True)
+    run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"), comment="the last to fail")
+    first_at: Named[datetime] = Column(Timestamp)
+    last_at: Named[datetime] = Column(Timestamp)
+    attempts: Named[int] = Column(Integer)
+    next_try: Named[datetime] = Column(Timestamp)
+    error_class: Named[str] = Column(RemoteText)
+    error: Named[str] = Column(RemoteText)
+    raw: Named[bytes | None] = Column(LargeBinary, comment="zstd; what came instead")
+
+
+FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
+
+
+class _Cursor(TypedColumns):
+    """One way to walk through the whole registry: the bulk archive, its pages, the sweep."""
+
+    name: Named[str] = Column(String(32), primary_key=True)
+    source: Named[str | None] = Column(
+        String(64), comment="which archive or question is under way; NULL: none"
+    )
+    load: Named[datetime | None] = Column(Timestamp, comment="the load under way")
+    position: Named[int] = Column(
+        Integer, server_default="0", comment="the next member of the archive, or the next page"
+    )
+    token: Named[str | None] = Column(RemoteText, comment="of the next page")
+    total: Named[int | None] = Column(Integer, comment="how many trials there are to be")
+    done_load: Named[datetime | None] = Column(
+        Timestamp, comment="the last load that was walked through to its end"
+    )
+
+
+CURSORS = Table("cursors", METADATA, _Cursor)
+
+
+class _CursorPage(TypedColumns):
+    """The trials seen on one page of a walk under way; dropped at its end."""
+
+    name: Named[str] = Column(
+        String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
+    )
+    number: Named[int] = Column(Integer, primary_key=True)
+    ids: Named[bytes] = Column(LargeBinary, comment="zstd; the ids' numbers, 4 bytes each")
+
+
+CURSOR_PAGES = Table("cursor_pages", METADATA, _CursorPage)
+
+
+class _Delivery(TypedColumns):
+    """One event on its way to one recipient by one channel."""
+
+    id: Named[int] = Column(RowId, primary_key=True)
+    event_id: Named[int] = Column(RowId, ForeignKey("events.id"))
+    channel: Named[str] = Column(RemoteText)
+    recipient: Named[str] = Column(RemoteText)
+    dedup_key: Named[str] = Column(String(128))
+    state: Named[str] = Column(String(16), comment="pending, claimed, sent, parked or dropped")
+    created: Named[datetime] = Column(Timestamp)
+    not_before: Named[datetime] = Column(Timestamp, comment="when it falls due")
+    attempts: Named[int] = Column(Integer, server_default="0")
+    claimed_by: Named[str | None] = Column(RemoteText)
+    lease_until: Named[datetime | None] = Column(
+        Timestamp, comment="a claim older than this is void"
+    )
+    last_error: Named[str | None] = Column(RemoteText)
+    sent_at: Named[datetime | None] = Column(Timestamp)
+    message_id: Named[str | None] = Column(RemoteText)
+
+
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    _Delivery,
+    UniqueConstraint("dedup_key"),
+    # PostgreSQL's condition, the same, stands in the migration alone: naming it here would
+    # have every command import that dialect
+    Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
+    Index(None, "event_id"),
+)

@@ -1,0 +1,1 @@
+"""The write side: fetch, decide, store, deliver. Formats nothing."""

@@ -1,0 +1,361 @@
+"""From the registry's answers to what is to be kept of them; reads the store, writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from types import MappingProxyType
+
+import orjson
+
+from ctsync.dates import PartialDate
+from ctsync.errors import BadRecord, CorruptBody
+from ctsync.model import (
+    Absent,
+    Answer,
+    Event,
+    Failed,
+    Head,
+    KeyFields,
+    NctId,
+    Observation,
+    Prepared,
+    Record,
+    RegistryVersion,
+    Source,
+    State,
+    StoredEvent,
+    Version,
+)
+from ctsync.questions.trial.stored_records import stored_record
+from ctsync.questions.trial.version_dates import stands_from_next
+from ctsync.record.compare import diff
+from ctsync.record.compare.canonical import canonicalize, key_fields, restore
+from ctsync.record.events import classify
+from ctsync.record.history_form.normalize import Form, align_forms, form_of, is_same_content
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import Registry
+from ctsync.store.data.runs import MIRROR
+from ctsync.store.store import EventFilter, Store
+from ctsync.sync.decide import (
+    Changed,
+    Confirmed,
+    Decision,
+    First,
+    Gone,
+    Moved,
+    Returned,
+    Seen,
+    Unchecked,
+    decide,
+)
+from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A version to be stored after `head`, and the events that lead to it.
+
+    `record` is None where the version says that the trial is gone or has moved; `before` is
+    the record it was compared with, where there was one of the same form. `joining` is given
+    where the version goes on from one that the history alone had told of.
+    """
+
+    nct_id: NctId
+    head: Head | None
+    state: State
+    record: Record | Prepared | None
+    key: KeyFields
+    events: tuple[Event, ...]
+    moved_to: NctId | None = None
+    before: Record | None = None
+    joining: Joining | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Joining:
+    """How a version goes on from the registry's history, which was fetched before it was seen.
+
+    `confirms` says that it is the head itself, seen live. `is_baseline` says that the trial was
+    never seen live before: that it is now is all that is news, and the rest of its events
+    `happened` earlier. `overdue` are events the history told of a trial followed by then, which
+    are news with this load.
+    """
+
+    confirms: bool = False
+    is_baseline: bool = False
+    overdue: tuple[StoredEvent, ...] = ()
+    happened: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One trial asked for: what its answer means, and what is to be kept of it."""
+
+    asked: NctId
+    decision: Decision
+    fetched_at: datetime | None
+    finding: Finding | None = None
+
+
+def examine(
+    store: Store,
+    registry: Registry,
+    ids: Sequence[NctId],
+    *,
+    load: RegistryVersion,
+    thresholds: Thresholds,
+    news_since: Mapping[NctId, date] = MappingProxyType({}),
+    awaits: bool = False,
+    followed: Container[NctId] | None = None,
+) -> Iterator[Examined]:
+    """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
+
+    With `awaits`, a trial of which nothing is stored is new in the registry, not only to us.
+    `followed` are the trials somebody follows, where not all of them are.
+
+    An id that was taken over gives two: its own, and one of the trial that has it now, unless
+    that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
+    reason, and stops no other. `news_since` are days after which a trial of which nothing is
+    stored, if first posted then, is new in the registry.
+    """
+    heads, awaited = store.heads(ids), store.awaited(ids)
+    away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
+    examiner = Examiner(store, load, thresholds, followed)
+    asked = set(ids)
+    for answer in registry.studies(ids, load, known_absent=awaited | away):
+        seen = read(answer)
+        name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
+        is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
+        examined = examiner.examine(name, heads.get(name), seen, awaited=is_news)
+        yield examined
+        if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
+            # the trial that took this id over, newly or long ago
+            asked.add(to)
+            own = Seen(replace(seen.observation, asked_as=to), seen.record)
+            yield examiner.examine(to, store.heads([to]).get(to), own)
+
+
+def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
+    if day is None or not isinstance(seen, Seen):
+        return False
+    first = PartialDate.parse(_key_of(seen.record).first_posted)
+    return first is not None and first.first > day
+
+
+def read(answer: Answer) -> Seen | Absent | Failed:
+    """Make an observation's record canonical; one that cannot be read fails with its raw text."""
+    if not isinstance(answer, Observation):
+        return answer
+    try:
+        return Seen(answer, canonicalize(answer.study))
+    except BadRecord as error:
+        return Failed(answer.asked_as, error, orjson.dumps(answer.study))
+
+
+@dataclass(frozen=True, slots=True)
+class Examiner:
+    """Works out answers seen in one load, under one set of thresholds.
+
+    `followed` are the trials that somebody follows; None: all that are asked for.
+    """
+
+    store: Store
+    load: RegistryVersion
+    thresholds: Thresholds
+    followed: Container[NctId] | None = None
+
+    def examine(
+        self,
+        asked: NctId,
+        head: Head | None,
+        seen: Seen | Absent | Failed,
+        *,
+        awaited: bool = False,
+    ) -> Examined:
+        """Decide one answer and find what is to be kept of it; never raises for a record."""
+        try:
+            seen = self._whole(head, seen)
+            known = self._says_the_same(head, seen)
+            decision = decide(head, seen, awaited=awaited, says_the_same=known)
+            fetched_at = _fetched_at(seen)
+            return Examined(asked, decision, fetched_at, self._find(asked, decision, fetched_at))
+        except CorruptBody as error:
+            damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
+            return _unchecked(asked, seen, damaged)
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            # a record of a shape nobody foresaw is that trial's failure, never the run's
+            return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
+
+    def _whole(self, head: Head | None, seen: Seen | Absent | Failed) -> Seen | Absent | Failed:
+        """The answer with its record in full, where there is something to compare it with."""
+        if not isinstance(seen, Seen) or isinstance(seen.record, Record) or head is None:
+            return seen
+        if is_known_live(head) and head.digest == seen.record.digest:
+            return seen
+        return replace(seen, record=self._unpack(seen.record))
+
+    def _says_the_same(self, head: Head | None, seen: Seen | Absent | Failed) -> bool:
+        """Whether a record is what a head that the history alone has told of says."""
+        if head is None or head.source is not Source.HISTORY or not isinstance(seen, Seen):
+            return False
+        if not isinstance(seen.record, Record):
+            return False
+        stored = stored_record(self.store, self.store.versions(head.nct_id)[-1])
+        return is_same_content(stored, Form.HTML, seen.record, Form.MARKDOWN)
+
+    def _find(
+        self, nct_id: NctId, decision: Decision, fetched_at: datetime | None
+    ) -> Finding | None:
+        thresholds = self.thresholds
+        match decision:
+            case First(record, awaited):
+                key = _key_of(record)
+                events = tuple(self._arrival(nct_id, key, is_news=awaited))
+                return Finding(nct_id, None, State.PRESENT, record, key, events)
+            case Changed(head, record) | Confirmed(head, record):
+                if head.source is not Source.HISTORY:
+                    return self._compare(head, record)
+                confirms = isinstance(decision, Confirmed)
+                return self._join(head, record, confirms=confirms, fetched_at=fetched_at)
+            case Returned(head, record):
+                changed = self._compare(head, record)
+                back = classify.returned(changed.key, thresholds=thresholds)
+                return replace(changed, events=(back, *changed.events))
+            case Gone() | Moved():
+                return self._away(nct_id, decision)
+            case _:
+                return None
+
+    def _arrival(self, nct_id: NctId, key: KeyFields, *, is_news: bool) -> Iterator[Event]:
+        """That a trial is new, or followed from here on; of one that is neither there is no word.
+
+        A first load of the whole registry would tell 600,000 of them.
+        """
+        if is_news:
+            yield classify.registered(key, thresholds=self.thresholds)
+        elif self.followed is None or nct_id in self.followed:
+            yield classify.first_seen(key, thresholds=self.thresholds)
+
+    def _away(self, nct_id: NctId, decision: Gone | Moved) -> Finding:
+        """Say that a trial is gone or has moved, and what the history told of it before."""
+        versions = self.store.versions(nct_id) if decision.head else []
+        last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
+        overdue = self._overdue(versions)
+        joining = Joining(overdue=overdue) if overdue else None
+        to: NctId | None = None
+        if isinstance(decision, Moved):
+            state, to = State.MOVED, decision.to
+            event = classify.moved(to, thresholds=self.thresholds)
+        else:
+            state, event = State.GONE, classify.gone(last, thresholds=self.thresholds)
+        return Finding(
+            nct_id, decision.head, state, None, last, (event,), moved_to=to, joining=joining
+        )
+
+    def _compare(self, head: Head, record: Record) -> Finding:
+        """Compare with the newest version that has a record; those without one changed nothing."""
+        versions = [v for v in self.store.versions(head.nct_id) if v.digest is not None]
+        newest, key = versions[-1], key_fields(record.body)
+        stored = stored_record(self.store, newest)
+        before, after = align_forms(stored, form_of(newest.source), record, Form.MARKDOWN)
+        events = classify.classify(
+            diff.diff(before, after),
+            before,
+            after,
+            past=[version.key for version in versions],
+            stood_from=stands_from_next(versions, key.posted, self.load.data_timestamp),
+            thresholds=self.thresholds,
+        )
+        comparable = before if newest.source is not Source.HISTORY else None
+        present = State.PRESENT
+        return Finding(head.nct_id, head, present, record, key, tuple(events), before=comparable)
+
+    def _join(
+        self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None
+    ) -> Finding:
+        """Go on from a version that the history alone has told of, or find that it is this one.
+
+        Where nothing was seen live before, the trial is followed from here on. Else what the
+        history told since is news now.
+        """
+        versions = self.store.versions(head.nct_id)
+        key, newest = key_fields(record.body), versions[-1]
+        seen = replace(
+            newest,
+            snapshot_id=newest.snapshot_id if confirms else UNSTORED,
+            source=Source.BOTH if confirms else Source.LIVE,
+            digest=record.digest,
+            posted=key.posted,
+            observed=self.load.data_timestamp,
+            fetched=fetched_at or self.load.data_timestamp,
+            key=key,
+        )
+        course = [*(versions[:-1] if confirms else versions), seen]
+
+        def read(version: Version) -> Record:
+            return record if version is seen else stored_record(self.store, version)
+
+        known = known_facts(self.store, head.nct_id, versions)
+        mirrors, last = self.store.run_ids(MIRROR), len(course) - 1
+        (step,) = derive(course, known, read, self.thresholds, mirrors=mirrors, first=last)
+        return Finding(
+            head.nct_id,
+            head,
+            State.PRESENT,
+            record,
+            key,
+            step.events,
+            joining=Joining(
+                confirms=confirms,
+                is_baseline=all(version.source is Source.HISTORY for version in versions),
+                overdue=self._overdue(versions[:-1] if confirms else versions),
+                happened=step.happened,
+            ),
+        )
+
+    def _overdue(self, versions: Sequence[Version]) -> tuple[StoredEvent, ...]:
+        """The events of what the history told of a trial since it was last seen live."""
+        seen = [v.version for v in versions if v.source is not Source.HISTORY]
+        if not seen or seen[-1] == len(versions):
+            return ()
+        stored = self.store.events(EventFilter(nct_ids=(versions[0].nct_id,)))
+        return tuple(one for one in stored if one.to_version > seen[-1])
+
+    def _unpack(self, prepared: Prepared) -> Record:
+        if prepared.keyframe is None:
+            raise ValueError(f"{prepared.nct_id} was not prepared whole")
+        canonical = self.store.read_keyframe(prepared.keyframe, prepared.digest)
+        return restore(canonical, prepared.digest)
+
+
+def is_known_live(head: Head) -> bool:
+    """Whether a head's digest is that of the record as a load showed it, and still shows it."""
+    return head.state is State.PRESENT and head.source is not Source.HISTORY
+
+
+def _key_of(record: Record | Prepared) -> KeyFields:
+    if isinstance(record, Record):
+        return key_fields(record.body)
+    if record.key is None:
+        raise ValueError(f"{record.nct_id} was not prepared whole")
+    return record.key
+
+
+def _unchecked(
+    asked: NctId, seen: Seen | Absent | Failed, error: BadRecord | CorruptBody
+) -> Examined:
+    record = seen.record if isinstance(seen, Seen) else None
+    raw = record.canonical if isinstance(record, Record) else b""
+    return Examined(asked, Unchecked(Failed(asked, error, raw)), _fetched_at(seen))
+
+
+def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:
+    match seen:
+        case Seen(observation):
+            return observation.fetched_at
+        case Absent():
+            return seen.fetched_at
+        case Failed():
+            return None

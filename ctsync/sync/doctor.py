@@ -1,0 +1,210 @@
+"""Looks at all that ctsync stands on, and says of each what was found and what to do about it.
+
+Each look is by itself: what is wrong with one hides no other. Nothing is stored and nothing is
+sent; the registry is asked once a look, without repeating.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from pathlib import Path
+
+from ctsync.config.settings import DatabaseSettings, SmtpSettings
+from ctsync.dates import Clock
+from ctsync.deliver.channels.email import MailChannel
+from ctsync.deliver.message import DeliveryError
+from ctsync.errors import RegistryError, StoreError
+from ctsync.questions.operation.health import is_load_overdue
+from ctsync.registry.api import read_version
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.record_history import probe_history
+from ctsync.store.admin.check import quick_check
+from ctsync.store.database.engine import parse_url, sqlite_file
+from ctsync.store.database.filesystem import free_bytes, network_file_system
+from ctsync.store.database.migrate import head_revision, refuse_newer, revision_of
+
+QUICK_CHECK_SECONDS = 20.0
+LEAST_FREE_BYTES = 20 * 2**20
+FREE_BYTES = 500 * 2**20
+"""Room for a day's changes of the whole registry several times over."""
+
+SKEW_SECONDS = 120
+KNOWN_API = "2."
+
+SETTINGS, DATABASE, REGISTRY, MAIL = 2, 6, 4, 7
+_WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL)
+
+
+class Condition(StrEnum):
+    """How one thing is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    WRONG = "wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What was found of one thing, and what to do; `exit_code` counts where it is WRONG."""
+
+    subject: str
+    condition: Condition
+    found: str
+    advice: str = ""
+    exit_code: int = 0
+
+
+def exit_code_of(findings: Iterable[Finding]) -> int:
+    """That of the worst finding that is wrong, else 0: database, settings, registry, mail."""
+    codes = {one.exit_code for one in findings if one.condition is Condition.WRONG}
+    return next((code for code in _WORST_FIRST if code in codes), 0)
+
+
+def ok(subject: str, found: str) -> Finding:
+    """A thing that is as it should be."""
+    return Finding(subject, Condition.OK, found)
+
+
+def warning(subject: str, found: str, advice: str) -> Finding:
+    """A thing that works, and may not for long, or not all of it."""
+    return Finding(subject, Condition.WARNING, found, advice)
+
+
+def wrong(subject: str, found: str, advice: str, exit_code: int) -> Finding:
+    """A thing that does not work."""
+    return Finding(subject, Condition.WRONG, found, advice, exit_code)
+
+
+# --- the database -----------------------------------------------------------------------------
+
+
+def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[Finding]:
+    """Whether it is there, ours, of this schema and sound; and the place a file lies in."""
+    url, shown = settings.url, settings.shown_url
+    file = sqlite_file(parse_url(url))
+    try:
+        revision = revision_of(url)
+        refuse_newer(revision, shown)
+    except StoreError as error:
+        yield wrong("database", str(error), "see what it says", DATABASE)
+        revision = None
+    else:
+        yield _schema(revision, shown)
+    if file is not None:
+        if revision is not None:
+            yield _soundness(url, clock)
+        yield from _place(file)
+
+
+def _schema(revision: str | None, shown: str) -> Finding:
+    if revision is None:
+        return warning("database", f"{shown}: none yet", "ctsync init, or the first sync, makes it")
+    if revision != head_revision():
+        found = f"{shown}: schema {revision}, of an earlier ctsync"
+        return warning("database", found, "the next command upgrades it, or now: ctsync db upgrade")
+    return ok("database", f"{shown}: schema {revision}")
+
+
+def _soundness(url: str, clock: Clock) -> Finding:
+    try:
+        problems = quick_check(url, clock=clock, seconds=QUICK_CHECK_SECONDS)
+    except StoreError as error:
+        return wrong("integrity", str(error), "ctsync check; restore a backup", DATABASE)
+    if problems is None:
+        found = f"not finished in {QUICK_CHECK_SECONDS:.0f} s; nothing wrong so far"
+        return ok("integrity", f"{found}: ctsync check looks at everything")
+    if problems:
+        found = f"{problems[0]}" + (" and more" if len(problems) > 1 else "")
+        return wrong("integrity", found, "ctsync check --repair, or restore a backup", DATABASE)
+    return ok("integrity", "the file is sound; ctsync check proves what is in it")
+
+
+def _place(file: Path) -> Iterator[Finding]:
+    there = next(one for one in (file, *file.absolute().parents) if one.exists())
+    if not os.access(there, os.W_OK):
+        yield wrong("disk", f"{there} cannot be written", "make it writable", DATABASE)
+    try:
+        free = free_bytes(file)
+    except OSError as error:
+        yield wrong("disk", f"{file}: {error.strerror}", "check its place", DATABASE)
+        return
+    size = file.stat().st_size if file.exists() else 0
+    found = f"{free / 2**20:,.0f} MB free, the database has {size / 2**20:,.0f} MB"
+    if free < LEAST_FREE_BYTES:
+        yield wrong("disk", found, "make room: the next version may not be stored", DATABASE)
+    elif free < max(FREE_BYTES, size):
+        yield warning("disk", found, "make room, for what comes and for a backup")
+    else:
+        yield ok("disk", found)
+    if remote := network_file_system(file):
+        advice = "put it on a local disk, or use PostgreSQL: two programs may lose each other's"
+        yield warning("disk", f"a network file system ({remote})", advice)
+
+
+# --- the registry -----------------------------------------------------------------------------
+
+
+def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[Finding]:
+    """Whether it answers, with which API and load, and whether its clock is ours."""
+    try:
+        reply, version = transport.get_json("/v2/version", {}, read=read_version, retry=False)
+    except RegistryError as error:
+        advice = "check the network and registry.url; a 403 may be about this address, or pass"
+        yield wrong("registry", str(error), advice, REGISTRY)
+        return
+    if version is None:
+        found = f"{transport.base_url} answers with status {reply.status}"
+        yield wrong("registry", found, "check registry.url", REGISTRY)
+        return
+    load = version.data_timestamp
+    found = f"{transport.base_url}: API {version.api_version}, data of {load:%Y-%m-%d %H:%M}Z"
+    if not version.api_version.startswith(KNOWN_API):
+        yield warning("registry", found, f"ctsync knows API {KNOWN_API}x; look for a newer ctsync")
+    elif is_load_overdue(load, clock.now()):
+        yield warning("registry", found, "it has not refreshed for days; nothing to do here")
+    else:
+        yield ok("registry", found)
+    yield _skew(reply.headers.get("Date", ""), reply.headers.get("Age", ""), clock)
+
+
+def _skew(date: str, age: str, clock: Clock) -> Finding:
+    try:
+        there = parsedate_to_datetime(date).timestamp() + (int(age) if age.isdigit() else 0)
+    except (ValueError, TypeError):
+        return ok("clock", "the registry's answer has no date to compare with")
+    skew = round(clock.now().timestamp() - there)
+    if abs(skew) <= SKEW_SECONDS:
+        return ok("clock", f"within {SKEW_SECONDS} s of the registry's")
+    how = "ahead of" if skew > 0 else "behind"
+    found = f"{abs(skew):,} s {how} the registry's"
+    return warning("clock", found, "let the system keep its time (NTP): schedules go by it")
+
+
+def look_at_history(transport: Transport) -> Finding:
+    """Whether the undocumented endpoint of past versions answers, and by which client."""
+    probes = probe_history(transport)
+    said = "; ".join(f"{one.way}: {'answers' if one.works else one.said}" for one in probes)
+    if any(one.works for one in probes):
+        return ok("history", said)
+    advice = "versions from before the watch cannot be fetched (ctsync backfill); all else works"
+    return warning("history", said, advice)
+
+
+# --- the mail ----------------------------------------------------------------------------------
+
+
+def look_at_mail(settings: SmtpSettings | None) -> Finding:
+    """Whether the mail server takes the login; sends no mail."""
+    if settings is None:
+        return ok("mail", "no mail server is set")
+    where = f"{settings.host}:{settings.port} ({settings.security})"
+    try:
+        said = MailChannel({}, settings).try_login()
+    except DeliveryError as error:
+        return wrong("mail", f"{where}: {error}", "check [smtp] in the settings", MAIL)
+    login = "logged in" if settings.username else "no login set"
+    return ok("mail", f"{where}: {login}: {said}")

@@ -1,0 +1,378 @@
+"""The past of trials, fetched from the registry's own history and put in its place in the store.
+
+1. ask for the index of a trial's versions, and keep it until they are all fetched
+2. ask for each version that is not stored, oldest first, and commit it at once, with the events
+   that lead to it and those that go on from it: cut off anywhere, the next run goes on from there
+3. ask for the index again; where it is another by now, go on with that one
+
+Events of the past are derived by the code that derives all others, and nobody is told of them:
+they happened when they were posted. What was seen live keeps its events and their deliveries,
+whose figures since the first version are then those of the whole past.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Protocol
+
+from ctsync.dates import Clock
+from ctsync.errors import (
+    BadAnswer,
+    BadRecord,
+    CorruptBody,
+    DeadlineExceeded,
+    EdgeRefused,
+    RegistryBusy,
+    RegistryError,
+    RegistryUnreachable,
+    StalePage,
+)
+from ctsync.model import JsonObject, NctId, Record, Source, State, Verdict, Version
+from ctsync.questions.trial.stored_records import stored_record
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.history_form.normalize import Form, is_same_content, readable
+from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.registry.http.response import Counts
+from ctsync.registry.record_history import Index, IndexEntry
+from ctsync.store.data.history_versions import COMPLETE, NONE, PARTIAL, UNAVAILABLE, HistoryVersion
+from ctsync.store.data.runs import FIRST_RETRY, LONGEST_RETRY, MIRROR
+from ctsync.store.store import Store, Unit
+from ctsync.sync.history.insertion_point import Known, place
+from ctsync.sync.history.rederive_events import NOT_DERIVED, UNSTORED, Step, derive, known_facts
+from ctsync.sync.run_log import Entry, entered
+from ctsync.sync.trial_pass import Watcher
+from ctsync.text import for_log
+
+log = logging.getLogger(__name__)
+
+BACKFILL = "backfill"
+MOST_INDEXES = 3
+EXPECTED_REQUESTS = 7  # a median trial: five versions, and the index twice
+
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (EdgeRefused, "403"),
+    (RegistryBusy, "busy"),
+    (DeadlineExceeded, "too slow"),
+    (RegistryUnreachable, "unreachable"),
+    (StalePage, "changing"),
+    (CorruptBody, "damaged store"),
+)
+
+
+class History(Protocol):
+    """What a backfill asks of the registry; RegistryHistory is the one over the network."""
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent so far."""
+
+    def reset(self) -> None:
+        """Begin a run."""
+
+    def index(self, nct_id: NctId) -> Index | None:
+        """Every version of a trial, None where the registry keeps no history of it."""
+
+    def version(self, nct_id: NctId, number: int) -> JsonObject:
+        """One of them."""
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What became of one trial's history: `stored` versions are new, `joined` were seen live.
+
+    `state` is as the store has it; `error` says why it is not complete.
+    """
+
+    nct_id: NctId
+    state: str = ""
+    listed: int | None = None
+    stored: int = 0
+    joined: int = 0
+    error: str = ""
+    refused: bool = False
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is no more to fetch."""
+        return self.state in {COMPLETE, NONE}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a backfill did, a trial each in the order asked for."""
+
+    run_id: int
+    verdict: Verdict
+    requests: int
+    trials: tuple[Fetched, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backfill:
+    """All that fetching the past needs; `lock` is held for one trial at a time.
+
+    So a sync that falls due in the hours that a large backfill takes gets its turn.
+    """
+
+    store: Store
+    history: History
+    clock: Clock
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    watcher: Watcher = field(default_factory=Watcher)
+    lock: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    def run(self, ids: Sequence[NctId]) -> Outcome:
+        """Fetch what is not stored of the history of `ids`.
+
+        A trial that cannot be had is noted with the reason, to be tried again later, and stops
+        no other; where the edge refuses, the rest are not asked for. Raises Stopped when told to
+        stop, and LockHeld.
+        """
+        self.history.reset()
+        began = self.history.counts
+        with self.lock():
+            pass  # who may not write need not begin
+        with entered(self.store, BACKFILL, self.clock) as entry:
+            try:
+                trials = tuple(self._each(ids, entry))
+            finally:
+                entry.tally.requests = self.history.counts.requests - began.requests
+                entry.tally.retries = self.history.counts.retries - began.retries
+            entry.verdict = Verdict.OK if all(t.is_settled for t in trials) else Verdict.PARTIAL
+        return Outcome(entry.run_id, entry.verdict, entry.tally.requests, trials)
+
+    def _each(self, ids: Sequence[NctId], entry: Entry) -> Iterator[Fetched]:
+        tally, refusal = entry.tally, ""
+        tally.asked = len(ids)
+        for done, nct_id in enumerate(ids):
+            self.watcher.check()
+            trial = _Trial(self, nct_id, entry, later=EXPECTED_REQUESTS * (len(ids) - done - 1))
+            with self.lock():
+                found = trial.give_up("403", refusal) if refusal else trial.fetch()
+            refusal = refusal or (found.error if found.refused else "")
+            tally.answered += not found.error
+            tally.failed += bool(found.error)
+            tally.new += found.stored
+            tally.changed += found.joined
+            yield found
+
+
+class _Trial:
+    """One trial's history on its way into the store."""
+
+    def __init__(self, backfill: Backfill, nct_id: NctId, entry: Entry, *, later: int) -> None:
+        self.backfill, self.store, self.history = backfill, backfill.store, backfill.history
+        self.nct_id, self.run_id, self.later = nct_id, entry.run_id, later
+        self.found = Fetched(nct_id)
+        self.known = self.store.histories([nct_id]).get(nct_id)
+        self.began = self.history.counts.requests
+
+    def fetch(self) -> Fetched:
+        """Fetch what is not stored; never raises for what is wrong with this trial."""
+        try:
+            self._fetch()
+        except (RegistryError, CorruptBody) as error:
+            reason = next(
+                (said for kind, said in _REASONS if isinstance(error, kind)), "bad answer"
+            )
+            self.found.refused = isinstance(error, EdgeRefused)
+            return self.give_up(reason, str(error))
+        return self.found
+
+    def give_up(self, reason: str, error: str) -> Fetched:
+        """Note why the history cannot be had now, and when to try again."""
+        known, stored = self.known, self._stored()
+        attempts = 1 + (known.attempts if known else 0)
+        wait = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
+        now = self.backfill.clock.now()
+        state = f"{PARTIAL if stored else UNAVAILABLE} ({reason})"
+        if known is not None and known.state == COMPLETE and self.found.listed is None:
+            state = COMPLETE  # as of when it was last asked for
+        with self.store.unit() as unit:
+            unit.note_history(
+                self.nct_id,
+                state,
+                asked=known.asked if known and state == COMPLETE else now,
+                index=self.store.history_index(self.nct_id),
+                retry=now + wait,
+                failed=True,
+            )
+        log.warning("history nct_id=%s state=%s reason=%s", self.nct_id, state, for_log(error))
+        self.found.state, self.found.error = state, error
+        return self.found
+
+    def _fetch(self) -> None:
+        kept = self.store.history_index(self.nct_id)
+        index = _index_from(kept) if kept else self.history.index(self.nct_id)
+        if index is None:
+            self._settle(NONE, 0)
+            return
+        unread = self._fetch_missing(index)
+        if kept or unread or self.found.stored or self.found.joined:
+            index, unread = self._confirm(index, unread)
+        if unread:
+            raise BadAnswer(f"versions that cannot be used: {', '.join(map(str, unread))}")
+        self._settle(COMPLETE, len(index))
+
+    def _confirm(self, index: Index, unread: list[int]) -> tuple[Index, list[int]]:
+        """Ask for the index again until it is the one whose versions were fetched."""
+        for _ in range(MOST_INDEXES):
+            self.backfill.watcher.check()
+            again = self.history.index(self.nct_id)
+            if again is None:
+                raise BadAnswer(f"{self.nct_id}: the history went away while it was fetched")
+            if again == index:
+                return index, unread
+            index, unread = again, self._fetch_missing(again)
+        raise StalePage(f"{self.nct_id}: the history changed again and again while it was fetched")
+
+    def _fetch_missing(self, index: Index) -> list[int]:
+        """Fetch and store each version of an index that is not stored; the numbers of bad ones."""
+        self.found.listed = len(index)
+        stored = self._check(index)
+        missing = [entry for entry in index if entry.number not in stored]
+        unread: list[int] = []
+        if missing:
+            self._note_index(index)
+        for done, entry in enumerate(missing):
+            self.backfill.watcher.check()
+            try:
+                study = self.history.version(self.nct_id, entry.number)
+                self._keep(entry, study, last=_last_of_gap(stored, entry, index))
+            except (BadAnswer, BadRecord) as error:
+                unread.append(entry.number)
+                self.found.error = str(error)
+            sent = self.history.counts.requests - self.began
+            self.backfill.watcher.progress(sent, sent + len(missing) - done + self.later)
+        return unread
+
+    def _check(self, index: Index) -> set[int]:
+        """The numbers of the versions stored; raises BadAnswer where the index contradicts them."""
+        stored = {v.registry_version: v for v in self._versions() if v.registry_version is not None}
+        for number, version in stored.items():
+            if number >= len(index) or index[number].date != version.submitted:
+                raise BadAnswer(
+                    f"{self.nct_id}: the registry's index contradicts its version {number} as it "
+                    f"is stored, of {version.submitted}"
+                )
+        return set(stored)
+
+    def _keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> None:
+        """Commit one version in its place, or that it was seen live."""
+        record = canonicalize(study)
+        key = key_fields(readable(record, Form.HTML).body)
+        versions = self._versions()
+
+        def is_same(seen: Version) -> bool:
+            live = stored_record(self.store, seen)
+            return is_same_content(record, Form.HTML, live, Form.MARKDOWN)
+
+        found = place(versions, entry.number, key, is_same=is_same)
+        if isinstance(found, Known):
+            with self.store.unit() as unit:
+                seen = found.version.snapshot_id
+                unit.join_version(seen, number=entry.number, submitted=entry.date)
+            self.found.joined += 1
+            return
+        now = self.backfill.clock.now()
+        new = HistoryVersion(entry.number, record, key, entry.date, now)
+        self._insert(new, versions, found.index, room=last - entry.number + 1)
+        self.found.stored += 1
+
+    def _insert(
+        self, new: HistoryVersion, versions: Sequence[Version], at: int, *, room: int
+    ) -> None:
+        pending = _pending(self.nct_id, new)
+        course = [*versions[:at], pending, *versions[at:]]
+
+        def read(version: Version) -> Record:
+            return new.record if version is pending else stored_record(self.store, version)
+
+        facts = known_facts(self.store, self.nct_id, versions)
+        mirrors, thresholds = self.store.run_ids(MIRROR), self.backfill.thresholds
+        steps = list(derive(course, facts, read, thresholds, mirrors=mirrors, first=at))
+        follower = versions[at].snapshot_id if at < len(versions) else None
+        with self.store.unit() as unit:
+            snapshot_id, is_new = unit.insert_version(
+                self.nct_id, new, before=follower, room=room, run_id=self.run_id
+            )
+            if is_new:
+                self._rewrite(unit, steps, snapshot_id)
+
+    def _rewrite(self, unit: Unit, steps: Sequence[Step], snapshot_id: int) -> None:
+        """Store the events to and from a new version, and the figures of all that come later."""
+        if len(steps) > 1:
+            theirs = {event.path for event in steps[1].events}
+            moved = [event.path for event in steps[0].events if event.path not in theirs]
+            follower = steps[1].after.snapshot_id
+            unit.hand_over_events(of=follower, to=snapshot_id, paths=moved)
+        for step in steps:
+            before, after = (
+                None if v is None else snapshot_id if v.snapshot_id == UNSTORED else v.snapshot_id
+                for v in (step.before, step.after)
+            )
+            unit.rewrite_events(
+                from_snapshot=before,
+                to_snapshot=after or snapshot_id,
+                events=step.events,
+                leave=NOT_DERIVED,
+                rules_version=RULES_VERSION,
+                happened=step.happened,
+                run_id=self.run_id if step.happened else None,
+            )
+
+    # --- what is stored of it ----------------------------------------------------------------
+
+    def _versions(self) -> list[Version]:
+        return self.store.versions(self.nct_id)
+
+    def _stored(self) -> bool:
+        return any(version.registry_version is not None for version in self._versions())
+
+    def _note_index(self, index: Index) -> None:
+        with self.store.unit() as unit:
+            unit.note_history(
+                self.nct_id,
+                PARTIAL,
+                asked=self.backfill.clock.now(),
+                listed=len(index),
+                index=[asdict(entry) for entry in index],
+                # cut off here, it is gone on with by whoever comes next
+                retry=self.backfill.clock.now(),
+            )
+
+    def _settle(self, state: str, listed: int) -> None:
+        self.found.state, self.found.listed = state, listed
+        with self.store.unit() as unit:
+            unit.note_history(self.nct_id, state, asked=self.backfill.clock.now(), listed=listed)
+
+
+def _pending(nct_id: NctId, new: HistoryVersion) -> Version:
+    """A version of the history as it will be stored."""
+    return Version(
+        snapshot_id=UNSTORED,
+        nct_id=nct_id,
+        version=0,
+        registry_version=new.number,
+        source=Source.HISTORY,
+        state=State.PRESENT,
+        digest=new.record.digest,
+        posted=new.key.posted,
+        submitted=new.submitted,
+        observed=None,
+        fetched=new.fetched,
+        key=new.key,
+    )
+
+
+def _index_from(kept: Sequence[JsonObject]) -> Index:
+    return tuple(IndexEntry(**{**one, "modules": tuple(one["modules"])}) for one in kept)
+
+
+def _last_of_gap(stored: set[int], entry: IndexEntry, index: Index) -> int:
+    """The number of the last version that is missing in a row with this one."""
+    behind = (number for number in range(entry.number, len(index)) if number in stored)
+    return next(behind, len(index)) - 1

@@ -1,0 +1,132 @@
+"""Where what a load shows meets what the history alone had told: which of it is news."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctsync.model import Event, Kind, Prepared, Record, Source
+from ctsync.record.rules.rules import RULES_VERSION
+from ctsync.store.store import Unit
+from ctsync.sync.assess import Finding, Joining
+from ctsync.sync.history.rederive_events import NOT_DERIVED
+
+News = list[tuple[int, Event]]
+"""Events with their ids, which are to be told to who follows the trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    observed: datetime
+    fetched: datetime
+    run_id: int
+
+
+def keep_joined(
+    unit: Unit, finding: Finding, *, observed: datetime, fetched: datetime, run_id: int
+) -> News:
+    """Store what a finding leaves that goes on from the history, within the unit at hand.
+
+    What the history told of a trial followed by then is news with this load. What it told of
+    one that nobody followed yet is none, and keeps the day on which it happened.
+    """
+    if finding.joining is None:
+        raise ValueError(f"{finding.nct_id}: the finding does not go on from the history")
+    overdue = [(one.event_id, one.event) for one in finding.joining.overdue]
+    unit.adopt_events(
+        [event_id for event_id, _ in overdue], run_id=run_id, observed=observed, fetched=fetched
+    )
+    seen = _Seen(observed, fetched, run_id)
+    keep = _confirm if finding.joining.confirms else _add
+    return [*overdue, *keep(unit, finding, finding.joining, seen)]
+
+
+def _add(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
+    head = finding.head.snapshot_id if finding.head else None
+    snapshot_id, _added = unit.add_version(
+        finding.nct_id,
+        after=head,
+        record=_record_of(finding),
+        key=finding.key,
+        state=finding.state,
+        source=Source.LIVE,
+        posted=finding.key.posted,
+        submitted=finding.key.submitted,
+        observed=seen.observed,
+        fetched=seen.fetched,
+        run_id=seen.run_id,
+    )
+    news, past = _split(finding, joining)
+    ids = unit.add_events(
+        finding.nct_id,
+        from_snapshot=head,
+        to_snapshot=snapshot_id,
+        events=news,
+        run_id=seen.run_id,
+        posted=finding.key.posted,
+        observed=seen.observed,
+        fetched=seen.fetched,
+        rules_version=RULES_VERSION,
+    )
+    if past:
+        unit.add_events(
+            finding.nct_id,
+            from_snapshot=head,
+            to_snapshot=snapshot_id,
+            events=past,
+            run_id=None,
+            posted=finding.key.posted,
+            observed=None,
+            fetched=seen.fetched,
+            rules_version=RULES_VERSION,
+            happened=joining.happened,
+        )
+    return list(zip(ids, news, strict=True))
+
+
+def _confirm(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
+    """Make the head, which the history alone had told of, the version that was seen live."""
+    record = _record_of(finding)
+    if finding.head is None or record is None:
+        raise ValueError(f"{finding.nct_id}: only a stored version with a record can be confirmed")
+    head = finding.head.snapshot_id
+    before = unit.confirm_version(
+        finding.nct_id,
+        head=head,
+        record=record,
+        key=finding.key,
+        observed=seen.observed,
+        fetched=seen.fetched,
+        run_id=seen.run_id,
+    )
+    unit.rewrite_events(
+        from_snapshot=before,
+        to_snapshot=head,
+        events=finding.events,
+        leave=NOT_DERIVED,
+        rules_version=RULES_VERSION,
+        happened=joining.happened,
+    )
+    ids = unit.event_ids(head)
+    news = [(ids[event.path], event) for event in _split(finding, joining)[0]]
+    unit.adopt_events(
+        [event_id for event_id, _ in news],
+        run_id=seen.run_id,
+        observed=seen.observed,
+        fetched=seen.fetched,
+    )
+    return news
+
+
+def _record_of(finding: Finding) -> Record | None:
+    if isinstance(finding.record, Prepared):
+        raise ValueError(f"{finding.nct_id} is to be joined, and is not there in full")
+    return finding.record
+
+
+def _split(finding: Finding, joining: Joining) -> tuple[list[Event], list[Event]]:
+    """The events of a finding that are news, and those that are not."""
+    if not joining.is_baseline:
+        return list(finding.events), []
+    first = [event for event in finding.events if event.kind is Kind.FIRST_SEEN]
+    return first, [event for event in finding.events if event.kind is not Kind.FIRST_SEEN]

@@ -1,0 +1,317 @@
+"""Derives every event anew from the stored versions, and says where what is stored differs.
+
+Versions are the truth. The events of a step follow from its two records, the key fields and
+days of all versions before, and the rules: events == classify(diff(before, after), past). Two
+facts are taken from the events: whether a first version was news or a baseline, and which trial
+took over one that moved; of one that has not come back since, the trial itself tells. That a
+trial entered or left a query is no matter of its versions, and is not looked at. A trial is
+followed from the first version that was seen live, unless a mirror or an import brought it unasked:
+those have a baseline only where one is stored. What led to it or goes before it, as the registry's
+history tells, was nobody's news.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, time
+from functools import partial
+
+from ctsync.errors import CorruptBody
+from ctsync.model import (
+    Event,
+    KeyFields,
+    Kind,
+    NctId,
+    Record,
+    Source,
+    State,
+    StoredEvent,
+    Version,
+)
+from ctsync.questions.trial.stored_records import aligned, stored_record
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.compare import diff
+from ctsync.record.events import classify
+from ctsync.record.registry.unknown_status import forecast, is_registry_flip
+from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.store.data.events import happened_at
+from ctsync.store.data.runs import MIRROR
+from ctsync.store.database.types import dump_json, load_json
+from ctsync.store.store import EventFilter, Store, Unit
+
+NOT_DERIVED = (Kind.ENTERED, Kind.LEFT)
+ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
+UNSTORED = -1
+"""The snapshot of a version that is about to be stored."""
+
+Known = Mapping[int, Sequence[Event]]
+_LEVELLED = {"level", "rule"}
+_COMPARED = [field.name for field in fields(Event) if field.compare]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The events that lead to a version from the one before, as they are derived."""
+
+    before: Version | None
+    after: Version
+    events: tuple[Event, ...]
+
+    @property
+    def happened(self) -> datetime | None:
+        """When a step happened that no load showed happening; None for one that a load did.
+
+        It is told by the history where that alone knows one of its versions: the day on which
+        the newer one was posted, or on which the registry's own rule made it UNKNOWN.
+        """
+        before, after = self.before, self.after
+        if Source.HISTORY not in {after.source, before.source if before else None}:
+            return None
+        if before is not None and is_registry_flip(before.key, after.key):
+            flip = forecast(before.key, after.fetched.date()).on
+            if flip is not None and flip <= (after.observed or after.fetched).date():
+                return datetime.combine(flip, time(), UTC)
+        return happened_at(None, after.posted or after.submitted, after.fetched)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One event that is not stored as it is derived.
+
+    `is_level_only` where nothing but level and rule differ: the rules or thresholds were
+    others when it was stored.
+    """
+
+    version: int
+    path: str
+    says: str
+    is_level_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """One trial whose events are not stored as they are derived.
+
+    `unreadable` says why they could not be derived; then there are no steps.
+    """
+
+    nct_id: NctId
+    differences: tuple[Difference, ...] = ()
+    steps: tuple[Step, ...] = ()
+    unreadable: str = ""
+
+
+def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
+    """Derive all events under the rules in force, and give the trials where any differ.
+
+    One trial is held at a time. A trial that cannot be read stops no other.
+    """
+    mirrors = store.run_ids(MIRROR)
+    for nct_id in store.trials_known():
+        try:
+            stored, versions = _by_version(store, nct_id), store.versions(nct_id)
+            known = {
+                version.snapshot_id: [one.event for one in stored.get(version.version, ())]
+                for version in versions
+            }
+            if taken_over := _taken_over(store, versions, known, thresholds):
+                known[versions[-1].snapshot_id].append(taken_over)
+            read = partial(stored_record, store)
+            steps = tuple(derive(versions, known, read, thresholds, mirrors=mirrors))
+        except (CorruptBody, ValueError) as error:
+            # a body, a word or a JSON value that somebody damaged
+            yield Rebuilt(nct_id, unreadable=str(error))
+            continue
+        differences = tuple(
+            difference
+            for step in steps
+            for difference in _compare(step, stored.get(step.after.version, ()))
+        )
+        if differences:
+            yield Rebuilt(nct_id, differences, steps)
+
+
+def _taken_over(
+    store: Store, versions: Sequence[Version], known: Known, thresholds: Thresholds
+) -> Event | None:
+    """Of a trial that is still moved, the event that says to which, where it is not stored."""
+    if not versions or versions[-1].state is not State.MOVED:
+        return None
+    last = versions[-1]
+    if any(event.kind is Kind.MOVED for event in known[last.snapshot_id]):
+        return None
+    head = store.heads([last.nct_id]).get(last.nct_id)
+    if head is None or head.moved_to is None:
+        return None
+    return classify.moved(head.moved_to, thresholds=thresholds)
+
+
+def rewrite(unit: Unit, rebuilt: Rebuilt) -> None:
+    """Store a trial's events as they were derived; what was told of them stays told."""
+    for step in rebuilt.steps:
+        unit.rewrite_events(
+            from_snapshot=step.before.snapshot_id if step.before else None,
+            to_snapshot=step.after.snapshot_id,
+            events=step.events,
+            leave=NOT_DERIVED,
+            rules_version=RULES_VERSION,
+            happened=step.happened,
+        )
+
+
+def known_facts(store: Store, nct_id: NctId, versions: Sequence[Version]) -> Known:
+    """The stored events that tell what no version does, by the snapshot they lead to."""
+    kinds = (*ARRIVALS, Kind.MOVED)
+    known: dict[int, list[Event]] = {}
+    for one in store.events(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
+        known.setdefault(versions[one.to_version - 1].snapshot_id, []).append(one.event)
+    return known
+
+
+def derive(
+    versions: Sequence[Version],
+    known: Known,
+    read: Callable[[Version], Record],
+    thresholds: Thresholds,
+    *,
+    mirrors: Container[int],
+    first: int = 0,
+) -> Iterator[Step]:
+    """The events of each step of one trial, whose versions come oldest first.
+
+    `known` are the events stored, by the snapshot they lead to; `read` gives a version's record
+    in the form of its source; `mirrors` are the runs that stored trials nobody followed. Of the
+    steps to versions before the one at `first` none is given, and none is read but the last with
+    a record. Raises CorruptBody and BadRecord.
+    """
+    arrived = any(event.kind in ARRIVALS for events in known.values() for event in events)
+    course = _Course(read=read, thresholds=thresholds, mirrors=mirrors, has_arrived=arrived)
+    for index, version in enumerate(versions):
+        if index < first:
+            course.pass_over(version)
+        else:
+            yield course.step_to(version, known.get(version.snapshot_id, ()))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Course:
+    """How far a derivation has come."""
+
+    read: Callable[[Version], Record]
+    thresholds: Thresholds
+    mirrors: Container[int]
+    has_arrived: bool
+    with_record: list[Version] = field(default_factory=list)
+    older: Version | None = None
+    is_away: bool = False
+    record: Record | None = None
+
+    def pass_over(self, version: Version) -> None:
+        """Go on to a version without deriving the step to it."""
+        self._go_on(version)
+        self.record = None
+
+    def step_to(self, version: Version, known: Sequence[Event]) -> Step:
+        """Derive the step to the next version."""
+        older, record = self.older, None
+        if version.digest is None:
+            last = self.with_record[-1].key if self.with_record else KeyFields()
+            events = _away(version, last, known, self.thresholds)
+        else:
+            record = self.read(version)
+            events = list(self._present(version, record, known))
+        self._go_on(version)
+        self.record = record or self.record
+        return Step(older, version, tuple(events))
+
+    def _present(self, version: Version, record: Record, known: Sequence[Event]) -> Iterator[Event]:
+        is_live = version.source is not Source.HISTORY
+        is_due = is_live and not self.has_arrived and self._is_followed(version)
+        yield from _arrival(record, known, is_due=is_due, thresholds=self.thresholds)
+        if not self.with_record:
+            return
+        if is_live and self.is_away:
+            yield classify.returned(record, thresholds=self.thresholds)
+        before = self.with_record[-1]
+        old, new = aligned(before, self.record or self.read(before), version, record)
+        yield from classify.classify(
+            diff.diff(old, new),
+            old,
+            new,
+            past=[one.key for one in self.with_record],
+            stood_from=stands_from([*self.with_record, version]),
+            thresholds=self.thresholds,
+        )
+
+    def _is_followed(self, version: Version) -> bool:
+        is_asked_for = version.run_id is not None and version.run_id not in self.mirrors
+        return is_asked_for or version.snapshot_id == UNSTORED
+
+    def _go_on(self, version: Version) -> None:
+        if version.source is not Source.HISTORY:
+            self.has_arrived = True
+            self.is_away = version.state is not State.PRESENT
+        if version.digest is not None:
+            self.with_record.append(version)
+        self.older = version
+
+
+def _arrival(
+    record: Record, known: Sequence[Event], *, is_due: bool, thresholds: Thresholds
+) -> Iterator[Event]:
+    """How the trial came to be followed, where it did so with this version."""
+    kinds = [event.kind for event in known if event.kind in ARRIVALS]
+    for kind in kinds or ([Kind.FIRST_SEEN] if is_due else []):
+        arrive = classify.registered if kind is Kind.REGISTERED else classify.first_seen
+        yield arrive(record, thresholds=thresholds)
+
+
+def _away(
+    version: Version, last: KeyFields, known: Sequence[Event], thresholds: Thresholds
+) -> list[Event]:
+    if version.state is State.GONE:
+        return [classify.gone(last, thresholds=thresholds)]
+    to = next((event.after for event in known if event.kind is Kind.MOVED), None)
+    return [] if to is None else [classify.moved(NctId(str(to)), thresholds=thresholds)]
+
+
+def _by_version(store: Store, nct_id: NctId) -> dict[int, list[StoredEvent]]:
+    found: dict[int, list[StoredEvent]] = {}
+    for stored in store.events(EventFilter(nct_ids=(nct_id,))):
+        if stored.event.kind not in NOT_DERIVED:
+            found.setdefault(stored.to_version, []).append(stored)
+    return found
+
+
+def _compare(step: Step, stored: Sequence[StoredEvent]) -> Iterator[Difference]:
+    version = step.after.version
+    there = {one.event.path: one for one in stored}
+    for event in step.events:
+        found = there.pop(event.path, None)
+        if found is None:
+            yield Difference(version, event.path, f"not stored: {event.summary}")
+        elif unlike := _unlike(found.event, event):
+            yield Difference(version, event.path, *_told(found.event, event, unlike))
+    for path, surplus in there.items():
+        yield Difference(version, path, f"does not follow from it: {surplus.event.summary}")
+
+
+def _unlike(stored: Event, derived: Event) -> list[str]:
+    """The fields that differ once both have been through the database's JSON."""
+    return [
+        name
+        for name in _COMPARED
+        if _as_stored(getattr(stored, name)) != _as_stored(getattr(derived, name))
+    ]
+
+
+def _as_stored(value: object) -> object:
+    return load_json(dump_json(dict(value) if isinstance(value, Mapping) else value))
+
+
+def _told(stored: Event, derived: Event, unlike: Sequence[str]) -> tuple[str, bool]:
+    if _LEVELLED.issuperset(unlike):
+        is_now = f"by the rules in force {derived.level} ({derived.rule})"
+        return f"stored as {stored.level} ({stored.rule}), {is_now}", True
+    return f"differs in {', '.join(unlike)}: {derived.summary}", False

@@ -1,0 +1,1 @@
+"""The whole registry: first load, daily update, full scan."""

@@ -1,0 +1,217 @@
+"""A bulk archive compared with what is stored: a first load, or the same again. Sends nothing.
+
+The archive's members are made ready on every core (`preparation`) and decided on and kept here,
+as any trial is. How far that has come is committed with what it left: cut off anywhere and begun
+again with the same archive, it goes on there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+
+from ctsync.errors import BadAnswer, BadArchive, BadRecord
+from ctsync.model import Failed, Head, NctId, Observation, Prepared, RegistryVersion
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.archive import Archive, Member, read_member
+from ctsync.registry.http.json_body import as_object, parse_json
+from ctsync.registry.identity import load_day_of
+from ctsync.store.bodies import codec
+from ctsync.store.store import Store, Unit
+from ctsync.sync.assess import Examiner, is_known_live
+from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.decide import Seen
+from ctsync.sync.mirror.workers import Job, Preparation, cores
+from ctsync.sync.result import Watcher
+
+log = logging.getLogger(__name__)
+
+BULK = "bulk"
+JOB_MEMBERS = 200
+JOB_BYTES = 4 * 2**20
+STEP_MEMBERS = 1000
+SAMPLES = 1000
+SAMPLE_LARGEST = 32_000
+SAMPLE_BYTES = 9_000_000
+"""A dictionary is learned from a thousand records all over the archive that are not large.
+
+Learning takes as long as they are long; from twice as many bytes it makes records half a percent
+smaller, and the large ones, which repeat themselves, taught it less than small ones do."""
+_NOTHING: tuple[str | None, bytes | None] = (None, None)
+WORTH_PROCESSES = 2000
+"""Of how many members on processes of their own save more than starting them takes."""
+
+
+class Sighted:
+    """A set of NCT ids in 12 MB, however many there are."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(10**8 // 8)
+
+    def add(self, nct_id: NctId) -> bool:
+        """Add one; whether it is new."""
+        at, bit = divmod(int(nct_id[3:]), 8)
+        is_new = not self._bits[at] >> bit & 1
+        self._bits[at] |= 1 << bit
+        return is_new
+
+    def __contains__(self, nct_id: NctId) -> bool:
+        at, bit = divmod(int(nct_id[3:]), 8)
+        return bool(self._bits[at] >> bit & 1)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What an archive was found to hold; `days` are the loads its studies say they are of."""
+
+    sighted: Sighted
+    listed: int
+    days: Counter[str] = field(default_factory=Counter)
+
+
+def load_of(archive: Archive) -> date:
+    """The day of the load an archive is of, as its first readable study says it.
+
+    Raises BadArchive where none does.
+    """
+    with archive.file.open("rb") as stream:
+        for member in islice(archive.members(), 100):
+            try:
+                study = as_object(parse_json(read_member(stream, member)))
+            except (BadRecord, BadAnswer):
+                continue
+            day = load_day_of(study)
+            if day is not None:
+                return day
+    raise BadArchive(f"{archive.file} holds no study that says which load it is of")
+
+
+@dataclass(slots=True, kw_only=True)
+class BulkPass:
+    """One pass over an archive, under one load.
+
+    `awaits` says that what is new is news; `followed` are the trials that somebody follows.
+    """
+
+    store: Store
+    archive: Archive
+    load: RegistryVersion
+    keeping: Keeping
+    thresholds: Thresholds
+    watcher: Watcher
+    awaits: bool
+    followed: Container[NctId]
+    processes: int | None = None
+    _sighted: Sighted = field(default_factory=Sighted)
+    _heads: dict[NctId, Head] = field(default_factory=dict)
+    _awaited: set[NctId] = field(default_factory=set)
+
+    def run(self) -> Loaded:
+        """Compare every member not yet compared; raises Stopped when told to stop."""
+        start = self._start()
+        loaded = Loaded(self._sighted, self.archive.count)
+        self.keeping.entry.tally.asked += self.archive.count
+        done, kept = start, start
+        with self._preparation() as preparation:
+            preparation.dictionary = self._dictionary(preparation)
+            for job, answers in preparation.each(self._jobs(start)):
+                self.watcher.check()
+                loaded.days.update(answers.days)
+                now = self.keeping.clock.now()
+                for member, answer in zip(job.members, answers.answers, strict=True):
+                    self._take(member.nct_id, answer, now)
+                done = job.members[-1].number + 1
+                if done - kept >= STEP_MEMBERS:
+                    self._keep(done)
+                    kept = done
+                self.watcher.progress(done, self.archive.count)
+        self._keep(done)
+        return loaded
+
+    def _start(self) -> int:
+        """Where a pass over this archive was cut off, else its first member."""
+        walk = self.store.walk(BULK)
+        source = self.archive.identity[:64]
+        if walk.source == source:
+            return walk.position
+        with self.store.unit() as unit:
+            unit.begin_walk(BULK, source=source, load=self.load.data_timestamp)
+        return 0
+
+    def _keep(self, done: int) -> None:
+        def advance(unit: Unit) -> None:
+            unit.advance_walk(BULK, done, total=self.archive.count)
+
+        self.keeping.flush(advance)
+
+    def _take(self, nct_id: NctId, answer: Prepared | Failed, now: datetime) -> None:
+        head = self._heads.pop(nct_id, None)
+        seen: Seen | Failed
+        if isinstance(answer, Failed):
+            seen = answer
+        else:
+            observed = self.load.data_timestamp
+            seen = Seen(Observation(nct_id, nct_id, {}, now, observed), answer)
+        awaited = self.awaits or nct_id in self._awaited
+        examiner = Examiner(self.store, self.load, self.thresholds, self.followed)
+        self.keeping.take(examiner.examine(nct_id, head, seen, awaited=awaited))
+
+    # --- what is to be done ------------------------------------------------------------------
+
+    def _jobs(self, start: int) -> Iterator[Job]:
+        """The members from `start` on, some at a time, with what is stored of their trials."""
+        some: list[Member] = []
+        size = 0
+        for member in self.archive.members():
+            if not self._sighted.add(member.nct_id):
+                log.warning("member ignored reason=listed_twice nct_id=%s", member.nct_id)
+                continue
+            if member.number < start:
+                continue
+            some.append(member)
+            size += member.size
+            if len(some) == JOB_MEMBERS or size >= JOB_BYTES:
+                yield self._job(some)
+                some, size = [], 0
+        if some:
+            yield self._job(some)
+
+    def _job(self, members: list[Member]) -> Job:
+        ids = [member.nct_id for member in members]
+        known = {}
+        for nct_id, standing in self.store.standings(ids).items():
+            if standing.is_awaited:
+                self._awaited.add(nct_id)
+            if (head := standing.head) is not None:
+                self._heads[nct_id] = head
+                if is_known_live(head):
+                    known[nct_id] = (head.digest, standing.raw_mark)
+        return Job(members, [known.get(nct_id, _NOTHING) for nct_id in ids])
+
+    def _preparation(self) -> Preparation:
+        processes = self.processes
+        if processes is None:
+            processes = 0 if self.archive.count < WORTH_PROCESSES else cores()
+        return Preparation(self.archive.file, processes=processes)
+
+    def _dictionary(self, preparation: Preparation) -> bytes | None:
+        """What bodies are packed with: learned from members all over the archive, once."""
+        known = self.store.newest_dictionary()
+        if known is not None or self.archive.count < codec.LEAST_SAMPLES:
+            return known
+        step = max(1, self.archive.count // SAMPLES)
+        sample, size = [], 0
+        for member in self.archive.members():
+            is_chosen = member.number % step == 0 and member.size <= SAMPLE_LARGEST
+            if is_chosen and size + member.size <= SAMPLE_BYTES:
+                sample.append(member)
+                size += member.size
+        learned = preparation.learn(sample)
+        if learned is not None:
+            with self.store.unit() as unit:
+                unit.add_dictionary(learned)
+        return learned

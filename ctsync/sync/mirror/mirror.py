@@ -1,0 +1,187 @@
+"""The whole registry kept: loaded once, then brought up to date daily. Sends nothing.
+
+1. First load: the bulk archive, or the registry's listing in full where it offers none.
+2. Every run: what was posted since the last, with some days of overlap, is fetched.
+3. Weekly, on the first load of a month, and after a day on which the registry reprocessed its
+   records: a sweep by eight leaves finds what moved no date, and what is gone.
+
+A mirrored trial is not watched: its versions and events are kept, and told to those whose watch
+follows it. Whatever comes, it is decided on, compared and stored as in a sync.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol
+
+from ctsync.dates import Clock
+from ctsync.deliver.outbox import Route
+from ctsync.errors import BadArchive, RegistryError, StaleRegistry
+from ctsync.model import Failed, NctId, RegistryVersion, Verdict
+from ctsync.record.registry.notices import Notice
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import Registry
+from ctsync.registry.archive import Archive
+from ctsync.registry.http.response import Counts
+from ctsync.store.data.runs import MIRROR
+from ctsync.store.store import Store
+from ctsync.sync.mirror.archive_load import BULK, load_of
+from ctsync.sync.mirror.steps import ARCHIVE_NAME, Course
+from ctsync.sync.observations import Sights, conclude
+from ctsync.sync.result import Watcher
+from ctsync.sync.run_log import Tally, entered
+
+OVERLAP = timedelta(days=5)
+"""How far a delta looks back beyond the last: a long weekend, and a post date that lags."""
+
+SWEEP_EVERY = timedelta(days=7)
+
+_NO_LOAD = RegistryVersion("", datetime.min.replace(tzinfo=UTC))
+
+
+class Bulk(Protocol):
+    """What a mirror asks of the registry's bulk download; BulkSource is the one over HTTP."""
+
+    @property
+    def counts(self) -> Counts:
+        """The requests sent for it so far."""
+
+    def total(self) -> int:
+        """How many studies the registry counts."""
+
+    def fetch(self, to: Path) -> Archive | None:
+        """Download the archive; None where there is none."""
+
+
+@dataclass(slots=True)
+class MirrorOutcome:
+    """What a run of the mirror did.
+
+    `steps` are the ways it went: bulk, pages, delta, sweep. `said` are sentences for a person,
+    the problems first among them; `missing` are stored trials this load lacks, which another
+    must confirm.
+    """
+
+    run_id: int
+    load: RegistryVersion
+    tally: Tally
+    verdict: Verdict = Verdict.OK
+    steps: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    failed: tuple[Failed, ...] = ()
+    missing: tuple[NctId, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    is_online: bool = True
+
+    def doubt(self, sentence: str, verdict: Verdict = Verdict.PARTIAL) -> None:
+        """Note what keeps the run from being whole."""
+        self.said.append(sentence)
+        if self.verdict is not Verdict.MIXED:
+            self.verdict = verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """All that a mirror needs; `folder` is where a download is put."""
+
+    store: Store
+    registry: Registry
+    bulk: Bulk
+    clock: Clock
+    folder: Path
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    routes: tuple[Route, ...] = ()
+    watcher: Watcher = field(default_factory=Watcher)
+    processes: int | None = None
+    overlap: timedelta = OVERLAP
+    sweep_every: timedelta = SWEEP_EVERY
+
+    def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorOutcome:
+        """Bring the mirror up to the load the registry shows.
+
+        With `archive`, a bulk file that is there already, its records are compared first; then
+        a registry that cannot be reached ends nothing but the rest. `sweep` asks for a sweep
+        whether it is due or not. Raises RegistryError, StaleRegistry for an archive or registry
+        older than what was seen, Stopped when told to stop: begun again, it goes on.
+        """
+        newest = self.store.newest_load()
+        with entered(self.store, MIRROR, self.clock) as entry:
+            try:
+                current = self._current(newest, needed=archive is None)
+                outcome = MirrorOutcome(entry.run_id, current or _NO_LOAD, entry.tally)
+                sights = Sights()
+                course = Course(self, entry, outcome, current=current, sights=sights)
+                try:
+                    self._go(course, archive, sweep=sweep)
+                finally:
+                    course.close()
+                outcome.notices = conclude(
+                    self.store,
+                    entry.run_id,
+                    sights,
+                    fetched=entry.tally.answered,
+                    thresholds=self.thresholds,
+                    kinds=(MIRROR,),
+                )
+            finally:
+                sent = (self.registry.counts, self.bulk.counts)
+                entry.tally.requests = sum(counts.requests for counts in sent)
+                entry.tally.retries = sum(counts.retries for counts in sent)
+            entry.verdict, entry.load_after = outcome.verdict, outcome.load
+        return outcome
+
+    def _go(self, course: Course, file: Path | None, *, sweep: bool) -> None:
+        """Take the steps that are due."""
+        if file is not None:
+            course.bulk(Archive(file))
+        elif course.whole_load() is None:
+            archive = self._download(course)
+            if archive is None:
+                course.pages()
+            else:
+                course.bulk(archive)
+                if course.whole_load() is not None:
+                    archive.file.unlink()
+        current, last = course.current, course.last_load()
+        if current is None:
+            course.outcome.is_online = False
+            course.outcome.said.append("the registry cannot be reached: run again for what is new")
+            return
+        if course.whole_load() is None or last is None:
+            return
+        if last < current.data_timestamp or self.store.failures(due=self.clock.now()):
+            course.delta()
+        if sweep or course.is_sweep_due():
+            course.sweep()
+
+    def _download(self, course: Course) -> Archive | None:
+        """The archive: one that a run cut off has left, where it is of use, else a new one."""
+        file = self.folder / ARCHIVE_NAME
+        if file.exists():
+            with suppress(BadArchive):
+                left = Archive(file)
+                is_current = (
+                    course.current and load_of(left) == course.current.data_timestamp.date()
+                )
+                if is_current or self.store.walk(BULK).source == left.identity[:64]:
+                    return left
+            file.unlink()
+        return self.bulk.fetch(file)
+
+    def _current(self, newest: datetime | None, *, needed: bool) -> RegistryVersion | None:
+        """The load the registry shows; None where it cannot be asked and need not be."""
+        try:
+            load = self.registry.version()
+        except RegistryError:
+            if needed:
+                raise
+            return None
+        if newest is not None and load.data_timestamp < newest:
+            raise StaleRegistry(
+                f"the registry shows its load of {load.data_timestamp:%Y-%m-%d %H:%M}Z, older "
+                f"than that of {newest:%Y-%m-%d %H:%M}Z already seen; try again later"
+            )
+        return load

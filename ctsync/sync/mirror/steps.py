@@ -1,0 +1,268 @@
+"""The steps of one run of the mirror, each with its checks; says what is due, sends nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from ctsync.errors import BadArchive, RegistryError, StaleRegistry
+from ctsync.model import NctId, RegistryVersion, Verdict
+from ctsync.record.registry.notices import NoticeKind, read_notices
+from ctsync.registry.archive import Archive
+from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.decide import most_at_once
+from ctsync.sync.mirror.archive_load import BULK, BulkPass, Sighted, load_of
+from ctsync.sync.mirror.scan import DELTA, PAGES, SWEEP, Sweep
+from ctsync.sync.observations import Sights
+from ctsync.sync.run_log import Entry
+
+if TYPE_CHECKING:
+    from ctsync.sync.mirror.mirror import Mirror, MirrorOutcome
+
+ARCHIVE_NAME = "ctsync-registry.zip"
+
+
+class Course:
+    """One run under way: `current` is the load the registry shows, None where it shows none."""
+
+    def __init__(
+        self,
+        mirror: Mirror,
+        entry: Entry,
+        outcome: MirrorOutcome,
+        *,
+        current: RegistryVersion | None,
+        sights: Sights,
+    ) -> None:
+        self.mirror, self.entry, self.outcome = mirror, entry, outcome
+        self.current, self.sights = current, sights
+        self._keepings: list[Keeping] = []
+        self._followed = frozenset(mirror.store.watched_ids())
+        self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures())}
+
+    def bulk(self, archive: Archive) -> None:
+        """Compare an archive; what it lacks is asked for singly where the registry is as old.
+
+        Raises BadArchive, and StaleRegistry for one older than what was seen.
+        """
+        day = load_of(archive)
+        load = self._load_on(day)
+        is_current = self.current is not None and load == self.current
+        self.outcome.load = load
+        self._note_load(load)
+        counted = self._counted()
+        loaded = BulkPass(
+            store=self.mirror.store,
+            archive=archive,
+            load=load,
+            keeping=self._keeping(load),
+            thresholds=self.mirror.thresholds,
+            watcher=self.mirror.watcher,
+            awaits=self.whole_load() is not None,
+            followed=self._followed,
+            processes=self.mirror.processes,
+        ).run()
+        self.outcome.steps.append(BULK)
+        is_whole = True
+        if counted is None:
+            self.outcome.said.append(
+                f"the archive lists {archive.count:,} studies; how many the registry counts could "
+                "not be asked"
+            )
+        elif is_current and counted != archive.count:
+            is_whole = False
+            self.outcome.doubt(
+                f"the archive lists {archive.count:,} studies, but the registry counts {counted:,}"
+            )
+        elif not is_current:
+            self.outcome.said.append(f"the archive is of the load of {day.isoformat()}")
+        days = sorted(said for said in loaded.days if said != "None")
+        if len(days) > 1:
+            is_whole = False
+            self.outcome.doubt(f"the archive is of different loads: {', '.join(days)}", _MIXED)
+        if is_whole and is_current:
+            self._look_for_missing(loaded.sighted)
+        self._end(BULK, load if is_whole else None)
+
+    def pages(self) -> None:
+        """Go through the registry's listing in full."""
+        walked = self._sweep().pages()
+        self.outcome.steps.append(PAGES)
+        self._judge(PAGES, walked.problem, walked.ids)
+
+    def delta(self) -> None:
+        """Fetch what was posted since the last load walked through, and what failed and is due."""
+        mirror, last = self.mirror, self.last_load()
+        sweep = self._sweep()
+        due = [one.nct_id for one in mirror.store.failures(due=mirror.clock.now())]
+        self.entry.tally.asked += len(due)
+        sweep.fetch(due)
+        if last is not None:
+            walked = sweep.delta(last.date() - mirror.overlap, recent=last.date())
+            self.outcome.steps.append(DELTA)
+            self._judge(DELTA, walked.problem, None)
+
+    def sweep(self) -> None:
+        """Find what moved no date, and what is gone."""
+        walked = self._sweep().sweep()
+        self.outcome.steps.append(SWEEP)
+        self._judge(SWEEP, walked.problem, walked.ids)
+
+    def close(self) -> None:
+        """Sum up what the steps kept."""
+        failed = [one for keeping in self._keepings for one in keeping.failed]
+        missing = [one for keeping in self._keepings for one in keeping.missing]
+        tally = self.entry.tally
+        tally.failed = len(failed)
+        tally.answered = max(0, tally.asked - tally.failed)
+        self.outcome.failed, self.outcome.missing = tuple(failed), tuple(missing)
+        if (failed or missing) and self.outcome.verdict is Verdict.OK:
+            self.outcome.verdict = Verdict.PARTIAL
+
+    # --- what was done before ----------------------------------------------------------------
+
+    def whole_load(self) -> datetime | None:
+        """The last load of which every record was compared; None: the first is still to come."""
+        return self._done(BULK, PAGES)
+
+    def last_load(self) -> datetime | None:
+        """The last load that the mirror was brought up to."""
+        return self._done(BULK, PAGES, DELTA)
+
+    def is_sweep_due(self) -> bool:
+        """Whether a week has passed since all trials were seen, a month begun, or more changed."""
+        swept = self._done(BULK, PAGES, SWEEP)
+        if self.current is None or swept is None:
+            return False
+        now = self.current.data_timestamp
+        if now - swept >= self.mirror.sweep_every or (now.year, now.month) != (
+            swept.year,
+            swept.month,
+        ):
+            return True
+        return any(
+            notice.kind is NoticeKind.REPROCESSING
+            for run in self.mirror.store.runs_with_notices(since=swept)
+            for notice in read_notices(run.notices)
+            if run.load_before is not None and run.load_before > swept
+        )
+
+    def _done(self, *names: str) -> datetime | None:
+        walks = [self.mirror.store.walk(name).done_load for name in names]
+        return max((load for load in walks if load is not None), default=None)
+
+    # --- checks ------------------------------------------------------------------------------
+
+    def _load_on(self, day: date) -> RegistryVersion:
+        """The load of a day; of one that is not shown now only the day is known."""
+        newest = self.mirror.store.newest_load()
+        if newest is not None and day < newest.date():
+            raise StaleRegistry(
+                f"the archive is of the load of {day}, older than that of "
+                f"{newest:%Y-%m-%d %H:%M}Z already seen; nothing was compared"
+            )
+        if self.current is not None and self.current.data_timestamp.date() == day:
+            return self.current
+        if newest is not None and newest.date() == day:
+            return RegistryVersion("", newest)
+        return RegistryVersion("", datetime.combine(day, time(), UTC))
+
+    def _counted(self) -> int | None:
+        if self.current is None:
+            return None
+        try:
+            return self.mirror.bulk.total()
+        except RegistryError:
+            return None
+
+    def _judge(self, name: str, problem: str | None, ids: Collection[NctId] | None) -> None:
+        """End a walk over a listing, unless it did not show all of one load."""
+        current = self._online()
+        if problem is None:
+            problem = self._moved_on(current)
+        if problem is not None:
+            self.outcome.doubt(f"{name}: {problem}", _MIXED if "load" in problem else _PARTIAL)
+            return
+        if ids is not None:
+            self._look_for_missing(ids)
+        self._end(name, current)
+
+    def _moved_on(self, before: RegistryVersion) -> str | None:
+        try:
+            after = self.mirror.registry.version()
+        except RegistryError as error:
+            return f"could not be confirmed: {error}"
+        if after.data_timestamp != before.data_timestamp:
+            return "the registry loaded new data meanwhile; run again"
+        return None
+
+    def _look_for_missing(self, ids: Collection[NctId] | Sighted) -> None:
+        """Ask for each stored trial that was not shown, singly; for many at once, for none.
+
+        That a whole part of the registry disappears is the registry's mistake, or ours.
+        """
+        store = self.mirror.store
+        limit = most_at_once(store.count_present())
+        away = (nct_id for nct_id in store.each_present() if nct_id not in ids)
+        missing = list(islice(away, limit + 1))
+        if len(missing) > limit:
+            self.outcome.doubt(
+                f"more than {limit:,} stored trials are missing from the registry; none of them is "
+                "taken for gone"
+            )
+            return
+        self.entry.tally.asked += len(missing)
+        self._sweep().fetch(missing)
+
+    # --- the ledger --------------------------------------------------------------------------
+
+    def _keeping(self, load: RegistryVersion) -> Keeping:
+        for known in self._keepings:
+            if known.observed == load.data_timestamp:
+                return known
+        keeping = Keeping(
+            store=self.mirror.store,
+            clock=self.mirror.clock,
+            routes=self.mirror.routes,
+            entry=self.entry,
+            observed=load.data_timestamp,
+            sights=self.sights,
+            marked=self._marked,
+        )
+        self._keepings.append(keeping)
+        return keeping
+
+    def _sweep(self) -> Sweep:
+        current, mirror = self._online(), self.mirror
+        if self.outcome.load != current:
+            self.outcome.load = current
+            self._note_load(current)
+        return Sweep(
+            store=mirror.store,
+            registry=mirror.registry,
+            clock=mirror.clock,
+            load=current,
+            keeping=self._keeping(current),
+            thresholds=mirror.thresholds,
+            watcher=mirror.watcher,
+            awaits=self.whole_load() is not None,
+            followed=self._followed,
+        )
+
+    def _online(self) -> RegistryVersion:
+        if self.current is None:
+            raise BadArchive("the registry cannot be reached")
+        return self.current
+
+    def _note_load(self, load: RegistryVersion) -> None:
+        with self.mirror.store.unit() as unit:
+            unit.note_load(self.entry.run_id, load)
+
+    def _end(self, name: str, load: RegistryVersion | None) -> None:
+        with self.mirror.store.unit() as unit:
+            unit.end_walk(name, load=None if load is None else load.data_timestamp)
+
+
+_PARTIAL, _MIXED = Verdict.PARTIAL, Verdict.MIXED

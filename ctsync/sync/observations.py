@@ -1,0 +1,158 @@
+"""What a pass over many trials amounts to: registry reprocessing and schema drift.
+
+Only at the end of a pass is it known that the registry changed the same part of most records
+by itself. By then each trial's version, events and deliveries are committed together. Nothing
+of that is held back meanwhile: deliveries leave only under the writer lock, which the pass
+holds, and are drained after it. So at the end, in one more transaction, the notice is written
+to the run, and the deliveries it replaces are dropped but for one a recipient, which carries
+it. Killed before that, the run has no conclusion, and the next run's is drawn for both;
+killed after, the carriers wait like any other delivery.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ctsync.deliver.message import is_welcome_key
+from ctsync.errors import CorruptBody
+from ctsync.model import Event, Kind, NctId, Prepared, Record, StoredEvent
+from ctsync.record.compare.canonical import restore
+from ctsync.record.registry.mass_changes import find_reprocessing
+from ctsync.record.registry.notices import (
+    Notice,
+    NoticeKind,
+    notice_json,
+    of_reprocessing,
+    of_unknown_fields,
+    of_vanished_field,
+    read_notices,
+)
+from ctsync.record.registry.schema_drift import DriftCount, Vanished
+from ctsync.record.rules.rules import Thresholds
+from ctsync.store.data.runs import SYNC
+from ctsync.store.store import EventFilter, Store, Unit
+
+KIND_OF_SOME = "sync of some"
+"""A sync over trials that were named, not over all that is watched."""
+
+
+_CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
+"""What a first load has none of, and 600,000 of the other."""
+
+
+@dataclass(slots=True)
+class Sights:
+    """What a pass saw that no single trial tells: fed as it goes.
+
+    `unchanged` are the trials whose record is the one stored.
+    """
+
+    drift: DriftCount = field(default_factory=DriftCount)
+    unchanged: list[NctId] = field(default_factory=list)
+
+    def take(self, before: Record | None, after: Record | Prepared | None) -> None:
+        """Look at a record that is new or changed; None is none."""
+        if isinstance(after, Prepared):
+            self.drift.unknown.update(after.unknown)
+        elif after is not None:
+            self.drift.add(None if before is None else before.body, after.body)
+
+
+def conclude(
+    store: Store,
+    run_id: int,
+    sights: Sights,
+    *,
+    fetched: int,
+    thresholds: Thresholds,
+    kinds: Sequence[str] = (SYNC, KIND_OF_SOME),
+) -> tuple[Notice, ...]:
+    """Find what a run has to tell as a whole, keep it, and drop the deliveries it replaces.
+
+    Runs of these `kinds` that were cut off before their conclusion are taken together with this
+    one.
+    """
+    runs = store.unsettled_runs(*kinds)
+    events = [
+        one
+        for cut_off in runs
+        for one in store.each_event(EventFilter(run_id=cut_off, kinds=_CHANGES))
+    ]
+    notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
+    replaced = [one.event_id for one in events if any(notice.covers(one) for notice in notices)]
+    with store.unit() as unit:
+        unit.set_notices(run_id, [notice_json(notice) for notice in notices])
+        _fold_deliveries(unit, replaced)
+    return notices
+
+
+def _reprocessing(
+    events: Sequence[StoredEvent], runs: Sequence[int], fetched: int, thresholds: Thresholds
+) -> Iterator[Notice]:
+    by_trial: dict[NctId, list[Event]] = defaultdict(list)
+    for stored in events:
+        by_trial[stored.nct_id].append(stored.event)
+    found = find_reprocessing(
+        by_trial,
+        # those a run saw that was cut off may be more than this one was asked for
+        max(fetched, len(by_trial)),
+        share_percent=thresholds.reprocessing_share_percent,
+        at_least=int(thresholds.reprocessing_trials),
+    )
+    since = min(((one.observed or one.fetched).date() for one in events), default=None)
+    return (of_reprocessing(one, runs, since) for one in found if since is not None)
+
+
+def _fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
+    """Drop what was planned for these events, all but the first delivery to each recipient."""
+    kept: dict[tuple[str, str], int] = {}
+    dropped = []
+    for row in unit.untried_of(event_ids):
+        if is_welcome_key(row.dedup_key):
+            continue
+        if kept.setdefault((row.channel, row.recipient), row.delivery_id) != row.delivery_id:
+            dropped.append(row.delivery_id)
+    unit.drop(dropped, reason="told by the run's notice")
+
+
+def _drift(store: Store, sights: Sights) -> Iterator[Notice]:
+    if sights.drift.unknown:
+        reported = reported_fields(store)
+        new = {path: n for path, n in sights.drift.unknown.items() if path not in reported}
+        if new:
+            yield of_unknown_fields(new)
+    for vanished in _vanished(store, sights):
+        yield of_vanished_field(vanished)
+
+
+def reported_fields(store: Store) -> frozenset[str]:
+    """The unknown fields that an earlier run has told of."""
+    return frozenset(
+        path
+        for run in store.runs_with_notices()
+        for notice in read_notices(run.notices)
+        if notice.kind is NoticeKind.UNKNOWN_FIELDS
+        for path in notice.parts
+    )
+
+
+def _vanished(store: Store, sights: Sights) -> list[Vanished]:
+    """The known fields that most records lost which had them.
+
+    Whatever lost a field has changed. How many still have it is counted among the unchanged,
+    but only where the changed ones arouse suspicion, and only until it is allayed.
+    """
+    found = sights.drift.vanished()
+    for nct_id in sights.unchanged:
+        if not found:
+            break
+        try:
+            digest = store.newest_digest(nct_id)
+            body = restore(store.body(digest), digest).body
+        except CorruptBody:
+            continue  # for `check` to tell
+        sights.drift.add(body, body)
+        found = sights.drift.vanished()
+    return found

@@ -1,0 +1,139 @@
+"""Mends what a check found, as far as it can be rebuilt or fetched again; deletes no version.
+
+1. Heads, the places of events, sizes: all follow from the versions, and are put right in one
+   unit with what belongs to nothing any more.
+2. A damaged body of a newest version is asked for at the registry, and taken only if what the
+   registry shows now is that very version, by its digest.
+3. Events are derived anew and stored where they differ, one trial a unit.
+
+What cannot be had stays as it is, and is named by the next check. Killed anywhere and begun
+anew, it ends the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from ctsync.errors import BadRecord, RegistryError
+from ctsync.model import NctId, Observation
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import Registry
+from ctsync.store.admin.check import (
+    CORRUPT,
+    DAMAGED_FILE,
+    UNREADABLE,
+    WRONG_SCHEMA,
+    WRONG_SIZE,
+    Problem,
+)
+from ctsync.store.store import Store
+from ctsync.sync.history.rederive_events import Difference, Rebuilt, rebuild, rewrite
+
+_OF_BODIES = (CORRUPT, WRONG_SIZE)
+_BEYOND_REPAIR = {DAMAGED_FILE, WRONG_SCHEMA, UNREADABLE}
+_INDEX_ALONE = re.compile(r"row \d+ missing from index |wrong # of entries in index ")
+OpenRegistry = Callable[[], AbstractContextManager[Registry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """One thing that was mended or, where not `is_mended`, could not be, and how or why."""
+
+    kind: str
+    where: str
+    says: str
+    is_mended: bool = True
+
+
+def repair(
+    store: Store,
+    problems: Sequence[Problem],
+    *,
+    open_registry: OpenRegistry,
+    thresholds: Thresholds,
+    relevel: bool = False,
+) -> Iterator[Repaired]:
+    """Mend what can be mended of `problems`, and give what was done as it is done.
+
+    The registry is opened only where a body is to be fetched. Events that differ in nothing but
+    the level that rules or thresholds gave them are left alone unless asked to `relevel`.
+    """
+    where = {kind: [one.where for one in problems if one.kind == kind] for kind in _OF_BODIES}
+    with store.unit() as unit:
+        if any(is_of_index(problem) for problem in problems):
+            unit.mend_indexes()
+        done = [*unit.mend_heads(), *unit.mend_events()]
+    yield from (Repaired(*one) for one in done)
+    yield from _refetch(store, where[CORRUPT], open_registry)
+    with store.unit() as unit:
+        done = list(unit.mend_bodies(where[WRONG_SIZE]))
+    yield from (Repaired(*one) for one in done)
+    for found in to_rewrite(store, thresholds, relevel=relevel):
+        if found.unreadable:
+            yield Repaired("unreadable trial", found.nct_id, found.unreadable, is_mended=False)
+            continue
+        with store.unit() as unit:
+            rewrite(unit, found)
+        for one in found.differences:
+            yield Repaired("event differs", place_of(found, one), "stored as it is derived")
+
+
+def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
+    """Those for which only a backup helps: of the file or the schema, or rows that do not read."""
+    return [p for p in problems if p.kind in _BEYOND_REPAIR and not is_of_index(p)]
+
+
+def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[Rebuilt]:
+    """The trials whose events are not stored as they are derived, in more than their level.
+
+    Those are among them of which none can be derived.
+    """
+    for found in rebuild(store, thresholds):
+        if found.unreadable or relevel or any(not o.is_level_only for o in found.differences):
+            yield found
+
+
+def place_of(found: Rebuilt, one: Difference) -> str:
+    """Where an event stands, for a person."""
+    return f"{found.nct_id} version {one.version} {one.path or 'as a whole'}"
+
+
+def is_of_index(problem: Problem) -> bool:
+    """Whether a damage of the file is of an index alone, which can be built anew."""
+    return problem.kind == DAMAGED_FILE and _INDEX_ALONE.match(problem.says) is not None
+
+
+def _refetch(
+    store: Store, corrupt: Collection[str], open_registry: OpenRegistry
+) -> Iterator[Repaired]:
+    wanted = store.bodies_to_refetch(corrupt)
+    if not wanted:
+        return
+    try:
+        with open_registry() as registry:
+            for answer in registry.studies(list(wanted), registry.version()):
+                if isinstance(answer, Observation):
+                    yield _restored(store, answer, wanted)
+    except RegistryError as error:
+        for nct_id, digest in wanted.items():
+            said = f"the newest version of {nct_id} could not be asked for: {error}"
+            yield Repaired(CORRUPT, digest, said, is_mended=False)
+
+
+def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> Repaired:
+    digest = wanted[answer.asked_as]
+    try:
+        record = canonicalize(answer.study)
+    except BadRecord as error:
+        return Repaired(CORRUPT, digest, str(error), is_mended=False)
+    if record.digest != digest:
+        said = f"the registry shows another version of {answer.asked_as} by now"
+        return Repaired(CORRUPT, digest, said, is_mended=False)
+    with store.unit() as unit:
+        unit.restore_body(record)
+    said = f"fetched again: it is what the registry shows of {answer.asked_as}"
+    return Repaired(CORRUPT, digest, said)

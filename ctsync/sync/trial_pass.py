@@ -1,0 +1,295 @@
+"""One pass over trials: fetch, decide, store. Formats nothing, sends nothing, knows no SQL.
+
+config.loading.load                  Settings
+| sync.watches.resolve               which trials: NCT ids, org study ids, queries
+| registry.api.RegistryApi           Observation | Absent | Failed, one per trial
+| record.compare.canonical           Record(body, digest): one canonical byte form
+| sync.decide                        First | Same | Changed | Moved | Gone | Returned (pure)
+| record.compare.diff                [FieldChange(path, before, after)]
+| record.events.classify             [Event(kind, category, level, rule, before, after, ...)]
+| store.store.Store.unit             version + events + outbox rows in ONE transaction
+| deliver.outbox.drain               log | e-mail | other channels: at least once
+
+Versions are the truth; events are derived from them. The difference is taken *before* the
+write, so that version, events and outbox share one commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from ctsync.dates import Clock
+from ctsync.deliver.outbox import Route
+from ctsync.errors import RegistryError, StaleRegistry, Stopped
+from ctsync.model import NctId, RegistryVersion, Verdict
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import Registry
+from ctsync.store.data.runs import SYNC
+from ctsync.store.store import Store
+from ctsync.sync.assess import Examined, examine
+from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.decide import (
+    Gone,
+    StillAway,
+    most_at_once,
+)
+from ctsync.sync.observations import Sights, conclude
+from ctsync.sync.result import Outcome, Watcher
+from ctsync.sync.run_log import Entry, Tally, entered
+from ctsync.sync.watches.listings import (
+    Listed,
+    QueryWatch,
+    list_queries,
+    query_watches,
+    with_entering,
+)
+from ctsync.sync.watches.membership import SHOWN, Membership, news_since
+
+__all__ = ["Outcome", "Sync", "Watcher"]
+
+log = logging.getLogger(__name__)
+
+SEEN_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sync:
+    """All that a pass needs: where to ask, where to keep, how to level, whom to tell.
+
+    `accept_gone` believes the registry also where it lacks many trials at once. `aliases` are
+    ids that other trials have taken over: asked for among the rest, lest one be back.
+    """
+
+    store: Store
+    registry: Registry
+    clock: Clock
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    routes: Sequence[Route] = ()
+    watcher: Watcher = field(default_factory=Watcher)
+    accept_gone: bool = False
+    aliases: Collection[NctId] = ()
+
+    def run(self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False) -> Outcome:
+        """Bring what is stored of `ids` up to the load the registry shows.
+
+        `kind` is what the ledger calls the run: one over a few of the trials watched must not
+        pass for a whole one. `with_queries` lists the queries of the stored watches first, and
+        asks for what they match together with `ids`.
+
+        1. Ask which load it is; one older than a load already seen is refused (StaleRegistry).
+        2. List the queries; one whose listing is not proved whole changes nothing of its watch.
+        3. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
+        4. Decide each answer; what is to be kept is committed at once, with its events and their
+           deliveries, so that a run cut off anywhere loses nothing it has seen.
+        5. Ask for the load again. A reload in between repeats the pass once, and if the registry
+           moved on once more the run is MIXED.
+        6. Conclude: what the registry did to most trials alike is told once (see `conclusion`).
+
+        Raises RegistryError where not even the load could be learned, Stopped when told to stop.
+        """
+        newest, sights = self.store.newest_load(), Sights()
+        with entered(self.store, kind, self.clock) as entry:
+            try:
+                load = self._current_load(newest)
+                with self.store.unit() as unit:
+                    unit.note_load(entry.run_id, load)
+                outcome = self._settle(ids, load, entry, sights, with_queries=with_queries)
+                notices = conclude(
+                    self.store,
+                    entry.run_id,
+                    sights,
+                    fetched=outcome.tally.answered,
+                    thresholds=self.thresholds,
+                )
+            finally:
+                entry.tally.requests = self.registry.counts.requests
+                entry.tally.retries = self.registry.counts.retries
+            entry.tally.asked -= outcome.aliases
+            entry.tally.answered -= outcome.aliases
+            entry.verdict, entry.load_after = outcome.verdict, outcome.load
+            entry.reason = "; ".join(outcome.reasons) or None
+        return replace(
+            outcome,
+            refreshed=newest is None or outcome.load.data_timestamp > newest,
+            events=tuple(self.store.events_of_run(entry.run_id)),
+            notices=notices,
+        )
+
+    def preview(
+        self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
+    ) -> tuple[RegistryVersion, list[Examined], tuple[Listed, ...]]:
+        """What `run` would decide and keep, and which trials enter and leave; writes nothing."""
+        load = self._current_load(self.store.newest_load())
+        load, listed = list_queries(self.registry, queries, load)
+        found = examine(
+            self.store,
+            self.registry,
+            with_entering(ids, listed),
+            load=load,
+            thresholds=self.thresholds,
+            news_since=news_since(listed, self.store.loads_before_failure()),
+        )
+        return load, list(found), listed
+
+    def membership(self, *, run_id: int, observed: datetime) -> Membership:
+        """What writes, or previews, who enters and leaves the queries of watches in a load."""
+        return Membership(
+            store=self.store,
+            clock=self.clock,
+            routes=self.routes,
+            thresholds=self.thresholds,
+            run_id=run_id,
+            observed=observed,
+        )
+
+    def _current_load(self, newest: datetime | None) -> RegistryVersion:
+        load = self.registry.version()
+        if newest is not None and load.data_timestamp < newest:
+            raise StaleRegistry(
+                f"the registry shows its load of {load.data_timestamp:%Y-%m-%d %H:%M}Z, older "
+                f"than that of {newest:%Y-%m-%d %H:%M}Z already seen; nothing was compared, "
+                "try again later"
+            )
+        return load
+
+    def _settle(
+        self,
+        ids: Sequence[NctId],
+        load: RegistryVersion,
+        entry: Entry,
+        sights: Sights,
+        *,
+        with_queries: bool,
+    ) -> Outcome:
+        """Pass over `ids` until the load is the same before and after, twice at most.
+
+        What the first of two passes stored is the same in the second: both are counted.
+        """
+        newest, earlier = load, Tally()
+        for _ in range(2):
+            queries = query_watches(self.store.watches()) if with_queries else []
+            load, listed = list_queries(self.registry, queries, newest)
+            outcome = _Pass(self, load, entry, sights, listed=listed).over(ids)
+            outcome.tally.add_kept(earlier)
+            earlier = outcome.tally
+            after = self._load_after()
+            if after is None:
+                return replace(outcome, verdict=Verdict.PARTIAL)
+            if after.data_timestamp == load.data_timestamp and not self._saw_two_loads(outcome):
+                return outcome
+            newest = after
+        return replace(outcome, verdict=Verdict.MIXED, load=newest)
+
+    def _load_after(self) -> RegistryVersion | None:
+        """The load shown after a pass; None where the registry has gone away meanwhile."""
+        try:
+            return self.registry.version()
+        except RegistryError as error:
+            log.warning("the load could not be confirmed after the run: %s", error)
+            return None
+
+    def _saw_two_loads(self, outcome: Outcome) -> bool:
+        """Whether records of one pass bore the stamps of different loads (versionHolder).
+
+        A registry whose records all bear one stamp, be it another than the load's, is at rest.
+        """
+        others = self.registry.other_loads
+        return bool(others) and sum(others.values()) < outcome.tally.answered
+
+
+class _Pass:
+    """One pass over the trials under one load: keeps what `examine` finds, and counts."""
+
+    def __init__(
+        self,
+        sync: Sync,
+        load: RegistryVersion,
+        entry: Entry,
+        sights: Sights,
+        *,
+        listed: Sequence[Listed] = (),
+    ) -> None:
+        self.sync, self.load, self.entry = sync, load, entry
+        self.listed = listed
+        self.membership = sync.membership(run_id=entry.run_id, observed=load.data_timestamp)
+        self.gone: list[Examined] = []
+        self.keeping = Keeping(
+            store=sync.store,
+            clock=sync.clock,
+            routes=sync.routes,
+            entry=entry,
+            observed=load.data_timestamp,
+            sights=sights,
+        )
+
+    def over(self, ids: Sequence[NctId]) -> Outcome:
+        """Examine every trial, and those that enter a query, and keep what is found."""
+        self.membership.begin(self.listed)
+        ids = with_entering(ids, self.listed)
+        sync, tally = self.sync, Tally(asked=len(ids))
+        self.entry.tally = tally
+        found = examine(
+            sync.store,
+            sync.registry,
+            ids,
+            load=self.load,
+            thresholds=sync.thresholds,
+            news_since=news_since(self.listed, sync.store.loads_before_failure()),
+        )
+        moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
+        present: set[NctId] = set()
+        still_aliases: set[NctId] = set()
+        keeping = self.keeping
+        try:
+            for done, examined in enumerate(found, start=1):
+                sync.watcher.check()
+                if isinstance(examined.decision, Gone):
+                    self.gone.append(examined)
+                else:
+                    keeping.take(examined)
+                if isinstance(examined.decision, SHOWN):
+                    present.update(moving & {examined.asked})
+                if isinstance(examined.decision, StillAway):
+                    still_aliases.update({examined.asked}.intersection(sync.aliases))
+                sync.watcher.progress(min(done, len(ids)), len(ids))
+        except Stopped:
+            keeping.flush()
+            raise
+        held = self._take_gone(len(ids))
+        keeping.flush()
+        refused = {failed.nct_id for failed in keeping.failed}
+        present -= refused
+        held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
+        tally.failed = len(keeping.failed)
+        tally.answered = tally.asked - tally.failed
+        outcome = Outcome(
+            run_id=self.entry.run_id,
+            load=self.load,
+            verdict=Verdict.OK,
+            tally=tally,
+            failed=tuple(keeping.failed),
+            unknown=tuple(keeping.unknown),
+            missing=tuple(keeping.missing),
+            listed=tuple(self.listed),
+            held=tuple(held),
+            aliases=len(still_aliases),
+        )
+        return outcome if outcome.is_whole else replace(outcome, verdict=Verdict.PARTIAL)
+
+    def _take_gone(self, of: int) -> list[str]:
+        """Let trials be gone that two loads lack; many at once are held, and why is given."""
+        lacking = len(self.gone) + len(self.keeping.missing)
+        if self.gone and lacking > most_at_once(of) and not self.sync.accept_gone:
+            self.keeping.missing += [examined.asked for examined in self.gone]
+            reason = (
+                f"the registry lacks {lacking:,} of {of:,} trials at once; {len(self.gone):,} "
+                "would be gone, held back as the registry's mistake. If it is none: "
+                "ctsync sync --accept-gone"
+            )
+            return [reason]
+        for examined in self.gone:
+            self.keeping.take(examined)
+        return []

@@ -1,0 +1,1 @@
+"""Which trials are followed: terms, queries and their members."""

@@ -1,0 +1,243 @@
+"""Trials that enter and leave the queries of watches: written with their events and deliveries.
+
+What a listing shows is acted on when the records have been fetched: the record tells whether a
+trial is new in the registry or only new to the query, and what of it changed that made it leave.
+Each step of a trial is one transaction: its place in the watch, the event, its deliveries, to
+those alone who are told of that watch. Cut off anywhere, the next run finds what is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+
+from ctsync.dates import Clock
+from ctsync.deliver.outbox import Route, plan
+from ctsync.model import Event, Kind, NctId, StoredEvent, Version
+from ctsync.record.events import classify
+from ctsync.record.rules.leave_reasons import why_left
+from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.store.store import EventFilter, Store, Unit
+from ctsync.sync.assess import Examined
+from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_at_once
+from ctsync.sync.watches.listings import Listed
+
+SHOWN = (First, Same, Confirmed, Changed, Returned)
+"""The decisions on a record that the registry shows now."""
+
+_ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Membership:
+    """What one pass, over the load `observed`, makes of the listings it began with."""
+
+    store: Store
+    clock: Clock
+    routes: Sequence[Route]
+    thresholds: Thresholds
+    run_id: int
+    observed: datetime
+
+    def begin(self, listed: Iterable[Listed]) -> None:
+        """Take what a query matches when it is first listed: followed from here on, no news."""
+        for one in listed:
+            if one.is_baseline and one.problem is None:
+                with self.store.unit() as unit:
+                    unit.mark_left(one.watch.name, one.leaving, at=self.observed)
+                    unit.enter_query(one.watch.name, one.entering, at=self.observed)
+                    unit.set_listed(one.watch.name, self.observed)
+
+    def settle(
+        self, listed: Iterable[Listed], present: Collection[NctId], *, accept_gone: bool
+    ) -> list[str]:
+        """Let trials enter and leave; gives for each watch held back the reason.
+
+        Only trials in `present`, whose record this pass has seen, do either: of another it is
+        not known whether it left or is gone. Those that left although nothing changed that
+        their query asks for are believed a few at a time: many at once, or all that there were,
+        are held until `accept_gone` says otherwise.
+        """
+        return [
+            reason
+            for one in listed
+            if one.problem is None and not one.is_baseline
+            for reason in self._settle(one, present, accept_gone=accept_gone)
+        ]
+
+    def _settle(
+        self, one: Listed, present: Collection[NctId], *, accept_gone: bool
+    ) -> Iterator[str]:
+        # one that a member was merged into just now is in already, in its place
+        entering = one.entering.intersection(present)
+        for nct_id in sorted(entering - self._inside(one) if entering else ()):
+            self._enter(one, nct_id)
+        unexplained = []
+        for nct_id in sorted(one.leaving.intersection(present)):
+            why = self._why_left(one, nct_id)
+            if why:
+                self._leave(one, nct_id, why)
+            else:
+                unexplained.append(nct_id)
+        if not accept_gone and (reason := _held(one, len(unexplained))):
+            yield reason
+            return
+        for nct_id in unexplained:
+            self._leave(one, nct_id, ())
+        with self.store.unit() as unit:
+            unit.set_listed(one.watch.name, self.observed)
+
+    def _inside(self, one: Listed) -> set[NctId]:
+        """Who is in the query by now."""
+        return {
+            trial.nct_id
+            for watch in self.store.watches()
+            for trial in watch.trials
+            if watch.name == one.watch.name and trial.left_at is None
+        }
+
+    def preview(
+        self, listed: Iterable[Listed], examined: Iterable[Examined], *, accept_gone: bool
+    ) -> tuple[list[tuple[NctId, Event]], list[str]]:
+        """The events that `settle` would store, each with its trial, and what it would hold."""
+        seen = list(examined)
+        found = {one.asked: one for one in seen if isinstance(one.decision, SHOWN)}
+        heirs = {
+            one.asked: one.finding.moved_to for one in seen if one.finding and one.finding.moved_to
+        }
+        moves: list[tuple[NctId, Event]] = []
+        held: list[str] = []
+        for one in listed:
+            if one.problem is not None or one.is_baseline:
+                continue
+            merged = {heirs.get(old) for old in one.watch.inside}
+            moves += [
+                (nct_id, self._entered(one, nct_id))
+                for nct_id in sorted((one.entering & found.keys()) - merged)
+                if not _is_registered(_events_of(found[nct_id]))
+            ]
+            leaving = {
+                nct_id: self._why_left(one, nct_id, _events_of(found[nct_id]))
+                for nct_id in sorted(one.leaving & found.keys())
+            }
+            reason = None if accept_gone else _held(one, sum(not why for why in leaving.values()))
+            held += [reason] if reason else []
+            moves += [
+                (nct_id, self._left(one, why))
+                for nct_id, why in leaving.items()
+                if why or not reason
+            ]
+        return moves, held
+
+    def _why_left(self, one: Listed, nct_id: NctId, also: Sequence[Event] = ()) -> Sequence[Event]:
+        """The events since a trial was last listed, of this run or in `also`, that may be why.
+
+        Where a load shows something new after it was listed, only the run tells what is later.
+        """
+        later = self._events_since(one, nct_id)
+        of_run = self.store.events(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
+        since = {stored.event_id: stored for stored in (*later, *of_run)}.values()
+        why = why_left(one.watch.query, [*(stored.event for stored in since), *also])
+        return why or self._mergers(one, nct_id)
+
+    def _mergers(self, one: Listed, nct_id: NctId) -> Sequence[Event]:
+        """Why a trial was in that never matched: it took over one that did, as last listed."""
+        old = self.store.taken_over_by(nct_id)
+        moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
+        return [
+            replace(stored.event, summary=f"took over {stored.nct_id}, which did")
+            for stored in (self.store.events(moves) if old else ())
+        ]
+
+    def _events_since(self, one: Listed, nct_id: NctId) -> list[StoredEvent]:
+        listed = one.watch.listed
+        after = None if listed is None else listed + timedelta(microseconds=1)
+        return self.store.events(EventFilter(nct_ids=(nct_id,), since=after))
+
+    def _entered(self, one: Listed, nct_id: NctId) -> Event:
+        again = nct_id in one.watch.outside
+        name, thresholds = one.watch.name, self.thresholds
+        return classify.entered(name, self.observed, again=again, thresholds=thresholds)
+
+    def _left(self, one: Listed, why: Sequence[Event]) -> Event:
+        return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
+
+    def _enter(self, one: Listed, nct_id: NctId) -> None:
+        """One trial enters; where it is new to us, how it came is told with it."""
+        arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
+        told = [(stored.event_id, stored.event) for stored in arrived]
+        versions, event = self.store.versions(nct_id), self._entered(one, nct_id)
+        with self.store.unit() as unit:
+            unit.enter_query(one.watch.name, [nct_id], at=self.observed)
+            if not _is_registered(stored.event for stored in arrived):
+                told.append((self._add_event(unit, versions, event), event))
+            self._plan(unit, nct_id, told, one.watch.name)
+
+    def _leave(self, one: Listed, nct_id: NctId, why: Sequence[Event]) -> None:
+        versions, event = self.store.versions(nct_id), self._left(one, why)
+        with self.store.unit() as unit:
+            unit.mark_left(one.watch.name, [nct_id], at=self.observed)
+            told = [(self._add_event(unit, versions, event), event)]
+            self._plan(unit, nct_id, told, one.watch.name)
+
+    def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
+        """Store an event with the step that led to the newest version, which the load shows."""
+        version, before = versions[-1], versions[-2] if len(versions) > 1 else None
+        (event_id,) = unit.add_events(
+            version.nct_id,
+            from_snapshot=None if before is None else before.snapshot_id,
+            to_snapshot=version.snapshot_id,
+            events=(event,),
+            run_id=self.run_id,
+            posted=version.posted,
+            observed=self.observed,
+            fetched=self.clock.now(),
+            rules_version=RULES_VERSION,
+        )
+        return event_id
+
+    def _plan(
+        self, unit: Unit, nct_id: NctId, told: Sequence[tuple[int, Event]], name: str
+    ) -> None:
+        own = self.store.own_thresholds()
+        now = self.clock.now()
+        unit.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
+
+
+def _held(one: Listed, unexplained: int) -> str | None:
+    """Why trials that left for no known reason are held, where they are too many; else None."""
+    limit = 0 if one.is_empty else most_at_once(len(one.watch.inside))
+    if unexplained <= limit:
+        return None
+    return (
+        f"watch {one.watch.name}: {unexplained:,} of {len(one.watch.inside):,} trials no longer "
+        "match, though nothing that the query asks for changed; held back as the registry's "
+        "mistake. If it is none: ctsync sync --accept-gone"
+    )
+
+
+def _events_of(examined: Examined) -> Sequence[Event]:
+    return examined.finding.events if examined.finding is not None else ()
+
+
+def _is_registered(events: Iterable[Event]) -> bool:
+    """Whether a trial is new in the registry, which says all that entering a query would."""
+    return any(event.kind is Kind.REGISTERED for event in events)
+
+
+def news_since(
+    listed: Iterable[Listed], failed_after: Mapping[NctId, datetime]
+) -> Mapping[NctId, date]:
+    """For each trial that enters a query, the day of the load since which it does.
+
+    One first posted after that day is new in the registry. One that could not be checked when
+    it was listed enters late: `failed_after` has the load before its first failure.
+    """
+    days: dict[NctId, date] = {}
+    for one in listed:
+        if one.watch.listed is not None:
+            for nct_id in one.entering:
+                load = min(one.watch.listed, failed_after.get(nct_id, one.watch.listed))
+                days[nct_id] = max(load.date(), days.get(nct_id, load.date()))
+    return days

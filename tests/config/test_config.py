@@ -1,0 +1,552 @@
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from ctsync.config import Settings, default_config_text, default_database_url, load
+from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS
+from ctsync.errors import ConfigError
+from ctsync.record.rules.rules import Thresholds
+
+CANARY = "canary-4f1d2c"
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads the config file or the environment of whoever runs it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[..., Path]:
+    def write_config(text: str, name: str = "ctsync.toml") -> Path:
+        path = tmp_path / name
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_config
+
+
+def problems(path: Path | None = None, **kwargs) -> list[str]:
+    kwargs.setdefault("env", {})
+    with pytest.raises(ConfigError) as caught:
+        load(path, **kwargs)
+    found: list[str] = caught.value.problems
+    assert all(problem.isprintable() for problem in found)
+    return found
+
+
+def the_problem(path: Path | None = None, **kwargs) -> str:
+    (only,) = problems(path, **kwargs)
+    return only
+
+
+# --- the file that ships ----------------------------------------------------------------------
+
+
+def _sections() -> dict[str, type[BaseModel] | None]:
+    """Each section with the model of its keys; [rules] takes the names of thresholds."""
+    found: dict[str, type[BaseModel] | None] = {}
+    for name, field in Settings.model_fields.items():
+        inner = [field.annotation, *get_args(field.annotation)]
+        models = [one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)]
+        found[name] = models[0] if models else None
+    return found
+
+
+def _settings_in_the_file() -> dict[tuple[str, str], list[str]]:
+    """Each key of the shipped file with the comment lines above it."""
+    section, comment = "", list[str]()
+    found: dict[tuple[str, str], list[str]] = {}
+    for line in default_config_text().splitlines():
+        if header := re.match(r"#?\[+(\w+)\]+$", line):
+            section, comment = header[1], []
+        elif key := re.match(r"#?(\w+) = ", line):
+            found[section, key[1]] = comment
+            comment = []
+        elif line.startswith("# "):
+            comment.append(line)
+        else:
+            assert line in {"", "#"}, line
+            comment = []
+    return found
+
+
+def test_every_setting_stands_in_the_shipped_file_with_a_comment():
+    documented = _settings_in_the_file()
+    for section, model in _sections().items():
+        for key in model.model_fields if model else ():
+            assert documented.get((section, key)), f"[{section}] {key}"
+
+
+def test_every_threshold_stands_in_the_shipped_file_with_a_comment_and_its_default():
+    documented = _settings_in_the_file()
+    assert all(documented["rules", name] for name in asdict(Thresholds()))
+    text = re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text())
+    assert tomllib.loads(text)["rules"] == asdict(Thresholds())
+
+
+def test_the_shipped_file_names_no_setting_that_there_is_not():
+    sections = _sections()
+    for section, key in _settings_in_the_file():
+        model = sections[section]
+        assert key in (model.model_fields if model else asdict(Thresholds()))
+
+
+def test_the_shipped_file_says_exactly_the_defaults(write):
+    settings = load(write(default_config_text()), env={})
+    assert settings.model_dump() == Settings().model_dump()
+
+
+def test_the_examples_in_the_shipped_file_are_valid(write):
+    text = re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text())
+    text = text.replace("file:/etc/ctsync/webhook-secret", "env:HOOK")
+    env = {"SMTP_PASSWORD": "x", "CHAT_URL": "https://chat.example.org/x", "HOOK": "y"}
+    settings = load(write(text), env=env)
+    assert settings.smtp is not None
+    assert settings.smtp.password.get_secret_value() == "x"
+    assert settings.watches[0].trials == ("NCT03389919",)
+    assert settings.channels[0].url.get_secret_value() == "https://chat.example.org/x"
+
+
+def test_the_shipped_file_shows_the_defaults_of_optional_sections_too():
+    """An example that looks like a default is one."""
+    shown = tomllib.loads(re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text()))
+    for section in ("smtp", "recipients"):
+        model = _sections()[section]
+        assert model is not None
+        held = shown[section][0] if isinstance(shown[section], list) else shown[section]
+        for key in ("security", "port", "cadence", "at", "timezone", "minimum_level", "layout"):
+            if key in model.model_fields:
+                default = model.model_fields[key].get_default(
+                    call_default_factory=True, validated_data={}
+                )
+                assert held[key] == default
+
+
+# --- where settings come from -----------------------------------------------------------------
+
+
+def test_without_any_file_the_defaults_hold():
+    settings = load(env={})
+    assert settings.model_dump() == Settings().model_dump()
+    assert settings.path is None
+    assert settings.database.url == default_database_url()
+    assert settings.registry.url == "https://clinicaltrials.gov/api"
+
+
+def test_the_file_is_looked_for_in_four_places(write, tmp_path):
+    user = tmp_path / "xdg" / "ctsync" / "ctsync.toml"
+    user.parent.mkdir(parents=True)
+    user.write_text("[registry]\nburst = 4\n")
+    assert load(env={}).registry.burst == 4
+    here = write("[registry]\nburst = 5\n")
+    assert load(env={}).path == Path(here.name)
+    named = write("[registry]\nburst = 6\n", "named.toml")
+    env = {"CTSYNC_CONFIG": str(named)}
+    assert load(env=env).registry.burst == 6
+    given = write("[registry]\nburst = 7\n", "given.toml")
+    assert load(given, env=env).registry.burst == 7
+
+
+def test_a_file_asked_for_must_exist(tmp_path):
+    missing = tmp_path / "none.toml"
+    assert the_problem(missing).startswith(f"--config: {missing} does not exist")
+    assert "CTSYNC_CONFIG" in the_problem(env={"CTSYNC_CONFIG": str(missing)})
+
+
+def test_the_option_wins_over_the_environment_and_that_over_the_file(write):
+    path = write('[database]\nurl = "sqlite:////a/file.db"\n')
+    assert load(path, env={}).database.url == "sqlite:////a/file.db"
+    env = {"CTSYNC_DATABASE_URL": "sqlite:////an/env.db"}
+    assert load(path, env=env).database.url == "sqlite:////an/env.db"
+    option = "sqlite:////an/option.db"
+    assert load(path, env=env, database_url=option).database.url == option
+
+
+def test_every_key_is_an_environment_variable():
+    env = {
+        "CTSYNC_REGISTRY_URL": "http://127.0.0.1:8080/api/",
+        "CTSYNC_REGISTRY__BURST": "2",
+        "CTSYNC_LOG__FORMAT": "json",
+        "CTSYNC_SMTP__HOST": "mail.example.org",
+        "CTSYNC_SMTP__SENDER": "ctsync@example.org",
+        "CTSYNC_SMTP__SECURITY": "tls",
+        "CTSYNC_WATCHES": '[{"name": "mine", "trials": ["nct3389919"]}]',
+        "CTSYNC_MONITOR__PING_URL": "",
+        "CTSYNC_CORPUS": "/somewhere",
+    }
+    settings = load(env=env)
+    assert settings.registry.url == "http://127.0.0.1:8080/api"
+    assert settings.registry.burst == 2
+    assert settings.log.format == "json"
+    assert settings.smtp is not None
+    assert settings.smtp.port == 465
+    assert settings.watches[0].trials == ("NCT03389919",)
+
+
+def test_an_environment_variable_changes_one_key_of_a_section(write):
+    path = write("[registry]\nburst = 2\nretry_seconds = 5\n")
+    registry = load(path, env={"CTSYNC_REGISTRY__BURST": "3"}).registry
+    assert (registry.burst, registry.retry_seconds) == (3, 5)
+
+
+@pytest.mark.parametrize("name", ["CTSYNC_DATABASE_URL", "CTSYNC_DATABASE__URL"])
+def test_an_empty_environment_variable_is_as_good_as_none(write, name):
+    path = write('[database]\nurl = "sqlite:////data/ct.db"\n')
+    assert load(path, env={name: ""}).database.url == "sqlite:////data/ct.db"
+
+
+def test_relative_paths_in_a_file_start_at_the_file(tmp_path, monkeypatch):
+    (tmp_path / "etc").mkdir()
+    path = tmp_path / "etc" / "ctsync.toml"
+    path.write_text('[database]\nurl = "sqlite:///ct.db"\n[log]\nfile = "ct.log"\n')
+    settings = load(path, env={})
+    assert settings.database.url == f"sqlite:///{tmp_path / 'etc' / 'ct.db'}"
+    assert settings.log.file == tmp_path / "etc" / "ct.log"
+
+
+def test_settings_are_frozen():
+    settings = load(env={})
+    with pytest.raises(ValidationError):
+        settings.registry.burst = 9
+
+
+# --- every problem at once --------------------------------------------------------------------
+
+
+def test_all_problems_are_reported_at_once_with_line_and_key(write):
+    path = write(
+        """\
+[registry]
+url = "ftp://example.org"
+request_per_second = 2
+deadline_seconds = -1
+
+[schedule]
+cron = "every day"
+timezone = "Europe/Berlln"
+
+[[watches]]
+name = "a"
+trials = ["NCT03389919"]
+[[watches]]
+name = "a"
+trials = [
+    "NCT03389919",
+    "NCT3X",
+]
+
+[[recipients]]
+email = "not an address"
+cadence = "hourly"
+watches = []
+
+[regstry]
+url = "x"
+"""
+    )
+    env = {"CTSYNC_LOG__LEVEL": "loud", "CTSYNC_REGISTY__URL": "x", "CTSYNC_DATABSE_URL": "x"}
+    found = problems(path, env=env)
+    expected = """\
+line 2, registry.url: must be a web address that begins with https:// or http://
+line 3, registry.request_per_second: there is no such setting; did you mean requests_per_second?
+line 4, registry.deadline_seconds: must be greater than 0, not -1
+line 7, schedule.cron: a cron expression has 5 fields (minute hour day month weekday), not 2
+line 8, schedule.timezone: 'Europe/Berlln' is not a time zone; did you mean Europe/Berlin?
+line 15, watches#2.trials#2: 'NCT3X' is not an NCT id: write NCT and eight digits, as in NCT03389919
+line 14, watches#2.name: 'a' stands twice; names must differ
+line 21, recipients#1.email: 'not an address' is not one mail address; write name@example.org
+line 22, recipients#1.cadence: must be 'immediate', 'daily' or 'weekly', not 'hourly'
+line 20, recipients: mail needs a server; add [smtp] with host and sender
+line 25, regstry: there is no such setting; did you mean registry?
+"""
+    in_the_file = {problem.removeprefix(f"{path}, ") for problem in found if str(path) in problem}
+    assert in_the_file == set(expected.splitlines())
+    assert {problem for problem in found if str(path) not in problem} == {
+        "CTSYNC_LOG__LEVEL: must be 'debug', 'info', 'warning' or 'error', not 'loud'",
+        "CTSYNC_REGISTY__URL: there is no such setting; did you mean CTSYNC_REGISTRY__URL?",
+        "CTSYNC_DATABSE_URL: there is no such setting; did you mean CTSYNC_DATABASE_URL?",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[registry\n", "line 1"),
+        ("[log]\nformat = json\n", "line 2"),
+        ("[log]\nformat = 'text'\nformat = 'json'\n", "line 3"),
+    ],
+)
+def test_a_syntax_error_names_its_line(write, text, said):
+    problem = the_problem(write(text))
+    assert "is not TOML" in problem
+    assert said in problem
+
+
+def test_problems_are_told_in_the_order_of_the_file(write):
+    path = write(MAIL.format(CANARY) + "[registry]\nburst = 0\n[log]\nkeep = -1\n")
+    assert [problem.split(", ")[1] for problem in problems(path)] == ["line 5", "line 7", "line 9"]
+
+
+def test_a_byte_order_mark_is_no_problem(tmp_path):
+    (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[log]\nkeep = 2\n")
+    assert load(tmp_path / "bom.toml", env={}).log.keep == 2
+
+
+def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
+    assert "cannot be read" in the_problem(tmp_path)
+    (tmp_path / "latin.toml").write_bytes(b"[log]\nformat = '\xe9'\n")
+    assert "is not UTF-8" in the_problem(tmp_path / "latin.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('registry = "x"', "registry: must be a section of settings"),
+        ("[watches]\nname = 'x'", "watches: must be a list, in [ ]"),
+        ("[[watches]]\nname = ''\ntrials = ['NCT1']", "watches#1.name: must not be empty"),
+        ("[[watches]]\nname = 'a\\nb'\ntrials = ['NCT1']", "watches#1.name: holds a line break"),
+        ("[[watches]]\nname = 'x'", "watches#1: follows nothing"),
+        ("[[watches]]\ntrials = ['NCT1']", "watches#1.name: is missing"),
+        ("[log]\nevents = 'file'", "log.events: "),
+        ("[smtp]\nhost = 'x'", "smtp.sender: is missing"),
+        (
+            "[smtp]\nhost='x'\nsender='a@b.c'\nusername='u'",
+            "smtp: username and password go together",
+        ),
+        ("[registry]\nurl = 'https://clinicaltrials.gov/api/v2'", "must end before /v2"),
+        ("[registry]\nurl = 'https://me:pw@host/api'", "must not hold a user name"),
+        ("[registry]\nurl = 'https://h\\x5c@evil'", "registry.url: "),
+        ("[registry]\ncontact = 'a\\r\\nX: y'", "registry.contact: holds a line break"),
+        ("[registry]\ncontact = 'é'", "registry.contact: must be plain ASCII"),
+        ("[registry]\nburst = nan", "registry.burst: "),
+        ("[database]\nurl = 'mysql://x'", "database.url: must begin with sqlite:///"),
+        ("[database]\nurl = 'sqlite://'", "database.url: must name a file"),
+        ("[database]\nurl = 'sqlite:///:memory:'", "database.url: must name a file"),
+        ("[[channels]]\nname = 'x'\nurl = 'nothing'", "channels#1.url: must be a URL"),
+        ("[[channels]]\nname = 'x'", "channels#1.url: is missing"),
+        ("[schedule]\ncron = '0 8 * * $(id)'", "schedule.cron: '$(id)' is not a field"),
+        ("[schedule]\ncron = '0 9 * * 1-9'", "schedule.cron: '9' is no weekday: 0 to 7"),
+        ("[schedule]\ncron = '0 9 1 * 1'", "schedule.cron: give a day of the month or a weekday"),
+        ("[schedule]\ncron = '61 9 * * *'", "schedule.cron: '61' is no minute: 0 to 59"),
+        ("[schedule]\ncron = '0 9-8 * * *'", "schedule.cron: '9-8': the hour ends before"),
+        ("[schedule]\ncron = '*/0 9 * * *'", "schedule.cron: '*/0' is not a field"),
+        ("[[recipients]]\nemail='a@b.c'\nat='8 am'", "recipients#1.at: '8 am' is not a time"),
+        ("[[recipients]]\nemail='a@b.c, d@e.f'", "recipients#1.email: "),
+        ("[[recipients]]\nemail='a@b.c\\nBcc: x@y.z'", "recipients#1.email: holds a line break"),
+        ("_env_file = 'x'", "_env_file: there is no such setting"),
+    ],
+)
+def test_each_wrong_value_is_told_in_words(write, text, said):
+    text = text.replace("\\x5c", "\\").replace("'a\\n", '"a\\n').replace("b'\ntrials", 'b"\ntrials')
+    text = re.sub(r"'([^'\n]*\\[rn][^'\n]*)'", r'"\1"', text)
+    assert any(said in problem for problem in problems(write(text)))
+
+
+def test_a_whole_list_in_the_environment_is_json():
+    assert the_problem(env={"CTSYNC_WATCHES": "mine"}).startswith("CTSYNC_WATCHES: must be JSON")
+
+
+def test_an_unknown_variable_that_is_no_near_miss_is_let_be():
+    load(env={"CTSYNC_CORPUS": "x", "CTSYNC_": "y", "CTSYNCX": "z"})
+
+
+def test_an_unknown_key_in_the_environment_is_a_problem():
+    said = the_problem(env={"CTSYNC_REGISTRY__URLL": "x"})
+    assert said == "CTSYNC_REGISTRY__URLL: there is no such setting; did you mean url?"
+
+
+def test_thresholds_are_those_of_the_rule_table(write):
+    assert load(write("[rules]\nslip_notable_days = 12\n"), env={}).rules == {
+        "slip_notable_days": 12
+    }
+    said = the_problem(write("[rules]\nslip_notable_day = 12\n"))
+    assert said.endswith("rules: no threshold 'slip_notable_day'; did you mean slip_notable_days?")
+    said = the_problem(write("[rules]\nslip_notable_days = -1\n"))
+    assert said.endswith("rules.slip_notable_days: must be greater than or equal to 0, not -1")
+    env = {"CTSYNC_RULES__SLIP_NOTABLE_DAYS": "30"}
+    assert load(env=env).rules == {"slip_notable_days": 30}
+
+
+def test_names_of_watches_are_checked_together_with_those_in_the_database(write):
+    path = write(
+        """\
+[smtp]
+host = "mail.example.org"
+sender = "ctsync@example.org"
+[[watches]]
+name = "graft failure"
+trials = ["NCT03389919"]
+[[recipients]]
+email = "a@example.org"
+watches = ["graft failure", "graft failur", "stored"]
+"""
+    )
+    settings = load(path, env={})
+    assert list(settings.unknown_watches(stored=["stored"])) == [
+        "recipients#1.watches: there is no watch 'graft failur'; did you mean graft failure?"
+    ]
+
+
+# --- database URLs ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "shown"),
+    [
+        ("sqlite:////a/b.db", "sqlite:////a/b.db", "sqlite:////a/b.db"),
+        ("postgres://h/n", "postgresql+psycopg://h/n", "postgresql+psycopg://h/n"),
+        (
+            "postgresql://me:pw@h:5/n?password=pw",
+            "postgresql+psycopg://me:pw@h:5/n?password=pw",
+            "postgresql+psycopg://me:***@h:5/n",
+        ),
+        (
+            "postgresql+psycopg:///n?host=/run/postgresql",
+            "postgresql+psycopg:///n?host=/run/postgresql",
+            "postgresql+psycopg:///n",
+        ),
+    ],
+)
+def test_database_urls_are_brought_to_one_form_and_shown_without_password(given, url, shown):
+    database = load(env={}, database_url=given).database
+    assert database.url == url
+    assert database.shown_url == shown
+    assert "pw" not in repr(database)
+
+
+def test_a_wrong_option_is_named():
+    assert the_problem(database_url="nothing").startswith("--database: must begin with")
+
+
+# --- secrets ----------------------------------------------------------------------------------
+
+MAIL = '[smtp]\nhost = "h"\nsender = "a@b.c"\nusername = "u"\npassword = "{}"\n'
+
+
+def test_every_secret_field_is_followed_to_where_it_stands():
+    """A SecretStr that the tables forget would take "env:NAME" for the secret itself."""
+    for section, model in _sections().items():
+        for key, field in (model.model_fields if model else {}).items():
+            if field.annotation is SecretStr:
+                assert (section, key) in SECRET_KEYS + HIDDEN_KEYS
+
+
+def test_secrets_are_read_from_environment_file_and_credential(write, tmp_path):
+    held = tmp_path / "secret"
+    held.write_text(f"{CANARY}\n")
+    held.chmod(0o600)
+    for reference, env in (
+        ("env:MAIL", {"MAIL": CANARY}),
+        (f"file:{held}", {}),
+        (f"file://{held}", {}),
+        ("file:secret", {}),
+        ("credential:secret", {"CREDENTIALS_DIRECTORY": str(tmp_path)}),
+    ):
+        settings = load(write(MAIL.format(reference)), env=env)
+        assert settings.smtp is not None
+        assert settings.smtp.password.get_secret_value() == CANARY
+        assert CANARY not in repr(settings) + str(settings) + settings.model_dump_json()
+
+
+def test_a_secret_may_stand_in_its_own_environment_variable(write):
+    path = write(MAIL.format("env:NOT_NEEDED_NOW"))
+    settings = load(path, env={"CTSYNC_SMTP__PASSWORD": CANARY})
+    assert settings.smtp is not None
+    assert settings.smtp.password.get_secret_value() == CANARY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MAIL.format(CANARY),
+        f'[[channels]]\nname = "x"\nurl = "https://h"\nsecret = "{CANARY}"\n',
+        f'[[channels]]\nname = "x"\nurl = "mailtos://me:{CANARY}@h"\n',
+        f'[database]\nurl = "postgresql://me:{CANARY}@h/n"\n',
+        f'[database]\nurl = "postgresql://h/n?password={CANARY}"\n',
+        f'[monitor]\nping_url = "https://me:{CANARY}@h"\n',
+    ],
+)
+def test_a_secret_in_the_file_is_refused_and_not_repeated(write, text):
+    for need_secrets in (True, False):
+        said = the_problem(write(text), need_secrets=need_secrets)
+        assert "a secret must not stand in this file; write" in said
+        assert '"env:NAME"' in said
+        assert CANARY not in said
+
+
+def test_a_secret_file_others_may_read_is_refused(write, tmp_path):
+    held = tmp_path / "secret"
+    held.write_text(CANARY)
+    held.chmod(0o640)
+    said = the_problem(write(MAIL.format(f"file:{held}")))
+    assert f"others may read {held}; run `chmod 600 {held}`" in said
+    assert CANARY not in said
+
+
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("env:MAIL", "there is no MAIL in the environment"),
+        ("file:/nowhere/secret", "cannot read /nowhere/secret: No such file"),
+        ("file:/no\\u0000where", "that is no path"),
+        ("credential:secret", "no systemd credentials here"),
+    ],
+)
+def test_a_secret_that_cannot_be_had_matters_only_to_those_who_need_it(write, reference, said):
+    path = write(MAIL.format(reference))
+    assert said in the_problem(path)
+    settings = load(path, env={}, need_secrets=False)
+    assert settings.smtp is not None
+    assert not settings.smtp.password
+
+
+def test_a_channel_without_its_url_can_still_be_listed(write):
+    path = write('[[channels]]\nname = "chat"\nurl = "env:CHAT"\n')
+    assert "there is no CHAT" in the_problem(path)
+    assert load(path, env={}, need_secrets=False).channels[0].name == "chat"
+
+
+def test_the_database_url_is_needed_by_everyone(write):
+    path = write('[database]\nurl = "env:DB"\n')
+    assert "there is no DB" in the_problem(path, need_secrets=False)
+    url = "postgresql+psycopg://u:p@h/n"
+    assert load(path, env={"DB": url}).database.url == url
+
+
+def test_the_name_of_a_credential_cannot_leave_its_directory(write, tmp_path):
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "secret").write_text(CANARY)
+    env = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
+    assert "holds no slash" in the_problem(write(MAIL.format("credential:../secret")), env=env)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'smtp = "{CANARY}"\n',
+        f'channels = ["{CANARY}"]\n',
+        f'channels = "{CANARY}"\n',
+        f'[smtp]\npasswort = "{CANARY}"\n',
+        f'[smtp]\npassword = ["{CANARY}"]\n',
+        f'[[channels]]\nname = "x"\nurl = ["{CANARY}"]\n',
+        f'[monitor]\nping_url = {{ url = "{CANARY}" }}\n',
+        f'[monitor]\nping_url = "{CANARY}"\n',
+        f'[registry]\nurl = "https://me:{CANARY}@h"\n',
+        f'password = "{CANARY}\n',
+    ],
+)
+def test_no_error_repeats_what_may_be_a_secret(write, text):
+    assert CANARY not in " ".join(problems(write(text)))
+    in_environment = {
+        "CTSYNC_MONITOR__PING_URL": CANARY,
+        "CTSYNC_DATABASE_URL": f"x://u:{CANARY}@h",
+    }
+    assert CANARY not in " ".join(problems(env=in_environment))

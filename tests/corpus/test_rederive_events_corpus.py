@@ -1,0 +1,56 @@
+"""Over real records: events derived anew are those stored, and drift is told where there is any."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import NctId
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from ctsync.store.store import Store, open_store
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.trial_pass import Outcome, Sync
+from tests.conftest import StillClock
+
+
+def follow(folder: Path, store: Store, clock: StillClock) -> list[Outcome]:
+    """Sync every trial of a folder of dated records on every load it has."""
+    catalogue = Catalogue.from_folder(folder)
+    ids = [NctId(trial.name) for trial in sorted(folder.glob("NCT*"))]
+    outcomes = []
+    with ReplayRegistry(catalogue) as registry:
+        for load in catalogue.loads:
+            registry.load = load
+            transport = Transport(registry.url, clock=clock, requests_per_second=1000)
+            api = RegistryApi(transport, clock=clock)
+            outcomes.append(Sync(store=store, registry=api, clock=clock).run(ids))
+            transport.close()
+    return outcomes
+
+
+# one of these trials was published by a program that added fields of its own
+DRIFT = [
+    "protocolSection.armsInterventionsModule.interventions.interventionMappedName",
+    "protocolSection.contactsLocationsModule.locations_nested",
+]
+
+
+def test_events_derived_anew_from_real_versions_are_those_stored(
+    corpus: Path, tmp_path: Path
+) -> None:
+    clock = StillClock()
+    with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
+        outcomes = follow(corpus / "versions", store, clock)
+        differing = list(rebuild(store, Thresholds()))
+        counts = store.counts()
+    print(
+        f"rebuild, versions: {counts['trials']} trials, {counts['snapshots']} versions, "
+        f"{counts['events']} events, {len(differing)} trials differ"
+    )
+    assert counts["events"] > counts["trials"]
+    assert differing == []
+    told = [path for outcome in outcomes for one in outcome.notices for path in one.parts]
+    assert told == DRIFT

@@ -1,0 +1,237 @@
+"""A whole round, as cron makes it, broken at any statement or commit, and then repeated."""
+
+from __future__ import annotations
+
+import base64
+import random
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
+
+from ctsync.errors import StoreError
+from ctsync.model import NctId
+from tests.conftest import PostgresServer
+from tests.installation import Installation, Killed
+from tests.registry_fixtures import make_study
+
+TRIALS = tuple(NctId(f"NCT0000020{number}") for number in range(6))
+STATUS = "protocolSection.statusModule."
+
+
+def before_the_load(url: str) -> Installation:
+    """Six trials are followed; the next load changes, adds, takes away.
+
+    One was merged into another, and is back in that load.
+    """
+    watches = {"some": TRIALS[:2], "all": TRIALS[:5]}
+    here = Installation(url, watches=watches, anna_follows=["some", "merged"])
+    merged, other = TRIALS[5], TRIALS[2]
+    for nct_id in (*TRIALS[:4], merged):
+        here.catalogue.publish(make_study(nct_id))
+    with here.store.unit() as unit:
+        unit.add_trials("merged", {merged: None}, here.clock.now())
+    here.round()
+    here.catalogue.advance()
+    here.catalogue.withdraw(TRIALS[3])
+    here.catalogue.merge(merged, into=other)
+    here.round()  # one is away for the first time
+    here.catalogue.advance()
+    here.catalogue.edit(TRIALS[0], {STATUS + "overallStatus": "TERMINATED"})
+    here.catalogue.edit(TRIALS[1], {STATUS + "primaryCompletionDateStruct.date": "2029-01"})
+    here.catalogue.edit(other, {"protocolSection.identificationModule.nctIdAliases": None})
+    here.catalogue.publish(make_study(TRIALS[4]))
+    here.catalogue.publish(make_study(merged))
+    here.received.clear()
+    return here
+
+
+def what_is_stored(here: Installation) -> tuple[Any, ...]:
+    """Versions, events and who is followed, without what a repetition may number anew."""
+    versions = [
+        (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions(i)
+    ]
+    events = sorted(
+        (e.nct_id, e.from_version or 0, e.to_version, e.event.path, e.event.summary)
+        for e in here.events()
+    )
+    followed = [(watch.name, one.nct_id) for watch in here.store.watches() for one in watch.trials]
+    return versions, events, followed
+
+
+def tell_how_often(here: Installation) -> Counter[tuple[Any, ...]]:
+    """How often each recipient was told of what, whatever the event's number."""
+    known = {e.event_id: (e.nct_id, e.to_version, e.event.path) for e in here.events()}
+    return Counter({(to, *known[event_id]): n for (to, event_id), n in here.told().items()})
+
+
+def broken_at_each(
+    start: Callable[[], Installation],
+    breaking: Callable[[Installation, int], AbstractContextManager[None]],
+    *,
+    step: int = 1,
+) -> Iterator[tuple[Installation, bool]]:
+    """The same round, broken at its first, second, ... place until it comes through unbroken."""
+    number = 1
+    while True:
+        here = start()
+        try:
+            with breaking(here, number):
+                here.round()
+            broken = False
+        except Killed:
+            here.reopen()
+            broken = True
+        except (OperationalError, StoreError):
+            broken = True
+        yield here, broken
+        here.store.close()
+        if not broken:
+            return
+        number += step
+
+
+@pytest.fixture
+def start_on_file(migrated_sqlite_url: str) -> Callable[[], Installation]:
+    """A fresh copy of the same installation, each time it is asked for."""
+    first = before_the_load(migrated_sqlite_url)
+    first.store.close()
+    file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    kept = file.with_name("kept.db")
+    shutil.copy(file, kept)
+    saved = first.catalogue
+
+    def start() -> Installation:
+        for end in ("-wal", "-shm"):
+            Path(f"{file}{end}").unlink(missing_ok=True)
+        shutil.copy(kept, file)
+        return Installation(
+            migrated_sqlite_url, saved, first.clock, first.watches, first.anna_follows, []
+        )
+
+    return start
+
+
+WAYS: dict[str, Callable[[Installation, int], AbstractContextManager[None]]] = {
+    "statement failed": lambda here, n: here.failing_at(n),
+    "killed": lambda here, n: here.killed_at(n),
+    "answer to a commit lost": lambda here, n: here.answer_lost_at(n),
+}
+
+
+@pytest.mark.parametrize(
+    ("way", "step"),
+    [
+        ("statement failed", 1),
+        ("killed", 5),  # whoever dies at a statement leaves what one that failed leaves
+        ("answer to a commit lost", 1),
+        pytest.param("killed", 1, marks=pytest.mark.soak),
+    ],
+)
+def test_a_round_broken_anywhere_is_made_whole_by_the_next(
+    start_on_file: Callable[[], Installation], way: str, step: int
+) -> None:
+    whole = start_on_file()
+    whole.round()
+    wanted, told = what_is_stored(whole), tell_how_often(whole)
+    assert len(wanted[1]) > len(TRIALS)
+    whole.store.close()
+    broken = torn = lost = repeated = 0
+    for here, failed in broken_at_each(start_on_file, WAYS[way], step=step):
+        broken += failed
+        here.clock.sleep(7 * 3600)  # past leases and back-off
+        here.round()
+        torn += what_is_stored(here) != wanted
+        checked = broken % 5 == 0  # the whole check takes longer than the round
+        torn += checked and here.problems() != []
+        again = tell_how_often(here)
+        lost += any(again[key] < 1 for key in told)
+        repeated += any(count > 1 for count in again.values())
+    print(
+        f"round, {way}: {broken} places, {torn} torn, {lost} not told; told twice after {repeated}"
+    )
+    assert broken > 20
+    assert (torn, lost) == (0, 0)
+
+
+@pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.soak)])
+def test_the_same_on_postgresql(postgres: PostgresServer, step: int) -> None:
+    url = postgres.new_migrated_database()
+    first = before_the_load(url)
+    first.store.close()
+    engine_urls: list[str] = []
+
+    def start() -> Installation:
+        copy = postgres.new_database(postgres.name_of(url))
+        engine_urls.append(copy)
+        return Installation(copy, first.catalogue, first.clock, first.watches, ["some"], [])
+
+    whole = start()
+    whole.round()
+    wanted = what_is_stored(whole)
+    whole.store.close()
+    broken = torn = 0
+    for here, failed in broken_at_each(start, WAYS["statement failed"], step=step):
+        broken += failed
+        here.clock.sleep(7 * 3600)
+        here.round()
+        torn += what_is_stored(here) != wanted or here.problems() != []
+    for copy in [*engine_urls, url]:
+        postgres.drop(copy)
+    print(f"round on PostgreSQL, statement failed: {broken} places, {torn} torn")
+    assert broken > 1
+    assert torn == 0
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_round_on_a_full_disk_tears_nothing_and_goes_on_with_space(
+    start_on_file: Callable[[], Installation], step: int
+) -> None:
+    whole = start_on_file()
+    noise = random.Random(5)  # what cannot be packed takes pages of its own
+    for nct_id in TRIALS[:3]:
+        text = base64.b64encode(noise.randbytes(15_000)).decode()
+        module = "protocolSection.descriptionModule"
+        whole.catalogue.edit(nct_id, {module: {"detailedDescription": text}})
+    whole.round()
+    wanted = what_is_stored(whole)
+    whole.store.close()
+    full = torn = room = 0
+    while True:
+        here = start_on_file()
+        # how large the file may grow, page by page, until the round fits
+        with here.store._engine.connect() as connection:
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+
+        def limit(connection: Any, _record: object, most: int = pages + room) -> None:
+            connection.execute(f"PRAGMA max_page_count = {most}")
+
+        here.store._engine.dispose()
+        event.listen(here.store._engine, "connect", limit)
+        said = ""
+        try:
+            here.round()
+        except StoreError as error:
+            said = str(error)
+        finally:
+            event.remove(here.store._engine, "connect", limit)
+            here.store._engine.dispose()
+        assert not said or "disk is full" in said
+        full += bool(said)
+        here.reopen()
+        here.clock.sleep(7 * 3600)
+        here.round()
+        torn += what_is_stored(here) != wanted or here.problems() != []
+        here.store.close()
+        if not said:
+            break
+        room += step
+    print(f"round on a full disk: {full} sizes, {torn} torn, whole again with space")
+    assert full > 3
+    assert torn == 0

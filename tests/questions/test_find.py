@@ -1,0 +1,198 @@
+"""Trials are found by what any of their versions says, with how long that stood."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ctsync.dates import PartialDate
+from ctsync.model import JsonObject, NctId, Source
+from ctsync.questions.portfolio.find import Found, find
+from ctsync.record.rules.conditions import read_condition
+from ctsync.store.store import Store, open_store
+from tests.conftest import StillClock
+from tests.record.reconstructed import studies
+from tests.record.studies import counted, dated, study
+from tests.security.attacks import ATTACKS
+from tests.sync.histories import keep_history, leave
+
+TODAY = date(2026, 3, 13)
+
+
+def found(store: Store, *conditions: str, today: date = TODAY, **how: Any) -> list[Found]:
+    wanted = [read_condition(text) for text in conditions]
+    return list(find(store, wanted, today=today, **how))
+
+
+def ids(store: Store, *conditions: str, **how: Any) -> list[str]:
+    return [one.nct_id for one in found(store, *conditions, **how)]
+
+
+def made(number: int, **values: Any) -> JsonObject:
+    values = {"protocolSection__identificationModule__nctId": f"NCT{number:08d}", **values}
+    return study(**values)
+
+
+@pytest.mark.parametrize("trial", ["NCT03693833", "NCT04161976", "NCT02025543"])
+def test_a_suspension_of_the_past_is_found_with_its_published_length(
+    store: Store, trial: str
+) -> None:
+    days = {"NCT03693833": 91, "NCT04161976": 44, "NCT02025543": 294}[trial]
+    keep_history(store, studies(trial))
+    (spell,) = found(store, "status=SUSPENDED", ever=True)
+    assert (spell.nct_id, spell.days, spell.is_open) == (trial, days, False)
+    assert (spell.from_version, spell.to_version) == (2, 2)
+    assert found(store, "status=SUSPENDED") == []
+
+
+def test_neighbouring_versions_that_all_meet_it_are_one_run(store: Store) -> None:
+    states = ["RECRUITING", "SUSPENDED", "SUSPENDED", "RECRUITING", "SUSPENDED"]
+    keep_history(
+        store,
+        [
+            made(1, status=status, posted=f"2020-0{month}-01")
+            for month, status in enumerate(states, 1)
+        ],
+    )
+    runs = found(store, "status=SUSPENDED", ever=True, today=date(2020, 5, 31))
+    assert [(run.from_version, run.to_version, run.days, run.is_open) for run in runs] == [
+        (2, 3, 60, False),
+        (5, 5, 30, True),
+    ]
+    assert [run.from_version for run in found(store, "status=SUSPENDED")] == [5]
+
+
+def test_as_of_a_day_is_answered_as_on_that_day(store: Store) -> None:
+    keep_history(store, studies("NCT03693833"))
+    days = {"2019-01-14": 0, "2020-03-15": 0, "2020-03-16": 1, "2020-06-14": 1, "2020-06-15": 0}
+    asked = {day: date.fromisoformat(day) for day in days}
+    assert {day: len(found(store, "status=SUSPENDED", as_of=asked[day])) for day in days} == days
+    (then,) = found(store, "status=SUSPENDED", as_of=date(2020, 4, 16))
+    assert (then.days, then.is_open) == (31, True)
+
+
+def test_several_conditions_must_hold_of_one_version(store: Store) -> None:
+    keep_history(
+        store,
+        [
+            made(1, status="SUSPENDED", enrollment=counted(50), posted="2020-01-01"),
+            made(1, status="RECRUITING", enrollment=counted(500), posted="2020-02-01"),
+        ],
+    )
+    assert found(store, "status=SUSPENDED", "enrollment>100", ever=True) == []
+    (one,) = found(store, "status=SUSPENDED", "enrollment<=50", ever=True)
+    assert one.values == {"status": "SUSPENDED", "enrollment": 50}
+
+
+def test_texts_are_found_in_any_case_and_as_they_are(store: Store) -> None:
+    names = ["Novartis Pharma", "100% Care_Group", "Ångström AB", "a\\b"]
+    for number, name in enumerate(names, 1):
+        keep_history(store, [made(number, sponsor={"name": name})])
+    assert ids(store, "sponsor~NOVARTIS") == ["NCT00000001"]
+    assert ids(store, "sponsor=novartis pharma") == ["NCT00000001"]
+    assert ids(store, "sponsor~%") == ids(store, "sponsor~e_g") == ["NCT00000002"]
+    assert ids(store, "sponsor~Ångström") == ["NCT00000003"]
+    assert ids(store, "sponsor~\\") == ["NCT00000004"]
+    assert ids(store, "sponsor!~a") == []
+    assert ids(store, "sponsor~novartis|care") == ["NCT00000001", "NCT00000002"]
+
+
+def test_a_field_without_a_value_is_asked_for_by_none_and_is_not_any_value(store: Store) -> None:
+    keep_history(store, [made(1, why="Slow accrual")])
+    keep_history(store, [made(2)])
+    assert ids(store, "why_stopped=none") == ["NCT00000002"]
+    assert ids(store, "why_stopped!=none") == ["NCT00000001"]
+    assert ids(store, "why_stopped!~slow") == ["NCT00000002"]
+
+
+def test_one_phase_of_several_is_enough(store: Store) -> None:
+    path = "protocolSection__designModule__phases"
+    keep_history(store, [made(1, **{path: ["PHASE1", "PHASE2"]})])
+    keep_history(store, [made(2, **{path: ["EARLY_PHASE1"]})])
+    assert ids(store, "phase=2") == ids(store, "phase=1") == ["NCT00000001"]
+    assert ids(store, "phase!=2") == ["NCT00000002"]
+
+
+def test_a_trial_that_is_gone_has_no_fields_and_is_asked_for_by_its_state(store: Store) -> None:
+    trial = keep_history(store, [made(1, posted="2020-01-01")])
+    assert ids(store, "status=RECRUITING") == [trial]
+    leave(store, trial)
+    assert ids(store, "status=RECRUITING") == []
+    assert ids(store, "state=gone") == [trial]
+    (before,) = found(store, "status=RECRUITING", ever=True)
+    assert (before.since, before.until) == (date(2020, 1, 1), TODAY)
+
+
+def test_one_watch_may_be_asked(store: Store) -> None:
+    for number in (1, 2):
+        keep_history(store, [made(number)])
+    with store.unit() as unit:
+        unit.add_trials("mine", {NctId("NCT00000002"): None}, StillClock().now())
+    assert ids(store, "status=RECRUITING", watch="mine") == ["NCT00000002"]
+
+
+def test_a_live_version_counts_from_the_load_that_showed_it(store: Store) -> None:
+    keep_history(store, studies("NCT03389919")[:2], source=Source.LIVE)
+    assert len(found(store, "status=UNKNOWN|RECRUITING", ever=True)) == 1
+
+
+DAYS = st.dates(date(2018, 12, 1), date(2021, 1, 31))
+PARTIAL = st.builds(lambda day, length: str(day)[:length], DAYS, st.sampled_from([4, 7, 10]))
+MEANT = {
+    "=": lambda one, other: other.first <= one.first and one.last <= other.last,
+    "<": lambda one, other: one.last < other.first,
+    "<=": lambda one, other: one.last <= other.last,
+    ">": lambda one, other: one.first > other.last,
+    ">=": lambda one, other: one.first >= other.first,
+}
+
+
+@pytest.fixture(scope="module")
+def dated_store(tmp_path_factory: pytest.TempPathFactory):
+    """Trials that start on each of many days, months and years, and on what is no date."""
+    ends = [f"{year}-{month:02d}" for year in (2019, 2020) for month in range(1, 13)]
+    days = [f"{end}-{day}" for end, day in itertools.product(ends, ("01", "28"))]
+    last = [str(PartialDate(end).last) for end in ends]
+    said = ["2019", "2020", *ends, *days, *last]
+    url = f"sqlite:///{tmp_path_factory.mktemp('dated') / 'ctsync.db'}"
+    with open_store(url, clock=StillClock()) as store:
+        for number, text in enumerate([*said, "soon", "12345", "2020-xx"], 1):
+            keep_history(store, [made(number, start=dated(text))])
+        yield store, said
+
+
+@settings(max_examples=60)
+@given(asked=PARTIAL, operator=st.sampled_from(sorted(MEANT)))
+def test_dates_compare_as_the_intervals_they_are(dated_store, asked: str, operator: str) -> None:
+    store, said = dated_store
+    other = PartialDate(asked)
+    expected = {text for text in said if MEANT[operator](PartialDate(text), other)}
+    told = {one.values["start"] for one in found(store, f"start{operator}{asked}")}
+    assert told == expected
+
+
+def test_what_is_typed_is_only_ever_a_value(store: Store) -> None:
+    keep_history(store, studies("NCT03693833"))
+    payloads = [
+        "' OR '1'='1", "'; DROP TABLE snapshots; --", '" OR ""="', "1; DELETE FROM trials",
+        "') UNION SELECT name FROM sqlite_master --", "\\'; SELECT pg_sleep(9); --", "%", "_",
+        "%%%", "\\", "\\\\", "$1", ":x", "?", "{}", "%s", "%(x)s", "/*", "*/", "--", ";", "\0",
+        "'||(SELECT 1)||'", "0x27", "CHAR(39)", "x' AND randomblob(1000000000) --", "NULL", "()",
+        "' UNION ALL SELECT NULL,NULL,NULL --", "ATTACH DATABASE 'x' AS y", "PRAGMA writable",
+        "COPY trials TO PROGRAM 'id'", "'; VACUUM INTO '/tmp/x'; --", "\u2019 OR 1=1", "\ud800",
+        *ATTACKS[:30],
+    ]  # fmt: skip
+    before = store.counts(), store.versions(NctId("NCT03693833"))
+    for payload in payloads:
+        for operator in ("=", "~", "!=", "!~"):
+            if payload.strip() and "|" not in payload:
+                asked = [f"{field}{operator}{payload}" for field in ("sponsor", "title", "nct")]
+                for conditions in (asked, [f"why_stopped{operator}{payload}"]):
+                    assert len(found(store, *conditions, ever=True)) <= 2
+    assert (store.counts(), store.versions(NctId("NCT03693833"))) == before
+    print(f"\n{len(payloads)} payloads, nothing written, none taken for anything but a value")

@@ -1,0 +1,164 @@
+"""Through a past that was fetched after the present: shown, asked, exported, imported."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.export.jsonl import import_lines
+from ctsync.export.parquet import export_dataset
+from ctsync.export.rows import cohort_rows, cthist_rows
+from ctsync.model import Kind, Source, Version
+from ctsync.questions.changes.report_data import course_of_field
+from ctsync.questions.portfolio.find import find
+from ctsync.questions.trial.version_dates import NotRegistered, stood_on
+from ctsync.record.rules.conditions import read_condition
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.trial.field_history import spell_json, words_of
+from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.store import EventFilter, Store, open_store
+from ctsync.sync.history.rederive_events import rebuild
+from tests.conftest import StillClock
+from tests.export.test_jsonl import lines_of, logical_dump
+from tests.export.test_parquet import read
+from tests.sync.test_backfill import (
+    LIFE,
+    NEWEST,
+    TRIAL,
+    MakeBackfill,
+    MakeSync,
+    make_backfill,
+    tell_history,
+)
+
+__all__ = ["make_backfill"]  # a fixture
+
+ALL = Selection()
+TODAY = date(2026, 3, 13)
+NOW = datetime(2026, 3, 13, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
+    """One kind of database: test_backfill asks both."""
+    with open_store(migrated_sqlite_url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def travelled(
+    store: Store,
+    replay: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+    tmp_path: Path,
+) -> Store:
+    """A trial seen live once, exported, and then filled back to its beginning."""
+    replay.catalogue.publish(NEWEST)
+    make_sync().run([TRIAL])
+    export_dataset(store, tmp_path / "set", ALL)
+    tell_history(replay, *LIFE)
+    make_backfill().run([TRIAL])
+    return store
+
+
+def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: Store) -> None:
+    versions = travelled.versions(TRIAL)
+    days = {"2018-01-04": 0, "2019-03-11": 0, "2019-03-12": 1, "2025-01-01": 2, "2026-01-13": 3}
+    stood = {day: stood_on(versions, date.fromisoformat(day)) for day in days}
+    assert {
+        day: one.registry_version for day, one in stood.items() if isinstance(one, Version)
+    } == days
+    assert stood_on(versions, date(2018, 1, 3)) == NotRegistered("2018-01-04")
+    assert [one.source for one in versions] == [Source.HISTORY] * 3 + [Source.BOTH]
+
+
+def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> None:
+    versions = travelled.versions(TRIAL)
+    for name in ("briefSummary", "lead sponsor"):
+        path, spells = course_of_field(travelled, versions, name, until=NOW)
+        assert len(spells) == 1, (path, [one.value for one in spells])
+    _, counts = course_of_field(travelled, versions, "enrollmentInfo.count", until=NOW)
+    assert [(one.value, one.since) for one in counts] == [
+        (200, date(2018, 1, 4)), (150, date(2021, 6, 9)), (100, date(2026, 1, 13)),
+    ]  # fmt: skip
+
+
+def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) -> None:
+    versions = travelled.versions(TRIAL)
+    courses = {
+        name: course_of_field(travelled, versions, name, until=NOW)[1]
+        for name in ("locations.countryCode", "detailed description")
+    }
+    told = {name: list(words_of(spells)) for name, spells in courses.items()}
+    assert told == {
+        "locations.countryCode": ["(not known: its source shows no such field)", "(none)"],
+        "detailed description": ["(none)"],
+    }
+    shown = [spell_json(one) for one in courses["locations.countryCode"]]
+    assert [(one["from_version"], one["value"], one["carried"]) for one in shown] == [
+        (1, None, False), (4, None, True),
+    ]  # fmt: skip
+
+
+def test_conditions_are_asked_of_the_past_in_the_words_of_the_present(travelled: Store) -> None:
+    asked = {
+        "sponsor=A & B": [(1, 4)],
+        "status=NOT_YET_RECRUITING": [(1, 1)],
+        "enrollment>=150": [(1, 3)],
+        "primary_completion=2028": [(3, 3)],
+    }
+    for text, runs in asked.items():
+        found = find(travelled, [read_condition(text)], today=TODAY, ever=True)
+        assert [(one.from_version, one.to_version) for one in found] == runs, text
+
+
+def test_changes_of_the_past_are_asked_by_the_day_they_happened(travelled: Store) -> None:
+    window = EventFilter(
+        since=datetime(2021, 1, 1, tzinfo=UTC), until=datetime(2022, 1, 1, tzinfo=UTC)
+    )
+    events = travelled.events(window)
+    assert {one.to_registry_version for one in events} == {2}
+    assert {Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in events}
+
+
+def test_the_past_is_tabulated_with_the_numbers_and_dates_of_the_registry(
+    travelled: Store,
+) -> None:
+    rows = list(cthist_rows(travelled, ALL))
+    assert [(r["version_number"], r["total_versions"], r["source"]) for r in rows] == [
+        (0, 4, "history"), (1, 4, "history"), (2, 4, "history"), (3, 4, "both"),
+    ]  # fmt: skip
+    assert [r["version_date"] for r in rows] == [one.submitted for one in travelled.versions(TRIAL)]
+    assert {r["lead_sponsor"] for r in rows} == {'[{"class":"OTHER","name":"A & B"}]'}
+    (row,) = cohort_rows(travelled, ALL)
+    assert (row["first_target"], row["anticipated_enrollment"]) == (200, 100)
+
+
+def test_a_dataset_takes_the_past_up_without_a_row_twice(travelled: Store, tmp_path: Path) -> None:
+    before = read(tmp_path / "set", "versions")
+    export_dataset(travelled, tmp_path / "set", ALL)
+    rows = read(tmp_path / "set", "versions")
+    assert [row["version"] for row in before] == [1]
+    assert [(row["version"], row["registry_version"]) for row in rows] == [
+        (1, 0), (2, 1), (3, 2), (4, 3),
+    ]  # fmt: skip
+    stored = sorted(one.event_id for one in travelled.events())
+    assert sorted(row["event_id"] for row in read(tmp_path / "set", "events")) == stored
+    assert [one.rows for one in export_dataset(travelled, tmp_path / "set", ALL)] == [0, 0]
+
+
+def test_a_past_in_two_forms_survives_the_round_trip(
+    travelled: Store, tmp_path: Path, migrated_file: Path
+) -> None:
+    shutil.copy(migrated_file, tmp_path / "other.db")
+    with open_store(f"sqlite:///{tmp_path / 'other.db'}", clock=StillClock()) as other:
+        import_lines(other, lines_of(travelled))
+        assert logical_dump(other) == logical_dump(travelled)
+        assert other.histories() == travelled.histories()
+        assert list(rebuild(other, Thresholds())) == []

@@ -1,0 +1,112 @@
+"""Which version stood on a day."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+import pytest
+
+from ctsync.errors import UnknownVersion
+from ctsync.model import KeyFields, NctId, Source, State, Version
+from ctsync.questions.trial.version_dates import (
+    NotKnown,
+    NotRegistered,
+    find_version,
+    stands_from,
+    stood_on,
+)
+from ctsync.store.store import Store
+from tests.record.reconstructed import studies
+from tests.sync.histories import keep_history
+
+TRIAL = NctId("NCT03389919")
+
+
+def version(number: int, posted: str | None, observed: str | None = None) -> Version:
+    seen = datetime.fromisoformat(observed).replace(tzinfo=UTC) if observed else None
+    return Version(
+        snapshot_id=number, nct_id=TRIAL, version=number, registry_version=None,
+        source=Source.LIVE, state=State.PRESENT, digest=f"1:{number}", posted=posted,
+        submitted=posted, observed=seen, fetched=datetime(2026, 1, 1, tzinfo=UTC),
+        key=KeyFields(first_posted="2018-01-04"),
+    )  # fmt: skip
+
+
+# the reference trial: posted once, then made UNKNOWN by the registry without a new date
+SEED = [
+    version(1, "2018-01-04", "2018-01-05T09:00:05"),
+    version(2, "2018-01-04", "2023-01-03T09:00:05"),
+    version(3, "2024-05-20", "2024-05-21T09:00:05"),
+]
+
+
+def test_a_version_stands_from_its_post_date_or_from_its_load_where_the_date_did_not_move() -> None:
+    assert stands_from(SEED) == [date(2018, 1, 4), date(2023, 1, 3), date(2024, 5, 20)]
+
+
+def test_as_of_finds_the_version_that_stood_that_day() -> None:
+    days = {"2018-01-04": 1, "2023-01-02": 1, "2023-01-03": 2, "2024-05-19": 2, "2026-01-01": 3}
+    found = {day: stood_on(SEED, date.fromisoformat(day)) for day in days}
+    assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
+
+
+def test_before_the_first_posting_the_trial_was_not_registered() -> None:
+    assert stood_on(SEED, date(2018, 1, 3)) == NotRegistered("2018-01-04")
+
+
+def test_between_registration_and_the_first_stored_version_nothing_is_known() -> None:
+    late = [version(1, "2020-06-01", "2020-06-02T09:00:05")]
+    assert stood_on(late, date(2019, 1, 1)) == NotKnown(date(2020, 6, 1))
+
+
+def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> None:
+    """The days and statuses of NCT02110043 as the R package cthist documents them."""
+    trial = keep_history(store, studies("NCT02110043"))
+    versions = store.versions(trial)
+    expected = {
+        "2014-04-08": (0, "RECRUITING"),
+        "2017-01-01": (4, "RECRUITING"),
+        "2018-01-01": (6, "ACTIVE_NOT_RECRUITING"),
+        "2022-01-01": (7, "COMPLETED"),
+    }
+    stood = {day: stood_on(versions, date.fromisoformat(day)) for day in expected}
+    assert {
+        day: (one.registry_version, one.key.status)
+        for day, one in stood.items()
+        if isinstance(one, Version)
+    } == expected
+    assert stood_on(versions, date(2014, 4, 7)) == NotRegistered("2014-04-08")
+
+
+def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
+    """Two of one day, then a live version that the registry changed without a new date."""
+    numbered = [
+        replace(version(number + 1, posted), registry_version=number, source=Source.HISTORY)
+        for number, posted in enumerate(["2019-01-01", "2020-05-04", "2020-05-04", "2021-02-01"])
+    ]
+    unknown = version(5, "2021-02-01", "2023-03-01T09:00:05")
+    versions = [*numbered, unknown]
+    days = {"2020-05-04": 3, "2023-02-28": 4, "2023-03-01": 5}
+    found = {day: stood_on(versions, date.fromisoformat(day)) for day in days}
+    assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
+
+
+def test_days_never_run_backwards_even_where_the_registry_dates_do() -> None:
+    odd = [version(1, "2020-06-01"), version(2, "2020-05-01"), version(3, "2020-07-01")]
+    assert stands_from(odd) == [date(2020, 6, 1), date(2020, 6, 1), date(2020, 7, 1)]
+
+
+def test_versions_are_found_by_number_and_counted_back_by_negative_ones() -> None:
+    assert find_version(SEED, 2).version == 2
+    assert find_version(SEED, -1).version == 3
+
+
+def test_a_number_that_is_not_there_is_told_with_those_that_are() -> None:
+    with pytest.raises(UnknownVersion, match="stored: versions 1 to 3"):
+        find_version(SEED, 4)
+
+
+def test_a_trial_nothing_is_stored_of_says_so() -> None:
+    with pytest.raises(UnknownVersion, match="nothing is stored"):
+        stood_on([], date(2020, 1, 1))

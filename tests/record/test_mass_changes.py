@@ -1,0 +1,72 @@
+"""Days on which the registry itself changed many records."""
+
+from ctsync.model import NctId
+from ctsync.record.registry.mass_changes import find_reprocessing, is_reprocessed, reprocessed_part
+from tests.record.studies import LOCATIONS, events_between, site, study
+
+MESH = "derivedSection__conditionBrowseModule__meshes"
+
+
+def mesh(identity):
+    return {MESH: [{"id": identity, "term": "Leukemia"}]}
+
+
+def step(**update):
+    return events_between(study(**mesh("D000007938")), study(**mesh("D007938"), **update))
+
+
+def load(changed, **update):
+    return {NctId(f"NCT{n:08}"): step(**update) for n in range(changed)}
+
+
+def test_a_change_of_many_trials_without_an_update_is_the_registrys():
+    (notice,) = find_reprocessing(load(60), fetched=100)
+    assert notice.part == "derivedSection.conditionBrowseModule.meshes"
+    assert len(notice.trials) == 60
+    assert notice.summary == (
+        "Registry reprocessing: condition mesh terms changed in 60 of 100 trials (60 %) "
+        "without a new update date"
+    )
+
+
+def test_a_few_trials_are_no_reprocessing():
+    assert find_reprocessing(load(15), fetched=20) == []
+    assert find_reprocessing(load(40), fetched=1000) == []
+    assert find_reprocessing({}, fetched=0) == []
+
+
+def test_what_came_with_an_update_is_the_sponsors():
+    assert find_reprocessing(load(60, posted="2020-02-02"), fetched=100) == []
+
+
+def test_new_positions_are_the_registrys_and_sites_are_not():
+    old = [site("A", geoPoint={"lat": 1.0, "lon": 2.0})]
+    new = [site("A", geoPoint={"lat": 1.5, "lon": 2.0})]
+    (geo,) = events_between(study(sites=old), study(sites=new))
+    (moved,) = events_between(study(sites=[site("A")]), study(sites=[site("B", city="Gdynia")]))
+    assert reprocessed_part(geo) == f"{LOCATIONS}.geoPoint"
+    assert reprocessed_part(moved) is None
+
+
+def test_texts_rendered_anew_are_told_together():
+    before, after = study(eligibility="* age \\> 18"), study(eligibility="- age > 18")
+    title = {"protocolSection__descriptionModule__briefSummary": "a  b"}
+    again = {"protocolSection__descriptionModule__briefSummary": "a b"}
+    events = {
+        NctId(f"NCT{n:08}"): events_between(before, after)
+        if n % 2
+        else events_between(study(**title), study(**again))
+        for n in range(50)
+    }
+    (notice,) = find_reprocessing(events, fetched=60)
+    assert (notice.part, len(notice.trials)) == ("rendering of texts", 50)
+
+
+def test_an_event_is_told_by_the_notice_of_its_part():
+    notices = find_reprocessing(load(60), fetched=100)
+    events = step()
+    assert is_reprocessed(events, events[0], notices)
+    updated = step(posted="2020-02-02")
+    assert not any(is_reprocessed(updated, event, notices) for event in updated)
+    (stop,) = events_between(study(), study(status="TERMINATED"))
+    assert not is_reprocessed([stop], stop, notices)

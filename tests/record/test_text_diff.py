@@ -1,0 +1,104 @@
+"""When two texts say the same, and which words differ when they do not."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.record.compare.text_diff import Edit, Segment, is_cosmetic, normal_form, word_diff
+
+LONG = "word and word " * 400_000
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Safety", "SAFETY"),
+        ("a  b\n\nc", "a b c"),
+        ("1. Pain", "Pain"),
+        ("* one\n* two", "- one\n- two"),
+        ("a) one", "one"),
+        ("m\\^2 \\> 60 \\*", "m^2 > 60 *"),
+        ("<p>Inclusion:</p><ul><li>age &gt; 18</li></ul>", "Inclusion:\n\n* age \\> 18"),
+        ("and&#x2F;or", "and/or"),
+        ('Patients\' "x" - y', "Patients\u2019 \u201cx\u201d \u2013 y"),
+        ("Pain.", "Pain"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("", "   "),
+    ],
+)
+def test_the_same_said_in_other_letters_is_cosmetic(one, other):
+    assert normal_form(one) == normal_form(other)
+    assert is_cosmetic(one, other)
+    assert is_cosmetic(other, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("RECIST 1.1", "iRECIST 1.1"),
+        ("RECIST 1.1", "RECIST 11"),
+        ("10^9", "109"),
+        ("10⁹", "109"),
+        ("≥ 18", "> 18"),
+        ("age > 18", "age < 18"),
+        ("-5 mg", "5 mg"),
+        ("12 months", "1.2 months"),
+        ("a b", "ab"),
+        ("not x", "x"),
+    ],
+)
+def test_what_may_mean_something_else_is_not_cosmetic(one, other):
+    assert not is_cosmetic(one, other)
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}, True])
+def test_only_texts_can_be_cosmetic(value):
+    assert not is_cosmetic(value, "7")
+    assert not is_cosmetic("7", value)
+
+
+def test_words_are_kept_deleted_and_inserted():
+    assert word_diff("Response by RECIST 1.1 at week 8", "Response by iRECIST 1.1 at week 8") == [
+        Segment(Edit.KEPT, "Response by "),
+        Segment(Edit.DELETED, "RECIST "),
+        Segment(Edit.INSERTED, "iRECIST "),
+        Segment(Edit.KEPT, "1.1 at week 8"),
+    ]
+
+
+def test_a_text_without_a_change_is_kept_and_nothing_is_nothing():
+    assert word_diff("one two", "one two") == [Segment(Edit.KEPT, "one two")]
+    assert word_diff("", "") == []
+    assert word_diff("", "new") == [Segment(Edit.INSERTED, "new")]
+    assert word_diff("old", "") == [Segment(Edit.DELETED, "old")]
+
+
+words = st.lists(st.sampled_from(["a", "b", "c", "RECIST", "é", "\n", "x"]), max_size=30)
+
+
+@given(words, words)
+def test_the_segments_make_both_texts(old, new):
+    before, after = " ".join(old), " ".join(new)
+    segments = word_diff(before, after)
+    for edit, text in ((Edit.INSERTED, before), (Edit.DELETED, after)):
+        made = "".join(s.text if s.text[-1:].isspace() else s.text + " "
+                       for s in segments if s.edit is not edit)  # fmt: skip
+        assert made.split() == text.split()
+    assert all(s.text.strip() for s in segments)
+
+
+def test_texts_of_megabytes_are_told_apart_at_their_ends():
+    segments = word_diff(LONG + "old end", LONG + "new end")
+    assert [s.edit for s in segments] == [Edit.KEPT, Edit.DELETED, Edit.INSERTED, Edit.KEPT]
+    assert segments[1].text.strip() == "old"
+
+
+def test_texts_too_long_to_be_compared_are_deleted_and_inserted():
+    one, other = (" ".join(f"{letter}{n}" for n in range(12_000)) for letter in "ab")
+    assert [s.edit for s in word_diff(one, other)] == [Edit.DELETED, Edit.INSERTED]
+
+
+@pytest.mark.parametrize("unit", [" ", "\n", "1. ", " .", "&", "<", "\\", "• ", "<p>", "&amp;"])
+def test_no_text_makes_reading_slow(unit):
+    """Work grows with the text, never with its square: 2 MB of anything are read at once."""
+    assert isinstance(normal_form(unit * (2_000_000 // len(unit))), str)

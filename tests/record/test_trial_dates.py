@@ -1,0 +1,138 @@
+"""How far a trial's dates moved, and what only looks like a move."""
+
+import pytest
+
+from ctsync.model import Kind, Level
+from ctsync.record.rules.rules import Thresholds
+from tests.record.studies import dated, events_between, history, study, the_event
+
+PRIMARY = Kind.PRIMARY_COMPLETION_DATE
+
+
+def move(before, after, field="primary", kind=PRIMARY, **more):
+    events = events_between(study(**{field: dated(before)}), study(**{field: dated(after)}), **more)
+    return the_event(events, kind)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "days", "rule", "level"),
+    [
+        ("2026-10", "2026-10-31", 0, "R-DAT-06", Level.ADMINISTRATIVE),
+        ("2026-10-31", "2026-10", 0, "R-DAT-06", Level.ADMINISTRATIVE),
+        ("2026", "2026-10", 0, "R-DAT-06", Level.ADMINISTRATIVE),
+        ("2026-10-01", "2026-10-31", 30, "R-DAT-03", Level.ROUTINE),
+        ("2026-10", "2026-11", 31, "R-DAT-03", Level.ROUTINE),
+        ("2026-01-01", "2026-04-01", 90, "R-DAT-02", Level.NOTABLE),
+        ("2026-04-01", "2026-01-01", -90, "R-DAT-02", Level.NOTABLE),
+        ("2026-01-01", "2027-01-01", 365, "R-DAT-01", Level.CRITICAL),
+        ("2027-01-01", "2026-01-01", -365, "R-DAT-02", Level.NOTABLE),
+        ("2026-06-01", "2015-06-01", -4018, "R-DAT-07", Level.CRITICAL),
+    ],
+)
+def test_a_move_is_measured_and_levelled(before, after, days, rule, level):
+    event = move(before, after)
+    assert (event.days, event.rule, event.level) == (days, rule, level)
+    assert (event.before, event.after) == (before, after)
+    assert (event.before_type, event.after_type) == ("ESTIMATED", "ESTIMATED")
+
+
+def test_a_precision_change_says_so():
+    assert move("2026-10", "2026-10-31").summary == (
+        "Primary Completion 2026-10 (estimated) -> 2026-10-31 (estimated), precision only, 0 d"
+    )
+
+
+def test_estimated_that_becomes_actual_is_an_event_of_its_own():
+    events = events_between(
+        study(primary=dated("2021-06")), study(primary=dated("2021-07", "ACTUAL"))
+    )
+    date, kind = the_event(events, PRIMARY, ".date"), the_event(events, PRIMARY, ".type")
+    assert (date.days, date.level) == (30, Level.ROUTINE)
+    assert (kind.rule, kind.level) == ("R-DAT-04", Level.NOTABLE)
+    assert kind.summary == "Primary Completion ESTIMATED -> ACTUAL (2021-07)"
+    assert (kind.before, kind.after) == ("ESTIMATED", "ACTUAL")
+
+
+def test_a_type_alone_is_told_too():
+    (event,) = events_between(
+        study(completion=dated("2021-06")), study(completion=dated("2021-06", "ACTUAL"))
+    )
+    assert (event.kind, event.rule) == (Kind.COMPLETION_DATE, "R-DAT-04")
+
+
+def test_actual_that_becomes_estimated_again_is_notable():
+    (event,) = events_between(
+        study(start=dated("2019-06", "ACTUAL")), study(start=dated("2019-06"))
+    )
+    assert (event.rule, event.level) == ("R-DAT-09", Level.NOTABLE)
+
+
+def test_a_date_that_comes_or_goes_with_its_type_is_one_event():
+    (come,) = events_between(study(completion=None), study(completion=dated("2021-06")))
+    assert (come.before, come.after, come.after_type) == (None, "2021-06", "ESTIMATED")
+    assert (come.days, come.rule, come.level) == (None, "R-DAT-03", Level.ROUTINE)
+    assert len(come.covers) == 2
+    (gone,) = events_between(study(completion=dated("2021-06")), study(completion=None))
+    assert (gone.before, gone.after, gone.before_type) == ("2021-06", None, "ESTIMATED")
+    assert gone.inputs["nature"] == "dropped"
+
+
+def test_moves_add_up_since_the_first_version():
+    *_, last = history(
+        *(study(primary=dated(d)) for d in ("2021-06", "2021-06-30", "2021-12", "2022-01"))
+    )
+    event = the_event(last, PRIMARY)
+    assert (event.days, event.days_since_first, event.inputs["moves"]) == (31, 214, 2)
+    assert event.summary.endswith(
+        "+31 d (+214 d since first registered, 2nd move), month precision"
+    )
+
+
+def test_there_and_back_adds_up_to_nothing():
+    *_, last = history(*(study(primary=dated(d)) for d in ("2021-06", "2022-06", "2021-06")))
+    event = the_event(last, PRIMARY)
+    assert (event.days, event.days_since_first) == (-365, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "crosses"),
+    [
+        ("2019-04-01", "2019-06-01", True),
+        ("2019-06-01", "2019-04-01", True),
+        ("2019-04", "2019-05", True),
+        ("2019-05-01", "2019-06-01", False),
+        ("2019-03-01", "2019-04-01", False),
+    ],
+)
+def test_a_start_moved_across_the_registration_is_flagged(before, after, crosses):
+    event = move(before, after, "start", Kind.START_DATE)
+    assert event.inputs["crosses_registration"] is crosses
+    assert (event.rule == "R-DAT-05") is crosses
+    assert ("across the date of registration" in event.summary) is crosses
+
+
+@pytest.mark.parametrize("odd", ["2021-13", "2021-02-30", "soon", "", 2021, None, "0000-01"])
+def test_an_impossible_date_is_kept_and_flagged(odd):
+    before, after = study(), study(primary={"date": odd, "type": "ESTIMATED"})
+    event = the_event(events_between(before, after), PRIMARY)
+    assert (event.after, event.days, event.level) == (odd, None, Level.ROUTINE)
+    if odd is not None:
+        assert "not a date that can be read" in event.summary
+    back = the_event(events_between(after, before), PRIMARY)
+    assert (back.before, back.days) == (odd, None)
+
+
+def test_a_struct_that_is_none_is_told_as_it_is():
+    (event,) = events_between(study(), study(primary="2021-06"))
+    assert (event.kind, event.level, event.after) == (PRIMARY, Level.ROUTINE, "2021-06")
+
+
+def test_thresholds_are_looked_at():
+    strict = Thresholds(slip_critical_days=30)
+    assert move("2026-10", "2026-11", thresholds=strict).level is Level.CRITICAL
+
+
+def test_bookkeeping_dates_are_administrative():
+    (event,) = events_between(study(), study(verified="2020-02"))
+    assert (event.kind, event.rule) == (Kind.BOOKKEEPING, "R-ADM-02")
+    assert event.summary == "Record Verification: 2020-01 -> 2020-02"

@@ -1,0 +1,238 @@
+"""Listings over real HTTP: all that match, once each, or a reason why that is not known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import RegistryError
+from ctsync.model import NctId
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.listing import Cursor, Listing
+from tests.fakes import FakeClock
+from tests.registry_fixtures import make_study
+
+TODAY, TOMORROW = "2026-03-12", "2026-03-13"
+STUDIES = "/v2/studies"
+SIZE = 5
+QUERY = {"filter.overallStatus": "RECRUITING", "fields": "NCTId|VersionHolder"}
+List = Callable[..., Listing]
+
+
+def ids(*numbers: int) -> frozenset[NctId]:
+    return frozenset(NctId(f"NCT{number:08d}") for number in numbers)
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayRegistry]:
+    with ReplayRegistry(Catalogue(TODAY)) as registry:
+        yield registry
+
+
+@pytest.fixture
+def api(replay: ReplayRegistry) -> Iterator[RegistryApi]:
+    clock = FakeClock()
+    transport = Transport(replay.url, clock=clock, requests_per_second=10, retry_seconds=5)
+    yield RegistryApi(transport, clock=clock)
+    transport.close()
+
+
+@pytest.fixture
+def listed(api: RegistryApi) -> List:
+    """Read a listing of `size` studies a page to its end."""
+
+    def read(*, size: int = SIZE, **more: Any) -> Listing:
+        listing = api.listing(QUERY, page_size=size, **more)
+        for _ in listing:
+            pass
+        return listing
+
+    return read
+
+
+def publish(replay: ReplayRegistry, count: int, *, load: str | None = None) -> frozenset[NctId]:
+    for number in range(1, count + 1):
+        replay.catalogue.publish(make_study(f"NCT{number:08d}"), load=load)
+    return ids(*range(1, count + 1))
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 9, 10, 15, 16])
+def test_a_listing_of_any_size_is_exact(count: int, replay: ReplayRegistry, listed: List) -> None:
+    truth = publish(replay, count)
+    replay.catalogue.publish(make_study("NCT00000099", overallStatus="COMPLETED"))
+    listing = listed()
+    assert (listing.problem, listing.ids, listing.total) == (None, truth, count)
+    # a full last page has a token, which leads to an empty page
+    assert len(replay.requests) == count // SIZE + 1
+    print(f"sizes: {count} studies on pages of {SIZE}: {len(listing.ids)} listed")
+
+
+def test_a_reload_at_any_page_gives_the_new_truth(replay: ReplayRegistry, listed: List) -> None:
+    pages, exact, most = 5, 0, 0
+    publish(replay, pages * SIZE)
+    for page in range(2, pages + 2):  # a full last page leads to an empty one
+        day = f"2026-04-{page:02d}"
+        replay.catalogue.publish(make_study(f"NCT{1000 + page:08d}"), load=day)
+        replay.catalogue._put(NctId(f"NCT{page:08d}"), None, day)
+        replay.faults.add(faults.reload(day), path=STUDIES, page=page)
+        listing = listed()
+        truth = frozenset(replay.catalogue.view().ids)
+        exact += (listing.problem, listing.ids) == (None, truth)
+        most = max(most, listing.begun - 1)
+        assert replay.load.date().isoformat() == day
+    assert (exact, most) == (pages, 1)
+    print(f"reload: at each of {pages} pages, {exact} final sets exact, at most {most} restart")
+
+
+def test_a_registry_that_reloads_again_and_again_is_left(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    publish(replay, 10)
+    for n in range(5):
+        replay.faults.add(faults.reload(f"2026-05-0{n + 1}"), path=STUDIES, page=2)
+    listing = listed()
+    assert listing.problem is not None
+    assert "probably changed" in listing.problem
+    assert listing.begun == 3
+
+
+@pytest.mark.parametrize("sort", ["skipped", "emptied", "cut short"])
+def test_a_lost_page_is_noticed_wherever_it_is(
+    sort: str, replay: ReplayRegistry, listed: List
+) -> None:
+    pages = 50
+    truth = publish(replay, pages)
+    faulty = {
+        "skipped": faults.shifted(1),
+        "emptied": faults.emptied(),
+        "cut short": faults.ended_early(),
+    }[sort]
+    lost = (1, 2, 25, 49)
+    noticed = 0
+    for page in lost:
+        replay.faults.add(faulty, path=STUDIES, page=page)
+        listing = listed(size=1, restarts=0)
+        noticed += listing.problem is not None and listing.ids < truth
+    assert noticed == len(lost)
+    for page in (1, 25, 49):
+        replay.faults.add(faulty, path=STUDIES, page=page)
+        listing = listed(size=1)
+        assert (listing.problem, listing.ids, listing.begun) == (None, truth, 2)
+    print(f"lost page of {pages}, {sort}: {len(lost)} lost, {noticed} noticed; asked again: exact")
+
+
+def test_rows_that_repeat_across_pages_are_one_trial_each(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    truth = publish(replay, 100)
+    for page in range(2, 21):
+        replay.faults.add(faults.shifted(-1), path=STUDIES, page=page)
+    listing = listed()
+    assert (listing.problem, listing.ids, listing.begun) == (None, truth, 1)
+    # rows in the place of others are rows lost
+    replay.faults.add(faults.repeated(2), path=STUDIES, page=3, times=faults.EVERY_TIME)
+    listing = listed()
+    assert listing.problem == "98 came of 100 that the registry counts"
+    print("repeats: 19 of 20 pages began with a row of the page before: 100 listed of 100")
+
+
+def test_what_several_attempts_on_one_load_show_adds_up(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    """An order that changes from one call to the next loses other rows each time."""
+    truth = publish(replay, 100)
+    replay.faults.add(faults.repeated(2), path=STUDIES, page=3)
+    replay.faults.add(faults.repeated(2), path=STUDIES, page=7)
+    listing = listed()
+    assert (listing.problem, listing.ids, listing.begun) == (None, truth, 2)
+
+
+def test_servers_that_show_different_loads_are_noticed(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    truth, noticed = publish(replay, 40), 0
+    for page in range(1, 9):
+        replay.faults.add(faults.of_another_load(TOMORROW), path=STUDIES, page=page, times=3)
+        listing = listed()
+        noticed += listing.problem == (
+            f"the registry answered from different loads: {TODAY} and {TOMORROW}"
+        )
+        replay.faults.clear()
+        replay.faults.add(faults.of_another_load(TOMORROW), path=STUDIES, page=page)
+        assert (listed().problem, listed().ids) == (None, truth)
+    assert noticed == 8
+    print(f"mixed loads: at each of 8 pages, {noticed} noticed, 8 healed by asking again")
+
+
+def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, listed: List) -> None:
+    publish(replay, 7)
+    short = [b'{"studies":[]}', b'{"studies":[],"totalCount":null}', b'{"studies":[{}]}']
+    for body in short:
+        replay.faults.add(faults.body(body), path=STUDIES, times=3)
+        assert listed().problem is not None
+    replay.faults.add(faults.uncounted(), path=STUDIES, page=1, times=3)
+    assert listed().problem == "the registry did not say how many there are"
+
+
+def test_an_answer_that_is_no_page_raises_and_leaves_the_verdict_open(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    publish(replay, 7)
+    for body in (b"", b"null", b"[]", b"{}", b"<html>", b'{"studies":{}}'):
+        replay.faults.add(faults.body(body), path=STUDIES, page=2, times=faults.EVERY_TIME)
+        with pytest.raises(RegistryError):
+            listed()
+        replay.faults.clear()
+
+
+def stop_after(api: RegistryApi, pages: int) -> tuple[Cursor, frozenset[NctId]]:
+    """Where a listing stands after some of its pages, and what it has listed."""
+    listing = api.listing(QUERY, page_size=SIZE)
+    cursor = next(page.following for page in listing if page.number == pages)
+    assert cursor is not None
+    return cursor, listing.ids
+
+
+def test_a_listing_goes_on_where_it_stopped(
+    replay: ReplayRegistry, api: RegistryApi, listed: List
+) -> None:
+    pages = 10
+    truth = publish(replay, pages * SIZE)
+    for stop in range(1, pages + 1):
+        replay.forget_requests()
+        cursor, seen = stop_after(api, stop)
+        rest = listed(resume=cursor, seen=seen)
+        assert (rest.problem, rest.ids) == (None, truth)
+        assert len(replay.requests) == pages + 1
+    print(f"resumed: after each of {pages} pages, all exact, 0 pages asked for again")
+
+
+def test_a_listing_begins_anew_where_the_registry_has_reloaded_since(
+    replay: ReplayRegistry, api: RegistryApi, listed: List
+) -> None:
+    publish(replay, 20)
+    cursor, seen = stop_after(api, 2)
+    replay.load = TOMORROW
+    for nct_id in ids(*range(1, 8)):
+        replay.catalogue.withdraw(nct_id)
+    rest = listed(resume=cursor, seen=seen)
+    assert (rest.problem, rest.ids) == (None, ids(*range(8, 21)))
+
+
+def test_a_cursor_of_another_question_is_not_used(
+    replay: ReplayRegistry, api: RegistryApi, listed: List
+) -> None:
+    """A token would be answered whatever is asked with it, and wrongly."""
+    truth = publish(replay, 20)
+    cursor, seen = stop_after(api, 2)
+    other = replace(cursor, question="0" * 32)
+    rest = listed(resume=other, seen=seen)
+    assert (rest.problem, rest.ids) == (None, truth)
+    assert "pageToken" not in replay.requests[2].params

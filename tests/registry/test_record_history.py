@@ -1,0 +1,419 @@
+"""The record history over the network: what is read, what is refused, and by which client."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.faults import EVERY_TIME
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    DeadlineExceeded,
+    EdgeRefused,
+    RegistryBusy,
+    RegistryError,
+    RegistryUnreachable,
+)
+from ctsync.model import JsonObject, NctId
+from ctsync.registry.http import curl
+from ctsync.registry.http.curl import find_curl
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.record_history import RegistryHistory, Way, probe_history
+from tests.fakes import FakeClock
+from tests.faults.fault_server import (
+    Act,
+    FaultServer,
+    answer,
+    cut,
+    dripped,
+    endless,
+    gzip_bomb,
+    head,
+    reset_at_once,
+    said,
+    stalled,
+)
+from tests.registry_fixtures import make_study
+
+TRIAL, OTHER = NctId("NCT03389919"), NctId("NCT05935098")
+INDEX = f"/int/studies/{TRIAL}/history"
+needs_curl = pytest.mark.skipif(find_curl() is None, reason="there is no curl program here")
+CLIENTS = [Way.REQUESTS, pytest.param(Way.CURL, marks=needs_curl)]
+
+Open = Callable[..., RegistryHistory]
+
+
+def a_version(day: str, status: str = "RECRUITING", nct_id: str = TRIAL) -> JsonObject:
+    posted = {"date": day, "type": "ACTUAL"}
+    study = make_study(
+        nct_id, overallStatus=status, lastUpdateSubmitDate=day, lastUpdatePostDateStruct=posted
+    )
+    study["protocolSection"]["descriptionModule"] = {"briefSummary": "<p>A &amp; B</p>"}
+    return study
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayRegistry]:
+    """A registry with three versions of a trial, and a fourth on the next day."""
+    days = ("2025-01-10", "2025-06-04", "2026-02-02", "2026-02-03")
+    catalogue = Catalogue("2026-02-02")
+    catalogue.set_history(TRIAL, [a_version(day) for day in days])
+    with ReplayRegistry(catalogue) as registry:
+        yield registry
+
+
+@pytest.fixture
+def open_transport(replay: ReplayRegistry) -> Iterator[Callable[..., Transport]]:
+    opened: list[Transport] = []
+
+    def open_one(url: str = "", **settings: Any) -> Transport:
+        quick: dict[str, Any] = {"clock": FakeClock(), "requests_per_second": 1e6, "burst": 1000}
+        opened.append(Transport(url or replay.url, **(quick | settings)))
+        return opened[-1]
+
+    yield open_one
+    for transport in opened:
+        transport.close()
+
+
+@pytest.fixture
+def open_history(open_transport: Callable[..., Transport]) -> Iterator[Open]:
+    opened: list[RegistryHistory] = []
+
+    def open_one(way: Way = Way.REQUESTS, url: str = "", **settings: Any) -> RegistryHistory:
+        opened.append(RegistryHistory(open_transport(url, **settings), way=way))
+        return opened[-1]
+
+    yield open_one
+    for history in opened:
+        history.close()
+
+
+def rewritten(change: Callable[[JsonObject], object]) -> faults.Fault:
+    def rewrite(reply: Any) -> Any:
+        body = orjson.loads(reply.body)
+        change(body)
+        return type(reply)(reply.status, orjson.dumps(body), reply.headers)
+
+    return faults.Fault(rewrite=rewrite)
+
+
+# --- what is read --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", CLIENTS)
+def test_the_index_and_its_versions_are_read_as_they_are(way: Way, open_history: Open) -> None:
+    history = open_history(way)
+    index = history.index(TRIAL)
+    assert index is not None
+    assert [(e.number, e.date, e.status) for e in index] == [
+        (0, "2025-01-10", "RECRUITING"),
+        (1, "2025-06-04", "RECRUITING"),
+        (2, "2026-02-02", "RECRUITING"),
+    ]
+    assert index[1].modules == ("Study Status",)
+    assert history.version(TRIAL, 1) == a_version("2025-06-04")
+    assert history.counts.requests == 2
+
+
+@pytest.mark.parametrize("way", CLIENTS)
+def test_a_trial_without_history_has_none_and_is_no_failure(way: Way, open_history: Open) -> None:
+    assert open_history(way).index(OTHER) is None
+
+
+@pytest.mark.parametrize("way", CLIENTS)
+def test_a_number_there_is_no_version_of_is_a_refusal_and_never_says_gone(
+    way: Way, open_history: Open
+) -> None:
+    with pytest.raises(EdgeRefused, match="says nothing about any trial"):
+        open_history(way).version(TRIAL, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.pop("changes"),
+        lambda body: body.update(changes=[]),
+        lambda body: body["changes"].pop(0),
+        lambda body: body["changes"].pop(1),
+        lambda body: body["changes"].reverse(),
+        lambda body: body["changes"][1].update(version=True),
+        lambda body: body["changes"][1].update(version="1"),
+        lambda body: body["changes"][1].update(date="2025-06"),
+        lambda body: body["changes"][1].update(date=20250604),
+        lambda body: body["changes"][1].pop("status"),
+        lambda body: body["changes"][1].update(moduleLabels=[1]),
+        lambda body: body["changes"].append(None),
+        lambda body: body["changes"].extend(body["changes"] * 4000),
+    ],
+)
+def test_an_index_that_is_not_one_is_refused(
+    change: Callable[[JsonObject], object], open_history: Open, replay: ReplayRegistry
+) -> None:
+    replay.faults.add(rewritten(change), path=INDEX, times=EVERY_TIME)
+    with pytest.raises(BadAnswer):
+        open_history().index(TRIAL)
+
+
+def test_an_index_without_what_older_ones_lack_is_read(
+    open_history: Open, replay: ReplayRegistry
+) -> None:
+    def as_in_2023(body: JsonObject) -> None:
+        for entry in body["changes"]:
+            del entry["studyType"], entry["lastUpdateSubmitQcDate"]
+
+    replay.faults.add(rewritten(as_in_2023), path=INDEX)
+    assert len(open_history().index(TRIAL) or ()) == 3
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.update(studyVersion=0),
+        lambda body: body.update(studyVersion="1"),
+        lambda body: body.update(studyVersion=True),
+        lambda body: body.pop("studyVersion"),
+        lambda body: body.pop("study"),
+        lambda body: body.update(study=a_version("2025-06-04", nct_id=OTHER)),
+        lambda body: body["study"]["protocolSection"]["identificationModule"].pop("nctId"),
+        lambda body: body.update(study=[body["study"]]),
+    ],
+)
+def test_a_version_that_is_not_the_one_asked_for_is_refused(
+    change: Callable[[JsonObject], object], open_history: Open, replay: ReplayRegistry
+) -> None:
+    replay.faults.add(rewritten(change), path=f"{INDEX}/1", times=EVERY_TIME)
+    with pytest.raises(BadAnswer):
+        open_history().version(TRIAL, 1)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        faults.status(404),
+        faults.status(404, f"NCT number {TRIAL} not found"),
+        faults.status(404, f"No study {OTHER} history summary"),
+        faults.status(301),
+        faults.html_page(),
+        faults.body(b"null"),
+        faults.body(b""),
+        faults.truncated(100, declare_length=False),
+    ],
+)
+@pytest.mark.parametrize("way", CLIENTS)
+def test_no_answer_but_the_registrys_own_words_says_that_there_is_no_history(
+    way: Way, fault: faults.Fault, open_history: Open, replay: ReplayRegistry
+) -> None:
+    replay.faults.add(fault, path=INDEX, times=EVERY_TIME)
+    with pytest.raises((BadAnswer, RegistryUnreachable)):
+        open_history(way).index(TRIAL)
+
+
+@pytest.mark.parametrize("way", CLIENTS)
+def test_what_passes_is_asked_for_again(
+    way: Way, open_history: Open, replay: ReplayRegistry
+) -> None:
+    for fault in (faults.html_page(), faults.truncated(50), faults.reset(), faults.status(503)):
+        replay.faults.add(fault, path=INDEX)
+    history = open_history(way)
+    assert len(history.index(TRIAL) or ()) == 3
+    assert (history.counts.requests, history.counts.retries) == (5, 4)
+
+
+@pytest.mark.parametrize("way", CLIENTS)
+def test_a_registry_that_is_busy_for_good_is_given_up(
+    way: Way, open_history: Open, replay: ReplayRegistry
+) -> None:
+    replay.faults.add(faults.status(429, retry_after="7"), path=INDEX, times=EVERY_TIME)
+    with pytest.raises(RegistryBusy, match="asks to be left alone"):
+        open_history(way).index(TRIAL)
+
+
+# --- by which client -----------------------------------------------------------------------------
+
+
+def refuse(replay: ReplayRegistry, client: str) -> None:
+    replay.faults.add(faults.edge_refusal(), path="/int/.*", client=client, times=EVERY_TIME)
+
+
+@needs_curl
+def test_curl_is_taken_where_the_edge_refuses_requests_and_then_kept_to(
+    open_history: Open, replay: ReplayRegistry
+) -> None:
+    refuse(replay, "python-requests/")
+    history = open_history(Way.AUTO)
+    assert len(history.index(TRIAL) or ()) == 3
+    history.version(TRIAL, 0)
+    history.version(TRIAL, 1)
+    clients = [asked.headers["user-agent"].split("/")[0] for asked in replay.requests]
+    assert clients == ["python-requests"] * 2 + ["curl"] * 3
+
+
+def test_where_both_are_refused_the_edge_is_named(
+    open_history: Open, replay: ReplayRegistry
+) -> None:
+    refuse(replay, "")
+    with pytest.raises(EdgeRefused):
+        open_history(Way.AUTO).index(TRIAL)
+
+
+def test_a_client_that_was_chosen_is_the_only_one_asked_with(
+    open_history: Open, replay: ReplayRegistry
+) -> None:
+    refuse(replay, "python-requests/")
+    with pytest.raises(EdgeRefused):
+        open_history(Way.REQUESTS).index(TRIAL)
+    assert {asked.headers["user-agent"].split("/")[0] for asked in replay.requests} == {
+        "python-requests"
+    }
+
+
+def test_without_curl_a_refusal_stays_a_refusal(
+    open_history: Open, replay: ReplayRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    refuse(replay, "python-requests/")
+    with pytest.raises(EdgeRefused):
+        open_history(Way.AUTO).index(TRIAL)
+    with pytest.raises(RegistryUnreachable, match="no curl program"):
+        open_history(Way.CURL).index(TRIAL)
+
+
+def test_a_probe_says_which_client_gets_through(
+    open_transport: Callable[..., Transport], replay: ReplayRegistry
+) -> None:
+    refuse(replay, "python-requests/")
+    by_requests, by_curl = probe_history(open_transport())
+    assert (by_requests.way, by_requests.works) == (Way.REQUESTS, False)
+    assert "403" in by_requests.said
+    assert (by_curl.works, by_curl.said) == (
+        (True, f"{TRIAL}: 3 versions") if find_curl() else (False, "there is no curl program here")
+    )
+
+
+def test_the_history_keeps_the_pace_of_all_other_requests_and_not_their_failures(
+    open_transport: Callable[..., Transport], replay: ReplayRegistry
+) -> None:
+    clock = FakeClock()
+    transport = open_transport(clock=clock, requests_per_second=1.0, burst=1)
+    history = RegistryHistory(transport)
+    for _ in range(3):
+        transport.get("/v2/version")
+        history.index(TRIAL)
+    assert clock.elapsed == pytest.approx(5.0)
+    replay.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    for _ in range(4):
+        with pytest.raises(RegistryError):
+            RegistryHistory(transport, way=Way.REQUESTS).index(TRIAL)
+    transport.get("/v2/version")  # the API's own requests still go
+    history.close()
+
+
+# --- what curl is told ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], JsonObject]:
+    """A curl that writes down what it was told, and answers that there is no history."""
+    program, told = tmp_path / "curl", tmp_path / "told.json"
+    program.write_text(
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        "if '--version' in sys.argv: print('curl 7.88.1 (x)'); sys.exit()\n"
+        f"json.dump([sys.argv[1:], sys.stdin.read(), dict(os.environ)], open({str(told)!r}, 'w'))\n"
+        "sys.stdout.write('HTTP/1.1 404 Not Found\\r\\nContent-Type: text/plain\\r\\n\\r\\n"
+        f"No study {TRIAL} history summary')\n"
+    )
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setattr(curl, "find_curl", lambda: str(program))
+
+    def read() -> JsonObject:
+        arguments, settings, environment = json.loads(told.read_text())
+        return {"arguments": arguments, "settings": settings, "environment": environment}
+
+    return read
+
+
+def test_no_secret_stands_on_curls_command_line_or_in_its_environment(
+    spy: Callable[[], JsonObject], open_history: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMTP_PASSWORD", "canary-7f3a")
+    monkeypatch.setenv("https_proxy", "http://proxy.test")
+    history = open_history(Way.CURL, "https://me:pa%22ss%5Cword@registry.test/api")
+    assert history.index(TRIAL) is None
+    told = spy()
+    assert told["arguments"] == ["--disable", "--config", "-"]
+    assert 'user = "me:pa\\"ss\\\\word"' in told["settings"]
+    assert f'url = "https://registry.test/api{INDEX}"' in told["settings"]
+    assert 'user-agent = "curl/7.88.1 ctsync/' in told["settings"]
+    assert "location" not in told["settings"]
+    assert "canary-7f3a" not in json.dumps(told)
+    assert told["environment"]["https_proxy"] == "http://proxy.test"
+
+
+NO_LENGTH = head(200, "application/json", "Connection: close")
+PACKED = head(200, "application/json", "Content-Encoding: gzip", "Connection: close")
+ELSEWHERE = head(302, "text/plain", "Location: file:///etc/passwd", "Content-Length: 0")
+
+
+@needs_curl
+@pytest.mark.parametrize(
+    ("act", "settings", "error"),
+    [
+        (stalled(b"", b""), {"deadline_seconds": 0.3}, DeadlineExceeded),
+        (dripped(NO_LENGTH, b" ", every=0.05), {"deadline_seconds": 0.4}, DeadlineExceeded),
+        (endless(NO_LENGTH, bytes(2**16)), {"max_bytes": 10_000}, AnswerTooLarge),
+        (said(PACKED + gzip_bomb(8), goes_on=False), {"max_bytes": 10_000}, AnswerTooLarge),
+        (answer(b"{" + b" " * 20_000 + b"}"), {"max_bytes": 10_000}, AnswerTooLarge),
+        (said(PACKED + b"no gzip", goes_on=False), {}, BadAnswer),
+        (reset_at_once(), {}, RegistryUnreachable),
+        (cut(b"{}" * 50, 20, framing="length"), {}, RegistryUnreachable),
+        (cut(b"{}" * 50, 20, framing="chunked"), {}, RegistryUnreachable),
+        (cut(b"{}" * 50, 21, framing="none"), {}, BadAnswer),
+        (said(b"220 mail.test ESMTP\r\n", goes_on=False), {}, RegistryUnreachable),
+        (said(ELSEWHERE), {}, RegistryUnreachable),
+    ],
+)
+def test_curl_keeps_deadline_size_cap_and_protocols(
+    act: Act, settings: JsonObject, error: type[RegistryError], open_history: Open
+) -> None:
+    with FaultServer() as server:
+        server.script(INDEX, act)
+        history = open_history(Way.CURL, server.url, retry_seconds=0, **settings)
+        with pytest.raises(error):
+            history.index(TRIAL)
+        assert server.hits["/api" + INDEX] == 1
+
+
+@needs_curl
+def test_a_stop_ends_the_curl_that_is_under_way(
+    open_history: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupted(self: Any, *_: object) -> bytes:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(curl, "_read", interrupted)
+
+    class Watched(subprocess.Popen[bytes]):
+        def __init__(self, *args: Any, **settings: Any) -> None:
+            super().__init__(*args, **settings)
+            started.append(self)
+
+    monkeypatch.setattr(subprocess, "Popen", Watched)
+    with pytest.raises(KeyboardInterrupt):
+        open_history(Way.CURL).index(TRIAL)
+    assert started != []
+    assert all(one.returncode is not None for one in started)

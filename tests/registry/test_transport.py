@@ -1,0 +1,539 @@
+"""The transport: who asks, how fast, how often, and what each answer is taken for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+import requests
+import responses
+from hypothesis import given
+from hypothesis import strategies as st
+from responses import RequestsMock
+
+import ctsync
+from ctsync.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    DeadlineExceeded,
+    EdgeRefused,
+    RegistryBusy,
+    RegistryError,
+    RegistryUnreachable,
+    RequestRefused,
+    StalePage,
+    Stopped,
+)
+from ctsync.registry.http.circuit_breaker import CLOSES_AFTER_SECONDS
+from ctsync.registry.http.json_body import parse_json
+from ctsync.registry.http.rate_limit import Pace
+from ctsync.registry.http.retry_after import LONGEST_SECONDS, read_retry_after
+from ctsync.registry.http.transport import Transport, user_agent
+from tests.fakes import FakeClock
+
+BASE = "https://registry.test/api"
+URL = f"{BASE}/v2/version"
+NOW = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)
+DATA_CHANGED = (
+    "The data have probably changed while you were paginating. "
+    "Please, start over from the first page."
+)
+
+
+@pytest.fixture
+def web() -> Iterator[RequestsMock]:
+    with RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def open_transport(clock: FakeClock) -> Iterator[Callable[..., Transport]]:
+    opened: list[Transport] = []
+
+    def open_one(url: str = BASE, **settings: Any) -> Transport:
+        opened.append(Transport(url, **({"clock": clock} | settings)))
+        return opened[-1]
+
+    yield open_one
+    for transport in opened:
+        transport.close()
+
+
+@pytest.fixture
+def transport(open_transport: Callable[..., Transport]) -> Transport:
+    return open_transport(requests_per_second=1e6, burst=1000)
+
+
+# --- who asks ----------------------------------------------------------------------------------
+
+
+def test_the_user_agent_names_the_true_client_first() -> None:
+    own = f"python-requests/{requests.__version__} ctsync/{ctsync.__version__}"
+    assert user_agent() == own
+    assert user_agent("https://example.org/us") == f"{own} (+https://example.org/us)"
+    assert user_agent("me@example.org\r\nX-Forged: yes") == f"{own} (+me@example.org X-Forged: yes)"
+    assert user_agent("Zoë ✉ (team)") == f"{own} (+Zo  (team)"
+
+
+def test_a_request_says_who_asks_and_what_is_understood(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    web.get(URL, json={})
+    open_transport(contact="me@example.org").get("/v2/version", {"a": "b|c"})
+    sent = web.calls[0].request
+    assert sent.url == f"{URL}?a=b%7Cc"
+    assert sent.headers["User-Agent"] == user_agent("me@example.org")
+    assert sent.headers["Accept"] == "application/json"
+    assert sent.headers["Accept-Encoding"] == "gzip, deflate"
+    assert sent.method == "GET"
+
+
+@pytest.mark.parametrize(
+    "url", ["", "ftp://x/api", "file:///etc", "https://", "clinicaltrials.gov"]
+)
+def test_only_a_web_address_is_a_registry(
+    url: str, open_transport: Callable[..., Transport]
+) -> None:
+    with pytest.raises(ValueError, match="a registry URL begins with https://"):
+        open_transport(url)
+
+
+# --- what an answer is taken for ---------------------------------------------------------------
+
+
+def test_an_answer_is_read_whole(web: RequestsMock, transport: Transport) -> None:
+    web.get(URL, json={"apiVersion": "2.0.5"}, headers={"ETag": '"a/b/c"'})
+    reply, value = transport.get_json("/v2/version")
+    assert (reply.status, reply.url, value) == (200, URL, {"apiVersion": "2.0.5"})
+    assert reply.headers["etag"] == '"a/b/c"'
+    assert reply.media_type == "application/json"
+
+
+@pytest.mark.parametrize("status", [301, 302, 304, 307, 308, 404])
+def test_what_is_not_there_or_elsewhere_is_for_the_caller_to_judge(
+    status: int, web: RequestsMock, transport: Transport
+) -> None:
+    location = {"Location": "https://elsewhere.test/"}
+    body = "" if status == 304 else "gone"
+    web.get(URL, status=status, body=body, content_type="text/plain", headers=location)
+    reply, value = transport.get_json("/v2/version")
+    assert (reply.status, reply.text, value) == (status, body, None)
+    assert len(web.calls) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "requests_made"),
+    [
+        (400, RequestRefused, 1),
+        (401, BadAnswer, 1),
+        (403, EdgeRefused, 2),
+        (405, BadAnswer, 1),
+        (408, RegistryBusy, 6),
+        (410, BadAnswer, 1),
+        (414, BadAnswer, 1),
+        (429, RegistryBusy, 6),
+        (500, RegistryBusy, 6),
+        (502, RegistryBusy, 6),
+        (503, RegistryBusy, 6),
+        (504, RegistryBusy, 6),
+        (520, RegistryBusy, 6),
+        (206, BadAnswer, 1),
+    ],
+)
+def test_each_status_has_its_error_and_its_patience(
+    status: int,
+    error: type[RegistryError],
+    requests_made: int,
+    web: RequestsMock,
+    transport: Transport,
+) -> None:
+    web.get(URL, status=status, json={})
+    with pytest.raises(error) as caught:
+        transport.get("/v2/version")
+    assert type(caught.value) is error
+    assert "registry.test" in str(caught.value)
+    assert len(web.calls) == transport.counts.requests == requests_made
+    assert transport.counts.retries == requests_made - 1
+
+
+def test_without_retry_every_failure_is_the_last(web: RequestsMock, transport: Transport) -> None:
+    web.get(URL, status=503, headers={"Retry-After": "0"})
+    with pytest.raises(RegistryBusy):
+        transport.get("/v2/version", retry=False)
+    assert len(web.calls) == 1
+
+
+def test_a_refusal_carries_the_registrys_words(web: RequestsMock, transport: Transport) -> None:
+    said = "Item 1 in parameter `filter.ids` has incorrect format\n\x1b[31m" + "x" * 1000
+    web.get(URL, status=400, body=said, content_type="text/plain")
+    with pytest.raises(RequestRefused) as caught:
+        transport.get("/v2/version")
+    assert caught.value.body == said
+    assert str(caught.value).startswith(
+        "registry.test refused the request: Item 1 in parameter `filter.ids` has incorrect format"
+    )
+    assert len(str(caught.value)) < 400
+    assert "\x1b" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [DATA_CHANGED, json.dumps({"message": DATA_CHANGED})])
+def test_a_page_of_data_that_changed_is_stale(
+    body: str, web: RequestsMock, transport: Transport
+) -> None:
+    web.get(URL, status=400, body=body)
+    with pytest.raises(StalePage, match="start over"):
+        transport.get("/v2/version")
+    assert len(web.calls) == 1
+
+
+def test_a_web_page_is_asked_for_anew(web: RequestsMock, transport: Transport) -> None:
+    web.get(URL, body="<html>", content_type="text/html; charset=UTF-8")
+    web.get(URL, body="<html>", content_type="text/html")
+    web.get(URL, json={"apiVersion": "2.0.5"})
+    assert transport.get_json("/v2/version")[1] == {"apiVersion": "2.0.5"}
+    assert transport.counts.retries == 2
+
+
+def test_another_media_type_may_be_asked_for(web: RequestsMock, transport: Transport) -> None:
+    web.get(URL, body=b"PK", content_type="Application/Zip; x=y")
+    assert transport.get("/v2/version", accept=("application/zip",)).body == b"PK"
+    with pytest.raises(BadAnswer, match="answered with application/zip for application/json"):
+        transport.get("/v2/version")
+
+
+def test_what_came_instead_of_an_answer_is_kept(web: RequestsMock, transport: Transport) -> None:
+    web.get(URL, body=b'{"apiVersion": ', content_type="application/json")
+    with pytest.raises(BadAnswer) as caught:
+        transport.get_json("/v2/version")
+    assert caught.value.raw == b'{"apiVersion": '
+    assert transport.counts.requests == 3
+
+
+def test_a_value_the_caller_cannot_read_is_asked_for_anew(
+    web: RequestsMock, transport: Transport
+) -> None:
+    web.get(URL, json=[])
+    web.get(URL, json={"fine": True})
+    assert transport.get_json("/v2/version")[1] == {"fine": True}
+
+
+def test_an_answer_past_the_cap_is_refused(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    web.get(URL, body=b'{"a":"%s"}' % (b"x" * 2**20), content_type="application/json")
+    with pytest.raises(AnswerTooLarge, match=r"an answer of registry\.test is larger than 1 MB"):
+        open_transport(max_bytes=2**20).get("/v2/version")
+    assert open_transport(max_bytes=2**21).get("/v2/version").status == 200
+
+
+def test_the_deadline_is_that_of_the_clock_given(
+    web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
+) -> None:
+    def late(_request: Any) -> tuple[int, dict[str, str], str]:
+        clock.elapsed += 61
+        return 200, {}, "{}"
+
+    web.add_callback(responses.GET, URL, late, content_type="application/json")
+    with pytest.raises(DeadlineExceeded, match="did not answer in full within 60 s"):
+        open_transport(retry_seconds=0).get("/v2/version")
+
+
+def test_a_stop_while_waiting_is_no_failure_of_the_registry(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    class StoppingClock(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            raise Stopped("told to stop")
+
+    web.get(URL, status=503)
+    with pytest.raises(Stopped):
+        open_transport(clock=StoppingClock()).get("/v2/version")
+    assert len(web.calls) == 1
+
+
+def test_a_retry_is_one_line_of_the_log(
+    web: RequestsMock, transport: Transport, caplog: pytest.LogCaptureFixture
+) -> None:
+    web.get(URL, status=503)
+    web.get(URL, json={})
+    with caplog.at_level(logging.INFO, logger="ctsync"):
+        transport.get("/v2/version")
+    [line] = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(r"retry wait=\d\.\ds reason=registry\.test is busy .*", line)
+
+
+# --- how long it goes on -----------------------------------------------------------------------
+
+
+def test_waits_grow_and_are_never_the_same_twice(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    web.get(URL, status=500)
+    all_waits = set()
+    for _ in range(5):
+        clock = FakeClock()
+        with pytest.raises(RegistryBusy):
+            open_transport(clock=clock, burst=20).get("/v2/version")
+        for wait, least in zip(clock.sleeps, (1, 2, 4, 8, 16), strict=True):
+            assert least <= wait <= least + 1
+        all_waits |= set(clock.sleeps)
+    assert len(all_waits) == 25
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 5, 10, 30])
+def test_no_attempt_begins_after_the_time_for_retries(
+    seconds: float, web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
+) -> None:
+    web.get(URL, status=500)
+    with pytest.raises(RegistryBusy):
+        open_transport(retry_seconds=seconds, burst=20).get("/v2/version")
+    assert clock.elapsed <= seconds
+
+
+FORMS = [
+    ("7", 7.0),
+    ("0", 0.0),
+    ("1.5", 1.5),
+    ("-5", 0.0),
+    ("+3", 3.0),
+    ("Fri, 13 Mar 2026 15:02:31 GMT", 20.0),
+    ("Friday, 13-Mar-26 15:02:41 GMT", 30.0),
+    ("Fri Mar 13 15:02:51 2026", 40.0),
+    ("Fri, 13 Mar 2020 15:02:31 GMT", 0.0),
+    ("5, 9", 9.0),
+    ("  8 ", 8.0),
+    ("soon", None),
+    ("", None),
+    ("nan", None),
+    ("inf", None),
+    ("٣", None),
+    ("5 seconds", None),
+    ("Fri, 99 Foo 2026 15:02:31 GMT", None),
+]
+TOO_LONG = ["3600", "999999999999999999999", "9" * 400, "Fri, 13 Mar 2037 15:02:31 GMT"]
+
+
+def test_retry_after_is_kept_to_in_every_form(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    off = 0
+    for status in (429, 503):
+        for form, expected in FORMS:
+            web.reset()
+            web.get(URL, status=status, headers={"Retry-After": form})
+            web.get(URL, json={})
+            clock = FakeClock()
+            open_transport(clock=clock).get("/v2/version")
+            waited = clock.elapsed
+            off += not (1 <= waited <= 2 if expected is None else waited == expected)
+    print(f"Retry-After: {len(FORMS)} forms on 429 and 503, {off} waits off, 0 exceptions")
+    assert off == 0
+
+
+def test_a_wait_longer_than_we_may_wait_ends_the_request_and_says_until_when(
+    web: RequestsMock, open_transport: Callable[..., Transport]
+) -> None:
+    for form in TOO_LONG:
+        web.reset()
+        web.get(URL, status=429, headers={"Retry-After": form})
+        clock = FakeClock()
+        with pytest.raises(RegistryBusy, match=r"try again after 2026-03-13T15:17:11Z"):
+            open_transport(clock=clock).get("/v2/version")
+        assert (clock.sleeps, len(web.calls)) == ([], 1)
+    print(f"Retry-After: {len(TOO_LONG)} forms past the cap, 0 waits, 1 request each")
+
+
+def test_repeated_headers_count_by_the_longest() -> None:
+    assert read_retry_after(["3", "soon", "5"], NOW) == 5
+    assert read_retry_after([], NOW) is None
+
+
+@given(st.lists(st.text() | st.integers().map(str) | st.floats().map(str), max_size=3))
+def test_no_retry_after_is_an_error_or_longer_than_the_cap(values: list[str]) -> None:
+    wait = read_retry_after(values, NOW)
+    assert wait is None or 0 <= wait <= LONGEST_SECONDS
+
+
+# --- the circuit -------------------------------------------------------------------------------
+
+
+def test_after_three_requests_in_a_row_the_registry_is_left_alone(
+    web: RequestsMock, transport: Transport
+) -> None:
+    web.get(URL, status=503)
+    for _ in range(3):
+        with pytest.raises(RegistryBusy, match="is busy"):
+            transport.get("/v2/version")
+    with pytest.raises(RegistryBusy, match=r"not asked, as request after request failed.*503"):
+        transport.get("/v2/version")
+    assert len(web.calls) == 18
+    transport.reset()
+    with pytest.raises(RegistryBusy, match="is busy"):
+        transport.get("/v2/version")
+    assert len(web.calls) == 24
+
+
+def test_one_answer_in_between_and_the_count_begins_anew(
+    web: RequestsMock, transport: Transport
+) -> None:
+    web.get(f"{BASE}/bad", status=403)
+    web.get(f"{BASE}/good", json={})
+    for _ in range(10):
+        for path in ("/bad", "/bad"):
+            with pytest.raises(EdgeRefused):
+                transport.get(path)
+        assert transport.get("/good").status == 200
+
+
+def test_a_circuit_nobody_resets_closes_by_itself(
+    web: RequestsMock, transport: Transport, clock: FakeClock
+) -> None:
+    web.get(f"{BASE}/bad", status=403)
+    web.get(f"{BASE}/good", json={})
+    for _ in range(3):
+        with pytest.raises(EdgeRefused):
+            transport.get("/bad")
+    with pytest.raises(RegistryUnreachable, match=r"not asked.*\(403\)"):
+        transport.get("/good")
+    clock.elapsed += CLOSES_AFTER_SECONDS
+    assert transport.get("/good").status == 200
+
+
+def test_trials_that_cannot_be_read_do_not_end_a_run(
+    web: RequestsMock, transport: Transport
+) -> None:
+    web.get(f"{BASE}/poison", body="{", content_type="application/json")
+    web.get(f"{BASE}/refused", status=400, body="no")
+    for path, error in [("/poison", BadAnswer), ("/refused", RequestRefused)] * 10:
+        with pytest.raises(error):
+            transport.get_json(path)
+
+
+# --- the pace ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(1.0, 3), (0.3, 1), (7.0, 5)])
+def test_no_stretch_of_time_holds_more_requests_than_the_pace_allows(
+    rate: float, burst: int
+) -> None:
+    clock = FakeClock()
+    pace = Pace(rate, burst, clock=clock)
+    times = []
+    for number in range(1000):
+        if number % 100 == 0:
+            clock.elapsed += number / 3  # a pause saves up a burst, and never more
+        pace.wait()
+        times.append(clock.elapsed)
+    above = sum(
+        later - first + 1 > burst + rate * (times[later] - times[first]) + 1e-6
+        for first in range(1000)
+        for later in range(first, min(first + 50, 1000))
+    )
+    print(f"pace: 1000 requests at {rate}/s, burst {burst}: {above} windows above the limit")
+    assert above == 0
+
+
+def test_threads_share_one_pace() -> None:
+    class PlannedClock(FakeClock):
+        """Stands still, and notes for when each sleeper would be due."""
+
+        def sleep(self, seconds: float) -> None:
+            with self._lock:
+                self.sleeps.append(seconds)
+
+    clock = PlannedClock()
+    pace = Pace(1.0, 3, clock=clock)
+
+    def wait_often() -> None:
+        for _ in range(25):
+            pace.wait()
+
+    threads = [threading.Thread(target=wait_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(clock.sleeps) == [float(second) for second in range(1, 98)]
+
+
+def test_retries_keep_to_the_pace_as_well(
+    web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
+) -> None:
+    web.get(URL, status=503, headers={"Retry-After": "0"})
+    transport = open_transport(requests_per_second=0.1, burst=1)
+    with pytest.raises(RegistryBusy):
+        transport.get("/v2/version")
+    assert clock.elapsed == pytest.approx(50)
+
+
+# --- JSON --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (b'{"a": 1} \n', {"a": 1}),
+        (b'{"a": 1, "a": 2}', {"a": 2}),
+        (b"18446744073709551615", 2**64 - 1),
+        (b"18446744073709551616", float(2**64)),
+        (b"-9223372036854775809", -float(2**63)),
+        (b'"\\u0000"', "\0"),
+        (b'"\\ud83d\\ude00"', "😀"),
+        (b"[" * 200 + b"]" * 200, None),
+    ],
+)
+def test_odd_json_has_one_meaning(text: bytes, value: Any) -> None:
+    assert value is None or parse_json(text) == value
+    orjson.dumps(parse_json(text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b" ", b"{", b'{"a": 1', b'{"a": 1}x', b'{"a": 1}{"a": 1}', b'{"a": 1}\0', b"[1,]"),
+        *(b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 5000, b"01", b"+1", b"nul"),
+        *(b'"\\ud800"', b'"\\udc00\\ud800"', b'"\xed\xa0\x80"', b'"\xff"', b'"\n"', b'"\\x"'),
+        *(b"[" * 100_000, b"[" * 2000 + b"]" * 2000, b"[" * 300 + b"]" * 300, b"\xef\xbb\xbf{}"),
+        *('{"ä": 1}'.encode("latin-1"), '{"a": 1}'.encode("utf-16"), b"<html></html>", b"\0"),
+    ],
+    ids=lambda text: repr(text[:20]),
+)
+def test_bad_json_is_a_bad_answer(text: bytes) -> None:
+    with pytest.raises(BadAnswer, match="is not usable JSON"):
+        parse_json(text)
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
+def test_whatever_is_read_can_be_written_again(text: bytes) -> None:
+    try:
+        value = parse_json(text)
+    except BadAnswer:
+        return
+    assert orjson.loads(orjson.dumps(value)) == value
+
+
+@given(JSON_VALUES.map(lambda value: json.dumps(value).encode()), st.data())
+def test_an_object_cut_short_is_never_read(text: bytes, data: st.DataObject) -> None:
+    whole = b'{"a":' + text + b"}"
+    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+    with pytest.raises(BadAnswer):
+        parse_json(cut)

@@ -1,0 +1,75 @@
+"""A sync over real HTTP: a replay registry on loopback, the real client, both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from ctsync.dates import Clock
+from ctsync.demo.catalogue import Catalogue
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import JsonObject
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from ctsync.store.store import Store
+from ctsync.sync.trial_pass import Sync
+
+
+def make_study(nct_id: str, **changes: Any) -> JsonObject:
+    """A small study; `changes` replace fields of its status module, or whole modules."""
+    status: JsonObject = {
+        "statusVerifiedDate": "2026-01",
+        "overallStatus": "RECRUITING",
+        "startDateStruct": {"date": "2025-06", "type": "ACTUAL"},
+        "primaryCompletionDateStruct": {"date": "2027-06", "type": "ESTIMATED"},
+        "completionDateStruct": {"date": "2027-12", "type": "ESTIMATED"},
+        "studyFirstSubmitDate": "2025-05-01",
+        "studyFirstPostDateStruct": {"date": "2025-05-06", "type": "ACTUAL"},
+        "lastUpdateSubmitDate": "2026-01-10",
+        "lastUpdatePostDateStruct": {"date": "2026-01-13", "type": "ACTUAL"},
+    }
+    protocol: JsonObject = {
+        "identificationModule": {
+            "nctId": nct_id,
+            "orgStudyIdInfo": {"id": f"ORG-{nct_id[-3:]}"},
+            "briefTitle": f"A trial called {nct_id}",
+        },
+        "sponsorCollaboratorsModule": {"leadSponsor": {"name": "A sponsor", "class": "OTHER"}},
+        "designModule": {
+            "studyType": "INTERVENTIONAL",
+            "phases": ["PHASE2"],
+            "enrollmentInfo": {"count": 100, "type": "ESTIMATED"},
+        },
+        "statusModule": status | {k: v for k, v in changes.items() if not k.endswith("Module")},
+    }
+    protocol |= {k: v for k, v in changes.items() if k.endswith("Module")}
+    return {
+        "protocolSection": protocol,
+        "derivedSection": {"miscInfoModule": {}},
+        "hasResults": False,
+    }
+
+
+@pytest.fixture
+def replay() -> Iterator[ReplayRegistry]:
+    """A registry that shows the load of 2026-02-02 and has no study yet."""
+    with ReplayRegistry(Catalogue("2026-02-02")) as registry:
+        yield registry
+
+
+@pytest.fixture
+def make_sync(store: Store, clock: Clock, replay: ReplayRegistry) -> Iterator[Callable[..., Sync]]:
+    """Make a sync between the replay registry and the store."""
+    opened: list[Transport] = []
+
+    def make(**changes: Any) -> Sync:
+        transport = Transport(replay.url, clock=clock, requests_per_second=1000)
+        opened.append(transport)
+        registry = RegistryApi(transport, clock=clock)
+        return Sync(store=store, registry=registry, clock=clock, **changes)
+
+    yield make
+    for transport in opened:
+        transport.close()

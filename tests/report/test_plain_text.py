@@ -1,0 +1,88 @@
+"""The report a person reads in a terminal."""
+
+from __future__ import annotations
+
+import json
+import re
+import textwrap
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.model import Kind
+from ctsync.report.formats.plain_text import _wrap
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.report import Unchecked
+from tests.report.examples import SLOW, coverage, demo_events, event, outcome, report, stored
+from tests.security.attacks import ATTACKS
+
+TEXT = render(report(), ReportFormat.TEXT)
+
+
+def test_no_line_is_wider_than_76_columns_but_a_link() -> None:
+    wide = [line for line in TEXT.splitlines() if len(line) > 76 and "https://" not in line]
+    assert not wide
+
+
+def test_the_first_screen_has_a_row_a_trial() -> None:
+    table = TEXT.split("\n\n")[1].splitlines()
+
+    assert table[0] == "LEVEL     TRIAL        WHAT                                  SINCE REG."
+    assert [line.split()[:2] for line in table if line.startswith("crit")] == [
+        ["critical", "NCT01352702"],
+        ["critical", "NCT03690141"],
+    ]
+
+
+def test_a_line_shows_what_became_what_how_far_and_by_which_rule() -> None:
+    flat = re.sub(r"\s+", " ", TEXT)
+
+    assert (
+        "Primary completion 2014-04 (estimated) -> 2014-05 (actual); +30 d ±30 d, "
+        "+820 d since registration [notable R-DAT-03]" in flat
+    )
+    assert "3 administrative changes in 3 versions, not shown: ctsync changes NCT03690141" in flat
+
+
+def test_a_trial_that_could_not_be_checked_is_named_with_its_reason() -> None:
+    failed = (Unchecked(SLOW, "no connection to the registry"),)
+    text = render(report([], coverage=coverage(3, failed=failed)), ReportFormat.TEXT)
+
+    assert "Could not check: 1 of 4 trials; nothing is known of them in this run." in text
+    assert "NCT01352702  no connection to the registry" in text
+
+
+def test_no_remote_text_steers_the_terminal() -> None:
+    attacked = [
+        *(stored(event(Kind.OTHER, path=str(n), label=text, before=text, after=[text]),
+                 brief_title=text) for n, text in enumerate(ATTACKS)),
+        *(stored(outcome(f"{text} a b c d e f g h", f"{text} a b c d e f g i"), to_version=9 + n)
+          for n, text in enumerate(ATTACKS)),
+    ]  # fmt: skip
+    text = render(report(attacked, title=ATTACKS[0]), ReportFormat.TEXT)
+
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", text)
+
+
+def test_json_holds_every_event_of_the_report_and_its_counts() -> None:
+    told = json.loads(render(report(), ReportFormat.JSON))
+
+    events = [e for trial in told["trials"] for step in trial["versions"] for e in step["events"]]
+    assert len(events) == told["shown"] == 6
+    assert told["shown"] + told["collapsed"] + told["left_out"] == told["total"] == 9
+    assert events[0]["summary"] == demo_events()[0].event.summary
+
+
+@given(
+    st.text(alphabet="ab -+5d%.\u00e9", max_size=90),
+    st.sampled_from(["", "   ", "1. NCT03389919  "]),
+    st.integers(8, 40),
+)
+def test_a_line_that_breaks_once_breaks_where_the_library_would_break_it(text, first, room):
+    width, said = len(first) + room, " ".join(text.split())
+    glued = re.sub(r"\d (?:d|%)(?!\w)", lambda found: found[0].replace(" ", "\xa0"), said)
+    lines = textwrap.wrap(
+        glued, width, initial_indent=first, subsequent_indent=first, break_on_hyphens=False
+    )
+    wanted = [line.replace("\xa0", " ") for line in lines] or [first.rstrip()]
+    assert _wrap(text, first, width=width) == wanted

@@ -1,0 +1,143 @@
+"""Versions of the registry's history: put in their place among others, however little room."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from ctsync.errors import StoreConflict
+from ctsync.model import KeyFields, Source, State
+from ctsync.store.admin.check import check
+from ctsync.store.data.history_versions import HistoryVersion
+from ctsync.store.store import Store
+from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, record
+
+
+def insert(store: Store, number: int, *, before: int | None, room: int = 1) -> tuple[int, bool]:
+    body = record(1000 + number)
+    day = f"2020-01-{1 + number % 28:02d}"
+    new = HistoryVersion(number, body, KeyFields(status="RECRUITING"), day, FETCHED)
+    with store.unit() as unit:
+        return unit.insert_version(TRIAL, new, before=before, room=room, run_id=None)
+
+
+def numbers(store: Store) -> list[int | None]:
+    return [version.registry_version for version in store.versions(TRIAL)]
+
+
+def positions(url: str) -> list[int]:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT position FROM snapshots ORDER BY position"))
+        listed = [row.position for row in found]
+    engine.dispose()
+    return listed
+
+
+def test_a_hundred_versions_fit_before_and_between_what_was_seen(
+    store: Store, migrated_url: str
+) -> None:
+    with store.unit() as unit:
+        first = add(unit, 1, None)
+        second = add(unit, 2, first)
+    for number in range(50):
+        insert(store, number, before=first, room=50 - number)
+    for number in range(50, 100):
+        insert(store, number, before=second, room=100 - number)
+    assert numbers(store) == [*range(50), None, *range(50, 100), None]
+    assert store.heads([TRIAL])[TRIAL].snapshot_id == second
+    assert check(migrated_url) == []
+
+
+def test_where_there_is_no_room_left_it_is_made(store: Store, migrated_url: str) -> None:
+    with store.unit() as unit:
+        first = add(unit, 1, None)
+        second = add(unit, 2, first)
+    for number in range(45):  # each halves what is left; 2**20 is halved twenty times
+        insert(store, number, before=second)
+    assert numbers(store) == [None, *range(45), None]
+    apart = positions(migrated_url)
+    assert len(set(apart)) == len(apart) == 47
+    assert check(migrated_url) == []
+
+
+def test_a_version_stored_twice_is_stored_once(store: Store) -> None:
+    first, is_new = insert(store, 0, before=None)
+    assert (is_new, insert(store, 0, before=None)) == (True, (first, False))
+    assert store.counts()["snapshots"] == 1
+
+
+def test_before_what_is_not_there_nothing_is_put(store: Store) -> None:
+    with store.unit() as unit:
+        of_another = add(unit, 1, None, OTHER)
+    with pytest.raises(StoreConflict):
+        insert(store, 0, before=of_another)
+    assert store.counts()["snapshots"] == 1
+
+
+def test_the_body_seen_live_takes_the_place_of_the_one_the_history_had(
+    store: Store, migrated_url: str
+) -> None:
+    for number in range(3):
+        insert(store, number, before=None)
+    before = store.versions(TRIAL)
+    seen, key = record(7), KeyFields(status="RECRUITING", posted="2020-01-03")
+
+    def confirm(head: int) -> int | None:
+        with store.unit() as unit:
+            return unit.confirm_version(
+                TRIAL, head=head, record=seen, key=key, observed=LOAD, fetched=FETCHED, run_id=None
+            )
+
+    with pytest.raises(StoreConflict):
+        confirm(before[1].snapshot_id)
+    newest = before[-1].snapshot_id
+    assert confirm(newest) == confirm(newest) == before[1].snapshot_id
+    after = store.versions(TRIAL)[-1]
+    assert (after.source, after.registry_version, after.submitted, after.observed) == (
+        Source.BOTH, 2, before[-1].submitted, LOAD,
+    )  # fmt: skip
+    assert store.body(after.digest or "") == seen.canonical
+    assert store.counts()["bodies"] == 3
+    assert check(migrated_url) == []
+
+
+def test_numbers_that_do_not_grow_are_found(store: Store, migrated_url: str) -> None:
+    for number in range(3):
+        insert(store, number, before=None)
+    engine = create_engine(migrated_url)
+    with engine.begin() as connection:
+        altered = "UPDATE snapshots SET registry_version = 0 WHERE registry_version = 1"
+        connection.execute(text(altered))
+    engine.dispose()
+    assert [problem.kind for problem in check(migrated_url)] == ["wrong number"]
+
+
+def test_what_is_due_is_what_was_planned_by_then_longest_due_first(store: Store) -> None:
+    def note(nct_id: Any, hours: int | None, state: str = "unavailable (403)") -> None:
+        retry = None if hours is None else FETCHED + timedelta(hours=hours)
+        with store.unit() as unit:
+            unit.note_history(nct_id, state, asked=FETCHED, retry=retry, failed=hours is not None)
+
+    note(TRIAL, 2)
+    note(OTHER, 1)
+    assert store.histories_due(FETCHED, limit=9) == ()
+    assert store.histories_due(FETCHED + timedelta(hours=2), limit=9) == (OTHER, TRIAL)
+    assert store.histories_due(FETCHED + timedelta(hours=2), limit=1) == (OTHER,)
+    note(TRIAL, 3)
+    assert store.histories([TRIAL])[TRIAL].attempts == 2
+    note(TRIAL, None, "complete")
+    assert (store.histories()[TRIAL].attempts, store.histories()[TRIAL].retry) == (0, None)
+
+
+def test_a_history_may_begin_a_trial_and_a_load_go_on_from_it(store: Store) -> None:
+    first, _ = insert(store, 0, before=None)
+    with store.unit() as unit:
+        seen = add(unit, 1, first)
+    head = store.heads([TRIAL])[TRIAL]
+    assert (head.snapshot_id, head.source, head.state) == (seen, Source.LIVE, State.PRESENT)
+    insert(store, 1, before=seen)
+    assert numbers(store) == [0, 1, None]

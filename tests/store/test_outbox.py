@@ -1,0 +1,156 @@
+"""The outbox: nothing is lost, nothing is claimed twice."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+
+from ctsync.store.data.outbox import Backlog, Delivery, DeliveryState
+from ctsync.store.store import Store, open_store
+from tests.conftest import StillClock
+from tests.store.samples import FETCHED, TRIAL, add, add_events, delivery, event
+
+LEASE = timedelta(minutes=5)
+
+
+def outbox(store: Store, count: int = 3) -> list[int]:
+    """Put that many deliveries into the outbox, and give their events' ids."""
+    with store.unit() as unit:
+        step = [event(f"path.{n}") for n in range(count)]
+        ids = add_events(unit, None, add(unit, 0, None), *step)
+        assert unit.enqueue([delivery(event_id) for event_id in ids]) == count
+    return ids
+
+
+def claim(
+    store: Store, worker: str = "a", *, limit: int = 10, minutes: float = 0
+) -> list[Delivery]:
+    now = FETCHED + timedelta(minutes=minutes)
+    with store.unit() as unit:
+        return unit.claim(now, lease=LEASE, limit=limit, worker=worker)
+
+
+def ids_of(deliveries: list[Delivery]) -> list[int]:
+    return [delivery.delivery_id for delivery in deliveries]
+
+
+def test_what_is_enqueued_twice_is_delivered_once(store: Store) -> None:
+    ids = outbox(store)
+    with store.unit() as unit:
+        again = [delivery(event_id) for event_id in ids]
+        assert unit.enqueue([*again, delivery(ids[0], recipient="someone else")]) == 1
+    assert len(store.deliveries()) == 4
+    assert len(store.deliveries(DeliveryState.PENDING)) == 4
+
+
+def test_the_oldest_are_claimed_first_and_only_as_many_as_asked_for(store: Store) -> None:
+    ids = outbox(store, 40)
+    claimed = claim(store, limit=7)
+    assert [one.event_id for one in claimed] == ids[:7]
+    assert {one.state for one in claimed} == {DeliveryState.CLAIMED}
+    assert [one.event_id for one in claim(store, "b", limit=5)] == ids[7:12]
+
+
+def test_what_is_not_due_is_left_alone(store: Store) -> None:
+    (event_id,) = outbox(store, 1)
+    with store.unit() as unit:
+        unit.enqueue([delivery(event_id, "later", not_before=FETCHED + timedelta(days=7))])
+    assert [one.recipient for one in claim(store)] == ["log"]
+    assert [one.recipient for one in claim(store, minutes=7 * 24 * 60)] == ["log", "later"]
+
+
+def test_a_claim_whose_worker_died_comes_free_when_its_lease_ends(store: Store) -> None:
+    outbox(store)
+    assert len(claim(store, "died")) == 3
+    assert claim(store, "b", minutes=4) == []
+    assert len(claim(store, "b", minutes=5)) == 3
+
+
+def test_an_attempt_is_counted_before_it_is_made_and_only_by_who_holds_the_claim(
+    store: Store,
+) -> None:
+    outbox(store, 1)
+    ids = ids_of(claim(store, "a"))
+    until = FETCHED + timedelta(minutes=9)
+    with store.unit() as unit:
+        assert unit.mark_attempt(ids, worker="b", lease_until=until, message_id=None) == 0
+        assert unit.mark_attempt(ids, worker="a", lease_until=until, message_id="<1@host>") == 1
+    (one,) = store.deliveries()
+    assert (one.attempts, one.lease_until, one.message_id) == (1, until, "<1@host>")
+
+
+def test_what_was_sent_is_sent_even_if_the_lease_was_lost(store: Store) -> None:
+    outbox(store, 1)
+    ids = ids_of(claim(store, "a"))
+    claim(store, "b", minutes=6)
+    with store.unit() as unit:
+        assert unit.mark_sent(ids, now=FETCHED, message_id="<1@host>") == 1
+        assert unit.mark_sent(ids, now=FETCHED) == 0
+        assert unit.retry(ids, now=FETCHED) == 0
+        assert unit.drop(ids) == 0
+    (one,) = store.deliveries(DeliveryState.SENT)
+    assert (one.sent_at, one.message_id, one.claimed_by) == (FETCHED, "<1@host>", None)
+    assert store.deliveries(unsent_only=True) == []
+
+
+def test_a_failed_delivery_is_due_again_later(store: Store) -> None:
+    outbox(store, 1)
+    ids = ids_of(claim(store, "a"))
+    later = FETCHED + timedelta(minutes=10)
+    with store.unit() as unit:
+        assert unit.mark_failed(ids, worker="b", error="x", not_before=later) == 0
+        assert unit.mark_failed(ids, worker="a", error="greylisted", not_before=later) == 1
+    assert claim(store, minutes=9) == []
+    (one,) = claim(store, minutes=10)
+    assert one.last_error == "greylisted"
+
+
+def test_a_claim_can_be_given_back_untried(store: Store) -> None:
+    outbox(store, 2)
+    claimed = claim(store, "a")
+    with store.unit() as unit:
+        assert unit.release(ids_of(claimed), worker="a") == 2
+    assert len(claim(store, "b")) == 2
+
+
+def test_a_parked_delivery_waits_for_a_person(store: Store) -> None:
+    outbox(store, 2)
+    first, second = ids_of(store.deliveries())
+    with store.unit() as unit:
+        assert unit.park([first], error="552 content refused") == 1
+        assert unit.drop([second]) == 1
+    assert claim(store) == []
+    assert store.backlog() == Backlog(waiting=0, parked=1, oldest_due=None)
+    assert [one.delivery_id for one in store.deliveries(unsent_only=True)] == [first]
+    with store.unit() as unit:
+        assert unit.retry(now=FETCHED) == 1
+    (one,) = claim(store)
+    assert (one.delivery_id, one.attempts) == (first, 0)
+
+
+def test_the_backlog_tells_since_when_the_oldest_is_due(store: Store) -> None:
+    (event_id,) = outbox(store, 1)
+    early = FETCHED - timedelta(days=2)
+    with store.unit() as unit:
+        unit.enqueue([delivery(event_id, "early", not_before=early)])
+    assert store.backlog() == Backlog(waiting=2, parked=0, oldest_due=early)
+
+
+def test_eight_workers_claim_four_hundred_deliveries_once_each(
+    migrated_url: str, clock: StillClock
+) -> None:
+    with open_store(migrated_url, clock=clock) as store:
+        outbox(store, 400)
+        claimed: list[int] = []
+
+        def work(worker: str) -> None:
+            while batch := claim(store, worker, limit=10):
+                claimed.extend(ids_of(batch))
+
+        workers = [threading.Thread(target=work, args=(str(n),)) for n in range(8)]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+        assert sorted(claimed) == [one.delivery_id for one in store.deliveries()]
+        assert store.heads([TRIAL])[TRIAL].version == 1

@@ -1,0 +1,90 @@
+"""Histories put into a database as the registry's own versions, with the events that follow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from ctsync.model import Event, JsonObject, KeyFields, NctId, Record, Source, State
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify, first_seen
+from ctsync.store.store import Store
+
+FETCHED = datetime(2026, 3, 13, 15, 2, 11, 123456, tzinfo=UTC)
+
+
+def keep_history(
+    store: Store,
+    studies: Sequence[JsonObject],
+    *,
+    source: Source = Source.HISTORY,
+    with_events: bool = True,
+) -> NctId:
+    """Store a trial's versions, oldest first, numbered from 0 as the registry does.
+
+    Those of the source live have no number; all but those of the source history were seen in the
+    load of the day they were posted.
+    """
+    records = [canonicalize(study) for study in studies]
+    keys: list[KeyFields] = []
+    head: int | None = None
+    with store.unit() as unit:
+        for number, record in enumerate(records):
+            key = key_fields(record.body)
+            seen = source is not Source.HISTORY and key.posted
+            observed = datetime.fromisoformat(f"{key.posted}T09:00:05Z") if seen else None
+            snapshot, _ = unit.add_version(
+                record.nct_id,
+                after=head,
+                record=record,
+                key=key,
+                state=State.PRESENT,
+                source=source,
+                posted=key.posted,
+                submitted=key.submitted,
+                observed=observed,
+                fetched=FETCHED + timedelta(seconds=number),
+                run_id=None,
+                registry_version=None if source is Source.LIVE else number,
+            )
+            unit.add_events(
+                record.nct_id,
+                from_snapshot=head,
+                to_snapshot=snapshot,
+                events=_events(records[:number], record, keys) if with_events else [],
+                run_id=None,
+                posted=key.posted,
+                observed=observed,
+                fetched=FETCHED,
+                rules_version=1,
+            )
+            head = snapshot
+            keys.append(key)
+    return records[0].nct_id
+
+
+def _events(before: Sequence[Record], record: Record, keys: Sequence[KeyFields]) -> list[Event]:
+    if not before:
+        return [first_seen(record)]
+    return classify(diff(before[-1], record), before[-1], record, past=list(keys))
+
+
+def leave(store: Store, nct_id: NctId, *, state: State = State.GONE) -> int:
+    """Store that a trial was gone or moved after its newest version; its snapshot's id."""
+    head = store.heads([nct_id])[nct_id]
+    with store.unit() as unit:
+        snapshot, _ = unit.add_version(
+            nct_id,
+            after=head.snapshot_id,
+            record=None,
+            key=store.past(nct_id)[-1],
+            state=state,
+            source=Source.LIVE,
+            posted=None,
+            submitted=None,
+            observed=FETCHED,
+            fetched=FETCHED + timedelta(hours=1),
+            run_id=None,
+        )
+    return snapshot

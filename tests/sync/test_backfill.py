@@ -1,0 +1,474 @@
+"""The past of a trial, fetched from the registry's own history, and joined with what was seen."""
+
+from __future__ import annotations
+
+import copy
+import html
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Verdict
+from ctsync.questions.changes.report_data import course_of_field
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.record_history import RegistryHistory, Way
+from ctsync.route import Route
+from ctsync.store.store import EventFilter, Store
+from ctsync.sync.history.backfill import Backfill
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.trial_pass import Sync
+from tests.conftest import StillClock
+from tests.registry_fixtures import make_study
+
+TRIAL, OTHER, THIRD = map(NctId, ("NCT03389919", "NCT05935098", "NCT00000141"))
+STATUS = "protocolSection.statusModule"
+DESIGN = "protocolSection.designModule"
+PRIMARY = f"{STATUS}.primaryCompletionDateStruct.date"
+MAIL = Route("email", "me@example.org", takes_baselines=False)
+MakeSync = Callable[..., Sync]
+MakeBackfill = Callable[..., Backfill]
+
+
+# --- a life in two forms -------------------------------------------------------------------------
+
+
+def a_day(posted: str, **changed: Any) -> JsonObject:
+    """A study as v2 shows it, posted on a day and submitted two days before."""
+    day = datetime.fromisoformat(posted)
+    submitted = f"{day.replace(day=max(day.day - 2, 1)):%Y-%m-%d}"
+    count = changed.pop("count", 100)
+    nct_id = changed.pop("nct_id", TRIAL)
+    values: dict[str, Any] = {
+        "lastUpdateSubmitDate": submitted,
+        "lastUpdatePostDateStruct": {"date": posted, "type": "ACTUAL"},
+        "studyFirstPostDateStruct": {"date": "2018-01-04", "type": "ACTUAL"},
+        "descriptionModule": {"briefSummary": "Safety & effect.\n\n* one\n* two m\\^2"},
+    }
+    study = make_study(nct_id, **(values | changed))
+    study["protocolSection"]["designModule"]["enrollmentInfo"]["count"] = count
+    study["protocolSection"]["sponsorCollaboratorsModule"]["leadSponsor"]["name"] = "A & B"
+    return study
+
+
+def as_html(study: JsonObject) -> JsonObject:
+    """The same study as the history endpoint gives it."""
+
+    def escaped(value: Any) -> Any:
+        match value:
+            case dict():
+                return {key: escaped(child) for key, child in value.items()}
+            case list():
+                return [escaped(item) for item in value]
+            case str():
+                return html.escape(value)
+            case _:
+                return value
+
+    past: JsonObject = escaped(copy.deepcopy(study))
+    past.pop("derivedSection")
+    past["protocolSection"]["descriptionModule"]["briefSummary"] = (
+        "<p>Safety &amp; effect.</p><ul><li>one</li><li>two m^2</li></ul>"
+    )
+    return past
+
+
+def dated(posted: str, **more: Any) -> JsonObject:
+    return {"date": posted, "type": more.pop("type", "ESTIMATED")}
+
+
+FIRST = a_day("2018-01-04", overallStatus="NOT_YET_RECRUITING", count=200)
+SECOND = a_day("2019-03-12", overallStatus="RECRUITING", count=200)
+THIRD_ONE = a_day("2021-06-09", primaryCompletionDateStruct=dated("2028-06"), count=150)
+NEWEST = a_day("2026-01-13", primaryCompletionDateStruct=dated("2029-06"))
+LIFE = [FIRST, SECOND, THIRD_ONE, NEWEST]
+LATER = a_day(
+    "2026-02-03", overallStatus="TERMINATED", primaryCompletionDateStruct=dated("2029-12")
+)
+
+
+@pytest.fixture
+def make_backfill(
+    store: Store, clock: StillClock, replay: ReplayRegistry
+) -> Iterator[MakeBackfill]:
+    opened: list[Any] = []
+
+    def make(way: Way = Way.REQUESTS, **changes: Any) -> Backfill:
+        transport = Transport(replay.url, clock=clock, requests_per_second=1000, retry_seconds=0)
+        history = RegistryHistory(transport, way=way)
+        opened.extend((history, transport))
+        return Backfill(store=store, history=history, clock=clock, **changes)
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def tell_history(replay: ReplayRegistry, *studies: JsonObject, nct_id: str = TRIAL) -> None:
+    replay.catalogue.set_history(nct_id, [as_html(study) for study in studies])
+
+
+@pytest.fixture
+def lived(replay: ReplayRegistry) -> ReplayRegistry:
+    """A registry that shows the newest of four versions, and has the history of all."""
+    replay.catalogue.publish(NEWEST)
+    tell_history(replay, *LIFE, LATER)
+    return replay
+
+
+def shown(store: Store, nct_id: NctId = TRIAL) -> list[tuple[int | None, Source, str | None]]:
+    return [(v.registry_version, v.source, v.posted) for v in store.versions(nct_id)]
+
+
+def told(store: Store, **narrowed: Any) -> list[StoredEvent]:
+    return store.events(EventFilter(nct_ids=(TRIAL,), **narrowed))
+
+
+def news(store: Store) -> list[tuple[str, Kind]]:
+    """What was put into the outbox."""
+    kinds = {one.event_id: one.event.kind for one in store.events()}
+    return [(d.recipient, kinds[d.event_id]) for d in store.deliveries()]
+
+
+def assert_events_follow(store: Store) -> None:
+    differences = [
+        (one.nct_id, each) for one in rebuild(store, Thresholds()) for each in one.differences
+    ]
+    assert differences == []
+
+
+H, B, L = Source.HISTORY, Source.BOTH, Source.LIVE
+FOUR_KNOWN = [
+    (0, H, "2018-01-04"),
+    (1, H, "2019-03-12"),
+    (2, H, "2021-06-09"),
+    (3, B, "2026-01-13"),
+]
+
+
+# --- in either order -----------------------------------------------------------------------------
+
+
+def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    sent = store.deliveries()
+    outcome = make_backfill().run([TRIAL])
+    assert outcome.verdict is Verdict.OK
+    (trial,) = outcome.trials
+    assert (trial.state, trial.listed, trial.stored, trial.joined) == ("complete", 4, 3, 1)
+    assert shown(store) == FOUR_KNOWN
+    assert store.deliveries() == sent
+    assert_events_follow(store)
+
+
+def test_a_history_fetched_before_the_first_sync_is_joined_by_it(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_backfill().run([TRIAL])
+    assert [source for _, source, _ in shown(store)] == [H] * 4
+    assert_events_follow(store)
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    assert shown(store) == FOUR_KNOWN
+    assert [one.event.kind for one in outcome.events] == [Kind.FIRST_SEEN]
+    assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
+    assert_events_follow(store)
+    again = make_sync(routes=[MAIL]).run([TRIAL])
+    assert (again.tally.same, again.events) == (1, ())
+
+
+def test_both_orders_end_with_the_same_versions_and_events(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    other = [{**study} for study in (copy.deepcopy(one) for one in LIFE)]
+    for study in other:
+        study["protocolSection"]["identificationModule"]["nctId"] = OTHER
+    lived.catalogue.publish(other[-1])
+    tell_history(lived, *other, nct_id=OTHER)
+    make_sync().run([TRIAL])
+    make_backfill().run([TRIAL, OTHER])
+    make_sync().run([TRIAL, OTHER])
+
+    def course(nct_id: NctId) -> list[Any]:
+        events = store.events(EventFilter(nct_ids=(nct_id,)))
+        return sorted(
+            (one.to_version, one.event.path, one.event.summary, one.event.days_since_first)
+            for one in events
+            if one.event.kind is not Kind.FIRST_SEEN
+        )
+
+    assert [row[1:] for row in shown(store, TRIAL)] == [row[1:] for row in shown(store, OTHER)]
+    assert course(TRIAL) == course(OTHER) != []
+
+
+# --- events of the past --------------------------------------------------------------------------
+
+
+def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    make_backfill().run([TRIAL])
+    followed = datetime(2026, 2, 1, tzinfo=UTC)
+    assert [one.event.kind for one in told(store, since=followed)] == [Kind.FIRST_SEEN]
+    past = told(store, until=followed)
+    days = {
+        (f"{one.event.before} -> {one.event.after}", one.posted)
+        for one in past
+        if one.event.kind in (Kind.STATUS, Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE)
+    }
+    assert days == {
+        ("NOT_YET_RECRUITING -> RECRUITING", "2019-03-12"),
+        ("2027-06 -> 2028-06", "2021-06-09"),
+        ("200 -> 150", "2021-06-09"),
+        ("2028-06 -> 2029-06", "2026-01-13"),
+        ("150 -> 100", "2026-01-13"),
+    }
+    assert all(one.observed is None for one in past)
+    told_kinds = {Kind.STATUS, Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE, Kind.BOOKKEEPING}
+    assert {one.event.kind for one in past} == told_kinds  # and no text that is only written anew
+    assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
+
+
+def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    make_backfill().run([TRIAL])
+    lived.load = "2026-02-03"
+    lived.catalogue.publish(LATER)
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    moved = next(one for one in outcome.events if one.event.path == PRIMARY)
+    assert (moved.event.days, moved.event.days_since_first) == (183, 914)
+    assert Kind.STATUS in {kind for _, kind in news(store)}
+    assert_events_follow(store)
+
+
+def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_past(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    lived.load = "2026-02-03"
+    lived.catalogue.publish(LATER)
+    make_sync(routes=[MAIL]).run([TRIAL])
+    before = {one.event_id: one for one in told(store)}
+    sent = store.deliveries()
+    make_backfill().run([TRIAL])
+    after = {one.event_id: one for one in told(store)}
+    assert shown(store) == [*FOUR_KNOWN, (4, B, "2026-02-03")]
+    for event_id, one in before.items():
+        assert (after[event_id].event.path, after[event_id].observed) == (
+            one.event.path,
+            one.observed,
+        )
+    (moved,) = (one for one in before.values() if one.event.path == PRIMARY)
+    assert (moved.event.days_since_first, after[moved.event_id].event.days_since_first) == (
+        183,
+        914,
+    )
+    assert store.deliveries() == sent
+    assert_events_follow(store)
+
+
+def test_the_seam_itself_is_no_event(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    tell_history(lived, NEWEST)
+    make_sync().run([TRIAL])
+    make_backfill().run([TRIAL])
+    assert shown(store) == [(0, B, "2026-01-13")]
+    assert [one.event.kind for one in told(store)] == [Kind.FIRST_SEEN]
+    assert [v.key.lead_sponsor for v in store.versions(TRIAL)] == ["A & B"]
+
+
+def test_a_text_in_another_form_is_no_other_value_of_its_field(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_backfill().run([TRIAL])
+    make_sync().run([TRIAL])
+    until = datetime(2026, 2, 2, tzinfo=UTC)
+    for name, spells in (("brief summary", 1), ("sponsor", 1), ("enrollment", 3)):
+        _, course = course_of_field(store, store.versions(TRIAL), name, until=until)
+        assert len(course) == spells, name
+
+
+def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync().run([TRIAL])
+    make_backfill().run([TRIAL])
+    before, rows = told(store), store.counts()
+    lived.forget_requests()
+    outcome = make_backfill().run([TRIAL])
+    assert len(lived.requests) == outcome.requests == 1
+    assert told(store) == before
+    grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
+    assert grown == {"runs": 1}
+    assert outcome.trials[0].is_settled
+
+
+# --- places --------------------------------------------------------------------------------------
+
+
+def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the_one_it_is_of(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    only = a_day(
+        "2018-01-04", statusVerifiedDate="2017-12", completionDateStruct=dated("2022-12-31")
+    )
+    flipped = copy.deepcopy(only)
+    flipped["protocolSection"]["statusModule"] |= {
+        "overallStatus": "UNKNOWN",
+        "lastKnownStatus": "RECRUITING",
+    }
+    replay.catalogue.publish(flipped)
+    tell_history(replay, only)
+    make_sync().run([TRIAL])
+    make_backfill().run([TRIAL])
+    assert shown(store) == [(0, H, "2018-01-04"), (None, L, "2018-01-04")]
+    assert [v.key.status for v in store.versions(TRIAL)] == ["RECRUITING", "UNKNOWN"]
+    flips = told(store, kinds=(Kind.STATUS,))
+    assert ("RECRUITING", "UNKNOWN") in {(one.event.before, one.event.after) for one in flips}
+    # the registry's rule: the first load after the completion date, as it was verified long ago
+    day = datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 4, tzinfo=UTC)
+    assert told(store, kinds=(Kind.STATUS,), since=day[0], until=day[1]) == flips
+    assert_events_follow(store)
+
+
+def test_what_was_seen_live_between_two_versions_and_is_neither_stays_in_its_place(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    old, new = a_day("2025-12-02"), a_day("2026-02-03", count=90)
+    replay.catalogue.publish(old)
+    make_sync().run([TRIAL])
+    touched = copy.deepcopy(old)  # by the registry, without an update
+    touched["protocolSection"]["referencesModule"] = {
+        "references": [{"pmid": "1", "type": "DERIVED"}]
+    }
+    replay.catalogue.advance()
+    replay.catalogue.publish(touched)
+    make_sync().run([TRIAL])
+    replay.catalogue.publish(new)
+    make_sync().run([TRIAL])
+    tell_history(replay, FIRST, old, new)
+    make_backfill().run([TRIAL])
+    assert shown(store) == [
+        (0, H, "2018-01-04"),
+        (1, B, "2025-12-02"),
+        (None, L, "2025-12-02"),
+        (2, B, "2026-02-03"),
+    ]
+    assert_events_follow(store)
+
+
+def test_a_version_missed_between_two_loads_takes_over_what_it_changed(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    old = a_day("2025-12-02")
+    missed = a_day("2026-01-20", count=90)
+    new = a_day("2026-01-27", count=90, overallStatus="TERMINATED")
+    replay.catalogue.publish(old)
+    make_sync(routes=[MAIL]).run([TRIAL])
+    replay.catalogue.advance()
+    replay.catalogue.publish(new)
+    make_sync(routes=[MAIL]).run([TRIAL])
+    before = {one.event_id: one for one in told(store)}
+    tell_history(replay, old, missed, new)
+    make_backfill().run([TRIAL])
+    assert shown(store) == [(0, B, "2025-12-02"), (1, H, "2026-01-20"), (2, B, "2026-01-27")]
+    (fewer,) = told(store, kinds=(Kind.ENROLLMENT,))
+    (ended,) = told(store, kinds=(Kind.STATUS,))
+    assert (fewer.to_version, ended.to_version) == (2, 3)
+    assert {fewer.event_id, ended.event_id} <= before.keys()
+    assert fewer.observed == before[fewer.event_id].observed
+    assert_events_follow(store)
+
+
+def test_several_versions_of_one_day_stay_in_the_registrys_order(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    day = [a_day("2026-01-13", count=count) for count in (10, 20, 30)]
+    replay.catalogue.publish(day[-1])
+    make_sync().run([TRIAL])
+    tell_history(replay, *day)
+    make_backfill().run([TRIAL])
+    assert [(v.registry_version, v.source, v.key.enrollment) for v in store.versions(TRIAL)] == [
+        (0, H, 10),
+        (1, H, 20),
+        (2, B, 30),
+    ]
+    assert_events_follow(store)
+
+
+def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync().run([TRIAL])
+    lived.catalogue.withdraw(TRIAL)
+    for _ in range(3):
+        lived.catalogue.advance()
+        make_sync().run([TRIAL])
+    make_backfill().run([TRIAL])
+    states = [(v.registry_version, v.state) for v in store.versions(TRIAL)]
+    assert states == [*((n, State.PRESENT) for n in range(5)), (None, State.GONE)]
+    assert store.heads([TRIAL])[TRIAL].state is State.GONE
+    assert_events_follow(store)
+    lived.catalogue.publish(LATER)
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    assert Kind.RETURNED in {one.event.kind for one in outcome.events}
+    assert_events_follow(store)
+
+
+def test_news_that_the_history_told_first_is_told_with_the_load_that_shows_it(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    lived.load = "2026-02-03"
+    make_backfill().run([TRIAL])  # the history is ahead of what was seen
+    assert shown(store)[-1] == (4, H, "2026-02-03")
+    assert Kind.STATUS not in {kind for _, kind in news(store)}
+    lived.catalogue.publish(LATER)
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    assert shown(store)[-1] == (4, B, "2026-02-03")
+    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in outcome.events}
+    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {kind for _, kind in news(store)}
+    assert all(one.observed == lived.load for one in outcome.events)
+    assert_events_follow(store)
+
+
+def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further_on(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    lived.load = "2026-02-03"
+    make_backfill().run([TRIAL])
+    further = a_day("2026-02-04", overallStatus="WITHDRAWN", count=0)
+    lived.load = "2026-02-04"
+    lived.catalogue.publish(further)
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    steps = [(e.event.before, e.event.after) for e in outcome.events if e.event.kind is Kind.STATUS]
+    assert steps == [("RECRUITING", "TERMINATED"), ("TERMINATED", "WITHDRAWN")]
+    assert [kind for _, kind in news(store)].count(Kind.STATUS) == 2
+    tell_history(lived, *LIFE, LATER, further)
+    make_backfill().run([TRIAL])
+    assert shown(store)[-2:] == [(4, H, "2026-02-03"), (5, B, "2026-02-04")]
+    assert_events_follow(store)
+
+
+def test_a_trial_gone_after_the_history_told_of_it_is_told_with_what_it_told(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync(routes=[MAIL]).run([TRIAL])
+    lived.load = "2026-02-03"
+    make_backfill().run([TRIAL])
+    lived.catalogue.withdraw(TRIAL)
+    make_sync(routes=[MAIL]).run([TRIAL])
+    lived.catalogue.advance()
+    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    assert {Kind.STATUS, Kind.GONE} <= {one.event.kind for one in outcome.events}
+    assert {Kind.STATUS, Kind.GONE} <= {kind for _, kind in news(store)}
+    assert_events_follow(store)

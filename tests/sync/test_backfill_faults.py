@@ -1,0 +1,355 @@
+"""A backfill interrupted, refused, contradicted: what is stored is whole, and the rest is said."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.faults import EVERY_TIME
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import LockHeld, Stopped
+from ctsync.model import JsonObject, NctId, Verdict
+from ctsync.registry.http.response import Counts
+from ctsync.registry.record_history import Index
+from ctsync.store.admin.check import check
+from ctsync.store.store import Store, open_store
+from ctsync.sync.history.backfill import History
+from ctsync.sync.trial_pass import Watcher
+from tests.conftest import StillClock
+from tests.sync.test_backfill import (
+    FOUR_KNOWN,
+    LATER,
+    LIFE,
+    OTHER,
+    TRIAL,
+    MakeBackfill,
+    MakeSync,
+    assert_events_follow,
+    lived,
+    make_backfill,
+    shown,
+    tell_history,
+    told,
+)
+
+__all__ = ["lived", "make_backfill"]
+
+T = TypeVar("T")
+HISTORY = "/int/studies/NCT[0-9]+/history"
+
+
+def dump(store: Store) -> Any:
+    """All that is stored of the trial, less row numbers, and times and runs that differ."""
+    versions = store.versions(TRIAL)
+    return (
+        [(v.version, v.registry_version, v.source, v.digest, v.submitted, v.key) for v in versions],
+        [store.body(v.digest) for v in versions if v.digest],
+        sorted(
+            (e.to_version, e.from_version, e.event.path, e.event, e.posted, e.observed)
+            for e in told(store)
+        ),
+        [(one.state, one.listed, one.retry) for one in store.histories([TRIAL]).values()],
+    )
+
+
+class Interrupted:
+    """A history cut off at the n-th request of all, before it is answered or after."""
+
+    def __init__(self, history: History, at: int, *, answered: bool) -> None:
+        self.history, self.at, self.answered = history, at, answered
+        self.sent = 0
+
+    @property
+    def counts(self) -> Counts:
+        return self.history.counts
+
+    def reset(self) -> None:
+        self.history.reset()
+
+    def index(self, nct_id: NctId) -> Index | None:
+        return self._cut(lambda: self.history.index(nct_id))
+
+    def version(self, nct_id: NctId, number: int) -> JsonObject:
+        return self._cut(lambda: self.history.version(nct_id, number))
+
+    def _cut(self, ask: Callable[[], T]) -> T:
+        self.sent += 1
+        if self.sent == self.at and not self.answered:
+            raise KeyboardInterrupt
+        answer = ask()
+        if self.sent == self.at:
+            raise KeyboardInterrupt
+        return answer
+
+
+@pytest.fixture
+def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
+    """A store with nothing in it; what differs between databases is looked at elsewhere."""
+    with open_store(migrated_sqlite_url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def fresh_store(
+    tmp_path: Path, migrated_file: Path, clock: StillClock
+) -> Iterator[Callable[[], Store]]:
+    """Stores with nothing in them, as many as one likes."""
+    opened: list[Store] = []
+
+    def make() -> Store:
+        file = tmp_path / f"{len(opened)}.db"
+        shutil.copy(migrated_file, file)
+        opened.append(open_store(f"sqlite:///{file}", clock=clock))
+        return opened[-1]
+
+    yield make
+    for store in opened:
+        store.close()
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["before the answer", "after the answer"])
+@pytest.mark.parametrize("is_followed", [True, False], ids=["followed", "not followed"])
+def test_a_backfill_cut_off_at_any_request_goes_on_where_it_was(
+    lived: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+    fresh_store: Callable[[], Store],
+    answered: bool,
+    is_followed: bool,
+) -> None:
+    def start() -> Store:
+        store = fresh_store()
+        if is_followed:
+            replace(make_sync(), store=store).run([TRIAL])
+        lived.forget_requests()
+        return store
+
+    store = start()
+    replace(make_backfill(), store=store).run([TRIAL])
+    whole, wanted = dump(store), len(lived.requests)
+    assert wanted == 6  # the index, four versions, the index
+    repeated = []
+    for at in range(1, wanted + 1):
+        store = start()
+        cut_off = Interrupted(make_backfill().history, at, answered=answered)
+        with pytest.raises(KeyboardInterrupt):
+            replace(make_backfill(), store=store, history=cut_off).run([TRIAL])
+        assert_events_follow(store)
+        replace(make_backfill(), store=store).run([TRIAL])
+        repeated.append(len(lived.requests) - wanted)
+        assert dump(store) == whole
+        assert check(f"sqlite:///{store.name.removeprefix('sqlite:///')}") == []
+    print(f"interrupted at each of {wanted} requests: repeated {repeated}, 0 lost, 0 torn")
+    assert max(repeated) == int(answered)
+
+
+def test_a_backfill_told_to_stop_ends_between_two_requests(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    asked = []
+
+    def stop_at_the_third() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise Stopped("told to stop")
+
+    with pytest.raises(Stopped):
+        make_backfill(watcher=Watcher(check=stop_at_the_third)).run([TRIAL])
+    assert [run.outcome for run in store.runs(kind="backfill")] == [Verdict.STOPPED]
+    assert store.histories_due(make_backfill().clock.now(), limit=9) == (TRIAL,)
+    make_backfill().run([TRIAL])
+    assert len(shown(store)) == 4
+
+
+# --- refused, gone, busy -------------------------------------------------------------------------
+
+
+def test_a_refused_edge_is_asked_once_for_all_and_says_nothing_of_any_trial(
+    store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
+) -> None:
+    make_sync().run([TRIAL])
+    before = (shown(store), told(store))
+    lived.forget_requests()
+    lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    outcome = make_backfill().run([TRIAL, OTHER])
+    assert outcome.verdict is Verdict.PARTIAL
+    assert {one.path for one in lived.requests} == {f"/int/studies/{TRIAL}/history"}
+    assert [one.state for one in outcome.trials] == ["unavailable (403)"] * 2
+    assert (shown(store), told(store)) == before
+    states = store.histories()
+    assert {one.state for one in states.values()} == {"unavailable (403)"}
+    now = make_backfill().clock.now()
+    assert {one.retry for one in states.values()} == {now + timedelta(hours=1)}
+    assert make_sync().run([TRIAL]).verdict is Verdict.OK  # it is watched all the same
+
+
+def test_what_could_not_be_had_is_due_again_later_and_ever_later(
+    store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    waits = []
+    for _ in range(12):
+        make_backfill().run([TRIAL])
+        retry = store.histories([TRIAL])[TRIAL].retry
+        assert retry is not None
+        waits.append((retry - clock.now()).total_seconds() / 3600)
+        assert store.histories_due(clock.now(), limit=9) == ()
+        clock.elapsed += (retry - clock.now()).total_seconds()
+        assert store.histories_due(clock.now(), limit=9) == (TRIAL,)
+    assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168, 168]
+    lived.faults.clear()
+    make_backfill().run([TRIAL])
+    assert (store.histories([TRIAL])[TRIAL].state, store.histories_due(clock.now(), limit=9)) == (
+        "complete",
+        (),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fault", "state"),
+    [
+        (faults.status(404), "unavailable (unreachable)"),
+        (faults.html_page(), "unavailable (bad answer)"),
+        (faults.status(503), "unavailable (busy)"),
+        (faults.reset(), "unavailable (unreachable)"),
+        (faults.status(404, f"No study {TRIAL} history summary"), "none"),
+    ],
+)
+def test_each_way_of_not_getting_a_history_is_told_apart(
+    store: Store,
+    lived: ReplayRegistry,
+    make_backfill: MakeBackfill,
+    fault: faults.Fault,
+    state: str,
+) -> None:
+    lived.faults.add(fault, path=HISTORY, times=EVERY_TIME)
+    make_backfill().run([TRIAL])
+    assert store.histories([TRIAL])[TRIAL].state == state
+    assert shown(store) == []
+
+
+def test_a_history_that_was_whole_stays_so_where_the_registry_cannot_be_asked_again(
+    store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    make_backfill().run([TRIAL])
+    (whole,) = store.histories().values()
+    clock.elapsed += 3600
+    lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    make_backfill().run([TRIAL])
+    (now,) = store.histories().values()
+    assert (now.state, now.asked, now.listed) == ("complete", whole.asked, 4)
+    assert now.retry is not None
+
+
+def test_a_trial_whose_history_is_broken_stops_no_other(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    lived.faults.add(faults.html_page(), path=f"/int/studies/{TRIAL}/.*", times=EVERY_TIME)
+    other = copy.deepcopy(LIFE)
+    for study in other:
+        study["protocolSection"]["identificationModule"]["nctId"] = OTHER
+    tell_history(lived, *other, nct_id=OTHER)
+    outcome = make_backfill().run([TRIAL, OTHER])
+    assert [one.is_settled for one in outcome.trials] == [False, True]
+    assert len(shown(store, OTHER)) == 4
+
+
+def test_one_version_that_cannot_be_used_leaves_a_gap_that_is_said_and_filled_later(
+    store: Store,
+    clock: StillClock,
+    lived: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+) -> None:
+    make_sync().run([TRIAL])
+    lived.faults.add(faults.body(b"{}"), path=f"{HISTORY}/1", times=EVERY_TIME)
+    (trial,) = make_backfill().run([TRIAL]).trials
+    assert (trial.state, trial.stored) == ("partial (bad answer)", 2)
+    assert "versions that cannot be used: 1" in trial.error
+    assert [number for number, _, _ in shown(store)] == [0, 2, 3]
+    assert_events_follow(store)
+    lived.faults.clear()
+    make_backfill().run([TRIAL])
+    assert shown(store) == FOUR_KNOWN
+    assert_events_follow(store)
+
+
+# --- an index that moves -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("at", range(5))
+def test_an_index_that_grows_meanwhile_is_followed(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill, at: int
+) -> None:
+    path = f"{HISTORY}/{at}" if at < 4 else HISTORY
+    lived.faults.add(faults.reload("2026-02-03"), path=path, skip=int(at == 4))
+    (trial,) = make_backfill().run([TRIAL]).trials
+    assert (trial.state, trial.listed, trial.stored) == ("complete", 5, 5)
+    assert [number for number, _, _ in shown(store)] == [0, 1, 2, 3, 4]
+
+
+def test_an_index_that_never_rests_is_given_up_and_nothing_is_called_complete(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    number = iter(range(1000))
+
+    def restless(reply: Any) -> Any:
+        index = orjson.loads(reply.body)
+        index["changes"][0]["moduleLabels"] = [f"label {next(number)}"]
+        return type(reply)(reply.status, orjson.dumps(index), reply.headers)
+
+    lived.faults.add(faults.Fault(rewrite=restless), path=HISTORY, times=EVERY_TIME)
+    (trial,) = make_backfill().run([TRIAL]).trials
+    assert (trial.state, trial.stored) == ("partial (changing)", 4)
+    assert store.histories([TRIAL])[TRIAL].retry is not None
+
+
+@pytest.mark.parametrize("shift", ["fewer", "other dates"])
+def test_an_index_that_contradicts_what_is_stored_changes_nothing(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill, shift: str
+) -> None:
+    make_backfill().run([TRIAL])
+    before = dump(store)[:3]
+    tell_history(lived, *(LIFE[:2] if shift == "fewer" else [*LIFE[1:], LATER]))
+    (trial,) = make_backfill().run([TRIAL]).trials
+    assert "contradicts" in trial.error
+    assert dump(store)[:3] == before
+
+
+# --- the lock ------------------------------------------------------------------------------------
+
+
+def test_the_lock_is_let_go_between_trials_and_who_may_not_write_asks_nothing(
+    store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
+) -> None:
+    held: list[str] = []
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        held.append("taken")
+        yield
+        held.append("let go")
+
+    make_backfill(lock=lock).run([TRIAL, OTHER])
+    assert held == ["taken", "let go"] * 3
+
+    @contextmanager
+    def refused() -> Iterator[None]:
+        raise LockHeld("another writer")
+        yield
+
+    lived.forget_requests()
+    runs = len(store.runs())
+    with pytest.raises(LockHeld):
+        make_backfill(lock=refused).run([TRIAL])
+    assert (lived.requests, len(store.runs())) == ([], runs)

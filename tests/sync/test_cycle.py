@@ -1,0 +1,183 @@
+"""A round as a whole: what is told to a dead-man's switch, and what waits when all is not well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ctsync.config.settings import Settings
+from ctsync.deliver.routes import routes_from
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import RegistryError
+from ctsync.model import NctId
+from ctsync.questions.changes.coverage import coverage_of
+from ctsync.questions.operation.health import OVERDUE_AFTER, Condition, assess
+from ctsync.questions.operation.health_state import standing_of
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.data.watched_trials import Followed
+from ctsync.store.store import Store
+from ctsync.sync.cycle import Round
+from tests.conftest import StillClock
+from tests.deliver.mailserver import running
+from tests.deliver.webserver import web
+from tests.registry_fixtures import make_study
+
+ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
+STATUS = "protocolSection.statusModule.overallStatus"
+MakeRound = Callable[..., Round]
+
+
+@pytest.fixture
+def make_round(
+    store: Store,
+    clock: StillClock,
+    replay: ReplayRegistry,
+    make_sync: Callable[..., Any],
+    migrated_url: str,
+) -> MakeRound:
+    """Make a round over two trials, under settings given as in a file."""
+    for nct_id in (ONE, TWO):
+        replay.catalogue.publish(make_study(nct_id))
+    with store.unit() as unit:
+        unit.add_watch("two")
+        unit.add_trials("two", dict.fromkeys([ONE, TWO]), clock.now())
+
+    def make(**sections: Any) -> Round:
+        given = {"database": {"url": migrated_url}, "log": {"events": "off"}} | sections
+        settings = Settings.model_validate(given)
+        registry = make_sync().registry
+        return Round(settings=settings, store=store, registry=registry, clock=clock)
+
+    return make
+
+
+def test_a_monitor_hears_of_a_round_that_went_well_one_that_was_not_whole_and_one_that_failed(
+    make_round: MakeRound, replay: ReplayRegistry
+) -> None:
+    with web() as server:
+        work = make_round(monitor={"ping_url": f"{server.url}/uuid"})
+        work.run(holder="test")
+        replay.faults.add(faults.status(500), path="/v2/studies", times=faults.EVERY_TIME)
+        replay.catalogue.advance()
+        assert not work.run(holder="test").is_whole
+        replay.faults.add(faults.status(503), path="/v2/version", times=faults.EVERY_TIME)
+        with pytest.raises(RegistryError):
+            work.run(holder="test")
+
+    pings = [(got.path, got.body.decode()) for got in server.received]
+    assert [path for path, _ in pings] == [
+        "/uuid/start", "/uuid", "/uuid/start", "/uuid/fail", "/uuid/start", "/uuid/fail",
+    ]  # fmt: skip
+    assert pings[1][1] == "checked 2 of 2; messages: 0 sent, 0 waiting, 0 parked"
+    assert pings[3][1].startswith("checked 0 of 2")
+    assert pings[5][1].startswith("RegistryBusy: ")
+
+
+def test_a_monitor_that_is_away_fails_no_round(make_round: MakeRound) -> None:
+    with web() as server:
+        url = server.url
+    assert make_round(monitor={"ping_url": url}).run(holder="test").is_well
+
+
+def test_what_is_due_leaves_although_the_registry_is_away(
+    make_round: MakeRound, replay: ReplayRegistry, store: Store, clock: StillClock
+) -> None:
+    with web(503) as server:
+        work = make_round(channels=[{"name": "team", "url": server.url}])
+        work.run(holder="test")
+        replay.catalogue.advance()
+        replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+        assert work.run(holder="test").delivered.waiting == 1
+        clock.sleep(3600)
+        server.status = 200
+        replay.faults.add(faults.status(503), times=faults.EVERY_TIME)
+        with pytest.raises(RegistryError):
+            work.run(holder="test")
+    assert [row.state for row in store.deliveries()] == [DeliveryState.SENT]
+    assert [run.delivered for run in store.runs()] == [1, 0, 0]
+
+
+def test_a_quiet_week_is_told_by_the_round_that_finds_it(
+    make_round: MakeRound, store: Store, clock: StillClock
+) -> None:
+    with running() as server:
+        work = make_round(
+            smtp={
+                "host": "127.0.0.1",
+                "port": server.port,
+                "security": "none",
+                "sender": "c@example.org",
+            },
+            recipients=[{"email": "anna@example.org", "heartbeat": True}],
+        )
+        work.run(holder="test")
+        clock.sleep(15 * 24 * 3600)
+        server.mails.clear()
+        for _ in range(2):
+            work.run(holder="test")
+    (quiet,) = server.mails
+    assert quiet["Subject"].startswith("[ctsync] quiet: 0 of 2 trials changed")
+
+
+def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_since(
+    make_round: MakeRound, store: Store, clock: StillClock
+) -> None:
+    run_id = make_round().run(holder="test").sync.run_id
+    for kind in ("backfill", "heartbeat 0123", "mirror"):
+        with store.unit() as unit:
+            unit.begin_run(kind, clock.now())
+    coverage = coverage_of(store, Followed([ONE, TWO]))
+    assert coverage is not None
+    assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
+
+
+def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing_is(
+    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
+) -> None:
+    """The clock stands on a Friday; the mail is due on Monday at eight, and no server listens."""
+    work = make_round(
+        smtp={"host": "127.0.0.1", "port": 1, "security": "none", "sender": "c@example.org"},
+        recipients=[{"email": "anna@example.org", "cadence": "weekly"}],
+    )
+    work.run(holder="test")
+    for row in store.deliveries():
+        with store.unit() as unit:
+            unit.drop([row.delivery_id])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    conditions = []
+    for _ in range(6):
+        work.run(holder="test")
+        standing = standing_of(store, routes_from(work.settings))
+        late = assess(standing, clock.now()).condition is Condition.OVERDUE
+        conditions.append((f"{clock.now():%a}", late))
+        clock.sleep(24 * 3600)
+    assert timedelta(days=1) == OVERDUE_AFTER
+    assert conditions == [
+        ("Fri", False), ("Sat", False), ("Sun", False), ("Mon", False), ("Tue", True),
+        ("Wed", True),
+    ]  # fmt: skip
+
+
+def test_a_round_is_made_if_it_is_due_by_the_start_of_the_last_that_came_to_its_end(
+    make_round: MakeRound, replay: ReplayRegistry, store: Store
+) -> None:
+    work = make_round()
+    replay.faults.add(faults.status(503), path="/v2/version", times=faults.EVERY_TIME)
+    with pytest.raises(RegistryError):
+        work.run(holder="test")
+    replay.faults.clear()
+    asked: list[object] = []
+
+    def is_due(began: datetime | None) -> bool:
+        asked.append(began)
+        return began is None
+
+    assert work.run_if_due(is_due, holder="test") is not None
+    assert work.run_if_due(is_due, holder="test") is None
+    assert asked == [None, store.runs()[0].started]
+    assert len(store.runs()) == 2

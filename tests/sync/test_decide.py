@@ -1,0 +1,109 @@
+"""What an answer means, for every state a trial can be in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from ctsync.errors import EdgeRefused
+from ctsync.model import Absent, Failed, Head, NctId, Observation, Record, State
+from ctsync.sync.decide import (
+    Changed,
+    First,
+    Gone,
+    Missing,
+    Moved,
+    Returned,
+    Same,
+    Seen,
+    StillAway,
+    Unchecked,
+    decide,
+)
+
+TRIAL = NctId("NCT03389919")
+OTHER = NctId("NCT01203436")
+LOAD = datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC)
+EARLIER = LOAD - timedelta(days=1)
+
+
+def record(digest: str = "1:aa", nct_id: NctId = TRIAL) -> Record:
+    return Record(nct_id=nct_id, body={}, canonical=b"{}", digest=digest)
+
+
+def seen(digest: str = "1:aa", *, asked_as: NctId = TRIAL, nct_id: NctId = TRIAL) -> Seen:
+    return Seen(Observation(nct_id, asked_as, {}, LOAD, LOAD), record(digest, nct_id))
+
+
+def head(digest: str | None = "1:aa", state: State = State.PRESENT, **more: object) -> Head:
+    return Head(TRIAL, 7, 3, digest, state, **more)  # type: ignore[arg-type]  # any of the last two
+
+
+ABSENT = Absent(TRIAL, "NCT number NCT03389919 not found", LOAD, LOAD)
+
+
+def test_the_first_record_of_a_trial_is_a_baseline() -> None:
+    assert decide(None, seen()) == First(record(), awaited=False)
+
+
+def test_the_first_record_of_a_trial_the_registry_denied_knowing_is_awaited_news() -> None:
+    assert decide(None, seen(), awaited=True) == First(record(), awaited=True)
+
+
+def test_an_equal_digest_is_the_same_record() -> None:
+    assert decide(head(), seen()) == Same(head(), recovered=False)
+
+
+def test_another_digest_is_a_change() -> None:
+    assert decide(head(), seen("1:bb")) == Changed(head(), record("1:bb"))
+
+
+def test_one_load_without_the_trial_is_only_missing() -> None:
+    assert decide(head(), ABSENT) == Missing(head())
+
+
+def test_the_same_load_asked_twice_does_not_confirm_an_absence() -> None:
+    assert decide(head(absent_since=LOAD), ABSENT) == Missing(head(absent_since=LOAD))
+
+
+def test_a_second_load_without_the_trial_says_gone() -> None:
+    assert decide(head(absent_since=EARLIER), ABSENT) == Gone(head(absent_since=EARLIER))
+
+
+def test_a_trial_that_was_missing_and_answers_again_is_the_same_and_recovered() -> None:
+    assert decide(head(absent_since=EARLIER), seen()) == Same(
+        head(absent_since=EARLIER), recovered=True
+    )
+
+
+def test_a_gone_trial_that_answers_again_has_returned_even_with_the_same_record() -> None:
+    gone = head(None, State.GONE)
+    assert decide(gone, seen()) == Returned(gone, record())
+
+
+def test_a_gone_trial_that_is_still_absent_is_no_news() -> None:
+    gone = head(None, State.GONE)
+    assert decide(gone, ABSENT) == StillAway(gone)
+
+
+def test_an_id_answered_by_another_trial_has_moved_there() -> None:
+    assert decide(head(), seen(nct_id=OTHER)) == Moved(head(), OTHER)
+
+
+def test_an_id_known_to_have_moved_there_is_no_news() -> None:
+    moved = head(None, State.MOVED, moved_to=OTHER)
+    assert decide(moved, seen(nct_id=OTHER)) == StillAway(moved)
+
+
+def test_a_moved_trial_that_moves_on_is_news() -> None:
+    moved = head(None, State.MOVED, moved_to=NctId("NCT00000001"))
+    assert decide(moved, seen(nct_id=OTHER)) == Moved(moved, OTHER)
+
+
+def test_a_failure_says_nothing_about_the_trial() -> None:
+    failed = Failed(TRIAL, EdgeRefused("403"))
+    for known in (None, head(), head(absent_since=EARLIER), head(None, State.GONE)):
+        assert decide(known, failed) == Unchecked(failed)
+
+
+def test_an_absent_trial_nothing_is_stored_of_is_missing_without_a_head() -> None:
+    assert decide(None, ABSENT) == Missing(None)

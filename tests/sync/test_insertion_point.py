@@ -1,0 +1,137 @@
+"""Where a version of the history belongs: the order of the registry, whatever was seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ctsync.model import KeyFields, NctId, Source, State, Version
+from ctsync.sync.history.insertion_point import Ahead, Known, place
+
+TRIAL = NctId("NCT03389919")
+BEGIN = date(2020, 1, 6)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the registry showed from a day on: a version, or one it changed by itself since."""
+
+    day: date
+    number: int
+    touch: int
+    key: KeyFields
+
+    @property
+    def content(self) -> str:
+        return f"{self.number}+{self.touch}"
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Shown]:
+    """A trial's course: versions posted days apart or on one day, some changed without a date."""
+    posted = BEGIN
+    life: list[Shown] = []
+    for number in range(draw(st.integers(1, 8))):
+        posted += timedelta(days=draw(st.sampled_from([0, 0, 1, 7, 30])))
+        submitted = posted - timedelta(days=draw(st.integers(0, 3)))
+        before = life[-1].key.submitted if life else ""
+        key = KeyFields(
+            status="RECRUITING",
+            posted=str(posted),
+            submitted=max(str(submitted), before or ""),
+            enrollment=draw(st.integers(1, 2)),
+        )
+        life.append(Shown(posted, number, 0, key))
+        for touch in range(1, draw(st.integers(1, 3))):
+            status = draw(st.sampled_from(["RECRUITING", "UNKNOWN"]))
+            day = posted + timedelta(days=touch)
+            life.append(Shown(day, number, touch, replace(key, status=status)))
+            posted = day + timedelta(days=1)
+    return life
+
+
+def seen_live(life: Sequence[Shown], days: set[int]) -> list[tuple[Shown, Version]]:
+    """What loads on some of the days showed, as it is stored."""
+    stored: list[tuple[Shown, Version]] = []
+    for day in sorted(days):
+        load = BEGIN + timedelta(days=day)
+        standing = [one for one in life if one.day <= load]
+        if standing and (not stored or stored[-1][0] is not standing[-1]):
+            stored.append((standing[-1], _version(standing[-1], Source.LIVE, load, len(stored))))
+    return stored
+
+
+def _version(one: Shown, source: Source, load: date | None, snapshot: int) -> Version:
+    return Version(
+        snapshot_id=snapshot,
+        nct_id=TRIAL,
+        version=0,
+        registry_version=None if source is Source.LIVE else one.number,
+        source=source,
+        state=State.PRESENT,
+        digest=one.content,
+        posted=one.key.posted,
+        submitted=one.key.submitted,
+        observed=None if load is None else datetime.combine(load, datetime.min.time(), UTC),
+        fetched=datetime(2026, 1, 1, tzinfo=UTC),
+        key=one.key,
+    )
+
+
+@given(life=lives(), days=st.sets(st.integers(0, 120)), order=st.randoms())
+def test_whatever_was_seen_live_and_in_whatever_order_the_history_comes_the_course_is_true(
+    life: list[Shown], days: set[int], order: object
+) -> None:
+    stored = seen_live(life, days)
+    history = [one for one in life if one.touch == 0]
+    order.shuffle(history)  # type: ignore[attr-defined]  # a random.Random
+    for one in history:
+        content = one.content
+
+        def is_same(seen: Version, content: str = content) -> bool:
+            return seen.digest == content
+
+        found = place([version for _, version in stored], one.number, one.key, is_same=is_same)
+        if isinstance(found, Known):
+            at = next(i for i, (_, v) in enumerate(stored) if v is found.version)
+            known = replace(found.version, registry_version=one.number, source=Source.BOTH)
+            stored[at] = (stored[at][0], known)
+        else:
+            stored.insert(found.index, (one, _version(one, Source.HISTORY, None, -1)))
+    course = [one.content for one, _ in stored]
+    assert course == [one.content for one in life if one.content in course]
+    assert len(set(course)) == len(course)
+    assert [v.registry_version for _, v in stored if v.registry_version is not None] == list(
+        range(len(history))
+    )
+
+
+def a_version(posted: str, **more: object) -> Version:
+    one = Shown(date.fromisoformat(posted), 0, 0, KeyFields(posted=posted, submitted=posted))
+    values: dict[str, object] = {"registry_version": None, "source": Source.LIVE, **more}
+    return replace(_version(one, Source.LIVE, one.day, 0), **values)  # type: ignore[arg-type]  # any
+
+
+def no(_: Version) -> bool:
+    return False
+
+
+def test_nothing_is_put_behind_the_end_of_a_trial_and_something_is_before_it_came_back() -> None:
+    seen = a_version("2024-01-10")
+    gone = replace(a_version("2024-02-01"), state=State.GONE, digest=None, key=seen.key)
+    key = KeyFields(posted="2024-03-01", submitted="2024-02-27")
+    assert place([seen, gone], 1, key, is_same=no) == Ahead(1)
+    back = a_version("2024-04-01")
+    assert place([seen, gone, back], 1, key, is_same=no) == Ahead(2)
+    earlier = KeyFields(posted="2024-01-20", submitted="2024-01-18")
+    assert place([seen, gone, back], 1, earlier, is_same=no) == Ahead(1)
+
+
+def test_a_version_without_dates_goes_by_its_number_alone() -> None:
+    older, newer = a_version("2024-01-10", registry_version=0), a_version("2024-03-01")
+    assert place([older, newer], 1, KeyFields(), is_same=no) == Ahead(1)
+    assert place([], 0, KeyFields(), is_same=no) == Ahead(0)

@@ -1,0 +1,418 @@
+"""What watches make of a registry that reloads, loses pages or forgets trials: nothing.
+
+Real HTTP, small pages, one database.
+"""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.exc import OperationalError
+
+from ctsync.deliver.outbox import Route
+from ctsync.demo import faults
+from ctsync.demo.exchange import Reply
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import Kind, NctId, State, Verdict
+from ctsync.query import read_query
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from ctsync.registry.listing import Listing
+from ctsync.store.store import Store, open_store
+from ctsync.sync.trial_pass import Outcome, Sync
+from tests.conftest import StillClock
+from tests.registry_fixtures import make_study
+
+STUDIES = "/v2/studies"
+STATUS = "protocolSection.statusModule.overallStatus"
+ALIASES = "protocolSection.identificationModule.nctIdAliases"
+RunOnce = Callable[..., Outcome]
+
+
+class SmallPages(RegistryApi):
+    """Lists on pages of a few trials, and begins a listing anew as often as it is told."""
+
+    size = 5
+    most_restarts = 2
+
+    def listing(self, params: Any, **more: Any) -> Listing:
+        return super().listing(
+            params, **{"page_size": self.size, "restarts": self.most_restarts, **more}
+        )
+
+
+@pytest.fixture
+def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
+    with open_store(migrated_sqlite_url, clock=clock) as opened:
+        yield opened
+
+
+@pytest.fixture
+def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterator[RunOnce]:
+    """Sync everything watched, as a round does."""
+    transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
+    registry = SmallPages(transport, clock=clock)
+
+    def run(*, size: int = 5, restarts: int = 2, accept_gone: bool = False) -> Outcome:
+        registry.size, registry.most_restarts = size, restarts
+        transport.reset()
+        sync = Sync(store=store, registry=registry, clock=clock, accept_gone=accept_gone)
+        ids = [*store.watched_ids(), *store.moved_to_watched()]
+        return sync.run(ids, with_queries=True)
+
+    yield run
+    transport.close()
+
+
+def an_id(number: int) -> NctId:
+    return NctId(f"NCT{number:08d}")
+
+
+def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
+    """A watch of what recruits, which `count` trials do."""
+    for number in range(1, count + 1):
+        replay.catalogue.publish(make_study(an_id(number)))
+    with store.unit() as unit:
+        unit.add_watch("open", query=read_query({"overallStatus": "RECRUITING"}).params)
+
+
+def inside(store: Store) -> set[NctId]:
+    (watch,) = store.watches()
+    return {trial.nct_id for trial in watch.trials if trial.left_at is None}
+
+
+def recruiting(replay: ReplayRegistry) -> set[NctId]:
+    view = replay.catalogue.view()
+    return {nct_id for nct_id in view.ids if status_of(view.study(nct_id)) == "RECRUITING"}
+
+
+def status_of(study: Any) -> str:
+    status: str = study["protocolSection"]["statusModule"]["overallStatus"]
+    return status
+
+
+def told(outcome: Outcome) -> set[tuple[NctId, Kind]]:
+    return {(stored.nct_id, stored.event.kind) for stored in outcome.events}
+
+
+def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    pages, exact, false = 20, 0, 0
+    follow_open(store, replay, pages * 5)
+    run_once()
+    for page in range(2, pages + 2):
+        new, closed = an_id(1000 + page), an_id(page)
+        day = f"2026-04-{page:02d}"
+        posted = {"date": day, "type": "ACTUAL"}
+        study = make_study(closed, overallStatus="COMPLETED")
+        replay.catalogue.publish(make_study(new, studyFirstPostDateStruct=posted), load=day)
+        replay.catalogue.publish(study, load=day)
+        replay.faults.add(faults.reload(day), path=STUDIES, page=page)
+        outcome = run_once()
+        assert replay.load.date().isoformat() == day
+        assert outcome.verdict is Verdict.OK
+        exact += inside(store) == recruiting(replay)
+        truth = {(new, Kind.REGISTERED), (closed, Kind.STATUS), (closed, Kind.LEFT)}
+        false += len(told(outcome) ^ truth)
+    assert (exact, false) == (pages, 0)
+    print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
+
+
+def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    pages, partial = 50, 0
+    follow_open(store, replay, pages)
+    run_once()
+    before = store.counts()["events"], inside(store)
+    for page in range(1, pages + 1):
+        replay.catalogue.advance()
+        replay.faults.add(faults.shifted(1), path=STUDIES, page=page, times=1)
+        outcome = run_once(size=1, restarts=0)
+        assert outcome.events == ()
+        partial += outcome.verdict is Verdict.PARTIAL
+    assert (store.counts()["events"], inside(store)) == before
+    assert partial == pages
+    assert run_once(size=1).verdict is Verdict.OK
+    print(f"lost page: each of {pages}, {partial} runs partial, 0 false gone, 0 left, 0 entered")
+
+
+def without(ids: set[NctId]) -> faults.Fault:
+    """Listings lack these trials and count without them; whole records are as they are."""
+
+    def drop(reply: Reply) -> Reply:
+        listed = orjson.loads(reply.body)
+        is_whole = any("statusModule" in s["protocolSection"] for s in listed["studies"])
+        if is_whole:
+            return reply
+        kept = [s for s in listed["studies"]
+                if s["protocolSection"]["identificationModule"]["nctId"] not in ids]  # fmt: skip
+        if "totalCount" in listed:
+            listed["totalCount"] -= len(ids)
+        return Reply(reply.status, orjson.dumps(listed | {"studies": kept}), reply.headers)
+
+    return faults.Fault(rewrite=drop)
+
+
+@pytest.mark.parametrize(
+    ("trials", "shares"),
+    [(150, (0, 50, 80)), pytest.param(2600, (0, 50, 99), marks=pytest.mark.soak)],
+)
+def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
+    trials: int,
+    shares: tuple[int, ...],
+    store: Store,
+    replay: ReplayRegistry,
+    run_once: RunOnce,
+) -> None:
+    follow_open(store, replay, trials)
+    run_once(size=1000)
+    held_left = held_gone = 0
+    for percent in shares:
+        lost = {an_id(n) for n in range(1, trials - trials * percent // 100 + 1)}
+
+        # the listing lacks them, though their records are there and unchanged
+        replay.catalogue.advance()
+        replay.faults.add(without(lost), path=STUDIES, times=faults.EVERY_TIME)
+        outcome = run_once(size=1000)
+        assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
+        held_left += "--accept-gone" in "".join(outcome.held)
+        replay.faults.clear()
+
+        # the registry lacks them: two loads say so, and each was asked for singly
+        kept = {n: replay.catalogue.view().study(n) for n in lost}
+        for _ in range(2):
+            replay.catalogue.advance()
+            for nct_id in lost & set(replay.catalogue.view().ids):
+                replay.catalogue.withdraw(nct_id)
+            replay.forget_requests()
+            outcome = run_once(size=1000)
+            assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
+            singly = {e.path.rpartition("/")[2] for e in replay.requests if e.status == 404}
+            assert singly == lost
+        held_gone += "--accept-gone" in "".join(outcome.held)
+        assert len(outcome.missing) == len(lost)
+
+        # and they are back
+        for study in kept.values():
+            assert study is not None
+            replay.catalogue.publish(study)
+        replay.catalogue.advance()
+        outcome = run_once(size=1000)
+        assert (outcome.events, outcome.verdict) == ((), Verdict.OK)
+    assert (held_left, held_gone) == (3, 3)
+    print(f"mass disappearance: {trials} trials, kept {shares} %: {held_gone} of 3 held, 0 gone; "
+          f"of a listing: {held_left} of 3 held, 0 left")  # fmt: skip
+
+    removed = {an_id(n) for n in range(1, 6)}
+    for _ in range(2):
+        replay.catalogue.advance()
+        for nct_id in removed & set(replay.catalogue.view().ids):
+            replay.catalogue.withdraw(nct_id)
+        outcome = run_once(size=1000)
+    assert told(outcome) == {(nct_id, Kind.GONE) for nct_id in removed}
+    assert outcome.verdict is Verdict.OK
+    print(f"real removals: {len(removed)} of 5 reported")
+
+
+def test_what_was_held_is_believed_when_told_to(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    follow_open(store, replay, 40)
+    run_once()
+    for _ in range(2):
+        replay.catalogue.advance()
+        for nct_id in set(map(an_id, range(1, 31))) & set(replay.catalogue.view().ids):
+            replay.catalogue.withdraw(nct_id)
+        outcome = run_once()
+    assert outcome.held
+    assert outcome.events == ()
+    outcome = run_once(accept_gone=True)
+    assert (len(told(outcome)), outcome.held) == (30, ())
+    assert {kind for _, kind in told(outcome)} == {Kind.GONE}
+
+
+def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    follow_open(store, replay, 3)
+    run_once()
+    everything = {an_id(n) for n in (1, 2, 3)}
+    replay.catalogue.advance()
+    replay.faults.add(without(everything), path=STUDIES, times=faults.EVERY_TIME)
+    outcome = run_once()
+    assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
+    replay.faults.clear()
+    for nct_id in everything:
+        replay.catalogue.edit(nct_id, {STATUS: "COMPLETED"})
+    outcome = run_once()
+    assert {(n, Kind.LEFT) for n in everything} <= told(outcome)
+    assert outcome.verdict is Verdict.OK
+
+
+def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    """60 trials merged into another, and 20 chains of three: 100 ids that were taken over."""
+    pairs = [(an_id(n), an_id(100 + n)) for n in range(1, 61)]
+    chains = [(an_id(200 + n), an_id(300 + n), an_id(400 + n)) for n in range(20)]
+    for ids in (*pairs, *chains):
+        for nct_id in ids:
+            replay.catalogue.publish(make_study(nct_id))
+    old = [one for one, _ in pairs] + [n for one, two, _ in chains for n in (one, two)]
+    with store.unit() as unit:
+        unit.add_trials("mine", dict.fromkeys(old), replay.load)
+    run_once()
+    replay.catalogue.advance()
+    for one, two, *_ in (*pairs, *chains):
+        replay.catalogue.merge(one, two)
+    run_once()
+    replay.catalogue.advance()
+    for _, two, three in chains:
+        replay.catalogue.merge(two, three)
+    run_once()
+    replay.catalogue.advance()
+    outcome = run_once()
+    assert (outcome.events, outcome.verdict) == ((), Verdict.OK)
+
+    assert set(store.watched_ids()) == {two for _, two in pairs} | {c for *_, c in chains}
+    lost = 0
+    for nct_id in old:
+        states = [version.state for version in store.versions(nct_id)]
+        lost += states[0] is not State.PRESENT or states[-1] is not State.MOVED
+        head = store.heads([nct_id])[nct_id]
+        assert head.moved_to in store.watched_ids()
+    assert lost == 0
+    requests = len(replay.requests)
+    print(f"merged: {len(old)} ids, 20 chains of three: {lost} lost histories, 0 loops "
+          f"({requests} requests)")  # fmt: skip
+
+
+def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    ids = [an_id(n) for n in range(1, 21)]
+    for nct_id in ids:
+        other = an_id(int(nct_id[3:]) + 500)
+        replay.faults.add(
+            faults.body(orjson.dumps(make_study(other))),
+            path=f"/v2/studies/{nct_id}",
+            times=faults.EVERY_TIME,
+        )
+    with store.unit() as unit:
+        unit.add_trials("mine", dict.fromkeys(ids), replay.load)
+    outcome = run_once()
+    assert {failed.nct_id for failed in outcome.failed} == set(ids)
+    assert all("nothing was stored" in str(failed.error) for failed in outcome.failed)
+    assert store.counts()["snapshots"] == 0
+    print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} set aside")
+
+
+Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
+
+
+def what_is_told(store: Store) -> Told:
+    """Events, deliveries and members; what is there twice is there twice."""
+    events = {s.event_id: s for s in store.events()}
+    rows = [
+        (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.path)
+        for row in store.deliveries()
+    ]
+    (watch,) = store.watches()
+    return (
+        {(s.nct_id, s.event.kind.value, s.event.path) for s in events.values()},
+        sorted(rows),
+        [(trial.nct_id, trial.left_at is None) for trial in watch.trials],
+    )
+
+
+@pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
+def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
+    answer: str,
+    first: int,
+    store: Store,
+    clock: StillClock,
+    replay: ReplayRegistry,
+    run_once: RunOnce,
+    migrated_sqlite_url: str,
+    tmp_path: Path,
+) -> None:
+    follow_open(store, replay, 4)
+    replay.catalogue.publish(make_study(an_id(5), overallStatus="SUSPENDED"))
+    run_once()
+    replay.catalogue.advance()
+    replay.catalogue.edit(an_id(1), {STATUS: "COMPLETED"})
+    replay.catalogue.edit(an_id(5), {STATUS: "RECRUITING"})
+    posted = {"date": "2026-02-03", "type": "ACTUAL"}
+    replay.catalogue.publish(make_study(an_id(6), studyFirstPostDateStruct=posted))
+    store.close()
+    whole: Told | None = None
+    failures = torn = 0
+    file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    for number in itertools.count(first, 2):
+        copy = shutil.copy(file, tmp_path / f"{number}.db")
+        with open_store(f"sqlite:///{copy}", clock=clock) as opened:
+            with commits_failing(opened, number, answer) as met:
+                cut_off = run_whole(opened, replay, clock)
+            if met and not cut_off:
+                raise AssertionError("a failed commit ended no run")
+            run_whole(opened, replay, clock)
+            found = what_is_told(opened)
+        if whole is None:
+            with open_store(f"sqlite:///{shutil.copy(file, tmp_path / 'whole.db')}",
+                            clock=clock) as opened:  # fmt: skip
+                assert not run_whole(opened, replay, clock)
+                whole = what_is_told(opened)
+        torn += found != whole
+        failures += bool(met)
+        if not met:
+            break
+    assert torn == 0
+    assert failures > 8
+    assert {kind for _, kind, _ in (whole or [set()])[0]} >= {"left", "entered", "registered"}
+    print(f"cut off: {failures} commits failed ({answer}), {torn} torn, 0 told twice, 0 lost")
+
+
+def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
+    """Sync everything, telling one recipient; whether it was cut off."""
+    transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
+    route = Route("mail", "open@example.org", watches=("open",))
+    registry = RegistryApi(transport, clock=clock)
+    try:
+        sync = Sync(store=store, registry=registry, clock=clock, routes=[route])
+        sync.run(store.watched_ids(), with_queries=True)
+    except OperationalError:
+        return True
+    finally:
+        transport.close()
+    return False
+
+
+@contextmanager
+def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
+    """From the n-th commit on none is answered; the n-th itself is refused, or done and lost."""
+    calls, met = itertools.count(1), list[int]()
+
+    def fail(connection: Connection) -> None:
+        call = next(calls)
+        if call >= number:
+            if call == number and answer == "lost":
+                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # is connected
+            met.append(call)
+            raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
+
+    event.listen(store._engine, "commit", fail)
+    try:
+        yield met
+    finally:
+        event.remove(store._engine, "commit", fail)

@@ -1,0 +1,465 @@
+"""The whole registry mirrored: a first load, days, sweeps, and runs that were cut off."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from ctsync.demo.exchange import front_page
+from ctsync.demo.faults import Fault
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import BadArchive, StaleRegistry, Stopped
+from ctsync.model import Kind, NctId, State, Verdict
+from ctsync.record.rules.rules import Thresholds
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.http.transport import Transport
+from ctsync.store.bodies import codec
+from ctsync.store.store import EventFilter, Store
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.mirror import archive_load, scan
+from ctsync.sync.mirror.archive_load import BULK
+from ctsync.sync.mirror.mirror import Mirror
+from ctsync.sync.result import Watcher
+from tests.conftest import StillClock
+from tests.registry_fixtures import make_study
+from tests.sync.one_day import DAY, let_a_day_pass, live_through
+
+Make = Callable[..., Mirror]
+
+
+def an_id(number: int) -> NctId:
+    return NctId(f"NCT{number:08}")
+
+
+def publish(replay: ReplayRegistry, numbers: range) -> None:
+    for number in numbers:
+        replay.catalogue.publish(make_study(an_id(number)))
+
+
+@pytest.fixture
+def make_mirror(
+    store: Store, clock: StillClock, replay: ReplayRegistry, tmp_path: Path
+) -> Iterator[Make]:
+    opened: list[Any] = []
+
+    def make(url: str = replay.url, **changes: Any) -> Mirror:
+        transport = Transport(url, clock=clock, requests_per_second=1000, retry_seconds=5)
+        bulk = BulkSource(transport)
+        opened.extend([transport, bulk])
+        values: dict[str, Any] = {
+            "store": store,
+            "registry": RegistryApi(transport, clock=clock),
+            "bulk": bulk,
+            "clock": clock,
+            "folder": tmp_path,
+            "processes": 0,
+        }
+        return Mirror(**values | changes)
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def edit(replay: ReplayRegistry, number: int, **changes: Any) -> None:
+    paths = {f"protocolSection.statusModule.{k}": v for k, v in changes.items()}
+    replay.catalogue.edit(an_id(number), paths)
+
+
+def posted(day: str) -> dict[str, str]:
+    return {"date": day, "type": "ACTUAL"}
+
+
+def kinds(store: Store, number: int) -> list[str]:
+    return [e.event.kind for e in store.events(EventFilter(nct_ids=[an_id(number)]))]
+
+
+def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_follows(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 31))
+    outcome = make_mirror().run()
+    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["bulk"])
+    assert (outcome.tally.asked, outcome.tally.new, outcome.tally.failed) == (30, 30, 0)
+    assert store.trials_known() == tuple(an_id(n) for n in range(1, 31))
+    assert store.events() == []
+    assert list(rebuild(store, Thresholds())) == []
+    version = store.versions(an_id(7))[0]
+    assert version.observed == replay.load
+    assert b"versionHolder" not in store.body(version.digest or "")
+    (run,) = store.runs()
+    assert (run.kind, run.outcome, run.new) == ("mirror", "ok", 30)
+    assert not list(tmp_path.glob("*.zip*"))
+
+
+@pytest.mark.parametrize("way", ["bulk", "pages"])
+def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, way: str
+) -> None:
+    publish(replay, range(1, 31))
+    if way == "pages":
+        replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
+    with store.unit() as unit:
+        unit.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
+    outcome = make_mirror().run()
+    assert outcome.steps == [way]
+    told = {(e.nct_id, e.event.kind) for e in store.events()}
+    assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
+    assert list(rebuild(store, Thresholds())) == []
+
+
+def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 31))
+    make_mirror().run()
+    before = store.counts()
+    replay.forget_requests()
+    outcome = make_mirror().run()
+    assert (outcome.steps, [r.path for r in replay.requests]) == ([], ["/v2/version"])
+    assert store.counts() == before | {"runs": 2}
+
+
+def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 31))
+    make_mirror().run()
+    replay.load = "2026-02-03"
+    edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
+    new = make_study(an_id(31), studyFirstPostDateStruct=posted("2026-02-03"))
+    replay.catalogue.publish(new)
+    replay.forget_requests()
+    outcome = make_mirror().run()
+    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["delta"])
+    assert (outcome.tally.changed, outcome.tally.new) == (1, 1)
+    assert Kind.STATUS in kinds(store, 5)
+    # after a whole load a trial that was not there is new in the registry, not only to us
+    assert kinds(store, 31) == [Kind.REGISTERED]
+    listed = [r for r in replay.requests if r.path == "/v2/studies"]
+    print(f"delta: 2 trials of 31 moved, {len(replay.requests)} requests")
+    assert len(listed) == 2
+
+
+def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 31))
+    make_mirror().run()
+    replay.load = "2026-02-03"
+    edit(replay, 5, overallStatus="UNKNOWN", lastKnownStatus="RECRUITING")
+    replay.catalogue.withdraw(an_id(9))
+    assert make_mirror().run().tally.changed == 0
+    replay.load = "2026-02-10"
+    outcome = make_mirror().run()
+    assert (outcome.steps, outcome.tally.changed) == (["delta", "sweep"], 1)
+    assert outcome.missing == (an_id(9),)
+    assert store.heads([an_id(5)])[an_id(5)].version == 2
+    replay.load = "2026-02-17"
+    outcome = make_mirror().run()
+    assert (outcome.tally.gone, outcome.missing) == (1, ())
+    assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
+    assert Kind.GONE in kinds(store, 9)
+
+
+def test_a_sweep_is_due_weekly_on_a_months_first_load_and_when_asked_for(
+    make_mirror: Make, replay: ReplayRegistry
+) -> None:
+    publish(replay, range(1, 4))
+    make_mirror().run()
+    steps = []
+    for day in ("2026-02-03", "2026-02-08", "2026-02-09", "2026-02-10", "2026-02-27",
+                "2026-03-02", "2026-03-03"):  # fmt: skip
+        replay.load = day
+        steps.append((day, make_mirror().run().steps[-1]))
+    due = [day for day, step in steps if step == "sweep"]
+    assert due == ["2026-02-09", "2026-02-27", "2026-03-02"]
+    replay.load = "2026-03-04"
+    assert make_mirror().run(sweep=True).steps == ["delta", "sweep"]
+
+
+def test_a_registry_without_a_bulk_download_is_paged(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(scan, "FULL_PAGE", 10)
+    publish(replay, range(1, 26))
+    replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
+    outcome = make_mirror().run()
+    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["pages"])
+    assert outcome.tally.new == len(store.trials_known()) == 25
+
+
+def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
+    view = replay.catalogue.view()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for nct_id in sorted(view.ids)[: len(list(view.ids)) - without]:
+            archive.writestr(f"{nct_id[-2:]}/{nct_id}.json", orjson.dumps(view.study(nct_id)))
+    return file
+
+
+def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_verified(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 11))
+    file = archive_of(replay, tmp_path / "bulk.zip")
+    outcome = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
+    assert outcome.verdict == Verdict.OK
+    assert "could not be asked" in " ".join(outcome.said)
+    assert len(store.trials_known()) == 10
+    assert file.exists()
+    # what was loaded offline is gone on from when the registry can be reached
+    replay.load = "2026-02-03"
+    edit(replay, 5, lastUpdatePostDateStruct=posted("2026-02-03"))
+    assert make_mirror().run().steps == ["delta"]
+    assert len(store.versions(an_id(5))) == 2
+
+
+def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 11))
+    outcome = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip", without=2))
+    assert outcome.verdict == Verdict.PARTIAL
+    assert "lists 8 studies, but the registry counts 10" in outcome.said[0]
+    assert store.walk(BULK).done_load is None
+
+
+def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 11))
+    file = archive_of(replay, tmp_path / "old.zip")
+    cut = tmp_path / "cut.zip"
+    cut.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(BadArchive):
+        make_mirror().run(archive=cut)
+    assert store.trials_known() == ()
+    replay.load = "2026-02-03"
+    make_mirror().run()
+    versions = store.counts()["snapshots"]
+    with pytest.raises(StaleRegistry, match="archive is of the load of 2026-02-02"):
+        make_mirror().run(archive=file)
+    assert store.counts()["snapshots"] == versions
+
+
+def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_rest(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 21))
+    make_mirror().run()
+    replay.load = "2026-02-03"
+    replay.catalogue.edit(
+        an_id(3), {"protocolSection.referencesModule.references": [{"pmid": "1"}]}
+    )
+    replay.catalogue.withdraw(an_id(4))
+    rows = store.counts()
+    outcome = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip"))
+    assert (outcome.tally.same, outcome.tally.changed) == (18, 1)
+    assert outcome.missing == (an_id(4),)
+    assert store.counts()["snapshots"] == rows["snapshots"] + 1
+    assert kinds(store, 3) == [Kind.REFERENCE]
+
+
+def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, clock: StillClock
+) -> None:
+    publish(replay, range(1, 11))
+    file = archive_of(replay, tmp_path / "b.zip")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
+        archive.writestr("99/NCT00000099.json", b"[" * 1100)
+        archive.writestr("97/NCT00000097.json", orjson.dumps(make_study(an_id(1))))
+    outcome = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
+    assert outcome.verdict == Verdict.PARTIAL
+    assert [f.nct_id for f in outcome.failed] == [an_id(98), an_id(99), an_id(97)]
+    assert len(store.trials_known()) == 10
+    assert len(store.failures()) == 3
+    # they are good in the registry: the next run, when they are due, gets them
+    for number in (97, 98, 99):
+        replay.catalogue.publish(make_study(an_id(number)))
+    clock.elapsed += timedelta(hours=2).total_seconds()
+    outcome = make_mirror().run()
+    assert len(store.trials_known()) == 13
+    assert store.failures() == []
+
+
+def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    publish(replay, range(1, 11))
+    file = archive_of(replay, tmp_path / "b.zip")
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
+    replay.load = "2026-02-03"
+    edited = make_study(an_id(98), lastUpdatePostDateStruct=posted("2026-02-03"))
+    replay.catalogue.publish(edited)
+    outcome = make_mirror().run(archive=file)
+    assert outcome.steps == ["bulk", "delta"]
+    assert [one.nct_id for one in outcome.failed] == [an_id(98)]
+    assert an_id(98) in store.trials_known()
+    assert store.failures() == []
+
+
+def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_load_has_it(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 11))
+    with store.unit() as unit:
+        unit.mark_absent(an_id(7), replay.load)
+    assert make_mirror().run().steps == ["bulk"]
+    assert {(e.nct_id, e.event.kind) for e in store.events()} == {(an_id(7), Kind.REGISTERED)}
+    assert list(rebuild(store, Thresholds())) == []
+
+
+def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
+) -> None:
+    publish(replay, range(1, 11))
+    from ctsync.store.data.version_batches import StepWrites
+
+    whole = StepWrites.add_steps
+
+    def refuse(self: Any, steps: Any, **more: Any) -> Any:
+        found = whole(self, steps, **more)
+        if any(step.nct_id == an_id(6) for step in steps):
+            raise OverflowError("too large for this database")
+        return found
+
+    monkeypatch.setattr(StepWrites, "add_steps", refuse)
+    outcome = make_mirror().run()
+    assert [f.nct_id for f in outcome.failed] == [an_id(6)]
+    assert (outcome.tally.new, len(store.trials_known())) == (9, 9)
+    assert [v.run_id for v in store.versions(an_id(5))] == [outcome.run_id]
+
+
+@pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
+def test_a_registry_that_lost_most_of_its_trials_is_not_believed(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, left: float
+) -> None:
+    publish(replay, range(1, 101))
+    make_mirror().run()
+    replay.load = "2026-02-10"
+    for number in range(1 + int(100 * left), 101):
+        replay.catalogue.withdraw(an_id(number))
+    replay.forget_requests()
+    outcome = make_mirror().run(sweep=True)
+    assert outcome.verdict == Verdict.PARTIAL
+    assert "none of them is taken for gone" in " ".join(outcome.said)
+    assert (outcome.missing, outcome.tally.gone) == ((), 0)
+    assert not [r for r in replay.requests if r.path.startswith("/v2/studies/")]
+
+
+def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, range(1, 11))
+    make_mirror().run()
+    replay.load = "2026-02-10"
+    replay.catalogue.merge(an_id(2), into=an_id(3))
+    make_mirror().run()
+    head = store.heads([an_id(2)])[an_id(2)]
+    assert (head.state, head.moved_to) == (State.MOVED, an_id(3))
+
+
+def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(codec, "LEAST_SAMPLES", 50)
+    monkeypatch.setattr(codec, "DICTIONARY_BYTES", 4096)
+    publish(replay, range(1, 201))
+    make_mirror().run()
+    assert store.counts()["dictionaries"] == 1
+    number = codec.Dictionary(store.newest_dictionary() or b"").number
+    assert number > 0
+    bodies = [store.body(store.newest_digest(an_id(n))) for n in range(1, 201)]
+    assert len(set(bodies)) == 200
+    # a change is packed against what the dictionary is needed for
+    replay.load = "2026-02-03"
+    edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
+    make_mirror().run()
+    assert b"TERMINATED" in store.body(store.newest_digest(an_id(5)))
+
+
+def stop_after(calls: int) -> Watcher:
+    left = [calls]
+
+    def check() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Stopped("told to stop")
+
+    return Watcher(check=check)
+
+
+def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(archive_load, "JOB_MEMBERS", 5)
+    monkeypatch.setattr(archive_load, "STEP_MEMBERS", 10)
+    publish(replay, range(1, 61))
+    stops = 0
+    for _ in range(30):
+        try:
+            outcome = make_mirror(watcher=stop_after(3)).run()
+            break
+        except Stopped:
+            stops += 1
+    assert stops > 2
+    assert outcome.verdict == Verdict.OK
+    assert store.trials_known() == tuple(an_id(n) for n in range(1, 61))
+    assert (store.counts()["snapshots"], store.counts()["events"]) == (60, 0)
+    downloads = [r for r in replay.requests if r.path == "/v2/studies/download"]
+    assert len(downloads) == 1
+    print(f"mirror: stopped {stops} times, 60 trials once each, 1 download")
+
+
+def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
+) -> None:
+    monkeypatch.setattr(scan, "SLIM_PAGE", 5)
+    publish(replay, range(1, 51))
+    make_mirror().run()
+    replay.load = "2026-02-10"
+    replay.catalogue.withdraw(an_id(9))
+    make_mirror().run()  # the sweep of this load; the next load's is looked at
+    replay.load = "2026-02-17"
+    edit(replay, 40, overallStatus="UNKNOWN", lastKnownStatus="RECRUITING")
+    replay.forget_requests()
+    stops = 0
+    for _ in range(40):
+        try:
+            outcome = make_mirror(watcher=stop_after(4)).run()
+            break
+        except Stopped:
+            stops += 1
+    slim = [
+        r for r in replay.requests if "fields" in r.params and "filter.advanced" not in r.params
+    ]
+    assert outcome.verdict == Verdict.OK
+    assert stops > 2
+    assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
+    assert len(store.versions(an_id(40))) == 2
+    # 49 trials are 10 pages: each stop refetches one at most
+    assert len(slim) <= 10 + stops
+    print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")
+
+
+def test_a_day_of_changes_is_found_by_delta_and_sweep_and_nothing_else_is(
+    make_mirror: Make, replay: ReplayRegistry
+) -> None:
+    replay.load = "2026-10-02"
+    known = [an_id(number) for number in range(1, 1001)]
+    publish(replay, range(1, 1001))
+    assert make_mirror().run().steps == ["bulk"]
+    replay.load = DAY
+    new = make_study(an_id(2000), studyFirstPostDateStruct=posted(DAY))
+    replay.catalogue.publish(new)
+    day = let_a_day_pass(replay, known, [an_id(2000)])
+    print(live_through(make_mirror, replay, day, of=len(known)))

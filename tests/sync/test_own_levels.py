@@ -1,0 +1,83 @@
+"""A watch with thresholds of its own: who is told what, at which level."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ctsync.config.settings import WatchSettings
+from ctsync.deliver.outbox import drain
+from ctsync.model import Level, NctId
+from ctsync.record.rules.relevel import relevel, thresholds_of
+from ctsync.record.rules.rules import Thresholds
+from ctsync.route import Route
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.store import Store
+from ctsync.sync.trial_pass import Sync
+from ctsync.sync.watches.resolve import join_file_watches, resolve_file_watches
+from tests.deliver.desk import Recording
+from tests.registry_fixtures import make_study
+
+MakeSync = Callable[..., Sync]
+ONE = NctId("NCT03389919")
+COMPLETION = "protocolSection.statusModule.completionDateStruct.date"
+STRICT = Route("mail", "strict@example.org", ("strict",), Level.NOTABLE)
+USUAL = Route("mail", "usual@example.org", ("usual",), Level.NOTABLE)
+ROUTES = (STRICT, USUAL)
+
+
+@pytest.fixture
+def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
+    """A completion that slipped by 62 days, followed by two watches of different strictness."""
+    replay.catalogue.publish(make_study(ONE))
+    sync = make_sync(routes=ROUTES)
+    watches = [
+        WatchSettings(name="strict", trials=(ONE,), rules={"slip_notable_days": 30}),
+        WatchSettings(name="usual", trials=(ONE,)),
+    ]
+    found = resolve_file_watches(store, sync.registry, watches, rules={"slip_critical_days": 60})
+    join_file_watches(store, found)
+    sync.run([ONE])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {COMPLETION: "2028-02"})
+    make_sync(routes=ROUTES).run([ONE])
+    return store
+
+
+def test_a_watch_has_the_thresholds_for_all_where_it_sets_none(slipped: Store) -> None:
+    assert slipped.own_thresholds() == {
+        "strict": Thresholds(slip_notable_days=30, slip_critical_days=60)
+    }
+
+
+def test_a_delivery_goes_by_the_level_of_the_watch_it_is_told_under(
+    slipped: Store, clock: Any
+) -> None:
+    (stored,) = [s for s in slipped.events() if s.event.path == COMPLETION]
+    assert (stored.event.level, stored.event.rule) == (Level.ROUTINE, "R-DAT-03")
+    (row,) = slipped.deliveries(DeliveryState.PENDING)
+    assert (row.recipient, row.event_id) == (STRICT.recipient, stored.event_id)
+    channel = Recording.to(*ROUTES)
+    drain(slipped, {"mail": channel}, clock=clock)
+    (message,) = channel.sent
+    (told,) = message.events
+    assert (told.event.level, told.event.rule) == (Level.CRITICAL, "R-DAT-01")
+    assert message.report().counts[Level.CRITICAL] == 1
+
+
+def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> None:
+    (stored,) = [s for s in slipped.events() if s.event.path == COMPLETION]
+    assert relevel(stored.event, Thresholds()) is stored.event
+    again = relevel(stored.event, Thresholds(slip_notable_days=62))
+    assert (again.level, again.rule) == (Level.NOTABLE, "R-DAT-02")
+    assert (again.summary, again.inputs) == (stored.event.summary, stored.event.inputs)
+
+
+def test_a_threshold_of_another_ctsync_counts_for_nothing() -> None:
+    assert thresholds_of({}) is None
+    assert thresholds_of({"of_tomorrow": 3}) is None
+    assert thresholds_of({"of_tomorrow": 3, "slip_notable_days": 7}) == Thresholds(
+        slip_notable_days=7
+    )

@@ -1,0 +1,185 @@
+"""A trial that cannot be read or stored is kept aside, and neither holds up others nor they it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from ctsync.config.settings import Settings
+from ctsync.demo import faults
+from ctsync.demo.exchange import Reply
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import BadAnswer, InQuarantine, RegistryError, RegistryUnreachable
+from ctsync.model import NctId, Verdict
+from ctsync.store.store import Store
+from ctsync.sync.cycle import Round
+from ctsync.sync.quarantine import MOST_HELD, held_back, waits_until
+from tests.conftest import StillClock
+from tests.registry_fixtures import make_study
+
+POISON = NctId("NCT03389919")
+STATUS = "protocolSection.statusModule.overallStatus"
+MakeRound = Callable[[int], Round]
+
+
+@pytest.fixture
+def make_round(
+    store: Store, clock: StillClock, replay: ReplayRegistry, make_sync: Callable[..., Any]
+) -> MakeRound:
+    """Make a round over that many trials, one of which is POISON."""
+
+    def make(trials: int) -> Round:
+        ids = [POISON, *(NctId(f"NCT{number:08d}") for number in range(1, trials))]
+        for nct_id in ids:
+            replay.catalogue.publish(make_study(nct_id))
+        with store.unit() as unit:
+            unit.add_watch("all")
+            unit.add_trials("all", dict.fromkeys(ids), clock.now())
+        settings = Settings.model_validate({"log": {"events": "off"}})
+        registry = make_sync().registry
+        return Round(settings=settings, store=store, registry=registry, clock=clock)
+
+    return make
+
+
+def poisoned(reply: Reply) -> Reply:
+    """The record of one trial, wherever it stands, without an id that can be read."""
+    body = reply.body.replace(f'"nctId":"{POISON}"'.encode(), b'"nctId":12')
+    return Reply(reply.status, body, reply.headers)
+
+
+def poison(replay: ReplayRegistry) -> None:
+    fault = faults.Fault(rewrite=poisoned)
+    replay.faults.add(fault, path=r"/v2/studies(/.*)?", times=faults.EVERY_TIME)
+
+
+@contextmanager
+def refusing(store: Store, nct_id: NctId) -> Iterator[None]:
+    """A database that takes no version of one trial."""
+
+    def refuse(_c: object, _k: object, statement: str, parameters: object, *_: object) -> None:
+        if statement.startswith("INSERT INTO snapshots") and nct_id in str(parameters):
+            raise OverflowError("Python int too large to convert to SQLite INTEGER")
+
+    event.listen(store._engine, "before_cursor_execute", refuse)
+    try:
+        yield
+    finally:
+        event.remove(store._engine, "before_cursor_execute", refuse)
+
+
+def singly(replay: ReplayRegistry) -> int:
+    return sum(request.path.endswith(POISON) for request in replay.requests)
+
+
+def next_day(clock: StillClock, replay: ReplayRegistry) -> None:
+    clock.elapsed += timedelta(days=1).total_seconds()
+    replay.catalogue.advance()
+
+
+@pytest.mark.parametrize("trials", [60, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_days(
+    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry, trials: int
+) -> None:
+    work = make_round(trials)
+    poison(replay)
+    stale = asked_singly = 0
+    for day in range(30):
+        changed = [NctId(f"NCT{number:08d}") for number in range(1 + day, trials, 30)]
+        for nct_id in changed:
+            replay.catalogue.edit(nct_id, {STATUS: "SUSPENDED" if day % 2 else "RECRUITING"})
+        before = singly(replay)
+        outcome = work.run(holder="test").sync
+        asked_singly += singly(replay) - before
+        assert (outcome.verdict, outcome.tally.failed) == (Verdict.PARTIAL, 1)
+        stale += trials - 1 - outcome.tally.answered
+        heads = store.heads([NctId(f"NCT{number:08d}") for number in range(1, trials)])
+        stale += trials - 1 - len(heads)
+        stale += sum(
+            store.versions(nct_id)[-1].key.status != ("SUSPENDED" if day % 2 else "RECRUITING")
+            for nct_id in changed[:5]
+        )
+        next_day(clock, replay)
+    print(
+        f"poison: 1 of {trials:,} for 30 days, {stale} others not current on a day, "
+        f"{asked_singly} single requests for it"
+    )
+    assert stale == 0
+    (failure,) = store.failures()
+    assert failure.attempts == asked_singly <= 11
+    assert failure.first_at < clock.now() - timedelta(days=29)
+    assert b'"nctId":12' in failure.raw
+    replay.faults.clear()
+    assert work.run([POISON], holder="test").sync.tally.new == 1  # named, it is always tried
+    assert store.failures() == []
+
+
+def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
+    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
+) -> None:
+    work = make_round(3)
+    poison(replay)
+    (first,) = work.run(holder="test").sync.failed
+    assert not isinstance(first.error, InQuarantine)
+    (again,) = work.run(holder="test").sync.failed
+    assert isinstance(again.error, InQuarantine)
+    (failure,) = store.failures()
+    assert failure.attempts == 1
+    assert str(again.error) == (
+        f"{failure.error} (kept aside, next tried after {failure.next_try:%Y-%m-%d %H:%M}Z)"
+    )
+    clock.elapsed += timedelta(hours=1).total_seconds()
+    replay.faults.clear()
+    outcome = work.run(holder="test").sync
+    assert (outcome.verdict, outcome.tally.new) == (Verdict.OK, 1)
+    assert store.failures() == []
+
+
+def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_sync_that_can(
+    make_round: MakeRound, store: Store, replay: ReplayRegistry
+) -> None:
+    work = make_round(4)
+    with refusing(store, POISON):
+        for attempt in (1, 2):
+            outcome = work.run(holder="test").sync
+            assert (outcome.verdict, outcome.tally.failed) == (Verdict.PARTIAL, 1)
+            (failure,) = store.failures()
+            assert failure.attempts <= attempt
+        assert outcome.tally.same == 3
+    assert (failure.nct_id, waits_until(failure)) == (POISON, None)
+    assert "Python int too large" in failure.error
+    assert POISON.encode() in failure.raw
+    assert store.versions(POISON) == []
+    assert singly(replay) == 0  # it came with the others
+    outcome = work.run(holder="test").sync
+    assert (outcome.verdict, outcome.tally.new, outcome.tally.same) == (Verdict.OK, 1, 3)
+    assert store.failures() == []
+
+
+def put_aside(store: Store, error: RegistryError, ids: list[NctId], clock: StillClock) -> None:
+    with store.unit() as unit:
+        for nct_id in ids:
+            unit.record_failure(nct_id, error, b"", run_id=None, now=clock.now())
+
+
+def test_what_says_nothing_of_the_trial_makes_it_wait_for_nothing(
+    store: Store, clock: StillClock
+) -> None:
+    put_aside(store, RegistryUnreachable("away"), [POISON], clock)
+    assert held_back(store, of=100, now=clock.now()) == {}
+
+
+def test_where_many_wait_the_registry_was_ill_and_all_are_asked_for(
+    store: Store, clock: StillClock
+) -> None:
+    ids = [NctId(f"NCT{number:08d}") for number in range(1, MOST_HELD + 2)]
+    put_aside(store, BadAnswer("no JSON"), ids[:-1], clock)
+    assert len(held_back(store, of=100, now=clock.now())) == MOST_HELD
+    put_aside(store, BadAnswer("no JSON"), ids[-1:], clock)
+    assert held_back(store, of=100, now=clock.now()) == {}
+    assert len(held_back(store, of=10_000, now=clock.now())) == MOST_HELD + 1

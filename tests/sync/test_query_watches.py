@@ -1,0 +1,619 @@
+"""Watches by query: who enters, who leaves and why, over real HTTP and on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ctsync.deliver.outbox import Route
+from ctsync.demo import faults
+from ctsync.demo.exchange import Reply
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.query import read_query
+from ctsync.record.rules.rules import Thresholds
+from ctsync.store.data.version_batches import StepWrites
+from ctsync.store.store import EventFilter, Store
+from ctsync.sync import batch_writer
+from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.trial_pass import Outcome, Sync
+from tests.conftest import StillClock
+from tests.registry_fixtures import make_study
+
+ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003")
+STATUS = "protocolSection.statusModule.overallStatus"
+LAST_KNOWN = "protocolSection.statusModule.lastKnownStatus"
+TITLE = "protocolSection.identificationModule.briefTitle"
+MakeSync = Callable[..., Sync]
+RECRUITING = read_query({"overallStatus": "RECRUITING"}).params
+
+
+def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
+    for nct_id in ids:
+        replay.catalogue.publish(make_study(nct_id, **changes))
+
+
+def follow(store: Store, name: str = "open", **query: Any) -> None:
+    with store.unit() as unit:
+        unit.add_watch(name, query=read_query(query).params if query else RECRUITING)
+
+
+def run(sync: Sync) -> Outcome:
+    ids = [*sync.store.watched_ids(), *sync.store.moved_to_watched()]
+    return sync.run(ids, with_queries=True)
+
+
+def told(outcome: Outcome) -> list[tuple[str, Kind]]:
+    return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
+
+
+def members(store: Store, name: str = "open") -> tuple[list[NctId], list[NctId]]:
+    """Who is in, and who has left."""
+    (watch,) = [w for w in store.watches() if w.name == name]
+    inside = [t.nct_id for t in watch.trials if t.left_at is None]
+    return inside, [t.nct_id for t in watch.trials if t.left_at is not None]
+
+
+def test_what_a_query_matches_at_first_is_a_baseline(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    publish(replay, THREE, overallStatus="COMPLETED")
+    follow(store)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.OK
+    assert told(outcome) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    assert members(store) == ([ONE, TWO], [])
+    assert store.watches()[0].listed == replay.load
+
+
+def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_told(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "UNKNOWN", LAST_KNOWN: "RECRUITING"})
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.OK
+    assert told(outcome)[-1] == (ONE, Kind.LEFT)
+    left = outcome.events[-1].event
+    assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
+    assert left.summary.startswith(
+        'No longer matches the query of watch "open": Status RECRUITING -> UNKNOWN'
+    )
+    assert left.inputs["because"] == [STATUS]
+    assert members(store) == ([TWO], [ONE])
+
+    # it is followed on: what happens to it later is told
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED", LAST_KNOWN: None})
+    assert (ONE, Kind.STATUS) in told(run(make_sync()))
+    assert members(store) == ([TWO], [ONE])
+
+
+def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    seen = []
+    for status in ("SUSPENDED", "RECRUITING", "SUSPENDED", "RECRUITING"):
+        replay.catalogue.advance()
+        replay.catalogue.edit(ONE, {STATUS: status})
+        seen.append(told(run(make_sync()))[-1])
+        replay.catalogue.advance()
+        assert told(run(make_sync())) == []
+    assert seen == [(ONE, Kind.LEFT), (ONE, Kind.ENTERED)] * 2
+    assert members(store) == ([ONE, TWO], [])
+    of_watch = store.events(EventFilter(kinds=(Kind.ENTERED,)))
+    assert [s.event.summary for s in of_watch] == [
+        'Now matches the query of watch "open" again'
+    ] * 2
+
+
+def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    """The registry changes what its words mean, and no version comes of that."""
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    for _ in range(2):
+        replay.catalogue.advance()
+        hide(replay, {ONE})
+        outcome = run(make_sync())
+        assert told(outcome) == [(ONE, Kind.LEFT)]
+        assert outcome.events[0].event.summary.endswith("nothing that it asks for changed")
+        replay.catalogue.advance()
+        replay.faults.clear()
+        assert told(run(make_sync())) == [(ONE, Kind.ENTERED)]
+    assert [v.version for v in store.versions(ONE)] == [1]
+    assert [found.nct_id for found in rebuild(store, Thresholds())] == []
+
+
+def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
+    """Let listings lack these trials, and count without them; asked for by id they are there."""
+    import orjson
+
+    def without(reply: Reply) -> Reply:
+        listed = orjson.loads(reply.body)
+        if "nextPageToken" not in listed and "totalCount" not in listed and ids:
+            names = listed["studies"]
+            if not all("derivedSection" not in study for study in names):
+                return reply  # whole records, asked for by their ids
+        kept = [
+            study
+            for study in listed["studies"]
+            if study["protocolSection"]["identificationModule"]["nctId"] not in ids
+        ]
+        if "totalCount" in listed:
+            listed["totalCount"] -= len(ids)
+        return Reply(reply.status, orjson.dumps(listed | {"studies": kept}), reply.headers)
+
+    fault = faults.Fault(rewrite=without)
+    replay.faults.add(fault, path="/v2/studies", times=faults.EVERY_TIME)
+
+
+def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="NOT_YET_RECRUITING")
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {STATUS: "RECRUITING"})
+    publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
+    outcome = run(make_sync())
+    assert sorted(told(outcome)) == [
+        (TWO, Kind.ENTERED),
+        (TWO, Kind.FIRST_SEEN),
+        (THREE, Kind.REGISTERED),
+    ]
+    assert members(store) == ([ONE, TWO, THREE], [])
+    assert [found.nct_id for found in rebuild(store, Thresholds())] == []
+
+
+def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store, "open")
+    follow(store, "all", term="trial")
+    with store.unit() as unit:
+        unit.add_trials("mine", {ONE: None}, replay.load)
+    routes = [
+        Route("mail", f"{name}@example.org", watches=(name,), welcomes=True)
+        for name in ("open", "all", "mine")
+    ]
+    run(make_sync(routes=routes))
+    new_deliveries(store)
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
+    publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
+    run(make_sync(routes=routes))
+    assert new_deliveries(store) == {
+        ("open@example.org", ONE, "status"),
+        ("open@example.org", ONE, "left"),
+        ("open@example.org", THREE, "registered"),
+        ("all@example.org", ONE, "status"),
+        ("all@example.org", THREE, "registered"),
+        ("mine@example.org", ONE, "status"),
+    }
+    assert {s.event.kind for s in store.events(EventFilter(watch="mine"))} == {
+        Kind.FIRST_SEEN,
+        Kind.STATUS,
+    }
+    assert Kind.LEFT in {s.event.kind for s in store.events(EventFilter(watch="open"))}
+
+
+def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
+    """Who is told of what since the last call."""
+    rows = [row for row in store.deliveries() if row.state == "pending"]
+    events = {s.event_id: s for s in store.events()}
+    with store.unit() as unit:
+        unit.mark_sent([r.delivery_id for r in rows], now=rows[0].created, message_id="x")
+    return {
+        (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.kind.value)
+        for row in rows
+    }
+
+
+def test_several_watches_share_one_fetch_and_the_same_query_one_listing(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO, THREE)
+    for name in ("a", "b"):
+        follow(store, name)
+    follow(store, "c", term="trial")
+    with store.unit() as unit:
+        unit.add_trials("d", {ONE: None, TWO: None}, replay.load)
+    run(make_sync())
+    replay.forget_requests()
+    replay.catalogue.advance()
+    run(make_sync())
+    listings = [e for e in replay.requests if "countTotal" in e.params]
+    fetches = [e for e in replay.requests if "filter.ids" in e.params]
+    assert (len(listings), len(fetches)) == (2, 1)
+    assert fetches[0].params["filter.ids"].split("|") == [ONE, TWO, THREE]
+    print("sharing: 4 watches of 3 trials: 2 listings, 1 fetch")
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "said"),
+    [
+        ("emptied", faults.emptied(), "0 came of 2"),
+        ("uncounted", faults.uncounted(), "did not say how many"),
+        ("empty object", faults.body(b"{}"), "no list of studies"),
+        ("nothing", faults.body(b'{"studies":[]}'), "did not say how many"),
+        ("null", faults.body(b"null"), "no object"),
+        ("HTML", faults.html_page(), "text/html"),
+        ("refused", faults.edge_refusal(), "403"),
+        ("mixed", faults.of_another_load("2026-02-05"), "different loads"),
+        ("stale", faults.of_another_load("2026-02-02", every=1), "from its load of 2026-02-02"),
+    ],
+)  # fmt: skip
+def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
+    name: str, fault: faults.Fault, said: str, store: Store, replay: ReplayRegistry,
+    make_sync: MakeSync,
+) -> None:  # fmt: skip
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    listed = store.watches()[0].listed
+    replay.catalogue.advance()
+    replay.faults.add(fault, path="/v2/studies", times=3)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert outcome.events == ()
+    (one,) = outcome.listed
+    assert said in (one.problem or "")
+    last = store.last_run()
+    assert last is not None
+    assert said in (last.error or "")
+    assert members(store) == ([ONE, TWO], [])
+    assert store.watches()[0].listed == listed
+    replay.faults.clear()
+    assert run(make_sync()).verdict is Verdict.OK
+    print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
+
+
+def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    """A listing of one page meets no token that dies: the load itself is asked for again."""
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    study = make_study(ONE, overallStatus="COMPLETED")
+    replay.catalogue.publish(study, load="2026-03-02")
+    replay.faults.add(faults.reload("2026-03-02"), path="/v2/version", skip=1)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.OK
+    assert told(outcome)[-1] == (ONE, Kind.LEFT)
+    assert outcome.events[-1].observed == replay.load
+
+    for day in ("2026-03-03", "2026-03-04", "2026-03-05"):
+        replay.catalogue.publish(make_study(TWO, overallStatus="COMPLETED"), load=day)
+        replay.faults.add(faults.reload(day), path="/v2/version", skip=1)
+    outcome = run(make_sync())
+    assert outcome.verdict is not Verdict.OK
+    assert "reloaded each time" in "".join(one.problem or "" for one in outcome.listed)
+    assert Kind.LEFT not in {kind for _, kind in told(outcome)}
+    assert (TWO, Kind.LEFT) in told(run(make_sync()))
+
+
+def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
+    replay.faults.add(faults.edge_refusal(), path="/v2/version", skip=1, times=3)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert "could not be confirmed" in (outcome.listed[0].problem or "")
+    assert told(outcome) == [(ONE, Kind.STATUS)]
+    replay.faults.clear()
+    assert told(run(make_sync())) == [(ONE, Kind.LEFT)]
+
+
+def test_a_trial_left_out_of_a_listing_that_seems_whole_is_asked_for_before_it_has_left(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO, THREE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.faults.add(_counting_less(), path="/v2/studies", page=1)
+    outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert outcome.events == ()
+    assert outcome.listed[0].problem == ("it lacks 1 of the trials that match when asked for alone")
+
+
+def _counting_less() -> faults.Fault:
+    """A first page that lacks a trial, and a count that agrees."""
+    import orjson
+
+    def less(reply: Reply) -> Reply:
+        listed = orjson.loads(reply.body)
+        changed = {"studies": listed["studies"][1:], "totalCount": listed["totalCount"] - 1}
+        return Reply(reply.status, orjson.dumps(listed | changed), reply.headers)
+
+    return faults.Fault(rewrite=less)
+
+
+def test_a_trial_that_is_gone_or_could_not_be_checked_has_not_left(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.withdraw(ONE)
+    first = run(make_sync())
+    assert (told(first), first.missing, first.verdict) == ([], (ONE,), Verdict.PARTIAL)
+    assert told(run(make_sync())) == []
+    replay.catalogue.advance()
+    assert told(run(make_sync())) == [(ONE, Kind.GONE)]
+    assert members(store) == ([ONE, TWO], [])
+    replay.catalogue.advance()
+    assert run(make_sync()).verdict is Verdict.OK
+    publish(replay, ONE)
+    assert (ONE, Kind.RETURNED) in told(run(make_sync()))
+    replay.catalogue.advance()
+    assert told(run(make_sync())) == []
+    assert [v.state for v in store.versions(ONE)] == [State.PRESENT, State.GONE, State.PRESENT]
+
+
+def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_is_back(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    route = Route("mail", "open@example.org", watches=("open",))
+    run(make_sync(routes=[route]))
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, TWO)
+    outcome = run(make_sync(routes=[route]))
+    assert (ONE, Kind.MOVED) in told(outcome)
+    assert Kind.LEFT not in {kind for _, kind in told(outcome)}
+    assert members(store) == ([TWO], [])
+    new_deliveries(store)
+    replay.catalogue.advance()
+    assert told(run(make_sync(routes=[route]))) == []
+
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    outcome = run(make_sync(routes=[route]))
+    assert (ONE, Kind.RETURNED) in told(outcome)
+    assert members(store) == ([ONE, TWO], [])
+    assert ("open@example.org", ONE, "returned") in new_deliveries(store)
+    states = [State.PRESENT, State.MOVED, State.PRESENT]
+    assert [v.state for v in store.versions(ONE)] == states
+
+
+def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with_it(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    assert (ONE, Kind.MOVED) in told(run(make_sync()))
+    replay.catalogue.advance()
+    outcome = run(make_sync())
+    assert (outcome.verdict, told(outcome)) == (Verdict.OK, [(TWO, Kind.LEFT)])
+    assert outcome.events[0].event.summary == (
+        f'No longer matches the query of watch "open": took over {ONE}, which did'
+    )
+    assert members(store) == ([], [TWO])
+
+
+def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, TWO)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE, overallStatus="COMPLETED")
+    outcome = run(make_sync())
+    assert (ONE, Kind.RETURNED) in told(outcome)
+    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in told(outcome))
+    assert members(store) == ([TWO], [ONE])
+    replay.catalogue.advance()
+    assert told(run(make_sync())) == []
+
+
+def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    aliases = "protocolSection.identificationModule.nctIdAliases"
+    replay.catalogue.edit(TWO, {STATUS: "RECRUITING", aliases: [ONE]})
+    assert (TWO, Kind.ENTERED) in told(run(make_sync()))
+    assert members(store) == ([ONE, TWO], [])
+
+
+def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    routes = [Route("mail", f"{name}@example.org", watches=(name,)) for name in ("old", "young")]
+    publish(replay, ONE, TWO)
+    with store.unit() as unit:
+        unit.add_trials("old", {ONE: None}, replay.load)
+    run(make_sync(routes=routes))
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    run(make_sync(routes=routes))
+    with store.unit() as unit:
+        unit.add_trials("young", {ONE: None}, replay.load)
+    new_deliveries(store)
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    run(make_sync(routes=routes))
+    told_of = {row[0] for row in new_deliveries(store) if row[1:] == (ONE, "returned")}
+    assert told_of == {"old@example.org", "young@example.org"}
+
+
+@pytest.mark.parametrize("batch", [500, 1])
+def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
+    store: Store,
+    replay: ReplayRegistry,
+    make_sync: MakeSync,
+    monkeypatch: pytest.MonkeyPatch,
+    batch: int,
+) -> None:
+    monkeypatch.setattr(batch_writer, "SEEN_BATCH", batch)
+    publish(replay, ONE, TWO, THREE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {ONE: None}, replay.load)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, into=TWO)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    replay.catalogue.merge(TWO, into=THREE)
+    outcome = run(make_sync())
+    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(outcome))
+    assert store.watched_ids() == (ONE, THREE)
+
+
+def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    with store.unit() as unit:
+        unit.add_trials("mine", {ONE: "org-001"}, replay.load)
+    route = Route("mail", "me@example.org", watches=("mine",))
+    run(make_sync(routes=[route]))
+    replay.catalogue.advance()
+    replay.catalogue.merge(ONE, TWO)
+    run(make_sync(routes=[route]))
+    assert store.watched_ids() == (TWO,)
+    replay.forget_requests()
+    replay.catalogue.advance()
+    assert told(run(make_sync(routes=[route]))) == []
+    assert len([e for e in replay.requests if e.path.startswith("/v2/studies")]) == 1
+    new_deliveries(store)
+    replay.catalogue.advance()
+    replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
+    publish(replay, ONE)
+    assert (ONE, Kind.RETURNED) in told(run(make_sync(routes=[route])))
+    assert store.watched_ids() == (ONE, TWO)
+    assert ("me@example.org", ONE, "returned") in new_deliveries(store)
+    replay.catalogue.advance()
+    assert told(run(make_sync(routes=[route]))) == []
+
+
+def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_no_other(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(replay, ONE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    publish(replay, TWO, THREE)
+    add_steps = StepWrites.add_steps
+
+    def refuse(self: StepWrites, steps: Any, **more: Any) -> Any:
+        if any(step.nct_id == TWO for step in steps):
+            raise ValueError("not to be stored")
+        return add_steps(self, steps, **more)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(StepWrites, "add_steps", refuse)
+        outcome = run(make_sync())
+    assert outcome.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in outcome.failed] == [TWO]
+    assert told(outcome) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
+    assert members(store) == ([ONE, THREE], [])
+    assert told(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
+    assert members(store) == ([ONE, TWO, THREE], [])
+
+
+def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync, clock: StillClock
+) -> None:
+    publish(replay, ONE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    publish(replay, TWO, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
+    publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-02", "type": "ACTUAL"})
+
+    def unreadable(reply: Reply) -> Reply:
+        body = reply.body
+        if b"statusModule" in body:  # the listing is whole
+            for nct_id in (TWO, THREE):
+                body = body.replace(f'"nctId":"{nct_id}"'.encode(), b'"nctId":12')
+        return Reply(reply.status, body, reply.headers)
+
+    for _ in range(2):
+        clock.sleep(86_400)
+        fault = faults.Fault(rewrite=unreadable)
+        replay.faults.add(fault, path=r"/v2/studies(/.*)?", times=faults.EVERY_TIME)
+        outcome = run(make_sync())
+        assert {failed.nct_id for failed in outcome.failed} == {TWO, THREE}
+        replay.faults.clear()
+        replay.catalogue.advance()
+    clock.sleep(86_400)
+    # first posted after the load before its first failure, and on the day of that load
+    assert sorted(told(run(make_sync()))) == [
+        (TWO, Kind.REGISTERED),
+        (THREE, Kind.ENTERED),
+        (THREE, Kind.FIRST_SEEN),
+    ]
+    assert members(store) == ([ONE, TWO, THREE], [])
+
+
+def test_another_query_begins_anew(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    run(make_sync())
+    follow(store, overallStatus="COMPLETED")
+    outcome = run(make_sync())
+    assert told(outcome) == [(TWO, Kind.FIRST_SEEN)]
+    assert members(store) == ([TWO], [ONE])
+
+
+def test_a_trial_named_in_a_watch_neither_enters_nor_leaves_its_query(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    publish(replay, TWO, overallStatus="COMPLETED")
+    follow(store)
+    with store.unit() as unit:
+        unit.add_trials("open", {ONE: None, TWO: None}, replay.load)
+    run(make_sync())
+    for status in ("COMPLETED", "RECRUITING"):
+        replay.catalogue.advance()
+        replay.catalogue.edit(ONE, {STATUS: status})
+        assert told(run(make_sync())) == [(ONE, Kind.STATUS)]
+    assert members(store) == ([ONE, TWO], [])

@@ -1,0 +1,229 @@
+"""Events follow from versions: derived anew, they are those that were stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from ctsync.model import Kind, Level, NctId
+from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.route import Route
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.database.types import pack_digest
+from ctsync.store.store import EventFilter, Store
+from ctsync.sync.history.rederive_events import Difference, rebuild, rewrite
+from ctsync.sync.trial_pass import Sync
+from tests.registry_fixtures import make_study
+
+MakeSync = Callable[..., Sync]
+ONE, TWO, OLD, LATE = map(NctId, ("NCT03389919", "NCT05935098", "NCT00000141", "NCT07000001"))
+PROTOCOL = "protocolSection"
+STATUS = f"{PROTOCOL}.statusModule"
+OVERALL = f"{STATUS}.overallStatus"
+PRIMARY = f"{STATUS}.primaryCompletionDateStruct.date"
+COUNT = f"{PROTOCOL}.designModule.enrollmentInfo.count"
+RULES = Thresholds()
+ALL = Route("log", "log", takes_baselines=True)
+
+
+def outcomes(*measures: str) -> list[dict[str, str]]:
+    return [{"measure": measure, "timeFrame": "12 months"} for measure in measures]
+
+
+@pytest.fixture
+def history(store: Store, replay: Any, make_sync: MakeSync) -> Store:
+    """A life of four trials: changes of every sort, gone, returned, moved, registered."""
+    catalogue, followed = replay.catalogue, [ONE, TWO, OLD, LATE]
+
+    def day(*changed: tuple[NctId, dict[str, Any]]) -> None:
+        catalogue.advance()
+        for nct_id, values in changed:
+            catalogue.edit(nct_id, values)
+        make_sync(routes=[ALL]).run(followed)
+
+    for nct_id in (ONE, TWO, OLD):
+        catalogue.publish(make_study(nct_id))
+    make_sync(routes=[ALL]).run(followed)
+    day((ONE, {OVERALL: "SUSPENDED"}), (TWO, {PRIMARY: "2028-09", COUNT: 60}))
+    day((ONE, {OVERALL: "RECRUITING", f"{STATUS}.lastUpdatePostDateStruct.date": "2026-02-04"}))
+    day((ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": outcomes("Pain", "Gait")}))
+    day(
+        (ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": outcomes("Pain at rest")}),
+        (TWO, {PRIMARY: "2029-09", f"{PROTOCOL}.neverHeardOf": {"\u202ea\0b": "\x10d800"}}),
+    )
+    catalogue.publish(make_study(LATE))
+    catalogue.withdraw(TWO)
+    day()
+    day()
+    catalogue.publish(make_study(TWO, overallStatus="COMPLETED"))
+    catalogue.merge(OLD, ONE)
+    day((ONE, {OVERALL: "UNKNOWN", f"{STATUS}.lastKnownStatus": "RECRUITING"}))
+    return store
+
+
+def differences(store: Store, thresholds: Thresholds = RULES) -> list[tuple[NctId, Difference]]:
+    return [(one.nct_id, each) for one in rebuild(store, thresholds) for each in one.differences]
+
+
+def alter(url: str, statement: str, **values: object) -> int:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        changed = connection.execute(text(statement), values).rowcount
+    engine.dispose()
+    return changed
+
+
+def repair(store: Store, thresholds: Thresholds = RULES) -> None:
+    for found in list(rebuild(store, thresholds)):
+        with store.unit() as unit:
+            rewrite(unit, found)
+
+
+def as_told(store: Store) -> list[Any]:
+    return store.events()
+
+
+def test_the_history_holds_every_sort_of_event(history: Store) -> None:
+    kinds = {stored.event.kind for stored in history.events()}
+    expected = {
+        Kind.FIRST_SEEN, Kind.REGISTERED, Kind.GONE, Kind.RETURNED, Kind.MOVED, Kind.STATUS,
+        Kind.PRIMARY_COMPLETION_DATE, Kind.ENROLLMENT, Kind.OUTCOME, Kind.OTHER, Kind.BOOKKEEPING,
+    }  # fmt: skip
+    assert expected <= kinds
+
+
+def test_events_derived_anew_are_those_stored(history: Store) -> None:
+    assert list(rebuild(history, RULES)) == []
+
+
+def test_an_empty_database_differs_in_nothing(store: Store) -> None:
+    assert list(rebuild(store, RULES)) == []
+
+
+def test_thresholds_changed_since_differ_in_level_alone(history: Store) -> None:
+    found = differences(history, Thresholds(slip_critical_days=500))
+    assert {nct_id for nct_id, _ in found} == {TWO}
+    assert all(one.is_level_only for _, one in found)
+    assert "stored as critical (R-DAT-01), by the rules in force notable (R-DAT-02)" in {
+        one.says for _, one in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        ("UPDATE events SET summary = 'x' WHERE kind = 'status'", "differs in summary: "),
+        ("UPDATE events SET days = days + 1 WHERE days IS NOT NULL", "differs in days: "),
+        ("UPDATE events SET inputs = '{}' WHERE kind = 'enrollment'", "differs in inputs"),
+        ("UPDATE events SET after = 'null' WHERE kind = 'returned'", "differs in after"),
+        ("UPDATE events SET level = 'routine' WHERE level = 'critical'", "stored as routine (R-"),
+    ],
+)
+def test_what_was_altered_is_found_and_mended_in_place(
+    history: Store, migrated_url: str, damage: str, says: str
+) -> None:
+    before = as_told(history)
+    altered = alter(migrated_url, damage)
+    found = differences(history)
+    assert len(found) == altered > 0
+    assert all(one.says.startswith(says) for _, one in found)
+    repair(history)
+    assert as_told(history) == before
+    assert list(rebuild(history, RULES)) == []
+
+
+def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_history(
+    history: Store, migrated_url: str
+) -> None:
+    before = as_told(history)
+    kinds = (Kind.GONE, Kind.MOVED, Kind.OUTCOME, Kind.FIRST_SEEN)
+    lost = [s for s in before if s.event.kind in kinds]
+    for stored in lost:
+        alter(migrated_url, "DELETE FROM deliveries WHERE event_id = :id", id=stored.event_id)
+        alter(migrated_url, "DELETE FROM events WHERE id = :id", id=stored.event_id)
+    found = differences(history)
+    assert len(found) == len(lost)
+    assert {one.says.split(":")[0] for _, one in found} == {"not stored"}
+    repair(history)
+
+    def without_id(told: list[Any]) -> list[Any]:
+        named = [(s.nct_id, s.to_version, s.event, s.observed, s.run_id, s.posted) for s in told]
+        return sorted(named, key=lambda one: (one[0], one[1], one[2].path))
+
+    assert without_id(as_told(history)) == without_id(before)
+
+
+def test_a_path_that_changed_keeps_its_event_and_what_was_told_of_it(
+    history: Store, migrated_url: str
+) -> None:
+    sent, *_ = [s for s in as_told(history) if s.event.kind is Kind.ENROLLMENT]
+    renamed = "UPDATE events SET path = 'old.path', path_key = :key WHERE id = :id"
+    alter(migrated_url, renamed, key=b"0" * 16, id=sent.event_id)
+    assert {one.says.split(":")[0] for _, one in differences(history)} == {
+        "not stored", "does not follow from it",
+    }  # fmt: skip
+    repair(history)
+    assert sent in as_told(history)
+    assert differences(history) == []
+
+
+def test_an_event_that_follows_from_nothing_goes_and_its_deliveries_stay_with_the_trial(
+    history: Store, migrated_url: str
+) -> None:
+    stored, *_ = [s for s in as_told(history) if s.event.kind is Kind.STATUS]
+    deliveries = history.counts()["deliveries"]
+    surplus = f"""
+        INSERT INTO events ({", ".join(COPIED)}, path, path_key, kind)
+        SELECT {", ".join(COPIED)}, 'made.up', :key, 'design' FROM events WHERE id = :id
+    """
+    alter(migrated_url, surplus, key=b"1" * 16, id=stored.event_id)
+    (made_up,) = [s for s in as_told(history) if s.event.path == "made.up"]
+    point = "UPDATE deliveries SET event_id = :new WHERE event_id = :old"
+    alter(migrated_url, point, new=made_up.event_id, old=stored.event_id)
+    with history.unit() as unit:
+        (sent, *_) = unit.untried_of([made_up.event_id])
+    repair(history)
+    assert [s for s in as_told(history) if s.event.path == "made.up"] == []
+    assert history.counts()["deliveries"] == deliveries
+    (kept,) = [row for row in history.deliveries() if row.delivery_id == sent.delivery_id]
+    assert (kept.state, kept.last_error) == (
+        DeliveryState.DROPPED, "its event was derived anew and is none",
+    )  # fmt: skip
+    (holder,) = history.events(EventFilter(event_ids=[kept.event_id]))
+    assert holder.nct_id == stored.nct_id
+    assert differences(history) == []
+
+
+COPIED = (
+    "nct_id", "from_snapshot_id", "to_snapshot_id", "lane", "level", "rule", "label", "summary",
+    "inputs", "fetched", "happened",
+)  # fmt: skip
+
+
+def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url: str) -> None:
+    digest = history.newest_digest(OLD)
+    alter(
+        migrated_url,
+        "UPDATE bodies SET data = :data WHERE digest = :d",
+        data=b"x",
+        d=pack_digest(digest),
+    )
+    alter(migrated_url, "UPDATE events SET summary = 'x' WHERE nct_id = :one", one=ONE)
+    found = {one.nct_id: one for one in rebuild(history, RULES)}
+    assert set(found) == {OLD, ONE}
+    assert digest in found[OLD].unreadable
+    assert (found[OLD].steps, bool(found[ONE].steps)) == ((), True)
+
+
+def test_rewritten_events_say_which_rules_they_follow(history: Store, migrated_url: str) -> None:
+    alter(migrated_url, "UPDATE events SET rules_version = 0, level = 'routine'")
+    repair(history)
+    engine = create_engine(migrated_url)
+    with engine.connect() as connection:
+        versions = connection.execute(text("SELECT DISTINCT rules_version FROM events")).scalars()
+        assert list(versions) == [RULES_VERSION]
+    engine.dispose()
+    assert Level.CRITICAL in {stored.event.level for stored in history.events()}

@@ -1,0 +1,372 @@
+"""One pass over trials, over real HTTP and on both databases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ctsync.demo import faults
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
+from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.store.store import Store
+from ctsync.sync.trial_pass import Sync, Watcher
+from tests.registry_fixtures import make_study
+
+ONE, TWO, OLD = NctId("NCT03389919"), NctId("NCT05935098"), NctId("NCT00000141")
+MakeSync = Callable[..., Sync]
+STATUS = "protocolSection.statusModule.overallStatus"
+
+
+def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
+    for nct_id in ids:
+        replay.catalogue.publish(make_study(nct_id, **changes))
+
+
+def kinds(outcome: Any) -> list[tuple[str, Kind]]:
+    return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
+
+
+def test_a_first_sync_is_a_baseline(store: Store, replay: Any, make_sync: MakeSync) -> None:
+    publish(replay, ONE, TWO)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.OK
+    assert (outcome.tally.asked, outcome.tally.new, outcome.tally.changed) == (2, 2, 0)
+    assert sorted(kinds(outcome)) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    assert [v.version for v in store.versions(ONE)] == [1]
+
+
+def test_a_day_on_which_only_the_stamp_changed_stores_nothing(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    before = store.counts()
+    for _ in range(5):
+        replay.catalogue.advance()
+        outcome = make_sync().run([ONE, TWO])
+        assert (outcome.tally.same, outcome.events, outcome.refreshed) == (2, (), True)
+    after = store.counts()
+    assert {t: after[t] - before[t] for t in after if t != "runs"} == dict.fromkeys(
+        set(after) - {"runs"}, 0
+    )
+
+
+def test_a_change_is_one_version_with_its_events(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    outcome = make_sync().run([ONE, TWO])
+    assert kinds(outcome) == [(ONE, Kind.STATUS)]
+    (stored,) = outcome.events
+    assert (stored.event.before, stored.event.after) == ("RECRUITING", "TERMINATED")
+    assert stored.event.level is Level.CRITICAL
+    assert (stored.from_version, stored.to_version) == (1, 2)
+    assert stored.observed == replay.load
+    assert [v.key.status for v in store.versions(ONE)] == ["RECRUITING", "TERMINATED"]
+
+
+def test_the_same_load_again_stores_nothing_and_says_it_was_not_refreshed(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    again = make_sync().run([ONE])
+    assert (again.refreshed, again.tally.same, again.events) == (False, 1, ())
+
+
+def test_a_change_back_is_a_version_and_an_event_of_its_own(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    for status in ("SUSPENDED", "RECRUITING"):
+        replay.catalogue.advance()
+        replay.catalogue.edit(ONE, {STATUS: status})
+        assert [kind for _, kind in kinds(make_sync().run([ONE]))] == [Kind.STATUS]
+    versions = store.versions(ONE)
+    assert [v.key.status for v in versions] == ["RECRUITING", "SUSPENDED", "RECRUITING"]
+    assert versions[0].digest == versions[2].digest
+
+
+def test_a_status_the_registry_set_by_itself_has_a_length_by_the_loads_that_showed_it(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, statusVerifiedDate="2023-12", completionDateStruct={"date": "2025-12"})
+    make_sync().run([ONE])
+    for day, status, posted in (
+        ("2026-02-05", "UNKNOWN", "2026-01-13"),  # no update was posted
+        ("2026-03-09", "COMPLETED", "2026-03-07"),
+    ):
+        replay.load = day
+        changed = {STATUS: status, "protocolSection.statusModule.lastKnownStatus": "RECRUITING"}
+        module = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
+        replay.catalogue.edit(ONE, changed | {module: posted})
+        outcome = make_sync().run([ONE])
+    (status_event,) = [s.event for s in outcome.events if s.event.kind is Kind.STATUS]
+    assert status_event.summary == "Status UNKNOWN -> COMPLETED: unknown for 30 d"
+
+
+def test_one_trial_that_cannot_be_checked_stops_no_other(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    study = make_study(TWO)
+    study["protocolSection"]["identificationModule"]["nctId"] = 12
+    replay.faults.add(
+        faults.body(b'{"studies":[' + _json(make_study(ONE)) + b"]}"), path="/v2/studies"
+    )
+    replay.faults.add(faults.body(_json(study)), path=f"/v2/studies/{TWO}", times=faults.EVERY_TIME)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in outcome.failed] == [TWO]
+    assert [v.nct_id for v in store.versions(ONE)] == [ONE]
+    assert [failure.nct_id for failure in store.failures()] == [TWO]
+    replay.faults.clear()
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK
+    assert store.failures() == []
+
+
+def _json(value: Any) -> bytes:
+    import orjson
+
+    return orjson.dumps(value)
+
+
+def test_a_trial_is_gone_only_when_a_second_load_lacks_it(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.catalogue.withdraw(ONE)
+    first = make_sync().run([ONE, TWO])
+    assert (first.missing, first.events, first.verdict) == ((ONE,), (), Verdict.PARTIAL)
+    assert make_sync().run([ONE, TWO]).events == ()  # the same load confirms nothing
+    replay.catalogue.advance()
+    assert kinds(make_sync().run([ONE, TWO])) == [(ONE, Kind.GONE)]
+    replay.catalogue.advance()
+    assert make_sync().run([ONE, TWO]).events == ()
+    assert [v.state for v in store.versions(ONE)] == [State.PRESENT, State.GONE]
+
+
+def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    replay.catalogue.withdraw(ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    publish(replay, ONE)
+    assert (ONE, Kind.RETURNED) in kinds(make_sync().run([ONE]))
+    states = [State.PRESENT, State.GONE, State.PRESENT]
+    assert [v.state for v in store.versions(ONE)] == states
+
+
+def test_an_id_the_registry_never_knew_is_told_and_becomes_news_once_it_is_posted(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    unknown = make_sync().run([ONE])
+    assert (unknown.unknown, unknown.verdict) == ((ONE,), Verdict.PARTIAL)
+    replay.catalogue.advance()
+    publish(replay, ONE)
+    assert kinds(make_sync().run([ONE])) == [(ONE, Kind.REGISTERED)]
+
+
+def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {OLD: None}, replay.load)
+    make_sync().run([OLD])
+    replay.catalogue.advance()
+    replay.catalogue.merge(OLD, ONE)
+    outcome = make_sync().run(store.watched_ids())
+    assert kinds(outcome) == [(OLD, Kind.MOVED), (ONE, Kind.FIRST_SEEN)]
+    assert store.watched_ids() == (ONE,)
+    assert [v.state for v in store.versions(OLD)] == [State.PRESENT, State.MOVED]
+    replay.catalogue.advance()
+    assert make_sync().run(store.watched_ids()).tally.same == 1
+    assert make_sync().run([OLD]).events == ()
+
+
+def test_a_watch_begun_with_an_id_merged_away_long_ago_follows_the_trial_that_has_it(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    make_sync().run([OLD])
+    replay.catalogue.advance()
+    replay.catalogue.merge(OLD, ONE)
+    make_sync().run([OLD])
+    with store.unit() as unit:
+        unit.add_trials("late", {OLD: None}, replay.load)
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    assert (ONE, Kind.STATUS) in kinds(make_sync().run(store.watched_ids()))
+    assert store.watched_ids() == (ONE,)
+
+
+def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE)
+    with store.unit() as unit:
+        unit.add_trials("mine", {OLD: "ORG-141"}, replay.load)
+    make_sync().run([OLD])
+    replay.catalogue.merge(OLD, ONE)
+    replay.catalogue.advance()
+    make_sync().run([OLD])
+    (watch,) = store.watches()
+    assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(ONE, "ORG-141")]
+
+
+def test_a_damaged_stored_record_stops_no_other_trial(
+    store: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    for nct_id in (ONE, TWO):
+        replay.catalogue.edit(nct_id, {STATUS: "TERMINATED"})
+    damaged = store.newest_digest(ONE)
+    whole = Store.body
+
+    def body(self: Store, digest: str) -> bytes:
+        if digest == damaged:
+            raise CorruptBody("the body does not match its digest")
+        return whole(self, digest)
+
+    monkeypatch.setattr(Store, "body", body)
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.PARTIAL
+    assert "ctsync check" in str(outcome.failed[0].error)
+    assert [v.key.status for v in store.versions(TWO)] == ["RECRUITING", "TERMINATED"]
+
+
+def test_an_older_load_than_one_already_seen_is_refused(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    newer = replay.catalogue.advance()
+    make_sync().run([ONE])
+    replay.load = "2026-02-02"
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    with pytest.raises(StaleRegistry, match="older than that of 2026-02-03"):
+        make_sync().run([ONE])
+    assert store.newest_load() == newer
+    assert len(store.versions(ONE)) == 1
+
+
+def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    replay.catalogue.advance()
+    replay.faults.add(faults.reload("2026-02-05"), path="/v2/studies")
+    outcome = make_sync().run([ONE, TWO])
+    assert outcome.verdict is Verdict.OK
+    assert f"{outcome.load.data_timestamp:%Y-%m-%d}" == "2026-02-05"
+    assert (outcome.tally.same, outcome.events) == (2, ())
+
+
+def test_a_record_with_the_stamp_of_another_load_makes_the_pass_repeat(
+    replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    make_sync().run([ONE, TWO])
+    late = make_study(TWO)
+    late["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-01-30"
+    page = b'{"studies":[' + _json(_stamped(ONE)) + b"," + _json(late) + b"]}"
+    replay.faults.add(faults.body(page), path="/v2/studies")
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK  # the second pass was whole
+    replay.faults.add(faults.body(page), path="/v2/studies", times=faults.EVERY_TIME)
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.MIXED
+
+
+def _stamped(nct_id: str) -> Any:
+    study = make_study(nct_id)
+    study["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-02-02"
+    return study
+
+
+def test_a_registry_that_goes_away_after_the_pass_leaves_the_run_partial(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    replay.faults.add(faults.status(503), path="/v2/version", skip=1, times=faults.EVERY_TIME)
+    outcome = make_sync().run([ONE])
+    assert (outcome.verdict, outcome.tally.new) == (Verdict.PARTIAL, 1)
+
+
+def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    replay.faults.add(faults.status(503, "busy"), path="/v2/version", times=faults.EVERY_TIME)
+    with pytest.raises(RegistryError):
+        make_sync().run([ONE])
+    assert store.counts()["snapshots"] == 0
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert last.outcome is Verdict.FAILED
+    assert "RegistryBusy" in (last.error or "")
+
+
+def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_sync(watcher=Watcher(check=interrupt)).run([ONE])
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert (last.outcome, last.error) == (Verdict.STOPPED, "interrupted")
+
+
+def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO)
+    seen: list[int] = []
+
+    def check() -> None:
+        if seen:
+            raise Stopped("told to stop")
+        seen.append(1)
+
+    with pytest.raises(Stopped):
+        make_sync(watcher=Watcher(check=check)).run([ONE, TWO])
+    assert store.counts()["snapshots"] == 1
+    last = store.last_run(kind="sync")
+    assert last is not None
+    assert last.outcome is Verdict.STOPPED
+    assert make_sync().run([ONE, TWO]).tally.new == 1
+
+
+def test_a_preview_tells_all_and_writes_nothing(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    before = store.counts()
+    _, examined, _ = make_sync().preview([ONE])
+    (one,) = examined
+    assert one.finding is not None
+    assert [event.kind for event in one.finding.events] == [Kind.STATUS]
+    assert store.counts() == before

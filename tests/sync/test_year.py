@@ -1,0 +1,65 @@
+"""A year of loads: that a record was loaded again is no news, and a change needs no date."""
+
+from __future__ import annotations
+
+import pytest
+
+from ctsync.model import Kind, NctId
+from tests.installation import BERT, Installation
+from tests.registry_fixtures import make_study
+
+TRIAL = NctId("NCT00000301")
+DESIGN = "protocolSection.designModule.enrollmentInfo.count"
+
+
+def followed(url: str) -> Installation:
+    """One trial, followed, its baseline stored and told."""
+    here = Installation(url, watches={"all": [TRIAL]})
+    here.catalogue.publish(make_study(TRIAL))
+    here.round()
+    here.received.clear()
+    return here
+
+
+@pytest.mark.parametrize(
+    ("kind", "days"),
+    [("sqlite", 365), ("postgres", 60), pytest.param("postgres", 365, marks=pytest.mark.soak)],
+)
+def test_days_of_nothing_but_new_loads_are_silent(
+    request: pytest.FixtureRequest, kind: str, days: int
+) -> None:
+    here = followed(request.getfixturevalue(f"migrated_{kind}_url"))
+    holders = set()
+    for _ in range(days):
+        here.catalogue.advance(1)
+        here.clock.sleep(86_400)
+        study = here.catalogue.view().study(TRIAL)
+        assert study is not None
+        holders.add(study["derivedSection"]["miscInfoModule"]["versionHolder"])
+        assert here.round().is_whole
+    versions = here.store.versions(TRIAL)
+    events = [one for one in here.events() if one.event.kind is not Kind.FIRST_SEEN]
+    print(
+        f"noise: {len(holders)} days of another versionHolder, {len(versions)} snapshot, "
+        f"{len(events)} events, {len(here.received)} messages"
+    )
+    assert len(holders) == days
+    assert (len(versions), events, here.received) == (1, [], [])
+    here.store.close()
+
+
+def test_a_hundred_edits_that_move_no_update_date_are_found_and_told(migrated_url: str) -> None:
+    here = followed(migrated_url)
+    for count in range(101, 201):
+        here.catalogue.advance()
+        here.clock.sleep(86_400)
+        here.catalogue.edit(TRIAL, {DESIGN: count})
+        here.round()
+    versions = here.store.versions(TRIAL)
+    found = [one.event.after for one in here.events() if one.event.kind is Kind.ENROLLMENT]
+    told = {event_id for to, _, events in here.received if to == BERT for event_id in events}
+    print(f"edits without an update date: 100 made, {len(found)} found, {len(told)} told")
+    assert len({version.posted for version in versions}) == 1
+    assert found == list(range(101, 201))
+    assert len(told) == 100
+    here.store.close()
