@@ -26,8 +26,8 @@ from ctsync.route import Route
 from ctsync.store.admin.check import check
 from ctsync.store.database.engine import make_engine
 from ctsync.store.store import Store, open_store
-from ctsync.sync.cycle import Round, RoundOutcome
-from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.cycle import CycleResult, SyncCycle
+from ctsync.sync.history.rederive_events import rederive_events
 from tests.fakes import FakeClock
 from tests.offline import OfflineRegistry
 
@@ -112,9 +112,9 @@ class Installation:
         self.store.close()
         self.open()
 
-    def round(self) -> RoundOutcome:
+    def round(self) -> CycleResult:
         """One round, as cron and the daemon make it."""
-        work = Round(
+        work = SyncCycle(
             settings=self.settings,
             store=self.store,
             registry=self.registry.client(self.clock),
@@ -139,7 +139,7 @@ class Installation:
         """What `check --rebuild-events` finds wrong."""
         with patch("ctsync.store.admin.check.make_engine", engine_of):
             found = [str(problem) for problem in check(self.url)]
-        rebuilt = rebuild(self.store, Thresholds())
+        rebuilt = rederive_events(self.store, Thresholds())
         return found + [f"{one.nct_id}: {one.differences}{one.unreadable}" for one in rebuilt]
 
     def told(self) -> Counter[tuple[str, int]]:

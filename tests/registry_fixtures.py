@@ -14,7 +14,7 @@ from ctsync.model import JsonObject
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.trial_pass import TrialPass
 
 
 def make_study(nct_id: str, **changes: Any) -> JsonObject:
@@ -60,15 +60,17 @@ def replay() -> Iterator[ReplayRegistry]:
 
 
 @pytest.fixture
-def make_sync(store: Store, clock: Clock, replay: ReplayRegistry) -> Iterator[Callable[..., Sync]]:
+def make_sync(
+    store: Store, clock: Clock, replay: ReplayRegistry
+) -> Iterator[Callable[..., TrialPass]]:
     """Make a sync between the replay registry and the store."""
     opened: list[Transport] = []
 
-    def make(**changes: Any) -> Sync:
+    def make(**changes: Any) -> TrialPass:
         transport = Transport(replay.url, clock=clock, requests_per_second=1000)
         opened.append(transport)
         registry = RegistryApi(transport, clock=clock)
-        return Sync(store=store, registry=registry, clock=clock, **changes)
+        return TrialPass(store=store, registry=registry, clock=clock, **changes)
 
     yield make
     for transport in opened:

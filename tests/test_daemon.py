@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync import daemon
-from ctsync.config import ScheduleSettings
+from ctsync.config.settings import ScheduleSettings
 from ctsync.daemon import Schedule, StoppableClock, guard, persistent
 from ctsync.dates import SystemClock
 from ctsync.errors import ConfigError, RegistryUnreachable, Stopped, StoreUnreachable

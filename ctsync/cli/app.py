@@ -19,7 +19,7 @@ from ctsync.text import for_terminal
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ctsync.config import Settings
+    from ctsync.config.settings import Settings
     from ctsync.registry.api import RegistryApi
     from ctsync.registry.record_history import RegistryHistory
     from ctsync.store.store import Store
@@ -41,7 +41,7 @@ class App:
 
         A secret that cannot be read is a problem only for a command that `sends`.
         """
-        from ctsync.config import load
+        from ctsync.config.loading import load
 
         return load(self.config_path, database_url=self.database_url, need_secrets=self.sends)
 
@@ -86,9 +86,9 @@ class App:
     @contextmanager
     def history(self, registry: RegistryApi) -> Iterator[RegistryHistory]:
         """The registry's own record history, at the pace that `registry` keeps."""
-        from ctsync.registry.record_history import RegistryHistory, Way
+        from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 
-        way = Way(self.settings.registry.history_transport)
+        way = HistoryTransport(self.settings.registry.history_transport)
         history = RegistryHistory(registry.transport, way=way)
         try:
             yield history

@@ -15,7 +15,7 @@ _AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 
 
-class Moment(click.ParamType[Any]):
+class MomentParam(click.ParamType[Any]):
     """A day (2026-03-13), how long ago (12h, 7d, 2w, 6m, 1y), or all: the beginning."""
 
     name = "WHEN"
@@ -51,7 +51,7 @@ class Moment(click.ParamType[Any]):
         return self.END if day == date.max else start + timedelta(days=1)
 
 
-class Span(click.ParamType[Any]):
+class SpanParam(click.ParamType[Any]):
     """How long: 12h, 90d, 2w, 6m, 1y, or all, which is None."""
 
     name = "SPAN"
@@ -72,7 +72,7 @@ class Span(click.ParamType[Any]):
             self.fail(f"{value!r} is longer than there are dates", param, ctx)
 
 
-class Day(click.ParamType[Any]):
+class DayParam(click.ParamType[Any]):
     """A day, as in 2026-03-13."""
 
     name = "DATE"
@@ -87,7 +87,7 @@ class Day(click.ParamType[Any]):
             self.fail(f"{value!r} is not a day; write it as 2026-03-13", param, ctx)
 
 
-class Trial(click.ParamType[Any]):
+class TrialParam(click.ParamType[Any]):
     """An NCT id."""
 
     name = "NCT"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from ctsync.model import Verdict
 
 if TYPE_CHECKING:
-    from ctsync.sync.cycle import RoundOutcome
-    from ctsync.sync.history.backfill import Outcome
+    from ctsync.sync.cycle import CycleResult
+    from ctsync.sync.history.backfill import BackfillResult
 
 SHOWN_FAILURES = 20
 
 
-def sentences(outcome: RoundOutcome) -> Iterator[str]:
+def sentences(outcome: CycleResult) -> Iterator[str]:
     """What a person is told of a round, its denominators first."""
     sync, tally = outcome.sync, outcome.sync.tally
     load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
@@ -36,7 +36,7 @@ def sentences(outcome: RoundOutcome) -> Iterator[str]:
         yield delivered.sentence()
 
 
-def _unanswered(outcome: RoundOutcome) -> Iterator[str]:
+def _unanswered(outcome: CycleResult) -> Iterator[str]:
     sync = outcome.sync
     for failed in sync.failed[:SHOWN_FAILURES]:
         yield f"could not check {failed.nct_id}: {failed.error}"
@@ -53,7 +53,7 @@ def _unanswered(outcome: RoundOutcome) -> Iterator[str]:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
-def _of_the_past(past: Outcome | None) -> Iterator[str]:
+def _of_the_past(past: BackfillResult | None) -> Iterator[str]:
     from ctsync.report.phrases import counted
 
     if past is None:

@@ -12,7 +12,7 @@ from ctsync.config.secrets import Location, Table
 Contradictions = Iterator[tuple[Location, str]]
 
 
-def contradictions(table: Table) -> Contradictions:
+def cross_check(table: Table) -> Contradictions:
     """Every contradiction in a config table, with the place to mend it."""
     yield from _names_that_stand_twice(table)
     yield from _watches_of_nothing(table)

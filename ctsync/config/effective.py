@@ -11,14 +11,14 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from ctsync.config.error_text import label
-from ctsync.config.loading import read
+from ctsync.config.loading import read_settings
 from ctsync.config.secrets import Location
 
 MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class EffectiveSetting:
     """One setting in force; `origin` is a variable, an option, a line of the file, or "default"."""
 
     name: str
@@ -26,14 +26,14 @@ class Shown:
     origin: str
 
 
-def show(
+def effective_settings(
     path: Path | None, *, env: Mapping[str, str] | None = None, database_url: str | None = None
-) -> list[Shown]:
+) -> list[EffectiveSetting]:
     """Every setting in force; raises ConfigError as `load` does, but for secrets it cannot have."""
     env = os.environ if env is None else env
-    settings, origin = read(path, env=env, database_url=database_url, need_secrets=False)
+    settings, origin = read_settings(path, env=env, database_url=database_url, need_secrets=False)
     shown = dict(_leaves(settings, ())) | {("database", "url"): settings.database.shown_url}
-    return [Shown(label(where), value, origin(where)) for where, value in shown.items()]
+    return [EffectiveSetting(label(where), value, origin(where)) for where, value in shown.items()]
 
 
 def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:

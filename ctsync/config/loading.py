@@ -15,11 +15,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ctsync.config.cross_checks import contradictions
+from ctsync.config.cross_checks import cross_check
 from ctsync.config.environment import read_environment, unknown_variables, variable_of
 from ctsync.config.error_text import label, line_of, sentence
 from ctsync.config.paths import find_config
-from ctsync.config.secrets import InFile, Location, Table, follow
+from ctsync.config.secrets import FileSource, Location, Table, follow
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
 
@@ -41,11 +41,11 @@ def load(
     had is then empty instead of wrong. Raises ConfigError with every problem.
     """
     env = os.environ if env is None else env
-    settings, _ = read(path, env=env, database_url=database_url, need_secrets=need_secrets)
+    settings, _ = read_settings(path, env=env, database_url=database_url, need_secrets=need_secrets)
     return settings
 
 
-def read(
+def read_settings(
     path: Path | None, *, env: Mapping[str, str], database_url: str | None, need_secrets: bool
 ) -> tuple[Settings, Origin]:
     """Do as `load`; give also what tells of each place where it was read from."""
@@ -81,7 +81,7 @@ class _Reading:
         if self.database_url is not None:
             over = _merge(over, {"database": {"url": self.database_url}})
         follow(over, self.report, env=self.env, required=need_secrets)
-        in_file = InFile(base, over)
+        in_file = FileSource(base, over)
         follow(file, self.report, env=self.env, required=need_secrets, in_file=in_file)
         _anchor(file, base)
         return _merge(file, over)
@@ -95,7 +95,7 @@ class _Reading:
             for error in wrong.errors(include_url=False):
                 self.report(error["loc"], sentence(error))
         if _FILE_ITSELF not in self.problems:
-            for where, said in contradictions(table):
+            for where, said in cross_check(table):
                 self.report(where, said)
         return settings
 

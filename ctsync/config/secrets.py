@@ -48,7 +48,7 @@ def secret_values(table: Table) -> Iterator[tuple[Location, Table, str]]:
 
 
 @dataclass(frozen=True, slots=True)
-class InFile:
+class FileSource:
     """That a table was read from a file: where its relative paths start, and what overrides it."""
 
     base: Path
@@ -61,7 +61,7 @@ def follow(
     *,
     env: Mapping[str, str],
     required: bool,
-    in_file: InFile | None = None,
+    in_file: FileSource | None = None,
 ) -> None:
     """Put each secret in the place of its name; what is wrong is reported and left out.
 

@@ -19,7 +19,7 @@ from ctsync.record.registry.notices import Notice, read_notices, uncovered
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.build import Scope
-from ctsync.report.report import Coverage, Unchecked, Window
+from ctsync.report.report import Coverage, UncheckedTrial, Window
 from ctsync.route import Layout, Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.outbox import Delivery
@@ -33,7 +33,7 @@ _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class ComposedMessage:
     """A message and the rows that it delivers."""
 
     message: Message
@@ -42,7 +42,7 @@ class Parcel:
 
 def compose(
     store: Store, rows: Sequence[Delivery], channels: Mapping[str, Channel], *, now: datetime
-) -> Iterator[Parcel]:
+) -> Iterator[ComposedMessage]:
     """Put rows into messages, in the order of their oldest rows.
 
     A row whose event is no longer stored is left out.
@@ -57,7 +57,7 @@ def compose(
             groups.setdefault(desk.group_of(row, route), []).append(row)
     for group in groups.values():
         route = channels[group[0].channel].routes[group[0].recipient]
-        yield Parcel(desk.message(group, route), tuple(group))
+        yield ComposedMessage(desk.message(group, route), tuple(group))
 
 
 def quiet_message(
@@ -168,7 +168,7 @@ class _Desk:
         if run is None:
             return None
         failed = tuple(
-            Unchecked(nct_id, self._failures[nct_id])
+            UncheckedTrial(nct_id, self._failures[nct_id])
             for nct_id in sorted(members & self._failures.keys())
         )
         return Coverage(

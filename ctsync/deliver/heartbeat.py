@@ -21,7 +21,7 @@ WEEK = timedelta(days=7)
 KIND = "heartbeat"
 
 
-def beat(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> int:
+def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> int:
     """Write to every recipient who asked for it and heard nothing for a week; how many that were.
 
     Due on Mondays at the recipient's hour, from the second Monday that ctsync sees. The run

@@ -22,16 +22,11 @@ from ctsync.deliver.backoff import (
     wait_after,
 )
 from ctsync.deliver.channels.channel import Channel
-from ctsync.deliver.compose import Parcel, compose
+from ctsync.deliver.compose import ComposedMessage, compose
 from ctsync.deliver.message import DeliveryError
-from ctsync.deliver.plan import plan
-from ctsync.deliver.routes import routes_from
 from ctsync.report.phrases import counted
-from ctsync.route import Route
 from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store
-
-__all__ = ["MOST_ATTEMPTS", "DrainResult", "Route", "drain", "plan", "routes_from"]
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +130,7 @@ class _Drain:
                 ready.append(row)
         return ready
 
-    def _deliver(self, parcel: Parcel) -> None:
+    def _deliver(self, parcel: ComposedMessage) -> None:
         message, rows = parcel.message, parcel.rows
         way = (message.route.channel, message.route.recipient)
         wait = self._waits.get(way[0]) or self._waits.get(way)
@@ -153,7 +148,7 @@ class _Drain:
             else:
                 self._mark_sent(parcel)
 
-    def _note_attempt(self, parcel: Parcel) -> bool:
+    def _note_attempt(self, parcel: ComposedMessage) -> bool:
         """Write the attempt down; false where another worker has taken the rows over."""
         ids = [row.delivery_id for row in parcel.rows]
         lease_until = self._clock.now() + LEASE
@@ -165,7 +160,7 @@ class _Drain:
                 unit.release(ids, worker=self._worker)
         return mine == len(ids)
 
-    def _mark_sent(self, parcel: Parcel) -> None:
+    def _mark_sent(self, parcel: ComposedMessage) -> None:
         with self._store.unit(fenced=False) as unit:  # sent is sent, whoever writes by now
             unit.mark_sent(
                 [row.delivery_id for row in parcel.rows],
@@ -175,7 +170,7 @@ class _Drain:
         self.result.messages += 1
         self.result.sent += len(parcel.rows)
 
-    def _fail(self, parcel: Parcel, error: DeliveryError) -> None:
+    def _fail(self, parcel: ComposedMessage, error: DeliveryError) -> None:
         route, attempts = parcel.message.route, parcel.rows[0].attempts + 1
         reason = f"{CHANNEL_DOWN}{error}" if error.is_channel else str(error)
         self.result.problems.append(f"{route.channel} to {route.recipient}: {error}")

@@ -23,7 +23,7 @@ _SEED = NctId("NCT03389919")
 
 
 @dataclass(frozen=True, slots=True)
-class Planned:
+class PlannedMessage:
     """A message that waits, when it is due, and what keeps it if not its cadence."""
 
     due: datetime
@@ -31,7 +31,9 @@ class Planned:
     kept: str = ""
 
 
-def preview(store: Store, channels: Mapping[str, Channel], *, now: datetime) -> list[Planned]:
+def preview(
+    store: Store, channels: Mapping[str, Channel], *, now: datetime
+) -> list[PlannedMessage]:
     """The messages that wait, as drains would send them: those due now first; claims nothing.
 
     What is held back behind a message that failed is due when that is, and what a drain has
@@ -51,7 +53,7 @@ def preview(store: Store, channels: Mapping[str, Channel], *, now: datetime) -> 
     due = {row.delivery_id: _due(behind.get(row.delivery_id, row), now) for row in known}
     by_due = sorted(known, key=lambda row: (due[row.delivery_id], row.delivery_id))
     return [
-        Planned(
+        PlannedMessage(
             when, parcel.message, _kept(parcel.rows[0], behind.get(parcel.rows[0].delivery_id), now)
         )
         for when, rows in groupby(by_due, key=lambda row: due[row.delivery_id])

@@ -22,7 +22,7 @@ from ctsync.model import MISSING, KeyFields, StoredEvent, Version
 Row = dict[str, Any]
 
 
-class Sort(StrEnum):
+class ColumnType(StrEnum):
     """What a column holds; a DATE is a day, a TIME has microseconds and is in UTC."""
 
     TEXT = "text"
@@ -33,8 +33,12 @@ class Sort(StrEnum):
     TIME = "time"
 
 
-def _dated(name: str) -> dict[str, Sort]:
-    return {name: Sort.DATE, f"{name}_precision": Sort.TEXT, f"{name}_text": Sort.TEXT}
+def _dated(name: str) -> dict[str, ColumnType]:
+    return {
+        name: ColumnType.DATE,
+        f"{name}_precision": ColumnType.TEXT,
+        f"{name}_text": ColumnType.TEXT,
+    }
 
 
 _KEY_DATES = (
@@ -42,63 +46,63 @@ _KEY_DATES = (
     "first_posted", "results_first_posted",
 )  # fmt: skip
 _PLACED = ("posted", "submitted")  # key fields that a version has as its own
-_KEY_SORTS = {"enrollment": Sort.INTEGER, "has_results": Sort.FLAG}
+_KEY_SORTS = {"enrollment": ColumnType.INTEGER, "has_results": ColumnType.FLAG}
 
 
-def _key_columns() -> Iterator[tuple[str, Sort]]:
+def _key_columns() -> Iterator[tuple[str, ColumnType]]:
     for field in fields(KeyFields):
         if field.name in _KEY_DATES:
             yield from _dated(field.name).items()
         elif field.name not in _PLACED:
-            yield field.name, _KEY_SORTS.get(field.name, Sort.TEXT)
+            yield field.name, _KEY_SORTS.get(field.name, ColumnType.TEXT)
 
 
-VERSION_COLUMNS: Mapping[str, Sort] = {
-    "nct_id": Sort.TEXT,
-    "version": Sort.INTEGER,
-    "registry_version": Sort.INTEGER,
-    "source": Sort.TEXT,
-    "state": Sort.TEXT,
-    "digest": Sort.TEXT,
+VERSION_COLUMNS: Mapping[str, ColumnType] = {
+    "nct_id": ColumnType.TEXT,
+    "version": ColumnType.INTEGER,
+    "registry_version": ColumnType.INTEGER,
+    "source": ColumnType.TEXT,
+    "state": ColumnType.TEXT,
+    "digest": ColumnType.TEXT,
     **_dated("posted"),
     **_dated("submitted"),
-    "observed": Sort.TIME,
-    "fetched": Sort.TIME,
-    "happened": Sort.TIME,
-    "stood_from": Sort.DATE,
+    "observed": ColumnType.TIME,
+    "fetched": ColumnType.TIME,
+    "happened": ColumnType.TIME,
+    "stood_from": ColumnType.DATE,
     **dict(_key_columns()),
 }
 """What is told of a version: its place in the history, its times, and the key fields."""
 
-EVENT_COLUMNS: Mapping[str, Sort] = {
-    "event_id": Sort.INTEGER,
-    "nct_id": Sort.TEXT,
-    "brief_title": Sort.TEXT,
-    "kind": Sort.TEXT,
-    "lane": Sort.TEXT,
-    "level": Sort.TEXT,
-    "rule": Sort.TEXT,
-    "path": Sort.TEXT,
-    "label": Sort.TEXT,
-    "summary": Sort.TEXT,
-    "before": Sort.TEXT,
-    "after": Sort.TEXT,
-    "before_type": Sort.TEXT,
-    "after_type": Sort.TEXT,
-    "days": Sort.INTEGER,
-    "days_since_first": Sort.INTEGER,
-    "percent": Sort.FLOAT,
-    "percent_since_first": Sort.FLOAT,
-    "inputs": Sort.TEXT,
-    "from_version": Sort.INTEGER,
-    "to_version": Sort.INTEGER,
-    "from_registry_version": Sort.INTEGER,
-    "to_registry_version": Sort.INTEGER,
+EVENT_COLUMNS: Mapping[str, ColumnType] = {
+    "event_id": ColumnType.INTEGER,
+    "nct_id": ColumnType.TEXT,
+    "brief_title": ColumnType.TEXT,
+    "kind": ColumnType.TEXT,
+    "lane": ColumnType.TEXT,
+    "level": ColumnType.TEXT,
+    "rule": ColumnType.TEXT,
+    "path": ColumnType.TEXT,
+    "label": ColumnType.TEXT,
+    "summary": ColumnType.TEXT,
+    "before": ColumnType.TEXT,
+    "after": ColumnType.TEXT,
+    "before_type": ColumnType.TEXT,
+    "after_type": ColumnType.TEXT,
+    "days": ColumnType.INTEGER,
+    "days_since_first": ColumnType.INTEGER,
+    "percent": ColumnType.FLOAT,
+    "percent_since_first": ColumnType.FLOAT,
+    "inputs": ColumnType.TEXT,
+    "from_version": ColumnType.INTEGER,
+    "to_version": ColumnType.INTEGER,
+    "from_registry_version": ColumnType.INTEGER,
+    "to_registry_version": ColumnType.INTEGER,
     **_dated("posted"),
-    "observed": Sort.TIME,
-    "fetched": Sort.TIME,
-    "happened": Sort.TIME,
-    "run_id": Sort.INTEGER,
+    "observed": ColumnType.TIME,
+    "fetched": ColumnType.TIME,
+    "happened": ColumnType.TIME,
+    "run_id": ColumnType.INTEGER,
 }
 """What is told of an event; `before`, `after` and `inputs` are JSON."""
 

@@ -24,7 +24,7 @@ import orjson
 
 from ctsync.errors import BadNctId, CorruptBody, UsageError
 from ctsync.model import Kind, Lane, Level, NctId, Source, State, parse_nct_id
-from ctsync.store.admin.row_export import Told, ToldVersion
+from ctsync.store.admin.row_export import ExportedVersion, Told
 from ctsync.store.bodies.codec import verify
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.database.types import dump_json
@@ -54,7 +54,7 @@ def _line(value: Mapping[str, Any]) -> str:
 
 
 @dataclass(slots=True)
-class Imported:
+class ImportResult:
     """What an import did; `refused` names trials whose stored versions are others, and why."""
 
     versions: int = 0
@@ -64,7 +64,7 @@ class Imported:
     refused: dict[NctId, str] = field(default_factory=dict)
 
 
-def import_lines(store: Store, lines: Iterable[bytes]) -> Imported:
+def import_lines(store: Store, lines: Iterable[bytes]) -> ImportResult:
     """Store what the lines tell and is not stored yet; a trial comes whole or not at all.
 
     A trial of which nothing is stored comes with all its versions; one whose stored versions
@@ -72,7 +72,7 @@ def import_lines(store: Store, lines: Iterable[bytes]) -> Imported:
     named. Raises UsageError with the number of the line for what is no such file: what was
     stored before stays, and the import can be repeated.
     """
-    reader, done = _Reader(lines), Imported()
+    reader, done = _Reader(lines), ImportResult()
     try:
         line = reader.begin()
         while line is not None:
@@ -113,7 +113,7 @@ class _Reader:
         return None
 
 
-def _import_one(unit: Unit, reader: _Reader, line: Told, done: Imported) -> Told | None:
+def _import_one(unit: Unit, reader: _Reader, line: Told, done: ImportResult) -> Told | None:
     """Import a trial with its versions, or a watch, and give the line after that."""
     match line.pop("record"):
         case "trial":
@@ -129,7 +129,7 @@ def _import_one(unit: Unit, reader: _Reader, line: Told, done: Imported) -> Told
             raise ValueError(f"a {other!r} cannot stand here")
 
 
-def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: Imported) -> Told | None:
+def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: ImportResult) -> Told | None:
     nct_id = parse_nct_id(trial.pop("nct_id"))
     stored = unit.stored_places(nct_id)
     head, index, added, differs = None, 0, 0, False
@@ -156,12 +156,12 @@ def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: Imported) -> T
     return line
 
 
-def _read_version(line: Told, nct_id: NctId) -> tuple[ToldVersion, bytes | None]:
+def _read_version(line: Told, nct_id: NctId) -> tuple[ExportedVersion, bytes | None]:
     """A version's line, and the bytes its digest names."""
     row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
     if line["nct_id"] != nct_id:
         raise ValueError(f"a version of {line['nct_id']} stands among those of {nct_id}")
-    told = ToldVersion(row, row["digest"], tuple(line["events"]))
+    told = ExportedVersion(row, row["digest"], tuple(line["events"]))
     _check_words(told)
     if (line["body"] is None) != (told.digest is None):
         raise ValueError("it has a body and no digest, or a digest and no body")
@@ -175,7 +175,7 @@ def _read_version(line: Told, nct_id: NctId) -> tuple[ToldVersion, bytes | None]
     return told, canonical
 
 
-def _check_words(told: ToldVersion) -> None:
+def _check_words(told: ExportedVersion) -> None:
     """Raise ValueError for a word that no version or event has."""
     for words, word in (
         (State, told.row["state"]),

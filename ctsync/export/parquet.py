@@ -32,15 +32,15 @@ from ctsync.errors import UsageError
 from ctsync.export.columns import (
     EVENT_COLUMNS,
     VERSION_COLUMNS,
+    ColumnType,
     Row,
-    Sort,
     event_row,
     version_row,
 )
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import happened_at
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.data.events import EventFilter, happened_at
+from ctsync.store.store import Store
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,7 +56,7 @@ _FILE = "part.parquet"
 
 
 @dataclass(slots=True)
-class Written:
+class ParquetTable:
     """What an export did to one of its tables: months by what became of them, and rows."""
 
     table: str
@@ -66,7 +66,7 @@ class Written:
     rows: int = 0
 
 
-def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Written]:
+def export_dataset(store: Store, folder: Path, selection: Selection) -> list[ParquetTable]:
     """Bring the dataset in `folder` up to date with what is stored of the trials selected.
 
     Raises UsageError without pyarrow, for a folder that holds an export of other trials or
@@ -105,7 +105,7 @@ class _Table:
     """One table of the dataset; `rows` gives them all, in an order that never changes."""
 
     name: str
-    columns: Mapping[str, Sort]
+    columns: Mapping[str, ColumnType]
     rows: Callable[[], Iterator[Row]]
 
 
@@ -133,8 +133,8 @@ def _present(folder: Path, about: str) -> dict[str, str]:
     return found
 
 
-def _bring_up(table: _Table, folder: Path, present: Mapping[str, str], about: str) -> Written:
-    done = Written(table.name)
+def _bring_up(table: _Table, folder: Path, present: Mapping[str, str], about: str) -> ParquetTable:
+    done = ParquetTable(table.name)
     same: set[str] = set()
     if present:
         prints: dict[str, _Print] = {}
@@ -165,7 +165,7 @@ def _month(row: Row) -> str:
 class _Print:
     """The fingerprint of rows in their order: what they hold, and in which columns."""
 
-    def __init__(self, columns: Mapping[str, Sort]) -> None:
+    def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = tuple(columns)
         self._hash = hashlib.sha256(f"{LAYOUT} {columns}".encode())
 
@@ -241,15 +241,15 @@ def _storable(value: Any) -> Any:
     return value
 
 
-def _schema(columns: Mapping[str, Sort]) -> pa.Schema:
+def _schema(columns: Mapping[str, ColumnType]) -> pa.Schema:
     import pyarrow as pa  # noqa: PLC0415 - an extra
 
     types = {
-        Sort.TEXT: pa.string(),
-        Sort.INTEGER: pa.int64(),
-        Sort.FLOAT: pa.float64(),
-        Sort.FLAG: pa.bool_(),
-        Sort.DATE: pa.date32(),
-        Sort.TIME: pa.timestamp("us", tz="UTC"),
+        ColumnType.TEXT: pa.string(),
+        ColumnType.INTEGER: pa.int64(),
+        ColumnType.FLOAT: pa.float64(),
+        ColumnType.FLAG: pa.bool_(),
+        ColumnType.DATE: pa.date32(),
+        ColumnType.TIME: pa.timestamp("us", tz="UTC"),
     }
     return pa.schema([(name, types[sort]) for name, sort in columns.items()])

@@ -11,8 +11,9 @@ from ctsync.questions.trial.stored_records import record_of
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.report.event_json import event_json
 from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.data.events import EventFilter
 from ctsync.store.database.types import dump_json
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.store import Store
 
 
 def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:

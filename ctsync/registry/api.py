@@ -33,17 +33,17 @@ from ctsync.model import (
 )
 from ctsync.query import phrase
 from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.response import RequestCounts, Response
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
 from ctsync.registry.listing import (
     MOST_RESTARTS,
     PAGE_SIZE,
-    Answered,
+    AnsweredPage,
     Cursor,
     Listing,
+    read_complete,
     read_page,
-    read_whole,
 )
 from ctsync.text import for_log, shorten
 
@@ -66,7 +66,7 @@ class Registry(Protocol):
     """What the rest of ctsync asks of the registry; RegistryApi is the one over the network."""
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent so far."""
 
     @property
@@ -131,7 +131,7 @@ class RegistryApi:
         return self._transport
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent so far."""
         return self._transport.counts
 
@@ -213,7 +213,7 @@ class RegistryApi:
             "pageSize": str(PAGE_SIZE),
         }
         found = set()
-        for study in read_whole(self._ask_page, params):
+        for study in read_complete(self._ask_page, params):
             identity = identity_of(study)
             if identity and _fold(org_study_id_of(study) or "") == wanted:
                 found.add(identity.nct_id)
@@ -244,7 +244,7 @@ class RegistryApi:
         self, batch: Sequence[NctId], load: RegistryVersion
     ) -> dict[NctId, Observation] | RegistryError:
         try:
-            return self._match(batch, read_whole(self._ask_page, _batch_params(batch)), load)
+            return self._match(batch, read_complete(self._ask_page, _batch_params(batch)), load)
         except RegistryError as error:
             return error
 
@@ -304,7 +304,7 @@ class RegistryApi:
         in_order, found = sorted(ids), {}
         for start in range(0, len(in_order), size):
             batch = in_order[start : start + size]
-            for study in read_whole(self._ask_page, {**asked, _AMONG: "|".join(batch)}):
+            for study in read_complete(self._ask_page, {**asked, _AMONG: "|".join(batch)}):
                 identity = identity_of(study)
                 names = identity.names.intersection(batch) if identity else ()
                 found.update({name: identity.nct_id for name in names if identity})
@@ -315,8 +315,8 @@ class RegistryApi:
         url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
         return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
-    def _ask_page(self, params: Mapping[str, str]) -> Answered:
-        page: Answered = self._ask(_STUDIES, params, read_page)
+    def _ask_page(self, params: Mapping[str, str]) -> AnsweredPage:
+        page: AnsweredPage = self._ask(_STUDIES, params, read_page)
         return page
 
     def _ask(self, path: str, params: Mapping[str, str], read: Callable[[Any], Any]) -> Any:
@@ -346,7 +346,7 @@ class RegistryApi:
             path.append(following)
         raise BadAnswer(f"{asked}: the registry redirects more than {MOST_HOPS} times")
 
-    def _redirected_to(self, reply: Reply) -> NctId:
+    def _redirected_to(self, reply: Response) -> NctId:
         """The trial a redirect names; of its address only that is used."""
         location = reply.headers.get("Location", "")
         shown = shorten(for_log(location), 200)
@@ -366,7 +366,7 @@ class RegistryApi:
             raise BadAnswer(f"the registry redirects to what is no study: {shown!r}") from error
 
     def _recognise(
-        self, path: Sequence[NctId], reply: Reply, study: JsonObject, load: RegistryVersion
+        self, path: Sequence[NctId], reply: Response, study: JsonObject, load: RegistryVersion
     ) -> Answer:
         """The study answered at the end of `path`, if it is the one asked for at its start."""
         asked, last = path[0], path[-1]
@@ -385,7 +385,7 @@ class RegistryApi:
         self._note_load(study, load)
         return self._observe(identity.nct_id, asked, study, load)
 
-    def _absent(self, asked: NctId, reply: Reply, load: RegistryVersion) -> Absent:
+    def _absent(self, asked: NctId, reply: Response, load: RegistryVersion) -> Absent:
         """Absent, if it is the registry itself who says so, of this id."""
         said = _NOT_FOUND.fullmatch(reply.text)
         if reply.status == 404 and reply.media_type == "text/plain" and said:

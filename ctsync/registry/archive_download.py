@@ -10,8 +10,8 @@ from ctsync.errors import BadAnswer, BadArchive, RequestRefused
 from ctsync.registry.archive import Archive
 from ctsync.registry.http.download import Download
 from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import Counts
-from ctsync.registry.http.resumable_file import PartialFile
+from ctsync.registry.http.response import RequestCounts
+from ctsync.registry.http.resumable_file import ResumableFile
 from ctsync.registry.http.transport import Transport
 from ctsync.text import for_log
 
@@ -22,7 +22,7 @@ LARGEST_ARCHIVE = 20 * 2**30
 _logger = logging.getLogger(__name__)
 
 
-class BulkSource:
+class ArchiveDownload:
     """The registry's bulk download, over a transport."""
 
     def __init__(self, transport: Transport, *, deadline_seconds: float = 3600.0) -> None:
@@ -31,7 +31,7 @@ class BulkSource:
         self._deadline_seconds = deadline_seconds
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent for downloads so far; for the size they are the transport's."""
         return self._download.counts
 
@@ -52,7 +52,7 @@ class BulkSource:
         An attempt that breaks off leaves `<name>.partial`, which the next goes on with. Raises
         RegistryError, BadArchive for what is no whole archive: of that nothing is kept.
         """
-        with PartialFile(to.with_name(f"{to.name}.partial")) as partial:
+        with ResumableFile(to.with_name(f"{to.name}.partial")) as partial:
             try:
                 reply = self._download.save(
                     "/v2/studies/download",
@@ -77,7 +77,7 @@ class BulkSource:
             raise
 
     @staticmethod
-    def _not_offered(partial: PartialFile, reason: str) -> None:
+    def _not_offered(partial: ResumableFile, reason: str) -> None:
         _logger.warning("no bulk download reason=%s", for_log(reason))
         partial.discard()
 

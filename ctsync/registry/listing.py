@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class AnsweredPage:
     """One page as the registry answered it; `total` is on the first alone, where asked for."""
 
     studies: list[Any]
@@ -45,7 +45,7 @@ class Answered:
     total: int | None
 
 
-AskPage = Callable[[Mapping[str, str]], Answered]
+AskPage = Callable[[Mapping[str, str]], AnsweredPage]
 """Fetches one page of `/v2/studies`; raises RegistryError, StalePage for a reload."""
 
 
@@ -64,7 +64,7 @@ class Cursor:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListingPage:
     """One page. `begun` counts how often the listing was begun by then, from 1.
 
     `following` is where the next page begins, None after the last.
@@ -131,7 +131,7 @@ class Listing:
         """The loads that studies were answered from (versionHolder), with how many of each."""
         return self._days
 
-    def __iter__(self) -> Iterator[Page]:
+    def __iter__(self) -> Iterator[ListingPage]:
         """Every page as it comes; to be gone through once."""
         start, self._resume = self._resume, None
         while True:
@@ -148,8 +148,8 @@ class Listing:
             start = None
             _logger.info("listing begun anew reason=%s", for_log(problem))
 
-    def _pages(self, start: Cursor | None) -> Iterator[Page]:
-        for number, answered in walk(self._ask, self._params, start, most=MOST_PAGES_OF_ALL):
+    def _pages(self, start: Cursor | None) -> Iterator[ListingPage]:
+        for number, answered in walk_pages(self._ask, self._params, start, most=MOST_PAGES_OF_ALL):
             if number == 1:
                 self._take_total(answered.total)
             for study in answered.studies:
@@ -159,7 +159,7 @@ class Listing:
                 if answered.token is not None
                 else None
             )
-            yield Page(number, self.begun, answered.studies, following)
+            yield ListingPage(number, self.begun, answered.studies, following)
 
     def _take_total(self, total: int | None) -> None:
         """Note how many there are; what was seen under another total is of another load."""
@@ -216,9 +216,9 @@ def fingerprint(params: Mapping[str, str]) -> str:
     return hashlib.sha256(urlencode(sorted(asked.items())).encode()).hexdigest()[:32]
 
 
-def walk(
+def walk_pages(
     ask: AskPage, params: Mapping[str, str], start: Cursor | None = None, *, most: int
-) -> Iterator[tuple[int, Answered]]:
+) -> Iterator[tuple[int, AnsweredPage]]:
     """All pages up to the one without a token, numbered; an empty page is like any other.
 
     Raises StalePage where the registry reloads meanwhile, and where its tokens do not end.
@@ -239,7 +239,7 @@ def walk(
     raise StalePage(f"the registry's listing has more than {most} pages")
 
 
-def read_whole(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
+def read_complete(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
     """All studies of a short listing; begun anew, twice at most, if it does not hold together."""
     for _ in range(MOST_RESTARTS):
         try:
@@ -250,15 +250,15 @@ def read_whole(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
 
 
 def _read_pages(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
-    pages = walk(ask, params, most=MOST_PAGES)
+    pages = walk_pages(ask, params, most=MOST_PAGES)
     return [study for _, answered in pages for study in answered.studies]
 
 
-def read_page(value: Any) -> Answered:
+def read_page(value: Any) -> AnsweredPage:
     """A page from its JSON; raises BadAnswer where it is none."""
     body = as_object(value)
     studies, token, total = body.get("studies"), body.get("nextPageToken"), body.get("totalCount")
     if not isinstance(studies, list) or not isinstance(token, str | None):
         raise BadAnswer("a page of studies has no list of studies, or a token that is no text")
     is_count = isinstance(total, int) and not isinstance(total, bool) and total >= 0
-    return Answered(studies, token or None, total if is_count else None)
+    return AnsweredPage(studies, token or None, total if is_count else None)

@@ -23,7 +23,7 @@ from ctsync.errors import BadAnswer, EdgeRefused, RegistryError, RegistryUnreach
 from ctsync.model import JsonObject, NctId
 from ctsync.registry.http.curl import CurlTransport, find_curl
 from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.response import RequestCounts, Response
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.identity import identity_of
 from ctsync.text import for_log, shorten
@@ -35,7 +35,7 @@ _NO_HISTORY = re.compile(r"No study (\S+) history summary\s*", re.ASCII)
 _logger = logging.getLogger(__name__)
 
 
-class Way(StrEnum):
+class HistoryTransport(StrEnum):
     """By which client the history is asked for; AUTO is requests, then curl where it is refused."""
 
     AUTO = "auto"
@@ -67,23 +67,25 @@ class RegistryHistory:
     What is refused here does not count against the API's own requests.
     """
 
-    def __init__(self, transport: Transport, *, way: Way = Way.AUTO) -> None:
+    def __init__(
+        self, transport: Transport, *, way: HistoryTransport = HistoryTransport.AUTO
+    ) -> None:
         self._way = way
         self._requests = transport.beside()
         self._curl = transport.beside(CurlTransport)
-        self._lane = self._curl if way is Way.CURL else self._requests
+        self._lane = self._curl if way is HistoryTransport.CURL else self._requests
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent so far, by whichever client."""
         both = (self._requests.counts, self._curl.counts)
-        return Counts(sum(one.requests for one in both), sum(one.retries for one in both))
+        return RequestCounts(sum(one.requests for one in both), sum(one.retries for one in both))
 
     def reset(self) -> None:
         """Begin a run: ask again even where the run before had to give up."""
         self._requests.reset()
         self._curl.reset()
-        self._lane = self._curl if self._way is Way.CURL else self._requests
+        self._lane = self._curl if self._way is HistoryTransport.CURL else self._requests
 
     def close(self) -> None:
         """Close the connections."""
@@ -125,12 +127,16 @@ class RegistryHistory:
         found: JsonObject = study
         return found
 
-    def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Reply, Any]:
+    def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Response, Any]:
         """Ask by the client in use; where the edge refuses it, by curl, which is then kept to."""
         try:
             return self._lane.get_json(path, read=read)
         except EdgeRefused as refused:
-            if self._way is not Way.AUTO or self._lane is self._curl or find_curl() is None:
+            if (
+                self._way is not HistoryTransport.AUTO
+                or self._lane is self._curl
+                or find_curl() is None
+            ):
                 raise
             _logger.info("history refused by=requests next=curl")
             try:
@@ -142,34 +148,38 @@ class RegistryHistory:
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
+class HistoryProbe:
     """Whether one client gets an answer from the endpoint, and what it met where it does not."""
 
-    way: Way
+    way: HistoryTransport
     said: str
     works: bool
 
 
-def probe_history(transport: Transport, *, nct_id: NctId = PROBED_TRIAL) -> tuple[Probe, ...]:
+def probe_history(
+    transport: Transport, *, nct_id: NctId = PROBED_TRIAL
+) -> tuple[HistoryProbe, ...]:
     """Ask the endpoint once by each client there is, at the transport's pace.
 
     That a trial has no history is an answer: it comes from the registry, not from the edge.
     """
-    return tuple(_probe(transport, way, nct_id) for way in (Way.REQUESTS, Way.CURL))
+    return tuple(
+        _probe(transport, way, nct_id) for way in (HistoryTransport.REQUESTS, HistoryTransport.CURL)
+    )
 
 
-def _probe(transport: Transport, way: Way, nct_id: NctId) -> Probe:
-    if way is Way.CURL and find_curl() is None:
-        return Probe(way, "there is no curl program here", works=False)
+def _probe(transport: Transport, way: HistoryTransport, nct_id: NctId) -> HistoryProbe:
+    if way is HistoryTransport.CURL and find_curl() is None:
+        return HistoryProbe(way, "there is no curl program here", works=False)
     history = RegistryHistory(transport, way=way)
     try:
         index = history.index(nct_id)
     except RegistryError as error:
-        return Probe(way, str(error), works=False)
+        return HistoryProbe(way, str(error), works=False)
     finally:
         history.close()
     said = "the registry has no history of it" if index is None else f"{len(index)} versions"
-    return Probe(way, f"{nct_id}: {said}", works=True)
+    return HistoryProbe(way, f"{nct_id}: {said}", works=True)
 
 
 # --- reading -------------------------------------------------------------------------------------

@@ -29,9 +29,9 @@ from ctsync.report.report import (
     Coverage,
     LeftOut,
     Report,
-    Section,
-    Sentence,
-    Trial,
+    ReportSection,
+    ReportSentence,
+    ReportTrial,
     Welcome,
     Window,
 )
@@ -111,7 +111,7 @@ def _assemble(
         coverage=scope.coverage,
         counts=by_level,
         sections=tuple(
-            Section(level, tuple(group)) for level, group in groupby(kept, lambda t: t.level)
+            ReportSection(level, tuple(group)) for level, group in groupby(kept, lambda t: t.level)
         ),
         welcomes=welcomes[: scope.limit],
         welcomed=len(welcomes),
@@ -129,7 +129,7 @@ def _assemble(
 
 
 def _subject(
-    line: str, trials: Sequence[Trial], *, welcomed: bool, window: Window, scope: Scope
+    line: str, trials: Sequence[ReportTrial], *, welcomed: bool, window: Window, scope: Scope
 ) -> str:
     whole = scope.coverage is None or not scope.coverage.failed
     is_about_one = scope.is_about_one or scope.watched == 1
@@ -189,7 +189,9 @@ def _rank(group: _Group, scope: Scope) -> tuple[int, int, float, int, str]:
     return group.level.rank, -slip, -phase, -(key.enrollment or 0), group.nct_id
 
 
-def _trial(number: int, group: _Group, room: int | None, *, since: str, scope: Scope) -> Trial:
+def _trial(
+    number: int, group: _Group, room: int | None, *, since: str, scope: Scope
+) -> ReportTrial:
     """A trial with at most `room` of its events in lines, the worst."""
     newest = max((*group.told, *group.aside), key=lambda stored: stored.to_version)
     latest = list(_without_types(_latest(group.told)))
@@ -198,7 +200,7 @@ def _trial(number: int, group: _Group, room: int | None, *, since: str, scope: S
     moved = list(dict.fromkeys(filter(None, figures)))
     nct_id, aside = group.nct_id, _aside(group.aside)
     shown = group.told[:room]
-    return Trial(
+    return ReportTrial(
         number=number,
         nct_id=nct_id,
         title=newest.brief_title or "",
@@ -260,9 +262,9 @@ def _since(window: Window) -> str:
 
 def _limited(
     groups: Sequence[_Group], window: Window, scope: Scope
-) -> tuple[list[Trial], LeftOut | None]:
+) -> tuple[list[ReportTrial], LeftOut | None]:
     """Make trials of the worst events up to the limit, and count the rest; a row costs one line."""
-    kept: list[Trial] = []
+    kept: list[ReportTrial] = []
     room, events, out, since = scope.limit, 0, 0, _since(window)
     for group in groups:
         if room is not None and room <= 0:
@@ -287,7 +289,7 @@ def _welcome(
 
 def _sentences(
     groups: Sequence[_Group], welcomes: Sequence[Welcome], window: Window, scope: Scope
-) -> Iterator[Sentence]:
+) -> Iterator[ReportSentence]:
     failed = {one.nct_id for one in scope.coverage.failed} if scope.coverage else set()
     shown = {g.nct_id for g in groups} | {w.nct_id for w in welcomes} | failed
     others = {n: level for n, level in (scope.elsewhere or {}).items() if n not in shown}

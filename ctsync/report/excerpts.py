@@ -8,7 +8,7 @@ from typing import Any
 
 from ctsync.record.compare.text_diff import Edit, Segment, word_diff
 from ctsync.report.phrases import counted
-from ctsync.report.report import Mark, Piece
+from ctsync.report.report import TextMark, TextPiece
 from ctsync.text import shorten
 
 LONGEST = 400
@@ -20,27 +20,27 @@ AROUND = 8
 LONGEST_PASSAGE = 1200
 """So many characters of a text are shown; further changes in it are counted."""
 _ALIKE = 0.3
-_MARKS = {Edit.DELETED: Mark.REMOVED, Edit.INSERTED: Mark.ADDED}
+_MARKS = {Edit.DELETED: TextMark.REMOVED, Edit.INSERTED: TextMark.ADDED}
 
 
 @dataclass(frozen=True, slots=True)
-class Passage:
+class Excerpt:
     """A change as it is shown; `is_cut` where not all of it is."""
 
     before: str
     after: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextPiece, ...]
     is_cut: bool
 
 
-def compare(before: str, after: str, *, values: tuple[Any, Any]) -> Passage:
+def excerpt(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
     """Set a value before and after against each other, as `before` and `after` write it.
 
     A text that changed in part is given word by word, with what stayed left out between the
     changes. What is too long is cut, and says by how much.
     """
     is_cut = max(len(before), len(after)) > LONGEST
-    whole = Passage(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)
+    whole = Excerpt(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)
     if not all(isinstance(value, str) for value in values) or min(len(before), len(after)) < SHORT:
         return whole
     segments = word_diff(before, after)
@@ -48,36 +48,36 @@ def compare(before: str, after: str, *, values: tuple[Any, Any]) -> Passage:
     if kept < _ALIKE * sum(segment.words for segment in segments):
         return whole
     pieces = tuple(_bounded(list(_pieces(segments))))
-    has_gap = any(piece.mark is Mark.CUT for piece in pieces)
+    has_gap = any(piece.mark is TextMark.CUT for piece in pieces)
     is_long = any(len(segment.text) > LONGEST for segment in segments)
-    return Passage(whole.before, whole.after, pieces, has_gap or is_long)
+    return Excerpt(whole.before, whole.after, pieces, has_gap or is_long)
 
 
-def _pieces(segments: Sequence[Segment]) -> Iterator[Piece]:
+def _pieces(segments: Sequence[Segment]) -> Iterator[TextPiece]:
     for n, (edit, text) in enumerate(segments):
         if edit is not Edit.KEPT:
-            yield Piece(_MARKS[edit], shorten(text.strip(), LONGEST))
+            yield TextPiece(_MARKS[edit], shorten(text.strip(), LONGEST))
             continue
         words = text.split()
         head = words[:AROUND] if n > 0 else []
         tail = words[-AROUND:] if n < len(segments) - 1 else []
         gap = len(words) - len(head) - len(tail)
         if gap <= AROUND:
-            yield Piece(Mark.KEPT, " ".join(words))
+            yield TextPiece(TextMark.KEPT, " ".join(words))
             continue
         if head:
-            yield Piece(Mark.KEPT, " ".join(head))
-        yield Piece(Mark.CUT, f"{counted(gap, 'word')} as before")
+            yield TextPiece(TextMark.KEPT, " ".join(head))
+        yield TextPiece(TextMark.CUT, f"{counted(gap, 'word')} as before")
         if tail:
-            yield Piece(Mark.KEPT, " ".join(tail))
+            yield TextPiece(TextMark.KEPT, " ".join(tail))
 
 
-def _bounded(pieces: Sequence[Piece]) -> Iterator[Piece]:
+def _bounded(pieces: Sequence[TextPiece]) -> Iterator[TextPiece]:
     shown = 0
     for n, piece in enumerate(pieces):
         if shown > LONGEST_PASSAGE:
             more = sum(one.mark in _MARKS.values() for one in pieces[n:])
-            yield Piece(Mark.CUT, counted(more, "more changed passage"))
+            yield TextPiece(TextMark.CUT, counted(more, "more changed passage"))
             return
         shown += len(piece.text)
         yield piece

@@ -14,7 +14,7 @@ from ctsync.report.sentences import (
     step_title,
     trial_left_out_sentence,
 )
-from ctsync.report.trial.timeline_svg import picture
+from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -37,7 +37,7 @@ def _environment() -> Environment:
     )
     environment.globals.update(
         aside_sentence=aside_sentence,
-        picture=picture,
+        draw_timeline=draw_timeline,
         step_title=step_title,
         stopped=STOPPED,
         trial_left_out_sentence=trial_left_out_sentence,

@@ -20,7 +20,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchecked:
+class UncheckedTrial:
     """A trial that could not be checked, and why."""
 
     nct_id: NctId
@@ -36,7 +36,7 @@ class Coverage:
     """
 
     checked: int
-    failed: tuple[Unchecked, ...] = ()
+    failed: tuple[UncheckedTrial, ...] = ()
     load: datetime | None = None
     refreshed: bool = True
     run_ids: tuple[int, ...] = ()
@@ -49,7 +49,7 @@ class Coverage:
         return self.checked + len(self.failed)
 
 
-class Mark(StrEnum):
+class TextMark(StrEnum):
     """What became of a piece of text."""
 
     KEPT = "kept"
@@ -59,15 +59,15 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class TextPiece:
     """A run of words of a text before and after; a CUT piece says how much is left out."""
 
-    mark: Mark
+    mark: TextMark
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReportLine:
     """One event, in the words every format uses.
 
     A measured value reads `before` -> `after`, with its moves. Of anything else `detail` tells
@@ -80,7 +80,7 @@ class Line:
     before: str
     after: str
     detail: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[TextPiece, ...]
     move: str
     since_first: str
     is_cut: bool
@@ -101,7 +101,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ReportStep:
     """One version of a trial: what changed on the way to it, worst first.
 
     `administrative` counts the events that are collapsed. `number` is the registry's where it
@@ -115,7 +115,7 @@ class Step:
     observed: datetime | None
     fetched: datetime
     compare_url: str | None
-    lines: tuple[Line, ...]
+    lines: tuple[ReportLine, ...]
     administrative: int
     command: str
 
@@ -126,7 +126,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ReportTrial:
     """One trial with its steps, oldest first.
 
     `what` and `since_first` are its row on the first screen, `subject` the same for a subject
@@ -142,7 +142,7 @@ class Trial:
     what: str
     since_first: str
     subject: str
-    steps: tuple[Step, ...]
+    steps: tuple[ReportStep, ...]
     administrative: int
     administrative_versions: int
     left_out: int
@@ -151,17 +151,17 @@ class Trial:
     timeline: Timeline | None
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ReportLine, ...]:
         """Every line of every step."""
         return tuple(line for step in self.steps for line in step.lines)
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
+class ReportSection:
     """The trials whose worst change is of one level."""
 
     level: Level
-    trials: tuple[Trial, ...]
+    trials: tuple[ReportTrial, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class Welcome:
     state: str
 
 
-class Standing(StrEnum):
+class NoChangeReason(StrEnum):
     """The four things that may be true of a trial without a change to tell; never mixed.
 
     A message to one recipient leaves out what is below its level or in another message: of a
@@ -189,10 +189,10 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sentence:
+class ReportSentence:
     """What stands of `count` trials of those followed."""
 
-    standing: Standing
+    standing: NoChangeReason
     count: int
     text: str
 
@@ -225,10 +225,10 @@ class Report:
     watched: int
     coverage: Coverage | None
     counts: Mapping[Level, int]
-    sections: tuple[Section, ...]
+    sections: tuple[ReportSection, ...]
     welcomes: tuple[Welcome, ...]
     welcomed: int
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[ReportSentence, ...]
     left_out: LeftOut | None
     shown: int
     collapsed: int
@@ -237,6 +237,6 @@ class Report:
     notices: tuple[str, ...] = ()
 
     @property
-    def trials(self) -> tuple[Trial, ...]:
+    def trials(self) -> tuple[ReportTrial, ...]:
         """Every trial with a change, worst first."""
         return tuple(trial for section in self.sections for trial in section.trials)

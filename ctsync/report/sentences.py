@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctsync.dates import format_timestamp
 from ctsync.report.phrases import counted
-from ctsync.report.report import Report, Step, Trial
+from ctsync.report.report import Report, ReportStep, ReportTrial
 
 
 def about_line(report: Report) -> str:
@@ -28,7 +28,7 @@ def coverage_line(report: Report) -> str:
     return f"{data}checked {report.coverage.checked:,} of {report.watched:,}"
 
 
-def step_title(step: Step) -> str:
+def step_title(step: ReportStep) -> str:
     """Which version, and both its dates: when the registry posted it and when it was seen."""
     posted = f"posted {step.posted}" if step.posted else "no post date"
     if step.observed is not None:
@@ -36,14 +36,14 @@ def step_title(step: Step) -> str:
     return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
 
 
-def aside_sentence(trial: Trial) -> str:
+def aside_sentence(trial: ReportTrial) -> str:
     """How many administrative changes are collapsed, and the command that shows them."""
     changes = counted(trial.administrative, "administrative change")
     versions = counted(trial.administrative_versions, "version")
     return f"{changes} in {versions}, not shown: {trial.command}"
 
 
-def trial_left_out_sentence(trial: Trial) -> str:
+def trial_left_out_sentence(trial: ReportTrial) -> str:
     """How many of its changes the size limit kept out."""
     command = trial.command.replace(" --level administrative", "")
     return f"{counted(trial.left_out, 'more change')} left out for size: {command}"

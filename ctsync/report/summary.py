@@ -11,7 +11,7 @@ from ctsync.model import Event, KeyFields, Kind, Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.trial_line import phases_of
 from ctsync.report.phrases import DATE_KINDS, counted, move_since_first, plain, short, typed
-from ctsync.report.report import Coverage, Sentence, Standing
+from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
 PREFIX = "[ctsync]"
 
@@ -75,7 +75,7 @@ def sentences(
     administrative: int,
     coverage: Coverage | None,
     untold: tuple[int, str] = (0, ""),
-) -> Iterator[Sentence]:
+) -> Iterator[ReportSentence]:
     """Say what stands of the trials without a change to tell; each trial under one sentence only.
 
     `still` trials are neither changed nor administratively changed nor unchecked. Where the
@@ -85,32 +85,32 @@ def sentences(
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
         since = format_timestamp(coverage.load)
-        yield Sentence(
-            Standing.NOT_REFRESHED,
+        yield ReportSentence(
+            NoChangeReason.NOT_REFRESHED,
             still,
             f"Registry data not refreshed since {since}: "
             f"nothing new could be seen for {still:,} {of}.",
         )
     elif still:
-        yield Sentence(Standing.NO_UPDATE, still, f"No update posted: {still:,} {of}.")
+        yield ReportSentence(NoChangeReason.NO_UPDATE, still, f"No update posted: {still:,} {of}.")
     if administrative:
-        yield Sentence(
-            Standing.ADMINISTRATIVE_ONLY,
+        yield ReportSentence(
+            NoChangeReason.ADMINISTRATIVE_ONLY,
             administrative,
             f"Updated, only administrative fields: {administrative:,} {of}.",
         )
     trials, command = untold
     if trials:
-        yield Sentence(
-            Standing.NOT_TOLD,
+        yield ReportSentence(
+            NoChangeReason.NOT_TOLD,
             trials,
             f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
             f"{command}",
         )
     if coverage is not None and coverage.failed:
         failed = len(coverage.failed)
-        yield Sentence(
-            Standing.NOT_CHECKED,
+        yield ReportSentence(
+            NoChangeReason.NOT_CHECKED,
             failed,
             f"Could not check: {failed:,} {of}; nothing is known of them in this run.",
         )

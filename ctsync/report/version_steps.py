@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
-from ctsync.report.excerpts import compare
+from ctsync.report.excerpts import excerpt
 from ctsync.report.phrases import detail, is_measured, is_type, move, move_since_first, sides
-from ctsync.report.report import Line, Step
+from ctsync.report.report import ReportLine, ReportStep
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
@@ -21,18 +21,18 @@ def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
     return event.level.rank, _KIND_ORDER[event.kind], event.path, -stored.to_version
 
 
-def steps_of(events: Sequence[StoredEvent]) -> Iterator[Step]:
+def steps_of(events: Sequence[StoredEvent]) -> Iterator[ReportStep]:
     """The versions that these events of one trial led to, oldest first."""
     ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
     for _, group in groupby(ordered, key=lambda stored: stored.to_version):
         yield _step(list(group))
 
 
-def _step(events: Sequence[StoredEvent]) -> Step:
+def _step(events: Sequence[StoredEvent]) -> ReportStep:
     first = events[0]
     told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
     newer = first.to_registry_version
-    return Step(
+    return ReportStep(
         number=_number(first.to_version, newer),
         from_version=first.from_version,
         to_version=first.to_version,
@@ -46,10 +46,10 @@ def _step(events: Sequence[StoredEvent]) -> Step:
     )
 
 
-def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> Step:
+def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> ReportStep:
     """A version as a step that shows these events, whatever their level; there may be none."""
     older = events[0].from_registry_version if events else None
-    return Step(
+    return ReportStep(
         number=_number(version.version, version.registry_version),
         from_version=before,
         to_version=version.version,
@@ -76,7 +76,7 @@ def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
     return f"ctsync diff {nct_id} {before} {after}" if before else f"ctsync show {nct_id}"
 
 
-def _lines(events: Sequence[StoredEvent]) -> Iterator[Line]:
+def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
     """A line for each event; but that a date or count became actual stands in its own line."""
     types = {stored.event.kind: stored for stored in events if is_type(stored.event)}
     measured = {stored.event.kind for stored in events if is_measured(stored.event)}
@@ -87,13 +87,13 @@ def _lines(events: Sequence[StoredEvent]) -> Iterator[Line]:
             yield _line(stored)
 
 
-def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> Line:
+def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine:
     event = stored.event
     before, after = sides(event)
-    passage = compare(before, after, values=(event.before, event.after))
+    passage = excerpt(before, after, values=(event.before, event.after))
     told = "" if is_measured(event) else detail(event)
     is_list = any(isinstance(value, list | dict) for value in (event.before, event.after))
-    return Line(
+    return ReportLine(
         stored=stored,
         before=passage.before,
         after=passage.after,

@@ -27,7 +27,7 @@ from ctsync.store.data.bulk_reads import StreamReads
 from ctsync.store.data.condition_sql import SearchReads
 from ctsync.store.data.cursors import WalkReads, WalkWrites
 from ctsync.store.data.event_rewrites import EventRewrites
-from ctsync.store.data.events import EventFilter, EventReads, EventWrites
+from ctsync.store.data.events import EventReads, EventWrites
 from ctsync.store.data.history_versions import HistoryReads, HistoryWrites
 from ctsync.store.data.outbox import DeliveryReads, DeliveryWrites
 from ctsync.store.data.runs import RunReads, RunWrites
@@ -49,8 +49,6 @@ from ctsync.store.database.engine import (
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
 from ctsync.store.database.tables import MARKS, METADATA
-
-__all__ = ["EventFilter", "Store", "Unit", "open_store"]
 
 log = logging.getLogger(__name__)
 

@@ -33,11 +33,12 @@ from ctsync.questions.trial.version_dates import stands_from_next
 from ctsync.record.compare import diff
 from ctsync.record.compare.canonical import canonicalize, key_fields, restore
 from ctsync.record.events import classify
-from ctsync.record.history_form.normalize import Form, align_forms, form_of, is_same_content
+from ctsync.record.history_form.normalize import HistoryForm, align_forms, form_of, is_same_content
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import Registry
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.store import Store
 from ctsync.sync.decide import (
     Changed,
     Confirmed,
@@ -45,16 +46,16 @@ from ctsync.sync.decide import (
     First,
     Gone,
     Moved,
+    NotChecked,
     Returned,
     Seen,
-    Unchecked,
     decide,
 )
 from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class PendingVersion:
     """A version to be stored after `head`, and the events that lead to it.
 
     `record` is None where the version says that the trial is gone or has moved; `before` is
@@ -70,11 +71,11 @@ class Finding:
     events: tuple[Event, ...]
     moved_to: NctId | None = None
     before: Record | None = None
-    joining: Joining | None = None
+    joining: HistoryLink | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Joining:
+class HistoryLink:
     """How a version goes on from the registry's history, which was fetched before it was seen.
 
     `confirms` says that it is the head itself, seen live. `is_baseline` says that the trial was
@@ -90,16 +91,16 @@ class Joining:
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class AssessedTrial:
     """One trial asked for: what its answer means, and what is to be kept of it."""
 
     asked: NctId
     decision: Decision
     fetched_at: datetime | None
-    finding: Finding | None = None
+    finding: PendingVersion | None = None
 
 
-def examine(
+def assess_answers(
     store: Store,
     registry: Registry,
     ids: Sequence[NctId],
@@ -109,7 +110,7 @@ def examine(
     news_since: Mapping[NctId, date] = MappingProxyType({}),
     awaits: bool = False,
     followed: Container[NctId] | None = None,
-) -> Iterator[Examined]:
+) -> Iterator[AssessedTrial]:
     """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
 
     With `awaits`, a trial of which nothing is stored is new in the registry, not only to us.
@@ -122,19 +123,19 @@ def examine(
     """
     heads, awaited = store.heads(ids), store.awaited(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
-    examiner = Examiner(store, load, thresholds, followed)
+    examiner = Assessor(store, load, thresholds, followed)
     asked = set(ids)
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
         is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
-        examined = examiner.examine(name, heads.get(name), seen, awaited=is_news)
+        examined = examiner.assess(name, heads.get(name), seen, awaited=is_news)
         yield examined
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
             # the trial that took this id over, newly or long ago
             asked.add(to)
             own = Seen(replace(seen.observation, asked_as=to), seen.record)
-            yield examiner.examine(to, store.heads([to]).get(to), own)
+            yield examiner.assess(to, store.heads([to]).get(to), own)
 
 
 def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
@@ -155,7 +156,7 @@ def read(answer: Answer) -> Seen | Absent | Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Examiner:
+class Assessor:
     """Works out answers seen in one load, under one set of thresholds.
 
     `followed` are the trials that somebody follows; None: all that are asked for.
@@ -166,21 +167,23 @@ class Examiner:
     thresholds: Thresholds
     followed: Container[NctId] | None = None
 
-    def examine(
+    def assess(
         self,
         asked: NctId,
         head: Head | None,
         seen: Seen | Absent | Failed,
         *,
         awaited: bool = False,
-    ) -> Examined:
+    ) -> AssessedTrial:
         """Decide one answer and find what is to be kept of it; never raises for a record."""
         try:
             seen = self._whole(head, seen)
             known = self._says_the_same(head, seen)
             decision = decide(head, seen, awaited=awaited, says_the_same=known)
             fetched_at = _fetched_at(seen)
-            return Examined(asked, decision, fetched_at, self._find(asked, decision, fetched_at))
+            return AssessedTrial(
+                asked, decision, fetched_at, self._find(asked, decision, fetched_at)
+            )
         except CorruptBody as error:
             damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
             return _unchecked(asked, seen, damaged)
@@ -203,17 +206,17 @@ class Examiner:
         if not isinstance(seen.record, Record):
             return False
         stored = stored_record(self.store, self.store.versions(head.nct_id)[-1])
-        return is_same_content(stored, Form.HTML, seen.record, Form.MARKDOWN)
+        return is_same_content(stored, HistoryForm.HTML, seen.record, HistoryForm.MARKDOWN)
 
     def _find(
         self, nct_id: NctId, decision: Decision, fetched_at: datetime | None
-    ) -> Finding | None:
+    ) -> PendingVersion | None:
         thresholds = self.thresholds
         match decision:
             case First(record, awaited):
                 key = _key_of(record)
                 events = tuple(self._arrival(nct_id, key, is_news=awaited))
-                return Finding(nct_id, None, State.PRESENT, record, key, events)
+                return PendingVersion(nct_id, None, State.PRESENT, record, key, events)
             case Changed(head, record) | Confirmed(head, record):
                 if head.source is not Source.HISTORY:
                     return self._compare(head, record)
@@ -238,28 +241,28 @@ class Examiner:
         elif self.followed is None or nct_id in self.followed:
             yield classify.first_seen(key, thresholds=self.thresholds)
 
-    def _away(self, nct_id: NctId, decision: Gone | Moved) -> Finding:
+    def _away(self, nct_id: NctId, decision: Gone | Moved) -> PendingVersion:
         """Say that a trial is gone or has moved, and what the history told of it before."""
         versions = self.store.versions(nct_id) if decision.head else []
         last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
         overdue = self._overdue(versions)
-        joining = Joining(overdue=overdue) if overdue else None
+        joining = HistoryLink(overdue=overdue) if overdue else None
         to: NctId | None = None
         if isinstance(decision, Moved):
             state, to = State.MOVED, decision.to
             event = classify.moved(to, thresholds=self.thresholds)
         else:
             state, event = State.GONE, classify.gone(last, thresholds=self.thresholds)
-        return Finding(
+        return PendingVersion(
             nct_id, decision.head, state, None, last, (event,), moved_to=to, joining=joining
         )
 
-    def _compare(self, head: Head, record: Record) -> Finding:
+    def _compare(self, head: Head, record: Record) -> PendingVersion:
         """Compare with the newest version that has a record; those without one changed nothing."""
         versions = [v for v in self.store.versions(head.nct_id) if v.digest is not None]
         newest, key = versions[-1], key_fields(record.body)
         stored = stored_record(self.store, newest)
-        before, after = align_forms(stored, form_of(newest.source), record, Form.MARKDOWN)
+        before, after = align_forms(stored, form_of(newest.source), record, HistoryForm.MARKDOWN)
         events = classify.classify(
             diff.diff(before, after),
             before,
@@ -270,11 +273,13 @@ class Examiner:
         )
         comparable = before if newest.source is not Source.HISTORY else None
         present = State.PRESENT
-        return Finding(head.nct_id, head, present, record, key, tuple(events), before=comparable)
+        return PendingVersion(
+            head.nct_id, head, present, record, key, tuple(events), before=comparable
+        )
 
     def _join(
         self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None
-    ) -> Finding:
+    ) -> PendingVersion:
         """Go on from a version that the history alone has told of, or find that it is this one.
 
         Where nothing was seen live before, the trial is followed from here on. Else what the
@@ -300,14 +305,14 @@ class Examiner:
         known = known_facts(self.store, head.nct_id, versions)
         mirrors, last = self.store.run_ids(MIRROR), len(course) - 1
         (step,) = derive(course, known, read, self.thresholds, mirrors=mirrors, first=last)
-        return Finding(
+        return PendingVersion(
             head.nct_id,
             head,
             State.PRESENT,
             record,
             key,
             step.events,
-            joining=Joining(
+            joining=HistoryLink(
                 confirms=confirms,
                 is_baseline=all(version.source is Source.HISTORY for version in versions),
                 overdue=self._overdue(versions[:-1] if confirms else versions),
@@ -345,10 +350,10 @@ def _key_of(record: Record | Prepared) -> KeyFields:
 
 def _unchecked(
     asked: NctId, seen: Seen | Absent | Failed, error: BadRecord | CorruptBody
-) -> Examined:
+) -> AssessedTrial:
     record = seen.record if isinstance(seen, Seen) else None
     raw = record.canonical if isinstance(record, Record) else b""
-    return Examined(asked, Unchecked(Failed(asked, error, raw)), _fetched_at(seen))
+    return AssessedTrial(asked, NotChecked(Failed(asked, error, raw)), _fetched_at(seen))
 
 
 def _fetched_at(seen: Seen | Absent | Failed) -> datetime | None:

@@ -14,28 +14,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
-from ctsync.deliver.outbox import Route, plan
+from ctsync.deliver.plan import plan
 from ctsync.errors import BadRecord, Unstorable, UsageError
 from ctsync.model import Failed, NctId, Prepared, Record, State
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.route import Route
 from ctsync.store.data.events import path_key
 from ctsync.store.data.version_batches import NewBody, NewStep
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Examined, Finding
+from ctsync.sync.assess import AssessedTrial, PendingVersion
 from ctsync.sync.decide import (
     Confirmed,
     Decision,
     First,
     Gone,
     Missing,
+    NotChecked,
     Returned,
     Same,
     StillAway,
-    Unchecked,
 )
-from ctsync.sync.history.link import keep_joined
-from ctsync.sync.observations import Sights
-from ctsync.sync.run_log import Entry
+from ctsync.sync.history.link import link_history
+from ctsync.sync.observations import PassObservations
+from ctsync.sync.run_log import RunLogEntry
 from ctsync.text import for_log
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ _REFUSALS = (ValueError, TypeError, OverflowError)
 @dataclass(frozen=True, slots=True)
 class _Found:
     decision: Decision
-    finding: Finding
+    finding: PendingVersion
     fetched: datetime
 
     @property
@@ -79,7 +80,7 @@ class _Found:
 
 
 @dataclass(slots=True, kw_only=True)
-class Keeping:
+class BatchWriter:
     """Counts decisions and commits what they leave behind, batch by batch.
 
     `observed` is the load that is looked at. Where `marked` is given, only those trials are
@@ -91,9 +92,9 @@ class Keeping:
     store: Store
     clock: Clock
     routes: Sequence[Route]
-    entry: Entry
+    entry: RunLogEntry
     observed: datetime
-    sights: Sights
+    sights: PassObservations
     marked: set[NctId] | None = None
     failed: list[Failed] = field(default_factory=list)
     unknown: list[NctId] = field(default_factory=list)
@@ -107,11 +108,11 @@ class Keeping:
         """Read once what holds for the whole run."""
         self._own = self.store.own_thresholds()
 
-    def take(self, examined: Examined) -> None:
+    def take(self, examined: AssessedTrial) -> None:
         """Count one decision; what is to be kept of it is committed with its batch."""
         asked = examined.asked
         match examined.decision:
-            case Unchecked(failed):
+            case NotChecked(failed):
                 self._keep_aside(failed)
                 return
             case Missing(head):
@@ -241,7 +242,7 @@ class Keeping:
 
     def _join(self, unit: Unit, found: _Found, names: Sequence[str]) -> None:
         """Store what goes on from the registry's history."""
-        news = keep_joined(
+        news = link_history(
             unit,
             found.finding,
             observed=self.observed,
@@ -327,7 +328,7 @@ def _body_of(record: Record | Prepared | None) -> NewBody | None:
             return NewBody(digest, size, keyframe=record.keyframe, mark=record.mark)
 
 
-def _size_of(finding: Finding) -> int:
+def _size_of(finding: PendingVersion) -> int:
     """About how much of memory a finding holds, in bytes of JSON."""
     match finding.record:
         case Record() as record:

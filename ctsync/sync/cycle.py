@@ -14,9 +14,10 @@ from pathlib import Path
 from ctsync.config.settings import Settings
 from ctsync.dates import Clock
 from ctsync.deliver.channels.channel import Channel, channels_from
-from ctsync.deliver.heartbeat import beat
+from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.monitor import Monitor
-from ctsync.deliver.outbox import DrainResult, drain, routes_from
+from ctsync.deliver.outbox import DrainResult, drain
+from ctsync.deliver.routes import routes_from
 from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
 from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
@@ -24,20 +25,21 @@ from ctsync.registry.api import Registry
 from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
-from ctsync.sync.assess import Examined
-from ctsync.sync.decide import Missing, Unchecked
+from ctsync.sync.assess import AssessedTrial
+from ctsync.sync.decide import Missing, NotChecked
 from ctsync.sync.history.backfill import Backfill, History
-from ctsync.sync.history.backfill import Outcome as Backfilled
-from ctsync.sync.mirror.mirror import Bulk, Mirror, MirrorOutcome
+from ctsync.sync.history.backfill import BackfillResult as Backfilled
+from ctsync.sync.mirror.mirror import ArchiveFile, Mirror, MirrorResult
 from ctsync.sync.observations import KIND_OF_SOME
 from ctsync.sync.quarantine import held_back, patient
-from ctsync.sync.trial_pass import Outcome, Sync, Watcher
-from ctsync.sync.watches.listings import Listed, query_watches, unlisted
+from ctsync.sync.result import RunCallbacks, SyncResult
+from ctsync.sync.trial_pass import TrialPass
+from ctsync.sync.watches.listings import QueryListing, query_watches, unlisted
 from ctsync.sync.watches.resolve import (
     FileWatches,
-    Unresolved,
+    UnresolvedTerm,
     join_file_watches,
-    joined,
+    join_watches,
     resolve_file_watches,
 )
 
@@ -45,15 +47,15 @@ HISTORIES_A_ROUND = 20
 
 
 @dataclass(frozen=True, slots=True)
-class RoundOutcome:
+class CycleResult:
     """What a round did; `unresolved` are terms of the file's watches that name no one trial.
 
     `past` is what it fetched of histories that were due to be asked for again.
     """
 
-    sync: Outcome
+    sync: SyncResult
     delivered: DrainResult
-    unresolved: tuple[Unresolved, ...] = ()
+    unresolved: tuple[UnresolvedTerm, ...] = ()
     past: Backfilled | None = None
 
     @property
@@ -76,16 +78,16 @@ class RoundOutcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Preview:
+class CyclePreview:
     """What a round would do: what each trial's answer means, and what names no one trial.
 
     `moves` are the trials that would enter or leave a query, each with the event that tells it.
     """
 
     load: RegistryVersion
-    examined: Sequence[Examined]
-    unresolved: tuple[Unresolved, ...] = ()
-    listed: tuple[Listed, ...] = ()
+    examined: Sequence[AssessedTrial]
+    unresolved: tuple[UnresolvedTerm, ...] = ()
+    listed: tuple[QueryListing, ...] = ()
     moves: Sequence[tuple[NctId, Event]] = ()
     held: tuple[str, ...] = ()
 
@@ -116,7 +118,7 @@ class Preview:
         found: list[tuple[NctId, str]] = []
         for one in self.examined:
             match one.decision:
-                case Unchecked(failed):
+                case NotChecked(failed):
                     found.append((one.asked, str(failed.error)))
                 case Missing(None):
                     found.append((one.asked, "the registry has no such trial"))
@@ -126,20 +128,20 @@ class Preview:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
+class SyncCycle:
     """What a round needs; made once, run as often as one likes."""
 
     settings: Settings
     store: Store
     registry: Registry
     clock: Clock
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: RunCallbacks = field(default_factory=RunCallbacks)
     accept_gone: bool = False
     history: History | None = None
 
     def run(
         self, only: Sequence[NctId] = (), *, holder: str, wait_seconds: float = 0
-    ) -> RoundOutcome:
+    ) -> CycleResult:
         """Sync what is watched, or `only` the trials given, and deliver what waits.
 
         1. Take the database's one writer lock, or raise LockHeld naming its holder.
@@ -157,7 +159,7 @@ class Round:
 
     def run_if_due(
         self, is_due: Callable[[datetime | None], bool], *, holder: str
-    ) -> RoundOutcome | None:
+    ) -> CycleResult | None:
         """Run as `run` does once no one else writes; None where that is not due any more.
 
         Of several daemons one makes the round, and the others stand by. `is_due` is asked when
@@ -169,7 +171,7 @@ class Round:
                 return None
             return self._watched_over(())
 
-    def _watched_over(self, only: Sequence[NctId]) -> RoundOutcome:
+    def _watched_over(self, only: Sequence[NctId]) -> CycleResult:
         """Run, and tell the monitor of its start and end."""
         monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
         monitor.start()
@@ -188,14 +190,14 @@ class Round:
 
     def mirror(
         self,
-        bulk: Bulk,
+        bulk: ArchiveFile,
         *,
         folder: Path,
         archive: Path | None = None,
         sweep: bool = False,
         holder: str,
         wait_seconds: float = 0,
-    ) -> tuple[MirrorOutcome, RoundOutcome | None]:
+    ) -> tuple[MirrorResult, CycleResult | None]:
         """Bring the mirror up to date, then sync what is watched and deliver, as `run` does.
 
         `folder` is where a download is put. The round is None where nothing is watched, or the
@@ -223,7 +225,7 @@ class Round:
             self._deliver(channels)
             return outcome, None
 
-    def _run(self, only: Sequence[NctId]) -> RoundOutcome:
+    def _run(self, only: Sequence[NctId]) -> CycleResult:
         channels = channels_from(self.settings)
         try:
             found = self._file_watches()
@@ -240,9 +242,9 @@ class Round:
             self._deliver(channels)  # what waits is no less due for it
             raise
         delivered = self._deliver(channels)
-        beat(self.store, channels, clock=self.clock)
+        send_heartbeats(self.store, channels, clock=self.clock)
         past = None if only else self._past()
-        return RoundOutcome(outcome, delivered, found.unresolved, past)
+        return CycleResult(outcome, delivered, found.unresolved, past)
 
     def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
         """Send what waits, and count it to the run that has just ended: the newest."""
@@ -263,34 +265,34 @@ class Round:
             history=self.history,
             clock=self.clock,
             thresholds=Thresholds().replace(self.settings.rules),
-            watcher=Watcher(check=self.watcher.check),
+            watcher=RunCallbacks(check=self.watcher.check),
         ).run(due)
 
-    def preview(self, only: Sequence[NctId] = ()) -> Preview:
+    def preview(self, only: Sequence[NctId] = ()) -> CyclePreview:
         """What `run` would decide and keep; writes and sends nothing, takes no lock."""
         if only:
             load, examined, _ = self._sync().preview(only)
-            return Preview(load, examined)
+            return CyclePreview(load, examined)
         found = self._file_watches()
-        watches = joined(self.store.watches(), found, at=self.clock.now())
+        watches = join_watches(self.store.watches(), found, at=self.clock.now())
         followed = sorted({trial.nct_id for watch in watches for trial in watch.trials})
         watched = [*_some(followed, watches, found), *self.store.moved_to_watched()]
         sync = self._sync()
         load, examined, listed = sync.preview(watched, queries=query_watches(watches))
         membership = sync.membership(run_id=0, observed=load.data_timestamp)
         moves, held = membership.preview(listed, examined, accept_gone=self.accept_gone)
-        return Preview(load, examined, found.unresolved, listed, tuple(moves), tuple(held))
+        return CyclePreview(load, examined, found.unresolved, listed, tuple(moves), tuple(held))
 
     def _file_watches(self) -> FileWatches:
         return resolve_file_watches(
             self.store, self.registry, self.settings.watches, rules=self.settings.rules
         )
 
-    def _sync(self, *, patient_with: int = 0, aliases: Collection[NctId] = ()) -> Sync:
+    def _sync(self, *, patient_with: int = 0, aliases: Collection[NctId] = ()) -> TrialPass:
         """What makes a pass; over so many trials, with patience for those in quarantine."""
         now = self.clock.now()
         held = held_back(self.store, of=patient_with, now=now) if patient_with else {}
-        return Sync(
+        return TrialPass(
             store=self.store,
             registry=patient(self.registry, held),
             clock=self.clock,

@@ -93,14 +93,14 @@ class StillAway:
 
 
 @dataclass(frozen=True, slots=True)
-class Unchecked:
+class NotChecked:
     """The trial could not be checked, which says nothing about it."""
 
     failed: Failed
 
 
 Decision = (
-    First | Same | Confirmed | Changed | Returned | Moved | Missing | Gone | StillAway | Unchecked
+    First | Same | Confirmed | Changed | Returned | Moved | Missing | Gone | StillAway | NotChecked
 )
 
 
@@ -140,7 +140,7 @@ def decide(
     """
     match answer:
         case Failed():
-            return Unchecked(answer)
+            return NotChecked(answer)
         case Absent():
             return _decide_absent(head, answer.data_timestamp)
         case Seen(observation, record):

@@ -39,7 +39,7 @@ SETTINGS, DATABASE, REGISTRY, MAIL = 2, 6, 4, 7
 _WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL)
 
 
-class Condition(StrEnum):
+class CheckState(StrEnum):
     """How one thing is."""
 
     OK = "ok"
@@ -48,41 +48,41 @@ class Condition(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What was found of one thing, and what to do; `exit_code` counts where it is WRONG."""
 
     subject: str
-    condition: Condition
+    condition: CheckState
     found: str
     advice: str = ""
     exit_code: int = 0
 
 
-def exit_code_of(findings: Iterable[Finding]) -> int:
+def exit_code_of(findings: Iterable[CheckResult]) -> int:
     """That of the worst finding that is wrong, else 0: database, settings, registry, mail."""
-    codes = {one.exit_code for one in findings if one.condition is Condition.WRONG}
+    codes = {one.exit_code for one in findings if one.condition is CheckState.WRONG}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
-def ok(subject: str, found: str) -> Finding:
+def ok(subject: str, found: str) -> CheckResult:
     """A thing that is as it should be."""
-    return Finding(subject, Condition.OK, found)
+    return CheckResult(subject, CheckState.OK, found)
 
 
-def warning(subject: str, found: str, advice: str) -> Finding:
+def warning(subject: str, found: str, advice: str) -> CheckResult:
     """A thing that works, and may not for long, or not all of it."""
-    return Finding(subject, Condition.WARNING, found, advice)
+    return CheckResult(subject, CheckState.WARNING, found, advice)
 
 
-def wrong(subject: str, found: str, advice: str, exit_code: int) -> Finding:
+def wrong(subject: str, found: str, advice: str, exit_code: int) -> CheckResult:
     """A thing that does not work."""
-    return Finding(subject, Condition.WRONG, found, advice, exit_code)
+    return CheckResult(subject, CheckState.WRONG, found, advice, exit_code)
 
 
 # --- the database -----------------------------------------------------------------------------
 
 
-def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[Finding]:
+def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[CheckResult]:
     """Whether it is there, ours, of this schema and sound; and the place a file lies in."""
     url, shown = settings.url, settings.shown_url
     file = sqlite_file(parse_url(url))
@@ -100,7 +100,7 @@ def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[Fi
         yield from _place(file)
 
 
-def _schema(revision: str | None, shown: str) -> Finding:
+def _schema(revision: str | None, shown: str) -> CheckResult:
     if revision is None:
         return warning("database", f"{shown}: none yet", "ctsync init, or the first sync, makes it")
     if revision != head_revision():
@@ -109,7 +109,7 @@ def _schema(revision: str | None, shown: str) -> Finding:
     return ok("database", f"{shown}: schema {revision}")
 
 
-def _soundness(url: str, clock: Clock) -> Finding:
+def _soundness(url: str, clock: Clock) -> CheckResult:
     try:
         problems = quick_check(url, clock=clock, seconds=QUICK_CHECK_SECONDS)
     except StoreError as error:
@@ -123,7 +123,7 @@ def _soundness(url: str, clock: Clock) -> Finding:
     return ok("integrity", "the file is sound; ctsync check proves what is in it")
 
 
-def _place(file: Path) -> Iterator[Finding]:
+def _place(file: Path) -> Iterator[CheckResult]:
     there = next(one for one in (file, *file.absolute().parents) if one.exists())
     if not os.access(there, os.W_OK):
         yield wrong("disk", f"{there} cannot be written", "make it writable", DATABASE)
@@ -148,7 +148,7 @@ def _place(file: Path) -> Iterator[Finding]:
 # --- the registry -----------------------------------------------------------------------------
 
 
-def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[Finding]:
+def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckResult]:
     """Whether it answers, with which API and load, and whether its clock is ours."""
     try:
         reply, version = transport.get_json("/v2/version", {}, read=read_version, retry=False)
@@ -171,7 +171,7 @@ def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[Finding]
     yield _skew(reply.headers.get("Date", ""), reply.headers.get("Age", ""), clock)
 
 
-def _skew(date: str, age: str, clock: Clock) -> Finding:
+def _skew(date: str, age: str, clock: Clock) -> CheckResult:
     try:
         there = parsedate_to_datetime(date).timestamp() + (int(age) if age.isdigit() else 0)
     except (ValueError, TypeError):
@@ -184,7 +184,7 @@ def _skew(date: str, age: str, clock: Clock) -> Finding:
     return warning("clock", found, "let the system keep its time (NTP): schedules go by it")
 
 
-def look_at_history(transport: Transport) -> Finding:
+def look_at_history(transport: Transport) -> CheckResult:
     """Whether the undocumented endpoint of past versions answers, and by which client."""
     probes = probe_history(transport)
     said = "; ".join(f"{one.way}: {'answers' if one.works else one.said}" for one in probes)
@@ -197,7 +197,7 @@ def look_at_history(transport: Transport) -> Finding:
 # --- the mail ----------------------------------------------------------------------------------
 
 
-def look_at_mail(settings: SmtpSettings | None) -> Finding:
+def look_at_mail(settings: SmtpSettings | None) -> CheckResult:
     """Whether the mail server takes the login; sends no mail."""
     if settings is None:
         return ok("mail", "no mail server is set")

@@ -19,7 +19,7 @@ from ctsync.deliver.message import is_welcome_key
 from ctsync.errors import CorruptBody
 from ctsync.model import Event, Kind, NctId, Prepared, Record, StoredEvent
 from ctsync.record.compare.canonical import restore
-from ctsync.record.registry.mass_changes import find_reprocessing
+from ctsync.record.registry.mass_changes import find_mass_change
 from ctsync.record.registry.notices import (
     Notice,
     NoticeKind,
@@ -29,10 +29,11 @@ from ctsync.record.registry.notices import (
     of_vanished_field,
     read_notices,
 )
-from ctsync.record.registry.schema_drift import DriftCount, Vanished
+from ctsync.record.registry.schema_drift import DriftCount, VanishedField
 from ctsync.record.rules.rules import Thresholds
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import SYNC
-from ctsync.store.store import EventFilter, Store, Unit
+from ctsync.store.store import Store, Unit
 
 KIND_OF_SOME = "sync of some"
 """A sync over trials that were named, not over all that is watched."""
@@ -43,7 +44,7 @@ _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 
 @dataclass(slots=True)
-class Sights:
+class PassObservations:
     """What a pass saw that no single trial tells: fed as it goes.
 
     `unchanged` are the trials whose record is the one stored.
@@ -60,10 +61,10 @@ class Sights:
             self.drift.add(None if before is None else before.body, after.body)
 
 
-def conclude(
+def conclude_pass(
     store: Store,
     run_id: int,
-    sights: Sights,
+    sights: PassObservations,
     *,
     fetched: int,
     thresholds: Thresholds,
@@ -94,7 +95,7 @@ def _reprocessing(
     by_trial: dict[NctId, list[Event]] = defaultdict(list)
     for stored in events:
         by_trial[stored.nct_id].append(stored.event)
-    found = find_reprocessing(
+    found = find_mass_change(
         by_trial,
         # those a run saw that was cut off may be more than this one was asked for
         max(fetched, len(by_trial)),
@@ -117,7 +118,7 @@ def _fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
     unit.drop(dropped, reason="told by the run's notice")
 
 
-def _drift(store: Store, sights: Sights) -> Iterator[Notice]:
+def _drift(store: Store, sights: PassObservations) -> Iterator[Notice]:
     if sights.drift.unknown:
         reported = reported_fields(store)
         new = {path: n for path, n in sights.drift.unknown.items() if path not in reported}
@@ -138,7 +139,7 @@ def reported_fields(store: Store) -> frozenset[str]:
     )
 
 
-def _vanished(store: Store, sights: Sights) -> list[Vanished]:
+def _vanished(store: Store, sights: PassObservations) -> list[VanishedField]:
     """The known fields that most records lost which had them.
 
     Whatever lost a field has changed. How many still have it is counted among the unchanged,

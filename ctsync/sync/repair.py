@@ -31,7 +31,12 @@ from ctsync.store.admin.check import (
     Problem,
 )
 from ctsync.store.store import Store
-from ctsync.sync.history.rederive_events import Difference, Rebuilt, rebuild, rewrite
+from ctsync.sync.history.rederive_events import (
+    EventDifference,
+    RederivedTrial,
+    rederive_events,
+    rewrite,
+)
 
 _OF_BODIES = (CORRUPT, WRONG_SIZE)
 _BEYOND_REPAIR = {DAMAGED_FILE, WRONG_SCHEMA, UNREADABLE}
@@ -40,7 +45,7 @@ OpenRegistry = Callable[[], AbstractContextManager[Registry]]
 
 
 @dataclass(frozen=True, slots=True)
-class Repaired:
+class RepairStep:
     """One thing that was mended or, where not `is_mended`, could not be, and how or why."""
 
     kind: str
@@ -56,7 +61,7 @@ def repair(
     open_registry: OpenRegistry,
     thresholds: Thresholds,
     relevel: bool = False,
-) -> Iterator[Repaired]:
+) -> Iterator[RepairStep]:
     """Mend what can be mended of `problems`, and give what was done as it is done.
 
     The registry is opened only where a body is to be fetched. Events that differ in nothing but
@@ -67,19 +72,19 @@ def repair(
         if any(is_of_index(problem) for problem in problems):
             unit.mend_indexes()
         done = [*unit.mend_heads(), *unit.mend_events()]
-    yield from (Repaired(*one) for one in done)
+    yield from (RepairStep(*one) for one in done)
     yield from _refetch(store, where[CORRUPT], open_registry)
     with store.unit() as unit:
         done = list(unit.mend_bodies(where[WRONG_SIZE]))
-    yield from (Repaired(*one) for one in done)
+    yield from (RepairStep(*one) for one in done)
     for found in to_rewrite(store, thresholds, relevel=relevel):
         if found.unreadable:
-            yield Repaired("unreadable trial", found.nct_id, found.unreadable, is_mended=False)
+            yield RepairStep("unreadable trial", found.nct_id, found.unreadable, is_mended=False)
             continue
         with store.unit() as unit:
             rewrite(unit, found)
         for one in found.differences:
-            yield Repaired("event differs", place_of(found, one), "stored as it is derived")
+            yield RepairStep("event differs", place_of(found, one), "stored as it is derived")
 
 
 def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
@@ -87,17 +92,17 @@ def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
     return [p for p in problems if p.kind in _BEYOND_REPAIR and not is_of_index(p)]
 
 
-def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[Rebuilt]:
+def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[RederivedTrial]:
     """The trials whose events are not stored as they are derived, in more than their level.
 
     Those are among them of which none can be derived.
     """
-    for found in rebuild(store, thresholds):
+    for found in rederive_events(store, thresholds):
         if found.unreadable or relevel or any(not o.is_level_only for o in found.differences):
             yield found
 
 
-def place_of(found: Rebuilt, one: Difference) -> str:
+def place_of(found: RederivedTrial, one: EventDifference) -> str:
     """Where an event stands, for a person."""
     return f"{found.nct_id} version {one.version} {one.path or 'as a whole'}"
 
@@ -109,7 +114,7 @@ def is_of_index(problem: Problem) -> bool:
 
 def _refetch(
     store: Store, corrupt: Collection[str], open_registry: OpenRegistry
-) -> Iterator[Repaired]:
+) -> Iterator[RepairStep]:
     wanted = store.bodies_to_refetch(corrupt)
     if not wanted:
         return
@@ -121,19 +126,19 @@ def _refetch(
     except RegistryError as error:
         for nct_id, digest in wanted.items():
             said = f"the newest version of {nct_id} could not be asked for: {error}"
-            yield Repaired(CORRUPT, digest, said, is_mended=False)
+            yield RepairStep(CORRUPT, digest, said, is_mended=False)
 
 
-def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> Repaired:
+def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> RepairStep:
     digest = wanted[answer.asked_as]
     try:
         record = canonicalize(answer.study)
     except BadRecord as error:
-        return Repaired(CORRUPT, digest, str(error), is_mended=False)
+        return RepairStep(CORRUPT, digest, str(error), is_mended=False)
     if record.digest != digest:
         said = f"the registry shows another version of {answer.asked_as} by now"
-        return Repaired(CORRUPT, digest, said, is_mended=False)
+        return RepairStep(CORRUPT, digest, said, is_mended=False)
     with store.unit() as unit:
         unit.restore_body(record)
     said = f"fetched again: it is what the registry shows of {answer.asked_as}"
-    return Repaired(CORRUPT, digest, said)
+    return RepairStep(CORRUPT, digest, said)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from ctsync.model import Failed, NctId, RegistryVersion, StoredEvent, Verdict
 from ctsync.record.registry.notices import Notice
-from ctsync.sync.run_log import Tally
-from ctsync.sync.watches.listings import Listed, unlisted
+from ctsync.sync.run_log import RunCounts
+from ctsync.sync.watches.listings import QueryListing, unlisted
 
 
 @dataclass(frozen=True, slots=True)
-class Watcher:
+class RunCallbacks:
     """Ears and brakes of a run: told `progress(done, of)`; `check` may raise Stopped."""
 
     progress: Callable[[int, int], None] = lambda _done, _of: None
@@ -20,7 +20,7 @@ class Watcher:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SyncResult:
     """What a pass found.
 
     `notices` tell of the load as a whole, in place of some of the events.
@@ -34,14 +34,14 @@ class Outcome:
     run_id: int
     load: RegistryVersion
     verdict: Verdict
-    tally: Tally
+    tally: RunCounts
     refreshed: bool = True
     events: tuple[StoredEvent, ...] = ()
     failed: tuple[Failed, ...] = ()
     unknown: tuple[NctId, ...] = ()
     missing: tuple[NctId, ...] = ()
     notices: tuple[Notice, ...] = ()
-    listed: tuple[Listed, ...] = ()
+    listed: tuple[QueryListing, ...] = ()
     held: tuple[str, ...] = ()
     aliases: int = 0
 

@@ -13,7 +13,7 @@ from ctsync.store.store import Store
 
 
 @dataclass(slots=True)
-class Tally:
+class RunCounts:
     """What a run counts as it goes; the only value here that changes."""
 
     requests: int = 0
@@ -26,7 +26,7 @@ class Tally:
     gone: int = 0
     failed: int = 0
 
-    def add_kept(self, earlier: Tally) -> None:
+    def add_kept(self, earlier: RunCounts) -> None:
         """Count in what an earlier pass of the same run has kept."""
         self.changed += earlier.changed
         self.new += earlier.new
@@ -34,18 +34,18 @@ class Tally:
 
 
 @dataclass(slots=True)
-class Entry:
+class RunLogEntry:
     """A run under way: its row in the ledger, and what will be written into it at the end."""
 
     run_id: int
-    tally: Tally
+    tally: RunCounts
     verdict: Verdict = Verdict.OK
     load_after: RegistryVersion | None = None
     reason: str | None = None
 
 
 @contextmanager
-def entered(store: Store, kind: str, clock: Clock) -> Iterator[Entry]:
+def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]:
     """Open a run in the ledger and close it with its counts, also when it fails.
 
     The row is committed before anything is asked, so that a run that dies leaves a trace. An
@@ -53,7 +53,7 @@ def entered(store: Store, kind: str, clock: Clock) -> Iterator[Entry]:
     """
     with store.unit() as unit:
         run_id = unit.begin_run(kind, clock.now())
-    entry = Entry(run_id, Tally())
+    entry = RunLogEntry(run_id, RunCounts())
     try:
         yield entry
     except Exception as failure:
@@ -69,7 +69,7 @@ def entered(store: Store, kind: str, clock: Clock) -> Iterator[Entry]:
         _close(store, entry, clock, error=entry.reason)
 
 
-def _close(store: Store, entry: Entry, clock: Clock, *, error: str | None) -> None:
+def _close(store: Store, entry: RunLogEntry, clock: Clock, *, error: str | None) -> None:
     after = entry.load_after
     with store.unit(fenced=False) as unit:  # how this run ended, whoever writes by now
         unit.finish_run(

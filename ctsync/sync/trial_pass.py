@@ -22,25 +22,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
-from ctsync.deliver.outbox import Route
 from ctsync.errors import RegistryError, StaleRegistry, Stopped
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import Registry
+from ctsync.route import Route
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
-from ctsync.sync.assess import Examined, examine
-from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.assess import AssessedTrial, assess_answers
+from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import (
     Gone,
     StillAway,
     most_at_once,
 )
-from ctsync.sync.observations import Sights, conclude
-from ctsync.sync.result import Outcome, Watcher
-from ctsync.sync.run_log import Entry, Tally, entered
+from ctsync.sync.observations import PassObservations, conclude_pass
+from ctsync.sync.result import RunCallbacks, SyncResult
+from ctsync.sync.run_log import RunCounts, RunLogEntry, recorded_run
 from ctsync.sync.watches.listings import (
-    Listed,
+    QueryListing,
     QueryWatch,
     list_queries,
     query_watches,
@@ -48,15 +48,13 @@ from ctsync.sync.watches.listings import (
 )
 from ctsync.sync.watches.membership import SHOWN, Membership, news_since
 
-__all__ = ["Outcome", "Sync", "Watcher"]
-
 log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sync:
+class TrialPass:
     """All that a pass needs: where to ask, where to keep, how to level, whom to tell.
 
     `accept_gone` believes the registry also where it lacks many trials at once. `aliases` are
@@ -68,11 +66,13 @@ class Sync:
     clock: Clock
     thresholds: Thresholds = field(default_factory=Thresholds)
     routes: Sequence[Route] = ()
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: RunCallbacks = field(default_factory=RunCallbacks)
     accept_gone: bool = False
     aliases: Collection[NctId] = ()
 
-    def run(self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False) -> Outcome:
+    def run(
+        self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False
+    ) -> SyncResult:
         """Bring what is stored of `ids` up to the load the registry shows.
 
         `kind` is what the ledger calls the run: one over a few of the trials watched must not
@@ -90,14 +90,14 @@ class Sync:
 
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
-        newest, sights = self.store.newest_load(), Sights()
-        with entered(self.store, kind, self.clock) as entry:
+        newest, sights = self.store.newest_load(), PassObservations()
+        with recorded_run(self.store, kind, self.clock) as entry:
             try:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
                     unit.note_load(entry.run_id, load)
                 outcome = self._settle(ids, load, entry, sights, with_queries=with_queries)
-                notices = conclude(
+                notices = conclude_pass(
                     self.store,
                     entry.run_id,
                     sights,
@@ -120,11 +120,11 @@ class Sync:
 
     def preview(
         self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
-    ) -> tuple[RegistryVersion, list[Examined], tuple[Listed, ...]]:
+    ) -> tuple[RegistryVersion, list[AssessedTrial], tuple[QueryListing, ...]]:
         """What `run` would decide and keep, and which trials enter and leave; writes nothing."""
         load = self._current_load(self.store.newest_load())
         load, listed = list_queries(self.registry, queries, load)
-        found = examine(
+        found = assess_answers(
             self.store,
             self.registry,
             with_entering(ids, listed),
@@ -159,16 +159,16 @@ class Sync:
         self,
         ids: Sequence[NctId],
         load: RegistryVersion,
-        entry: Entry,
-        sights: Sights,
+        entry: RunLogEntry,
+        sights: PassObservations,
         *,
         with_queries: bool,
-    ) -> Outcome:
+    ) -> SyncResult:
         """Pass over `ids` until the load is the same before and after, twice at most.
 
         What the first of two passes stored is the same in the second: both are counted.
         """
-        newest, earlier = load, Tally()
+        newest, earlier = load, RunCounts()
         for _ in range(2):
             queries = query_watches(self.store.watches()) if with_queries else []
             load, listed = list_queries(self.registry, queries, newest)
@@ -191,7 +191,7 @@ class Sync:
             log.warning("the load could not be confirmed after the run: %s", error)
             return None
 
-    def _saw_two_loads(self, outcome: Outcome) -> bool:
+    def _saw_two_loads(self, outcome: SyncResult) -> bool:
         """Whether records of one pass bore the stamps of different loads (versionHolder).
 
         A registry whose records all bear one stamp, be it another than the load's, is at rest.
@@ -205,18 +205,18 @@ class _Pass:
 
     def __init__(
         self,
-        sync: Sync,
+        sync: TrialPass,
         load: RegistryVersion,
-        entry: Entry,
-        sights: Sights,
+        entry: RunLogEntry,
+        sights: PassObservations,
         *,
-        listed: Sequence[Listed] = (),
+        listed: Sequence[QueryListing] = (),
     ) -> None:
         self.sync, self.load, self.entry = sync, load, entry
         self.listed = listed
         self.membership = sync.membership(run_id=entry.run_id, observed=load.data_timestamp)
-        self.gone: list[Examined] = []
-        self.keeping = Keeping(
+        self.gone: list[AssessedTrial] = []
+        self.keeping = BatchWriter(
             store=sync.store,
             clock=sync.clock,
             routes=sync.routes,
@@ -225,13 +225,13 @@ class _Pass:
             sights=sights,
         )
 
-    def over(self, ids: Sequence[NctId]) -> Outcome:
+    def over(self, ids: Sequence[NctId]) -> SyncResult:
         """Examine every trial, and those that enter a query, and keep what is found."""
         self.membership.begin(self.listed)
         ids = with_entering(ids, self.listed)
-        sync, tally = self.sync, Tally(asked=len(ids))
+        sync, tally = self.sync, RunCounts(asked=len(ids))
         self.entry.tally = tally
-        found = examine(
+        found = assess_answers(
             sync.store,
             sync.registry,
             ids,
@@ -265,7 +265,7 @@ class _Pass:
         held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
         tally.failed = len(keeping.failed)
         tally.answered = tally.asked - tally.failed
-        outcome = Outcome(
+        outcome = SyncResult(
             run_id=self.entry.run_id,
             load=self.load,
             verdict=Verdict.OK,

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, cast
 import orjson
 
 from ctsync.errors import RegistryUnreachable
-from ctsync.registry.http.response import Counts
+from ctsync.registry.http.response import RequestCounts
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
     from ctsync.registry.api import Registry
-    from ctsync.sync.mirror.mirror import Bulk
+    from ctsync.sync.mirror.mirror import ArchiveFile
 
 
 class NoRegistry:
     """A registry that cannot be reached, and offers no bulk download."""
 
-    counts = Counts()
+    counts = RequestCounts()
 
     def version(self) -> RegistryVersion:
         raise RegistryUnreachable("there is none here")
@@ -80,7 +80,7 @@ def main(database: Path, archive: Path) -> None:
         mirror = Mirror(
             store=store,
             registry=cast("Registry", missing),
-            bulk=cast("Bulk", missing),
+            bulk=cast("ArchiveFile", missing),
             clock=clock,
             folder=database.parent,
         )

@@ -20,11 +20,11 @@ import pytest
 
 from ctsync.model import JsonObject, NctId
 from ctsync.questions.trial.stored_records import record_of, stored_record
-from ctsync.registry.http.response import Counts
+from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.record_history import Index, IndexEntry
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import Backfill
-from ctsync.sync.trial_pass import Watcher
+from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
 
 pytestmark = pytest.mark.bench
@@ -45,8 +45,8 @@ class MadeHistory:
         self.days = [begin + timedelta(days=17 * number) for number in range(versions)]
 
     @property
-    def counts(self) -> Counts:
-        return Counts(self.sent)
+    def counts(self) -> RequestCounts:
+        return RequestCounts(self.sent)
 
     def reset(self) -> None:
         pass
@@ -98,7 +98,7 @@ def test_a_trial_of_many_versions(
 
     began = time.process_time()
     outcome = Backfill(
-        store=empty, history=history, clock=StillClock(), watcher=Watcher(progress)
+        store=empty, history=history, clock=StillClock(), watcher=RunCallbacks(progress)
     ).run([nct_id])
     took = time.process_time() - began
     versions = empty.versions(nct_id)

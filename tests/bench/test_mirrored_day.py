@@ -19,7 +19,7 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import open_store
 from ctsync.sync.mirror.mirror import Mirror
@@ -49,7 +49,7 @@ def test_a_day_on_which_one_record_in_a_hundred_changes(count: int, tmp_path: Pa
         mirror = Mirror(
             store=store,
             registry=RegistryApi(transport, clock=clock),
-            bulk=BulkSource(transport),
+            bulk=ArchiveDownload(transport),
             clock=clock,
             folder=tmp_path,
         )

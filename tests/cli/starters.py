@@ -14,7 +14,7 @@ from typing import Any
 from ctsync.cli import main
 from ctsync.daemon import Schedule
 from ctsync.store.store import Store
-from ctsync.sync.cycle import Round
+from ctsync.sync.cycle import SyncCycle
 
 
 def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: bool) -> None:
@@ -35,9 +35,9 @@ def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: b
 
 def _note_writers(folder: Path) -> None:
     """Let a round leave a file while it lasts, and another where one is there already."""
-    write = Round._watched_over
+    write = SyncCycle._watched_over
 
-    def noted(self: Round, *given: Any, **more: Any) -> Any:
+    def noted(self: SyncCycle, *given: Any, **more: Any) -> Any:
         try:
             os.close(os.open(folder / "writing", os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -48,19 +48,19 @@ def _note_writers(folder: Path) -> None:
             with suppress(FileNotFoundError):
                 (folder / "writing").unlink()
 
-    Round._watched_over = noted  # type: ignore[method-assign]  # of this process alone
+    SyncCycle._watched_over = noted  # type: ignore[method-assign]  # of this process alone
 
 
 def _be_due_and_end() -> None:
     """Let a daemon find its round due, whoever made one just now, and stop when it is done."""
-    work = Round.run_if_due
+    work = SyncCycle.run_if_due
 
-    def and_end(self: Round, *given: Any, **more: Any) -> Any:
+    def and_end(self: SyncCycle, *given: Any, **more: Any) -> Any:
         try:
             return work(self, *given, **more)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    Round.run_if_due = and_end  # type: ignore[method-assign]  # of this process alone
+    SyncCycle.run_if_due = and_end  # type: ignore[method-assign]  # of this process alone
     Schedule.is_due = lambda *_: True  # type: ignore[method-assign]  # the same
     Store.last_finished = lambda *_: None  # type: ignore[method-assign]  # the same

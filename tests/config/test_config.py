@@ -8,8 +8,10 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from ctsync.config import Settings, default_config_text, default_database_url, load
+from ctsync.config.loading import load
+from ctsync.config.paths import default_config_text, default_database_url
 from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS
+from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
 from ctsync.record.rules.rules import Thresholds
 

@@ -18,7 +18,7 @@ from ctsync.registry.record_history import RegistryHistory
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import Backfill
-from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
 
 BODY = "int-NCT05254002-history-true.json"
@@ -82,6 +82,6 @@ def test_a_real_index_is_reproduced_and_a_second_backfill_adds_nothing(
     grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
     assert (grown, store.events()) == ({"runs": 1}, events)
     assert again.trials[0].stored == 0
-    assert list(rebuild(store, Thresholds())) == []
+    assert list(rederive_events(store, Thresholds())) == []
     assert check(migrated_sqlite_url) == []
     print(f"{nct_id}: {len(index)} versions, {len(events)} events; again: 0 rows, 0 events")

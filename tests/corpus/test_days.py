@@ -15,8 +15,9 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store, open_store
-from ctsync.sync.history.rederive_events import rebuild
-from ctsync.sync.trial_pass import Outcome, Sync
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.result import SyncResult
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 
 REAL_CHANGES = 31
@@ -47,7 +48,7 @@ class Replayed:
     """What a replay of all days left behind."""
 
     store: Store
-    outcomes: list[Outcome]
+    outcomes: list[SyncResult]
     requests: list[int]
 
 
@@ -62,7 +63,7 @@ def sync_all_days(corpus: Path, store: Store, clock: StillClock) -> Replayed:
             registry.forget_requests()
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            replayed.outcomes.append(Sync(store=store, registry=api, clock=clock).run(ids))
+            replayed.outcomes.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
             replayed.requests.append(len(registry.requests))
             transport.close()
     return replayed
@@ -137,7 +138,7 @@ def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Re
 
 
 def test_events_derived_anew_from_the_days_are_those_stored(replayed: Replayed) -> None:
-    differing = list(rebuild(replayed.store, Thresholds()))
+    differing = list(rederive_events(replayed.store, Thresholds()))
     counts = replayed.store.counts()
     print(
         f"rebuild, days: {counts['trials']} trials, {counts['snapshots']} versions, "
@@ -160,7 +161,7 @@ def test_a_second_replay_into_the_same_trials_stores_no_row(
         for _ in range(LATER_LOADS):
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            outcome = Sync(store=replayed.store, registry=api, clock=clock).run(
+            outcome = TrialPass(store=replayed.store, registry=api, clock=clock).run(
                 replayed.store.trials_known()
             )
             assert (outcome.tally.same, outcome.events) == (600, ())

@@ -28,8 +28,8 @@ from ctsync.registry.record_history import RegistryHistory
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import Backfill
-from ctsync.sync.history.rederive_events import rebuild
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.corpus.test_normalize_corpus import ESCAPED, leaves
 from tests.record.registry_html import as_html
@@ -88,7 +88,7 @@ class World:
     def sync(self) -> None:
         transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
         api = RegistryApi(transport, clock=self.clock)
-        outcome = Sync(store=self.store, registry=api, clock=self.clock).run(self.ids)
+        outcome = TrialPass(store=self.store, registry=api, clock=self.clock).run(self.ids)
         assert outcome.verdict is Verdict.OK
         transport.close()
 
@@ -156,7 +156,7 @@ def test_live_days_and_history_make_one_course(
                 before, after = pair_of(store, one, other)
                 assert before.canonical != after.canonical, (nct_id, one.version, other.version)
             sources.update(version.source for version in kept)
-        assert [one.differences for one in rebuild(store, Thresholds())] == []
+        assert [one.differences for one in rederive_events(store, Thresholds())] == []
         assert check(url) == []
         grown = store.counts()
         assert world.backfill(histories, loads[-1]) == 0

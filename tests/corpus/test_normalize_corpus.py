@@ -20,7 +20,7 @@ from ctsync.model import JsonObject, Record
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
-from ctsync.record.history_form.normalize import Form, align_forms, is_same_content, readable
+from ctsync.record.history_form.normalize import HistoryForm, align_forms, is_same_content, readable
 from tests.record.registry_html import as_html
 
 ESCAPED = re.compile(r"\n|\\[<>\[\]^*&~_]")
@@ -56,7 +56,7 @@ def leaves(value: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any], A
 
 
 def changes_between(html: Record, markdown: Record) -> list[Any]:
-    before, after = align_forms(html, Form.HTML, markdown, Form.MARKDOWN)
+    before, after = align_forms(html, HistoryForm.HTML, markdown, HistoryForm.MARKDOWN)
     changes = diff(before, after)
     return classify(changes, before, after) if changes else []
 
@@ -90,7 +90,7 @@ def compare_in_both_forms(
         markdown = canonicalize(study)
         events += len(changes_between(html, markdown))
         records += 1
-        ours = {text for _, _, text in leaves(readable(html, Form.HTML).body)}
+        ours = {text for _, _, text in leaves(readable(html, HistoryForm.HTML).body)}
         theirs = [text for _, _, text in leaves(markdown.body)]
         texts, written_alike = texts + len(theirs), written_alike + sum(t in ours for t in theirs)
         for _ in range(edits_of_each):
@@ -128,8 +128,8 @@ def test_recorded_history_bodies_read_as_v2_and_do_not_differ_from_it(corpus: Pa
     marks = left = 0
     for path in bodies:
         html = canonicalize(orjson.loads(path.read_bytes())["study"])
-        read = readable(html, Form.HTML)
-        assert is_same_content(html, Form.HTML, read, Form.MARKDOWN), path.name
+        read = readable(html, HistoryForm.HTML)
+        assert is_same_content(html, HistoryForm.HTML, read, HistoryForm.MARKDOWN), path.name
         for of, record in (("before", html), ("after", read)):
             count = sum(
                 len(HISTORY_ENTITY.findall(text))

@@ -11,12 +11,13 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store, open_store
-from ctsync.sync.history.rederive_events import rebuild
-from ctsync.sync.trial_pass import Outcome, Sync
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.result import SyncResult
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 
 
-def follow(folder: Path, store: Store, clock: StillClock) -> list[Outcome]:
+def follow(folder: Path, store: Store, clock: StillClock) -> list[SyncResult]:
     """Sync every trial of a folder of dated records on every load it has."""
     catalogue = Catalogue.from_folder(folder)
     ids = [NctId(trial.name) for trial in sorted(folder.glob("NCT*"))]
@@ -26,7 +27,7 @@ def follow(folder: Path, store: Store, clock: StillClock) -> list[Outcome]:
             registry.load = load
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            outcomes.append(Sync(store=store, registry=api, clock=clock).run(ids))
+            outcomes.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
             transport.close()
     return outcomes
 
@@ -44,7 +45,7 @@ def test_events_derived_anew_from_real_versions_are_those_stored(
     clock = StillClock()
     with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
         outcomes = follow(corpus / "versions", store, clock)
-        differing = list(rebuild(store, Thresholds()))
+        differing = list(rederive_events(store, Thresholds()))
         counts = store.counts()
     print(
         f"rebuild, versions: {counts['trials']} trials, {counts['snapshots']} versions, "

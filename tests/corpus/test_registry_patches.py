@@ -22,7 +22,7 @@ from ctsync.model import Event, JsonObject
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
-from ctsync.record.history_form.normalize import Form, align_forms
+from ctsync.record.history_form.normalize import HistoryForm, align_forms
 
 ABSENT = {"__missing__": True}
 STATUS, ENROLLMENT = "/protocolSection/statusModule", "/protocolSection/designModule/enrollmentInfo"
@@ -72,7 +72,7 @@ def study(nct_id: str, status: JsonObject, operations: Iterable[Operation]) -> J
 def events_between(before: JsonObject, operations: Iterable[Operation]) -> list[Event]:
     patch = jsonpatch.JsonPatch([operation.as_patch() for operation in operations])
     records = [canonicalize(body) for body in (before, patch.apply(before))]
-    old, new = align_forms(records[0], Form.HTML, records[1], Form.HTML)
+    old, new = align_forms(records[0], HistoryForm.HTML, records[1], HistoryForm.HTML)
     return classify(diff(old, new), old, new)
 
 

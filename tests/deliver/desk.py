@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from ctsync.deliver.message import DeliveryError, Message
-from ctsync.deliver.outbox import Route, plan
+from ctsync.deliver.plan import plan
 from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
-from ctsync.route import MAIL
+from ctsync.route import MAIL, Route
 from ctsync.store.store import Store
 from tests.report.examples import event
 

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from ctsync.config.settings import ChannelSettings
-from ctsync.deliver.channels.apprise import NotifyChannel
+from ctsync.deliver.channels.apprise import AppriseChannel
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.report.build import Scope
 from ctsync.route import Route
@@ -31,9 +31,9 @@ ROUTE = Route("notify:chat", "chat")
 MESSAGE = Message("key1", ROUTE, "demo", tuple(demo_events()), WINDOW, Scope("demo", 4), dict)
 
 
-def chat(port: int) -> NotifyChannel:
+def chat(port: int) -> AppriseChannel:
     url = f"json://user:{TOKEN}@127.0.0.1:{port}/{TOKEN}"
-    return NotifyChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
+    return AppriseChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
 
 
 def test_apprise_hands_on_subject_and_rows_as_text() -> None:

@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from ctsync.config.settings import ChannelSettings, Settings
-from ctsync.deliver.channels.apprise import NotifyChannel
+from ctsync.deliver.channels.apprise import AppriseChannel
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.channels.file import FileChannel
 from ctsync.deliver.channels.webhook import WebhookChannel
-from ctsync.deliver.heartbeat import beat
+from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import LEASE, drain
@@ -191,7 +191,7 @@ def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
 
 def test_apprise_gets_ten_trials_and_the_count_of_the_rest(apprise: type[Apprise]) -> None:
     many = [stored(change(), trial(n)) for n in range(1, 26)]
-    NotifyChannel({}, settings("slack://a/b/c")).send(message(many))
+    AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
     (told,) = apprise.told
     assert told["title"].startswith("[ctsync] 25 notable")
@@ -202,16 +202,16 @@ def test_apprise_gets_ten_trials_and_the_count_of_the_rest(apprise: type[Apprise
 def test_a_notification_that_did_not_go_is_tried_again(apprise: type[Apprise]) -> None:
     apprise.went = False
     with pytest.raises(DeliveryError, match="team: not taken"):
-        NotifyChannel({}, settings("slack://a/b/c")).send(message())
+        AppriseChannel({}, settings("slack://a/b/c")).send(message())
     with pytest.raises(DeliveryError, match="does not know such a URL"):
-        NotifyChannel({}, settings("nothing://a")).send(message())
+        AppriseChannel({}, settings("nothing://a")).send(message())
 
 
 def test_without_apprise_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
 
     with pytest.raises(DeliveryError, match=r"install ctsync\[notify\]"):
-        NotifyChannel({}, settings("slack://a/b/c")).send(message())
+        AppriseChannel({}, settings("slack://a/b/c")).send(message())
 
 
 # --- the dead-man's switch -------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
             keep(store, trial(1), [change()], routes=[quiet], now=clock.now())
             drain(store, {MAIL: mail}, clock=clock)
         for _ in range(2):
-            beats += [f"{clock.now():%a %d %b}"] * beat(store, {MAIL: mail}, clock=clock)
+            beats += [f"{clock.now():%a %d %b}"] * send_heartbeats(store, {MAIL: mail}, clock=clock)
         clock.at += timedelta(days=1)
 
     assert beats == ["Mon 23 Mar", "Mon 30 Mar", "Mon 13 Apr"]
@@ -269,9 +269,9 @@ def test_a_quiet_mail_that_fails_is_tried_again(store: Store, clock: ClockAt) ->
         unit.begin_run("sync", clock.now() - timedelta(days=30))
     mail = Recording.to(quiet, answer=refuse())
 
-    assert beat(store, {MAIL: mail}, clock=clock) == 0
+    assert send_heartbeats(store, {MAIL: mail}, clock=clock) == 0
     mail.answer = lambda _message: None
-    assert beat(store, {MAIL: mail}, clock=clock) == 1
+    assert send_heartbeats(store, {MAIL: mail}, clock=clock) == 1
     assert mail.tried[0] == mail.tried[1]
 
 

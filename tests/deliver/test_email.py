@@ -15,7 +15,7 @@ import pytest
 from pydantic import SecretStr
 
 from ctsync.deliver.channels.email import MailChannel
-from ctsync.deliver.channels.mail_message import MOST_BYTES, write_letter
+from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
 from ctsync.model import Kind, Level, StoredEvent
@@ -103,10 +103,10 @@ def test_the_mails_of_a_watch_are_one_thread_that_its_welcome_opens(
 
 def test_remote_text_adds_no_header_and_no_recipient() -> None:
     extra, wrong = 0, 0
-    expected = set(_header_names(write_letter(message([attacked("benign")]), sender=SENDER)))
+    expected = set(_header_names(write_mail(message([attacked("benign")]), sender=SENDER)))
     for text in ATTACKS:
         told = message([attacked(text)], watch_name=text)
-        parsed = write_letter(told, sender=SENDER)
+        parsed = write_mail(told, sender=SENDER)
         raw = parsed.as_bytes().split(b"\r\n\r\n", 1)[0]
         names = re.findall(rb"^([A-Za-z-]+):", raw, re.MULTILINE)
         extra += len({name.decode() for name in names} - expected)
@@ -130,7 +130,7 @@ def test_a_digest_of_5000_events_counts_all_that_it_does_not_show() -> None:
     ]
     # what this letter takes: the high-water mark of the process is that of all tests before
     tracemalloc.start()
-    letter = write_letter(message(events), sender=SENDER)
+    letter = write_mail(message(events), sender=SENDER)
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
 

@@ -6,10 +6,11 @@ import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+from ctsync.deliver.backoff import MOST_ATTEMPTS
 from ctsync.deliver.message import DeliveryError, Message
-from ctsync.deliver.outbox import LEASE, MOST_ATTEMPTS, drain
+from ctsync.deliver.outbox import LEASE, drain
 from ctsync.model import Kind, Level
-from ctsync.report.report import Standing
+from ctsync.report.report import NoChangeReason
 from ctsync.route import LOG, MAIL, Cadence, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
@@ -76,9 +77,9 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
     for message in mail.sent:
         report = message.report()
         assert {one.standing: one.count for one in report.sentences} == {
-            Standing.NO_UPDATE: 1,
-            Standing.ADMINISTRATIVE_ONLY: 1,
-            Standing.NOT_TOLD: 2,
+            NoChangeReason.NO_UPDATE: 1,
+            NoChangeReason.ADMINISTRATIVE_ONLY: 1,
+            NoChangeReason.NOT_TOLD: 2,
         }
         assert report.subject == f"[ctsync] {report.trials[0].subject}"
         assert message.window.since == runs[0][1]  # when it was looked the last time before

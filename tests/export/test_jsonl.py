@@ -17,7 +17,8 @@ from ctsync.export.jsonl import import_lines, version_lines
 from ctsync.model import NctId, Source
 from ctsync.store.admin.check import check
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.store import EventFilter, Store, open_store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import study

@@ -19,7 +19,7 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_store
-from ctsync.sync.history.rederive_events import rebuild
+from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
 from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
 from tests.sync.test_backfill import TRIAL, a_day, as_html
@@ -90,5 +90,5 @@ def test_killed_at_any_request_the_next_run_asks_for_one_version_again_at_most(
     assert again <= kills
     assert dump(killed) == dump(calm)
     with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
-        assert list(rebuild(store, Thresholds())) == []
+        assert list(rederive_events(store, Thresholds())) == []
         assert [one.registry_version for one in store.versions(TRIAL)] == [*range(len(LIFE))]

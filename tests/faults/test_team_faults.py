@@ -28,10 +28,11 @@ from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
-from ctsync.store.store import EventFilter, Store, open_store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
-from tests.store.samples import FETCHED, keep
 from tests.registry_fixtures import make_study
+from tests.store.samples import FETCHED, keep
 
 TAKEOVER_SECONDS = 30
 """What the README says."""

@@ -48,7 +48,7 @@ from ctsync.record.compare.canonical import canonicalize
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import connect_file, make_engine, parse_url, writing
-from ctsync.sync.cycle import RoundOutcome
+from ctsync.sync.cycle import CycleResult
 from tests.conftest import PostgresServer
 from tests.installation import BERT, Installation, Killed
 from tests.registry_fixtures import make_study
@@ -269,7 +269,7 @@ class Machine(RuleBasedStateMachine):
         except (OperationalError, StoreError):
             self.count(how)
 
-    def round(self) -> RoundOutcome | None:
+    def round(self) -> CycleResult | None:
         """A round, after which what it could check is as the registry shows it.
 
         Of a trial that was away, or not there yet, a listing that leaves it out is believed until

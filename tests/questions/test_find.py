@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ctsync.dates import PartialDate
 from ctsync.model import JsonObject, NctId, Source
-from ctsync.questions.portfolio.find import Found, find
+from ctsync.questions.portfolio.find import FoundTrial, find
 from ctsync.record.rules.conditions import read_condition
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
@@ -24,7 +24,7 @@ from tests.sync.histories import keep_history, leave
 TODAY = date(2026, 3, 13)
 
 
-def found(store: Store, *conditions: str, today: date = TODAY, **how: Any) -> list[Found]:
+def found(store: Store, *conditions: str, today: date = TODAY, **how: Any) -> list[FoundTrial]:
     wanted = [read_condition(text) for text in conditions]
     return list(find(store, wanted, today=today, **how))
 

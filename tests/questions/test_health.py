@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ctsync.model import Verdict
 from ctsync.questions.operation.health import (
-    Condition,
+    HealthFacts,
+    HealthState,
     LastRun,
-    Standing,
     assess,
     business_days,
     business_hours,
@@ -21,7 +21,7 @@ from ctsync.questions.operation.health import (
 )
 
 MONDAY = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
-WELL = Standing(
+WELL = HealthFacts(
     watched=3,
     last=LastRun(MONDAY, Verdict.OK, None),
     last_whole=MONDAY,
@@ -34,17 +34,17 @@ WELL = Standing(
 
 def test_a_fresh_whole_run_is_well() -> None:
     health = assess(WELL, MONDAY + timedelta(hours=3))
-    assert (health.condition, health.reasons, health.exit_code) == (Condition.OK, (), 0)
+    assert (health.condition, health.reasons, health.exit_code) == (HealthState.OK, (), 0)
 
 
 def test_a_weekend_without_a_run_is_no_alarm() -> None:
     friday = replace(WELL, last_whole=MONDAY - timedelta(days=3), newest_load=MONDAY)
-    assert assess(friday, MONDAY + timedelta(hours=4)).condition is Condition.OK
+    assert assess(friday, MONDAY + timedelta(hours=4)).condition is HealthState.OK
 
 
 def test_two_working_days_without_a_whole_run_are_stale() -> None:
     health = assess(WELL, MONDAY + timedelta(days=2))
-    assert health.condition is Condition.STALE
+    assert health.condition is HealthState.STALE
     assert health.exit_code == 3
     assert health.reasons[0] == "no sync has checked everything since 2026-03-09 10:30Z"
 
@@ -59,7 +59,7 @@ def test_a_failed_run_says_why_and_alarms() -> None:
 def test_a_partial_run_is_told_as_partial() -> None:
     partial = replace(WELL, last=LastRun(MONDAY, Verdict.PARTIAL, None), failures=2)
     health = assess(partial, MONDAY)
-    assert health.condition is Condition.PARTIAL
+    assert health.condition is HealthState.PARTIAL
     assert "2 trials could not be checked" in health.reasons
 
 
@@ -74,7 +74,7 @@ def test_an_overdue_delivery_outranks_everything() -> None:
 
 def test_a_delivery_a_few_hours_old_is_not_overdue() -> None:
     waiting = replace(WELL, oldest_waiting=MONDAY - timedelta(hours=5))
-    assert assess(waiting, MONDAY).condition is Condition.OK
+    assert assess(waiting, MONDAY).condition is HealthState.OK
 
 
 def test_a_registry_that_stands_still_is_told_and_is_no_fault_of_ours() -> None:
@@ -85,8 +85,8 @@ def test_a_registry_that_stands_still_is_told_and_is_no_fault_of_ours() -> None:
 
 
 def test_nothing_watched_is_idle_and_never_run_is_stale() -> None:
-    assert assess(replace(WELL, watched=0, last=None), MONDAY).condition is Condition.IDLE
-    assert assess(replace(WELL, last=None, last_whole=None), MONDAY).condition is Condition.STALE
+    assert assess(replace(WELL, watched=0, last=None), MONDAY).condition is HealthState.IDLE
+    assert assess(replace(WELL, last=None, last_whole=None), MONDAY).condition is HealthState.STALE
 
 
 def weekdays_one_by_one(start: date, end: date) -> int:

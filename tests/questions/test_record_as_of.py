@@ -16,13 +16,14 @@ from ctsync.export.rows import cohort_rows, cthist_rows
 from ctsync.model import Kind, Source, Version
 from ctsync.questions.changes.report_data import course_of_field
 from ctsync.questions.portfolio.find import find
-from ctsync.questions.trial.version_dates import NotRegistered, stood_on
+from ctsync.questions.trial.version_dates import NotRegistered, version_on
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.trial.field_history import spell_json, words_of
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.store import EventFilter, Store, open_store
-from ctsync.sync.history.rederive_events import rebuild
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store, open_store
+from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
 from tests.export.test_jsonl import lines_of, logical_dump
 from tests.export.test_parquet import read
@@ -70,11 +71,11 @@ def travelled(
 def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: Store) -> None:
     versions = travelled.versions(TRIAL)
     days = {"2018-01-04": 0, "2019-03-11": 0, "2019-03-12": 1, "2025-01-01": 2, "2026-01-13": 3}
-    stood = {day: stood_on(versions, date.fromisoformat(day)) for day in days}
+    stood = {day: version_on(versions, date.fromisoformat(day)) for day in days}
     assert {
         day: one.registry_version for day, one in stood.items() if isinstance(one, Version)
     } == days
-    assert stood_on(versions, date(2018, 1, 3)) == NotRegistered("2018-01-04")
+    assert version_on(versions, date(2018, 1, 3)) == NotRegistered("2018-01-04")
     assert [one.source for one in versions] == [Source.HISTORY] * 3 + [Source.BOTH]
 
 
@@ -161,4 +162,4 @@ def test_a_past_in_two_forms_survives_the_round_trip(
         import_lines(other, lines_of(travelled))
         assert logical_dump(other) == logical_dump(travelled)
         assert other.histories() == travelled.histories()
-        assert list(rebuild(other, Thresholds())) == []
+        assert list(rederive_events(other, Thresholds())) == []

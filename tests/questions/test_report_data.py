@@ -14,13 +14,13 @@ from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.report_data import review
 from ctsync.report.report import Window
-from ctsync.store.data.watched_trials import Followed
+from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 
 
 def watch(store: Store, *ids: NctId) -> None:
@@ -29,7 +29,7 @@ def watch(store: Store, *ids: NctId) -> None:
 
 
 def reasons(store: Store) -> dict[str, str]:
-    found = coverage_of(store, Followed())
+    found = coverage_of(store, TrialSelection())
     assert found is not None
     assert found.checked == len(store.watched_ids()) - len(found.failed)
     return {one.nct_id: one.reason for one in found.failed}

@@ -14,7 +14,7 @@ from ctsync.questions.trial.version_dates import (
     NotRegistered,
     find_version,
     stands_from,
-    stood_on,
+    version_on,
 )
 from ctsync.store.store import Store
 from tests.record.reconstructed import studies
@@ -47,17 +47,17 @@ def test_a_version_stands_from_its_post_date_or_from_its_load_where_the_date_did
 
 def test_as_of_finds_the_version_that_stood_that_day() -> None:
     days = {"2018-01-04": 1, "2023-01-02": 1, "2023-01-03": 2, "2024-05-19": 2, "2026-01-01": 3}
-    found = {day: stood_on(SEED, date.fromisoformat(day)) for day in days}
+    found = {day: version_on(SEED, date.fromisoformat(day)) for day in days}
     assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
 
 
 def test_before_the_first_posting_the_trial_was_not_registered() -> None:
-    assert stood_on(SEED, date(2018, 1, 3)) == NotRegistered("2018-01-04")
+    assert version_on(SEED, date(2018, 1, 3)) == NotRegistered("2018-01-04")
 
 
 def test_between_registration_and_the_first_stored_version_nothing_is_known() -> None:
     late = [version(1, "2020-06-01", "2020-06-02T09:00:05")]
-    assert stood_on(late, date(2019, 1, 1)) == NotKnown(date(2020, 6, 1))
+    assert version_on(late, date(2019, 1, 1)) == NotKnown(date(2020, 6, 1))
 
 
 def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> None:
@@ -70,13 +70,13 @@ def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> Non
         "2018-01-01": (6, "ACTIVE_NOT_RECRUITING"),
         "2022-01-01": (7, "COMPLETED"),
     }
-    stood = {day: stood_on(versions, date.fromisoformat(day)) for day in expected}
+    stood = {day: version_on(versions, date.fromisoformat(day)) for day in expected}
     assert {
         day: (one.registry_version, one.key.status)
         for day, one in stood.items()
         if isinstance(one, Version)
     } == expected
-    assert stood_on(versions, date(2014, 4, 7)) == NotRegistered("2014-04-08")
+    assert version_on(versions, date(2014, 4, 7)) == NotRegistered("2014-04-08")
 
 
 def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
@@ -88,7 +88,7 @@ def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
     unknown = version(5, "2021-02-01", "2023-03-01T09:00:05")
     versions = [*numbered, unknown]
     days = {"2020-05-04": 3, "2023-02-28": 4, "2023-03-01": 5}
-    found = {day: stood_on(versions, date.fromisoformat(day)) for day in days}
+    found = {day: version_on(versions, date.fromisoformat(day)) for day in days}
     assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
 
 
@@ -109,4 +109,4 @@ def test_a_number_that_is_not_there_is_told_with_those_that_are() -> None:
 
 def test_a_trial_nothing_is_stored_of_says_so() -> None:
     with pytest.raises(UnknownVersion, match="nothing is stored"):
-        stood_on([], date(2020, 1, 1))
+        version_on([], date(2020, 1, 1))

@@ -1,7 +1,7 @@
 """Days on which the registry itself changed many records."""
 
 from ctsync.model import NctId
-from ctsync.record.registry.mass_changes import find_reprocessing, is_reprocessed, reprocessed_part
+from ctsync.record.registry.mass_changes import find_mass_change, is_reprocessed, reprocessed_part
 from tests.record.studies import LOCATIONS, events_between, site, study
 
 MESH = "derivedSection__conditionBrowseModule__meshes"
@@ -20,7 +20,7 @@ def load(changed, **update):
 
 
 def test_a_change_of_many_trials_without_an_update_is_the_registrys():
-    (notice,) = find_reprocessing(load(60), fetched=100)
+    (notice,) = find_mass_change(load(60), fetched=100)
     assert notice.part == "derivedSection.conditionBrowseModule.meshes"
     assert len(notice.trials) == 60
     assert notice.summary == (
@@ -30,13 +30,13 @@ def test_a_change_of_many_trials_without_an_update_is_the_registrys():
 
 
 def test_a_few_trials_are_no_reprocessing():
-    assert find_reprocessing(load(15), fetched=20) == []
-    assert find_reprocessing(load(40), fetched=1000) == []
-    assert find_reprocessing({}, fetched=0) == []
+    assert find_mass_change(load(15), fetched=20) == []
+    assert find_mass_change(load(40), fetched=1000) == []
+    assert find_mass_change({}, fetched=0) == []
 
 
 def test_what_came_with_an_update_is_the_sponsors():
-    assert find_reprocessing(load(60, posted="2020-02-02"), fetched=100) == []
+    assert find_mass_change(load(60, posted="2020-02-02"), fetched=100) == []
 
 
 def test_new_positions_are_the_registrys_and_sites_are_not():
@@ -58,12 +58,12 @@ def test_texts_rendered_anew_are_told_together():
         else events_between(study(**title), study(**again))
         for n in range(50)
     }
-    (notice,) = find_reprocessing(events, fetched=60)
+    (notice,) = find_mass_change(events, fetched=60)
     assert (notice.part, len(notice.trials)) == ("rendering of texts", 50)
 
 
 def test_an_event_is_told_by_the_notice_of_its_part():
-    notices = find_reprocessing(load(60), fetched=100)
+    notices = find_mass_change(load(60), fetched=100)
     events = step()
     assert is_reprocessed(events, events[0], notices)
     updated = step(posted="2020-02-02")

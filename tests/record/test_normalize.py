@@ -11,7 +11,7 @@ from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
 from ctsync.record.history_form.normalize import (
-    Form,
+    HistoryForm,
     align_forms,
     form_of,
     is_same_content,
@@ -80,34 +80,34 @@ def put(body, path, value):
 def found(html, markdown):
     """The changes from the history body to the v2 body by path."""
     before, after = align_forms(
-        canonicalize(html), Form.HTML, canonicalize(markdown), Form.MARKDOWN
+        canonicalize(html), HistoryForm.HTML, canonicalize(markdown), HistoryForm.MARKDOWN
     )
     return {change.path: (change.before, change.after) for change in diff(before, after)}
 
 
 def test_a_version_known_from_both_keeps_the_body_of_v2():
-    assert form_of(Source.HISTORY) is Form.HTML
-    assert form_of(Source.LIVE) is Form.MARKDOWN
-    assert form_of(Source.BOTH) is Form.MARKDOWN
+    assert form_of(Source.HISTORY) is HistoryForm.HTML
+    assert form_of(Source.LIVE) is HistoryForm.MARKDOWN
+    assert form_of(Source.BOTH) is HistoryForm.MARKDOWN
 
 
 def test_the_same_content_in_both_forms_is_the_same():
     html, markdown = canonicalize(HTML), canonicalize(MARKDOWN)
     assert found(HTML, MARKDOWN) == {}
-    assert is_same_content(html, Form.HTML, markdown, Form.MARKDOWN)
-    assert is_same_content(markdown, Form.MARKDOWN, html, Form.HTML)
-    assert readable(html, Form.HTML).canonical == markdown.canonical
+    assert is_same_content(html, HistoryForm.HTML, markdown, HistoryForm.MARKDOWN)
+    assert is_same_content(markdown, HistoryForm.MARKDOWN, html, HistoryForm.HTML)
+    assert readable(html, HistoryForm.HTML).canonical == markdown.canonical
 
 
 def test_a_record_in_markdown_is_given_back_as_it_is():
     record = canonicalize(MARKDOWN)
-    assert readable(record, Form.MARKDOWN) is record
+    assert readable(record, HistoryForm.MARKDOWN) is record
 
 
 def test_a_readable_record_is_a_record_of_v2():
     html = canonicalize(HTML)
-    read = readable(html, Form.HTML)
-    assert is_same_content(html, Form.HTML, read, Form.MARKDOWN)
+    read = readable(html, HistoryForm.HTML)
+    assert is_same_content(html, HistoryForm.HTML, read, HistoryForm.MARKDOWN)
     assert canonicalize(read.body).canonical == read.canonical
 
 
@@ -195,7 +195,9 @@ def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(pat
     reviewed = put(HTML, path, [{**item, "reviewUnit": asked}])
     settled = put(HTML, path, [item])
     assert found(reviewed, put(MARKDOWN, path, [item])) == {}
-    aligned = align_forms(canonicalize(reviewed), Form.HTML, canonicalize(settled), Form.HTML)
+    aligned = align_forms(
+        canonicalize(reviewed), HistoryForm.HTML, canonicalize(settled), HistoryForm.HTML
+    )
     (told,) = classify(list(diff(*aligned)), *aligned)
     assert (told.lane, told.kind, told.level) == (lane, Kind.RESULTS, Level.ROUTINE)
 
@@ -210,15 +212,15 @@ def test_a_time_frame_that_v2_writes_plain_is_compared_plain():
 @pytest.mark.parametrize(
     ("form", "path", "lacked"),
     [
-        (Form.HTML, LINKS, True),
-        (Form.HTML, f"{LINKS}.url", True),
-        (Form.HTML, f"{SITES}.countryCode", True),
-        (Form.HTML, "derivedSection.miscInfoModule", True),
-        (Form.HTML, f"{SITES}.city", False),
-        (Form.HTML, f"{OUTCOMES}.primaryOutcomes.reviewUnit", False),
-        (Form.MARKDOWN, f"{OUTCOMES}.primaryOutcomes.reviewUnit.resetReasons", True),
-        (Form.MARKDOWN, LINKS, False),
-        (Form.MARKDOWN, f"{OUTCOMES}.primaryOutcomes", False),
+        (HistoryForm.HTML, LINKS, True),
+        (HistoryForm.HTML, f"{LINKS}.url", True),
+        (HistoryForm.HTML, f"{SITES}.countryCode", True),
+        (HistoryForm.HTML, "derivedSection.miscInfoModule", True),
+        (HistoryForm.HTML, f"{SITES}.city", False),
+        (HistoryForm.HTML, f"{OUTCOMES}.primaryOutcomes.reviewUnit", False),
+        (HistoryForm.MARKDOWN, f"{OUTCOMES}.primaryOutcomes.reviewUnit.resetReasons", True),
+        (HistoryForm.MARKDOWN, LINKS, False),
+        (HistoryForm.MARKDOWN, f"{OUTCOMES}.primaryOutcomes", False),
     ],
 )
 def test_a_body_that_shows_nothing_is_believed_where_its_source_shows_the_field(form, path, lacked):
@@ -245,14 +247,14 @@ def test_two_history_versions_are_compared_as_people_read_them():
     one = canonicalize(put(HTML, CRITERIA, "a.\nb &gt; 1"))
     wrapped = canonicalize(put(HTML, CRITERIA, "a. b\n&gt; 1"))
     other = canonicalize(put(HTML, CRITERIA, "a.\nb &gt; 2"))
-    assert is_same_content(one, Form.HTML, wrapped, Form.HTML)
-    (change,) = diff(*align_forms(one, Form.HTML, other, Form.HTML))
+    assert is_same_content(one, HistoryForm.HTML, wrapped, HistoryForm.HTML)
+    (change,) = diff(*align_forms(one, HistoryForm.HTML, other, HistoryForm.HTML))
     assert (change.before, change.after) == ("a. b \\> 1", "a. b \\> 2")
 
 
 def test_two_records_of_v2_are_compared_as_they_stand():
     one, other = canonicalize(MARKDOWN), canonicalize(put(MARKDOWN, CRITERIA, "a  b"))
-    assert align_forms(one, Form.MARKDOWN, other, Form.MARKDOWN) == (one, other)
+    assert align_forms(one, HistoryForm.MARKDOWN, other, HistoryForm.MARKDOWN) == (one, other)
 
 
 @pytest.mark.parametrize(
@@ -310,7 +312,9 @@ def test_what_a_text_says_keeps_every_letter_and_digit_in_order(text):
 def test_any_shape_anywhere_can_be_read_and_compared(value):
     for path in (SITES, CRITERIA, f"{PROTOCOL}.designModule", "new", "derivedSection"):
         html, markdown = canonicalize(put(HTML, path, value)), canonicalize(MARKDOWN)
-        there = align_forms(html, Form.HTML, markdown, Form.MARKDOWN)
-        back = align_forms(markdown, Form.MARKDOWN, html, Form.HTML)
+        there = align_forms(html, HistoryForm.HTML, markdown, HistoryForm.MARKDOWN)
+        back = align_forms(markdown, HistoryForm.MARKDOWN, html, HistoryForm.HTML)
         assert there == back[::-1]
-        assert is_same_content(html, Form.HTML, readable(html, Form.HTML), Form.MARKDOWN)
+        assert is_same_content(
+            html, HistoryForm.HTML, readable(html, HistoryForm.HTML), HistoryForm.MARKDOWN
+        )

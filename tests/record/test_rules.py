@@ -6,7 +6,14 @@ from string import Formatter
 import pytest
 
 from ctsync.model import Kind, Level
-from ctsync.record.rules.rules import RULES, RULES_VERSION, Condition, Thresholds, assign, describe
+from ctsync.record.rules.rules import (
+    RULES,
+    RULES_VERSION,
+    RuleCondition,
+    Thresholds,
+    assign,
+    describe,
+)
 
 RELATIONS = {"is", "is not", "in", "below", "not below", "at least", "not at least"}
 
@@ -71,7 +78,7 @@ def test_an_unknown_threshold_is_refused():
     ],
 )
 def test_a_condition_holds_as_it_reads(relation, value, found, holds):
-    condition = Condition("input", relation, value)
+    condition = RuleCondition("input", relation, value)
     assert condition.holds({"input": found}, Thresholds()) is holds
     if found is None:
         assert condition.holds({}, Thresholds()) is holds

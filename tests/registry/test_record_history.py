@@ -30,7 +30,7 @@ from ctsync.model import JsonObject, NctId
 from ctsync.registry.http import curl
 from ctsync.registry.http.curl import find_curl
 from ctsync.registry.http.transport import Transport
-from ctsync.registry.record_history import RegistryHistory, Way, probe_history
+from ctsync.registry.record_history import HistoryTransport, RegistryHistory, probe_history
 from tests.fakes import FakeClock
 from tests.faults.fault_server import (
     Act,
@@ -50,7 +50,7 @@ from tests.registry_fixtures import make_study
 TRIAL, OTHER = NctId("NCT03389919"), NctId("NCT05935098")
 INDEX = f"/int/studies/{TRIAL}/history"
 needs_curl = pytest.mark.skipif(find_curl() is None, reason="there is no curl program here")
-CLIENTS = [Way.REQUESTS, pytest.param(Way.CURL, marks=needs_curl)]
+CLIENTS = [HistoryTransport.REQUESTS, pytest.param(HistoryTransport.CURL, marks=needs_curl)]
 
 Open = Callable[..., RegistryHistory]
 
@@ -92,7 +92,9 @@ def open_transport(replay: ReplayRegistry) -> Iterator[Callable[..., Transport]]
 def open_history(open_transport: Callable[..., Transport]) -> Iterator[Open]:
     opened: list[RegistryHistory] = []
 
-    def open_one(way: Way = Way.REQUESTS, url: str = "", **settings: Any) -> RegistryHistory:
+    def open_one(
+        way: HistoryTransport = HistoryTransport.REQUESTS, url: str = "", **settings: Any
+    ) -> RegistryHistory:
         opened.append(RegistryHistory(open_transport(url, **settings), way=way))
         return opened[-1]
 
@@ -114,7 +116,9 @@ def rewritten(change: Callable[[JsonObject], object]) -> faults.Fault:
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_the_index_and_its_versions_are_read_as_they_are(way: Way, open_history: Open) -> None:
+def test_the_index_and_its_versions_are_read_as_they_are(
+    way: HistoryTransport, open_history: Open
+) -> None:
     history = open_history(way)
     index = history.index(TRIAL)
     assert index is not None
@@ -129,13 +133,15 @@ def test_the_index_and_its_versions_are_read_as_they_are(way: Way, open_history:
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_a_trial_without_history_has_none_and_is_no_failure(way: Way, open_history: Open) -> None:
+def test_a_trial_without_history_has_none_and_is_no_failure(
+    way: HistoryTransport, open_history: Open
+) -> None:
     assert open_history(way).index(OTHER) is None
 
 
 @pytest.mark.parametrize("way", CLIENTS)
 def test_a_number_there_is_no_version_of_is_a_refusal_and_never_says_gone(
-    way: Way, open_history: Open
+    way: HistoryTransport, open_history: Open
 ) -> None:
     with pytest.raises(EdgeRefused, match="says nothing about any trial"):
         open_history(way).version(TRIAL, 3)
@@ -214,7 +220,7 @@ def test_a_version_that_is_not_the_one_asked_for_is_refused(
 )
 @pytest.mark.parametrize("way", CLIENTS)
 def test_no_answer_but_the_registrys_own_words_says_that_there_is_no_history(
-    way: Way, fault: faults.Fault, open_history: Open, replay: ReplayRegistry
+    way: HistoryTransport, fault: faults.Fault, open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(fault, path=INDEX, times=EVERY_TIME)
     with pytest.raises((BadAnswer, RegistryUnreachable)):
@@ -223,7 +229,7 @@ def test_no_answer_but_the_registrys_own_words_says_that_there_is_no_history(
 
 @pytest.mark.parametrize("way", CLIENTS)
 def test_what_passes_is_asked_for_again(
-    way: Way, open_history: Open, replay: ReplayRegistry
+    way: HistoryTransport, open_history: Open, replay: ReplayRegistry
 ) -> None:
     for fault in (faults.html_page(), faults.truncated(50), faults.reset(), faults.status(503)):
         replay.faults.add(fault, path=INDEX)
@@ -234,7 +240,7 @@ def test_what_passes_is_asked_for_again(
 
 @pytest.mark.parametrize("way", CLIENTS)
 def test_a_registry_that_is_busy_for_good_is_given_up(
-    way: Way, open_history: Open, replay: ReplayRegistry
+    way: HistoryTransport, open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(faults.status(429, retry_after="7"), path=INDEX, times=EVERY_TIME)
     with pytest.raises(RegistryBusy, match="asks to be left alone"):
@@ -253,7 +259,7 @@ def test_curl_is_taken_where_the_edge_refuses_requests_and_then_kept_to(
     open_history: Open, replay: ReplayRegistry
 ) -> None:
     refuse(replay, "python-requests/")
-    history = open_history(Way.AUTO)
+    history = open_history(HistoryTransport.AUTO)
     assert len(history.index(TRIAL) or ()) == 3
     history.version(TRIAL, 0)
     history.version(TRIAL, 1)
@@ -266,7 +272,7 @@ def test_where_both_are_refused_the_edge_is_named(
 ) -> None:
     refuse(replay, "")
     with pytest.raises(EdgeRefused):
-        open_history(Way.AUTO).index(TRIAL)
+        open_history(HistoryTransport.AUTO).index(TRIAL)
 
 
 def test_a_client_that_was_chosen_is_the_only_one_asked_with(
@@ -274,7 +280,7 @@ def test_a_client_that_was_chosen_is_the_only_one_asked_with(
 ) -> None:
     refuse(replay, "python-requests/")
     with pytest.raises(EdgeRefused):
-        open_history(Way.REQUESTS).index(TRIAL)
+        open_history(HistoryTransport.REQUESTS).index(TRIAL)
     assert {asked.headers["user-agent"].split("/")[0] for asked in replay.requests} == {
         "python-requests"
     }
@@ -286,9 +292,9 @@ def test_without_curl_a_refusal_stays_a_refusal(
     monkeypatch.setenv("PATH", "")
     refuse(replay, "python-requests/")
     with pytest.raises(EdgeRefused):
-        open_history(Way.AUTO).index(TRIAL)
+        open_history(HistoryTransport.AUTO).index(TRIAL)
     with pytest.raises(RegistryUnreachable, match="no curl program"):
-        open_history(Way.CURL).index(TRIAL)
+        open_history(HistoryTransport.CURL).index(TRIAL)
 
 
 def test_a_probe_says_which_client_gets_through(
@@ -296,7 +302,7 @@ def test_a_probe_says_which_client_gets_through(
 ) -> None:
     refuse(replay, "python-requests/")
     by_requests, by_curl = probe_history(open_transport())
-    assert (by_requests.way, by_requests.works) == (Way.REQUESTS, False)
+    assert (by_requests.way, by_requests.works) == (HistoryTransport.REQUESTS, False)
     assert "403" in by_requests.said
     assert (by_curl.works, by_curl.said) == (
         (True, f"{TRIAL}: 3 versions") if find_curl() else (False, "there is no curl program here")
@@ -316,7 +322,7 @@ def test_the_history_keeps_the_pace_of_all_other_requests_and_not_their_failures
     replay.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
     for _ in range(4):
         with pytest.raises(RegistryError):
-            RegistryHistory(transport, way=Way.REQUESTS).index(TRIAL)
+            RegistryHistory(transport, way=HistoryTransport.REQUESTS).index(TRIAL)
     transport.get("/v2/version")  # the API's own requests still go
     history.close()
 
@@ -350,7 +356,7 @@ def test_no_secret_stands_on_curls_command_line_or_in_its_environment(
 ) -> None:
     monkeypatch.setenv("SMTP_PASSWORD", "canary-7f3a")
     monkeypatch.setenv("https_proxy", "http://proxy.test")
-    history = open_history(Way.CURL, "https://me:pa%22ss%5Cword@registry.test/api")
+    history = open_history(HistoryTransport.CURL, "https://me:pa%22ss%5Cword@registry.test/api")
     assert history.index(TRIAL) is None
     told = spy()
     assert told["arguments"] == ["--disable", "--config", "-"]
@@ -390,7 +396,7 @@ def test_curl_keeps_deadline_size_cap_and_protocols(
 ) -> None:
     with FaultServer() as server:
         server.script(INDEX, act)
-        history = open_history(Way.CURL, server.url, retry_seconds=0, **settings)
+        history = open_history(HistoryTransport.CURL, server.url, retry_seconds=0, **settings)
         with pytest.raises(error):
             history.index(TRIAL)
         assert server.hits["/api" + INDEX] == 1
@@ -414,6 +420,6 @@ def test_a_stop_ends_the_curl_that_is_under_way(
 
     monkeypatch.setattr(subprocess, "Popen", Watched)
     with pytest.raises(KeyboardInterrupt):
-        open_history(Way.CURL).index(TRIAL)
+        open_history(HistoryTransport.CURL).index(TRIAL)
     assert started != []
     assert all(one.returncode is not None for one in started)

@@ -33,9 +33,10 @@ from ctsync.errors import (
 )
 from ctsync.registry.http.circuit_breaker import CLOSES_AFTER_SECONDS
 from ctsync.registry.http.json_body import parse_json
-from ctsync.registry.http.rate_limit import Pace
+from ctsync.registry.http.rate_limit import RateLimit
 from ctsync.registry.http.retry_after import LONGEST_SECONDS, read_retry_after
-from ctsync.registry.http.transport import Transport, user_agent
+from ctsync.registry.http.session import user_agent
+from ctsync.registry.http.transport import Transport
 from tests.fakes import FakeClock
 
 BASE = "https://registry.test/api"
@@ -430,7 +431,7 @@ def test_no_stretch_of_time_holds_more_requests_than_the_pace_allows(
     rate: float, burst: int
 ) -> None:
     clock = FakeClock()
-    pace = Pace(rate, burst, clock=clock)
+    pace = RateLimit(rate, burst, clock=clock)
     times = []
     for number in range(1000):
         if number % 100 == 0:
@@ -455,7 +456,7 @@ def test_threads_share_one_pace() -> None:
                 self.sleeps.append(seconds)
 
     clock = PlannedClock()
-    pace = Pace(1.0, 3, clock=clock)
+    pace = RateLimit(1.0, 3, clock=clock)
 
     def wait_often() -> None:
         for _ in range(25):

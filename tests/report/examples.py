@@ -20,7 +20,7 @@ from ctsync.model import (
 )
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Coverage, Report, Window
-from ctsync.report.trial.content import Story
+from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import Timeline, trace
 
 SLOW = NctId("NCT01352702")
@@ -179,7 +179,7 @@ def timeline(until: date = date(2016, 1, 1)) -> Timeline:
     return trace(versions, [date.fromisoformat(v.posted or "") for v in versions], until=until)
 
 
-def story() -> Story:
+def story() -> TrialContent:
     """NCT01352702 with the events that led from version to version."""
     steps = {
         2: [primary_completion("2012-02", "2013-02", 366, 366), contact()],
@@ -202,4 +202,4 @@ def story() -> Story:
         for n, told in steps.items()
         for one in told
     ]  # fmt: skip
-    return Story(history(), events, timeline())
+    return TrialContent(history(), events, timeline())

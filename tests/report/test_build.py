@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
-from ctsync.report.report import Standing, Unchecked
+from ctsync.report.report import NoChangeReason, UncheckedTrial
 from tests.report.examples import (
     QUICK,
     SEED,
@@ -113,7 +113,7 @@ def test_a_baseline_is_a_welcome_with_the_state_of_the_trial_and_never_a_change(
         ),
         (
             [],
-            {"watched": 42, "coverage": coverage(41, failed=(Unchecked(SLOW, "timed out"),))},
+            {"watched": 42, "coverage": coverage(41, failed=(UncheckedTrial(SLOW, "timed out"),))},
             "[ctsync] INCOMPLETE: 41 of 42 checked · 1 unknown · see reasons · demo · 2019-07-17",
         ),
     ],
@@ -125,7 +125,7 @@ def test_the_subject_tells_whether_to_open_it(
 
 
 def test_the_four_sentences_are_never_mixed() -> None:
-    failed = coverage(3, failed=(Unchecked(NctId("NCT00000009"), "timed out"),))
+    failed = coverage(3, failed=(UncheckedTrial(NctId("NCT00000009"), "timed out"),))
     stale = coverage(4, refreshed=False)
 
     kinds = [
@@ -139,15 +139,15 @@ def test_the_four_sentences_are_never_mixed() -> None:
     ]
 
     assert kinds == [
-        {Standing.NO_UPDATE},
-        {Standing.NO_UPDATE, Standing.ADMINISTRATIVE_ONLY},
-        {Standing.NO_UPDATE, Standing.NOT_CHECKED},
-        {Standing.NOT_REFRESHED},
+        {NoChangeReason.NO_UPDATE},
+        {NoChangeReason.NO_UPDATE, NoChangeReason.ADMINISTRATIVE_ONLY},
+        {NoChangeReason.NO_UPDATE, NoChangeReason.NOT_CHECKED},
+        {NoChangeReason.NOT_REFRESHED},
     ]
 
 
 def test_every_trial_followed_is_accounted_for_once() -> None:
-    failed = coverage(9, failed=(Unchecked(NctId("NCT00000009"), "timed out"),))
+    failed = coverage(9, failed=(UncheckedTrial(NctId("NCT00000009"), "timed out"),))
     told = report([*demo_events(), stored(contact(), NctId("NCT00000008"))],
                   watched=10, coverage=failed)  # fmt: skip
 

@@ -18,7 +18,7 @@ from ctsync.model import Kind, NctId, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.feed import atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
-from ctsync.report.report import Report, Unchecked
+from ctsync.report.report import Report, UncheckedTrial
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -33,7 +33,7 @@ from tests.report.examples import (
 )
 from tests.security.attacks import ATTACKS, FORMULAS
 
-FAILED = (Unchecked(NctId("NCT00000009"), "no connection to the registry"),)
+FAILED = (UncheckedTrial(NctId("NCT00000009"), "no connection to the registry"),)
 FULL = report(
     [*demo_events(), stored(outcome("a long text " * 60, "another one"), to_version=6)],
     coverage=coverage(3, failed=FAILED),
@@ -106,7 +106,9 @@ def attacked(texts: tuple[str, ...]) -> Report:
             stored(outcome(long, f"{long} {text}"), trial, brief_title=text),
             stored(first_seen(), NctId(f"NCT{n + 5000:08d}"), brief_title=text),
         ]  # fmt: skip
-    failed = tuple(Unchecked(NctId(f"NCT{n + 9000:08d}"), text) for n, text in enumerate(texts))
+    failed = tuple(
+        UncheckedTrial(NctId(f"NCT{n + 9000:08d}"), text) for n, text in enumerate(texts)
+    )
     scope = Scope(title=texts[0], watched=9, coverage=coverage(1, failed=failed))
     return build(events, window=WINDOW, scope=scope)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ctsync.model import Kind
 from ctsync.report.formats.plain_text import _wrap
 from ctsync.report.formats.render import ReportFormat, render
-from ctsync.report.report import Unchecked
+from ctsync.report.report import UncheckedTrial
 from tests.report.examples import SLOW, coverage, demo_events, event, outcome, report, stored
 from tests.security.attacks import ATTACKS
 
@@ -45,7 +45,7 @@ def test_a_line_shows_what_became_what_how_far_and_by_which_rule() -> None:
 
 
 def test_a_trial_that_could_not_be_checked_is_named_with_its_reason() -> None:
-    failed = (Unchecked(SLOW, "no connection to the registry"),)
+    failed = (UncheckedTrial(SLOW, "no connection to the registry"),)
     text = render(report([], coverage=coverage(3, failed=failed)), ReportFormat.TEXT)
 
     assert "Could not check: 1 of 4 trials; nothing is known of them in this run." in text

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from datetime import date
 
-from ctsync.report.trial.content import Story
+from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page
 from ctsync.report.trial.site import build_site
 from ctsync.report.trial.timeline import trace
@@ -53,7 +53,7 @@ def test_no_remote_text_becomes_markup_on_a_page() -> None:
         versions = [version(1, "2011-05-01", status=text), version(2, text[:10], status="A")]
         days = [date(2011, 5, 1), date(2012, 5, 1)]
         drawn = replace(trace(versions, days, until=date(2013, 1, 1)), title=text)
-        told = Story(versions, [replace(e, brief_title=text) for e in story().events], drawn)
+        told = TrialContent(versions, [replace(e, brief_title=text) for e in story().events], drawn)
         foreign |= tags_of(render_page(told, WINDOW)).seen - known
     print(f"page: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
     assert not foreign

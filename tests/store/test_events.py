@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ctsync.model import Event, Kind, Lane, Level
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store
 from tests.store.samples import (
     FETCHED,
     LOAD,

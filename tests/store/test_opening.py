@@ -24,7 +24,13 @@ from ctsync.errors import (
     StoreUnavailable,
 )
 from ctsync.store.database.engine import name_of, parse_url
-from ctsync.store.database.migrate import Found, head_revision, look_at_file, mark_file, revision_of
+from ctsync.store.database.migrate import (
+    DatabaseState,
+    head_revision,
+    look_at_file,
+    mark_file,
+    revision_of,
+)
 from ctsync.store.database.tables import APPLICATION_ID
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
@@ -357,7 +363,7 @@ def test_several_that_make_the_file_at_once_make_one(tmp_path: Path) -> None:
             maker.start()
         for maker in makers:
             maker.join()
-        assert look_at_file(file) is Found.OURS
+        assert look_at_file(file) is DatabaseState.OURS
     assert failed == []
 
 

@@ -13,10 +13,11 @@ from sqlalchemy import event as listen
 
 from ctsync.model import NctId
 from ctsync.questions.changes.report_data import review
-from ctsync.questions.operation.health_state import standing_of
+from ctsync.questions.operation.health_state import health_facts
 from ctsync.report.report import Window
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.outbox import DeliveryState
-from ctsync.store.store import EventFilter, Store, open_store
+from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, TRIAL, fill
 
@@ -67,7 +68,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "changes": lambda s: s.events(EventFilter(since=WEEK)),
     "how many": lambda s: s.count_events(EventFilter(since=WEEK)),
     "report": lambda s: review(s, window=Window(WEEK, WEEK + timedelta(days=30))),
-    "status": standing_of,
+    "status": health_facts,
     "outbox": lambda s: s.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
     "backlog": lambda s: s.backlog(),
     "heads": lambda s: s.heads([TRIAL]),

@@ -11,8 +11,9 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from ctsync.errors import Unstorable
 from ctsync.model import KeyFields, RegistryVersion
+from ctsync.store.data.events import EventFilter
 from ctsync.store.database.types import Digest, dump_json, escape, load_json, pack_digest, unescape
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.store import Store
 from tests.store.samples import (
     FETCHED,
     HOSTILE,

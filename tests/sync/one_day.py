@@ -9,7 +9,7 @@ from math import ceil
 
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId, Verdict
-from ctsync.sync.mirror.mirror import Mirror, MirrorOutcome
+from ctsync.sync.mirror.mirror import Mirror, MirrorResult
 from ctsync.sync.mirror.scan import FETCHED_AT_ONCE, SLIM_PAGE
 
 STATUS = "protocolSection.statusModule"
@@ -61,7 +61,7 @@ def let_a_day_pass(replay: ReplayRegistry, known: Sequence[NctId], new: Sequence
     return Day(frozenset(posted), frozenset(new), frozenset(quiet), frozenset(withdrawn))
 
 
-def found_by(mirror: Mirror, outcome: MirrorOutcome) -> Counter[NctId]:
+def found_by(mirror: Mirror, outcome: MirrorResult) -> Counter[NctId]:
     """The trials of which a run told something, and how much."""
     return Counter(stored.nct_id for stored in mirror.store.events_of_run(outcome.run_id))
 

@@ -15,12 +15,13 @@ from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Ve
 from ctsync.questions.changes.report_data import course_of_field
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.http.transport import Transport
-from ctsync.registry.record_history import RegistryHistory, Way
+from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 from ctsync.route import Route
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store
 from ctsync.sync.history.backfill import Backfill
-from ctsync.sync.history.rederive_events import rebuild
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 
@@ -29,7 +30,7 @@ STATUS = "protocolSection.statusModule"
 DESIGN = "protocolSection.designModule"
 PRIMARY = f"{STATUS}.primaryCompletionDateStruct.date"
 MAIL = Route("email", "me@example.org", takes_baselines=False)
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 MakeBackfill = Callable[..., Backfill]
 
 
@@ -96,7 +97,7 @@ def make_backfill(
 ) -> Iterator[MakeBackfill]:
     opened: list[Any] = []
 
-    def make(way: Way = Way.REQUESTS, **changes: Any) -> Backfill:
+    def make(way: HistoryTransport = HistoryTransport.REQUESTS, **changes: Any) -> Backfill:
         transport = Transport(replay.url, clock=clock, requests_per_second=1000, retry_seconds=0)
         history = RegistryHistory(transport, way=way)
         opened.extend((history, transport))
@@ -135,7 +136,9 @@ def news(store: Store) -> list[tuple[str, Kind]]:
 
 def assert_events_follow(store: Store) -> None:
     differences = [
-        (one.nct_id, each) for one in rebuild(store, Thresholds()) for each in one.differences
+        (one.nct_id, each)
+        for one in rederive_events(store, Thresholds())
+        for each in one.differences
     ]
     assert differences == []
 

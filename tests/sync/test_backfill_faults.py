@@ -19,12 +19,12 @@ from ctsync.demo.faults import EVERY_TIME
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import LockHeld, Stopped
 from ctsync.model import JsonObject, NctId, Verdict
-from ctsync.registry.http.response import Counts
+from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.record_history import Index
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import History
-from ctsync.sync.trial_pass import Watcher
+from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
 from tests.sync.test_backfill import (
     FOUR_KNOWN,
@@ -70,7 +70,7 @@ class Interrupted:
         self.sent = 0
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         return self.history.counts
 
     def reset(self) -> None:
@@ -164,7 +164,7 @@ def test_a_backfill_told_to_stop_ends_between_two_requests(
             raise Stopped("told to stop")
 
     with pytest.raises(Stopped):
-        make_backfill(watcher=Watcher(check=stop_at_the_third)).run([TRIAL])
+        make_backfill(watcher=RunCallbacks(check=stop_at_the_third)).run([TRIAL])
     assert [run.outcome for run in store.runs(kind="backfill")] == [Verdict.STOPPED]
     assert store.histories_due(make_backfill().clock.now(), limit=9) == (TRIAL,)
     make_backfill().run([TRIAL])

@@ -15,12 +15,12 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
-from ctsync.questions.operation.health import OVERDUE_AFTER, Condition, assess
-from ctsync.questions.operation.health_state import standing_of
+from ctsync.questions.operation.health import OVERDUE_AFTER, HealthState, assess
+from ctsync.questions.operation.health_state import health_facts
 from ctsync.store.data.outbox import DeliveryState
-from ctsync.store.data.watched_trials import Followed
+from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
-from ctsync.sync.cycle import Round
+from ctsync.sync.cycle import SyncCycle
 from tests.conftest import StillClock
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
@@ -28,7 +28,7 @@ from tests.registry_fixtures import make_study
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 STATUS = "protocolSection.statusModule.overallStatus"
-MakeRound = Callable[..., Round]
+MakeRound = Callable[..., SyncCycle]
 
 
 @pytest.fixture
@@ -46,11 +46,11 @@ def make_round(
         unit.add_watch("two")
         unit.add_trials("two", dict.fromkeys([ONE, TWO]), clock.now())
 
-    def make(**sections: Any) -> Round:
+    def make(**sections: Any) -> SyncCycle:
         given = {"database": {"url": migrated_url}, "log": {"events": "off"}} | sections
         settings = Settings.model_validate(given)
         registry = make_sync().registry
-        return Round(settings=settings, store=store, registry=registry, clock=clock)
+        return SyncCycle(settings=settings, store=store, registry=registry, clock=clock)
 
     return make
 
@@ -130,7 +130,7 @@ def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_
     for kind in ("backfill", "heartbeat 0123", "mirror"):
         with store.unit() as unit:
             unit.begin_run(kind, clock.now())
-    coverage = coverage_of(store, Followed([ONE, TWO]))
+    coverage = coverage_of(store, TrialSelection([ONE, TWO]))
     assert coverage is not None
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
 
@@ -152,8 +152,8 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
     conditions = []
     for _ in range(6):
         work.run(holder="test")
-        standing = standing_of(store, routes_from(work.settings))
-        late = assess(standing, clock.now()).condition is Condition.OVERDUE
+        standing = health_facts(store, routes_from(work.settings))
+        late = assess(standing, clock.now()).condition is HealthState.OVERDUE
         conditions.append((f"{clock.now():%a}", late))
         clock.sleep(24 * 3600)
     assert timedelta(days=1) == OVERDUE_AFTER

@@ -12,11 +12,11 @@ from ctsync.sync.decide import (
     Gone,
     Missing,
     Moved,
+    NotChecked,
     Returned,
     Same,
     Seen,
     StillAway,
-    Unchecked,
     decide,
 )
 
@@ -102,7 +102,7 @@ def test_a_moved_trial_that_moves_on_is_news() -> None:
 def test_a_failure_says_nothing_about_the_trial() -> None:
     failed = Failed(TRIAL, EdgeRefused("403"))
     for known in (None, head(), head(absent_since=EARLIER), head(None, State.GONE)):
-        assert decide(known, failed) == Unchecked(failed)
+        assert decide(known, failed) == NotChecked(failed)
 
 
 def test_an_absent_trial_nothing_is_stored_of_is_missing_without_a_head() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.model import KeyFields, NctId, Source, State, Version
-from ctsync.sync.history.insertion_point import Ahead, Known, place
+from ctsync.sync.history.insertion_point import InsertionPoint, KnownVersion, find_insertion_point
 
 TRIAL = NctId("NCT03389919")
 BEGIN = date(2020, 1, 6)
@@ -95,8 +95,10 @@ def test_whatever_was_seen_live_and_in_whatever_order_the_history_comes_the_cour
         def is_same(seen: Version, content: str = content) -> bool:
             return seen.digest == content
 
-        found = place([version for _, version in stored], one.number, one.key, is_same=is_same)
-        if isinstance(found, Known):
+        found = find_insertion_point(
+            [version for _, version in stored], one.number, one.key, is_same=is_same
+        )
+        if isinstance(found, KnownVersion):
             at = next(i for i, (_, v) in enumerate(stored) if v is found.version)
             known = replace(found.version, registry_version=one.number, source=Source.BOTH)
             stored[at] = (stored[at][0], known)
@@ -124,14 +126,14 @@ def test_nothing_is_put_behind_the_end_of_a_trial_and_something_is_before_it_cam
     seen = a_version("2024-01-10")
     gone = replace(a_version("2024-02-01"), state=State.GONE, digest=None, key=seen.key)
     key = KeyFields(posted="2024-03-01", submitted="2024-02-27")
-    assert place([seen, gone], 1, key, is_same=no) == Ahead(1)
+    assert find_insertion_point([seen, gone], 1, key, is_same=no) == InsertionPoint(1)
     back = a_version("2024-04-01")
-    assert place([seen, gone, back], 1, key, is_same=no) == Ahead(2)
+    assert find_insertion_point([seen, gone, back], 1, key, is_same=no) == InsertionPoint(2)
     earlier = KeyFields(posted="2024-01-20", submitted="2024-01-18")
-    assert place([seen, gone, back], 1, earlier, is_same=no) == Ahead(1)
+    assert find_insertion_point([seen, gone, back], 1, earlier, is_same=no) == InsertionPoint(1)
 
 
 def test_a_version_without_dates_goes_by_its_number_alone() -> None:
     older, newer = a_version("2024-01-10", registry_version=0), a_version("2024-03-01")
-    assert place([older, newer], 1, KeyFields(), is_same=no) == Ahead(1)
-    assert place([], 0, KeyFields(), is_same=no) == Ahead(0)
+    assert find_insertion_point([older, newer], 1, KeyFields(), is_same=no) == InsertionPoint(1)
+    assert find_insertion_point([], 0, KeyFields(), is_same=no) == InsertionPoint(0)

@@ -18,7 +18,6 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
-from ctsync.deliver.outbox import Route
 from ctsync.demo import faults
 from ctsync.demo.exchange import Reply
 from ctsync.demo.replay import ReplayRegistry
@@ -27,15 +26,17 @@ from ctsync.query import read_query
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.listing import Listing
+from ctsync.route import Route
 from ctsync.store.store import Store, open_store
-from ctsync.sync.trial_pass import Outcome, Sync
+from ctsync.sync.result import SyncResult
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 
 STUDIES = "/v2/studies"
 STATUS = "protocolSection.statusModule.overallStatus"
 ALIASES = "protocolSection.identificationModule.nctIdAliases"
-RunOnce = Callable[..., Outcome]
+RunOnce = Callable[..., SyncResult]
 
 
 class SmallPages(RegistryApi):
@@ -62,10 +63,10 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
     transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
     registry = SmallPages(transport, clock=clock)
 
-    def run(*, size: int = 5, restarts: int = 2, accept_gone: bool = False) -> Outcome:
+    def run(*, size: int = 5, restarts: int = 2, accept_gone: bool = False) -> SyncResult:
         registry.size, registry.most_restarts = size, restarts
         transport.reset()
-        sync = Sync(store=store, registry=registry, clock=clock, accept_gone=accept_gone)
+        sync = TrialPass(store=store, registry=registry, clock=clock, accept_gone=accept_gone)
         ids = [*store.watched_ids(), *store.moved_to_watched()]
         return sync.run(ids, with_queries=True)
 
@@ -100,7 +101,7 @@ def status_of(study: Any) -> str:
     return status
 
 
-def told(outcome: Outcome) -> set[tuple[NctId, Kind]]:
+def told(outcome: SyncResult) -> set[tuple[NctId, Kind]]:
     return {(stored.nct_id, stored.event.kind) for stored in outcome.events}
 
 
@@ -389,7 +390,7 @@ def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
     route = Route("mail", "open@example.org", watches=("open",))
     registry = RegistryApi(transport, clock=clock)
     try:
-        sync = Sync(store=store, registry=registry, clock=clock, routes=[route])
+        sync = TrialPass(store=store, registry=registry, clock=clock, routes=[route])
         sync.run(store.watched_ids(), with_queries=True)
     except OperationalError:
         return True

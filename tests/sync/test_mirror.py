@@ -18,15 +18,16 @@ from ctsync.errors import BadArchive, StaleRegistry, Stopped
 from ctsync.model import Kind, NctId, State, Verdict
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.registry.http.transport import Transport
 from ctsync.store.bodies import codec
-from ctsync.store.store import EventFilter, Store
-from ctsync.sync.history.rederive_events import rebuild
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store
+from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
-from ctsync.sync.result import Watcher
+from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 from tests.sync.one_day import DAY, let_a_day_pass, live_through
@@ -51,7 +52,7 @@ def make_mirror(
 
     def make(url: str = replay.url, **changes: Any) -> Mirror:
         transport = Transport(url, clock=clock, requests_per_second=1000, retry_seconds=5)
-        bulk = BulkSource(transport)
+        bulk = ArchiveDownload(transport)
         opened.extend([transport, bulk])
         values: dict[str, Any] = {
             "store": store,
@@ -90,7 +91,7 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
     assert (outcome.tally.asked, outcome.tally.new, outcome.tally.failed) == (30, 30, 0)
     assert store.trials_known() == tuple(an_id(n) for n in range(1, 31))
     assert store.events() == []
-    assert list(rebuild(store, Thresholds())) == []
+    assert list(rederive_events(store, Thresholds())) == []
     version = store.versions(an_id(7))[0]
     assert version.observed == replay.load
     assert b"versionHolder" not in store.body(version.digest or "")
@@ -112,7 +113,7 @@ def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
     assert outcome.steps == [way]
     told = {(e.nct_id, e.event.kind) for e in store.events()}
     assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
-    assert list(rebuild(store, Thresholds())) == []
+    assert list(rederive_events(store, Thresholds())) == []
 
 
 def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
@@ -315,7 +316,7 @@ def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_loa
         unit.mark_absent(an_id(7), replay.load)
     assert make_mirror().run().steps == ["bulk"]
     assert {(e.nct_id, e.event.kind) for e in store.events()} == {(an_id(7), Kind.REGISTERED)}
-    assert list(rebuild(store, Thresholds())) == []
+    assert list(rederive_events(store, Thresholds())) == []
 
 
 def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
@@ -387,7 +388,7 @@ def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
     assert b"TERMINATED" in store.body(store.newest_digest(an_id(5)))
 
 
-def stop_after(calls: int) -> Watcher:
+def stop_after(calls: int) -> RunCallbacks:
     left = [calls]
 
     def check() -> None:
@@ -395,7 +396,7 @@ def stop_after(calls: int) -> Watcher:
         if left[0] < 0:
             raise Stopped("told to stop")
 
-    return Watcher(check=check)
+    return RunCallbacks(check=check)
 
 
 def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(

@@ -23,15 +23,17 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.report import Window
 from ctsync.route import LOG, Layout, Route
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.outbox import DeliveryState
-from ctsync.store.store import EventFilter, Store, open_store
+from ctsync.store.store import Store, open_store
 from ctsync.sync import observations
-from ctsync.sync.trial_pass import Outcome, Sync, Watcher
+from ctsync.sync.result import RunCallbacks, SyncResult
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.deliver.desk import Recording
 from tests.registry_fixtures import make_study
 
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 IDS = [NctId(f"NCT{number:08d}") for number in range(1, 31)]
 MESH = "derivedSection.conditionBrowseModule"
 STATUS = "protocolSection.statusModule"
@@ -168,7 +170,7 @@ def test_two_parts_reprocessed_at_once_are_two_notices(
     assert planned(followed) == {EVERYTHING.recipient: 1}
 
 
-def stop_after(number: int) -> Watcher:
+def stop_after(number: int) -> RunCallbacks:
     seen: list[int] = []
 
     def check() -> None:
@@ -176,7 +178,7 @@ def stop_after(number: int) -> Watcher:
         if len(seen) > number:
             raise Stopped("told to stop")
 
-    return Watcher(check=check)
+    return RunCallbacks(check=check)
 
 
 def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
@@ -221,10 +223,12 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
     with open_store(url, clock=clock) as store:
         transport = Transport(registry_url, clock=clock, requests_per_second=1000)
         api = RegistryApi(transport, clock=clock)
-        watcher = Watcher() if moment is None else Watcher(check=die)
+        watcher = RunCallbacks() if moment is None else RunCallbacks(check=die)
         if moment is None:
             vars(observations)["_fold_deliveries"] = die
-        Sync(store=store, registry=api, clock=clock, routes=WATCH_ALL, watcher=watcher).run(IDS)
+        TrialPass(store=store, registry=api, clock=clock, routes=WATCH_ALL, watcher=watcher).run(
+            IDS
+        )
 
 
 def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_next(
@@ -267,7 +271,7 @@ def test_a_welcome_is_no_news_that_a_notice_could_replace(
 # --- schema drift -----------------------------------------------------------------------------
 
 
-def drift(outcome: Outcome) -> list[tuple[NoticeKind, tuple[str, ...]]]:
+def drift(outcome: SyncResult) -> list[tuple[NoticeKind, tuple[str, ...]]]:
     kinds = {NoticeKind.UNKNOWN_FIELDS, NoticeKind.VANISHED_FIELD}
     return [(notice.kind, notice.parts) for notice in outcome.notices if notice.kind in kinds]
 
@@ -275,7 +279,7 @@ def drift(outcome: Outcome) -> list[tuple[NoticeKind, tuple[str, ...]]]:
 def test_a_field_that_nobody_declared_is_told_once(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
-    def add(field: str, *ids: NctId) -> Outcome:
+    def add(field: str, *ids: NctId) -> SyncResult:
         replay.catalogue.advance()
         for nct_id in ids:
             replay.catalogue.edit(nct_id, {f"protocolSection.{field}": {"of": nct_id}})
@@ -316,7 +320,7 @@ def test_a_field_that_half_of_the_changed_records_lost_is_none_while_the_others_
     assert drift(make_sync().run(IDS)) == []
 
 
-def drift_lines(outcome: Outcome) -> list[str]:
+def drift_lines(outcome: SyncResult) -> list[str]:
     return [n.line for n in outcome.notices if n.kind is NoticeKind.VANISHED_FIELD]
 
 

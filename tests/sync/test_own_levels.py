@@ -15,12 +15,12 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.trial_pass import TrialPass
 from ctsync.sync.watches.resolve import join_file_watches, resolve_file_watches
 from tests.deliver.desk import Recording
 from tests.registry_fixtures import make_study
 
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 ONE = NctId("NCT03389919")
 COMPLETION = "protocolSection.statusModule.completionDateStruct.date"
 STRICT = Route("mail", "strict@example.org", ("strict",), Level.NOTABLE)

@@ -17,14 +17,14 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import BadAnswer, InQuarantine, RegistryError, RegistryUnreachable
 from ctsync.model import NctId, Verdict
 from ctsync.store.store import Store
-from ctsync.sync.cycle import Round
+from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.quarantine import MOST_HELD, held_back, waits_until
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 
 POISON = NctId("NCT03389919")
 STATUS = "protocolSection.statusModule.overallStatus"
-MakeRound = Callable[[int], Round]
+MakeRound = Callable[[int], SyncCycle]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def make_round(
 ) -> MakeRound:
     """Make a round over that many trials, one of which is POISON."""
 
-    def make(trials: int) -> Round:
+    def make(trials: int) -> SyncCycle:
         ids = [POISON, *(NctId(f"NCT{number:08d}") for number in range(1, trials))]
         for nct_id in ids:
             replay.catalogue.publish(make_study(nct_id))
@@ -42,7 +42,7 @@ def make_round(
             unit.add_trials("all", dict.fromkeys(ids), clock.now())
         settings = Settings.model_validate({"log": {"events": "off"}})
         registry = make_sync().registry
-        return Round(settings=settings, store=store, registry=registry, clock=clock)
+        return SyncCycle(settings=settings, store=store, registry=registry, clock=clock)
 
     return make
 

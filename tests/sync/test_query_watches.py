@@ -7,18 +7,20 @@ from typing import Any
 
 import pytest
 
-from ctsync.deliver.outbox import Route
 from ctsync.demo import faults
 from ctsync.demo.exchange import Reply
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.record.rules.rules import Thresholds
+from ctsync.route import Route
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.version_batches import StepWrites
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.store import Store
 from ctsync.sync import batch_writer
-from ctsync.sync.history.rederive_events import rebuild
-from ctsync.sync.trial_pass import Outcome, Sync
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.result import SyncResult
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 
@@ -26,7 +28,7 @@ ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003
 STATUS = "protocolSection.statusModule.overallStatus"
 LAST_KNOWN = "protocolSection.statusModule.lastKnownStatus"
 TITLE = "protocolSection.identificationModule.briefTitle"
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 RECRUITING = read_query({"overallStatus": "RECRUITING"}).params
 
 
@@ -40,12 +42,12 @@ def follow(store: Store, name: str = "open", **query: Any) -> None:
         unit.add_watch(name, query=read_query(query).params if query else RECRUITING)
 
 
-def run(sync: Sync) -> Outcome:
+def run(sync: TrialPass) -> SyncResult:
     ids = [*sync.store.watched_ids(), *sync.store.moved_to_watched()]
     return sync.run(ids, with_queries=True)
 
 
-def told(outcome: Outcome) -> list[tuple[str, Kind]]:
+def told(outcome: SyncResult) -> list[tuple[str, Kind]]:
     return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
 
 
@@ -133,7 +135,7 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
         replay.faults.clear()
         assert told(run(make_sync())) == [(ONE, Kind.ENTERED)]
     assert [v.version for v in store.versions(ONE)] == [1]
-    assert [found.nct_id for found in rebuild(store, Thresholds())] == []
+    assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
 def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
@@ -176,7 +178,7 @@ def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters
         (THREE, Kind.REGISTERED),
     ]
     assert members(store) == ([ONE, TWO, THREE], [])
-    assert [found.nct_id for found in rebuild(store, Thresholds())] == []
+    assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
 def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(

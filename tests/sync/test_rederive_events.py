@@ -11,14 +11,15 @@ from sqlalchemy import create_engine, text
 from ctsync.model import Kind, Level, NctId
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
+from ctsync.store.data.events import EventFilter
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database.types import pack_digest
-from ctsync.store.store import EventFilter, Store
-from ctsync.sync.history.rederive_events import Difference, rebuild, rewrite
-from ctsync.sync.trial_pass import Sync
+from ctsync.store.store import Store
+from ctsync.sync.history.rederive_events import EventDifference, rederive_events, rewrite
+from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
 
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 ONE, TWO, OLD, LATE = map(NctId, ("NCT03389919", "NCT05935098", "NCT00000141", "NCT07000001"))
 PROTOCOL = "protocolSection"
 STATUS = f"{PROTOCOL}.statusModule"
@@ -64,8 +65,12 @@ def history(store: Store, replay: Any, make_sync: MakeSync) -> Store:
     return store
 
 
-def differences(store: Store, thresholds: Thresholds = RULES) -> list[tuple[NctId, Difference]]:
-    return [(one.nct_id, each) for one in rebuild(store, thresholds) for each in one.differences]
+def differences(
+    store: Store, thresholds: Thresholds = RULES
+) -> list[tuple[NctId, EventDifference]]:
+    return [
+        (one.nct_id, each) for one in rederive_events(store, thresholds) for each in one.differences
+    ]
 
 
 def alter(url: str, statement: str, **values: object) -> int:
@@ -77,7 +82,7 @@ def alter(url: str, statement: str, **values: object) -> int:
 
 
 def repair(store: Store, thresholds: Thresholds = RULES) -> None:
-    for found in list(rebuild(store, thresholds)):
+    for found in list(rederive_events(store, thresholds)):
         with store.unit() as unit:
             rewrite(unit, found)
 
@@ -96,11 +101,11 @@ def test_the_history_holds_every_sort_of_event(history: Store) -> None:
 
 
 def test_events_derived_anew_are_those_stored(history: Store) -> None:
-    assert list(rebuild(history, RULES)) == []
+    assert list(rederive_events(history, RULES)) == []
 
 
 def test_an_empty_database_differs_in_nothing(store: Store) -> None:
-    assert list(rebuild(store, RULES)) == []
+    assert list(rederive_events(store, RULES)) == []
 
 
 def test_thresholds_changed_since_differ_in_level_alone(history: Store) -> None:
@@ -132,7 +137,7 @@ def test_what_was_altered_is_found_and_mended_in_place(
     assert all(one.says.startswith(says) for _, one in found)
     repair(history)
     assert as_told(history) == before
-    assert list(rebuild(history, RULES)) == []
+    assert list(rederive_events(history, RULES)) == []
 
 
 def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_history(
@@ -212,7 +217,7 @@ def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url
         d=pack_digest(digest),
     )
     alter(migrated_url, "UPDATE events SET summary = 'x' WHERE nct_id = :one", one=ONE)
-    found = {one.nct_id: one for one in rebuild(history, RULES)}
+    found = {one.nct_id: one for one in rederive_events(history, RULES)}
     assert set(found) == {OLD, ONE}
     assert digest in found[OLD].unreadable
     assert (found[OLD].steps, bool(found[ONE].steps)) == ((), True)

@@ -20,13 +20,13 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
-from ctsync.sync.repair import Repaired, is_of_index, repair
-from ctsync.sync.trial_pass import Sync
+from ctsync.sync.repair import RepairStep, is_of_index, repair
+from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.faults.test_store_faults import failing
+from tests.registry_fixtures import make_study
 from tests.store.samples import fill
 from tests.store.test_check import damage_database
-from tests.registry_fixtures import make_study
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -34,7 +34,7 @@ OpenRegistry = Callable[[], Any]
 
 
 @pytest.fixture
-def open_registry(make_sync: Callable[..., Sync]) -> OpenRegistry:
+def open_registry(make_sync: Callable[..., TrialPass]) -> OpenRegistry:
     @contextmanager
     def opened() -> Iterator[Registry]:
         yield make_sync().registry
@@ -43,7 +43,7 @@ def open_registry(make_sync: Callable[..., Sync]) -> OpenRegistry:
 
 
 @pytest.fixture
-def synced(store: Store, replay: ReplayRegistry, make_sync: Callable[..., Sync]) -> Store:
+def synced(store: Store, replay: ReplayRegistry, make_sync: Callable[..., TrialPass]) -> Store:
     """Two trials, of which one has three versions."""
     for nct_id in (ONE, TWO):
         replay.catalogue.publish(make_study(nct_id))
@@ -55,7 +55,7 @@ def synced(store: Store, replay: ReplayRegistry, make_sync: Callable[..., Sync])
     return store
 
 
-def mend(store: Store, url: str, open_registry: OpenRegistry) -> list[Repaired]:
+def mend(store: Store, url: str, open_registry: OpenRegistry) -> list[RepairStep]:
     problems = check(url)
     return list(repair(store, problems, open_registry=open_registry, thresholds=Thresholds()))
 

@@ -12,11 +12,12 @@ from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.store.store import Store
-from ctsync.sync.trial_pass import Sync, Watcher
+from ctsync.sync.result import RunCallbacks
+from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
 
 ONE, TWO, OLD = NctId("NCT03389919"), NctId("NCT05935098"), NctId("NCT00000141")
-MakeSync = Callable[..., Sync]
+MakeSync = Callable[..., TrialPass]
 STATUS = "protocolSection.statusModule.overallStatus"
 
 
@@ -331,7 +332,7 @@ def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        make_sync(watcher=Watcher(check=interrupt)).run([ONE])
+        make_sync(watcher=RunCallbacks(check=interrupt)).run([ONE])
     last = store.last_run(kind="sync")
     assert last is not None
     assert (last.outcome, last.error) == (Verdict.STOPPED, "interrupted")
@@ -349,7 +350,7 @@ def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
         seen.append(1)
 
     with pytest.raises(Stopped):
-        make_sync(watcher=Watcher(check=check)).run([ONE, TWO])
+        make_sync(watcher=RunCallbacks(check=check)).run([ONE, TWO])
     assert store.counts()["snapshots"] == 1
     last = store.last_run(kind="sync")
     assert last is not None

@@ -20,9 +20,9 @@ def show_settings(app: App, *, as_json: bool) -> None:
     """Show every setting in force and where it was read from; a secret is shown as ***."""
     import json
 
-    from ctsync.config.effective import show
+    from ctsync.config.effective import effective_settings
 
-    shown = show(app.config_path, database_url=app.database_url)
+    shown = effective_settings(app.config_path, database_url=app.database_url)
     if as_json:
         show_json([{"name": s.name, "value": s.value, "origin": s.origin} for s in shown])
         return

@@ -15,7 +15,7 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.deliver.channels.channel import Channel
-    from ctsync.deliver.preview import Planned
+    from ctsync.deliver.preview import PlannedMessage
     from ctsync.route import Route
 
 
@@ -115,7 +115,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
     tell(f"{counted(due, 'message')} would be sent now, {len(planned) - due} later; none was sent")
 
 
-def _planned_json(one: Planned) -> dict[str, object]:
+def _planned_json(one: PlannedMessage) -> dict[str, object]:
     message = one.message
     return {
         "due": format_timestamp(one.due),

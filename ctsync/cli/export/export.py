@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Trial
+from ctsync.cli.param_types import TrialParam
 from ctsync.cli.questions.report import STDOUT, must_be_watch
 from ctsync.errors import PartialRun, UnknownTrial, UsageError
 from ctsync.model import NctId
@@ -28,7 +28,7 @@ def export() -> None:
 
 def _selected(command: Callable[..., Any]) -> Callable[..., Any]:
     """The trials to export: those named, those of a watch, or all."""
-    trials = click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+    trials = click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
     return trials(click.option("--watch", help="Only the trials of this watch.")(command))
 
 

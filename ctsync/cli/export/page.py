@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app, tell
-from ctsync.cli.param_types import Moment, Trial
+from ctsync.cli.param_types import MomentParam, TrialParam
 from ctsync.cli.questions.ask import stored_versions
 from ctsync.cli.questions.report import MOST_LINES, WINDOW, must_be_watch, write_file
 from ctsync.model import NctId
@@ -18,7 +18,7 @@ KEPT_REPORTS = 30
 
 
 @click.command()
-@click.argument("trial", metavar="NCT", type=Trial())
+@click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -51,7 +51,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
 @click.option("--watch", help="Only the trials of this watch.")
 @click.option(
     "--since",
-    type=Moment(),
+    type=MomentParam(),
     help="The report and the feed begin at WHEN: 2026-03-13, 7d (default).",
 )
 @click.option(
@@ -74,7 +74,7 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
 
     now = app.clock.now()
     start = now - WINDOW if since is None else since
-    window = Window(None if start <= Moment.BEGINNING else start, now)
+    window = Window(None if start <= MomentParam.BEGINNING else start, now)
     with app.store() as store:
         must_be_watch(store, watch)
         latest = review(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Day, Moment, Trial
+from ctsync.cli.param_types import DayParam, MomentParam, TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UnknownTrial, UnknownVersion, UsageError
 from ctsync.model import Kind, Lane, Level, NctId, Version
@@ -35,9 +35,11 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
 
 
 @click.command()
-@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
-@click.option("--since", type=Moment(), help="What happened at or after WHEN: 2026-03-13, 7d, 12h.")
-@click.option("--until", type=Moment(end_of_day=True), help="What happened up to WHEN.")
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
+@click.option(
+    "--since", type=MomentParam(), help="What happened at or after WHEN: 2026-03-13, 7d, 12h."
+)
+@click.option("--until", type=MomentParam(end_of_day=True), help="What happened up to WHEN.")
 @click.option(
     "--kind",
     "kinds",
@@ -77,7 +79,7 @@ def changes(
     """List what changed, oldest first: all that is stored, or as the options narrow it."""
     from ctsync.questions.changes.report_data import events_told
     from ctsync.report.event_json import event_json
-    from ctsync.store.store import EventFilter
+    from ctsync.store.data.events import EventFilter
 
     wanted = EventFilter(
         nct_ids=tuple(trials),
@@ -114,8 +116,10 @@ def changes(
 
 
 @click.command()
-@click.argument("trial", metavar="NCT", type=Trial())
-@click.option("--as-of", "as_of", type=Day(), help="As the record stood at the end of that day.")
+@click.argument("trial", metavar="NCT", type=TrialParam())
+@click.option(
+    "--as-of", "as_of", type=DayParam(), help="As the record stood at the end of that day."
+)
 @click.option("--version", "number", type=int, help="A version by its number; -1 is the newest.")
 @click.option(
     "--field", "path", metavar="PATH", help="One field: its path or the end of it, or label."
@@ -135,7 +139,12 @@ def show(
 ) -> None:
     """Show a record as it stood: now, on a day, or in a version."""
     from ctsync.questions.trial.stored_records import record_of, stored_record
-    from ctsync.questions.trial.version_dates import NotKnown, NotRegistered, find_version, stood_on
+    from ctsync.questions.trial.version_dates import (
+        NotKnown,
+        NotRegistered,
+        find_version,
+        version_on,
+    )
 
     if as_of is not None and number is not None:
         raise UsageError("give --as-of or --version, not both")
@@ -144,7 +153,7 @@ def show(
     with app.store() as store:
         versions = stored_versions(store, trial)
         stood = (
-            stood_on(versions, as_of)
+            version_on(versions, as_of)
             if as_of
             else find_version(versions, -1 if number is None else number)
         )
@@ -198,7 +207,7 @@ def _show_overview(version: Version) -> None:
 
 # -2 is a version here, and no option that click does not know
 @click.command("diff", context_settings={"ignore_unknown_options": True})
-@click.argument("trial", metavar="NCT", type=Trial())
+@click.argument("trial", metavar="NCT", type=TrialParam())
 @click.argument("older", metavar="[FROM]", required=False)
 @click.argument("newer", metavar="[TO]", required=False)
 @click.option("--exit-code", is_flag=True, help="End with 1 where the versions differ.")
@@ -243,7 +252,7 @@ def diff_command(
 
 
 def _pick(versions: Sequence[Version], text: str) -> Version:
-    from ctsync.questions.trial.version_dates import find_version, stood_on
+    from ctsync.questions.trial.version_dates import find_version, version_on
 
     if re.fullmatch(r"-?\d{1,6}", text):
         return find_version(versions, int(text))
@@ -251,7 +260,7 @@ def _pick(versions: Sequence[Version], text: str) -> Version:
         day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{text!r} is neither a version number nor a day (2020-01-01)") from None
-    stood = stood_on(versions, day)
+    stood = version_on(versions, day)
     if not isinstance(stood, Version):
         raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
     return stood
@@ -288,7 +297,7 @@ def _show_changes(found: Sequence[FieldChange]) -> None:
 
 
 @click.command()
-@click.argument("trial", metavar="NCT", type=Trial())
+@click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option("--width", type=click.IntRange(min=40), help="Columns (default: the terminal's).")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Plain ASCII only.")
 @click.option("--json", "as_json", is_flag=True, help="The spells and moves as JSON.")

@@ -8,7 +8,7 @@ from datetime import date
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Day
+from ctsync.cli.param_types import DayParam
 from ctsync.cli.questions.report import must_be_watch
 from ctsync.cli.terminal_table import show_table
 
@@ -16,7 +16,9 @@ from ctsync.cli.terminal_table import show_table
 @click.command()
 @click.argument("conditions", metavar="CONDITION...", nargs=-1, required=True)
 @click.option("--ever", is_flag=True, help="In any version, not only in the newest.")
-@click.option("--as-of", "as_of", type=Day(), help="As the records stood at the end of that day.")
+@click.option(
+    "--as-of", "as_of", type=DayParam(), help="As the records stood at the end of that day."
+)
 @click.option("--watch", help="Only the trials of this watch.")
 @click.option("--json", "as_json", is_flag=True, help="An array of what was found.")
 @pass_app

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Trial
+from ctsync.cli.param_types import TrialParam
 from ctsync.cli.questions.ask import stored_versions
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Kind, NctId, Version
@@ -24,7 +24,7 @@ MOST_CHARACTERS = 400
 
 
 @click.command()
-@click.argument("trial", metavar="NCT", type=Trial())
+@click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option(
     "--field",
     "name",
@@ -74,7 +74,7 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
 
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
     """A trial's events by the number of the version they led to."""
-    from ctsync.store.store import EventFilter
+    from ctsync.store.data.events import EventFilter
 
     steps: dict[int, list[StoredEvent]] = {}
     for stored in store.events(EventFilter(nct_ids=(trial,))):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, tell
-from ctsync.cli.param_types import Moment, Trial
+from ctsync.cli.param_types import MomentParam, TrialParam
 from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.text import for_terminal
@@ -25,9 +25,11 @@ STDOUT = Path("-")
 
 
 @click.command("report")
-@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
-@click.option("--since", type=Moment(), help="From WHEN on: 2026-03-13, 7d (the default), all.")
-@click.option("--until", type=Moment(end_of_day=True), help="Up to WHEN (default: now).")
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
+@click.option(
+    "--since", type=MomentParam(), help="From WHEN on: 2026-03-13, 7d (the default), all."
+)
+@click.option("--until", type=MomentParam(end_of_day=True), help="Up to WHEN (default: now).")
 @click.option("--watch", help="Only the trials of this watch.")
 @click.option(
     "--format",
@@ -70,7 +72,7 @@ def report_command(
 
     now = app.clock.now()
     start = now - WINDOW if since is None else since
-    window = Window(None if start <= Moment.BEGINNING else start, until or now)
+    window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
     with app.store() as store:
         must_be_watch(store, watch)
         found = review(

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Moment, Span
+from ctsync.cli.param_types import MomentParam, SpanParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UsageError
 
 if TYPE_CHECKING:
     from ctsync.model import JsonObject
-    from ctsync.questions.changes.relevel import Relevelled
-    from ctsync.questions.portfolio.unknown_forecast import Expected
+    from ctsync.questions.changes.relevel import RelevelledEvent
+    from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown
     from ctsync.record.rules.rules import Rule, Thresholds
     from ctsync.store.store import Store
 
@@ -75,7 +75,7 @@ def _rule_json(rule: Rule, says: str, when: str) -> JsonObject:
     return {"id": rule.id, "level": rule.level, "kinds": kinds, "says": says, "when": when}
 
 
-class Setting(click.ParamType[tuple[str, float]]):
+class ThresholdParam(click.ParamType[tuple[str, float]]):
     """A threshold and its value, as in slip_notable_days=60."""
 
     name = "KEY=VALUE"
@@ -104,9 +104,13 @@ class Setting(click.ParamType[tuple[str, float]]):
 
 @click.command("replay")
 @click.option(
-    "--set", "given", type=Setting(), multiple=True, help="A threshold to try; may be repeated."
+    "--set",
+    "given",
+    type=ThresholdParam(),
+    multiple=True,
+    help="A threshold to try; may be repeated.",
 )
-@click.option("--since", type=Moment(), help="Only what happened since: 2026-03-13, 90d.")
+@click.option("--since", type=MomentParam(), help="Only what happened since: 2026-03-13, 90d.")
 @click.option("--watch", metavar="NAME", help="Only the trials of this watch, by its thresholds.")
 @click.option(
     "--dry-run", is_flag=True, help="Said for clearness: a replay never writes, with it or without."
@@ -127,14 +131,14 @@ def replay_command(
     Nothing is fetched and nothing is written: to put thresholds in force, write them into the
     settings file. Without --set, history is replayed under the rules in force now.
     """
-    from ctsync.questions.changes.relevel import replay
-    from ctsync.store.store import EventFilter
+    from ctsync.questions.changes.relevel import relevel_events
+    from ctsync.store.data.events import EventFilter
 
     with app.store() as store:
         own = None if watch is None else _own(app, store, watch)
         thresholds = (own or thresholds_in_force(app)).replace(dict(given))
         wanted = EventFilter(since=since, watch=watch)
-        found = replay(store, wanted, thresholds=thresholds, told_under=own)
+        found = relevel_events(store, wanted, thresholds=thresholds, told_under=own)
     if as_json:
         show_json([_relevelled_json(one) for one in found.differing])
     else:
@@ -159,7 +163,7 @@ def replay_command(
     )
 
 
-def _relevelled_json(one: Relevelled) -> JsonObject:
+def _relevelled_json(one: RelevelledEvent) -> JsonObject:
     from ctsync.report.event_json import event_json
 
     return event_json(one.stored) | {
@@ -194,7 +198,7 @@ def _own(app: App, store: Store, name: str) -> Thresholds | None:
 @click.command("forecast")
 @click.option(
     "--within",
-    type=Span(),
+    type=SpanParam(),
     default=f"{FORECAST_DAYS}d",
     show_default=True,
     help="How far ahead: 30d, 12w, 6m, 1y, or all.",
@@ -208,11 +212,11 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
     completion date has passed, and posts no update. A trial that should have turned and has not
     is overdue.
     """
-    from ctsync.questions.portfolio.unknown_forecast import foresee
+    from ctsync.questions.portfolio.unknown_forecast import forecast_unknown
 
     today = app.clock.now().date()
     with app.store() as store:
-        found = foresee(store, today, within=within)
+        found = forecast_unknown(store, today, within=within)
     if as_json:
         show_json([_expected_json(one, today) for one in found.expected])
     else:
@@ -239,7 +243,7 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
         tell(f"{found.later:,} more will later: ctsync forecast --within all")
 
 
-def _expected_json(one: Expected, today: date) -> JsonObject:
+def _expected_json(one: ExpectedUnknown, today: date) -> JsonObject:
     from ctsync.model import STUDY_PAGE
 
     return {

@@ -33,7 +33,7 @@ def status(app: App, as_json: bool) -> None:
     """
     from ctsync.deliver.routes import routes_from
     from ctsync.questions.operation.health import assess
-    from ctsync.questions.operation.health_state import standing_of
+    from ctsync.questions.operation.health_state import health_facts
     from ctsync.record.registry.notices import read_notices
 
     with app.store(create=False) as store:
@@ -42,7 +42,7 @@ def status(app: App, as_json: bool) -> None:
         pending = _not_taken_up(app.settings.watches, origins)
         # what no sync took up yet is asked for all the same: idle would be well, and is not
         wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
-        standing = standing_of(store, routes_from(app.settings))
+        standing = health_facts(store, routes_from(app.settings))
         standing = replace(standing, watched=max(standing.watched, wanted))
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
@@ -95,13 +95,13 @@ def status(app: App, as_json: bool) -> None:
 
 def _with_pending(health: Health, pending: Sequence[str]) -> Health:
     """The health of what is stored, and of watches that stand in the settings file alone."""
-    from ctsync.questions.operation.health import Condition, Health
+    from ctsync.questions.operation.health import Health, HealthState
 
     if not pending:
         return health
     said = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
     well = health.exit_code == 0
-    return Health(Condition.PARTIAL if well else health.condition, (*health.reasons, said))
+    return Health(HealthState.PARTIAL if well else health.condition, (*health.reasons, said))
 
 
 def _not_taken_up(wanted: Sequence[WatchSettings], stored: Mapping[str, str]) -> list[str]:

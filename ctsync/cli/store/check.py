@@ -83,12 +83,12 @@ def _tell(told: list[JsonObject], kind: str, where: str, says: str, *, quiet: bo
 
 def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
     """Tell which events are not stored as they are derived; how many."""
-    from ctsync.sync.history.rederive_events import rebuild
+    from ctsync.sync.history.rederive_events import rederive_events
     from ctsync.sync.repair import place_of
 
     differing = level_only = unreadable = 0
     with app.store(create=False) as store:
-        for found in rebuild(store, thresholds_in_force(app)):
+        for found in rederive_events(store, thresholds_in_force(app)):
             if found.unreadable:
                 _tell(told, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
                 unreadable += 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
-from ctsync.cli.param_types import Trial
+from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.sync import PARTIAL, progress_bar
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
     from ctsync.registry.api import RegistryApi
     from ctsync.store.data.history_versions import HistoryState
     from ctsync.store.store import Store
-    from ctsync.sync.history.backfill import Fetched, Outcome
+    from ctsync.sync.history.backfill import BackfillResult, FetchedHistory
 
 BETWEEN_TRIALS_SECONDS = 600
 """How long a backfill under way waits for a sync that took its turn."""
 
 
 @click.command()
-@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--watch", metavar="NAME", help="The trials of this watch.")
 @click.option("--all", "every", is_flag=True, help="Every trial that is followed.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
@@ -86,7 +86,7 @@ def members_of(store: Store, name: str) -> Sequence[NctId]:
 
 def run_backfill(
     app: App, store: Store, registry: RegistryApi, ids: Sequence[NctId], *, wait: float = 0
-) -> Outcome:
+) -> BackfillResult:
     """Fetch the history of trials, showing how far it has come where a person looks."""
     from ctsync.record.rules.rules import Thresholds
     from ctsync.sync.history.backfill import Backfill
@@ -113,7 +113,9 @@ def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[N
     return lock
 
 
-def tell_backfill(outcome: Outcome, states: dict[NctId, HistoryState], *, tabled: bool) -> int:
+def tell_backfill(
+    outcome: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
+) -> int:
     """Tell a person what was fetched, and say the exit code it deserves."""
     from ctsync.report.phrases import counted
 
@@ -139,12 +141,12 @@ def tell_backfill(outcome: Outcome, states: dict[NctId, HistoryState], *, tabled
     return RegistryError.exit_code if is_nothing else PARTIAL
 
 
-def _row(trial: Fetched) -> tuple[str, ...]:
+def _row(trial: FetchedHistory) -> tuple[str, ...]:
     listed = "-" if trial.listed is None else str(trial.listed)
     return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
 
 
-def outcome_json(outcome: Outcome, states: dict[NctId, HistoryState]) -> JsonObject:
+def outcome_json(outcome: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
     """A backfill as JSON."""
 
     def retry(nct_id: NctId) -> str | None:

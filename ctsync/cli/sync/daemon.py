@@ -29,8 +29,8 @@ def daemon(app: App) -> None:
     """
     from ctsync.daemon import Schedule, StoppableClock, persistent, serve
     from ctsync.errors import LockLost, StoreUnreachable
-    from ctsync.sync.cycle import Round
-    from ctsync.sync.trial_pass import Watcher
+    from ctsync.sync.cycle import SyncCycle
+    from ctsync.sync.result import RunCallbacks
 
     app.sends = True
     wanted = app.settings.schedule
@@ -42,13 +42,13 @@ def daemon(app: App) -> None:
     def tick() -> None:
         # opened anew each time: a server that went away is back by the next tick
         with app.store() as store, app.registry() as registry, app.history(registry) as history:
-            work = Round(
+            work = SyncCycle(
                 settings=app.settings,
                 store=store,
                 registry=registry,
                 history=history,
                 clock=clock,
-                watcher=Watcher(check=clock.check),
+                watcher=RunCallbacks(check=clock.check),
             )
             outcome = work.run_if_due(
                 lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"

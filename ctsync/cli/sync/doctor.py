@@ -13,7 +13,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.errors import ConfigError, CtsyncError
 
 if TYPE_CHECKING:
-    from ctsync.sync.doctor import Finding
+    from ctsync.sync.doctor import CheckResult
 
 
 @click.command("doctor")
@@ -26,7 +26,7 @@ def doctor_command(app: App, as_json: bool) -> None:
     the worst: 6 the database, 2 the settings, 4 the registry, 7 the mail server. A warning is
     nothing wrong.
     """
-    from ctsync.sync.doctor import Condition, exit_code_of
+    from ctsync.sync.doctor import CheckState, exit_code_of
 
     findings = list(_findings(app))
     if as_json:
@@ -46,12 +46,12 @@ def doctor_command(app: App, as_json: bool) -> None:
             ("WHAT", "CONDITION", "FOUND", "WHAT TO DO"),
             [(one.subject, one.condition, one.found, one.advice or "-") for one in findings],
         )
-    counts = {kind: sum(one.condition is kind for one in findings) for kind in Condition}
+    counts = {kind: sum(one.condition is kind for one in findings) for kind in CheckState}
     tell(", ".join(f"{number} {kind}" for kind, number in counts.items()))
     click.get_current_context().exit(exit_code_of(findings))
 
 
-def _findings(app: App) -> Iterator[Finding]:
+def _findings(app: App) -> Iterator[CheckResult]:
     from ctsync.sync.doctor import (
         look_at_database,
         look_at_history,
@@ -76,9 +76,9 @@ def _findings(app: App) -> Iterator[Finding]:
         yield look_at_mail(settings.smtp)
 
 
-def _look_at_settings(app: App) -> Iterator[Finding]:
+def _look_at_settings(app: App) -> Iterator[CheckResult]:
     """Every problem of the settings; secrets that cannot be read are problems too."""
-    from ctsync.config import load
+    from ctsync.config.loading import load
     from ctsync.store.database.migrate import revision_of
     from ctsync.store.database.tables import HEAD_REVISION
     from ctsync.store.store import open_store

@@ -24,7 +24,7 @@ def init(app: App, target: Path | None) -> None:
 
     Neither is touched where it exists already.
     """
-    from ctsync.config import default_config_text
+    from ctsync.config.paths import default_config_text
 
     named = os.environ.get("CTSYNC_CONFIG")
     path = target or app.config_path or Path(named or "ctsync.toml").expanduser()

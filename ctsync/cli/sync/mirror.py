@@ -18,9 +18,9 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.model import JsonObject
-    from ctsync.sync.cycle import RoundOutcome
-    from ctsync.sync.mirror.mirror import MirrorOutcome
-    from ctsync.sync.trial_pass import Watcher
+    from ctsync.sync.cycle import CycleResult
+    from ctsync.sync.mirror.mirror import MirrorResult
+    from ctsync.sync.result import RunCallbacks
 
 SHOWN = 20
 
@@ -47,20 +47,20 @@ def mirror_command(
     moved no date. What is watched is synced too, whole. Stop it at any time; the next run goes
     on where it was.
     """
-    from ctsync.registry.archive_download import BulkSource
-    from ctsync.sync.cycle import Round
+    from ctsync.registry.archive_download import ArchiveDownload
+    from ctsync.sync.cycle import SyncCycle
 
     app.sends = True
     wanted = app.settings.mirror
     with app.store() as store, app.registry() as registry, mirror_progress() as watcher:
-        work = Round(
+        work = SyncCycle(
             settings=app.settings,
             store=store,
             registry=registry,
             clock=app.clock,
             watcher=watcher,
         )
-        bulk = BulkSource(registry.transport, deadline_seconds=60.0 * wanted.download_minutes)
+        bulk = ArchiveDownload(registry.transport, deadline_seconds=60.0 * wanted.download_minutes)
         outcome, synced = work.mirror(
             bulk,
             folder=wanted.folder or _folder(app),
@@ -84,12 +84,12 @@ def _folder(app: App) -> Path:
 
 
 @contextmanager
-def mirror_progress() -> Iterator[Watcher]:
+def mirror_progress() -> Iterator[RunCallbacks]:
     """A bar with rate and time left on stderr where a person looks, and nothing elsewhere."""
-    from ctsync.sync.trial_pass import Watcher
+    from ctsync.sync.result import RunCallbacks
 
     if not sys.stderr.isatty():
-        yield Watcher()
+        yield RunCallbacks()
         return
     from rich.console import Console
     from rich.progress import (
@@ -113,10 +113,10 @@ def mirror_progress() -> Iterator[Watcher]:
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task("trials", total=None)
-        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of or None))
+        yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of or None))
 
 
-def _sentences(outcome: MirrorOutcome) -> Iterator[str]:
+def _sentences(outcome: MirrorResult) -> Iterator[str]:
     """What was done, and what could not be checked."""
     tally = outcome.tally
     went = ", ".join(outcome.steps) or "nothing to do"
@@ -138,7 +138,7 @@ def _sentences(outcome: MirrorOutcome) -> Iterator[str]:
         yield f"not in this load, to be confirmed by another: {shown}{rest}"
 
 
-def mirror_json(outcome: MirrorOutcome, synced: RoundOutcome | None) -> JsonObject:
+def mirror_json(outcome: MirrorResult, synced: CycleResult | None) -> JsonObject:
     """A run of the mirror as JSON, and the sync of what is watched that followed it."""
     return {
         "run": outcome.run_id,

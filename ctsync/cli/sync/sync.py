@@ -11,7 +11,7 @@ import click
 
 from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.interrupt import heeding_interrupts
-from ctsync.cli.param_types import Trial
+from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync_messages import sentences
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
@@ -20,14 +20,14 @@ from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
     from ctsync.model import Event, JsonObject
-    from ctsync.sync.cycle import Preview, Round, RoundOutcome
-    from ctsync.sync.trial_pass import Watcher
+    from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
+    from ctsync.sync.result import RunCallbacks
 
 PARTIAL = 3
 
 
 @click.command("sync")
-@click.argument("trials", metavar="[NCT...]", type=Trial(), nargs=-1)
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
 @click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
 @click.option(
@@ -66,8 +66,8 @@ def sync_command(
 
 
 @contextmanager
-def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
-    from ctsync.sync.cycle import Round
+def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
+    from ctsync.sync.cycle import SyncCycle
 
     with (
         app.store() as store,
@@ -75,7 +75,7 @@ def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
         app.history(registry) as history,
         progress_bar() as watcher,
     ):
-        yield Round(
+        yield SyncCycle(
             settings=app.settings,
             store=store,
             registry=registry,
@@ -88,7 +88,7 @@ def _round(app: App, *, accept_gone: bool = False) -> Iterator[Round]:
 
 def run_round(
     app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
-) -> tuple[RoundOutcome, list[str]]:
+) -> tuple[CycleResult, list[str]]:
     """Run a round; its outcome, and a line for each watch that is named and does not exist."""
     with _round(app, accept_gone=accept_gone) as work:
         outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
@@ -98,7 +98,7 @@ def run_round(
 
 def end_round(
     app: App,
-    outcome: RoundOutcome,
+    outcome: CycleResult,
     misnamed: Sequence[str] = (),
     *,
     tabled: bool,
@@ -115,13 +115,13 @@ def end_round(
 
 
 @contextmanager
-def progress_bar(what: str = "trials") -> Iterator[Watcher]:
+def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
     """A bar on stderr where a person looks, and nothing elsewhere; Ctrl-C ends what it watches."""
-    from ctsync.sync.trial_pass import Watcher
+    from ctsync.sync.result import RunCallbacks
 
     if not sys.stderr.isatty():
         with heeding_interrupts() as check:
-            yield Watcher(check=check)
+            yield RunCallbacks(check=check)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -133,10 +133,10 @@ def progress_bar(what: str = "trials") -> Iterator[Watcher]:
         heeding_interrupts() as check,
     ):
         task = progress.add_task(what, total=None)
-        yield Watcher(lambda done, of: progress.update(task, completed=done, total=of), check)
+        yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of), check)
 
 
-def is_news(outcome: RoundOutcome) -> bool:
+def is_news(outcome: CycleResult) -> bool:
     """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
     delivered = outcome.delivered
     return bool(
@@ -148,7 +148,7 @@ def is_news(outcome: RoundOutcome) -> bool:
     )
 
 
-def _show_events(outcome: RoundOutcome) -> None:
+def _show_events(outcome: CycleResult) -> None:
     """Write the events, worst first."""
     from ctsync.report.phrases import counted
 
@@ -167,7 +167,7 @@ def _show_events(outcome: RoundOutcome) -> None:
         tell(f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}")
 
 
-def outcome_json(outcome: RoundOutcome) -> JsonObject:
+def outcome_json(outcome: CycleResult) -> JsonObject:
     """A round as JSON: the run, its figures, what could not be checked, and the events."""
     from ctsync.record.registry.notices import uncovered
     from ctsync.report.event_json import event_json
@@ -193,7 +193,7 @@ def outcome_json(outcome: RoundOutcome) -> JsonObject:
     }
 
 
-def _show_preview(seen: Preview, *, as_json: bool) -> None:
+def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
     found = seen.events
     if as_json:
         show_json([_preview_json(nct_id, event) for nct_id, event in found])

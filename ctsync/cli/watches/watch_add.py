@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from ctsync.query import Query
     from ctsync.registry.api import RegistryApi
     from ctsync.store.store import Store
-    from ctsync.sync.watches.query_preview import Glimpse
-    from ctsync.sync.watches.resolve import Resolved
+    from ctsync.sync.watches.query_preview import QueryPreview
+    from ctsync.sync.watches.resolve import ResolvedTerm
 
 DEFAULT_WATCH = "default"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class QueryOptions:
     """How a query is asked for on the command line."""
 
     pairs: Sequence[str] = ()
@@ -124,7 +124,7 @@ def add(
     name = checked_name(name)
     if preview and (sync_now or history):
         raise UsageError("--preview stores nothing: leave --sync and --history out")
-    query = Asked(pairs, sponsor, condition, saved).query(app)
+    query = QueryOptions(pairs, sponsor, condition, saved).query(app)
     wanted = list(dict.fromkeys([*terms, *(_read_terms(listed) if listed else ())]))
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
@@ -160,12 +160,12 @@ def add(
 
 def _look_up(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None
-) -> tuple[list[Resolved], Glimpse | None]:
-    from ctsync.sync.watches.query_preview import glimpse
+) -> tuple[list[ResolvedTerm], QueryPreview | None]:
+    from ctsync.sync.watches.query_preview import preview_query
     from ctsync.sync.watches.resolve import resolve_all
 
     resolved = resolve_all(wanted, registry)
-    return resolved, None if query is None else glimpse(registry, query)
+    return resolved, None if query is None else preview_query(registry, query)
 
 
 def _check_watch(store: Store, name: str, query: Query | None) -> None:
@@ -182,7 +182,7 @@ def _check_watch(store: Store, name: str, query: Query | None) -> None:
 
 
 def _store(
-    store: Store, name: str, resolved: Sequence[Resolved], query: Query | None, *, now: datetime
+    store: Store, name: str, resolved: Sequence[ResolvedTerm], query: Query | None, *, now: datetime
 ) -> None:
     with store.unit() as unit:
         if query is not None:
@@ -231,15 +231,15 @@ def _preview(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None, *, as_json: bool
 ) -> None:
     from ctsync.query import read_query
-    from ctsync.sync.watches.query_preview import Glimpse, glimpse
+    from ctsync.sync.watches.query_preview import QueryPreview, preview_query
 
     resolved, seen = _look_up(registry, wanted, query)
     matches = list(seen.shown) if seen is not None else []
     if resolved:
         named = list(dict.fromkeys(one.nct_id for one in resolved))[:100]
-        found = glimpse(registry, read_query({"ids": list(named)}), size=len(named))
+        found = preview_query(registry, read_query({"ids": list(named)}), size=len(named))
         matches = [*found.shown, *matches]
-    total = (seen or Glimpse(0, ())).total
+    total = (seen or QueryPreview(0, ())).total
     if as_json:
         trials = [{"nct_id": m.nct_id, "status": m.status, "title": m.title} for m in matches]
         params = None if query is None else dict(query.params)
@@ -251,7 +251,7 @@ def _preview(
     tell("preview: nothing stored; to follow them, say the same without --preview")
 
 
-def _matches(seen: Glimpse) -> str:
+def _matches(seen: QueryPreview) -> str:
     from ctsync.report.phrases import counted
 
     if seen.total is None:

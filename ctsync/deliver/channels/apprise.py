@@ -20,7 +20,7 @@ ROWS = 10
 HOW = "this channel needs apprise: install ctsync[notify]"
 
 
-class NotifyChannel:
+class AppriseChannel:
     """Sends a short text: the worst trials a line each, and how many more there are."""
 
     def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import ConfigError
-from ctsync.route import LOG, MAIL
+from ctsync.route import LOG, MAIL, Route
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
     from ctsync.deliver.message import Message
-    from ctsync.deliver.routes import Route
+    from ctsync.route import Route
 
 
 class Channel(Protocol):
@@ -60,6 +60,6 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
 
             return FileChannel(routes, own)
         case _:
-            from ctsync.deliver.channels.apprise import NotifyChannel
+            from ctsync.deliver.channels.apprise import AppriseChannel
 
-            return NotifyChannel(routes, own)
+            return AppriseChannel(routes, own)

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ctsync.deliver.channels.mail_message import address_of, write_letter
+from ctsync.deliver.channels.mail_message import address_of, write_mail
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.route import Route
 from ctsync.text import for_log, shorten
@@ -85,7 +85,7 @@ class MailChannel:
 
     def send(self, message: Message) -> str:
         """Send one mail to its one recipient; what the server said when it took it."""
-        letter = write_letter(message, sender=self._settings.sender)
+        letter = write_mail(message, sender=self._settings.sender)
         connection = self._connection or self._connect()
         self._connection = connection
         with self._told_apart():

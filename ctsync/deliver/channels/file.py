@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
-from ctsync.report.formats.feed import Entry, atom, entries, json_feed, read_json_feed
+from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.route import Route
 from ctsync.text import for_filename
@@ -58,7 +58,7 @@ class FileChannel:
             raise DeliveryError(reason, is_channel=True) from error
         return f"written to {self._folder / name}"
 
-    def _add_to_feed(self, new: list[Entry], message: Message) -> str:
+    def _add_to_feed(self, new: list[FeedEntry], message: Message) -> str:
         told = {entry.id: entry for entry in (*self._kept(), *new)}
         newest = sorted(told.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
         title = f"ctsync: {self._name}"
@@ -67,7 +67,7 @@ class FileChannel:
         replace_file(self._folder / "feed.atom", text)
         return "feed.atom"
 
-    def _kept(self) -> list[Entry]:
+    def _kept(self) -> list[FeedEntry]:
         try:
             return read_json_feed((self._folder / "feed.json").read_text("utf-8"))
         except FileNotFoundError:

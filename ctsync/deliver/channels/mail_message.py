@@ -24,7 +24,7 @@ MOST_BYTES = 300_000
 LONGEST_SUBJECT = 200
 
 
-def write_letter(message: Message, *, sender: str) -> EmailMessage:
+def write_mail(message: Message, *, sender: str) -> EmailMessage:
     """The mail of a message; the same identity, thread and list at every attempt."""
     limit = MOST_LINES
     letter = _letter(message, message.report(limit=limit), sender)

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from ctsync.model import Verdict
-from ctsync.report.report import Coverage, Unchecked
+from ctsync.report.report import Coverage, UncheckedTrial
 from ctsync.store.data.runs import SYNC, Run
-from ctsync.store.data.watched_trials import Followed
+from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 
 LOADS_LOOKED_AT = 10
 """Runs that learned no load, because the registry was away, say nothing of it."""
 
 
-def coverage_of(store: Store, followed: Followed) -> Coverage | None:
+def coverage_of(store: Store, followed: TrialSelection) -> Coverage | None:
     """What of the trials followed is known to be up to the newest load; None before the first run.
 
     A trial counts as checked only if a run saw it in that load, and none after that failed.
@@ -37,11 +37,11 @@ def coverage_of(store: Store, followed: Followed) -> Coverage | None:
 
 
 def _unchecked(
-    store: Store, followed: Followed, last: Run, newest: datetime | None
-) -> Iterator[Unchecked]:
+    store: Store, followed: TrialSelection, last: Run, newest: datetime | None
+) -> Iterator[UncheckedTrial]:
     if last.outcome in (Verdict.FAILED, Verdict.STOPPED):
         for nct_id in store.followed(followed):
-            yield Unchecked(nct_id, f"the last sync {last.outcome}: {last.error}")
+            yield UncheckedTrial(nct_id, f"the last sync {last.outcome}: {last.error}")
         return
     doubtful = store.doubtful(followed, load=newest)
     reasons = {failure.nct_id: failure.error for failure in store.failures()}
@@ -49,12 +49,12 @@ def _unchecked(
     for nct_id in doubtful:
         sighting = seen.get(nct_id)
         if nct_id in reasons:
-            yield Unchecked(nct_id, reasons[nct_id])
+            yield UncheckedTrial(nct_id, reasons[nct_id])
         elif sighting is None:
-            yield Unchecked(nct_id, "not fetched yet")
+            yield UncheckedTrial(nct_id, "not fetched yet")
         elif not sighting.is_stored:
-            yield Unchecked(nct_id, "the registry has no such trial")
+            yield UncheckedTrial(nct_id, "the registry has no such trial")
         elif sighting.absent_since is not None:
-            yield Unchecked(nct_id, f"not in the load of {sighting.absent_since:%Y-%m-%d}")
+            yield UncheckedTrial(nct_id, f"not in the load of {sighting.absent_since:%Y-%m-%d}")
         elif newest is not None and (sighting.last_load is None or sighting.last_load < newest):
-            yield Unchecked(nct_id, f"not seen in the load of {newest:%Y-%m-%d} yet")
+            yield UncheckedTrial(nct_id, f"not seen in the load of {newest:%Y-%m-%d} yet")

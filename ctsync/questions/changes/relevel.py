@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from ctsync.model import Event, StoredEvent
 from ctsync.record.rules.relevel import relevel, relevel_stored
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Relevelled:
+class RelevelledEvent:
     """A stored event as it is told today, and as the other rules would have it."""
 
     stored: StoredEvent
@@ -19,20 +20,20 @@ class Relevelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
+class RelevelResult:
     """What a replay found: how many events it looked at, and those whose level would differ."""
 
     looked_at: int
-    differing: tuple[Relevelled, ...]
+    differing: tuple[RelevelledEvent, ...]
 
 
-def replay(
+def relevel_events(
     store: Store,
     wanted: EventFilter,
     *,
     thresholds: Thresholds,
     told_under: Thresholds | None = None,
-) -> Replay:
+) -> RelevelResult:
     """Level the events asked for under `thresholds`, and give those whose level would differ.
 
     They are compared with their level under `told_under`, as a watch with thresholds of its own
@@ -40,11 +41,11 @@ def replay(
     give the same level does not differ.
     """
     looked_at = 0
-    differing: list[Relevelled] = []
+    differing: list[RelevelledEvent] = []
     for stored in store.each_event(wanted):
         looked_at += 1
         told = relevel_stored(stored, told_under)
         replayed = relevel(stored.event, thresholds)
         if replayed.level is not told.event.level:
-            differing.append(Relevelled(told, replayed))
-    return Replay(looked_at, tuple(differing))
+            differing.append(RelevelledEvent(told, replayed))
+    return RelevelResult(looked_at, tuple(differing))

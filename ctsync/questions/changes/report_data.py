@@ -18,11 +18,12 @@ from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.record.rules.relevel import relevel_stored
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
-from ctsync.report.trial.content import Story
+from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.field_history import Unshown, ValueSpell, course_of
 from ctsync.report.trial.timeline import Timeline, query_steps, trace
-from ctsync.store.data.watched_trials import Followed
-from ctsync.store.store import EventFilter, Store
+from ctsync.store.data.events import EventFilter
+from ctsync.store.data.watched_trials import TrialSelection
+from ctsync.store.store import Store
 
 
 def review(
@@ -40,7 +41,7 @@ def review(
     The denominators are of the newest run: how many trials it could check, and why not. What is
     not to be `drawn` needs no timelines.
     """
-    followed = Followed(tuple(ids), watch)
+    followed = TrialSelection(tuple(ids), watch)
     events, _ = events_told(
         store,
         EventFilter(nct_ids=tuple(ids), since=window.since, until=window.until, watch=watch),
@@ -108,7 +109,7 @@ def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     return replace(drawn, queries=query_steps(moves))
 
 
-def story_of(store: Store, nct_id: NctId, *, until: datetime) -> Story:
+def story_of(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
     """All that is stored of one trial up to now; raises ValueError where nothing is."""
     versions = store.versions(nct_id)
     told = [
@@ -116,7 +117,7 @@ def story_of(store: Store, nct_id: NctId, *, until: datetime) -> Story:
         for stored in store.events(EventFilter(nct_ids=(nct_id,)))
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is no change
     ]
-    return Story(versions, told, trace(versions, stands_from(versions), until=until.date()))
+    return TrialContent(versions, told, trace(versions, stands_from(versions), until=until.date()))
 
 
 def course_of_field(
@@ -165,6 +166,6 @@ def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[An
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
     """The trials followed, by one watch or any, of which something is stored."""
-    followed = store.followed(Followed(watch=watch))
+    followed = store.followed(TrialSelection(watch=watch))
     stored = store.heads(followed)
     return [nct_id for nct_id in followed if nct_id in stored]

@@ -17,7 +17,7 @@ NOT_REFRESHED_AFTER_LOAD_DAYS = 2
 OVERDUE_AFTER = timedelta(hours=24)
 
 
-class Condition(StrEnum):
+class HealthState(StrEnum):
     """One word for the whole, from best to worst."""
 
     OK = "ok"
@@ -29,12 +29,12 @@ class Condition(StrEnum):
 
 
 _EXIT_CODES = {
-    Condition.OK: 0,
-    Condition.IDLE: 0,
-    Condition.PARTIAL: 3,
-    Condition.STALE: 3,
-    Condition.FAILED: 4,
-    Condition.OVERDUE: 7,
+    HealthState.OK: 0,
+    HealthState.IDLE: 0,
+    HealthState.PARTIAL: 3,
+    HealthState.STALE: 3,
+    HealthState.FAILED: 4,
+    HealthState.OVERDUE: 7,
 }
 
 
@@ -48,7 +48,7 @@ class LastRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HealthFacts:
     """What is known at one moment: runs, the newest load, failures and waiting messages.
 
     `last` is the newest run of any end, `last_whole` when the newest that checked everything
@@ -68,7 +68,7 @@ class Standing:
 class Health:
     """The condition, the exit code a monitor reads, and a sentence for each reason."""
 
-    condition: Condition
+    condition: HealthState
     reasons: tuple[str, ...]
 
     @property
@@ -77,50 +77,52 @@ class Health:
         return _EXIT_CODES[self.condition]
 
 
-def assess(standing: Standing, now: datetime) -> Health:
+def assess(standing: HealthFacts, now: datetime) -> Health:
     """Judge a standing; the worst reason gives the condition, and every reason is told."""
     found = [*_run_reasons(standing, now), *_delivery_reasons(standing, now)]
     if not found:
-        return Health(Condition.OK, ())
+        return Health(HealthState.OK, ())
     order = [
-        Condition.OVERDUE,
-        Condition.FAILED,
-        Condition.STALE,
-        Condition.PARTIAL,
-        Condition.IDLE,
-        Condition.OK,
+        HealthState.OVERDUE,
+        HealthState.FAILED,
+        HealthState.STALE,
+        HealthState.PARTIAL,
+        HealthState.IDLE,
+        HealthState.OK,
     ]
     worst = min((condition for condition, _ in found), key=order.index)
     return Health(worst, tuple(reason for _, reason in found))
 
 
-def _run_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition, str]]:
+def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
     if standing.watched == 0:
-        return [(Condition.IDLE, "nothing is watched")]
+        return [(HealthState.IDLE, "nothing is watched")]
     if standing.last is None:
-        return [(Condition.STALE, "no sync has run yet")]
-    found: list[tuple[Condition, str]] = []
+        return [(HealthState.STALE, "no sync has run yet")]
+    found: list[tuple[HealthState, str]] = []
     last = standing.last
     if last.verdict is Verdict.FAILED:
-        found.append((Condition.FAILED, f"the last sync failed: {last.error or 'no reason kept'}"))
+        found.append(
+            (HealthState.FAILED, f"the last sync failed: {last.error or 'no reason kept'}")
+        )
     elif last.verdict in (Verdict.PARTIAL, Verdict.MIXED):
-        found.append((Condition.PARTIAL, "the last sync could not check everything"))
+        found.append((HealthState.PARTIAL, "the last sync could not check everything"))
     elif last.verdict is Verdict.RUNNING:
-        found.append((Condition.PARTIAL, "a sync is running, or was cut off"))
+        found.append((HealthState.PARTIAL, "a sync is running, or was cut off"))
     whole = standing.last_whole
     if whole is None:
-        found.append((Condition.PARTIAL, "no sync has checked everything yet"))
+        found.append((HealthState.PARTIAL, "no sync has checked everything yet"))
     elif business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
         since = f"{whole:%Y-%m-%d %H:%M}Z"
-        found.append((Condition.STALE, f"no sync has checked everything since {since}"))
+        found.append((HealthState.STALE, f"no sync has checked everything since {since}"))
     if standing.failures:
         found.append(
-            (Condition.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
+            (HealthState.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
         )
     load = standing.newest_load
     if load is not None and is_load_overdue(load, now):
         # the registry's doing, not ours: told, but no alarm
-        found.append((Condition.OK, f"registry not refreshed since {load:%Y-%m-%d %H:%M}Z"))
+        found.append((HealthState.OK, f"registry not refreshed since {load:%Y-%m-%d %H:%M}Z"))
     return found
 
 
@@ -129,15 +131,15 @@ def is_load_overdue(load: datetime, now: datetime) -> bool:
     return load_days(load.date(), now.date()) > NOT_REFRESHED_AFTER_LOAD_DAYS
 
 
-def _delivery_reasons(standing: Standing, now: datetime) -> Sequence[tuple[Condition, str]]:
-    found: list[tuple[Condition, str]] = []
+def _delivery_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
+    found: list[tuple[HealthState, str]] = []
     waiting = standing.oldest_waiting
     if waiting is not None and now - waiting > OVERDUE_AFTER:
-        found.append((Condition.OVERDUE, f"a delivery waits since {waiting:%Y-%m-%d %H:%M}Z"))
+        found.append((HealthState.OVERDUE, f"a delivery waits since {waiting:%Y-%m-%d %H:%M}Z"))
     if standing.parked:
         verb = "is" if standing.parked == 1 else "are"
         parked = counted(standing.parked, "delivery", "deliveries")
-        found.append((Condition.OVERDUE, f"{parked} {verb} parked; see: ctsync outbox list"))
+        found.append((HealthState.OVERDUE, f"{parked} {verb} parked; see: ctsync outbox list"))
     return found
 
 

@@ -6,21 +6,21 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from ctsync.model import Verdict
-from ctsync.questions.operation.health import LastRun, Standing
+from ctsync.questions.operation.health import HealthFacts, LastRun
 from ctsync.route import Route
 from ctsync.store.data.outbox import Delivery, DeliveryState
-from ctsync.store.data.watched_trials import Followed
+from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 
 
-def standing_of(store: Store, routes: Iterable[Route] = ()) -> Standing:
+def health_facts(store: Store, routes: Iterable[Route] = ()) -> HealthFacts:
     """How things stand in the store now; `routes` tell when what has failed was first due."""
     by_way = {(route.channel, route.recipient): route for route in routes}
     last = store.last_run(kind="sync")
     whole = store.last_run(kind="sync", outcome=Verdict.OK)
     waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
-    return Standing(
-        watched=store.count_followed(Followed()),
+    return HealthFacts(
+        watched=store.count_followed(TrialSelection()),
         last=None if last is None else LastRun(last.finished, last.outcome, last.error),
         last_whole=whole.finished if whole else None,
         newest_load=store.newest_load(),

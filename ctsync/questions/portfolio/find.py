@@ -11,13 +11,13 @@ from typing import Any
 
 from ctsync.model import JsonObject, NctId
 from ctsync.questions.trial.version_dates import stands_from
-from ctsync.record.rules.conditions import Condition
+from ctsync.record.rules.conditions import FieldCondition
 from ctsync.store.data.condition_sql import Candidate
 from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundTrial:
     """A run of neighbouring versions of a trial that meet every condition.
 
     It lasts from the day the first of them stood until the next version's, or where it
@@ -41,13 +41,13 @@ class Found:
 
 def find(
     store: Store,
-    conditions: Sequence[Condition],
+    conditions: Sequence[FieldCondition],
     *,
     today: date,
     ever: bool = False,
     as_of: date | None = None,
     watch: str | None = None,
-) -> Iterator[Found]:
+) -> Iterator[FoundTrial]:
     """Find the trials whose newest version meets all conditions, in order of their ids.
 
     With `ever` any version will do, and each run of such versions is given. With `as_of` it is
@@ -60,7 +60,7 @@ def find(
         yield from runs if ever else (run for run in runs[-1:] if run.is_open)
 
 
-def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterator[Found]:
+def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterator[FoundTrial]:
     days = stands_from(versions)
     known = sum(since <= day for since in days) if is_past else len(days)
     first: int | None = None
@@ -71,7 +71,7 @@ def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterato
         elif not matches and first is not None:
             is_open = index == known
             last = versions[index - 1]
-            yield Found(
+            yield FoundTrial(
                 nct_id=last.nct_id,
                 title=last.title,
                 from_version=first + 1,
@@ -84,7 +84,7 @@ def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterato
             first = None
 
 
-def found_json(found: Found) -> JsonObject:
+def found_json(found: FoundTrial) -> JsonObject:
     """One run for a program; `until` is null where it still lasts."""
     return {
         "nct_id": found.nct_id,

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ctsync.model import KeyFields, NctId
-from ctsync.record.registry.unknown_status import Forecast, Outlook, forecast
+from ctsync.record.registry.unknown_status import Outlook, UnknownDate, forecast
 from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedUnknown:
     """A trial whose status the registry will change, or should have changed, by itself."""
 
     nct_id: NctId
@@ -22,15 +22,17 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True)
-class Foresight:
+class UnknownForecast:
     """What is expected of the trials watched, soonest first; `later` come after the window."""
 
-    expected: tuple[Expected, ...]
+    expected: tuple[ExpectedUnknown, ...]
     watched: int
     later: int
 
 
-def foresee(store: Store, today: date, *, within: timedelta | None = None) -> Foresight:
+def forecast_unknown(
+    store: Store, today: date, *, within: timedelta | None = None
+) -> UnknownForecast:
     """What is to be expected from `today` on, up to `within` from then.
 
     A trial is overdue where a load after its day still showed it active: whether it turned
@@ -49,8 +51,8 @@ def foresee(store: Store, today: date, *, within: timedelta | None = None) -> Fo
     ]
     near = [one for one in coming if within is None or one.on <= today + within]
     near.sort(key=lambda one: (one.on, one.nct_id))
-    return Foresight(tuple(near), len(ids), len(coming) - len(near))
+    return UnknownForecast(tuple(near), len(ids), len(coming) - len(near))
 
 
-def _expected(nct_id: NctId, key: KeyFields, found: Forecast, on: date) -> Expected:
-    return Expected(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)
+def _expected(nct_id: NctId, key: KeyFields, found: UnknownDate, on: date) -> ExpectedUnknown:
+    return ExpectedUnknown(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)

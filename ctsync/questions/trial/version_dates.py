@@ -17,7 +17,7 @@ from ctsync.errors import UnknownVersion
 from ctsync.model import State, Version
 
 
-class Dated(Protocol):
+class DatedVersion(Protocol):
     """What the day a version stands from is read from; a Version, or less."""
 
     @property
@@ -55,7 +55,7 @@ class NotKnown:
     since: date
 
 
-def stands_from(versions: Sequence[Dated]) -> list[date]:
+def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
     """The day from which each version stood, for versions oldest first; never decreasing.
 
     A day is the post date where the version brought a new one, else the day of its load, else
@@ -79,7 +79,7 @@ def stands_from_next(
     return stands_from([*versions, new])
 
 
-def _first_day(version: Dated, *, fresh: bool) -> date:
+def _first_day(version: DatedVersion, *, fresh: bool) -> date:
     posted = PartialDate.parse(version.posted) if fresh and version.state is State.PRESENT else None
     if posted is not None:
         return posted.last
@@ -89,7 +89,7 @@ def _first_day(version: Dated, *, fresh: bool) -> date:
     return submitted.last if submitted is not None else version.fetched.date()
 
 
-def stood_on(versions: Sequence[Version], day: date) -> Version | NotRegistered | NotKnown:
+def version_on(versions: Sequence[Version], day: date) -> Version | NotRegistered | NotKnown:
     """The version that stood at the end of `day`.
 
     Raises UnknownVersion where nothing is stored.

@@ -22,7 +22,7 @@ from typing import Any
 import orjson
 
 from ctsync.record.compare.canonical import as_text, key_of
-from ctsync.record.fields.schema import Listing
+from ctsync.record.fields.schema import ListKey
 
 ALIKE = 75.0
 """Percent from which two texts are taken for one that was edited."""
@@ -56,7 +56,7 @@ class Alignment:
         return any(a[1] > b[1] for a, b in zip(self.pairs, self.pairs[1:], strict=False))
 
 
-def align(before: list[Any], after: list[Any], listing: Listing) -> Alignment:
+def align(before: list[Any], after: list[Any], listing: ListKey) -> Alignment:
     """Find which item of `before` is which of `after`."""
     equal, old, new = _equal_items(before, after)
     pairs = list(equal)
@@ -74,7 +74,7 @@ class Names:
 
     __slots__ = ("_again", "_listing", "_taken")
 
-    def __init__(self, listing: Listing) -> None:
+    def __init__(self, listing: ListKey) -> None:
         self._listing = listing
         self._taken: set[str] = set()
         self._again: dict[str, int] = {}
@@ -141,7 +141,7 @@ def _same_key(
     before: Sequence[Any],
     after: Sequence[Any],
     left: tuple[list[int], list[int]],
-    listing: Listing,
+    listing: ListKey,
 ) -> list[Pair]:
     groups: dict[tuple[bool, Key], tuple[list[int], list[int]]] = {}
     for side, items in enumerate((before, after)):
@@ -157,7 +157,7 @@ def _same_key(
     return pairs
 
 
-def _plain_key(item: Any, listing: Listing) -> tuple[bool, Key]:
+def _plain_key(item: Any, listing: ListKey) -> tuple[bool, Key]:
     parts = (" ".join(part.split()).casefold() for part in key_of(item, listing))
     return isinstance(item, dict), tuple(parts)
 
@@ -173,7 +173,7 @@ def _alike(
     before: Sequence[Any],
     after: Sequence[Any],
     left: tuple[list[int], list[int]],
-    listing: Listing,
+    listing: ListKey,
 ) -> list[Pair]:
     rooms: dict[Key, tuple[list[int], list[int]]] = {}
     texts: tuple[dict[int, _Telling], dict[int, _Telling]] = ({}, {})
@@ -196,7 +196,7 @@ def _alike(
     return pairs
 
 
-def _telling(item: dict[str, Any], listing: Listing) -> _Telling:
+def _telling(item: dict[str, Any], listing: ListKey) -> _Telling:
     text = " ".join(as_text(item.get(name)) for name in listing.like)
     same = tuple(as_text(item.get(name)) for name in listing.same)
     return " ".join(text[:_LONGEST_COMPARED].split()).casefold(), same

@@ -16,7 +16,7 @@ import orjson
 
 from ctsync.errors import BadNctId, BadRecord
 from ctsync.model import JsonObject, KeyFields, NctId, Record, parse_nct_id
-from ctsync.record.fields.schema import Listing
+from ctsync.record.fields.schema import ListKey
 from ctsync.record.fields.table import FIELDS, VOLATILE
 from ctsync.text import shorten
 
@@ -202,7 +202,7 @@ class _Plan:
 
     def __init__(self) -> None:
         self.below: dict[str, _Plan] = {}
-        self.listing: Listing | None = None
+        self.listing: ListKey | None = None
 
 
 def _lists_to_sort() -> _Plan:
@@ -237,7 +237,7 @@ def _arrange(value: JsonObject, plan: _Plan) -> None:
             _arrange(child, below)
 
 
-def _sort(items: list[Any], listing: Listing) -> None:
+def _sort(items: list[Any], listing: ListKey) -> None:
     """Sort by key; items that share one by all they hold, so that the order is always the same."""
     keys = _plain_keys(items, listing) or [key_of(item, listing) for item in items]
     if all(map(lt, keys, keys[1:])):
@@ -251,7 +251,7 @@ def _sort(items: list[Any], listing: Listing) -> None:
     items[:] = [items[i] for i in order]
 
 
-def _plain_keys(items: list[Any], listing: Listing) -> list[Any] | None:
+def _plain_keys(items: list[Any], listing: ListKey) -> list[Any] | None:
     """What `key_of` gives, or sorts like it, for items that are as they should be; else None.
 
     Nearly all are, and this takes a third of the time.
@@ -278,7 +278,7 @@ def _all_named(items: list[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]
         return [tuple([item.get(name, "") for name in names]) for item in items]
 
 
-def key_of(item: Any, listing: Listing) -> tuple[str, ...]:
+def key_of(item: Any, listing: ListKey) -> tuple[str, ...]:
     """The texts by which an item of a list is named."""
     if not listing.key or not isinstance(item, dict):
         return (as_text(item),)

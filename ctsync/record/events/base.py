@@ -21,7 +21,7 @@ _SIDES = ("before", "after")
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class VersionStep:
     """From one version of a trial to the next, with what came before.
 
     `past` holds the key fields of all earlier versions, oldest first; its last is `before`.
@@ -80,8 +80,8 @@ def _is_empty(change: FieldChange) -> bool:
     return one_sided and (present is None or present in ({}, []))
 
 
-def tell(
-    step: Step,
+def make_event(
+    step: VersionStep,
     told: Field,
     changes: Sequence[FieldChange],
     summary: str,
@@ -116,7 +116,7 @@ def tell(
     )
 
 
-def tell_whole(
+def make_whole_event(
     kind: Kind,
     lane: Lane,
     summary: str,

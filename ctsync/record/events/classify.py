@@ -15,7 +15,7 @@ from typing import Any
 from ctsync.dates import PartialDate
 from ctsync.model import Event, FieldChange, KeyFields, Kind, Lane, NctId, Record
 from ctsync.record.compare.canonical import key_fields
-from ctsync.record.events.base import Step, days_posted, tell_whole
+from ctsync.record.events.base import VersionStep, days_posted, make_whole_event
 from ctsync.record.events.enrollment import enrollment_events
 from ctsync.record.events.lists import SITES, list_event, site_event
 from ctsync.record.events.other import plain_events
@@ -28,7 +28,7 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import quoted, said
 
-Family = Callable[[list[FieldChange], Step], Iterator[Event]]
+Family = Callable[[list[FieldChange], VersionStep], Iterator[Event]]
 
 _FAMILIES: dict[Kind, Family] = {
     Kind.STATUS: status_events,
@@ -64,7 +64,7 @@ def classify(
         raise ValueError("stood_from needs a day for each earlier version and one for the new")
     old = past[-1] if past else key_fields(before.body)
     new = key_fields(after.body)
-    step = Step(
+    step = VersionStep(
         before=before,
         after=after,
         old=old,
@@ -77,7 +77,7 @@ def classify(
     return list(_events(changes, step))
 
 
-def _events(changes: Iterable[FieldChange], step: Step) -> Iterator[Event]:
+def _events(changes: Iterable[FieldChange], step: VersionStep) -> Iterator[Event]:
     single: dict[Kind, list[FieldChange]] = defaultdict(list)
     summed: dict[str, list[FieldChange]] = defaultdict(list)
     for change in changes:
@@ -110,7 +110,7 @@ def _arrival(
     kind: Kind, label: str, record: Record | KeyFields, thresholds: Thresholds | None
 ) -> Event:
     key = _key_of(record)
-    return tell_whole(
+    return make_whole_event(
         kind,
         Lane.IDENTIFICATION,
         state_of(key),
@@ -133,7 +133,7 @@ def _late(key: KeyFields) -> int | None:
 
 def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The registry says there is no such trial any more; `last` is what was known of it."""
-    return tell_whole(
+    return make_whole_event(
         Kind.GONE,
         Lane.STATUS,
         f"No longer in the registry; last seen as {state_of(last) or 'a record without a status'}",
@@ -147,7 +147,7 @@ def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
 def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The trial answers again after it was gone or merged away."""
     key = _key_of(record)
-    return tell_whole(
+    return make_whole_event(
         Kind.RETURNED,
         Lane.STATUS,
         f"Back in the registry: {state_of(key) or 'a record without a status'}",
@@ -160,7 +160,7 @@ def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None
 
 def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
     """The registry answers with another trial, which has taken this one over."""
-    return tell_whole(
+    return make_whole_event(
         Kind.MOVED,
         Lane.IDENTIFICATION,
         f"Merged by the registry into {to}, which is followed from here on",
@@ -178,7 +178,7 @@ def entered(
 
     What enters and leaves does so in a load, not by a version: its path names the load.
     """
-    return tell_whole(
+    return make_whole_event(
         Kind.ENTERED,
         Lane.IDENTIFICATION,
         f"Now matches the query of watch {quoted(query)}" + (" again" if again else ""),
@@ -202,7 +202,7 @@ def left(
     `why` are the events since it did that tell of what the query asks for.
     """
     reasons = "; ".join(event.summary for event in why) or "nothing that it asks for changed"
-    return tell_whole(
+    return make_whole_event(
         Kind.LEFT,
         Lane.IDENTIFICATION,
         f"No longer matches the query of watch {quoted(query)}: {said(reasons, 240)}",

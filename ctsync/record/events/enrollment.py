@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ctsync.model import Event, FieldChange, KeyFields
-from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
 from ctsync.record.events.trial_dates import type_nature
 from ctsync.record.fields.table import field_at
@@ -20,7 +20,7 @@ from ctsync.record.value_text import said, signed, typed
 _ACTUAL = "ACTUAL"
 
 
-def enrollment_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def enrollment_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """The events of the enrollment: of the count, of its type, or of both as one."""
     for group in with_type(changes):
         match group[0].field.rpartition(".")[2]:
@@ -51,7 +51,7 @@ def _percent_of(count: int | None, target: int | None) -> float | None:
     return count / target * 100 if target and count is not None else None
 
 
-def _count_event(changes: list[FieldChange], step: Step) -> Event:
+def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
     change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
@@ -74,7 +74,7 @@ def _count_event(changes: list[FieldChange], step: Step) -> Event:
         "percent_of_target": _percent_of(new, target),
         "percent_of_target_before": _percent_of(old, target) if before_type == _ACTUAL else None,
     }
-    return tell(
+    return make_event(
         step,
         told,
         changes,
@@ -114,11 +114,11 @@ def _count_summary(
     return text
 
 
-def _type_event(change: FieldChange, step: Step) -> Event:
+def _type_event(change: FieldChange, step: VersionStep) -> Event:
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     count = step.new.enrollment
-    return tell(
+    return make_event(
         step,
         told,
         [change],

@@ -15,7 +15,7 @@ from ctsync.record.compare.align import ALIKE, likeness
 from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
-from ctsync.record.events.base import Step, absent_as_none, tell
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.fields.schema import Field
 from ctsync.record.fields.table import outer_item
 from ctsync.record.value_text import by_country, counted, listed, one_line, quoted, said
@@ -25,7 +25,7 @@ _SITE_PARTS = ("facility", "city", "state", "zip", "country", "status")
 _NAMED_ITEMS = 3
 
 
-def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
+def site_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Event:
     """The one event of all sites: how many there are now, and what happened where."""
     removed = [_compact(c.before) for c in changes if _whole(c) and c.after is MISSING]
     added = [_compact(c.after) for c in changes if _whole(c) and c.before is MISSING]
@@ -56,7 +56,7 @@ def site_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
         _placed(len(renamed), "under another name", [new for _, new in renamed]),
         f"{counted(details, 'site')} with other details" if details else "",
     ])  # fmt: skip
-    return tell(
+    return make_event(
         step,
         told,
         changes,
@@ -137,7 +137,7 @@ def _status_phrases(
         yield _placed(len(sites), f"now {name}", sites)
 
 
-def list_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
+def list_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Event:
     """The one event of any other summed list, or of a part of the record ctsync does not know.
 
     Where a single value changed, it is told as such.
@@ -157,7 +157,7 @@ def list_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
         "edited": len(edited) + loose,
         "leaves": len(changes),
     }
-    return tell(
+    return make_event(
         step,
         told,
         changes,
@@ -174,7 +174,7 @@ def list_event(told: Field, changes: list[FieldChange], step: Step) -> Event:
     )  # fmt: skip
 
 
-def _single(told: Field, change: FieldChange, step: Step) -> Event:
+def _single(told: Field, change: FieldChange, step: VersionStep) -> Event:
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     of = f" of {quoted(change.item, 60)}" if change.item and not _whole(change) else ""
     if before is None:
@@ -183,7 +183,7 @@ def _single(told: Field, change: FieldChange, step: Step) -> Event:
         what = f"{quoted(before)} removed"
     else:
         what = f"{quoted(before, 80)} -> {quoted(after, 80)}"
-    return tell(
+    return make_event(
         step,
         told,
         [change],

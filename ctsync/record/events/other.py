@@ -9,7 +9,7 @@ from ctsync.dates import PartialDate
 from ctsync.model import MISSING, Event, FieldChange, Kind, Lane
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
-from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.edit_text import edit_summary
 from ctsync.record.fields.schema import Field, Shape
 from ctsync.record.fields.table import field_at
@@ -23,14 +23,14 @@ _VIOLATIONS = (
 _TEXTS = {Shape.TEXT, Shape.MARKUP, Shape.LIST}
 
 
-def plain_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def plain_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """One event for each change, a date and its type together where both came or went."""
     for group in with_type(changes):
         yield plain_event(group, step)
 
 
 def plain_event(
-    changes: list[FieldChange], step: Step, inputs: Mapping[str, Any] | None = None
+    changes: list[FieldChange], step: VersionStep, inputs: Mapping[str, Any] | None = None
 ) -> Event:
     """An event that says what a field held and holds now; a second change is that of its type."""
     change = changes[0]
@@ -41,7 +41,7 @@ def plain_event(
     # how far a date of bookkeeping moved says nothing
     is_date = told.shape is Shape.DATE and told.lane is not Lane.BOOKKEEPING
     old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
-    return tell(
+    return make_event(
         step,
         told,
         changes,

@@ -17,7 +17,7 @@ from ctsync.record.compare.align import ALIKE, likeness
 from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic, normal_form
-from ctsync.record.events.base import Step, absent_as_none, tell
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.events.edit_text import edit_summary
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted
@@ -46,7 +46,7 @@ class _Move(NamedTuple):
     come: FieldChange
 
 
-def outcome_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def outcome_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """The events of all outcome lists together, as an outcome may go from one to another."""
     gone = [c for c in changes if _is_item(c) and c.after is MISSING]
     come = [c for c in changes if _is_item(c) and c.before is MISSING]
@@ -109,7 +109,7 @@ def _between_lists(gone: list[FieldChange], come: list[FieldChange]) -> list[_Mo
     return moves
 
 
-def _timing(step: Step) -> dict[str, Any]:
+def _timing(step: VersionStep) -> dict[str, Any]:
     """Where the change stands against the earliest start and completion recorded, and results."""
     keys = (*step.past, step.new)
     day = step.day
@@ -137,7 +137,7 @@ def _when(timing: dict[str, Any]) -> str:
 
 
 def _outcome_event(
-    step: Step,
+    step: VersionStep,
     covered: list[FieldChange],
     *,
     what: str,
@@ -152,7 +152,7 @@ def _outcome_event(
     timing = _timing(step)
     nature = {"cosmetic": "cosmetic", "reordered": "order"}.get(what, "change")
     when = _when(timing) if rank == "primary" and nature == "change" else ""
-    return tell(
+    return make_event(
         step,
         field_at(change.field),
         covered,
@@ -164,7 +164,7 @@ def _outcome_event(
     )
 
 
-def _moved(move: _Move, step: Step) -> Event:
+def _moved(move: _Move, step: VersionStep) -> Event:
     old, new = _rank(move.gone), _rank(move.come)
     what = "promoted" if _WEIGHT[new] > _WEIGHT[old] else "demoted"
     heavier = move.come if what == "promoted" else move.gone
@@ -185,7 +185,9 @@ def _moved(move: _Move, step: Step) -> Event:
     )
 
 
-def _come_and_gone(gone: list[FieldChange], come: list[FieldChange], step: Step) -> Iterator[Event]:
+def _come_and_gone(
+    gone: list[FieldChange], come: list[FieldChange], step: VersionStep
+) -> Iterator[Event]:
     """Of one list: what was replaced, in their order; and the rest as dropped or added."""
     replaced = list(zip(gone, come, strict=False))
     for old, new in replaced:
@@ -216,7 +218,7 @@ def _come_and_gone(gone: list[FieldChange], come: list[FieldChange], step: Step)
         )
 
 
-def _edited(change: FieldChange, step: Step) -> Event:
+def _edited(change: FieldChange, step: VersionStep) -> Event:
     told = field_at(change.field)
     leaf = change.field.rpartition(".")[2]
     before, after = absent_as_none(change.before), absent_as_none(change.after)
@@ -234,7 +236,7 @@ def _edited(change: FieldChange, step: Step) -> Event:
     )
 
 
-def _reordered(change: FieldChange, step: Step) -> Event:
+def _reordered(change: FieldChange, step: VersionStep) -> Event:
     label = field_at(change.field).label
     return _outcome_event(
         step,

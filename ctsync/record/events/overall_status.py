@@ -10,7 +10,7 @@ from typing import Any
 
 from ctsync.model import Event, FieldChange
 from ctsync.record.compare.text_diff import is_cosmetic
-from ctsync.record.events.base import Step, absent_as_none, tell
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.fields.table import field_at
 from ctsync.record.registry.unknown_status import ACTIVE, UNKNOWN, is_registry_flip
 from ctsync.record.value_text import quoted, said
@@ -31,7 +31,7 @@ _FORWARD = {
 }
 
 
-def status_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def status_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """One event for each field of the status that changed."""
     for change in changes:
         match change.field:
@@ -64,7 +64,7 @@ def _is_unusual(origin: str | None, after: str | None) -> bool:
     return after == "NOT_YET_RECRUITING" and origin in _UNDERWAY
 
 
-def _overall(change: FieldChange, step: Step) -> Event:
+def _overall(change: FieldChange, step: VersionStep) -> Event:
     origin = step.old.last_known_status if step.old.status == UNKNOWN else step.old.status
     kind = status_step(step.new.status, origin)
     derived = is_registry_flip(step.old, step.new)
@@ -84,7 +84,7 @@ def _overall(change: FieldChange, step: Step) -> Event:
         f"Status {said(absent_as_none(change.before))} -> {said(absent_as_none(change.after))}"
     )
     remarks = _remarks(kind, step, inputs)
-    return tell(
+    return make_event(
         step,
         field_at(OVERALL),
         [change],
@@ -95,7 +95,7 @@ def _overall(change: FieldChange, step: Step) -> Event:
     )
 
 
-def _remarks(kind: str, step: Step, inputs: dict[str, Any]) -> str:
+def _remarks(kind: str, step: VersionStep, inputs: dict[str, Any]) -> str:
     length = _length(inputs["spell_days"], whole=inputs["spell_whole"])
     was = said(step.old.status).lower().replace("_", " ")
     match kind:
@@ -113,7 +113,7 @@ def _remarks(kind: str, step: Step, inputs: dict[str, Any]) -> str:
             return f"{was} for {length}" if length else ""
 
 
-def _unknown(step: Step, *, derived: bool) -> str:
+def _unknown(step: VersionStep, *, derived: bool) -> str:
     known = step.new.last_known_status or step.old.status
     text = f"registry-derived, last known {said(known)}"
     if derived and (since := step.new.submitted or step.new.posted):
@@ -127,7 +127,7 @@ def _length(days: int | None, *, whole: bool) -> str:
     return ("" if whole else "at least ") + f"{days:,} d"
 
 
-def spell(step: Step) -> tuple[int | None, bool]:
+def spell(step: VersionStep) -> tuple[int | None, bool]:
     """How many days the status before had stood, and whether its beginning is known.
 
     None where a day is missing, as it is for what the registry changes by itself when only
@@ -145,14 +145,14 @@ def spell(step: Step) -> tuple[int | None, bool]:
     return (end - start).days, known
 
 
-def _why(change: FieldChange, step: Step) -> Event:
+def _why(change: FieldChange, step: VersionStep) -> Event:
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     nature = "reworded"
     if OVERALL in step.changed:
         nature = "repeats"
     elif is_cosmetic(before, after):
         nature = "cosmetic"
-    return tell(
+    return make_event(
         step,
         field_at(WHY),
         [change],
@@ -164,11 +164,11 @@ def _why(change: FieldChange, step: Step) -> Event:
     )  # fmt: skip
 
 
-def _other(change: FieldChange, step: Step) -> Event:
+def _other(change: FieldChange, step: VersionStep) -> Event:
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     repeats = change.field == LAST_KNOWN and OVERALL in step.changed
-    return tell(
+    return make_event(
         step,
         told,
         [change],

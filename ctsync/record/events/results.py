@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ctsync.model import MISSING, Event, FieldChange, Lane
-from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import said
@@ -33,7 +33,7 @@ _SUBMISSION_STEPS = {
 }
 
 
-def results_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def results_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """One event for each change about results that no list sums up."""
     for group in with_type(changes):
         change = group[0]
@@ -48,7 +48,7 @@ def results_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
             yield plain_event(group, step, inputs)
 
 
-def _presence(change: FieldChange, step: Step) -> Event:
+def _presence(change: FieldChange, step: VersionStep) -> Event:
     """Results as a whole came or went; `hasResults` only repeats it."""
     had = bool(absent_as_none(change.before))
     has = bool(absent_as_none(change.after))
@@ -62,7 +62,7 @@ def _presence(change: FieldChange, step: Step) -> Event:
     day = step.new.results_first_posted
     if what == "posted" and day:
         summary += f" ({said(day)})"
-    return tell(
+    return make_event(
         step,
         field_at(change.field),
         [change],
@@ -73,7 +73,7 @@ def _presence(change: FieldChange, step: Step) -> Event:
     )
 
 
-def _posted(changes: list[FieldChange], step: Step) -> Event:
+def _posted(changes: list[FieldChange], step: VersionStep) -> Event:
     change = changes[0]
     event_inputs: dict[str, Any] = {"step": "date", "nature": "change"}
     is_date = change.field.endswith(".date")
@@ -86,7 +86,7 @@ def _posted(changes: list[FieldChange], step: Step) -> Event:
     return plain_event(changes, step, event_inputs)
 
 
-def _quality_control(change: FieldChange, step: Step) -> Event:
+def _quality_control(change: FieldChange, step: VersionStep) -> Event:
     """One step of the cycle; the registry's own count of it repeats what the annotation says."""
     told = field_at(change.field)
     repeats = change.field.startswith(SUBMISSIONS) and any(
@@ -94,7 +94,7 @@ def _quality_control(change: FieldChange, step: Step) -> Event:
     )
     text = ", then ".join(_cycle(change)) or "results quality control"
     gone = " (no longer listed)" if change.after is MISSING else ""
-    return tell(
+    return make_event(
         step,
         told,
         [change],

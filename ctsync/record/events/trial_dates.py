@@ -13,7 +13,7 @@ from typing import Any
 
 from ctsync.dates import PartialDate, Shift
 from ctsync.model import Event, FieldChange, KeyFields, Kind
-from ctsync.record.events.base import Step, absent_as_none, tell, with_type
+from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.schema import Field
 from ctsync.record.fields.table import field_at
@@ -26,7 +26,7 @@ _NAMES = {
 }
 
 
-def date_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
+def date_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """The events of one of the dates: of the date, of its type, or of both as one."""
     for group in with_type(changes):
         match group[0].field.rpartition(".")[2]:
@@ -38,12 +38,12 @@ def date_events(changes: list[FieldChange], step: Step) -> Iterator[Event]:
                 yield plain_event(group, step)
 
 
-def _types(told: Field, step: Step) -> tuple[str | None, str | None]:
+def _types(told: Field, step: VersionStep) -> tuple[str | None, str | None]:
     name = f"{_NAMES[told.kind]}_type"
     return getattr(step.old, name), getattr(step.new, name)
 
 
-def _date_event(changes: list[FieldChange], step: Step) -> Event:
+def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
     change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
@@ -68,7 +68,7 @@ def _date_event(changes: list[FieldChange], step: Step) -> Event:
     }
     summary = f"{told.label} {typed(before, before_type)} -> {typed(after, after_type)}"
     remarks = ", ".join(_date_remarks(inputs, shift))
-    return tell(
+    return make_event(
         step,
         told,
         changes,
@@ -126,12 +126,12 @@ def count_moves(dates: Sequence[PartialDate | None]) -> int:
     return sum(1 for old, new in pairwise(known) if old.shift_to(new).days)
 
 
-def _type_event(change: FieldChange, step: Step) -> Event:
+def _type_event(change: FieldChange, step: VersionStep) -> Event:
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     date = getattr(step.new, _NAMES[told.kind])
     label = told.label.removesuffix(" type")
-    return tell(
+    return make_event(
         step,
         told,
         [change],

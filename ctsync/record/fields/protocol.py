@@ -6,20 +6,20 @@ Pure data, no I/O. Lists are written without brackets.
 from __future__ import annotations
 
 from ctsync.model import Kind, Lane
-from ctsync.record.fields.schema import Branch, Listing, Row, Shape
+from ctsync.record.fields.schema import Branch, ListKey, Row, Shape
 
 _ENUM, _DATE, _COUNT, _NUMBER = Shape.ENUM, Shape.DATE, Shape.COUNT, Shape.NUMBER
 _BOOL, _TEXT, _MARKUP, _OBJECT, _LIST = (
     Shape.BOOL, Shape.TEXT, Shape.MARKUP, Shape.OBJECT, Shape.LIST,
 )  # fmt: skip
 
-_SET = Listing()
-_OUTCOMES = Listing(("measure",), ordered=True, like=("measure",))
-_CONTACTS = Listing(("name", "role"), like=("name",), within=("role",))
-_SITES = Listing(
+_SET = ListKey()
+_OUTCOMES = ListKey(("measure",), ordered=True, like=("measure",))
+_CONTACTS = ListKey(("name", "role"), like=("name",), within=("role",))
+_SITES = ListKey(
     ("facility", "city", "country"), like=("facility",), within=("city",), same=("zip",)
 )
-_REFERENCES = Listing(("pmid/citation",), like=("citation",))
+_REFERENCES = ListKey(("pmid/citation",), like=("citation",))
 
 
 def _outcomes(path: str, label: str) -> tuple[Row, ...]:
@@ -71,7 +71,7 @@ _IDENTIFICATION = Branch(
         Row("orgStudyIdInfo.id", "Unique Protocol ID", _TEXT),
         Row("orgStudyIdInfo.type", "Unique Protocol ID type", _ENUM),
         Row("orgStudyIdInfo.link", "Unique Protocol ID link", _TEXT),
-        Row("secondaryIdInfos", "Secondary ID", _LIST, Listing(("id",))),
+        Row("secondaryIdInfos", "Secondary ID", _LIST, ListKey(("id",))),
         Row("secondaryIdInfos.id", "Secondary ID", _TEXT),
         Row("secondaryIdInfos.type", "Secondary ID type", _ENUM),
         Row("secondaryIdInfos.domain", "Secondary ID domain", _TEXT),
@@ -141,7 +141,7 @@ _SPONSOR = Branch(
         Row("leadSponsor", "Sponsor", _OBJECT),
         Row("leadSponsor.name", "Sponsor", _TEXT),
         Row("leadSponsor.class", "Sponsor class", _ENUM),
-        Row("collaborators", "Collaborator", _LIST, Listing(("name",))),
+        Row("collaborators", "Collaborator", _LIST, ListKey(("name",))),
         Row("collaborators.name", "Collaborator", _TEXT),
         Row("collaborators.class", "Collaborator class", _ENUM),
     ),
@@ -218,13 +218,13 @@ _ARMS = Branch(
     "protocolSection.armsInterventionsModule", Lane.ARMS, Kind.ARM,
     (
         Row("", "Arms and Interventions", _OBJECT),
-        Row("armGroups", "Arm", _LIST, Listing(("label",), ordered=True, like=("label",))),
+        Row("armGroups", "Arm", _LIST, ListKey(("label",), ordered=True, like=("label",))),
         Row("armGroups.label", "Arm label", _TEXT),
         Row("armGroups.type", "Arm type", _ENUM),
         Row("armGroups.description", "Arm description", _MARKUP),
         Row("armGroups.interventionNames", "Intervention of the arm", _LIST, _SET),
         Row("interventions", "Intervention", _LIST,
-            Listing(("type", "name"), ordered=True, like=("name",))),
+            ListKey(("type", "name"), ordered=True, like=("name",))),
         Row("interventions.type", "Intervention type", _ENUM),
         Row("interventions.name", "Intervention name", _TEXT),
         Row("interventions.description", "Intervention description", _MARKUP),
@@ -265,7 +265,7 @@ _SITE = Branch(
     (
         Row("", "Contacts and Locations", _OBJECT),
         *_contacts("centralContacts", "Central contact"),
-        Row("overallOfficials", "Study official", _LIST, Listing(("name",)),
+        Row("overallOfficials", "Study official", _LIST, ListKey(("name",)),
             Lane.CONTACTS, Kind.CONTACT),
         Row("overallOfficials.name", "Study official name", _TEXT, None,
             Lane.CONTACTS, Kind.CONTACT),
@@ -298,13 +298,13 @@ _REFERENCE = Branch(
         Row("references.pmid", "Citation PMID", _TEXT),
         Row("references.type", "Citation type", _ENUM),
         Row("references.citation", "Citation text", _TEXT),
-        Row("references.retractions", "Retraction notice", _LIST, Listing(("pmid",))),
+        Row("references.retractions", "Retraction notice", _LIST, ListKey(("pmid",))),
         Row("references.retractions.pmid", "Retraction notice PMID", _TEXT),
         Row("references.retractions.source", "Retraction notice source", _TEXT),
-        Row("seeAlsoLinks", "Link", _LIST, Listing(("url",))),
+        Row("seeAlsoLinks", "Link", _LIST, ListKey(("url",))),
         Row("seeAlsoLinks.label", "Link label", _TEXT),
         Row("seeAlsoLinks.url", "Link address", _TEXT),
-        Row("availIpds", "Available IPD/Information", _LIST, Listing(("id", "type"))),
+        Row("availIpds", "Available IPD/Information", _LIST, ListKey(("id", "type"))),
         Row("availIpds.id", "Available IPD identifier", _TEXT),
         Row("availIpds.type", "Available IPD type", _TEXT),
         Row("availIpds.url", "Available IPD address", _TEXT),

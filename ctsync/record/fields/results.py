@@ -6,17 +6,17 @@ Pure data, no I/O. Lists are written without brackets.
 from __future__ import annotations
 
 from ctsync.model import Kind, Lane
-from ctsync.record.fields.schema import Branch, Listing, Row, Shape
+from ctsync.record.fields.schema import Branch, ListKey, Row, Shape
 
 _ENUM, _DATE, _COUNT, _NUMBER = Shape.ENUM, Shape.DATE, Shape.COUNT, Shape.NUMBER
 _BOOL, _TEXT, _MARKUP, _OBJECT, _LIST = (
     Shape.BOOL, Shape.TEXT, Shape.MARKUP, Shape.OBJECT, Shape.LIST,
 )  # fmt: skip
 
-_SET = Listing()
-_BY_GROUP = Listing(("groupId",))
-_BY_ID = Listing(("id",))
-_BY_TITLE = Listing(("title",), ordered=True, like=("title",))
+_SET = ListKey()
+_BY_GROUP = ListKey(("groupId",))
+_BY_ID = ListKey(("id",))
+_BY_TITLE = ListKey(("title",), ordered=True, like=("title",))
 
 
 def _groups(path: str, label: str) -> tuple[Row, ...]:
@@ -30,7 +30,7 @@ def _groups(path: str, label: str) -> tuple[Row, ...]:
 
 def _denoms(path: str, label: str) -> tuple[Row, ...]:
     return (
-        Row(path, label, _LIST, Listing(("units",)), summed=True),
+        Row(path, label, _LIST, ListKey(("units",)), summed=True),
         Row(f"{path}.units", f"{label} units", _TEXT),
         Row(f"{path}.counts", f"{label} count", _LIST, _BY_GROUP),
         Row(f"{path}.counts.groupId", f"{label} group", _TEXT),
@@ -41,7 +41,7 @@ def _denoms(path: str, label: str) -> tuple[Row, ...]:
 def _tally(path: str, label: str, counts: str) -> tuple[Row, ...]:
     """A row of the participant flow: its type, and a number for each group."""
     return (
-        Row(path, label, _LIST, Listing(("type",), ordered=True)),
+        Row(path, label, _LIST, ListKey(("type",), ordered=True)),
         Row(f"{path}.type", f"{label} type", _TEXT),
         Row(f"{path}.comment", f"{label} comment", _MARKUP),
         Row(f"{path}.{counts}", f"{label} numbers", _LIST, _BY_GROUP),
@@ -72,7 +72,7 @@ def _classes(path: str, label: str) -> tuple[Row, ...]:
 
 def _adverse_events(path: str, label: str) -> tuple[Row, ...]:
     return (
-        Row(path, label, _LIST, Listing(("term", "organSystem"), like=("term",)), summed=True),
+        Row(path, label, _LIST, ListKey(("term", "organSystem"), like=("term",)), summed=True),
         Row(f"{path}.term", f"{label} term", _TEXT),
         Row(f"{path}.organSystem", f"{label} organ system", _TEXT),
         Row(f"{path}.sourceVocabulary", f"{label} source vocabulary", _TEXT),
@@ -100,7 +100,7 @@ def _browse(path: str, label: str) -> tuple[Row, ...]:
         Row(f"{path}.browseLeaves.name", f"{label} browse leaf", _TEXT),
         Row(f"{path}.browseLeaves.asFound", f"{label} browse leaf as found", _TEXT),
         Row(f"{path}.browseLeaves.relevance", f"{label} browse leaf relevance", _ENUM),
-        Row(f"{path}.browseBranches", f"{label} browse branches", _LIST, Listing(("abbrev",)),
+        Row(f"{path}.browseBranches", f"{label} browse branches", _LIST, ListKey(("abbrev",)),
             summed=True),
         Row(f"{path}.browseBranches.abbrev", f"{label} browse branch abbreviation", _TEXT),
         Row(f"{path}.browseBranches.name", f"{label} browse branch", _TEXT),
@@ -146,7 +146,7 @@ _RESULTS = Branch(
         *_classes(f"{_BASE}.measures.classes", "Baseline measure"),
         Row("outcomeMeasuresModule", "Outcome Measures (Results)", _OBJECT, whole=True),
         Row(_MEASURES, "Outcome measure results", _LIST,
-            Listing(("type", "title"), ordered=True, like=("title",)), summed=True),
+            ListKey(("type", "title"), ordered=True, like=("title",)), summed=True),
         Row(f"{_MEASURES}.type", "Result type", _ENUM),
         Row(f"{_MEASURES}.title", "Result title", _TEXT),
         Row(f"{_MEASURES}.description", "Result description", _MARKUP),
@@ -169,7 +169,7 @@ _RESULTS = Branch(
         *(row._replace(summed=False) for row in _denoms(f"{_MEASURES}.denoms", "Result analyzed")),
         *_classes(f"{_MEASURES}.classes", "Result"),
         Row(_ANALYSES, "Statistical analysis", _LIST,
-            Listing(("statisticalMethod", "groupDescription"), ordered=True)),
+            ListKey(("statisticalMethod", "groupDescription"), ordered=True)),
         Row(f"{_ANALYSES}.paramType", "Estimation parameter", _TEXT),
         Row(f"{_ANALYSES}.paramValue", "Estimated value", _TEXT),
         Row(f"{_ANALYSES}.dispersionType", "Dispersion type", _ENUM),
@@ -238,13 +238,13 @@ _ANNOTATIONS = Branch(
         Row(_UNPOSTED, "Results Submitted, Not Posted", _OBJECT),
         Row(f"{_UNPOSTED}.unpostedResponsibleParty", "Results submitted by", _TEXT),
         Row(f"{_UNPOSTED}.unpostedEvents", "Results QC", _LIST,
-            Listing(("type", "date"), ordered=True)),
+            ListKey(("type", "date"), ordered=True)),
         Row(f"{_UNPOSTED}.unpostedEvents.type", "Results QC step", _ENUM),
         Row(f"{_UNPOSTED}.unpostedEvents.date", "Results QC date", _DATE),
         Row(f"{_UNPOSTED}.unpostedEvents.dateUnknown", "Results QC date unknown", _BOOL),
         Row(_VIOLATION, "FDAAA 801 Violations", _OBJECT, None, Lane.OVERSIGHT, Kind.OTHER),
         Row(f"{_VIOLATION}.violationEvents", "FDAAA 801 Violation", _LIST,
-            Listing(("type", "creationDate"), ordered=True), Lane.OVERSIGHT, Kind.OTHER),
+            ListKey(("type", "creationDate"), ordered=True), Lane.OVERSIGHT, Kind.OTHER),
         *(Row(f"{_VIOLATION}.violationEvents.{leaf}", f"FDAAA 801 Violation {label}", shape, None,
               Lane.OVERSIGHT, Kind.OTHER)
           for leaf, label, shape in (
@@ -262,7 +262,7 @@ _DOCUMENTS = Branch(
         Row("", "Study Documents", _OBJECT),
         Row("largeDocumentModule", "Study Documents", _OBJECT),
         Row("largeDocumentModule.noSap", "No Statistical Analysis Plan", _BOOL),
-        Row(_DOCS, "Document", _LIST, Listing(("filename",))),
+        Row(_DOCS, "Document", _LIST, ListKey(("filename",))),
         Row(f"{_DOCS}.typeAbbrev", "Document type", _TEXT),
         Row(f"{_DOCS}.hasProtocol", "Document has protocol", _BOOL),
         Row(f"{_DOCS}.hasSap", "Document has analysis plan", _BOOL),
@@ -302,7 +302,7 @@ _DERIVED = Branch(
         Row(f"{_TRACKING}.firstMcpInfo.postDateStruct.type",
             "Results first posted with QC comments type", _ENUM, None, *_QC),
         Row(_SUBMISSIONS, "Results submission", _LIST,
-            Listing(("releaseDate",), ordered=True), *_QC),
+            ListKey(("releaseDate",), ordered=True), *_QC),
         Row(f"{_SUBMISSIONS}.releaseDate", "Results submitted", _DATE, None, *_QC),
         Row(f"{_SUBMISSIONS}.unreleaseDate", "Results submission cancelled", _DATE, None, *_QC),
         Row(f"{_SUBMISSIONS}.unreleaseDateUnknown", "Results submission cancelled, date unknown",

@@ -27,7 +27,7 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListKey:
     """How the items of a list are told apart, and what their order says.
 
     `key` are the fields that name an item; "pmid/citation" is the first of the two that is
@@ -59,7 +59,7 @@ class Field:
     lane: Lane
     kind: Kind
     shape: Shape
-    items: Listing | None = None
+    items: ListKey | None = None
     whole: bool = False
     summed: bool = False
     volatile: bool = False
@@ -72,7 +72,7 @@ class Row(NamedTuple):
     path: str
     label: str
     shape: Shape
-    items: Listing | None = None
+    items: ListKey | None = None
     lane: Lane | None = None
     kind: Kind | None = None
     whole: bool = False

@@ -16,7 +16,7 @@ import orjson
 from ctsync.model import Kind, Lane
 from ctsync.record.fields.protocol import PROTOCOL
 from ctsync.record.fields.results import REST
-from ctsync.record.fields.schema import Branch, Field, Listing, Row, Shape
+from ctsync.record.fields.schema import Branch, Field, ListKey, Row, Shape
 
 
 def _declared() -> Iterator[Field]:
@@ -46,7 +46,7 @@ FIELDS: dict[str, Field] = {field.path: field for field in _declared()}
 VOLATILE: tuple[str, ...] = tuple(f.path for f in FIELDS.values() if f.volatile)
 """What a record holds that is no content: it changes on every load."""
 
-_UNTOLD = Listing(ordered=True)
+_UNTOLD = ListKey(ordered=True)
 
 
 @lru_cache(maxsize=4096)
@@ -77,7 +77,7 @@ def outer_item(path: str) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def listing_at(path: str) -> Listing:
+def listing_at(path: str) -> ListKey:
     """How the items of the list at a path are told apart; unknown lists by content and order."""
     return field_at(path).items or _UNTOLD
 

@@ -21,7 +21,7 @@ from ctsync.record.fields.table import field_at, listing_at
 from ctsync.record.history_form.html_to_markdown import BETWEEN_LISTS, to_markdown
 
 
-class Form(StrEnum):
+class HistoryForm(StrEnum):
     """What the texts of a body are written in."""
 
     MARKDOWN = "markdown"
@@ -60,20 +60,20 @@ _BACKSLASHES = re.compile(r"\\+([!-/:-@\[\]-`{-~]?)")
 _MARKERS = re.compile(r"(?:(?:[-+*]|\d{1,9}[.)])(?:\s+|\Z))+")
 
 
-def form_of(source: Source) -> Form:
+def form_of(source: Source) -> HistoryForm:
     """What a stored body of a source is written in; one known from both is that of v2."""
-    return Form.HTML if source is Source.HISTORY else Form.MARKDOWN
+    return HistoryForm.HTML if source is Source.HISTORY else HistoryForm.MARKDOWN
 
 
-def readable(record: Record, form: Form) -> Record:
+def readable(record: Record, form: HistoryForm) -> Record:
     """The record with its texts as v2 writes them; one in Markdown is given back as it is."""
-    if form is Form.MARKDOWN:
+    if form is HistoryForm.MARKDOWN:
         return record
     return seal(_readable(record.body, ""))
 
 
 def align_forms(
-    before: Record, before_form: Form, after: Record, after_form: Form
+    before: Record, before_form: HistoryForm, after: Record, after_form: HistoryForm
 ) -> tuple[Record, Record]:
     """Two records ready to be compared, whatever they are written in.
 
@@ -83,26 +83,28 @@ def align_forms(
     """
     if before_form is after_form:
         return readable(before, before_form), readable(after, after_form)
-    if before_form is Form.HTML:
+    if before_form is HistoryForm.HTML:
         return _across(before, after)
     after, before = _across(after, before)
     return before, after
 
 
-def is_same_content(before: Record, before_form: Form, after: Record, after_form: Form) -> bool:
+def is_same_content(
+    before: Record, before_form: HistoryForm, after: Record, after_form: HistoryForm
+) -> bool:
     """Whether nothing differs between two records but what they are written in."""
     old, new = align_forms(before, before_form, after, after_form)
     return old.canonical == new.canonical
 
 
-def may_lack(form: Form, path: str) -> bool:
+def may_lack(form: HistoryForm, path: str) -> bool:
     """Whether bodies of a form need not show what the trial has at a path.
 
     That such a body shows nothing there does not say that there was nothing.
     """
     lacked = {
-        Form.HTML: (*_NEVER_CARRIED, *_OFTEN_CARRIED, *_SELDOM_CARRIED),
-        Form.MARKDOWN: _ONLY_IN_HISTORY,
+        HistoryForm.HTML: (*_NEVER_CARRIED, *_OFTEN_CARRIED, *_SELDOM_CARRIED),
+        HistoryForm.MARKDOWN: _ONLY_IN_HISTORY,
     }
     return any(f"{path}.".startswith(f"{one}.") for one in lacked[form])
 

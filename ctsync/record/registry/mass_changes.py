@@ -27,7 +27,7 @@ _MARKUP = "rendering of texts"
 
 
 @dataclass(frozen=True, slots=True)
-class Reprocessing:
+class MassChange:
     """One part of the record that the registry changed in many trials of one load.
 
     `trials` are those whose change of this part came without a new update date.
@@ -52,13 +52,13 @@ class Reprocessing:
         )
 
 
-def find_reprocessing(
+def find_mass_change(
     events: Mapping[NctId, Sequence[Event]],
     fetched: int,
     *,
     share_percent: float = SHARE_PERCENT,
     at_least: int = AT_LEAST,
-) -> list[Reprocessing]:
+) -> list[MassChange]:
     """What the registry reprocessed in one load, the most trials first.
 
     `events` are those of the load, by trial; `fetched` counts the trials looked at, changed or
@@ -72,7 +72,7 @@ def find_reprocessing(
                 if part is not None:
                     trials[part].add(nct_id)
     found = [
-        Reprocessing(part, _label(part), tuple(sorted(ids)), fetched)
+        MassChange(part, _label(part), tuple(sorted(ids)), fetched)
         for part, ids in trials.items()
         if len(ids) >= at_least and 100 * len(ids) >= share_percent * fetched
     ]
@@ -88,7 +88,7 @@ def reprocessed_part(event: Event) -> str | None:
     return None
 
 
-def is_reprocessed(events: Iterable[Event], event: Event, notices: Iterable[Reprocessing]) -> bool:
+def is_reprocessed(events: Iterable[Event], event: Event, notices: Iterable[MassChange]) -> bool:
     """Whether an event is told by a notice; `events` are all of the same step."""
     part = reprocessed_part(event)
     return part in {notice.part for notice in notices} and not _has_update(events)

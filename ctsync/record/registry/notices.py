@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from ctsync.model import JsonObject, NctId, StoredEvent
-from ctsync.record.registry.mass_changes import Reprocessing, reprocessed_part
-from ctsync.record.registry.schema_drift import Vanished
+from ctsync.record.registry.mass_changes import MassChange, reprocessed_part
+from ctsync.record.registry.schema_drift import VanishedField
 
 SHOWN_FIELDS = 10
 
@@ -64,7 +64,7 @@ def uncovered(events: Iterable[StoredEvent], notices: Sequence[Notice]) -> list[
     return [one for one in events if not any(notice.covers(one) for notice in notices)]
 
 
-def of_reprocessing(found: Reprocessing, runs: Iterable[int], since: date) -> Notice:
+def of_reprocessing(found: MassChange, runs: Iterable[int], since: date) -> Notice:
     """The notice that replaces the events of one part, found by `runs` on loads from `since` on."""
     return Notice(
         NoticeKind.REPROCESSING,
@@ -87,7 +87,7 @@ def of_unknown_fields(counts: Mapping[str, int]) -> Notice:
     return Notice(NoticeKind.UNKNOWN_FIELDS, f"{summary}{shown}{rest}", tuple(paths))
 
 
-def of_vanished_field(found: Vanished) -> Notice:
+def of_vanished_field(found: VanishedField) -> Notice:
     """The notice of a known field that most records lost."""
     return Notice(NoticeKind.VANISHED_FIELD, found.summary, (found.path,))
 

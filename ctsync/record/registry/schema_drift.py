@@ -74,7 +74,7 @@ def _declared() -> _Declared:
 
 
 @dataclass(frozen=True, slots=True)
-class Vanished:
+class VanishedField:
     """A known field that many records of one load lost."""
 
     path: str
@@ -114,7 +114,7 @@ class DriftCount:
 
     def vanished(
         self, *, share_percent: float = SHARE_PERCENT, at_least: int = AT_LEAST
-    ) -> list[Vanished]:
+    ) -> list[VanishedField]:
         """The known fields that more than a share of the records lost, outermost ones only."""
         found = [
             path
@@ -125,7 +125,7 @@ class DriftCount:
         ]
         inner = {path for path in found if path.rpartition(".")[0] in found}
         return [
-            Vanished(path, self._had[path], self._lost[path])
+            VanishedField(path, self._had[path], self._lost[path])
             for path in sorted(found)
             if path not in inner
         ]

@@ -37,7 +37,7 @@ class Outlook(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
+class UnknownDate:
     """When a trial becomes UNKNOWN: `on` is None where it does not, and `why` says why."""
 
     outlook: Outlook
@@ -55,15 +55,17 @@ def is_registry_flip(before: KeyFields, after: KeyFields) -> bool:
     )
 
 
-def forecast(key: KeyFields, today: date) -> Forecast:
+def forecast(key: KeyFields, today: date) -> UnknownDate:
     """When the trial will turn UNKNOWN if no update comes, seen from `today`."""
     if key.status == UNKNOWN:
-        return Forecast(Outlook.ALREADY, None, "the status is UNKNOWN already")
+        return UnknownDate(Outlook.ALREADY, None, "the status is UNKNOWN already")
     if key.status not in ACTIVE:
-        return Forecast(Outlook.NEVER, None, f"a {key.status or 'missing'} status is never changed")
+        return UnknownDate(
+            Outlook.NEVER, None, f"a {key.status or 'missing'} status is never changed"
+        )
     verified = PartialDate.parse(key.verified)
     if verified is None:
-        return Forecast(Outlook.NEVER, None, "no date of verification to count from")
+        return UnknownDate(Outlook.NEVER, None, "no date of verification to count from")
     stale = _first_load(_months_after(verified.last, _MONTHS))
     why = f"verified {verified.text}, more than 24 months before"
     completion = PartialDate.parse(key.completion_date)
@@ -72,11 +74,11 @@ def forecast(key: KeyFields, today: date) -> Forecast:
     elif completion.last < stale:
         on, why = stale, f"{why}; completion {completion.text} is past"
     elif completion.last.year == date.max.year:
-        return Forecast(Outlook.NEVER, None, f"completion {completion.text} never passes")
+        return UnknownDate(Outlook.NEVER, None, f"completion {completion.text} never passes")
     else:
         on = _first_load(completion.last + timedelta(days=1))
         why = f"completion {completion.text} passes, and {why}"
-    return Forecast(Outlook.OVERDUE if on < today else Outlook.DUE, on, why)
+    return UnknownDate(Outlook.OVERDUE if on < today else Outlook.DUE, on, why)
 
 
 def _months_after(day: date, months: int) -> date:

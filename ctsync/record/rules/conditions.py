@@ -26,7 +26,7 @@ from ctsync.model import State
 Value = str | int | bool | PartialDate | None
 
 
-class Sort(StrEnum):
+class ValueType(StrEnum):
     """What a field holds, and so which operators it takes."""
 
     WORD = "word"
@@ -38,13 +38,13 @@ class Sort(StrEnum):
 
 
 _ORDER = ("<", "<=", ">", ">=")
-_OPERATORS: dict[Sort, tuple[str, ...]] = {
-    Sort.WORD: ("=", "!=", "~", "!~"),
-    Sort.WORDS: ("=", "!="),
-    Sort.TEXT: ("=", "!=", "~", "!~"),
-    Sort.DATE: ("=", "!=", *_ORDER),
-    Sort.COUNT: ("=", "!=", *_ORDER),
-    Sort.FLAG: ("=", "!="),
+_OPERATORS: dict[ValueType, tuple[str, ...]] = {
+    ValueType.WORD: ("=", "!=", "~", "!~"),
+    ValueType.WORDS: ("=", "!="),
+    ValueType.TEXT: ("=", "!=", "~", "!~"),
+    ValueType.DATE: ("=", "!=", *_ORDER),
+    ValueType.COUNT: ("=", "!=", *_ORDER),
+    ValueType.FLAG: ("=", "!="),
 }
 
 _STATUSES = (
@@ -60,7 +60,7 @@ _ALSO_SAID = {"ANTICIPATED": "ESTIMATED", "UNKNOWN_STATUS": "UNKNOWN", "N_A": "N
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class ConditionField:
     """A field that conditions may name; `field` is that of KeyFields, "nct_id" or "state".
 
     `words` are the values it is known to have, empty where any will do.
@@ -68,36 +68,38 @@ class Term:
 
     name: str
     field: str
-    sort: Sort
+    sort: ValueType
     words: tuple[str, ...] = ()
 
 
-TERMS: tuple[Term, ...] = (
-    Term("status", "status", Sort.WORD, _STATUSES),
-    Term("last_known_status", "last_known_status", Sort.WORD, _STATUSES),
-    Term("why_stopped", "why_stopped", Sort.TEXT),
-    Term("start", "start_date", Sort.DATE),
-    Term("start_type", "start_date_type", Sort.WORD, _TYPES),
-    Term("primary_completion", "primary_completion_date", Sort.DATE),
-    Term("primary_completion_type", "primary_completion_date_type", Sort.WORD, _TYPES),
-    Term("completion", "completion_date", Sort.DATE),
-    Term("completion_type", "completion_date_type", Sort.WORD, _TYPES),
-    Term("enrollment", "enrollment", Sort.COUNT),
-    Term("enrollment_type", "enrollment_type", Sort.WORD, _TYPES),
-    Term("phase", "phases", Sort.WORDS, _PHASES),
-    Term("study_type", "study_type", Sort.WORD, _STUDY_TYPES),
-    Term("sponsor", "lead_sponsor", Sort.TEXT),
-    Term("org_id", "org_study_id", Sort.TEXT),
-    Term("title", "brief_title", Sort.TEXT),
-    Term("verified", "verified", Sort.DATE),
-    Term("first_submitted", "first_submitted", Sort.DATE),
-    Term("first_posted", "first_posted", Sort.DATE),
-    Term("submitted", "submitted", Sort.DATE),
-    Term("posted", "posted", Sort.DATE),
-    Term("results_first_posted", "results_first_posted", Sort.DATE),
-    Term("has_results", "has_results", Sort.FLAG),
-    Term("nct", "nct_id", Sort.TEXT),
-    Term("state", "state", Sort.WORD, tuple(state.value.upper() for state in State)),
+TERMS: tuple[ConditionField, ...] = (
+    ConditionField("status", "status", ValueType.WORD, _STATUSES),
+    ConditionField("last_known_status", "last_known_status", ValueType.WORD, _STATUSES),
+    ConditionField("why_stopped", "why_stopped", ValueType.TEXT),
+    ConditionField("start", "start_date", ValueType.DATE),
+    ConditionField("start_type", "start_date_type", ValueType.WORD, _TYPES),
+    ConditionField("primary_completion", "primary_completion_date", ValueType.DATE),
+    ConditionField(
+        "primary_completion_type", "primary_completion_date_type", ValueType.WORD, _TYPES
+    ),
+    ConditionField("completion", "completion_date", ValueType.DATE),
+    ConditionField("completion_type", "completion_date_type", ValueType.WORD, _TYPES),
+    ConditionField("enrollment", "enrollment", ValueType.COUNT),
+    ConditionField("enrollment_type", "enrollment_type", ValueType.WORD, _TYPES),
+    ConditionField("phase", "phases", ValueType.WORDS, _PHASES),
+    ConditionField("study_type", "study_type", ValueType.WORD, _STUDY_TYPES),
+    ConditionField("sponsor", "lead_sponsor", ValueType.TEXT),
+    ConditionField("org_id", "org_study_id", ValueType.TEXT),
+    ConditionField("title", "brief_title", ValueType.TEXT),
+    ConditionField("verified", "verified", ValueType.DATE),
+    ConditionField("first_submitted", "first_submitted", ValueType.DATE),
+    ConditionField("first_posted", "first_posted", ValueType.DATE),
+    ConditionField("submitted", "submitted", ValueType.DATE),
+    ConditionField("posted", "posted", ValueType.DATE),
+    ConditionField("results_first_posted", "results_first_posted", ValueType.DATE),
+    ConditionField("has_results", "has_results", ValueType.FLAG),
+    ConditionField("nct", "nct_id", ValueType.TEXT),
+    ConditionField("state", "state", ValueType.WORD, tuple(state.value.upper() for state in State)),
 )
 """Every field a condition may name; a field's own name in the JSON of a version does as well."""
 
@@ -107,19 +109,19 @@ _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class FieldCondition:
     """One condition, read: any of `values` will do, or none of them where it `denies`.
 
     `operator` is one of = < <= > >= ~; None among the values is a field without a value.
     """
 
-    term: Term
+    term: ConditionField
     operator: str
     values: tuple[Value, ...]
     denies: bool = False
 
 
-def read_condition(text: str) -> Condition:
+def read_condition(text: str) -> FieldCondition:
     """Read one condition; raises UsageError and says what would be right."""
     found = _SHAPE.fullmatch(text)
     if found is None:
@@ -135,10 +137,10 @@ def read_condition(text: str) -> Condition:
     values = tuple(_value(term, one.strip(), operator) for one in wanted.split("|"))
     if None in values and operator not in ("=", "!="):
         raise UsageError(f"{term.name}: none takes = and !=, and not {operator}")
-    return Condition(term, operator.removeprefix("!"), values, denies=operator[0] == "!")
+    return FieldCondition(term, operator.removeprefix("!"), values, denies=operator[0] == "!")
 
 
-def _term(name: str) -> Term:
+def _term(name: str) -> ConditionField:
     word = re.sub(r"[\s-]+", "_", name.strip().lower())
     if word in _BY_NAME:
         return _BY_NAME[word]
@@ -152,7 +154,7 @@ def field_names() -> str:
     return ", ".join(term.name for term in TERMS)
 
 
-def _value(term: Term, text: str, operator: str) -> Value:
+def _value(term: ConditionField, text: str, operator: str) -> Value:
     if not text:
         raise UsageError(
             f"{term.name}: the value is missing; {term.name}=none asks for trials without one"
@@ -160,34 +162,34 @@ def _value(term: Term, text: str, operator: str) -> Value:
     if text.lower() == "none" and operator in ("=", "!="):
         return None
     match term.sort:
-        case Sort.DATE:
+        case ValueType.DATE:
             return _date(term, text)
-        case Sort.COUNT:
+        case ValueType.COUNT:
             if not re.fullmatch(r"\d{1,3}(?:,\d{3})+|\d{1,18}", text, re.ASCII):
                 raise UsageError(f"{term.name}: {text!r} is no whole number")
             return int(text.replace(",", ""))
-        case Sort.FLAG:
+        case ValueType.FLAG:
             if text.lower() not in _FLAGS:
                 raise UsageError(f"{term.name}: {text!r} is neither yes nor no")
             return _FLAGS[text.lower()]
-        case Sort.WORD | Sort.WORDS if operator in ("=", "!="):
+        case ValueType.WORD | ValueType.WORDS if operator in ("=", "!="):
             return _word(term, text)
         case _:
             return text
 
 
-def _date(term: Term, text: str) -> PartialDate:
+def _date(term: ConditionField, text: str) -> PartialDate:
     date = PartialDate.parse(text)
     if date is None:
         raise UsageError(f"{term.name}: {text!r} is no date; write 2020, 2020-01 or 2020-01-31")
     return date
 
 
-def _word(term: Term, text: str) -> str:
+def _word(term: ConditionField, text: str) -> str:
     """The word as the registry writes it: "Active, not recruiting" is ACTIVE_NOT_RECRUITING."""
     word = re.sub(r"[^0-9A-Z]+", "_", text.upper()).strip("_")
     word = _ALSO_SAID.get(word, word)
-    if term.sort is Sort.WORDS:
+    if term.sort is ValueType.WORDS:
         word = re.sub(r"^(EARLY_)?(?:PHASE)?_?(\d)$", r"\1PHASE\2", word)
     if term.words and word not in term.words:
         close = difflib.get_close_matches(word, term.words, n=1, cutoff=0.5)

@@ -39,7 +39,7 @@ class Thresholds:
         return replace(self, **given)
 
 
-class Condition(NamedTuple):
+class RuleCondition(NamedTuple):
     """One condition: an input, a relation, and a value or the name of a threshold.
 
     An input that is not there, or is None, meets no condition but "is not", "not below" and
@@ -83,7 +83,7 @@ class Rule:
     level: Level
     kinds: frozenset[Kind]
     says: str
-    when: tuple[Condition, ...] = ()
+    when: tuple[RuleCondition, ...] = ()
 
     def fires(self, inputs: Mapping[str, Any], thresholds: Thresholds) -> bool:
         """Whether all conditions are met."""
@@ -104,12 +104,12 @@ _CRITICAL, _NOTABLE = Level.CRITICAL, Level.NOTABLE
 _ROUTINE, _ADMINISTRATIVE = Level.ROUTINE, Level.ADMINISTRATIVE
 
 
-def _when(name: str, relation: str, value: object) -> Condition:
-    return Condition(name, relation, value)
+def _when(name: str, relation: str, value: object) -> RuleCondition:
+    return RuleCondition(name, relation, value)
 
 
-def _yes(name: str) -> Condition:
-    return Condition(name, "is", value=True)
+def _yes(name: str) -> RuleCondition:
+    return RuleCondition(name, "is", value=True)
 
 
 _PRIMARY = _when("rank", "is", "primary")

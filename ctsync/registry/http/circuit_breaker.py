@@ -11,7 +11,7 @@ OPENS_AT = 30
 CLOSES_AFTER_SECONDS = 15 * 60.0
 
 
-class Circuit:
+class CircuitBreaker:
     """Counts failures in a row, and refuses further requests once they weigh OPENS_AT.
 
     A failure of the registry itself (no connection, 5xx, 403, a web page for JSON) weighs 10, so

@@ -24,8 +24,8 @@ from urllib.parse import unquote, urlencode, urlsplit
 
 from ctsync import __version__
 from ctsync.errors import BadAnswer, RegistryUnreachable
-from ctsync.registry.http.response import Reply
-from ctsync.registry.http.retry import CONTENT, FINAL, LINK, NO_JSON, UNTRUSTED, Setback
+from ctsync.registry.http.response import Response
+from ctsync.registry.http.retry import CONTENT, FINAL, LINK, NO_JSON, UNTRUSTED, FailedAttempt
 from ctsync.registry.http.transport import CHUNK_BYTES, CONNECT_SECONDS, ERROR_TEXT_BYTES, Transport
 from ctsync.text import for_header, for_log, shorten
 
@@ -54,10 +54,10 @@ class CurlTransport(Transport):
 
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
-    ) -> Reply:
+    ) -> Response:
         program = find_curl()
         if program is None:
-            raise Setback(RegistryUnreachable("there is no curl program to ask with"), FINAL)
+            raise FailedAttempt(RegistryUnreachable("there is no curl program to ask with"), FINAL)
         url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
         ended = self._run(program, self._settings(program, url, accept))
         if ended.code or not ended.is_whole:
@@ -67,7 +67,7 @@ class CurlTransport(Transport):
         limit = self._max_bytes if status == 200 else ERROR_TEXT_BYTES
         if len(body) > limit:
             raise self._too_large(limit)
-        return Reply(status, _Headers(headers.items()), body, url)
+        return Response(status, _Headers(headers.items()), body, url)
 
     def _settings(self, program: str, url: str, accept: Sequence[str]) -> str:
         """What curl is told; it goes through a pipe, and so may hold the login."""
@@ -114,20 +114,20 @@ class CurlTransport(Transport):
                 over.cancel()
         return _Ended(code, output or b"", said, is_whole=output is not None)
 
-    def _judge_end(self, ended: _Ended) -> Setback:
+    def _judge_end(self, ended: _Ended) -> FailedAttempt:
         """What it means that curl gave up, or was made to."""
         if not ended.is_whole or ended.code == _TOO_LARGE:
             return self._too_large(self._max_bytes)
         if ended.code == _TOO_LATE or ended.code < 0:
-            return Setback(self._too_late(), LINK)
+            return FailedAttempt(self._too_late(), LINK)
         why = shorten(for_log(ended.said.strip().removeprefix("curl: ")), LONGEST_SAID)
         if ended.code in _UNTRUSTED:
             text = f"the TLS certificate of {self.host} cannot be trusted: {why}"
-            return Setback(RegistryUnreachable(text), UNTRUSTED)
+            return FailedAttempt(RegistryUnreachable(text), UNTRUSTED)
         if ended.code == _NOT_DECODABLE:
-            return Setback(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
+            return FailedAttempt(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
         text = f"no connection to {self.host} by curl, or none that lasted: {why}"
-        return Setback(RegistryUnreachable(text), FINAL if ended.code in _NOT_SENT else LINK)
+        return FailedAttempt(RegistryUnreachable(text), FINAL if ended.code in _NOT_SENT else LINK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +196,13 @@ def _split(output: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
     while True:
         found = re.match(rb"HTTP/[\d.]+ (\d{3})\b", stream.readline(HEADER_BYTES))
         if found is None:
-            raise Setback(BadAnswer("what answers does not speak HTTP"), NO_JSON)
+            raise FailedAttempt(BadAnswer("what answers does not speak HTTP"), NO_JSON)
         try:
             headers = http.client.parse_headers(stream)
         except http.client.HTTPException as error:
-            raise Setback(BadAnswer(f"an answer with bad headers: {error}"), NO_JSON) from error
+            raise FailedAttempt(
+                BadAnswer(f"an answer with bad headers: {error}"), NO_JSON
+            ) from error
         status = int(found[1])
         if status >= 200:
             return status, headers, stream.read()

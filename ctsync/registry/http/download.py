@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ctsync.registry.http.response import Reply
-from ctsync.registry.http.resumable_file import PartialFile
-from ctsync.registry.http.retry import LINK, Setback
+from ctsync.registry.http.response import Response
+from ctsync.registry.http.resumable_file import ResumableFile
+from ctsync.registry.http.retry import LINK, FailedAttempt
 from ctsync.registry.http.transport import CHUNK_BYTES, Transport
 
 
@@ -17,18 +17,18 @@ class Download(Transport):
     Made by `beside` of the transport whose pace it shares.
     """
 
-    _to: PartialFile | None = None
+    _to: ResumableFile | None = None
 
     def save(
         self,
         path: str,
         params: Mapping[str, str],
-        to: PartialFile,
+        to: ResumableFile,
         *,
         accept: Sequence[str],
         max_bytes: float,
         deadline_seconds: float,
-    ) -> Reply:
+    ) -> Response:
         """Fetch one path into a file; a Reply without a body, as of `get`.
 
         A transfer that breaks goes on where it broke, where the registry can do that and the
@@ -51,7 +51,7 @@ class Download(Transport):
         if self._to is None or status != 206:
             super()._judge_status(status, retry_after)
 
-    def _read(self, response: Any, deadline: float) -> Reply:
+    def _read(self, response: Any, deadline: float) -> Response:
         """Write the body to the file, within size cap and deadline."""
         status, to = response.status_code, self._to
         if to is None or status not in {200, 206}:
@@ -63,5 +63,5 @@ class Download(Transport):
                 raise self._too_large(self._max_bytes)
             to.write(chunk)
             if self._clock.monotonic() > deadline:
-                raise Setback(self._too_late(), LINK)
-        return Reply(200, response.headers, b"", str(response.url))
+                raise FailedAttempt(self._too_late(), LINK)
+        return Response(200, response.headers, b"", str(response.url))

@@ -7,7 +7,7 @@ import threading
 from ctsync.dates import Clock
 
 
-class Pace:
+class RateLimit:
     """Lets `burst` requests go at once and `per_second` a second after that, in the order asked.
 
     In any stretch of t seconds no more than burst + per_second * t go.

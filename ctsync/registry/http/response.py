@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class Response:
     """An answer read to its end; `headers` may be asked for in any case."""
 
     status: int
@@ -27,7 +27,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class RequestCounts:
     """What was sent so far: every request, and how many of those were repeats."""
 
     requests: int = 0

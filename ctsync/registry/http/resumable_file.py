@@ -13,7 +13,7 @@ from ctsync.errors import StoreUnavailable
 _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
-class PartialFile:
+class ResumableFile:
     """Bytes as they come, beside a note of what they are part of (the answer's ETag).
 
     A context manager. What is there of an earlier attempt, be it one that was killed, is gone

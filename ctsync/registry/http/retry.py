@@ -14,38 +14,42 @@ _T = TypeVar("_T")
 _backoff = wait_exponential_jitter(max=30)
 
 
-class Policy(NamedTuple):
+class RetryPolicy(NamedTuple):
     """How often a failure of one sort is tried in all, and how it weighs on the circuit."""
 
     attempts: int
     weight: int
 
 
-LINK = Policy(attempts=6, weight=10)  # timeouts, lost connections, 429 and 5xx: these pass
-EDGE = Policy(attempts=2, weight=10)  # 403: it hardly ever passes, and asking more makes it worse
-NO_JSON = Policy(attempts=3, weight=10)  # a web page: the registry is being worked on
-CONTENT = Policy(attempts=3, weight=1)  # cut short, or broken for good: one more look tells
-UNTRUSTED = Policy(attempts=1, weight=10)  # a wrong certificate: nothing is sent
-FINAL = Policy(attempts=1, weight=1)  # would be answered the same again
-RELOADED = Policy(attempts=1, weight=0)  # for the caller to begin anew
+LINK = RetryPolicy(attempts=6, weight=10)  # timeouts, lost connections, 429 and 5xx: these pass
+EDGE = RetryPolicy(
+    attempts=2, weight=10
+)  # 403: it hardly ever passes, and asking more makes it worse
+NO_JSON = RetryPolicy(attempts=3, weight=10)  # a web page: the registry is being worked on
+CONTENT = RetryPolicy(attempts=3, weight=1)  # cut short, or broken for good: one more look tells
+UNTRUSTED = RetryPolicy(attempts=1, weight=10)  # a wrong certificate: nothing is sent
+FINAL = RetryPolicy(attempts=1, weight=1)  # would be answered the same again
+RELOADED = RetryPolicy(attempts=1, weight=0)  # for the caller to begin anew
 
 
-class Setback(Exception):
+class FailedAttempt(Exception):
     """An attempt that failed: the error it is if it was the last, and the wait it asks for."""
 
-    def __init__(self, error: RegistryError, policy: Policy, *, wait: float | None = None) -> None:
+    def __init__(
+        self, error: RegistryError, policy: RetryPolicy, *, wait: float | None = None
+    ) -> None:
         super().__init__(str(error))
         self.error = error
         self.policy = policy
         self.wait = wait
 
 
-def repeat(
+def with_retries(
     attempt: Callable[[], _T],
     *,
     clock: Clock,
     within: float,
-    before_retry: Callable[[Setback, float], None],
+    before_retry: Callable[[FailedAttempt, float], None],
 ) -> _T:
     """Make attempts until one succeeds; raise the last Setback once they are used up.
 
@@ -62,7 +66,7 @@ def repeat(
 
     retrying = Retrying(
         sleep=clock.sleep,
-        retry=retry_if_exception_type(Setback),
+        retry=retry_if_exception_type(FailedAttempt),
         wait=_wait,
         stop=is_over,
         before_sleep=lambda state: before_retry(_setback(state), state.upcoming_sleep),
@@ -76,8 +80,8 @@ def _wait(state: RetryCallState) -> float:
     return _backoff(state) if asked is None else asked
 
 
-def _setback(state: RetryCallState) -> Setback:
+def _setback(state: RetryCallState) -> FailedAttempt:
     failed = state.outcome.exception() if state.outcome else None
-    if not isinstance(failed, Setback):
+    if not isinstance(failed, FailedAttempt):
         raise TypeError(f"only a setback is followed by another attempt, not {failed!r}")
     return failed

@@ -35,11 +35,11 @@ from ctsync.errors import (
     RequestRefused,
     StalePage,
 )
-from ctsync.registry.http.circuit_breaker import Circuit
+from ctsync.registry.http.circuit_breaker import CircuitBreaker
 from ctsync.registry.http.error_causes import causes_of, reason_in
 from ctsync.registry.http.json_body import as_object, parse_json
-from ctsync.registry.http.rate_limit import Pace
-from ctsync.registry.http.response import Counts, Reply
+from ctsync.registry.http.rate_limit import RateLimit
+from ctsync.registry.http.response import RequestCounts, Response
 from ctsync.registry.http.retry import (
     CONTENT,
     EDGE,
@@ -48,14 +48,12 @@ from ctsync.registry.http.retry import (
     NO_JSON,
     RELOADED,
     UNTRUSTED,
-    Setback,
-    repeat,
+    FailedAttempt,
+    with_retries,
 )
 from ctsync.registry.http.retry_after import read_retry_after
-from ctsync.registry.http.session import new_session, user_agent
+from ctsync.registry.http.session import new_session
 from ctsync.text import for_log, shorten
-
-__all__ = ["Transport", "user_agent"]
 
 JSON = ("application/json",)
 CONNECT_SECONDS = 10.0
@@ -90,7 +88,7 @@ class Transport:
         max_bytes: float = 64 * 2**20,
         retry_seconds: float = 120.0,
         contact: str = "",
-        pace: Pace | None = None,
+        pace: RateLimit | None = None,
     ) -> None:
         base = urlsplit(base_url)
         if base.scheme not in {"http", "https"} or not base.hostname:
@@ -101,15 +99,15 @@ class Transport:
         self._deadline_seconds = deadline_seconds
         self._max_bytes = max_bytes
         self._retry_seconds = retry_seconds
-        self._pace = pace or Pace(requests_per_second, burst, clock=clock)
-        self._circuit = Circuit(clock=clock)
+        self._pace = pace or RateLimit(requests_per_second, burst, clock=clock)
+        self._circuit = CircuitBreaker(clock=clock)
         self._url, self._contact = base_url, contact
         self._session = new_session(base.username, base.password, contact)
         self._counting = threading.Lock()
-        self._counts = Counts()
+        self._counts = RequestCounts()
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent so far."""
         return self._counts
 
@@ -143,7 +141,7 @@ class Transport:
         *,
         accept: Sequence[str] = JSON,
         retry: bool = True,
-    ) -> Reply:
+    ) -> Response:
         """Fetch one path below the base.
 
         A Reply is a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
@@ -158,14 +156,14 @@ class Transport:
         *,
         read: Callable[[Any], Any] = as_object,
         retry: bool = True,
-    ) -> tuple[Reply, Any]:
+    ) -> tuple[Response, Any]:
         """Fetch a JSON value and what `read` makes of it; None for any status but 200.
 
         `read` raises BadAnswer for a value that is not what was asked for, which is then fetched
         anew like any broken answer; the last such BadAnswer carries the body as `raw`.
         """
 
-        def fetch_and_read() -> tuple[Reply, Any]:
+        def fetch_and_read() -> tuple[Response, Any]:
             reply = self._fetch(path, params, JSON)
             if reply.status != 200:
                 return reply, None
@@ -173,7 +171,7 @@ class Transport:
                 return reply, read(parse_json(reply.body))
             except BadAnswer as error:
                 bad = BadAnswer(f"{self.host}: {error}", raw=reply.body)
-                raise Setback(bad, CONTENT) from error
+                raise FailedAttempt(bad, CONTENT) from error
 
         return self._repeat(fetch_and_read, retry=retry)
 
@@ -181,7 +179,7 @@ class Transport:
         self._circuit.check()
         try:
             result = (
-                repeat(
+                with_retries(
                     attempt,
                     clock=self._clock,
                     within=self._retry_seconds,
@@ -190,35 +188,37 @@ class Transport:
                 if retry
                 else attempt()
             )
-        except Setback as setback:
+        except FailedAttempt as setback:
             self._circuit.strike(setback.error, setback.policy.weight)
             raise setback.error from setback.__cause__
         self._circuit.reset()
         return result
 
-    def _note_retry(self, setback: Setback, wait: float) -> None:
+    def _note_retry(self, setback: FailedAttempt, wait: float) -> None:
         with self._counting:
-            self._counts = Counts(self._counts.requests, self._counts.retries + 1)
+            self._counts = RequestCounts(self._counts.requests, self._counts.retries + 1)
         _logger.info("retry wait=%.1fs reason=%s", wait, for_log(str(setback)))
 
     # --- one attempt -------------------------------------------------------------------------
 
-    def _fetch(self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]) -> Reply:
+    def _fetch(
+        self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
+    ) -> Response:
         self._pace.wait()
         with self._counting:
-            self._counts = Counts(self._counts.requests + 1, self._counts.retries)
+            self._counts = RequestCounts(self._counts.requests + 1, self._counts.retries)
         reply = self._exchange(path, params, accept)
         if reply.status == 400:
             raise self._refusal(reply)
         if reply.status == 200 and reply.media_type not in accept:
             what = shorten(for_log(reply.media_type), 60) or "no content type"
             bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
-            raise Setback(bad, NO_JSON)
+            raise FailedAttempt(bad, NO_JSON)
         return reply
 
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
-    ) -> Reply:
+    ) -> Response:
         """Send one request and read its answer within deadline and size cap; raises Setback."""
         deadline = self._clock.monotonic() + self._deadline_seconds
         try:
@@ -254,11 +254,11 @@ class Transport:
                 f"the edge of {self.host} refuses us (403), which says nothing about any trial; "
                 "try later or from another network"
             )
-            raise Setback(EdgeRefused(text), EDGE)
+            raise FailedAttempt(EdgeRefused(text), EDGE)
         if status in {408, 429} or status >= 500:
             wait = read_retry_after(retry_after, self._clock.now())
-            raise Setback(self._busy(status, wait), LINK, wait=wait)
-        raise Setback(BadAnswer(f"{self.host} answered with status {status}"), FINAL)
+            raise FailedAttempt(self._busy(status, wait), LINK, wait=wait)
+        raise FailedAttempt(BadAnswer(f"{self.host} answered with status {status}"), FINAL)
 
     def _busy(self, status: int, wait: float | None) -> RegistryBusy:
         text = f"{self.host} is busy or out of order (status {status})"
@@ -267,13 +267,13 @@ class Transport:
         until = format_timestamp(self._clock.now() + timedelta(seconds=wait))
         return RegistryBusy(f"{text} and asks to be left alone; try again after {until}")
 
-    def _read(self, response: requests.Response, deadline: float) -> Reply:
+    def _read(self, response: requests.Response, deadline: float) -> Response:
         """The body within size cap and deadline; only 200 may be larger than an error text."""
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             # not what we asked for; nested codings are how a small answer grows without end
             text = f"{self.host} answered in the coding {shorten(for_log(coding), 60)}"
-            raise Setback(BadAnswer(text), NO_JSON)
+            raise FailedAttempt(BadAnswer(text), NO_JSON)
         limit = self._max_bytes if response.status_code == 200 else ERROR_TEXT_BYTES
         body = bytearray()
         try:
@@ -282,42 +282,42 @@ class Transport:
                 if len(body) > limit:
                     raise self._too_large(limit)
                 if self._clock.monotonic() > deadline:
-                    raise Setback(self._too_late(), LINK)
+                    raise FailedAttempt(self._too_late(), LINK)
         except BaseException:
             body.clear()  # an error keeps this frame alive, and so would keep what was read
             raise
         headers = CaseInsensitiveDict(response.headers)
-        return Reply(response.status_code, headers, bytes(body), str(response.url))
+        return Response(response.status_code, headers, bytes(body), str(response.url))
 
-    def _refusal(self, reply: Reply) -> Setback:
+    def _refusal(self, reply: Response) -> FailedAttempt:
         said = shorten(for_log(reply.text.strip()), 300)
         if _DATA_CHANGED in reply.text.lower():
-            return Setback(StalePage(f"{self.host} says: {said}"), RELOADED)
+            return FailedAttempt(StalePage(f"{self.host} says: {said}"), RELOADED)
         refused = RequestRefused(f"{self.host} refused the request: {said}", body=reply.text)
-        return Setback(refused, FINAL)
+        return FailedAttempt(refused, FINAL)
 
-    def _too_large(self, limit: float) -> Setback:
+    def _too_large(self, limit: float) -> FailedAttempt:
         text = f"an answer of {self.host} is larger than {limit / 2**20:.3g} MB"
-        return Setback(AnswerTooLarge(text), FINAL)
+        return FailedAttempt(AnswerTooLarge(text), FINAL)
 
     def _too_late(self) -> DeadlineExceeded:
         return DeadlineExceeded(
             f"{self.host} did not answer in full within {self._deadline_seconds:g} s"
         )
 
-    def _failure(self, error: Exception) -> Setback:
+    def _failure(self, error: Exception) -> FailedAttempt:
         """What an exception of requests or urllib3 means."""
         causes = list(causes_of(error))
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
                 why = cause.verify_message or "it does not verify"
                 text = f"the TLS certificate of {self.host} cannot be trusted: {for_log(why)}"
-                return Setback(RegistryUnreachable(text), UNTRUSTED)
+                return FailedAttempt(RegistryUnreachable(text), UNTRUSTED)
         late = any(isinstance(cause, requests.ReadTimeout | TimeoutError) for cause in causes)
         if late and not isinstance(error, requests.ConnectTimeout):
-            return Setback(self._too_late(), LINK)
+            return FailedAttempt(self._too_late(), LINK)
         if isinstance(error, requests.exceptions.ContentDecodingError):
-            return Setback(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
+            return FailedAttempt(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
         why = shorten(for_log(reason_in(causes)), 200)
         text = f"no connection to {self.host}, or none that lasted: {why}"
-        return Setback(RegistryUnreachable(text), LINK)
+        return FailedAttempt(RegistryUnreachable(text), LINK)

@@ -13,7 +13,7 @@ from typing import Any
 from ctsync.dates import format_timestamp
 from ctsync.model import StoredEvent
 from ctsync.report.phrases import sides
-from ctsync.report.report import Line, Report, Step, Trial
+from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
@@ -93,7 +93,7 @@ def _rows(report: Report) -> Iterator[Row]:
             yield {"row": "report", "text": text}
 
 
-def _trial(trial: Trial) -> Iterator[Row]:
+def _trial(trial: ReportTrial) -> Iterator[Row]:
     about = {"nct_id": trial.nct_id, "title": trial.title, "url": trial.url}
     yield about | {
         "row": "trial",
@@ -113,7 +113,7 @@ def _trial(trial: Trial) -> Iterator[Row]:
         yield about | {"row": "trial", "text": aside_sentence(trial)}
 
 
-def _change(stored: StoredEvent, line: Line, step: Step) -> Row:
+def _change(stored: StoredEvent, line: ReportLine, step: ReportStep) -> Row:
     event, is_own = stored.event, stored is line.stored
     before, after = (line.before, line.after) if is_own else sides(event)
     return {

@@ -12,7 +12,7 @@ from feedgen.feed import FeedGenerator
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
-from ctsync.report.report import Report, Step, Trial
+from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
@@ -31,7 +31,7 @@ HOME = "https://clinicaltrials.gov/"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class FeedEntry:
     """One version of a trial; `id` is the same whenever that version is told of again."""
 
     id: str
@@ -41,7 +41,7 @@ class Entry:
     content: str
 
 
-def entries(report: Report) -> list[Entry]:
+def entries(report: Report) -> list[FeedEntry]:
     """The report itself, then each version that it tells of, newest first."""
     versions = [_entry(trial, step) for trial in report.trials for step in trial.steps]
     newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
@@ -58,7 +58,7 @@ def feed_title(report: Report) -> str:
     return f"ctsync: {report.title}"
 
 
-def atom(title: str, told: Iterable[Entry], *, updated: datetime) -> str:
+def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime) -> str:
     """Write entries as an Atom feed, in their order."""
     feed = FeedGenerator()
     feed.id(f"urn:ctsync:{quote(title, safe='', errors='replace')}")
@@ -76,7 +76,7 @@ def atom(title: str, told: Iterable[Entry], *, updated: datetime) -> str:
     return text.decode()
 
 
-def json_feed(title: str, told: Sequence[Entry]) -> str:
+def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
     """Write entries as a JSON Feed 1.1, which `read_json_feed` reads back."""
     items = [
         {
@@ -92,11 +92,11 @@ def json_feed(title: str, told: Sequence[Entry]) -> str:
     return json.dumps(feed, indent=1) + "\n"
 
 
-def read_json_feed(text: str) -> list[Entry]:
+def read_json_feed(text: str) -> list[FeedEntry]:
     """The entries of a feed that `json_feed` wrote; raises ValueError for anything else."""
     try:
         return [
-            Entry(
+            FeedEntry(
                 id=str(item["id"]),
                 title=str(item["title"]),
                 url=str(item["url"]),
@@ -109,10 +109,10 @@ def read_json_feed(text: str) -> list[Entry]:
         raise ValueError(f"not a feed of ctsync: {error!r}") from error
 
 
-def _entry(trial: Trial, step: Step) -> Entry:
+def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
     events = [line.stored.event for line in step.lines]
     administrative = f"{trial.nct_id} administrative changes only"
-    return Entry(
+    return FeedEntry(
         id=f"{trial.url}#v{step.to_version}",
         title=trial_subject(trial.nct_id, events) if events else administrative,
         url=step.compare_url or trial.url,
@@ -121,7 +121,7 @@ def _entry(trial: Trial, step: Step) -> Entry:
     )
 
 
-def _told(trial: Trial, step: Step) -> Iterator[str]:
+def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
     yield f"{trial.nct_id} {trial.title}"
     yield step_title(step)
     for line in step.lines:
@@ -132,15 +132,15 @@ def _told(trial: Trial, step: Step) -> Iterator[str]:
         yield f"compare: {step.compare_url}"
 
 
-def _posted_at(step: Step) -> datetime:
+def _posted_at(step: ReportStep) -> datetime:
     posted = PartialDate.parse(step.posted)
     if posted is None:
         return step.observed or step.fetched
     return datetime.combine(posted.last, time(), UTC)
 
 
-def _overview(report: Report) -> Entry:
-    return Entry(
+def _overview(report: Report) -> FeedEntry:
+    return FeedEntry(
         id=f"urn:ctsync:report:{report.report_id}",
         title=report.subject,
         url=HOME,

@@ -9,7 +9,7 @@ from typing import Any
 from ctsync.dates import format_timestamp
 from ctsync.model import JsonObject
 from ctsync.report.event_json import event_json
-from ctsync.report.report import Line, Report, Step, Trial
+from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
 
 
@@ -72,7 +72,7 @@ def _coverage(report: Report) -> JsonObject | None:
     }
 
 
-def _trial(trial: Trial) -> JsonObject:
+def _trial(trial: ReportTrial) -> JsonObject:
     return {
         "nct_id": trial.nct_id,
         "title": trial.title,
@@ -92,7 +92,7 @@ def _trial(trial: Trial) -> JsonObject:
     }
 
 
-def _step(step: Step) -> JsonObject:
+def _step(step: ReportStep) -> JsonObject:
     return {
         "version": step.to_version,
         "title": step_title(step),
@@ -102,7 +102,7 @@ def _step(step: Step) -> JsonObject:
     }
 
 
-def _events(line: Line) -> Iterator[dict[str, Any]]:
+def _events(line: ReportLine) -> Iterator[dict[str, Any]]:
     for stored in line.events:
         is_own = stored is line.stored
         yield event_json(stored) | {

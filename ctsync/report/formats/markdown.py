@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from ctsync.report.report import Line, Mark, Piece, Report, Trial
+from ctsync.report.report import Report, ReportLine, ReportTrial, TextMark, TextPiece
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
@@ -22,7 +22,12 @@ from ctsync.text import for_markup
 # What Markdown gives a meaning to, anywhere in a line; a hyphen or digit only at its start,
 # where none of our lines begins with remote text.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:@])")
-_MARKS = {Mark.KEPT: "{}", Mark.REMOVED: "~~{}~~", Mark.ADDED: "**{}**", Mark.CUT: "*[{}]*"}
+_MARKS = {
+    TextMark.KEPT: "{}",
+    TextMark.REMOVED: "~~{}~~",
+    TextMark.ADDED: "**{}**",
+    TextMark.CUT: "*[{}]*",
+}
 
 
 def render_markdown(report: Report) -> str:
@@ -71,7 +76,7 @@ def _table(report: Report) -> Iterator[str]:
         yield escaped(sentence)
 
 
-def _trial(trial: Trial) -> Iterator[str]:
+def _trial(trial: ReportTrial) -> Iterator[str]:
     yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
     for step in trial.steps:
         if not step.lines:
@@ -93,7 +98,7 @@ def _trial(trial: Trial) -> Iterator[str]:
             yield escaped(sentence)
 
 
-def _line(line: Line) -> str:
+def _line(line: ReportLine) -> str:
     event = line.stored.event
     values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
     if line.pieces:
@@ -104,7 +109,7 @@ def _line(line: Line) -> str:
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 
 
-def _pieces(pieces: tuple[Piece, ...]) -> str:
+def _pieces(pieces: tuple[TextPiece, ...]) -> str:
     return " ".join(_MARKS[piece.mark].format(escaped(piece.text)) for piece in pieces)
 
 

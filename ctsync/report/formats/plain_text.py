@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 
 from ctsync.model import Level
-from ctsync.report.report import Line, Mark, Piece, Report, Step, Trial
+from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial, TextMark, TextPiece
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
@@ -26,7 +26,12 @@ _LEVEL, _TRIAL, _WHAT, _SINCE = 9, 12, 37, 15
 _LABEL = 19
 _FIGURE = re.compile(r"\d (?:d|%)(?!\w)")  # a figure stays on one line with its unit
 _GLUE = "\N{NO-BREAK SPACE}"
-_MARKS = {Mark.KEPT: "{}", Mark.REMOVED: "[-{}-]", Mark.ADDED: "{{+{}+}}", Mark.CUT: "[{}]"}
+_MARKS = {
+    TextMark.KEPT: "{}",
+    TextMark.REMOVED: "[-{}-]",
+    TextMark.ADDED: "{{+{}+}}",
+    TextMark.CUT: "[{}]",
+}
 
 
 def render_text(report: Report) -> str:
@@ -42,7 +47,7 @@ def render_text(report: Report) -> str:
     return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
 
 
-def wdiff(pieces: tuple[Piece, ...]) -> str:
+def wdiff(pieces: tuple[TextPiece, ...]) -> str:
     """Write word-level changes so that they read without colour: [-gone-] {+new+}."""
     return " ".join(_MARKS[piece.mark].format(piece.text) for piece in pieces)
 
@@ -95,7 +100,7 @@ def _row(level: str, trial: str, what: str, since: str) -> str:
     return f"{level:<{_LEVEL}} {trial:<{_TRIAL}} {what:<{_WHAT}} {since:<{_SINCE}}"
 
 
-def _trial(trial: Trial) -> Iterator[str]:
+def _trial(trial: ReportTrial) -> Iterator[str]:
     head = f"{trial.number}. {trial.nct_id}  "
     yield from _wrap(trial.title, head, " " * len(head))
     yield f"   {trial.url}"
@@ -108,7 +113,7 @@ def _trial(trial: Trial) -> Iterator[str]:
         yield from _wrap(aside_sentence(trial), "   ", "   ")
 
 
-def _step(step: Step) -> Iterator[str]:
+def _step(step: ReportStep) -> Iterator[str]:
     yield from _wrap(step_title(step), "   ", "   ")
     for line in step.lines:
         yield from _line(line)
@@ -118,7 +123,7 @@ def _step(step: Step) -> Iterator[str]:
         yield from _wrap(f"in full: {step.command}", "     ", "     ")
 
 
-def _line(line: Line) -> Iterator[str]:
+def _line(line: ReportLine) -> Iterator[str]:
     """One event: label, what became what, how far, and the rule at the right edge."""
     label = for_terminal(line.stored.event.label)
     first, rest = f"     {label:<{_LABEL}} ", " " * (_LABEL + 6)
@@ -133,7 +138,7 @@ def _line(line: Line) -> Iterator[str]:
     yield from lines
 
 
-def said(line: Line) -> str:
+def said(line: ReportLine) -> str:
     """What a line says between its label and its rule, as text."""
     values = line.detail or f"{line.before} -> {line.after}"
     if line.pieces:

@@ -10,7 +10,7 @@ from ctsync.report.trial.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class TrialContent:
     """All that is known of one trial: its versions, oldest first, and what led to each."""
 
     versions: Sequence[Version]

@@ -9,15 +9,15 @@ from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
 from ctsync.report.html_templates import fill
 from ctsync.report.phrases import NOTHING, counted, typed
-from ctsync.report.report import Step, Window
+from ctsync.report.report import ReportStep, Window
 from ctsync.report.summary import state
-from ctsync.report.trial.content import Story
+from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.version_steps import step_of
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRow:
+class PageVersion:
     """One line of the table of versions."""
 
     number: int
@@ -29,17 +29,17 @@ class VersionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionStep:
+class PageStep:
     """How a version differs from the one before; `aside` holds its administrative changes."""
 
-    step: Step
-    aside: Step | None
+    step: ReportStep
+    aside: ReportStep | None
     aside_title: str
     empty: str
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class TrialPage:
     """What the page of one trial shows."""
 
     nct_id: NctId
@@ -47,11 +47,11 @@ class Page:
     url: str
     summary: str
     timeline: Timeline
-    rows: tuple[VersionRow, ...]
-    steps: tuple[VersionStep, ...]
+    rows: tuple[PageVersion, ...]
+    steps: tuple[PageStep, ...]
 
 
-def render_page(story: Story, window: Window, *, home: str = "") -> str:
+def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
     """Write the page of a trial, newest version first; `home` links back to an index."""
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
@@ -59,10 +59,10 @@ def render_page(story: Story, window: Window, *, home: str = "") -> str:
     return fill("page.html.j2", trial=page(story, window), home=home, footer=footer)
 
 
-def page(story: Story, window: Window) -> Page:
+def page(story: TrialContent, window: Window) -> TrialPage:
     """Put a trial's story together."""
     newest = story.versions[-1]
-    return Page(
+    return TrialPage(
         nct_id=story.nct_id,
         title=story.title,
         url=STUDY_PAGE + story.nct_id,
@@ -79,12 +79,12 @@ def worst(events: Iterable[StoredEvent]) -> Level | None:
     return min(levels, key=lambda level: level.rank, default=None)
 
 
-def _row(version: Version, events: Sequence[StoredEvent]) -> VersionRow:
+def _row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
     key = version.key
     level = worst(stored for stored in events if stored.to_version == version.version)
     is_present = version.state is State.PRESENT
     enrollment = NOTHING if key.enrollment is None else str(key.enrollment)
-    return VersionRow(
+    return PageVersion(
         number=version.version,
         level=level.value if level else "",
         posted=version.posted or NOTHING,
@@ -94,12 +94,12 @@ def _row(version: Version, events: Sequence[StoredEvent]) -> VersionRow:
     )
 
 
-def _step(version: Version, events: Sequence[StoredEvent]) -> VersionStep:
+def _step(version: Version, events: Sequence[StoredEvent]) -> PageStep:
     here = [stored for stored in events if stored.to_version == version.version]
     aside = [stored for stored in here if stored.event.level is Level.ADMINISTRATIVE]
     told = [stored for stored in here if stored.event.level is not Level.ADMINISTRATIVE]
     before = version.version - 1 or None
-    return VersionStep(
+    return PageStep(
         step=step_of(version, told, before=before),
         aside=step_of(version, aside, before=before) if aside else None,
         aside_title=counted(len(aside), "administrative change"),

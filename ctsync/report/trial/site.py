@@ -13,7 +13,7 @@ from ctsync.report.html_templates import fill
 from ctsync.report.report import Report
 from ctsync.report.sentences import about_line, coverage_line, window_line
 from ctsync.report.summary import state
-from ctsync.report.trial.content import Story
+from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page, worst
 
 FEED = "feed.atom"
@@ -43,7 +43,7 @@ class Link:
 
 
 def build_site(
-    stories: Iterable[Story], latest: Report, *, earlier: Sequence[str] = ()
+    stories: Iterable[TrialContent], latest: Report, *, earlier: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
     """The files of the site, each with its path within it, the index last.
 
@@ -94,7 +94,7 @@ def day_of(path: str) -> str | None:
     return found[1] if found else None
 
 
-def _row(story: Story, level: str, latest: Report) -> IndexRow:
+def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
     newest = story.versions[-1]
     is_present = newest.state is State.PRESENT
     told = worst(stored for stored in story.events if stored.to_version == newest.version)

@@ -47,7 +47,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class TimelineRow:
     """One row of dots and the line through them."""
 
     label: str
@@ -66,7 +66,7 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class TimelineDrawing:
     """All positions of one drawing."""
 
     width: int
@@ -74,13 +74,13 @@ class Picture:
     title: str
     ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
-    lanes: tuple[Lane, ...]
-    enrollment: Lane | None
+    lanes: tuple[TimelineRow, ...]
+    enrollment: TimelineRow | None
     today: float
     until: date
 
 
-def picture(timeline: Timeline, *, width: int = 640) -> Picture:
+def draw_timeline(timeline: Timeline, *, width: int = 640) -> TimelineDrawing:
     """Place the course of a trial between the labels at the left and the right edge."""
     first, last = timeline.span
     last = max(last, first + timedelta(days=30))
@@ -90,19 +90,19 @@ def picture(timeline: Timeline, *, width: int = 640) -> Picture:
         return round(GUTTER + room * (day - first).days / (last - first).days, 1)
 
     tracks = [
-        Lane(track.label, _TOP + _ROW * (n + 1), tuple(_dots(track, x)))
+        TimelineRow(track.label, _TOP + _ROW * (n + 1), tuple(_dots(track, x)))
         for n, track in enumerate(timeline.tracks)
     ]
     below = _TOP + _ROW * (len(tracks) + 1)
     counts = tuple(_counts(timeline, x))
-    return Picture(
+    return TimelineDrawing(
         width=width,
         height=below + (_ROW + 12 if counts else 8),
         title=_title(timeline),
         ticks=tuple(_ticks(first, last, x)),
         bars=tuple(_bar(spell, x) for spell in timeline.spells),
         lanes=tuple(tracks),
-        enrollment=Lane("enrollment", below + 8, counts) if counts else None,
+        enrollment=TimelineRow("enrollment", below + 8, counts) if counts else None,
         today=x(timeline.until),
         until=timeline.until,
     )

@@ -28,7 +28,7 @@ WORTH_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Compacted:
+class CompactResult:
     """What was done: sizes are of the whole database in bytes, the log of SQLite included."""
 
     before: int
@@ -37,7 +37,7 @@ class Compacted:
     repacked: int
 
 
-def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: None) -> Compacted:
+def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: None) -> CompactResult:
     """Make a database as small as it can be without forgetting anything; under the writer lock.
 
     Raises LockHeld, and StoreUnavailable where the disk has no room for what VACUUM needs, then
@@ -54,7 +54,7 @@ def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: Non
         repacked = sum(repack(store, nct_id, dictionary) for nct_id in list(_wasteful(store)))
         progress("making the database compact")
         store.vacuum()
-        return Compacted(before, size_of(store), dropped, repacked)
+        return CompactResult(before, size_of(store), dropped, repacked)
 
 
 def size_of(store: Store) -> int:

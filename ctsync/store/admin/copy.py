@@ -44,7 +44,7 @@ _HOLDER = "ctsync db copy"
 
 
 @dataclass(frozen=True, slots=True)
-class Contents:
+class TableContents:
     """What a table holds: how many rows, and a digest of all of them in any order."""
 
     rows: int
@@ -57,7 +57,7 @@ def copy_database(
     *,
     clock: Clock,
     progress: Callable[[str, int], None] = lambda _table, _rows: None,
-) -> dict[str, Contents]:
+) -> dict[str, TableContents]:
     """Copy all of one database into another that holds nothing yet; what each table held.
 
     Both are held by the writer lock; readers of the source go on. The target is made where it
@@ -93,8 +93,8 @@ def _require_empty(target: Store) -> None:
 
 def _copy(
     source: Store, target: Store, progress: Callable[[str, int], None]
-) -> dict[str, Contents]:
-    sent: dict[str, Contents] = {}
+) -> dict[str, TableContents]:
+    sent: dict[str, TableContents] = {}
     with source.snapshot() as reader, target.unit() as unit:
         writer = unit.connection
         for table in _plain_tables():
@@ -144,7 +144,7 @@ def _send(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> 
         raise DBAPIError.instance(sql, (), error, driver.Error, dialect=dialect) from error
 
 
-def contents_of(connection: Connection, table: Table) -> Contents:
+def contents_of(connection: Connection, table: Table) -> TableContents:
     """Count and digest the rows of a table, a few in memory at a time."""
     tally = _Tally()
     for rows in _batches_of(connection, table):
@@ -153,7 +153,7 @@ def contents_of(connection: Connection, table: Table) -> Contents:
     return tally.contents()
 
 
-def contents(store: Store) -> dict[str, Contents]:
+def contents(store: Store) -> dict[str, TableContents]:
     """Count and digest every table: equal for two databases that hold the same."""
     with store.snapshot() as connection:
         return {str(t.name): contents_of(connection, t) for t in _plain_tables()}
@@ -219,5 +219,5 @@ class _Tally:
         self.rows += 1
         self._sum = (self._sum + int.from_bytes(digest)) % 2**256
 
-    def contents(self) -> Contents:
-        return Contents(self.rows, f"{self._sum:064x}")
+    def contents(self) -> TableContents:
+        return TableContents(self.rows, f"{self._sum:064x}")

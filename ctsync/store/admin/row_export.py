@@ -37,7 +37,7 @@ _OWN: dict[Table[Any], frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class ToldVersion:
+class ExportedVersion:
     """A version as it is told: its row, its events' rows and the digest of its body.
 
     `is_first` says that the step of its events leads from no version.
@@ -57,7 +57,7 @@ class InterchangeReads(Reads):
         with self._reading() as connection:
             return _tell(TRIALS, connection.execute(statement).one())
 
-    def told_versions(self, nct_id: NctId) -> Iterator[ToldVersion]:
+    def told_versions(self, nct_id: NctId) -> Iterator[ExportedVersion]:
         """Its versions, oldest first, each with the events that lead to it in their order."""
         snapshots = (
             select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
@@ -68,7 +68,7 @@ class InterchangeReads(Reads):
                 events = (
                     select(EVENTS).where(EVENTS.c.to_snapshot_id == row.id).order_by(EVENTS.c.id)
                 )
-                yield ToldVersion(
+                yield ExportedVersion(
                     row=_tell(SNAPSHOTS, row),
                     digest=row.digest,
                     events=tuple(
@@ -115,7 +115,7 @@ class InterchangeWrites(VersionWrites):
         return [(row.id, row.digest, row.state) for row in rows]
 
     def put_version(
-        self, nct_id: NctId, told: ToldVersion, *, after: int | None, canonical: bytes | None
+        self, nct_id: NctId, told: ExportedVersion, *, after: int | None, canonical: bytes | None
     ) -> int:
         """Store a version behind the snapshot `after`, with its events; its snapshot id.
 

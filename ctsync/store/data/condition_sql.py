@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from ctsync.dates import PartialDate
 from ctsync.model import NctId, State
-from ctsync.record.rules.conditions import Condition, Sort, Value
+from ctsync.record.rules.conditions import FieldCondition, Value, ValueType
 from ctsync.store.data.versions import KEY_COLUMNS
 from ctsync.store.database.access import BATCH, Reads
 from ctsync.store.database.tables import SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
@@ -55,7 +55,7 @@ class SearchReads(Reads):
     """What is stored of versions, by what they say."""
 
     def candidates(
-        self, conditions: Sequence[Condition], *, newest: bool, watch: str | None = None
+        self, conditions: Sequence[FieldCondition], *, newest: bool, watch: str | None = None
     ) -> Iterator[Candidate]:
         """Every version of the trials of which one meets all conditions, in order.
 
@@ -112,20 +112,22 @@ def _column(table: FromClause, field: str) -> ColumnElement[Any]:
     return table.c[KEY_COLUMNS.get(field, field)]
 
 
-def _meets(table: FromClause, conditions: Sequence[Condition]) -> ColumnElement[bool]:
+def _meets(table: FromClause, conditions: Sequence[FieldCondition]) -> ColumnElement[bool]:
     terms = [_term(_column(table, one.term.field), one) for one in conditions]
     if not any(one.term.field == "state" for one in conditions):
         terms.append(table.c.state == State.PRESENT)
     return and_(*terms)
 
 
-def _term(column: ColumnElement[Any], condition: Condition) -> ColumnElement[bool]:
+def _term(column: ColumnElement[Any], condition: FieldCondition) -> ColumnElement[bool]:
     holds = or_(*(_holds(column, condition, value) for value in condition.values))
     # NULL = 'x' is neither true nor false in SQL: what is denied there holds
     return not_(func.coalesce(holds, false())) if condition.denies else holds
 
 
-def _holds(column: ColumnElement[Any], condition: Condition, value: Value) -> ColumnElement[bool]:
+def _holds(
+    column: ColumnElement[Any], condition: FieldCondition, value: Value
+) -> ColumnElement[bool]:
     if value is None:
         return column.is_(None)
     if isinstance(value, PartialDate):
@@ -135,14 +137,16 @@ def _holds(column: ColumnElement[Any], condition: Condition, value: Value) -> Co
     return _COMPARED[condition.operator](column, literal(value, column.type))
 
 
-def _of_text(column: ColumnElement[Any], condition: Condition, value: str) -> ColumnElement[bool]:
+def _of_text(
+    column: ColumnElement[Any], condition: FieldCondition, value: str
+) -> ColumnElement[bool]:
     if condition.operator == "~":
         return _lower(column).like(_lower(_text(f"%{_escaped(value)}%")), escape="\\")
     match condition.term.sort:
-        case Sort.WORDS:
+        case ValueType.WORDS:
             among = literal("|", String).concat(column).concat(literal("|", String))
             return among.like(_text(f"%|{_escaped(value)}|%"), escape="\\")
-        case Sort.TEXT:
+        case ValueType.TEXT:
             return _lower(column) == _lower(_text(value))
         case _:
             return column == literal(value, column.type)

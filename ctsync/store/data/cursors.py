@@ -16,7 +16,7 @@ from ctsync.store.database.tables import CURSOR_PAGES, CURSORS
 
 
 @dataclass(frozen=True, slots=True)
-class Walk:
+class ScanCursor:
     """A walk of one name: the one under way, if there is any, and the last that was ended.
 
     `source` says of what archive or question it is, and is None where none is under way;
@@ -35,12 +35,12 @@ class Walk:
 class WalkReads(Reads):
     """What is stored of walks."""
 
-    def walk(self, name: str) -> Walk:
+    def walk(self, name: str) -> ScanCursor:
         """The walk of that name; one never begun has nothing in it."""
         statement = select(CURSORS).where(CURSORS.c.name == name)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
-        return Walk(name) if row is None else Walk(**row._mapping)
+        return ScanCursor(name) if row is None else ScanCursor(**row._mapping)
 
     def walked_ids(self, name: str) -> Iterator[NctId]:
         """The trials seen by the walk under way, in the order they came."""

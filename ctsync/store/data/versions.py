@@ -69,7 +69,7 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class HeadState:
     """How a trial stands: its newest version, None where nothing was ever seen of it.
 
     `raw_mark` names the archive's bytes that the head was made from. A trial `is_awaited` of
@@ -89,9 +89,9 @@ class VersionReads(Reads):
         standing = self.standings(ids)
         return {nct_id: one.head for nct_id, one in standing.items() if one.head is not None}
 
-    def standings(self, ids: Iterable[NctId]) -> dict[NctId, Standing]:
+    def standings(self, ids: Iterable[NctId]) -> dict[NctId, HeadState]:
         """What is known of each trial that was ever heard of."""
-        found: dict[NctId, Standing] = {}
+        found: dict[NctId, HeadState] = {}
         statement = select(
             TRIALS.c.nct_id,
             TRIALS.c.absent_since,
@@ -108,7 +108,7 @@ class VersionReads(Reads):
                 for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
                     head = None if row.id is None else _head(row)
                     is_awaited = head is None and row.absent_since is not None
-                    found[NctId(row.nct_id)] = Standing(head, row.raw_mark, is_awaited)
+                    found[NctId(row.nct_id)] = HeadState(head, row.raw_mark, is_awaited)
         return found
 
     def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:

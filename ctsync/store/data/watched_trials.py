@@ -15,7 +15,7 @@ from ctsync.store.database.tables import FAILURES, TRIALS, WATCHED_TRIALS, WATCH
 
 
 @dataclass(frozen=True, slots=True)
-class Followed:
+class TrialSelection:
     """Which trials: those named, else those of one watch, else all that any watch follows."""
 
     ids: Sequence[NctId] = ()
@@ -25,7 +25,7 @@ class Followed:
 class FollowedReads(Reads):
     """What is known of the trials followed as a whole."""
 
-    def count_followed(self, whom: Followed) -> int:
+    def count_followed(self, whom: TrialSelection) -> int:
         """How many trials these are."""
         if whom.ids:
             return len(whom.ids)
@@ -33,7 +33,7 @@ class FollowedReads(Reads):
             members = _members(whom).subquery()
             return connection.execute(select(func.count()).select_from(members)).scalar_one()
 
-    def followed(self, whom: Followed) -> tuple[NctId, ...]:
+    def followed(self, whom: TrialSelection) -> tuple[NctId, ...]:
         """Their ids; in order, where they are not named."""
         if whom.ids:
             return tuple(whom.ids)
@@ -41,7 +41,7 @@ class FollowedReads(Reads):
             members = _members(whom).order_by(WATCHED_TRIALS.c.nct_id)
             return tuple(NctId(nct_id) for nct_id in connection.scalars(members))
 
-    def doubtful(self, whom: Followed, *, load: datetime | None) -> tuple[NctId, ...]:
+    def doubtful(self, whom: TrialSelection, *, load: datetime | None) -> tuple[NctId, ...]:
         """Those that a load may not have shown as they are stored; all of those named.
 
         A trial that has a failure, was absent, was never stored or was last seen in an older
@@ -74,7 +74,7 @@ class FollowedReads(Reads):
 
     def followed_histories(self) -> tuple[dict[str, int], datetime | None]:
         """How many are in which state of history, and when the next is to be asked for again."""
-        members = _members(Followed()).subquery()
+        members = _members(TrialSelection()).subquery()
         asked = (
             select(TRIALS.c.history_state, func.count(), func.min(TRIALS.c.history_retry))
             .select_from(members)
@@ -94,7 +94,7 @@ class FollowedReads(Reads):
             return {row.name: row.origin for row in rows}
 
 
-def _members(whom: Followed) -> Select[Any]:
+def _members(whom: TrialSelection) -> Select[Any]:
     if whom.watch is None:
         return select(WATCHED_TRIALS.c.nct_id).distinct()
     return (

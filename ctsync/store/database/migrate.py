@@ -38,7 +38,7 @@ _HEADER_SIZE = 100
 _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat2.html#application_id
 
 
-class Found(Enum):
+class DatabaseState(Enum):
     """What is there before we touch it."""
 
     NOTHING = auto()
@@ -64,7 +64,7 @@ def revision_of(url: str) -> str | None:
     parsed = parse_url(url)
     engine = make_engine(parsed)
     try:
-        if _look(parsed, engine) is Found.NOTHING:
+        if _look(parsed, engine) is DatabaseState.NOTHING:
             return None
         return current_revision(engine, name_of(parsed))
     finally:
@@ -73,11 +73,11 @@ def revision_of(url: str) -> str | None:
 
 def require_ours(url: URL, engine: Engine) -> None:
     """Raise ForeignDatabase or StoreUnavailable unless a database of ours is there."""
-    if _look(url, engine) is Found.NOTHING:
+    if _look(url, engine) is DatabaseState.NOTHING:
         raise StoreUnavailable(f"{name_of(url)} holds no data yet; run: ctsync init")
 
 
-def _look(url: URL, engine: Engine) -> Found:
+def _look(url: URL, engine: Engine) -> DatabaseState:
     file = sqlite_file(url)
     return _look_at_server(engine, name_of(url)) if file is None else look_at_file(file)
 
@@ -90,9 +90,9 @@ def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
     """
     name, file = name_of(url), sqlite_file(url)
     found = _look(url, engine)
-    if found is Found.OURS and current_revision(engine, name) == HEAD_REVISION:
+    if found is DatabaseState.OURS and current_revision(engine, name) == HEAD_REVISION:
         return
-    if found is Found.NOTHING:
+    if found is DatabaseState.NOTHING:
         if not create:
             raise StoreUnavailable(f"{name} holds no data yet; run: ctsync init")
         if file is not None:
@@ -164,16 +164,16 @@ def _revision(connection: Connection) -> str | None:
 # --- PostgreSQL ------------------------------------------------------------------------------
 
 
-def _look_at_server(engine: Engine, name: str) -> Found:
+def _look_at_server(engine: Engine, name: str) -> DatabaseState:
     with reading(engine, name) as connection:
         tables = inspect(connection).get_table_names()
         if not tables:
-            return Found.NOTHING
+            return DatabaseState.NOTHING
         if MARKS.name in tables:
             mark = select(MARKS.c.value).where(MARKS.c.key == "application")
             try:
                 if connection.execute(mark).scalar() == "ctsync":
-                    return Found.OURS
+                    return DatabaseState.OURS
             except ProgrammingError:
                 pass  # a table of that name with other columns is not ours
     raise ForeignDatabase(f"{name} holds tables of another program; give ctsync its own database")
@@ -182,7 +182,7 @@ def _look_at_server(engine: Engine, name: str) -> Found:
 # --- SQLite ------------------------------------------------------------------------------------
 
 
-def look_at_file(file: Path) -> Found:
+def look_at_file(file: Path) -> DatabaseState:
     """Tell what a file is from its bytes; opening a foreign one could already change it."""
     if file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
@@ -190,18 +190,18 @@ def look_at_file(file: Path) -> Found:
         with file.open("rb") as stream:
             header = stream.read(_HEADER_SIZE)
     except FileNotFoundError:
-        return Found.NOTHING
+        return DatabaseState.NOTHING
     except OSError as error:
         raise StoreUnavailable(f"{file} cannot be read: {error.strerror}") from error
     if not header:
-        return Found.NOTHING
+        return DatabaseState.NOTHING
     if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
         raise ForeignDatabase(f"{file} is not a database; give another file")
     (application_id,) = struct.unpack_from(">I", header, _APPLICATION_ID_AT)
     if application_id == APPLICATION_ID:
-        return Found.OURS
+        return DatabaseState.OURS
     if application_id == 0 and _is_empty(file):
-        return Found.NOTHING
+        return DatabaseState.NOTHING
     raise ForeignDatabase(f"{file} is a database of another program; give ctsync its own file")
 
 

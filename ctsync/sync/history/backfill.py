@@ -33,17 +33,23 @@ from ctsync.errors import (
 from ctsync.model import JsonObject, NctId, Record, Source, State, Verdict, Version
 from ctsync.questions.trial.stored_records import stored_record
 from ctsync.record.compare.canonical import canonicalize, key_fields
-from ctsync.record.history_form.normalize import Form, is_same_content, readable
+from ctsync.record.history_form.normalize import HistoryForm, is_same_content, readable
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
-from ctsync.registry.http.response import Counts
+from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.record_history import Index, IndexEntry
 from ctsync.store.data.history_versions import COMPLETE, NONE, PARTIAL, UNAVAILABLE, HistoryVersion
 from ctsync.store.data.runs import FIRST_RETRY, LONGEST_RETRY, MIRROR
 from ctsync.store.store import Store, Unit
-from ctsync.sync.history.insertion_point import Known, place
-from ctsync.sync.history.rederive_events import NOT_DERIVED, UNSTORED, Step, derive, known_facts
-from ctsync.sync.run_log import Entry, entered
-from ctsync.sync.trial_pass import Watcher
+from ctsync.sync.history.insertion_point import KnownVersion, find_insertion_point
+from ctsync.sync.history.rederive_events import (
+    NOT_DERIVED,
+    UNSTORED,
+    DerivedStep,
+    derive,
+    known_facts,
+)
+from ctsync.sync.result import RunCallbacks
+from ctsync.sync.run_log import RunLogEntry, recorded_run
 from ctsync.text import for_log
 
 log = logging.getLogger(__name__)
@@ -66,7 +72,7 @@ class History(Protocol):
     """What a backfill asks of the registry; RegistryHistory is the one over the network."""
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent so far."""
 
     def reset(self) -> None:
@@ -80,7 +86,7 @@ class History(Protocol):
 
 
 @dataclass(slots=True)
-class Fetched:
+class FetchedHistory:
     """What became of one trial's history: `stored` versions are new, `joined` were seen live.
 
     `state` is as the store has it; `error` says why it is not complete.
@@ -101,13 +107,13 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class BackfillResult:
     """What a backfill did, a trial each in the order asked for."""
 
     run_id: int
     verdict: Verdict
     requests: int
-    trials: tuple[Fetched, ...]
+    trials: tuple[FetchedHistory, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,10 +127,10 @@ class Backfill:
     history: History
     clock: Clock
     thresholds: Thresholds = field(default_factory=Thresholds)
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: RunCallbacks = field(default_factory=RunCallbacks)
     lock: Callable[[], AbstractContextManager[object]] = nullcontext
 
-    def run(self, ids: Sequence[NctId]) -> Outcome:
+    def run(self, ids: Sequence[NctId]) -> BackfillResult:
         """Fetch what is not stored of the history of `ids`.
 
         A trial that cannot be had is noted with the reason, to be tried again later, and stops
@@ -135,16 +141,16 @@ class Backfill:
         began = self.history.counts
         with self.lock():
             pass  # who may not write need not begin
-        with entered(self.store, BACKFILL, self.clock) as entry:
+        with recorded_run(self.store, BACKFILL, self.clock) as entry:
             try:
                 trials = tuple(self._each(ids, entry))
             finally:
                 entry.tally.requests = self.history.counts.requests - began.requests
                 entry.tally.retries = self.history.counts.retries - began.retries
             entry.verdict = Verdict.OK if all(t.is_settled for t in trials) else Verdict.PARTIAL
-        return Outcome(entry.run_id, entry.verdict, entry.tally.requests, trials)
+        return BackfillResult(entry.run_id, entry.verdict, entry.tally.requests, trials)
 
-    def _each(self, ids: Sequence[NctId], entry: Entry) -> Iterator[Fetched]:
+    def _each(self, ids: Sequence[NctId], entry: RunLogEntry) -> Iterator[FetchedHistory]:
         tally, refusal = entry.tally, ""
         tally.asked = len(ids)
         for done, nct_id in enumerate(ids):
@@ -163,14 +169,16 @@ class Backfill:
 class _Trial:
     """One trial's history on its way into the store."""
 
-    def __init__(self, backfill: Backfill, nct_id: NctId, entry: Entry, *, later: int) -> None:
+    def __init__(
+        self, backfill: Backfill, nct_id: NctId, entry: RunLogEntry, *, later: int
+    ) -> None:
         self.backfill, self.store, self.history = backfill, backfill.store, backfill.history
         self.nct_id, self.run_id, self.later = nct_id, entry.run_id, later
-        self.found = Fetched(nct_id)
+        self.found = FetchedHistory(nct_id)
         self.known = self.store.histories([nct_id]).get(nct_id)
         self.began = self.history.counts.requests
 
-    def fetch(self) -> Fetched:
+    def fetch(self) -> FetchedHistory:
         """Fetch what is not stored; never raises for what is wrong with this trial."""
         try:
             self._fetch()
@@ -182,7 +190,7 @@ class _Trial:
             return self.give_up(reason, str(error))
         return self.found
 
-    def give_up(self, reason: str, error: str) -> Fetched:
+    def give_up(self, reason: str, error: str) -> FetchedHistory:
         """Note why the history cannot be had now, and when to try again."""
         known, stored = self.known, self._stored()
         attempts = 1 + (known.attempts if known else 0)
@@ -263,15 +271,15 @@ class _Trial:
     def _keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> None:
         """Commit one version in its place, or that it was seen live."""
         record = canonicalize(study)
-        key = key_fields(readable(record, Form.HTML).body)
+        key = key_fields(readable(record, HistoryForm.HTML).body)
         versions = self._versions()
 
         def is_same(seen: Version) -> bool:
             live = stored_record(self.store, seen)
-            return is_same_content(record, Form.HTML, live, Form.MARKDOWN)
+            return is_same_content(record, HistoryForm.HTML, live, HistoryForm.MARKDOWN)
 
-        found = place(versions, entry.number, key, is_same=is_same)
-        if isinstance(found, Known):
+        found = find_insertion_point(versions, entry.number, key, is_same=is_same)
+        if isinstance(found, KnownVersion):
             with self.store.unit() as unit:
                 seen = found.version.snapshot_id
                 unit.join_version(seen, number=entry.number, submitted=entry.date)
@@ -302,7 +310,7 @@ class _Trial:
             if is_new:
                 self._rewrite(unit, steps, snapshot_id)
 
-    def _rewrite(self, unit: Unit, steps: Sequence[Step], snapshot_id: int) -> None:
+    def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
         """Store the events to and from a new version, and the figures of all that come later."""
         if len(steps) > 1:
             theirs = {event.path for event in steps[1].events}

@@ -15,26 +15,26 @@ from ctsync.model import KeyFields, State, Version
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownVersion:
     """The version was seen live already: it is `version`."""
 
     version: Version
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class InsertionPoint:
     """The version is new, and belongs ahead of the one at `index`; behind all at the end."""
 
     index: int
 
 
-def place(
+def find_insertion_point(
     versions: Sequence[Version],
     number: int,
     key: KeyFields,
     *,
     is_same: Callable[[Version], bool],
-) -> Known | Ahead:
+) -> KnownVersion | InsertionPoint:
     """Find the place of the registry's version `number` among `versions`, oldest first.
 
     `is_same` says whether a version that was seen live has the content of this one; it is asked
@@ -46,12 +46,12 @@ def place(
     end = next((i for i, n in enumerate(numbers) if n is not None and n > number), len(versions))
     for version in versions[start:end]:
         if version.state is State.PRESENT and _may_be(version.key, key) and is_same(version):
-            return Known(version)
+            return KnownVersion(version)
     for index in range(start, end):
         came_back = any(later.state is State.PRESENT for later in versions[index + 1 :])
         if _stands_behind(versions[index], key, came_back=came_back):
-            return Ahead(index)
-    return Ahead(end)
+            return InsertionPoint(index)
+    return InsertionPoint(end)
 
 
 def _may_be(seen: KeyFields, key: KeyFields) -> bool:

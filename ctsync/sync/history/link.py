@@ -8,7 +8,7 @@ from datetime import datetime
 from ctsync.model import Event, Kind, Prepared, Record, Source
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.store.store import Unit
-from ctsync.sync.assess import Finding, Joining
+from ctsync.sync.assess import HistoryLink, PendingVersion
 from ctsync.sync.history.rederive_events import NOT_DERIVED
 
 News = list[tuple[int, Event]]
@@ -22,8 +22,8 @@ class _Seen:
     run_id: int
 
 
-def keep_joined(
-    unit: Unit, finding: Finding, *, observed: datetime, fetched: datetime, run_id: int
+def link_history(
+    unit: Unit, finding: PendingVersion, *, observed: datetime, fetched: datetime, run_id: int
 ) -> News:
     """Store what a finding leaves that goes on from the history, within the unit at hand.
 
@@ -41,7 +41,7 @@ def keep_joined(
     return [*overdue, *keep(unit, finding, finding.joining, seen)]
 
 
-def _add(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
+def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> News:
     head = finding.head.snapshot_id if finding.head else None
     snapshot_id, _added = unit.add_version(
         finding.nct_id,
@@ -84,7 +84,7 @@ def _add(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
     return list(zip(ids, news, strict=True))
 
 
-def _confirm(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> News:
+def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> News:
     """Make the head, which the history alone had told of, the version that was seen live."""
     record = _record_of(finding)
     if finding.head is None or record is None:
@@ -118,13 +118,13 @@ def _confirm(unit: Unit, finding: Finding, joining: Joining, seen: _Seen) -> New
     return news
 
 
-def _record_of(finding: Finding) -> Record | None:
+def _record_of(finding: PendingVersion) -> Record | None:
     if isinstance(finding.record, Prepared):
         raise ValueError(f"{finding.nct_id} is to be joined, and is not there in full")
     return finding.record
 
 
-def _split(finding: Finding, joining: Joining) -> tuple[list[Event], list[Event]]:
+def _split(finding: PendingVersion, joining: HistoryLink) -> tuple[list[Event], list[Event]]:
     """The events of a finding that are news, and those that are not."""
     if not joining.is_baseline:
         return list(finding.events), []

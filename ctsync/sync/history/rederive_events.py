@@ -35,10 +35,10 @@ from ctsync.record.compare import diff
 from ctsync.record.events import classify
 from ctsync.record.registry.unknown_status import forecast, is_registry_flip
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
-from ctsync.store.data.events import happened_at
+from ctsync.store.data.events import EventFilter, happened_at
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.database.types import dump_json, load_json
-from ctsync.store.store import EventFilter, Store, Unit
+from ctsync.store.store import Store, Unit
 
 NOT_DERIVED = (Kind.ENTERED, Kind.LEFT)
 ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
@@ -51,7 +51,7 @@ _COMPARED = [field.name for field in fields(Event) if field.compare]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class DerivedStep:
     """The events that lead to a version from the one before, as they are derived."""
 
     before: Version | None
@@ -76,7 +76,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class EventDifference:
     """One event that is not stored as it is derived.
 
     `is_level_only` where nothing but level and rule differ: the rules or thresholds were
@@ -90,19 +90,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Rebuilt:
+class RederivedTrial:
     """One trial whose events are not stored as they are derived.
 
     `unreadable` says why they could not be derived; then there are no steps.
     """
 
     nct_id: NctId
-    differences: tuple[Difference, ...] = ()
-    steps: tuple[Step, ...] = ()
+    differences: tuple[EventDifference, ...] = ()
+    steps: tuple[DerivedStep, ...] = ()
     unreadable: str = ""
 
 
-def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
+def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedTrial]:
     """Derive all events under the rules in force, and give the trials where any differ.
 
     One trial is held at a time. A trial that cannot be read stops no other.
@@ -121,7 +121,7 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
             steps = tuple(derive(versions, known, read, thresholds, mirrors=mirrors))
         except (CorruptBody, ValueError) as error:
             # a body, a word or a JSON value that somebody damaged
-            yield Rebuilt(nct_id, unreadable=str(error))
+            yield RederivedTrial(nct_id, unreadable=str(error))
             continue
         differences = tuple(
             difference
@@ -129,7 +129,7 @@ def rebuild(store: Store, thresholds: Thresholds) -> Iterator[Rebuilt]:
             for difference in _compare(step, stored.get(step.after.version, ()))
         )
         if differences:
-            yield Rebuilt(nct_id, differences, steps)
+            yield RederivedTrial(nct_id, differences, steps)
 
 
 def _taken_over(
@@ -147,7 +147,7 @@ def _taken_over(
     return classify.moved(head.moved_to, thresholds=thresholds)
 
 
-def rewrite(unit: Unit, rebuilt: Rebuilt) -> None:
+def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
     """Store a trial's events as they were derived; what was told of them stays told."""
     for step in rebuilt.steps:
         unit.rewrite_events(
@@ -177,7 +177,7 @@ def derive(
     *,
     mirrors: Container[int],
     first: int = 0,
-) -> Iterator[Step]:
+) -> Iterator[DerivedStep]:
     """The events of each step of one trial, whose versions come oldest first.
 
     `known` are the events stored, by the snapshot they lead to; `read` gives a version's record
@@ -212,7 +212,7 @@ class _Course:
         self._go_on(version)
         self.record = None
 
-    def step_to(self, version: Version, known: Sequence[Event]) -> Step:
+    def step_to(self, version: Version, known: Sequence[Event]) -> DerivedStep:
         """Derive the step to the next version."""
         older, record = self.older, None
         if version.digest is None:
@@ -223,7 +223,7 @@ class _Course:
             events = list(self._present(version, record, known))
         self._go_on(version)
         self.record = record or self.record
-        return Step(older, version, tuple(events))
+        return DerivedStep(older, version, tuple(events))
 
     def _present(self, version: Version, record: Record, known: Sequence[Event]) -> Iterator[Event]:
         is_live = version.source is not Source.HISTORY
@@ -284,17 +284,17 @@ def _by_version(store: Store, nct_id: NctId) -> dict[int, list[StoredEvent]]:
     return found
 
 
-def _compare(step: Step, stored: Sequence[StoredEvent]) -> Iterator[Difference]:
+def _compare(step: DerivedStep, stored: Sequence[StoredEvent]) -> Iterator[EventDifference]:
     version = step.after.version
     there = {one.event.path: one for one in stored}
     for event in step.events:
         found = there.pop(event.path, None)
         if found is None:
-            yield Difference(version, event.path, f"not stored: {event.summary}")
+            yield EventDifference(version, event.path, f"not stored: {event.summary}")
         elif unlike := _unlike(found.event, event):
-            yield Difference(version, event.path, *_told(found.event, event, unlike))
+            yield EventDifference(version, event.path, *_told(found.event, event, unlike))
     for path, surplus in there.items():
-        yield Difference(version, path, f"does not follow from it: {surplus.event.summary}")
+        yield EventDifference(version, path, f"does not follow from it: {surplus.event.summary}")
 
 
 def _unlike(stored: Event, derived: Event) -> list[str]:

@@ -22,11 +22,11 @@ from ctsync.registry.http.json_body import as_object, parse_json
 from ctsync.registry.identity import load_day_of
 from ctsync.store.bodies import codec
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Examiner, is_known_live
-from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.assess import Assessor, is_known_live
+from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import Seen
-from ctsync.sync.mirror.workers import Job, Preparation, cores
-from ctsync.sync.result import Watcher
+from ctsync.sync.mirror.workers import ArchiveJob, WorkerPool, cores
+from ctsync.sync.result import RunCallbacks
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ WORTH_PROCESSES = 2000
 """Of how many members on processes of their own save more than starting them takes."""
 
 
-class Sighted:
+class SeenTrials:
     """A set of NCT ids in 12 MB, however many there are."""
 
     def __init__(self) -> None:
@@ -65,10 +65,10 @@ class Sighted:
 
 
 @dataclass(slots=True)
-class Loaded:
+class ArchiveContents:
     """What an archive was found to hold; `days` are the loads its studies say they are of."""
 
-    sighted: Sighted
+    sighted: SeenTrials
     listed: int
     days: Counter[str] = field(default_factory=Counter)
 
@@ -91,7 +91,7 @@ def load_of(archive: Archive) -> date:
 
 
 @dataclass(slots=True, kw_only=True)
-class BulkPass:
+class ArchivePass:
     """One pass over an archive, under one load.
 
     `awaits` says that what is new is news; `followed` are the trials that somebody follows.
@@ -100,20 +100,20 @@ class BulkPass:
     store: Store
     archive: Archive
     load: RegistryVersion
-    keeping: Keeping
+    keeping: BatchWriter
     thresholds: Thresholds
-    watcher: Watcher
+    watcher: RunCallbacks
     awaits: bool
     followed: Container[NctId]
     processes: int | None = None
-    _sighted: Sighted = field(default_factory=Sighted)
+    _sighted: SeenTrials = field(default_factory=SeenTrials)
     _heads: dict[NctId, Head] = field(default_factory=dict)
     _awaited: set[NctId] = field(default_factory=set)
 
-    def run(self) -> Loaded:
+    def run(self) -> ArchiveContents:
         """Compare every member not yet compared; raises Stopped when told to stop."""
         start = self._start()
-        loaded = Loaded(self._sighted, self.archive.count)
+        loaded = ArchiveContents(self._sighted, self.archive.count)
         self.keeping.entry.tally.asked += self.archive.count
         done, kept = start, start
         with self._preparation() as preparation:
@@ -157,12 +157,12 @@ class BulkPass:
             observed = self.load.data_timestamp
             seen = Seen(Observation(nct_id, nct_id, {}, now, observed), answer)
         awaited = self.awaits or nct_id in self._awaited
-        examiner = Examiner(self.store, self.load, self.thresholds, self.followed)
-        self.keeping.take(examiner.examine(nct_id, head, seen, awaited=awaited))
+        examiner = Assessor(self.store, self.load, self.thresholds, self.followed)
+        self.keeping.take(examiner.assess(nct_id, head, seen, awaited=awaited))
 
     # --- what is to be done ------------------------------------------------------------------
 
-    def _jobs(self, start: int) -> Iterator[Job]:
+    def _jobs(self, start: int) -> Iterator[ArchiveJob]:
         """The members from `start` on, some at a time, with what is stored of their trials."""
         some: list[Member] = []
         size = 0
@@ -180,7 +180,7 @@ class BulkPass:
         if some:
             yield self._job(some)
 
-    def _job(self, members: list[Member]) -> Job:
+    def _job(self, members: list[Member]) -> ArchiveJob:
         ids = [member.nct_id for member in members]
         known = {}
         for nct_id, standing in self.store.standings(ids).items():
@@ -190,15 +190,15 @@ class BulkPass:
                 self._heads[nct_id] = head
                 if is_known_live(head):
                     known[nct_id] = (head.digest, standing.raw_mark)
-        return Job(members, [known.get(nct_id, _NOTHING) for nct_id in ids])
+        return ArchiveJob(members, [known.get(nct_id, _NOTHING) for nct_id in ids])
 
-    def _preparation(self) -> Preparation:
+    def _preparation(self) -> WorkerPool:
         processes = self.processes
         if processes is None:
             processes = 0 if self.archive.count < WORTH_PROCESSES else cores()
-        return Preparation(self.archive.file, processes=processes)
+        return WorkerPool(self.archive.file, processes=processes)
 
-    def _dictionary(self, preparation: Preparation) -> bytes | None:
+    def _dictionary(self, preparation: WorkerPool) -> bytes | None:
         """What bodies are packed with: learned from members all over the archive, once."""
         known = self.store.newest_dictionary()
         if known is not None or self.archive.count < codec.LEAST_SAMPLES:

@@ -18,21 +18,21 @@ from pathlib import Path
 from typing import Protocol
 
 from ctsync.dates import Clock
-from ctsync.deliver.outbox import Route
 from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import Failed, NctId, RegistryVersion, Verdict
 from ctsync.record.registry.notices import Notice
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.registry.archive import Archive
-from ctsync.registry.http.response import Counts
+from ctsync.registry.http.response import RequestCounts
+from ctsync.route import Route
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store
 from ctsync.sync.mirror.archive_load import BULK, load_of
-from ctsync.sync.mirror.steps import ARCHIVE_NAME, Course
-from ctsync.sync.observations import Sights, conclude
-from ctsync.sync.result import Watcher
-from ctsync.sync.run_log import Tally, entered
+from ctsync.sync.mirror.steps import ARCHIVE_NAME, MirrorRun
+from ctsync.sync.observations import PassObservations, conclude_pass
+from ctsync.sync.result import RunCallbacks
+from ctsync.sync.run_log import RunCounts, recorded_run
 
 OVERLAP = timedelta(days=5)
 """How far a delta looks back beyond the last: a long weekend, and a post date that lags."""
@@ -42,11 +42,11 @@ SWEEP_EVERY = timedelta(days=7)
 _NO_LOAD = RegistryVersion("", datetime.min.replace(tzinfo=UTC))
 
 
-class Bulk(Protocol):
+class ArchiveFile(Protocol):
     """What a mirror asks of the registry's bulk download; BulkSource is the one over HTTP."""
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> RequestCounts:
         """The requests sent for it so far."""
 
     def total(self) -> int:
@@ -57,7 +57,7 @@ class Bulk(Protocol):
 
 
 @dataclass(slots=True)
-class MirrorOutcome:
+class MirrorResult:
     """What a run of the mirror did.
 
     `steps` are the ways it went: bulk, pages, delta, sweep. `said` are sentences for a person,
@@ -67,7 +67,7 @@ class MirrorOutcome:
 
     run_id: int
     load: RegistryVersion
-    tally: Tally
+    tally: RunCounts
     verdict: Verdict = Verdict.OK
     steps: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
@@ -89,17 +89,17 @@ class Mirror:
 
     store: Store
     registry: Registry
-    bulk: Bulk
+    bulk: ArchiveFile
     clock: Clock
     folder: Path
     thresholds: Thresholds = field(default_factory=Thresholds)
     routes: tuple[Route, ...] = ()
-    watcher: Watcher = field(default_factory=Watcher)
+    watcher: RunCallbacks = field(default_factory=RunCallbacks)
     processes: int | None = None
     overlap: timedelta = OVERLAP
     sweep_every: timedelta = SWEEP_EVERY
 
-    def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorOutcome:
+    def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorResult:
         """Bring the mirror up to the load the registry shows.
 
         With `archive`, a bulk file that is there already, its records are compared first; then
@@ -108,17 +108,17 @@ class Mirror:
         older than what was seen, Stopped when told to stop: begun again, it goes on.
         """
         newest = self.store.newest_load()
-        with entered(self.store, MIRROR, self.clock) as entry:
+        with recorded_run(self.store, MIRROR, self.clock) as entry:
             try:
                 current = self._current(newest, needed=archive is None)
-                outcome = MirrorOutcome(entry.run_id, current or _NO_LOAD, entry.tally)
-                sights = Sights()
-                course = Course(self, entry, outcome, current=current, sights=sights)
+                outcome = MirrorResult(entry.run_id, current or _NO_LOAD, entry.tally)
+                sights = PassObservations()
+                course = MirrorRun(self, entry, outcome, current=current, sights=sights)
                 try:
                     self._go(course, archive, sweep=sweep)
                 finally:
                     course.close()
-                outcome.notices = conclude(
+                outcome.notices = conclude_pass(
                     self.store,
                     entry.run_id,
                     sights,
@@ -133,7 +133,7 @@ class Mirror:
             entry.verdict, entry.load_after = outcome.verdict, outcome.load
         return outcome
 
-    def _go(self, course: Course, file: Path | None, *, sweep: bool) -> None:
+    def _go(self, course: MirrorRun, file: Path | None, *, sweep: bool) -> None:
         """Take the steps that are due."""
         if file is not None:
             course.bulk(Archive(file))
@@ -157,7 +157,7 @@ class Mirror:
         if sweep or course.is_sweep_due():
             course.sweep()
 
-    def _download(self, course: Course) -> Archive | None:
+    def _download(self, course: MirrorRun) -> Archive | None:
         """The archive: one that a run cut off has left, where it is of use, else a new one."""
         file = self.folder / ARCHIVE_NAME
         if file.exists():

@@ -18,11 +18,11 @@ from ctsync.model import KeyFields, NctId, Observation, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import Registry
 from ctsync.registry.identity import at, identity_of
-from ctsync.registry.listing import Cursor, Page
+from ctsync.registry.listing import Cursor, ListingPage
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Examiner, examine, read
-from ctsync.sync.batch_writer import Keeping
-from ctsync.sync.result import Watcher
+from ctsync.sync.assess import Assessor, assess_answers, read
+from ctsync.sync.batch_writer import BatchWriter
+from ctsync.sync.result import RunCallbacks
 
 DELTA = "delta"
 SWEEP = "sweep"
@@ -41,7 +41,7 @@ _STATUS = ("protocolSection", "statusModule")
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
+class ScanResult:
     """What a listing showed; `problem` is None where it showed all of one load."""
 
     ids: frozenset[NctId]
@@ -50,7 +50,7 @@ class Walked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sweep:
+class FullScan:
     """Listings under one load.
 
     `awaits` says that a trial new to us is new in the registry; `followed` are the trials that
@@ -61,13 +61,13 @@ class Sweep:
     registry: Registry
     clock: Clock
     load: RegistryVersion
-    keeping: Keeping
+    keeping: BatchWriter
     thresholds: Thresholds
-    watcher: Watcher
+    watcher: RunCallbacks
     awaits: bool
     followed: Container[NctId]
 
-    def delta(self, since: date, *, recent: date) -> Walked:
+    def delta(self, since: date, *, recent: date) -> ScanResult:
         """Fetch what was posted since a day and differs from what is stored, or is `recent`.
 
         What was posted from the day `recent` on is fetched whether it differs or not.
@@ -77,18 +77,18 @@ class Sweep:
         keep = partial(self._fetch_differing, recent=recent.isoformat())
         return self._walk(DELTA, {"filter.advanced": wanted, "fields": SLIM}, SLIM_PAGE, keep)
 
-    def sweep(self) -> Walked:
+    def sweep(self) -> ScanResult:
         """Go through all trials by eight leaves each, and fetch what differs."""
         return self._walk(SWEEP, {"fields": SLIM}, SLIM_PAGE, self._fetch_differing)
 
-    def pages(self) -> Walked:
+    def pages(self) -> ScanResult:
         """Go through all trials in full, for a registry without a bulk download."""
         return self._walk(PAGES, {}, FULL_PAGE, self._compare_whole)
 
     def fetch(self, ids: Sequence[NctId]) -> None:
         """Fetch trials in full and keep what is found of them."""
         for start in range(0, len(ids), FETCHED_AT_ONCE):
-            for examined in examine(
+            for examined in assess_answers(
                 self.store,
                 self.registry,
                 ids[start : start + FETCHED_AT_ONCE],
@@ -104,8 +104,8 @@ class Sweep:
     # --- a walk that can be gone on with -----------------------------------------------------
 
     def _walk(
-        self, name: str, params: Mapping[str, str], size: int, keep: Callable[[Page], int]
-    ) -> Walked:
+        self, name: str, params: Mapping[str, str], size: int, keep: Callable[[ListingPage], int]
+    ) -> ScanResult:
         walk = self.store.walk(name)
         resume = None
         if walk.source and walk.token and walk.load == self.load.data_timestamp:
@@ -118,9 +118,9 @@ class Sweep:
             differing += keep(page)
             self.keeping.flush(self._advance(name, page))
             self.watcher.progress(min(page.number * size, listing.total or 0), listing.total or 0)
-        return Walked(listing.ids, differing, listing.problem)
+        return ScanResult(listing.ids, differing, listing.problem)
 
-    def _advance(self, name: str, page: Page) -> Callable[[Unit], None]:
+    def _advance(self, name: str, page: ListingPage) -> Callable[[Unit], None]:
         """Note that a page is kept; the last is noted by the end of the walk alone."""
 
         def advance(unit: Unit) -> None:
@@ -142,7 +142,7 @@ class Sweep:
 
     # --- what a page shows -------------------------------------------------------------------
 
-    def _fetch_differing(self, page: Page, *, recent: str | None = None) -> int:
+    def _fetch_differing(self, page: ListingPage, *, recent: str | None = None) -> int:
         """Fetch the trials of a slim page that differ, or were posted from day `recent` on."""
         shown = _shown(page)
         stored, absent = self.store.newest_keys(shown), self.store.absent_ids(shown)
@@ -160,22 +160,22 @@ class Sweep:
         self.fetch(differing)
         return len(differing)
 
-    def _compare_whole(self, page: Page) -> int:
+    def _compare_whole(self, page: ListingPage) -> int:
         """Compare the trials of a page in full; how many there are."""
         shown = _shown(page)
         heads, awaited = self.store.heads(shown), self.store.awaited(shown)
-        examiner = Examiner(self.store, self.load, self.thresholds, self.followed)
+        examiner = Assessor(self.store, self.load, self.thresholds, self.followed)
         self.keeping.entry.tally.asked += len(shown)
         for nct_id, study in shown.items():
             now, observed = self.clock.now(), self.load.data_timestamp
             answer = Observation(nct_id, nct_id, study, now, observed)
             is_awaited = self.awaits or nct_id in awaited
             seen = read(answer)
-            self.keeping.take(examiner.examine(nct_id, heads.get(nct_id), seen, awaited=is_awaited))
+            self.keeping.take(examiner.assess(nct_id, heads.get(nct_id), seen, awaited=is_awaited))
         return len(shown)
 
 
-def _shown(page: Page) -> dict[NctId, Any]:
+def _shown(page: ListingPage) -> dict[NctId, Any]:
     return {found.nct_id: study for study in page.studies if (found := identity_of(study))}
 
 

@@ -11,34 +11,34 @@ from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.registry.notices import NoticeKind, read_notices
 from ctsync.registry.archive import Archive
-from ctsync.sync.batch_writer import Keeping
+from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import most_at_once
-from ctsync.sync.mirror.archive_load import BULK, BulkPass, Sighted, load_of
-from ctsync.sync.mirror.scan import DELTA, PAGES, SWEEP, Sweep
-from ctsync.sync.observations import Sights
-from ctsync.sync.run_log import Entry
+from ctsync.sync.mirror.archive_load import BULK, ArchivePass, SeenTrials, load_of
+from ctsync.sync.mirror.scan import DELTA, PAGES, SWEEP, FullScan
+from ctsync.sync.observations import PassObservations
+from ctsync.sync.run_log import RunLogEntry
 
 if TYPE_CHECKING:
-    from ctsync.sync.mirror.mirror import Mirror, MirrorOutcome
+    from ctsync.sync.mirror.mirror import Mirror, MirrorResult
 
 ARCHIVE_NAME = "ctsync-registry.zip"
 
 
-class Course:
+class MirrorRun:
     """One run under way: `current` is the load the registry shows, None where it shows none."""
 
     def __init__(
         self,
         mirror: Mirror,
-        entry: Entry,
-        outcome: MirrorOutcome,
+        entry: RunLogEntry,
+        outcome: MirrorResult,
         *,
         current: RegistryVersion | None,
-        sights: Sights,
+        sights: PassObservations,
     ) -> None:
         self.mirror, self.entry, self.outcome = mirror, entry, outcome
         self.current, self.sights = current, sights
-        self._keepings: list[Keeping] = []
+        self._keepings: list[BatchWriter] = []
         self._followed = frozenset(mirror.store.watched_ids())
         self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures())}
 
@@ -53,7 +53,7 @@ class Course:
         self.outcome.load = load
         self._note_load(load)
         counted = self._counted()
-        loaded = BulkPass(
+        loaded = ArchivePass(
             store=self.mirror.store,
             archive=archive,
             load=load,
@@ -198,7 +198,7 @@ class Course:
             return "the registry loaded new data meanwhile; run again"
         return None
 
-    def _look_for_missing(self, ids: Collection[NctId] | Sighted) -> None:
+    def _look_for_missing(self, ids: Collection[NctId] | SeenTrials) -> None:
         """Ask for each stored trial that was not shown, singly; for many at once, for none.
 
         That a whole part of the registry disappears is the registry's mistake, or ours.
@@ -218,11 +218,11 @@ class Course:
 
     # --- the ledger --------------------------------------------------------------------------
 
-    def _keeping(self, load: RegistryVersion) -> Keeping:
+    def _keeping(self, load: RegistryVersion) -> BatchWriter:
         for known in self._keepings:
             if known.observed == load.data_timestamp:
                 return known
-        keeping = Keeping(
+        keeping = BatchWriter(
             store=self.mirror.store,
             clock=self.mirror.clock,
             routes=self.mirror.routes,
@@ -234,12 +234,12 @@ class Course:
         self._keepings.append(keeping)
         return keeping
 
-    def _sweep(self) -> Sweep:
+    def _sweep(self) -> FullScan:
         current, mirror = self._online(), self.mirror
         if self.outcome.load != current:
             self.outcome.load = current
             self._note_load(current)
-        return Sweep(
+        return FullScan(
             store=mirror.store,
             registry=mirror.registry,
             clock=mirror.clock,

@@ -46,7 +46,7 @@ IN_FLIGHT = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class ArchiveJob:
     """Some members of an archive, each with the digest and mark its trial is known to have."""
 
     members: Sequence[Member]
@@ -54,14 +54,14 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class FinishedJob:
     """A job's members made ready, in their order, and the loads they say they are of."""
 
     answers: Sequence[Prepared | Failed]
     days: Counter[str] = field(default_factory=Counter)
 
 
-class Preparer:
+class RecordReader:
     """Makes the members of one archive ready, in this process."""
 
     def __init__(self, file: Path, dictionary: bytes | None) -> None:
@@ -72,7 +72,7 @@ class Preparer:
         """Close the archive."""
         self._stream.close()
 
-    def prepare(self, job: Job) -> Done:
+    def prepare(self, job: ArchiveJob) -> FinishedJob:
         """Make a job's members ready; one that cannot be read is a Failed, with what there is."""
         days: Counter[str] = Counter()
         unpacked: dict[int, bytes] = {}
@@ -85,7 +85,7 @@ class Preparer:
             self._packed(answer, unpacked.pop(member.number, None))
             for member, answer in zip(job.members, answers, strict=True)
         ]
-        return Done(ready, days)
+        return FinishedJob(ready, days)
 
     def canonical(self, members: Sequence[Member]) -> list[bytes]:
         """The canonical forms of those members that have one, for a dictionary to learn from."""
@@ -172,7 +172,7 @@ def _day_in(raw: bytes) -> str:
 # --- in processes of their own -------------------------------------------------------------------
 
 
-class Preparation:
+class WorkerPool:
     """Makes jobs ready in `processes` processes, or in this one where that is 0.
 
     A context manager. What is under way at any time is bounded, whatever is to come. Records
@@ -183,7 +183,7 @@ class Preparation:
         self.dictionary: bytes | None = None
         self._file = file
         self._processes = processes
-        self._here: Preparer | None = None
+        self._here: RecordReader | None = None
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
@@ -208,14 +208,14 @@ class Preparation:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def each(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Done]]:
+    def each(self, jobs: Iterable[ArchiveJob]) -> Iterator[tuple[ArchiveJob, FinishedJob]]:
         """Every job when it is done, in the order they came."""
         if self._pool is None:
-            self._here = Preparer(self._file, self.dictionary)
+            self._here = RecordReader(self._file, self.dictionary)
             for job in jobs:
                 yield job, self._here.prepare(job)
             return
-        waiting: deque[tuple[Job, Future[_Sent]]] = deque()
+        waiting: deque[tuple[ArchiveJob, Future[_Sent]]] = deque()
         for job in jobs:
             waiting.append((job, self._pool.submit(_prepare, self._file, self.dictionary, job)))
             if len(waiting) >= IN_FLIGHT * self._processes:
@@ -244,9 +244,9 @@ def _start() -> None:
 
 
 @lru_cache(maxsize=1)
-def _preparer(file: Path, dictionary: bytes | None) -> Preparer:
+def _preparer(file: Path, dictionary: bytes | None) -> RecordReader:
     """What a process of ours works with: opened once, as it has one archive."""
-    return Preparer(file, dictionary)
+    return RecordReader(file, dictionary)
 
 
 def _end_with_parent() -> None:
@@ -257,7 +257,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _prepare(file: Path, dictionary: bytes | None, job: Job) -> _Sent:
+def _prepare(file: Path, dictionary: bytes | None, job: ArchiveJob) -> _Sent:
     """A job done, as plain tuples: dataclasses take ten times as long to send."""
     done = _preparer(file, dictionary).prepare(job)
     return [
@@ -272,9 +272,9 @@ def _flat(made: Prepared) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _received(sent: _Sent) -> Done:
+def _received(sent: _Sent) -> FinishedJob:
     answers, days = sent
-    return Done([one if isinstance(one, Failed) else _made(*one) for one in answers], days)
+    return FinishedJob([one if isinstance(one, Failed) else _made(*one) for one in answers], days)
 
 
 def _made(*flat: Any) -> Prepared:
@@ -284,7 +284,7 @@ def _made(*flat: Any) -> Prepared:
 
 
 def _learn(file: Path, members: Sequence[Member]) -> bytes | None:
-    preparer = Preparer(file, None)
+    preparer = RecordReader(file, None)
     try:
         return codec.train(preparer.canonical(members))
     finally:

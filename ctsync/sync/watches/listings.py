@@ -42,7 +42,7 @@ class QueryWatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class QueryListing:
     """What came of listing one watch.
 
     `entering` match and did not, or were not known; `leaving` do not match any more. Where the
@@ -95,7 +95,7 @@ def query_watches(watches: Iterable[Watch]) -> list[QueryWatch]:
 
 def list_queries(
     registry: Registry, watches: Sequence[QueryWatch], load: RegistryVersion
-) -> tuple[RegistryVersion, tuple[Listed, ...]]:
+) -> tuple[RegistryVersion, tuple[QueryListing, ...]]:
     """List every watch, all in one load; gives that load.
 
     A load that changes meanwhile has all of it done again, twice at most. Raises nothing: what
@@ -119,13 +119,13 @@ def list_queries(
 
 def _list_all(
     registry: Registry, watches: Sequence[QueryWatch], load: RegistryVersion
-) -> tuple[Listed, ...]:
+) -> tuple[QueryListing, ...]:
     """Every watch listed; watches that ask the same share one listing."""
     listings: dict[Query, Listing | str] = {}
     found = []
     for watch in watches:
         if watch.problem is not None:
-            found.append(Listed(watch, problem=watch.problem))
+            found.append(QueryListing(watch, problem=watch.problem))
             continue
         if watch.query not in listings:
             listings[watch.query] = _listing(registry, watch.query, load)
@@ -149,9 +149,9 @@ def _listing(registry: Registry, query: Query, load: RegistryVersion) -> Listing
     return listing
 
 
-def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Listed:
+def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> QueryListing:
     if isinstance(listing, str):
-        return Listed(watch, problem=listing)
+        return QueryListing(watch, problem=listing)
     known = watch.inside | watch.named
     # a trial that another took over is in where that one is, and the watch will follow it there
     leaving = watch.inside - listing.ids - listing.aliases.keys()
@@ -160,23 +160,25 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> L
         try:
             still = registry.matching(watch.query.params, leaving)
         except RegistryError as error:
-            return Listed(watch, listing.total, problem=f"what it lacks was not confirmed: {error}")
+            return QueryListing(
+                watch, listing.total, problem=f"what it lacks was not confirmed: {error}"
+            )
         left_out = {old for old, now in still.items() if now == old}
         if left_out:
             text = f"it lacks {len(left_out)} of the trials that match when asked for alone"
-            return Listed(watch, listing.total, problem=text)
+            return QueryListing(watch, listing.total, problem=text)
         leaving -= still.keys()
-    return Listed(watch, listing.total, entering, leaving)
+    return QueryListing(watch, listing.total, entering, leaving)
 
 
-def _unconfirmed(found: Iterable[Listed], problem: str) -> tuple[Listed, ...]:
+def _unconfirmed(found: Iterable[QueryListing], problem: str) -> tuple[QueryListing, ...]:
     return tuple(
         replace(one, entering=frozenset(), leaving=frozenset(), problem=one.problem or problem)
         for one in found
     )
 
 
-def unlisted(listed: Iterable[Listed]) -> list[str]:
+def unlisted(listed: Iterable[QueryListing]) -> list[str]:
     """Which watches could not be listed, and why; in words."""
     return [
         f"watch {one.watch.name} could not be listed: {one.problem}"
@@ -185,6 +187,6 @@ def unlisted(listed: Iterable[Listed]) -> list[str]:
     ]
 
 
-def with_entering(ids: Iterable[NctId], listed: Iterable[Listed]) -> list[NctId]:
+def with_entering(ids: Iterable[NctId], listed: Iterable[QueryListing]) -> list[NctId]:
     """Trials, and those that enter a query besides, once each."""
     return list(dict.fromkeys([*ids, *(n for one in listed for n in sorted(one.entering))]))

@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from ctsync.dates import Clock
-from ctsync.deliver.outbox import Route, plan
+from ctsync.deliver.plan import plan
 from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.record.events import classify
 from ctsync.record.rules.leave_reasons import why_left
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
-from ctsync.store.store import EventFilter, Store, Unit
-from ctsync.sync.assess import Examined
+from ctsync.route import Route
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store, Unit
+from ctsync.sync.assess import AssessedTrial
 from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_at_once
-from ctsync.sync.watches.listings import Listed
+from ctsync.sync.watches.listings import QueryListing
 
 SHOWN = (First, Same, Confirmed, Changed, Returned)
 """The decisions on a record that the registry shows now."""
@@ -40,7 +42,7 @@ class Membership:
     run_id: int
     observed: datetime
 
-    def begin(self, listed: Iterable[Listed]) -> None:
+    def begin(self, listed: Iterable[QueryListing]) -> None:
         """Take what a query matches when it is first listed: followed from here on, no news."""
         for one in listed:
             if one.is_baseline and one.problem is None:
@@ -50,7 +52,7 @@ class Membership:
                     unit.set_listed(one.watch.name, self.observed)
 
     def settle(
-        self, listed: Iterable[Listed], present: Collection[NctId], *, accept_gone: bool
+        self, listed: Iterable[QueryListing], present: Collection[NctId], *, accept_gone: bool
     ) -> list[str]:
         """Let trials enter and leave; gives for each watch held back the reason.
 
@@ -67,7 +69,7 @@ class Membership:
         ]
 
     def _settle(
-        self, one: Listed, present: Collection[NctId], *, accept_gone: bool
+        self, one: QueryListing, present: Collection[NctId], *, accept_gone: bool
     ) -> Iterator[str]:
         # one that a member was merged into just now is in already, in its place
         entering = one.entering.intersection(present)
@@ -88,7 +90,7 @@ class Membership:
         with self.store.unit() as unit:
             unit.set_listed(one.watch.name, self.observed)
 
-    def _inside(self, one: Listed) -> set[NctId]:
+    def _inside(self, one: QueryListing) -> set[NctId]:
         """Who is in the query by now."""
         return {
             trial.nct_id
@@ -98,7 +100,11 @@ class Membership:
         }
 
     def preview(
-        self, listed: Iterable[Listed], examined: Iterable[Examined], *, accept_gone: bool
+        self,
+        listed: Iterable[QueryListing],
+        examined: Iterable[AssessedTrial],
+        *,
+        accept_gone: bool,
     ) -> tuple[list[tuple[NctId, Event]], list[str]]:
         """The events that `settle` would store, each with its trial, and what it would hold."""
         seen = list(examined)
@@ -130,7 +136,9 @@ class Membership:
             ]
         return moves, held
 
-    def _why_left(self, one: Listed, nct_id: NctId, also: Sequence[Event] = ()) -> Sequence[Event]:
+    def _why_left(
+        self, one: QueryListing, nct_id: NctId, also: Sequence[Event] = ()
+    ) -> Sequence[Event]:
         """The events since a trial was last listed, of this run or in `also`, that may be why.
 
         Where a load shows something new after it was listed, only the run tells what is later.
@@ -141,7 +149,7 @@ class Membership:
         why = why_left(one.watch.query, [*(stored.event for stored in since), *also])
         return why or self._mergers(one, nct_id)
 
-    def _mergers(self, one: Listed, nct_id: NctId) -> Sequence[Event]:
+    def _mergers(self, one: QueryListing, nct_id: NctId) -> Sequence[Event]:
         """Why a trial was in that never matched: it took over one that did, as last listed."""
         old = self.store.taken_over_by(nct_id)
         moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
@@ -150,20 +158,20 @@ class Membership:
             for stored in (self.store.events(moves) if old else ())
         ]
 
-    def _events_since(self, one: Listed, nct_id: NctId) -> list[StoredEvent]:
+    def _events_since(self, one: QueryListing, nct_id: NctId) -> list[StoredEvent]:
         listed = one.watch.listed
         after = None if listed is None else listed + timedelta(microseconds=1)
         return self.store.events(EventFilter(nct_ids=(nct_id,), since=after))
 
-    def _entered(self, one: Listed, nct_id: NctId) -> Event:
+    def _entered(self, one: QueryListing, nct_id: NctId) -> Event:
         again = nct_id in one.watch.outside
         name, thresholds = one.watch.name, self.thresholds
         return classify.entered(name, self.observed, again=again, thresholds=thresholds)
 
-    def _left(self, one: Listed, why: Sequence[Event]) -> Event:
+    def _left(self, one: QueryListing, why: Sequence[Event]) -> Event:
         return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
 
-    def _enter(self, one: Listed, nct_id: NctId) -> None:
+    def _enter(self, one: QueryListing, nct_id: NctId) -> None:
         """One trial enters; where it is new to us, how it came is told with it."""
         arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
         told = [(stored.event_id, stored.event) for stored in arrived]
@@ -174,7 +182,7 @@ class Membership:
                 told.append((self._add_event(unit, versions, event), event))
             self._plan(unit, nct_id, told, one.watch.name)
 
-    def _leave(self, one: Listed, nct_id: NctId, why: Sequence[Event]) -> None:
+    def _leave(self, one: QueryListing, nct_id: NctId, why: Sequence[Event]) -> None:
         versions, event = self.store.versions(nct_id), self._left(one, why)
         with self.store.unit() as unit:
             unit.mark_left(one.watch.name, [nct_id], at=self.observed)
@@ -205,7 +213,7 @@ class Membership:
         unit.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
 
 
-def _held(one: Listed, unexplained: int) -> str | None:
+def _held(one: QueryListing, unexplained: int) -> str | None:
     """Why trials that left for no known reason are held, where they are too many; else None."""
     limit = 0 if one.is_empty else most_at_once(len(one.watch.inside))
     if unexplained <= limit:
@@ -217,7 +225,7 @@ def _held(one: Listed, unexplained: int) -> str | None:
     )
 
 
-def _events_of(examined: Examined) -> Sequence[Event]:
+def _events_of(examined: AssessedTrial) -> Sequence[Event]:
     return examined.finding.events if examined.finding is not None else ()
 
 
@@ -227,7 +235,7 @@ def _is_registered(events: Iterable[Event]) -> bool:
 
 
 def news_since(
-    listed: Iterable[Listed], failed_after: Mapping[NctId, datetime]
+    listed: Iterable[QueryListing], failed_after: Mapping[NctId, datetime]
 ) -> Mapping[NctId, date]:
     """For each trial that enters a query, the day of the load since which it does.
 

@@ -17,7 +17,7 @@ _FIELDS = "NCTId|BriefTitle|OverallStatus"
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class QueryMatch:
     """A trial that matches, as a listing shows it."""
 
     nct_id: NctId
@@ -26,14 +26,14 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Glimpse:
+class QueryPreview:
     """How many trials match, None where the registry did not say, and some of them."""
 
     total: int | None
-    shown: Sequence[Match]
+    shown: Sequence[QueryMatch]
 
 
-def glimpse(registry: Registry, query: Query, *, size: int = SHOWN) -> Glimpse:
+def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> QueryPreview:
     """Ask how many trials match, and for the first few; one request, nothing stored.
 
     Raises UsageError where the registry refuses the question, in its own words, and where it
@@ -51,13 +51,13 @@ def glimpse(registry: Registry, query: Query, *, size: int = SHOWN) -> Glimpse:
             "not know: check it, or write the same as overallStatus or advanced"
         )
     matches = [found for study in page.studies if (found := _match(study))]
-    return Glimpse(listing.total, matches[:size])
+    return QueryPreview(listing.total, matches[:size])
 
 
-def _match(study: object) -> Match | None:
+def _match(study: object) -> QueryMatch | None:
     identity = identity_of(study)
     if identity is None:
         return None
     module = at(study, "protocolSection", "identificationModule")
     status = at(study, "protocolSection", "statusModule", "overallStatus")
-    return Match(identity.nct_id, str(status or "-"), str(at(module, "briefTitle") or "-"))
+    return QueryMatch(identity.nct_id, str(status or "-"), str(at(module, "briefTitle") or "-"))

@@ -26,7 +26,7 @@ SHOWN_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Resolved:
+class ResolvedTerm:
     """A term as it was written, and the one trial it names.
 
     `asked_as` is the term where it is a study id, None where it is the trial's own id.
@@ -38,7 +38,7 @@ class Resolved:
     asked_as: str | None = None
 
 
-def resolve(term: str, registry: Registry) -> Resolved:
+def resolve(term: str, registry: Registry) -> ResolvedTerm:
     """Find the one trial that `term` names.
 
     An NCT id is taken at its word, without a request. Anything else is looked for among the
@@ -49,7 +49,7 @@ def resolve(term: str, registry: Registry) -> Resolved:
     if not text:
         raise UsageError("an empty term names no trial")
     if is_nct_id(text):
-        return Resolved(text, parse_nct_id(text))
+        return ResolvedTerm(text, parse_nct_id(text))
     matches = registry.find_org_id(text)
     if not matches and "=" in text:
         raise UnmatchedOrgId(
@@ -69,7 +69,7 @@ def resolve(term: str, registry: Registry) -> Resolved:
             f"{len(matches)} trials carry the study id {shorten(text, SHOWN_WIDTH)!r}: "
             f"{shown}{rest}; give the NCT id"
         )
-    return Resolved(text, matches[0], asked_as=text)
+    return ResolvedTerm(text, matches[0], asked_as=text)
 
 
 def is_nct_id(term: str) -> bool:
@@ -77,12 +77,12 @@ def is_nct_id(term: str) -> bool:
     return term[:3].upper() == "NCT" and term[3:4].isdigit()
 
 
-def resolve_all(terms: Iterable[str], registry: Registry) -> list[Resolved]:
+def resolve_all(terms: Iterable[str], registry: Registry) -> list[ResolvedTerm]:
     """Resolve every term, or raise one error that lists all that could not be.
 
     The error is of the class of the first problem; a registry that cannot be asked ends it.
     """
-    found: list[Resolved] = []
+    found: list[ResolvedTerm] = []
     problems: list[UsageError] = []
     for term in terms:
         try:
@@ -95,7 +95,7 @@ def resolve_all(terms: Iterable[str], registry: Registry) -> list[Resolved]:
 
 
 @dataclass(frozen=True, slots=True)
-class Unresolved:
+class UnresolvedTerm:
     """A term of a watch in the settings file that names no one trial, and why."""
 
     watch: str
@@ -108,7 +108,7 @@ class FileWatches:
     """The watches of the settings file with the trials they name, and what names none."""
 
     watches: tuple[NewWatch, ...]
-    unresolved: tuple[Unresolved, ...]
+    unresolved: tuple[UnresolvedTerm, ...]
 
 
 def resolve_file_watches(
@@ -131,8 +131,8 @@ def resolve_file_watches(
         if watch.origin == "file"
         for trial in watch.trials
     }
-    unresolved: list[Unresolved] = []
-    joined: list[NewWatch] = []
+    unresolved: list[UnresolvedTerm] = []
+    join_watches: list[NewWatch] = []
     away: RegistryError | None = None
     for watch in watches:
         trials: dict[NctId, str | None] = {}
@@ -140,14 +140,14 @@ def resolve_file_watches(
             try:
                 nct_id = known.get((watch.name, term)) or _resolve_unless(away, term, registry)
             except (UsageError, RegistryError) as reason:
-                unresolved.append(Unresolved(watch.name, term, str(reason)))
+                unresolved.append(UnresolvedTerm(watch.name, term, str(reason)))
                 if isinstance(reason, RegistryError) and not isinstance(reason, RequestRefused):
                     away = reason
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
         own = {**rules, **watch.rules} if watch.rules else {}
-        joined.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
-    return FileWatches(tuple(joined), tuple(unresolved))
+        join_watches.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
+    return FileWatches(tuple(join_watches), tuple(unresolved))
 
 
 def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -> NctId:
@@ -156,7 +156,7 @@ def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -
     return resolve(term, registry).nct_id
 
 
-def joined(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
+def join_watches(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
     """The stored watches as they would be once `join_file_watches` had brought `found` in."""
     before = {watch.name: watch for watch in stored if watch.origin == "file"}
     return [
