@@ -52,7 +52,7 @@ class Level(StrEnum):
 _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
-class Lane(StrEnum):
+class Category(StrEnum):
     """What part of a record a path belongs to; decides what is told, never what is kept."""
 
     STATUS = "status"
@@ -291,7 +291,7 @@ class Event:
     """
 
     kind: Kind
-    lane: Lane
+    category: Category
     level: Level
     rule: str
     path: str

@@ -10,9 +10,11 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-# what our column types were when this was written; a migration never follows the models
+
+# Column types as they are in the database: a migration does not follow the tables' code.
 TIME = sa.DateTime(timezone=True).with_variant(sa.String(27), "sqlite")
 ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+DIGEST = sa.LargeBinary().with_variant(sa.String(80), "sqlite")
 
 
 def upgrade() -> None:
@@ -20,24 +22,29 @@ def upgrade() -> None:
         "bodies",
         sa.Column(
             "digest",
-            sa.String(length=80),
+            DIGEST,
             nullable=False,
-            comment="canonical form's version, colon, SHA-256",
+            comment="a byte for the canonical form's version, and SHA-256",
         ),
-        sa.Column("raw_size", ROW_ID, nullable=False, comment="bytes before packing"),
+        sa.Column(
+            "raw_size",
+            ROW_ID,
+            nullable=False,
+            comment="bytes before packing",
+        ),
         sa.Column("encoding", sa.String(length=16), nullable=False, comment="keyframe or delta"),
         sa.Column(
             "base_digest",
-            sa.String(length=80),
+            DIGEST,
             nullable=True,
             comment="the body a delta is packed against",
         ),
         sa.Column(
             "depth", sa.Integer(), nullable=False, comment="deltas down to the keyframe; at most 15"
         ),
-        sa.Column("data", sa.LargeBinary(), nullable=False, comment="zstd, see store.codec"),
+        sa.Column("data", sa.LargeBinary(), nullable=False, comment="zstd-packed"),
         sa.CheckConstraint(
-            "(encoding = 'delta') = (base_digest IS NOT NULL)", name="ck_bodies_base"
+            "(encoding = 'delta') = (base_digest IS NOT NULL)", name=op.f("ck_bodies_base")
         ),
         sa.ForeignKeyConstraint(["base_digest"], ["bodies.digest"], name="fk_bodies_base_digest"),
         sa.PrimaryKeyConstraint("digest", name="pk_bodies"),
@@ -49,13 +56,72 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("key", name="pk_ctsync_marks"),
     )
     op.create_table(
+        "cursors",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column(
+            "source",
+            sa.String(length=64),
+            nullable=True,
+            comment="which archive or question is under way; NULL: none",
+        ),
+        sa.Column(
+            "load",
+            TIME,
+            nullable=True,
+            comment="the load under way",
+        ),
+        sa.Column(
+            "position",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="the next member of the archive, or the next page",
+        ),
+        sa.Column("token", sa.Text(), nullable=True, comment="of the next page"),
+        sa.Column("total", sa.Integer(), nullable=True, comment="how many trials there are to be"),
+        sa.Column(
+            "done_load",
+            TIME,
+            nullable=True,
+            comment="the last load that was walked through to its end",
+        ),
+        sa.PrimaryKeyConstraint("name", name="pk_cursors"),
+    )
+    op.create_table(
+        "dictionaries",
+        sa.Column(
+            "id",
+            ROW_ID,
+            autoincrement=False,
+            nullable=False,
+            comment="the number zstd knows it by",
+        ),
+        sa.Column(
+            "created",
+            TIME,
+            nullable=False,
+        ),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_dictionaries"),
+    )
+    op.create_table(
         "runs",
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column(
             "kind", sa.String(length=32), nullable=False, comment="sync, backfill, mirror, ..."
         ),
-        sa.Column("started", TIME, nullable=False, comment="by our clock"),
-        sa.Column("finished", TIME, nullable=True, comment="NULL: never ended"),
+        sa.Column(
+            "started",
+            TIME,
+            nullable=False,
+            comment="by our clock",
+        ),
+        sa.Column(
+            "finished",
+            TIME,
+            nullable=True,
+            comment="NULL: never ended",
+        ),
         sa.Column(
             "load_before",
             TIME,
@@ -70,7 +136,7 @@ def upgrade() -> None:
         ),
         sa.Column("api_version", sa.Text(), nullable=True, comment="as the registry says it"),
         sa.Column(
-            "outcome",
+            "verdict",
             sa.String(length=16),
             nullable=False,
             comment="running, ok, partial, mixed, stopped or failed",
@@ -92,6 +158,12 @@ def upgrade() -> None:
             "failed", sa.Integer(), server_default="0", nullable=False, comment="not checked"
         ),
         sa.Column("delivered", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "notices",
+            sa.Text(),
+            nullable=True,
+            comment="JSON: what it has to tell as a whole; NULL: not looked for yet",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_runs"),
     )
     op.create_table(
@@ -99,20 +171,59 @@ def upgrade() -> None:
         sa.Column("id", ROW_ID, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("origin", sa.String(length=16), nullable=False, comment="cli or file"),
-        sa.Column("created", TIME, nullable=False),
+        sa.Column(
+            "created",
+            TIME,
+            nullable=False,
+        ),
         sa.Column("query", sa.Text(), nullable=True, comment="JSON; NULL: a plain list"),
         sa.Column("rules", sa.Text(), nullable=False, comment="JSON: thresholds of its own"),
+        sa.Column(
+            "listed",
+            TIME,
+            nullable=True,
+            comment="the newest load in which all that match its query were seen; NULL: none yet",
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_watches"),
         sa.UniqueConstraint("name", name="uq_watches_name"),
     )
     op.create_table(
+        "cursor_pages",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column(
+            "ids", sa.LargeBinary(), nullable=False, comment="zstd; the ids' numbers, 4 bytes each"
+        ),
+        sa.ForeignKeyConstraint(
+            ["name"], ["cursors.name"], name="fk_cursor_pages_name", ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("name", "number", name="pk_cursor_pages"),
+    )
+    op.create_table(
         "failures",
         sa.Column("nct_id", sa.String(length=11), nullable=False),
-        sa.Column("run_id", ROW_ID, nullable=True, comment="the last to fail"),
-        sa.Column("first_at", TIME, nullable=False),
-        sa.Column("last_at", TIME, nullable=False),
+        sa.Column(
+            "run_id",
+            ROW_ID,
+            nullable=True,
+            comment="the last to fail",
+        ),
+        sa.Column(
+            "first_at",
+            TIME,
+            nullable=False,
+        ),
+        sa.Column(
+            "last_at",
+            TIME,
+            nullable=False,
+        ),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_try", TIME, nullable=False),
+        sa.Column(
+            "next_try",
+            TIME,
+            nullable=False,
+        ),
         sa.Column("error_class", sa.Text(), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("raw", sa.LargeBinary(), nullable=True, comment="zstd; what came instead"),
@@ -120,6 +231,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("nct_id", name="pk_failures"),
     )
     op.create_index("ix_failures_next_try", "failures", ["next_try"], unique=False)
+
     op.create_table(
         "trials",
         sa.Column("nct_id", sa.String(length=11), nullable=False),
@@ -150,10 +262,47 @@ def upgrade() -> None:
             comment="the last load that showed the trial, changed or not",
         ),
         sa.Column(
+            "raw_mark",
+            sa.LargeBinary(length=16),
+            nullable=True,
+            comment="hash of the archive's bytes that the head was made from",
+        ),
+        sa.Column(
             "history_state",
             sa.String(length=32),
             nullable=True,
             comment="how far the registry's own history was fetched; NULL: never asked",
+        ),
+        sa.Column(
+            "history_listed",
+            sa.Integer(),
+            nullable=True,
+            comment="versions in the index of its history, as last read",
+        ),
+        sa.Column(
+            "history_asked",
+            TIME,
+            nullable=True,
+            comment="when its history was last asked for",
+        ),
+        sa.Column(
+            "history_attempts",
+            sa.Integer(),
+            server_default="0",
+            nullable=False,
+            comment="failures to fetch its history, in a row",
+        ),
+        sa.Column(
+            "history_retry",
+            TIME,
+            nullable=True,
+            comment="when its history is to be asked for again; NULL: need not be",
+        ),
+        sa.Column(
+            "history_index",
+            sa.Text(),
+            nullable=True,
+            comment="JSON: the index whose versions are being fetched",
         ),
         sa.ForeignKeyConstraint(
             ["last_seen_run_id"], ["runs.id"], name="fk_trials_last_seen_run_id"
@@ -170,16 +319,34 @@ def upgrade() -> None:
             nullable=True,
             comment="the study id or alias that named it; NULL: its own id",
         ),
-        sa.Column("since", TIME, nullable=False),
         sa.Column(
-            "left_at", TIME, nullable=True, comment="when it left the query; it stays followed"
+            "since",
+            TIME,
+            nullable=False,
+        ),
+        sa.Column(
+            "left_at",
+            TIME,
+            nullable=True,
+            comment="when it left the query; it stays followed",
+        ),
+        sa.Column(
+            "by_query",
+            sa.Boolean(),
+            server_default=sa.text("(false)"),
+            nullable=False,
+            comment="brought by the query, and leaves it; else named, and always followed",
         ),
         sa.ForeignKeyConstraint(
-            ["watch_id"], ["watches.id"], name="fk_watched_trials_watch_id", ondelete="CASCADE"
+            ["watch_id"],
+            ["watches.id"],
+            name="fk_watched_trials_watch_id",
+            ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("watch_id", "nct_id", name="pk_watched_trials"),
     )
     op.create_index("ix_watched_trials_nct_id", "watched_trials", ["nct_id"], unique=False)
+
     op.create_table(
         "snapshots",
         sa.Column("id", ROW_ID, nullable=False),
@@ -193,7 +360,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(length=16), nullable=False, comment="present, gone or moved"),
         sa.Column(
             "digest",
-            sa.String(length=80),
+            DIGEST,
             nullable=True,
             comment="NULL where the registry showed no record",
         ),
@@ -207,9 +374,17 @@ def upgrade() -> None:
         sa.Column("posted", sa.Text(), nullable=True, comment="registry date of posting"),
         sa.Column("submitted", sa.Text(), nullable=True, comment="registry date of submission"),
         sa.Column(
-            "observed", TIME, nullable=True, comment="dataTimestamp of the load it was seen in"
+            "observed",
+            TIME,
+            nullable=True,
+            comment="dataTimestamp of the load it was seen in",
         ),
-        sa.Column("fetched", TIME, nullable=False, comment="by our clock"),
+        sa.Column(
+            "fetched",
+            TIME,
+            nullable=False,
+            comment="by our clock",
+        ),
         sa.Column("run_id", ROW_ID, nullable=True),
         sa.Column("status", sa.Text(), nullable=True, comment="overallStatus"),
         sa.Column("last_known_status", sa.Text(), nullable=True),
@@ -233,7 +408,7 @@ def upgrade() -> None:
         sa.Column("last_update_submitted", sa.Text(), nullable=True),
         sa.Column("last_update_posted", sa.Text(), nullable=True),
         sa.Column("results_first_posted", sa.Text(), nullable=True),
-        sa.Column("has_results", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("has_results", sa.Boolean(), server_default=sa.text("(false)"), nullable=False),
         sa.ForeignKeyConstraint(["digest"], ["bodies.digest"], name="fk_snapshots_digest"),
         sa.ForeignKeyConstraint(["nct_id"], ["trials.nct_id"], name="fk_snapshots_nct_id"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_snapshots_run_id"),
@@ -242,6 +417,7 @@ def upgrade() -> None:
     )
     op.create_index("ix_snapshots_digest", "snapshots", ["digest"], unique=False)
     op.create_index("ix_snapshots_run_id", "snapshots", ["run_id"], unique=False)
+
     op.create_table(
         "events",
         sa.Column("id", ROW_ID, nullable=False),
@@ -256,7 +432,7 @@ def upgrade() -> None:
             comment="hash of path, which may be longer than an index takes",
         ),
         sa.Column("kind", sa.String(length=32), nullable=False),
-        sa.Column("lane", sa.String(length=32), nullable=False),
+        sa.Column("category", sa.String(length=32), nullable=False),
         sa.Column("level", sa.String(length=16), nullable=False),
         sa.Column(
             "rule", sa.String(length=32), nullable=False, comment="the rule that gave the level"
@@ -276,8 +452,16 @@ def upgrade() -> None:
             "inputs", sa.Text(), nullable=False, comment="JSON: the facts the rule looked at"
         ),
         sa.Column("posted", sa.Text(), nullable=True),
-        sa.Column("observed", TIME, nullable=True),
-        sa.Column("fetched", TIME, nullable=False),
+        sa.Column(
+            "observed",
+            TIME,
+            nullable=True,
+        ),
+        sa.Column(
+            "fetched",
+            TIME,
+            nullable=False,
+        ),
         sa.Column(
             "happened",
             TIME,
@@ -299,6 +483,7 @@ def upgrade() -> None:
     op.create_index("ix_events_happened", "events", ["happened"], unique=False)
     op.create_index("ix_events_nct_id_happened", "events", ["nct_id", "happened"], unique=False)
     op.create_index("ix_events_run_id", "events", ["run_id"], unique=False)
+
     op.create_table(
         "deliveries",
         sa.Column("id", ROW_ID, nullable=False),
@@ -312,13 +497,31 @@ def upgrade() -> None:
             nullable=False,
             comment="pending, claimed, sent, parked or dropped",
         ),
-        sa.Column("created", TIME, nullable=False),
-        sa.Column("not_before", TIME, nullable=False, comment="when it falls due"),
+        sa.Column(
+            "created",
+            TIME,
+            nullable=False,
+        ),
+        sa.Column(
+            "not_before",
+            TIME,
+            nullable=False,
+            comment="when it falls due",
+        ),
         sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
         sa.Column("claimed_by", sa.Text(), nullable=True),
-        sa.Column("lease_until", TIME, nullable=True, comment="a claim older than this is void"),
+        sa.Column(
+            "lease_until",
+            TIME,
+            nullable=True,
+            comment="a claim older than this is void",
+        ),
         sa.Column("last_error", sa.Text(), nullable=True),
-        sa.Column("sent_at", TIME, nullable=True),
+        sa.Column(
+            "sent_at",
+            TIME,
+            nullable=True,
+        ),
         sa.Column("message_id", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["event_id"], ["events.id"], name="fk_deliveries_event_id"),
         sa.PrimaryKeyConstraint("id", name="pk_deliveries"),
@@ -326,12 +529,12 @@ def upgrade() -> None:
     )
     op.create_index("ix_deliveries_event_id", "deliveries", ["event_id"], unique=False)
     op.create_index(
-        "ix_deliveries_unsent",
+        "ix_deliveries_undone",
         "deliveries",
         ["id"],
         unique=False,
-        sqlite_where=sa.text("state IN ('pending', 'claimed')"),
-        postgresql_where=sa.text("state IN ('pending', 'claimed')"),
+        sqlite_where=sa.text("state IN ('pending', 'claimed', 'parked')"),
+        postgresql_where=sa.text("state IN ('pending', 'claimed', 'parked')"),
     )
 
 

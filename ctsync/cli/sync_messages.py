@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 SHOWN_FAILURES = 20
 
 
-def sentences(outcome: CycleResult) -> Iterator[str]:
+def sentences(result: CycleResult) -> Iterator[str]:
     """What a person is told of a round, its denominators first."""
-    sync, tally = outcome.sync, outcome.sync.tally
+    sync, tally = result.sync, result.sync.tally
     load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
     yield (
         f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
@@ -27,17 +27,17 @@ def sentences(outcome: CycleResult) -> Iterator[str]:
         yield notice.line
     if not sync.refreshed:
         yield f"registry not refreshed since {load}"
-    yield from _unanswered(outcome)
+    yield from _unanswered(result)
     if sync.verdict is Verdict.MIXED:
         yield "the registry reloaded twice during the run; run again to be sure of one load"
-    yield from _of_the_past(outcome.past)
-    delivered = outcome.delivered
+    yield from _of_the_past(result.past)
+    delivered = result.delivered
     if delivered.messages or delivered.waiting or delivered.parked:
         yield delivered.sentence()
 
 
-def _unanswered(outcome: CycleResult) -> Iterator[str]:
-    sync = outcome.sync
+def _unanswered(result: CycleResult) -> Iterator[str]:
+    sync = result.sync
     for failed in sync.failed[:SHOWN_FAILURES]:
         yield f"could not check {failed.nct_id}: {failed.error}"
     if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
@@ -49,7 +49,7 @@ def _unanswered(outcome: CycleResult) -> Iterator[str]:
     if (more := len(sync.missing) - SHOWN_FAILURES) > 0:
         yield f"and {more} more that are not in this load: ctsync sync --json"
     yield from sync.reasons
-    for lost in outcome.unresolved:
+    for lost in result.unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
 
 

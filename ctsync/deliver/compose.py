@@ -83,7 +83,7 @@ class _Desk:
         self._syncs = store.runs(kind="sync", limit=_RUNS)
         # a run that failed looked at nothing: what is told was found by one before it
         cut_off = (Verdict.FAILED, Verdict.STOPPED)
-        self._run = next((run for run in self._syncs if run.outcome not in cut_off), None)
+        self._run = next((run for run in self._syncs if run.verdict not in cut_off), None)
         self._changed: dict[tuple[int, Thresholds | None], Mapping[NctId, Level]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
         return False
     with store.unit() as unit:
         run_id = unit.begin_run(_kind(route), now)
-        unit.finish_run(run_id, finished=now, outcome=Verdict.OK)
+        unit.finish_run(run_id, finished=now, verdict=Verdict.OK)
     return True
 
 

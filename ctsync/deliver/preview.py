@@ -11,7 +11,7 @@ from ctsync.deliver.backoff import held_behind
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import compose
 from ctsync.deliver.message import Message
-from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
+from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope
 from ctsync.report.report import Window
 from ctsync.route import Route
@@ -81,7 +81,7 @@ def trial_message(route: Route, *, now: datetime) -> Message:
     """A message that says it is a test, with one invented change of no trial anyone watches."""
     event = Event(
         kind=Kind.OTHER,
-        lane=Lane.UNKNOWN,
+        category=Category.UNKNOWN,
         level=Level.ROUTINE,
         rule="R-TEST",
         path="test",

@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from ctsync.errors import BadNctId, CorruptBody, UsageError
-from ctsync.model import Kind, Lane, Level, NctId, Source, State, parse_nct_id
+from ctsync.model import Category, Kind, Level, NctId, Source, State, parse_nct_id
 from ctsync.store.admin.row_export import ExportedVersion, Told
 from ctsync.store.bodies.codec import verify
 from ctsync.store.data.bulk_reads import Selection
@@ -181,7 +181,7 @@ def _check_words(told: ExportedVersion) -> None:
         (State, told.row["state"]),
         (Source, told.row["source"]),
         *((Kind, event["kind"]) for event in told.events),
-        *((Lane, event["lane"]) for event in told.events),
+        *((Category, event["category"]) for event in told.events),
         *((Level, event["level"]) for event in told.events),
     ):
         words(word)

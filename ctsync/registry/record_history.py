@@ -73,7 +73,7 @@ class RegistryHistory:
         self._way = way
         self._requests = transport.beside()
         self._curl = transport.beside(CurlTransport)
-        self._lane = self._curl if way is HistoryTransport.CURL else self._requests
+        self._transport = self._curl if way is HistoryTransport.CURL else self._requests
 
     @property
     def counts(self) -> RequestCounts:
@@ -85,7 +85,7 @@ class RegistryHistory:
         """Begin a run: ask again even where the run before had to give up."""
         self._requests.reset()
         self._curl.reset()
-        self._lane = self._curl if self._way is HistoryTransport.CURL else self._requests
+        self._transport = self._curl if self._way is HistoryTransport.CURL else self._requests
 
     def close(self) -> None:
         """Close the connections."""
@@ -107,8 +107,8 @@ class RegistryHistory:
                 return None
             raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(said[1])[:40]}")
         raise RegistryUnreachable(
-            f"there is no record history at {self._lane.base_url} any more, or it moved (status "
-            f"{reply.status})"
+            f"there is no record history at {self._transport.base_url} any more, or it moved "
+            f"(status {reply.status})"
         )
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
@@ -130,11 +130,11 @@ class RegistryHistory:
     def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Response, Any]:
         """Ask by the client in use; where the edge refuses it, by curl, which is then kept to."""
         try:
-            return self._lane.get_json(path, read=read)
+            return self._transport.get_json(path, read=read)
         except EdgeRefused as refused:
             if (
                 self._way is not HistoryTransport.AUTO
-                or self._lane is self._curl
+                or self._transport is self._curl
                 or find_curl() is None
             ):
                 raise
@@ -143,7 +143,7 @@ class RegistryHistory:
                 answer = self._curl.get_json(path, read=read)
             except EdgeRefused:
                 raise refused from None
-            self._lane = self._curl
+            self._transport = self._curl
             return answer
 
 

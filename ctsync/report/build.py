@@ -242,9 +242,9 @@ def _what(latest: Sequence[StoredEvent]) -> str:
 
 
 def _aside(aside: Sequence[StoredEvent]) -> str:
-    lanes = "/".join(dict.fromkeys(stored.event.lane.value for stored in aside))
+    categories = "/".join(dict.fromkeys(stored.event.category.value for stored in aside))
     versions = counted(len({stored.to_version for stored in aside}), "version")
-    return f"{versions}, {lanes} only (collapsed)"
+    return f"{versions}, {categories} only (collapsed)"
 
 
 def _figure_order(event: Event) -> int:

@@ -13,7 +13,7 @@ def event_json(stored: StoredEvent) -> JsonObject:
     return {
         "nct_id": stored.nct_id,
         "kind": event.kind.value,
-        "lane": event.lane.value,
+        "category": event.category.value,
         "level": event.level.value,
         "rule": event.rule,
         "path": event.path,

@@ -176,7 +176,7 @@ class SyncCycle:
         monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
         monitor.start()
         try:
-            outcome = self._run(only)
+            result = self._run(only)
         except Stopped:
             raise
         except Exception as error:
@@ -184,9 +184,9 @@ class SyncCycle:
             said = f": {error}" if isinstance(error, CtsyncError) else ""
             monitor.failure(type(error).__name__ + said)
             raise
-        tell = monitor.success if outcome.is_well else monitor.failure
-        tell(outcome.sentence())
-        return outcome
+        tell = monitor.success if result.is_well else monitor.failure
+        tell(result.sentence())
+        return result
 
     def mirror(
         self,
@@ -207,7 +207,7 @@ class SyncCycle:
             channels = channels_from(self.settings)
             join_file_watches(self.store, self._file_watches())
             wanted = self.settings.mirror
-            outcome = Mirror(
+            result = Mirror(
                 store=self.store,
                 registry=self.registry,
                 bulk=bulk,
@@ -220,10 +220,10 @@ class SyncCycle:
                 overlap=timedelta(days=wanted.overlap_days),
                 sweep_every=timedelta(days=wanted.sweep_days),
             ).run(archive=archive, sweep=sweep)
-            if outcome.is_online and self.store.watched_ids():
-                return outcome, self._run(())
+            if result.is_online and self.store.watched_ids():
+                return result, self._run(())
             self._deliver(channels)
-            return outcome, None
+            return result, None
 
     def _run(self, only: Sequence[NctId]) -> CycleResult:
         channels = channels_from(self.settings)
@@ -231,20 +231,20 @@ class SyncCycle:
             found = self._file_watches()
             join_file_watches(self.store, found)
             if only:
-                outcome = self._sync().run(only, kind=KIND_OF_SOME)
+                result = self._sync().run(only, kind=KIND_OF_SOME)
             else:
                 watched = _some(self.store.watched_ids(), self.store.watches(), found)
                 aliases = self.store.moved_to_watched()
                 asked = [*watched, *aliases]
                 sync = self._sync(patient_with=len(asked), aliases=aliases)
-                outcome = sync.run(asked, with_queries=True)
+                result = sync.run(asked, with_queries=True)
         except RegistryError:
             self._deliver(channels)  # what waits is no less due for it
             raise
         delivered = self._deliver(channels)
         send_heartbeats(self.store, channels, clock=self.clock)
         past = None if only else self._past()
-        return CycleResult(outcome, delivered, found.unresolved, past)
+        return CycleResult(result, delivered, found.unresolved, past)
 
     def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
         """Send what waits, and count it to the run that has just ended: the newest."""

@@ -75,7 +75,7 @@ def _close(store: Store, entry: RunLogEntry, clock: Clock, *, error: str | None)
         unit.finish_run(
             entry.run_id,
             finished=clock.now(),
-            outcome=entry.verdict,
+            verdict=entry.verdict,
             load_after=after.data_timestamp if after else None,
             error=error,
             **asdict(entry.tally),

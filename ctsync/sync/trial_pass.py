@@ -96,24 +96,24 @@ class TrialPass:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
                     unit.note_load(entry.run_id, load)
-                outcome = self._settle(ids, load, entry, sights, with_queries=with_queries)
+                result = self._settle(ids, load, entry, sights, with_queries=with_queries)
                 notices = conclude_pass(
                     self.store,
                     entry.run_id,
                     sights,
-                    fetched=outcome.tally.answered,
+                    fetched=result.tally.answered,
                     thresholds=self.thresholds,
                 )
             finally:
                 entry.tally.requests = self.registry.counts.requests
                 entry.tally.retries = self.registry.counts.retries
-            entry.tally.asked -= outcome.aliases
-            entry.tally.answered -= outcome.aliases
-            entry.verdict, entry.load_after = outcome.verdict, outcome.load
-            entry.reason = "; ".join(outcome.reasons) or None
+            entry.tally.asked -= result.aliases
+            entry.tally.answered -= result.aliases
+            entry.verdict, entry.load_after = result.verdict, result.load
+            entry.reason = "; ".join(result.reasons) or None
         return replace(
-            outcome,
-            refreshed=newest is None or outcome.load.data_timestamp > newest,
+            result,
+            refreshed=newest is None or result.load.data_timestamp > newest,
             events=tuple(self.store.events_of_run(entry.run_id)),
             notices=notices,
         )
@@ -172,16 +172,16 @@ class TrialPass:
         for _ in range(2):
             queries = query_watches(self.store.watches()) if with_queries else []
             load, listed = list_queries(self.registry, queries, newest)
-            outcome = _Pass(self, load, entry, sights, listed=listed).over(ids)
-            outcome.tally.add_kept(earlier)
-            earlier = outcome.tally
+            result = _Pass(self, load, entry, sights, listed=listed).over(ids)
+            result.tally.add_kept(earlier)
+            earlier = result.tally
             after = self._load_after()
             if after is None:
-                return replace(outcome, verdict=Verdict.PARTIAL)
-            if after.data_timestamp == load.data_timestamp and not self._saw_two_loads(outcome):
-                return outcome
+                return replace(result, verdict=Verdict.PARTIAL)
+            if after.data_timestamp == load.data_timestamp and not self._saw_two_loads(result):
+                return result
             newest = after
-        return replace(outcome, verdict=Verdict.MIXED, load=newest)
+        return replace(result, verdict=Verdict.MIXED, load=newest)
 
     def _load_after(self) -> RegistryVersion | None:
         """The load shown after a pass; None where the registry has gone away meanwhile."""
@@ -191,13 +191,13 @@ class TrialPass:
             log.warning("the load could not be confirmed after the run: %s", error)
             return None
 
-    def _saw_two_loads(self, outcome: SyncResult) -> bool:
+    def _saw_two_loads(self, result: SyncResult) -> bool:
         """Whether records of one pass bore the stamps of different loads (versionHolder).
 
         A registry whose records all bear one stamp, be it another than the load's, is at rest.
         """
         others = self.registry.other_loads
-        return bool(others) and sum(others.values()) < outcome.tally.answered
+        return bool(others) and sum(others.values()) < result.tally.answered
 
 
 class _Pass:
@@ -265,7 +265,7 @@ class _Pass:
         held += self.membership.settle(self.listed, present, accept_gone=sync.accept_gone)
         tally.failed = len(keeping.failed)
         tally.answered = tally.asked - tally.failed
-        outcome = SyncResult(
+        result = SyncResult(
             run_id=self.entry.run_id,
             load=self.load,
             verdict=Verdict.OK,
@@ -277,7 +277,7 @@ class _Pass:
             held=tuple(held),
             aliases=len(still_aliases),
         )
-        return outcome if outcome.is_whole else replace(outcome, verdict=Verdict.PARTIAL)
+        return result if result.is_whole else replace(result, verdict=Verdict.PARTIAL)
 
     def _take_gone(self, of: int) -> list[str]:
         """Let trials be gone that two loads lack; many at once are held, and why is given."""

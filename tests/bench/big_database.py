@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from ctsync.model import Kind, Lane, Level, NctId
+from ctsync.model import Category, Kind, Level, NctId
 from ctsync.store.bodies import codec
 from ctsync.store.data.events import path_key
 from ctsync.store.data.versions import POSITION_STEP
@@ -23,11 +23,16 @@ VERSIONS = 5
 YEARS = 5
 WATCHED = "all of them"
 _STEPS = (
-    (Kind.STATUS, Lane.STATUS, Level.NOTABLE, "protocolSection.statusModule.overallStatus"),
-    (Kind.CONTACT, Lane.CONTACTS, Level.ADMINISTRATIVE, "protocolSection.contactsLocationsModule"),
+    (Kind.STATUS, Category.STATUS, Level.NOTABLE, "protocolSection.statusModule.overallStatus"),
+    (
+        Kind.CONTACT,
+        Category.CONTACTS,
+        Level.ADMINISTRATIVE,
+        "protocolSection.contactsLocationsModule",
+    ),
     (
         Kind.ENROLLMENT,
-        Lane.ENROLLMENT,
+        Category.ENROLLMENT,
         Level.ROUTINE,
         "protocolSection.designModule.enrollmentInfo.count",
     ),
@@ -143,7 +148,7 @@ def _runs(now: datetime) -> Iterator[dict[str, Any]]:
             "finished": _stamp(started + timedelta(minutes=9)),
             "load_before": load,
             "load_after": load,
-            "outcome": "ok",
+            "verdict": "ok",
             "notices": "[]",
         }
 
@@ -183,7 +188,7 @@ def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
         for version in range(1, VERSIONS):
             seen = _stamp(_when(trial, version, trials, now))
-            for (kind, lane, level, path), key in zip(_STEPS, _KEYS, strict=True):
+            for (kind, category, level, path), key in zip(_STEPS, _KEYS, strict=True):
                 number += 1
                 yield {
                     "id": number,
@@ -193,7 +198,7 @@ def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
                     "path": path,
                     "path_key": key,
                     "kind": kind,
-                    "lane": lane,
+                    "category": category,
                     "level": level,
                     "rule": "R-STA-06",
                     "label": "Overall Status",

@@ -84,14 +84,14 @@ def main(database: Path, archive: Path) -> None:
             clock=clock,
             folder=database.parent,
         )
-        outcome = mirror.run(archive=archive)
+        result = mirror.run(archive=archive)
     seconds = time.perf_counter() - began
     with sqlite3.connect(database) as look:
         (packed,) = look.execute("SELECT SUM(LENGTH(data)) FROM bodies").fetchone()
         (snapshots,) = look.execute("SELECT COUNT(*) FROM snapshots").fetchone()
         written = "SELECT COUNT(*) FROM snapshots WHERE fetched >= ?"
         (fresh,) = look.execute(written, (started.strftime("%Y-%m-%dT%H:%M:%S"),)).fetchone()
-    tally = outcome.tally
+    tally = result.tally
     found = {
         "seconds": seconds, "new": tally.new, "same": tally.same, "snapshots": snapshots,
         "packed": packed, "written": fresh, "peak_mb": peak.mb,

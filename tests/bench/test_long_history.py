@@ -97,12 +97,12 @@ def test_a_trial_of_many_versions(
             memory.append(resident_kilobytes())
 
     began = time.process_time()
-    outcome = Backfill(
+    result = Backfill(
         store=empty, history=history, clock=StillClock(), watcher=RunCallbacks(progress)
     ).run([nct_id])
     took = time.process_time() - began
     versions = empty.versions(nct_id)
-    assert outcome.trials[0].stored == len(versions) == count
+    assert result.trials[0].stored == len(versions) == count
     raw, packed = sizes(tmp_path / "long.db")
     reads = [timed(lambda v=v: stored_record(empty, v)) for v in versions]
     shown = [timed(lambda v=v: record_of(empty, v)) for v in versions[::8]]

@@ -108,7 +108,7 @@ def test_watches_of_the_settings_file_are_taken_up_by_sync(shell: Shell, tmp_pat
 def test_changes_have_the_published_shape(watched: Shell) -> None:
     events = watched.json("changes", SEED, "--kind", "status", "--json")
     assert list(events[0]) == [
-        "nct_id", "kind", "lane", "level", "rule", "path", "label", "before", "after",
+        "nct_id", "kind", "category", "level", "rule", "path", "label", "before", "after",
         "before_type", "after_type", "days", "days_since_first", "percent", "percent_since_first",
         "from_version", "to_version", "posted", "observed", "fetched", "summary", "url",
     ]  # fmt: skip
@@ -119,14 +119,14 @@ def test_changes_have_the_published_shape(watched: Shell) -> None:
     assert {e["level"] for e in events} == {"critical"}
 
 
-def test_changes_are_narrowed_by_time_level_lane_and_limit(watched: Shell) -> None:
+def test_changes_are_narrowed_by_time_level_category_and_limit(watched: Shell) -> None:
     def count(*options: str) -> int:
         return len(watched.json("changes", *options, "--json"))
 
     assert count() == 4
     assert count("--level", "critical") == 2
-    assert count("--lane", "status") == 2
-    assert count("--lane", "arms") == 0
+    assert count("--category", "status") == 2
+    assert count("--category", "arms") == 0
     assert count("--since", "2026-02-04") == 1
     assert count("--until", "2026-02-03") == 3
     assert count("--since", "1d") == 0

@@ -13,7 +13,7 @@ STATUS = "protocolSection.statusModule.overallStatus"
 KEYS = [
     *("id", "kind", "started", "finished", "data_timestamp_before", "data_timestamp_after"),
     *("api_version", "requests", "retries", "asked", "answered", "same", "changed", "new"),
-    *("gone", "failed", "delivered", "outcome", "error", "notices"),
+    *("gone", "failed", "delivered", "verdict", "error", "notices"),
 ]
 
 
@@ -36,11 +36,11 @@ def test_every_run_is_in_the_ledger_whatever_became_of_it(
     found, failed, first = shell.json("runs", "--json")
     assert [list(run) for run in (found, failed, first)] == [KEYS] * 3
     assert [run["id"] for run in (found, failed, first)] == [3, 2, 1]
-    assert (first["outcome"], first["asked"], first["answered"], first["new"]) == ("ok", 2, 2, 2)
+    assert (first["verdict"], first["asked"], first["answered"], first["new"]) == ("ok", 2, 2, 2)
     assert (found["same"], found["changed"], found["failed"]) == (1, 1, 0)
     assert first["data_timestamp_before"] == first["data_timestamp_after"]
     assert found["data_timestamp_before"] > first["data_timestamp_before"]
-    assert (failed["outcome"], failed["data_timestamp_before"]) == ("failed", None)
+    assert (failed["verdict"], failed["data_timestamp_before"]) == ("failed", None)
     assert "RegistryBusy" in failed["error"]
     assert found["requests"] >= 3
     assert all(run["finished"] >= run["started"] for run in (found, failed, first))
@@ -69,7 +69,7 @@ def test_one_run_is_shown_with_what_it_told_as_a_whole(
     shell.run("sync")
     said = shell.run("runs", "1").stdout
     assert "run               1, sync\n" in said
-    assert "outcome           ok\n" in said
+    assert "verdict           ok\n" in said
     assert "asked 1, answered 1, same 0, changed 0, new 1, gone 0, failed 0" in said
     assert "notice            " in said
     assert "brandNewModule" in said

@@ -48,7 +48,7 @@ class Replayed:
     """What a replay of all days left behind."""
 
     store: Store
-    outcomes: list[SyncResult]
+    results: list[SyncResult]
     requests: list[int]
 
 
@@ -63,7 +63,7 @@ def sync_all_days(corpus: Path, store: Store, clock: StillClock) -> Replayed:
             registry.forget_requests()
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            replayed.outcomes.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
+            replayed.results.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
             replayed.requests.append(len(registry.requests))
             transport.close()
     return replayed
@@ -94,8 +94,8 @@ def test_a_day_without_a_change_gives_no_event(corpus: Path, replayed: Replayed)
     baselines = {Kind.FIRST_SEEN, Kind.REGISTERED}
     told = {
         (stored.nct_id, f"{stored.observed:%Y-%m-%d}")
-        for outcome in replayed.outcomes
-        for stored in outcome.events
+        for result in replayed.results
+        for stored in result.events
         if stored.event.kind not in baselines
     }
     assert told == changed
@@ -118,8 +118,8 @@ def test_status_enrollment_and_primary_completion_events_are_those_of_the_truth(
     }
     found = {
         (s.nct_id, f"{s.observed:%Y-%m-%d}", s.event.path, str(s.event.before), str(s.event.after))
-        for outcome in replayed.outcomes
-        for s in outcome.events
+        for result in replayed.results
+        for s in result.events
         if s.event.path in paths and s.event.kind is not Kind.FIRST_SEEN
     }
     assert len(expected) >= 9
@@ -129,8 +129,8 @@ def test_status_enrollment_and_primary_completion_events_are_those_of_the_truth(
 def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Replayed) -> None:
     quiet = [
         requests
-        for outcome, requests in zip(replayed.outcomes, replayed.requests, strict=True)
-        if outcome.tally.same + len(outcome.unknown) == 600
+        for result, requests in zip(replayed.results, replayed.requests, strict=True)
+        if result.tally.same + len(result.unknown) == 600
     ]
     print(f"requests on {len(quiet)} unchanged days: {sorted(set(quiet))}")
     assert len(quiet) == 8
@@ -146,7 +146,7 @@ def test_events_derived_anew_from_the_days_are_those_stored(replayed: Replayed) 
     )
     assert counts["events"] > counts["trials"]
     assert differing == []
-    assert [notice for outcome in replayed.outcomes for notice in outcome.notices] == []
+    assert [notice for result in replayed.results for notice in result.notices] == []
 
 
 def test_a_second_replay_into_the_same_trials_stores_no_row(
@@ -161,10 +161,10 @@ def test_a_second_replay_into_the_same_trials_stores_no_row(
         for _ in range(LATER_LOADS):
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            outcome = TrialPass(store=replayed.store, registry=api, clock=clock).run(
+            result = TrialPass(store=replayed.store, registry=api, clock=clock).run(
                 replayed.store.trials_known()
             )
-            assert (outcome.tally.same, outcome.events) == (600, ())
+            assert (result.tally.same, result.events) == (600, ())
             catalogue.advance()
             transport.close()
     after = replayed.store.counts()

@@ -88,8 +88,8 @@ class World:
     def sync(self) -> None:
         transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
         api = RegistryApi(transport, clock=self.clock)
-        outcome = TrialPass(store=self.store, registry=api, clock=self.clock).run(self.ids)
-        assert outcome.verdict is Verdict.OK
+        result = TrialPass(store=self.store, registry=api, clock=self.clock).run(self.ids)
+        assert result.verdict is Verdict.OK
         transport.close()
 
     def backfill(self, histories: dict[NctId, list[JsonObject]], load: str) -> int:
@@ -103,11 +103,11 @@ class World:
             self.replay.catalogue.set_history(nct_id, known[nct_id])
         transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
         history = RegistryHistory(transport)
-        outcome = Backfill(store=self.store, history=history, clock=self.clock).run(ids)
-        assert outcome.verdict is Verdict.OK, [one for one in outcome.trials if one.error]
+        result = Backfill(store=self.store, history=history, clock=self.clock).run(ids)
+        assert result.verdict is Verdict.OK, [one for one in result.trials if one.error]
         history.close()
         transport.close()
-        return sum(one.stored for one in outcome.trials)
+        return sum(one.stored for one in result.trials)
 
 
 @pytest.mark.parametrize(

@@ -216,7 +216,7 @@ def test_both_real_flips_to_unknown_are_the_registrys_own(real_pairs: list[Pair]
 def test_the_published_example_is_told_as_published(real_pairs: list[Pair]) -> None:
     ((before, after),) = [pair[1:] for pair in real_pairs if pair[0] == "NCT05935098"]
     (event,) = [e for e in events_of(before, after) if e.path.endswith("enrollmentInfo.count")]
-    assert (event.kind, event.lane, event.level) == ("enrollment", "enrollment", "critical")
+    assert (event.kind, event.category, event.level) == ("enrollment", "enrollment", "critical")
     assert (event.rule, event.label) == ("R-ENR-02", "Enrollment")
     assert (event.before, event.after) == (263, 99)
     assert (event.before_type, event.after_type) == ("ESTIMATED", "ACTUAL")

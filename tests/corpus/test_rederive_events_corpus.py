@@ -21,15 +21,15 @@ def follow(folder: Path, store: Store, clock: StillClock) -> list[SyncResult]:
     """Sync every trial of a folder of dated records on every load it has."""
     catalogue = Catalogue.from_folder(folder)
     ids = [NctId(trial.name) for trial in sorted(folder.glob("NCT*"))]
-    outcomes = []
+    results = []
     with ReplayRegistry(catalogue) as registry:
         for load in catalogue.loads:
             registry.load = load
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
-            outcomes.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
+            results.append(TrialPass(store=store, registry=api, clock=clock).run(ids))
             transport.close()
-    return outcomes
+    return results
 
 
 # one of these trials was published by a program that added fields of its own
@@ -44,7 +44,7 @@ def test_events_derived_anew_from_real_versions_are_those_stored(
 ) -> None:
     clock = StillClock()
     with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
-        outcomes = follow(corpus / "versions", store, clock)
+        results = follow(corpus / "versions", store, clock)
         differing = list(rederive_events(store, Thresholds()))
         counts = store.counts()
     print(
@@ -53,5 +53,5 @@ def test_events_derived_anew_from_real_versions_are_those_stored(
     )
     assert counts["events"] > counts["trials"]
     assert differing == []
-    told = [path for outcome in outcomes for one in outcome.notices for path in one.parts]
+    told = [path for result in results for one in result.notices for path in one.parts]
     assert told == DRIFT

@@ -246,7 +246,7 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
     mail = Recording.to(quiet, BERT)
     with store.unit() as unit:
         run = unit.begin_run("sync", clock.now())
-        unit.finish_run(run, finished=clock.now(), outcome=Verdict.OK)
+        unit.finish_run(run, finished=clock.now(), verdict=Verdict.OK)
     beats = []
     for day in range(35):
         if day == 19:

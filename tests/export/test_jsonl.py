@@ -262,7 +262,7 @@ def edited(lines: list[bytes], record: str, change: dict[str, Any]) -> list[byte
         ("version", {"position": "first"}, "'first' cannot stand in position"),
         ("version", {"posted": 7}, "7 cannot stand in posted"),
         ("version", {"digest": "1:00"}, "does not match its digest"),
-        ("version", {"events": [{"kind": "status"}]}, "'lane' is missing"),
+        ("version", {"events": [{"kind": "status"}]}, "'category' is missing"),
         ("version", {"id": 1}, "snapshots has no column 'id'"),
         ("watch", {"trials": ...}, "'trials' is missing"),
     ],

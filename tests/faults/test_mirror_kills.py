@@ -51,11 +51,11 @@ scan.SLIM_PAGE = scan.FULL_PAGE = archive_load.JOB_MEMBERS = archive_load.STEP_M
 clock = SystemClock()
 transport = Transport(registry_url, clock=clock, requests_per_second=1000)
 with open_store(url, clock=clock) as store:
-    outcome = Mirror(
+    result = Mirror(
         store=store, registry=RegistryApi(transport, clock=clock), bulk=BulkSource(transport),
         clock=clock, folder=Path(sys.argv[4]), processes=0,
     ).run(sweep="sweep" in sys.argv)
-print(outcome.verdict, *outcome.steps)
+print(result.verdict, *result.steps)
 """
 
 

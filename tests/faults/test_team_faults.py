@@ -186,7 +186,7 @@ def is_led(team: Team, living: int) -> bool:
 
 def completed(team: Team) -> int:
     with team.store() as store:
-        return sum(run.outcome == "ok" for run in store.runs())
+        return sum(run.verdict == "ok" for run in store.runs())
 
 
 def test_a_killed_leader_is_followed_by_another_and_a_round_is_made_once(team: Team) -> None:

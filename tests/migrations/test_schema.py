@@ -17,20 +17,17 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, create_engine, event, inspect, text
+from sqlalchemy import Engine, create_engine, event, inspect
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreError
-from ctsync.store.admin.check import check
-from ctsync.store.admin.copy import contents
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import make_engine, parse_url
 from ctsync.store.database.migrate import head_revision, migrations_folder, revision_of
 from ctsync.store.database.tables import METADATA
-from ctsync.store.database.types import pack_digest
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
-from tests.store.samples import fill, record
+from tests.store.samples import fill
 
 ROOT = Path(__file__).parents[2]
 
@@ -177,81 +174,4 @@ def test_a_database_older_than_the_first_schema_is_not_ours_to_guess(sqlite_url:
         config.attributes["connection"] = connection
         with pytest.raises(RuntimeError, match="nothing before the first schema"):
             command.downgrade(config, "base")
-    engine.dispose()
-
-
-def test_a_database_of_the_first_schema_is_upgraded_with_all_that_is_in_it(
-    database_url: str,
-) -> None:
-    engine = make_engine(parse_url(database_url))
-    with open_store(database_url, clock=StillClock()) as store:
-        fill(store, 2)
-        with store.unit() as unit:
-            unit.begin_run("sync", StillClock().now())
-        counts = store.counts()
-    downgrade(engine, "0001")
-    assert revision_of(database_url) == "0001"
-    with open_store(database_url, clock=StillClock()) as store:
-        assert (store.revision(), store.counts()) == (head_revision(), counts)
-        assert [run.notices for run in store.runs()] == [[]]
-        assert store.unsettled_runs("sync") == []
-    engine.dispose()
-
-
-def downgrade(engine: Engine, revision: str) -> None:
-    from alembic import command
-
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()))
-    with engine.connect() as connection, connection.begin():
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-
-
-def test_a_name_that_is_bytes_already_stays_as_it_is(migrated_sqlite_url: str) -> None:
-    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-        fill(store, 3)
-        held = contents(store)
-    engine = make_engine(parse_url(migrated_sqlite_url))
-    downgrade(engine, "0006")
-    first = "SELECT digest FROM bodies ORDER BY digest LIMIT 1"
-    with engine.begin() as connection:
-        digest = connection.execute(text(first)).scalar_one()
-        for table, column in (("snapshots", "digest"), ("bodies", "base_digest")):
-            change = f"UPDATE {table} SET {column} = :new WHERE {column} = :old"
-            connection.execute(text("PRAGMA defer_foreign_keys = ON"))
-            connection.execute(text(change), {"new": pack_digest(digest), "old": digest})
-        rename = "UPDATE bodies SET digest = :new WHERE digest = :old"
-        connection.execute(text(rename), {"new": pack_digest(digest), "old": digest})
-    with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-        assert contents(store) == held
-    assert check(migrated_sqlite_url) == []
-    engine.dispose()
-
-
-def test_names_of_bodies_become_bytes_and_texts_again_and_all_is_as_it_was(
-    database_url: str,
-) -> None:
-    engine = make_engine(parse_url(database_url))
-    with open_store(database_url, clock=StillClock()) as store:
-        fill(store, 20)
-        held = contents(store)
-    downgrade(engine, "0006")
-    digest = "SELECT digest FROM snapshots ORDER BY id LIMIT 1"
-    with engine.begin() as connection:
-        assert connection.execute(text(digest)).scalar_one() == record(0).digest
-        # nothing that a ctsync wrote: it is kept, and told apart from every body there can be
-        odd = "INSERT INTO bodies VALUES ('odd', 1, 'keyframe', NULL, 0, :data)"
-        connection.execute(text(odd), {"data": b"odd"})
-    open_store(database_url, clock=StillClock()).close()
-    with engine.begin() as connection:
-        assert bytes(connection.execute(text(digest)).scalar_one()) == pack_digest(record(0).digest)
-    problems = [(p.kind, p.where) for p in check(database_url)]
-    assert problems == [("corrupt body", f"0:{b'odd'.hex()}"), ("unused body", f"0:{b'odd'.hex()}")]
-    downgrade(engine, "0006")
-    with engine.begin() as connection:
-        assert connection.execute(text("DELETE FROM bodies WHERE digest = 'odd'")).rowcount == 1
-    with open_store(database_url, clock=StillClock()) as store:
-        assert contents(store) == held
-    assert check(database_url) == []
     engine.dispose()

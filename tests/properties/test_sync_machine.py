@@ -281,14 +281,14 @@ class Machine(RuleBasedStateMachine):
         away = {i for i in followed if i in heads and heads[i].state is not State.PRESENT}
         away |= store.awaited(followed)
         try:
-            outcome = self.here.round()
+            result = self.here.round()
         except RegistryError:
             return None
         finally:
             self.seen = max(self.here.catalogue.load, self.seen or BEGINNING)
-        if not outcome.sync.failed and outcome.sync.verdict in {Verdict.OK, Verdict.PARTIAL}:
+        if not result.sync.failed and result.sync.verdict in {Verdict.OK, Verdict.PARTIAL}:
             self.assert_equal_but_for_absence(away if registry.spoilt > spoilt else set())
-        return outcome
+        return result
 
     # --- what must hold -----------------------------------------------------------------------
 
@@ -321,9 +321,9 @@ class Machine(RuleBasedStateMachine):
                 here.catalogue.advance()  # a reload in between had set it back
             for _ in range(2):
                 here.catalogue.advance()
-                outcome = self.round()
-                assert outcome is not None
-                assert outcome.sync.failed == ()
+                result = self.round()
+                assert result is not None
+                assert result.sync.failed == ()
             self.assert_equal()
             self.assert_told()
             self.assert_members_match()

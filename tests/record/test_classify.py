@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ctsync.model import KeyFields, Kind, Lane, Level, NctId
+from ctsync.model import Category, KeyFields, Kind, Level, NctId
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import (
     classify,
@@ -121,7 +121,7 @@ def test_a_violation_is_notable():
     path = "annotationSection__annotationModule__violationAnnotation__violationEvents"
     one = {"type": "VIOLATION_IDENTIFIED", "creationDate": "2026-01-01"}
     (event,) = events_between(study(), study(**{path: [one]}))
-    assert (event.rule, event.lane) == ("R-OVR-01", Lane.OVERSIGHT)
+    assert (event.rule, event.category) == ("R-OVR-01", Category.OVERSIGHT)
 
 
 def test_a_record_without_a_change_has_no_events():

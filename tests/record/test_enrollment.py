@@ -40,7 +40,7 @@ def test_each_count_has_its_rule(before, after, rule, level, percent):
 def test_the_published_example_comes_out_as_published():
     """The event of NCT05935098 as the design has it, less what belongs to its storage."""
     event = count_event(counted(263), counted(99, "ACTUAL"))
-    assert (event.kind, event.lane, event.label) == ("enrollment", "enrollment", "Enrollment")
+    assert (event.kind, event.category, event.label) == ("enrollment", "enrollment", "Enrollment")
     assert event.path == "protocolSection.designModule.enrollmentInfo.count"
     assert (event.days, event.days_since_first) == (None, None)
     assert (event.percent, event.percent_since_first) == (-62.4, -62.4)

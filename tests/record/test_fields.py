@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.model import Kind, Lane
+from ctsync.model import Category, Kind
 from ctsync.record.fields.schema import Shape
 from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, told_at
 
@@ -37,9 +37,9 @@ def test_what_holds_other_fields_is_an_object_or_a_list_with_a_key():
             assert all(f"{path}.{name}" in FIELDS for name in key.split("/")), path
 
 
-def test_no_declared_field_is_in_the_unknown_lane():
-    assert [path for path, field in FIELDS.items() if field.lane is Lane.UNKNOWN] == []
-    assert {field.lane for field in FIELDS.values()} == set(Lane) - {Lane.UNKNOWN}
+def test_no_declared_field_is_in_the_unknown_category():
+    assert [path for path, field in FIELDS.items() if field.category is Category.UNKNOWN] == []
+    assert {field.category for field in FIELDS.values()} == set(Category) - {Category.UNKNOWN}
 
 
 def test_only_the_stamp_of_the_load_is_no_content():
@@ -47,31 +47,32 @@ def test_only_the_stamp_of_the_load_is_no_content():
 
 
 @pytest.mark.parametrize(
-    ("path", "lane", "kind"),
+    ("path", "category", "kind"),
     [
-        ("protocolSection.statusModule.overallStatus", Lane.STATUS, Kind.STATUS),
-        ("protocolSection.statusModule.whyStopped", Lane.STATUS, Kind.WHY_STOPPED),
-        ("protocolSection.statusModule.startDateStruct.type", Lane.DATES, Kind.START_DATE),
-        ("protocolSection.statusModule.statusVerifiedDate", Lane.BOOKKEEPING, Kind.BOOKKEEPING),
-        ("protocolSection.designModule.enrollmentInfo.count", Lane.ENROLLMENT, Kind.ENROLLMENT),
-        ("protocolSection.designModule.phases", Lane.DESIGN, Kind.DESIGN),
-        ("protocolSection.contactsLocationsModule.locations.status", Lane.SITES, Kind.SITE),
-        ("protocolSection.contactsLocationsModule.locations.contacts.phone", Lane.CONTACTS,
+        ("protocolSection.statusModule.overallStatus", Category.STATUS, Kind.STATUS),
+        ("protocolSection.statusModule.whyStopped", Category.STATUS, Kind.WHY_STOPPED),
+        ("protocolSection.statusModule.startDateStruct.type", Category.DATES, Kind.START_DATE),
+        ("protocolSection.statusModule.statusVerifiedDate", Category.BOOKKEEPING, Kind.BOOKKEEPING),
+        ("protocolSection.designModule.enrollmentInfo.count", Category.ENROLLMENT, Kind.ENROLLMENT),
+        ("protocolSection.designModule.phases", Category.DESIGN, Kind.DESIGN),
+        ("protocolSection.contactsLocationsModule.locations.status", Category.SITES, Kind.SITE),
+        ("protocolSection.contactsLocationsModule.locations.contacts.phone", Category.CONTACTS,
          Kind.CONTACT),
-        ("protocolSection.contactsLocationsModule.locations.geoPoint.lat", Lane.GEO, Kind.DERIVED),
-        ("derivedSection.conditionBrowseModule.meshes.term", Lane.DERIVED, Kind.DERIVED),
+        ("protocolSection.contactsLocationsModule.locations.geoPoint.lat", Category.GEO,
+         Kind.DERIVED),
+        ("derivedSection.conditionBrowseModule.meshes.term", Category.DERIVED, Kind.DERIVED),
         ("derivedSection.miscInfoModule.submissionTracking.submissionInfos.resetDate",
-         Lane.RESULTS_QC, Kind.RESULTS),
+         Category.RESULTS_QC, Kind.RESULTS),
         ("annotationSection.annotationModule.unpostedAnnotation.unpostedEvents.type",
-         Lane.RESULTS_QC, Kind.RESULTS),
-        ("resultsSection.moreInfoModule.pointOfContact.email", Lane.CONTACTS, Kind.CONTACT),
-        ("hasResults", Lane.RESULTS, Kind.RESULTS),
-        ("documentSection.largeDocumentModule.largeDocs.label", Lane.DOCUMENTS, Kind.DOCUMENT),
+         Category.RESULTS_QC, Kind.RESULTS),
+        ("resultsSection.moreInfoModule.pointOfContact.email", Category.CONTACTS, Kind.CONTACT),
+        ("hasResults", Category.RESULTS, Kind.RESULTS),
+        ("documentSection.largeDocumentModule.largeDocs.label", Category.DOCUMENTS, Kind.DOCUMENT),
     ],
 )  # fmt: skip
-def test_a_field_is_in_the_lane_of_its_meaning(path, lane, kind):
+def test_a_field_is_in_the_category_of_its_meaning(path, category, kind):
     field = field_at(path)
-    assert (field.lane, field.kind) == (lane, kind)
+    assert (field.category, field.kind) == (category, kind)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_field_is_in_the_lane_of_its_meaning(path, lane, kind):
 )
 def test_an_unknown_path_is_kept_as_such(path):
     field = field_at(path)
-    assert (field.known, field.lane, field.kind) == (False, Lane.UNKNOWN, Kind.OTHER)
+    assert (field.known, field.category, field.kind) == (False, Category.UNKNOWN, Kind.OTHER)
     assert listing_at(path).ordered
 
 

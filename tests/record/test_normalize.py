@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ctsync.model import Kind, Lane, Level, Source
+from ctsync.model import Category, Kind, Level, Source
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
@@ -183,14 +183,18 @@ MEASURES = "resultsSection.outcomeMeasuresModule.outcomeMeasures"
 
 
 @pytest.mark.parametrize(
-    ("path", "item", "lane"),
+    ("path", "item", "category"),
     [
         # a word of the reviewers is no switch of an outcome
-        (f"{OUTCOMES}.primaryOutcomes", {"measure": "Pain", "timeFrame": "a day"}, Lane.RESULTS_QC),
-        (MEASURES, {"title": "Pain"}, Lane.RESULTS),
+        (
+            f"{OUTCOMES}.primaryOutcomes",
+            {"measure": "Pain", "timeFrame": "a day"},
+            Category.RESULTS_QC,
+        ),
+        (MEASURES, {"title": "Pain"}, Category.RESULTS),
     ],
 )
-def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(path, item, lane):
+def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(path, item, category):
     asked = {"resetReasons": ["The Time Frame does not appear specific."]}
     reviewed = put(HTML, path, [{**item, "reviewUnit": asked}])
     settled = put(HTML, path, [item])
@@ -199,7 +203,7 @@ def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(pat
         canonicalize(reviewed), HistoryForm.HTML, canonicalize(settled), HistoryForm.HTML
     )
     (told,) = classify(list(diff(*aligned)), *aligned)
-    assert (told.lane, told.kind, told.level) == (lane, Kind.RESULTS, Level.ROUTINE)
+    assert (told.category, told.kind, told.level) == (category, Kind.RESULTS, Level.ROUTINE)
 
 
 def test_a_time_frame_that_v2_writes_plain_is_compared_plain():

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctsync.model import Kind, Lane, Level
+from ctsync.model import Category, Kind, Level
 from tests.record.studies import dated, events_between, study, the_event
 
 SECTION = {"participantFlowModule": {"groups": [{"id": "FG000", "title": "All"}]}}
@@ -56,7 +56,11 @@ def test_a_cycle_of_quality_control_is_told_as_such():
     })  # fmt: skip
     events = events_between(before, after)
     told = the_event(events, Kind.RESULTS, '["RESET | 2026-02-20"]')
-    assert (told.lane, told.rule, told.level) == (Lane.RESULTS_QC, "R-RQC-01", Level.ROUTINE)
+    assert (told.category, told.rule, told.level) == (
+        Category.RESULTS_QC,
+        "R-RQC-01",
+        Level.ROUTINE,
+    )
     assert told.summary == (
         "Results QC: results returned to the sponsor with comments on 2026-02-20"
     )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctsync.model import Kind, Lane, Level
+from ctsync.model import Category, Kind, Level
 from tests.record.studies import LOCATIONS, events_between, site, study, the_event
 
 SITES = [
@@ -46,7 +46,7 @@ def test_a_site_added_at_the_front_of_600_is_one_event():
     assert event.summary == "Sites 600 -> 601: 1 added (Poland)"
 
 
-def test_contacts_and_positions_of_sites_are_lanes_of_their_own():
+def test_contacts_and_positions_of_sites_are_categories_of_their_own():
     more = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "1"}],
             "geoPoint": {"lat": 52.2, "lon": 21.0}}  # fmt: skip
     other = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "2"}],
@@ -54,7 +54,7 @@ def test_contacts_and_positions_of_sites_are_lanes_of_their_own():
     events = events_between(
         study(sites=[{**s, **more} for s in SITES]), study(sites=[{**s, **other} for s in SITES])
     )
-    assert {e.lane for e in events} == {Lane.CONTACTS, Lane.GEO}
+    assert {e.category for e in events} == {Category.CONTACTS, Category.GEO}
     assert {e.level for e in events} == {Level.ADMINISTRATIVE}
     assert len(events) == 2
     assert the_event(events, Kind.DERIVED).rule == "R-ADM-04"
@@ -78,10 +78,14 @@ def test_mesh_terms_are_one_derived_event():
     assert event.summary == "Condition MeSH terms: 30 added, 30 removed"
 
 
-def test_an_unknown_part_is_one_event_of_its_own_lane():
+def test_an_unknown_part_is_one_event_of_its_own_category():
     old, new = ({f"k{n}": n + plus for n in range(20)} for plus in (0, 1))
     (event,) = events_between(study(newSection=old), study(newSection=new))
-    assert (event.kind, event.lane, event.level) == (Kind.OTHER, Lane.UNKNOWN, Level.ROUTINE)
+    assert (event.kind, event.category, event.level) == (
+        Kind.OTHER,
+        Category.UNKNOWN,
+        Level.ROUTINE,
+    )
     assert event.summary == "Field unknown to ctsync, newSection: 20 other values changed"
     (single,) = events_between(study(newSection={"a": 1}), study(newSection={"a": 2}))
     assert single.summary == "Field unknown to ctsync, newSection: 1 -> 2"

@@ -7,10 +7,10 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from ctsync.model import (
+    Category,
     Event,
     KeyFields,
     Kind,
-    Lane,
     Level,
     NctId,
     Source,
@@ -34,7 +34,7 @@ WINDOW = Window(SINCE, UNTIL)
 
 def event(kind: Kind = Kind.STATUS, level: Level = Level.NOTABLE, **given: Any) -> Event:
     default = {
-        "lane": Lane.STATUS, "rule": "R-STA-02", "path": f"path.{kind}",
+        "category": Category.STATUS, "rule": "R-STA-02", "path": f"path.{kind}",
         "label": kind.replace("_", " ").capitalize(), "summary": f"{kind} changed",
     }  # fmt: skip
     return Event(kind=kind, level=level, **default | given)
@@ -58,7 +58,7 @@ def status(before: str, after: str, level: Level = Level.CRITICAL) -> Event:
 
 def enrollment(before: int, after: int, percent: float) -> Event:
     return event(
-        Kind.ENROLLMENT, Level.CRITICAL, lane=Lane.ENROLLMENT, rule="R-ENR-02",
+        Kind.ENROLLMENT, Level.CRITICAL, category=Category.ENROLLMENT, rule="R-ENR-02",
         path="protocolSection.designModule.enrollmentInfo.count", label="Enrollment",
         before=before, after=after, before_type="ESTIMATED", after_type="ACTUAL",
         percent=percent, percent_since_first=percent,
@@ -68,7 +68,7 @@ def enrollment(before: int, after: int, percent: float) -> Event:
 
 def primary_completion(before: str, after: str, days: int, since_first: int) -> Event:
     return event(
-        Kind.PRIMARY_COMPLETION_DATE, Level.NOTABLE, lane=Lane.DATES, rule="R-DAT-03",
+        Kind.PRIMARY_COMPLETION_DATE, Level.NOTABLE, category=Category.DATES, rule="R-DAT-03",
         path="protocolSection.statusModule.primaryCompletionDateStruct.date",
         label="Primary completion", before=before, after=after, before_type="ESTIMATED",
         after_type="ACTUAL", days=days, days_since_first=since_first,
@@ -78,7 +78,7 @@ def primary_completion(before: str, after: str, days: int, since_first: int) -> 
 
 def contact(nth: int = 1) -> Event:
     return event(
-        Kind.CONTACT, Level.ADMINISTRATIVE, lane=Lane.CONTACTS, rule="R-ADM-01",
+        Kind.CONTACT, Level.ADMINISTRATIVE, category=Category.CONTACTS, rule="R-ADM-01",
         path=f"protocolSection.contactsLocationsModule.centralContacts[{nth}]",
         label="Central contact", before="A", after="B", summary="Central contact changed",
     )  # fmt: skip
@@ -86,7 +86,7 @@ def contact(nth: int = 1) -> Event:
 
 def outcome(before: str, after: str) -> Event:
     return event(
-        Kind.OUTCOME, Level.NOTABLE, lane=Lane.OUTCOMES, rule="R-OUT-06",
+        Kind.OUTCOME, Level.NOTABLE, category=Category.OUTCOMES, rule="R-OUT-06",
         path="protocolSection.outcomesModule.primaryOutcomes[1].description",
         label="Primary outcome", before=before, after=after, summary="Primary outcome edited",
     )  # fmt: skip
@@ -94,7 +94,7 @@ def outcome(before: str, after: str) -> Event:
 
 def first_seen() -> Event:
     return event(
-        Kind.FIRST_SEEN, Level.ROUTINE, lane=Lane.IDENTIFICATION, rule="R-NEW-01", path="",
+        Kind.FIRST_SEEN, Level.ROUTINE, category=Category.IDENTIFICATION, rule="R-NEW-01", path="",
         label="Followed", after="RECRUITING", summary="Followed from here: RECRUITING",
     )  # fmt: skip
 

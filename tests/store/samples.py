@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from ctsync.model import (
+    Category,
     Event,
     KeyFields,
     Kind,
-    Lane,
     Level,
     NctId,
     Record,
@@ -59,7 +59,7 @@ def record_of(body: dict[str, Any], nct_id: NctId = TRIAL) -> Record:
 def event(path: str = STATUS, **more: Any) -> Event:
     values: dict[str, Any] = {
         "kind": Kind.STATUS,
-        "lane": Lane.STATUS,
+        "category": Category.STATUS,
         "level": Level.CRITICAL,
         "rule": "R-STA-01",
         "label": "Overall status",

@@ -72,7 +72,7 @@ def furnish(store: Store) -> None:
         )
         unit.mark_sent(ids[:3], now=datetime(1, 1, 1, tzinfo=UTC), message_id="<1>")
         unit.park(ids[3:5], error="no\0")
-        unit.finish_run(run, finished=FETCHED, outcome=Verdict.OK, load_after=LOAD, asked=2)
+        unit.finish_run(run, finished=FETCHED, verdict=Verdict.OK, load_after=LOAD, asked=2)
         unit.set_notices(run, [{"kind": value} for value in HOSTILE])
         for number, value in enumerate(HOSTILE):
             unit.add_watch(f"{number} {value}", query={"cond": value}, rules={})

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ctsync.model import Event, Kind, Lane, Level
+from ctsync.model import Category, Event, Kind, Level
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 from tests.store.samples import (
@@ -24,7 +24,7 @@ from tests.store.samples import (
 
 def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
     told = Event(
-        kind=Kind.ENROLLMENT, lane=Lane.ENROLLMENT, level=Level.NOTABLE, rule="R-ENR-02",
+        kind=Kind.ENROLLMENT, category=Category.ENROLLMENT, level=Level.NOTABLE, rule="R-ENR-02",
         path="protocolSection.designModule.enrollmentInfo.count", label="Enrollment",
         summary="Enrollment 263 -> 99", before=263, after=99, before_type="ESTIMATED",
         after_type="ACTUAL", days=-3, days_since_first=4000, percent=-62.4,
@@ -95,8 +95,8 @@ def _numbered(store: Store) -> None:
         for number, level in enumerate(Level):
             snapshot = add(unit, number, after)
             kind = Kind.STATUS if number % 2 else Kind.TEXT
-            lane = Lane.STATUS if number % 2 else Lane.DESCRIPTION
-            told = event(f"path.{number}", level=level, kind=kind, lane=lane)
+            category = Category.STATUS if number % 2 else Category.DESCRIPTION
+            told = event(f"path.{number}", level=level, kind=kind, category=category)
             add_events(unit, after, snapshot, told, observed=LOAD + timedelta(days=number))
             after = snapshot
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER)
@@ -110,7 +110,7 @@ def _numbered(store: Store) -> None:
         (EventFilter(nct_ids=[TRIAL], minimum_level=Level.NOTABLE), [0, 1]),
         (EventFilter(levels=[Level.ROUTINE, Level.ADMINISTRATIVE]), [2, 3]),
         (EventFilter(kinds=[Kind.TEXT]), [0, 2]),
-        (EventFilter(nct_ids=[TRIAL], lanes=[Lane.STATUS]), [1, 3]),
+        (EventFilter(nct_ids=[TRIAL], categories=[Category.STATUS]), [1, 3]),
         (EventFilter(since=LOAD + timedelta(days=2)), [2, 3]),
         (EventFilter(nct_ids=[TRIAL], until=LOAD + timedelta(days=2)), [0, 1]),
         (EventFilter(nct_ids=[TRIAL], limit=2), [2, 3]),

@@ -20,7 +20,7 @@ def test_a_run_is_in_the_ledger_from_its_beginning(store: Store) -> None:
     (run,) = store.runs()
     assert (run.load_before, run.api_version) == (LOAD, "2.0.5")
     assert (run.id, run.kind, run.started, run.finished) == (run_id, "sync", FETCHED, None)
-    assert run.outcome is Verdict.RUNNING
+    assert run.verdict is Verdict.RUNNING
     assert store.last_finished("sync") is None
 
 
@@ -29,29 +29,29 @@ def test_a_finished_run_tells_its_counts_and_its_end(store: Store) -> None:
         run_id = unit.begin_run("sync", FETCHED)
         unit.note_load(run_id, RegistryVersion("2.0.5", LOAD))
         unit.finish_run(
-            run_id, finished=FETCHED + HOUR, outcome=Verdict.PARTIAL, load_after=LOAD + HOUR,
+            run_id, finished=FETCHED + HOUR, verdict=Verdict.PARTIAL, load_after=LOAD + HOUR,
             error="3 trials", requests=4, asked=600, answered=597, same=566, changed=31, failed=3,
         )  # fmt: skip
     run = store.last_run()
     assert run is not None
     assert (run.requests, run.asked, run.answered, run.same) == (4, 600, 597, 566)
     assert (run.changed, run.failed, run.gone, run.delivered) == (31, 3, 0, 0)
-    assert (run.outcome, run.error, run.finished) == (Verdict.PARTIAL, "3 trials", FETCHED + HOUR)
+    assert (run.verdict, run.error, run.finished) == (Verdict.PARTIAL, "3 trials", FETCHED + HOUR)
     assert store.newest_load() == LOAD + HOUR
     assert store.last_finished("sync") == FETCHED + HOUR
 
 
 def test_the_last_run_can_be_asked_for_by_kind_and_outcome(store: Store) -> None:
     with store.unit() as unit:
-        for kind, outcome in (
+        for kind, verdict in (
             ("sync", Verdict.OK),
             ("mirror", Verdict.OK),
             ("sync", Verdict.FAILED),
         ):
             run_id = unit.begin_run(kind, FETCHED)
-            unit.finish_run(run_id, finished=FETCHED, outcome=outcome)
+            unit.finish_run(run_id, finished=FETCHED, verdict=verdict)
     assert [run.id for run in store.runs(2)] == [3, 2]
-    last_whole = store.last_run(kind="sync", outcome=Verdict.OK)
+    last_whole = store.last_run(kind="sync", verdict=Verdict.OK)
     assert last_whole is not None
     assert last_whole.id == 1
     assert store.last_run(kind="backfill") is None

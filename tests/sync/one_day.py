@@ -61,9 +61,9 @@ def let_a_day_pass(replay: ReplayRegistry, known: Sequence[NctId], new: Sequence
     return Day(frozenset(posted), frozenset(new), frozenset(quiet), frozenset(withdrawn))
 
 
-def found_by(mirror: Mirror, outcome: MirrorResult) -> Counter[NctId]:
+def found_by(mirror: Mirror, result: MirrorResult) -> Counter[NctId]:
     """The trials of which a run told something, and how much."""
-    return Counter(stored.nct_id for stored in mirror.store.events_of_run(outcome.run_id))
+    return Counter(stored.nct_id for stored in mirror.store.events_of_run(result.run_id))
 
 
 def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *, of: int) -> str:

@@ -160,9 +160,9 @@ def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
     sent = store.deliveries()
-    outcome = make_backfill().run([TRIAL])
-    assert outcome.verdict is Verdict.OK
-    (trial,) = outcome.trials
+    result = make_backfill().run([TRIAL])
+    assert result.verdict is Verdict.OK
+    (trial,) = result.trials
     assert (trial.state, trial.listed, trial.stored, trial.joined) == ("complete", 4, 3, 1)
     assert shown(store) == FOUR_KNOWN
     assert store.deliveries() == sent
@@ -175,9 +175,9 @@ def test_a_history_fetched_before_the_first_sync_is_joined_by_it(
     make_backfill().run([TRIAL])
     assert [source for _, source, _ in shown(store)] == [H] * 4
     assert_events_follow(store)
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    result = make_sync(routes=[MAIL]).run([TRIAL])
     assert shown(store) == FOUR_KNOWN
-    assert [one.event.kind for one in outcome.events] == [Kind.FIRST_SEEN]
+    assert [one.event.kind for one in result.events] == [Kind.FIRST_SEEN]
     assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
     assert_events_follow(store)
     again = make_sync(routes=[MAIL]).run([TRIAL])
@@ -244,8 +244,8 @@ def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
     make_backfill().run([TRIAL])
     lived.load = "2026-02-03"
     lived.catalogue.publish(LATER)
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
-    moved = next(one for one in outcome.events if one.event.path == PRIMARY)
+    result = make_sync(routes=[MAIL]).run([TRIAL])
+    moved = next(one for one in result.events if one.event.path == PRIMARY)
     assert (moved.event.days, moved.event.days_since_first) == (183, 914)
     assert Kind.STATUS in {kind for _, kind in news(store)}
     assert_events_follow(store)
@@ -306,12 +306,12 @@ def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
     make_backfill().run([TRIAL])
     before, rows = told(store), store.counts()
     lived.forget_requests()
-    outcome = make_backfill().run([TRIAL])
-    assert len(lived.requests) == outcome.requests == 1
+    result = make_backfill().run([TRIAL])
+    assert len(lived.requests) == result.requests == 1
     assert told(store) == before
     grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
     assert grown == {"runs": 1}
-    assert outcome.trials[0].is_settled
+    assert result.trials[0].is_settled
 
 
 # --- places --------------------------------------------------------------------------------------
@@ -421,8 +421,8 @@ def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
     assert store.heads([TRIAL])[TRIAL].state is State.GONE
     assert_events_follow(store)
     lived.catalogue.publish(LATER)
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
-    assert Kind.RETURNED in {one.event.kind for one in outcome.events}
+    result = make_sync(routes=[MAIL]).run([TRIAL])
+    assert Kind.RETURNED in {one.event.kind for one in result.events}
     assert_events_follow(store)
 
 
@@ -435,11 +435,11 @@ def test_news_that_the_history_told_first_is_told_with_the_load_that_shows_it(
     assert shown(store)[-1] == (4, H, "2026-02-03")
     assert Kind.STATUS not in {kind for _, kind in news(store)}
     lived.catalogue.publish(LATER)
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
+    result = make_sync(routes=[MAIL]).run([TRIAL])
     assert shown(store)[-1] == (4, B, "2026-02-03")
-    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in outcome.events}
+    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in result.events}
     assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {kind for _, kind in news(store)}
-    assert all(one.observed == lived.load for one in outcome.events)
+    assert all(one.observed == lived.load for one in result.events)
     assert_events_follow(store)
 
 
@@ -452,8 +452,8 @@ def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further
     further = a_day("2026-02-04", overallStatus="WITHDRAWN", count=0)
     lived.load = "2026-02-04"
     lived.catalogue.publish(further)
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
-    steps = [(e.event.before, e.event.after) for e in outcome.events if e.event.kind is Kind.STATUS]
+    result = make_sync(routes=[MAIL]).run([TRIAL])
+    steps = [(e.event.before, e.event.after) for e in result.events if e.event.kind is Kind.STATUS]
     assert steps == [("RECRUITING", "TERMINATED"), ("TERMINATED", "WITHDRAWN")]
     assert [kind for _, kind in news(store)].count(Kind.STATUS) == 2
     tell_history(lived, *LIFE, LATER, further)
@@ -471,7 +471,7 @@ def test_a_trial_gone_after_the_history_told_of_it_is_told_with_what_it_told(
     lived.catalogue.withdraw(TRIAL)
     make_sync(routes=[MAIL]).run([TRIAL])
     lived.catalogue.advance()
-    outcome = make_sync(routes=[MAIL]).run([TRIAL])
-    assert {Kind.STATUS, Kind.GONE} <= {one.event.kind for one in outcome.events}
+    result = make_sync(routes=[MAIL]).run([TRIAL])
+    assert {Kind.STATUS, Kind.GONE} <= {one.event.kind for one in result.events}
     assert {Kind.STATUS, Kind.GONE} <= {kind for _, kind in news(store)}
     assert_events_follow(store)

@@ -165,7 +165,7 @@ def test_a_backfill_told_to_stop_ends_between_two_requests(
 
     with pytest.raises(Stopped):
         make_backfill(watcher=RunCallbacks(check=stop_at_the_third)).run([TRIAL])
-    assert [run.outcome for run in store.runs(kind="backfill")] == [Verdict.STOPPED]
+    assert [run.verdict for run in store.runs(kind="backfill")] == [Verdict.STOPPED]
     assert store.histories_due(make_backfill().clock.now(), limit=9) == (TRIAL,)
     make_backfill().run([TRIAL])
     assert len(shown(store)) == 4
@@ -181,10 +181,10 @@ def test_a_refused_edge_is_asked_once_for_all_and_says_nothing_of_any_trial(
     before = (shown(store), told(store))
     lived.forget_requests()
     lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
-    outcome = make_backfill().run([TRIAL, OTHER])
-    assert outcome.verdict is Verdict.PARTIAL
+    result = make_backfill().run([TRIAL, OTHER])
+    assert result.verdict is Verdict.PARTIAL
     assert {one.path for one in lived.requests} == {f"/int/studies/{TRIAL}/history"}
-    assert [one.state for one in outcome.trials] == ["unavailable (403)"] * 2
+    assert [one.state for one in result.trials] == ["unavailable (403)"] * 2
     assert (shown(store), told(store)) == before
     states = store.histories()
     assert {one.state for one in states.values()} == {"unavailable (403)"}
@@ -259,8 +259,8 @@ def test_a_trial_whose_history_is_broken_stops_no_other(
     for study in other:
         study["protocolSection"]["identificationModule"]["nctId"] = OTHER
     tell_history(lived, *other, nct_id=OTHER)
-    outcome = make_backfill().run([TRIAL, OTHER])
-    assert [one.is_settled for one in outcome.trials] == [False, True]
+    result = make_backfill().run([TRIAL, OTHER])
+    assert [one.is_settled for one in result.trials] == [False, True]
     assert len(shown(store, OTHER)) == 4
 
 

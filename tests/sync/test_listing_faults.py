@@ -101,8 +101,8 @@ def status_of(study: Any) -> str:
     return status
 
 
-def told(outcome: SyncResult) -> set[tuple[NctId, Kind]]:
-    return {(stored.nct_id, stored.event.kind) for stored in outcome.events}
+def told(result: SyncResult) -> set[tuple[NctId, Kind]]:
+    return {(stored.nct_id, stored.event.kind) for stored in result.events}
 
 
 def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
@@ -119,12 +119,12 @@ def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
         replay.catalogue.publish(make_study(new, studyFirstPostDateStruct=posted), load=day)
         replay.catalogue.publish(study, load=day)
         replay.faults.add(faults.reload(day), path=STUDIES, page=page)
-        outcome = run_once()
+        result = run_once()
         assert replay.load.date().isoformat() == day
-        assert outcome.verdict is Verdict.OK
+        assert result.verdict is Verdict.OK
         exact += inside(store) == recruiting(replay)
         truth = {(new, Kind.REGISTERED), (closed, Kind.STATUS), (closed, Kind.LEFT)}
-        false += len(told(outcome) ^ truth)
+        false += len(told(result) ^ truth)
     assert (exact, false) == (pages, 0)
     print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
 
@@ -139,9 +139,9 @@ def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
     for page in range(1, pages + 1):
         replay.catalogue.advance()
         replay.faults.add(faults.shifted(1), path=STUDIES, page=page, times=1)
-        outcome = run_once(size=1, restarts=0)
-        assert outcome.events == ()
-        partial += outcome.verdict is Verdict.PARTIAL
+        result = run_once(size=1, restarts=0)
+        assert result.events == ()
+        partial += result.verdict is Verdict.PARTIAL
     assert (store.counts()["events"], inside(store)) == before
     assert partial == pages
     assert run_once(size=1).verdict is Verdict.OK
@@ -185,9 +185,9 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         # the listing lacks them, though their records are there and unchanged
         replay.catalogue.advance()
         replay.faults.add(without(lost), path=STUDIES, times=faults.EVERY_TIME)
-        outcome = run_once(size=1000)
-        assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
-        held_left += "--accept-gone" in "".join(outcome.held)
+        result = run_once(size=1000)
+        assert (result.events, result.verdict) == ((), Verdict.PARTIAL)
+        held_left += "--accept-gone" in "".join(result.held)
         replay.faults.clear()
 
         # the registry lacks them: two loads say so, and each was asked for singly
@@ -197,20 +197,20 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
             for nct_id in lost & set(replay.catalogue.view().ids):
                 replay.catalogue.withdraw(nct_id)
             replay.forget_requests()
-            outcome = run_once(size=1000)
-            assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
+            result = run_once(size=1000)
+            assert (result.events, result.verdict) == ((), Verdict.PARTIAL)
             singly = {e.path.rpartition("/")[2] for e in replay.requests if e.status == 404}
             assert singly == lost
-        held_gone += "--accept-gone" in "".join(outcome.held)
-        assert len(outcome.missing) == len(lost)
+        held_gone += "--accept-gone" in "".join(result.held)
+        assert len(result.missing) == len(lost)
 
         # and they are back
         for study in kept.values():
             assert study is not None
             replay.catalogue.publish(study)
         replay.catalogue.advance()
-        outcome = run_once(size=1000)
-        assert (outcome.events, outcome.verdict) == ((), Verdict.OK)
+        result = run_once(size=1000)
+        assert (result.events, result.verdict) == ((), Verdict.OK)
     assert (held_left, held_gone) == (3, 3)
     print(f"mass disappearance: {trials} trials, kept {shares} %: {held_gone} of 3 held, 0 gone; "
           f"of a listing: {held_left} of 3 held, 0 left")  # fmt: skip
@@ -220,9 +220,9 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         replay.catalogue.advance()
         for nct_id in removed & set(replay.catalogue.view().ids):
             replay.catalogue.withdraw(nct_id)
-        outcome = run_once(size=1000)
-    assert told(outcome) == {(nct_id, Kind.GONE) for nct_id in removed}
-    assert outcome.verdict is Verdict.OK
+        result = run_once(size=1000)
+    assert told(result) == {(nct_id, Kind.GONE) for nct_id in removed}
+    assert result.verdict is Verdict.OK
     print(f"real removals: {len(removed)} of 5 reported")
 
 
@@ -235,12 +235,12 @@ def test_what_was_held_is_believed_when_told_to(
         replay.catalogue.advance()
         for nct_id in set(map(an_id, range(1, 31))) & set(replay.catalogue.view().ids):
             replay.catalogue.withdraw(nct_id)
-        outcome = run_once()
-    assert outcome.held
-    assert outcome.events == ()
-    outcome = run_once(accept_gone=True)
-    assert (len(told(outcome)), outcome.held) == (30, ())
-    assert {kind for _, kind in told(outcome)} == {Kind.GONE}
+        result = run_once()
+    assert result.held
+    assert result.events == ()
+    result = run_once(accept_gone=True)
+    assert (len(told(result)), result.held) == (30, ())
+    assert {kind for _, kind in told(result)} == {Kind.GONE}
 
 
 def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
@@ -251,14 +251,14 @@ def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
     everything = {an_id(n) for n in (1, 2, 3)}
     replay.catalogue.advance()
     replay.faults.add(without(everything), path=STUDIES, times=faults.EVERY_TIME)
-    outcome = run_once()
-    assert (outcome.events, outcome.verdict) == ((), Verdict.PARTIAL)
+    result = run_once()
+    assert (result.events, result.verdict) == ((), Verdict.PARTIAL)
     replay.faults.clear()
     for nct_id in everything:
         replay.catalogue.edit(nct_id, {STATUS: "COMPLETED"})
-    outcome = run_once()
-    assert {(n, Kind.LEFT) for n in everything} <= told(outcome)
-    assert outcome.verdict is Verdict.OK
+    result = run_once()
+    assert {(n, Kind.LEFT) for n in everything} <= told(result)
+    assert result.verdict is Verdict.OK
 
 
 def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
@@ -283,8 +283,8 @@ def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
         replay.catalogue.merge(two, three)
     run_once()
     replay.catalogue.advance()
-    outcome = run_once()
-    assert (outcome.events, outcome.verdict) == ((), Verdict.OK)
+    result = run_once()
+    assert (result.events, result.verdict) == ((), Verdict.OK)
 
     assert set(store.watched_ids()) == {two for _, two in pairs} | {c for *_, c in chains}
     lost = 0
@@ -312,9 +312,9 @@ def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
         )
     with store.unit() as unit:
         unit.add_trials("mine", dict.fromkeys(ids), replay.load)
-    outcome = run_once()
-    assert {failed.nct_id for failed in outcome.failed} == set(ids)
-    assert all("nothing was stored" in str(failed.error) for failed in outcome.failed)
+    result = run_once()
+    assert {failed.nct_id for failed in result.failed} == set(ids)
+    assert all("nothing was stored" in str(failed.error) for failed in result.failed)
     assert store.counts()["snapshots"] == 0
     print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} set aside")
 

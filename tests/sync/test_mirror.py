@@ -86,9 +86,9 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, range(1, 31))
-    outcome = make_mirror().run()
-    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["bulk"])
-    assert (outcome.tally.asked, outcome.tally.new, outcome.tally.failed) == (30, 30, 0)
+    result = make_mirror().run()
+    assert (result.verdict, result.steps) == (Verdict.OK, ["bulk"])
+    assert (result.tally.asked, result.tally.new, result.tally.failed) == (30, 30, 0)
     assert store.trials_known() == tuple(an_id(n) for n in range(1, 31))
     assert store.events() == []
     assert list(rederive_events(store, Thresholds())) == []
@@ -96,7 +96,7 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
     assert version.observed == replay.load
     assert b"versionHolder" not in store.body(version.digest or "")
     (run,) = store.runs()
-    assert (run.kind, run.outcome, run.new) == ("mirror", "ok", 30)
+    assert (run.kind, run.verdict, run.new) == ("mirror", "ok", 30)
     assert not list(tmp_path.glob("*.zip*"))
 
 
@@ -109,8 +109,8 @@ def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
         replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
     with store.unit() as unit:
         unit.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
-    outcome = make_mirror().run()
-    assert outcome.steps == [way]
+    result = make_mirror().run()
+    assert result.steps == [way]
     told = {(e.nct_id, e.event.kind) for e in store.events()}
     assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
     assert list(rederive_events(store, Thresholds())) == []
@@ -123,8 +123,8 @@ def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
     make_mirror().run()
     before = store.counts()
     replay.forget_requests()
-    outcome = make_mirror().run()
-    assert (outcome.steps, [r.path for r in replay.requests]) == ([], ["/v2/version"])
+    result = make_mirror().run()
+    assert (result.steps, [r.path for r in replay.requests]) == ([], ["/v2/version"])
     assert store.counts() == before | {"runs": 2}
 
 
@@ -138,9 +138,9 @@ def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
     new = make_study(an_id(31), studyFirstPostDateStruct=posted("2026-02-03"))
     replay.catalogue.publish(new)
     replay.forget_requests()
-    outcome = make_mirror().run()
-    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["delta"])
-    assert (outcome.tally.changed, outcome.tally.new) == (1, 1)
+    result = make_mirror().run()
+    assert (result.verdict, result.steps) == (Verdict.OK, ["delta"])
+    assert (result.tally.changed, result.tally.new) == (1, 1)
     assert Kind.STATUS in kinds(store, 5)
     # after a whole load a trial that was not there is new in the registry, not only to us
     assert kinds(store, 31) == [Kind.REGISTERED]
@@ -159,13 +159,13 @@ def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
     replay.catalogue.withdraw(an_id(9))
     assert make_mirror().run().tally.changed == 0
     replay.load = "2026-02-10"
-    outcome = make_mirror().run()
-    assert (outcome.steps, outcome.tally.changed) == (["delta", "sweep"], 1)
-    assert outcome.missing == (an_id(9),)
+    result = make_mirror().run()
+    assert (result.steps, result.tally.changed) == (["delta", "sweep"], 1)
+    assert result.missing == (an_id(9),)
     assert store.heads([an_id(5)])[an_id(5)].version == 2
     replay.load = "2026-02-17"
-    outcome = make_mirror().run()
-    assert (outcome.tally.gone, outcome.missing) == (1, ())
+    result = make_mirror().run()
+    assert (result.tally.gone, result.missing) == (1, ())
     assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
     assert Kind.GONE in kinds(store, 9)
 
@@ -192,9 +192,9 @@ def test_a_registry_without_a_bulk_download_is_paged(
     monkeypatch.setattr(scan, "FULL_PAGE", 10)
     publish(replay, range(1, 26))
     replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
-    outcome = make_mirror().run()
-    assert (outcome.verdict, outcome.steps) == (Verdict.OK, ["pages"])
-    assert outcome.tally.new == len(store.trials_known()) == 25
+    result = make_mirror().run()
+    assert (result.verdict, result.steps) == (Verdict.OK, ["pages"])
+    assert result.tally.new == len(store.trials_known()) == 25
 
 
 def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
@@ -210,9 +210,9 @@ def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_veri
 ) -> None:
     publish(replay, range(1, 11))
     file = archive_of(replay, tmp_path / "bulk.zip")
-    outcome = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
-    assert outcome.verdict == Verdict.OK
-    assert "could not be asked" in " ".join(outcome.said)
+    result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
+    assert result.verdict == Verdict.OK
+    assert "could not be asked" in " ".join(result.said)
     assert len(store.trials_known()) == 10
     assert file.exists()
     # what was loaded offline is gone on from when the registry can be reached
@@ -226,9 +226,9 @@ def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, range(1, 11))
-    outcome = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip", without=2))
-    assert outcome.verdict == Verdict.PARTIAL
-    assert "lists 8 studies, but the registry counts 10" in outcome.said[0]
+    result = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip", without=2))
+    assert result.verdict == Verdict.PARTIAL
+    assert "lists 8 studies, but the registry counts 10" in result.said[0]
     assert store.walk(BULK).done_load is None
 
 
@@ -261,9 +261,9 @@ def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_res
     )
     replay.catalogue.withdraw(an_id(4))
     rows = store.counts()
-    outcome = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip"))
-    assert (outcome.tally.same, outcome.tally.changed) == (18, 1)
-    assert outcome.missing == (an_id(4),)
+    result = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip"))
+    assert (result.tally.same, result.tally.changed) == (18, 1)
+    assert result.missing == (an_id(4),)
     assert store.counts()["snapshots"] == rows["snapshots"] + 1
     assert kinds(store, 3) == [Kind.REFERENCE]
 
@@ -277,16 +277,16 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
         archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
         archive.writestr("99/NCT00000099.json", b"[" * 1100)
         archive.writestr("97/NCT00000097.json", orjson.dumps(make_study(an_id(1))))
-    outcome = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
-    assert outcome.verdict == Verdict.PARTIAL
-    assert [f.nct_id for f in outcome.failed] == [an_id(98), an_id(99), an_id(97)]
+    result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
+    assert result.verdict == Verdict.PARTIAL
+    assert [f.nct_id for f in result.failed] == [an_id(98), an_id(99), an_id(97)]
     assert len(store.trials_known()) == 10
     assert len(store.failures()) == 3
     # they are good in the registry: the next run, when they are due, gets them
     for number in (97, 98, 99):
         replay.catalogue.publish(make_study(an_id(number)))
     clock.elapsed += timedelta(hours=2).total_seconds()
-    outcome = make_mirror().run()
+    result = make_mirror().run()
     assert len(store.trials_known()) == 13
     assert store.failures() == []
 
@@ -301,9 +301,9 @@ def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
     replay.load = "2026-02-03"
     edited = make_study(an_id(98), lastUpdatePostDateStruct=posted("2026-02-03"))
     replay.catalogue.publish(edited)
-    outcome = make_mirror().run(archive=file)
-    assert outcome.steps == ["bulk", "delta"]
-    assert [one.nct_id for one in outcome.failed] == [an_id(98)]
+    result = make_mirror().run(archive=file)
+    assert result.steps == ["bulk", "delta"]
+    assert [one.nct_id for one in result.failed] == [an_id(98)]
     assert an_id(98) in store.trials_known()
     assert store.failures() == []
 
@@ -334,10 +334,10 @@ def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
         return found
 
     monkeypatch.setattr(StepWrites, "add_steps", refuse)
-    outcome = make_mirror().run()
-    assert [f.nct_id for f in outcome.failed] == [an_id(6)]
-    assert (outcome.tally.new, len(store.trials_known())) == (9, 9)
-    assert [v.run_id for v in store.versions(an_id(5))] == [outcome.run_id]
+    result = make_mirror().run()
+    assert [f.nct_id for f in result.failed] == [an_id(6)]
+    assert (result.tally.new, len(store.trials_known())) == (9, 9)
+    assert [v.run_id for v in store.versions(an_id(5))] == [result.run_id]
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
@@ -350,10 +350,10 @@ def test_a_registry_that_lost_most_of_its_trials_is_not_believed(
     for number in range(1 + int(100 * left), 101):
         replay.catalogue.withdraw(an_id(number))
     replay.forget_requests()
-    outcome = make_mirror().run(sweep=True)
-    assert outcome.verdict == Verdict.PARTIAL
-    assert "none of them is taken for gone" in " ".join(outcome.said)
-    assert (outcome.missing, outcome.tally.gone) == ((), 0)
+    result = make_mirror().run(sweep=True)
+    assert result.verdict == Verdict.PARTIAL
+    assert "none of them is taken for gone" in " ".join(result.said)
+    assert (result.missing, result.tally.gone) == ((), 0)
     assert not [r for r in replay.requests if r.path.startswith("/v2/studies/")]
 
 
@@ -408,12 +408,12 @@ def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
     stops = 0
     for _ in range(30):
         try:
-            outcome = make_mirror(watcher=stop_after(3)).run()
+            result = make_mirror(watcher=stop_after(3)).run()
             break
         except Stopped:
             stops += 1
     assert stops > 2
-    assert outcome.verdict == Verdict.OK
+    assert result.verdict == Verdict.OK
     assert store.trials_known() == tuple(an_id(n) for n in range(1, 61))
     assert (store.counts()["snapshots"], store.counts()["events"]) == (60, 0)
     downloads = [r for r in replay.requests if r.path == "/v2/studies/download"]
@@ -436,14 +436,14 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     stops = 0
     for _ in range(40):
         try:
-            outcome = make_mirror(watcher=stop_after(4)).run()
+            result = make_mirror(watcher=stop_after(4)).run()
             break
         except Stopped:
             stops += 1
     slim = [
         r for r in replay.requests if "fields" in r.params and "filter.advanced" not in r.params
     ]
-    assert outcome.verdict == Verdict.OK
+    assert result.verdict == Verdict.OK
     assert stops > 2
     assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
     assert len(store.versions(an_id(40))) == 2

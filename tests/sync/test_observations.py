@@ -79,18 +79,18 @@ def test_a_reprocessing_day_is_told_once_and_every_event_stays_stored(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
-    outcome = make_sync(routes=WATCH_ALL).run(IDS)
-    (notice,) = outcome.notices
+    result = make_sync(routes=WATCH_ALL).run(IDS)
+    (notice,) = result.notices
     assert notice.kind is NoticeKind.REPROCESSING
     assert "changed in 30 of 30 trials (100 %) without a new update date" in notice.summary
     assert notice.command == "ctsync changes --level administrative --since 2026-02-03"
-    assert len(outcome.events) == 30
-    assert len(followed.events(EventFilter(run_id=outcome.run_id))) == 30
+    assert len(result.events) == 30
+    assert len(followed.events(EventFilter(run_id=result.run_id))) == 30
     assert planned(followed) == {EVERYTHING.recipient: 1}
     dropped = followed.deliveries(DeliveryState.DROPPED)
     assert {row.last_error for row in dropped} == {"told by the run's notice"}
     (run,) = followed.runs_with_notices()
-    assert (run.id, read_notices(run.notices)) == (outcome.run_id, outcome.notices)
+    assert (run.id, read_notices(run.notices)) == (result.run_id, result.notices)
 
 
 def test_the_one_delivery_that_is_left_carries_the_notice_and_no_trial(
@@ -133,8 +133,8 @@ def test_what_a_sponsor_updated_on_such_a_day_is_told_as_ever(
     }
     replay.catalogue.edit(IDS[0], updated)
     replay.catalogue.edit(IDS[1], {f"{STATUS}.overallStatus": "SUSPENDED"})
-    outcome = make_sync(routes=WATCH_ALL).run(IDS)
-    (notice,) = outcome.notices
+    result = make_sync(routes=WATCH_ALL).run(IDS)
+    (notice,) = result.notices
     assert len(notice.trials) == 29
     assert IDS[0] not in notice.trials
     # of the first trial its status, its date and its MeSH; of the second its status; one carrier
@@ -145,8 +145,8 @@ def test_a_few_trials_changed_alike_are_told_one_by_one(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay, IDS[:19])
-    outcome = make_sync(routes=WATCH_ALL).run(IDS)
-    assert outcome.notices == ()
+    result = make_sync(routes=WATCH_ALL).run(IDS)
+    assert result.notices == ()
     assert planned(followed) == {EVERYTHING.recipient: 19}
     assert followed.runs()[0].notices == []
 
@@ -165,8 +165,8 @@ def test_two_parts_reprocessed_at_once_are_two_notices(
     reprocess(replay)
     for nct_id in IDS:
         replay.catalogue.edit(nct_id, {CITATION: [{"pmid": "1", "citation": "One. Erratum in: X"}]})
-    outcome = make_sync(routes=WATCH_ALL).run(IDS)
-    assert len(outcome.notices) == 2
+    result = make_sync(routes=WATCH_ALL).run(IDS)
+    assert len(result.notices) == 2
     assert planned(followed) == {EVERYTHING.recipient: 1}
 
 
@@ -271,9 +271,9 @@ def test_a_welcome_is_no_news_that_a_notice_could_replace(
 # --- schema drift -----------------------------------------------------------------------------
 
 
-def drift(outcome: SyncResult) -> list[tuple[NoticeKind, tuple[str, ...]]]:
+def drift(result: SyncResult) -> list[tuple[NoticeKind, tuple[str, ...]]]:
     kinds = {NoticeKind.UNKNOWN_FIELDS, NoticeKind.VANISHED_FIELD}
-    return [(notice.kind, notice.parts) for notice in outcome.notices if notice.kind in kinds]
+    return [(notice.kind, notice.parts) for notice in result.notices if notice.kind in kinds]
 
 
 def test_a_field_that_nobody_declared_is_told_once(
@@ -302,9 +302,9 @@ def test_a_known_field_that_most_records_lost_is_drift(
         bare = study(nct_id)
         del bare["protocolSection"]["referencesModule"]
         replay.catalogue.publish(bare)
-    outcome = make_sync().run(IDS)
-    assert drift(outcome) == [(NoticeKind.VANISHED_FIELD, ("protocolSection.referencesModule",))]
-    assert "is gone from 16 of the 30 records that had it" in drift_lines(outcome)[0]
+    result = make_sync().run(IDS)
+    assert drift(result) == [(NoticeKind.VANISHED_FIELD, ("protocolSection.referencesModule",))]
+    assert "is gone from 16 of the 30 records that had it" in drift_lines(result)[0]
     replay.catalogue.advance()
     assert drift(make_sync().run(IDS)) == []
 
@@ -320,8 +320,8 @@ def test_a_field_that_half_of_the_changed_records_lost_is_none_while_the_others_
     assert drift(make_sync().run(IDS)) == []
 
 
-def drift_lines(outcome: SyncResult) -> list[str]:
-    return [n.line for n in outcome.notices if n.kind is NoticeKind.VANISHED_FIELD]
+def drift_lines(result: SyncResult) -> list[str]:
+    return [n.line for n in result.notices if n.kind is NoticeKind.VANISHED_FIELD]
 
 
 @pytest.mark.parametrize("form", ["text", "json"])

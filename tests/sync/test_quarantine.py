@@ -94,10 +94,10 @@ def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_
         for nct_id in changed:
             replay.catalogue.edit(nct_id, {STATUS: "SUSPENDED" if day % 2 else "RECRUITING"})
         before = singly(replay)
-        outcome = work.run(holder="test").sync
+        result = work.run(holder="test").sync
         asked_singly += singly(replay) - before
-        assert (outcome.verdict, outcome.tally.failed) == (Verdict.PARTIAL, 1)
-        stale += trials - 1 - outcome.tally.answered
+        assert (result.verdict, result.tally.failed) == (Verdict.PARTIAL, 1)
+        stale += trials - 1 - result.tally.answered
         heads = store.heads([NctId(f"NCT{number:08d}") for number in range(1, trials)])
         stale += trials - 1 - len(heads)
         stale += sum(
@@ -135,8 +135,8 @@ def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
     )
     clock.elapsed += timedelta(hours=1).total_seconds()
     replay.faults.clear()
-    outcome = work.run(holder="test").sync
-    assert (outcome.verdict, outcome.tally.new) == (Verdict.OK, 1)
+    result = work.run(holder="test").sync
+    assert (result.verdict, result.tally.new) == (Verdict.OK, 1)
     assert store.failures() == []
 
 
@@ -146,18 +146,18 @@ def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_syn
     work = make_round(4)
     with refusing(store, POISON):
         for attempt in (1, 2):
-            outcome = work.run(holder="test").sync
-            assert (outcome.verdict, outcome.tally.failed) == (Verdict.PARTIAL, 1)
+            result = work.run(holder="test").sync
+            assert (result.verdict, result.tally.failed) == (Verdict.PARTIAL, 1)
             (failure,) = store.failures()
             assert failure.attempts <= attempt
-        assert outcome.tally.same == 3
+        assert result.tally.same == 3
     assert (failure.nct_id, waits_until(failure)) == (POISON, None)
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
     assert store.versions(POISON) == []
     assert singly(replay) == 0  # it came with the others
-    outcome = work.run(holder="test").sync
-    assert (outcome.verdict, outcome.tally.new, outcome.tally.same) == (Verdict.OK, 1, 3)
+    result = work.run(holder="test").sync
+    assert (result.verdict, result.tally.new, result.tally.same) == (Verdict.OK, 1, 3)
     assert store.failures() == []
 
 

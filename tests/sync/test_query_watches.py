@@ -47,8 +47,8 @@ def run(sync: TrialPass) -> SyncResult:
     return sync.run(ids, with_queries=True)
 
 
-def told(outcome: SyncResult) -> list[tuple[str, Kind]]:
-    return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
+def told(result: SyncResult) -> list[tuple[str, Kind]]:
+    return [(stored.nct_id, stored.event.kind) for stored in result.events]
 
 
 def members(store: Store, name: str = "open") -> tuple[list[NctId], list[NctId]]:
@@ -64,9 +64,9 @@ def test_what_a_query_matches_at_first_is_a_baseline(
     publish(replay, ONE, TWO)
     publish(replay, THREE, overallStatus="COMPLETED")
     follow(store)
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.OK
-    assert told(outcome) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    result = run(make_sync())
+    assert result.verdict is Verdict.OK
+    assert told(result) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
     assert members(store) == ([ONE, TWO], [])
     assert store.watches()[0].listed == replay.load
 
@@ -79,10 +79,10 @@ def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_
     run(make_sync())
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "UNKNOWN", LAST_KNOWN: "RECRUITING"})
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.OK
-    assert told(outcome)[-1] == (ONE, Kind.LEFT)
-    left = outcome.events[-1].event
+    result = run(make_sync())
+    assert result.verdict is Verdict.OK
+    assert told(result)[-1] == (ONE, Kind.LEFT)
+    left = result.events[-1].event
     assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
     assert left.summary.startswith(
         'No longer matches the query of watch "open": Status RECRUITING -> UNKNOWN'
@@ -128,9 +128,9 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
     for _ in range(2):
         replay.catalogue.advance()
         hide(replay, {ONE})
-        outcome = run(make_sync())
-        assert told(outcome) == [(ONE, Kind.LEFT)]
-        assert outcome.events[0].event.summary.endswith("nothing that it asks for changed")
+        result = run(make_sync())
+        assert told(result) == [(ONE, Kind.LEFT)]
+        assert result.events[0].event.summary.endswith("nothing that it asks for changed")
         replay.catalogue.advance()
         replay.faults.clear()
         assert told(run(make_sync())) == [(ONE, Kind.ENTERED)]
@@ -171,8 +171,8 @@ def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {STATUS: "RECRUITING"})
     publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
-    outcome = run(make_sync())
-    assert sorted(told(outcome)) == [
+    result = run(make_sync())
+    assert sorted(told(result)) == [
         (TWO, Kind.ENTERED),
         (TWO, Kind.FIRST_SEEN),
         (THREE, Kind.REGISTERED),
@@ -270,10 +270,10 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     listed = store.watches()[0].listed
     replay.catalogue.advance()
     replay.faults.add(fault, path="/v2/studies", times=3)
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.PARTIAL
-    assert outcome.events == ()
-    (one,) = outcome.listed
+    result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert result.events == ()
+    (one,) = result.listed
     assert said in (one.problem or "")
     last = store.last_run()
     assert last is not None
@@ -295,18 +295,18 @@ def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
     study = make_study(ONE, overallStatus="COMPLETED")
     replay.catalogue.publish(study, load="2026-03-02")
     replay.faults.add(faults.reload("2026-03-02"), path="/v2/version", skip=1)
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.OK
-    assert told(outcome)[-1] == (ONE, Kind.LEFT)
-    assert outcome.events[-1].observed == replay.load
+    result = run(make_sync())
+    assert result.verdict is Verdict.OK
+    assert told(result)[-1] == (ONE, Kind.LEFT)
+    assert result.events[-1].observed == replay.load
 
     for day in ("2026-03-03", "2026-03-04", "2026-03-05"):
         replay.catalogue.publish(make_study(TWO, overallStatus="COMPLETED"), load=day)
         replay.faults.add(faults.reload(day), path="/v2/version", skip=1)
-    outcome = run(make_sync())
-    assert outcome.verdict is not Verdict.OK
-    assert "reloaded each time" in "".join(one.problem or "" for one in outcome.listed)
-    assert Kind.LEFT not in {kind for _, kind in told(outcome)}
+    result = run(make_sync())
+    assert result.verdict is not Verdict.OK
+    assert "reloaded each time" in "".join(one.problem or "" for one in result.listed)
+    assert Kind.LEFT not in {kind for _, kind in told(result)}
     assert (TWO, Kind.LEFT) in told(run(make_sync()))
 
 
@@ -319,10 +319,10 @@ def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
     replay.faults.add(faults.edge_refusal(), path="/v2/version", skip=1, times=3)
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.PARTIAL
-    assert "could not be confirmed" in (outcome.listed[0].problem or "")
-    assert told(outcome) == [(ONE, Kind.STATUS)]
+    result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert "could not be confirmed" in (result.listed[0].problem or "")
+    assert told(result) == [(ONE, Kind.STATUS)]
     replay.faults.clear()
     assert told(run(make_sync())) == [(ONE, Kind.LEFT)]
 
@@ -335,10 +335,10 @@ def test_a_trial_left_out_of_a_listing_that_seems_whole_is_asked_for_before_it_h
     run(make_sync())
     replay.catalogue.advance()
     replay.faults.add(_counting_less(), path="/v2/studies", page=1)
-    outcome = run(make_sync())
-    assert outcome.verdict is Verdict.PARTIAL
-    assert outcome.events == ()
-    assert outcome.listed[0].problem == ("it lacks 1 of the trials that match when asked for alone")
+    result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert result.events == ()
+    assert result.listed[0].problem == ("it lacks 1 of the trials that match when asked for alone")
 
 
 def _counting_less() -> faults.Fault:
@@ -385,9 +385,9 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     run(make_sync(routes=[route]))
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, TWO)
-    outcome = run(make_sync(routes=[route]))
-    assert (ONE, Kind.MOVED) in told(outcome)
-    assert Kind.LEFT not in {kind for _, kind in told(outcome)}
+    result = run(make_sync(routes=[route]))
+    assert (ONE, Kind.MOVED) in told(result)
+    assert Kind.LEFT not in {kind for _, kind in told(result)}
     assert members(store) == ([TWO], [])
     new_deliveries(store)
     replay.catalogue.advance()
@@ -396,8 +396,8 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
-    outcome = run(make_sync(routes=[route]))
-    assert (ONE, Kind.RETURNED) in told(outcome)
+    result = run(make_sync(routes=[route]))
+    assert (ONE, Kind.RETURNED) in told(result)
     assert members(store) == ([ONE, TWO], [])
     assert ("open@example.org", ONE, "returned") in new_deliveries(store)
     states = [State.PRESENT, State.MOVED, State.PRESENT]
@@ -415,9 +415,9 @@ def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with
     replay.catalogue.merge(ONE, into=TWO)
     assert (ONE, Kind.MOVED) in told(run(make_sync()))
     replay.catalogue.advance()
-    outcome = run(make_sync())
-    assert (outcome.verdict, told(outcome)) == (Verdict.OK, [(TWO, Kind.LEFT)])
-    assert outcome.events[0].event.summary == (
+    result = run(make_sync())
+    assert (result.verdict, told(result)) == (Verdict.OK, [(TWO, Kind.LEFT)])
+    assert result.events[0].event.summary == (
         f'No longer matches the query of watch "open": took over {ONE}, which did'
     )
     assert members(store) == ([], [TWO])
@@ -435,9 +435,9 @@ def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE, overallStatus="COMPLETED")
-    outcome = run(make_sync())
-    assert (ONE, Kind.RETURNED) in told(outcome)
-    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in told(outcome))
+    result = run(make_sync())
+    assert (ONE, Kind.RETURNED) in told(result)
+    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in told(result))
     assert members(store) == ([TWO], [ONE])
     replay.catalogue.advance()
     assert told(run(make_sync())) == []
@@ -499,8 +499,8 @@ def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
     replay.catalogue.merge(TWO, into=THREE)
-    outcome = run(make_sync())
-    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(outcome))
+    result = run(make_sync())
+    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(result))
     assert store.watched_ids() == (ONE, THREE)
 
 
@@ -548,10 +548,10 @@ def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_
 
     with monkeypatch.context() as patched:
         patched.setattr(StepWrites, "add_steps", refuse)
-        outcome = run(make_sync())
-    assert outcome.verdict is Verdict.PARTIAL
-    assert [failed.nct_id for failed in outcome.failed] == [TWO]
-    assert told(outcome) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
+        result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in result.failed] == [TWO]
+    assert told(result) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
     assert members(store) == ([ONE, THREE], [])
     assert told(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
     assert members(store) == ([ONE, TWO, THREE], [])
@@ -578,8 +578,8 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
         clock.sleep(86_400)
         fault = faults.Fault(rewrite=unreadable)
         replay.faults.add(fault, path=r"/v2/studies(/.*)?", times=faults.EVERY_TIME)
-        outcome = run(make_sync())
-        assert {failed.nct_id for failed in outcome.failed} == {TWO, THREE}
+        result = run(make_sync())
+        assert {failed.nct_id for failed in result.failed} == {TWO, THREE}
         replay.faults.clear()
         replay.catalogue.advance()
     clock.sleep(86_400)
@@ -600,8 +600,8 @@ def test_another_query_begins_anew(
     follow(store)
     run(make_sync())
     follow(store, overallStatus="COMPLETED")
-    outcome = run(make_sync())
-    assert told(outcome) == [(TWO, Kind.FIRST_SEEN)]
+    result = run(make_sync())
+    assert told(result) == [(TWO, Kind.FIRST_SEEN)]
     assert members(store) == ([TWO], [ONE])
 
 

@@ -30,7 +30,7 @@ RULES = Thresholds()
 ALL = Route("log", "log", takes_baselines=True)
 
 
-def outcomes(*measures: str) -> list[dict[str, str]]:
+def results(*measures: str) -> list[dict[str, str]]:
     return [{"measure": measure, "timeFrame": "12 months"} for measure in measures]
 
 
@@ -50,9 +50,9 @@ def history(store: Store, replay: Any, make_sync: MakeSync) -> Store:
     make_sync(routes=[ALL]).run(followed)
     day((ONE, {OVERALL: "SUSPENDED"}), (TWO, {PRIMARY: "2028-09", COUNT: 60}))
     day((ONE, {OVERALL: "RECRUITING", f"{STATUS}.lastUpdatePostDateStruct.date": "2026-02-04"}))
-    day((ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": outcomes("Pain", "Gait")}))
+    day((ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": results("Pain", "Gait")}))
     day(
-        (ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": outcomes("Pain at rest")}),
+        (ONE, {f"{PROTOCOL}.outcomesModule.primaryOutcomes": results("Pain at rest")}),
         (TWO, {PRIMARY: "2029-09", f"{PROTOCOL}.neverHeardOf": {"\u202ea\0b": "\x10d800"}}),
     )
     catalogue.publish(make_study(LATE))
@@ -203,7 +203,7 @@ def test_an_event_that_follows_from_nothing_goes_and_its_deliveries_stay_with_th
 
 
 COPIED = (
-    "nct_id", "from_snapshot_id", "to_snapshot_id", "lane", "level", "rule", "label", "summary",
+    "nct_id", "from_snapshot_id", "to_snapshot_id", "category", "level", "rule", "label", "summary",
     "inputs", "fetched", "happened",
 )  # fmt: skip
 

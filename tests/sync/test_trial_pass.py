@@ -26,16 +26,16 @@ def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
         replay.catalogue.publish(make_study(nct_id, **changes))
 
 
-def kinds(outcome: Any) -> list[tuple[str, Kind]]:
-    return [(stored.nct_id, stored.event.kind) for stored in outcome.events]
+def kinds(result: Any) -> list[tuple[str, Kind]]:
+    return [(stored.nct_id, stored.event.kind) for stored in result.events]
 
 
 def test_a_first_sync_is_a_baseline(store: Store, replay: Any, make_sync: MakeSync) -> None:
     publish(replay, ONE, TWO)
-    outcome = make_sync().run([ONE, TWO])
-    assert outcome.verdict is Verdict.OK
-    assert (outcome.tally.asked, outcome.tally.new, outcome.tally.changed) == (2, 2, 0)
-    assert sorted(kinds(outcome)) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    result = make_sync().run([ONE, TWO])
+    assert result.verdict is Verdict.OK
+    assert (result.tally.asked, result.tally.new, result.tally.changed) == (2, 2, 0)
+    assert sorted(kinds(result)) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
     assert [v.version for v in store.versions(ONE)] == [1]
 
 
@@ -47,8 +47,8 @@ def test_a_day_on_which_only_the_stamp_changed_stores_nothing(
     before = store.counts()
     for _ in range(5):
         replay.catalogue.advance()
-        outcome = make_sync().run([ONE, TWO])
-        assert (outcome.tally.same, outcome.events, outcome.refreshed) == (2, (), True)
+        result = make_sync().run([ONE, TWO])
+        assert (result.tally.same, result.events, result.refreshed) == (2, (), True)
     after = store.counts()
     assert {t: after[t] - before[t] for t in after if t != "runs"} == dict.fromkeys(
         set(after) - {"runs"}, 0
@@ -62,9 +62,9 @@ def test_a_change_is_one_version_with_its_events(
     make_sync().run([ONE, TWO])
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
-    outcome = make_sync().run([ONE, TWO])
-    assert kinds(outcome) == [(ONE, Kind.STATUS)]
-    (stored,) = outcome.events
+    result = make_sync().run([ONE, TWO])
+    assert kinds(result) == [(ONE, Kind.STATUS)]
+    (stored,) = result.events
     assert (stored.event.before, stored.event.after) == ("RECRUITING", "TERMINATED")
     assert stored.event.level is Level.CRITICAL
     assert (stored.from_version, stored.to_version) == (1, 2)
@@ -108,8 +108,8 @@ def test_a_status_the_registry_set_by_itself_has_a_length_by_the_loads_that_show
         changed = {STATUS: status, "protocolSection.statusModule.lastKnownStatus": "RECRUITING"}
         module = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
         replay.catalogue.edit(ONE, changed | {module: posted})
-        outcome = make_sync().run([ONE])
-    (status_event,) = [s.event for s in outcome.events if s.event.kind is Kind.STATUS]
+        result = make_sync().run([ONE])
+    (status_event,) = [s.event for s in result.events if s.event.kind is Kind.STATUS]
     assert status_event.summary == "Status UNKNOWN -> COMPLETED: unknown for 30 d"
 
 
@@ -123,9 +123,9 @@ def test_one_trial_that_cannot_be_checked_stops_no_other(
         faults.body(b'{"studies":[' + _json(make_study(ONE)) + b"]}"), path="/v2/studies"
     )
     replay.faults.add(faults.body(_json(study)), path=f"/v2/studies/{TWO}", times=faults.EVERY_TIME)
-    outcome = make_sync().run([ONE, TWO])
-    assert outcome.verdict is Verdict.PARTIAL
-    assert [failed.nct_id for failed in outcome.failed] == [TWO]
+    result = make_sync().run([ONE, TWO])
+    assert result.verdict is Verdict.PARTIAL
+    assert [failed.nct_id for failed in result.failed] == [TWO]
     assert [v.nct_id for v in store.versions(ONE)] == [ONE]
     assert [failure.nct_id for failure in store.failures()] == [TWO]
     replay.faults.clear()
@@ -192,8 +192,8 @@ def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
     make_sync().run([OLD])
     replay.catalogue.advance()
     replay.catalogue.merge(OLD, ONE)
-    outcome = make_sync().run(store.watched_ids())
-    assert kinds(outcome) == [(OLD, Kind.MOVED), (ONE, Kind.FIRST_SEEN)]
+    result = make_sync().run(store.watched_ids())
+    assert kinds(result) == [(OLD, Kind.MOVED), (ONE, Kind.FIRST_SEEN)]
     assert store.watched_ids() == (ONE,)
     assert [v.state for v in store.versions(OLD)] == [State.PRESENT, State.MOVED]
     replay.catalogue.advance()
@@ -248,9 +248,9 @@ def test_a_damaged_stored_record_stops_no_other_trial(
         return whole(self, digest)
 
     monkeypatch.setattr(Store, "body", body)
-    outcome = make_sync().run([ONE, TWO])
-    assert outcome.verdict is Verdict.PARTIAL
-    assert "ctsync check" in str(outcome.failed[0].error)
+    result = make_sync().run([ONE, TWO])
+    assert result.verdict is Verdict.PARTIAL
+    assert "ctsync check" in str(result.failed[0].error)
     assert [v.key.status for v in store.versions(TWO)] == ["RECRUITING", "TERMINATED"]
 
 
@@ -275,10 +275,10 @@ def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
     make_sync().run([ONE, TWO])
     replay.catalogue.advance()
     replay.faults.add(faults.reload("2026-02-05"), path="/v2/studies")
-    outcome = make_sync().run([ONE, TWO])
-    assert outcome.verdict is Verdict.OK
-    assert f"{outcome.load.data_timestamp:%Y-%m-%d}" == "2026-02-05"
-    assert (outcome.tally.same, outcome.events) == (2, ())
+    result = make_sync().run([ONE, TWO])
+    assert result.verdict is Verdict.OK
+    assert f"{result.load.data_timestamp:%Y-%m-%d}" == "2026-02-05"
+    assert (result.tally.same, result.events) == (2, ())
 
 
 def test_a_record_with_the_stamp_of_another_load_makes_the_pass_repeat(
@@ -306,8 +306,8 @@ def test_a_registry_that_goes_away_after_the_pass_leaves_the_run_partial(
 ) -> None:
     publish(replay, ONE)
     replay.faults.add(faults.status(503), path="/v2/version", skip=1, times=faults.EVERY_TIME)
-    outcome = make_sync().run([ONE])
-    assert (outcome.verdict, outcome.tally.new) == (Verdict.PARTIAL, 1)
+    result = make_sync().run([ONE])
+    assert (result.verdict, result.tally.new) == (Verdict.PARTIAL, 1)
 
 
 def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
@@ -319,7 +319,7 @@ def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
     assert store.counts()["snapshots"] == 0
     last = store.last_run(kind="sync")
     assert last is not None
-    assert last.outcome is Verdict.FAILED
+    assert last.verdict is Verdict.FAILED
     assert "RegistryBusy" in (last.error or "")
 
 
@@ -335,7 +335,7 @@ def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
         make_sync(watcher=RunCallbacks(check=interrupt)).run([ONE])
     last = store.last_run(kind="sync")
     assert last is not None
-    assert (last.outcome, last.error) == (Verdict.STOPPED, "interrupted")
+    assert (last.verdict, last.error) == (Verdict.STOPPED, "interrupted")
 
 
 def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
@@ -354,7 +354,7 @@ def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
     assert store.counts()["snapshots"] == 1
     last = store.last_run(kind="sync")
     assert last is not None
-    assert last.outcome is Verdict.STOPPED
+    assert last.verdict is Verdict.STOPPED
     assert make_sync().run([ONE, TWO]).tally.new == 1
 
 

@@ -14,7 +14,7 @@ from ctsync.cli.app import App, pass_app, show_json, tell
 from ctsync.cli.param_types import DayParam, MomentParam, TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UnknownTrial, UnknownVersion, UsageError
-from ctsync.model import Kind, Lane, Level, NctId, Version
+from ctsync.model import Category, Kind, Level, NctId, Version
 from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
     "--level", type=click.Choice([level.value for level in Level]), help="This level or worse."
 )
 @click.option(
-    "--lane",
-    "lanes",
+    "--category",
+    "categories",
     multiple=True,
-    type=click.Choice([lane.value for lane in Lane]),
-    metavar="LANE",
-    help=f"Only these parts of the record; may be given again: {', '.join(Lane)}.",
+    type=click.Choice([category.value for category in Category]),
+    metavar="CATEGORY",
+    help=f"Only these parts of the record; may be given again: {', '.join(Category)}.",
 )
 @click.option("--watch", help="Only trials of this watch.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most this many, newest kept.")
@@ -71,7 +71,7 @@ def changes(
     until: datetime | None,
     kinds: Sequence[str],
     level: str | None,
-    lanes: Sequence[str],
+    categories: Sequence[str],
     watch: str | None,
     limit: int | None,
     as_json: bool,
@@ -87,7 +87,7 @@ def changes(
         until=until,
         kinds=tuple(Kind(kind) for kind in kinds),
         minimum_level=Level(level) if level else None,
-        lanes=tuple(Lane(lane) for lane in lanes),
+        categories=tuple(Category(category) for category in categories),
         watch=watch,
         limit=limit,
     )

@@ -37,9 +37,9 @@ _COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
 @click.option("--json", "as_json", is_flag=True, help="An array of runs; of one run, an object.")
 @pass_app
 def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> None:
-    """List the runs, newest first, or show one: times, data of the registry, counts, outcome.
+    """List the runs, newest first, or show one: times, data of the registry, counts, verdict.
 
-    ASKED counts the trials a run was to check; ANSWERED those it could. An outcome of "running"
+    ASKED counts the trials a run was to check; ANSWERED those it could. An verdict of "running"
     is a run under way, or one that was cut off.
     """
     with app.store(create=False) as store:
@@ -71,7 +71,7 @@ def _show_runs(found: list[Run]) -> None:
                 _minute(run.load_after or run.load_before),
                 str(run.requests),
                 *(str(getattr(run, name)) for name in _COUNTS),
-                run.outcome if run.error is None else f"{run.outcome}: {run.error}",
+                run.verdict if run.error is None else f"{run.verdict}: {run.error}",
             )
             for run in found
         ],
@@ -91,7 +91,7 @@ def _show_run(run: Run) -> None:
         ("requests", f"{run.requests:,}, of which retries {run.retries:,}"),
         ("trials", ", ".join(f"{name} {getattr(run, name):,}" for name in _COUNTS)),
         ("messages sent", f"{run.delivered:,}"),
-        ("outcome", run.outcome if run.error is None else f"{run.outcome}: {run.error}"),
+        ("verdict", run.verdict if run.error is None else f"{run.verdict}: {run.error}"),
         *(("notice", notice.line) for notice in read_notices(run.notices)),
     ]
     for name, value in lines:
@@ -111,7 +111,7 @@ def _run_json(run: Run) -> JsonObject:
         "retries": run.retries,
         **{name: getattr(run, name) for name in _COUNTS},
         "delivered": run.delivered,
-        "outcome": run.outcome,
+        "verdict": run.verdict,
         "error": run.error,
         "notices": list(run.notices or ()),
     }

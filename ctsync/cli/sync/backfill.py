@@ -53,11 +53,11 @@ def backfill(
     with app.store() as store:
         ids = _chosen(store, trials, watch, every=every)
         with app.registry() as registry:
-            outcome = run_backfill(app, store, registry, ids, wait=wait)
+            result = run_backfill(app, store, registry, ids, wait=wait)
         states = store.histories(ids)
     if as_json:
-        show_json(outcome_json(outcome, states))
-    click.get_current_context().exit(tell_backfill(outcome, states, tabled=not as_json))
+        show_json(backfill_json(result, states))
+    click.get_current_context().exit(tell_backfill(result, states, tabled=not as_json))
 
 
 def _chosen(
@@ -114,7 +114,7 @@ def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[N
 
 
 def tell_backfill(
-    outcome: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
+    result: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
 ) -> int:
     """Tell a person what was fetched, and say the exit code it deserves."""
     from ctsync.report.phrases import counted
@@ -122,22 +122,22 @@ def tell_backfill(
     if tabled:
         show_table(
             ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
-            [_row(trial) for trial in outcome.trials],
+            [_row(trial) for trial in result.trials],
         )
-    failed = [trial for trial in outcome.trials if not trial.is_settled]
+    failed = [trial for trial in result.trials if not trial.is_settled]
     for trial in failed:
         state = states.get(trial.nct_id)
         again = f"; next try {state.retry:%Y-%m-%d %H:%M}Z" if state and state.retry else ""
         tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
-    stored = sum(trial.stored for trial in outcome.trials)
+    stored = sum(trial.stored for trial in result.trials)
     tell(
-        f"fetched the history of {len(outcome.trials) - len(failed)} of "
-        f"{counted(len(outcome.trials), 'trial')}: {counted(stored, 'version')} stored "
-        f"({counted(outcome.requests, 'request')})"
+        f"fetched the history of {len(result.trials) - len(failed)} of "
+        f"{counted(len(result.trials), 'trial')}: {counted(stored, 'version')} stored "
+        f"({counted(result.requests, 'request')})"
     )
     if not failed:
         return 0
-    is_nothing = len(failed) == len(outcome.trials) and not stored
+    is_nothing = len(failed) == len(result.trials) and not stored
     return RegistryError.exit_code if is_nothing else PARTIAL
 
 
@@ -146,7 +146,7 @@ def _row(trial: FetchedHistory) -> tuple[str, ...]:
     return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
 
 
-def outcome_json(outcome: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
+def backfill_json(result: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
     """A backfill as JSON."""
 
     def retry(nct_id: NctId) -> str | None:
@@ -154,9 +154,9 @@ def outcome_json(outcome: BackfillResult, states: dict[NctId, HistoryState]) -> 
         return format_timestamp(state.retry) if state and state.retry else None
 
     return {
-        "run": outcome.run_id,
-        "verdict": outcome.verdict,
-        "requests": outcome.requests,
+        "run": result.run_id,
+        "verdict": result.verdict,
+        "requests": result.requests,
         "trials": [
             {
                 "nct_id": trial.nct_id,
@@ -167,7 +167,7 @@ def outcome_json(outcome: BackfillResult, states: dict[NctId, HistoryState]) -> 
                 "error": trial.error or None,
                 "retry": retry(trial.nct_id),
             }
-            for trial in outcome.trials
+            for trial in result.trials
         ],
     }
 

@@ -50,15 +50,15 @@ def daemon(app: App) -> None:
                 clock=clock,
                 watcher=RunCallbacks(check=clock.check),
             )
-            outcome = work.run_if_due(
+            result = work.run_if_due(
                 lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"
             )
-            if outcome is None:
+            if result is None:
                 log.info("nothing to do: another writer has made this round")
                 return
             misnamed = app.settings.unknown_watches(list(store.watch_origins()))
-        level = logging.INFO if outcome.is_whole else logging.WARNING
-        for sentence in sentences(outcome):
+        level = logging.INFO if result.is_whole else logging.WARNING
+        for sentence in sentences(result):
             log.log(level, "%s", sentence)
         for sentence in misnamed:
             log.warning("%s", sentence)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.cli.app import App, pass_app, show_json, sqlite_path, tell
-from ctsync.cli.sync.sync import PARTIAL, outcome_json
+from ctsync.cli.sync.sync import PARTIAL, sync_json
 from ctsync.dates import format_timestamp
 from ctsync.text import for_terminal
 
@@ -61,7 +61,7 @@ def mirror_command(
             watcher=watcher,
         )
         bulk = ArchiveDownload(registry.transport, deadline_seconds=60.0 * wanted.download_minutes)
-        outcome, synced = work.mirror(
+        result, synced = work.mirror(
             bulk,
             folder=wanted.folder or _folder(app),
             archive=archive,
@@ -70,10 +70,10 @@ def mirror_command(
             wait_seconds=wait,
         )
     if as_json:
-        show_json(mirror_json(outcome, synced))
-    for sentence in _sentences(outcome):
+        show_json(mirror_json(result, synced))
+    for sentence in _sentences(result):
         tell(for_terminal(sentence))
-    if outcome.verdict != "ok" or (synced is not None and not synced.is_whole):
+    if result.verdict != "ok" or (synced is not None and not synced.is_whole):
         click.get_current_context().exit(PARTIAL)
 
 
@@ -116,41 +116,41 @@ def mirror_progress() -> Iterator[RunCallbacks]:
         yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of or None))
 
 
-def _sentences(outcome: MirrorResult) -> Iterator[str]:
+def _sentences(result: MirrorResult) -> Iterator[str]:
     """What was done, and what could not be checked."""
-    tally = outcome.tally
-    went = ", ".join(outcome.steps) or "nothing to do"
+    tally = result.tally
+    went = ", ".join(result.steps) or "nothing to do"
     yield (
-        f"mirror ({went}) at the load of {outcome.load.data_timestamp:%Y-%m-%d %H:%M}Z: "
+        f"mirror ({went}) at the load of {result.load.data_timestamp:%Y-%m-%d %H:%M}Z: "
         f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
         f"same; {tally.requests:,} requests"
     )
-    yield from outcome.said
-    yield from (notice.line for notice in outcome.notices)
-    for failed in outcome.failed[:SHOWN]:
+    yield from result.said
+    yield from (notice.line for notice in result.notices)
+    for failed in result.failed[:SHOWN]:
         yield f"could not check {failed.nct_id}: {failed.error}"
-    if (more := len(outcome.failed) - SHOWN) > 0:
+    if (more := len(result.failed) - SHOWN) > 0:
         yield f"and {more:,} more: ctsync status"
-    if outcome.missing:
-        shown = ", ".join(outcome.missing[:SHOWN])
-        more = len(outcome.missing) - SHOWN
+    if result.missing:
+        shown = ", ".join(result.missing[:SHOWN])
+        more = len(result.missing) - SHOWN
         rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
         yield f"not in this load, to be confirmed by another: {shown}{rest}"
 
 
-def mirror_json(outcome: MirrorResult, synced: CycleResult | None) -> JsonObject:
+def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
     """A run of the mirror as JSON, and the sync of what is watched that followed it."""
     return {
-        "run": outcome.run_id,
-        "verdict": outcome.verdict,
-        "load": format_timestamp(outcome.load.data_timestamp),
-        "steps": outcome.steps,
-        **{name: getattr(outcome.tally, name) for name in outcome.tally.__slots__},
-        "said": outcome.said,
-        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in outcome.failed],
-        "missing": list(outcome.missing),
-        "notices": [notice.line for notice in outcome.notices],
-        "watched": None if synced is None else outcome_json(synced),
+        "run": result.run_id,
+        "verdict": result.verdict,
+        "load": format_timestamp(result.load.data_timestamp),
+        "steps": result.steps,
+        **{name: getattr(result.tally, name) for name in result.tally.__slots__},
+        "said": result.said,
+        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in result.failed],
+        "missing": list(result.missing),
+        "notices": [notice.line for notice in result.notices],
+        "watched": None if synced is None else sync_json(synced),
     }
 
 

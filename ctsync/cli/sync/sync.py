@@ -59,10 +59,10 @@ def sync_command(
             seen = work.preview(ids)
         _show_preview(seen, as_json=as_json)
         click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
-    outcome, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
+    result, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
     if as_json:
-        show_json(outcome_json(outcome))
-    end_round(app, outcome, misnamed, tabled=not as_json, quiet=quiet)
+        show_json(sync_json(result))
+    end_round(app, result, misnamed, tabled=not as_json, quiet=quiet)
 
 
 @contextmanager
@@ -89,16 +89,16 @@ def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
 def run_round(
     app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
 ) -> tuple[CycleResult, list[str]]:
-    """Run a round; its outcome, and a line for each watch that is named and does not exist."""
+    """Run a round; its result, and a line for each watch that is named and does not exist."""
     with _round(app, accept_gone=accept_gone) as work:
-        outcome = work.run(ids, holder="ctsync sync", wait_seconds=wait)
+        result = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         names = list(work.store.watch_origins())
-    return outcome, list(app.settings.unknown_watches(names))
+    return result, list(app.settings.unknown_watches(names))
 
 
 def end_round(
     app: App,
-    outcome: CycleResult,
+    result: CycleResult,
     misnamed: Sequence[str] = (),
     *,
     tabled: bool,
@@ -106,11 +106,11 @@ def end_round(
 ) -> None:
     """Tell a person what a round did, and end with the exit code it deserves."""
     if tabled and app.settings.log.events != "stderr":  # else the log channel wrote them there
-        _show_events(outcome)
-    if not quiet or misnamed or is_news(outcome):
-        for sentence in (*sentences(outcome), *misnamed):
+        _show_events(result)
+    if not quiet or misnamed or is_news(result):
+        for sentence in (*sentences(result), *misnamed):
             tell(for_terminal(sentence))
-    if not outcome.is_whole:
+    if not result.is_whole:
         click.get_current_context().exit(PARTIAL)
 
 
@@ -136,23 +136,23 @@ def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
         yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of), check)
 
 
-def is_news(outcome: CycleResult) -> bool:
+def is_news(result: CycleResult) -> bool:
     """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
-    delivered = outcome.delivered
+    delivered = result.delivered
     return bool(
-        outcome.sync.events
-        or outcome.sync.notices
-        or not outcome.is_whole
+        result.sync.events
+        or result.sync.notices
+        or not result.is_whole
         or delivered.waiting
         or delivered.parked
     )
 
 
-def _show_events(outcome: CycleResult) -> None:
+def _show_events(result: CycleResult) -> None:
     """Write the events, worst first."""
     from ctsync.report.phrases import counted
 
-    sync = outcome.sync
+    sync = result.sync
     shown = [
         s
         for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
@@ -167,12 +167,12 @@ def _show_events(outcome: CycleResult) -> None:
         tell(f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}")
 
 
-def outcome_json(outcome: CycleResult) -> JsonObject:
+def sync_json(result: CycleResult) -> JsonObject:
     """A round as JSON: the run, its figures, what could not be checked, and the events."""
     from ctsync.record.registry.notices import uncovered
     from ctsync.report.event_json import event_json
 
-    sync = outcome.sync
+    sync = result.sync
     return {
         "run": sync.run_id,
         "verdict": sync.verdict,
@@ -182,7 +182,7 @@ def outcome_json(outcome: CycleResult) -> JsonObject:
         "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in sync.failed],
         "unknown": list(sync.unknown),
         "missing": list(sync.missing),
-        "unresolved": [{"watch": u.watch, "term": u.term} for u in outcome.unresolved],
+        "unresolved": [{"watch": u.watch, "term": u.term} for u in result.unresolved],
         "listed": [
             {"watch": one.watch.name, "matches": one.total, "problem": one.problem}
             for one in sync.listed
@@ -216,7 +216,7 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
 
 
 def _preview_json(nct_id: NctId, event: Event) -> JsonObject:
-    names = ("kind", "lane", "level", "rule", "path", "label", "before", "after", "summary")
+    names = ("kind", "category", "level", "rule", "path", "label", "before", "after", "summary")
     return {"nct_id": nct_id, **{name: getattr(event, name) for name in names}}
 
 

@@ -209,19 +209,19 @@ def _pull(
     has_query = any("query" in one for one in shown)
     if sync_now:
         # what a query matches is found by a whole round only
-        outcome, misnamed = sync.run_round(app, () if has_query else ids)
-        told["sync"] = sync.outcome_json(outcome)
+        result, misnamed = sync.run_round(app, () if has_query else ids)
+        told["sync"] = sync.sync_json(result)
     if history:
         with app.store() as store, app.registry() as registry:
             wanted = backfill.members_of(store, name) if has_query else ids
             past = backfill.run_backfill(app, store, registry, wanted)
             states = store.histories(wanted)
-        told["history"] = backfill.outcome_json(past, states)
+        told["history"] = backfill.backfill_json(past, states)
     if as_json:
         show_json(told)
     code = backfill.tell_backfill(past, states, tabled=not as_json) if history else 0
     if sync_now:
-        sync.end_round(app, outcome, misnamed, tabled=not as_json)
+        sync.end_round(app, result, misnamed, tabled=not as_json)
     else:
         tell("next: ctsync sync")
     click.get_current_context().exit(code)

@@ -39,9 +39,9 @@ def coverage_of(store: Store, followed: TrialSelection) -> Coverage | None:
 def _unchecked(
     store: Store, followed: TrialSelection, last: Run, newest: datetime | None
 ) -> Iterator[UncheckedTrial]:
-    if last.outcome in (Verdict.FAILED, Verdict.STOPPED):
+    if last.verdict in (Verdict.FAILED, Verdict.STOPPED):
         for nct_id in store.followed(followed):
-            yield UncheckedTrial(nct_id, f"the last sync {last.outcome}: {last.error}")
+            yield UncheckedTrial(nct_id, f"the last sync {last.verdict}: {last.error}")
         return
     doubtful = store.doubtful(followed, load=newest)
     reasons = {failure.nct_id: failure.error for failure in store.failures()}

@@ -17,11 +17,11 @@ def health_facts(store: Store, routes: Iterable[Route] = ()) -> HealthFacts:
     """How things stand in the store now; `routes` tell when what has failed was first due."""
     by_way = {(route.channel, route.recipient): route for route in routes}
     last = store.last_run(kind="sync")
-    whole = store.last_run(kind="sync", outcome=Verdict.OK)
+    whole = store.last_run(kind="sync", verdict=Verdict.OK)
     waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     return HealthFacts(
         watched=store.count_followed(TrialSelection()),
-        last=None if last is None else LastRun(last.finished, last.outcome, last.error),
+        last=None if last is None else LastRun(last.finished, last.verdict, last.error),
         last_whole=whole.finished if whole else None,
         newest_load=store.newest_load(),
         failures=len(store.failing()),

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.model import MISSING, Event, FieldChange, KeyFields, Kind, Lane, PathStep, Record
+from ctsync.model import MISSING, Category, Event, FieldChange, KeyFields, Kind, PathStep, Record
 from ctsync.record.fields.schema import Field
 from ctsync.record.rules.rules import Thresholds, assign
 
@@ -102,7 +102,7 @@ def make_event(
     rule, level = assign(told.kind, inputs, step.thresholds)
     return Event(
         kind=told.kind,
-        lane=told.lane,
+        category=told.category,
         level=level,
         rule=rule,
         path=path or changes[0].path,
@@ -118,7 +118,7 @@ def make_event(
 
 def make_whole_event(
     kind: Kind,
-    lane: Lane,
+    category: Category,
     summary: str,
     *,
     thresholds: Thresholds,
@@ -132,7 +132,7 @@ def make_whole_event(
     rule, level = assign(kind, inputs or {}, thresholds)
     return Event(
         kind=kind,
-        lane=lane,
+        category=category,
         level=level,
         rule=rule,
         path=path,

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.model import Event, FieldChange, KeyFields, Kind, Lane, NctId, Record
+from ctsync.model import Category, Event, FieldChange, KeyFields, Kind, NctId, Record
 from ctsync.record.compare.canonical import key_fields
 from ctsync.record.events.base import VersionStep, days_posted, make_whole_event
 from ctsync.record.events.enrollment import enrollment_events
@@ -112,7 +112,7 @@ def _arrival(
     key = _key_of(record)
     return make_whole_event(
         kind,
-        Lane.IDENTIFICATION,
+        Category.IDENTIFICATION,
         state_of(key),
         label=label,
         thresholds=thresholds or Thresholds(),
@@ -135,7 +135,7 @@ def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
     """The registry says there is no such trial any more; `last` is what was known of it."""
     return make_whole_event(
         Kind.GONE,
-        Lane.STATUS,
+        Category.STATUS,
         f"No longer in the registry; last seen as {state_of(last) or 'a record without a status'}",
         label="Record",
         thresholds=thresholds or Thresholds(),
@@ -149,7 +149,7 @@ def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None
     key = _key_of(record)
     return make_whole_event(
         Kind.RETURNED,
-        Lane.STATUS,
+        Category.STATUS,
         f"Back in the registry: {state_of(key) or 'a record without a status'}",
         label="Record",
         thresholds=thresholds or Thresholds(),
@@ -162,7 +162,7 @@ def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
     """The registry answers with another trial, which has taken this one over."""
     return make_whole_event(
         Kind.MOVED,
-        Lane.IDENTIFICATION,
+        Category.IDENTIFICATION,
         f"Merged by the registry into {to}, which is followed from here on",
         label="NCT Number",
         thresholds=thresholds or Thresholds(),
@@ -180,7 +180,7 @@ def entered(
     """
     return make_whole_event(
         Kind.ENTERED,
-        Lane.IDENTIFICATION,
+        Category.IDENTIFICATION,
         f"Now matches the query of watch {quoted(query)}" + (" again" if again else ""),
         label="Watched query",
         thresholds=thresholds or Thresholds(),
@@ -204,7 +204,7 @@ def left(
     reasons = "; ".join(event.summary for event in why) or "nothing that it asks for changed"
     return make_whole_event(
         Kind.LEFT,
-        Lane.IDENTIFICATION,
+        Category.IDENTIFICATION,
         f"No longer matches the query of watch {quoted(query)}: {said(reasons, 240)}",
         label="Watched query",
         thresholds=thresholds or Thresholds(),

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from ctsync.model import MISSING, Event, FieldChange, Lane, Record
+from ctsync.model import MISSING, Category, Event, FieldChange, Record
 from ctsync.record.compare.align import ALIKE, likeness
 from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
@@ -151,7 +151,7 @@ def list_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Ev
     loose = sum(1 for c in edits if c.item is None)
     inputs = {
         "nature": _nature(changes),
-        "lane": told.lane.value,
+        "category": told.category.value,
         "added": len(added),
         "removed": len(removed),
         "edited": len(edited) + loose,
@@ -190,13 +190,13 @@ def _single(told: Field, change: FieldChange, step: VersionStep) -> Event:
         f"{told_label(told)}{of}: {what}",
         before=before,
         after=after,
-        inputs={"nature": _nature([change]), "lane": told.lane.value, "leaves": 1},
+        inputs={"nature": _nature([change]), "category": told.category.value, "leaves": 1},
     )
 
 
 def told_label(told: Field) -> str:
     """The label, said to be the registry's where the registry alone writes the field."""
-    if told.lane is Lane.UNKNOWN:
+    if told.category is Category.UNKNOWN:
         return f"Field unknown to ctsync, {one_line(told.label)}"
     return told.label
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.model import MISSING, Event, FieldChange, Kind, Lane
+from ctsync.model import MISSING, Category, Event, FieldChange, Kind
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
@@ -36,10 +36,10 @@ def plain_event(
     change = changes[0]
     told = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
-    facts = {"nature": _nature(change), "lane": told.lane.value, **_facts(told, change)}
+    facts = {"nature": _nature(change), "category": told.category.value, **_facts(told, change)}
     text, counts = _what(told, change, before, after)
     # how far a date of bookkeeping moved says nothing
-    is_date = told.shape is Shape.DATE and told.lane is not Lane.BOOKKEEPING
+    is_date = told.shape is Shape.DATE and told.category is not Category.BOOKKEEPING
     old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
     return make_event(
         step,
@@ -56,7 +56,7 @@ def plain_event(
 def _facts(told: Field, change: FieldChange) -> dict[str, Any]:
     if told.kind is Kind.SPONSOR:
         return {"lead_sponsor": change.field == _LEAD_SPONSOR}
-    if told.lane is Lane.OVERSIGHT:
+    if told.category is Category.OVERSIGHT:
         return {"violation": change.field.startswith(_VIOLATIONS)}
     return {}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ctsync.model import MISSING, Event, FieldChange, Lane
+from ctsync.model import MISSING, Category, Event, FieldChange
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.table import field_at
@@ -44,7 +44,7 @@ def results_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Ev
         elif change.field.startswith((UNPOSTED, SUBMISSIONS)):
             yield _quality_control(change, step)
         else:
-            inputs = {"lane": field_at(change.field).lane.value}
+            inputs = {"category": field_at(change.field).category.value}
             yield plain_event(group, step, inputs)
 
 
@@ -101,7 +101,10 @@ def _quality_control(change: FieldChange, step: VersionStep) -> Event:
         f"Results QC: {text}{gone}",
         before=change.before,
         after=change.after,
-        inputs={"lane": Lane.RESULTS_QC.value, "nature": "repeats" if repeats else "change"},
+        inputs={
+            "category": Category.RESULTS_QC.value,
+            "nature": "repeats" if repeats else "change",
+        },
     )
 
 

@@ -5,7 +5,7 @@ Pure data, no I/O. Lists are written without brackets.
 
 from __future__ import annotations
 
-from ctsync.model import Kind, Lane
+from ctsync.model import Category, Kind
 from ctsync.record.fields.schema import Branch, ListKey, Row, Shape
 
 _ENUM, _DATE, _COUNT, _NUMBER = Shape.ENUM, Shape.DATE, Shape.COUNT, Shape.NUMBER
@@ -34,35 +34,35 @@ def _outcomes(path: str, label: str) -> tuple[Row, ...]:
 
 def _review(path: str, label: str) -> tuple[Row, ...]:
     """What the registry's reviewers asked to be put right; in its history alone."""
-    lane, kind = Lane.RESULTS_QC, Kind.RESULTS
+    category, kind = Category.RESULTS_QC, Kind.RESULTS
     return (
-        Row(path, label, _OBJECT, None, lane, kind),
-        Row(f"{path}.resetReasons", label, _LIST, _SET, lane, kind),
+        Row(path, label, _OBJECT, None, category, kind),
+        Row(f"{path}.resetReasons", label, _LIST, _SET, category, kind),
     )
 
 
 def _contacts(path: str, label: str, *, summed: bool = False) -> tuple[Row, ...]:
-    lane, kind = Lane.CONTACTS, Kind.CONTACT
+    category, kind = Category.CONTACTS, Kind.CONTACT
     return (
-        Row(path, label, _LIST, _CONTACTS, lane, kind, summed=summed),
-        Row(f"{path}.name", f"{label} name", _TEXT, None, lane, kind),
-        Row(f"{path}.role", f"{label} role", _ENUM, None, lane, kind),
-        Row(f"{path}.phone", f"{label} phone", _TEXT, None, lane, kind),
-        Row(f"{path}.phoneExt", f"{label} phone extension", _TEXT, None, lane, kind),
-        Row(f"{path}.email", f"{label} email", _TEXT, None, lane, kind),
+        Row(path, label, _LIST, _CONTACTS, category, kind, summed=summed),
+        Row(f"{path}.name", f"{label} name", _TEXT, None, category, kind),
+        Row(f"{path}.role", f"{label} role", _ENUM, None, category, kind),
+        Row(f"{path}.phone", f"{label} phone", _TEXT, None, category, kind),
+        Row(f"{path}.phoneExt", f"{label} phone extension", _TEXT, None, category, kind),
+        Row(f"{path}.email", f"{label} email", _TEXT, None, category, kind),
     )
 
 
-def _date(path: str, label: str, lane: Lane, kind: Kind) -> tuple[Row, ...]:
+def _date(path: str, label: str, category: Category, kind: Kind) -> tuple[Row, ...]:
     return (
-        Row(path, label, _OBJECT, None, lane, kind),
-        Row(f"{path}.date", label, _DATE, None, lane, kind),
-        Row(f"{path}.type", f"{label} type", _ENUM, None, lane, kind),
+        Row(path, label, _OBJECT, None, category, kind),
+        Row(f"{path}.date", label, _DATE, None, category, kind),
+        Row(f"{path}.type", f"{label} type", _ENUM, None, category, kind),
     )
 
 
 _IDENTIFICATION = Branch(
-    "protocolSection.identificationModule", Lane.IDENTIFICATION, Kind.OTHER,
+    "protocolSection.identificationModule", Category.IDENTIFICATION, Kind.OTHER,
     (
         Row("", "Study Identification", _OBJECT),
         Row("nctId", "NCT Number", _TEXT),
@@ -86,11 +86,11 @@ _IDENTIFICATION = Branch(
 )  # fmt: skip
 
 _STATUS = Branch(
-    "protocolSection.statusModule", Lane.STATUS, Kind.STATUS,
+    "protocolSection.statusModule", Category.STATUS, Kind.STATUS,
     (
         Row("", "Study Status", _OBJECT),
         Row("statusVerifiedDate", "Record Verification", _DATE, None,
-            Lane.BOOKKEEPING, Kind.BOOKKEEPING),
+            Category.BOOKKEEPING, Kind.BOOKKEEPING),
         Row("overallStatus", "Overall Status", _ENUM),
         Row("lastKnownStatus", "Last Known Status", _ENUM),
         Row("delayedPosting", "Delayed Posting", _BOOL),
@@ -99,36 +99,37 @@ _STATUS = Branch(
         Row("expandedAccessInfo.hasExpandedAccess", "Expanded Access", _BOOL),
         Row("expandedAccessInfo.nctId", "Expanded Access NCT Number", _TEXT),
         Row("expandedAccessInfo.statusForNctId", "Expanded Access Status", _ENUM),
-        *_date("startDateStruct", "Study Start", Lane.DATES, Kind.START_DATE),
-        *_date("primaryCompletionDateStruct", "Primary Completion", Lane.DATES,
+        *_date("startDateStruct", "Study Start", Category.DATES, Kind.START_DATE),
+        *_date("primaryCompletionDateStruct", "Primary Completion", Category.DATES,
                Kind.PRIMARY_COMPLETION_DATE),
-        *_date("completionDateStruct", "Study Completion", Lane.DATES, Kind.COMPLETION_DATE),
+        *_date("completionDateStruct", "Study Completion", Category.DATES, Kind.COMPLETION_DATE),
         Row("studyFirstSubmitDate", "First Submitted", _DATE, None,
-            Lane.BOOKKEEPING, Kind.BOOKKEEPING),
+            Category.BOOKKEEPING, Kind.BOOKKEEPING),
         Row("studyFirstSubmitQcDate", "First Submitted that Met QC Criteria", _DATE, None,
-            Lane.BOOKKEEPING, Kind.BOOKKEEPING),
-        *_date("studyFirstPostDateStruct", "First Posted", Lane.BOOKKEEPING, Kind.BOOKKEEPING),
-        Row("resultsWaived", "Results Waived", _BOOL, None, Lane.RESULTS, Kind.RESULTS),
+            Category.BOOKKEEPING, Kind.BOOKKEEPING),
+        *_date("studyFirstPostDateStruct", "First Posted", Category.BOOKKEEPING, Kind.BOOKKEEPING),
+        Row("resultsWaived", "Results Waived", _BOOL, None, Category.RESULTS, Kind.RESULTS),
         Row("resultsFirstSubmitDate", "Results First Submitted", _DATE, None,
-            Lane.RESULTS, Kind.RESULTS),
+            Category.RESULTS, Kind.RESULTS),
         Row("resultsFirstSubmitQcDate", "Results First Submitted that Met QC Criteria", _DATE,
-            None, Lane.RESULTS, Kind.RESULTS),
-        *_date("resultsFirstPostDateStruct", "Results First Posted", Lane.RESULTS, Kind.RESULTS),
+            None, Category.RESULTS, Kind.RESULTS),
+        *_date("resultsFirstPostDateStruct", "Results First Posted",
+               Category.RESULTS, Kind.RESULTS),
         Row("dispFirstSubmitDate", "Certification/Extension First Submitted", _DATE, None,
-            Lane.RESULTS, Kind.RESULTS),
+            Category.RESULTS, Kind.RESULTS),
         Row("dispFirstSubmitQcDate", "Certification/Extension First Submitted that Met QC Criteria",
-            _DATE, None, Lane.RESULTS, Kind.RESULTS),
+            _DATE, None, Category.RESULTS, Kind.RESULTS),
         *_date("dispFirstPostDateStruct", "Certification/Extension First Posted",
-               Lane.RESULTS, Kind.RESULTS),
+               Category.RESULTS, Kind.RESULTS),
         Row("lastUpdateSubmitDate", "Last Update Submitted", _DATE, None,
-            Lane.BOOKKEEPING, Kind.BOOKKEEPING),
+            Category.BOOKKEEPING, Kind.BOOKKEEPING),
         *_date("lastUpdatePostDateStruct", "Last Update Posted",
-               Lane.BOOKKEEPING, Kind.BOOKKEEPING),
+               Category.BOOKKEEPING, Kind.BOOKKEEPING),
     ),
 )  # fmt: skip
 
 _SPONSOR = Branch(
-    "protocolSection.sponsorCollaboratorsModule", Lane.SPONSOR, Kind.SPONSOR,
+    "protocolSection.sponsorCollaboratorsModule", Category.SPONSOR, Kind.SPONSOR,
     (
         Row("", "Sponsor/Collaborators", _OBJECT),
         Row("responsibleParty", "Responsible Party", _OBJECT),
@@ -148,7 +149,7 @@ _SPONSOR = Branch(
 )  # fmt: skip
 
 _OVERSIGHT = Branch(
-    "protocolSection.oversightModule", Lane.OVERSIGHT, Kind.OTHER,
+    "protocolSection.oversightModule", Category.OVERSIGHT, Kind.OTHER,
     (
         Row("", "Oversight", _OBJECT),
         Row("oversightHasDmc", "Data Monitoring Committee", _BOOL),
@@ -162,7 +163,7 @@ _OVERSIGHT = Branch(
 )  # fmt: skip
 
 _DESCRIPTION = Branch(
-    "protocolSection.descriptionModule", Lane.DESCRIPTION, Kind.TEXT,
+    "protocolSection.descriptionModule", Category.DESCRIPTION, Kind.TEXT,
     (
         Row("", "Study Description", _OBJECT),
         Row("briefSummary", "Brief Summary", _MARKUP),
@@ -171,7 +172,7 @@ _DESCRIPTION = Branch(
 )  # fmt: skip
 
 _CONDITIONS = Branch(
-    "protocolSection.conditionsModule", Lane.DESCRIPTION, Kind.TEXT,
+    "protocolSection.conditionsModule", Category.DESCRIPTION, Kind.TEXT,
     (
         Row("", "Conditions", _OBJECT),
         Row("conditions", "Condition", _LIST, _SET),
@@ -180,7 +181,7 @@ _CONDITIONS = Branch(
 )  # fmt: skip
 
 _DESIGN = Branch(
-    "protocolSection.designModule", Lane.DESIGN, Kind.DESIGN,
+    "protocolSection.designModule", Category.DESIGN, Kind.DESIGN,
     (
         Row("", "Study Design", _OBJECT),
         Row("studyType", "Study Type", _ENUM),
@@ -207,15 +208,16 @@ _DESIGN = Branch(
         Row("bioSpec", "Biospecimen", _OBJECT),
         Row("bioSpec.retention", "Biospecimen Retention", _ENUM),
         Row("bioSpec.description", "Biospecimen Description", _MARKUP),
-        Row("enrollmentInfo", "Enrollment", _OBJECT, None, Lane.ENROLLMENT, Kind.ENROLLMENT),
-        Row("enrollmentInfo.count", "Enrollment", _COUNT, None, Lane.ENROLLMENT, Kind.ENROLLMENT),
+        Row("enrollmentInfo", "Enrollment", _OBJECT, None, Category.ENROLLMENT, Kind.ENROLLMENT),
+        Row("enrollmentInfo.count", "Enrollment", _COUNT, None,
+            Category.ENROLLMENT, Kind.ENROLLMENT),
         Row("enrollmentInfo.type", "Enrollment type", _ENUM, None,
-            Lane.ENROLLMENT, Kind.ENROLLMENT),
+            Category.ENROLLMENT, Kind.ENROLLMENT),
     ),
 )  # fmt: skip
 
 _ARMS = Branch(
-    "protocolSection.armsInterventionsModule", Lane.ARMS, Kind.ARM,
+    "protocolSection.armsInterventionsModule", Category.ARMS, Kind.ARM,
     (
         Row("", "Arms and Interventions", _OBJECT),
         Row("armGroups", "Arm", _LIST, ListKey(("label",), ordered=True, like=("label",))),
@@ -234,7 +236,7 @@ _ARMS = Branch(
 )  # fmt: skip
 
 _OUTCOME = Branch(
-    "protocolSection.outcomesModule", Lane.OUTCOMES, Kind.OUTCOME,
+    "protocolSection.outcomesModule", Category.OUTCOMES, Kind.OUTCOME,
     (
         Row("", "Outcome Measures", _OBJECT),
         *_outcomes("primaryOutcomes", "Primary outcome"),
@@ -244,7 +246,7 @@ _OUTCOME = Branch(
 )  # fmt: skip
 
 _ELIGIBILITY = Branch(
-    "protocolSection.eligibilityModule", Lane.ELIGIBILITY, Kind.ELIGIBILITY,
+    "protocolSection.eligibilityModule", Category.ELIGIBILITY, Kind.ELIGIBILITY,
     (
         Row("", "Eligibility", _OBJECT),
         Row("eligibilityCriteria", "Eligibility Criteria", _MARKUP),
@@ -261,18 +263,18 @@ _ELIGIBILITY = Branch(
 )  # fmt: skip
 
 _SITE = Branch(
-    "protocolSection.contactsLocationsModule", Lane.SITES, Kind.SITE,
+    "protocolSection.contactsLocationsModule", Category.SITES, Kind.SITE,
     (
         Row("", "Contacts and Locations", _OBJECT),
         *_contacts("centralContacts", "Central contact"),
         Row("overallOfficials", "Study official", _LIST, ListKey(("name",)),
-            Lane.CONTACTS, Kind.CONTACT),
+            Category.CONTACTS, Kind.CONTACT),
         Row("overallOfficials.name", "Study official name", _TEXT, None,
-            Lane.CONTACTS, Kind.CONTACT),
+            Category.CONTACTS, Kind.CONTACT),
         Row("overallOfficials.affiliation", "Study official affiliation", _TEXT, None,
-            Lane.CONTACTS, Kind.CONTACT),
+            Category.CONTACTS, Kind.CONTACT),
         Row("overallOfficials.role", "Study official role", _ENUM, None,
-            Lane.CONTACTS, Kind.CONTACT),
+            Category.CONTACTS, Kind.CONTACT),
         Row("locations", "Sites", _LIST, _SITES, summed=True),
         Row("locations.facility", "Site facility", _TEXT),
         Row("locations.status", "Site status", _ENUM),
@@ -281,17 +283,17 @@ _SITE = Branch(
         Row("locations.zip", "Site zip", _TEXT),
         Row("locations.country", "Site country", _TEXT),
         *_contacts("locations.contacts", "Site contacts", summed=True),
-        Row("locations.geoPoint", "Site map positions", _OBJECT, None, Lane.GEO, Kind.DERIVED,
+        Row("locations.geoPoint", "Site map positions", _OBJECT, None, Category.GEO, Kind.DERIVED,
             summed=True),
-        Row("locations.geoPoint.lat", "Site latitude", _NUMBER, None, Lane.GEO, Kind.DERIVED),
-        Row("locations.geoPoint.lon", "Site longitude", _NUMBER, None, Lane.GEO, Kind.DERIVED),
-        Row("locations.countryCode", "Site country code", _TEXT, None, Lane.GEO, Kind.DERIVED,
+        Row("locations.geoPoint.lat", "Site latitude", _NUMBER, None, Category.GEO, Kind.DERIVED),
+        Row("locations.geoPoint.lon", "Site longitude", _NUMBER, None, Category.GEO, Kind.DERIVED),
+        Row("locations.countryCode", "Site country code", _TEXT, None, Category.GEO, Kind.DERIVED,
             summed=True),
     ),
 )  # fmt: skip
 
 _REFERENCE = Branch(
-    "protocolSection.referencesModule", Lane.REFERENCES, Kind.REFERENCE,
+    "protocolSection.referencesModule", Category.REFERENCES, Kind.REFERENCE,
     (
         Row("", "References", _OBJECT),
         Row("references", "Citation", _LIST, _REFERENCES),
@@ -313,7 +315,7 @@ _REFERENCE = Branch(
 )  # fmt: skip
 
 _IPD = Branch(
-    "protocolSection.ipdSharingStatementModule", Lane.IPD, Kind.OTHER,
+    "protocolSection.ipdSharingStatementModule", Category.IPD, Kind.OTHER,
     (
         Row("", "IPD Sharing", _OBJECT),
         Row("ipdSharing", "Plan to Share IPD", _ENUM),

@@ -5,7 +5,7 @@ Pure data, no I/O. Lists are written without brackets.
 
 from __future__ import annotations
 
-from ctsync.model import Kind, Lane
+from ctsync.model import Category, Kind
 from ctsync.record.fields.schema import Branch, ListKey, Row, Shape
 
 _ENUM, _DATE, _COUNT, _NUMBER = Shape.ENUM, Shape.DATE, Shape.COUNT, Shape.NUMBER
@@ -115,7 +115,7 @@ _AE = "adverseEventsModule"
 _MORE = "moreInfoModule"
 
 _RESULTS = Branch(
-    "resultsSection", Lane.RESULTS, Kind.RESULTS,
+    "resultsSection", Category.RESULTS, Kind.RESULTS,
     (
         Row("", "Results", _OBJECT, whole=True),
         Row(_FLOW, "Participant Flow", _OBJECT, whole=True),
@@ -160,9 +160,9 @@ _RESULTS = Branch(
         Row(f"{_MEASURES}.timeFrame", "Result time frame", _TEXT),
         # what the registry's reviewers asked to be put right; in its history alone
         Row(f"{_MEASURES}.reviewUnit", "Result review", _OBJECT, None,
-            Lane.RESULTS_QC, Kind.RESULTS),
+            Category.RESULTS_QC, Kind.RESULTS),
         Row(f"{_MEASURES}.reviewUnit.resetReasons", "Result review", _LIST, _SET,
-            Lane.RESULTS_QC, Kind.RESULTS),
+            Category.RESULTS_QC, Kind.RESULTS),
         Row(f"{_MEASURES}.typeUnitsAnalyzed", "Result units", _TEXT),
         Row(f"{_MEASURES}.denomUnitsSelected", "Result units selected", _TEXT),
         *(row._replace(summed=False) for row in _groups(f"{_MEASURES}.groups", "Result group")),
@@ -214,9 +214,9 @@ _RESULTS = Branch(
         Row(f"{_MORE}.certainAgreement.restrictiveAgreement", "Disclosure restricted", _BOOL),
         Row(f"{_MORE}.certainAgreement.otherDetails", "Disclosure restriction", _MARKUP),
         Row(f"{_MORE}.pointOfContact", "Results point of contact", _OBJECT, None,
-            Lane.CONTACTS, Kind.CONTACT),
+            Category.CONTACTS, Kind.CONTACT),
         *(Row(f"{_MORE}.pointOfContact.{leaf}", f"Results point of contact {label}", _TEXT, None,
-              Lane.CONTACTS, Kind.CONTACT)
+              Category.CONTACTS, Kind.CONTACT)
           for leaf, label in (("title", "title"), ("organization", "organization"),
                               ("email", "email"), ("phone", "phone"),
                               ("phoneExt", "phone extension"))),
@@ -224,14 +224,14 @@ _RESULTS = Branch(
 )  # fmt: skip
 
 _HAS_RESULTS = Branch(
-    "hasResults", Lane.RESULTS, Kind.RESULTS, (Row("", "Has Results", _BOOL),)
+    "hasResults", Category.RESULTS, Kind.RESULTS, (Row("", "Has Results", _BOOL),)
 )  # fmt: skip
 
 _UNPOSTED = "annotationModule.unpostedAnnotation"
 _VIOLATION = "annotationModule.violationAnnotation"
 
 _ANNOTATIONS = Branch(
-    "annotationSection", Lane.RESULTS_QC, Kind.RESULTS,
+    "annotationSection", Category.RESULTS_QC, Kind.RESULTS,
     (
         Row("", "Annotations", _OBJECT),
         Row("annotationModule", "Annotations", _OBJECT),
@@ -242,11 +242,11 @@ _ANNOTATIONS = Branch(
         Row(f"{_UNPOSTED}.unpostedEvents.type", "Results QC step", _ENUM),
         Row(f"{_UNPOSTED}.unpostedEvents.date", "Results QC date", _DATE),
         Row(f"{_UNPOSTED}.unpostedEvents.dateUnknown", "Results QC date unknown", _BOOL),
-        Row(_VIOLATION, "FDAAA 801 Violations", _OBJECT, None, Lane.OVERSIGHT, Kind.OTHER),
+        Row(_VIOLATION, "FDAAA 801 Violations", _OBJECT, None, Category.OVERSIGHT, Kind.OTHER),
         Row(f"{_VIOLATION}.violationEvents", "FDAAA 801 Violation", _LIST,
-            ListKey(("type", "creationDate"), ordered=True), Lane.OVERSIGHT, Kind.OTHER),
+            ListKey(("type", "creationDate"), ordered=True), Category.OVERSIGHT, Kind.OTHER),
         *(Row(f"{_VIOLATION}.violationEvents.{leaf}", f"FDAAA 801 Violation {label}", shape, None,
-              Lane.OVERSIGHT, Kind.OTHER)
+              Category.OVERSIGHT, Kind.OTHER)
           for leaf, label, shape in (
               ("type", "type", _ENUM), ("description", "description", _MARKUP),
               ("creationDate", "created", _DATE), ("issuedDate", "issued", _DATE),
@@ -257,7 +257,7 @@ _ANNOTATIONS = Branch(
 _DOCS = "largeDocumentModule.largeDocs"
 
 _DOCUMENTS = Branch(
-    "documentSection", Lane.DOCUMENTS, Kind.DOCUMENT,
+    "documentSection", Category.DOCUMENTS, Kind.DOCUMENT,
     (
         Row("", "Study Documents", _OBJECT),
         Row("largeDocumentModule", "Study Documents", _OBJECT),
@@ -277,16 +277,16 @@ _DOCUMENTS = Branch(
 
 _TRACKING = "miscInfoModule.submissionTracking"
 _SUBMISSIONS = f"{_TRACKING}.submissionInfos"
-_QC = (Lane.RESULTS_QC, Kind.RESULTS)
+_QC = (Category.RESULTS_QC, Kind.RESULTS)
 
 _DERIVED = Branch(
-    "derivedSection", Lane.DERIVED, Kind.DERIVED,
+    "derivedSection", Category.DERIVED, Kind.DERIVED,
     (
         Row("", "Derived by the Registry", _OBJECT),
         Row("miscInfoModule", "Miscellaneous", _OBJECT),
         Row("miscInfoModule.versionHolder", "Data Version", _DATE, volatile=True),
         Row("miscInfoModule.removedCountries", "Removed country", _LIST, _SET,
-            Lane.SITES, Kind.SITE),
+            Category.SITES, Kind.SITE),
         Row("miscInfoModule.modelPredictions", "Model Predictions", _OBJECT, summed=True),
         Row("miscInfoModule.modelPredictions.bmiLimits", "Predicted BMI limits", _OBJECT),
         Row("miscInfoModule.modelPredictions.bmiLimits.minBmi", "Predicted minimum BMI", _NUMBER),

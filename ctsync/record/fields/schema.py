@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-from ctsync.model import Kind, Lane
+from ctsync.model import Category, Kind
 
 
 class Shape(StrEnum):
@@ -56,7 +56,7 @@ class Field:
 
     path: str
     label: str
-    lane: Lane
+    category: Category
     kind: Kind
     shape: Shape
     items: ListKey | None = None
@@ -73,7 +73,7 @@ class Row(NamedTuple):
     label: str
     shape: Shape
     items: ListKey | None = None
-    lane: Lane | None = None
+    category: Category | None = None
     kind: Kind | None = None
     whole: bool = False
     summed: bool = False
@@ -81,9 +81,9 @@ class Row(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A module of the record, with the lane and kind of its rows where they say no other."""
+    """A module of the record, with the category and kind of its rows where they say no other."""
 
     path: str
-    lane: Lane
+    category: Category
     kind: Kind
     rows: tuple[Row, ...]

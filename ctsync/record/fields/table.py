@@ -2,7 +2,7 @@
 
 Pure, no I/O. A path is dotted and names no item of a list ("…locations.status"). The rows are
 in `fields_protocol` and `fields_results`; here they are put together and looked up. A path that
-is not declared is of the lane unknown, wherever it stands: kept, shown and counted.
+is not declared is of the category unknown, wherever it stands: kept, shown and counted.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import orjson
 
-from ctsync.model import Kind, Lane
+from ctsync.model import Category, Kind
 from ctsync.record.fields.protocol import PROTOCOL
 from ctsync.record.fields.results import REST
 from ctsync.record.fields.schema import Branch, Field, ListKey, Row, Shape
@@ -23,14 +23,14 @@ def _declared() -> Iterator[Field]:
     for branch in (*PROTOCOL, *REST):
         for row in branch.rows:
             yield _field(branch, row)
-    yield Field("protocolSection", "Protocol", Lane.IDENTIFICATION, Kind.OTHER, Shape.OBJECT)
+    yield Field("protocolSection", "Protocol", Category.IDENTIFICATION, Kind.OTHER, Shape.OBJECT)
 
 
 def _field(branch: Branch, row: Row) -> Field:
     return Field(
         path=f"{branch.path}.{row.path}" if row.path else branch.path,
         label=row.label,
-        lane=row.lane or branch.lane,
+        category=row.category or branch.category,
         kind=row.kind or branch.kind,
         shape=row.shape,
         items=row.items,
@@ -53,13 +53,13 @@ _UNTOLD = ListKey(ordered=True)
 def field_at(path: str) -> Field:
     """What is known of a path.
 
-    A path that is not in the table is `known` = False, of the lane unknown, and labelled by
+    A path that is not in the table is `known` = False, of the category unknown, and labelled by
     itself.
     """
     found = FIELDS.get(path)
     if found is not None:
         return found
-    return Field(path, path, Lane.UNKNOWN, Kind.OTHER, Shape.OBJECT, known=False)
+    return Field(path, path, Category.UNKNOWN, Kind.OTHER, Shape.OBJECT, known=False)
 
 
 _ITEM = re.compile(r'\[("(?:[^"\\]|\\.)*")\]')

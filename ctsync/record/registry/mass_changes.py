@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ctsync.model import Event, Kind, Lane, NctId
+from ctsync.model import Category, Event, Kind, NctId
 from ctsync.record.fields.schema import Shape
 from ctsync.record.fields.table import FIELDS, field_at, field_of
 
@@ -22,7 +22,7 @@ AT_LEAST = 20
 """How many trials that must be, whatever their share."""
 
 _UPDATE_POSTED = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
-_OWNED = frozenset({Lane.DERIVED, Lane.GEO, Lane.REFERENCES})
+_OWNED = frozenset({Category.DERIVED, Category.GEO, Category.REFERENCES})
 _MARKUP = "rendering of texts"
 
 
@@ -81,7 +81,7 @@ def find_mass_change(
 
 def reprocessed_part(event: Event) -> str | None:
     """The registry-owned part an event is about; None for what only a sponsor changes."""
-    if event.lane in _OWNED:
+    if event.category in _OWNED:
         return _list_of(field_of(event.path))
     if event.inputs.get("nature") == "cosmetic" and event.kind is not Kind.CONTACT:
         return _MARKUP

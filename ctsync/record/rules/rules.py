@@ -210,7 +210,7 @@ RULES: tuple[Rule, ...] = (
     Rule("R-RES-01", _CRITICAL, _RESULTS, "results vanished", (_when("step", "is", "vanished"),)),
     Rule("R-RES-02", _NOTABLE, _RESULTS, "results first posted", (_when("step", "is", "posted"),)),
     Rule("R-RQC-01", _ROUTINE, _RESULTS, "results in quality control: submitted or returned",
-         (_when("lane", "is", "results-qc"),)),
+         (_when("category", "is", "results-qc"),)),
     Rule("R-RES-03", _ROUTINE, _RESULTS, "results, or dates about them, updated"),
     # the rest of the protocol
     Rule("R-SPO-01", _NOTABLE, _kind(Kind.SPONSOR), "lead sponsor changed",
@@ -241,7 +241,7 @@ RULES: tuple[Rule, ...] = (
     Rule("R-ADM-02", _ADMINISTRATIVE, _kind(Kind.BOOKKEEPING), "dates of verifying and posting"),
     Rule("R-ADM-03", _ADMINISTRATIVE, _kind(Kind.REFERENCE), "references and links"),
     Rule("R-ADM-04", _ADMINISTRATIVE, _kind(Kind.DERIVED), "places on the map",
-         (_when("lane", "is", "geo"),)),
+         (_when("category", "is", "geo"),)),
     Rule("R-ADM-05", _ADMINISTRATIVE, _kind(Kind.DERIVED), "derived by the registry itself"),
 )  # fmt: skip
 """The table, in the order in which rules are tried. The last rule of each kind always fires."""

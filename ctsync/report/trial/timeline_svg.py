@@ -74,7 +74,7 @@ class TimelineDrawing:
     title: str
     ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
-    lanes: tuple[TimelineRow, ...]
+    rows: tuple[TimelineRow, ...]
     enrollment: TimelineRow | None
     today: float
     until: date
@@ -101,7 +101,7 @@ def draw_timeline(timeline: Timeline, *, width: int = 640) -> TimelineDrawing:
         title=_title(timeline),
         ticks=tuple(_ticks(first, last, x)),
         bars=tuple(_bar(spell, x) for spell in timeline.spells),
-        lanes=tuple(tracks),
+        rows=tuple(tracks),
         enrollment=TimelineRow("enrollment", below + 8, counts) if counts else None,
         today=x(timeline.until),
         until=timeline.until,

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, StoreError
-from ctsync.model import Kind, Lane, Level, Source, State, Verdict
+from ctsync.model import Category, Kind, Level, Source, State, Verdict
 from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.data.events import path_key
 from ctsync.store.data.outbox import DeliveryState
@@ -267,9 +267,9 @@ _WORDS: dict[Column[Any], type[StrEnum]] = {
     SNAPSHOTS.c.state: State,
     SNAPSHOTS.c.source: Source,
     EVENTS.c.kind: Kind,
-    EVENTS.c.lane: Lane,
+    EVENTS.c.category: Category,
     EVENTS.c.level: Level,
-    RUNS.c.outcome: Verdict,
+    RUNS.c.verdict: Verdict,
     DELIVERIES.c.state: DeliveryState,
 }
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, func, not_, select, type_coerce
 
 from ctsync.dates import PartialDate
-from ctsync.model import Event, Kind, Lane, Level, NctId, StoredEvent
+from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
 from ctsync.store.database.access import BATCH, Reads, Writes, batches
 from ctsync.store.database.tables import EVENTS, SNAPSHOTS, WATCHED_TRIALS, WATCHES
 from ctsync.store.database.types import dump_json
@@ -33,7 +33,7 @@ class EventFilter:
     until: datetime | None = None
     kinds: Sequence[Kind] = ()
     levels: Sequence[Level] = ()
-    lanes: Sequence[Lane] = ()
+    categories: Sequence[Category] = ()
     watch: str | None = None
     run_id: int | None = None
     minimum_level: Level | None = None
@@ -121,7 +121,7 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
         (EVENTS.c.kind, wanted.kinds),
         (EVENTS.c.level, wanted.levels),
         (EVENTS.c.level, _reaching(wanted.minimum_level)),
-        (EVENTS.c.lane, wanted.lanes),
+        (EVENTS.c.category, wanted.categories),
     )
     for column, values in among:
         if values:
@@ -153,9 +153,9 @@ def _reaching(minimum: Level | None) -> list[Level]:
 
 def _stored(row: Row[Any]) -> StoredEvent:
     # by position: a report of a week makes thousands, and a name takes ten times as long
-    kind, lane, level, *rest = row[: len(EVENT_COLUMNS)]
+    kind, category, level, *rest = row[: len(EVENT_COLUMNS)]
     event_id, nct_id, brief_title, *place = row[len(EVENT_COLUMNS) :]
-    event = Event(Kind(kind), Lane(lane), Level(level), *rest)
+    event = Event(Kind(kind), Category(category), Level(level), *rest)
     return StoredEvent(event_id, NctId(nct_id), brief_title, event, *place)
 
 

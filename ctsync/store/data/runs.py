@@ -39,7 +39,7 @@ class Run:
     load_before: datetime | None
     load_after: datetime | None
     api_version: str | None
-    outcome: Verdict
+    verdict: Verdict
     error: str | None
     requests: int
     retries: int
@@ -87,13 +87,13 @@ class RunReads(Reads):
             row = connection.execute(statement).one_or_none()
         return None if row is None else _run(row)
 
-    def last_run(self, *, kind: str | None = None, outcome: Verdict | None = None) -> Run | None:
-        """The newest run, of that kind and outcome if given."""
+    def last_run(self, *, kind: str | None = None, verdict: Verdict | None = None) -> Run | None:
+        """The newest run, of that kind and verdict if given."""
         statement = select(RUNS).order_by(RUNS.c.id.desc()).limit(1)
         if kind is not None:
             statement = statement.where(RUNS.c.kind == kind)
-        if outcome is not None:
-            statement = statement.where(RUNS.c.outcome == outcome)
+        if verdict is not None:
+            statement = statement.where(RUNS.c.verdict == verdict)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return None if row is None else _run(row)
@@ -146,7 +146,7 @@ class RunReads(Reads):
         """When the newest run of a kind began that neither failed nor was cut off."""
         completed = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
         statement = select(func.max(RUNS.c.started)).where(
-            RUNS.c.kind == kind, RUNS.c.outcome.in_(completed)
+            RUNS.c.kind == kind, RUNS.c.verdict.in_(completed)
         )
         with self._reading() as connection:
             return connection.execute(statement).scalar()
@@ -185,7 +185,7 @@ class RunReads(Reads):
 
 
 def _run(row: Row[Any]) -> Run:
-    return Run(**dict(row._mapping) | {"outcome": Verdict(row.outcome)})
+    return Run(**dict(row._mapping) | {"verdict": Verdict(row.verdict)})
 
 
 def _failure(row: RowMapping) -> Failure:
@@ -198,7 +198,7 @@ class RunWrites(Writes):
 
     def begin_run(self, kind: str, started: datetime) -> int:
         """Open a run in the ledger and give its id."""
-        row = {"kind": kind, "started": started, "outcome": Verdict.RUNNING}
+        row = {"kind": kind, "started": started, "verdict": Verdict.RUNNING}
         statement = insert(RUNS).returning(RUNS.c.id)
         return self._connection.execute(statement, row).scalar_one()
 
@@ -215,13 +215,13 @@ class RunWrites(Writes):
         run_id: int,
         *,
         finished: datetime,
-        outcome: Verdict,
+        verdict: Verdict,
         load_after: datetime | None = None,
         error: str | None = None,
         **counts: int,
     ) -> None:
-        """Close a run with its outcome and its counts, named as the columns are."""
-        values = {"finished": finished, "outcome": outcome, "load_after": load_after}
+        """Close a run with its verdict and its counts, named as the columns are."""
+        values = {"finished": finished, "verdict": verdict, "load_after": load_after}
         self._connection.execute(
             update(RUNS).where(RUNS.c.id == run_id).values(error=error, **values, **counts)
         )

@@ -40,7 +40,7 @@ from sqlalchemy import (
 
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
-HEAD_REVISION = "0007"
+HEAD_REVISION = "0001"
 """The newest migration, written here so that opening a current database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
@@ -86,7 +86,7 @@ class _Run(TypedColumns):
         Timestamp, comment="the same at its end; another value: the run saw two loads"
     )
     api_version: Named[str | None] = Column(RemoteText, comment="as the registry says it")
-    outcome: Named[str] = Column(
+    verdict: Named[str] = Column(
         String(16), comment="running, ok, partial, mixed, stopped or failed"
     )
     error: Named[str | None] = Column(RemoteText, comment="why it failed")
@@ -165,7 +165,7 @@ class _Body(TypedColumns):
         Digest, ForeignKey("bodies.digest"), comment="the body a delta is packed against"
     )
     depth: Named[int] = Column(Integer, comment="deltas down to the keyframe; at most 15")
-    data: Named[bytes] = Column(LargeBinary, comment="zstd, see store.codec")
+    data: Named[bytes] = Column(LargeBinary, comment="zstd-packed")
 
 
 BODIES = Table(
@@ -259,7 +259,7 @@ class _Event(TypedColumns):
         LargeBinary(16), comment="hash of path, which may be longer than an index takes"
     )
     kind: Named[str] = Column(String(32))
-    lane: Named[str] = Column(String(32))
+    category: Named[str] = Column(String(32))
     level: Named[str] = Column(String(16))
     rule: Named[str] = Column(String(32), comment="the rule that gave the level")
     rules_version: Named[int | None] = Column(Integer, comment="of the rule table")

@@ -111,14 +111,14 @@ class Mirror:
         with recorded_run(self.store, MIRROR, self.clock) as entry:
             try:
                 current = self._current(newest, needed=archive is None)
-                outcome = MirrorResult(entry.run_id, current or _NO_LOAD, entry.tally)
+                result = MirrorResult(entry.run_id, current or _NO_LOAD, entry.tally)
                 sights = PassObservations()
-                course = MirrorRun(self, entry, outcome, current=current, sights=sights)
+                course = MirrorRun(self, entry, result, current=current, sights=sights)
                 try:
                     self._go(course, archive, sweep=sweep)
                 finally:
                     course.close()
-                outcome.notices = conclude_pass(
+                result.notices = conclude_pass(
                     self.store,
                     entry.run_id,
                     sights,
@@ -130,8 +130,8 @@ class Mirror:
                 sent = (self.registry.counts, self.bulk.counts)
                 entry.tally.requests = sum(counts.requests for counts in sent)
                 entry.tally.retries = sum(counts.retries for counts in sent)
-            entry.verdict, entry.load_after = outcome.verdict, outcome.load
-        return outcome
+            entry.verdict, entry.load_after = result.verdict, result.load
+        return result
 
     def _go(self, course: MirrorRun, file: Path | None, *, sweep: bool) -> None:
         """Take the steps that are due."""
@@ -147,8 +147,8 @@ class Mirror:
                     archive.file.unlink()
         current, last = course.current, course.last_load()
         if current is None:
-            course.outcome.is_online = False
-            course.outcome.said.append("the registry cannot be reached: run again for what is new")
+            course.result.is_online = False
+            course.result.said.append("the registry cannot be reached: run again for what is new")
             return
         if course.whole_load() is None or last is None:
             return

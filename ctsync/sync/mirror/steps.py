@@ -31,12 +31,12 @@ class MirrorRun:
         self,
         mirror: Mirror,
         entry: RunLogEntry,
-        outcome: MirrorResult,
+        result: MirrorResult,
         *,
         current: RegistryVersion | None,
         sights: PassObservations,
     ) -> None:
-        self.mirror, self.entry, self.outcome = mirror, entry, outcome
+        self.mirror, self.entry, self.result = mirror, entry, result
         self.current, self.sights = current, sights
         self._keepings: list[BatchWriter] = []
         self._followed = frozenset(mirror.store.watched_ids())
@@ -50,7 +50,7 @@ class MirrorRun:
         day = load_of(archive)
         load = self._load_on(day)
         is_current = self.current is not None and load == self.current
-        self.outcome.load = load
+        self.result.load = load
         self._note_load(load)
         counted = self._counted()
         loaded = ArchivePass(
@@ -64,24 +64,24 @@ class MirrorRun:
             followed=self._followed,
             processes=self.mirror.processes,
         ).run()
-        self.outcome.steps.append(BULK)
+        self.result.steps.append(BULK)
         is_whole = True
         if counted is None:
-            self.outcome.said.append(
+            self.result.said.append(
                 f"the archive lists {archive.count:,} studies; how many the registry counts could "
                 "not be asked"
             )
         elif is_current and counted != archive.count:
             is_whole = False
-            self.outcome.doubt(
+            self.result.doubt(
                 f"the archive lists {archive.count:,} studies, but the registry counts {counted:,}"
             )
         elif not is_current:
-            self.outcome.said.append(f"the archive is of the load of {day.isoformat()}")
+            self.result.said.append(f"the archive is of the load of {day.isoformat()}")
         days = sorted(said for said in loaded.days if said != "None")
         if len(days) > 1:
             is_whole = False
-            self.outcome.doubt(f"the archive is of different loads: {', '.join(days)}", _MIXED)
+            self.result.doubt(f"the archive is of different loads: {', '.join(days)}", _MIXED)
         if is_whole and is_current:
             self._look_for_missing(loaded.sighted)
         self._end(BULK, load if is_whole else None)
@@ -89,7 +89,7 @@ class MirrorRun:
     def pages(self) -> None:
         """Go through the registry's listing in full."""
         walked = self._sweep().pages()
-        self.outcome.steps.append(PAGES)
+        self.result.steps.append(PAGES)
         self._judge(PAGES, walked.problem, walked.ids)
 
     def delta(self) -> None:
@@ -101,13 +101,13 @@ class MirrorRun:
         sweep.fetch(due)
         if last is not None:
             walked = sweep.delta(last.date() - mirror.overlap, recent=last.date())
-            self.outcome.steps.append(DELTA)
+            self.result.steps.append(DELTA)
             self._judge(DELTA, walked.problem, None)
 
     def sweep(self) -> None:
         """Find what moved no date, and what is gone."""
         walked = self._sweep().sweep()
-        self.outcome.steps.append(SWEEP)
+        self.result.steps.append(SWEEP)
         self._judge(SWEEP, walked.problem, walked.ids)
 
     def close(self) -> None:
@@ -117,9 +117,9 @@ class MirrorRun:
         tally = self.entry.tally
         tally.failed = len(failed)
         tally.answered = max(0, tally.asked - tally.failed)
-        self.outcome.failed, self.outcome.missing = tuple(failed), tuple(missing)
-        if (failed or missing) and self.outcome.verdict is Verdict.OK:
-            self.outcome.verdict = Verdict.PARTIAL
+        self.result.failed, self.result.missing = tuple(failed), tuple(missing)
+        if (failed or missing) and self.result.verdict is Verdict.OK:
+            self.result.verdict = Verdict.PARTIAL
 
     # --- what was done before ----------------------------------------------------------------
 
@@ -183,7 +183,7 @@ class MirrorRun:
         if problem is None:
             problem = self._moved_on(current)
         if problem is not None:
-            self.outcome.doubt(f"{name}: {problem}", _MIXED if "load" in problem else _PARTIAL)
+            self.result.doubt(f"{name}: {problem}", _MIXED if "load" in problem else _PARTIAL)
             return
         if ids is not None:
             self._look_for_missing(ids)
@@ -208,7 +208,7 @@ class MirrorRun:
         away = (nct_id for nct_id in store.each_present() if nct_id not in ids)
         missing = list(islice(away, limit + 1))
         if len(missing) > limit:
-            self.outcome.doubt(
+            self.result.doubt(
                 f"more than {limit:,} stored trials are missing from the registry; none of them is "
                 "taken for gone"
             )
@@ -236,8 +236,8 @@ class MirrorRun:
 
     def _sweep(self) -> FullScan:
         current, mirror = self._online(), self.mirror
-        if self.outcome.load != current:
-            self.outcome.load = current
+        if self.result.load != current:
+            self.result.load = current
             self._note_load(current)
         return FullScan(
             store=mirror.store,
