@@ -10,7 +10,10 @@ from pathlib import Path
 
 import click
 
-from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.demo.replay import ReplayRegistry
+from ctsync.demo.story import INTRODUCTION, catalogue, settings, steps
 from ctsync.errors import CtsyncError
 from ctsync.text import for_terminal
 
@@ -32,9 +35,6 @@ def demo(app: App, keep: Path | None) -> None:
     The registry is replayed on this machine; its client, the database and the commands are the
     real ones, each run as a process of its own.
     """
-    from ctsync.demo.replay import ReplayRegistry
-    from ctsync.demo.story import INTRODUCTION, catalogue, settings, steps
-
     with tempfile.TemporaryDirectory(prefix="ctsync-demo-") as temporary:
         place = keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
@@ -82,6 +82,3 @@ def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int)
     click.echo()
     if done.returncode != 0:
         raise StepFailed(f"`ctsync {' '.join(command)}` ended with {done.returncode}")
-
-
-COMMANDS = [demo]
