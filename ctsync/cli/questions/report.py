@@ -18,7 +18,6 @@ from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Window
 from ctsync.text import for_terminal
 
-FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
 WINDOW = timedelta(days=7)
 MOST_LINES = 5_000
 
@@ -33,7 +32,7 @@ MOST_LINES = 5_000
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice([form.value for form in ReportFormat]),
     default="text",
     show_default=True,
     help="The form; the content is the same in each.",
