@@ -1,6 +1,6 @@
 """The story `ctsync demo` tells: what is shown, how true it is, which commands are run. No output.
 
-The one who tells it serves `catalogue()` from a ReplayRegistry, runs the commands of each step as
+The one who tells it serves `studies()` from a DemoRegistry, runs the commands of each step as
 a user would, with `settings()` in the environment, and prints title, provenance and output.
 """
 
@@ -9,18 +9,21 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 
-from ctsync.demo.catalogue import Catalogue, load_of
-from ctsync.model import NctId, parse_nct_id
+import orjson
+
+from ctsync.model import JsonObject, NctId, parse_nct_id
 
 TRIAL = parse_nct_id("NCT03389919")
 ORG_STUDY_ID = "BM-MSC-01"
 REQUESTS_PER_SECOND = 10
 """The demo's pace; the registry itself is asked no more than once a second."""
+LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
+"""The time of day of a data refresh, as the registry's own."""
 
 INTRODUCTION = (
     f"{TRIAL} ({ORG_STUDY_ID}) studies stromal cells for patients whose transplant failed. "
@@ -68,9 +71,17 @@ def records() -> Path:
     return Path(str(files("ctsync.demo"))) / "records"
 
 
-def catalogue() -> Catalogue:
-    """The demo's records, on their first load."""
-    return Catalogue.from_folder(records())
+def load_of(day: date) -> datetime:
+    """The load of a day."""
+    return datetime.combine(day, LOAD_TIME)
+
+
+def studies() -> dict[datetime, JsonObject]:
+    """The trial's records, each by the load that first showed it."""
+    return {
+        load_of(date.fromisoformat(file.stem)): orjson.loads(file.read_bytes())
+        for file in (records() / TRIAL).glob("*.json")
+    }
 
 
 def settings(registry_url: str) -> dict[str, str]:

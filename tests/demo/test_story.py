@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-import requests
 
-from ctsync.dates import PartialDate
+from ctsync.dates import Clock, PartialDate
 from ctsync.demo import story
 from ctsync.demo.pieces import find, pieces
-from ctsync.demo.replay import ReplayRegistry
+from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import Truth
-from ctsync.model import JsonObject
+from ctsync.model import JsonObject, Observation
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
 
 POSTED, UNKNOWN, COMPLETED = "2018-01-04", "2023-01-03", "2024-03-14"
 
@@ -141,22 +143,28 @@ def test_every_record_has_its_provenance_and_only_one_is_real() -> None:
 def test_the_story_goes_forward_through_every_load_and_tells_each_record_s_provenance() -> None:
     steps = list(story.steps())
     loads = [step.load for step in steps if step.load is not None]
-    assert tuple(loads) == story.catalogue().loads
+    days = [load.date().isoformat() for load in loads]
+    assert days == [POSTED, "2018-01-05", "2022-12-30", UNKNOWN, COMPLETED]
+    assert loads == sorted(loads)
+    assert set(story.studies()) <= set(loads)
     assert [s.provenance for s in steps if s.provenance is not None] == story.provenances()
     assert all(step.commands for step in steps)
 
 
-def test_the_story_served_answers_for_the_sponsor_s_study_id_on_every_load() -> None:
+def test_the_story_served_answers_for_the_sponsor_s_study_id_on_every_load(clock: Clock) -> None:
     seen = []
-    with ReplayRegistry(story.catalogue()) as registry, requests.Session() as session:
+    with (
+        DemoRegistry(story.studies()) as registry,
+        closing(Transport(registry.url, clock=clock, requests_per_second=1000)) as transport,
+    ):
         assert story.settings(registry.url)["CTSYNC_REGISTRY_URL"] == registry.url
-        for load in registry.catalogue.loads:
+        client = RegistryApi(transport, clock=clock)
+        for load in [step.load for step in story.steps() if step.load is not None]:
             registry.load = load
-            answer = session.get(
-                f"{registry.url}/v2/studies",
-                params={"filter.advanced": f'AREA[OrgStudyId]"{story.ORG_STUDY_ID}"'},
-                timeout=10,
-            )
-            (study,) = answer.json()["studies"]
-            seen.append(study["protocolSection"]["statusModule"]["overallStatus"])
+            version = client.version()
+            assert version.data_timestamp == load
+            (found,) = client.find_org_id(story.ORG_STUDY_ID)
+            answer = client.study(found, version)
+            assert isinstance(answer, Observation)
+            seen.append(answer.study["protocolSection"]["statusModule"]["overallStatus"])
     assert seen == ["RECRUITING", "RECRUITING", "RECRUITING", "UNKNOWN", "COMPLETED"]

@@ -12,8 +12,8 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
-from ctsync.demo.replay import ReplayRegistry
-from ctsync.demo.story import INTRODUCTION, catalogue, settings, steps
+from ctsync.demo.registry import DemoRegistry
+from ctsync.demo.story import INTRODUCTION, settings, steps, studies
 from ctsync.errors import CtsyncError
 from ctsync.text import for_terminal
 
@@ -42,7 +42,7 @@ def demo(app: App, keep: Path | None) -> None:
         if database.exists():
             raise StepFailed(f"{database} exists already; give an empty directory to --keep")
         click.echo(for_terminal(INTRODUCTION) + "\n")
-        with ReplayRegistry(catalogue()) as registry:
+        with DemoRegistry(studies()) as registry:
             environment = {
                 **_without_settings(),
                 **settings(registry.url),
