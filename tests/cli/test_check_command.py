@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 from tests.store.test_check import damage_database
 
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.store.database import filesystem
 from ctsync.sync import doctor
 from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
 from tests.deliver.mailserver import Certificate, make_certificate, running
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 PASSWORD = "k4n4r1e"
 

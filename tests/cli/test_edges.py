@@ -20,12 +20,12 @@ import pytest
 import ctsync
 from ctsync.cli import main
 from ctsync.cli.commands import LazyGroup
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import BadRecord
 from ctsync.model import NctId
 from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell
 from tests.conftest import StillClock
+from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
 OTHER = "NCT05935098"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.record.reconstructed import FOLDER, studies
 from tests.registry_fixtures import make_study
+from tests.replay.registry_server import ReplayRegistry
 
 SLIPPED, SHRUNK = "NCT00670254", "NCT05935098"
 STATUS = "protocolSection.statusModule"

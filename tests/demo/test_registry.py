@@ -11,9 +11,9 @@ import pytest
 import requests
 
 from ctsync.demo import story
-from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.registry import HOST, DemoRegistry
-from ctsync.demo.replay import ReplayRegistry
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 RECORD = {"format": "json", "markupFormat": "markdown"}
 SEARCH = {**RECORD, "fields": "NCTId|OrgStudyId", "pageSize": "1000"}

@@ -11,12 +11,12 @@ import pytest
 
 from ctsync.dates import Clock, PartialDate
 from ctsync.demo import story
-from ctsync.demo.pieces import find, pieces
 from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import Truth
 from ctsync.model import JsonObject, Observation
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
+from tests.replay.search.pieces import find, pieces
 
 POSTED, UNKNOWN, COMPLETED = "2018-01-04", "2023-01-03", "2024-03-14"
 

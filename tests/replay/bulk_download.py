@@ -6,8 +6,8 @@ import io
 import re
 import zipfile
 
-from ctsync.demo.catalogue import View
-from ctsync.demo.exchange import Reply, Request, bad_value, json_reply
+from tests.replay.catalogue import View
+from tests.replay.http_messages import Reply, Request, bad_value, json_reply
 
 FORMAT = "json.zip"
 _HEADERS = {

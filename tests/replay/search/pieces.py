@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from ctsync.model import JsonObject
@@ -47,7 +47,7 @@ def _reach(node: Any, path: tuple[str, ...]) -> Iterable[Any]:
 @cache
 def pieces() -> Mapping[str, Piece]:
     """Every piece by its name."""
-    table = files("ctsync.demo").joinpath("pieces.tsv").read_text(encoding="utf-8")
+    table = Path(__file__).with_name("pieces.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
     return {row[0]: _piece(*row) for row in rows}
 

@@ -18,12 +18,12 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.dialect import BUILD, answer
-from ctsync.demo.exchange import Reply, Request, front_page, unsupported
-from ctsync.demo.faults import Fault, FaultScript
-from ctsync.demo.listing import page_number
 from ctsync.errors import PortInUse
+from tests.replay.catalogue import Catalogue
+from tests.replay.endpoints import BUILD, answer
+from tests.replay.faults import Fault, FaultScript
+from tests.replay.http_messages import Reply, Request, front_page, unsupported
+from tests.replay.search.studies_listing import page_number
 
 HOST = "127.0.0.1"
 BASE = "/api"
@@ -178,7 +178,7 @@ class _Server(socketserver.ThreadingTCPServer):
                     connection.shutdown(socket.SHUT_RDWR)
             self._ended.wait_for(lambda: not self._connections, timeout=_LONGEST_GOODBYE)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - inherited
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """Forgive clients that hang up, and keep anything else for the end of the block."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):

@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 import orjson
 
-from ctsync.demo.catalogue import View
-from ctsync.demo.exchange import JSON, Refusal, Reply, Request, bad_format, unsupported
-from ctsync.demo.parameters import (
+from ctsync.errors import BadNctId
+from ctsync.model import JsonObject, NctId, parse_nct_id
+from tests.replay.catalogue import View
+from tests.replay.http_messages import JSON, Refusal, Reply, Request, bad_format, unsupported
+from tests.replay.search.essie_query import Test, parse
+from tests.replay.search.pieces import pieces, select
+from tests.replay.search.request_parameters import (
     Parameters,
     SortKey,
     check_format,
@@ -25,10 +29,6 @@ from ctsync.demo.parameters import (
     read_sort,
     read_values,
 )
-from ctsync.demo.pieces import pieces, select
-from ctsync.demo.query import Test, parse
-from ctsync.errors import BadNctId
-from ctsync.model import JsonObject, NctId, parse_nct_id
 
 DEFAULT_PAGE_SIZE = 10
 LARGEST_PAGE_SIZE = 1000

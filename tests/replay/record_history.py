@@ -11,8 +11,10 @@ import re
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from ctsync.demo.catalogue import Catalogue, Past
-from ctsync.demo.exchange import (
+from ctsync.errors import BadNctId
+from ctsync.model import JsonObject, parse_nct_id
+from tests.replay.catalogue import Catalogue, Past
+from tests.replay.http_messages import (
     Refusal,
     Reply,
     Request,
@@ -21,8 +23,6 @@ from ctsync.demo.exchange import (
     json_reply,
     unsupported,
 )
-from ctsync.errors import BadNctId
-from ctsync.model import JsonObject, parse_nct_id
 
 _PATH = re.compile(r"/int/studies/(?P<id>[^/]+)(?P<history>/history(?:/(?P<version>[^/]+))?)?\Z")
 _OUTCOMES = "protocolSection.outcomesModule"

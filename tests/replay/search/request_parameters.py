@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from ctsync.demo.exchange import (
+from ctsync.errors import BadNctId
+from ctsync.model import NctId, parse_nct_id
+from tests.replay.http_messages import (
     Refusal,
     bad_format,
     bad_item,
@@ -15,9 +17,7 @@ from ctsync.demo.exchange import (
     unknown_parameter,
     unsupported,
 )
-from ctsync.demo.pieces import Piece, Selection, area, find, is_single, selection
-from ctsync.errors import BadNctId
-from ctsync.model import NctId, parse_nct_id
+from tests.replay.search.pieces import Piece, Selection, area, find, is_single, selection
 
 Parameters = Mapping[str, str]
 

@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.demo.exchange import Refusal, unsupported
-from ctsync.demo.pieces import Piece, area, is_single
 from ctsync.model import JsonObject
+from tests.replay.http_messages import Refusal, unsupported
+from tests.replay.search.pieces import Piece, area, is_single
 
 Test = Callable[[JsonObject], bool]
 """Whether a study matches."""

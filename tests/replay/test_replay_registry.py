@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import requests
 
-from ctsync.demo import faults
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.faults import EVERY_TIME, Fault
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import PortInUse
 from ctsync.model import JsonObject
+from tests.replay import faults
+from tests.replay.catalogue import Catalogue
+from tests.replay.faults import EVERY_TIME, Fault
+from tests.replay.registry_server import ReplayRegistry
 
 DATA_CHANGED = (
     "The data have probably changed while you were paginating. "

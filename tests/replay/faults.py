@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import orjson
 
-from ctsync.demo.exchange import HTML, Reply, Request, front_page, plain_text
+from tests.replay.http_messages import HTML, Reply, Request, front_page, plain_text
 
 EVERY_TIME = -1
 

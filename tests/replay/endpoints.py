@@ -13,9 +13,11 @@ from datetime import datetime
 from http import HTTPStatus
 
 from ctsync.dates import format_timestamp
-from ctsync.demo.bulk import download, part_wanted
-from ctsync.demo.catalogue import Catalogue, View
-from ctsync.demo.exchange import (
+from ctsync.errors import BadNctId
+from ctsync.model import parse_nct_id
+from tests.replay.bulk_download import download, part_wanted
+from tests.replay.catalogue import Catalogue, View
+from tests.replay.http_messages import (
     Refusal,
     Reply,
     Request,
@@ -24,12 +26,10 @@ from ctsync.demo.exchange import (
     json_reply,
     unsupported,
 )
-from ctsync.demo.history import answer_history
-from ctsync.demo.listing import list_studies
-from ctsync.demo.parameters import check_format, check_names, read_fields
-from ctsync.demo.pieces import select
-from ctsync.errors import BadNctId
-from ctsync.model import parse_nct_id
+from tests.replay.record_history import answer_history
+from tests.replay.search.pieces import select
+from tests.replay.search.request_parameters import check_format, check_names, read_fields
+from tests.replay.search.studies_listing import list_studies
 
 API_VERSION = "2.0.5"
 BUILD = "0c75a9c/0.34.1"
