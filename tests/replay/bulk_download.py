@@ -1,4 +1,4 @@
-"""The whole-registry download: every study of a load in one zip archive. No sockets."""
+"""The bulk download: every study of a load in one zip archive. Uses no sockets."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ _FROM = re.compile(r"bytes=(\d+)-")
 
 
 def download(view: View, request: Request) -> Reply:
-    """`NCT….json` in a folder named by the id's last two digits, as the real archive has them."""
-    wanted = request.params.get("format", "")
-    if wanted != FORMAT:
-        raise bad_value("format", wanted)
+    """The archive: one `NCT….json` per study, in a folder named by the id's last two digits."""
+    name = request.params.get("format", "")
+    if name != FORMAT:
+        raise bad_value("format", name)
     return Reply(200, _archive(view), _HEADERS)
 
 
-def part_wanted(request: Request, size: int, tag: str) -> int | None:
-    """Where the part of the archive begins that is asked for; None where it is the whole.
+def range_start(request: Request, size: int, tag: str) -> int | None:
+    """The first byte that a Range header requests, or None to send the complete archive.
 
-    A part of other data than the client has, which If-Range names, is no use to it.
+    If the If-Range header does not name `tag`, the client's part comes from other data, and it
+    needs the complete archive.
     """
     found = _FROM.fullmatch(request.headers.get("range", ""))
     is_same = request.headers.get("if-range", tag) == tag
@@ -36,7 +37,7 @@ def part_wanted(request: Request, size: int, tag: str) -> int | None:
 
 
 def _archive(view: View) -> bytes:
-    """The archive of a load, made once."""
+    """The archive of a load, built once."""
     if view.archive is None:
         view.archive = _packed(view)
     return view.archive

@@ -1,7 +1,7 @@
-"""What the replay registry shows: every trial's bodies by load. Reads folders; speaks no HTTP.
+"""The records of the replay registry, by trial and load. Reads folders; uses no sockets.
 
-A load is one refresh of the registry's data, named by its dataTimestamp. On a load a trial
-answers with its newest body not after it, stamped with that load's day as versionHolder.
+A load is one refresh of the registry's data, named by its dataTimestamp. On each load a trial
+shows its newest body up to that load, with the load's day as versionHolder.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ import orjson
 from ctsync.model import JsonObject, NctId, parse_nct_id
 
 LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
-"""When of a day a load is stamped, as the real one's are."""
+"""The time of day in a load's dataTimestamp, similar to the real registry's."""
 
 _DAYS_FILE = "_days.txt"
 _SATURDAY = 5
 
 
 def load_of(day: date | str) -> datetime:
-    """The load of a day, given as a date or as 2026-02-03."""
+    """The load of a day; `day` is a date or text such as 2026-02-03."""
     return datetime.combine(date.fromisoformat(day) if isinstance(day, str) else day, LOAD_TIME)
 
 
 def nct_id_of(study: Mapping[str, Any]) -> NctId:
-    """The id a study carries; KeyError or BadNctId where it carries none."""
+    """The NCT id in a study. Raises KeyError if it is missing, BadNctId if it is malformed."""
     return parse_nct_id(study["protocolSection"]["identificationModule"]["nctId"])
 
 
 @dataclass(slots=True)
 class _Bodies:
-    """One trial's bodies as JSON, by load, oldest first; None is a load it was withdrawn on."""
+    """One trial's bodies as JSON, oldest load first; None marks a load that withdrew the trial."""
 
     loads: list[datetime] = field(default_factory=list)
     bodies: list[bytes | None] = field(default_factory=list)
 
     def put(self, load: datetime, body: bytes | None) -> None:
-        """Set what the trial shows from `load` on, until the next body."""
+        """Set the body that the trial shows from `load` until the load of the next body."""
         at = bisect_right(self.loads, load)
         if at and self.loads[at - 1] == load:
             self.bodies[at - 1] = body
@@ -53,16 +53,16 @@ class _Bodies:
             self.bodies.insert(at, body)
 
     def at(self, load: datetime) -> bytes | None:
-        """What the trial shows on `load`."""
+        """The body that the trial shows on `load`."""
         at = bisect_right(self.loads, load)
         return self.bodies[at - 1] if at else None
 
 
 class View:
-    """The registry as it stands on one load; the studies stay as they were when it was taken.
+    """The registry on one load. Later edits of the catalogue do not change a view.
 
-    `listings` keeps what was searched for already, `archive` the bulk download. `reload` counts
-    the data reloads so far: what was begun on one view cannot go on in another.
+    `listings` caches search results, `archive` the bulk download. `reload` counts the data
+    reloads so far: a listing that was started in one view cannot continue in another.
     """
 
     def __init__(self, load: datetime, reload: int, bodies: Mapping[NctId, bytes]) -> None:
@@ -75,16 +75,16 @@ class View:
 
     @property
     def ids(self) -> Iterable[NctId]:
-        """The canonical ids shown."""
+        """The canonical ids of the studies on this load."""
         return self._bodies.keys()
 
     def study(self, nct_id: NctId) -> JsonObject | None:
-        """The study under its canonical id, stamped with this load's day."""
+        """The study with that canonical id, with this load's day as its versionHolder."""
         body = self._bodies.get(nct_id)
         return None if body is None else _stamped(body, self.load)
 
     def canonical(self, nct_id: NctId) -> NctId | None:
-        """The id a study answers under: its own, or that of the study that took over its id."""
+        """The id under which a study is found: its own, or that of the study it was merged into."""
         return nct_id if nct_id in self._bodies else self._alias_table().get(nct_id)
 
     def _alias_table(self) -> dict[NctId, NctId]:
@@ -109,24 +109,24 @@ def _stamped(body: bytes, load: datetime) -> JsonObject:
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """One version of a trial in the registry's own history, and its index entry if given."""
+class HistoryVersion:
+    """One version of a trial in the record history, with its index entry if the test gave one."""
 
     study: JsonObject
     entry: JsonObject | None
 
 
 class Catalogue:
-    """Dated records, and the load that is shown now.
+    """Dated records, and the current load.
 
-    Records put in without a load take effect on the load shown now. Every method may be called
-    while a server is reading.
+    A record that is added without a load appears on the current load. Thread-safe: tests edit
+    the catalogue while a server reads it.
     """
 
     def __init__(self, load: datetime | date | str) -> None:
         self._lock = threading.RLock()
         self._trials: dict[NctId, _Bodies] = {}
-        self._histories: dict[NctId, tuple[Past, ...]] = {}
+        self._histories: dict[NctId, tuple[HistoryVersion, ...]] = {}
         self._load = _as_load(load)
         self._reloads = 0
         self._view: View | None = None
@@ -134,10 +134,10 @@ class Catalogue:
 
     @classmethod
     def from_folder(cls, path: Path) -> Catalogue:
-        """Read `NCT…/<load day>.json` below `path`, and show the first load.
+        """Read `NCT…/<load day>.json` below `path`, and start at the first load.
 
-        `_days.txt` names the load days, one a line; without it, the days of the files are the
-        loads. A file of `null` withdraws the trial from that load on.
+        `_days.txt` lists the load days, one per line; without it, the loads are the days of the
+        files. A file that contains `null` withdraws the trial from that load on.
         """
         files = sorted(path.glob("NCT*/????-??-??.json"))
         listed = path / _DAYS_FILE
@@ -157,17 +157,17 @@ class Catalogue:
 
     @property
     def load(self) -> datetime:
-        """The dataTimestamp of the load shown."""
+        """The dataTimestamp of the current load."""
         return self._load
 
     @property
     def loads(self) -> tuple[datetime, ...]:
-        """Every load known of, oldest first."""
+        """All loads of the catalogue, oldest first."""
         with self._lock:
             return tuple(sorted(self._days))
 
     def set_load(self, load: datetime | date | str) -> None:
-        """Show another load, later or earlier; showing the same one again is no reload."""
+        """Change the current load, forward or back. Setting the same load again is not a reload."""
         with self._lock:
             if _as_load(load) != self._load:
                 self._load = _as_load(load)
@@ -176,7 +176,7 @@ class Catalogue:
                 self._view = None
 
     def advance(self, days: int | None = None) -> datetime:
-        """Show the load some days later, or that of the next weekday; returns it."""
+        """Move to the load `days` later, by default to that of the next weekday, and return it."""
         with self._lock:
             later = self._load + timedelta(days=1 if days is None else days)
             while days is None and later.weekday() >= _SATURDAY:
@@ -185,7 +185,7 @@ class Catalogue:
             return later
 
     def view(self) -> View:
-        """The registry on the load shown now."""
+        """The registry on the current load."""
         with self._lock:
             if self._view is None:
                 shown = {nct_id: trial.at(self._load) for nct_id, trial in self._trials.items()}
@@ -193,21 +193,21 @@ class Catalogue:
                 self._view = View(self._load, self._reloads, present)
             return self._view
 
-    def history(self, nct_id: NctId) -> tuple[Past, ...]:
-        """The versions given for a trial that are posted by the load shown, oldest first."""
+    def history(self, nct_id: NctId) -> tuple[HistoryVersion, ...]:
+        """The versions of a trial posted up to the current load, oldest first."""
         day = self._load.date().isoformat()
-        return tuple(p for p in self._histories.get(nct_id, ()) if _posted(p.study) <= day)
+        return tuple(v for v in self._histories.get(nct_id, ()) if _posted(v.study) <= day)
 
     def publish(self, study: JsonObject, *, load: datetime | date | str | None = None) -> NctId:
-        """Show a study from a load on, new or in place of what it showed; returns its id."""
+        """Add a study, or replace its record, from `load` on; return its id."""
         nct_id = nct_id_of(study)
         self._put(nct_id, orjson.dumps(study), load)
         return nct_id
 
     def edit(self, nct_id: str, change: Callable[[JsonObject], None] | Mapping[str, Any]) -> None:
-        """Change what a trial shows: by a function of the study, or by {dotted path: value}.
+        """Change a trial's record by a function of the study, or by {dotted path: value}.
 
-        A value of None takes the key away. KeyError where the trial is not shown.
+        A value of None removes the key. Raises KeyError if the current load has no such trial.
         """
         with self._lock:
             known = parse_nct_id(nct_id)
@@ -223,11 +223,11 @@ class Catalogue:
             self._put(known, orjson.dumps(study), None)
 
     def withdraw(self, nct_id: str) -> None:
-        """Stop showing a trial; publishing it again brings it back."""
+        """Remove a trial from the current load on, until it is published again."""
         self._put(parse_nct_id(nct_id), None, None)
 
     def merge(self, old: str, into: str) -> None:
-        """Make `old` an alias of `into`, which takes over its id and its aliases."""
+        """Withdraw `old`, and add its id and its aliases to the aliases of `into`."""
         with self._lock:
             gone = self.view().study(parse_nct_id(old))
             earlier = () if gone is None else _identification(gone).get("nctIdAliases", ())
@@ -246,14 +246,14 @@ class Catalogue:
         *,
         entries: Sequence[JsonObject | None] | None = None,
     ) -> None:
-        """Give a trial its history: every version, oldest first, its texts in HTML.
+        """Set a trial's record history: all versions, oldest first, with their texts in HTML.
 
-        `entries` are their index entries; one that is None is derived from the versions. A
-        version is shown from its lastUpdatePostDate on.
+        `entries` are the index entries of the versions; an entry of None is derived from the
+        versions. A version appears from its lastUpdatePostDate on.
         """
         versions = zip(studies, entries or [None] * len(studies), strict=True)
         self._histories[parse_nct_id(nct_id)] = tuple(
-            Past(study, entry) for study, entry in copy.deepcopy(list(versions))
+            HistoryVersion(study, entry) for study, entry in copy.deepcopy(list(versions))
         )
 
     def _put(self, nct_id: NctId, body: bytes | None, load: datetime | date | str | None) -> None:

@@ -1,4 +1,4 @@
-"""A replay registry with five studies, and a client that asks it."""
+"""A replay registry with five studies, and a client for its requests."""
 
 from __future__ import annotations
 

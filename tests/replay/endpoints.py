@@ -1,7 +1,7 @@
-"""The registry's answers: a request's path and parameters to a reply. No sockets.
+"""The endpoints of the replay registry: from a request to its reply. Uses no sockets.
 
-What the real registry can do and this one cannot is refused with a text that says so; it is
-never answered with something near.
+A request that the real registry supports and the replay registry does not is refused with a text
+that says so. It never receives an approximate answer.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from ctsync.dates import format_timestamp
 from ctsync.errors import BadNctId
 from ctsync.model import parse_nct_id
-from tests.replay.bulk_download import download, part_wanted
+from tests.replay.bulk_download import download, range_start
 from tests.replay.catalogue import Catalogue, View
 from tests.replay.http_messages import (
     Refusal,
@@ -48,9 +48,10 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def answer(catalogue: Catalogue, request: Request, *, build: str = BUILD) -> Reply:
-    """What the registry answers on the load shown now.
+    """Answer a request from the current load of the catalogue.
 
-    A good answer carries the ETag of the whole data set, and is a 304 to those who have it.
+    A 200 carries the ETag of the complete data set. If the client sends that ETag in
+    If-None-Match, the reply is a 304.
     """
     if request.method != "GET":
         return replace(front_page(HTTPStatus.METHOD_NOT_ALLOWED), headers={"Allow": "GET"})
@@ -65,16 +66,16 @@ def answer(catalogue: Catalogue, request: Request, *, build: str = BUILD) -> Rep
     headers = {**reply.headers, "ETag": tag}
     if _is_known(tag, request.headers.get("if-none-match", "")):
         return Reply(HTTPStatus.NOT_MODIFIED, b"", {"ETag": tag})
-    part = part_wanted(request, len(reply.body), tag) if request.path == _DOWNLOAD else None
-    if part is not None:
-        said = f"bytes {part}-{len(reply.body) - 1}/{len(reply.body)}"
-        headers = {**headers, "Content-Range": said}
-        return Reply(HTTPStatus.PARTIAL_CONTENT, reply.body[part:], headers)
+    start = range_start(request, len(reply.body), tag) if request.path == _DOWNLOAD else None
+    if start is not None:
+        sent = f"bytes {start}-{len(reply.body) - 1}/{len(reply.body)}"
+        headers = {**headers, "Content-Range": sent}
+        return Reply(HTTPStatus.PARTIAL_CONTENT, reply.body[start:], headers)
     return replace(reply, headers=headers)
 
 
 def etag(load: datetime, build: str) -> str:
-    """The tag every answer of one load and one build carries, whatever was asked."""
+    """The ETag of one load and one build, the same for every path."""
     number, digits = round(load.timestamp() * 1000), ""
     while number:
         number, digit = divmod(number, len(_DIGITS))
@@ -102,7 +103,7 @@ def _route(catalogue: Catalogue, view: View, request: Request) -> Reply:
 
 
 def _check_own_names(request: Request, allowed: frozenset[str] = frozenset()) -> None:
-    """Refuse what only a listing takes, and what nothing takes, each in its own words."""
+    """Refuse listing parameters and unknown parameters, which have different error texts."""
     for name in request.params:
         if name.startswith(("query.", "filter.", "postFilter.")):
             raise Refusal(f"Invalid prefix in parameter name: {name}")
@@ -126,7 +127,7 @@ def _study(view: View, request: Request, asked: str) -> Reply:
     if canonical is None:
         raise Refusal(f"NCT number {nct_id} not found", HTTPStatus.NOT_FOUND)
     if canonical != nct_id:
-        # the query string is dropped, so the one who follows gets the whole record
+        # the real registry drops the query string, so the client receives the complete record
         location = f"/api/v2/studies/{canonical}"
         return Reply(HTTPStatus.MOVED_PERMANENTLY, b"", {"Location": location})
     return json_reply(select(view.study(canonical), read_fields(request.params) or {}))
@@ -138,7 +139,7 @@ def _download(view: View, request: Request) -> Reply:
 
 
 def _sizes(view: View, request: Request) -> Reply:
-    """How large the studies are as JSON; the total is what a bulk download is checked against."""
+    """The sizes of the studies as JSON. Clients check a bulk download against `totalStudies`."""
     _check_own_names(request)
     sizes = {nct_id: len(json_reply(view.study(nct_id)).body) for nct_id in view.ids}
     ascending = sorted(sizes.values())

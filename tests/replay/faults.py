@@ -1,4 +1,4 @@
-"""Faults a test scripts: which request they meet, how often, and what goes wrong. No sockets."""
+"""Faults that a test injects: in which requests, how often, and what fails. Uses no sockets."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ EVERY_TIME = -1
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong with one answer; faults of several sorts may go together.
+    """What goes wrong with one reply. The fields may be combined.
 
-    `reload` shows another load just before the request is answered. `shift` moves the page by
-    that many rows: negative repeats rows of the page before, positive leaves rows out.
-    `instead` is answered in place of the true reply, `rewrite` changes the true one. `delay`
-    holds back the first byte. `cut` sends that many bytes of the body and closes, with the
-    full length declared or with none. `drip` sends that many bytes at a time, `pause` seconds
-    apart. `reset` ends the connection without an answer.
+    - `reload`: the registry moves to this load just before it answers.
+    - `shift`: the page starts that many rows later. A negative number repeats rows of the
+      previous page, a positive one omits rows.
+    - `instead`: this reply replaces the true one; `rewrite` changes the true one.
+    - `delay`: seconds before the first byte.
+    - `cut`: the connection closes after that many bytes of the body. `declare_length` tells
+      whether a Content-Length header announces the full length.
+    - `drip`: the body is sent that many bytes at a time, `pause` seconds apart.
+    - `reset`: the connection is reset without a reply.
     """
 
     reload: datetime | date | str | None = None
@@ -41,75 +44,78 @@ class Fault:
 
 
 def status(code: int, text: str = "", *, retry_after: str | None = None) -> Fault:
-    """A status with a text, for example 429, 500 or a 404 that looks like a true one."""
+    """A status with a text, for example 429, 500 or a 404 that looks like the registry's."""
     reply = plain_text(text, code) if text else front_page(code)
     extra = {} if retry_after is None else {"Retry-After": retry_after}
     return Fault(instead=Reply(reply.status, reply.body, {**reply.headers, **extra}))
 
 
 def body(content: bytes, *, content_type: str = "application/json") -> Fault:
-    """A 200 with that body: empty, null, [] or another study."""
+    """A 200 with that body, for example empty, null, [] or another study."""
     return Fault(instead=Reply(HTTPStatus.OK, content, {"Content-Type": content_type}))
 
 
 def html_page() -> Fault:
-    """A 200 that is a web page where JSON was asked for."""
+    """A 200 with a web page instead of JSON."""
     page = b"<!DOCTYPE html>\n<html><head><title>ClinicalTrials.gov</title></head></html>\n"
     return Fault(instead=Reply(HTTPStatus.OK, page, {"Content-Type": HTML}))
 
 
 def edge_refusal() -> Fault:
-    """The 403 page of the edge, which says nothing about any trial."""
+    """The 403 page of the edge server, which says nothing about any trial."""
     return Fault(instead=front_page(HTTPStatus.FORBIDDEN))
 
 
 def truncated(after: int, *, declare_length: bool = True) -> Fault:
-    """The first `after` bytes of the body, with or without its length declared."""
+    """The first `after` bytes of the body, with or without its Content-Length."""
     return Fault(cut=after, declare_length=declare_length)
 
 
 def delayed(seconds: float) -> Fault:
-    """Silence before the first byte."""
+    """A delay before the first byte."""
     return Fault(delay=seconds)
 
 
 def dripping(chunk: int = 1, *, pause: float = 0.05) -> Fault:
-    """The body a few bytes at a time."""
+    """The body, a few bytes at a time."""
     return Fault(drip=chunk, pause=pause)
 
 
 def reset() -> Fault:
-    """The connection reset without an answer."""
+    """A connection reset without a reply."""
     return Fault(reset=True)
 
 
 def reload(load: datetime | date | str) -> Fault:
-    """Another load shown just before the request is answered."""
+    """A data reload just before the reply."""
     return Fault(reload=load)
 
 
 def shifted(rows: int) -> Fault:
-    """The page moved: fewer than 0 rows repeats some of the page before, more leaves some out."""
+    """A page that starts `rows` later: negative repeats rows, positive omits rows."""
     return Fault(shift=rows)
 
 
 def emptied() -> Fault:
-    """A listing's page without its rows; its token, if any, still leads on."""
+    """A page of a listing without its rows; the token for the next page stays."""
     return Fault(rewrite=lambda reply: _relisted(reply, {"studies": []}))
 
 
 def ended_early() -> Fault:
-    """A listing's page without the token that leads on."""
+    """A page of a listing without the token for the next page."""
     return Fault(rewrite=lambda reply: _relisted(reply, {"nextPageToken": None}))
 
 
 def uncounted() -> Fault:
-    """A listing's first page without its totalCount."""
+    """The first page of a listing without its totalCount."""
     return Fault(rewrite=lambda reply: _relisted(reply, {"totalCount": None}))
 
 
 def of_another_load(day: date | str, *, every: int = 2) -> Fault:
-    """A listing's page from a server that shows another load: every second study is of `day`."""
+    """A page of a listing on which one study in `every` has `day` as its versionHolder.
+
+    This is the reply of a server that has another load than its neighbours.
+    """
 
     def restamp(reply: Reply) -> Reply:
         studies = orjson.loads(reply.body)["studies"]
@@ -121,7 +127,7 @@ def of_another_load(day: date | str, *, every: int = 2) -> Fault:
 
 
 def repeated(rows: int = 1) -> Fault:
-    """A listing's page whose first rows come twice, in the place of its last."""
+    """A page of a listing whose first rows come twice and whose last rows are missing."""
 
     def repeat(reply: Reply) -> Reply:
         studies = orjson.loads(reply.body)["studies"]
@@ -156,7 +162,7 @@ class _Rule:
 
 
 class FaultScript:
-    """The faults to come, in the order they were added; the first that meets a request wins."""
+    """The faults to inject, in the order they were added. The first match for a request applies."""
 
     def __init__(self) -> None:
         self._rules: list[_Rule] = []
@@ -172,23 +178,23 @@ class FaultScript:
         skip: int = 0,
         times: int = 1,
     ) -> None:
-        """Let `fault` meet the next `times` requests, after `skip` others, that fit.
+        """Inject `fault` into the next `times` matching requests, after `skip` others.
 
-        `path` is a regular expression for the whole path below the API's base, `client` one for
-        the beginning of the User-Agent; `page` counts a listing's pages from 1. EVERY_TIME never
-        wears out.
+        `path` is a regular expression that must match the full path below the API's base,
+        `client` one that must match the beginning of the User-Agent. `page` counts the pages of a
+        listing from 1. With `times=EVERY_TIME` the fault stays.
         """
         rule = _Rule(fault, re.compile(path), re.compile(client), page, skip, times)
         with self._lock:
             self._rules.append(rule)
 
     def clear(self) -> None:
-        """Forget every fault."""
+        """Remove all faults."""
         with self._lock:
             self._rules.clear()
 
     def take(self, request: Request, page: int) -> Fault | None:
-        """The fault that meets this request, used up by that."""
+        """The fault for this request, or None. Counts one use of the fault."""
         with self._lock:
             for rule in self._rules:
                 if not rule.meets(request, page):

@@ -1,4 +1,4 @@
-"""A request and a reply as values, and the texts the registry refuses with. No sockets."""
+"""Requests and replies as values, and the registry's error texts. Uses no sockets."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _FRIENDLY_PAGE_PADDING = "<!-- a padding to disable MSIE and Chrome friendly err
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for.
+    """One request.
 
-    `path` is below the API's base ("/v2/studies"). `shift` moves the page asked for by that
-    many rows, as a data set that changes under a listing does.
+    `path` is relative to the API's base ("/v2/studies"). `shift` moves the requested page by that
+    many rows, as happens if the data change during a listing.
     """
 
     method: str
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is answered; the length and the date are the server's to add."""
+    """One reply. The server adds the headers for length and date."""
 
     status: int
     body: bytes = b""
@@ -41,7 +41,7 @@ class Reply:
 
 
 class Refusal(Exception):
-    """A request is answered with an error: the status and the text, which is never JSON."""
+    """The request is refused with a status and a text, which is never JSON."""
 
     def __init__(self, text: str, status: int = HTTPStatus.BAD_REQUEST) -> None:
         super().__init__(text)
@@ -49,7 +49,7 @@ class Refusal(Exception):
 
 
 def plain_text(text: str, status: int) -> Reply:
-    """An error in the registry's own words."""
+    """An error text of the registry."""
     return Reply(status, text.encode(), {"Content-Type": TEXT})
 
 
@@ -59,7 +59,7 @@ def json_reply(value: Any) -> Reply:
 
 
 def front_page(status: int) -> Reply:
-    """An error page of the nginx in front, which is what an unknown path meets."""
+    """An HTML error page of the nginx in front of the registry, as for an unknown path."""
     title = f"{int(status)} {HTTPStatus(status).phrase}"
     page = (
         f"<html>\r\n<head><title>{title}</title></head>\r\n<body>\r\n"
@@ -70,25 +70,25 @@ def front_page(status: int) -> Reply:
 
 
 def unknown_parameter(name: str) -> Refusal:
-    """No endpoint knows a parameter of that name, or this one does not."""
+    """The endpoint has no parameter of that name."""
     return Refusal(f"`{name}` is unknown parameter")
 
 
 def bad_format(name: str) -> Refusal:
-    """A parameter's text is not of the form it must have."""
+    """The text of a parameter is malformed."""
     return Refusal(f"Parameter `{name}` has incorrect format")
 
 
 def bad_item(number: int, name: str) -> Refusal:
-    """One item of a list is not of the form it must have, which refuses the whole request."""
+    """One item of a list is malformed, so the request is refused."""
     return Refusal(f"Item {number} in parameter `{name}` has incorrect format")
 
 
 def bad_value(name: str, value: str) -> Refusal:
-    """A parameter's value is none of those allowed."""
+    """The value of a parameter is not one of those allowed."""
     return Refusal(f"Invalid value in parameter `{name}`: `{value}`")
 
 
 def unsupported(what: str) -> Refusal:
-    """The real registry could answer this; the replay registry says that it cannot."""
+    """The real registry supports the request, and the replay registry does not."""
     return Refusal(f"The replay registry does not support {what}")

@@ -1,8 +1,8 @@
-"""The registry's record history, the undocumented `/int/studies/…` endpoints. No sockets.
+"""The record history: the undocumented `/int/studies/…` endpoints. Uses no sockets.
 
-Only histories given to the catalogue are served, as they were given: their texts must be HTML, as
-the real ones are, and none is made up from what the API shows, because that would hide the very
-difference a client has to bridge.
+Serves only the versions that a test gave to `Catalogue.set_history`, unchanged. Their texts must
+be HTML, as in the real record history. Versions are never derived from the API's records, which
+are Markdown: that would hide the difference that a client must bridge.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from http import HTTPStatus
 
 from ctsync.errors import BadNctId
 from ctsync.model import JsonObject, parse_nct_id
-from tests.replay.catalogue import Catalogue, Past
+from tests.replay.catalogue import Catalogue, HistoryVersion
 from tests.replay.http_messages import (
     Refusal,
     Reply,
@@ -47,11 +47,11 @@ _LABELS = {
     "resultsSection.adverseEventsModule": "Adverse Events",
     "resultsSection.moreInfoModule": "More Information",
 }
-"""What a version's changed modules are called in the index."""
+"""The label of each module in the index, which lists the modules that a version changed."""
 
 
 def answer_history(catalogue: Catalogue, request: Request) -> Reply:
-    """The index of a trial's versions, one of them, or the newest; raises Refusal."""
+    """Answer with the index of a trial's versions, one version or the newest. Raises Refusal."""
     found = _PATH.match(request.path)
     if found is None:
         return front_page(HTTPStatus.NOT_FOUND)
@@ -60,16 +60,16 @@ def answer_history(catalogue: Catalogue, request: Request) -> Reply:
     except BadNctId:
         raise bad_format("nctId") from None
     _check_parameters(request, wants_history_flag=found["history"] is None)
-    past = catalogue.history(nct_id)
-    if not past:
+    versions = catalogue.history(nct_id)
+    if not versions:
         raise Refusal(f"No study {nct_id} history summary", HTTPStatus.NOT_FOUND)
     if found["version"] is not None:
-        return _one_version(past, found["version"])
+        return _one_version(versions, found["version"])
     if found["history"] is not None:
-        return json_reply(_summary(past))
-    whole = {"study": past[-1].study, "topics": []}
-    flagged = request.params.get("history") == "true"
-    return json_reply(whole | {"history": _summary(past)} if flagged else whole)
+        return json_reply(_index(versions))
+    newest = {"study": versions[-1].study, "topics": []}
+    with_index = request.params.get("history") == "true"
+    return json_reply(newest | {"history": _index(versions)} if with_index else newest)
 
 
 def _check_parameters(request: Request, *, wants_history_flag: bool) -> None:
@@ -78,16 +78,16 @@ def _check_parameters(request: Request, *, wants_history_flag: bool) -> None:
             raise unsupported(f"the parameter `{name}` of the history")
 
 
-def _one_version(past: Sequence[Past], text: str) -> Reply:
-    number = int(text) if text.isascii() and text.isdigit() else len(past)
-    if number >= len(past):
-        # the edge answers for a version there is none of, not the application
+def _one_version(versions: Sequence[HistoryVersion], text: str) -> Reply:
+    number = int(text) if text.isascii() and text.isdigit() else len(versions)
+    if number >= len(versions):
+        # for a missing version the real edge server answers, not the application
         return front_page(HTTPStatus.FORBIDDEN)
-    return json_reply({"studyVersion": number, "study": past[number].study})
+    return json_reply({"studyVersion": number, "study": versions[number].study})
 
 
-def _summary(past: Sequence[Past]) -> JsonObject:
-    changes = [version.entry or _entry(past, number) for number, version in enumerate(past)]
+def _index(versions: Sequence[HistoryVersion]) -> JsonObject:
+    changes = [version.entry or _entry(versions, number) for number, version in enumerate(versions)]
     labelled = [number for number, entry in enumerate(changes) if _changes_outcomes(entry)]
     return {
         "changes": changes,
@@ -101,11 +101,11 @@ def _changes_outcomes(entry: JsonObject) -> bool:
     return _LABELS[_OUTCOMES] in entry.get("moduleLabels", ())
 
 
-def _entry(past: Sequence[Past], number: int) -> JsonObject:
-    study = past[number].study
+def _entry(versions: Sequence[HistoryVersion], number: int) -> JsonObject:
+    study = versions[number].study
     status = study["protocolSection"]["statusModule"]
     submitted = status["lastUpdateSubmitDate"]
-    before = past[number - 1].study if number else study
+    before = versions[number - 1].study if number else study
     changed = [
         label for path, label in _LABELS.items() if _module(study, path) != _module(before, path)
     ]

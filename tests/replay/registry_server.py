@@ -1,4 +1,4 @@
-"""A replay of ClinicalTrials.gov on loopback: the server. What it answers is dialect.py's."""
+"""The server of the replay registry, on loopback. endpoints.py has the answers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _LONGEST_GOODBYE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request as it was answered; status 0 where the connection was reset instead."""
+    """One request and the status of its reply, which is 0 if the connection was reset."""
 
     method: str
     path: str
@@ -46,12 +46,12 @@ class Exchange:
 
 
 class ReplayRegistry:
-    """A registry on loopback, showing one load of a catalogue at a time.
+    """A registry on loopback, with the current load of a catalogue.
 
-    A context manager: it listens from construction and serves within the block. `requests`
-    lists every exchange, `faults` scripts what goes wrong, and setting `load` is a data
-    reload, which ends every listing begun before. `build` is the server's part of the ETag.
-    Raises PortInUse where the port is taken; port 0 is any free one.
+    A context manager: listens from construction on and serves within the block. `requests` lists
+    every exchange, and `faults` holds the faults to inject. Setting `load` is a data reload, which
+    ends every listing in progress. `build` is the server's part of the ETag. Port 0 means any free
+    port. Raises PortInUse if the port is taken.
     """
 
     def __init__(self, catalogue: Catalogue, *, port: int = 0) -> None:
@@ -74,18 +74,18 @@ class ReplayRegistry:
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
+        """The port on which the server listens."""
         port: int = self._server.server_address[1]
         return port
 
     @property
     def url(self) -> str:
-        """The API's base, as CTSYNC_REGISTRY_URL takes it."""
+        """The base URL of the API, for CTSYNC_REGISTRY_URL."""
         return f"http://{HOST}:{self.port}{BASE}"
 
     @property
     def load(self) -> datetime:
-        """The dataTimestamp of the load shown."""
+        """The dataTimestamp of the current load."""
         return self.catalogue.load
 
     @load.setter
@@ -94,12 +94,12 @@ class ReplayRegistry:
 
     @property
     def requests(self) -> list[Exchange]:
-        """Every exchange so far, in the order they were answered."""
+        """All exchanges so far, in the order of their replies."""
         with self._log_lock:
             return list(self._log)
 
     def forget_requests(self) -> None:
-        """Begin the list of exchanges anew."""
+        """Clear the list of exchanges."""
         with self._log_lock:
             self._log.clear()
 
@@ -120,12 +120,12 @@ class ReplayRegistry:
             raise self.failures[0]
 
     def close(self) -> None:
-        """Stop listening and end every connection."""
+        """Stop listening and close every connection."""
         self._server.end_connections()
         self._server.server_close()
 
     def exchange(self, request: Request) -> tuple[Reply, Fault]:
-        """The reply to a request, and what is to go wrong with sending it."""
+        """The reply to a request, and the fault with which to send it."""
         fault = self.faults.take(request, page_number(request.params)) or Fault()
         if fault.reload is not None:
             self.catalogue.set_load(fault.reload)
@@ -145,7 +145,7 @@ class ReplayRegistry:
 
 
 class _Server(socketserver.ThreadingTCPServer):
-    """Knows its open connections, so that closing it leaves neither sockets nor threads."""
+    """Tracks its open connections, so that closing it leaves no sockets and no threads."""
 
     allow_reuse_address = True
     daemon_threads = True
@@ -170,7 +170,7 @@ class _Server(socketserver.ThreadingTCPServer):
             self._ended.notify_all()
 
     def end_connections(self) -> None:
-        """Hang up on every client, and wait until each has been let go."""
+        """Close every connection, and wait until its thread has ended."""
         self.closing.set()
         with self._ended:
             for connection in self._connections:
@@ -179,14 +179,14 @@ class _Server(socketserver.ThreadingTCPServer):
             self._ended.wait_for(lambda: not self._connections, timeout=_LONGEST_GOODBYE)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Forgive clients that hang up, and keep anything else for the end of the block."""
+        """Ignore clients that hang up. Keep any other error, which __exit__ raises."""
         error = sys.exception()
         if error is not None and not isinstance(error, OSError):
             self.registry.failures.append(error)
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """One client's connection; one request after another."""
+    """One connection, which serves one request after another."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
@@ -196,7 +196,7 @@ class _Connection(BaseHTTPRequestHandler):
         return "ctsync-replay"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is inherited
-        """Say nothing: the exchanges are listed, not printed."""
+        """Print nothing: `requests` lists the exchanges."""
 
     def _serve(self) -> None:
         self._skip_request_body()
@@ -215,7 +215,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.server.closing.wait(fault.delay)
         self._send(reply, fault)
 
-    # the names http.server looks for
+    # http.server finds its methods by these names
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = _serve  # noqa: N815
 
     def _skip_request_body(self) -> None:
@@ -265,7 +265,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(body[start : start + step])
 
     def _reset(self) -> None:
-        """Close so that the client meets a reset, not an end."""
+        """Close the connection with a TCP reset, not in the regular way."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         socket.close(self.connection.detach())

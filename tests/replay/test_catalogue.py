@@ -1,4 +1,4 @@
-"""The catalogue: its loads, and the folders it is read from."""
+"""The catalogue: its loads, and how it reads a folder."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def test_the_next_load_is_on_the_next_weekday() -> None:
     assert catalogue.advance(days=30).date().isoformat() == "2026-03-12"
 
 
-def test_a_folder_without_records_is_said_to_be_one(tmp_path: Any) -> None:
+def test_a_folder_without_records_raises_an_error_that_says_so(tmp_path: Any) -> None:
     with pytest.raises(ValueError, match="holds no dated records"):
         Catalogue.from_folder(tmp_path)
 
 
-def test_a_folder_without_a_list_of_days_has_the_days_of_its_files(tmp_path: Any) -> None:
+def test_a_folder_without_a_day_list_has_the_days_of_its_files(tmp_path: Any) -> None:
     for number, day in ((1, "2026-02-03"), (1, "2026-02-06"), (2, "2026-02-04")):
         folder = tmp_path / f"NCT{number:08d}"
         folder.mkdir(exist_ok=True)
@@ -37,7 +37,7 @@ def test_a_folder_without_a_list_of_days_has_the_days_of_its_files(tmp_path: Any
     assert sorted(catalogue.view().ids) == ["NCT00000001", "NCT00000002"]
 
 
-def test_a_file_of_null_withdraws_a_trial(tmp_path: Any) -> None:
+def test_a_null_file_withdraws_a_trial(tmp_path: Any) -> None:
     folder = tmp_path / "NCT00000001"
     folder.mkdir()
     (folder / "2026-02-03.json").write_text(json.dumps(a_study(1)))
@@ -48,6 +48,6 @@ def test_a_file_of_null_withdraws_a_trial(tmp_path: Any) -> None:
     assert list(catalogue.view().ids) == []
 
 
-def test_editing_what_is_not_shown_is_a_mistake_of_the_test(catalogue: Catalogue) -> None:
+def test_editing_an_absent_trial_raises_key_error(catalogue: Catalogue) -> None:
     with pytest.raises(KeyError, match="NCT00000009 is not shown"):
         catalogue.edit("NCT00000009", {"hasResults": True})

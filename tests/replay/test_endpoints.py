@@ -1,4 +1,4 @@
-"""The endpoints: the version, one study, the sizes, the download, and the front."""
+"""The endpoints: version, one study, sizes, bulk download, and errors of the front end."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.replay.conftest import Client, a_study, assert_refused, nct_id
 from tests.replay.registry_server import ReplayRegistry
 
 
-def test_the_version_names_the_load_in_utc_without_a_zone(client: Client) -> None:
+def test_the_version_gives_the_load_in_utc_without_a_zone(client: Client) -> None:
     assert client.get("/version").json() == {
         "apiVersion": "2.0.5",
         "dataTimestamp": "2026-02-03T09:00:05",
     }
 
 
-def test_every_good_answer_of_a_load_carries_the_same_etag(
+def test_all_successful_replies_of_a_load_carry_the_same_etag(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.load = "2026-08-14"
@@ -29,10 +29,10 @@ def test_every_good_answer_of_a_load_carries_the_same_etag(
         client.get(path).headers["ETag"]
         for path in ("/version", "/studies", "/studies/NCT00000001", "/stats/size")
     }
-    assert tags == {f'"{registry.build}/msspuzuw"'}  # the tag seen for that very timestamp
+    assert tags == {f'"{registry.build}/msspuzuw"'}  # the real registry's tag for this timestamp
 
 
-def test_who_has_the_load_gets_304_and_no_body_until_a_reload_or_a_deploy(
+def test_a_known_etag_gets_an_empty_304_until_a_reload_or_a_deploy(
     client: Client, registry: ReplayRegistry
 ) -> None:
     def ask(tag: str) -> requests.Response:
@@ -55,7 +55,7 @@ def test_errors_carry_no_etag(client: Client) -> None:
     assert "ETag" not in client.get("/studies/NCT99999999").headers
 
 
-def test_a_study_is_stamped_with_the_load_it_is_shown_in(
+def test_a_study_has_the_day_of_the_load_as_its_version_holder(
     client: Client, registry: ReplayRegistry
 ) -> None:
     for day in ("2026-02-03", "2026-02-04"):
@@ -65,7 +65,7 @@ def test_a_study_is_stamped_with_the_load_it_is_shown_in(
 
 
 @pytest.mark.parametrize("asked", ["NCT00000001", "nct1", "NcT0000000000001"])
-def test_an_id_is_taken_in_any_case_and_padding(client: Client, asked: str) -> None:
+def test_an_id_is_accepted_in_any_case_and_padding(client: Client, asked: str) -> None:
     answer = client.get(f"/studies/{asked}")
     assert answer.status_code == 200
     assert nct_id(answer.json()) == "NCT00000001"
@@ -76,7 +76,7 @@ def test_a_malformed_id_is_refused(client: Client, asked: str) -> None:
     assert_refused(client.get(f"/studies/{asked}"), "Parameter `nctId` has incorrect format")
 
 
-def test_an_absent_study_is_a_404_that_names_it_in_full(client: Client) -> None:
+def test_an_absent_study_is_a_404_that_gives_the_full_id(client: Client) -> None:
     assert_refused(
         client.get("/studies/nct99999999"), "NCT number NCT99999999 not found", status=404
     )
@@ -118,9 +118,7 @@ def test_a_withdrawn_study_is_absent_until_it_is_published_again(
     assert client.get("/studies/NCT00000001").status_code == 404
 
 
-def test_an_edit_changes_what_it_names_and_nothing_else(
-    client: Client, catalogue: Catalogue
-) -> None:
+def test_an_edit_changes_only_the_given_paths(client: Client, catalogue: Catalogue) -> None:
     before = client.get("/studies/NCT00000001").json()
     catalogue.edit(
         "NCT00000001",
@@ -137,7 +135,7 @@ def test_an_edit_changes_what_it_names_and_nothing_else(
     assert after == before
 
 
-def test_sizes_are_those_of_the_studies_shown(client: Client, catalogue: Catalogue) -> None:
+def test_sizes_count_the_studies_of_the_load(client: Client, catalogue: Catalogue) -> None:
     sizes = client.get("/stats/size").json()
     own = len(client.get("/studies/NCT00000001").content)
     assert sizes["totalStudies"] == 5
@@ -152,7 +150,7 @@ def test_sizes_are_those_of_the_studies_shown(client: Client, catalogue: Catalog
 
 
 @pytest.mark.parametrize("path", ["/studies/metadata", "/studies/enums", "/stats/field/values"])
-def test_an_endpoint_not_served_says_so(client: Client, path: str) -> None:
+def test_an_unsupported_endpoint_is_refused_with_a_clear_text(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 400
     assert answer.text == f"The replay registry does not support {path}"
@@ -161,14 +159,16 @@ def test_an_endpoint_not_served_says_so(client: Client, path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/bogus", "/studies/", "/studies/NCT00000001/history", "/openapi.yaml", ""]
 )
-def test_an_unknown_path_meets_nginx(client: Client, path: str) -> None:
+def test_an_unknown_path_gets_the_nginx_error_page(client: Client, path: str) -> None:
     answer = client.get(path)
     assert answer.status_code == 404
     assert answer.headers["Content-Type"] == "text/html"
     assert answer.text.startswith("<html>\r\n<head><title>404 Not Found</title>")
 
 
-def test_a_path_outside_the_api_meets_nginx(client: Client, registry: ReplayRegistry) -> None:
+def test_a_path_outside_the_api_gets_the_nginx_error_page(
+    client: Client, registry: ReplayRegistry
+) -> None:
     answer = client.session.get(f"http://127.0.0.1:{registry.port}/study/NCT1", timeout=10)
     assert (answer.status_code, answer.headers["Content-Type"]) == (404, "text/html")
 
@@ -179,7 +179,7 @@ def test_only_get_is_allowed(client: Client, method: str) -> None:
     assert (answer.status_code, answer.headers["Allow"]) == (405, "GET")
 
 
-def test_gzip_is_used_where_it_is_accepted(client: Client) -> None:
+def test_gzip_is_used_if_the_client_accepts_it(client: Client) -> None:
     zipped = client.studies()
     plain = client.session.get(
         f"{client.base}/studies", headers={"Accept-Encoding": "identity"}, timeout=10
@@ -189,12 +189,12 @@ def test_gzip_is_used_where_it_is_accepted(client: Client) -> None:
     assert zipped.content == plain.content
 
 
-def test_no_header_promises_what_the_real_registry_does_not_send(client: Client) -> None:
+def test_headers_that_the_real_registry_does_not_send_are_absent(client: Client) -> None:
     sent = {name.lower() for name in client.studies().headers}
     assert not sent & {"cache-control", "last-modified", "retry-after", "x-ratelimit-limit"}
 
 
-def test_the_download_holds_every_study_in_folders_by_its_last_digits(client: Client) -> None:
+def test_the_download_holds_every_study_in_folders_named_by_its_last_digits(client: Client) -> None:
     answer = client.get("/studies/download", format="json.zip")
     assert answer.headers["Content-Type"] == "application/zip"
     assert answer.headers["Content-Disposition"] == "attachment; filename=ctg-studies.json.zip"
@@ -207,7 +207,7 @@ def test_the_download_holds_every_study_in_folders_by_its_last_digits(client: Cl
     assert len(names) == client.get("/stats/size").json()["totalStudies"]
 
 
-def test_the_download_takes_one_format_and_no_filter(client: Client) -> None:
+def test_the_download_accepts_one_format_and_no_filter(client: Client) -> None:
     assert_refused(
         client.get("/studies/download", format="csv"), "Invalid value in parameter `format`: `csv`"
     )

@@ -1,4 +1,4 @@
-"""Faults: each is what it is called, and meets the requests it is scripted for."""
+"""Faults: each has its effect, on the requests that it is meant for."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.replay.faults import EVERY_TIME, Fault
 from tests.replay.registry_server import ReplayRegistry
 
 
-def test_a_fault_meets_as_many_requests_as_it_is_told(
+def test_a_fault_applies_to_the_given_number_of_requests(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.status(503), path="/v2/version", skip=1, times=2)
@@ -29,7 +29,7 @@ def test_a_fault_meets_as_many_requests_as_it_is_told(
     assert client.get("/studies/NCT00000001").status_code == 200
 
 
-def test_answers_that_are_not_the_registry_s(client: Client, registry: ReplayRegistry) -> None:
+def test_a_fault_can_replace_the_reply(client: Client, registry: ReplayRegistry) -> None:
     registry.faults.add(faults.status(429, "slow down", retry_after="7"))
     registry.faults.add(faults.edge_refusal())
     registry.faults.add(faults.html_page())
@@ -42,7 +42,7 @@ def test_answers_that_are_not_the_registry_s(client: Client, registry: ReplayReg
     assert null.json() is None
 
 
-def test_a_body_cut_short_with_its_length_declared(
+def test_a_truncated_body_with_a_content_length_is_incomplete(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.truncated(5))
@@ -50,14 +50,16 @@ def test_a_body_cut_short_with_its_length_declared(
         client.get("/version")
 
 
-def test_a_body_cut_short_without_a_length_looks_whole(
+def test_a_truncated_body_without_a_content_length_looks_complete(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.truncated(5, declare_length=False))
     assert client.get("/version").content == b'{"api'
 
 
-def test_a_reset_is_a_reset_and_is_listed(client: Client, registry: ReplayRegistry) -> None:
+def test_a_reset_closes_the_connection_and_is_listed(
+    client: Client, registry: ReplayRegistry
+) -> None:
     registry.faults.add(faults.reset())
     with pytest.raises(requests.ConnectionError, match="reset"):
         client.get("/version")
@@ -65,7 +67,7 @@ def test_a_reset_is_a_reset_and_is_listed(client: Client, registry: ReplayRegist
     assert client.get("/version").status_code == 200
 
 
-def test_a_drip_comes_in_pieces_and_a_delay_before_the_first(
+def test_dripping_and_delayed_replies_arrive_complete(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.dripping(7, pause=0.001))
@@ -91,7 +93,7 @@ def test_a_reload_before_page_k_ends_the_listing_there(
 
 
 @pytest.mark.parametrize(("rows", "total", "distinct"), [(-1, 6, 5), (1, 4, 4), (2, 3, 3)])
-def test_a_shifted_page_repeats_rows_or_loses_them(
+def test_a_shifted_page_repeats_or_omits_rows(
     client: Client, registry: ReplayRegistry, rows: int, total: int, distinct: int
 ) -> None:
     registry.faults.add(faults.shifted(rows), page=2)
@@ -99,7 +101,7 @@ def test_a_shifted_page_repeats_rows_or_loses_them(
     assert (len(listed), len(set(listed))) == (total, distinct)
 
 
-def test_a_page_can_lose_its_rows_or_the_token_that_leads_on(
+def test_a_page_can_lose_its_rows_or_its_next_page_token(
     client: Client, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.emptied(), page=2)
@@ -108,7 +110,7 @@ def test_a_page_can_lose_its_rows_or_the_token_that_leads_on(
     assert [len(page) for page in walk(client, pageSize="2")] == [2, 2]
 
 
-def test_a_true_answer_can_be_rewritten(client: Client, registry: ReplayRegistry) -> None:
+def test_a_fault_can_rewrite_the_true_reply(client: Client, registry: ReplayRegistry) -> None:
     def rename(reply: Any) -> Any:
         body = re.sub(rb"NCT00000001", b"NCT00000007", reply.body)
         return type(reply)(reply.status, body, reply.headers)

@@ -22,7 +22,7 @@ def a_version(status: str, submitted: str, posted: str, summary: str = "") -> Js
 
 @pytest.fixture
 def history(registry: ReplayRegistry, client: Client) -> Callable[..., requests.Response]:
-    """Three versions of a trial, the last of which is posted after the load shown."""
+    """Three versions of a trial, of which the last is posted after the current load."""
     versions = [
         a_version("NOT_YET_RECRUITING", "2025-01-10", "2025-01-15", "<p>A &amp; B</p>"),
         a_version("RECRUITING", "2025-06-02", "2025-06-04", "<p>A &amp; B</p>"),
@@ -36,7 +36,7 @@ def history(registry: ReplayRegistry, client: Client) -> Callable[..., requests.
     return get
 
 
-def test_the_index_names_every_version_posted_so_far(
+def test_the_index_lists_all_versions_posted_so_far(
     history: Callable[..., requests.Response], registry: ReplayRegistry
 ) -> None:
     first = {
@@ -57,7 +57,7 @@ def test_the_index_names_every_version_posted_so_far(
     assert changes[2]["moduleLabels"] == ["Study Status", "Study Description"]
 
 
-def test_a_version_is_given_as_it_was_put_in_html_and_all(
+def test_a_version_is_served_unchanged_including_its_html(
     history: Callable[..., requests.Response],
 ) -> None:
     version = history("/NCT00000001/history/0").json()
@@ -66,7 +66,7 @@ def test_a_version_is_given_as_it_was_put_in_html_and_all(
     assert summary == "<p>A &amp; B</p>"
 
 
-def test_a_version_there_is_none_of_meets_the_edge(
+def test_a_missing_version_gets_the_403_page_of_the_edge(
     history: Callable[..., requests.Response],
 ) -> None:
     for version in ("2", "300", "-1", "x"):
@@ -82,7 +82,7 @@ def test_a_trial_without_history_is_a_404_that_says_so(
     assert history("/NCT00000001/bogus").headers["Content-Type"] == "text/html"
 
 
-def test_the_newest_version_comes_with_the_index_where_it_is_asked_for(
+def test_the_newest_version_includes_the_index_on_request(
     history: Callable[..., requests.Response],
 ) -> None:
     assert set(history("/NCT00000001").json()) == {"study", "topics"}
@@ -93,7 +93,7 @@ def test_the_newest_version_comes_with_the_index_where_it_is_asked_for(
     assert patch.text.startswith("The replay registry does not support")
 
 
-def test_index_entries_given_are_shown_as_given(
+def test_a_given_index_entry_is_served_unchanged(
     history: Callable[..., requests.Response], registry: ReplayRegistry
 ) -> None:
     entry = {"version": 0, "date": "2025-01-10", "status": "X", "reviewNotPassed": True}

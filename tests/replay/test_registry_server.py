@@ -1,4 +1,4 @@
-"""The server: its list of exchanges, its port, and how it ends."""
+"""The server: its list of exchanges, its port, and its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.replay.faults import Fault
 from tests.replay.registry_server import ReplayRegistry
 
 
-def test_every_request_is_listed_with_its_answer(client: Client, registry: ReplayRegistry) -> None:
+def test_every_request_is_listed_with_its_status(client: Client, registry: ReplayRegistry) -> None:
     client.get("/version")
     client.studies(filter__ids="NCT00000001|x")
     client.get("/bogus")
@@ -29,7 +29,7 @@ def test_every_request_is_listed_with_its_answer(client: Client, registry: Repla
     assert registry.requests == []
 
 
-def test_a_port_in_use_is_one_clear_line(registry: ReplayRegistry, catalogue: Catalogue) -> None:
+def test_a_port_in_use_raises_a_clear_error(registry: ReplayRegistry, catalogue: Catalogue) -> None:
     with pytest.raises(PortInUse, match=rf"^cannot listen on 127\.0\.0\.1 port {registry.port} "):
         ReplayRegistry(catalogue, port=registry.port)
 
@@ -38,19 +38,19 @@ def test_it_listens_on_loopback_only(registry: ReplayRegistry) -> None:
     assert registry.url == f"http://127.0.0.1:{registry.port}/api"
 
 
-def test_closing_it_hangs_up_on_everyone_and_frees_the_port(catalogue: Catalogue) -> None:
+def test_closing_ends_all_connections_and_frees_the_port(catalogue: Catalogue) -> None:
     with ReplayRegistry(catalogue) as registry:
         port = registry.port
         connection = socket.create_connection(("127.0.0.1", port), timeout=10)
         connection.sendall(b"GET /api/v2/version HTTP/1.1\r\nHost: localhost\r\n\r\n")
         assert connection.recv(8) == b"HTTP/1.1"
     with connection, connection.makefile("rb") as rest:
-        rest.read()  # comes to an end
+        rest.read()  # returns only if the server closes the connection
     with ReplayRegistry(catalogue, port=port) as again:
         assert again.port == port
 
 
-def test_a_fault_of_its_own_is_not_hidden(catalogue: Catalogue) -> None:
+def test_an_error_in_the_server_is_raised_at_exit(catalogue: Catalogue) -> None:
     def break_down(_: object) -> Any:
         raise ZeroDivisionError
 

@@ -1,19 +1,19 @@
-"""A subset of the registry's Essie query language, evaluated plainly. No sockets.
+"""A subset of the registry's Essie query language, evaluated exactly. Uses no sockets.
 
-What is understood, and how:
+Supported expressions:
 
-- `AND`, `OR`, `NOT` in upper case, parentheses; NOT binds closest, then AND, then OR.
-- words and "quoted phrases": without regard to case and punctuation, a phrase is a run of
-  words of one value, and of several words or phrases every one must be somewhere in the area.
-  There are no synonyms, stems or misspellings: the real registry finds more.
-- `AREA[name]` before a term or a parenthesis: a piece, or one of the search areas.
+- `AND`, `OR`, `NOT` in upper case, and parentheses. NOT binds closest, then AND, then OR.
+- Words and "quoted phrases", without regard to case and punctuation. The words of a phrase must
+  follow each other in one value. If there are several words or phrases, the area must contain
+  each of them. There are no synonyms, stems or misspellings: the real registry finds more.
+- `AREA[name]` before a term or a parenthesis; `name` is a piece or a search area.
 - `COVERAGE[FullMatch|StartsWith|EndsWith|Contains]` before a term; `EXPANSION[None]`.
-- `RANGE[a, b]` on dates and numbers, both ends included, with MIN and MAX. A date that is a
-  month or a year counts as its first day.
-- a date, number, boolean or enumerated value on a piece of that type.
+- `RANGE[a, b]` on dates and numbers, both ends included, with MIN and MAX. A month or a year
+  counts as its first day.
+- A date, number, boolean or enumerated value on a piece of that type.
 - `MISSING`, and `AREA[piece:size]` with a number or a RANGE.
 
-Anything else of the language is refused, never guessed at.
+Every other expression is refused.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _KEYWORDS = ("AND", "OR", "NOT", "MISSING", "ALL")
 
 
 def parse(text: str, *, default_area: str, where: str) -> Test:
-    """Read a query; `where` names the parameter in the error texts. Raises Refusal."""
+    """Parse a query. `where` names the parameter in error texts. Raises Refusal."""
     default = area(default_area)
     if default is None:
         raise unsupported(f"the search area `{default_area}`")
@@ -87,7 +87,7 @@ def _tokens(text: str) -> list[_Token]:
 
 @dataclass(frozen=True, slots=True)
 class _Scope:
-    """Where and how strictly a term is looked for."""
+    """Where to look for a term, and how it must match."""
 
     pieces: tuple[Piece, ...]
     coverage: str = "Contains"
@@ -95,7 +95,7 @@ class _Scope:
 
 
 class _Reader:
-    """Reads an expression by descent; each method reads one level of precedence."""
+    """A recursive descent parser with one method per level of precedence."""
 
     def __init__(self, tokens: Sequence[_Token], where: str) -> None:
         self._tokens = tokens

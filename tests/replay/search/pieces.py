@@ -1,8 +1,7 @@
-"""The names by which the registry's API knows the parts of a study, and what they reach.
+"""Piece names and search areas: the registry's names for parts of a study. Uses no sockets.
 
-A piece ("OrgStudyId") is short for a path ("protocolSection.….orgStudyIdInfo.id"); a search area
-("IdSearch") is short for several pieces. Names are case-sensitive. No sockets; the table is read
-from pieces.tsv.
+A piece name ("OrgStudyId") stands for a path ("protocolSection.….orgStudyIdInfo.id"), a search
+area ("IdSearch") for several pieces. Names are case-sensitive. pieces.tsv lists the pieces.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from typing import Any
 from ctsync.model import JsonObject
 
 Selection = dict[str, "Selection"]
-"""The keys to keep at each depth; an empty one keeps everything below."""
+"""The keys to keep at each level; an empty selection keeps everything below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Piece:
     values: tuple[str, ...]
 
     def of(self, study: JsonObject) -> list[Any]:
-        """Every value of the piece in a study, in order; none where it is absent."""
+        """All values of the piece in a study, in order; empty if the study does not have it."""
         return list(_reach(study, self.path))
 
 
@@ -46,7 +45,7 @@ def _reach(node: Any, path: tuple[str, ...]) -> Iterable[Any]:
 
 @cache
 def pieces() -> Mapping[str, Piece]:
-    """Every piece by its name."""
+    """All pieces by name."""
     table = Path(__file__).with_name("pieces.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if not line.startswith("#")]
     return {row[0]: _piece(*row) for row in rows}
@@ -68,18 +67,18 @@ def _by_path() -> Mapping[str, Piece]:
 
 
 def find(name: str) -> Piece | None:
-    """The piece of that name or of that dotted path."""
+    """The piece with that name or that dotted path."""
     return pieces().get(name) or _by_path().get(name)
 
 
 def is_single(piece: Piece) -> bool:
-    """Whether a study has the piece at most once, lists of its own values aside."""
+    """Whether no parent of the piece is a list. The piece itself may be a list of values."""
     parents = (".".join(piece.path[:depth]) for depth in range(1, len(piece.path)))
     return not any(_by_path()[parent].is_list for parent in parents)
 
 
 def area(name: str) -> tuple[Piece, ...] | None:
-    """The pieces a name searches: a search area's, or the one piece of that name."""
+    """The pieces that a search area or a piece name covers; None if the name is unknown."""
     if name in SEARCH_AREAS:
         return tuple(pieces()[piece] for piece in SEARCH_AREAS[name])
     piece = pieces().get(name)
@@ -87,10 +86,10 @@ def area(name: str) -> tuple[Piece, ...] | None:
 
 
 def selection(paths: Iterable[tuple[str, ...]]) -> Selection:
-    """What to keep so that every path survives."""
+    """The selection that keeps every given path."""
     kept: Selection = {}
     for path in sorted(paths, key=len, reverse=True):
-        # longest first, so that a branch empties what its own leaves put there
+        # longest path first: a branch must remove the selection that its own leaves added
         node = kept
         for key in path:
             node = node.setdefault(key, {})
@@ -99,7 +98,7 @@ def selection(paths: Iterable[tuple[str, ...]]) -> Selection:
 
 
 def select(node: Any, kept: Selection) -> Any:
-    """The part of a study that is kept; a list keeps its length, so that indices still hold."""
+    """The selected part of a study. Lists keep their length, so that indices stay valid."""
     if not kept:
         return node
     if isinstance(node, list):
@@ -142,4 +141,4 @@ SEARCH_AREAS: Mapping[str, tuple[str, ...]] = {
         *("InterventionAncestorTerm", "OverallOfficialName", "OverallOfficialAffiliation"),
     ),
 }
-"""Which pieces the search areas reach; the registry weighs them, which only matters to order."""
+"""The pieces of each search area, without the registry's weights, which affect only the order."""

@@ -1,4 +1,4 @@
-"""A request's parameters read as strictly as the registry reads them. No sockets."""
+"""Request parameters, parsed as strictly as the registry does. Uses no sockets."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ _SEPARATOR = re.compile(r"[,|]")
 
 @dataclass(frozen=True, slots=True)
 class SortKey:
-    """One field to sort by; studies without it come last either way."""
+    """One field to sort by. Studies without it come last in both directions."""
 
     piece: Piece
     descending: bool
 
 
 def check_names(params: Parameters, allowed: AbstractSet[str]) -> None:
-    """Refuse the first parameter that the endpoint does not know."""
+    """Refuse the first parameter that is not allowed."""
     for name in params:
         if name not in allowed:
             raise unknown_parameter(name)
 
 
 def check_format(params: Parameters, formats: Sequence[str]) -> None:
-    """Take JSON with Markdown texts, refuse what is no format, admit what is not served."""
+    """Accept JSON with Markdown texts. Refuse unknown formats, and those not supported here."""
     wanted = params.get("format", "json")
     if wanted not in formats:
         raise bad_value("format", wanted)
@@ -58,12 +58,12 @@ def check_format(params: Parameters, formats: Sequence[str]) -> None:
 
 
 def split_list(text: str) -> list[str]:
-    """The items of a comma- or pipe-separated list, empty ones too."""
+    """The items of a list separated by commas or pipes, including empty items."""
     return _SEPARATOR.split(text)
 
 
 def read_boolean(params: Parameters, name: str) -> bool:
-    """A flag, false where it is not given."""
+    """A flag; false by default."""
     text = params.get(name, "false")
     if text not in ("true", "false"):
         raise bad_format(name)
@@ -71,7 +71,7 @@ def read_boolean(params: Parameters, name: str) -> bool:
 
 
 def read_size(params: Parameters, name: str) -> int:
-    """A number of 0 or more, 0 where it is not given."""
+    """A number of 0 or more; 0 by default."""
     text = params.get(name, "0")
     if not (text.isascii() and text.isdigit()):
         raise bad_format(name)
@@ -79,7 +79,7 @@ def read_size(params: Parameters, name: str) -> int:
 
 
 def read_ids(params: Parameters, name: str) -> list[NctId]:
-    """NCT ids in any form; one that is malformed refuses them all."""
+    """NCT ids in any form. Refuses the list if one id is malformed."""
     ids = []
     for number, item in enumerate(split_list(params[name]), start=1):
         try:
@@ -92,7 +92,7 @@ def read_ids(params: Parameters, name: str) -> list[NctId]:
 
 
 def read_values(params: Parameters, name: str, allowed: Sequence[str]) -> list[str]:
-    """Items of an enumeration; the error leaves the prefix out, as the registry's does."""
+    """Values of an enumeration. As in the registry, the error text omits the prefix of `name`."""
     items = split_list(params[name])
     for item in items:
         if item not in allowed:
@@ -101,7 +101,7 @@ def read_values(params: Parameters, name: str, allowed: Sequence[str]) -> list[s
 
 
 def read_fields(params: Parameters) -> Selection | None:
-    """What to keep of each study, None for all of it."""
+    """The part of each study to return, or None for the complete study."""
     if "fields" not in params:
         return None
     paths = []
@@ -119,7 +119,7 @@ def read_fields(params: Parameters) -> Selection | None:
 
 
 def read_sort(params: Parameters) -> list[SortKey]:
-    """What to sort by, first things first."""
+    """The sort keys, most significant first."""
     items = split_list(params["sort"]) if params.get("sort") else []
     if len(items) > _LARGEST_SORT:
         raise bad_format("sort")

@@ -1,4 +1,4 @@
-"""`/v2/studies`: parameters checked as strictly as the registry does, and paging. No sockets."""
+"""The listing `/v2/studies`: filters, queries, order and paging. Uses no sockets."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ _SEAL_BYTES = 20
 
 
 def list_studies(view: View, request: Request) -> Reply:
-    """One page of the studies that match."""
+    """One page of the matching studies."""
     params = request.params
     check_names(params, _PARAMETERS)
     check_format(params, ("json", "csv"))
@@ -77,7 +77,7 @@ def list_studies(view: View, request: Request) -> Reply:
     rows = _rows(view, params)
     start = max(0, page.start + request.shift)
     shown = rows[start : start + page.size]
-    # there is no looking ahead: a full page has a next one, which may be empty
+    # the registry does not look ahead: after a full last page comes an empty one
     next_page = _Token(view.reload, page.number + 1, start + page.size)
     token = next_page.write() if len(shown) == page.size else None
     studies = [select(view.study(nct_id), kept or {}) for nct_id in shown]
@@ -85,7 +85,7 @@ def list_studies(view: View, request: Request) -> Reply:
 
 
 def _rows(view: View, params: Parameters) -> list[NctId]:
-    """The ids that match, in order; kept by the view, so that a later page costs no new search."""
+    """The matching ids, in order. The view caches them, so that later pages need no search."""
     key = tuple(sorted((k, v) for k, v in params.items() if k in _SELECTING))
     if key not in view.listings:
         keys = read_sort(params)
@@ -110,11 +110,11 @@ def _matching(view: View, params: Parameters) -> list[NctId]:
     filter_ids = [read_ids(params, name) for name in _FILTERS_BY_ID if name in params]
     filter_tests = [_filter(params, name) for name in _FILTERS if name in params]
     if not ids:
-        # a query of nothing but NCT ids switches the filters off, as documented
+        # the registry ignores filters if a query contains only NCT ids, as documented
         ids, tests = filter_ids, tests + filter_tests
     found = set(view.ids)
     for wanted in ids:
-        # an id that is an alias finds the study that took it over
+        # an alias finds the study it was merged into
         found &= {view.canonical(nct_id) or nct_id for nct_id in wanted}
     if not tests:
         return list(found)
@@ -122,7 +122,7 @@ def _matching(view: View, params: Parameters) -> list[NctId]:
 
 
 def _nct_ids_only(text: str) -> list[NctId]:
-    """The ids of a query that holds nothing else, with commas or spaces between; or none."""
+    """The ids of a query that contains only ids, separated by commas or spaces; else empty."""
     try:
         return [parse_nct_id(word) for word in text.replace(",", " ").split()]
     except BadNctId:
@@ -145,7 +145,7 @@ def _sorted(view: View, rows: list[NctId], key: SortKey) -> list[NctId]:
 
 
 def _in_registry_order(view: View, ids: Sequence[NctId]) -> list[NctId]:
-    """An order that means nothing, so that no client comes to rest on one; it holds for a load."""
+    """A pseudo-random order, constant within a load: no client may rely on the order of ids."""
     seed = zlib.crc32(view.load.isoformat().encode())
     return sorted(ids, key=lambda nct_id: (zlib.crc32(nct_id.encode(), seed), nct_id))
 
@@ -169,7 +169,7 @@ def _page_asked_for(params: Parameters, view: View) -> _Page:
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """Where a page starts, in which data; nothing of the query is in it, as in the real one."""
+    """The reload and the row at which a page starts. As in the real token, the query is absent."""
 
     reload: int
     number: int
@@ -196,7 +196,7 @@ def _seal(packed: bytes) -> bytes:
 
 
 def page_number(params: Parameters) -> int:
-    """Which page of a listing is asked for, from 1; 0 where its token cannot be read."""
+    """The number of the requested page, from 1; 0 if its token is malformed."""
     if "pageToken" not in params:
         return 1
     try:
@@ -206,7 +206,7 @@ def page_number(params: Parameters) -> int:
 
 
 def _render(studies: Sequence[JsonObject | None], *, total: int | None, token: str | None) -> Reply:
-    """Every study on a line of its own, so that a page can be read as a stream."""
+    """The page as JSON with one study per line, so that clients can read it as a stream."""
     head = b"" if total is None else b'"totalCount":%d,' % total
     rows = b",\n".join(orjson.dumps(study) for study in studies)
     tail = b"" if token is None else b',"nextPageToken":"%s"' % token.encode()

@@ -1,4 +1,4 @@
-"""Filters and queries: what they find, and what is refused."""
+"""Filters and queries: their matches and their errors."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_statuses_are_filtered_by_exact_name(client: Client, catalogue: Catalogu
     )
 
 
-def test_an_org_study_id_is_searched_by_words_so_near_ones_match_too(
+def test_an_org_study_id_is_searched_by_words_so_similar_ids_match_too(
     client: Client, catalogue: Catalogue
 ) -> None:
     catalogue.publish(a_study(10, org_id="BM-MSC-01"))
@@ -31,7 +31,7 @@ def test_an_org_study_id_is_searched_by_words_so_near_ones_match_too(
     assert client.ids(filter__advanced=exact) == ["NCT00000010"]
 
 
-def test_a_query_of_nothing_but_nct_ids_switches_the_filters_off(client: Client) -> None:
+def test_a_query_of_nct_ids_only_ignores_the_filters(client: Client) -> None:
     ids = client.ids(query__term="NCT00000001, nct2", filter__overallStatus="WITHDRAWN")
     assert ids == ["NCT00000001", "NCT00000002"]
     assert client.ids(query__term="NCT00000001 x", filter__overallStatus="WITHDRAWN") == []
@@ -70,7 +70,7 @@ def test_a_query_of_nothing_but_nct_ids_switches_the_filters_off(client: Client)
         ("and", 0),
     ],
 )
-def test_an_expression_finds(
+def test_an_expression_matches(
     client: Client, catalogue: Catalogue, expression: str, matching: int
 ) -> None:
     posted = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
@@ -127,15 +127,13 @@ def test_a_broken_expression_is_refused(client: Client, expression: str, why: st
         {"fields": "@query"},
     ],
 )
-def test_what_cannot_be_evaluated_is_refused_not_guessed(
-    client: Client, params: dict[str, str]
-) -> None:
+def test_an_unsupported_expression_is_refused(client: Client, params: dict[str, str]) -> None:
     answer = client.studies(**params)
     assert answer.status_code == 400
     assert answer.text.startswith("The replay registry does not support")
 
 
-def test_queries_are_joined_and_each_searches_its_own_area(
+def test_several_queries_must_all_match_each_in_its_own_area(
     client: Client, catalogue: Catalogue
 ) -> None:
     catalogue.publish(a_study(10, title="Lung cancer in Boston"))
@@ -146,7 +144,7 @@ def test_queries_are_joined_and_each_searches_its_own_area(
     assert client.ids(query__titles="lung AND NOT cancer") == []
 
 
-def test_a_broken_query_is_refused_with_the_name_of_its_parameter(client: Client) -> None:
+def test_the_error_for_a_broken_query_names_its_parameter(client: Client) -> None:
     answer = client.studies(query__cond="(lung")
     assert_refused(
         answer, "Error parsing query in parameter `query.cond`: mismatched input '<EOF>'"

@@ -1,4 +1,4 @@
-"""Parameters are read as strictly as the registry reads them."""
+"""Request parameters: the same forms are accepted and refused as by the real registry."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ def test_an_unknown_query_is_an_unknown_parameter_of_a_listing(client: Client) -
 
 @pytest.mark.parametrize("path", ["/studies/NCT00000001", "/version", "/stats/size"])
 @pytest.mark.parametrize("name", ["query.cond", "filter.ids", "postFilter.ids"])
-def test_what_only_a_listing_takes_has_an_invalid_prefix_elsewhere(
+def test_a_listing_parameter_has_an_invalid_prefix_elsewhere(
     client: Client, path: str, name: str
 ) -> None:
     answer = client.get(path, **{name: "NCT00000001"})
     assert_refused(answer, f"Invalid prefix in parameter name: {name}")
 
 
-def test_a_name_is_case_sensitive(client: Client) -> None:
+def test_parameter_names_are_case_sensitive(client: Client) -> None:
     assert_refused(client.studies(pagesize="1"), "`pagesize` is unknown parameter")
 
 
 @pytest.mark.parametrize("text", ["-1", "ten", "1.5", "", "٣"])
-def test_a_page_size_is_a_number(client: Client, text: str) -> None:
+def test_a_page_size_must_be_a_number(client: Client, text: str) -> None:
     assert_refused(client.studies(pageSize=text), "Parameter `pageSize` has incorrect format")
 
 
-def test_a_parameter_given_twice_is_refused_rather_than_guessed_at(client: Client) -> None:
+def test_a_repeated_parameter_is_refused(client: Client) -> None:
     answer = client.session.get(
         f"{client.base}/studies?filter.ids=NCT00000001&filter.ids=NCT00000002", timeout=10
     )
@@ -61,27 +61,25 @@ def test_ids_are_separated_by_commas_or_pipes(client: Client, separator: str, na
         ("NCT00000001,", 2),
     ],
 )
-def test_one_malformed_id_refuses_the_whole_request(client: Client, ids: str, item: int) -> None:
+def test_one_malformed_id_makes_the_request_fail(client: Client, ids: str, item: int) -> None:
     assert_refused(
         client.studies(filter__ids=ids),
         f"Item {item} in parameter `filter.ids` has incorrect format",
     )
 
 
-def test_an_absent_id_is_an_empty_list_not_an_error(client: Client) -> None:
+def test_an_absent_id_gives_an_empty_list(client: Client) -> None:
     answer = client.studies(filter__ids="NCT99999999")
     assert (answer.status_code, answer.text) == (200, '{"studies":[  ]}')
 
 
-def test_an_alias_in_a_list_answers_under_its_canonical_id(
-    client: Client, catalogue: Catalogue
-) -> None:
+def test_an_alias_in_a_list_finds_the_canonical_study(client: Client, catalogue: Catalogue) -> None:
     catalogue.merge("NCT00000002", into="NCT00000001")
     assert client.ids(filter__ids="NCT00000002") == ["NCT00000001"]
     assert client.ids(filter__ids="NCT00000002,NCT00000001") == ["NCT00000001"]
 
 
-def test_500_ids_joined_by_pipes_fit_and_an_endless_url_meets_nginx(client: Client) -> None:
+def test_500_ids_fit_into_a_url_and_2000_get_the_nginx_error_page(client: Client) -> None:
     ids = [f"NCT{number:08d}" for number in range(1, 2001)]
     fields = "NCTId|OverallStatus"
     fitting = client.studies(filter__ids="|".join(ids[:500]), pageSize="1000", fields=fields)
@@ -92,7 +90,7 @@ def test_500_ids_joined_by_pipes_fit_and_an_endless_url_meets_nginx(client: Clie
     assert "<center>nginx</center>" in too_long.text
 
 
-def test_fields_are_pieces_areas_paths_and_whole_modules(client: Client) -> None:
+def test_fields_accept_pieces_areas_paths_and_modules(client: Client) -> None:
     answer = client.get(
         "/studies/NCT00000001",
         fields="NCTId|EnrollmentInfo,protocolSection.statusModule.startDateStruct.date|HasResults",
@@ -111,7 +109,7 @@ def test_fields_are_pieces_areas_paths_and_whole_modules(client: Client) -> None
     }
 
 
-def test_a_module_asked_for_with_one_of_its_leaves_comes_whole(client: Client) -> None:
+def test_a_module_requested_with_one_of_its_leaves_is_complete(client: Client) -> None:
     for fields in ("StatusModule|OverallStatus", "OverallStatus|StatusModule"):
         study = client.get("/studies/NCT00000001", fields=fields).json()
         assert list(study["protocolSection"]) == ["statusModule"]
@@ -127,7 +125,9 @@ def test_a_leaf_of_a_list_keeps_the_length_of_the_list(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["nctid", "NctId", "NCTID", "overallStatus", "Bogus", "NCTId2"])
-def test_an_unknown_field_is_refused_and_case_matters(client: Client, name: str) -> None:
+def test_an_unknown_field_is_refused_and_names_are_case_sensitive(
+    client: Client, name: str
+) -> None:
     text = f"Parameter 'fields' contains invalid field name: '{name}'"
     assert_refused(client.studies(fields=f"NCTId,{name}"), text)
     assert_refused(client.get("/studies/NCT00000001", fields=name), text)
@@ -137,7 +137,7 @@ def test_an_empty_list_of_fields_is_refused(client: Client) -> None:
     assert_refused(client.studies(fields=""), "Item 1 in parameter `fields` has incorrect format")
 
 
-def test_the_eight_leaves_of_a_slim_sweep_are_known(client: Client) -> None:
+def test_the_eight_fields_of_a_full_scan_are_known(client: Client) -> None:
     fields = (
         "NCTId,NCTIdAlias,OverallStatus,LastKnownStatus,StatusVerifiedDate,"
         "LastUpdatePostDate,VersionHolder,HasResults"
@@ -157,9 +157,7 @@ def test_the_eight_leaves_of_a_slim_sweep_are_known(client: Client) -> None:
 
 
 @pytest.mark.parametrize("path", ["/studies", "/studies/NCT00000001"])
-def test_a_format_that_is_none_is_refused_and_one_not_served_is_admitted(
-    client: Client, path: str
-) -> None:
+def test_unknown_and_unsupported_formats_have_different_errors(client: Client, path: str) -> None:
     assert client.get(path, format="json", markupFormat="markdown").status_code == 200
     assert_refused(client.get(path, format="xml"), "Invalid value in parameter `format`: `xml`")
     for params in ({"format": "csv"}, {"markupFormat": "legacy"}):

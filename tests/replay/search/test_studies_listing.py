@@ -1,4 +1,4 @@
-"""A listing: pages, tokens and order."""
+"""The listing: pages, tokens and order."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from tests.replay.conftest import DATA_CHANGED, Client, a_study, assert_refused,
 from tests.replay.registry_server import ReplayRegistry
 
 
-def test_pages_hold_every_study_once(client: Client) -> None:
+def test_the_pages_list_every_study_once(client: Client) -> None:
     pages = walk(client, pageSize="2")
     assert [len(page) for page in pages] == [2, 2, 1]
     assert sorted(chain.from_iterable(pages)) == [f"NCT{number:08d}" for number in range(1, 6)]
 
 
-def test_a_full_last_page_has_a_token_that_leads_to_an_empty_page(client: Client) -> None:
+def test_a_full_last_page_has_a_token_for_an_empty_page(client: Client) -> None:
     assert [len(page) for page in walk(client, pageSize="5")] == [5, 0]
 
 
-def test_an_unsorted_listing_is_not_in_the_order_of_the_ids(client: Client) -> None:
+def test_an_unsorted_listing_is_not_in_id_order(client: Client) -> None:
     listed = walk(client, pageSize="10")[0]
     assert listed != sorted(listed)
 
 
 @pytest.mark.parametrize(("asked", "given"), [("0", 10), ("3", 3), ("5000", 15)])
-def test_the_page_size_is_coerced_in_silence(
+def test_a_page_size_out_of_range_is_corrected_without_an_error(
     client: Client, catalogue: Catalogue, asked: str, given: int
 ) -> None:
     for number in range(6, 16):
@@ -36,7 +36,7 @@ def test_the_page_size_is_coerced_in_silence(
     assert len(client.studies(pageSize=asked).json()["studies"]) == given
 
 
-def test_a_page_holds_at_most_a_thousand(client: Client, catalogue: Catalogue) -> None:
+def test_a_page_holds_at_most_1000_studies(client: Client, catalogue: Catalogue) -> None:
     for number in range(6, 1003):
         catalogue.publish(a_study(number))
     answer = client.studies(pageSize="5000", fields="NCTId").json()
@@ -54,7 +54,7 @@ def test_the_total_is_counted_on_the_first_page_only(client: Client) -> None:
     assert_refused(refused, "Parameter `countTotal` has incorrect format")
 
 
-def test_a_token_dies_with_a_reload(client: Client, registry: ReplayRegistry) -> None:
+def test_a_token_expires_at_a_reload(client: Client, registry: ReplayRegistry) -> None:
     token = client.studies(pageSize="2").json()["nextPageToken"]
     registry.load = "2026-02-04"
     assert_refused(client.studies(pageSize="2", pageToken=token), DATA_CHANGED)
@@ -62,7 +62,7 @@ def test_a_token_dies_with_a_reload(client: Client, registry: ReplayRegistry) ->
     assert_refused(client.studies(pageSize="2", pageToken=token), DATA_CHANGED)
 
 
-def test_a_token_survives_where_the_same_load_is_shown_again(
+def test_a_token_stays_valid_if_the_same_load_is_set_again(
     client: Client, registry: ReplayRegistry
 ) -> None:
     token = client.studies(pageSize="2").json()["nextPageToken"]
@@ -70,24 +70,24 @@ def test_a_token_survives_where_the_same_load_is_shown_again(
     assert client.studies(pageSize="2", pageToken=token).status_code == 200
 
 
-def test_a_token_is_not_bound_to_its_query_and_gives_wrong_rows(client: Client) -> None:
+def test_a_token_used_with_another_query_gives_wrong_rows(client: Client) -> None:
     token = client.studies(pageSize="2").json()["nextPageToken"]
     reused = client.studies(pageSize="2", pageToken=token, filter__ids="NCT00000001")
     assert (reused.status_code, reused.json()["studies"]) == (200, [])
 
 
 @pytest.mark.parametrize("token", ["abracadabra", "", "é", "NF0g5JWBk_UvwQ"])
-def test_a_made_up_token_is_refused(client: Client, token: str) -> None:
+def test_a_malformed_token_is_refused(client: Client, token: str) -> None:
     assert_refused(client.studies(pageToken=token), "Parameter `pageToken` has incorrect format")
 
 
-def test_every_study_stands_on_a_line_of_its_own(client: Client) -> None:
+def test_each_study_is_on_its_own_line(client: Client) -> None:
     lines = client.studies(pageSize="5").text.split("\n")
     assert len(lines) == 7
     assert all(json.loads(line.rstrip(",")) for line in lines[1:-1])
 
 
-def test_sorting_puts_dates_newest_first_numbers_smallest_first_and_missing_last(
+def test_dates_sort_newest_first_numbers_smallest_first_and_missing_values_last(
     client: Client, catalogue: Catalogue
 ) -> None:
     posted = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
@@ -116,5 +116,7 @@ def test_sorting_puts_dates_newest_first_numbers_smallest_first_and_missing_last
         ("StartDate,EnrollmentCount,CompletionDate", "Parameter `sort` has incorrect format"),
     ],
 )
-def test_only_dates_and_numbers_sort_and_at_most_two(client: Client, text: str, why: str) -> None:
+def test_at_most_two_fields_sort_and_only_dates_and_numbers(
+    client: Client, text: str, why: str
+) -> None:
     assert_refused(client.studies(sort=text), why)
