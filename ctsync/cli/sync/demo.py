@@ -54,7 +54,7 @@ def demo(app: App, keep: Path | None) -> None:
                     registry.load = step.load
                 click.secho(f"{number}. {step.title}", bold=True)
                 if step.provenance is not None:
-                    click.echo(f"   [{step.provenance.truth}] {step.provenance.told}")
+                    click.echo(f"   [{step.provenance.truth}] {step.provenance.source}")
                 click.echo()
                 for command in step.commands:
                     _run(command, environment, verbose=app.verbose)
