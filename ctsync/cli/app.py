@@ -46,8 +46,25 @@ class App:
         return load(self.config_path, database_url=self.database_url, need_secrets=self.sends)
 
     @contextmanager
-    def store(self, *, create: bool = True) -> Iterator[Store]:
-        """The database, brought to the newest schema; says where a new one was put."""
+    def store(self) -> Iterator[Store]:
+        """The database, opened for reading: nothing is created, upgraded or written.
+
+        Raises NoDatabase if there is none yet, OldDatabase if a newer schema is needed.
+        """
+        from ctsync.store.store import open_for_reading
+
+        store = open_for_reading(self.settings.database.url, clock=self.clock)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def writable_store(self, *, create: bool = True) -> Iterator[Store]:
+        """The database, brought to the newest schema; says where a new one was put.
+
+        Raises NoDatabase if there is none and `create` is false.
+        """
         from ctsync.store.store import open_store
 
         url = self.settings.database.url

@@ -16,7 +16,7 @@ from ctsync.errors import UsageError
 @pass_app
 def drop(app: App, ids: Sequence[int]) -> None:
     """Give up deliveries; the events stay stored."""
-    with app.store() as store, store.unit() as unit:
+    with app.writable_store(create=False) as store, store.unit() as unit:
         dropped = unit.drop(ids)
     if dropped != len(set(ids)):
         raise UsageError(f"{dropped} of {len(set(ids))} dropped: the others are sent or not there")

@@ -18,7 +18,7 @@ from ctsync.deliver.outbox import drain
 def retry(app: App, ids: Sequence[int]) -> None:
     """Send what is due now, and what is parked or backing off as well (or only those named)."""
     app.sends = True
-    with app.store() as store, store.writer(holder="ctsync outbox retry"):
+    with app.writable_store(create=False) as store, store.writer(holder="ctsync outbox retry"):
         with store.unit() as unit:
             unit.retry(ids or None, now=app.clock.now())
         result = drain(store, channels_from(app.settings), clock=app.clock)

@@ -27,6 +27,6 @@ def cohort_command(
 
     The definitions are those of published studies; docs/exports.md tells them.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         selection = selected(store, trials, watch)
         write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "a row a trial")

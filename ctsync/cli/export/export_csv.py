@@ -28,6 +28,6 @@ def csv_command(
     Versions are numbered as the registry does, from 0; month dates are the first of the month,
     with a column for their precision; what is missing is NA.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         selection = selected(store, trials, watch)
         write_lines(output, csv_lines(COLUMNS, cthist_rows(store, selection)), "a row a version")

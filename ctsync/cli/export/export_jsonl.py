@@ -37,7 +37,7 @@ def jsonl_command(
     """
     if output in (None, STDOUT) and sys.stdout.isatty():
         raise UsageError("JSON lines are for another program: redirect them, or use --output")
-    with app.store(create=False) as store:
+    with app.store() as store:
         selection = selected(store, trials, watch)
         lines = version_lines if what == "versions" else event_lines
         write_lines(output, lines(store, selection), f"{what}, a line each")

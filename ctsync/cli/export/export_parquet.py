@@ -35,7 +35,7 @@ def parquet_command(
 
     Again into the same folder, it writes only the months in which something is new or different.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         selection = selected(store, trials, watch)
         try:
             done = export_dataset(store, folder, selection)

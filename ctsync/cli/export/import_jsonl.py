@@ -25,7 +25,7 @@ def import_command(app: App, *, file: Path, as_json: bool) -> None:
     What is stored already stays as it is, so that an import may be repeated. A trial of which
     other versions are stored is left alone and named, and the command ends with 3.
     """
-    with app.store() as store, store.writer(holder="ctsync import"):
+    with app.writable_store() as store, store.writer(holder="ctsync import"):
         try:
             with click.open_file(str(file), "rb") as lines:
                 done = import_lines(store, lines)

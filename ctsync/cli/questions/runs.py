@@ -41,7 +41,7 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
     ASKED counts the trials a run was to check; ANSWERED those it could. An verdict of "running"
     is a run under way, or one that was cut off.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         if run_id is not None:
             run = store.run(run_id)
             if run is None:

@@ -34,7 +34,7 @@ def status(app: App, as_json: bool) -> None:
 
     0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         failing, origins = store.failing(), store.watch_origins()
         failures = [one for one in store.failures() if one.nct_id in failing]
         pending = _not_taken_up(app.settings.watches, origins)

@@ -84,7 +84,7 @@ def _tell(told: list[JsonObject], kind: str, where: str, says: str, *, quiet: bo
 def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
     """Tell which events are not stored as they are derived; how many."""
     differing = level_only = unreadable = 0
-    with app.store(create=False) as store:
+    with app.store() as store:
         for found in rederive_events(store, thresholds_in_force(app.settings)):
             if found.unreadable:
                 _tell(told, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
@@ -116,7 +116,7 @@ def _repair(
     if beyond_repair(problems):
         raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
     thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
-    with app.store(create=False) as store, store.writer(holder="ctsync check --repair"):
+    with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
         if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
             return 0
         _back_up(app, have_backup=have_backup)

@@ -21,7 +21,7 @@ def compact_command(app: App, *, as_json: bool) -> None:
     has the database VACUUM itself. A file needs twice its size of free disk meanwhile. Others
     can read, and wait to write; it may be cut off at any time and run again.
     """
-    with app.store(create=False) as store:
+    with app.writable_store(create=False) as store:
         done = compact(store, progress=lambda step: tell(f"{step} ..."))
     if as_json:
         show_json(asdict(done))

@@ -14,7 +14,7 @@ from ctsync.store.database.tables import HEAD_REVISION
 @pass_app
 def upgrade(app: App) -> None:
     """Bring the database to this ctsync's schema, in one transaction, or create it."""
-    with app.store() as store:
+    with app.writable_store() as store:
         tell(f"the database is at revision {store.revision()}")
 
 

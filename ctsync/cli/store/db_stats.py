@@ -20,7 +20,7 @@ def stats(app: App, *, as_json: bool) -> None:
 
     Counts by table, bytes by kind, versions a trial, growth by month, the largest trials.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         found = stats_of(store)
     if as_json:
         show_json(asdict(found))

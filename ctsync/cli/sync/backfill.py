@@ -50,7 +50,7 @@ def backfill(
     so does each sync. Nobody is told of what happened in the past. Ends with 3 where a history
     could not be had, and says why; later syncs try again.
     """
-    with app.store() as store:
+    with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
         with app.registry() as registry:
             result = run_backfill(app, store, registry, ids, wait=wait)

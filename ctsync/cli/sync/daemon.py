@@ -37,7 +37,11 @@ def daemon(app: App) -> None:
 
     def tick() -> None:
         # opened anew each time: a server that went away is back by the next tick
-        with app.store() as store, app.registry() as registry, app.history(registry) as history:
+        with (
+            app.writable_store() as store,
+            app.registry() as registry,
+            app.history(registry) as history,
+        ):
             work = SyncCycle(
                 settings=app.settings,
                 store=store,
@@ -59,7 +63,7 @@ def daemon(app: App) -> None:
         for sentence in misnamed:
             log.warning("%s", sentence)
 
-    with app.store() as store:
+    with app.writable_store() as store:
         last = store.last_finished("sync")
     schedule.trigger()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")

@@ -38,7 +38,7 @@ def init(app: App, target: Path | None) -> None:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
         tell(f"wrote {path}: every setting, commented")
     app.config_path = path
-    with app.store():
+    with app.writable_store():
         where = sqlite_path(app.settings.database.url)
         tell(f"the database is ready{f': {where}' if where else ''}")
     tell("next: ctsync watch add NCT03389919, then ctsync sync")

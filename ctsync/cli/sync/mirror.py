@@ -48,7 +48,7 @@ def mirror_command(
     """
     app.sends = True
     wanted = app.settings.mirror
-    with app.store() as store, app.registry() as registry, mirror_progress() as watcher:
+    with app.writable_store() as store, app.registry() as registry, mirror_progress() as watcher:
         work = SyncCycle(
             settings=app.settings,
             store=store,

@@ -69,7 +69,7 @@ def sync_command(
 def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
 
     with (
-        app.store() as store,
+        app.writable_store() as store,
         app.registry() as registry,
         app.history(registry) as history,
         progress_bar() as watcher,

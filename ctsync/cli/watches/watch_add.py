@@ -143,7 +143,7 @@ def add(
             _preview(registry, wanted, query, as_json=as_json)
             return
         app.sends = sync_now
-        with app.store() as store:
+        with app.writable_store() as store:
             _check_watch(store, name, query)
             resolved, seen = _look_up(registry, wanted, query)
             _store(store, name, resolved, query, now=app.clock.now())
@@ -216,7 +216,7 @@ def _pull(
         result, misnamed = run_round(app, () if has_query else ids)
         told["sync"] = sync_json(result)
     if history:
-        with app.store() as store, app.registry() as registry:
+        with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories(wanted)

@@ -21,7 +21,7 @@ from ctsync.text import for_terminal
 def remove(app: App, name: str, trials: Sequence[str]) -> None:
     """End a watch, or stop following some of its trials; what is stored stays stored."""
     ids = [parse_nct_id(text) for text in trials]
-    with app.store() as store:
+    with app.writable_store(create=False) as store:
         found = find_watch(store, name)
         if found.origin == "file":
             raise UsageError(f"the watch {name!r} stands in the settings file; remove it there")
