@@ -137,5 +137,6 @@ def test_a_version_or_field_that_is_not_there_says_which_are(shell: Shell) -> No
 
 
 def test_verbose_adds_the_traceback_and_nothing_else_does(shell: Shell) -> None:
+    shell.run("db", "upgrade")
     said = shell.run("-v", "history", "NCT00000001", exit_code=2).stderr
     assert "Traceback" in said

@@ -268,7 +268,7 @@ def test_a_command_before_init_works_and_says_where_things_are_put(
     shell: Shell, tmp_path: Path
 ) -> None:
     shell.env["CTSYNC_DATABASE_URL"] = None
-    said = shell.run("watch", "list").stderr
+    said = shell.run("watch", "add", SEED).stderr
     assert f"created the database {tmp_path}/data/ctsync/ctsync.db" in said
 
 

@@ -27,7 +27,7 @@ def test_what_cannot_be_copied_is_refused_in_one_line(
     shell.run("watch", "add", SEED, "--sync")
     file = str(tmp_path / "ctsync.db")
     assert "into itself" in shell.refuse("db", "copy", file, f"sqlite:///{file}", exit_code=2)
-    assert "holds no data" in shell.refuse("db", "copy", f"{file}.none", "x.db", exit_code=6)
+    assert "no database yet" in shell.refuse("db", "copy", f"{file}.none", "x.db", exit_code=6)
     assert "no NOWHERE" in shell.refuse("db", "copy", file, "env:NOWHERE", exit_code=2)
     shell.env["TEAM"] = postgres_url
     copied = shell.json("db", "copy", file, "env:TEAM", "--json")
@@ -48,6 +48,6 @@ def test_upkeep_says_what_is_there_and_what_it_gained(shell: Shell) -> None:
     assert done["after"] <= done["before"]
     assert shell.json("history", SEED, "--json") == before
     assert shell.json("check", "--json") == []
-    assert "holds no data" in shell.refuse(
+    assert "no database yet" in shell.refuse(
         "--database", "sqlite:///none.db", "db", "stats", exit_code=6
     )

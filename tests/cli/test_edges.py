@@ -215,7 +215,7 @@ def test_a_name_from_another_hand_steers_no_terminal(shell: Shell, tmp_path: Pat
 
 
 def test_status_makes_no_database(shell: Shell, tmp_path: Path) -> None:
-    assert "ctsync init" in shell.refuse("status", exit_code=6)
+    assert "ctsync watch add" in shell.refuse("status", exit_code=6)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -52,6 +52,7 @@ def test_a_trial_suspended_once_is_found_among_all_versions(shell: Shell, kept: 
 
 
 def test_what_is_wrong_with_a_condition_is_one_line(shell: Shell) -> None:
+    shell.run("db", "upgrade")
     assert "did you mean status?" in shell.refuse("find", "statsu=x", exit_code=2)
     assert "there is no watch" in shell.refuse(
         "find", "status=UNKNOWN", "--watch", "x", exit_code=2

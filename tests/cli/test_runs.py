@@ -99,7 +99,7 @@ def test_a_backup_is_a_database_to_work_with_and_overwrites_nothing(
     assert "pg_dump" in shell.refuse(
         "--database", "postgresql://127.0.0.1:9/x", "backup", "other.db", exit_code=2
     )
-    assert "ctsync init" in shell.refuse(
+    assert "no database yet" in shell.refuse(
         "--database", f"sqlite:///{tmp_path / 'none.db'}", "backup", "other.db", exit_code=6
     )
     assert sorted(path.name for path in tmp_path.glob("*.db")) == ["copy.db", "ctsync.db"]

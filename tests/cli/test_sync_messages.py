@@ -39,6 +39,7 @@ def test_a_page_shows_every_version_of_a_trial(watched: Shell, tmp_path: Path) -
 
 
 def test_a_page_of_a_trial_nobody_follows_is_refused(shell: Shell) -> None:
+    shell.run("db", "upgrade")
     assert "watch add NCT00000001" in shell.refuse("page", "NCT00000001", exit_code=2)
 
 

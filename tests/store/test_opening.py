@@ -429,7 +429,7 @@ def test_a_file_nobody_may_read_says_so(migrated_file: Path) -> None:
 
 def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> None:
     with open_for_reading(migrated_url, clock=StillClock()) as store:
-        assert store.versions("NCT00000001") == []
+        assert store.versions(TRIAL) == []
         with pytest.raises(StoreUnavailable), store.unit() as unit:
             unit.begin_run("sync", StillClock().now())
     with open_store(migrated_url, clock=StillClock()) as store:

@@ -10,7 +10,11 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import JsonObject, Kind
-from ctsync.questions.changes.thresholds import thresholds_in_force, watch_thresholds
+from ctsync.questions.changes.thresholds import (
+    listed_thresholds,
+    thresholds_in_force,
+    watch_thresholds,
+)
 from ctsync.record.rules.rules import RULES_VERSION, Rule, Thresholds, describe
 
 
@@ -26,8 +30,11 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
     """
     thresholds = thresholds_in_force(app.settings)
     if watch is not None:
-        with app.store() as store:
-            thresholds = watch_thresholds(app.settings, store, watch) or thresholds
+        is_listed, own = listed_thresholds(app.settings, watch)
+        if not is_listed:
+            with app.store() as store:
+                own = watch_thresholds(app.settings, store, watch)
+        thresholds = own or thresholds
     table = list(describe(thresholds))
     if as_json:
         show_json(

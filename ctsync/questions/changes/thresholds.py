@@ -13,14 +13,21 @@ def thresholds_in_force(settings: Settings) -> Thresholds:
     return Thresholds().replace(settings.rules)
 
 
+def listed_thresholds(settings: Settings, name: str) -> tuple[bool, Thresholds | None]:
+    """Whether the settings list a watch, and its thresholds if it has any of its own."""
+    listed = {watch.name: watch.rules for watch in settings.watches}
+    own = listed.get(name)
+    return name in listed, thresholds_in_force(settings).replace(own) if own else None
+
+
 def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds | None:
     """The thresholds of a watch, or None if it has none of its own.
 
     The settings file goes before what the last sync stored of it. Raises UsageError if there
     is no such watch.
     """
-    listed = {watch.name: watch.rules for watch in settings.watches}
-    if name in listed:
-        return thresholds_in_force(settings).replace(listed[name]) if listed[name] else None
+    is_listed, own = listed_thresholds(settings, name)
+    if is_listed:
+        return own
     require_watch(store, name)
     return store.own_thresholds().get(name)
