@@ -1,12 +1,15 @@
-"""The one door to the database: reads are methods of Store, writes happen in a unit.
+"""Opens a database: `Store` reads it, and a `Unit` writes to it in one transaction.
 
+Both are composed of one object per subject, each an attribute:
+
+    versions = store.versions.of(nct_id)
     with store.unit() as unit:
-        snapshot, is_new = unit.add_version(...)
-        ids = unit.add_events(..., to_snapshot=snapshot, ...)
-        unit.enqueue(...)
+        snapshot, is_new = unit.versions.add(...)
+        ids = unit.events.add(..., to_snapshot=snapshot, ...)
+        unit.outbox.enqueue(...)
 
-A unit is one transaction: all of it is stored, or nothing. It may be repeated after a commit
-whose answer was lost: versions, events and deliveries have identities and are stored once.
+A unit stores everything or nothing. It may be repeated after a commit whose answer was lost:
+versions, events and deliveries have identities and are stored once.
 """
 
 from __future__ import annotations
@@ -21,21 +24,27 @@ from typing import Self
 from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
-from ctsync.store.admin.repair import DamageReads, Mends
-from ctsync.store.admin.row_export import InterchangeReads, InterchangeWrites
-from ctsync.store.data.bulk_reads import StreamReads
+from ctsync.store.admin.damage import DamageReads
+from ctsync.store.admin.repair import RepairWrites
+from ctsync.store.admin.row_export import RowReads, RowWrites
+from ctsync.store.bodies.reader import BodyReads, Dictionaries
+from ctsync.store.bodies.writer import BodyWrites
+from ctsync.store.data.bulk_reads import BulkReads
 from ctsync.store.data.condition_sql import SearchReads
-from ctsync.store.data.cursors import WalkReads, WalkWrites
+from ctsync.store.data.cursors import CursorReads, CursorWrites
 from ctsync.store.data.event_rewrites import EventRewrites
 from ctsync.store.data.events import EventReads, EventWrites
+from ctsync.store.data.failures import FailureReads, FailureWrites
 from ctsync.store.data.history_versions import HistoryReads, HistoryWrites
-from ctsync.store.data.outbox import DeliveryReads, DeliveryWrites
+from ctsync.store.data.outbox import OutboxReads, OutboxWrites
 from ctsync.store.data.runs import RunReads, RunWrites
-from ctsync.store.data.version_batches import StepWrites
-from ctsync.store.data.versions import VersionReads
-from ctsync.store.data.watched_trials import FollowedReads
+from ctsync.store.data.trials import TrialReads, TrialWrites
+from ctsync.store.data.version_batches import BatchWrites
+from ctsync.store.data.versions import VersionReads, VersionWrites
+from ctsync.store.data.watched_trials import WatchedTrialReads
 from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
+from ctsync.store.database.access import Database
 from ctsync.store.database.engine import (
     PATIENCE_SECONDS,
     keep_from_writing,
@@ -43,7 +52,7 @@ from ctsync.store.database.engine import (
     name_of,
     parse_url,
     sqlite_file,
-    told_apart,
+    translated_errors,
     vacuum_file,
     writing,
 )
@@ -54,54 +63,80 @@ from ctsync.store.database.tables import MARKS, METADATA
 log = logging.getLogger(__name__)
 
 
-class Unit(
-    HistoryWrites,
-    InterchangeWrites,
-    StepWrites,
-    EventWrites,
-    EventRewrites,
-    Mends,
-    WatchWrites,
-    RunWrites,
-    DeliveryWrites,
-    WalkWrites,
-):
-    """What can be written, within one transaction."""
+class Unit:
+    """The writes of one transaction, by subject.
 
-    @property
-    def connection(self) -> Connection:
-        """The transaction itself, for what writes tables whole; of the store's own modules."""
-        return self._connection
+    `connection` is the transaction itself, for the modules of the store that write whole tables.
+    """
+
+    def __init__(self, connection: Connection, *, clock: Clock, dictionaries: Dictionaries) -> None:
+        self.connection = connection
+        self.trials = TrialWrites(connection)
+        self.bodies = BodyWrites(connection, clock=clock, dictionaries=dictionaries)
+        self.events = EventWrites(connection)
+        self.event_rewrites = EventRewrites(connection, events=self.events)
+        self.watches = WatchWrites(connection, clock=clock)
+        self.runs = RunWrites(connection)
+        self.failures = FailureWrites(connection)
+        self.outbox = OutboxWrites(connection, clock=clock)
+        self.cursors = CursorWrites(connection)
+        self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
+        self.histories = HistoryWrites(
+            connection, trials=self.trials, bodies=self.bodies, versions=self.versions
+        )
+        self.batches = BatchWrites(
+            connection,
+            trials=self.trials,
+            bodies=self.bodies,
+            versions=self.versions,
+            events=self.events,
+        )
+        self.rows = RowWrites(
+            connection,
+            trials=self.trials,
+            bodies=self.bodies,
+            versions=self.versions,
+            events=self.events,
+            watches=self.watches,
+        )
+        self.repairs = RepairWrites(
+            connection, dictionaries=dictionaries, trials=self.trials, bodies=self.bodies
+        )
 
 
-class Store(
-    VersionReads,
-    HistoryReads,
-    SearchReads,
-    DamageReads,
-    StreamReads,
-    InterchangeReads,
-    EventReads,
-    WatchReads,
-    RunReads,
-    DeliveryReads,
-    WalkReads,
-    FollowedReads,
-):
-    """An open database of the newest schema."""
+class Store:
+    """An open database of the newest schema, and what can be read from it, by subject."""
 
     def __init__(self, engine: Engine, name: str, clock: Clock) -> None:
-        super().__init__(engine, name)
+        self.name = name
+        self._engine = engine
         self._clock = clock
         self._token: int | None = None
+        self._dictionaries = Dictionaries()
+        self._database = database = Database(engine, name)
+        self.trials = TrialReads(database)
+        self.versions = VersionReads(database)
+        self.bodies = BodyReads(database, self._dictionaries)
+        self.histories = HistoryReads(database)
+        self.events = EventReads(database)
+        self.runs = RunReads(database)
+        self.failures = FailureReads(database)
+        self.watches = WatchReads(database)
+        self.watched = WatchedTrialReads(database)
+        self.outbox = OutboxReads(database)
+        self.cursors = CursorReads(database)
+        self.search = SearchReads(database)
+        self.bulk = BulkReads(database)
+        self.rows = RowReads(database)
+        self.damage = DamageReads(database)
 
     @contextmanager
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:
-        """Hold the database's one right to write, as `lock.writer_lock` says.
+        """Hold the writer lock of the database (see `lock.writer_lock`).
 
-        Units begun meanwhile raise LockLost once another writer has taken over. Raises LockHeld.
+        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld.
         """
-        from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers need none of it
+        from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers do not need it
 
         lock = writer_lock(
             self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds
@@ -115,25 +150,26 @@ class Store(
 
     @contextmanager
     def unit(self, *, fenced: bool = True) -> Iterator[Unit]:
-        """The only write transaction; left by an exception, it stores nothing.
+        """Open a write transaction. If the block raises, nothing is stored.
 
-        One that is not `fenced` is for what holds whoever writes by now: that a message left.
+        `fenced` False is for facts that stay true whoever writes now, such as that a message was
+        sent. All other units raise LockLost if another writer has taken over.
         """
         with writing(self._engine, self.name) as connection:
             if fenced and self._token is not None:
                 require_token(connection, self._token, self.name)
-            yield Unit(connection, self._clock, self._dictionaries)
+            yield Unit(connection, clock=self._clock, dictionaries=self._dictionaries)
 
-    def snapshot(self) -> AbstractContextManager[Connection]:
-        """One view of every table, for what reads them whole; of the store's own modules."""
-        return self._reading()
+    def view(self) -> AbstractContextManager[Connection]:
+        """Open one consistent view of all tables, for the modules of the store that read them."""
+        return self._database.reading()
 
     def vacuum(self) -> None:
-        """Have the database give back its free room, and know anew how its rows are spread."""
+        """Give free pages back to the disk, and refresh the statistics of the query planner."""
         if self.file is not None:
             vacuum_file(self.file)
             return
-        with told_apart(self.name), self._engine.connect() as connection:
+        with translated_errors(self.name), self._engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("VACUUM (ANALYZE)")
 
@@ -143,24 +179,24 @@ class Store(
         return sqlite_file(self._engine.url)
 
     def counts(self) -> dict[str, int]:
-        """How many rows each table has."""
+        """Count the rows of each table."""
         tables = [t for t in METADATA.sorted_tables if t is not MARKS]
-        with self._reading() as connection:
+        with self.view() as connection:
             return {
                 table.name: connection.execute(select(func.count()).select_from(table)).scalar_one()
                 for table in tables
             }
 
     def revision(self) -> str | None:
-        """The schema of the database."""
+        """Return the schema of the database."""
         return migrate.current_revision(self._engine, self.name)
 
     def close(self) -> None:
-        """Let go of every connection."""
+        """Close every connection."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
-        """Give the store, to be closed at the end."""
+        """Return the store. It is closed at the end of the block."""
         return self
 
     def __exit__(
@@ -180,12 +216,12 @@ def open_store(
     create: bool = True,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Store:
-    """Open a database, and bring an empty or older one to the newest schema first.
+    """Open a database, after upgrading an empty or older one to the newest schema.
 
-    A missing one is made where `create` allows it, private to its owner. A statement that
-    must wait for another program waits `patience_seconds`. Raises ConfigError for a URL that
-    cannot be read, ForeignDatabase and NewerDatabase for what is not ours to touch, and
-    StoreUnavailable. A file on a network file system is served, with a warning in the log.
+    `create` allows to create a missing one, private to its owner. A statement that must wait for
+    another program waits `patience_seconds`. A file on a network file system is opened, with a
+    warning in the log. Raises ConfigError for a URL that cannot be read, ForeignDatabase,
+    NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):

@@ -1,4 +1,4 @@
-"""A copy of a SQLite database, whole and consistent, while others go on writing to it."""
+"""Copies a SQLite database consistently while other processes write to it."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from ctsync.store.database.engine import (
     make_engine,
     parse_url,
     sqlite_file,
-    told_apart,
+    translated_errors,
 )
 
 
 def back_up(url: str, to: Path) -> None:
     """Copy the database at `url` into a new file, private to its owner.
 
-    The file appears when the copy is whole. Raises UsageError where it is there already or the
-    database is no file, StoreUnavailable where it cannot be written or there is nothing to copy.
+    The file appears when the copy is complete. Raises UsageError if it exists or the database is
+    on a server, StoreUnavailable if it cannot be written or there is nothing to copy.
     """
     parsed = parse_url(url)
     file = sqlite_file(parsed)
@@ -33,7 +33,7 @@ def back_up(url: str, to: Path) -> None:
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-        with told_apart(str(to)):
+        with translated_errors(str(to)):
             _copy(file, partial)
         partial.replace(to)
     except OSError as error:

@@ -1,10 +1,10 @@
-"""Gives back room that nothing needs; no version, event or delivery is ever deleted.
+"""Makes a database smaller. Deletes no version, event or delivery.
 
-1. Bodies that no version points to and no other body leans on are dropped.
-2. A trial whose bodies are more keyframes than its chain needs is packed anew where that pays.
-3. The database itself is made compact: VACUUM, and on PostgreSQL fresh statistics.
+1. Delete bodies that no version points to and no other body is packed against.
+2. Pack a trial's bodies again if they have more keyframes than needed and that saves enough.
+3. Compact the database itself: VACUUM, and on PostgreSQL fresh statistics.
 
-Each step is a transaction or SQLite's own, so that it may be killed at any time.
+Each step is a transaction, or SQLite's own. The process may be killed at any time.
 """
 
 from __future__ import annotations
@@ -13,23 +13,25 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from sqlalchemy import delete, exists, func, select, text, update
+from sqlalchemy import delete, func, select, text, update
 
 from ctsync.errors import CorruptBody, StoreUnavailable
 from ctsync.model import NctId
 from ctsync.store.bodies import codec
+from ctsync.store.bodies.reader import is_unused
+from ctsync.store.bodies.writer import BodyRow, body_row
 from ctsync.store.database.access import BATCH
 from ctsync.store.database.tables import BODIES, SNAPSHOTS
 from ctsync.store.store import Store
 
 WORTH_SHARE = 0.1
 WORTH_BYTES = 1024
-"""A trial is packed anew where that saves a tenth of it and no less than this."""
+"""A trial is packed again if that saves a tenth of it and at least this much."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactResult:
-    """What was done: sizes are of the whole database in bytes, the log of SQLite included."""
+    """What was done. Sizes are those of the database in bytes, with SQLite's log."""
 
     before: int
     after: int
@@ -38,30 +40,30 @@ class CompactResult:
 
 
 def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: None) -> CompactResult:
-    """Make a database as small as it can be without forgetting anything; under the writer lock.
+    """Make a database as small as possible without losing anything. Holds the writer lock.
 
-    Raises LockHeld, and StoreUnavailable where the disk has no room for what VACUUM needs, then
-    before anything was changed.
+    Raises LockHeld, and StoreUnavailable if the disk has no room for VACUUM, before anything is
+    changed.
     """
     with store.writer(holder="ctsync db compact"):
         require_room(store)
         before = size_of(store)
-        progress("dropping what nothing points to")
+        progress("deleting unused bodies")
         dropped = drop_unused(store)
-        progress("packing chains anew")
-        learned = store.newest_dictionary()
+        progress("packing chains again")
+        learned = store.bodies.newest_dictionary()
         dictionary = None if learned is None else codec.Dictionary(learned)
         repacked = sum(repack(store, nct_id, dictionary) for nct_id in list(_wasteful(store)))
-        progress("making the database compact")
+        progress("compacting the database")
         store.vacuum()
         return CompactResult(before, size_of(store), dropped, repacked)
 
 
 def size_of(store: Store) -> int:
-    """The bytes of the database on its disk."""
+    """Return the bytes of the database on its disk."""
     file = store.file
     if file is None:
-        with store.snapshot() as connection:
+        with store.view() as connection:
             asked = text("SELECT pg_database_size(current_database())")
             return int(connection.scalar(asked) or 0)
     log = file.with_name(f"{file.name}-wal")
@@ -69,41 +71,33 @@ def size_of(store: Store) -> int:
 
 
 def require_room(store: Store) -> None:
-    """Raise StoreUnavailable unless a copy of the file and a log as large fit on the disk."""
+    """Raise StoreUnavailable unless a copy of the file and an equally large log fit on the disk."""
     file = store.file
     if file is None:
         return
     needed, free = 2 * file.stat().st_size, shutil.disk_usage(file.parent).free
     if free < needed:
         raise StoreUnavailable(
-            f"{file} needs {needed:,} bytes of free disk to be made compact, and there are "
+            f"{file} needs {needed:,} bytes of free disk space to be compacted and there are "
             f"{free:,}; make room and run again"
         )
 
 
 def drop_unused(store: Store) -> int:
-    """Drop bodies that no version points to and no other body is packed upon; how many."""
-    upon = BODIES.alias()
-    unused = (
-        select(BODIES.c.digest)
-        .where(
-            ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
-            ~exists().where(upon.c.base_digest == BODIES.c.digest),
-        )
-        .limit(BATCH)
-    )
+    """Delete unused bodies and return how many."""
+    unused = select(BODIES.c.digest).where(is_unused()).limit(BATCH)
     dropped = 0
     while True:
         with store.unit() as unit:
             digests = unit.connection.scalars(unused).all()
             unit.connection.execute(delete(BODIES).where(BODIES.c.digest.in_(digests)))
         dropped += len(digests)
-        if not digests:  # what those leaned on may be free only now
+        if not digests:  # deleting a body may leave the one below it unused
             return dropped
 
 
 def _wasteful(store: Store) -> Iterator[NctId]:
-    """The trials whose bodies stand alone more often than every sixteenth."""
+    """Iterate over the trials of whose bodies more than every sixteenth is a keyframe."""
     keyframes = func.count(BODIES.c.digest.distinct()).filter(BODIES.c.encoding == "keyframe")
     bodies = func.count(BODIES.c.digest.distinct())
     length = codec.MAX_DEPTH + 1
@@ -114,25 +108,17 @@ def _wasteful(store: Store) -> Iterator[NctId]:
         .having(keyframes > (bodies + length - 1) / length)
         .order_by(SNAPSHOTS.c.nct_id)
     )
-    with store.snapshot() as connection:
+    with store.view() as connection:
         yield from (NctId(nct_id) for nct_id in connection.scalars(asked))
 
 
-@dataclass(frozen=True, slots=True)
-class _Packed:
-    digest: str
-    base: str | None
-    depth: int
-    data: bytes
-
-
 def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> bool:
-    """Pack a trial's bodies one upon the other in the order of its versions, if that pays.
+    """Pack a trial's bodies in the order of its versions, if that saves enough. True if done.
 
-    Those that stand alone are packed with the dictionary, where there is one.
-    A trial of which a body cannot be read is left as it is: that is for `check`.
+    Keyframes are packed with `dictionary`. A trial with a body that cannot be read is left as it
+    is: `ctsync check` reports it.
     """
-    digests = list(dict.fromkeys(v.digest for v in store.versions(nct_id) if v.digest))
+    digests = list(dict.fromkeys(v.digest for v in store.versions.of(nct_id) if v.digest))
     try:
         packed = list(_chain(store, digests, dictionary))
     except CorruptBody:
@@ -142,7 +128,7 @@ def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> 
         stored = (
             unit.connection.scalar(select(func.sum(func.length(BODIES.c.data))).where(own)) or 0
         )
-        # a body that another trial's leans on has a depth that others count on
+        # the bodies of another trial may be packed against these: their depths would be wrong
         foreign = unit.connection.scalar(
             select(func.count()).where(
                 BODIES.c.base_digest.in_(digests), BODIES.c.digest.not_in(digests)
@@ -156,8 +142,8 @@ def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> 
                 update(BODIES)
                 .where(BODIES.c.digest == one.digest)
                 .values(
-                    encoding="keyframe" if one.base is None else "delta",
-                    base_digest=one.base,
+                    encoding=one.encoding,
+                    base_digest=one.base_digest,
                     depth=one.depth,
                     data=one.data,
                 )
@@ -167,18 +153,19 @@ def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> 
 
 def _chain(
     store: Store, digests: list[str], dictionary: codec.Dictionary | None
-) -> Iterator[_Packed]:
-    """The bodies as they would be packed one after the other, each proved to come back."""
+) -> Iterator[BodyRow]:
+    """Pack the bodies one against the other, and check that each can be read back."""
     base: tuple[str, bytes] | None = None
     depth = 0
     links: list[bytes] = []
     for digest in digests:
-        raw = store.body(digest)
+        raw = store.bodies.read(digest)
         alone = base is None or depth >= codec.MAX_DEPTH
         depth = 0 if alone else depth + 1
         upon = None if alone or base is None else base[1]
         data = codec.pack(raw, upon, dictionary=dictionary)
         links = [data] if alone else [*links, data]
         codec.unpack(links, digest, dictionary)
-        yield _Packed(digest, None if alone or base is None else base[0], depth, data)
+        below = None if alone or base is None else base[0]
+        yield body_row(digest, len(raw), data, base_digest=below, depth=depth)
         base = (digest, raw)

@@ -1,8 +1,8 @@
-"""Trials with all that is stored of them, out of one database and into another.
+"""Exports trials with all their rows out of one database, and imports them into another.
 
-What is told of a row is its columns by name, times as ISO text, whatever columns the schema has;
-ids are not, as they are the database's own: a version is told by its place among those of its
-trial, an event with the version it leads to.
+A row is exported as its columns by name, times as ISO text, whatever columns the schema has. Ids
+are left out, because they mean something within one database only. A version is known by its place
+among those of its trial, an event by the version it leads to.
 """
 
 from __future__ import annotations
@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Table, select
 
 from ctsync.errors import StoreConflict
 from ctsync.model import NctId, Record
+from ctsync.store.bodies.writer import BodyWrites
 from ctsync.store.data.bulk_reads import Selection
-from ctsync.store.data.events import path_key
-from ctsync.store.data.versions import POSITION_STEP, VersionWrites, newest_body
-from ctsync.store.database.access import Reads
+from ctsync.store.data.events import EventWrites, path_key
+from ctsync.store.data.trials import TrialWrites
+from ctsync.store.data.versions import POSITION_STEP, VersionWrites
+from ctsync.store.data.watches import WatchWrites
+from ctsync.store.database.access import Reads, Writes
 from ctsync.store.database.tables import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
 from ctsync.store.database.types import Digest, JsonText, Timestamp, pack_digest
 
-Told = dict[str, Any]
-"""A row by the names of its columns, in JSON's values."""
+JsonRow = dict[str, Any]
+"""A row by the names of its columns, as JSON values."""
 
 _OWN: dict[Table[Any], frozenset[str]] = {
     TRIALS: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
@@ -33,32 +36,32 @@ _OWN: dict[Table[Any], frozenset[str]] = {
     WATCHES: frozenset({"id"}),
     WATCHED_TRIALS: frozenset({"watch_id"}),
 }
-"""The columns that mean something within one database only."""
+"""The columns that mean something within one database only. They are not exported."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedVersion:
-    """A version as it is told: its row, its events' rows and the digest of its body.
+    """A version's row, the digest of its body and the rows of its events.
 
-    `is_first` says that the step of its events leads from no version.
+    An event's row has one key more, `from_nothing`: no version comes before.
     """
 
-    row: Told
+    row: JsonRow
     digest: str | None
-    events: tuple[Told, ...]
+    events: tuple[JsonRow, ...]
 
 
-class InterchangeReads(Reads):
-    """What is stored, as it is told to another database."""
+class RowReads(Reads):
+    """Reads rows as JSON values for another database."""
 
-    def told_trial(self, nct_id: NctId) -> Told:
-        """What the trial's own row says."""
+    def trial(self, nct_id: NctId) -> JsonRow:
+        """Return the trial's own row."""
         statement = select(TRIALS).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
-            return _tell(TRIALS, connection.execute(statement).one())
+            return _json_row(TRIALS, connection.execute(statement).one())
 
-    def told_versions(self, nct_id: NctId) -> Iterator[ExportedVersion]:
-        """Its versions, oldest first, each with the events that lead to it in their order."""
+    def versions(self, nct_id: NctId) -> Iterator[ExportedVersion]:
+        """Iterate over its versions, oldest first, each with the events that lead to it."""
         snapshots = (
             select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
         )
@@ -69,16 +72,16 @@ class InterchangeReads(Reads):
                     select(EVENTS).where(EVENTS.c.to_snapshot_id == row.id).order_by(EVENTS.c.id)
                 )
                 yield ExportedVersion(
-                    row=_tell(SNAPSHOTS, row),
+                    row=_json_row(SNAPSHOTS, row),
                     digest=row.digest,
                     events=tuple(
-                        _tell(EVENTS, event) | {"from_nothing": event.from_snapshot_id is None}
+                        _json_row(EVENTS, event) | {"from_nothing": event.from_snapshot_id is None}
                         for event in connection.execute(events)
                     ),
                 )
 
-    def told_watches(self, selection: Selection) -> list[tuple[Told, list[Told]]]:
-        """Each watch with the trials it follows; of a selection of trials there is none."""
+    def watches(self, selection: Selection) -> list[tuple[JsonRow, list[JsonRow]]]:
+        """Return each watch with the trials it follows, none if the selection names trials."""
         if selection.nct_ids:
             return []
         watches = select(WATCHES).order_by(WATCHES.c.name)
@@ -87,9 +90,9 @@ class InterchangeReads(Reads):
         with self._reading() as connection:
             return [
                 (
-                    _tell(WATCHES, watch),
+                    _json_row(WATCHES, watch),
                     [
-                        _tell(WATCHED_TRIALS, row)
+                        _json_row(WATCHED_TRIALS, row)
                         for row in connection.execute(
                             select(WATCHED_TRIALS)
                             .where(WATCHED_TRIALS.c.watch_id == watch.id)
@@ -101,11 +104,28 @@ class InterchangeReads(Reads):
             ]
 
 
-class InterchangeWrites(VersionWrites):
-    """What a unit does with what another database told."""
+class RowWrites(Writes):
+    """Writes the JSON rows of another database."""
 
-    def stored_places(self, nct_id: NctId) -> list[tuple[int, str | None, str]]:
-        """The id, digest and state of each stored version of a trial, oldest first."""
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        trials: TrialWrites,
+        bodies: BodyWrites,
+        versions: VersionWrites,
+        events: EventWrites,
+        watches: WatchWrites,
+    ) -> None:
+        super().__init__(connection)
+        self._trials = trials
+        self._bodies = bodies
+        self._versions = versions
+        self._events = events
+        self._watches = watches
+
+    def stored_versions(self, nct_id: NctId) -> list[tuple[int, str | None, str]]:
+        """Return the id, digest and state of each stored version of a trial, oldest first."""
         statement = (
             select(SNAPSHOTS.c.id, SNAPSHOTS.c.digest, SNAPSHOTS.c.state)
             .where(SNAPSHOTS.c.nct_id == nct_id)
@@ -114,20 +134,25 @@ class InterchangeWrites(VersionWrites):
         rows = self._connection.execute(statement)
         return [(row.id, row.digest, row.state) for row in rows]
 
-    def put_version(
-        self, nct_id: NctId, told: ExportedVersion, *, after: int | None, canonical: bytes | None
+    def add_version(
+        self,
+        nct_id: NctId,
+        exported: ExportedVersion,
+        *,
+        after: int | None,
+        canonical: bytes | None,
     ) -> int:
-        """Store a version behind the snapshot `after`, with its events; its snapshot id.
+        """Store a version after the snapshot `after`, with its events. Return its snapshot id.
 
-        It keeps its position where there is room for it, else it comes next. `canonical` are the
-        bytes its digest names, which is checked. Raises CorruptBody, and ValueError, TypeError
-        and KeyError for rows that are none of this schema.
+        It keeps its position if that is free, or else comes next. `canonical` must match the
+        version's digest. Raises CorruptBody, and ValueError, TypeError and KeyError for rows that
+        do not fit this schema.
         """
-        self._insert_new(TRIALS, [{"nct_id": nct_id}])
-        values = _columns(SNAPSHOTS, told.row)
-        if canonical is not None and told.digest is not None:
-            newest = self._connection.scalar(newest_body(nct_id))
-            self._add_body(Record(nct_id, {}, canonical, told.digest), newest)
+        self._trials.add(nct_id)
+        values = _columns(SNAPSHOTS, exported.row)
+        if canonical is not None and exported.digest is not None:
+            record = Record(nct_id, {}, canonical, exported.digest)
+            self._bodies.add(record, beside=self._versions.newest_digest(nct_id))
         last = None
         if after is not None:
             last = self._connection.scalar(
@@ -137,10 +162,8 @@ class InterchangeWrites(VersionWrites):
                 raise StoreConflict(f"{nct_id} was changed by another writer; run again")
         if last is not None and values["position"] <= last:
             values["position"] = last + POSITION_STEP
-        snapshot: int = self._connection.execute(
-            insert(SNAPSHOTS).returning(SNAPSHOTS.c.id), values | {"nct_id": nct_id}
-        ).scalar_one()
-        for event in told.events:
+        snapshot = self._versions.insert_one(values | {"nct_id": nct_id})
+        for event in exported.events:
             row = dict(event)
             is_first = row.pop("from_nothing")
             place = {
@@ -149,25 +172,26 @@ class InterchangeWrites(VersionWrites):
                 "to_snapshot_id": snapshot,
                 "path_key": path_key(row["path"]),
             }
-            self._connection.execute(insert(EVENTS), _columns(EVENTS, row) | place)
+            columns = _columns(EVENTS, row) | place
+            self._events.insert(tuple(columns), [tuple(columns.values())])
         return snapshot
 
-    def put_trial(self, nct_id: NctId, told: Told, *, head: int) -> None:
-        """Make a trial's own row what was told, with `head` its newest snapshot."""
-        values = _columns(TRIALS, told) | {"head_snapshot_id": head}
-        self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(values))
+    def set_trial(self, nct_id: NctId, exported: JsonRow, *, head: int) -> None:
+        """Make a trial's own row the exported one, with `head` as its newest snapshot."""
+        values = _columns(TRIALS, exported) | {"head_snapshot_id": head}
+        self._trials.set_columns(nct_id, values)
 
-    def put_watch(self, told: Told, trials: Sequence[Told]) -> int:
-        """Store a watch that is not there yet, and the trials it lacks; how many were new to it."""
-        self._insert_new(WATCHES, [_columns(WATCHES, told)])
+    def add_watch(self, exported: JsonRow, trials: Sequence[JsonRow]) -> int:
+        """Store a watch if it is missing, and the trials it lacks. Return how many it lacked."""
+        self._watches.insert(_columns(WATCHES, exported))
         watch_id = self._connection.scalar(
-            select(WATCHES.c.id).where(WATCHES.c.name == told["name"])
+            select(WATCHES.c.id).where(WATCHES.c.name == exported["name"])
         )
         rows = [_columns(WATCHED_TRIALS, one) | {"watch_id": watch_id} for one in trials]
-        return self._insert_new(WATCHED_TRIALS, rows) if rows else 0
+        return self._watches.insert_trials(rows)
 
 
-def _tell(table: Table[Any], row: Row[Any]) -> Told:
+def _json_row(table: Table[Any], row: Row[Any]) -> JsonRow:
     own = _OWN[table]
     return {
         name: value.isoformat() if isinstance(value, datetime) else value
@@ -176,14 +200,14 @@ def _tell(table: Table[Any], row: Row[Any]) -> Told:
     }
 
 
-def _columns(table: Table[Any], told: Mapping[str, Any]) -> Told:
-    """The values of a row to insert; raises ValueError for what this schema does not hold."""
+def _columns(table: Table[Any], exported: Mapping[str, Any]) -> JsonRow:
+    """Return the values to insert. Raises ValueError for a column or value that does not fit."""
     columns = table.columns
     own = _OWN[table]
-    unknown = sorted(set(told) - {column.name for column in columns} | set(told) & own)
+    unknown = sorted(set(exported) - {column.name for column in columns} | set(exported) & own)
     if unknown:
         raise ValueError(f"{table.name} has no column {unknown[0]!r} to import")
-    return {name: _value(columns[name], value) for name, value in told.items()}
+    return {name: _value(columns[name], value) for name, value in exported.items()}
 
 
 def _value(column: ColumnElement[Any], value: Any) -> Any:
@@ -196,6 +220,6 @@ def _value(column: ColumnElement[Any], value: Any) -> Any:
         return value
     wanted = getattr(column.type, "impl_instance", column.type).python_type
     fits = type(value) is wanted or (wanted is float and type(value) is int)
-    if not fits:  # SQLite would take it as it is
+    if not fits:  # SQLite would store a value of any type
         raise ValueError(f"{value!r} cannot stand in {column.key}")
     return value

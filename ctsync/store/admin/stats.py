@@ -1,6 +1,6 @@
-"""What a database holds and how much room it takes; changes nothing.
+"""Counts what a database holds and the space it takes. Changes nothing.
 
-Bytes are of what ctsync stores; what a database adds to them stands in `indexes` and `file`.
+Bytes are those of the stored values. What the database adds to them is in `indexes` and `file`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ctsync.store.database.tables import BODIES, DELIVERIES, EVENTS, METADATA, S
 from ctsync.store.store import Store
 
 SPANS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
-"""How many versions a trial has, in classes."""
+"""Classes of trials by how many versions they have."""
 
 LARGEST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """How much came in a month of fetching: versions, events, and packed bytes of the versions."""
+    """What was fetched in a month: versions, events, and the packed bytes of the versions."""
 
     month: str
     versions: int
@@ -33,7 +33,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class TrialSize:
-    """A trial, how many versions of it are stored, and the packed bytes of these."""
+    """A trial, how many versions of it are stored, and their packed bytes."""
 
     nct_id: str
     versions: int
@@ -42,10 +42,10 @@ class TrialSize:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts by table, bytes by kind, and how both are spread.
+    """Counts by table, bytes by kind, and their distribution.
 
-    `raw_bytes` is what all bodies would take unpacked; `spread` is how many trials have so many
-    versions.
+    `raw_bytes` is the size of all bodies unpacked. `spread` is the number of trials by how many
+    versions they have.
     """
 
     counts: dict[str, int]
@@ -58,9 +58,9 @@ class Stats:
 
 
 def stats_of(store: Store) -> Stats:
-    """Count and measure everything, in one view; reads every table once or twice."""
+    """Count and measure everything in one view. Reads every table once or twice."""
     counts = {str(table): count for table, count in store.counts().items()}
-    with store.snapshot() as connection:
+    with store.view() as connection:
         spread, most = _spread(connection)
         return Stats(
             counts=counts,
@@ -78,7 +78,7 @@ def _scalar(connection: Connection, what: Any) -> int:
 
 
 def _bytes(connection: Connection) -> dict[str, int]:
-    """The bytes of each kind of content, of all indexes, and of the database as a whole."""
+    """The bytes of each kind of content, of all indexes, and of the database."""
     packed = select(BODIES.c.encoding, func.sum(func.length(BODIES.c.data))).group_by(
         BODIES.c.encoding
     )
@@ -184,7 +184,7 @@ def _months(connection: Connection) -> list[Month]:
 
 
 def _by_month(connection: Connection, when: Any, statement: Any) -> dict[str, Sequence[Any]]:
-    # SQLite has times as text that begins with the month
+    # SQLite stores times as text that begins with the month
     on_server = connection.dialect.name == "postgresql"
     utc = func.timezone("UTC", when)
     month = func.to_char(utc, "YYYY-MM") if on_server else func.substr(_as_text(when), 1, 7)

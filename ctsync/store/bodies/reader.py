@@ -1,17 +1,29 @@
-"""Bodies as they lie in the database, and the dictionaries they are packed with; no trials."""
+"""Reads bodies and the dictionaries they are packed with. Knows no trials."""
 
 from __future__ import annotations
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, func, literal, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+)
 
 from ctsync.errors import CorruptBody
 from ctsync.store.bodies import codec
-from ctsync.store.database.tables import BODIES, DICTIONARIES
+from ctsync.store.database.access import Database, Reads
+from ctsync.store.database.tables import BODIES, DICTIONARIES, SNAPSHOTS
 from ctsync.store.database.types import Digest, pack_digest
 
 
 def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
-    """A body and what it is packed against, down to the keyframe; a parameter serves many."""
+    """Select a body and the bodies below it, down to the keyframe, which comes first."""
     chain = (
         select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, literal(0).label("step"))
         .where(BODIES.c.digest == digest)
@@ -20,22 +32,31 @@ def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
     base = select(BODIES.c.digest, BODIES.c.base_digest, BODIES.c.data, chain.c.step + 1).join(
         chain, BODIES.c.digest == chain.c.base_digest
     )
-    # the bound ends the walk over a damaged chain that bites its tail
-    whole = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
-    return select(whole.c.step, whole.c.data).order_by(whole.c.step.desc())
+    # without the bound, a damaged chain that leads back to itself would never end
+    chain_down = chain.union_all(base.where(chain.c.step < codec.MAX_DEPTH))
+    return select(chain_down.c.step, chain_down.c.data).order_by(chain_down.c.step.desc())
+
+
+def is_unused() -> ColumnElement[bool]:
+    """Condition on `bodies`: no version points to it and no other body is packed against it."""
+    upper = BODIES.alias()
+    return and_(
+        ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
+        ~exists().where(upper.c.base_digest == BODIES.c.digest),
+    )
 
 
 class Dictionaries:
-    """The dictionaries of one database, each read from it once."""
+    """The dictionaries of one database. Each is read from it once."""
 
     def __init__(self) -> None:
         self._read: dict[int, codec.Dictionary] = {}
         self._chain = body_chain(bindparam("digest", type_=Digest))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
-        """The dictionary of that number; None where none is named, or it is not there.
+        """Return the dictionary of that number, or None if `number` is None or is not stored.
 
-        Raises CorruptBody where it is damaged.
+        Raises CorruptBody if it is damaged.
         """
         if number is None:
             return None
@@ -47,7 +68,7 @@ class Dictionaries:
         return self._read[number]
 
     def newest(self, connection: Connection) -> codec.Dictionary | None:
-        """The one to pack with; None where none was made yet."""
+        """Return the dictionary to pack with, or None if none is stored."""
         newest = select(func.max(DICTIONARIES.c.created)).scalar_subquery()
         number = connection.scalar(
             select(func.max(DICTIONARIES.c.id)).where(DICTIONARIES.c.created == newest)
@@ -55,14 +76,45 @@ class Dictionaries:
         return self.find(connection, number)
 
     def read_body(self, connection: Connection, digest: str) -> tuple[bytes, int]:
-        """The canonical bytes that `digest` names, and of how many links they were unpacked.
+        """Return the canonical bytes of a body and the number of links in its chain.
 
-        Raises CorruptBody where they are missing or do not match.
+        Raises CorruptBody if the body is missing or does not match its digest.
         """
         try:
             pack_digest(digest)
-        except ValueError as error:  # a name that somebody else wrote
+        except ValueError as error:  # a name that another program wrote
             raise CorruptBody(str(error)) from None
         chain = [row.data for row in connection.execute(self._chain, {"digest": digest})]
         number = codec.dictionary_of(chain[0]) if chain else None
         return codec.unpack(chain, digest, self.find(connection, number)), len(chain)
+
+
+class BodyReads(Reads):
+    """Reads bodies and dictionaries."""
+
+    def __init__(self, database: Database, dictionaries: Dictionaries) -> None:
+        super().__init__(database)
+        self._dictionaries = dictionaries
+
+    def read(self, digest: str) -> bytes:
+        """Return the canonical bytes of a body, checked against its digest.
+
+        Raises CorruptBody if the body is missing or does not match its digest.
+        """
+        with self._reading() as connection:
+            return self._dictionaries.read_body(connection, digest)[0]
+
+    def read_keyframe(self, packed: bytes, digest: str) -> bytes:
+        """Return the canonical bytes of a keyframe that is not stored.
+
+        Raises CorruptBody if they do not match `digest`.
+        """
+        with self._reading() as connection:
+            dictionary = self._dictionaries.find(connection, codec.dictionary_of(packed))
+        return codec.unpack([packed], digest, dictionary)
+
+    def newest_dictionary(self) -> bytes | None:
+        """Return the dictionary that new keyframes are packed with, or None if none is stored."""
+        with self._reading() as connection:
+            found = self._dictionaries.newest(connection)
+        return None if found is None else found.data

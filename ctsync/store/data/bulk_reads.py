@@ -1,4 +1,4 @@
-"""What is stored of many trials, a few rows at a time; each stream is one view of the database."""
+"""Streams over many trials, a few rows in memory at a time."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from sqlalchemy import Select, select
 
 from ctsync.model import NctId, Version
 from ctsync.store.data.versions import version_of
+from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads, batches
-from ctsync.store.database.tables import SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
+from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which trials: those of a watch, those named, or where neither is given all."""
+    """Which stored trials: those of a watch, those named, or all if neither is given."""
 
     nct_ids: Sequence[NctId] = ()
     watch: str | None = None
 
 
-class StreamReads(Reads):
-    """What is stored, for those who want much of it."""
+class BulkReads(Reads):
+    """Reads many trials. Each stream holds one view of the database until its end."""
 
-    def each_trial(self, selection: Selection | None = None) -> Iterator[list[Version]]:
-        """The versions of each trial that has any, oldest first, in order of their ids."""
+    def versions_by_trial(self, selection: Selection | None = None) -> Iterator[list[Version]]:
+        """Iterate over trials in order of ids. Each item is a trial's versions, oldest first."""
         wanted = selection or Selection()
         versions = select(SNAPSHOTS).order_by(SNAPSHOTS.c.nct_id, SNAPSHOTS.c.position)
         with self._reading() as connection:
@@ -37,8 +38,8 @@ class StreamReads(Reads):
                 for _, of_trial in groupby(rows, key=attrgetter("nct_id")):
                     yield [version_of(row, number) for number, row in enumerate(of_trial, start=1)]
 
-    def ids_of(self, selection: Selection | None = None) -> list[NctId]:
-        """The trials selected of which a version is stored, in order."""
+    def trial_ids(self, selection: Selection | None = None) -> list[NctId]:
+        """Return the selected trials that have a stored version, in order."""
         known = select(TRIALS.c.nct_id).where(TRIALS.c.head_snapshot_id.is_not(None))
         statements = narrowed(
             known.order_by(TRIALS.c.nct_id), TRIALS.c.nct_id, selection or Selection()
@@ -48,17 +49,13 @@ class StreamReads(Reads):
 
 
 def narrowed(statement: Select[Any], nct_id: Any, selection: Selection) -> Iterator[Select[Any]]:
-    """The statement for the trials selected, whose id is `nct_id`; several where many are named.
+    """Narrow a statement to the selected trials. `nct_id` is the column that holds their id.
 
-    Together they give the trials in order, each once.
+    Yields several statements if many trials are named. Together they give the trials in order,
+    each once.
     """
     if selection.watch is not None:
-        watched = (
-            select(WATCHED_TRIALS.c.nct_id)
-            .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
-            .where(WATCHES.c.name == selection.watch)
-        )
-        statement = statement.where(nct_id.in_(watched))
+        statement = statement.where(nct_id.in_(trials_of_watch(selection.watch)))
     if not selection.nct_ids:
         yield statement
         return

@@ -1,4 +1,4 @@
-"""Versions that meet conditions, found by SQL; every value typed is a bound parameter."""
+"""Finds versions that meet conditions, in SQL. Every value is a bound parameter."""
 
 from __future__ import annotations
 
@@ -28,16 +28,17 @@ from ctsync.dates import PartialDate
 from ctsync.model import NctId, State
 from ctsync.record.rules.conditions import FieldCondition, Value, ValueType
 from ctsync.store.data.versions import KEY_COLUMNS
+from ctsync.store.data.watched_trials import trials_of_watch
 from ctsync.store.database.access import BATCH, Reads
-from ctsync.store.database.tables import SNAPSHOTS, TRIALS, WATCHED_TRIALS, WATCHES
+from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 from ctsync.store.database.types import RemoteText
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version of a trial that some condition may be true of, and whether all are.
+    """A version of a trial that has a match. `matches` if this version meets all conditions.
 
-    `values` are those of the fields asked for, by the name conditions give them.
+    `values` holds the fields that the conditions name, by the name they use.
     """
 
     nct_id: NctId
@@ -52,16 +53,16 @@ class Candidate:
 
 
 class SearchReads(Reads):
-    """What is stored of versions, by what they say."""
+    """Searches versions by their key fields."""
 
     def candidates(
         self, conditions: Sequence[FieldCondition], *, newest: bool, watch: str | None = None
     ) -> Iterator[Candidate]:
-        """Every version of the trials of which one meets all conditions, in order.
+        """Iterate over every version of the trials that have a version that meets all conditions.
 
-        With `newest` that one must be the newest. Trials come by id, versions oldest first, a
-        few at a time and all from one view of the database. A version that says its trial was
-        gone or moved meets no condition, unless one asks for its state.
+        `newest` requires that version to be the newest. Trials come in order of ids, versions
+        oldest first, a few rows in memory and all from one view of the database. A version of a
+        gone or moved trial meets no condition, unless a condition names the state.
         """
         table = SNAPSHOTS
         asked = {condition.term.name: condition.term for condition in conditions}
@@ -69,12 +70,7 @@ class SearchReads(Reads):
         if newest:
             found = found.join(TRIALS, TRIALS.c.head_snapshot_id == table.c.id)
         if watch is not None:
-            watched = (
-                select(WATCHED_TRIALS.c.nct_id)
-                .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
-                .where(WATCHES.c.name == watch)
-            )
-            found = found.where(table.c.nct_id.in_(watched))
+            found = found.where(table.c.nct_id.in_(trials_of_watch(watch)))
         statement = (
             select(
                 table.c.nct_id,
@@ -121,7 +117,7 @@ def _meets(table: FromClause, conditions: Sequence[FieldCondition]) -> ColumnEle
 
 def _term(column: ColumnElement[Any], condition: FieldCondition) -> ColumnElement[bool]:
     holds = or_(*(_holds(column, condition, value) for value in condition.values))
-    # NULL = 'x' is neither true nor false in SQL: what is denied there holds
+    # NULL = 'x' is NULL in SQL: a denied condition must be true then
     return not_(func.coalesce(holds, false())) if condition.denies else holds
 
 
@@ -166,20 +162,20 @@ def _text(value: str) -> ColumnElement[str]:
 
 
 def _lower(text: ColumnElement[Any]) -> ColumnElement[str]:
-    # both sides by the database: SQLite folds a to z alone, PostgreSQL every letter
+    # the database folds both sides: SQLite folds only a to z, PostgreSQL every letter
     return func.lower(cast(text, String) if not isinstance(text.type, String) else text)
 
 
 def _escaped(text: str) -> str:
-    """The text as a pattern of LIKE that matches nothing else."""
+    """Escape a text so that LIKE matches it literally."""
     return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 # --- dates that may be months or years -----------------------------------------------------------
 #
-# A stored date is text. Its first day is that text filled up with "-01-01"; its last is filled up
-# with "-99-99", which no calendar knows and which sorts after every day of the month or year. What
-# is asked for is filled up alike where its last day ends a month or a year.
+# A stored date is text such as "2026-10". Its first day is that text completed with "-01-01". Its
+# last day is the text completed with "-99-99", which sorts after every day of the month or year.
+# The date in the condition is completed in the same way if its last day ends a month or a year.
 
 _LONGEST = 10
 _DATE = "^[0-9]{4}(-[0-9]{2}(-[0-9]{2})?)?$"

@@ -1,4 +1,4 @@
-"""How far a walk through the whole registry has come, kept across a crash."""
+"""Scan cursors: how far a scan of the whole registry has come, so that it can resume."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from sqlalchemy import delete, select, update
 
 from ctsync.model import NctId, parse_nct_id
 from ctsync.store.bodies import codec
-from ctsync.store.database.access import Reads, Writes
+from ctsync.store.database.access import Reads, Writes, insert_rows
 from ctsync.store.database.tables import CURSOR_PAGES, CURSORS
 
 
 @dataclass(frozen=True, slots=True)
 class ScanCursor:
-    """A walk of one name: the one under way, if there is any, and the last that was ended.
+    """One named scan: the one under way, if any, and the last one that was completed.
 
-    `source` says of what archive or question it is, and is None where none is under way;
-    `position` is the next member or page; `done_load` the load that was last walked through.
+    `source` names the archive or request that is scanned, None if no scan is under way.
+    `position` is the next member or page. `done_load` is the load of the last completed scan.
     """
 
     name: str
@@ -32,18 +32,18 @@ class ScanCursor:
     done_load: datetime | None = None
 
 
-class WalkReads(Reads):
-    """What is stored of walks."""
+class CursorReads(Reads):
+    """Reads scan cursors."""
 
-    def walk(self, name: str) -> ScanCursor:
-        """The walk of that name; one never begun has nothing in it."""
+    def get(self, name: str) -> ScanCursor:
+        """Return the cursor of that name, an empty one if no such scan ever began."""
         statement = select(CURSORS).where(CURSORS.c.name == name)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return ScanCursor(name) if row is None else ScanCursor(**row._mapping)
 
-    def walked_ids(self, name: str) -> Iterator[NctId]:
-        """The trials seen by the walk under way, in the order they came."""
+    def seen_ids(self, name: str) -> Iterator[NctId]:
+        """Iterate over the trials that the scan under way has seen, in the order they came."""
         statement = (
             select(CURSOR_PAGES.c.ids)
             .where(CURSOR_PAGES.c.name == name)
@@ -57,16 +57,16 @@ class WalkReads(Reads):
                 yield parse_nct_id(f"NCT{number:08d}")
 
 
-class WalkWrites(Writes):
-    """What a unit does to walks."""
+class CursorWrites(Writes):
+    """Writes scan cursors."""
 
-    def begin_walk(self, name: str, *, source: str, load: datetime) -> None:
-        """Begin a walk at its first member or page; what one before it saw is forgotten."""
-        self._insert_new(CURSORS, [{"name": name}])
+    def begin(self, name: str, *, source: str, load: datetime) -> None:
+        """Begin a scan at its first member or page, and forget what an earlier one saw."""
+        self._add(name)
         self._set(name, source=source, load=load, position=0, token=None, total=None)
         self._connection.execute(delete(CURSOR_PAGES).where(CURSOR_PAGES.c.name == name))
 
-    def advance_walk(
+    def advance(
         self,
         name: str,
         position: int,
@@ -75,22 +75,25 @@ class WalkWrites(Writes):
         total: int | None = None,
         seen: Iterable[NctId] = (),
     ) -> None:
-        """Note that all before `position` is kept, and what the step to it saw."""
+        """Note that everything before `position` is stored, and the trials seen since."""
         self._set(name, position=position, token=token, total=total)
         numbers = [int(nct_id[3:]) for nct_id in seen]
         if numbers:
             packed = codec.pack(struct.pack(f"<{len(numbers)}I", *numbers))
-            # a page is noted once, also where its unit is repeated
-            row = {"name": name, "number": position, "ids": packed}
-            self._insert_new(CURSOR_PAGES, [row])
+            # a page is noted once, even if its unit is repeated
+            columns, row = ("name", "number", "ids"), (name, position, packed)
+            insert_rows(self._connection, CURSOR_PAGES, columns, [row], unless_there=True)
 
-    def end_walk(self, name: str, *, load: datetime | None) -> None:
-        """End a walk; `load` is what it walked through, None where it came to no end."""
-        self._insert_new(CURSORS, [{"name": name}])
+    def end(self, name: str, *, load: datetime | None) -> None:
+        """End a scan. `load` is the load it covered completely, None if it was given up."""
+        self._add(name)
         self._set(name, source=None, load=None, position=0, token=None, total=None)
         if load is not None:
             self._set(name, done_load=load)
         self._connection.execute(delete(CURSOR_PAGES).where(CURSOR_PAGES.c.name == name))
+
+    def _add(self, name: str) -> None:
+        insert_rows(self._connection, CURSORS, ("name",), [(name,)], unless_there=True)
 
     def _set(self, name: str, **values: object) -> None:
         self._connection.execute(update(CURSORS).where(CURSORS.c.name == name).values(**values))

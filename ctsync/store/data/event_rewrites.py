@@ -1,4 +1,4 @@
-"""Events made anew: a step's events become those derived, and keep their identity."""
+"""Rewrites the events of a step as they are derived now. Events keep their identity."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, select, update
 
 from ctsync.model import Event, Kind
-from ctsync.store.data.events import event_columns, happened_at, path_key
+from ctsync.store.data.events import EventWrites, event_columns, happened_at, path_key
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database.access import Writes, batches
 from ctsync.store.database.tables import DELIVERIES, EVENTS, SNAPSHOTS
 
-_GONE = "its event was derived anew and is none"
+_GONE = "its event was removed when the events of its version were derived again"
 
 
 class EventRewrites(Writes):
-    """What a unit does to events that are not what they should be."""
+    """Changes stored events."""
 
-    def rewrite_events(
+    def __init__(self, connection: Connection, *, events: EventWrites) -> None:
+        super().__init__(connection)
+        self._events = events
+
+    def rewrite(
         self,
         *,
         from_snapshot: int | None,
@@ -31,13 +35,15 @@ class EventRewrites(Writes):
         happened: datetime | None = None,
         run_id: int | None = None,
     ) -> None:
-        """Make the events of one step these; those of the kinds to `leave` are left alone.
+        """Make the events of one step these. Events of the kinds in `leave` are not touched.
 
-        An event keeps its id, and so its deliveries, where its path stays, or else where there
-        is one of its kind to take its place. The deliveries of one that is no more are kept
-        with another event of the trial; what of them was not sent is dropped. One that is new
-        was found by `run_id`, or by the run that stored the version. `happened` says when the
-        step was, where no load showed it happening; an event that a load did show keeps that.
+        - A stored event keeps its id, and so its deliveries, if one of `events` has its path, or
+          else if one of its kind is left to take its place.
+        - The deliveries of an event that is removed move to another event of the trial. Those not
+          sent yet are dropped.
+        - An event that is added gets `run_id`, or else the run that stored the version.
+        - `happened` is when the step was, if no load showed it. An event that a load did show
+          keeps its own time.
         """
         snapshot = self._connection.execute(
             select(SNAPSHOTS).where(SNAPSHOTS.c.id == to_snapshot)
@@ -55,20 +61,20 @@ class EventRewrites(Writes):
             place |= {"observed": None, "happened": happened}
             moved = {"posted": snapshot.posted, "happened": happened}
         unseen = {row.id for row in stored if row.observed is None}
-        heirs = dict(_heirs(stored, wanted))
-        for event_id, key in heirs.items():
+        successors = dict(_successors(stored, wanted))
+        for event_id, key in successors.items():
             values = event_columns(wanted.pop(key)) | step | {"path_key": key}
             values |= moved if event_id in unseen else {}
             self._connection.execute(update(EVENTS).where(EVENTS.c.id == event_id).values(values))
         for key, event in wanted.items():
             row = event_columns(event) | step | place | {"path_key": key}
-            self._connection.execute(insert(EVENTS), row)
-        self._remove([row.id for row in stored if row.id not in heirs], snapshot)
+            self._events.insert(tuple(row), [tuple(row.values())])
+        self._remove([row.id for row in stored if row.id not in successors], snapshot)
 
-    def hand_over_events(self, *, of: int, to: int, paths: Iterable[str]) -> None:
-        """Let the events of a version, where they are of these paths, lead to another of its trial.
+    def move(self, *, of: int, to: int, paths: Iterable[str]) -> None:
+        """Let the events of version `of` that have these paths lead to version `to` of its trial.
 
-        They stay what they are to who was told of them: their ids, deliveries and times are kept.
+        They keep their ids, deliveries and times.
         """
         keys = [path_key(path) for path in paths]
         for batch in batches(keys):
@@ -78,18 +84,13 @@ class EventRewrites(Writes):
                 .values(to_snapshot_id=to)
             )
 
-    def adopt_events(
+    def mark_observed(
         self, event_ids: Sequence[int], *, run_id: int, observed: datetime, fetched: datetime
     ) -> None:
-        """Note that a load has shown what these tell, which was known from the history alone."""
+        """Note that a load has shown events that were known only from the registry's history."""
         seen = {"observed": observed, "happened": observed, "fetched": fetched, "run_id": run_id}
         for batch in batches(event_ids):
             self._connection.execute(update(EVENTS).where(EVENTS.c.id.in_(batch)).values(seen))
-
-    def event_ids(self, to_snapshot: int) -> dict[str, int]:
-        """The events that lead to a version: their ids by path."""
-        statement = select(EVENTS.c.path, EVENTS.c.id).where(EVENTS.c.to_snapshot_id == to_snapshot)
-        return {row.path: row.id for row in self._connection.execute(statement)}
 
     def _remove(self, event_ids: Sequence[int], snapshot: Row[Any]) -> None:
         for event_id in event_ids:
@@ -116,16 +117,16 @@ class EventRewrites(Writes):
             self._connection.execute(delete(EVENTS).where(EVENTS.c.id == event_id))
 
 
-def _heirs(stored: Iterable[Any], wanted: dict[bytes, Event]) -> Iterator[tuple[int, bytes]]:
+def _successors(stored: Iterable[Any], wanted: dict[bytes, Event]) -> Iterator[tuple[int, bytes]]:
     """Which stored event becomes which: the one of its path, else the next one of its kind."""
     left = dict(wanted)
-    without: list[Any] = []
+    unmatched: list[Any] = []
     for row in stored:
         if left.pop(bytes(row.path_key), None) is not None:
             yield row.id, bytes(row.path_key)
         else:
-            without.append(row)
-    for row in without:
+            unmatched.append(row)
+    for row in unmatched:
         key = next((key for key, event in left.items() if event.kind == row.kind), None)
         if key is not None:
             del left[key]

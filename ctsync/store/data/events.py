@@ -1,9 +1,9 @@
-"""Events: written once for each step and path, read with their place in the history."""
+"""Events: stored once per step and path, read with their place in the trial's history."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, time
 from operator import attrgetter
@@ -13,18 +13,19 @@ from sqlalchemy import ColumnElement, FromClause, Row, Select, Text, func, not_,
 
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, Kind, Level, NctId, StoredEvent
-from ctsync.store.database.access import BATCH, Reads, Writes, batches
-from ctsync.store.database.tables import EVENTS, SNAPSHOTS, WATCHED_TRIALS, WATCHES
+from ctsync.store.data.watched_trials import trials_of_watch
+from ctsync.store.database.access import BATCH, Reads, Writes, batches, insert_rows
+from ctsync.store.database.tables import EVENTS, SNAPSHOTS
 from ctsync.store.database.types import dump_json
 
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events; what is None or empty asks for nothing.
+    """Which events to read. A field that is None or empty does not filter.
 
-    `since` is included and `until` is not. Both go by when an event happened: the load it was
-    observed in, else the day it was posted, else when it was fetched. `minimum_level` asks for
-    that level or worse; `limit` keeps the newest.
+    `since` is inclusive, `until` is exclusive. Both compare when an event happened: the load it
+    was observed in, else the day it was posted, else when it was fetched. `minimum_level` means
+    that level or worse. `limit` keeps the newest events.
     """
 
     nct_ids: Sequence[NctId] = ()
@@ -41,13 +42,13 @@ class EventFilter:
 
 
 EVENT_COLUMNS = tuple(one.name for one in fields(Event) if one.name != "covers")
-"""The columns of an event, less its place in a history: its fields, in their order."""
+"""The columns that are fields of Event, in their order. The others are its place in a history."""
 
 _read_event = attrgetter(*EVENT_COLUMNS)
 
 
 def _number_of(snapshot: FromClause) -> Any:
-    """A version's number as a column; NULL where there is no snapshot."""
+    """A version's number as a column, NULL if there is no snapshot."""
     until = SNAPSHOTS.alias()
     count = (
         select(func.nullif(func.count(), 0))
@@ -77,14 +78,14 @@ _PLACED: Select[Any] = (
     .join(_NEWER, _NEWER.c.id == EVENTS.c.to_snapshot_id)
     .outerjoin(_OLDER, _OLDER.c.id == EVENTS.c.from_snapshot_id)
 )
-"""Events with their place in the history of their trial: the fields of both, in their order."""
+"""Selects the fields of Event, then those of StoredEvent, both in their order."""
 
 
 class EventReads(Reads):
-    """What is stored of events."""
+    """Reads events."""
 
-    def events(self, wanted: EventFilter | None = None) -> list[StoredEvent]:
-        """The events asked for, oldest first."""
+    def find(self, wanted: EventFilter | None = None) -> list[StoredEvent]:
+        """Return the events that pass the filter, oldest first."""
         wanted = wanted or EventFilter()
         newest_first = (
             _narrowed(_PLACED, wanted)
@@ -94,8 +95,11 @@ class EventReads(Reads):
         with self._reading() as connection:
             return [_stored(row) for row in connection.execute(newest_first)][::-1]
 
-    def each_event(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
-        """The same, but for the limit, a few at a time; one view of the database until the end."""
+    def each(self, wanted: EventFilter | None = None) -> Iterator[StoredEvent]:
+        """Iterate over the same events in the same order, ignoring `limit`.
+
+        Holds a few rows in memory, and one view of the database until the end.
+        """
         oldest_first = _narrowed(_PLACED, wanted or EventFilter()).order_by(
             EVENTS.c.happened, EVENTS.c.id
         )
@@ -103,12 +107,12 @@ class EventReads(Reads):
             for row in connection.execute(oldest_first.execution_options(yield_per=BATCH)):
                 yield _stored(row)
 
-    def events_of_run(self, run_id: int) -> list[StoredEvent]:
-        """The events that a run stored, oldest first."""
-        return self.events(EventFilter(run_id=run_id))
+    def of_run(self, run_id: int) -> list[StoredEvent]:
+        """Return the events that a run stored, oldest first."""
+        return self.find(EventFilter(run_id=run_id))
 
-    def count_events(self, wanted: EventFilter | None = None) -> int:
-        """How many events are asked for, whatever the limit."""
+    def count(self, wanted: EventFilter | None = None) -> int:
+        """Count the events that pass the filter, ignoring `limit`."""
         statement = _narrowed(select(func.count(EVENTS.c.id)), wanted or EventFilter())
         with self._reading() as connection:
             return int(connection.execute(statement).scalar_one())
@@ -133,17 +137,13 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
     if wanted.run_id is not None:
         statement = statement.where(EVENTS.c.run_id == wanted.run_id)
     if wanted.watch is not None:
-        watched = (
-            select(WATCHED_TRIALS.c.nct_id)
-            .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
-            .where(WATCHES.c.name == wanted.watch)
-        )
-        # what enters or leaves another watch is not told by this one
+        # `entered` and `left` events name their watch: those of other watches are left out
         after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)
         is_elsewhere = EVENTS.c.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
             func.coalesce(after, before) != dump_json(wanted.watch)
         )
-        statement = statement.where(EVENTS.c.nct_id.in_(watched), not_(is_elsewhere))
+        is_watched = EVENTS.c.nct_id.in_(trials_of_watch(wanted.watch))
+        statement = statement.where(is_watched, not_(is_elsewhere))
     return statement
 
 
@@ -152,7 +152,7 @@ def _reaching(minimum: Level | None) -> list[Level]:
 
 
 def _stored(row: Row[Any]) -> StoredEvent:
-    # by position: a report of a week makes thousands, and a name takes ten times as long
+    # by position: a week's report makes thousands, and access by name takes ten times as long
     kind, category, level, *rest = row[: len(EVENT_COLUMNS)]
     event_id, nct_id, brief_title, *place = row[len(EVENT_COLUMNS) :]
     event = Event(Kind(kind), Category(category), Level(level), *rest)
@@ -160,9 +160,9 @@ def _stored(row: Row[Any]) -> StoredEvent:
 
 
 class EventWrites(Writes):
-    """What a unit does to events."""
+    """Writes events."""
 
-    def add_events(
+    def add(
         self,
         nct_id: NctId,
         *,
@@ -176,11 +176,11 @@ class EventWrites(Writes):
         rules_version: int | None = None,
         happened: datetime | None = None,
     ) -> list[int]:
-        """Store the events of one step, and give their ids in the order they came.
+        """Store the events of one step, and return their ids in the given order.
 
-        `happened` says when that was, where it is better known than from the other times.
-        An event whose path is stored for this step already is left as it is. Raises
-        ValueError where two of them share a path, which is their identity.
+        `happened` overrides the time that the other times give. An event whose path is stored for
+        this step already is left as it is. Raises ValueError if two events share a path, which is
+        their identity.
         """
         step = {
             "nct_id": nct_id,
@@ -196,7 +196,9 @@ class EventWrites(Writes):
         rows = {path_key(event.path): event_columns(event) | step for event in events}
         if len(rows) < len(events):
             raise ValueError(f"{nct_id}: two events of one step have the same path")
-        self._insert_new(EVENTS, [row | {"path_key": key} for key, row in rows.items()])
+        columns = (*EVENT_COLUMNS, *step, "path_key")
+        values = [(*row.values(), key) for key, row in rows.items()]
+        self.insert(columns, values, unless_there=True)
         ids: dict[bytes, int] = {}
         for batch in batches(list(rows)):
             statement = select(EVENTS.c.path_key, EVENTS.c.id).where(
@@ -205,21 +207,43 @@ class EventWrites(Writes):
             ids.update((bytes(row.path_key), row.id) for row in self._connection.execute(statement))
         return [ids[key] for key in rows]
 
+    def insert(
+        self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]], *, unless_there: bool = False
+    ) -> None:
+        """Insert rows of `events`. `unless_there` skips those whose step has their path."""
+        insert_rows(self._connection, EVENTS, columns, rows, unless_there=unless_there)
+
+    def ids_by_path(self, to_snapshot: int) -> dict[str, int]:
+        """Return the events that lead to a version: their ids by path."""
+        statement = select(EVENTS.c.path, EVENTS.c.id).where(EVENTS.c.to_snapshot_id == to_snapshot)
+        return {row.path: row.id for row in self._connection.execute(statement)}
+
+    def ids_by_path_key(self, snapshot_ids: Iterable[int]) -> dict[int, dict[bytes, int]]:
+        """Return the events that lead to each of many versions: their ids by `path_key`."""
+        found: dict[int, dict[bytes, int]] = {}
+        for batch in batches(list(snapshot_ids)):
+            statement = select(EVENTS.c.to_snapshot_id, EVENTS.c.path_key, EVENTS.c.id).where(
+                EVENTS.c.to_snapshot_id.in_(batch)
+            )
+            for row in self._connection.execute(statement):
+                found.setdefault(row.to_snapshot_id, {})[bytes(row.path_key)] = row.id
+        return found
+
 
 def path_key(path: str) -> bytes:
-    """What a path is indexed by: paths carry remote text and may be of any length."""
+    """Hash a path for the index. Paths carry remote text and may be of any length."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def event_columns(event: Event) -> dict[str, Any]:
-    """An event as the columns of its row, less its place in a history."""
+    """Return the columns of an event's row that are fields of Event, in their order."""
     columns = dict(zip(EVENT_COLUMNS, _read_event(event), strict=True))
     columns["inputs"] = dict(event.inputs)
     return columns
 
 
 def happened_at(observed: datetime | None, posted: str | None, fetched: datetime) -> datetime:
-    """When what a version shows happened, as far as is known."""
+    """When a version's changes happened: in its load, else on the day posted, else as fetched."""
     if observed is not None:
         return observed
     day = PartialDate.parse(posted)

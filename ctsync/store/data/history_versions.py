@@ -1,4 +1,4 @@
-"""The registry's own history beside what was seen live: older versions put in their place."""
+"""The registry's own history: how far it was fetched, and older versions put in their place."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 
 from ctsync.errors import StoreConflict
 from ctsync.model import KeyFields, NctId, Record, Source, State
-from ctsync.store.data.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites
-from ctsync.store.database.access import Reads, batches
-from ctsync.store.database.tables import BODIES, SNAPSHOTS, TRIALS
+from ctsync.store.bodies.writer import BodyWrites
+from ctsync.store.data.trials import TrialWrites
+from ctsync.store.data.versions import POSITION_STEP, VersionWrites, key_columns
+from ctsync.store.database.access import Reads, Writes, batches
+from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 
 COMPLETE = "complete"
 PARTIAL = "partial"
 NONE = "none"
 UNAVAILABLE = "unavailable"
 
-_FAR = 2**60  # no position in use is as large
+_FAR = 2**60
+"""Larger than any position in use."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryState:
     """How far the registry's own history of a trial was fetched.
 
-    `state` is "complete", "partial", "none" where the registry keeps no history of it, or
-    "unavailable (why)". `listed` is how many versions its index named when it was last read, in
-    `asked`; `retry` is when it is to be asked for again, None where it need not be.
+    `state` is "complete", "partial", "none" if the registry keeps no history of it, or
+    "unavailable (why)". `listed` is how many versions its index had when it was last read, at
+    `asked`. `retry` is when to ask again, None for never.
     """
 
     nct_id: NctId
@@ -44,7 +47,7 @@ class HistoryState:
 class HistoryVersion:
     """One version of the registry's history, ready to be stored.
 
-    `key` and `posted` are read from the record; `submitted` is its date in the index.
+    `key` and its `posted` are read from the record. `submitted` is the date in the index.
     """
 
     number: int
@@ -55,10 +58,13 @@ class HistoryVersion:
 
 
 class HistoryReads(Reads):
-    """What is stored of how far histories were fetched."""
+    """Reads how far histories were fetched."""
 
-    def histories(self, ids: Iterable[NctId] | None = None) -> dict[NctId, HistoryState]:
-        """The state of each trial whose history was ever asked for; of all, or of `ids`."""
+    def states(self, ids: Iterable[NctId] | None = None) -> dict[NctId, HistoryState]:
+        """Return the state of each trial whose history was ever requested, in order of ids.
+
+        `ids` limits the trials.
+        """
         statement = select(TRIALS).where(TRIALS.c.history_state.is_not(None))
         wanted = [None] if ids is None else list(batches(list(ids)))
         found: dict[NctId, HistoryState] = {}
@@ -71,8 +77,8 @@ class HistoryReads(Reads):
                     found[NctId(row.nct_id)] = _state(row)
         return found
 
-    def histories_due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
-        """The trials whose history is to be asked for again by `now`, longest due first."""
+    def due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
+        """Return the trials whose history is to be requested again, longest due first."""
         statement = (
             select(TRIALS.c.nct_id)
             .where(TRIALS.c.history_retry <= now)
@@ -82,8 +88,8 @@ class HistoryReads(Reads):
         with self._reading() as connection:
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
-    def history_index(self, nct_id: NctId) -> list[Any] | None:
-        """The index whose versions are being fetched; None where none was left unfinished."""
+    def unfinished_index(self, nct_id: NctId) -> list[Any] | None:
+        """Return the index whose versions are still being fetched, or None."""
         statement = select(TRIALS.c.history_index).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
             index: list[Any] | None = connection.scalar(statement)
@@ -101,10 +107,23 @@ def _state(row: Row[Any]) -> HistoryState:
     )
 
 
-class HistoryWrites(VersionWrites):
-    """What a unit does to histories."""
+class HistoryWrites(Writes):
+    """Writes versions of the registry's history, and how far it was fetched."""
 
-    def note_history(
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        trials: TrialWrites,
+        bodies: BodyWrites,
+        versions: VersionWrites,
+    ) -> None:
+        super().__init__(connection)
+        self._trials = trials
+        self._bodies = bodies
+        self._versions = versions
+
+    def set_state(
         self,
         nct_id: NctId,
         state: str,
@@ -117,10 +136,10 @@ class HistoryWrites(VersionWrites):
     ) -> None:
         """Note how far a trial's history was fetched, and when to ask again.
 
-        `listed` None leaves that as it was; `index` is kept until this is noted without it.
-        Failures in a row are counted.
+        `listed` None keeps the number from before. `index` is stored until the next call without
+        it. `failed` counts one more failure in a row, else the count returns to 0.
         """
-        self._insert_new(TRIALS, [{"nct_id": nct_id}])
+        self._trials.add(nct_id)
         values: dict[str, Any] = {
             "history_state": state,
             "history_asked": asked,
@@ -130,9 +149,9 @@ class HistoryWrites(VersionWrites):
         }
         if listed is not None:
             values["history_listed"] = listed
-        self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(values))
+        self._trials.set_columns(nct_id, values)
 
-    def insert_version(
+    def insert(
         self,
         nct_id: NctId,
         version: HistoryVersion,
@@ -141,14 +160,14 @@ class HistoryWrites(VersionWrites):
         room: int,
         run_id: int | None,
     ) -> tuple[int, bool]:
-        """Store a version ahead of the snapshot `before`, behind all where that is None.
+        """Store a version before the snapshot `before`, or as the new head if that is None.
 
-        Gives its snapshot id and whether it is new: one whose number is stored already is left
-        as it is. `room` says how many, this one included, may still come into the same place.
-        Behind all, it is the new head. Raises StoreConflict where `before` is not there.
+        Returns its snapshot id and whether it is new. A version whose number is stored already is
+        left as it is. `room` is how many versions, with this one, may still come into the same
+        place. Raises StoreConflict if `before` does not exist.
         """
-        self._insert_new(TRIALS, [{"nct_id": nct_id}])
-        self._lock(nct_id)
+        self._trials.add(nct_id)
+        self._trials.lock(nct_id)
         stored = self._connection.scalar(
             select(SNAPSHOTS.c.id).where(
                 SNAPSHOTS.c.nct_id == nct_id, SNAPSHOTS.c.registry_version == version.number
@@ -163,9 +182,8 @@ class HistoryWrites(VersionWrites):
             below, above = self._neighbours(nct_id, before)
             position = _between(below, above, 1) or 0
         beside = below or above
-        self._add_body(version.record, None if beside is None else beside.digest)
-        snapshot_id = self._connection.execute(
-            insert(SNAPSHOTS).returning(SNAPSHOTS.c.id),
+        self._bodies.add(version.record, beside=None if beside is None else beside.digest)
+        snapshot_id = self._versions.insert_one(
             {
                 "nct_id": nct_id,
                 "position": position,
@@ -178,21 +196,18 @@ class HistoryWrites(VersionWrites):
                 "observed": None,
                 "fetched": version.fetched,
                 "run_id": run_id,
-                **{column: getattr(version.key, name) for name, column in KEY_COLUMNS.items()},
-            },
-        ).scalar_one()
+            }
+            | key_columns(version.key)
+        )
         if above is None:
-            self._connection.execute(
-                update(TRIALS)
-                .where(TRIALS.c.nct_id == nct_id)
-                .values(head_snapshot_id=snapshot_id, state=State.PRESENT)
-            )
+            head = {"head_snapshot_id": snapshot_id, "state": State.PRESENT}
+            self._trials.set_columns(nct_id, head)
         return snapshot_id, True
 
-    def join_version(self, snapshot_id: int, *, number: int, submitted: str) -> bool:
-        """Note that what was seen live is the registry's version `number`; its body stays.
+    def link(self, snapshot_id: int, *, number: int, submitted: str) -> bool:
+        """Note that a version seen live is the registry's version `number`. Its body stays.
 
-        Whether that is new.
+        Returns whether that is new.
         """
         statement = (
             update(SNAPSHOTS)
@@ -201,7 +216,7 @@ class HistoryWrites(VersionWrites):
         )
         return self._connection.execute(statement).rowcount > 0
 
-    def confirm_version(
+    def confirm(
         self,
         nct_id: NctId,
         *,
@@ -212,12 +227,12 @@ class HistoryWrites(VersionWrites):
         fetched: datetime,
         run_id: int | None,
     ) -> int | None:
-        """Note that a load shows the head, which came from the history; its predecessor's id.
+        """Note that a load shows the head, which came from the history. Return its predecessor.
 
-        From now on its body is the one seen live. Raises StoreConflict where the head is any
-        other.
+        The body seen live replaces the one from the history. Raises StoreConflict if the head is
+        another snapshot.
         """
-        self._lock(nct_id)
+        self._trials.lock(nct_id)
         row = self._connection.execute(
             select(SNAPSHOTS)
             .join(TRIALS, TRIALS.c.head_snapshot_id == SNAPSHOTS.c.id)
@@ -229,32 +244,24 @@ class HistoryWrites(VersionWrites):
         before: int | None = None if below is None else below.id
         if row.source != Source.HISTORY:
             return before
-        self._add_body(record, None if below is None else below.digest)
-        values = {column: getattr(key, name) for name, column in KEY_COLUMNS.items()}
+        self._bodies.add(record, beside=None if below is None else below.digest)
+        seen = {
+            "source": Source.BOTH,
+            "digest": record.digest,
+            "observed": observed,
+            "fetched": fetched,
+        }
         self._connection.execute(
-            update(SNAPSHOTS)
-            .where(SNAPSHOTS.c.id == head)
-            .values(
-                source=Source.BOTH,
-                digest=record.digest,
-                observed=observed,
-                fetched=fetched,
-                **values,
-            )
+            update(SNAPSHOTS).where(SNAPSHOTS.c.id == head).values(seen | key_columns(key))
         )
-        self._drop_unused(row.digest)
-        self._move_head(nct_id, head, state=State.PRESENT, run_id=run_id, load=observed)
+        self._bodies.drop_unused(row.digest)
+        self._trials.move_head(nct_id, head, state=State.PRESENT, run_id=run_id, load=observed)
         return before
-
-    def _lock(self, nct_id: NctId) -> None:
-        self._connection.execute(
-            select(TRIALS.c.nct_id).where(TRIALS.c.nct_id == nct_id).with_for_update()
-        )
 
     def _neighbours(
         self, nct_id: NctId, before: int | None
     ) -> tuple[Row[Any] | None, Row[Any] | None]:
-        """The last snapshot with a place below `before` (of all, where that is None), and it."""
+        """Return the snapshot just below `before`, or the newest if that is None, and `before`."""
         columns = (SNAPSHOTS.c.id, SNAPSHOTS.c.position, SNAPSHOTS.c.digest)
         place: Select[*tuple[Any, ...]] = select(*columns).where(SNAPSHOTS.c.nct_id == nct_id)
         above: Row[Any] | None = None
@@ -267,13 +274,13 @@ class HistoryWrites(VersionWrites):
         return self._connection.execute(below).one_or_none(), above
 
     def _make_room(self, nct_id: NctId) -> None:
-        """Set the versions of a trial as far apart as new ones are; their order stays."""
+        """Set all versions of a trial POSITION_STEP apart, in their order."""
         ids = self._connection.scalars(
             select(SNAPSHOTS.c.id)
             .where(SNAPSHOTS.c.nct_id == nct_id)
             .order_by(SNAPSHOTS.c.position)
         ).all()
-        # by way of where none is: no two may share a position at any time
+        # first to positions that none has: two versions must not share a position at any time
         for start, step in ((_FAR, 1), (POSITION_STEP, POSITION_STEP)):
             for rank, snapshot_id in enumerate(ids):
                 self._connection.execute(
@@ -282,20 +289,9 @@ class HistoryWrites(VersionWrites):
                     .values(position=start + rank * step)
                 )
 
-    def _drop_unused(self, digest: str) -> None:
-        """Delete a body that no version points to and none leans on."""
-        upon = BODIES.alias()
-        self._connection.execute(
-            delete(BODIES).where(
-                BODIES.c.digest == digest,
-                ~exists().where(SNAPSHOTS.c.digest == digest),
-                ~exists().where(upon.c.base_digest == digest),
-            )
-        )
-
 
 def _between(below: Row[Any] | None, above: Row[Any] | None, room: int) -> int | None:
-    """A position between two, with place left for the others to come; None where there is none."""
+    """A position between two that leaves places for `room` - 1 more, or None if there is none."""
     if above is None:
         return POSITION_STEP if below is None else int(below.position) + POSITION_STEP
     if below is None:

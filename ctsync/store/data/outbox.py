@@ -1,26 +1,28 @@
-"""The outbox: one row an event and recipient, from the unit that wrote the event until sent.
+"""The outbox: one row per event and recipient, written in the unit that wrote the event.
 
-pending -> claimed -> sent; a claim that fails is pending again, later, or parked for a person.
-A claim is a compare-and-swap with a lease, so that of two workers one gets a row, and a row
-whose worker died comes free. Sending itself is not done here.
+A delivery goes from pending to claimed to sent. A claim that fails makes it pending again, due
+later, or parked until a person decides. A claim is a compare-and-swap with a lease: of two workers
+one gets a row, and a row whose worker died becomes free. Sends nothing itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select, text, update
+from sqlalchemy import Connection, and_, func, or_, select, text, update
 
-from ctsync.store.database.access import Reads, Writes, batches
+from ctsync.dates import Clock
+from ctsync.store.database.access import Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import DELIVERIES, UNDONE
 
 
 class DeliveryState(StrEnum):
-    """How far a delivery has come."""
+    """The state of a delivery."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
@@ -31,7 +33,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """What is to be told to whom; `dedup_key` is its identity, `not_before` when it falls due."""
+    """A delivery to be stored. `dedup_key` is its identity, `not_before` when it is due."""
 
     event_id: int
     channel: str
@@ -62,7 +64,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What is not delivered: how much waits, how much is parked, and since when any is due."""
+    """How many deliveries wait, how many are parked, and when the oldest that waits was due."""
 
     waiting: int
     parked: int
@@ -73,12 +75,14 @@ _COLUMNS = [
     DELIVERIES.c.id.label("delivery_id"),
     *(DELIVERIES.c[field.name] for field in fields(Delivery)[1:]),
 ]
+_NEW_COLUMNS = tuple(field.name for field in fields(NewDelivery))
+_new_values = attrgetter(*_NEW_COLUMNS)
 _UNSENT = (DeliveryState.PENDING, DeliveryState.CLAIMED)
 _UNDONE = frozenset({*_UNSENT, DeliveryState.PARKED})
 
 _IS_UNDONE = text(UNDONE)
-"""Said besides the states themselves: SQLite takes a partial index where a query names its very
-condition, and else reads every delivery that was ever made."""
+"""Queries name this besides the states they want: SQLite uses a partial index only if the query
+repeats its condition, and otherwise reads every delivery ever made."""
 
 _FREE = {"claimed_by": None, "lease_until": None}
 
@@ -87,13 +91,13 @@ def _delivery(row: Any) -> Delivery:
     return Delivery(**dict(row._mapping) | {"state": DeliveryState(row.state)})
 
 
-class DeliveryReads(Reads):
-    """What is stored of deliveries."""
+class OutboxReads(Reads):
+    """Reads deliveries."""
 
     def deliveries(self, *states: DeliveryState, unsent_only: bool = False) -> list[Delivery]:
-        """The deliveries in these states, or all, in the order they were made.
+        """Return the deliveries in these states, or all, in the order they were made.
 
-        `unsent_only` asks for those that wait, are under way or are parked.
+        `unsent_only` adds the states pending, claimed and parked.
         """
         wanted = (*states, *_UNSENT, DeliveryState.PARKED) if unsent_only else states
         statement = select(*_COLUMNS).order_by(DELIVERIES.c.id)
@@ -105,7 +109,7 @@ class DeliveryReads(Reads):
             return [_delivery(row) for row in connection.execute(statement)]
 
     def backlog(self) -> Backlog:
-        """How much waits, how much is parked, and when the oldest that waits fell due."""
+        """Count what waits and what is parked, and find when the oldest that waits was due."""
         waiting = select(func.count(), func.min(DELIVERIES.c.not_before)).where(
             _IS_UNDONE, DELIVERIES.c.state.in_(_UNSENT)
         )
@@ -115,24 +119,22 @@ class DeliveryReads(Reads):
             return Backlog(count, connection.execute(parked).scalar_one(), oldest)
 
 
-class DeliveryWrites(Writes):
-    """What a unit does to deliveries; each method says how many rows it changed."""
+class OutboxWrites(Writes):
+    """Writes deliveries. Methods that return an int return how many rows they changed."""
+
+    def __init__(self, connection: Connection, *, clock: Clock) -> None:
+        super().__init__(connection)
+        self._clock = clock
 
     def enqueue(self, deliveries: Sequence[NewDelivery]) -> int:
-        """Put deliveries into the outbox; one whose key is there already is left as it is."""
-        now = self._clock.now()
-        rows = [
-            {
-                **asdict(delivery),
-                "state": DeliveryState.PENDING,
-                "created": now,
-            }
-            for delivery in deliveries
-        ]
-        return self._insert_new(DELIVERIES, rows)
+        """Put deliveries into the outbox. One whose `dedup_key` is stored is left as it is."""
+        columns = (*_NEW_COLUMNS, "state", "created")
+        more = (DeliveryState.PENDING.value, self._clock.now())
+        rows = [(*_new_values(delivery), *more) for delivery in deliveries]
+        return insert_rows(self._connection, DELIVERIES, columns, rows, unless_there=True)
 
     def claim(self, now: datetime, *, lease: timedelta, limit: int, worker: str) -> list[Delivery]:
-        """Take up to `limit` deliveries that are due, oldest first, for `lease`."""
+        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`."""
         is_free = or_(
             DELIVERIES.c.state == DeliveryState.PENDING,
             and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now),
@@ -144,7 +146,7 @@ class DeliveryWrites(Writes):
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
-        # not as a subquery: PostgreSQL may run one again for each row, and pass the limit
+        # not as a subquery: PostgreSQL may run one again for each row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
         claimed = (
             update(DELIVERIES)
@@ -158,7 +160,7 @@ class DeliveryWrites(Writes):
     def mark_attempt(
         self, ids: Iterable[int], *, worker: str, lease_until: datetime, message_id: str | None
     ) -> int:
-        """Note an attempt before it is made; fewer rows than ids: the lease was lost."""
+        """Note an attempt before it is made. Fewer rows than ids means that the lease was lost."""
         return self._update(
             ids,
             self._is_mine(worker),
@@ -168,7 +170,7 @@ class DeliveryWrites(Writes):
         )
 
     def mark_sent(self, ids: Iterable[int], *, now: datetime, message_id: str | None = None) -> int:
-        """Note that deliveries were sent, whoever holds them by now: sent is sent."""
+        """Note that deliveries were sent, even if another worker has claimed them since."""
         values: dict[str, Any] = {"state": DeliveryState.SENT, "sent_at": now, **_FREE}
         if message_id is not None:
             values["message_id"] = message_id
@@ -177,7 +179,7 @@ class DeliveryWrites(Writes):
     def mark_failed(
         self, ids: Iterable[int], *, worker: str, error: str, not_before: datetime
     ) -> int:
-        """Give claimed deliveries back, to be tried again from `not_before`."""
+        """Return claimed deliveries to pending, due again at `not_before`."""
         return self._update(
             ids,
             self._is_mine(worker),
@@ -188,11 +190,11 @@ class DeliveryWrites(Writes):
         )
 
     def release(self, ids: Iterable[int], *, worker: str) -> int:
-        """Give claimed deliveries back untried."""
+        """Return claimed deliveries to pending without an attempt."""
         return self._update(ids, self._is_mine(worker), state=DeliveryState.PENDING, **_FREE)
 
     def park(self, ids: Iterable[int], *, error: str) -> int:
-        """Set unsent deliveries aside until a person looks."""
+        """Park unsent deliveries until a person retries or drops them."""
         return self._update(
             ids,
             DELIVERIES.c.state.in_(_UNSENT),
@@ -202,7 +204,7 @@ class DeliveryWrites(Writes):
         )
 
     def drop(self, ids: Iterable[int], *, reason: str | None = None) -> int:
-        """Give deliveries up that were not sent, and note the reason if there is one."""
+        """Drop deliveries that were not sent, and note the reason if one is given."""
         noted = {} if reason is None else {"last_error": reason}
         return self._update(
             ids,
@@ -213,7 +215,7 @@ class DeliveryWrites(Writes):
         )
 
     def untried_of(self, event_ids: Iterable[int]) -> list[Delivery]:
-        """The deliveries of these events that wait and were never tried, in their order."""
+        """Return the pending deliveries of these events that were never tried, in their order."""
         found = [
             _delivery(row)
             for batch in batches(list(event_ids))
@@ -228,7 +230,7 @@ class DeliveryWrites(Writes):
         return sorted(found, key=lambda delivery: delivery.delivery_id)
 
     def retry(self, ids: Iterable[int] | None = None, *, now: datetime) -> int:
-        """Make unsent deliveries due at once, with a new count; None: all that ever failed."""
+        """Make unsent deliveries due now and restart their count. None means all that failed."""
         values = {"state": DeliveryState.PENDING, "not_before": now, "attempts": 0, **_FREE}
         if ids is not None:
             return self._update(ids, DELIVERIES.c.state != DeliveryState.SENT, **values)

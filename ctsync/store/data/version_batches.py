@@ -1,56 +1,53 @@
-"""Many trials' next versions at once, with their events: a few statements for a whole batch.
+"""The next versions of many trials at once, with their events, in a few statements per batch.
 
-What `add_version` and `add_events` do for one trial, with the same identities and the same
-refusals. First versions of 600,000 trials one by one would take half an hour of statements.
+Does what `unit.versions.add` and `unit.events.add` do for one trial, with the same identities and
+the same refusals. Storing the first versions of 600,000 trials one by one would take half an hour
+of statements.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import Connection, select
 
 from ctsync.errors import StoreConflict
 from ctsync.model import Event, KeyFields, NctId, Source, State
-from ctsync.store.bodies import codec
-from ctsync.store.bodies.page_order import fill_pages
-from ctsync.store.data.events import EVENT_COLUMNS, event_columns, happened_at, path_key
-from ctsync.store.data.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites, newest_body
+from ctsync.store.bodies.writer import BodyRow, BodyWrites, body_row
+from ctsync.store.data.events import (
+    EVENT_COLUMNS,
+    EventWrites,
+    event_columns,
+    happened_at,
+    path_key,
+)
+from ctsync.store.data.trials import NewHead, TrialWrites
+from ctsync.store.data.versions import KEY_COLUMNS, POSITION_STEP, VersionWrites, key_values
 from ctsync.store.database.access import Writes, batches
-from ctsync.store.database.tables import BODIES, EVENTS, SNAPSHOTS, TRIALS
+from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 
 _TRIAL_COLUMNS = (
     "nct_id", "head_snapshot_id", "state", "last_seen_run_id", "last_seen_load", "raw_mark",
     "history_attempts",
 )  # fmt: skip
-_BODY_COLUMNS = ("digest", "raw_size", "encoding", "base_digest", "depth", "data")
 _SNAPSHOT_COLUMNS = (
     "id", "nct_id", "position", "state", "digest", "source", "posted", "submitted", "observed",
     "fetched", "run_id", *KEY_COLUMNS.values(),
 )  # fmt: skip
-_PLACE_COLUMNS = (
-    "nct_id", "from_snapshot_id", "to_snapshot_id", "posted", "fetched", "happened", "path_key",
+_STEP_COLUMNS = (
+    "run_id", "observed", "rules_version", "nct_id", "from_snapshot_id", "to_snapshot_id",
+    "posted", "fetched", "happened", "path_key",
 )  # fmt: skip
-_DIGEST_BYTES = 33
-_BODY_BYTES = _DIGEST_BYTES + 22
-"""What a body's row takes in SQLite beside the packed record, its header included."""
-
-_key_values = attrgetter(*KEY_COLUMNS)
-
-_NEXT_IDS = text(
-    "SELECT nextval(pg_get_serial_sequence('snapshots', 'id')) FROM generate_series(1, :count)"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class NewBody:
-    """A record to be stored: its canonical bytes, or what those are when packed alone.
+    """A record to be stored: its canonical bytes, or those bytes packed as a keyframe.
 
-    `mark` names the bytes of an archive that it was made from.
+    `mark` is the hash of the archive's bytes that the record was made from.
     """
 
     digest: str
@@ -64,7 +61,7 @@ class NewBody:
 class NewStep:
     """A version to be stored after the snapshot `after`, and the events that lead to it.
 
-    `body` is None for one that says the trial was gone or moved.
+    `body` is None if the trial was gone or moved.
     """
 
     nct_id: NctId
@@ -77,7 +74,7 @@ class NewStep:
 
     @property
     def digest(self) -> str | None:
-        """The name of its body."""
+        """The digest of its body."""
         return None if self.body is None else self.body.digest
 
 
@@ -92,10 +89,36 @@ class _Head:
         return self.id is not None and (self.digest, self.state) == (step.digest, step.state)
 
 
-class StepWrites(VersionWrites, Writes):
-    """What a unit does to many trials at once."""
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the rows of one batch share. `ids` are the snapshot ids that its steps may take."""
 
-    def add_steps(
+    ids: Mapping[NctId, int]
+    run_id: int | None
+    observed: datetime | None
+    rules_version: int | None
+    source: Source
+
+
+class BatchWrites(Writes):
+    """Writes the next versions of many trials."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        trials: TrialWrites,
+        bodies: BodyWrites,
+        versions: VersionWrites,
+        events: EventWrites,
+    ) -> None:
+        super().__init__(connection)
+        self._trials = trials
+        self._bodies = bodies
+        self._versions = versions
+        self._events = events
+
+    def add(
         self,
         steps: Sequence[NewStep],
         *,
@@ -104,65 +127,47 @@ class StepWrites(VersionWrites, Writes):
         rules_version: int | None,
         source: Source = Source.LIVE,
     ) -> dict[NctId, int]:
-        """Store each version as the new head of its trial, with its events; their snapshot ids.
+        """Store each version as the new head of its trial, with its events. Return snapshot ids.
 
-        A step that is stored already, as in a unit repeated after a commit whose answer was
-        lost, is left as it is. Raises StoreConflict where a head is any other than the caller
-        took it for, ValueError for two steps of one trial or two events of one path.
+        A step that is stored already, because a unit is repeated after its commit's answer was
+        lost, is left as it is. Raises StoreConflict if a head is not the snapshot that the caller
+        read, and ValueError for two steps of one trial or two events of one path.
         """
         if len({step.nct_id for step in steps}) < len(steps):
             raise ValueError("two steps of one trial in one batch")
         found: dict[NctId, int] = {}
-        for batch in batches(steps):
-            ids = self._ids_to_come([step.nct_id for step in batch])
-            heads = self._heads_for_update(list(ids))
-            unheard = [step for step in batch if step.nct_id not in heads]
-            if self._add_trials(unheard, ids, run_id=run_id, load=observed) < len(unheard):
-                # a rival was first to store some of them
-                heads |= self._heads_for_update([step.nct_id for step in unheard])
-            new = []
-            for step in batch:
-                head = heads.get(step.nct_id, _Head())
-                if head.is_already(step):
-                    found[step.nct_id] = head.id or 0
-                elif head.id != step.after:
-                    raise StoreConflict(f"{step.nct_id} was changed by another writer; run again")
-                else:
-                    new.append((step, head.position + POSITION_STEP))
-                    found[step.nct_id] = ids[step.nct_id]
-            self._add_bodies([step for step, _ in new])
-            self._add_snapshots(new, ids, run_id=run_id, observed=observed, source=source)
-            moved = [step for step, _ in new if step.nct_id in heads]
-            self._move_heads(moved, ids, run_id=run_id, load=observed)
-            self._add_step_events(
-                [step for step, _ in new],
-                ids,
-                {"run_id": run_id, "observed": observed, "rules_version": rules_version},
-            )
+        for some in batches(steps):
+            trials = [step.nct_id for step in some]
+            ids = dict(zip(trials, self._versions.next_ids(len(trials)), strict=True))
+            shared = _Batch(ids, run_id, observed, rules_version, source)
+            found |= self._add_batch(some, shared)
         return found
 
-    def events_of_steps(self, snapshot_ids: Iterable[int]) -> dict[int, dict[bytes, int]]:
-        """The events that lead to each snapshot: their ids by `path_key`."""
-        found: dict[int, dict[bytes, int]] = {}
-        for batch in batches(list(snapshot_ids)):
-            statement = select(EVENTS.c.to_snapshot_id, EVENTS.c.path_key, EVENTS.c.id).where(
-                EVENTS.c.to_snapshot_id.in_(batch)
-            )
-            for row in self._connection.execute(statement):
-                found.setdefault(row.to_snapshot_id, {})[bytes(row.path_key)] = row.id
-        return found
+    def _add_batch(self, steps: Sequence[NewStep], shared: _Batch) -> dict[NctId, int]:
+        """Store at most BATCH steps.
 
-    def _ids_to_come(self, trials: Sequence[NctId]) -> dict[NctId, int]:
-        """An id for a snapshot of each trial, in their order; one that is not used stays free."""
-        if self._connection.dialect.name == "postgresql":
-            numbers = self._connection.scalars(_NEXT_IDS, {"count": len(trials)}).all()
-            return dict(zip(trials, numbers, strict=True))
-        # as SQLite itself numbers rows, and there is no other writer until the commit
-        last = self._connection.scalar(select(func.max(SNAPSHOTS.c.id))) or 0
-        return {nct_id: last + at for at, nct_id in enumerate(trials, start=1)}
+        1. Lock the trials that have a row, and read their heads.
+        2. Insert the other trials, already with the heads that they are about to get.
+        3. Leave out the steps that are stored already.
+        4. Insert the bodies, versions and events of the rest, in this order, because each row
+           names one from before. Move the heads of the trials that had a row.
+        """
+        heads = self._heads_for_update(list(shared.ids))
+        unknown = [step for step in steps if step.nct_id not in heads]
+        if self._add_trials(unknown, shared) < len(unknown):
+            # another writer has inserted some of them since step 1
+            heads |= self._heads_for_update([step.nct_id for step in unknown])
+        found, new = _sorted_out(steps, heads, shared.ids)
+        if new:
+            new_steps = [step for step, _ in new]
+            self._add_bodies(new_steps)
+            self._add_snapshots(new, shared)
+            self._move_heads([step for step in new_steps if step.nct_id in heads], shared)
+            self._add_events(new_steps, shared)
+        return found
 
     def _heads_for_update(self, ids: Sequence[NctId]) -> dict[NctId, _Head]:
-        """The heads of the trials that are known, of which there may be nothing stored yet."""
+        """Lock the trials that have a row, and return their heads, empty without a version."""
         # two statements, as for one head; in the order of ids, so that two writers cannot
         # wait for each other
         trials = (
@@ -189,101 +194,58 @@ class StepWrites(VersionWrites, Writes):
             heads[NctId(row.nct_id)] = _Head(row.id, row.position, row.digest, row.state)
         return heads
 
-    def _add_trials(
-        self,
-        steps: Sequence[NewStep],
-        ids: Mapping[NctId, int],
-        *,
-        run_id: int | None,
-        load: datetime | None,
-    ) -> int:
-        """Add trials that are not known, with the heads they are to have; how many were not."""
+    def _add_trials(self, steps: Sequence[NewStep], shared: _Batch) -> int:
+        """Insert trials with the heads they are about to get. Return how many had no row."""
         rows = []
         for step in steps:
-            seen = (run_id, load) if step.state is State.PRESENT else (None, None)
+            is_present = step.state is State.PRESENT
+            seen = (shared.run_id, shared.observed) if is_present else (None, None)
             mark = None if step.body is None else step.body.mark
-            rows.append((step.nct_id, ids[step.nct_id], step.state.value, *seen, mark, 0))
-        return self._insert_rows(TRIALS, _TRIAL_COLUMNS, rows, unless_there=True)
+            rows.append((step.nct_id, shared.ids[step.nct_id], step.state.value, *seen, mark, 0))
+        return self._trials.insert(_TRIAL_COLUMNS, rows)
 
     def _add_bodies(self, steps: Sequence[NewStep]) -> None:
         wanted = {step.digest: step for step in steps if step.body is not None}
-        # packing one that is there already would take longer than asking for it
-        unpacked = [s.digest for s in wanted.values() if s.body and s.body.keyframe is None]
-        if unpacked:
-            stored = select(BODIES.c.digest).where(BODIES.c.digest.in_(unpacked))
-            for digest in self._connection.scalars(stored).all():
-                del wanted[digest]
-        # always in one order, so that two writers cannot wait for each other
-        rows = sorted(self._body_row(s.nct_id, s.after, s.body) for s in wanted.values())
-        if self._connection.dialect.name == "sqlite":
-            rows = [rows[index] for index in fill_pages([_payload_of(row) for row in rows])]
-        self._insert_rows(BODIES, _BODY_COLUMNS, rows, unless_there=True)
+        # to pack a body that is stored already would take longer than to ask for it
+        unpacked = [s.body.digest for s in wanted.values() if s.body and s.body.keyframe is None]
+        for digest in self._bodies.stored(unpacked) if unpacked else ():
+            del wanted[digest]
+        self._bodies.insert([self._body_row(step) for step in wanted.values()])
 
-    def _body_row(
-        self, nct_id: NctId, after: int | None, body: NewBody | None
-    ) -> tuple[str | int | bytes | None, ...]:
+    def _body_row(self, step: NewStep) -> BodyRow:
+        body = step.body
         assert body is not None  # noqa: S101 - for mypy: _add_bodies looked
-        base_digest, depth, base = None, 0, None
-        data = body.keyframe
-        if body.canonical is not None:
-            codec.verify(body.canonical, body.digest)
-            if after is not None:
-                newest = self._connection.scalar(newest_body(nct_id))
-                base_digest, depth, base = self._base_of(newest)
-            data = codec.pack(body.canonical, base, dictionary=self._dictionary(base))
-        encoding = "keyframe" if base is None else "delta"
-        return body.digest, body.raw_size, encoding, base_digest, depth, data
+        if body.canonical is None:
+            assert body.keyframe is not None  # noqa: S101 - for mypy: a NewBody has one of them
+            return body_row(body.digest, body.raw_size, body.keyframe)
+        older = None if step.after is None else self._versions.newest_digest(step.nct_id)
+        return self._bodies.pack(body.digest, body.canonical, beside=older)
 
-    def _add_snapshots(
-        self,
-        new: Sequence[tuple[NewStep, int]],
-        ids: Mapping[NctId, int],
-        *,
-        run_id: int | None,
-        observed: datetime | None,
-        source: Source,
-    ) -> None:
-        # plain texts: SQLite's driver looks for an adapter for each that is of a class of ours
+    def _add_snapshots(self, new: Sequence[tuple[NewStep, int]], shared: _Batch) -> None:
+        # plain str values: for each value of a str subclass SQLite's driver looks for an adapter
         rows = [
             (
-                ids[step.nct_id], step.nct_id, position, step.state.value, step.digest,
-                source.value, step.key.posted, step.key.submitted, observed, step.fetched, run_id,
-                *_key_values(step.key),
+                shared.ids[step.nct_id], step.nct_id, position, step.state.value, step.digest,
+                shared.source.value, step.key.posted, step.key.submitted, shared.observed,
+                step.fetched, shared.run_id, *key_values(step.key),
             )
             for step, position in new
         ]  # fmt: skip
-        self._insert_rows(SNAPSHOTS, _SNAPSHOT_COLUMNS, rows)
+        self._versions.insert(_SNAPSHOT_COLUMNS, rows)
 
-    def _move_heads(
-        self,
-        steps: Sequence[NewStep],
-        ids: Mapping[NctId, int],
-        *,
-        run_id: int | None,
-        load: datetime | None,
-    ) -> None:
-        for state in State:
-            rows = [
-                {
-                    "trial": step.nct_id,
-                    "head": ids[step.nct_id],
-                    "mark": None if step.body is None else step.body.mark,
-                }
-                for step in steps
-                if step.state is state
-            ]
-            if rows:
-                values = {
-                    **self._values_of_head(state, run_id=run_id, load=load),
-                    "head_snapshot_id": bindparam("head"),
-                    "raw_mark": bindparam("mark"),
-                }
-                move = update(TRIALS).where(TRIALS.c.nct_id == bindparam("trial"))
-                self._connection.execute(move.values(values), rows)
+    def _move_heads(self, steps: Sequence[NewStep], shared: _Batch) -> None:
+        heads = [
+            NewHead(
+                step.nct_id,
+                shared.ids[step.nct_id],
+                step.state,
+                None if step.body is None else step.body.mark,
+            )
+            for step in steps
+        ]
+        self._trials.move_heads(heads, run_id=shared.run_id, load=shared.observed)
 
-    def _add_step_events(
-        self, steps: Sequence[NewStep], ids: Mapping[NctId, int], shared: Mapping[str, Any]
-    ) -> None:
+    def _add_events(self, steps: Sequence[NewStep], shared: _Batch) -> None:
         rows: list[tuple[Any, ...]] = []
         for step in steps:
             keys = {path_key(event.path): event for event in step.events}
@@ -291,15 +253,30 @@ class StepWrites(VersionWrites, Writes):
                 raise ValueError(f"{step.nct_id}: two events of one step have the same path")
             posted = step.key.posted
             place = (
-                *shared.values(), step.nct_id, step.after, ids[step.nct_id], posted, step.fetched,
-                happened_at(shared["observed"], posted, step.fetched),
+                shared.run_id, shared.observed, shared.rules_version, step.nct_id, step.after,
+                shared.ids[step.nct_id], posted, step.fetched,
+                happened_at(shared.observed, posted, step.fetched),
             )  # fmt: skip
             rows += [(*event_columns(one).values(), *place, key) for key, one in keys.items()]
-        columns = (*EVENT_COLUMNS, *shared, *_PLACE_COLUMNS)
-        self._insert_rows(EVENTS, columns, rows)
+        self._events.insert((*EVENT_COLUMNS, *_STEP_COLUMNS), rows)
 
 
-def _payload_of(row: Sequence[Any]) -> int:
-    """About how many bytes a body's row takes in SQLite."""
-    _digest, _raw_size, _encoding, base_digest, _depth, data = row
-    return len(data) + _BODY_BYTES + (_DIGEST_BYTES if base_digest else 0)
+def _sorted_out(
+    steps: Sequence[NewStep], heads: Mapping[NctId, _Head], ids: Mapping[NctId, int]
+) -> tuple[dict[NctId, int], list[tuple[NewStep, int]]]:
+    """Return the snapshot id of every step, and the steps not stored yet with their positions.
+
+    Raises StoreConflict if a head is not the snapshot that its step comes after.
+    """
+    found: dict[NctId, int] = {}
+    new: list[tuple[NewStep, int]] = []
+    for step in steps:
+        head = heads.get(step.nct_id, _Head())
+        if head.is_already(step):
+            found[step.nct_id] = head.id or 0
+        elif head.id != step.after:
+            raise StoreConflict(f"{step.nct_id} was changed by another writer; run again")
+        else:
+            new.append((step, head.position + POSITION_STEP))
+            found[step.nct_id] = ids[step.nct_id]
+    return found, new

@@ -1,4 +1,4 @@
-"""Watches and the trials they mean today."""
+"""Watches and the trials they follow."""
 
 from __future__ import annotations
 
@@ -7,22 +7,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
+from ctsync.dates import Clock
 from ctsync.errors import ConfigError, UsageError
 from ctsync.model import NctId
 from ctsync.record.rules.relevel import thresholds_of
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.database.access import Reads, Writes, batches
-from ctsync.store.database.tables import TRIALS, WATCHED_TRIALS, WATCHES
+from ctsync.store.database.access import Reads, Writes, batches, insert_rows
+from ctsync.store.database.tables import WATCHED_TRIALS, WATCHES
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedTrial:
     """One trial of a watch.
 
-    `asked_as` is the study id or alias it was asked for by, None where that was its own id.
-    One that came `by_query` may leave it again, at `left_at`; one that was named may not.
+    `asked_as` is the study id or alias that named it, None if its own id did. A trial that came
+    `by_query` may leave the query again, at `left_at`. A trial that was named always stays.
     """
 
     nct_id: NctId
@@ -34,10 +35,10 @@ class WatchedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """One watch with its trials; `origin` is "cli" or "file".
+    """One watch with its trials. `origin` is "cli" or "file".
 
-    `query` holds the registry's parameters by their long names; `listed` is the newest load in
-    which all that match it were seen.
+    `query` holds the registry's parameters by their long names. `listed` is the newest load in
+    which the list of matching trials was complete.
     """
 
     name: str
@@ -51,7 +52,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class NewWatch:
-    """A watch as it is to be: `trials` are its members, each with what it was asked for by."""
+    """A watch of the settings file. `trials` maps each trial to its `asked_as`."""
 
     name: str
     trials: Mapping[NctId, str | None]
@@ -60,10 +61,10 @@ class NewWatch:
 
 
 class WatchReads(Reads):
-    """What is stored of watches."""
+    """Reads watches."""
 
-    def watches(self) -> list[Watch]:
-        """Every watch by name, with its trials by id."""
+    def all(self) -> list[Watch]:
+        """Return every watch in order of names, with its trials in order of ids."""
         trials = select(WATCHED_TRIALS).order_by(WATCHED_TRIALS.c.nct_id)
         with self._reading() as connection:
             watches = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
@@ -79,36 +80,14 @@ class WatchReads(Reads):
             for w in watches
         ]
 
-    def watched_ids(self) -> tuple[NctId, ...]:
-        """Every trial that any watch follows, once each, in order."""
-        statement = select(WATCHED_TRIALS.c.nct_id).distinct().order_by(WATCHED_TRIALS.c.nct_id)
+    def origins(self) -> dict[str, str]:
+        """Return the origin of every watch by its name, without reading its trials."""
         with self._reading() as connection:
-            return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
+            rows = connection.execute(select(WATCHES.c.name, WATCHES.c.origin)).all()
+            return {row.name: row.origin for row in rows}
 
-    def moved_to_watched(self) -> tuple[NctId, ...]:
-        """The ids taken over by a trial that a watch follows, in order.
-
-        They are asked for with it: one that answers under its own id again is a trial again.
-        """
-        watched = select(WATCHED_TRIALS.c.nct_id)
-        statement = (
-            select(TRIALS.c.nct_id)
-            .where(TRIALS.c.moved_to.in_(watched), TRIALS.c.nct_id.not_in(watched))
-            .order_by(TRIALS.c.nct_id)
-        )
-        with self._reading() as connection:
-            return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
-
-    def taken_over_by(self, nct_id: NctId) -> tuple[NctId, ...]:
-        """The ids that a trial has taken over, in order."""
-        statement = (
-            select(TRIALS.c.nct_id).where(TRIALS.c.moved_to == nct_id).order_by(TRIALS.c.nct_id)
-        )
-        with self._reading() as connection:
-            return tuple(NctId(old) for old in connection.scalars(statement))
-
-    def watches_of(self, nct_id: NctId) -> tuple[str, ...]:
-        """The names of the watches that follow a trial, in order."""
+    def names_of(self, nct_id: NctId) -> tuple[str, ...]:
+        """Return the names of the watches that follow a trial, in order."""
         statement = (
             select(WATCHES.c.name)
             .join(WATCHED_TRIALS, WATCHED_TRIALS.c.watch_id == WATCHES.c.id)
@@ -118,8 +97,8 @@ class WatchReads(Reads):
         with self._reading() as connection:
             return tuple(connection.scalars(statement))
 
-    def watching(self, ids: Iterable[NctId]) -> dict[NctId, tuple[str, ...]]:
-        """The names of the watches that follow each of these trials, for those that any does."""
+    def names_by_trial(self, ids: Iterable[NctId]) -> dict[NctId, tuple[str, ...]]:
+        """Return the names of the watches that follow each trial. Unwatched trials are left out."""
         statement = (
             select(WATCHED_TRIALS.c.nct_id, WATCHES.c.name)
             .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
@@ -134,7 +113,7 @@ class WatchReads(Reads):
         return found
 
     def own_thresholds(self) -> dict[str, Thresholds]:
-        """The thresholds of those watches that have any of their own, by name."""
+        """Return the thresholds of the watches that have their own, by name."""
         with self._reading() as connection:
             rows = connection.execute(select(WATCHES.c.name, WATCHES.c.rules)).all()
         found = {row.name: thresholds_of(row.rules) for row in rows}
@@ -142,9 +121,13 @@ class WatchReads(Reads):
 
 
 class WatchWrites(Writes):
-    """What a unit does to watches."""
+    """Writes watches."""
 
-    def add_watch(
+    def __init__(self, connection: Connection, *, clock: Clock) -> None:
+        super().__init__(connection)
+        self._clock = clock
+
+    def add(
         self,
         name: str,
         *,
@@ -152,12 +135,13 @@ class WatchWrites(Writes):
         query: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Make a watch, or give the one of that name this query and these rules; true if new.
+        """Add a watch, or give the one of that name this query and these rules. True if it is new.
 
-        Another query than before begins anew: what matches it when it is first listed is no news.
+        A watch whose query changes starts over: the trials that match at its first listing are not
+        reported as entered.
         """
         values = {"query": None if query is None else dict(query), "rules": dict(rules or {})}
-        is_new = self._insert_watch(name, origin, values)
+        is_new = self._add_named(name, origin, values)
         if not is_new:
             of_name = WATCHES.c.name == name
             before = self._connection.scalar(select(WATCHES.c.query).where(of_name))
@@ -165,22 +149,39 @@ class WatchWrites(Writes):
             self._connection.execute(update(WATCHES).where(of_name).values(values | again))
         return is_new
 
-    def _insert_watch(self, name: str, origin: str, values: dict[str, Any]) -> bool:
-        row = {"name": name, "origin": origin, "created": self._clock.now(), **values}
-        return bool(self._insert_new(WATCHES, [row]))
+    def _add_named(self, name: str, origin: str, values: Mapping[str, Any]) -> bool:
+        row = {"name": name, "origin": origin, "created": self._clock.now()}
+        return self.insert({**row, **values})
 
-    def remove_watch(self, name: str) -> bool:
-        """Forget a watch and which trials it followed; their versions stay. False: none such."""
+    def insert(self, row: Mapping[str, Any]) -> bool:
+        """Insert a watch, given by its columns, unless there is one of its name. True if added."""
+        columns, values = tuple(row), tuple(row.values())
+        return bool(insert_rows(self._connection, WATCHES, columns, [values], unless_there=True))
+
+    def insert_trials(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Insert watched trials that their watch lacks. Return how many it lacked.
+
+        The rows are given by their columns, which are the same in all rows.
+        """
+        if not rows:
+            return 0
+        columns = tuple(rows[0])
+        values = [tuple(row[name] for name in columns) for row in rows]
+        return insert_rows(self._connection, WATCHED_TRIALS, columns, values, unless_there=True)
+
+    def remove(self, name: str) -> bool:
+        """Remove a watch. The versions of its trials stay. False if there is no such watch."""
         return bool(
             self._connection.execute(delete(WATCHES).where(WATCHES.c.name == name)).rowcount
         )
 
     def add_trials(self, name: str, trials: Mapping[NctId, str | None], since: datetime) -> int:
-        """Add trials to a watch, each with what it was asked for by; how many are new to it.
+        """Add trials to a watch, each with what named it. Return how many are new to the watch.
 
-        A watch that is not there yet is made. A trial that its query brought is now named.
+        Adds the watch if there is none of that name. A trial that the watch's query brought counts
+        as named from now on.
         """
-        self._insert_watch(name, "cli", {"query": None, "rules": {}})
+        self._add_named(name, "cli", {"query": None, "rules": {}})
         watch_id = self._watch_id(name)
         for batch in batches(list(trials)):
             self._connection.execute(
@@ -192,10 +193,10 @@ class WatchWrites(Writes):
             {"watch_id": watch_id, "nct_id": nct_id, "asked_as": asked_as or None, "since": since}
             for nct_id, asked_as in trials.items()
         ]
-        return self._insert_new(WATCHED_TRIALS, rows)
+        return self.insert_trials(rows)
 
-    def enter_query(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
-        """Note that trials match the query of a watch, newly or again; how many are new to it."""
+    def add_matches(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
+        """Note that trials match the query of a watch. Return how many are new to the watch."""
         watch_id, added = self._watch_id(name), 0
         for batch in batches(list(ids)):
             self._connection.execute(
@@ -211,17 +212,17 @@ class WatchWrites(Writes):
                 {"watch_id": watch_id, "nct_id": nct_id, "since": at, "by_query": True}
                 for nct_id in batch
             ]
-            added += self._insert_new(WATCHED_TRIALS, rows)
+            added += self.insert_trials(rows)
         return added
 
-    def set_listed(self, name: str, load: datetime) -> None:
-        """Note the load in which all that match the query of a watch were seen."""
+    def mark_listed(self, name: str, load: datetime) -> None:
+        """Note the load in which the list of trials matching a watch's query was complete."""
         self._connection.execute(
             update(WATCHES).where(WATCHES.c.id == self._watch_id(name)).values(listed=load)
         )
 
     def move_trial(self, name: str, old: NctId, new: NctId, *, asked_as: str | None) -> None:
-        """Let a watch follow another trial in the place of one, by what it was asked for as."""
+        """Let a watch follow the trial `new` in the place of `old`. `asked_as` is what names it."""
         watch_id = self._watch_id(name)
         here = WATCHED_TRIALS.c.watch_id == watch_id
         row = self._connection.execute(
@@ -231,19 +232,19 @@ class WatchWrites(Writes):
             return
         moved = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
         self._connection.execute(delete(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == old))
-        if self._insert_new(WATCHED_TRIALS, [moved]):
+        if self.insert_trials([moved]):
             return
         there = update(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == new)
         self._connection.execute(
             there.where(WATCHED_TRIALS.c.asked_as.is_(None)).values(asked_as=asked_as)
         )
-        if not row.by_query:  # named is more than brought by the query
+        if not row.by_query:  # a named trial stays named
             self._connection.execute(there.values(by_query=False, left_at=None))
 
-    def rejoin_trial(self, name: str, under: NctId, nct_id: NctId, *, at: datetime) -> None:
-        """Let a watch follow a trial again that it followed `under` another, and the other too.
+    def restore_trial(self, name: str, under: NctId, nct_id: NctId, *, at: datetime) -> None:
+        """Let a watch that follows a trial `under` another id follow both ids from now on.
 
-        One that its query brought is outside that from `at` on, until it is seen to match.
+        If the query brought the other, the trial counts as left at `at` until it matches again.
         """
         here = WATCHED_TRIALS.c.watch_id == self._watch_id(name)
         other = self._connection.execute(
@@ -254,7 +255,7 @@ class WatchWrites(Writes):
         term = None if other.asked_as == nct_id else other.asked_as
         left = at if other.by_query else None
         back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": left}
-        self._insert_new(WATCHED_TRIALS, [back])
+        self.insert_trials([back])
         self._connection.execute(
             update(WATCHED_TRIALS)
             .where(here, WATCHED_TRIALS.c.nct_id == under)
@@ -262,7 +263,7 @@ class WatchWrites(Writes):
         )
 
     def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
-        """Take trials out of a watch; how many were in it."""
+        """Remove trials from a watch. Return how many were in it."""
         watch_id = self._watch_id(name)
         return sum(
             self._connection.execute(
@@ -274,7 +275,7 @@ class WatchWrites(Writes):
         )
 
     def mark_left(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
-        """Note that trials left the query of a watch, which goes on following them."""
+        """Note that trials left the query of a watch, which keeps following them."""
         watch_id = self._watch_id(name)
         return sum(
             self._connection.execute(
@@ -290,10 +291,10 @@ class WatchWrites(Writes):
             for batch in batches(list(ids))
         )
 
-    def replace_file_watches(self, watches: Sequence[NewWatch]) -> None:
-        """Make the watches of the settings file these, with these trials, and no others.
+    def replace_from_file(self, watches: Sequence[NewWatch]) -> None:
+        """Make the watches of the settings file exactly these, with exactly these trials.
 
-        Raises ConfigError where a name is that of a watch added by hand.
+        Raises ConfigError if a watch added by hand has the same name.
         """
         stored = self._connection.execute(select(WATCHES.c.name, WATCHES.c.origin)).all()
         by_hand = {row.name for row in stored if row.origin != "file"}
@@ -303,13 +304,13 @@ class WatchWrites(Writes):
                 [f"watches: {name!r} was also added by hand; rename one of them" for name in taken]
             )
         for name in {row.name for row in stored} - by_hand - {watch.name for watch in watches}:
-            self.remove_watch(name)
+            self.remove(name)
         for watch in watches:
-            self.add_watch(watch.name, origin="file", query=watch.query, rules=watch.rules)
+            self.add(watch.name, origin="file", query=watch.query, rules=watch.rules)
             members = select(WATCHED_TRIALS.c.nct_id).where(
                 WATCHED_TRIALS.c.watch_id == self._watch_id(watch.name)
             )
-            if watch.query is not None:  # what it brought stays
+            if watch.query is not None:  # the trials that it brought stay
                 members = members.where(WATCHED_TRIALS.c.by_query.is_(False))
             others = set(self._connection.scalars(members)) - set(watch.trials)
             self.remove_trials(watch.name, [NctId(nct_id) for nct_id in others])

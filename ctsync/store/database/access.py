@@ -1,83 +1,102 @@
-"""What reading and writing share: connections, batches, inserts that may repeat."""
+"""Base classes of the objects that read and write, and the inserts that all writers share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Integer, Table, insert, literal_column
+from sqlalchemy import Connection, Dialect, Engine, Insert, Table, insert
+from sqlalchemy.exc import StatementError
 
-from ctsync.dates import Clock
-from ctsync.store.bodies.reader import Dictionaries
 from ctsync.store.database.engine import reading
 
 BATCH = 1000
-"""How many ids one statement names; both databases take far more."""
+"""How many ids one statement names. Both databases accept far more."""
 
 T = TypeVar("T")
 
 
-class Reads:
-    """Reads of one database, each a consistent view of its own."""
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An engine and the name that error messages give its database."""
 
-    def __init__(self, engine: Engine, name: str) -> None:
-        """`name` is what errors call the database."""
-        self._engine = engine
-        self._dictionaries = Dictionaries()
-        self.name = name
+    engine: Engine
+    name: str
+
+    def reading(self) -> AbstractContextManager[Connection]:
+        """Open one consistent view of all tables."""
+        return reading(self.engine, self.name)
+
+
+class Reads:
+    """Base of the objects that read. Each method reads one consistent view of the database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
     def _reading(self) -> AbstractContextManager[Connection]:
-        return reading(self._engine, self.name)
+        return self._database.reading()
 
 
 class Writes:
-    """Writes within one open transaction."""
+    """Base of the objects that write. All objects of a unit share its transaction."""
 
-    def __init__(
-        self, connection: Connection, clock: Clock, dictionaries: Dictionaries | None = None
-    ) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._clock = clock
-        self._dictionaries = dictionaries or Dictionaries()
 
-    def _insert_new(self, table: Table[Any], rows: Sequence[dict[str, Any]]) -> int:
-        """Insert the rows whose identity is not there yet; how many that were."""
-        return sum(self._insert_batch(table, batch) for batch in batches(rows))
 
-    def _insert_batch(self, table: Table[Any], rows: Sequence[dict[str, Any]]) -> int:
-        # what is returned is counted: drivers do not agree on the row count of many inserts
-        new = _insert_unless_there(table, self._connection.dialect)
-        added = new.returning(literal_column("1", Integer))
-        return len(self._connection.execute(added, list(rows)).all())
+def batches(items: Sequence[T]) -> Iterator[list[T]]:
+    """Cut a long list into lists of at most BATCH items."""
+    rest = iter(items)
+    while batch := list(islice(rest, BATCH)):
+        yield batch
 
-    def _insert_rows(
-        self,
-        table: Table[Any],
-        columns: tuple[str, ...],
-        rows: Sequence[Sequence[Any]],
-        *,
-        unless_there: bool = False,
-    ) -> int:
-        """Insert rows whose values are in the order of `columns`; how many that were.
 
-        By the driver's own way, where SQLAlchemy would take each row apart: half of the time.
-        Raises ValueError for a value that its column's type refuses.
-        """
-        if not rows:
-            return 0
-        dialect = self._connection.dialect
-        inserting = _inserting(table, columns, dialect, unless_there=unless_there)
-        done = self._connection.exec_driver_sql(inserting.sql, inserting.bind(rows))
-        return done.rowcount  # both drivers add up what each row changed
+# --- inserts -------------------------------------------------------------------------------------
+#
+# What it does: SQLAlchemy compiles each INSERT once. The values are then converted column by column
+# and handed to the driver, where SQLAlchemy would take each row apart.
+# What it saves: 500 rows of `snapshots` take 8 ms on SQLite, against 17 ms by `execute(insert())`.
+# Taking rows apart was half of the time that a first load of the registry spent storing.
+# When it would be wrong: for a table with Python-side column defaults (`Column(default=...)`). They
+# are not applied. No table here has any.
+
+
+def insert_rows(
+    connection: Connection,
+    table: Table[Any],
+    columns: tuple[str, ...],
+    rows: Sequence[Sequence[Any]],
+    *,
+    unless_there: bool = False,
+) -> int:
+    """Insert rows whose values are in the order of `columns`, and return how many were added.
+
+    `unless_there` skips rows that violate a unique constraint. Raises StatementError for a value
+    that its column's type refuses.
+    """
+    if not rows:
+        return 0
+    statement = _compiled(table, columns, connection.dialect, unless_there=unless_there)
+    # both drivers add up what each row changed
+    return connection.exec_driver_sql(statement.sql, statement.bind(rows)).rowcount
+
+
+def insert_row(connection: Connection, table: Table[Any], values: Mapping[str, Any]) -> int:
+    """Insert one row and return the id that the database gave it."""
+    statement = _compiled(table, tuple(values), connection.dialect, returns_id=True)
+    done = connection.exec_driver_sql(statement.sql, statement.bind([tuple(values.values())]))
+    number: int = done.scalar_one()
+    return number
 
 
 @dataclass(frozen=True, slots=True)
-class _Inserting:
-    """The insertion of rows into some columns, as a driver takes it."""
+class _CompiledInsert:
+    """An INSERT as the driver takes it. `places` says which value of a row comes where."""
 
     sql: str
     names: tuple[str, ...]
@@ -87,10 +106,14 @@ class _Inserting:
 
     def bind(self, rows: Sequence[Sequence[Any]]) -> list[Any]:
         given = list(zip(*rows, strict=True))
-        by_column = [
-            given[place] if process is None else map(process, given[place])
-            for place, process in zip(self.places, self.processors, strict=True)
-        ]
+        try:
+            by_column = [
+                given[place] if process is None else list(map(process, given[place]))
+                for place, process in zip(self.places, self.processors, strict=True)
+            ]
+        except (TypeError, ValueError) as error:
+            # as SQLAlchemy does for its own statements: `translated_errors` makes it Unstorable
+            raise StatementError(str(error), self.sql, None, error) from error
         bound = zip(*by_column, strict=True)
         if self.is_positional:
             return list(bound)
@@ -98,15 +121,21 @@ class _Inserting:
 
 
 @lru_cache(maxsize=64)
-def _inserting(
-    table: Table[Any], columns: tuple[str, ...], dialect: Dialect, *, unless_there: bool
-) -> _Inserting:
+def _compiled(
+    table: Table[Any],
+    columns: tuple[str, ...],
+    dialect: Dialect,
+    *,
+    unless_there: bool = False,
+    returns_id: bool = False,
+) -> _CompiledInsert:
     statement = _insert_unless_there(table, dialect) if unless_there else insert(table)
-    # inline: it returns nothing
-    compiled = statement.inline().compile(dialect=dialect, column_keys=list(columns))
+    # inline: SQLAlchemy would add RETURNING of its own for the primary key
+    statement = statement.returning(table.c.id) if returns_id else statement.inline()
+    compiled = statement.compile(dialect=dialect, column_keys=list(columns))
     names = tuple(compiled.positiontup or columns)
     types = [table.columns[name].type.dialect_impl(dialect) for name in names]
-    return _Inserting(
+    return _CompiledInsert(
         str(compiled),
         names,
         places=tuple(columns.index(name) for name in names),
@@ -121,10 +150,3 @@ def _insert_unless_there(table: Table[Any], dialect: Dialect) -> Insert:
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]  # noqa: PLC0415 - the same method
     return insert(table).on_conflict_do_nothing()
-
-
-def batches(items: Sequence[T]) -> Iterator[list[T]]:
-    """Cut a long list into pieces that one statement can name."""
-    rest = iter(items)
-    while batch := list(islice(rest, BATCH)):
-        yield batch

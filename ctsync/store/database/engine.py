@@ -1,8 +1,8 @@
-"""SQLite and PostgreSQL engines, and what their errors mean; knows no tables.
+"""Engines for SQLite and PostgreSQL, and the meaning of their errors. Knows no tables.
 
-SQLite runs in WAL with synchronous=FULL: a commit that returned survives a power cut, and
-readers never wait for the writer. A transaction begins IMMEDIATE where it will write, so that
-it fails at its start or not at all, and deferred where it only reads.
+SQLite runs in WAL mode with synchronous=FULL: a commit that returned survives a power cut, and
+readers never wait for the writer. A write transaction begins IMMEDIATE, so that it fails at its
+start or not at all. A read transaction begins deferred.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from ctsync.errors import (
 
 PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
-"""How much of a SQLite file a connection keeps in memory: the indexes of a whole registry."""
+"""How much of a SQLite file a connection keeps in memory: the indexes of the whole registry."""
 
 LOG_PAGES = 4000
-"""How long SQLite's log grows before it is copied to the file: a page that many transactions of
-a large load write is then copied once for all of them."""
+"""How many pages SQLite's log may have before it is copied to the file. A page that many
+transactions of a large load write is then copied once for all of them."""
 
 KEEPALIVE = {
     "keepalives_idle": 10,
@@ -49,18 +49,18 @@ KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""How either end of a connection learns within 25 seconds that the other has vanished."""
+"""Lets either end of a connection notice within 25 seconds that the other has vanished."""
 
 _SECRETS = ("password", "sslpassword", "passfile")
 
 
 def parse_url(url: str | URL) -> URL:
-    """Read a database URL; raises ConfigError for one that names neither database."""
+    """Parse a database URL. Raises ConfigError if it names neither SQLite nor PostgreSQL."""
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
-        # the text may hold a password: it is not repeated
+        # the URL may hold a password: do not repeat it
         raise ConfigError(
             ["database.url cannot be read; write sqlite:///file or postgresql+psycopg://host/name"]
         ) from None
@@ -74,16 +74,16 @@ def parse_url(url: str | URL) -> URL:
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """The file of a SQLite URL, the one a link leads to; None for a server."""
+    """Return the file of a SQLite URL, with links resolved, or None for a server."""
     if url.get_backend_name() != "sqlite":
         return None
     file = Path(url.database or "").expanduser()
-    # one file has one lock and one log beside it, whatever name it is opened by
+    # the lock and the log lie beside the file: opened by two names it would have two of each
     return file.resolve() if file.is_symlink() else file
 
 
 def name_of(url: URL) -> str:
-    """What a person calls this database; holds no password."""
+    """Return the name of a database for messages, without its password."""
     file = sqlite_file(url)
     if file is not None:
         return str(file)
@@ -105,7 +105,7 @@ def keep_from_writing(engine: Engine) -> None:
 
 
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
-    """An engine for a database that is there; opens nothing yet.
+    """Make an engine for a database that exists. Opens nothing yet.
 
     A statement waits `patience_seconds` for another writer, then fails.
     """
@@ -133,7 +133,7 @@ def _server_engine(url: URL, patience_seconds: float) -> Engine:
 
 
 def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
-    """Have the server end the sessions of a host that vanished, and no statement wait longer."""
+    """Let the server end the sessions of vanished hosts, and limit how long statements wait."""
 
     def agree(connection: Any, _record: object) -> None:
         for setting, value in {
@@ -150,12 +150,12 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
 
 
 def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> sqlite3.Connection:
-    """A connection to a SQLite file that exists, read-only where the file is."""
+    """Connect to a SQLite file that exists, read-only if the file is."""
     connection = sqlite3.connect(
         _file_uri(file),
         uri=True,
         timeout=patience_seconds,
-        isolation_level=None,  # transactions begin where `_begin` says, not where Python guesses
+        isolation_level=None,  # `_begin` begins transactions, not Python
         check_same_thread=False,  # the pool hands a connection to one thread at a time
     )
     connection.execute("PRAGMA foreign_keys = ON")
@@ -166,8 +166,8 @@ def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> s
 
 
 def vacuum_file(file: Path) -> None:
-    """Write a SQLite file anew without its free pages, and empty its log; readers may go on."""
-    with told_apart(str(file)):
+    """Rewrite a SQLite file without its free pages and empty its log. Readers can continue."""
+    with translated_errors(str(file)):
         connection = connect_file(file)
         try:
             for statement in ("wal_checkpoint(TRUNCATE)", "optimize"):
@@ -185,7 +185,7 @@ def _file_uri(file: Path) -> str:
     wal = file.with_name(file.name + "-wal")
     if os.access(file.parent, os.W_OK) or wal.exists():
         return f"{uri}?mode=ro"
-    # nobody here can write and nobody writes: SQLite may read without its side files
+    # the folder is read-only and there is no log: SQLite can read without its side files
     return f"{uri}?mode=ro&immutable=1"
 
 
@@ -196,10 +196,10 @@ def _begin(connection: Connection) -> None:
 
 @contextmanager
 def reading(engine: Engine, name: str) -> Iterator[Connection]:
-    """One consistent view of the database, which waits for no writer and holds up none."""
-    with told_apart(name), engine.connect() as connection:
+    """Open one consistent view of the database. It waits for no writer and blocks none."""
+    with translated_errors(name), engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            # by default every statement there has a view of its own
+            # by default each statement of PostgreSQL has its own view
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
@@ -207,16 +207,16 @@ def reading(engine: Engine, name: str) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine, name: str) -> Iterator[Connection]:
-    """One write transaction: all of it is committed, or nothing."""
-    with told_apart(name), engine.connect() as connection:
+    """Open a write transaction. If the block raises, nothing is committed."""
+    with translated_errors(name), engine.connect() as connection:
         writer = connection.execution_options(ctsync_writes=True)
         with writer.begin():
             yield writer
 
 
 @contextmanager
-def told_apart(name: str) -> Iterator[None]:
-    """Turn what drivers raise into one of our errors, saying what to do."""
+def translated_errors(name: str) -> Iterator[None]:
+    """Translate what drivers raise into our errors, which say what to do."""
     try:
         yield
     except DBAPIError as error:
@@ -227,7 +227,7 @@ def told_apart(name: str) -> Iterator[None]:
     except sqlite3.Error as error:
         raise _sqlite_meaning(error, name) or error from error
     except StatementError as error:
-        # not the database but the way there refused a value
+        # the value was refused before it reached the database
         raise Unstorable(f"{name} cannot hold a value: {error.orig}") from error
     except SQLAlchemyError as error:
         if "QueuePool limit" in str(error):
@@ -242,9 +242,9 @@ def _meaning(error: DBAPIError, name: str) -> StoreError | None:
 
 
 def _refusal(error: DBAPIError, name: str) -> Unstorable | None:
-    """What a database says of a value it cannot take, as against of itself."""
+    """Return Unstorable if the database refused a value, None if the error is about itself."""
     state = str(getattr(error.orig, "sqlstate", None) or "")
-    of_value = isinstance(error, DataError | IntegrityError)  # where a driver gives no code
+    of_value = isinstance(error, DataError | IntegrityError)  # if the driver gives no code
     of_type = isinstance(error.orig, sqlite3.InterfaceError)
     if state[:2] in {"22", "23"} or (not state and (of_value or of_type)):
         return Unstorable(f"{name} cannot hold a value: {str(error.orig).splitlines()[0]}")
@@ -269,8 +269,8 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
 def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None and "Could not decode to UTF-8" in str(error):
-        code = sqlite3.SQLITE_CORRUPT  # said by Python, which has no code for it
-    # the low byte is the error, the rest tells kinds of it apart
+        code = sqlite3.SQLITE_CORRUPT  # raised by Python, which has no code for it
+    # the low byte is the error, the other bytes are its variants
     found = _SQLITE.get((code or 0) & 0xFF)
     return None if found is None else found[0](f"{name} {found[1]}")
 

@@ -1,9 +1,9 @@
-"""One writer per database, across processes and hosts; locks no reader.
+"""The writer lock: one writer per database, across processes and hosts. Readers are not locked.
 
-Both locks belong to something the system takes back when the process dies: flock to an open
-file, the advisory lock to a connection. A killed process is noticed at once, a host that
-vanished within 25 seconds. What is written about the holder is for people; nothing is decided
-by it. Only the store takes this lock: it sees to the fencing as well (see `fence`).
+Both kinds of lock end with the process: flock belongs to an open file, the advisory lock to a
+connection. A killed process is noticed at once, a vanished host within 25 seconds. The note about
+the holder is for people only. Only `Store.writer` takes this lock, because it also fences (see
+`fencing`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ctsync.store.database.engine import (
     notice_lost_peers,
     parse_url,
     sqlite_file,
-    told_apart,
+    translated_errors,
 )
 from ctsync.store.database.fencing import new_token
 from ctsync.store.database.tables import APPLICATION_ID
@@ -39,17 +39,17 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.2
 STANDING_BY_SECONDS = 2.0
-"""How often one asks who has waited for ten seconds already."""
+"""Time between two attempts after the first ten seconds."""
 
 UNIT_SECONDS = 2.0
-"""How long one asks at once for the end of a unit whose writer has lost the lock."""
+"""How long a new writer waits, per attempt, for the last unit of a writer that lost the lock."""
 
-_NAME_BYTES = 63  # PostgreSQL cuts an application name there
+_NAME_BYTES = 63  # PostgreSQL truncates application names to this
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who holds a lock."""
+    """The process that holds a lock."""
 
     pid: int
     host: str
@@ -57,7 +57,7 @@ class Holder:
     since: datetime
 
     def __str__(self) -> str:
-        """Name the holder in one line."""
+        """Format the holder in one line."""
         since = format_timestamp(self.since)
         return f"{self.command} (process {self.pid} on {self.host}) since {since}"
 
@@ -66,12 +66,12 @@ class Holder:
 def writer_lock(
     url: str | URL, *, clock: Clock, holder: str, wait_seconds: float = 0
 ) -> Iterator[int | None]:
-    """Hold the one right to write to the database at `url`, and give its fencing token.
+    """Hold the writer lock of the database at `url`. Yields the fencing token.
 
-    `holder` is the command that holds it, for those who meet the lock. Waits up to
-    `wait_seconds`, which it logs once, then raises LockHeld naming who holds it. A holder that
-    dies, however it dies, holds nothing any more. The token is None for a file: that lock
-    cannot be lost while its holder lives.
+    `holder` is the command that error messages of other processes name. Waits up to
+    `wait_seconds`, logs that once, then raises LockHeld with the holder's name. The lock of a
+    process that dies is free at once. The token is None for a file, because a process cannot lose
+    that lock while it lives.
     """
     parsed = parse_url(url)
     me = Holder(os.getpid(), socket.gethostname(), holder, clock.now())
@@ -82,21 +82,21 @@ def writer_lock(
 
 
 def _wait_for(lock: _Lock, name: str, clock: Clock, seconds: float) -> None:
-    began, told = clock.monotonic(), False
+    began, logged = clock.monotonic(), False
     while not lock.acquire():
         waited = clock.monotonic() - began
         if waited >= seconds:
             raise LockHeld(f"{name} is in use by {lock.held_by()}; try again later")
-        if not told:
+        if not logged:
             log.info("standing by: %s is in use by %s", name, lock.held_by())
-            told = True
+            logged = True
         poll = POLL_SECONDS if waited < 10 else STANDING_BY_SECONDS
         clock.sleep(min(poll, max(seconds - waited, 0.01)))
 
 
 @dataclass(slots=True)
 class _Lock:
-    """`acquire` tries once, and notes the `token`; `held_by` names who was faster."""
+    """`acquire` tries once and sets `token`. `held_by` names the holder."""
 
     acquire: Callable[[], bool]
     held_by: Callable[[], str]
@@ -105,8 +105,8 @@ class _Lock:
 
 @contextmanager
 def _file_lock(file: Path, me: Holder) -> Iterator[_Lock]:
-    """An flock beside the database; who holds it stands in a file of its own."""
-    # fallback_to_soft would leave a lock behind when its process is killed
+    """An flock beside the database. Another file names the holder."""
+    # with fallback_to_soft, a killed process would leave its lock behind
     lock = FileLock(f"{file}.lock", mode=0o600, fallback_to_soft=False)
     note = Path(f"{file}.lock-holder")
 
@@ -117,7 +117,7 @@ def _file_lock(file: Path, me: Holder) -> Iterator[_Lock]:
             return False
         except OSError as error:
             raise StoreUnavailable(
-                f"{lock.lock_file}: {error.strerror}; check its place"
+                f"{lock.lock_file}: {error.strerror}; check its folder"
             ) from error
         _write_privately(note, orjson.dumps(me))
         return True
@@ -146,7 +146,7 @@ def _write_privately(file: Path, content: bytes) -> None:
 
 @contextmanager
 def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
-    """An advisory lock of a connection of its own, whose application name says who holds it."""
+    """An advisory lock of its own connection, whose application name names the holder."""
     name = name_of(url)
     shown = f"{me.command} pid {me.pid} {me.host}".encode()[:_NAME_BYTES].decode(errors="ignore")
     engine = create_engine(
@@ -156,7 +156,7 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
         connect_args={"application_name": shown, "connect_timeout": 10, **KEEPALIVE},
     )
     notice_lost_peers(engine, UNIT_SECONDS)
-    with told_apart(name):
+    with translated_errors(name):
         connection = engine.connect()
 
     def acquire() -> bool:
@@ -167,15 +167,15 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
     try:
         yield lock
     finally:
-        # a connection that is gone has given the lock back already
+        # if the connection was lost, the lock is free already
         with suppress(SQLAlchemyError):
             connection.close()
 
 
 def _try_server(connection: Connection, name: str) -> int | None:
-    """The token of who has the lock now; None where another has it, or still ends a unit."""
+    """Take the lock and return the token. None if another has it or still ends a unit."""
     key = {"key": APPLICATION_ID}
-    with told_apart(name):
+    with translated_errors(name):
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():
             return None
         token = new_token(connection)
@@ -185,7 +185,7 @@ def _try_server(connection: Connection, name: str) -> int | None:
 
 
 def _server_holder(connection: Connection, name: str) -> str:
-    with told_apart(name):
+    with translated_errors(name):
         found = connection.execute(
             text(
                 "SELECT a.application_name, a.backend_start FROM pg_locks l "

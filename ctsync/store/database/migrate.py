@@ -1,8 +1,8 @@
-"""Brings a database to the newest schema, and refuses one that is not ours or is newer.
+"""Upgrades a database to the newest schema, and refuses one that is foreign or newer.
 
-1. What is there is looked at without writing a byte: nothing, ours, foreign or newer.
-2. The whole upgrade is one transaction, on SQLite too: a crash leaves the old schema.
-3. alembic is imported only when there is something to do.
+1. Find out what is there without writing a byte: nothing, ours, foreign or newer.
+2. Upgrade in one transaction, on SQLite too: a crash leaves the old schema.
+3. Import alembic only if there is something to upgrade.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, insert, inspect, select, text
+from sqlalchemy import URL, Connection, Engine, inspect, text
 from sqlalchemy.exc import ProgrammingError
 
 from ctsync.errors import (
@@ -31,9 +31,10 @@ from ctsync.store.database.engine import (
     parse_url,
     reading,
     sqlite_file,
-    told_apart,
+    translated_errors,
     writing,
 )
+from ctsync.store.database.marks import APPLICATION, OURS, add_mark, read_mark
 from ctsync.store.database.tables import APPLICATION_ID, HEAD_REVISION, MARKS
 
 if TYPE_CHECKING:
@@ -45,25 +46,25 @@ _APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat2.html#application_i
 
 
 class DatabaseState(Enum):
-    """What is there before we touch it."""
+    """What is there before anything is written."""
 
     NOTHING = auto()
     OURS = auto()
 
 
 def head_revision() -> str:
-    """The newest schema this ctsync knows."""
+    """Return the newest schema that this ctsync knows."""
     return HEAD_REVISION
 
 
 def current_revision(engine: Engine, name: str = "the database") -> str | None:
-    """The schema a database has; None where it has none yet."""
+    """Return the schema of a database, or None if it has none yet."""
     with reading(engine, name) as connection:
         return _revision(connection)
 
 
 def revision_of(url: str) -> str | None:
-    """The schema of the database at `url`, None where there is none; writes nothing.
+    """Return the schema of the database at `url`, or None if there is none. Writes nothing.
 
     Raises ForeignDatabase and StoreUnavailable.
     """
@@ -78,7 +79,7 @@ def revision_of(url: str) -> str | None:
 
 
 def require_ours(url: URL, engine: Engine) -> None:
-    """Raise ForeignDatabase or StoreUnavailable unless a database of ours is there."""
+    """Raise ForeignDatabase or StoreUnavailable unless there is a ctsync database."""
     if _look(url, engine) is DatabaseState.NOTHING:
         raise NoDatabase(_no_database(name_of(url)))
 
@@ -91,8 +92,8 @@ def _look(url: URL, engine: Engine) -> DatabaseState:
 def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
     """Make sure that the database is ours and has the newest schema.
 
-    A missing one is made where `create` allows it. Raises ForeignDatabase, NewerDatabase and
-    StoreUnavailable, and then nothing was written.
+    `create` allows to create a missing one. Raises ForeignDatabase, NewerDatabase and
+    StoreUnavailable, all before anything is written.
     """
     name, file = name_of(url), sqlite_file(url)
     found = _look(url, engine)
@@ -126,17 +127,17 @@ def _no_database(name: str) -> str:
 
 
 def upgrade(engine: Engine, name: str = "the database") -> None:
-    """Run every migration that is missing, in one transaction; does nothing at the head.
+    """Run the missing migrations in one transaction, if there are any.
 
     Raises NewerDatabase before anything is written.
     """
-    from alembic import command  # noqa: PLC0415 - a current database needs none of it
+    from alembic import command  # noqa: PLC0415 - not needed for a current database
 
     config = _configuration()
     _refuse_unknown(config, current_revision(engine, name), name)
     with writing(engine, name) as connection:
         if connection.dialect.name == "postgresql":
-            # two that start at once upgrade one after the other, as BEGIN IMMEDIATE does
+            # two processes that start at once upgrade one after the other, as with BEGIN IMMEDIATE
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID})
         before = _revision(connection)
         if before == HEAD_REVISION:
@@ -144,11 +145,11 @@ def upgrade(engine: Engine, name: str = "the database") -> None:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         if before is None:
-            connection.execute(insert(MARKS).values(key="application", value="ctsync"))
+            add_mark(connection, APPLICATION, OURS)
 
 
 def migrations_folder() -> Path:
-    """Where the migrations are: inside an installed package, beside it in a checkout."""
+    """Return the folder of the migrations: in an installed package, or beside it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     packaged = package / "_migrations"
     return packaged if packaged.is_dir() else package.parent / "alembic"
@@ -195,9 +196,8 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
         if not tables:
             return DatabaseState.NOTHING
         if MARKS.name in tables:
-            mark = select(MARKS.c.value).where(MARKS.c.key == "application")
             try:
-                if connection.execute(mark).scalar() == "ctsync":
+                if read_mark(connection, APPLICATION) == OURS:
                     return DatabaseState.OURS
             except ProgrammingError:
                 pass  # a table of that name with other columns is not ours
@@ -208,7 +208,7 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
 
 
 def look_at_file(file: Path) -> DatabaseState:
-    """Tell what a file is from its bytes; opening a foreign one could already change it."""
+    """Find out what a file is from its bytes. Opening a foreign database could change it."""
     if file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
     try:
@@ -231,11 +231,11 @@ def look_at_file(file: Path) -> DatabaseState:
 
 
 def _is_empty(file: Path) -> bool:
-    # what another program has in its log we cannot look at without changing it
+    # reading the log of another program would change it
     if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
         return False
     uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
-    with told_apart(str(file)):
+    with translated_errors(str(file)):
         connection = sqlite3.connect(uri, uri=True)
         try:
             return not connection.execute("SELECT 1 FROM sqlite_master").fetchall()
@@ -244,18 +244,18 @@ def _is_empty(file: Path) -> bool:
 
 
 def mark_file(file: Path) -> None:
-    """Make the file if need be, private, and mark it as ours before anything is in it.
+    """Create the file if it is missing, private, and mark it as ours before it has any content.
 
-    Killed at any point it is still nothing, or ours and without tables.
+    If the process is killed at any point, the file is empty, or ours without tables.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
     except OSError as error:
         raise StoreUnavailable(
-            f"{file} cannot be created: {error.strerror}; give a place that can be written"
+            f"{file} cannot be created: {error.strerror}; give a path that can be written"
         ) from error
-    with told_apart(str(file)):
+    with translated_errors(str(file)):
         connection = sqlite3.connect(file, isolation_level=None)
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -272,6 +272,6 @@ def _set_wal(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError:
             if not attempts_left:
                 raise
-            # this statement alone waits for nobody; a transaction waits until those who do the
-            # same at the same moment are done
+            # this statement never waits for a lock; the transaction waits for the processes that
+            # do the same at the same moment
             connection.executescript("BEGIN IMMEDIATE; COMMIT")

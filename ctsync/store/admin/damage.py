@@ -1,0 +1,101 @@
+"""Queries for damage, which `check` reports and `repair` fixes. Each is written once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, select
+
+from ctsync.model import NctId
+from ctsync.store.data.events import path_key
+from ctsync.store.database.access import BATCH, Reads
+from ctsync.store.database.tables import BODIES, EVENTS, SNAPSHOTS, TRIALS
+
+
+class DamageReads(Reads):
+    """Reads which records would repair a damage."""
+
+    def bodies_to_refetch(self, corrupt: Collection[str]) -> dict[NctId, str]:
+        """Return the trials whose newest version has a body that is missing or in `corrupt`."""
+        statement = (
+            select(TRIALS.c.nct_id, SNAPSHOTS.c.digest)
+            .join(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
+            .outerjoin(BODIES, BODIES.c.digest == SNAPSHOTS.c.digest)
+            .where(SNAPSHOTS.c.digest.is_not(None))
+            .where(SNAPSHOTS.c.digest.in_(list(corrupt)) | BODIES.c.digest.is_(None))
+        )
+        with self._reading() as connection:
+            return {NctId(row.nct_id): row.digest for row in connection.execute(statement)}
+
+
+def wrong_heads() -> Select[*tuple[Any, ...]]:
+    """Select the trials whose head is not their newest version, or has another state.
+
+    Columns: nct_id, head_snapshot_id, and the id and state of the newest version.
+    """
+    newest = (
+        select(SNAPSHOTS.c.nct_id, func.max(SNAPSHOTS.c.position).label("position"))
+        .group_by(SNAPSHOTS.c.nct_id)
+        .subquery()
+    )
+    return (
+        select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id, SNAPSHOTS.c.id, SNAPSHOTS.c.state)
+        .outerjoin(newest, newest.c.nct_id == TRIALS.c.nct_id)
+        .outerjoin(
+            SNAPSHOTS,
+            (SNAPSHOTS.c.nct_id == TRIALS.c.nct_id) & (SNAPSHOTS.c.position == newest.c.position),
+        )
+        .where(
+            TRIALS.c.head_snapshot_id.is_distinct_from(SNAPSHOTS.c.id)
+            | TRIALS.c.state.is_distinct_from(SNAPSHOTS.c.state)
+        )
+    )
+
+
+def misplaced_events() -> Select[*tuple[Any, ...]]:
+    """Select the events that are not in the step that leads to their version.
+
+    Columns: id, nct_id as the event has it, and as it should be, trial and older.
+    """
+    newer, older = SNAPSHOTS.alias(), SNAPSHOTS.alias()
+    before = (
+        select(older.c.id)
+        .where(older.c.nct_id == newer.c.nct_id, older.c.position < newer.c.position)
+        .order_by(older.c.position.desc())
+        .limit(1)
+        .correlate(newer)
+        .scalar_subquery()
+    )
+    return (
+        select(EVENTS.c.id, EVENTS.c.nct_id, newer.c.nct_id.label("trial"), before.label("older"))
+        .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
+        .where(
+            (EVENTS.c.nct_id != newer.c.nct_id) | EVENTS.c.from_snapshot_id.is_distinct_from(before)
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class WrongPathKey:
+    """An event whose path has another key than the one stored."""
+
+    event_id: int
+    to_snapshot_id: int
+    key: bytes
+
+
+def wrong_path_keys(connection: Connection) -> Iterator[WrongPathKey]:
+    """Iterate over the events that are not indexed by their path, a few rows in memory."""
+    columns = (EVENTS.c.id, EVENTS.c.to_snapshot_id, EVENTS.c.path, EVENTS.c.path_key)
+    for event_id, snapshot, path, stored in streamed(connection, select(*columns)):
+        key = path_key(path)
+        if key != bytes(stored):
+            yield WrongPathKey(event_id, snapshot, key)
+
+
+def streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Any]:
+    """Iterate over the rows of a table of any size, a few in memory."""
+    with connection.execute(statement.execution_options(yield_per=BATCH)) as rows:
+        yield from rows

@@ -1,0 +1,110 @@
+"""Failures: the trials in quarantine, and when to try each again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
+
+from sqlalchemy import RowMapping, delete, func, select, update
+
+from ctsync.errors import InQuarantine
+from ctsync.model import NctId
+from ctsync.store.bodies import codec
+from ctsync.store.data.runs import SYNC
+from ctsync.store.database.access import Reads, Writes, batches, insert_rows
+from ctsync.store.database.tables import FAILURES, RUNS
+
+FIRST_RETRY = timedelta(hours=1)
+LONGEST_RETRY = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A trial in quarantine. `raw` is what came instead of its record."""
+
+    nct_id: NctId
+    run_id: int | None
+    first_at: datetime
+    last_at: datetime
+    attempts: int
+    next_try: datetime
+    error_class: str
+    error: str
+    raw: bytes
+
+
+class FailureReads(Reads):
+    """Reads the quarantine."""
+
+    def find(self, *, due: datetime | None = None) -> list[Failure]:
+        """Return the quarantine in order of ids. `due` leaves out what is to be tried after it."""
+        statement = select(FAILURES).order_by(FAILURES.c.nct_id)
+        if due is not None:
+            statement = statement.where(FAILURES.c.next_try <= due)
+        with self._reading() as connection:
+            return [_failure(row._mapping) for row in connection.execute(statement)]
+
+    def last_good_loads(self) -> dict[NctId, datetime]:
+        """Return the newest load that a sync saw before each quarantined trial first failed.
+
+        A trial that failed in the very first sync is left out.
+        """
+        newest = (
+            select(func.max(RUNS.c.load_before))
+            .where(RUNS.c.kind == SYNC, RUNS.c.finished < FAILURES.c.first_at)
+            .scalar_subquery()
+        )
+        with self._reading() as connection:
+            return {
+                NctId(nct_id): load
+                for nct_id, load in connection.execute(select(FAILURES.c.nct_id, newest))
+                if load is not None
+            }
+
+
+def _failure(row: RowMapping) -> Failure:
+    values = {field.name: row[field.name] for field in fields(Failure)}
+    return Failure(**values | {"raw": codec.decompress(row["raw"]) if row["raw"] else b""})
+
+
+class FailureWrites(Writes):
+    """Writes the quarantine."""
+
+    def record(
+        self, nct_id: NctId, error: Exception, raw: bytes, *, run_id: int | None, now: datetime
+    ) -> None:
+        """Put a trial into quarantine. Each failure doubles the wait until the next try.
+
+        Failures of one run count once. InQuarantine says that the trial still waits for its next
+        try. It is not a failure and changes nothing.
+        """
+        if isinstance(error, InQuarantine):
+            return
+        known = self._connection.execute(
+            select(FAILURES.c.attempts, FAILURES.c.run_id, FAILURES.c.last_at).where(
+                FAILURES.c.nct_id == nct_id
+            )
+        ).one_or_none()
+        repeated = known is not None and (known.run_id, known.last_at) == (run_id, now)
+        attempts = 1 if known is None else known.attempts + (not repeated)
+        values = {
+            "run_id": run_id,
+            "last_at": now,
+            "attempts": attempts,
+            "next_try": now + min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY),
+            "error_class": type(error).__name__,
+            "error": str(error),
+            "raw": codec.pack(raw) if raw else None,
+        }
+        row = {"nct_id": nct_id, "first_at": now, **values}
+        new = [tuple(row.values())]
+        insert_rows(self._connection, FAILURES, tuple(row), new, unless_there=True)
+        self._connection.execute(update(FAILURES).where(FAILURES.c.nct_id == nct_id).values(values))
+
+    def clear(self, ids: Iterable[NctId]) -> int:
+        """Take trials out of quarantine. Return how many were in it."""
+        return sum(
+            self._connection.execute(delete(FAILURES).where(FAILURES.c.nct_id.in_(batch))).rowcount
+            for batch in batches(list(ids))
+        )
