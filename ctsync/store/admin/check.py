@@ -1,7 +1,7 @@
-"""Proves a database against itself: bodies, chains, heads, events, the file; changes nothing.
+"""Checks a database against itself: bodies, chains, heads, events, the file. Changes nothing.
 
-What is looked at is what nothing else guards: constraints that the database enforces anyway are
-looked at only on SQLite, whose file anyone may have edited.
+Checks what nothing else guarantees. Constraints that the database enforces are checked on SQLite
+only, because anyone may have edited its file.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, and_, exists, func, or_, select, text
+from sqlalchemy import Column, Connection, exists, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock
 from ctsync.errors import CorruptBody, StoreError
 from ctsync.model import Category, Kind, Level, Source, State, Verdict
-from ctsync.store.bodies.reader import Dictionaries
-from ctsync.store.data.events import path_key
+from ctsync.store.admin.damage import misplaced_events, streamed, wrong_heads, wrong_path_keys
+from ctsync.store.bodies.reader import Dictionaries, is_unused
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database import migrate
 from ctsync.store.database.access import BATCH
@@ -32,7 +32,7 @@ from ctsync.store.database.engine import (
     parse_url,
     reading,
     sqlite_file,
-    told_apart,
+    translated_errors,
 )
 from ctsync.store.database.tables import (
     BODIES,
@@ -56,22 +56,22 @@ _LEAST_DIGEST = "0:"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is not as it must be; `where` names the row, table or file."""
+    """One thing that is wrong. `where` names the row, table or file."""
 
     kind: str
     where: str
     says: str
 
     def __str__(self) -> str:
-        """Write it in one line."""
+        """Format it in one line."""
         return f"{self.kind}: {self.where}: {self.says}"
 
 
 def check(url: str) -> list[Problem]:
-    """Every problem of the database at `url`, each check in a view of its own.
+    """Return every problem of the database at `url`. Each check reads a view of its own.
 
-    A check that cannot be finished is a problem too. Raises StoreUnavailable and
-    ForeignDatabase where there is no database of ours to look at.
+    A check that cannot be finished is a problem too. Raises StoreUnavailable and ForeignDatabase
+    if there is no ctsync database.
     """
     parsed = parse_url(url)
     engine, name = make_engine(parsed), name_of(parsed)
@@ -91,16 +91,16 @@ def check(url: str) -> list[Problem]:
 
 
 def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
-    """What SQLite itself finds wrong with a file, at most ten things; nothing else is looked at.
+    """Return what SQLite itself finds wrong with a file, at most ten things.
 
-    None where `seconds` were not enough. Raises StoreError where it cannot be read at all, and
-    ValueError for a server, which looks after its own files.
+    Returns None if `seconds` were not enough. Raises StoreError if the file cannot be read, and
+    ValueError for a server, which checks its own files.
     """
     file = sqlite_file(parse_url(url))
     if file is None:
-        raise ValueError("a server is no file")
+        raise ValueError("a server has no file to check")
     deadline = clock.monotonic() + seconds
-    with told_apart(str(file)), closing(connect_file(file)) as connection:
+    with translated_errors(str(file)), closing(connect_file(file)) as connection:
         connection.set_progress_handler(lambda: clock.monotonic() > deadline, 100_000)
         try:
             found = [str(said) for (said,) in connection.execute("PRAGMA quick_check(10)")]
@@ -123,7 +123,7 @@ def _file(connection: Connection) -> Iterator[Problem]:
 
 def _schema(connection: Connection) -> Iterator[Problem]:
     if connection.dialect.name == "sqlite":
-        # SQLite overlooks what is no text in its own schema; whoever dumps the file would not
+        # SQLite itself ignores values in its schema that are not text; a dump would fail on them
         connection.execute(text("SELECT name, tbl_name, sql FROM sqlite_master")).all()
     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all()
     if found != [HEAD_REVISION]:
@@ -131,10 +131,10 @@ def _schema(connection: Connection) -> Iterator[Problem]:
 
 
 def _values(connection: Connection) -> Iterator[Problem]:
-    """Read every value of every table: one that cannot be read ends the check with its reason."""
+    """Read every value of every table. The first that cannot be read ends the check."""
     for table in METADATA.sorted_tables:
         columns = [column for column in table.columns if column.name != "data"]
-        deque(_streamed(connection, select(*columns)), maxlen=0)
+        deque(streamed(connection, select(*columns)), maxlen=0)
     for column, words in _WORDS.items():
         for word in connection.scalars(select(column).distinct()):
             if word is not None and word not in list(words):
@@ -145,7 +145,7 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
     if connection.dialect.name == "sqlite":
         named = select(BODIES.c.digest).where(func.typeof(BODIES.c.digest) != "blob")
         for text_of_other in connection.scalars(named):
-            yield Problem(CORRUPT, repr(text_of_other), "named by no digest")
+            yield Problem(CORRUPT, repr(text_of_other), "its name is not a digest")
     last, dictionaries = _LEAST_DIGEST, Dictionaries()
     while True:
         page = select(BODIES.c.digest, BODIES.c.raw_size, BODIES.c.depth, BODIES.c.base_digest)
@@ -165,35 +165,12 @@ def _bodies(connection: Connection) -> Iterator[Problem]:
 
 
 def _unused_bodies(connection: Connection) -> Iterator[Problem]:
-    upon = BODIES.alias()
-    unused = select(BODIES.c.digest).where(
-        ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
-        ~exists().where(upon.c.base_digest == BODIES.c.digest),
-    )
-    for digest in connection.scalars(unused):
+    for digest in connection.scalars(select(BODIES.c.digest).where(is_unused())):
         yield Problem("unused body", digest, "no version points to it")
 
 
 def _heads(connection: Connection) -> Iterator[Problem]:
-    newest = (
-        select(SNAPSHOTS.c.nct_id, func.max(SNAPSHOTS.c.position).label("position"))
-        .group_by(SNAPSHOTS.c.nct_id)
-        .subquery()
-    )
-    wrong = (
-        select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id)
-        .outerjoin(newest, newest.c.nct_id == TRIALS.c.nct_id)
-        .outerjoin(SNAPSHOTS, SNAPSHOTS.c.id == TRIALS.c.head_snapshot_id)
-        .where(
-            or_(
-                newest.c.position.is_distinct_from(SNAPSHOTS.c.position),
-                SNAPSHOTS.c.nct_id != TRIALS.c.nct_id,
-                SNAPSHOTS.c.state.is_distinct_from(TRIALS.c.state),
-                and_(TRIALS.c.head_snapshot_id.is_not(None), SNAPSHOTS.c.id.is_(None)),
-            )
-        )
-    )
-    for row in connection.execute(wrong):
+    for row in connection.execute(wrong_heads()):
         yield Problem(
             "wrong head", row.nct_id, f"snapshot {row.head_snapshot_id} is not its newest"
         )
@@ -208,7 +185,7 @@ def _snapshots(connection: Connection) -> Iterator[Problem]:
 
 
 def _numbers(connection: Connection) -> Iterator[Problem]:
-    """The registry's own numbers, where they are known, grow from version to version."""
+    """The registry's own numbers, if known, must grow from version to version."""
     older = SNAPSHOTS.alias()
     wrong = (
         select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.registry_version)
@@ -225,41 +202,15 @@ def _numbers(connection: Connection) -> Iterator[Problem]:
         yield Problem(
             "wrong number",
             f"{row.nct_id} snapshot {row.id}",
-            f"the registry's version {row.registry_version} stands behind one as late",
+            f"the registry's version {row.registry_version} comes after one with a later number",
         )
 
 
 def _events(connection: Connection) -> Iterator[Problem]:
-    newer, older, between = SNAPSHOTS.alias(), SNAPSHOTS.alias(), SNAPSHOTS.alias()
-    misplaced = (
-        select(EVENTS.c.id, EVENTS.c.nct_id)
-        .join(newer, newer.c.id == EVENTS.c.to_snapshot_id)
-        .outerjoin(older, older.c.id == EVENTS.c.from_snapshot_id)
-        .where(
-            or_(
-                newer.c.nct_id != EVENTS.c.nct_id,
-                older.c.nct_id != EVENTS.c.nct_id,
-                older.c.position >= newer.c.position,
-                exists().where(
-                    between.c.nct_id == newer.c.nct_id,
-                    between.c.position < newer.c.position,
-                    or_(older.c.id.is_(None), between.c.position > older.c.position),
-                ),
-            )
-        )
-    )
-    for row in connection.execute(misplaced):
+    for row in connection.execute(misplaced_events()):
         yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
-    paths = select(EVENTS.c.id, EVENTS.c.path, EVENTS.c.path_key)
-    for event_id, path, key in _streamed(connection, paths):
-        if path_key(path) != bytes(key):
-            yield Problem("wrong path", f"event {event_id}", "its path is not the one indexed")
-
-
-def _streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Any]:
-    """The rows of a table of any size, a few at a time."""
-    with connection.execute(statement.execution_options(yield_per=BATCH)) as rows:
-        yield from rows
+    for wrong in wrong_path_keys(connection):
+        yield Problem("wrong path", f"event {wrong.event_id}", "its path is not the one indexed")
 
 
 _WORDS: dict[Column[Any], type[StrEnum]] = {
