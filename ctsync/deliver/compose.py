@@ -73,14 +73,14 @@ class _Desk:
     def __init__(self, store: Store, rows: Sequence[Delivery], now: datetime) -> None:
         self._store, self._now = store, now
         self.events = _events(store, {row.event_id for row in rows})
-        self._own = store.own_thresholds()
+        self._own = store.watches.own_thresholds()
         self._notices = _notices(store, self.events.values())
         self._members = {
             watch.name: frozenset(trial.nct_id for trial in watch.trials)
-            for watch in store.watches()
+            for watch in store.watches.all()
         }
-        self._failures = {one.nct_id: one.error for one in store.failures()}
-        self._syncs = store.runs(kind="sync", limit=_RUNS)
+        self._failures = {one.nct_id: one.error for one in store.failures.find()}
+        self._syncs = store.runs.latest(kind="sync", limit=_RUNS)
         # a run that failed looked at nothing: what is told was found by one before it
         cut_off = (Verdict.FAILED, Verdict.STOPPED)
         self._run = next((run for run in self._syncs if run.verdict not in cut_off), None)
@@ -202,7 +202,7 @@ class _Desk:
         """The trials that changed in a run, each with its worst level; a baseline is no change."""
         if (run_id, own) not in self._changed:
             found: dict[NctId, Level] = {}
-            for stored in self._store.each_event(EventFilter(run_id=run_id, kinds=_CHANGES)):
+            for stored in self._store.events.each(EventFilter(run_id=run_id, kinds=_CHANGES)):
                 level = relevel_stored(stored, own).event.level
                 found[stored.nct_id] = _worse(level, found.get(stored.nct_id, level))
             self._changed[run_id, own] = found
@@ -212,7 +212,7 @@ class _Desk:
         """The newest key fields of trials."""
         keys = {}
         for nct_id in sorted(ids):
-            versions = self._store.versions(nct_id)
+            versions = self._store.versions.of(nct_id)
             if versions:
                 keys[nct_id] = versions[-1].key
         return keys
@@ -227,13 +227,13 @@ def _notices(store: Store, events: Collection[StoredEvent]) -> tuple[Notice, ...
     runs = [stored.run_id for stored in events if stored.run_id is not None]
     if not runs:
         return ()
-    told = store.runs_with_notices(first=min(runs))
+    told = store.runs.with_notices(first=min(runs))
     return tuple(notice for run in told for notice in read_notices(run.notices))
 
 
 def _events(store: Store, ids: set[int]) -> dict[int, StoredEvent]:
     wanted, found = iter(sorted(ids)), {}
     while batch := list(islice(wanted, _BATCH)):
-        for stored in store.events(EventFilter(event_ids=batch)):
+        for stored in store.events.find(EventFilter(event_ids=batch)):
             found[stored.event_id] = stored
     return found

@@ -42,14 +42,14 @@ def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clo
 
 def _is_due(store: Store, route: Route, now: datetime) -> bool:
     monday = route.last_monday(now)
-    runs = store.runs()
+    runs = store.runs.latest()
     seen_long_enough = any(run.started < monday - WEEK for run in runs)
     beaten = any(run.kind == _kind(route) and run.started >= monday for run in runs)
     if beaten or not seen_long_enough:
         return False
     return not any(
         row.recipient == route.recipient and row.sent_at is not None and row.sent_at > monday - WEEK
-        for row in store.deliveries(DeliveryState.SENT)
+        for row in store.outbox.deliveries(DeliveryState.SENT)
         if row.channel == route.channel
     )
 
@@ -63,8 +63,8 @@ def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
         log.warning("the mail of a quiet week to %s: %s", route.recipient, error)
         return False
     with store.unit() as unit:
-        run_id = unit.begin_run(_kind(route), now)
-        unit.finish_run(run_id, finished=now, verdict=Verdict.OK)
+        run_id = unit.runs.begin(_kind(route), now)
+        unit.runs.finish(run_id, finished=now, verdict=Verdict.OK)
     return True
 
 

@@ -99,7 +99,7 @@ class _Drain:
         """Claim and send once; false when nothing was due."""
         now = self._clock.now()
         with self._store.unit() as unit:
-            rows = unit.claim(now, lease=LEASE, limit=CLAIM, worker=self._worker)
+            rows = unit.outbox.claim(now, lease=LEASE, limit=CLAIM, worker=self._worker)
         if not rows:
             return False
         ready = self._not_behind_others([row for row in rows if self._is_known(row)], now)
@@ -120,7 +120,7 @@ class _Drain:
 
     def _not_behind_others(self, rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
         """Let rows wait that would overtake a failed one on the way to the same recipient."""
-        behind = held_behind(rows, self._store.deliveries(DeliveryState.PENDING), now=now)
+        behind = held_behind(rows, self._store.outbox.deliveries(DeliveryState.PENDING), now=now)
         ready = []
         for row in rows:
             ahead = behind.get(row.delivery_id)
@@ -153,16 +153,16 @@ class _Drain:
         ids = [row.delivery_id for row in parcel.rows]
         lease_until = self._clock.now() + LEASE
         with self._store.unit() as unit:
-            mine = unit.mark_attempt(
+            mine = unit.outbox.mark_attempt(
                 ids, worker=self._worker, lease_until=lease_until, message_id=parcel.message.key
             )
             if mine < len(ids):
-                unit.release(ids, worker=self._worker)
+                unit.outbox.release(ids, worker=self._worker)
         return mine == len(ids)
 
     def _mark_sent(self, parcel: ComposedMessage) -> None:
         with self._store.unit(fenced=False) as unit:  # sent is sent, whoever writes by now
-            unit.mark_sent(
+            unit.outbox.mark_sent(
                 [row.delivery_id for row in parcel.rows],
                 now=self._clock.now(),
                 message_id=parcel.message.key,
@@ -193,7 +193,7 @@ class _Drain:
         """Make what could not be sent due again later, all of it at once."""
         with self._store.unit() as unit:
             for wait, rows in self._held.items():
-                unit.mark_failed(
+                unit.outbox.mark_failed(
                     [row.delivery_id for row in rows],
                     worker=self._worker,
                     error=wait.reason,
@@ -204,5 +204,5 @@ class _Drain:
     def _park(self, rows: Sequence[Delivery], reason: str) -> None:
         if rows:
             with self._store.unit() as unit:
-                unit.park([row.delivery_id for row in rows], error=reason)
+                unit.outbox.park([row.delivery_id for row in rows], error=reason)
             self.result.parked += len(rows)

@@ -39,7 +39,7 @@ def preview(
     What is held back behind a message that failed is due when that is, and what a drain has
     claimed when its lease is over. A message that is due later may by then tell of more.
     """
-    unsent = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
+    unsent = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     known = [
         row
         for row in unsent

@@ -24,7 +24,7 @@ import orjson
 
 from ctsync.errors import BadNctId, CorruptBody, UsageError
 from ctsync.model import Category, Kind, Level, NctId, Source, State, parse_nct_id
-from ctsync.store.admin.row_export import ExportedVersion, Told
+from ctsync.store.admin.row_export import ExportedVersion, JsonRow
 from ctsync.store.bodies.codec import verify
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.database.types import dump_json
@@ -38,14 +38,14 @@ MOST_VERSIONS = 500
 def version_lines(store: Store, selection: Selection) -> Iterator[str]:
     """The lines of all versions selected, a version at a time; raises CorruptBody."""
     yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
-    for nct_id in store.ids_of(selection):
-        yield _line({"record": "trial", "nct_id": nct_id, **store.told_trial(nct_id)})
-        for number, told in enumerate(store.told_versions(nct_id), start=1):
+    for nct_id in store.bulk.trial_ids(selection):
+        yield _line({"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)})
+        for number, told in enumerate(store.rows.versions(nct_id), start=1):
             row = {"record": "version", "nct_id": nct_id, "version": number, **told.row}
             head = dump_json(row | {"events": told.events})
-            body = "null" if told.digest is None else store.body(told.digest).decode()
+            body = "null" if told.digest is None else store.bodies.read(told.digest).decode()
             yield f'{head[:-1]},"body":{body}}}\n'
-    for watch, trials in store.told_watches(selection):
+    for watch, trials in store.rows.watches(selection):
         yield _line({"record": "watch", **watch, "trials": trials})
 
 
@@ -93,7 +93,7 @@ class _Reader:
         self._lines = iter(lines)
         self.number = 0
 
-    def begin(self) -> Told | None:
+    def begin(self) -> JsonRow | None:
         first = self.next()
         if first is None or first["record"] != "ctsync":
             raise ValueError("the first line does not say that it is an export of versions")
@@ -101,7 +101,7 @@ class _Reader:
             raise ValueError(f"format {first['format']} of {first['what']} cannot be read")
         return self.next()
 
-    def next(self) -> Told | None:
+    def next(self) -> JsonRow | None:
         for line in self._lines:
             self.number += 1
             if line.strip():
@@ -113,7 +113,7 @@ class _Reader:
         return None
 
 
-def _import_one(unit: Unit, reader: _Reader, line: Told, done: ImportResult) -> Told | None:
+def _import_one(unit: Unit, reader: _Reader, line: JsonRow, done: ImportResult) -> JsonRow | None:
     """Import a trial with its versions, or a watch, and give the line after that."""
     match line.pop("record"):
         case "trial":
@@ -122,23 +122,25 @@ def _import_one(unit: Unit, reader: _Reader, line: Told, done: ImportResult) -> 
             trials = line.pop("trials")
             for one in trials:
                 parse_nct_id(one["nct_id"])
-            unit.put_watch(line, trials)
+            unit.rows.add_watch(line, trials)
             done.watches += 1
             return reader.next()
         case other:
             raise ValueError(f"a {other!r} cannot stand here")
 
 
-def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: ImportResult) -> Told | None:
+def _import_trial(
+    unit: Unit, reader: _Reader, trial: JsonRow, done: ImportResult
+) -> JsonRow | None:
     nct_id = parse_nct_id(trial.pop("nct_id"))
-    stored = unit.stored_places(nct_id)
+    stored = unit.rows.stored_versions(nct_id)
     head, index, added, differs = None, 0, 0, False
     line = reader.next()
     while line is not None and line["record"] == "version":
         told, canonical = _read_version(line, nct_id)
         if index >= len(stored):
             if not differs:
-                head = unit.put_version(nct_id, told, after=head, canonical=canonical)
+                head = unit.rows.add_version(nct_id, told, after=head, canonical=canonical)
                 added += 1
         else:
             head, digest, state = stored[index]
@@ -148,7 +150,7 @@ def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: ImportResult) 
         index += 1
         line = reader.next()
     if added and head is not None:
-        unit.put_trial(nct_id, trial, head=head)
+        unit.rows.set_trial(nct_id, trial, head=head)
         done.trials += 1
         done.versions += added
     elif not differs:
@@ -156,7 +158,7 @@ def _import_trial(unit: Unit, reader: _Reader, trial: Told, done: ImportResult) 
     return line
 
 
-def _read_version(line: Told, nct_id: NctId) -> tuple[ExportedVersion, bytes | None]:
+def _read_version(line: JsonRow, nct_id: NctId) -> tuple[ExportedVersion, bytes | None]:
     """A version's line, and the bytes its digest names."""
     row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
     if line["nct_id"] != nct_id:

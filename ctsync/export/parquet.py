@@ -89,11 +89,11 @@ def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Par
 
 def _event_rows(store: Store, selection: Selection) -> Iterator[Row]:
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
-    return map(event_row, store.each_event(wanted))
+    return map(event_row, store.events.each(wanted))
 
 
 def _version_rows(store: Store, selection: Selection) -> Iterator[Row]:
-    for versions in store.each_trial(selection):
+    for versions in store.bulk.versions_by_trial(selection):
         for version, day in zip(versions, stands_from(versions), strict=True):
             dated = version.posted or version.submitted
             happened = happened_at(version.observed, dated, version.fetched)

@@ -18,7 +18,7 @@ from ctsync.store.store import Store
 
 def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
     """Every version that has a record, as a row of cthist's table; raises CorruptBody."""
-    for versions in store.each_trial(selection):
+    for versions in store.bulk.versions_by_trial(selection):
         total = sum(one.registry_version is not None for one in versions) or None
         for version, day in zip(versions, stands_from(versions), strict=True):
             if version.digest is not None:
@@ -28,7 +28,7 @@ def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
     """Every trial that has a record, as one row."""
-    for versions in store.each_trial(selection):
+    for versions in store.bulk.versions_by_trial(selection):
         row = cohort_row(versions, stands_from(versions))
         if row is not None:
             yield row
@@ -37,5 +37,5 @@ def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 def event_lines(store: Store, selection: Selection) -> Iterator[str]:
     """Every event in the one published schema, a line each, oldest first."""
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
-    for stored in store.each_event(wanted):
+    for stored in store.events.each(wanted):
         yield f"{dump_json(event_json(stored))}\n"

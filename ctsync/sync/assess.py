@@ -121,7 +121,7 @@ def assess_answers(
     reason, and stops no other. `news_since` are days after which a trial of which nothing is
     stored, if first posted then, is new in the registry.
     """
-    heads, awaited = store.heads(ids), store.awaited(ids)
+    heads, awaited = store.trials.heads(ids), store.trials.never_found(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
     examiner = Assessor(store, load, thresholds, followed)
     asked = set(ids)
@@ -135,7 +135,7 @@ def assess_answers(
             # the trial that took this id over, newly or long ago
             asked.add(to)
             own = Seen(replace(seen.observation, asked_as=to), seen.record)
-            yield examiner.assess(to, store.heads([to]).get(to), own)
+            yield examiner.assess(to, store.trials.heads([to]).get(to), own)
 
 
 def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
@@ -205,7 +205,7 @@ class Assessor:
             return False
         if not isinstance(seen.record, Record):
             return False
-        stored = stored_record(self.store, self.store.versions(head.nct_id)[-1])
+        stored = stored_record(self.store, self.store.versions.of(head.nct_id)[-1])
         return is_same_content(stored, HistoryForm.HTML, seen.record, HistoryForm.MARKDOWN)
 
     def _find(
@@ -243,7 +243,7 @@ class Assessor:
 
     def _away(self, nct_id: NctId, decision: Gone | Moved) -> PendingVersion:
         """Say that a trial is gone or has moved, and what the history told of it before."""
-        versions = self.store.versions(nct_id) if decision.head else []
+        versions = self.store.versions.of(nct_id) if decision.head else []
         last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
         overdue = self._overdue(versions)
         joining = HistoryLink(overdue=overdue) if overdue else None
@@ -259,7 +259,7 @@ class Assessor:
 
     def _compare(self, head: Head, record: Record) -> PendingVersion:
         """Compare with the newest version that has a record; those without one changed nothing."""
-        versions = [v for v in self.store.versions(head.nct_id) if v.digest is not None]
+        versions = [v for v in self.store.versions.of(head.nct_id) if v.digest is not None]
         newest, key = versions[-1], key_fields(record.body)
         stored = stored_record(self.store, newest)
         before, after = align_forms(stored, form_of(newest.source), record, HistoryForm.MARKDOWN)
@@ -285,7 +285,7 @@ class Assessor:
         Where nothing was seen live before, the trial is followed from here on. Else what the
         history told since is news now.
         """
-        versions = self.store.versions(head.nct_id)
+        versions = self.store.versions.of(head.nct_id)
         key, newest = key_fields(record.body), versions[-1]
         seen = replace(
             newest,
@@ -303,7 +303,7 @@ class Assessor:
             return record if version is seen else stored_record(self.store, version)
 
         known = known_facts(self.store, head.nct_id, versions)
-        mirrors, last = self.store.run_ids(MIRROR), len(course) - 1
+        mirrors, last = self.store.runs.ids(MIRROR), len(course) - 1
         (step,) = derive(course, known, read, self.thresholds, mirrors=mirrors, first=last)
         return PendingVersion(
             head.nct_id,
@@ -325,13 +325,13 @@ class Assessor:
         seen = [v.version for v in versions if v.source is not Source.HISTORY]
         if not seen or seen[-1] == len(versions):
             return ()
-        stored = self.store.events(EventFilter(nct_ids=(versions[0].nct_id,)))
+        stored = self.store.events.find(EventFilter(nct_ids=(versions[0].nct_id,)))
         return tuple(one for one in stored if one.to_version > seen[-1])
 
     def _unpack(self, prepared: Prepared) -> Record:
         if prepared.keyframe is None:
             raise ValueError(f"{prepared.nct_id} was not prepared whole")
-        canonical = self.store.read_keyframe(prepared.keyframe, prepared.digest)
+        canonical = self.store.bodies.read_keyframe(prepared.keyframe, prepared.digest)
         return restore(canonical, prepared.digest)
 
 

@@ -106,7 +106,7 @@ class BatchWriter:
 
     def __post_init__(self) -> None:
         """Read once what holds for the whole run."""
-        self._own = self.store.own_thresholds()
+        self._own = self.store.watches.own_thresholds()
 
     def take(self, examined: AssessedTrial) -> None:
         """Count one decision; what is to be kept of it is committed with its batch."""
@@ -184,7 +184,7 @@ class BatchWriter:
         if not waiting and not seen and also is None:
             return
         back = {found.finding.nct_id: self._watches_back(found) for found in waiting}
-        watching = self.store.watching(back)
+        watching = self.store.watches.names_by_trial(back)
         watching |= {
             nct_id: tuple(dict.fromkeys((*watching.get(nct_id, ()), *again)))
             for nct_id, again in back.items()
@@ -198,12 +198,12 @@ class BatchWriter:
             for nct_id, again in back.items():
                 for name, under in again.items():
                     with suppress(UsageError):  # the watch was removed meanwhile
-                        unit.rejoin_trial(name, under, nct_id, at=self.observed)
+                        unit.watches.restore_trial(name, under, nct_id, at=self.observed)
             # only now: one may move on that another is back from
             for found in waiting:
                 if found.finding.moved_to is not None:
                     self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
-            ids = unit.add_steps(
+            ids = unit.batches.add(
                 steps, run_id=run_id, observed=self.observed, rules_version=RULES_VERSION
             )
             # who asks for a trial by name is told of it; of a mirrored one, who watches it
@@ -213,13 +213,13 @@ class BatchWriter:
             for found in waiting:
                 if found.finding.joining is not None:
                     self._join(unit, found, watching.get(found.finding.nct_id, ()))
-            unit.mark_seen(
+            unit.trials.mark_seen(
                 [nct_id for nct_id in seen if nct_id not in fresh],
                 run_id=run_id,
                 load=self.observed,
             )
             marked = self.marked
-            unit.clear_failures(seen if marked is None else [one for one in seen if one in marked])
+            unit.failures.clear(seen if marked is None else [one for one in seen if one in marked])
             if also is not None:
                 also(unit)
 
@@ -232,13 +232,15 @@ class BatchWriter:
     ) -> None:
         if not steps or not self.routes:
             return
-        numbers = unit.events_of_steps(ids[step.nct_id] for step in steps)
+        numbers = unit.events.ids_by_path_key(ids[step.nct_id] for step in steps)
         now = self.clock.now()
         for step in steps:
             by_path = numbers.get(ids[step.nct_id], {})
             events = [(by_path[path_key(event.path)], event) for event in step.events]
             names = watching.get(step.nct_id, ())
-            unit.enqueue(plan(step.nct_id, events, names, self.routes, now=now, own=self._own))
+            unit.outbox.enqueue(
+                plan(step.nct_id, events, names, self.routes, now=now, own=self._own)
+            )
 
     def _join(self, unit: Unit, found: _Found, names: Sequence[str]) -> None:
         """Store what goes on from the registry's history."""
@@ -250,11 +252,11 @@ class BatchWriter:
             run_id=self.entry.run_id,
         )
         now, nct_id = self.clock.now(), found.finding.nct_id
-        unit.enqueue(plan(nct_id, news, names, self.routes, now=now, own=self._own))
+        unit.outbox.enqueue(plan(nct_id, news, names, self.routes, now=now, own=self._own))
 
     def _follow(self, old: NctId, new: NctId | None) -> None:
         """Let a watch that names an id taken over long ago follow the trial that has it now."""
-        if new is not None and self.store.watches_of(old):
+        if new is not None and self.store.watches.names_of(old):
             with self.store.unit() as unit:
                 self._move_watches(unit, old, new)
 
@@ -263,12 +265,12 @@ class BatchWriter:
 
         What the trial was first asked for by stays known: an organisation's id, or the old id.
         """
-        unit.set_moved(old, new)
-        for watch in self.store.watches():
+        unit.trials.mark_moved(old, new)
+        for watch in self.store.watches.all():
             terms = [trial.asked_as or old for trial in watch.trials if trial.nct_id == old]
             if terms:
                 with suppress(UsageError):  # the watch was removed meanwhile
-                    unit.move_trial(watch.name, old, new, asked_as=terms[0])
+                    unit.watches.move_trial(watch.name, old, new, asked_as=terms[0])
 
     def _watches_back(self, found: _Found) -> dict[str, NctId]:
         """The watches that follow a trial again that was merged into another, and is back.
@@ -282,7 +284,7 @@ class BatchWriter:
         heirs = self._heirs(under)
         return {
             watch.name: trial.nct_id
-            for watch in self.store.watches()
+            for watch in self.store.watches.all()
             for trial in watch.trials
             if trial.nct_id in heirs and _folded(trial.asked_as or "") in its_own
         }
@@ -293,7 +295,7 @@ class BatchWriter:
         to: NctId | None = nct_id
         while to is not None and to not in heirs:
             heirs.add(to)
-            head = self.store.heads([to]).get(to)
+            head = self.store.trials.heads([to]).get(to)
             to = None if head is None else head.moved_to
         return heirs
 
@@ -303,14 +305,14 @@ class BatchWriter:
             self.marked.add(failed.nct_id)
         now = self.clock.now()
         with self.store.unit() as unit:
-            unit.record_failure(
+            unit.failures.record(
                 failed.nct_id, failed.error, failed.raw, run_id=self.entry.run_id, now=now
             )
 
     def _note_absence(self, nct_id: NctId, among: list[NctId]) -> None:
         among.append(nct_id)
         with self.store.unit() as unit:
-            unit.mark_absent(nct_id, self.observed)
+            unit.trials.mark_absent(nct_id, self.observed)
 
 
 def _folded(term: str) -> str:

@@ -167,7 +167,7 @@ class SyncCycle:
         daemon that was faster, or none where it died.
         """
         with self.store.writer(holder=holder, wait_seconds=math.inf):
-            if not is_due(self.store.last_completed_start(SYNC)):
+            if not is_due(self.store.runs.last_completed_start(SYNC)):
                 return None
             return self._watched_over(())
 
@@ -220,7 +220,7 @@ class SyncCycle:
                 overlap=timedelta(days=wanted.overlap_days),
                 sweep_every=timedelta(days=wanted.sweep_days),
             ).run(archive=archive, sweep=sweep)
-            if result.is_online and self.store.watched_ids():
+            if result.is_online and self.store.watched.ids():
                 return result, self._run(())
             self._deliver(channels)
             return result, None
@@ -233,8 +233,8 @@ class SyncCycle:
             if only:
                 result = self._sync().run(only, kind=KIND_OF_SOME)
             else:
-                watched = _some(self.store.watched_ids(), self.store.watches(), found)
-                aliases = self.store.moved_to_watched()
+                watched = _some(self.store.watched.ids(), self.store.watches.all(), found)
+                aliases = self.store.watched.moved_ids()
                 asked = [*watched, *aliases]
                 sync = self._sync(patient_with=len(asked), aliases=aliases)
                 result = sync.run(asked, with_queries=True)
@@ -249,15 +249,15 @@ class SyncCycle:
     def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
         """Send what waits, and count it to the run that has just ended: the newest."""
         delivered = drain(self.store, channels, clock=self.clock)
-        run = self.store.last_run()
+        run = self.store.runs.last()
         if delivered.messages and run is not None:
             with self.store.unit() as unit:
-                unit.note_delivered(run.id, delivered.messages)
+                unit.runs.add_delivered(run.id, delivered.messages)
         return delivered
 
     def _past(self) -> Backfilled | None:
         """Ask again for the histories that are due."""
-        due = self.store.histories_due(self.clock.now(), limit=HISTORIES_A_ROUND)
+        due = self.store.histories.due(self.clock.now(), limit=HISTORIES_A_ROUND)
         if self.history is None or not due:
             return None
         return Backfill(
@@ -274,9 +274,9 @@ class SyncCycle:
             load, examined, _ = self._sync().preview(only)
             return CyclePreview(load, examined)
         found = self._file_watches()
-        watches = join_watches(self.store.watches(), found, at=self.clock.now())
+        watches = join_watches(self.store.watches.all(), found, at=self.clock.now())
         followed = sorted({trial.nct_id for watch in watches for trial in watch.trials})
-        watched = [*_some(followed, watches, found), *self.store.moved_to_watched()]
+        watched = [*_some(followed, watches, found), *self.store.watched.moved_ids()]
         sync = self._sync()
         load, examined, listed = sync.preview(watched, queries=query_watches(watches))
         membership = sync.membership(run_id=0, observed=load.data_timestamp)

@@ -75,16 +75,16 @@ def conclude_pass(
     Runs of these `kinds` that were cut off before their conclusion are taken together with this
     one.
     """
-    runs = store.unsettled_runs(*kinds)
+    runs = store.runs.ids_without_notices(*kinds)
     events = [
         one
         for cut_off in runs
-        for one in store.each_event(EventFilter(run_id=cut_off, kinds=_CHANGES))
+        for one in store.events.each(EventFilter(run_id=cut_off, kinds=_CHANGES))
     ]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
     replaced = [one.event_id for one in events if any(notice.covers(one) for notice in notices)]
     with store.unit() as unit:
-        unit.set_notices(run_id, [notice_json(notice) for notice in notices])
+        unit.runs.set_notices(run_id, [notice_json(notice) for notice in notices])
         _fold_deliveries(unit, replaced)
     return notices
 
@@ -110,12 +110,12 @@ def _fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
     """Drop what was planned for these events, all but the first delivery to each recipient."""
     kept: dict[tuple[str, str], int] = {}
     dropped = []
-    for row in unit.untried_of(event_ids):
+    for row in unit.outbox.untried_of(event_ids):
         if is_welcome_key(row.dedup_key):
             continue
         if kept.setdefault((row.channel, row.recipient), row.delivery_id) != row.delivery_id:
             dropped.append(row.delivery_id)
-    unit.drop(dropped, reason="told by the run's notice")
+    unit.outbox.drop(dropped, reason="told by the run's notice")
 
 
 def _drift(store: Store, sights: PassObservations) -> Iterator[Notice]:
@@ -132,7 +132,7 @@ def reported_fields(store: Store) -> frozenset[str]:
     """The unknown fields that an earlier run has told of."""
     return frozenset(
         path
-        for run in store.runs_with_notices()
+        for run in store.runs.with_notices()
         for notice in read_notices(run.notices)
         if notice.kind is NoticeKind.UNKNOWN_FIELDS
         for path in notice.parts
@@ -150,8 +150,8 @@ def _vanished(store: Store, sights: PassObservations) -> list[VanishedField]:
         if not found:
             break
         try:
-            digest = store.newest_digest(nct_id)
-            body = restore(store.body(digest), digest).body
+            digest = store.versions.newest_digest(nct_id)
+            body = restore(store.bodies.read(digest), digest).body
         except CorruptBody:
             continue  # for `check` to tell
         sights.drift.add(body, body)

@@ -24,7 +24,7 @@ from ctsync.errors import (
 )
 from ctsync.model import Answer, Failed, NctId, RegistryVersion
 from ctsync.registry.api import Registry
-from ctsync.store.data.runs import Failure
+from ctsync.store.data.failures import Failure
 from ctsync.store.store import Store
 
 _COSTLY = {
@@ -45,7 +45,7 @@ def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
     """The trials that are not asked for yet, with why; none where they are too many `of` all."""
     held = {
         failure.nct_id: Failed(failure.nct_id, InQuarantine(_why(failure, until)))
-        for failure in store.failures()
+        for failure in store.failures.find()
         if (until := waits_until(failure)) is not None and until > now
     }
     return held if len(held) <= max(MOST_HELD, of * MOST_HELD_PERCENT / 100) else {}

@@ -70,12 +70,12 @@ def repair(
     where = {kind: [one.where for one in problems if one.kind == kind] for kind in _OF_BODIES}
     with store.unit() as unit:
         if any(is_of_index(problem) for problem in problems):
-            unit.mend_indexes()
-        done = [*unit.mend_heads(), *unit.mend_events()]
+            unit.repairs.rebuild_indexes()
+        done = [*unit.repairs.repair_heads(), *unit.repairs.repair_events()]
     yield from (RepairStep(*one) for one in done)
     yield from _refetch(store, where[CORRUPT], open_registry)
     with store.unit() as unit:
-        done = list(unit.mend_bodies(where[WRONG_SIZE]))
+        done = list(unit.repairs.repair_bodies(where[WRONG_SIZE]))
     yield from (RepairStep(*one) for one in done)
     for found in to_rewrite(store, thresholds, relevel=relevel):
         if found.unreadable:
@@ -115,7 +115,7 @@ def is_of_index(problem: Problem) -> bool:
 def _refetch(
     store: Store, corrupt: Collection[str], open_registry: OpenRegistry
 ) -> Iterator[RepairStep]:
-    wanted = store.bodies_to_refetch(corrupt)
+    wanted = store.damage.bodies_to_refetch(corrupt)
     if not wanted:
         return
     try:
@@ -139,6 +139,6 @@ def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> Re
         said = f"the registry shows another version of {answer.asked_as} by now"
         return RepairStep(CORRUPT, digest, said, is_mended=False)
     with store.unit() as unit:
-        unit.restore_body(record)
+        unit.repairs.restore_body(record)
     said = f"fetched again: it is what the registry shows of {answer.asked_as}"
     return RepairStep(CORRUPT, digest, said)

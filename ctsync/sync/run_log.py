@@ -52,7 +52,7 @@ def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]
     exception closes it as failed, one that stops the program as stopped, and goes on its way.
     """
     with store.unit() as unit:
-        run_id = unit.begin_run(kind, clock.now())
+        run_id = unit.runs.begin(kind, clock.now())
     entry = RunLogEntry(run_id, RunCounts())
     try:
         yield entry
@@ -72,7 +72,7 @@ def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]
 def _close(store: Store, entry: RunLogEntry, clock: Clock, *, error: str | None) -> None:
     after = entry.load_after
     with store.unit(fenced=False) as unit:  # how this run ended, whoever writes by now
-        unit.finish_run(
+        unit.runs.finish(
             entry.run_id,
             finished=clock.now(),
             verdict=entry.verdict,

@@ -90,12 +90,12 @@ class TrialPass:
 
         Raises RegistryError where not even the load could be learned, Stopped when told to stop.
         """
-        newest, sights = self.store.newest_load(), PassObservations()
+        newest, sights = self.store.runs.newest_load(), PassObservations()
         with recorded_run(self.store, kind, self.clock) as entry:
             try:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
-                    unit.note_load(entry.run_id, load)
+                    unit.runs.set_load(entry.run_id, load)
                 result = self._settle(ids, load, entry, sights, with_queries=with_queries)
                 notices = conclude_pass(
                     self.store,
@@ -114,7 +114,7 @@ class TrialPass:
         return replace(
             result,
             refreshed=newest is None or result.load.data_timestamp > newest,
-            events=tuple(self.store.events_of_run(entry.run_id)),
+            events=tuple(self.store.events.of_run(entry.run_id)),
             notices=notices,
         )
 
@@ -122,7 +122,7 @@ class TrialPass:
         self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
     ) -> tuple[RegistryVersion, list[AssessedTrial], tuple[QueryListing, ...]]:
         """What `run` would decide and keep, and which trials enter and leave; writes nothing."""
-        load = self._current_load(self.store.newest_load())
+        load = self._current_load(self.store.runs.newest_load())
         load, listed = list_queries(self.registry, queries, load)
         found = assess_answers(
             self.store,
@@ -130,7 +130,7 @@ class TrialPass:
             with_entering(ids, listed),
             load=load,
             thresholds=self.thresholds,
-            news_since=news_since(listed, self.store.loads_before_failure()),
+            news_since=news_since(listed, self.store.failures.last_good_loads()),
         )
         return load, list(found), listed
 
@@ -170,7 +170,7 @@ class TrialPass:
         """
         newest, earlier = load, RunCounts()
         for _ in range(2):
-            queries = query_watches(self.store.watches()) if with_queries else []
+            queries = query_watches(self.store.watches.all()) if with_queries else []
             load, listed = list_queries(self.registry, queries, newest)
             result = _Pass(self, load, entry, sights, listed=listed).over(ids)
             result.tally.add_kept(earlier)
@@ -237,7 +237,7 @@ class _Pass:
             ids,
             load=self.load,
             thresholds=sync.thresholds,
-            news_since=news_since(self.listed, sync.store.loads_before_failure()),
+            news_since=news_since(self.listed, sync.store.failures.last_good_loads()),
         )
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()

@@ -20,13 +20,13 @@ def coverage_of(store: Store, followed: TrialSelection) -> Coverage | None:
 
     A trial counts as checked only if a run saw it in that load, and none after that failed.
     """
-    runs = store.runs(limit=LOADS_LOOKED_AT, kind=SYNC)
+    runs = store.runs.latest(limit=LOADS_LOOKED_AT, kind=SYNC)
     if not runs:
         return None
     loads = [load for run in runs if (load := run.load_after or run.load_before) is not None]
     failed = tuple(_unchecked(store, followed, runs[0], loads[0] if loads else None))
     return Coverage(
-        checked=store.count_followed(followed) - len(failed),
+        checked=store.watched.count(followed) - len(failed),
         failed=failed,
         load=loads[0] if loads else None,
         refreshed=len(loads) < 2 or loads[0] != loads[1],
@@ -40,12 +40,12 @@ def _unchecked(
     store: Store, followed: TrialSelection, last: Run, newest: datetime | None
 ) -> Iterator[UncheckedTrial]:
     if last.verdict in (Verdict.FAILED, Verdict.STOPPED):
-        for nct_id in store.followed(followed):
+        for nct_id in store.watched.ids(followed):
             yield UncheckedTrial(nct_id, f"the last sync {last.verdict}: {last.error}")
         return
-    doubtful = store.doubtful(followed, load=newest)
-    reasons = {failure.nct_id: failure.error for failure in store.failures()}
-    seen = store.sightings(doubtful)
+    doubtful = store.watched.unconfirmed(followed, load=newest)
+    reasons = {failure.nct_id: failure.error for failure in store.failures.find()}
+    seen = store.trials.sightings(doubtful)
     for nct_id in doubtful:
         sighting = seen.get(nct_id)
         if nct_id in reasons:

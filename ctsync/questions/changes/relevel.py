@@ -42,7 +42,7 @@ def relevel_events(
     """
     looked_at = 0
     differing: list[RelevelledEvent] = []
-    for stored in store.each_event(wanted):
+    for stored in store.events.each(wanted):
         looked_at += 1
         told = relevel_stored(stored, told_under)
         replayed = relevel(stored.event, thresholds)

@@ -53,12 +53,12 @@ def review(
     coverage = coverage_of(store, followed)
     scope = Scope(
         title=title,
-        watched=coverage.watched if coverage else store.count_followed(followed),
+        watched=coverage.watched if coverage else store.watched.count(followed),
         coverage=coverage,
         keys=_last_keys(store, changed),
         timelines={
             nct_id: trace(versions, stands_from(versions), until=window.until.date())
-            for nct_id, versions in store.versions_of(changed if drawn else ()).items()
+            for nct_id, versions in store.versions.of_many(changed if drawn else ()).items()
         },
         limit=limit,
         notices=notices,
@@ -68,8 +68,8 @@ def review(
 
 def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
     """The key fields of each trial as its newest version with a record has them."""
-    found = store.newest_keys(ids)
-    away = store.versions_of([nct_id for nct_id in ids if nct_id not in found])
+    found = store.versions.newest_keys(ids)
+    away = store.versions.of_many([nct_id for nct_id in ids if nct_id not in found])
     for versions in away.values():
         found |= {version.nct_id: version.key for version in versions if version.digest}
     return found
@@ -81,15 +81,15 @@ def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], i
     Each is at the level its reader is told: the one it is stored with, or where `wanted` names
     a watch with thresholds of its own, the one these give.
     """
-    own = store.own_thresholds().get(wanted.watch) if wanted.watch else None
+    own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
     if own is None:
-        events = store.events(wanted)
-        return events, store.count_events(wanted) if wanted.limit else len(events)
+        events = store.events.find(wanted)
+        return events, store.events.count(wanted) if wanted.limit else len(events)
     minimum = wanted.minimum_level or Level.ADMINISTRATIVE
     of_any_level = replace(wanted, minimum_level=None)
     told = [
         stored
-        for stored in (relevel_stored(one, own) for one in store.each_event(of_any_level))
+        for stored in (relevel_stored(one, own) for one in store.events.each(of_any_level))
         if stored.event.level.reaches(minimum)
     ]
     return told[-wanted.limit :] if wanted.limit else told, len(told)
@@ -97,24 +97,24 @@ def events_told(store: Store, wanted: EventFilter) -> tuple[list[StoredEvent], i
 
 def _notices(store: Store, window: Window) -> tuple[Notice, ...]:
     """What the runs over the window's loads told as a whole."""
-    runs = store.runs_with_notices(since=window.since, until=window.until)
+    runs = store.runs.with_notices(since=window.since, until=window.until)
     return tuple(notice for run in runs for notice in read_notices(run.notices))
 
 
 def timeline_of(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     """The course of one stored trial up to a moment, and the queries it entered and left."""
-    versions = store.versions(nct_id)
+    versions = store.versions.of(nct_id)
     drawn = trace(versions, stands_from(versions), until=until.date())
-    moves = store.events(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
+    moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
     return replace(drawn, queries=query_steps(moves))
 
 
 def story_of(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
     """All that is stored of one trial up to now; raises ValueError where nothing is."""
-    versions = store.versions(nct_id)
+    versions = store.versions.of(nct_id)
     told = [
         stored
-        for stored in store.events(EventFilter(nct_ids=(nct_id,)))
+        for stored in store.events.find(EventFilter(nct_ids=(nct_id,)))
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is no change
     ]
     return TrialContent(versions, told, trace(versions, stands_from(versions), until=until.date()))
@@ -166,6 +166,6 @@ def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[An
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
     """The trials followed, by one watch or any, of which something is stored."""
-    followed = store.followed(TrialSelection(watch=watch))
-    stored = store.heads(followed)
+    followed = store.watched.ids(TrialSelection(watch=watch))
+    stored = store.trials.heads(followed)
     return [nct_id for nct_id in followed if nct_id in stored]

@@ -30,4 +30,4 @@ def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds 
     if is_listed:
         return own
     require_watch(store, name)
-    return store.own_thresholds().get(name)
+    return store.watches.own_thresholds().get(name)

@@ -16,20 +16,20 @@ from ctsync.store.store import Store
 def health_facts(store: Store, routes: Iterable[Route] = ()) -> HealthFacts:
     """How things stand in the store now; `routes` tell when what has failed was first due."""
     by_way = {(route.channel, route.recipient): route for route in routes}
-    last = store.last_run(kind="sync")
-    whole = store.last_run(kind="sync", verdict=Verdict.OK)
-    waiting = store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
+    last = store.runs.last(kind="sync")
+    whole = store.runs.last(kind="sync", verdict=Verdict.OK)
+    waiting = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     return HealthFacts(
-        watched=store.count_followed(TrialSelection()),
+        watched=store.watched.count(TrialSelection()),
         last=None if last is None else LastRun(last.finished, last.verdict, last.error),
         last_whole=whole.finished if whole else None,
-        newest_load=store.newest_load(),
-        failures=len(store.failing()),
+        newest_load=store.runs.newest_load(),
+        failures=len(store.watched.failing_ids()),
         oldest_waiting=min(
             (_first_due(one, by_way.get((one.channel, one.recipient))) for one in waiting),
             default=None,
         ),
-        parked=len(store.deliveries(DeliveryState.PARKED)),
+        parked=len(store.outbox.deliveries(DeliveryState.PARKED)),
     )
 
 

@@ -54,7 +54,7 @@ def find(
     asked as on that day: versions that stood only later are left out.
     """
     newest = not ever and as_of is None
-    candidates = store.candidates(conditions, newest=newest, watch=watch)
+    candidates = store.search.candidates(conditions, newest=newest, watch=watch)
     for _, versions in groupby(candidates, key=attrgetter("nct_id")):
         runs = list(_runs(list(versions), as_of or today, is_past=as_of is not None))
         yield from runs if ever else (run for run in runs[-1:] if run.is_open)

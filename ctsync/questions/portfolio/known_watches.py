@@ -12,13 +12,13 @@ from ctsync.store.store import Store
 
 def require_watch(store: Store, name: str | None) -> None:
     """Raise UsageError if `name` is given and no watch has it."""
-    if name is not None and name not in store.watch_origins():
+    if name is not None and name not in store.watches.origins():
         raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
 
 
 def find_watch(store: Store, name: str) -> Watch:
     """The watch of that name; raises UsageError if there is none."""
-    found = next((one for one in store.watches() if one.name == name), None)
+    found = next((one for one in store.watches.all() if one.name == name), None)
     if found is None:
         raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
     return found

@@ -38,11 +38,12 @@ def forecast_unknown(
     A trial is overdue where a load after its day still showed it active: whether it turned
     since the newest load seen cannot be known, so that load is what days are compared with.
     """
-    load = store.newest_load()
+    load = store.runs.newest_load()
     seen = min(load.date(), today) if load else today
-    ids = store.watched_ids()
+    ids = store.watched.ids()
     forecasts = {
-        nct_id: (key, forecast(key, seen)) for nct_id, key in store.newest_keys(ids).items()
+        nct_id: (key, forecast(key, seen))
+        for nct_id, key in store.versions.newest_keys(ids).items()
     }
     coming = [
         _expected(nct_id, key, found, found.on)

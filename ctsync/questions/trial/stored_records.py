@@ -15,7 +15,7 @@ from ctsync.store.store import Store
 
 def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
     """The versions of a trial, oldest first; raises UnknownTrial if there are none."""
-    versions = store.versions(nct_id)
+    versions = store.versions.of(nct_id)
     if not versions:
         raise UnknownTrial(
             f"nothing is stored of {nct_id}; follow it with: ctsync watch add {nct_id} --sync"
@@ -33,7 +33,7 @@ def stored_record(store: Store, version: Version) -> Record:
             f"version {version.version} of {version.nct_id} has no record: it says the trial is "
             f"{version.state}"
         )
-    return restore(store.body(version.digest), version.digest)
+    return restore(store.bodies.read(version.digest), version.digest)
 
 
 def record_of(store: Store, version: Version) -> Record:

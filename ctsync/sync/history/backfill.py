@@ -37,8 +37,9 @@ from ctsync.record.history_form.normalize import HistoryForm, is_same_content, r
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.record_history import Index, IndexEntry
+from ctsync.store.data.failures import FIRST_RETRY, LONGEST_RETRY
 from ctsync.store.data.history_versions import COMPLETE, NONE, PARTIAL, UNAVAILABLE, HistoryVersion
-from ctsync.store.data.runs import FIRST_RETRY, LONGEST_RETRY, MIRROR
+from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store, Unit
 from ctsync.sync.history.insertion_point import KnownVersion, find_insertion_point
 from ctsync.sync.history.rederive_events import (
@@ -175,7 +176,7 @@ class _Trial:
         self.backfill, self.store, self.history = backfill, backfill.store, backfill.history
         self.nct_id, self.run_id, self.later = nct_id, entry.run_id, later
         self.found = FetchedHistory(nct_id)
-        self.known = self.store.histories([nct_id]).get(nct_id)
+        self.known = self.store.histories.states([nct_id]).get(nct_id)
         self.began = self.history.counts.requests
 
     def fetch(self) -> FetchedHistory:
@@ -200,11 +201,11 @@ class _Trial:
         if known is not None and known.state == COMPLETE and self.found.listed is None:
             state = COMPLETE  # as of when it was last asked for
         with self.store.unit() as unit:
-            unit.note_history(
+            unit.histories.set_state(
                 self.nct_id,
                 state,
                 asked=known.asked if known and state == COMPLETE else now,
-                index=self.store.history_index(self.nct_id),
+                index=self.store.histories.unfinished_index(self.nct_id),
                 retry=now + wait,
                 failed=True,
             )
@@ -213,7 +214,7 @@ class _Trial:
         return self.found
 
     def _fetch(self) -> None:
-        kept = self.store.history_index(self.nct_id)
+        kept = self.store.histories.unfinished_index(self.nct_id)
         index = _index_from(kept) if kept else self.history.index(self.nct_id)
         if index is None:
             self._settle(NONE, 0)
@@ -282,7 +283,7 @@ class _Trial:
         if isinstance(found, KnownVersion):
             with self.store.unit() as unit:
                 seen = found.version.snapshot_id
-                unit.join_version(seen, number=entry.number, submitted=entry.date)
+                unit.histories.link(seen, number=entry.number, submitted=entry.date)
             self.found.joined += 1
             return
         now = self.backfill.clock.now()
@@ -300,11 +301,11 @@ class _Trial:
             return new.record if version is pending else stored_record(self.store, version)
 
         facts = known_facts(self.store, self.nct_id, versions)
-        mirrors, thresholds = self.store.run_ids(MIRROR), self.backfill.thresholds
+        mirrors, thresholds = self.store.runs.ids(MIRROR), self.backfill.thresholds
         steps = list(derive(course, facts, read, thresholds, mirrors=mirrors, first=at))
         follower = versions[at].snapshot_id if at < len(versions) else None
         with self.store.unit() as unit:
-            snapshot_id, is_new = unit.insert_version(
+            snapshot_id, is_new = unit.histories.insert(
                 self.nct_id, new, before=follower, room=room, run_id=self.run_id
             )
             if is_new:
@@ -316,13 +317,13 @@ class _Trial:
             theirs = {event.path for event in steps[1].events}
             moved = [event.path for event in steps[0].events if event.path not in theirs]
             follower = steps[1].after.snapshot_id
-            unit.hand_over_events(of=follower, to=snapshot_id, paths=moved)
+            unit.event_rewrites.move(of=follower, to=snapshot_id, paths=moved)
         for step in steps:
             before, after = (
                 None if v is None else snapshot_id if v.snapshot_id == UNSTORED else v.snapshot_id
                 for v in (step.before, step.after)
             )
-            unit.rewrite_events(
+            unit.event_rewrites.rewrite(
                 from_snapshot=before,
                 to_snapshot=after or snapshot_id,
                 events=step.events,
@@ -335,14 +336,14 @@ class _Trial:
     # --- what is stored of it ----------------------------------------------------------------
 
     def _versions(self) -> list[Version]:
-        return self.store.versions(self.nct_id)
+        return self.store.versions.of(self.nct_id)
 
     def _stored(self) -> bool:
         return any(version.registry_version is not None for version in self._versions())
 
     def _note_index(self, index: Index) -> None:
         with self.store.unit() as unit:
-            unit.note_history(
+            unit.histories.set_state(
                 self.nct_id,
                 PARTIAL,
                 asked=self.backfill.clock.now(),
@@ -355,7 +356,9 @@ class _Trial:
     def _settle(self, state: str, listed: int) -> None:
         self.found.state, self.found.listed = state, listed
         with self.store.unit() as unit:
-            unit.note_history(self.nct_id, state, asked=self.backfill.clock.now(), listed=listed)
+            unit.histories.set_state(
+                self.nct_id, state, asked=self.backfill.clock.now(), listed=listed
+            )
 
 
 def _pending(nct_id: NctId, new: HistoryVersion) -> Version:

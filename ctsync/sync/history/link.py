@@ -33,7 +33,7 @@ def link_history(
     if finding.joining is None:
         raise ValueError(f"{finding.nct_id}: the finding does not go on from the history")
     overdue = [(one.event_id, one.event) for one in finding.joining.overdue]
-    unit.adopt_events(
+    unit.event_rewrites.mark_observed(
         [event_id for event_id, _ in overdue], run_id=run_id, observed=observed, fetched=fetched
     )
     seen = _Seen(observed, fetched, run_id)
@@ -43,7 +43,7 @@ def link_history(
 
 def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> News:
     head = finding.head.snapshot_id if finding.head else None
-    snapshot_id, _added = unit.add_version(
+    snapshot_id, _added = unit.versions.add(
         finding.nct_id,
         after=head,
         record=_record_of(finding),
@@ -57,7 +57,7 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
         run_id=seen.run_id,
     )
     news, past = _split(finding, joining)
-    ids = unit.add_events(
+    ids = unit.events.add(
         finding.nct_id,
         from_snapshot=head,
         to_snapshot=snapshot_id,
@@ -69,7 +69,7 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
         rules_version=RULES_VERSION,
     )
     if past:
-        unit.add_events(
+        unit.events.add(
             finding.nct_id,
             from_snapshot=head,
             to_snapshot=snapshot_id,
@@ -90,7 +90,7 @@ def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _S
     if finding.head is None or record is None:
         raise ValueError(f"{finding.nct_id}: only a stored version with a record can be confirmed")
     head = finding.head.snapshot_id
-    before = unit.confirm_version(
+    before = unit.histories.confirm(
         finding.nct_id,
         head=head,
         record=record,
@@ -99,7 +99,7 @@ def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _S
         fetched=seen.fetched,
         run_id=seen.run_id,
     )
-    unit.rewrite_events(
+    unit.event_rewrites.rewrite(
         from_snapshot=before,
         to_snapshot=head,
         events=finding.events,
@@ -107,9 +107,9 @@ def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _S
         rules_version=RULES_VERSION,
         happened=joining.happened,
     )
-    ids = unit.event_ids(head)
+    ids = unit.events.ids_by_path(head)
     news = [(ids[event.path], event) for event in _split(finding, joining)[0]]
-    unit.adopt_events(
+    unit.event_rewrites.mark_observed(
         [event_id for event_id, _ in news],
         run_id=seen.run_id,
         observed=seen.observed,

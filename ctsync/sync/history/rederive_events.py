@@ -107,10 +107,10 @@ def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedT
 
     One trial is held at a time. A trial that cannot be read stops no other.
     """
-    mirrors = store.run_ids(MIRROR)
-    for nct_id in store.trials_known():
+    mirrors = store.runs.ids(MIRROR)
+    for nct_id in store.trials.stored_ids():
         try:
-            stored, versions = _by_version(store, nct_id), store.versions(nct_id)
+            stored, versions = _by_version(store, nct_id), store.versions.of(nct_id)
             known = {
                 version.snapshot_id: [one.event for one in stored.get(version.version, ())]
                 for version in versions
@@ -141,7 +141,7 @@ def _taken_over(
     last = versions[-1]
     if any(event.kind is Kind.MOVED for event in known[last.snapshot_id]):
         return None
-    head = store.heads([last.nct_id]).get(last.nct_id)
+    head = store.trials.heads([last.nct_id]).get(last.nct_id)
     if head is None or head.moved_to is None:
         return None
     return classify.moved(head.moved_to, thresholds=thresholds)
@@ -150,7 +150,7 @@ def _taken_over(
 def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
     """Store a trial's events as they were derived; what was told of them stays told."""
     for step in rebuilt.steps:
-        unit.rewrite_events(
+        unit.event_rewrites.rewrite(
             from_snapshot=step.before.snapshot_id if step.before else None,
             to_snapshot=step.after.snapshot_id,
             events=step.events,
@@ -164,7 +164,7 @@ def known_facts(store: Store, nct_id: NctId, versions: Sequence[Version]) -> Kno
     """The stored events that tell what no version does, by the snapshot they lead to."""
     kinds = (*ARRIVALS, Kind.MOVED)
     known: dict[int, list[Event]] = {}
-    for one in store.events(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
+    for one in store.events.find(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
         known.setdefault(versions[one.to_version - 1].snapshot_id, []).append(one.event)
     return known
 
@@ -278,7 +278,7 @@ def _away(
 
 def _by_version(store: Store, nct_id: NctId) -> dict[int, list[StoredEvent]]:
     found: dict[int, list[StoredEvent]] = {}
-    for stored in store.events(EventFilter(nct_ids=(nct_id,))):
+    for stored in store.events.find(EventFilter(nct_ids=(nct_id,))):
         if stored.event.kind not in NOT_DERIVED:
             found.setdefault(stored.to_version, []).append(stored)
     return found

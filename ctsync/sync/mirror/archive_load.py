@@ -134,17 +134,17 @@ class ArchivePass:
 
     def _start(self) -> int:
         """Where a pass over this archive was cut off, else its first member."""
-        walk = self.store.walk(BULK)
+        walk = self.store.cursors.get(BULK)
         source = self.archive.identity[:64]
         if walk.source == source:
             return walk.position
         with self.store.unit() as unit:
-            unit.begin_walk(BULK, source=source, load=self.load.data_timestamp)
+            unit.cursors.begin(BULK, source=source, load=self.load.data_timestamp)
         return 0
 
     def _keep(self, done: int) -> None:
         def advance(unit: Unit) -> None:
-            unit.advance_walk(BULK, done, total=self.archive.count)
+            unit.cursors.advance(BULK, done, total=self.archive.count)
 
         self.keeping.flush(advance)
 
@@ -183,8 +183,8 @@ class ArchivePass:
     def _job(self, members: list[Member]) -> ArchiveJob:
         ids = [member.nct_id for member in members]
         known = {}
-        for nct_id, standing in self.store.standings(ids).items():
-            if standing.is_awaited:
+        for nct_id, standing in self.store.trials.head_states(ids).items():
+            if standing.never_found:
                 self._awaited.add(nct_id)
             if (head := standing.head) is not None:
                 self._heads[nct_id] = head
@@ -200,7 +200,7 @@ class ArchivePass:
 
     def _dictionary(self, preparation: WorkerPool) -> bytes | None:
         """What bodies are packed with: learned from members all over the archive, once."""
-        known = self.store.newest_dictionary()
+        known = self.store.bodies.newest_dictionary()
         if known is not None or self.archive.count < codec.LEAST_SAMPLES:
             return known
         step = max(1, self.archive.count // SAMPLES)
@@ -213,5 +213,5 @@ class ArchivePass:
         learned = preparation.learn(sample)
         if learned is not None:
             with self.store.unit() as unit:
-                unit.add_dictionary(learned)
+                unit.bodies.add_dictionary(learned)
         return learned

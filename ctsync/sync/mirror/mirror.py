@@ -107,7 +107,7 @@ class Mirror:
         whether it is due or not. Raises RegistryError, StaleRegistry for an archive or registry
         older than what was seen, Stopped when told to stop: begun again, it goes on.
         """
-        newest = self.store.newest_load()
+        newest = self.store.runs.newest_load()
         with recorded_run(self.store, MIRROR, self.clock) as entry:
             try:
                 current = self._current(newest, needed=archive is None)
@@ -152,7 +152,7 @@ class Mirror:
             return
         if course.whole_load() is None or last is None:
             return
-        if last < current.data_timestamp or self.store.failures(due=self.clock.now()):
+        if last < current.data_timestamp or self.store.failures.find(due=self.clock.now()):
             course.delta()
         if sweep or course.is_sweep_due():
             course.sweep()
@@ -166,7 +166,7 @@ class Mirror:
                 is_current = (
                     course.current and load_of(left) == course.current.data_timestamp.date()
                 )
-                if is_current or self.store.walk(BULK).source == left.identity[:64]:
+                if is_current or self.store.cursors.get(BULK).source == left.identity[:64]:
                     return left
             file.unlink()
         return self.bulk.fetch(file)

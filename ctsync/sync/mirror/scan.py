@@ -106,11 +106,11 @@ class FullScan:
     def _walk(
         self, name: str, params: Mapping[str, str], size: int, keep: Callable[[ListingPage], int]
     ) -> ScanResult:
-        walk = self.store.walk(name)
+        walk = self.store.cursors.get(name)
         resume = None
         if walk.source and walk.token and walk.load == self.load.data_timestamp:
             resume = Cursor(walk.source, walk.token, walk.position, walk.total)
-        seen = self.store.walked_ids(name) if resume else ()
+        seen = self.store.cursors.seen_ids(name) if resume else ()
         listing = self.registry.listing(params, page_size=size, resume=resume, seen=seen)
         differing = 0
         for page in listing:
@@ -129,8 +129,8 @@ class FullScan:
                 return
             if page.number == 1:
                 load = self.load.data_timestamp
-                unit.begin_walk(name, source=following.question, load=load)
-            unit.advance_walk(
+                unit.cursors.begin(name, source=following.question, load=load)
+            unit.cursors.advance(
                 name,
                 following.page,
                 token=following.token,
@@ -145,7 +145,7 @@ class FullScan:
     def _fetch_differing(self, page: ListingPage, *, recent: str | None = None) -> int:
         """Fetch the trials of a slim page that differ, or were posted from day `recent` on."""
         shown = _shown(page)
-        stored, absent = self.store.newest_keys(shown), self.store.absent_ids(shown)
+        stored, absent = self.store.versions.newest_keys(shown), self.store.trials.absent_ids(shown)
         differing = [
             nct_id
             for nct_id, study in shown.items()
@@ -163,7 +163,7 @@ class FullScan:
     def _compare_whole(self, page: ListingPage) -> int:
         """Compare the trials of a page in full; how many there are."""
         shown = _shown(page)
-        heads, awaited = self.store.heads(shown), self.store.awaited(shown)
+        heads, awaited = self.store.trials.heads(shown), self.store.trials.never_found(shown)
         examiner = Assessor(self.store, self.load, self.thresholds, self.followed)
         self.keeping.entry.tally.asked += len(shown)
         for nct_id, study in shown.items():

@@ -39,8 +39,8 @@ class MirrorRun:
         self.mirror, self.entry, self.result = mirror, entry, result
         self.current, self.sights = current, sights
         self._keepings: list[BatchWriter] = []
-        self._followed = frozenset(mirror.store.watched_ids())
-        self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures())}
+        self._followed = frozenset(mirror.store.watched.ids())
+        self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures.find())}
 
     def bulk(self, archive: Archive) -> None:
         """Compare an archive; what it lacks is asked for singly where the registry is as old.
@@ -96,7 +96,7 @@ class MirrorRun:
         """Fetch what was posted since the last load walked through, and what failed and is due."""
         mirror, last = self.mirror, self.last_load()
         sweep = self._sweep()
-        due = [one.nct_id for one in mirror.store.failures(due=mirror.clock.now())]
+        due = [one.nct_id for one in mirror.store.failures.find(due=mirror.clock.now())]
         self.entry.tally.asked += len(due)
         sweep.fetch(due)
         if last is not None:
@@ -144,20 +144,20 @@ class MirrorRun:
             return True
         return any(
             notice.kind is NoticeKind.REPROCESSING
-            for run in self.mirror.store.runs_with_notices(since=swept)
+            for run in self.mirror.store.runs.with_notices(since=swept)
             for notice in read_notices(run.notices)
             if run.load_before is not None and run.load_before > swept
         )
 
     def _done(self, *names: str) -> datetime | None:
-        walks = [self.mirror.store.walk(name).done_load for name in names]
+        walks = [self.mirror.store.cursors.get(name).done_load for name in names]
         return max((load for load in walks if load is not None), default=None)
 
     # --- checks ------------------------------------------------------------------------------
 
     def _load_on(self, day: date) -> RegistryVersion:
         """The load of a day; of one that is not shown now only the day is known."""
-        newest = self.mirror.store.newest_load()
+        newest = self.mirror.store.runs.newest_load()
         if newest is not None and day < newest.date():
             raise StaleRegistry(
                 f"the archive is of the load of {day}, older than that of "
@@ -204,8 +204,8 @@ class MirrorRun:
         That a whole part of the registry disappears is the registry's mistake, or ours.
         """
         store = self.mirror.store
-        limit = most_at_once(store.count_present())
-        away = (nct_id for nct_id in store.each_present() if nct_id not in ids)
+        limit = most_at_once(store.trials.count_present())
+        away = (nct_id for nct_id in store.trials.present_ids() if nct_id not in ids)
         missing = list(islice(away, limit + 1))
         if len(missing) > limit:
             self.result.doubt(
@@ -258,11 +258,11 @@ class MirrorRun:
 
     def _note_load(self, load: RegistryVersion) -> None:
         with self.mirror.store.unit() as unit:
-            unit.note_load(self.entry.run_id, load)
+            unit.runs.set_load(self.entry.run_id, load)
 
     def _end(self, name: str, load: RegistryVersion | None) -> None:
         with self.mirror.store.unit() as unit:
-            unit.end_walk(name, load=None if load is None else load.data_timestamp)
+            unit.cursors.end(name, load=None if load is None else load.data_timestamp)
 
 
 _PARTIAL, _MIXED = Verdict.PARTIAL, Verdict.MIXED

@@ -47,9 +47,9 @@ class Membership:
         for one in listed:
             if one.is_baseline and one.problem is None:
                 with self.store.unit() as unit:
-                    unit.mark_left(one.watch.name, one.leaving, at=self.observed)
-                    unit.enter_query(one.watch.name, one.entering, at=self.observed)
-                    unit.set_listed(one.watch.name, self.observed)
+                    unit.watches.mark_left(one.watch.name, one.leaving, at=self.observed)
+                    unit.watches.add_matches(one.watch.name, one.entering, at=self.observed)
+                    unit.watches.mark_listed(one.watch.name, self.observed)
 
     def settle(
         self, listed: Iterable[QueryListing], present: Collection[NctId], *, accept_gone: bool
@@ -88,13 +88,13 @@ class Membership:
         for nct_id in unexplained:
             self._leave(one, nct_id, ())
         with self.store.unit() as unit:
-            unit.set_listed(one.watch.name, self.observed)
+            unit.watches.mark_listed(one.watch.name, self.observed)
 
     def _inside(self, one: QueryListing) -> set[NctId]:
         """Who is in the query by now."""
         return {
             trial.nct_id
-            for watch in self.store.watches()
+            for watch in self.store.watches.all()
             for trial in watch.trials
             if watch.name == one.watch.name and trial.left_at is None
         }
@@ -144,24 +144,24 @@ class Membership:
         Where a load shows something new after it was listed, only the run tells what is later.
         """
         later = self._events_since(one, nct_id)
-        of_run = self.store.events(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
+        of_run = self.store.events.find(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
         since = {stored.event_id: stored for stored in (*later, *of_run)}.values()
         why = why_left(one.watch.query, [*(stored.event for stored in since), *also])
         return why or self._mergers(one, nct_id)
 
     def _mergers(self, one: QueryListing, nct_id: NctId) -> Sequence[Event]:
         """Why a trial was in that never matched: it took over one that did, as last listed."""
-        old = self.store.taken_over_by(nct_id)
+        old = self.store.trials.ids_moved_to(nct_id)
         moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
         return [
             replace(stored.event, summary=f"took over {stored.nct_id}, which did")
-            for stored in (self.store.events(moves) if old else ())
+            for stored in (self.store.events.find(moves) if old else ())
         ]
 
     def _events_since(self, one: QueryListing, nct_id: NctId) -> list[StoredEvent]:
         listed = one.watch.listed
         after = None if listed is None else listed + timedelta(microseconds=1)
-        return self.store.events(EventFilter(nct_ids=(nct_id,), since=after))
+        return self.store.events.find(EventFilter(nct_ids=(nct_id,), since=after))
 
     def _entered(self, one: QueryListing, nct_id: NctId) -> Event:
         again = nct_id in one.watch.outside
@@ -175,24 +175,24 @@ class Membership:
         """One trial enters; where it is new to us, how it came is told with it."""
         arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
         told = [(stored.event_id, stored.event) for stored in arrived]
-        versions, event = self.store.versions(nct_id), self._entered(one, nct_id)
+        versions, event = self.store.versions.of(nct_id), self._entered(one, nct_id)
         with self.store.unit() as unit:
-            unit.enter_query(one.watch.name, [nct_id], at=self.observed)
+            unit.watches.add_matches(one.watch.name, [nct_id], at=self.observed)
             if not _is_registered(stored.event for stored in arrived):
                 told.append((self._add_event(unit, versions, event), event))
             self._plan(unit, nct_id, told, one.watch.name)
 
     def _leave(self, one: QueryListing, nct_id: NctId, why: Sequence[Event]) -> None:
-        versions, event = self.store.versions(nct_id), self._left(one, why)
+        versions, event = self.store.versions.of(nct_id), self._left(one, why)
         with self.store.unit() as unit:
-            unit.mark_left(one.watch.name, [nct_id], at=self.observed)
+            unit.watches.mark_left(one.watch.name, [nct_id], at=self.observed)
             told = [(self._add_event(unit, versions, event), event)]
             self._plan(unit, nct_id, told, one.watch.name)
 
     def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
         """Store an event with the step that led to the newest version, which the load shows."""
         version, before = versions[-1], versions[-2] if len(versions) > 1 else None
-        (event_id,) = unit.add_events(
+        (event_id,) = unit.events.add(
             version.nct_id,
             from_snapshot=None if before is None else before.snapshot_id,
             to_snapshot=version.snapshot_id,
@@ -208,9 +208,9 @@ class Membership:
     def _plan(
         self, unit: Unit, nct_id: NctId, told: Sequence[tuple[int, Event]], name: str
     ) -> None:
-        own = self.store.own_thresholds()
+        own = self.store.watches.own_thresholds()
         now = self.clock.now()
-        unit.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
+        unit.outbox.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
 
 
 def _held(one: QueryListing, unexplained: int) -> str | None:

@@ -127,7 +127,7 @@ def resolve_file_watches(
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
-        for watch in store.watches()
+        for watch in store.watches.all()
         if watch.origin == "file"
         for trial in watch.trials
     }
@@ -187,4 +187,4 @@ def join_file_watches(store: Store, found: FileWatches) -> None:
     A watch no longer in the file ends; what was stored of its trials stays.
     """
     with store.unit() as unit:
-        unit.replace_file_watches(found.watches)
+        unit.watches.replace_from_file(found.watches)
