@@ -147,7 +147,7 @@ class Installation:
         return Counter((to, event_id) for to, _, events in self.received for event_id in events)
 
     def events(self) -> list[StoredEvent]:
-        return self.store.events()
+        return self.store.events.find()
 
     # --- ways to break it -------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ def test_a_trial_of_many_versions(
         store=empty, history=history, clock=StillClock(), watcher=RunCallbacks(progress)
     ).run([nct_id])
     took = time.process_time() - began
-    versions = empty.versions(nct_id)
+    versions = empty.versions.of(nct_id)
     assert result.trials[0].stored == len(versions) == count
     raw, packed = sizes(tmp_path / "long.db")
     reads = [timed(lambda v=v: stored_record(empty, v)) for v in versions]

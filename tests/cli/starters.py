@@ -13,7 +13,7 @@ from typing import Any
 # what a command imports late is imported here once, before the processes fork
 from ctsync.cli import main
 from ctsync.daemon import Schedule
-from ctsync.store.store import Store
+from ctsync.store.data.runs import RunReads
 from ctsync.sync.cycle import SyncCycle
 
 
@@ -63,4 +63,4 @@ def _be_due_and_end() -> None:
 
     SyncCycle.run_if_due = and_end  # type: ignore[method-assign]  # of this process alone
     Schedule.is_due = lambda *_: True  # type: ignore[method-assign]  # the same
-    Store.last_finished = lambda *_: None  # type: ignore[method-assign]  # the same
+    RunReads.last_finished = lambda *_: None  # type: ignore[method-assign]  # the same

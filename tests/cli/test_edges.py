@@ -241,7 +241,7 @@ def test_a_failure_of_a_trial_nobody_follows_any_more_is_no_failure(
     with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
         for nct_id in (SEED, OTHER):  # the other is not followed
             with store.unit() as unit:
-                unit.record_failure(
+                unit.failures.record(
                     NctId(nct_id), BadRecord("no status"), b"{}", run_id=None, now=clock.now()
                 )
     shown = stored.run("status", exit_code=3).stdout

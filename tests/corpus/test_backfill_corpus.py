@@ -72,15 +72,15 @@ def test_a_real_index_is_reproduced_and_a_second_backfill_adds_nothing(
         transport = Transport(replay.url, clock=clock, requests_per_second=1e6)
         history = RegistryHistory(transport)
         first = Backfill(store=store, history=history, clock=clock).run([nct_id])
-        told = [(v.registry_version, v.submitted, v.key.status) for v in store.versions(nct_id)]
-        rows, events = store.counts(), store.events()
+        told = [(v.registry_version, v.submitted, v.key.status) for v in store.versions.of(nct_id)]
+        rows, events = store.counts(), store.events.find()
         again = Backfill(store=store, history=history, clock=clock).run([nct_id])
         history.close()
         transport.close()
     assert told == [(e["version"], e["date"], e["status"]) for e in index]
     assert first.trials[0].stored == len(index)
     grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
-    assert (grown, store.events()) == ({"runs": 1}, events)
+    assert (grown, store.events.find()) == ({"runs": 1}, events)
     assert again.trials[0].stored == 0
     assert list(rederive_events(store, Thresholds())) == []
     assert check(migrated_sqlite_url) == []

@@ -82,8 +82,8 @@ def test_exactly_the_real_changes_are_stored_each_once(corpus: Path, replayed: R
     assert len(truth) == REAL_CHANGES
     stored = [
         (version.nct_id, f"{version.observed:%Y-%m-%d}")
-        for nct_id in replayed.store.trials_known()
-        for version in replayed.store.versions(nct_id)[1:]
+        for nct_id in replayed.store.trials.stored_ids()
+        for version in replayed.store.versions.of(nct_id)[1:]
     ]
     print(f"days: {len(truth)} real changes, {len(stored)} stored, 600 trials, 25 loads")
     assert sorted(stored) == sorted((change.nct_id, change.load) for change in truth)
@@ -162,7 +162,7 @@ def test_a_second_replay_into_the_same_trials_stores_no_row(
             transport = Transport(registry.url, clock=clock, requests_per_second=1000)
             api = RegistryApi(transport, clock=clock)
             result = TrialPass(store=replayed.store, registry=api, clock=clock).run(
-                replayed.store.trials_known()
+                replayed.store.trials.stored_ids()
             )
             assert (result.tally.same, result.events) == (600, ())
             catalogue.advance()

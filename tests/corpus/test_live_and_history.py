@@ -146,7 +146,7 @@ def test_live_days_and_history_make_one_course(
         world.backfill(histories, loads[-1])
         sources: Counter[Source] = Counter()
         for nct_id, past in histories.items():
-            kept = store.versions(nct_id)
+            kept = store.versions.of(nct_id)
             numbers = [v.registry_version for v in kept if v.registry_version is not None]
             assert numbers == list(range(len(past))), nct_id
             assert [v.key.submitted for v in kept if v.registry_version is not None] == [

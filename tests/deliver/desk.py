@@ -92,28 +92,28 @@ def keep(
     run_id: int | None = None,
 ) -> list[int]:
     """Store a step of a trial with its events and their deliveries, as `sync` does."""
-    head = store.heads([nct_id]).get(nct_id)
+    head = store.trials.heads([nct_id]).get(nct_id)
     canonical = f"{nct_id} {head.version if head else 0}".encode()
     digest = f"1:{hashlib.sha256(canonical).hexdigest()}"
     key = KeyFields(status="RECRUITING", posted="2026-03-13", brief_title=f"Trial {nct_id}")
-    told, watches = list(events), store.watches_of(nct_id)
+    told, watches = list(events), store.watches.names_of(nct_id)
     with store.unit() as unit:
-        snapshot, _ = unit.add_version(
+        snapshot, _ = unit.versions.add(
             nct_id, after=head.snapshot_id if head else None,
             record=Record(nct_id, {}, canonical, digest), key=key, state=State.PRESENT,
             source=Source.LIVE, posted="2026-03-13", submitted="2026-03-12", observed=now,
             fetched=now, run_id=run_id,
         )  # fmt: skip
-        ids = unit.add_events(
+        ids = unit.events.add(
             nct_id, from_snapshot=head.snapshot_id if head else None, to_snapshot=snapshot,
             events=told, run_id=run_id, posted="2026-03-13", observed=now, fetched=now,
         )  # fmt: skip
         numbered = list(zip(ids, told, strict=True))
-        unit.enqueue(plan(nct_id, numbered, watches, routes, now=now))
+        unit.outbox.enqueue(plan(nct_id, numbered, watches, routes, now=now))
     return ids
 
 
 def watch(store: Store, name: str, ids: Iterable[NctId], *, since: datetime) -> None:
     with store.unit() as unit:
-        unit.add_watch(name)
-        unit.add_trials(name, dict.fromkeys(ids), since)
+        unit.watches.add(name)
+        unit.watches.add_trials(name, dict.fromkeys(ids), since)

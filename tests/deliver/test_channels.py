@@ -245,8 +245,8 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
     quiet = Route(ChannelKind.MAIL, "anna@example.org", at="08:00", heartbeat=True)
     mail = Recording.to(quiet, BERT)
     with store.unit() as unit:
-        run = unit.begin_run("sync", clock.now())
-        unit.finish_run(run, finished=clock.now(), verdict=Verdict.OK)
+        run = unit.runs.begin("sync", clock.now())
+        unit.runs.finish(run, finished=clock.now(), verdict=Verdict.OK)
     beats = []
     for day in range(35):
         if day == 19:
@@ -268,7 +268,7 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
 def test_a_quiet_mail_that_fails_is_tried_again(store: Store, clock: ClockAt) -> None:
     quiet = Route(ChannelKind.MAIL, "anna@example.org", heartbeat=True)
     with store.unit() as unit:
-        unit.begin_run("sync", clock.now() - timedelta(days=30))
+        unit.runs.begin("sync", clock.now() - timedelta(days=30))
     mail = Recording.to(quiet, answer=refuse())
 
     assert send_heartbeats(store, {ChannelKind.MAIL: mail}, clock=clock) == 0
@@ -291,7 +291,7 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
 
     assert [planned.due for planned in told] == [clock.now()] * 2
     assert [planned.message.key for planned in told] == [message.key for message in mail.sent]
-    assert len(store.deliveries(DeliveryState.SENT)) == 2
+    assert len(store.outbox.deliveries(DeliveryState.SENT)) == 2
 
 
 def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_the_drains(
@@ -326,7 +326,7 @@ def test_a_preview_shows_what_a_drain_has_taken_and_may_have_died_with(
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA)
     with store.unit() as unit:
-        unit.claim(clock.now(), lease=LEASE, limit=9, worker="another")
+        unit.outbox.claim(clock.now(), lease=LEASE, limit=9, worker="another")
 
     (taken,) = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert (taken.due, taken.kept) == (clock.now() + LEASE, "a drain has it")

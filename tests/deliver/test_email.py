@@ -211,14 +211,14 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     verdict = 0.5 if name == "no answer in time" else 600
     with running(FAULTS[name]()) as server:
         mail = channel(server, ANNA, verdict=verdict)
-        while store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED):
+        while store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED):
             problems += drain(store, {ChannelKind.MAIL: mail}, clock=clock).problems
             clock.at += timedelta(hours=7)
             rounds += 1
             assert rounds < 500
 
-    parked = len(store.deliveries(DeliveryState.PARKED))
-    sent = len(store.deliveries(DeliveryState.SENT))
+    parked = len(store.outbox.deliveries(DeliveryState.PARKED))
+    sent = len(store.outbox.deliveries(DeliveryState.SENT))
     ids = [mail["Message-ID"] for mail in server.mails]
     lost, twice = MESSAGES - len(set(ids)) - parked, len(ids) - len(set(ids))
     print(
@@ -268,7 +268,9 @@ def test_of_two_recipients_one_is_refused_and_the_other_gets_its_mail(
         drain(store, {ChannelKind.MAIL: channel(server, ANNA, bert)}, clock=clock)
 
     assert [mail["To"] for mail in server.mails] == ["bert@example.org"]
-    assert [row.last_error for row in store.deliveries(DeliveryState.PARKED)] == ["550 unknown"]
+    assert [row.last_error for row in store.outbox.deliveries(DeliveryState.PARKED)] == [
+        "550 unknown"
+    ]
 
 
 def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock: ClockAt) -> None:
@@ -278,7 +280,7 @@ def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock:
         keep(store, trial(number), [change(level=level, label=title)], routes=[ANNA],
              now=clock.now())  # fmt: skip
 
-    poison = store.deliveries()[49].dedup_key
+    poison = store.outbox.deliveries()[49].dedup_key
 
     def script(_server: Server, stage: str) -> str | None:
         return "552 content refused" if stage.startswith("data") and poison in stage else None
@@ -292,7 +294,7 @@ def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock:
     ids = [mail["Message-ID"] for mail in server.mails]
     print(f"poison mail: 1 among 100, {len(set(ids))} delivered, {len(ids) - len(set(ids))} twice")
     assert len(ids) == len(set(ids)) == 99
-    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+    assert len(store.outbox.deliveries(DeliveryState.PARKED)) == 1
 
 
 # --- TLS and the login ---------------------------------------------------------------------------

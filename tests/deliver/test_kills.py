@@ -22,7 +22,7 @@ from ctsync.deliver.channels.email import MailChannel
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.route import ChannelKind
 from ctsync.store.admin.check import check
-from ctsync.store.data.outbox import DeliveryState, DeliveryWrites
+from ctsync.store.data.outbox import DeliveryState, OutboxWrites
 from ctsync.store.store import Store, open_store
 from tests.deliver.desk import ANNA, ClockAt, change, keep, trial
 from tests.deliver.mailserver import Server, running, smtp
@@ -31,9 +31,9 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
 
 KILLS = {"sqlite": 100, "postgresql": 10}
 MOMENTS: dict[str, tuple[type, str]] = {
-    "before claim": (DeliveryWrites, "claim"),
-    "after claim": (DeliveryWrites, "mark_attempt"),
-    "after DATA accepted, before mark": (DeliveryWrites, "mark_sent"),
+    "before claim": (OutboxWrites, "claim"),
+    "after claim": (OutboxWrites, "mark_attempt"),
+    "after DATA accepted, before mark": (OutboxWrites, "mark_sent"),
     "after mark": (MailChannel, "close"),
 }
 
@@ -125,5 +125,5 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
     assert undelivered == 0
     assert set(told.values()) == {1}, "a repeat is the same message, with the same changes"
     assert repeats == (kills if moment.startswith("after DATA") else 0)
-    assert len(store.deliveries(DeliveryState.SENT)) == kills
+    assert len(store.outbox.deliveries(DeliveryState.SENT)) == kills
     assert problems == []

@@ -67,7 +67,7 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
     runs = []
     for _ in range(2):
         with store.unit() as unit:
-            runs.append((unit.begin_run("sync", clock.now()), clock.now()))
+            runs.append((unit.runs.begin("sync", clock.now()), clock.now()))
         clock.at += timedelta(hours=3)
     levels = (Level.CRITICAL, Level.NOTABLE, Level.ROUTINE, Level.ADMINISTRATIVE)
     for number, level in enumerate(levels, 1):
@@ -166,7 +166,7 @@ def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, cloc
     once = [count for count in mail.told().values() if count == 1]
     print(f"poison: 1 among 100, {len(once)} delivered once, {result.parked} parked")
     assert len(once) == len(mail.sent) == 99
-    parked = store.deliveries(DeliveryState.PARKED)
+    parked = store.outbox.deliveries(DeliveryState.PARKED)
     assert [row.last_error for row in parked] == ["552 content refused"]
 
 
@@ -181,7 +181,7 @@ def test_a_message_that_cannot_even_be_made_is_parked_too(store: Store, clock: C
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [message.route for message in mail.sent] == [BERT]
-    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+    assert len(store.outbox.deliveries(DeliveryState.PARKED)) == 1
 
 
 def test_a_dead_channel_is_tried_once_a_drain_and_the_others_are_on_time(
@@ -216,7 +216,7 @@ def test_no_message_is_tried_for_ever(store: Store, clock: ClockAt) -> None:
         clock.at += timedelta(hours=7)
 
     assert len(mail.tried) == MOST_ATTEMPTS
-    assert len(store.deliveries(DeliveryState.PARKED)) == 1
+    assert len(store.outbox.deliveries(DeliveryState.PARKED)) == 1
 
 
 def test_a_process_that_died_after_sending_sends_the_same_message_again(
@@ -249,7 +249,7 @@ def test_what_is_for_nobody_any_more_is_parked_with_the_reason(
 
     drain(store, {}, clock=clock)
 
-    (row,) = store.deliveries(DeliveryState.PARKED)
+    (row,) = store.outbox.deliveries(DeliveryState.PARKED)
     assert row.last_error == "mail to anna@example.org is no longer in the settings"
 
 

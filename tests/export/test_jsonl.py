@@ -39,14 +39,14 @@ def logical_dump(store: Store) -> dict[str, Any]:
     Trials with what the last load said of them, versions in their order with their bodies, events
     by the versions they lead between, watches. Runs, failures and deliveries are of one database.
     """
-    ids = store.trials_known()
-    versions = {nct_id: store.versions(nct_id) for nct_id in ids}
+    ids = store.trials.stored_ids()
+    versions = {nct_id: store.versions.of(nct_id) for nct_id in ids}
     return {
         "heads": {
             nct_id: (head.version, head.digest, head.state, head.absent_since, head.moved_to)
-            for nct_id, head in store.heads(ids).items()
+            for nct_id, head in store.trials.heads(ids).items()
         },
-        "sightings": store.sightings(ids),
+        "sightings": store.trials.sightings(ids),
         "versions": {
             nct_id: [
                 (
@@ -58,7 +58,7 @@ def logical_dump(store: Store) -> dict[str, Any]:
             for nct_id, of_trial in versions.items()
         },
         "bodies": {
-            one.digest: store.body(one.digest)
+            one.digest: store.bodies.read(one.digest)
             for of_trial in versions.values()
             for one in of_trial
             if one.digest is not None
@@ -69,13 +69,13 @@ def logical_dump(store: Store) -> dict[str, Any]:
                     one.event, one.from_version, one.to_version, one.posted, one.observed,
                     one.fetched, one.happened,
                 )
-                for one in store.events(EventFilter(nct_ids=(nct_id,)))
+                for one in store.events.find(EventFilter(nct_ids=(nct_id,)))
             ]
             for nct_id in ids
         },
         "watches": [
             (one.name, one.origin, one.created, one.query, one.rules, one.trials)
-            for one in store.watches()
+            for one in store.watches.all()
         ],
     }  # fmt: skip
 
@@ -90,11 +90,11 @@ def fill_with_all(store: Store) -> Store:
     with store.unit() as unit:
         # a step from nothing to a version that is not the first
         add_events(unit, None, newest, event("from.nothing"), nct_id=OTHER)
-        unit.set_moved(OTHER, TOLD)
-        unit.mark_absent(TOLD, LOAD)
-        unit.add_watch("mine", query={"cond": "x"}, rules={"slip_days": 10})
-        unit.add_trials("mine", {TOLD: "ORG-1", OTHER: None}, LOAD)
-        unit.mark_left("mine", [OTHER], at=LOAD)
+        unit.trials.mark_moved(OTHER, TOLD)
+        unit.trials.mark_absent(TOLD, LOAD)
+        unit.watches.add("mine", query={"cond": "x"}, rules={"slip_days": 10})
+        unit.watches.add_trials("mine", {TOLD: "ORG-1", OTHER: None}, LOAD)
+        unit.watches.mark_left("mine", [OTHER], at=LOAD)
     return store
 
 
@@ -182,7 +182,7 @@ def test_later_versions_are_added_to_those_an_earlier_import_brought(
 ) -> None:
     import_lines(empty, lines_of(full))
     with full.unit() as unit:
-        head = full.heads([OTHER])[OTHER]
+        head = full.trials.heads([OTHER])[OTHER]
         add_events(unit, head.snapshot_id, add(unit, 9, head.snapshot_id, OTHER), nct_id=OTHER)
     done = import_lines(empty, lines_of(full))
     assert (done.trials, done.versions, done.known) == (1, 1, 4)
@@ -193,19 +193,19 @@ def test_a_trial_of_which_other_versions_are_stored_is_left_alone_and_named(
     full: Store, empty: Store
 ) -> None:
     keep_history(empty, studies(TOLD)[1:])
-    before = empty.versions(TOLD)
+    before = empty.versions.of(TOLD)
     done = import_lines(empty, lines_of(full))
     assert done.refused == {TOLD: "version 1 is stored and is another"}
     assert done.trials == 4
-    assert empty.versions(TOLD) == before
+    assert empty.versions.of(TOLD) == before
 
 
 def test_a_selection_tells_its_trials_only(full: Store, empty: Store) -> None:
     import_lines(empty, lines_of(full, Selection((TOLD,))))
-    assert empty.trials_known() == (TOLD,)
-    assert empty.watches() == []
+    assert empty.trials.stored_ids() == (TOLD,)
+    assert empty.watches.all() == []
     import_lines(empty, lines_of(full, Selection(watch="mine")))
-    assert (empty.trials_known(), len(empty.watches())) == ((OTHER, TOLD), 1)
+    assert (empty.trials.stored_ids(), len(empty.watches.all())) == ((OTHER, TOLD), 1)
 
 
 def test_cut_off_at_any_line_the_same_import_finishes_it(
@@ -224,8 +224,8 @@ def test_cut_off_at_any_line_the_same_import_finishes_it(
         with pytest.raises(OSError, match="injected"):
             import_lines(empty, dying())
         cuts += 1
-        for nct_id in empty.trials_known():
-            assert len(empty.versions(nct_id)) == len(whole["versions"][nct_id])
+        for nct_id in empty.trials.stored_ids():
+            assert len(empty.versions.of(nct_id)) == len(whole["versions"][nct_id])
     import_lines(empty, told)
     assert logical_dump(empty) == whole
     print(f"\nimport: cut off {cuts} times, 0 trials in part, the same dump at the end")
@@ -297,4 +297,4 @@ def test_a_body_that_is_damaged_is_not_told(empty: Store) -> None:
     connection.close()
     with pytest.raises(CorruptBody):
         lines_of(empty)
-    assert TRIAL in empty.trials_known()
+    assert TRIAL in empty.trials.stored_ids()

@@ -62,9 +62,13 @@ def test_every_version_and_event_is_there_once_in_its_month(store: Store, tmp_pa
     export_dataset(store, tmp_path, ALL)
     versions, events = read(tmp_path, "versions"), read(tmp_path, "events")
     assert [(row["nct_id"], row["version"]) for row in versions] == [
-        (version.nct_id, version.version) for of_trial in store.each_trial() for version in of_trial
+        (version.nct_id, version.version)
+        for of_trial in store.bulk.versions_by_trial()
+        for version in of_trial
     ]
-    assert sorted(row["event_id"] for row in events) == sorted(e.event_id for e in store.events())
+    assert sorted(row["event_id"] for row in events) == sorted(
+        e.event_id for e in store.events.find()
+    )
     for row in (*versions, *events):
         assert row.pop("month") == f"{row['happened']:%Y-%m}"
     assert list(versions[0]) == list(VERSION_COLUMNS)
@@ -94,7 +98,7 @@ def test_a_second_export_writes_nothing(tmp_path: Path, kept: Store) -> None:
     first = export_dataset(kept, tmp_path, ALL)
     before = files(tmp_path)
     again = export_dataset(kept, tmp_path, ALL)
-    assert [one.rows for one in first] == [len(kept.events()), 16]
+    assert [one.rows for one in first] == [len(kept.events.find()), 16]
     assert [(one.rows, one.written, one.removed) for one in again] == [(0, [], [])] * 2
     assert [one.unchanged for one in again] == [one.written for one in first]
     assert files(tmp_path) == before
@@ -130,12 +134,12 @@ def test_an_event_made_anew_writes_its_month(tmp_path: Path, kept: Store) -> Non
 
 def test_a_month_without_rows_goes(tmp_path: Path, kept: Store) -> None:
     with kept.unit() as unit:
-        unit.add_trials("mine", {NctId("NCT03693833"): None, NctId(SEED): None}, kept_at())
+        unit.watches.add_trials("mine", {NctId("NCT03693833"): None, NctId(SEED): None}, kept_at())
     mine = Selection(watch="mine")
     keep_history(kept, [study(posted="2015-02-20")])
     export_dataset(kept, tmp_path, mine)
     with kept.unit() as unit:
-        unit.remove_trials("mine", [NctId(SEED)])
+        unit.watches.remove_trials("mine", [NctId(SEED)])
     done = export_dataset(kept, tmp_path, mine)
     assert [one.removed for one in done] == [["2015-02"], ["2015-02"]]
     assert {row["nct_id"] for row in read(tmp_path, "versions")} == {"NCT03693833"}

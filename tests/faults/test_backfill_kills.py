@@ -91,4 +91,4 @@ def test_killed_at_any_request_the_next_run_asks_for_one_version_again_at_most(
     assert dump(killed) == dump(calm)
     with open_store(f"sqlite:///{killed / 'ctsync.db'}", clock=StillClock()) as store:
         assert list(rederive_events(store, Thresholds())) == []
-        assert [one.registry_version for one in store.versions(TRIAL)] == [*range(len(LIFE))]
+        assert [one.registry_version for one in store.versions.of(TRIAL)] == [*range(len(LIFE))]

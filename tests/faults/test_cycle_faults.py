@@ -36,7 +36,7 @@ def before_the_load(url: str) -> Installation:
     for nct_id in (*TRIALS[:4], merged):
         here.catalogue.publish(make_study(nct_id))
     with here.store.unit() as unit:
-        unit.add_trials("merged", {merged: None}, here.clock.now())
+        unit.watches.add_trials("merged", {merged: None}, here.clock.now())
     here.round()
     here.catalogue.advance()
     here.catalogue.withdraw(TRIALS[3])
@@ -55,13 +55,15 @@ def before_the_load(url: str) -> Installation:
 def what_is_stored(here: Installation) -> tuple[Any, ...]:
     """Versions, events and who is followed, without what a repetition may number anew."""
     versions = [
-        (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions(i)
+        (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions.of(i)
     ]
     events = sorted(
         (e.nct_id, e.from_version or 0, e.to_version, e.event.path, e.event.summary)
         for e in here.events()
     )
-    followed = [(watch.name, one.nct_id) for watch in here.store.watches() for one in watch.trials]
+    followed = [
+        (watch.name, one.nct_id) for watch in here.store.watches.all() for one in watch.trials
+    ]
     return versions, events, followed
 
 

@@ -102,7 +102,7 @@ def dump(folder: Path) -> dict[str, Any]:
     """What is stored, without what differs from run to run: row numbers and our clock's times."""
     found: dict[str, Any] = {}
     with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
-        with store.snapshot() as connection:
+        with store.view() as connection:
             for name in ("trials", "snapshots", "events"):
                 table = METADATA.tables[name]
                 columns = [
@@ -131,7 +131,7 @@ def live_on(replay: ReplayRegistry) -> None:
 
 def is_swept(folder: Path, replay: ReplayRegistry) -> bool:
     with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
-        return store.walk(SWEEP).done_load == replay.load
+        return store.cursors.get(SWEEP).done_load == replay.load
 
 
 def pages_of(replay: ReplayRegistry) -> int:

@@ -31,7 +31,7 @@ from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, fill, keep
 
 def dump(store: Store) -> list[tuple[object, ...]]:
     """Everything that is stored."""
-    with store._reading() as connection:
+    with store.view() as connection:
         return [
             (table.name, *row)
             for table in METADATA.sorted_tables
@@ -43,27 +43,27 @@ def sync_unit(unit: Unit, heads: dict[NctId, int]) -> None:
     """All that a sync may do in one unit."""
     keep(unit, 50, heads[TRIAL])
     keep(unit, 51, heads[OTHER], OTHER)
-    unit.mark_seen([TRIAL], run_id=None, load=LOAD)
-    unit.mark_absent(NctId("NCT00000102"), LOAD)
-    unit.record_failure(OTHER, ValueError("x"), b"raw", run_id=None, now=FETCHED)
-    unit.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED)
+    unit.trials.mark_seen([TRIAL], run_id=None, load=LOAD)
+    unit.trials.mark_absent(NctId("NCT00000102"), LOAD)
+    unit.failures.record(OTHER, ValueError("x"), b"raw", run_id=None, now=FETCHED)
+    unit.watches.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED)
 
 
 def drain_unit(unit: Unit, _heads: dict[NctId, int]) -> None:
     """All that a drain may do in one unit."""
-    due = unit.claim(FETCHED, lease=timedelta(minutes=5), limit=10, worker="w")
+    due = unit.outbox.claim(FETCHED, lease=timedelta(minutes=5), limit=10, worker="w")
     claimed = [one.delivery_id for one in due]
-    unit.mark_attempt(claimed, worker="w", lease_until=FETCHED, message_id="<1@host>")
-    unit.mark_sent(claimed[:1], now=FETCHED)
-    unit.mark_failed(claimed[1:2], worker="w", error="x", not_before=FETCHED)
-    unit.park(claimed[2:3], error="x")
-    unit.drop(claimed[3:4])
+    unit.outbox.mark_attempt(claimed, worker="w", lease_until=FETCHED, message_id="<1@host>")
+    unit.outbox.mark_sent(claimed[:1], now=FETCHED)
+    unit.outbox.mark_failed(claimed[1:2], worker="w", error="x", not_before=FETCHED)
+    unit.outbox.park(claimed[2:3], error="x")
+    unit.outbox.drop(claimed[3:4])
 
 
 def prepared(store: Store) -> dict[NctId, int]:
     fill(store, 2)
     fill(store, 2, OTHER)
-    return {nct_id: head.snapshot_id for nct_id, head in store.heads([TRIAL, OTHER]).items()}
+    return {nct_id: head.snapshot_id for nct_id, head in store.trials.heads([TRIAL, OTHER]).items()}
 
 
 @contextmanager
@@ -184,7 +184,7 @@ def test_a_full_disk_stores_nothing_and_space_is_all_it_takes(migrated_sqlite_ur
     for room in itertools.count():
         Path(migrated_sqlite_url.removeprefix("sqlite:///")).write_bytes(content)
         with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-            with store._reading() as connection:
+            with store.view() as connection:
                 pages = connection.execute(text("PRAGMA page_count")).scalar_one()
                 connection.execute(text(f"PRAGMA max_page_count = {pages + room}"))
             try:
@@ -194,7 +194,7 @@ def test_a_full_disk_stores_nothing_and_space_is_all_it_takes(migrated_sqlite_ur
             except StoreUnavailable as error:
                 full += "disk is full" in str(error)
             torn += [*dump(store)] != before
-            with store._reading() as connection:
+            with store.view() as connection:
                 connection.execute(text("PRAGMA max_page_count = 1000000"))
             with store.unit() as unit:
                 sync_unit(unit, heads)
@@ -206,7 +206,7 @@ def test_a_full_disk_stores_nothing_and_space_is_all_it_takes(migrated_sqlite_ur
 
 def write_until_killed(store: Store, acknowledge: int) -> None:
     """In a child: unit after unit, each acknowledged after its commit."""
-    head = store.heads([TRIAL]).get(TRIAL)
+    head = store.trials.heads([TRIAL]).get(TRIAL)
     after, number = (head.snapshot_id, head.version) if head else (None, 0)
     while True:
         with store.unit() as unit:
@@ -259,10 +259,10 @@ def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(
     lost = torn = unacknowledged = acknowledged = 0
     for _ in range(kills):
         acknowledged = killed_after(store, rng.random() * 0.03)
-        stored = len(store.versions(TRIAL))
+        stored = len(store.versions.of(TRIAL))
         lost += max(acknowledged - stored, 0)
         unacknowledged += stored > acknowledged
-        with store._reading() as connection:
+        with store.view() as connection:
             torn += connection.execute(text(_TORN)).scalar_one()
             if not on_server:
                 torn += connection.execute(text("PRAGMA quick_check")).scalar_one() != "ok"

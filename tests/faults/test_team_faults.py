@@ -137,9 +137,9 @@ class Team:
     def wrong(self) -> dict[str, int]:
         """How much is lost, double or torn once a round has come to its end."""
         with self.store() as store:
-            versions = {nct_id: len(store.versions(nct_id)) for nct_id in TRIALS}
+            versions = {nct_id: len(store.versions.of(nct_id)) for nct_id in TRIALS}
             counts = store.counts()
-            events = store.events(EventFilter())
+            events = store.events.find(EventFilter())
         return {
             "lost": sum(count == 0 for count in versions.values()),
             "double": sum(count > 1 for count in versions.values()),
@@ -153,7 +153,7 @@ def team(postgres: PostgresServer, tmp_path: Path) -> Iterator[Team]:
     """A team that follows 60 trials, none of which was fetched yet."""
     url = postgres.new_migrated_database()
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
-        unit.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)
+        unit.watches.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)
     with ReplayRegistry(Catalogue("2026-02-02")) as registry:
         for nct_id in TRIALS:
             registry.catalogue.publish(make_study(nct_id))
@@ -186,7 +186,7 @@ def is_led(team: Team, living: int) -> bool:
 
 def completed(team: Team) -> int:
     with team.store() as store:
-        return sum(run.verdict == "ok" for run in store.runs())
+        return sum(run.verdict == "ok" for run in store.runs.latest())
 
 
 def test_a_killed_leader_is_followed_by_another_and_a_round_is_made_once(team: Team) -> None:
@@ -308,10 +308,10 @@ def write(url: str, worker: int, units: int) -> None:
     with open_store(url, clock=StillClock()) as store:
         for number in range(units):
             nct_id = NctId(f"NCT{worker:02d}{number // 4:06d}")
-            head = store.heads([nct_id]).get(nct_id)
+            head = store.trials.heads([nct_id]).get(nct_id)
             with store.unit() as unit:
                 keep(unit, number, head.snapshot_id if head else None, nct_id)
-                unit.add_trials("everybody's", {nct_id: None}, FETCHED)
+                unit.watches.add_trials("everybody's", {nct_id: None}, FETCHED)
 
 
 # a fork has its imports done; it ends without running what this process would at its end

@@ -73,7 +73,7 @@ import sys
 from ctsync.dates import SystemClock
 from ctsync.store.store import open_store
 from ctsync.store.admin.copy import contents
-open_store(sys.argv[1], clock=SystemClock()).versions("NCT03389919")
+open_store(sys.argv[1], clock=SystemClock()).versions.of("NCT03389919")
 print([name for name in ("alembic", "mako", "psycopg", "filelock") if name in sys.modules])
 """
 

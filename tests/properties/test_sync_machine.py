@@ -113,9 +113,9 @@ class Machine(RuleBasedStateMachine):
             self.here.catalogue.publish(make_study(nct_id, overallStatus=status))
         with self.here.store.unit() as unit:
             for name, ids in (("some", POOL[:2]), ("all", POOL)):
-                unit.add_watch(name)
-                unit.add_trials(name, dict.fromkeys(ids), self.here.clock.now())
-            unit.add_watch(OPEN, query=read_query({"overallStatus": "RECRUITING"}).params)
+                unit.watches.add(name)
+                unit.watches.add_trials(name, dict.fromkeys(ids), self.here.clock.now())
+            unit.watches.add(OPEN, query=read_query({"overallStatus": "RECRUITING"}).params)
         self.seen: datetime | None = None
         self.reload_to: datetime | None = None
         self.reloaded_in_between = False
@@ -276,10 +276,10 @@ class Machine(RuleBasedStateMachine):
         the next run.
         """
         store, registry = self.here.store, self.here.registry
-        followed, spoilt = store.watched_ids(), registry.spoilt
-        heads = store.heads(followed)
+        followed, spoilt = store.watched.ids(), registry.spoilt
+        heads = store.trials.heads(followed)
         away = {i for i in followed if i in heads and heads[i].state is not State.PRESENT}
-        away |= store.awaited(followed)
+        away |= store.trials.never_found(followed)
         try:
             result = self.here.round()
         except RegistryError:
@@ -295,8 +295,8 @@ class Machine(RuleBasedStateMachine):
     def assert_equal_but_for_absence(self, away: AbstractSet[NctId]) -> None:
         """Every trial followed that the registry shows is stored as it shows it."""
         shown, store = self.shown(), self.here.store
-        followed = store.watched_ids()
-        heads = store.heads(followed)
+        followed = store.watched.ids()
+        heads = store.trials.heads(followed)
         for nct_id in followed:
             study, head = shown.study(nct_id), heads.get(nct_id)
             if study is not None and nct_id not in away:
@@ -316,7 +316,7 @@ class Machine(RuleBasedStateMachine):
             closing.callback(here.store.close)
             here.registry.faults.clear()
             here.clock.sleep(LEASE.total_seconds() + 3600 * 7)
-            newest = here.store.newest_load()
+            newest = here.store.runs.newest_load()
             while newest is not None and here.catalogue.load < newest:
                 here.catalogue.advance()  # a reload in between had set it back
             for _ in range(2):
@@ -332,12 +332,12 @@ class Machine(RuleBasedStateMachine):
             assert here.problems() == []
 
     def assert_equal(self) -> None:
-        shown, heads = self.shown(), self.here.store.heads(POOL)
+        shown, heads = self.shown(), self.here.store.trials.heads(POOL)
         for nct_id, head in heads.items():
             now = shown.canonical(nct_id)
             if now == nct_id:
                 continue  # looked at already, where it is followed
-            if nct_id in self.here.store.watched_ids():
+            if nct_id in self.here.store.watched.ids():
                 assert now is None, f"{nct_id} went into {now}, and is followed under its old id"
                 assert head.state is not State.PRESENT
             elif now is not None:
@@ -346,7 +346,7 @@ class Machine(RuleBasedStateMachine):
     def assert_told(self) -> None:
         """Every delivery that was planned was made; a repeat was the same message."""
         here = self.here
-        told, rows = here.told(), here.store.deliveries()
+        told, rows = here.told(), here.store.outbox.deliveries()
         unsent = [row for row in rows if row.state is not DeliveryState.SENT]
         assert unsent == []
         welcomed = {row.message_id for row in rows if row.dedup_key.startswith("w")}
@@ -373,7 +373,7 @@ class Machine(RuleBasedStateMachine):
 
     def assert_members_match(self) -> None:
         """In the query are those that match; of one that is gone it is not known."""
-        (watch,) = [watch for watch in self.here.store.watches() if watch.name == OPEN]
+        (watch,) = [watch for watch in self.here.store.watches.all() if watch.name == OPEN]
         followed = {trial.nct_id for trial in watch.trials}
         for trial in watch.trials:
             is_known = trial.by_query and self.shown().study(trial.nct_id) is not None
@@ -394,7 +394,7 @@ class Machine(RuleBasedStateMachine):
         """A version says gone or moved, and shows a record, only as a load did."""
         catalogue = self.here.catalogue
         for nct_id in POOL:
-            versions = self.here.store.versions(nct_id)
+            versions = self.here.store.versions.of(nct_id)
             stored = [(version.digest, version.state) for version in versions]
             assert all(one != two for one, two in pairwise(stored)), "a version stored twice"
             before: datetime | None = None
@@ -418,7 +418,7 @@ class Machine(RuleBasedStateMachine):
 
     def lacked_between(self, nct_id: NctId, seen: datetime, load: datetime) -> bool:
         """Whether a run saw a load after `seen`, and before `load`, that lacked a trial."""
-        for run in self.here.store.runs():
+        for run in self.here.store.runs.latest():
             for day in (run.load_before, run.load_after):
                 if day is not None and seen < day < load:
                     self.here.catalogue.set_load(day)

@@ -132,7 +132,7 @@ def test_one_watch_may_be_asked(store: Store) -> None:
     for number in (1, 2):
         keep_history(store, [made(number)])
     with store.unit() as unit:
-        unit.add_trials("mine", {NctId("NCT00000002"): None}, StillClock().now())
+        unit.watches.add_trials("mine", {NctId("NCT00000002"): None}, StillClock().now())
     assert ids(store, "status=RECRUITING", watch="mine") == ["NCT00000002"]
 
 
@@ -187,12 +187,12 @@ def test_what_is_typed_is_only_ever_a_value(store: Store) -> None:
         "COPY trials TO PROGRAM 'id'", "'; VACUUM INTO '/tmp/x'; --", "\u2019 OR 1=1", "\ud800",
         *ATTACKS[:30],
     ]  # fmt: skip
-    before = store.counts(), store.versions(NctId("NCT03693833"))
+    before = store.counts(), store.versions.of(NctId("NCT03693833"))
     for payload in payloads:
         for operator in ("=", "~", "!=", "!~"):
             if payload.strip() and "|" not in payload:
                 asked = [f"{field}{operator}{payload}" for field in ("sponsor", "title", "nct")]
                 for conditions in (asked, [f"why_stopped{operator}{payload}"]):
                     assert len(found(store, *conditions, ever=True)) <= 2
-    assert (store.counts(), store.versions(NctId("NCT03693833"))) == before
+    assert (store.counts(), store.versions.of(NctId("NCT03693833"))) == before
     print(f"\n{len(payloads)} payloads, nothing written, none taken for anything but a value")

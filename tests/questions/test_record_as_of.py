@@ -69,7 +69,7 @@ def travelled(
 
 
 def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: Store) -> None:
-    versions = travelled.versions(TRIAL)
+    versions = travelled.versions.of(TRIAL)
     days = {"2018-01-04": 0, "2019-03-11": 0, "2019-03-12": 1, "2025-01-01": 2, "2026-01-13": 3}
     stood = {day: version_on(versions, date.fromisoformat(day)) for day in days}
     assert {
@@ -80,7 +80,7 @@ def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: St
 
 
 def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> None:
-    versions = travelled.versions(TRIAL)
+    versions = travelled.versions.of(TRIAL)
     for name in ("briefSummary", "lead sponsor"):
         path, spells = course_of_field(travelled, versions, name, until=NOW)
         assert len(spells) == 1, (path, [one.value for one in spells])
@@ -91,7 +91,7 @@ def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> No
 
 
 def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) -> None:
-    versions = travelled.versions(TRIAL)
+    versions = travelled.versions.of(TRIAL)
     courses = {
         name: course_of_field(travelled, versions, name, until=NOW)[1]
         for name in ("locations.countryCode", "detailed description")
@@ -123,7 +123,7 @@ def test_changes_of_the_past_are_asked_by_the_day_they_happened(travelled: Store
     window = EventFilter(
         since=datetime(2021, 1, 1, tzinfo=UTC), until=datetime(2022, 1, 1, tzinfo=UTC)
     )
-    events = travelled.events(window)
+    events = travelled.events.find(window)
     assert {one.to_registry_version for one in events} == {2}
     assert {Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in events}
 
@@ -135,7 +135,9 @@ def test_the_past_is_tabulated_with_the_numbers_and_dates_of_the_registry(
     assert [(r["version_number"], r["total_versions"], r["source"]) for r in rows] == [
         (0, 4, "history"), (1, 4, "history"), (2, 4, "history"), (3, 4, "both"),
     ]  # fmt: skip
-    assert [r["version_date"] for r in rows] == [one.submitted for one in travelled.versions(TRIAL)]
+    assert [r["version_date"] for r in rows] == [
+        one.submitted for one in travelled.versions.of(TRIAL)
+    ]
     assert {r["lead_sponsor"] for r in rows} == {'[{"class":"OTHER","name":"A & B"}]'}
     (row,) = cohort_rows(travelled, ALL)
     assert (row["first_target"], row["anticipated_enrollment"]) == (200, 100)
@@ -149,7 +151,7 @@ def test_a_dataset_takes_the_past_up_without_a_row_twice(travelled: Store, tmp_p
     assert [(row["version"], row["registry_version"]) for row in rows] == [
         (1, 0), (2, 1), (3, 2), (4, 3),
     ]  # fmt: skip
-    stored = sorted(one.event_id for one in travelled.events())
+    stored = sorted(one.event_id for one in travelled.events.find())
     assert sorted(row["event_id"] for row in read(tmp_path / "set", "events")) == stored
     assert [one.rows for one in export_dataset(travelled, tmp_path / "set", ALL)] == [0, 0]
 
@@ -161,5 +163,5 @@ def test_a_past_in_two_forms_survives_the_round_trip(
     with open_store(f"sqlite:///{tmp_path / 'other.db'}", clock=StillClock()) as other:
         import_lines(other, lines_of(travelled))
         assert logical_dump(other) == logical_dump(travelled)
-        assert other.histories() == travelled.histories()
+        assert other.histories.states() == travelled.histories.states()
         assert list(rederive_events(other, Thresholds())) == []

@@ -25,13 +25,13 @@ MakeSync = Callable[..., TrialPass]
 
 def watch(store: Store, *ids: NctId) -> None:
     with store.unit() as unit:
-        unit.add_trials("mine", dict.fromkeys(ids), datetime(2026, 2, 1, tzinfo=UTC))
+        unit.watches.add_trials("mine", dict.fromkeys(ids), datetime(2026, 2, 1, tzinfo=UTC))
 
 
 def reasons(store: Store) -> dict[str, str]:
     found = coverage_of(store, TrialSelection())
     assert found is not None
-    assert found.checked == len(store.watched_ids()) - len(found.failed)
+    assert found.checked == len(store.watched.ids()) - len(found.failed)
     return {one.nct_id: one.reason for one in found.failed}
 
 
@@ -39,7 +39,7 @@ def test_a_whole_run_checked_everything(store: Store, replay: Any, make_sync: Ma
     watch(store, ONE, TWO)
     for nct_id in (ONE, TWO):
         replay.catalogue.publish(make_study(nct_id))
-    make_sync().run(store.watched_ids())
+    make_sync().run(store.watched.ids())
     assert reasons(store) == {}
 
 
@@ -65,10 +65,10 @@ def test_a_trial_not_yet_fetched_unknown_or_missing_is_not_counted_as_checked(
     watch(store, ONE, TWO, gone)
     for nct_id in (ONE, gone):
         replay.catalogue.publish(make_study(nct_id))
-    make_sync().run(store.watched_ids())
+    make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     replay.catalogue.withdraw(gone)
-    make_sync().run(store.watched_ids())
+    make_sync().run(store.watched.ids())
     watch(store, new)
     assert reasons(store) == {
         TWO: "the registry has no such trial",
@@ -83,7 +83,7 @@ def test_a_trial_that_a_later_run_over_others_did_not_ask_for_is_not_counted(
     watch(store, ONE, TWO)
     for nct_id in (ONE, TWO):
         replay.catalogue.publish(make_study(nct_id))
-    make_sync().run(store.watched_ids())
+    make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     make_sync().run([ONE])
     assert reasons(store) == {TWO: "not seen in the load of 2026-02-03 yet"}

@@ -63,7 +63,7 @@ def test_between_registration_and_the_first_stored_version_nothing_is_known() ->
 def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> None:
     """The days and statuses of NCT02110043 as the R package cthist documents them."""
     trial = keep_history(store, studies("NCT02110043"))
-    versions = store.versions(trial)
+    versions = store.versions.of(trial)
     expected = {
         "2014-04-08": (0, "RECRUITING"),
         "2017-01-01": (4, "RECRUITING"),

@@ -83,7 +83,7 @@ def add(unit: Unit, number: int, after: int | None, nct_id: NctId = TRIAL, **mor
         "fetched": FETCHED + timedelta(days=number),
         "run_id": None,
     }
-    snapshot_id, _ = unit.add_version(nct_id, after=after, **values | more)
+    snapshot_id, _ = unit.versions.add(nct_id, after=after, **values | more)
     return snapshot_id
 
 
@@ -96,7 +96,7 @@ def add_events(
         "observed": LOAD,
         "fetched": FETCHED,
     }
-    return unit.add_events(
+    return unit.events.add(
         nct_id,
         from_snapshot=after,
         to_snapshot=snapshot,
@@ -110,7 +110,7 @@ def keep(unit: Unit, number: int, after: int | None, nct_id: NctId = TRIAL) -> i
     snapshot = add(unit, number, after, nct_id)
     step = (event(), event("protocolSection.designModule.enrollmentInfo.count"))
     ids = add_events(unit, after, snapshot, *step, nct_id=nct_id)
-    unit.enqueue([delivery(event_id) for event_id in ids])
+    unit.outbox.enqueue([delivery(event_id) for event_id in ids])
     return snapshot
 
 

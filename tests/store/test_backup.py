@@ -28,7 +28,7 @@ def test_a_copy_taken_while_others_write_is_whole(migrated_sqlite_url: str, tmp_
     with open_store(migrated_sqlite_url, clock=StillClock()) as store:
         snapshots = fill(store, 3)
         with store.unit() as unit:
-            unit.mark_seen([TRIAL], run_id=None, load=None)
+            unit.trials.mark_seen([TRIAL], run_id=None, load=None)
             back_up(migrated_sqlite_url, copy)
         counts = store.counts()
     assert len(snapshots) == 3
@@ -90,7 +90,7 @@ def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
             back_up(migrated_sqlite_url, copy)
             unsound += check(f"sqlite:///{copy}") != []
             with open_store(f"sqlite:///{copy}", clock=StillClock()) as restored:
-                versions = restored.versions(TRIAL)
+                versions = restored.versions.of(TRIAL)
                 whole = restored.counts()
                 with restored.unit() as unit:  # a copy is a database to work with
                     keep(unit, 100_000, versions[-1].snapshot_id)

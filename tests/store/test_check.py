@@ -79,7 +79,7 @@ def test_a_body_that_is_named_by_a_text_is_found_and_stops_nothing(filled_sqlite
     with open_store(filled_sqlite_url, clock=StillClock()) as store:
         for name in ("odd", "", "1:xyz", "256:00"):
             with pytest.raises(CorruptBody, match="is not the name of a body"):
-                store.body(name)
+                store.bodies.read(name)
 
 
 def test_a_sound_database_has_no_problems(filled_url: str) -> None:

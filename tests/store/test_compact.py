@@ -29,8 +29,10 @@ FORK = multiprocessing.get_context("fork")
 def meaning(store: Store) -> dict[str, object]:
     """All that is stored as it is read: how bodies are packed is no matter of it."""
     rows: dict[str, object] = {t: r for t, r in dump(store).items() if t != "bodies"}
-    digests = {v.digest for t in store.trials_known() for v in store.versions(t) if v.digest}
-    return rows | {"bodies": {digest: store.body(digest) for digest in digests}}
+    digests = {
+        v.digest for t in store.trials.stored_ids() for v in store.versions.of(t) if v.digest
+    }
+    return rows | {"bodies": {digest: store.bodies.read(digest) for digest in digests}}
 
 
 def spoil(store: Store) -> None:
@@ -63,12 +65,12 @@ def spoil(store: Store) -> None:
 
 def test_room_is_given_back_and_nothing_is_forgotten(store: Store, migrated_url: str) -> None:
     spoil(store)
-    before, unsent = meaning(store), store.backlog()
+    before, unsent = meaning(store), store.outbox.backlog()
     assert [problem.kind for problem in check(migrated_url)] == ["unused body"]
     packed = stats_of(store).bytes
     done = compact.compact(store)
     assert meaning(store) == before
-    assert store.backlog() == unsent
+    assert store.outbox.backlog() == unsent
     assert check(migrated_url) == []
     assert (done.dropped, done.repacked) == (2, 1)
     left = stats_of(store).bytes
@@ -85,14 +87,14 @@ def test_what_stands_alone_afterwards_leans_on_the_dictionary(
     learned = codec.train([record(number).canonical for number in range(1000)])
     assert learned is not None
     with store.unit() as unit:
-        unit.add_dictionary(learned)
+        unit.bodies.add_dictionary(learned)
     before = meaning(store)
     assert compact.compact(store).repacked == 1
     assert meaning(store) == before
     assert check(migrated_url) == []
-    own = [v.digest for v in store.versions(TRIAL)]
+    own = [v.digest for v in store.versions.of(TRIAL)]
     alone = BODIES.c.digest.in_(own) & (BODIES.c.encoding == "keyframe")
-    with store.snapshot() as connection:
+    with store.view() as connection:
         keyframes = connection.scalars(select(BODIES.c.data).where(alone)).all()
     assert len(keyframes) == 2  # of 20 versions: each chain begins with one
     number = codec.Dictionary(learned).number
@@ -187,7 +189,7 @@ def test_statistics_count_and_measure(store: Store) -> None:
     assert sum(month.versions for month in found.months) == 21
     assert sum(month.events for month in found.months) == 42
     assert [one.nct_id for one in found.largest] == [TRIAL, OTHER]
-    with store.snapshot() as connection:
+    with store.view() as connection:
         sizes = connection.execute(select(BODIES.c.data, BODIES.c.raw_size)).all()
     packed = sum(len(data) for data, _ in sizes)
     assert found.bytes["keyframes"] + found.bytes["deltas"] == packed

@@ -41,7 +41,7 @@ FORK = multiprocessing.get_context("fork")
 
 def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table as ctsync reads it, less what a database says of itself."""
-    with store.snapshot() as connection:
+    with store.view() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
             for table in METADATA.sorted_tables
@@ -53,7 +53,7 @@ def furnish(store: Store) -> None:
     """Something of everything, with the values that databases like to change."""
     fill(store, 20)  # more than a chain is long
     with store.unit() as unit:
-        run = unit.begin_run("sync", FETCHED)
+        run = unit.runs.begin("sync", FETCHED)
         first = add(unit, 0, None, OTHER, run_id=run, key=KeyFields(enrollment=2**63 - 1))
         second = add(
             unit, 1, first, OTHER, observed=None, run_id=run,
@@ -67,19 +67,19 @@ def furnish(store: Store) -> None:
         ]  # fmt: skip
         ids = add_events(unit, first, second, *hostile, nct_id=OTHER)
         add_events(unit, second, gone, event(), nct_id=OTHER)
-        unit.enqueue(
+        unit.outbox.enqueue(
             [delivery(n, value, dedup_key=f"{n}:x") for n, value in zip(ids, HOSTILE, strict=True)]
         )
-        unit.mark_sent(ids[:3], now=datetime(1, 1, 1, tzinfo=UTC), message_id="<1>")
-        unit.park(ids[3:5], error="no\0")
-        unit.finish_run(run, finished=FETCHED, verdict=Verdict.OK, load_after=LOAD, asked=2)
-        unit.set_notices(run, [{"kind": value} for value in HOSTILE])
+        unit.outbox.mark_sent(ids[:3], now=datetime(1, 1, 1, tzinfo=UTC), message_id="<1>")
+        unit.outbox.park(ids[3:5], error="no\0")
+        unit.runs.finish(run, finished=FETCHED, verdict=Verdict.OK, load_after=LOAD, asked=2)
+        unit.runs.set_notices(run, [{"kind": value} for value in HOSTILE])
         for number, value in enumerate(HOSTILE):
-            unit.add_watch(f"{number} {value}", query={"cond": value}, rules={})
-            unit.add_trials(
+            unit.watches.add(f"{number} {value}", query={"cond": value}, rules={})
+            unit.watches.add_trials(
                 f"{number} {value}", {TRIAL: value}, FETCHED + timedelta(microseconds=1)
             )
-        unit.record_failure(OTHER, ValueError(HOSTILE[2]), b"\0raw", run_id=run, now=FETCHED)
+        unit.failures.record(OTHER, ValueError(HOSTILE[2]), b"\0raw", run_id=run, now=FETCHED)
 
 
 def opened(url: str) -> Store:
@@ -114,10 +114,10 @@ def test_a_copy_goes_on_where_the_original_stood(furnished: str, postgres_url: s
         before = dump(store)
         fill(store, 3, NctId("NCT00000102"))  # the server numbers rows after those copied
         with store.unit() as unit:
-            head = store.heads([TRIAL])[TRIAL]
+            head = store.trials.heads([TRIAL])[TRIAL]
             add(unit, 20, head.snapshot_id)
-            unit.begin_run("sync", FETCHED)
-            unit.add_watch("another")
+            unit.runs.begin("sync", FETCHED)
+            unit.watches.add("another")
         assert len(dump(store)["snapshots"]) == len(before["snapshots"]) + 4
     assert check(postgres_url) == []
 
@@ -201,7 +201,7 @@ def test_neither_side_is_written_to_meanwhile(furnished: str, tmp_path: Path) ->
     def look(table: str, _rows: int) -> None:
         told.append(table)
         with opened(furnished) as reader:  # readers go on
-            assert reader.versions(TRIAL)
+            assert reader.versions.of(TRIAL)
             with pytest.raises(LockHeld), reader.writer(holder="ctsync sync"):
                 pass
 
@@ -272,7 +272,7 @@ def test_a_server_knows_how_the_rows_are_spread_that_came(
     counted = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('events', 'bodies')")
     with opened(postgres_url) as store:
         held = store.counts()
-        with store.snapshot() as connection:
+        with store.view() as connection:
             known = {name: int(rows) for name, rows in connection.execute(counted).all()}
     assert known == {name: held[name] for name in ("events", "bodies")}
 

@@ -31,11 +31,11 @@ def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
         percent_since_first=-62.4, inputs={"percent": -62.4, "started": True},
     )  # fmt: skip
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED)
+        run_id = unit.runs.begin("sync", FETCHED)
         first = add(unit, 0, None, registry_version=4)
         second = add(unit, 1, first, registry_version=5)
         add_events(unit, first, second, told, run_id=run_id)
-    (stored,) = store.events_of_run(run_id)
+    (stored,) = store.events.of_run(run_id)
     assert stored.event == told
     assert (stored.from_version, stored.to_version) == (1, 2)
     assert (stored.from_registry_version, stored.to_registry_version) == (4, 5)
@@ -45,7 +45,7 @@ def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
 def test_the_first_version_has_events_from_nowhere(store: Store) -> None:
     with store.unit() as unit:
         add_events(unit, None, add(unit, 0, None), event(kind=Kind.FIRST_SEEN))
-    (stored,) = store.events()
+    (stored,) = store.events.find()
     assert (stored.from_version, stored.to_version) == (None, 1)
 
 
@@ -57,13 +57,13 @@ def test_ids_come_in_the_order_of_the_events_and_again_for_a_repeated_unit(store
     with store.unit() as unit:
         again = add_events(unit, None, first, *(event(path) for path in reversed(paths)))
     assert again == ids[::-1]
-    told = {stored.event_id: stored.event.path for stored in store.events()}
+    told = {stored.event_id: stored.event.path for stored in store.events.find()}
     assert [told[event_id] for event_id in ids] == paths
 
 
 def test_the_same_change_back_and_forth_is_two_events(store: Store) -> None:
     fill(store, 3)
-    steps = [e for e in store.events() if e.event.path == STATUS]
+    steps = [e for e in store.events.find() if e.event.path == STATUS]
     assert [(e.from_version, e.to_version) for e in steps] == [(None, 1), (1, 2), (2, 3)]
 
 
@@ -85,7 +85,7 @@ def test_three_thousand_events_of_one_step_are_stored_in_order(store: Store) -> 
     with store.unit() as unit:
         ids = add_events(unit, None, add(unit, 0, None), *step)
     assert len(set(ids)) == 3000
-    assert [stored.event.path for stored in store.events()] == [e.path for e in step]
+    assert [stored.event.path for stored in store.events.find()] == [e.path for e in step]
 
 
 def _numbered(store: Store) -> None:
@@ -100,7 +100,7 @@ def _numbered(store: Store) -> None:
             add_events(unit, after, snapshot, told, observed=LOAD + timedelta(days=number))
             after = snapshot
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER)
-        unit.add_trials("mine", {OTHER: None}, FETCHED)
+        unit.watches.add_trials("mine", {OTHER: None}, FETCHED)
 
 
 @pytest.mark.parametrize(
@@ -122,14 +122,16 @@ def test_a_filter_asks_for_no_more_and_no_less(
     store: Store, wanted: EventFilter, paths: list[int]
 ) -> None:
     _numbered(store)
-    assert [stored.event.path for stored in store.events(wanted)] == [f"path.{n}" for n in paths]
+    assert [stored.event.path for stored in store.events.find(wanted)] == [
+        f"path.{n}" for n in paths
+    ]
     if wanted.limit is None:
-        assert store.count_events(wanted) == len(paths)
+        assert store.events.count(wanted) == len(paths)
 
 
 def test_a_watch_asks_for_the_events_of_its_trials(store: Store) -> None:
     _numbered(store)
-    assert [stored.nct_id for stored in store.events(EventFilter(watch="mine"))] == [OTHER]
+    assert [stored.nct_id for stored in store.events.find(EventFilter(watch="mine"))] == [OTHER]
 
 
 def test_an_event_no_load_was_seen_of_goes_by_the_day_it_was_posted(store: Store) -> None:
@@ -137,5 +139,5 @@ def test_an_event_no_load_was_seen_of_goes_by_the_day_it_was_posted(store: Store
         add_events(unit, None, add(unit, 0, None), posted="2019-07-16", observed=None)
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER, posted=None, observed=None)
     since, until = datetime(2019, 7, 16, tzinfo=UTC), datetime(2019, 7, 17, tzinfo=UTC)
-    assert [e.nct_id for e in store.events(EventFilter(since=since, until=until))] == [TRIAL]
-    assert [e.nct_id for e in store.events(EventFilter(since=until))] == [OTHER]
+    assert [e.nct_id for e in store.events.find(EventFilter(since=since, until=until))] == [TRIAL]
+    assert [e.nct_id for e in store.events.find(EventFilter(since=until))] == [OTHER]

@@ -32,7 +32,7 @@ def cut_lock(postgres: PostgresServer) -> None:
 
 
 def stored(store: Store) -> int:
-    return len(store.versions(TRIAL))
+    return len(store.versions.of(TRIAL))
 
 
 def test_a_writer_that_was_taken_over_stores_nothing_more(
@@ -95,14 +95,14 @@ def test_that_a_message_left_is_noted_whoever_writes_by_now(
     with one.writer(holder="ctsync one"):
         cut_lock(postgres)
         with other.writer(holder="ctsync two"), one.unit(fenced=False) as unit:
-            assert unit.mark_sent([1], now=FETCHED) == 1
+            assert unit.outbox.mark_sent([1], now=FETCHED) == 1
 
 
 def test_who_takes_no_lock_is_not_fenced(stores: tuple[Store, Store]) -> None:
     one, other = stores
     fill(one, 1)
     with one.writer(holder="ctsync one"), other.unit() as unit:
-        assert unit.enqueue([delivery(1, "somebody else")]) == 1
+        assert unit.outbox.enqueue([delivery(1, "somebody else")]) == 1
 
 
 def test_a_file_needs_no_fence(migrated_sqlite_url: str) -> None:

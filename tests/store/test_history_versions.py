@@ -21,11 +21,11 @@ def insert(store: Store, number: int, *, before: int | None, room: int = 1) -> t
     day = f"2020-01-{1 + number % 28:02d}"
     new = HistoryVersion(number, body, KeyFields(status="RECRUITING"), day, FETCHED)
     with store.unit() as unit:
-        return unit.insert_version(TRIAL, new, before=before, room=room, run_id=None)
+        return unit.histories.insert(TRIAL, new, before=before, room=room, run_id=None)
 
 
 def numbers(store: Store) -> list[int | None]:
-    return [version.registry_version for version in store.versions(TRIAL)]
+    return [version.registry_version for version in store.versions.of(TRIAL)]
 
 
 def positions(url: str) -> list[int]:
@@ -48,7 +48,7 @@ def test_a_hundred_versions_fit_before_and_between_what_was_seen(
     for number in range(50, 100):
         insert(store, number, before=second, room=100 - number)
     assert numbers(store) == [*range(50), None, *range(50, 100), None]
-    assert store.heads([TRIAL])[TRIAL].snapshot_id == second
+    assert store.trials.heads([TRIAL])[TRIAL].snapshot_id == second
     assert check(migrated_url) == []
 
 
@@ -83,12 +83,12 @@ def test_the_body_seen_live_takes_the_place_of_the_one_the_history_had(
 ) -> None:
     for number in range(3):
         insert(store, number, before=None)
-    before = store.versions(TRIAL)
+    before = store.versions.of(TRIAL)
     seen, key = record(7), KeyFields(status="RECRUITING", posted="2020-01-03")
 
     def confirm(head: int) -> int | None:
         with store.unit() as unit:
-            return unit.confirm_version(
+            return unit.histories.confirm(
                 TRIAL, head=head, record=seen, key=key, observed=LOAD, fetched=FETCHED, run_id=None
             )
 
@@ -96,11 +96,11 @@ def test_the_body_seen_live_takes_the_place_of_the_one_the_history_had(
         confirm(before[1].snapshot_id)
     newest = before[-1].snapshot_id
     assert confirm(newest) == confirm(newest) == before[1].snapshot_id
-    after = store.versions(TRIAL)[-1]
+    after = store.versions.of(TRIAL)[-1]
     assert (after.source, after.registry_version, after.submitted, after.observed) == (
         Source.BOTH, 2, before[-1].submitted, LOAD,
     )  # fmt: skip
-    assert store.body(after.digest or "") == seen.canonical
+    assert store.bodies.read(after.digest or "") == seen.canonical
     assert store.counts()["bodies"] == 3
     assert check(migrated_url) == []
 
@@ -120,24 +120,29 @@ def test_what_is_due_is_what_was_planned_by_then_longest_due_first(store: Store)
     def note(nct_id: Any, hours: int | None, state: str = "unavailable (403)") -> None:
         retry = None if hours is None else FETCHED + timedelta(hours=hours)
         with store.unit() as unit:
-            unit.note_history(nct_id, state, asked=FETCHED, retry=retry, failed=hours is not None)
+            unit.histories.set_state(
+                nct_id, state, asked=FETCHED, retry=retry, failed=hours is not None
+            )
 
     note(TRIAL, 2)
     note(OTHER, 1)
-    assert store.histories_due(FETCHED, limit=9) == ()
-    assert store.histories_due(FETCHED + timedelta(hours=2), limit=9) == (OTHER, TRIAL)
-    assert store.histories_due(FETCHED + timedelta(hours=2), limit=1) == (OTHER,)
+    assert store.histories.due(FETCHED, limit=9) == ()
+    assert store.histories.due(FETCHED + timedelta(hours=2), limit=9) == (OTHER, TRIAL)
+    assert store.histories.due(FETCHED + timedelta(hours=2), limit=1) == (OTHER,)
     note(TRIAL, 3)
-    assert store.histories([TRIAL])[TRIAL].attempts == 2
+    assert store.histories.states([TRIAL])[TRIAL].attempts == 2
     note(TRIAL, None, "complete")
-    assert (store.histories()[TRIAL].attempts, store.histories()[TRIAL].retry) == (0, None)
+    assert (store.histories.states()[TRIAL].attempts, store.histories.states()[TRIAL].retry) == (
+        0,
+        None,
+    )
 
 
 def test_a_history_may_begin_a_trial_and_a_load_go_on_from_it(store: Store) -> None:
     first, _ = insert(store, 0, before=None)
     with store.unit() as unit:
         seen = add(unit, 1, first)
-    head = store.heads([TRIAL])[TRIAL]
+    head = store.trials.heads([TRIAL])[TRIAL]
     assert (head.snapshot_id, head.source, head.state) == (seen, Source.LIVE, State.PRESENT)
     insert(store, 1, before=seen)
     assert numbers(store) == [0, 1, None]

@@ -67,8 +67,8 @@ def test_an_empty_database_becomes_one_of_the_newest_schema(database_url: str) -
 def test_a_database_opened_again_has_what_was_stored(database_url: str) -> None:
     for expected in (0, 1, 2):
         with opened(database_url) as store:
-            assert len(store.versions(TRIAL)) == expected
-            head = store.heads([TRIAL]).get(TRIAL)
+            assert len(store.versions.of(TRIAL)) == expected
+            head = store.trials.heads([TRIAL]).get(TRIAL)
             with store.unit() as unit:
                 keep(unit, expected, head.snapshot_id if head else None)
 
@@ -97,7 +97,7 @@ def test_the_file_and_its_directory_are_private_whatever_the_umask(tmp_path: Pat
 
 
 def test_the_file_says_whose_it_is_and_survives_a_power_cut(sqlite_url: str) -> None:
-    with opened(sqlite_url) as store, store._reading() as connection:
+    with opened(sqlite_url) as store, store.view() as connection:
 
         def pragma(name: str) -> object:
             return connection.execute(text(f"PRAGMA {name}")).scalar()
@@ -291,17 +291,17 @@ def test_a_server_that_went_away_is_unavailable_and_one_that_is_back_is_used_aga
 
         def cut_off_within_a_unit() -> None:
             with store.unit() as unit:
-                unit.mark_seen([TRIAL], run_id=None, load=LOAD)
+                unit.trials.mark_seen([TRIAL], run_id=None, load=LOAD)
                 _statements(
                     migrated_postgres_url,
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()",
                 )
-                unit.mark_absent(TRIAL, LOAD)
+                unit.trials.mark_absent(TRIAL, LOAD)
 
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
             cut_off_within_a_unit()
-        assert store.heads([TRIAL])[TRIAL].version == 1
+        assert store.trials.heads([TRIAL])[TRIAL].version == 1
 
 
 # --- locked and read-only ---------------------------------------------------------------------
@@ -330,20 +330,23 @@ def test_while_another_program_writes_units_fail_in_time_and_reads_go_on(
         fill(store, 2)
         with locked(migrated_url):
             with pytest.raises(StoreUnavailable, match="locked by another"), store.unit() as unit:
-                unit.mark_absent(TRIAL, LOAD)
+                unit.trials.mark_absent(TRIAL, LOAD)
             reads = [
-                store.heads([TRIAL]), store.versions(TRIAL), store.past(TRIAL), store.events(),
-                store.watches(), store.watched_ids(), store.runs(), store.failures(),
-                store.deliveries(), store.counts(), store.trials_known(), store.backlog(),
-                store.awaited([TRIAL]), store.newest_load(), store.last_run(),
-                store.body(store.newest_digest(TRIAL)), store.revision(), store.count_events(),
-                store.watches_of(TRIAL), store.last_finished("sync"), store.events_of_run(1),
+                store.trials.heads([TRIAL]), store.trials.stored_ids(),
+                store.trials.never_found([TRIAL]), store.versions.of(TRIAL),
+                store.versions.earlier_keys(TRIAL), store.versions.newest_digest(TRIAL),
+                store.bodies.read(store.versions.newest_digest(TRIAL)), store.events.find(),
+                store.events.of_run(1), store.events.count(), store.watches.all(),
+                store.watches.names_of(TRIAL), store.watched.ids(), store.runs.latest(),
+                store.runs.last(), store.runs.last_finished("sync"), store.runs.newest_load(),
+                store.failures.find(), store.outbox.deliveries(), store.outbox.backlog(),
+                store.counts(), store.revision(),
             ]  # fmt: skip
             assert reads
             with opened(migrated_url) as another:
-                assert len(another.versions(TRIAL)) == 2
+                assert len(another.versions.of(TRIAL)) == 2
         with store.unit() as unit:
-            unit.mark_absent(TRIAL, LOAD)
+            unit.trials.mark_absent(TRIAL, LOAD)
 
 
 def test_several_that_make_the_file_at_once_make_one(tmp_path: Path) -> None:
@@ -371,13 +374,13 @@ def test_several_that_make_the_file_at_once_make_one(tmp_path: Path) -> None:
 def test_a_reader_holds_up_no_writer_and_sees_one_moment(store: Store) -> None:
     fill(store, 1)
     counted = text("SELECT count(*) FROM runs")
-    with store._reading() as connection:
+    with store.view() as connection:
         assert connection.execute(counted).scalar() == 0
         with store.unit() as unit:
-            unit.begin_run("sync", FETCHED)
+            unit.runs.begin("sync", FETCHED)
         if connection.dialect.name == "sqlite":
             assert connection.execute(counted).scalar() == 0
-    assert len(store.runs()) == 1
+    assert len(store.runs.latest()) == 1
 
 
 @contextmanager
@@ -408,10 +411,10 @@ def test_a_read_only_database_can_be_read_and_says_so_when_written(
         file.chmod(0o444)
         Path(folder).chmod(folder_mode)
         with as_nobody(), opened(f"sqlite:///{file}") as store:
-            assert len(store.versions(TRIAL)) == 2
-            assert store.body(store.newest_digest(TRIAL))
+            assert len(store.versions.of(TRIAL)) == 2
+            assert store.bodies.read(store.versions.newest_digest(TRIAL))
             with pytest.raises(StoreUnavailable, match="is read-only"), store.unit() as unit:
-                unit.mark_absent(TRIAL, LOAD)
+                unit.trials.mark_absent(TRIAL, LOAD)
         assert file.read_bytes() == before
 
 
@@ -424,16 +427,16 @@ def test_a_file_nobody_may_read_says_so(migrated_file: Path) -> None:
         with as_nobody():
             assert "Permission denied" in refusal(f"sqlite:///{file}", StoreUnavailable)
             said = refusal(f"sqlite:///{folder}/new.db", StoreUnavailable)
-            assert "give a place that can be written" in said
+            assert "give a path that can be written" in said
 
 
 def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> None:
     with open_for_reading(migrated_url, clock=StillClock()) as store:
-        assert store.versions(TRIAL) == []
+        assert store.versions.of(TRIAL) == []
         with pytest.raises(StoreUnavailable), store.unit() as unit:
-            unit.begin_run("sync", StillClock().now())
+            unit.runs.begin("sync", StillClock().now())
     with open_store(migrated_url, clock=StillClock()) as store:
-        assert store.runs() == []
+        assert store.runs.latest() == []
 
 
 def test_opening_for_reading_makes_no_database(database_url: str, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def outbox(store: Store, count: int = 3) -> list[int]:
     with store.unit() as unit:
         step = [event(f"path.{n}") for n in range(count)]
         ids = add_events(unit, None, add(unit, 0, None), *step)
-        assert unit.enqueue([delivery(event_id) for event_id in ids]) == count
+        assert unit.outbox.enqueue([delivery(event_id) for event_id in ids]) == count
     return ids
 
 
@@ -27,7 +27,7 @@ def claim(
 ) -> list[Delivery]:
     now = FETCHED + timedelta(minutes=minutes)
     with store.unit() as unit:
-        return unit.claim(now, lease=LEASE, limit=limit, worker=worker)
+        return unit.outbox.claim(now, lease=LEASE, limit=limit, worker=worker)
 
 
 def ids_of(deliveries: list[Delivery]) -> list[int]:
@@ -38,9 +38,9 @@ def test_what_is_enqueued_twice_is_delivered_once(store: Store) -> None:
     ids = outbox(store)
     with store.unit() as unit:
         again = [delivery(event_id) for event_id in ids]
-        assert unit.enqueue([*again, delivery(ids[0], recipient="someone else")]) == 1
-    assert len(store.deliveries()) == 4
-    assert len(store.deliveries(DeliveryState.PENDING)) == 4
+        assert unit.outbox.enqueue([*again, delivery(ids[0], recipient="someone else")]) == 1
+    assert len(store.outbox.deliveries()) == 4
+    assert len(store.outbox.deliveries(DeliveryState.PENDING)) == 4
 
 
 def test_the_oldest_are_claimed_first_and_only_as_many_as_asked_for(store: Store) -> None:
@@ -54,7 +54,7 @@ def test_the_oldest_are_claimed_first_and_only_as_many_as_asked_for(store: Store
 def test_what_is_not_due_is_left_alone(store: Store) -> None:
     (event_id,) = outbox(store, 1)
     with store.unit() as unit:
-        unit.enqueue([delivery(event_id, "later", not_before=FETCHED + timedelta(days=7))])
+        unit.outbox.enqueue([delivery(event_id, "later", not_before=FETCHED + timedelta(days=7))])
     assert [one.recipient for one in claim(store)] == ["log"]
     assert [one.recipient for one in claim(store, minutes=7 * 24 * 60)] == ["log", "later"]
 
@@ -73,9 +73,11 @@ def test_an_attempt_is_counted_before_it_is_made_and_only_by_who_holds_the_claim
     ids = ids_of(claim(store, "a"))
     until = FETCHED + timedelta(minutes=9)
     with store.unit() as unit:
-        assert unit.mark_attempt(ids, worker="b", lease_until=until, message_id=None) == 0
-        assert unit.mark_attempt(ids, worker="a", lease_until=until, message_id="<1@host>") == 1
-    (one,) = store.deliveries()
+        assert unit.outbox.mark_attempt(ids, worker="b", lease_until=until, message_id=None) == 0
+        assert (
+            unit.outbox.mark_attempt(ids, worker="a", lease_until=until, message_id="<1@host>") == 1
+        )
+    (one,) = store.outbox.deliveries()
     assert (one.attempts, one.lease_until, one.message_id) == (1, until, "<1@host>")
 
 
@@ -84,13 +86,13 @@ def test_what_was_sent_is_sent_even_if_the_lease_was_lost(store: Store) -> None:
     ids = ids_of(claim(store, "a"))
     claim(store, "b", minutes=6)
     with store.unit() as unit:
-        assert unit.mark_sent(ids, now=FETCHED, message_id="<1@host>") == 1
-        assert unit.mark_sent(ids, now=FETCHED) == 0
-        assert unit.retry(ids, now=FETCHED) == 0
-        assert unit.drop(ids) == 0
-    (one,) = store.deliveries(DeliveryState.SENT)
+        assert unit.outbox.mark_sent(ids, now=FETCHED, message_id="<1@host>") == 1
+        assert unit.outbox.mark_sent(ids, now=FETCHED) == 0
+        assert unit.outbox.retry(ids, now=FETCHED) == 0
+        assert unit.outbox.drop(ids) == 0
+    (one,) = store.outbox.deliveries(DeliveryState.SENT)
     assert (one.sent_at, one.message_id, one.claimed_by) == (FETCHED, "<1@host>", None)
-    assert store.deliveries(unsent_only=True) == []
+    assert store.outbox.deliveries(unsent_only=True) == []
 
 
 def test_a_failed_delivery_is_due_again_later(store: Store) -> None:
@@ -98,8 +100,8 @@ def test_a_failed_delivery_is_due_again_later(store: Store) -> None:
     ids = ids_of(claim(store, "a"))
     later = FETCHED + timedelta(minutes=10)
     with store.unit() as unit:
-        assert unit.mark_failed(ids, worker="b", error="x", not_before=later) == 0
-        assert unit.mark_failed(ids, worker="a", error="greylisted", not_before=later) == 1
+        assert unit.outbox.mark_failed(ids, worker="b", error="x", not_before=later) == 0
+        assert unit.outbox.mark_failed(ids, worker="a", error="greylisted", not_before=later) == 1
     assert claim(store, minutes=9) == []
     (one,) = claim(store, minutes=10)
     assert one.last_error == "greylisted"
@@ -109,21 +111,21 @@ def test_a_claim_can_be_given_back_untried(store: Store) -> None:
     outbox(store, 2)
     claimed = claim(store, "a")
     with store.unit() as unit:
-        assert unit.release(ids_of(claimed), worker="a") == 2
+        assert unit.outbox.release(ids_of(claimed), worker="a") == 2
     assert len(claim(store, "b")) == 2
 
 
 def test_a_parked_delivery_waits_for_a_person(store: Store) -> None:
     outbox(store, 2)
-    first, second = ids_of(store.deliveries())
+    first, second = ids_of(store.outbox.deliveries())
     with store.unit() as unit:
-        assert unit.park([first], error="552 content refused") == 1
-        assert unit.drop([second]) == 1
+        assert unit.outbox.park([first], error="552 content refused") == 1
+        assert unit.outbox.drop([second]) == 1
     assert claim(store) == []
-    assert store.backlog() == Backlog(waiting=0, parked=1, oldest_due=None)
-    assert [one.delivery_id for one in store.deliveries(unsent_only=True)] == [first]
+    assert store.outbox.backlog() == Backlog(waiting=0, parked=1, oldest_due=None)
+    assert [one.delivery_id for one in store.outbox.deliveries(unsent_only=True)] == [first]
     with store.unit() as unit:
-        assert unit.retry(now=FETCHED) == 1
+        assert unit.outbox.retry(now=FETCHED) == 1
     (one,) = claim(store)
     assert (one.delivery_id, one.attempts) == (first, 0)
 
@@ -132,8 +134,8 @@ def test_the_backlog_tells_since_when_the_oldest_is_due(store: Store) -> None:
     (event_id,) = outbox(store, 1)
     early = FETCHED - timedelta(days=2)
     with store.unit() as unit:
-        unit.enqueue([delivery(event_id, "early", not_before=early)])
-    assert store.backlog() == Backlog(waiting=2, parked=0, oldest_due=early)
+        unit.outbox.enqueue([delivery(event_id, "early", not_before=early)])
+    assert store.outbox.backlog() == Backlog(waiting=2, parked=0, oldest_due=early)
 
 
 def test_eight_workers_claim_four_hundred_deliveries_once_each(
@@ -152,5 +154,5 @@ def test_eight_workers_claim_four_hundred_deliveries_once_each(
             worker.start()
         for worker in workers:
             worker.join()
-        assert sorted(claimed) == [one.delivery_id for one in store.deliveries()]
-        assert store.heads([TRIAL])[TRIAL].version == 1
+        assert sorted(claimed) == [one.delivery_id for one in store.outbox.deliveries()]
+        assert store.trials.heads([TRIAL])[TRIAL].version == 1

@@ -66,7 +66,7 @@ def test_the_bodies_of_a_batch_are_stored_in_this_order(migrated_sqlite_url: str
         body = NewBody(one.digest, len(one.canonical), keyframe=packed)
         steps.append(NewStep(one.nct_id, None, State.PRESENT, body, KeyFields(), (), FETCHED))
     with open_store(migrated_sqlite_url, clock=StillClock()) as store, store.unit() as unit:
-        unit.add_steps(steps, run_id=None, observed=LOAD, rules_version=1)
+        unit.batches.add(steps, run_id=None, observed=LOAD, rules_version=1)
     with sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///")) as file:
         stored, by_name = (
             [size + 55 for (size,) in file.execute(f"SELECT length(data) FROM bodies {order}")]

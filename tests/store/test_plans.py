@@ -31,9 +31,11 @@ def sqlite_store(migrated_sqlite_url: str) -> Iterator[Store]:
         for number in range(30):
             fill(store, 2, NctId(f"NCT000001{number:02d}"))
         with store.unit() as unit:
-            unit.add_trials("mine", {NctId(f"NCT000001{n:02d}"): None for n in range(30)}, FETCHED)
-            run = unit.begin_run("sync", FETCHED)
-            unit.mark_seen([TRIAL], run_id=run, load=FETCHED)
+            unit.watches.add_trials(
+                "mine", {NctId(f"NCT000001{n:02d}"): None for n in range(30)}, FETCHED
+            )
+            run = unit.runs.begin("sync", FETCHED)
+            unit.trials.mark_seen([TRIAL], run_id=run, load=FETCHED)
         yield store
 
 
@@ -50,7 +52,7 @@ def scans(store: Store, work: Callable[[], object]) -> list[str]:
     finally:
         listen.remove(store._engine, "before_cursor_execute", note)
     found = []
-    with store._reading() as connection:
+    with store.view() as connection:
         for statement, values in asked:
             if not statement.lstrip().upper().startswith(("SELECT", "UPDATE", "WITH")):
                 continue
@@ -64,14 +66,14 @@ def scans(store: Store, work: Callable[[], object]) -> list[str]:
 
 
 QUESTIONS: dict[str, Callable[[Store], object]] = {
-    "history": lambda s: (s.versions(TRIAL), s.events(EventFilter(nct_ids=(TRIAL,)))),
-    "changes": lambda s: s.events(EventFilter(since=WEEK)),
-    "how many": lambda s: s.count_events(EventFilter(since=WEEK)),
+    "history": lambda s: (s.versions.of(TRIAL), s.events.find(EventFilter(nct_ids=(TRIAL,)))),
+    "changes": lambda s: s.events.find(EventFilter(since=WEEK)),
+    "how many": lambda s: s.events.count(EventFilter(since=WEEK)),
     "report": lambda s: review(s, window=Window(WEEK, WEEK + timedelta(days=30))),
     "status": health_facts,
-    "outbox": lambda s: s.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
-    "backlog": lambda s: s.backlog(),
-    "heads": lambda s: s.heads([TRIAL]),
+    "outbox": lambda s: s.outbox.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
+    "backlog": lambda s: s.outbox.backlog(),
+    "heads": lambda s: s.trials.heads([TRIAL]),
 }
 
 
@@ -85,13 +87,13 @@ def test_no_question_of_every_day_reads_a_large_table_from_end_to_end(
 def test_a_drain_looks_only_at_what_is_not_done(sqlite_store: Store) -> None:
     def claim() -> None:
         with sqlite_store.unit() as unit:
-            unit.claim(FETCHED, lease=timedelta(minutes=5), limit=10, worker="w")
-            unit.retry(now=FETCHED)
+            unit.outbox.claim(FETCHED, lease=timedelta(minutes=5), limit=10, worker="w")
+            unit.outbox.retry(now=FETCHED)
 
     assert scans(sqlite_store, claim) == []
 
 
 def test_a_question_that_reads_all_of_a_table_is_found(sqlite_store: Store) -> None:
-    everything = scans(sqlite_store, lambda: sqlite_store.events(EventFilter()))
+    everything = scans(sqlite_store, lambda: sqlite_store.events.find(EventFilter()))
     assert everything
-    assert scans(sqlite_store, lambda: sqlite_store.deliveries(DeliveryState.SENT)) != []
+    assert scans(sqlite_store, lambda: sqlite_store.outbox.deliveries(DeliveryState.SENT)) != []

@@ -75,25 +75,25 @@ def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str
         inputs={text: text},
     )  # fmt: skip
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED)
-        unit.note_load(run_id, RegistryVersion(text, FETCHED))
+        run_id = unit.runs.begin("sync", FETCHED)
+        unit.runs.set_load(run_id, RegistryVersion(text, FETCHED))
         snapshot = add(unit, 0, None, key=key, posted=text, record=record_of({"a": 1}))
         (event_id,) = add_events(unit, None, snapshot, told, run_id=run_id)
-        unit.enqueue([delivery(event_id, channel=text)])
-        unit.park([1], error=text)
-        unit.record_failure(TRIAL, ValueError(text), b"\0raw", run_id=run_id, now=FETCHED)
-        unit.add_watch(text, query={text: text}, rules={text: 1.5})
-        unit.add_trials(text, {TRIAL: text}, FETCHED)
-    (version,) = store.versions(TRIAL)
+        unit.outbox.enqueue([delivery(event_id, channel=text)])
+        unit.outbox.park([1], error=text)
+        unit.failures.record(TRIAL, ValueError(text), b"\0raw", run_id=run_id, now=FETCHED)
+        unit.watches.add(text, query={text: text}, rules={text: 1.5})
+        unit.watches.add_trials(text, {TRIAL: text}, FETCHED)
+    (version,) = store.versions.of(TRIAL)
     assert version.key == key
     assert version.posted == text
-    (stored,) = store.events(EventFilter(watch=text))
+    (stored,) = store.events.find(EventFilter(watch=text))
     assert stored.event == told
     assert stored.brief_title == text
-    assert store.deliveries()[0].last_error == text
-    (failure,) = store.failures()
+    assert store.outbox.deliveries()[0].last_error == text
+    (failure,) = store.failures.find()
     assert (failure.error, failure.raw) == (text, b"\0raw")
-    (watch,) = store.watches()
+    (watch,) = store.watches.all()
     assert (watch.name, watch.query, watch.trials[0].asked_as) == (text, {text: text}, text or None)
 
 
@@ -116,15 +116,15 @@ def test_a_number_beyond_64_bits_is_null_and_stops_nothing(
     with store.unit() as unit:
         snapshot = add(unit, 0, None, key=KeyFields(enrollment=number))
         add_events(unit, None, snapshot, event(after=number, inputs={"n": number}))
-    assert store.versions(TRIAL)[0].key.enrollment == stored
-    assert store.events()[0].event.after == number
+    assert store.versions.of(TRIAL)[0].key.enrollment == stored
+    assert store.events.find()[0].event.after == number
 
 
 def test_times_come_back_aware_in_utc_to_the_microsecond(store: Store) -> None:
     zone = timezone(timedelta(hours=-5, minutes=-30))
     with store.unit() as unit:
         add(unit, 0, None, observed=LOAD.astimezone(zone), fetched=FETCHED)
-    (version,) = store.versions(TRIAL)
+    (version,) = store.versions.of(TRIAL)
     assert version.observed == LOAD
     assert version.observed is not None
     assert version.observed.tzinfo is UTC
@@ -136,12 +136,12 @@ def test_a_day_of_a_year_with_three_digits_stands_before_all_others(store: Store
     with store.unit() as unit:
         snapshot = add(unit, 0, None, fetched=mistyped)
         add_events(unit, None, snapshot, observed=None, posted="0201-10-01")
-    assert store.versions(TRIAL)[0].fetched == mistyped
-    assert store.count_events(EventFilter(since=datetime(1999, 1, 1, tzinfo=UTC))) == 0
+    assert store.versions.of(TRIAL)[0].fetched == mistyped
+    assert store.events.count(EventFilter(since=datetime(1999, 1, 1, tzinfo=UTC))) == 0
 
 
 def test_a_naive_time_is_refused(store: Store) -> None:
     naive = datetime(2026, 3, 13)  # noqa: DTZ001 - the very thing to be refused
     with pytest.raises(Unstorable, match="needs a zone"), store.unit() as unit:
         add(unit, 0, None, fetched=naive)
-    assert store.versions(TRIAL) == []
+    assert store.versions.of(TRIAL) == []

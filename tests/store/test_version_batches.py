@@ -10,7 +10,7 @@ import pytest
 
 from ctsync.errors import StoreConflict, Unstorable
 from ctsync.model import KeyFields, NctId, State
-from ctsync.store.data.version_batches import NewBody, NewStep, StepWrites
+from ctsync.store.data.version_batches import BatchWrites, NewBody, NewStep
 from ctsync.store.store import Store
 from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, event, record
 
@@ -27,21 +27,21 @@ def step(number: int, nct_id: NctId, *, after: int | None = None, **more: Any) -
 
 def keep(store: Store, *steps: NewStep) -> dict[NctId, int]:
     with store.unit() as unit:
-        return unit.add_steps(steps, run_id=None, observed=LOAD, rules_version=1)
+        return unit.batches.add(steps, run_id=None, observed=LOAD, rules_version=1)
 
 
 @pytest.fixture
 def blind_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Look for heads as one who looked before a rival's commit; the next time as they are."""
-    look = StepWrites._heads_for_update
+    look = BatchWrites._heads_for_update
     looked: list[Sequence[NctId]] = []
 
-    def heads(self: StepWrites, ids: Sequence[NctId]) -> Any:
+    def heads(self: BatchWrites, ids: Sequence[NctId]) -> Any:
         looked.append(ids)
         return {} if len(looked) == 1 else look(self, ids)
 
     with monkeypatch.context() as patched:
-        patched.setattr(StepWrites, "_heads_for_update", heads)
+        patched.setattr(BatchWrites, "_heads_for_update", heads)
         yield
     assert len(looked) == 2
 
@@ -50,12 +50,12 @@ def test_new_trials_and_known_ones_are_stored_in_one_batch(store: Store) -> None
     with store.unit() as unit:
         first = add(unit, 0, None)
     ids = keep(store, step(1, TRIAL, after=first), step(0, OTHER))
-    heads = store.heads([TRIAL, OTHER])
+    heads = store.trials.heads([TRIAL, OTHER])
     assert {nct_id: head.snapshot_id for nct_id, head in heads.items()} == ids
     assert [heads[TRIAL].version, heads[OTHER].version] == [2, 1]
-    assert [v.key.enrollment for v in store.versions(TRIAL)] == [0, 1]
-    assert store.body(heads[OTHER].digest or "") == record(0, OTHER).canonical
-    assert [told.nct_id for told in store.events()] == [TRIAL, OTHER]
+    assert [v.key.enrollment for v in store.versions.of(TRIAL)] == [0, 1]
+    assert store.bodies.read(heads[OTHER].digest or "") == record(0, OTHER).canonical
+    assert [told.nct_id for told in store.events.find()] == [TRIAL, OTHER]
 
 
 def test_a_batch_stored_twice_is_stored_once(store: Store) -> None:
@@ -73,9 +73,9 @@ def test_versions_numbered_ahead_leave_room_for_those_stored_one_by_one(store: S
 
 def test_a_trial_heard_of_only_gets_its_first_version(store: Store) -> None:
     with store.unit() as unit:
-        unit.mark_absent(TRIAL, LOAD)
+        unit.trials.mark_absent(TRIAL, LOAD)
     keep(store, step(0, TRIAL))
-    head = store.heads([TRIAL])[TRIAL]
+    head = store.trials.heads([TRIAL])[TRIAL]
     assert (head.version, head.absent_since) == (1, None)
 
 
@@ -84,7 +84,7 @@ def test_a_rivals_same_version_is_taken_for_ones_own(store: Store) -> None:
     with store.unit() as unit:
         stored = add(unit, 0, None)
     assert keep(store, step(0, TRIAL), step(0, OTHER))[TRIAL] == stored
-    assert len(store.versions(TRIAL)) == len(store.versions(OTHER)) == 1
+    assert len(store.versions.of(TRIAL)) == len(store.versions.of(OTHER)) == 1
 
 
 @pytest.mark.usefixtures("blind_once")
@@ -93,8 +93,8 @@ def test_a_rivals_other_version_refuses_the_batch(store: Store) -> None:
         add(unit, 0, None)
     with pytest.raises(StoreConflict, match="another writer"):
         keep(store, step(1, TRIAL), step(0, OTHER))
-    assert [v.version for v in store.versions(TRIAL)] == [1]
-    assert store.versions(OTHER) == []
+    assert [v.version for v in store.versions.of(TRIAL)] == [1]
+    assert store.versions.of(OTHER) == []
 
 
 def test_a_time_without_a_zone_stores_nothing(store: Store) -> None:

@@ -31,32 +31,32 @@ def test_a_version_comes_back_as_it_was_given(store: Store) -> None:
         brief_title="BM-MSC in knee osteoarthritis", phases="PHASE3",
     )  # fmt: skip
     with store.unit() as unit:
-        run_id = unit.begin_run("sync", FETCHED)
+        run_id = unit.runs.begin("sync", FETCHED)
         add(
             unit, 0, None, key=key, posted="2018-01-04", submitted="2017-12-27",
             source=Source.BOTH, registry_version=7, run_id=run_id,
         )  # fmt: skip
-    (version,) = store.versions(TRIAL)
+    (version,) = store.versions.of(TRIAL)
     assert version.key == key
     assert (version.version, version.registry_version) == (1, 7)
     assert (version.source, version.state) == (Source.BOTH, State.PRESENT)
     assert (version.posted, version.submitted) == ("2018-01-04", "2017-12-27")
     assert (version.observed, version.fetched) == (LOAD, FETCHED)
-    assert store.body(version.digest or "") == record(0).canonical
+    assert store.bodies.read(version.digest or "") == record(0).canonical
 
 
 def test_forty_versions_are_each_read_back_and_numbered_in_order(store: Store) -> None:
     fill(store, 40)
-    versions = store.versions(TRIAL)
+    versions = store.versions.of(TRIAL)
     assert [version.version for version in versions] == list(range(1, 41))
     assert [version.key.enrollment for version in versions] == list(range(40))
     for number, version in enumerate(versions):
-        assert store.body(version.digest or "") == record(number).canonical
+        assert store.bodies.read(version.digest or "") == record(number).canonical
 
 
 def test_no_body_needs_more_than_sixteen_unpackings(store: Store) -> None:
     fill(store, 40)
-    with store._reading() as connection:
+    with store.view() as connection:
         from sqlalchemy import text
 
         rows = connection.execute(text("SELECT encoding, depth FROM bodies ORDER BY depth")).all()
@@ -67,7 +67,7 @@ def test_no_body_needs_more_than_sixteen_unpackings(store: Store) -> None:
 def test_the_head_is_the_newest_version(store: Store) -> None:
     snapshots = fill(store, 3)
     fill(store, 1, OTHER)
-    heads = store.heads([TRIAL, OTHER, NctId("NCT00000001")])
+    heads = store.trials.heads([TRIAL, OTHER, NctId("NCT00000001")])
     assert set(heads) == {TRIAL, OTHER}
     assert heads[TRIAL] == Head(TRIAL, snapshots[-1], 3, record(2).digest, State.PRESENT)
 
@@ -77,7 +77,7 @@ def test_a_state_that_comes_back_is_a_version_of_its_own_and_one_body(store: Sto
         first = add(unit, 0, None)
         second = add(unit, 1, first)
         add(unit, 0, second)
-    versions = store.versions(TRIAL)
+    versions = store.versions.of(TRIAL)
     assert [v.digest for v in versions] == [record(n).digest for n in (0, 1, 0)]
     assert store.counts()["bodies"] == 2
 
@@ -88,13 +88,13 @@ def test_a_repeated_version_is_stored_once(store: Store) -> None:
         second = add(unit, 1, first)
     with store.unit() as unit:
         assert add(unit, 1, first) == second
-        again = unit.add_version(
+        again = unit.versions.add(
             TRIAL, after=first, record=record(1), key=KeyFields(), state=State.PRESENT,
             source=Source.LIVE, posted=None, submitted=None, observed=LOAD, fetched=FETCHED,
             run_id=None,
         )  # fmt: skip
         assert again == (second, False)
-    assert len(store.versions(TRIAL)) == 2
+    assert len(store.versions.of(TRIAL)) == 2
 
 
 @pytest.mark.parametrize("stale", ["none", "older"])
@@ -119,30 +119,30 @@ def test_gone_and_returned_are_versions_and_the_body_after_them_is_still_a_delta
 ) -> None:
     with store.unit() as unit:
         first = add(unit, 0, None)
-        unit.mark_absent(TRIAL, LOAD)
+        unit.trials.mark_absent(TRIAL, LOAD)
         gone = add(unit, 1, first, record=None, state=State.GONE)
         assert store.name
-    assert store.heads([TRIAL])[TRIAL].state is State.GONE
-    assert store.heads([TRIAL])[TRIAL].digest is None
-    assert store.heads([TRIAL])[TRIAL].absent_since is None
-    assert store.newest_digest(TRIAL) == record(0).digest
+    assert store.trials.heads([TRIAL])[TRIAL].state is State.GONE
+    assert store.trials.heads([TRIAL])[TRIAL].digest is None
+    assert store.trials.heads([TRIAL])[TRIAL].absent_since is None
+    assert store.versions.newest_digest(TRIAL) == record(0).digest
     with store.unit() as unit:
         add(unit, 2, gone)
-    assert [v.state for v in store.versions(TRIAL)] == ["present", "gone", "present"]
-    assert [key.enrollment for key in store.past(TRIAL)] == [0, 2]
-    assert store.body(record(2).digest) == record(2).canonical
+    assert [v.state for v in store.versions.of(TRIAL)] == ["present", "gone", "present"]
+    assert [key.enrollment for key in store.versions.earlier_keys(TRIAL)] == [0, 2]
+    assert store.bodies.read(record(2).digest) == record(2).canonical
 
 
 def test_a_moved_trial_names_its_successor_until_it_is_present_again(store: Store) -> None:
     with store.unit() as unit:
         first = add(unit, 0, None)
-        unit.set_moved(TRIAL, OTHER)
+        unit.trials.mark_moved(TRIAL, OTHER)
         moved = add(unit, 1, first, record=None, state=State.MOVED)
-    head = store.heads([TRIAL])[TRIAL]
+    head = store.trials.heads([TRIAL])[TRIAL]
     assert (head.state, head.moved_to) == (State.MOVED, OTHER)
     with store.unit() as unit:
         add(unit, 2, moved)
-    assert store.heads([TRIAL])[TRIAL].moved_to is None
+    assert store.trials.heads([TRIAL])[TRIAL].moved_to is None
 
 
 def test_an_absence_is_remembered_from_its_first_load_until_the_trial_is_seen(
@@ -151,22 +151,22 @@ def test_an_absence_is_remembered_from_its_first_load_until_the_trial_is_seen(
     fill(store, 1)
     for days in (1, 2):
         with store.unit() as unit:
-            unit.mark_absent(TRIAL, LOAD + timedelta(days=days))
-    assert store.heads([TRIAL])[TRIAL].absent_since == LOAD + timedelta(days=1)
+            unit.trials.mark_absent(TRIAL, LOAD + timedelta(days=days))
+    assert store.trials.heads([TRIAL])[TRIAL].absent_since == LOAD + timedelta(days=1)
     with store.unit() as unit:
-        unit.mark_seen([TRIAL], run_id=None, load=LOAD + timedelta(days=3))
-    assert store.heads([TRIAL])[TRIAL].absent_since is None
+        unit.trials.mark_seen([TRIAL], run_id=None, load=LOAD + timedelta(days=3))
+    assert store.trials.heads([TRIAL])[TRIAL].absent_since is None
 
 
 def test_a_trial_denied_before_it_was_ever_seen_is_awaited_and_not_known(store: Store) -> None:
     with store.unit() as unit:
-        unit.mark_absent(TRIAL, LOAD)
-    assert store.awaited([TRIAL, OTHER]) == {TRIAL}
-    assert store.heads([TRIAL]) == {}
-    assert store.trials_known() == ()
+        unit.trials.mark_absent(TRIAL, LOAD)
+    assert store.trials.never_found([TRIAL, OTHER]) == {TRIAL}
+    assert store.trials.heads([TRIAL]) == {}
+    assert store.trials.stored_ids() == ()
     fill(store, 1)
-    assert store.awaited([TRIAL]) == frozenset()
-    assert store.trials_known() == (TRIAL,)
+    assert store.trials.never_found([TRIAL]) == frozenset()
+    assert store.trials.stored_ids() == (TRIAL,)
 
 
 def test_a_record_whose_digest_is_not_its_own_is_never_stored(store: Store) -> None:
@@ -179,21 +179,21 @@ def test_a_record_whose_digest_is_not_its_own_is_never_stored(store: Store) -> N
 
 def test_asking_for_a_body_that_is_not_there_is_an_error(store: Store) -> None:
     with pytest.raises(CorruptBody, match="missing"):
-        store.body(record(0).digest)
+        store.bodies.read(record(0).digest)
     with pytest.raises(UnknownVersion, match="ctsync sync"):
-        store.newest_digest(TRIAL)
+        store.versions.newest_digest(TRIAL)
 
 
 def test_a_version_after_a_damaged_body_is_a_keyframe_and_reads(store: Store) -> None:
     from sqlalchemy import text
 
     (first,) = fill(store, 1)
-    with store._reading() as connection:
+    with store.view() as connection:
         connection.execute(text("UPDATE bodies SET data = :data"), {"data": b"damaged"})
         connection.commit()
     with store.unit() as unit:
         add(unit, 1, first)
-    assert store.body(record(1).digest) == record(1).canonical
+    assert store.bodies.read(record(1).digest) == record(1).canonical
 
 
 def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
@@ -208,9 +208,9 @@ def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
             statements.append(statement)
 
     listen.listen(store._engine, "before_cursor_execute", count)
-    assert len(store.heads(ids)) == 600
+    assert len(store.trials.heads(ids)) == 600
     with store.unit() as unit:
-        unit.mark_seen(ids, run_id=None, load=LOAD)
+        unit.trials.mark_seen(ids, run_id=None, load=LOAD)
     assert len(statements) == 2
 
 
@@ -224,15 +224,15 @@ def test_any_history_reads_back_as_it_was_written(
     store: Store, values: list[int], number: int
 ) -> None:
     nct_id = NctId(f"NCT{number:08d}")
-    head = store.heads([nct_id]).get(nct_id)
+    head = store.trials.heads([nct_id]).get(nct_id)
     newest: int | None = head.snapshot_id if head else None
-    written = [version.key.enrollment for version in store.versions(nct_id)]
+    written = [version.key.enrollment for version in store.versions.of(nct_id)]
     with store.unit() as unit:
         for value in values:
             newest = add(unit, value, newest, nct_id)
             if not written or written[-1] != value:
                 written.append(value)
-    versions = store.versions(nct_id)
+    versions = store.versions.of(nct_id)
     assert [version.key.enrollment for version in versions] == written
     for version, number_kept in zip(versions, written, strict=True):
-        assert store.body(version.digest or "") == record(number_kept or 0, nct_id).canonical
+        assert store.bodies.read(version.digest or "") == record(number_kept or 0, nct_id).canonical

@@ -17,8 +17,8 @@ THIRD = NctId("NCT00000102")
 
 def test_adding_trials_makes_the_watch_and_remembers_what_was_asked_for(store: Store) -> None:
     with store.unit() as unit:
-        assert unit.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED) == 2
-    (watch,) = store.watches()
+        assert unit.watches.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED) == 2
+    (watch,) = store.watches.all()
     assert (watch.name, watch.origin, watch.query, watch.rules) == ("mine", "cli", None, {})
     assert watch.trials == (
         WatchedTrial(OTHER, None, FETCHED),
@@ -29,71 +29,71 @@ def test_adding_trials_makes_the_watch_and_remembers_what_was_asked_for(store: S
 def test_a_trial_added_twice_is_in_the_watch_once_since_the_first_time(store: Store) -> None:
     for days in (0, 1):
         with store.unit() as unit:
-            added = unit.add_trials("mine", {TRIAL: None}, FETCHED + timedelta(days=days))
+            added = unit.watches.add_trials("mine", {TRIAL: None}, FETCHED + timedelta(days=days))
     assert added == 0
-    assert store.watches()[0].trials == (WatchedTrial(TRIAL, None, FETCHED),)
+    assert store.watches.all()[0].trials == (WatchedTrial(TRIAL, None, FETCHED),)
 
 
 def test_a_trial_of_several_watches_is_followed_once(store: Store) -> None:
     with store.unit() as unit:
-        unit.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
-        unit.add_trials("a", {TRIAL: None}, FETCHED)
-    assert store.watched_ids() == (OTHER, TRIAL)
-    assert store.watches_of(TRIAL) == ("a", "b")
-    assert store.watches_of(THIRD) == ()
+        unit.watches.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
+        unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
+    assert store.watched.ids() == (OTHER, TRIAL)
+    assert store.watches.names_of(TRIAL) == ("a", "b")
+    assert store.watches.names_of(THIRD) == ()
 
 
 def test_removing_a_watch_frees_its_trials_only(store: Store) -> None:
     with store.unit() as unit:
-        unit.add_trials("a", {TRIAL: None}, FETCHED)
-        unit.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
-        assert unit.remove_watch("b")
-        assert not unit.remove_watch("b")
-    assert store.watched_ids() == (TRIAL,)
+        unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
+        unit.watches.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
+        assert unit.watches.remove("b")
+        assert not unit.watches.remove("b")
+    assert store.watched.ids() == (TRIAL,)
 
 
 def test_trials_can_be_taken_out_one_by_one(store: Store) -> None:
     with store.unit() as unit:
-        unit.add_trials("a", {TRIAL: None, OTHER: None}, FETCHED)
-        assert unit.remove_trials("a", [TRIAL, THIRD]) == 1
-    assert store.watched_ids() == (OTHER,)
+        unit.watches.add_trials("a", {TRIAL: None, OTHER: None}, FETCHED)
+        assert unit.watches.remove_trials("a", [TRIAL, THIRD]) == 1
+    assert store.watched.ids() == (OTHER,)
 
 
 def test_a_watch_that_is_not_there_is_named(store: Store) -> None:
     with pytest.raises(UsageError, match="'nothing'; see: ctsync watch list"), store.unit() as unit:
-        unit.remove_trials("nothing", [TRIAL])
+        unit.watches.remove_trials("nothing", [TRIAL])
 
 
 def test_a_trial_that_left_the_query_stays_followed_and_can_come_back(store: Store) -> None:
     later = FETCHED + timedelta(days=1)
     with store.unit() as unit:
-        unit.add_watch("q", query={"cond": "asthma"})
-        unit.add_trials("q", {OTHER: None}, FETCHED)
-        assert unit.enter_query("q", [TRIAL, OTHER], at=FETCHED) == 1
-        assert unit.mark_left("q", [OTHER], at=later) == 0  # named, and not brought by it
-        assert unit.mark_left("q", [TRIAL], at=later) == 1
-        assert unit.mark_left("q", [TRIAL], at=later + timedelta(days=1)) == 0
-    assert store.watches()[0].trials[1].left_at == later
-    assert store.watched_ids() == (OTHER, TRIAL)
+        unit.watches.add("q", query={"cond": "asthma"})
+        unit.watches.add_trials("q", {OTHER: None}, FETCHED)
+        assert unit.watches.add_matches("q", [TRIAL, OTHER], at=FETCHED) == 1
+        assert unit.watches.mark_left("q", [OTHER], at=later) == 0  # named, and not brought by it
+        assert unit.watches.mark_left("q", [TRIAL], at=later) == 1
+        assert unit.watches.mark_left("q", [TRIAL], at=later + timedelta(days=1)) == 0
+    assert store.watches.all()[0].trials[1].left_at == later
+    assert store.watched.ids() == (OTHER, TRIAL)
     with store.unit() as unit:
-        assert unit.enter_query("q", [TRIAL], at=later) == 0
-    assert store.watches()[0].trials[1] == WatchedTrial(TRIAL, None, FETCHED, by_query=True)
+        assert unit.watches.add_matches("q", [TRIAL], at=later) == 0
+    assert store.watches.all()[0].trials[1] == WatchedTrial(TRIAL, None, FETCHED, by_query=True)
     with store.unit() as unit:
-        unit.add_trials("q", {TRIAL: None}, later)
-    assert not store.watches()[0].trials[1].by_query
+        unit.watches.add_trials("q", {TRIAL: None}, later)
+    assert not store.watches.all()[0].trials[1].by_query
 
 
 def test_the_watches_of_the_file_become_what_the_file_says(store: Store) -> None:
     with store.unit() as unit:
-        unit.add_trials("by hand", {THIRD: None}, FETCHED)
-        unit.replace_file_watches(
+        unit.watches.add_trials("by hand", {THIRD: None}, FETCHED)
+        unit.watches.replace_from_file(
             [NewWatch("one", {TRIAL: None}), NewWatch("two", {TRIAL: None, OTHER: "X-1"})]
         )
     with store.unit() as unit:
-        unit.replace_file_watches(
+        unit.watches.replace_from_file(
             [NewWatch("two", {OTHER: "X-1", THIRD: None}, rules={"slip_days": 30.0})]
         )
-    by_hand, two = store.watches()
+    by_hand, two = store.watches.all()
     assert by_hand.name == "by hand"
     assert (two.name, two.origin, two.rules) == ("two", "file", {"slip_days": 30.0})
     assert [(t.nct_id, t.asked_as) for t in two.trials] == [(THIRD, None), (OTHER, "X-1")]
@@ -101,7 +101,7 @@ def test_the_watches_of_the_file_become_what_the_file_says(store: Store) -> None
 
 def test_a_watch_of_the_file_cannot_take_the_name_of_one_by_hand(store: Store) -> None:
     with store.unit() as unit:
-        unit.add_trials("mine", {TRIAL: None}, FETCHED)
+        unit.watches.add_trials("mine", {TRIAL: None}, FETCHED)
     with pytest.raises(ConfigError, match="'mine' was also added by hand"), store.unit() as unit:
-        unit.replace_file_watches([NewWatch("mine", {})])
-    assert store.watches()[0].origin == "cli"
+        unit.watches.replace_from_file([NewWatch("mine", {})])
+    assert store.watches.all()[0].origin == "cli"

@@ -34,7 +34,7 @@ def keep_history(
             key = key_fields(record.body)
             seen = source is not Source.HISTORY and key.posted
             observed = datetime.fromisoformat(f"{key.posted}T09:00:05Z") if seen else None
-            snapshot, _ = unit.add_version(
+            snapshot, _ = unit.versions.add(
                 record.nct_id,
                 after=head,
                 record=record,
@@ -48,7 +48,7 @@ def keep_history(
                 run_id=None,
                 registry_version=None if source is Source.LIVE else number,
             )
-            unit.add_events(
+            unit.events.add(
                 record.nct_id,
                 from_snapshot=head,
                 to_snapshot=snapshot,
@@ -72,13 +72,13 @@ def _events(before: Sequence[Record], record: Record, keys: Sequence[KeyFields])
 
 def leave(store: Store, nct_id: NctId, *, state: State = State.GONE) -> int:
     """Store that a trial was gone or moved after its newest version; its snapshot's id."""
-    head = store.heads([nct_id])[nct_id]
+    head = store.trials.heads([nct_id])[nct_id]
     with store.unit() as unit:
-        snapshot, _ = unit.add_version(
+        snapshot, _ = unit.versions.add(
             nct_id,
             after=head.snapshot_id,
             record=None,
-            key=store.past(nct_id)[-1],
+            key=store.versions.earlier_keys(nct_id)[-1],
             state=state,
             source=Source.LIVE,
             posted=None,

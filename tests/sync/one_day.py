@@ -63,7 +63,7 @@ def let_a_day_pass(replay: ReplayRegistry, known: Sequence[NctId], new: Sequence
 
 def found_by(mirror: Mirror, result: MirrorResult) -> Counter[NctId]:
     """The trials of which a run told something, and how much."""
-    return Counter(stored.nct_id for stored in mirror.store.events_of_run(result.run_id))
+    return Counter(stored.nct_id for stored in mirror.store.events.of_run(result.run_id))
 
 
 def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *, of: int) -> str:
@@ -91,7 +91,7 @@ def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *
     again = mirror.run(sweep=True)
     asked["the next"] = len(replay.requests)
     assert (again.steps, again.missing) == (["delta", "sweep"], ())
-    told = mirror.store.events_of_run(again.run_id)
+    told = mirror.store.events.of_run(again.run_id)
     assert {stored.nct_id for stored in told} == day.withdrawn
     assert {stored.event.kind for stored in told} == {Kind.GONE}
 

@@ -121,17 +121,17 @@ def lived(replay: ReplayRegistry) -> ReplayRegistry:
 
 
 def shown(store: Store, nct_id: NctId = TRIAL) -> list[tuple[int | None, Source, str | None]]:
-    return [(v.registry_version, v.source, v.posted) for v in store.versions(nct_id)]
+    return [(v.registry_version, v.source, v.posted) for v in store.versions.of(nct_id)]
 
 
 def told(store: Store, **narrowed: Any) -> list[StoredEvent]:
-    return store.events(EventFilter(nct_ids=(TRIAL,), **narrowed))
+    return store.events.find(EventFilter(nct_ids=(TRIAL,), **narrowed))
 
 
 def news(store: Store) -> list[tuple[str, Kind]]:
     """What was put into the outbox."""
-    kinds = {one.event_id: one.event.kind for one in store.events()}
-    return [(d.recipient, kinds[d.event_id]) for d in store.deliveries()]
+    kinds = {one.event_id: one.event.kind for one in store.events.find()}
+    return [(d.recipient, kinds[d.event_id]) for d in store.outbox.deliveries()]
 
 
 def assert_events_follow(store: Store) -> None:
@@ -159,13 +159,13 @@ def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
-    sent = store.deliveries()
+    sent = store.outbox.deliveries()
     result = make_backfill().run([TRIAL])
     assert result.verdict is Verdict.OK
     (trial,) = result.trials
     assert (trial.state, trial.listed, trial.stored, trial.joined) == ("complete", 4, 3, 1)
     assert shown(store) == FOUR_KNOWN
-    assert store.deliveries() == sent
+    assert store.outbox.deliveries() == sent
     assert_events_follow(store)
 
 
@@ -197,7 +197,7 @@ def test_both_orders_end_with_the_same_versions_and_events(
     make_sync().run([TRIAL, OTHER])
 
     def course(nct_id: NctId) -> list[Any]:
-        events = store.events(EventFilter(nct_ids=(nct_id,)))
+        events = store.events.find(EventFilter(nct_ids=(nct_id,)))
         return sorted(
             (one.to_version, one.event.path, one.event.summary, one.event.days_since_first)
             for one in events
@@ -259,7 +259,7 @@ def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_p
     lived.catalogue.publish(LATER)
     make_sync(routes=[MAIL]).run([TRIAL])
     before = {one.event_id: one for one in told(store)}
-    sent = store.deliveries()
+    sent = store.outbox.deliveries()
     make_backfill().run([TRIAL])
     after = {one.event_id: one for one in told(store)}
     assert shown(store) == [*FOUR_KNOWN, (4, B, "2026-02-03")]
@@ -273,7 +273,7 @@ def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_p
         183,
         914,
     )
-    assert store.deliveries() == sent
+    assert store.outbox.deliveries() == sent
     assert_events_follow(store)
 
 
@@ -285,7 +285,7 @@ def test_the_seam_itself_is_no_event(
     make_backfill().run([TRIAL])
     assert shown(store) == [(0, B, "2026-01-13")]
     assert [one.event.kind for one in told(store)] == [Kind.FIRST_SEEN]
-    assert [v.key.lead_sponsor for v in store.versions(TRIAL)] == ["A & B"]
+    assert [v.key.lead_sponsor for v in store.versions.of(TRIAL)] == ["A & B"]
 
 
 def test_a_text_in_another_form_is_no_other_value_of_its_field(
@@ -295,7 +295,7 @@ def test_a_text_in_another_form_is_no_other_value_of_its_field(
     make_sync().run([TRIAL])
     until = datetime(2026, 2, 2, tzinfo=UTC)
     for name, spells in (("brief summary", 1), ("sponsor", 1), ("enrollment", 3)):
-        _, course = course_of_field(store, store.versions(TRIAL), name, until=until)
+        _, course = course_of_field(store, store.versions.of(TRIAL), name, until=until)
         assert len(course) == spells, name
 
 
@@ -333,7 +333,7 @@ def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the
     make_sync().run([TRIAL])
     make_backfill().run([TRIAL])
     assert shown(store) == [(0, H, "2018-01-04"), (None, L, "2018-01-04")]
-    assert [v.key.status for v in store.versions(TRIAL)] == ["RECRUITING", "UNKNOWN"]
+    assert [v.key.status for v in store.versions.of(TRIAL)] == ["RECRUITING", "UNKNOWN"]
     flips = told(store, kinds=(Kind.STATUS,))
     assert ("RECRUITING", "UNKNOWN") in {(one.event.before, one.event.after) for one in flips}
     # the registry's rule: the first load after the completion date, as it was verified long ago
@@ -399,7 +399,7 @@ def test_several_versions_of_one_day_stay_in_the_registrys_order(
     make_sync().run([TRIAL])
     tell_history(replay, *day)
     make_backfill().run([TRIAL])
-    assert [(v.registry_version, v.source, v.key.enrollment) for v in store.versions(TRIAL)] == [
+    assert [(v.registry_version, v.source, v.key.enrollment) for v in store.versions.of(TRIAL)] == [
         (0, H, 10),
         (1, H, 20),
         (2, B, 30),
@@ -416,9 +416,9 @@ def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
         lived.catalogue.advance()
         make_sync().run([TRIAL])
     make_backfill().run([TRIAL])
-    states = [(v.registry_version, v.state) for v in store.versions(TRIAL)]
+    states = [(v.registry_version, v.state) for v in store.versions.of(TRIAL)]
     assert states == [*((n, State.PRESENT) for n in range(5)), (None, State.GONE)]
-    assert store.heads([TRIAL])[TRIAL].state is State.GONE
+    assert store.trials.heads([TRIAL])[TRIAL].state is State.GONE
     assert_events_follow(store)
     lived.catalogue.publish(LATER)
     result = make_sync(routes=[MAIL]).run([TRIAL])

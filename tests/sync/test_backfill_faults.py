@@ -50,15 +50,15 @@ HISTORY = "/int/studies/NCT[0-9]+/history"
 
 def dump(store: Store) -> Any:
     """All that is stored of the trial, less row numbers, and times and runs that differ."""
-    versions = store.versions(TRIAL)
+    versions = store.versions.of(TRIAL)
     return (
         [(v.version, v.registry_version, v.source, v.digest, v.submitted, v.key) for v in versions],
-        [store.body(v.digest) for v in versions if v.digest],
+        [store.bodies.read(v.digest) for v in versions if v.digest],
         sorted(
             (e.to_version, e.from_version, e.event.path, e.event, e.posted, e.observed)
             for e in told(store)
         ),
-        [(one.state, one.listed, one.retry) for one in store.histories([TRIAL]).values()],
+        [(one.state, one.listed, one.retry) for one in store.histories.states([TRIAL]).values()],
     )
 
 
@@ -165,8 +165,8 @@ def test_a_backfill_told_to_stop_ends_between_two_requests(
 
     with pytest.raises(Stopped):
         make_backfill(watcher=RunCallbacks(check=stop_at_the_third)).run([TRIAL])
-    assert [run.verdict for run in store.runs(kind="backfill")] == [Verdict.STOPPED]
-    assert store.histories_due(make_backfill().clock.now(), limit=9) == (TRIAL,)
+    assert [run.verdict for run in store.runs.latest(kind="backfill")] == [Verdict.STOPPED]
+    assert store.histories.due(make_backfill().clock.now(), limit=9) == (TRIAL,)
     make_backfill().run([TRIAL])
     assert len(shown(store)) == 4
 
@@ -186,7 +186,7 @@ def test_a_refused_edge_is_asked_once_for_all_and_says_nothing_of_any_trial(
     assert {one.path for one in lived.requests} == {f"/int/studies/{TRIAL}/history"}
     assert [one.state for one in result.trials] == ["unavailable (403)"] * 2
     assert (shown(store), told(store)) == before
-    states = store.histories()
+    states = store.histories.states()
     assert {one.state for one in states.values()} == {"unavailable (403)"}
     now = make_backfill().clock.now()
     assert {one.retry for one in states.values()} == {now + timedelta(hours=1)}
@@ -200,16 +200,19 @@ def test_what_could_not_be_had_is_due_again_later_and_ever_later(
     waits = []
     for _ in range(12):
         make_backfill().run([TRIAL])
-        retry = store.histories([TRIAL])[TRIAL].retry
+        retry = store.histories.states([TRIAL])[TRIAL].retry
         assert retry is not None
         waits.append((retry - clock.now()).total_seconds() / 3600)
-        assert store.histories_due(clock.now(), limit=9) == ()
+        assert store.histories.due(clock.now(), limit=9) == ()
         clock.elapsed += (retry - clock.now()).total_seconds()
-        assert store.histories_due(clock.now(), limit=9) == (TRIAL,)
+        assert store.histories.due(clock.now(), limit=9) == (TRIAL,)
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 168, 168, 168, 168]
     lived.faults.clear()
     make_backfill().run([TRIAL])
-    assert (store.histories([TRIAL])[TRIAL].state, store.histories_due(clock.now(), limit=9)) == (
+    assert (
+        store.histories.states([TRIAL])[TRIAL].state,
+        store.histories.due(clock.now(), limit=9),
+    ) == (
         "complete",
         (),
     )
@@ -234,7 +237,7 @@ def test_each_way_of_not_getting_a_history_is_told_apart(
 ) -> None:
     lived.faults.add(fault, path=HISTORY, times=EVERY_TIME)
     make_backfill().run([TRIAL])
-    assert store.histories([TRIAL])[TRIAL].state == state
+    assert store.histories.states([TRIAL])[TRIAL].state == state
     assert shown(store) == []
 
 
@@ -242,11 +245,11 @@ def test_a_history_that_was_whole_stays_so_where_the_registry_cannot_be_asked_ag
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
-    (whole,) = store.histories().values()
+    (whole,) = store.histories.states().values()
     clock.elapsed += 3600
     lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
     make_backfill().run([TRIAL])
-    (now,) = store.histories().values()
+    (now,) = store.histories.states().values()
     assert (now.state, now.asked, now.listed) == ("complete", whole.asked, 4)
     assert now.retry is not None
 
@@ -311,7 +314,7 @@ def test_an_index_that_never_rests_is_given_up_and_nothing_is_called_complete(
     lived.faults.add(faults.Fault(rewrite=restless), path=HISTORY, times=EVERY_TIME)
     (trial,) = make_backfill().run([TRIAL]).trials
     assert (trial.state, trial.stored) == ("partial (changing)", 4)
-    assert store.histories([TRIAL])[TRIAL].retry is not None
+    assert store.histories.states([TRIAL])[TRIAL].retry is not None
 
 
 @pytest.mark.parametrize("shift", ["fewer", "other dates"])
@@ -349,7 +352,7 @@ def test_the_lock_is_let_go_between_trials_and_who_may_not_write_asks_nothing(
         yield
 
     lived.forget_requests()
-    runs = len(store.runs())
+    runs = len(store.runs.latest())
     with pytest.raises(LockHeld):
         make_backfill(lock=refused).run([TRIAL])
-    assert (lived.requests, len(store.runs())) == ([], runs)
+    assert (lived.requests, len(store.runs.latest())) == ([], runs)

@@ -43,8 +43,8 @@ def make_round(
     for nct_id in (ONE, TWO):
         replay.catalogue.publish(make_study(nct_id))
     with store.unit() as unit:
-        unit.add_watch("two")
-        unit.add_trials("two", dict.fromkeys([ONE, TWO]), clock.now())
+        unit.watches.add("two")
+        unit.watches.add_trials("two", dict.fromkeys([ONE, TWO]), clock.now())
 
     def make(**sections: Any) -> SyncCycle:
         given = {"database": {"url": migrated_url}, "log": {"events": "off"}} | sections
@@ -97,8 +97,8 @@ def test_what_is_due_leaves_although_the_registry_is_away(
         replay.faults.add(faults.status(503), times=faults.EVERY_TIME)
         with pytest.raises(RegistryError):
             work.run(holder="test")
-    assert [row.state for row in store.deliveries()] == [DeliveryState.SENT]
-    assert [run.delivered for run in store.runs()] == [1, 0, 0]
+    assert [row.state for row in store.outbox.deliveries()] == [DeliveryState.SENT]
+    assert [run.delivered for run in store.runs.latest()] == [1, 0, 0]
 
 
 def test_a_quiet_week_is_told_by_the_round_that_finds_it(
@@ -129,7 +129,7 @@ def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_
     run_id = make_round().run(holder="test").sync.run_id
     for kind in ("backfill", "heartbeat 0123", "mirror"):
         with store.unit() as unit:
-            unit.begin_run(kind, clock.now())
+            unit.runs.begin(kind, clock.now())
     coverage = coverage_of(store, TrialSelection([ONE, TWO]))
     assert coverage is not None
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
@@ -144,9 +144,9 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
         recipients=[{"email": "anna@example.org", "cadence": "weekly"}],
     )
     work.run(holder="test")
-    for row in store.deliveries():
+    for row in store.outbox.deliveries():
         with store.unit() as unit:
-            unit.drop([row.delivery_id])
+            unit.outbox.drop([row.delivery_id])
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
     conditions = []
@@ -179,5 +179,5 @@ def test_a_round_is_made_if_it_is_due_by_the_start_of_the_last_that_came_to_its_
 
     assert work.run_if_due(is_due, holder="test") is not None
     assert work.run_if_due(is_due, holder="test") is None
-    assert asked == [None, store.runs()[0].started]
-    assert len(store.runs()) == 2
+    assert asked == [None, store.runs.latest()[0].started]
+    assert len(store.runs.latest()) == 2

@@ -67,7 +67,7 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
         registry.size, registry.most_restarts = size, restarts
         transport.reset()
         sync = TrialPass(store=store, registry=registry, clock=clock, accept_gone=accept_gone)
-        ids = [*store.watched_ids(), *store.moved_to_watched()]
+        ids = [*store.watched.ids(), *store.watched.moved_ids()]
         return sync.run(ids, with_queries=True)
 
     yield run
@@ -83,11 +83,11 @@ def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
     for number in range(1, count + 1):
         replay.catalogue.publish(make_study(an_id(number)))
     with store.unit() as unit:
-        unit.add_watch("open", query=read_query({"overallStatus": "RECRUITING"}).params)
+        unit.watches.add("open", query=read_query({"overallStatus": "RECRUITING"}).params)
 
 
 def inside(store: Store) -> set[NctId]:
-    (watch,) = store.watches()
+    (watch,) = store.watches.all()
     return {trial.nct_id for trial in watch.trials if trial.left_at is None}
 
 
@@ -272,7 +272,7 @@ def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
             replay.catalogue.publish(make_study(nct_id))
     old = [one for one, _ in pairs] + [n for one, two, _ in chains for n in (one, two)]
     with store.unit() as unit:
-        unit.add_trials("mine", dict.fromkeys(old), replay.load)
+        unit.watches.add_trials("mine", dict.fromkeys(old), replay.load)
     run_once()
     replay.catalogue.advance()
     for one, two, *_ in (*pairs, *chains):
@@ -286,13 +286,13 @@ def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
     result = run_once()
     assert (result.events, result.verdict) == ((), Verdict.OK)
 
-    assert set(store.watched_ids()) == {two for _, two in pairs} | {c for *_, c in chains}
+    assert set(store.watched.ids()) == {two for _, two in pairs} | {c for *_, c in chains}
     lost = 0
     for nct_id in old:
-        states = [version.state for version in store.versions(nct_id)]
+        states = [version.state for version in store.versions.of(nct_id)]
         lost += states[0] is not State.PRESENT or states[-1] is not State.MOVED
-        head = store.heads([nct_id])[nct_id]
-        assert head.moved_to in store.watched_ids()
+        head = store.trials.heads([nct_id])[nct_id]
+        assert head.moved_to in store.watched.ids()
     assert lost == 0
     requests = len(replay.requests)
     print(f"merged: {len(old)} ids, 20 chains of three: {lost} lost histories, 0 loops "
@@ -311,7 +311,7 @@ def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
             times=faults.EVERY_TIME,
         )
     with store.unit() as unit:
-        unit.add_trials("mine", dict.fromkeys(ids), replay.load)
+        unit.watches.add_trials("mine", dict.fromkeys(ids), replay.load)
     result = run_once()
     assert {failed.nct_id for failed in result.failed} == set(ids)
     assert all("nothing was stored" in str(failed.error) for failed in result.failed)
@@ -324,12 +324,12 @@ Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[s
 
 def what_is_told(store: Store) -> Told:
     """Events, deliveries and members; what is there twice is there twice."""
-    events = {s.event_id: s for s in store.events()}
+    events = {s.event_id: s for s in store.events.find()}
     rows = [
         (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.path)
-        for row in store.deliveries()
+        for row in store.outbox.deliveries()
     ]
-    (watch,) = store.watches()
+    (watch,) = store.watches.all()
     return (
         {(s.nct_id, s.event.kind.value, s.event.path) for s in events.values()},
         sorted(rows),
@@ -391,7 +391,7 @@ def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
     registry = RegistryApi(transport, clock=clock)
     try:
         sync = TrialPass(store=store, registry=registry, clock=clock, routes=[route])
-        sync.run(store.watched_ids(), with_queries=True)
+        sync.run(store.watched.ids(), with_queries=True)
     except OperationalError:
         return True
     finally:

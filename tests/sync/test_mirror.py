@@ -79,7 +79,7 @@ def posted(day: str) -> dict[str, str]:
 
 
 def kinds(store: Store, number: int) -> list[str]:
-    return [e.event.kind for e in store.events(EventFilter(nct_ids=[an_id(number)]))]
+    return [e.event.kind for e in store.events.find(EventFilter(nct_ids=[an_id(number)]))]
 
 
 def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_follows(
@@ -89,13 +89,13 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
     result = make_mirror().run()
     assert (result.verdict, result.steps) == (Verdict.OK, ["bulk"])
     assert (result.tally.asked, result.tally.new, result.tally.failed) == (30, 30, 0)
-    assert store.trials_known() == tuple(an_id(n) for n in range(1, 31))
-    assert store.events() == []
+    assert store.trials.stored_ids() == tuple(an_id(n) for n in range(1, 31))
+    assert store.events.find() == []
     assert list(rederive_events(store, Thresholds())) == []
-    version = store.versions(an_id(7))[0]
+    version = store.versions.of(an_id(7))[0]
     assert version.observed == replay.load
-    assert b"versionHolder" not in store.body(version.digest or "")
-    (run,) = store.runs()
+    assert b"versionHolder" not in store.bodies.read(version.digest or "")
+    (run,) = store.runs.latest()
     assert (run.kind, run.verdict, run.new) == ("mirror", "ok", 30)
     assert not list(tmp_path.glob("*.zip*"))
 
@@ -108,10 +108,10 @@ def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
     if way == "pages":
         replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
     with store.unit() as unit:
-        unit.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
+        unit.watches.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
     result = make_mirror().run()
     assert result.steps == [way]
-    told = {(e.nct_id, e.event.kind) for e in store.events()}
+    told = {(e.nct_id, e.event.kind) for e in store.events.find()}
     assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
     assert list(rederive_events(store, Thresholds())) == []
 
@@ -162,11 +162,11 @@ def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
     result = make_mirror().run()
     assert (result.steps, result.tally.changed) == (["delta", "sweep"], 1)
     assert result.missing == (an_id(9),)
-    assert store.heads([an_id(5)])[an_id(5)].version == 2
+    assert store.trials.heads([an_id(5)])[an_id(5)].version == 2
     replay.load = "2026-02-17"
     result = make_mirror().run()
     assert (result.tally.gone, result.missing) == (1, ())
-    assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
+    assert store.trials.heads([an_id(9)])[an_id(9)].state is State.GONE
     assert Kind.GONE in kinds(store, 9)
 
 
@@ -194,7 +194,7 @@ def test_a_registry_without_a_bulk_download_is_paged(
     replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
     result = make_mirror().run()
     assert (result.verdict, result.steps) == (Verdict.OK, ["pages"])
-    assert result.tally.new == len(store.trials_known()) == 25
+    assert result.tally.new == len(store.trials.stored_ids()) == 25
 
 
 def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
@@ -213,13 +213,13 @@ def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_veri
     result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
     assert result.verdict == Verdict.OK
     assert "could not be asked" in " ".join(result.said)
-    assert len(store.trials_known()) == 10
+    assert len(store.trials.stored_ids()) == 10
     assert file.exists()
     # what was loaded offline is gone on from when the registry can be reached
     replay.load = "2026-02-03"
     edit(replay, 5, lastUpdatePostDateStruct=posted("2026-02-03"))
     assert make_mirror().run().steps == ["delta"]
-    assert len(store.versions(an_id(5))) == 2
+    assert len(store.versions.of(an_id(5))) == 2
 
 
 def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
@@ -229,7 +229,7 @@ def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
     result = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip", without=2))
     assert result.verdict == Verdict.PARTIAL
     assert "lists 8 studies, but the registry counts 10" in result.said[0]
-    assert store.walk(BULK).done_load is None
+    assert store.cursors.get(BULK).done_load is None
 
 
 def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
@@ -241,7 +241,7 @@ def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
     cut.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(BadArchive):
         make_mirror().run(archive=cut)
-    assert store.trials_known() == ()
+    assert store.trials.stored_ids() == ()
     replay.load = "2026-02-03"
     make_mirror().run()
     versions = store.counts()["snapshots"]
@@ -280,15 +280,15 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
     result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
     assert result.verdict == Verdict.PARTIAL
     assert [f.nct_id for f in result.failed] == [an_id(98), an_id(99), an_id(97)]
-    assert len(store.trials_known()) == 10
-    assert len(store.failures()) == 3
+    assert len(store.trials.stored_ids()) == 10
+    assert len(store.failures.find()) == 3
     # they are good in the registry: the next run, when they are due, gets them
     for number in (97, 98, 99):
         replay.catalogue.publish(make_study(an_id(number)))
     clock.elapsed += timedelta(hours=2).total_seconds()
     result = make_mirror().run()
-    assert len(store.trials_known()) == 13
-    assert store.failures() == []
+    assert len(store.trials.stored_ids()) == 13
+    assert store.failures.find() == []
 
 
 def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
@@ -304,8 +304,8 @@ def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
     result = make_mirror().run(archive=file)
     assert result.steps == ["bulk", "delta"]
     assert [one.nct_id for one in result.failed] == [an_id(98)]
-    assert an_id(98) in store.trials_known()
-    assert store.failures() == []
+    assert an_id(98) in store.trials.stored_ids()
+    assert store.failures.find() == []
 
 
 def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_load_has_it(
@@ -313,9 +313,9 @@ def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_loa
 ) -> None:
     publish(replay, range(1, 11))
     with store.unit() as unit:
-        unit.mark_absent(an_id(7), replay.load)
+        unit.trials.mark_absent(an_id(7), replay.load)
     assert make_mirror().run().steps == ["bulk"]
-    assert {(e.nct_id, e.event.kind) for e in store.events()} == {(an_id(7), Kind.REGISTERED)}
+    assert {(e.nct_id, e.event.kind) for e in store.events.find()} == {(an_id(7), Kind.REGISTERED)}
     assert list(rederive_events(store, Thresholds())) == []
 
 
@@ -323,21 +323,21 @@ def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
 ) -> None:
     publish(replay, range(1, 11))
-    from ctsync.store.data.version_batches import StepWrites
+    from ctsync.store.data.version_batches import BatchWrites
 
-    whole = StepWrites.add_steps
+    add = BatchWrites.add
 
     def refuse(self: Any, steps: Any, **more: Any) -> Any:
-        found = whole(self, steps, **more)
+        found = add(self, steps, **more)
         if any(step.nct_id == an_id(6) for step in steps):
             raise OverflowError("too large for this database")
         return found
 
-    monkeypatch.setattr(StepWrites, "add_steps", refuse)
+    monkeypatch.setattr(BatchWrites, "add", refuse)
     result = make_mirror().run()
     assert [f.nct_id for f in result.failed] == [an_id(6)]
-    assert (result.tally.new, len(store.trials_known())) == (9, 9)
-    assert [v.run_id for v in store.versions(an_id(5))] == [result.run_id]
+    assert (result.tally.new, len(store.trials.stored_ids())) == (9, 9)
+    assert [v.run_id for v in store.versions.of(an_id(5))] == [result.run_id]
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
@@ -365,7 +365,7 @@ def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
     replay.load = "2026-02-10"
     replay.catalogue.merge(an_id(2), into=an_id(3))
     make_mirror().run()
-    head = store.heads([an_id(2)])[an_id(2)]
+    head = store.trials.heads([an_id(2)])[an_id(2)]
     assert (head.state, head.moved_to) == (State.MOVED, an_id(3))
 
 
@@ -377,15 +377,15 @@ def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
     publish(replay, range(1, 201))
     make_mirror().run()
     assert store.counts()["dictionaries"] == 1
-    number = codec.Dictionary(store.newest_dictionary() or b"").number
+    number = codec.Dictionary(store.bodies.newest_dictionary() or b"").number
     assert number > 0
-    bodies = [store.body(store.newest_digest(an_id(n))) for n in range(1, 201)]
+    bodies = [store.bodies.read(store.versions.newest_digest(an_id(n))) for n in range(1, 201)]
     assert len(set(bodies)) == 200
     # a change is packed against what the dictionary is needed for
     replay.load = "2026-02-03"
     edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
     make_mirror().run()
-    assert b"TERMINATED" in store.body(store.newest_digest(an_id(5)))
+    assert b"TERMINATED" in store.bodies.read(store.versions.newest_digest(an_id(5)))
 
 
 def stop_after(calls: int) -> RunCallbacks:
@@ -414,7 +414,7 @@ def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
             stops += 1
     assert stops > 2
     assert result.verdict == Verdict.OK
-    assert store.trials_known() == tuple(an_id(n) for n in range(1, 61))
+    assert store.trials.stored_ids() == tuple(an_id(n) for n in range(1, 61))
     assert (store.counts()["snapshots"], store.counts()["events"]) == (60, 0)
     downloads = [r for r in replay.requests if r.path == "/v2/studies/download"]
     assert len(downloads) == 1
@@ -445,8 +445,8 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     ]
     assert result.verdict == Verdict.OK
     assert stops > 2
-    assert store.heads([an_id(9)])[an_id(9)].state is State.GONE
-    assert len(store.versions(an_id(40))) == 2
+    assert store.trials.heads([an_id(9)])[an_id(9)].state is State.GONE
+    assert len(store.versions.of(an_id(40))) == 2
     # 49 trials are 10 pages: each stop refetches one at most
     assert len(slim) <= 10 + stops
     print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")

@@ -57,7 +57,7 @@ def followed(store: Store, replay: Any, make_sync: MakeSync) -> Store:
     for nct_id in IDS:
         replay.catalogue.publish(study(nct_id))
     with store.unit() as unit:
-        unit.add_trials("all", dict.fromkeys(IDS), replay.load)
+        unit.watches.add_trials("all", dict.fromkeys(IDS), replay.load)
     make_sync().run(IDS)
     return store
 
@@ -71,7 +71,7 @@ def reprocess(replay: Any, ids: list[NctId] | None = None) -> None:
 
 def planned(store: Store) -> dict[str, int]:
     """How many deliveries wait for each recipient."""
-    waiting = [row.recipient for row in store.deliveries(DeliveryState.PENDING)]
+    waiting = [row.recipient for row in store.outbox.deliveries(DeliveryState.PENDING)]
     return {recipient: waiting.count(recipient) for recipient in waiting}
 
 
@@ -85,11 +85,11 @@ def test_a_reprocessing_day_is_told_once_and_every_event_stays_stored(
     assert "changed in 30 of 30 trials (100 %) without a new update date" in notice.summary
     assert notice.command == "ctsync changes --level administrative --since 2026-02-03"
     assert len(result.events) == 30
-    assert len(followed.events(EventFilter(run_id=result.run_id))) == 30
+    assert len(followed.events.find(EventFilter(run_id=result.run_id))) == 30
     assert planned(followed) == {EVERYTHING.recipient: 1}
-    dropped = followed.deliveries(DeliveryState.DROPPED)
+    dropped = followed.outbox.deliveries(DeliveryState.DROPPED)
     assert {row.last_error for row in dropped} == {"told by the run's notice"}
-    (run,) = followed.runs_with_notices()
+    (run,) = followed.runs.with_notices()
     assert (run.id, read_notices(run.notices)) == (result.run_id, result.notices)
 
 
@@ -148,7 +148,7 @@ def test_a_few_trials_changed_alike_are_told_one_by_one(
     result = make_sync(routes=WATCH_ALL).run(IDS)
     assert result.notices == ()
     assert planned(followed) == {EVERYTHING.recipient: 19}
-    assert followed.runs()[0].notices == []
+    assert followed.runs.latest()[0].notices == []
 
 
 def test_what_counts_as_a_large_share_is_a_threshold(
@@ -199,7 +199,7 @@ def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
             make_sync(routes=WATCH_ALL).run(IDS)
         cuts += 1
     assert planned(followed) == {EVERYTHING.recipient: 30}
-    assert followed.runs_with_notices() == []  # the notice and what it drops are one transaction
+    assert followed.runs.with_notices() == []  # the notice and what it drops are one transaction
 
     (notice,) = make_sync(routes=WATCH_ALL).run(IDS).notices
     assert (len(notice.trials), len(notice.runs)) == (30, cuts + 1)
@@ -207,7 +207,7 @@ def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
     again = make_sync(routes=WATCH_ALL).run(IDS)
     assert (again.notices, planned(followed)) == ((), {EVERYTHING.recipient: 1})
     print(f"reprocessing: cut off {cuts} times, 30 events stored, 1 notice, 1 delivery")
-    assert followed.count_events(EventFilter(since=replay.load)) == 30
+    assert followed.events.count(EventFilter(since=replay.load)) == 30
 
 
 def killed(url: str, registry_url: str, moment: int | None) -> None:

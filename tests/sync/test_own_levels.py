@@ -47,7 +47,7 @@ def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
 
 
 def test_a_watch_has_the_thresholds_for_all_where_it_sets_none(slipped: Store) -> None:
-    assert slipped.own_thresholds() == {
+    assert slipped.watches.own_thresholds() == {
         "strict": Thresholds(slip_notable_days=30, slip_critical_days=60)
     }
 
@@ -55,9 +55,9 @@ def test_a_watch_has_the_thresholds_for_all_where_it_sets_none(slipped: Store) -
 def test_a_delivery_goes_by_the_level_of_the_watch_it_is_told_under(
     slipped: Store, clock: Any
 ) -> None:
-    (stored,) = [s for s in slipped.events() if s.event.path == COMPLETION]
+    (stored,) = [s for s in slipped.events.find() if s.event.path == COMPLETION]
     assert (stored.event.level, stored.event.rule) == (Level.ROUTINE, "R-DAT-03")
-    (row,) = slipped.deliveries(DeliveryState.PENDING)
+    (row,) = slipped.outbox.deliveries(DeliveryState.PENDING)
     assert (row.recipient, row.event_id) == (STRICT.recipient, stored.event_id)
     channel = Recording.to(*ROUTES)
     drain(slipped, {"mail": channel}, clock=clock)
@@ -68,7 +68,7 @@ def test_a_delivery_goes_by_the_level_of_the_watch_it_is_told_under(
 
 
 def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> None:
-    (stored,) = [s for s in slipped.events() if s.event.path == COMPLETION]
+    (stored,) = [s for s in slipped.events.find() if s.event.path == COMPLETION]
     assert relevel(stored.event, Thresholds()) is stored.event
     again = relevel(stored.event, Thresholds(slip_notable_days=62))
     assert (again.level, again.rule) == (Level.NOTABLE, "R-DAT-02")

@@ -38,8 +38,8 @@ def make_round(
         for nct_id in ids:
             replay.catalogue.publish(make_study(nct_id))
         with store.unit() as unit:
-            unit.add_watch("all")
-            unit.add_trials("all", dict.fromkeys(ids), clock.now())
+            unit.watches.add("all")
+            unit.watches.add_trials("all", dict.fromkeys(ids), clock.now())
         settings = Settings.model_validate({"log": {"events": "off"}})
         registry = make_sync().registry
         return SyncCycle(settings=settings, store=store, registry=registry, clock=clock)
@@ -98,10 +98,10 @@ def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_
         asked_singly += singly(replay) - before
         assert (result.verdict, result.tally.failed) == (Verdict.PARTIAL, 1)
         stale += trials - 1 - result.tally.answered
-        heads = store.heads([NctId(f"NCT{number:08d}") for number in range(1, trials)])
+        heads = store.trials.heads([NctId(f"NCT{number:08d}") for number in range(1, trials)])
         stale += trials - 1 - len(heads)
         stale += sum(
-            store.versions(nct_id)[-1].key.status != ("SUSPENDED" if day % 2 else "RECRUITING")
+            store.versions.of(nct_id)[-1].key.status != ("SUSPENDED" if day % 2 else "RECRUITING")
             for nct_id in changed[:5]
         )
         next_day(clock, replay)
@@ -110,13 +110,13 @@ def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_
         f"{asked_singly} single requests for it"
     )
     assert stale == 0
-    (failure,) = store.failures()
+    (failure,) = store.failures.find()
     assert failure.attempts == asked_singly <= 11
     assert failure.first_at < clock.now() - timedelta(days=29)
     assert b'"nctId":12' in failure.raw
     replay.faults.clear()
     assert work.run([POISON], holder="test").sync.tally.new == 1  # named, it is always tried
-    assert store.failures() == []
+    assert store.failures.find() == []
 
 
 def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
@@ -128,7 +128,7 @@ def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
     assert not isinstance(first.error, InQuarantine)
     (again,) = work.run(holder="test").sync.failed
     assert isinstance(again.error, InQuarantine)
-    (failure,) = store.failures()
+    (failure,) = store.failures.find()
     assert failure.attempts == 1
     assert str(again.error) == (
         f"{failure.error} (kept aside, next tried after {failure.next_try:%Y-%m-%d %H:%M}Z)"
@@ -137,7 +137,7 @@ def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
     replay.faults.clear()
     result = work.run(holder="test").sync
     assert (result.verdict, result.tally.new) == (Verdict.OK, 1)
-    assert store.failures() == []
+    assert store.failures.find() == []
 
 
 def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_sync_that_can(
@@ -148,23 +148,23 @@ def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_syn
         for attempt in (1, 2):
             result = work.run(holder="test").sync
             assert (result.verdict, result.tally.failed) == (Verdict.PARTIAL, 1)
-            (failure,) = store.failures()
+            (failure,) = store.failures.find()
             assert failure.attempts <= attempt
         assert result.tally.same == 3
     assert (failure.nct_id, waits_until(failure)) == (POISON, None)
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
-    assert store.versions(POISON) == []
+    assert store.versions.of(POISON) == []
     assert singly(replay) == 0  # it came with the others
     result = work.run(holder="test").sync
     assert (result.verdict, result.tally.new, result.tally.same) == (Verdict.OK, 1, 3)
-    assert store.failures() == []
+    assert store.failures.find() == []
 
 
 def put_aside(store: Store, error: RegistryError, ids: list[NctId], clock: StillClock) -> None:
     with store.unit() as unit:
         for nct_id in ids:
-            unit.record_failure(nct_id, error, b"", run_id=None, now=clock.now())
+            unit.failures.record(nct_id, error, b"", run_id=None, now=clock.now())
 
 
 def test_what_says_nothing_of_the_trial_makes_it_wait_for_nothing(

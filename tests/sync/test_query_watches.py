@@ -12,7 +12,7 @@ from ctsync.query import read_query
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
-from ctsync.store.data.version_batches import StepWrites
+from ctsync.store.data.version_batches import BatchWrites
 from ctsync.store.store import Store
 from ctsync.sync import batch_writer
 from ctsync.sync.history.rederive_events import rederive_events
@@ -39,11 +39,11 @@ def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
 
 def follow(store: Store, name: str = "open", **query: Any) -> None:
     with store.unit() as unit:
-        unit.add_watch(name, query=read_query(query).params if query else RECRUITING)
+        unit.watches.add(name, query=read_query(query).params if query else RECRUITING)
 
 
 def run(sync: TrialPass) -> SyncResult:
-    ids = [*sync.store.watched_ids(), *sync.store.moved_to_watched()]
+    ids = [*sync.store.watched.ids(), *sync.store.watched.moved_ids()]
     return sync.run(ids, with_queries=True)
 
 
@@ -53,7 +53,7 @@ def told(result: SyncResult) -> list[tuple[str, Kind]]:
 
 def members(store: Store, name: str = "open") -> tuple[list[NctId], list[NctId]]:
     """Who is in, and who has left."""
-    (watch,) = [w for w in store.watches() if w.name == name]
+    (watch,) = [w for w in store.watches.all() if w.name == name]
     inside = [t.nct_id for t in watch.trials if t.left_at is None]
     return inside, [t.nct_id for t in watch.trials if t.left_at is not None]
 
@@ -68,7 +68,7 @@ def test_what_a_query_matches_at_first_is_a_baseline(
     assert result.verdict is Verdict.OK
     assert told(result) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
     assert members(store) == ([ONE, TWO], [])
-    assert store.watches()[0].listed == replay.load
+    assert store.watches.all()[0].listed == replay.load
 
 
 def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_told(
@@ -112,7 +112,7 @@ def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
         assert told(run(make_sync())) == []
     assert seen == [(ONE, Kind.LEFT), (ONE, Kind.ENTERED)] * 2
     assert members(store) == ([ONE, TWO], [])
-    of_watch = store.events(EventFilter(kinds=(Kind.ENTERED,)))
+    of_watch = store.events.find(EventFilter(kinds=(Kind.ENTERED,)))
     assert [s.event.summary for s in of_watch] == [
         'Now matches the query of watch "open" again'
     ] * 2
@@ -134,7 +134,7 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
         replay.catalogue.advance()
         replay.faults.clear()
         assert told(run(make_sync())) == [(ONE, Kind.ENTERED)]
-    assert [v.version for v in store.versions(ONE)] == [1]
+    assert [v.version for v in store.versions.of(ONE)] == [1]
     assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
@@ -188,7 +188,7 @@ def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
     follow(store, "open")
     follow(store, "all", term="trial")
     with store.unit() as unit:
-        unit.add_trials("mine", {ONE: None}, replay.load)
+        unit.watches.add_trials("mine", {ONE: None}, replay.load)
     routes = [
         Route("mail", f"{name}@example.org", watches=(name,), welcomes=True)
         for name in ("open", "all", "mine")
@@ -207,19 +207,19 @@ def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
         ("all@example.org", THREE, "registered"),
         ("mine@example.org", ONE, "status"),
     }
-    assert {s.event.kind for s in store.events(EventFilter(watch="mine"))} == {
+    assert {s.event.kind for s in store.events.find(EventFilter(watch="mine"))} == {
         Kind.FIRST_SEEN,
         Kind.STATUS,
     }
-    assert Kind.LEFT in {s.event.kind for s in store.events(EventFilter(watch="open"))}
+    assert Kind.LEFT in {s.event.kind for s in store.events.find(EventFilter(watch="open"))}
 
 
 def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
     """Who is told of what since the last call."""
-    rows = [row for row in store.deliveries() if row.state == "pending"]
-    events = {s.event_id: s for s in store.events()}
+    rows = [row for row in store.outbox.deliveries() if row.state == "pending"]
+    events = {s.event_id: s for s in store.events.find()}
     with store.unit() as unit:
-        unit.mark_sent([r.delivery_id for r in rows], now=rows[0].created, message_id="x")
+        unit.outbox.mark_sent([r.delivery_id for r in rows], now=rows[0].created, message_id="x")
     return {
         (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.kind.value)
         for row in rows
@@ -234,7 +234,7 @@ def test_several_watches_share_one_fetch_and_the_same_query_one_listing(
         follow(store, name)
     follow(store, "c", term="trial")
     with store.unit() as unit:
-        unit.add_trials("d", {ONE: None, TWO: None}, replay.load)
+        unit.watches.add_trials("d", {ONE: None, TWO: None}, replay.load)
     run(make_sync())
     replay.forget_requests()
     replay.catalogue.advance()
@@ -267,7 +267,7 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     publish(replay, ONE, TWO)
     follow(store)
     run(make_sync())
-    listed = store.watches()[0].listed
+    listed = store.watches.all()[0].listed
     replay.catalogue.advance()
     replay.faults.add(fault, path="/v2/studies", times=3)
     result = run(make_sync())
@@ -275,11 +275,11 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     assert result.events == ()
     (one,) = result.listed
     assert said in (one.problem or "")
-    last = store.last_run()
+    last = store.runs.last()
     assert last is not None
     assert said in (last.error or "")
     assert members(store) == ([ONE, TWO], [])
-    assert store.watches()[0].listed == listed
+    assert store.watches.all()[0].listed == listed
     replay.faults.clear()
     assert run(make_sync()).verdict is Verdict.OK
     print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
@@ -373,7 +373,7 @@ def test_a_trial_that_is_gone_or_could_not_be_checked_has_not_left(
     assert (ONE, Kind.RETURNED) in told(run(make_sync()))
     replay.catalogue.advance()
     assert told(run(make_sync())) == []
-    assert [v.state for v in store.versions(ONE)] == [State.PRESENT, State.GONE, State.PRESENT]
+    assert [v.state for v in store.versions.of(ONE)] == [State.PRESENT, State.GONE, State.PRESENT]
 
 
 def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_is_back(
@@ -401,7 +401,7 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     assert members(store) == ([ONE, TWO], [])
     assert ("open@example.org", ONE, "returned") in new_deliveries(store)
     states = [State.PRESENT, State.MOVED, State.PRESENT]
-    assert [v.state for v in store.versions(ONE)] == states
+    assert [v.state for v in store.versions.of(ONE)] == states
 
 
 def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with_it(
@@ -463,13 +463,13 @@ def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
     routes = [Route("mail", f"{name}@example.org", watches=(name,)) for name in ("old", "young")]
     publish(replay, ONE, TWO)
     with store.unit() as unit:
-        unit.add_trials("old", {ONE: None}, replay.load)
+        unit.watches.add_trials("old", {ONE: None}, replay.load)
     run(make_sync(routes=routes))
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, into=TWO)
     run(make_sync(routes=routes))
     with store.unit() as unit:
-        unit.add_trials("young", {ONE: None}, replay.load)
+        unit.watches.add_trials("young", {ONE: None}, replay.load)
     new_deliveries(store)
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
@@ -490,7 +490,7 @@ def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     monkeypatch.setattr(batch_writer, "SEEN_BATCH", batch)
     publish(replay, ONE, TWO, THREE)
     with store.unit() as unit:
-        unit.add_trials("mine", {ONE: None}, replay.load)
+        unit.watches.add_trials("mine", {ONE: None}, replay.load)
     run(make_sync())
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, into=TWO)
@@ -501,7 +501,7 @@ def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     replay.catalogue.merge(TWO, into=THREE)
     result = run(make_sync())
     assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(result))
-    assert store.watched_ids() == (ONE, THREE)
+    assert store.watched.ids() == (ONE, THREE)
 
 
 def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
@@ -509,13 +509,13 @@ def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merge
 ) -> None:
     publish(replay, ONE, TWO)
     with store.unit() as unit:
-        unit.add_trials("mine", {ONE: "org-001"}, replay.load)
+        unit.watches.add_trials("mine", {ONE: "org-001"}, replay.load)
     route = Route("mail", "me@example.org", watches=("mine",))
     run(make_sync(routes=[route]))
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, TWO)
     run(make_sync(routes=[route]))
-    assert store.watched_ids() == (TWO,)
+    assert store.watched.ids() == (TWO,)
     replay.forget_requests()
     replay.catalogue.advance()
     assert told(run(make_sync(routes=[route]))) == []
@@ -525,7 +525,7 @@ def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merge
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
     assert (ONE, Kind.RETURNED) in told(run(make_sync(routes=[route])))
-    assert store.watched_ids() == (ONE, TWO)
+    assert store.watched.ids() == (ONE, TWO)
     assert ("me@example.org", ONE, "returned") in new_deliveries(store)
     replay.catalogue.advance()
     assert told(run(make_sync(routes=[route]))) == []
@@ -539,15 +539,15 @@ def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_
     run(make_sync())
     replay.catalogue.advance()
     publish(replay, TWO, THREE)
-    add_steps = StepWrites.add_steps
+    add = BatchWrites.add
 
-    def refuse(self: StepWrites, steps: Any, **more: Any) -> Any:
+    def refuse(self: BatchWrites, steps: Any, **more: Any) -> Any:
         if any(step.nct_id == TWO for step in steps):
             raise ValueError("not to be stored")
-        return add_steps(self, steps, **more)
+        return add(self, steps, **more)
 
     with monkeypatch.context() as patched:
-        patched.setattr(StepWrites, "add_steps", refuse)
+        patched.setattr(BatchWrites, "add", refuse)
         result = run(make_sync())
     assert result.verdict is Verdict.PARTIAL
     assert [failed.nct_id for failed in result.failed] == [TWO]
@@ -612,7 +612,7 @@ def test_a_trial_named_in_a_watch_neither_enters_nor_leaves_its_query(
     publish(replay, TWO, overallStatus="COMPLETED")
     follow(store)
     with store.unit() as unit:
-        unit.add_trials("open", {ONE: None, TWO: None}, replay.load)
+        unit.watches.add_trials("open", {ONE: None, TWO: None}, replay.load)
     run(make_sync())
     for status in ("COMPLETED", "RECRUITING"):
         replay.catalogue.advance()

@@ -88,11 +88,11 @@ def repair(store: Store, thresholds: Thresholds = RULES) -> None:
 
 
 def as_told(store: Store) -> list[Any]:
-    return store.events()
+    return store.events.find()
 
 
 def test_the_history_holds_every_sort_of_event(history: Store) -> None:
-    kinds = {stored.event.kind for stored in history.events()}
+    kinds = {stored.event.kind for stored in history.events.find()}
     expected = {
         Kind.FIRST_SEEN, Kind.REGISTERED, Kind.GONE, Kind.RETURNED, Kind.MOVED, Kind.STATUS,
         Kind.PRIMARY_COMPLETION_DATE, Kind.ENROLLMENT, Kind.OUTCOME, Kind.OTHER, Kind.BOOKKEEPING,
@@ -189,15 +189,16 @@ def test_an_event_that_follows_from_nothing_goes_and_its_deliveries_stay_with_th
     point = "UPDATE deliveries SET event_id = :new WHERE event_id = :old"
     alter(migrated_url, point, new=made_up.event_id, old=stored.event_id)
     with history.unit() as unit:
-        (sent, *_) = unit.untried_of([made_up.event_id])
+        (sent, *_) = unit.outbox.untried_of([made_up.event_id])
     repair(history)
     assert [s for s in as_told(history) if s.event.path == "made.up"] == []
     assert history.counts()["deliveries"] == deliveries
-    (kept,) = [row for row in history.deliveries() if row.delivery_id == sent.delivery_id]
+    (kept,) = [row for row in history.outbox.deliveries() if row.delivery_id == sent.delivery_id]
     assert (kept.state, kept.last_error) == (
-        DeliveryState.DROPPED, "its event was derived anew and is none",
+        DeliveryState.DROPPED,
+        "its event was removed when the events of its version were derived again",
     )  # fmt: skip
-    (holder,) = history.events(EventFilter(event_ids=[kept.event_id]))
+    (holder,) = history.events.find(EventFilter(event_ids=[kept.event_id]))
     assert holder.nct_id == stored.nct_id
     assert differences(history) == []
 
@@ -209,7 +210,7 @@ COPIED = (
 
 
 def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url: str) -> None:
-    digest = history.newest_digest(OLD)
+    digest = history.versions.newest_digest(OLD)
     alter(
         migrated_url,
         "UPDATE bodies SET data = :data WHERE digest = :d",
@@ -231,4 +232,4 @@ def test_rewritten_events_say_which_rules_they_follow(history: Store, migrated_u
         versions = connection.execute(text("SELECT DISTINCT rules_version FROM events")).scalars()
         assert list(versions) == [RULES_VERSION]
     engine.dispose()
-    assert Level.CRITICAL in {stored.event.level for stored in history.events()}
+    assert Level.CRITICAL in {stored.event.level for stored in history.events.find()}

@@ -62,11 +62,11 @@ def mend(store: Store, url: str, open_registry: OpenRegistry) -> list[RepairStep
 
 def answers(store: Store) -> list[object]:
     """What a person may ask of it: versions, records, events."""
-    found: list[object] = [store.heads([ONE, TWO])]
+    found: list[object] = [store.trials.heads([ONE, TWO])]
     for nct_id in (ONE, TWO):
-        versions = store.versions(nct_id)
-        found += [(version, store.body(version.digest or "")) for version in versions]
-    return [*found, *((one.nct_id, one.to_version, one.event) for one in store.each_event())]
+        versions = store.versions.of(nct_id)
+        found += [(version, store.bodies.read(version.digest or "")) for version in versions]
+    return [*found, *((one.nct_id, one.to_version, one.event) for one in store.events.each())]
 
 
 HEAD = "(SELECT digest FROM snapshots WHERE id = 4)"
@@ -112,7 +112,7 @@ def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
     open_registry: OpenRegistry,
     replay: ReplayRegistry,
 ) -> None:
-    first, *_, last = [version.digest for version in synced.versions(ONE)]
+    first, *_, last = [version.digest for version in synced.versions.of(ONE)]
     damage_database(migrated_url, "UPDATE bodies SET data = :data", data=b"damaged")
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
@@ -121,14 +121,14 @@ def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
     assert last is not None
     assert of_bodies[last].says == f"the registry shows another version of {ONE} by now"
     assert not of_bodies[last].is_mended
-    (other,) = [version.digest for version in synced.versions(TWO)]
+    (other,) = [version.digest for version in synced.versions.of(TWO)]
     assert other is not None
     assert of_bodies[other].is_mended
     assert {problem.where for problem in check(migrated_url)} >= {first, last}
     with pytest.raises(CorruptBody):
-        synced.body(last)
-    assert synced.body(other)
-    assert len(synced.versions(ONE)) == 3
+        synced.bodies.read(last)
+    assert synced.bodies.read(other)
+    assert len(synced.versions.of(ONE)) == 3
 
 
 def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
@@ -142,8 +142,8 @@ def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
     damage_database(url, "DELETE FROM events WHERE id = 1")
     assert "broken reference" in {problem.kind for problem in check(url)}
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
-        kinds = [kind for kind, *_ in (*unit.mend_heads(), *unit.mend_events())]
-        kinds += [kind for kind, *_ in unit.mend_bodies([])]
+        kinds = [kind for kind, *_ in (*unit.repairs.repair_heads(), *unit.repairs.repair_events())]
+        kinds += [kind for kind, *_ in unit.repairs.repair_bodies([])]
     assert sorted(kinds) == [*["orphan"] * 3, "unused body", "wrong head"]
     assert check(url) == []
 
@@ -169,8 +169,8 @@ def test_an_index_that_lacks_a_row_is_built_anew(tmp_path: Path, migrated_file: 
     assert {problem.kind for problem in check(url)} == {"damaged file", "unused body"}
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
         assert all(is_of_index(one) for one in check(url) if one.kind == "damaged file")
-        unit.mend_indexes()
-        assert list(unit.mend_bodies([])) == []
+        unit.repairs.rebuild_indexes()
+        assert list(unit.repairs.repair_bodies([])) == []
     assert check(url) == []
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
 from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.store.bodies.reader import BodyReads
 from ctsync.store.store import Store
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
@@ -36,7 +37,7 @@ def test_a_first_sync_is_a_baseline(store: Store, replay: Any, make_sync: MakeSy
     assert result.verdict is Verdict.OK
     assert (result.tally.asked, result.tally.new, result.tally.changed) == (2, 2, 0)
     assert sorted(kinds(result)) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
-    assert [v.version for v in store.versions(ONE)] == [1]
+    assert [v.version for v in store.versions.of(ONE)] == [1]
 
 
 def test_a_day_on_which_only_the_stamp_changed_stores_nothing(
@@ -69,7 +70,7 @@ def test_a_change_is_one_version_with_its_events(
     assert stored.event.level is Level.CRITICAL
     assert (stored.from_version, stored.to_version) == (1, 2)
     assert stored.observed == replay.load
-    assert [v.key.status for v in store.versions(ONE)] == ["RECRUITING", "TERMINATED"]
+    assert [v.key.status for v in store.versions.of(ONE)] == ["RECRUITING", "TERMINATED"]
 
 
 def test_the_same_load_again_stores_nothing_and_says_it_was_not_refreshed(
@@ -90,7 +91,7 @@ def test_a_change_back_is_a_version_and_an_event_of_its_own(
         replay.catalogue.advance()
         replay.catalogue.edit(ONE, {STATUS: status})
         assert [kind for _, kind in kinds(make_sync().run([ONE]))] == [Kind.STATUS]
-    versions = store.versions(ONE)
+    versions = store.versions.of(ONE)
     assert [v.key.status for v in versions] == ["RECRUITING", "SUSPENDED", "RECRUITING"]
     assert versions[0].digest == versions[2].digest
 
@@ -126,11 +127,11 @@ def test_one_trial_that_cannot_be_checked_stops_no_other(
     result = make_sync().run([ONE, TWO])
     assert result.verdict is Verdict.PARTIAL
     assert [failed.nct_id for failed in result.failed] == [TWO]
-    assert [v.nct_id for v in store.versions(ONE)] == [ONE]
-    assert [failure.nct_id for failure in store.failures()] == [TWO]
+    assert [v.nct_id for v in store.versions.of(ONE)] == [ONE]
+    assert [failure.nct_id for failure in store.failures.find()] == [TWO]
     replay.faults.clear()
     assert make_sync().run([ONE, TWO]).verdict is Verdict.OK
-    assert store.failures() == []
+    assert store.failures.find() == []
 
 
 def _json(value: Any) -> bytes:
@@ -153,7 +154,7 @@ def test_a_trial_is_gone_only_when_a_second_load_lacks_it(
     assert kinds(make_sync().run([ONE, TWO])) == [(ONE, Kind.GONE)]
     replay.catalogue.advance()
     assert make_sync().run([ONE, TWO]).events == ()
-    assert [v.state for v in store.versions(ONE)] == [State.PRESENT, State.GONE]
+    assert [v.state for v in store.versions.of(ONE)] == [State.PRESENT, State.GONE]
 
 
 def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
@@ -170,7 +171,7 @@ def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
     publish(replay, ONE)
     assert (ONE, Kind.RETURNED) in kinds(make_sync().run([ONE]))
     states = [State.PRESENT, State.GONE, State.PRESENT]
-    assert [v.state for v in store.versions(ONE)] == states
+    assert [v.state for v in store.versions.of(ONE)] == states
 
 
 def test_an_id_the_registry_never_knew_is_told_and_becomes_news_once_it_is_posted(
@@ -188,16 +189,16 @@ def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
 ) -> None:
     publish(replay, OLD, ONE)
     with store.unit() as unit:
-        unit.add_trials("mine", {OLD: None}, replay.load)
+        unit.watches.add_trials("mine", {OLD: None}, replay.load)
     make_sync().run([OLD])
     replay.catalogue.advance()
     replay.catalogue.merge(OLD, ONE)
-    result = make_sync().run(store.watched_ids())
+    result = make_sync().run(store.watched.ids())
     assert kinds(result) == [(OLD, Kind.MOVED), (ONE, Kind.FIRST_SEEN)]
-    assert store.watched_ids() == (ONE,)
-    assert [v.state for v in store.versions(OLD)] == [State.PRESENT, State.MOVED]
+    assert store.watched.ids() == (ONE,)
+    assert [v.state for v in store.versions.of(OLD)] == [State.PRESENT, State.MOVED]
     replay.catalogue.advance()
-    assert make_sync().run(store.watched_ids()).tally.same == 1
+    assert make_sync().run(store.watched.ids()).tally.same == 1
     assert make_sync().run([OLD]).events == ()
 
 
@@ -210,11 +211,11 @@ def test_a_watch_begun_with_an_id_merged_away_long_ago_follows_the_trial_that_ha
     replay.catalogue.merge(OLD, ONE)
     make_sync().run([OLD])
     with store.unit() as unit:
-        unit.add_trials("late", {OLD: None}, replay.load)
+        unit.watches.add_trials("late", {OLD: None}, replay.load)
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
-    assert (ONE, Kind.STATUS) in kinds(make_sync().run(store.watched_ids()))
-    assert store.watched_ids() == (ONE,)
+    assert (ONE, Kind.STATUS) in kinds(make_sync().run(store.watched.ids()))
+    assert store.watched.ids() == (ONE,)
 
 
 def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
@@ -222,12 +223,12 @@ def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
 ) -> None:
     publish(replay, OLD, ONE)
     with store.unit() as unit:
-        unit.add_trials("mine", {OLD: "ORG-141"}, replay.load)
+        unit.watches.add_trials("mine", {OLD: "ORG-141"}, replay.load)
     make_sync().run([OLD])
     replay.catalogue.merge(OLD, ONE)
     replay.catalogue.advance()
     make_sync().run([OLD])
-    (watch,) = store.watches()
+    (watch,) = store.watches.all()
     assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(ONE, "ORG-141")]
 
 
@@ -239,19 +240,19 @@ def test_a_damaged_stored_record_stops_no_other_trial(
     replay.catalogue.advance()
     for nct_id in (ONE, TWO):
         replay.catalogue.edit(nct_id, {STATUS: "TERMINATED"})
-    damaged = store.newest_digest(ONE)
-    whole = Store.body
+    damaged = store.versions.newest_digest(ONE)
+    read = BodyReads.read
 
-    def body(self: Store, digest: str) -> bytes:
+    def refuse(self: BodyReads, digest: str) -> bytes:
         if digest == damaged:
             raise CorruptBody("the body does not match its digest")
-        return whole(self, digest)
+        return read(self, digest)
 
-    monkeypatch.setattr(Store, "body", body)
+    monkeypatch.setattr(BodyReads, "read", refuse)
     result = make_sync().run([ONE, TWO])
     assert result.verdict is Verdict.PARTIAL
     assert "ctsync check" in str(result.failed[0].error)
-    assert [v.key.status for v in store.versions(TWO)] == ["RECRUITING", "TERMINATED"]
+    assert [v.key.status for v in store.versions.of(TWO)] == ["RECRUITING", "TERMINATED"]
 
 
 def test_an_older_load_than_one_already_seen_is_refused(
@@ -264,8 +265,8 @@ def test_an_older_load_than_one_already_seen_is_refused(
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
     with pytest.raises(StaleRegistry, match="older than that of 2026-02-03"):
         make_sync().run([ONE])
-    assert store.newest_load() == newer
-    assert len(store.versions(ONE)) == 1
+    assert store.runs.newest_load() == newer
+    assert len(store.versions.of(ONE)) == 1
 
 
 def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
@@ -317,7 +318,7 @@ def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
     with pytest.raises(RegistryError):
         make_sync().run([ONE])
     assert store.counts()["snapshots"] == 0
-    last = store.last_run(kind="sync")
+    last = store.runs.last(kind="sync")
     assert last is not None
     assert last.verdict is Verdict.FAILED
     assert "RegistryBusy" in (last.error or "")
@@ -333,7 +334,7 @@ def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
 
     with pytest.raises(KeyboardInterrupt):
         make_sync(watcher=RunCallbacks(check=interrupt)).run([ONE])
-    last = store.last_run(kind="sync")
+    last = store.runs.last(kind="sync")
     assert last is not None
     assert (last.verdict, last.error) == (Verdict.STOPPED, "interrupted")
 
@@ -352,7 +353,7 @@ def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
     with pytest.raises(Stopped):
         make_sync(watcher=RunCallbacks(check=check)).run([ONE, TWO])
     assert store.counts()["snapshots"] == 1
-    last = store.last_run(kind="sync")
+    last = store.runs.last(kind="sync")
     assert last is not None
     assert last.verdict is Verdict.STOPPED
     assert make_sync().run([ONE, TWO]).tally.new == 1

@@ -37,7 +37,7 @@ def test_days_of_nothing_but_new_loads_are_silent(
         assert study is not None
         holders.add(study["derivedSection"]["miscInfoModule"]["versionHolder"])
         assert here.round().is_whole
-    versions = here.store.versions(TRIAL)
+    versions = here.store.versions.of(TRIAL)
     events = [one for one in here.events() if one.event.kind is not Kind.FIRST_SEEN]
     print(
         f"noise: {len(holders)} days of another versionHolder, {len(versions)} snapshot, "
@@ -55,7 +55,7 @@ def test_a_hundred_edits_that_move_no_update_date_are_found_and_told(migrated_ur
         here.clock.sleep(86_400)
         here.catalogue.edit(TRIAL, {DESIGN: count})
         here.round()
-    versions = here.store.versions(TRIAL)
+    versions = here.store.versions.of(TRIAL)
     found = [one.event.after for one in here.events() if one.event.kind is Kind.ENROLLMENT]
     told = {event_id for to, _, events in here.received if to == BERT for event_id in events}
     print(f"edits without an update date: 100 made, {len(found)} found, {len(told)} told")
