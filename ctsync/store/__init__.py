@@ -1,1 +1,1 @@
-"""The only code that knows SQL; knows nothing of the registry."""
+"""The only code that knows SQL. Knows nothing of the registry."""

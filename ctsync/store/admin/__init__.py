@@ -1,1 +1,1 @@
-"""Work on a whole database: check, repair, statistics, backup, copy, compact."""
+"""Work on all tables of a database: check, repair, statistics, backup, copy, compact."""

@@ -1,9 +1,12 @@
-"""How rows are best ordered for SQLite, which fills its pages in the order they come. Pure.
+"""Orders rows so that they fill SQLite's pages. Does no I/O.
 
-A row too large for a page keeps its last bytes in the table's own leaf, where they fill whole
-overflow pages but for that rest; no leaf is ever filled up by a later row that would fit. In
-the order they happen to come, an eighth of the space of packed records is left empty. The sizes are
-SQLite's own: https://www.sqlite.org/fileformat2.html#b_tree_pages
+What it does: SQLite fills its pages in the order in which rows come, and never puts a later row
+into a page that it has left. A row that is too large for a page fills overflow pages, and leaves
+the rest of its bytes in a leaf page of the table. So the rows of a batch are inserted in an order
+in which the parts that lie in leaf pages fill them.
+What it saves: an eighth of the space that packed records take (docs/decisions/011).
+When it would be wrong: with another page size than PAGE, or if SQLite changed its file format. The
+order is then only useless. The sizes are from https://www.sqlite.org/fileformat2.html#b_tree_pages
 """
 
 from __future__ import annotations
@@ -12,18 +15,18 @@ from bisect import bisect_right
 from collections.abc import Sequence
 
 PAGE = 4096
-"""SQLite's page where nobody chose another; in a file with others the order is only useless."""
+"""SQLite's default page size."""
 
 _LARGEST_LOCAL = PAGE - 35
 _LEAST_LOCAL = (PAGE - 12) * 32 // 255 - 23
 _OVERFLOW = PAGE - 4
 _LEAF = PAGE - 8
-_CELL = 10  # its length, its row id, its pointer; bytes
+_CELL = 10  # bytes of its length, its row id and its pointer
 _FOLLOWS = 4  # the number of the first overflow page
 
 
 def leaf_bytes(payload: int) -> int:
-    """What a row of `payload` bytes takes of a leaf."""
+    """Return how many bytes of a leaf page a row of `payload` bytes takes."""
     if payload <= _LARGEST_LOCAL:
         return payload + _CELL
     rest = _LEAST_LOCAL + (payload - _LEAST_LOCAL) % _OVERFLOW
@@ -31,9 +34,9 @@ def leaf_bytes(payload: int) -> int:
 
 
 def fill_pages(payloads: Sequence[int]) -> list[int]:
-    """The order in which rows of these sizes fill SQLite's pages best: their indexes.
+    """Return the indexes of rows of these sizes, in the order that fills SQLite's pages.
 
-    The largest that still fits comes next; where none does, a page begins with the largest left.
+    The largest row that still fits comes next. If none fits, a page begins with the largest left.
     """
     parts = [leaf_bytes(payload) for payload in payloads]
     left = sorted(range(len(parts)), key=parts.__getitem__)

@@ -1,1 +1,1 @@
-"""Engines, tables, migrations and locks: what every read and write stands on."""
+"""Engines, tables, migrations and locks, which every read and write uses."""

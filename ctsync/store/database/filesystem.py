@@ -1,4 +1,4 @@
-"""Where a database file lies: how much room there is, and whether the disk is a local one."""
+"""The disk that a database file is on: its free space, and whether it is local."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ NETWORK_FILE_SYSTEMS = frozenset(
         *("fuse.smbnetfs", "fuse.curlftpfs", "fuse.gcsfuse", "fuse.vmhgfs-fuse"),
     }
 )
-"""Types as Linux names them; on none of them may several programs share memory by a file."""
+"""Types as Linux names them. On none of them can programs share memory through a file."""
 
 
 def free_bytes(file: Path) -> int:
-    """The room left where a file lies or would be put; raises OSError where that is nowhere."""
+    """Return the free space on the disk of a file, or of its folder. Raises OSError."""
     return shutil.disk_usage(_nearest_folder(file)).free
 
 
 def network_file_system(file: Path, *, mounts: Path | None = None) -> str | None:
-    """The type of the network file system a file lies on; None on a local disk.
+    """Return the type of the network file system that a file is on, or None on a local disk.
 
-    WAL keeps its index in memory that all programs share, which no network file system can
-    give (https://www.sqlite.org/wal.html). `mounts` is the table of what is mounted, by default
-    that of Linux; without one, as on other systems, nothing is known and None is said.
+    SQLite's WAL keeps its index in memory that all programs share. No network file system supports
+    that (https://www.sqlite.org/wal.html). `mounts` is the table of mounts, by default that of
+    Linux. Returns None if there is no such table, as on other systems.
     """
     try:
         table = (mounts or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape")
@@ -42,14 +42,14 @@ def network_file_system(file: Path, *, mounts: Path | None = None) -> str | None
             continue
         point = _unescape(fields[1])
         inside = where == point or where.startswith(point.rstrip("/") + "/")
-        # of two mounts on one point the later hides the earlier
+        # if two mounts have the same mount point, the later hides the earlier
         if inside and len(point) >= longest:
             longest, found = len(point), fields[2]
     return found if found in NETWORK_FILE_SYSTEMS else None
 
 
 def _nearest_folder(file: Path) -> Path:
-    """The folder of a file, or of those above it the first that is there."""
+    """Return the folder of a file, or the nearest folder above it that exists."""
     folder = file.absolute().parent
     while not folder.is_dir() and folder != folder.parent:
         folder = folder.parent
@@ -57,7 +57,7 @@ def _nearest_folder(file: Path) -> Path:
 
 
 def _unescape(point: str) -> str:
-    """A mount point as it is: blanks, tabs, line ends and backslashes are written in octal."""
+    """Decode a mount point: blanks, tabs, line ends and backslashes are written in octal."""
     for code in ("040", "011", "012", "134"):
         point = point.replace(f"\\{code}", chr(int(code, 8)))
     return point

@@ -1,19 +1,19 @@
-"""The tables, and nothing that reads or writes them.
+"""The tables. Nothing here reads or writes them.
 
-trials          one row a trial: which snapshot is its head, and what the last load said of it
-snapshots       one row a version, never deleted, with the fields that plain SQL asks; one known
-                from the history is brought up to what was seen live of it, where it was
+trials          one row per trial: its head, and when a load last showed it
+snapshots       one row per version, never deleted, with the fields that plain SQL reads; a version
+                known from the history is updated when a load shows it
 bodies          the content-addressed records that snapshots point to
-dictionaries    what bodies that stand alone are packed with
+dictionaries    what keyframes are packed with
 events          what changed from one snapshot to the next
-watches         what is followed, and watched_trials which trials that means today
-runs            one row for every run, whatever became of it
+watches         the watches, and in watched_trials the trials that each follows today
+runs            one row per run, however it ended
 failures        the quarantine: trials that could not be checked or stored
-cursors         how far a walk through the whole registry has come, and cursor_pages what it saw
-deliveries      the outbox: one row an event and recipient
-ctsync_marks    what says that the database is one of ctsync
+cursors         how far a scan of the whole registry has come, and in cursor_pages what it saw
+deliveries      the outbox: one row per event and recipient
+ctsync_marks    facts about the database itself, such as that it is one of ctsync
 
-Text that others wrote is escaped as store.columns says.
+Text that others wrote is escaped (see `types.RemoteText`).
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from sqlalchemy import (
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
 HEAD_REVISION = "0001"
-"""The newest migration, written here so that opening a current database needs no alembic."""
+"""The newest migration. It is repeated here so that opening a database needs no alembic."""
 
 APPLICATION_ID = 0x63747379
-"""'ctsy' in the header of a SQLite file, where `file` and SQLite look for it."""
+"""'ctsy' in the header of a SQLite file, where SQLite and `file` read it."""
 
 UNDONE = "state IN ('pending', 'claimed', 'parked')"
-"""What the index of deliveries that are not done holds, word for word; queries say the same."""
+"""The condition of the index of unfinished deliveries. Queries repeat it literally."""
 
 
 METADATA = MetaData(
@@ -59,7 +59,7 @@ METADATA = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-"""What all tables share: constraints have names, so that a migration can name them."""
+"""Constraints have names, so that a migration can name them."""
 
 
 class _Mark(TypedColumns):
@@ -114,7 +114,7 @@ class _Trial(TypedColumns):
     """One trial."""
 
     nct_id: Named[str] = Column(String(11), primary_key=True)
-    # no foreign key: snapshots point here already, and one of the two must come first
+    # no foreign key: snapshots reference trials already, and one must be inserted first
     head_snapshot_id: Named[int | None] = Column(
         RowId, comment="the newest snapshot; NULL: heard of, never seen"
     )
@@ -248,7 +248,7 @@ SNAPSHOTS = Table(
 
 
 class _Event(TypedColumns):
-    """One difference between two neighbouring snapshots, in words and figures."""
+    """One difference between two neighbouring snapshots."""
 
     id: Named[int] = Column(RowId, primary_key=True)
     nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
@@ -337,7 +337,7 @@ WATCHED_TRIALS = Table("watched_trials", METADATA, _WatchedTrial, Index(None, "n
 
 
 class _Failure(TypedColumns):
-    """A trial that could not be checked or stored, set aside with what came instead."""
+    """A trial that could not be checked or stored, in quarantine with what came instead."""
 
     nct_id: Named[str] = Column(String(11), primary_key=True)
     run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"), comment="the last to fail")
@@ -354,7 +354,7 @@ FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
 
 
 class _Cursor(TypedColumns):
-    """One way to walk through the whole registry: the bulk archive, its pages, the sweep."""
+    """One way to scan the whole registry: the bulk archive, its pages, the full scan."""
 
     name: Named[str] = Column(String(32), primary_key=True)
     source: Named[str | None] = Column(
@@ -375,7 +375,7 @@ CURSORS = Table("cursors", METADATA, _Cursor)
 
 
 class _CursorPage(TypedColumns):
-    """The trials seen on one page of a walk under way; dropped at its end."""
+    """The trials seen on one page of a scan under way. Deleted at its end."""
 
     name: Named[str] = Column(
         String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
@@ -413,8 +413,8 @@ DELIVERIES = Table(
     METADATA,
     _Delivery,
     UniqueConstraint("dedup_key"),
-    # PostgreSQL's condition, the same, stands in the migration alone: naming it here would
-    # have every command import that dialect
+    # the same condition for PostgreSQL is in the migration only: here it would make every
+    # command import that dialect
     Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
     Index(None, "event_id"),
 )

@@ -1,4 +1,4 @@
-"""Column types that keep remote values whole on SQLite and PostgreSQL alike; no tables."""
+"""Column types that store remote values unchanged on SQLite and PostgreSQL. Knows no tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import orjson
 from sqlalchemy import BigInteger, DateTime, Dialect, Integer, LargeBinary, String, Text
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-# PostgreSQL text takes no NUL and neither database takes half of a surrogate pair. Such a
-# character is written as DLE, the control character that means "escape", and its four hex
-# digits. Real text has no DLE, so what plain SQL sees is the text itself.
+# PostgreSQL refuses NUL in text, and both databases refuse half of a surrogate pair. Such a
+# character is written as DLE, the control character that means "escape", and four hex digits. Real
+# text has no DLE, so plain SQL sees the text itself.
 _ESCAPED = re.compile("[\0\x10\ud800-\udfff]")
 _ESCAPE = re.compile("\x10([0-9a-f]{4})")
 
@@ -22,18 +22,18 @@ _LARGEST = 2**63 - 1
 _SHORT = 18
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
-"""An integer key; SQLite numbers its rows itself only where the type says INTEGER."""
+"""An integer key. SQLite numbers rows itself only if the type is INTEGER."""
 
 
 def escape(text: str) -> str:
-    """The form of `text` that every database takes; `unescape` gives `text` back."""
-    if text.isprintable():  # what is escaped is not
+    """Escape what a database refuses. `unescape` reverses it."""
+    if text.isprintable():  # no character that is escaped is printable
         return text
     return _ESCAPED.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
 
 
 def unescape(text: str) -> str:
-    """The text that `escape` was given."""
+    """Reverse `escape`."""
     return _ESCAPE.sub(lambda found: chr(int(found[1], 16)), text) if "\x10" in text else text
 
 
@@ -46,22 +46,22 @@ def _read_text(value: str | None) -> str | None:
 
 
 class RemoteText(TypeDecorator[str]):
-    """Text that others wrote, NUL and lone surrogates included."""
+    """Text that others wrote. It may hold NUL and lone surrogates."""
 
     impl = Text
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Escape what a database refuses; by one plain call, there are many such values."""
+        """Escape what a database refuses, with one plain call per value because there are many."""
         return _write_text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give the text back as it came; by one plain call as well."""
+        """Return the original text, with one plain call per value as well."""
         return _read_text
 
 
 def dump_json(value: Any) -> str:
-    """JSON text that `load_json` reads back to an equal value, whatever its strings hold."""
+    """Write JSON text that `load_json` reads back to an equal value, whatever its strings hold."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -74,9 +74,9 @@ def _write_json(value: Any) -> str | None:
 
 
 def load_json(text: str) -> Any:
-    """The value `dump_json` wrote; orjson would turn a large integer into a float."""
+    """Read what `dump_json` wrote. Large integers stay integers, unlike with orjson."""
     if len(text) < _SHORT and "\\" not in text:
-        return orjson.loads(text)  # no room for such an integer, nor half of a surrogate pair
+        return orjson.loads(text)  # too short for such an integer, and without \u escapes
     return json.loads(text)
 
 
@@ -85,9 +85,9 @@ def _read_json(value: str | None) -> Any:
 
 
 class JsonText(TypeDecorator[Any]):
-    """A JSON value as text; None is SQL NULL.
+    """A JSON value as text. None is SQL NULL.
 
-    Text and not JSONB, which refuses NUL and reorders keys; `column::json` reads it in plain SQL.
+    Not JSONB, which refuses NUL and reorders keys. In plain SQL `column::json` reads it.
     """
 
     impl = Text
@@ -104,7 +104,7 @@ class JsonText(TypeDecorator[Any]):
 
 @lru_cache(maxsize=64)
 def _as_text(moment: datetime) -> str:
-    # the rows of a run share a few moments
+    # cached: the rows of a run share a few times
     if moment.tzinfo is None:
         raise ValueError(f"a stored time needs a zone: {moment!r}")
     # strftime would write the year 201 with three digits
@@ -137,7 +137,7 @@ def _read_text_time(value: str | None) -> datetime | None:
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """An aware UTC time; on SQLite ISO text of one width, so that text order is time order."""
+    """An aware UTC time. On SQLite ISO text of one width, so that text order is time order."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -149,16 +149,16 @@ class Timestamp(TypeDecorator[datetime]):
         return dialect.type_descriptor(DateTime(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> Any:
-        """Refuse a naive time."""
+        """Refuse a time without a zone."""
         return _write_text_time if dialect.name == "sqlite" else _write_time
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give an aware UTC time."""
+        """Return an aware UTC time."""
         return _read_text_time if dialect.name == "sqlite" else _read_time
 
 
 def pack_digest(digest: str) -> bytes:
-    """The 33 bytes that stand for "1:" and 64 hex digits; raises ValueError for no such text."""
+    """Pack "1:" and 64 hex digits into 33 bytes. Raises ValueError for any other text."""
     form, colon, sha256 = digest.partition(":")
     try:
         return int(form if colon else "").to_bytes(1) + bytes.fromhex(sha256)
@@ -171,41 +171,41 @@ def _write_digest(value: str | None) -> bytes | None:
 
 
 def _read_digest(value: bytes | str | None) -> str | None:
-    if value is None or isinstance(value, str):  # a text is what somebody else wrote there
+    if value is None or isinstance(value, str):  # text was written by another program
         return value
     return f"{value[0] if value else 0}:{value[1:].hex()}"
 
 
 class Digest(TypeDecorator[str]):
-    """The name of a body: a byte for its form's version and the 32 of its SHA-256.
+    """The digest of a body: a byte for the version of its canonical form, and 32 of SHA-256.
 
-    In Python it is the text that records have, "1:" and 64 hex digits, which takes twice the room:
-    once in the body, once in each version, and again in the index of either.
+    In Python it is text, "1:" and 64 hex digits. As text it would take twice the space, in the
+    body, in each version and in the index of either: 4 % of a mirror's file.
     """
 
     impl = LargeBinary
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Bytes; a SQLite column keeps them whatever it says, and says what it said at first."""
+        """Bytes. On SQLite the column has a text type in the schema, and stores bytes anyway."""
         kind = String(80) if dialect.name == "sqlite" else LargeBinary()
         return dialect.type_descriptor(kind)
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Pack it; raises ValueError for a text that names no body."""
+        """Pack it. Raises ValueError for a text that is not a digest."""
         return _write_digest
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Give the text that records have."""
+        """Return the text form."""
         return _read_digest
 
 
 class Count(TypeDecorator[int]):
-    """A 64-bit number of the registry; one beyond that is NULL here and whole in the body."""
+    """A number of the registry. One beyond 64 bits is NULL here and complete in the body."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Drop what 64 bits cannot hold."""
+        """Replace a number beyond 64 bits by NULL."""
         return None if value is None or abs(value) > _LARGEST else value
