@@ -19,7 +19,7 @@ def check(app: App) -> None:
     settings = app.settings
     names: list[str] = []
     with suppress(NoDatabase), app.store() as store:
-        names = list(store.watch_origins())
+        names = list(store.watches.origins())
     misnamed = list(settings.unknown_watches(names))
     for said in misnamed:
         tell(said)

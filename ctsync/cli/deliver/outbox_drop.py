@@ -17,7 +17,7 @@ from ctsync.errors import UsageError
 def drop(app: App, ids: Sequence[int]) -> None:
     """Give up deliveries; the events stay stored."""
     with app.writable_store(create=False) as store, store.unit() as unit:
-        dropped = unit.drop(ids)
+        dropped = unit.outbox.drop(ids)
     if dropped != len(set(ids)):
         raise UsageError(f"{dropped} of {len(set(ids))} dropped: the others are sent or not there")
     tell(f"{dropped} deliveries dropped")

@@ -20,7 +20,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     """List deliveries that wait or are parked, oldest first."""
     undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
     with app.store() as store:
-        found = store.deliveries(*(() if everything else undone))
+        found = store.outbox.deliveries(*(() if everything else undone))
     if as_json:
         show_json(
             [

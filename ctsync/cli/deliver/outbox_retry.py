@@ -20,6 +20,6 @@ def retry(app: App, ids: Sequence[int]) -> None:
     app.sends = True
     with app.writable_store(create=False) as store, store.writer(holder="ctsync outbox retry"):
         with store.unit() as unit:
-            unit.retry(ids or None, now=app.clock.now())
+            unit.outbox.retry(ids or None, now=app.clock.now())
         result = drain(store, channels_from(app.settings), clock=app.clock)
     tell(result.sentence())

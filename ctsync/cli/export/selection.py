@@ -25,7 +25,7 @@ def takes_trials(command: Callable[..., Any]) -> Callable[..., Any]:
 def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Selection:
     """The trials to export; raises UnknownTrial and UsageError if one is not stored."""
     require_watch(store, watch)
-    for nct_id in sorted(set(trials) - set(store.ids_of(Selection(trials)))):
+    for nct_id in sorted(set(trials) - set(store.bulk.trial_ids(Selection(trials)))):
         raise UnknownTrial(f"nothing is stored of {nct_id}; see: ctsync watch add")
     return Selection(tuple(trials), watch)
 

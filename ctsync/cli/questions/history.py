@@ -45,7 +45,7 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
             _show_field(app, store, versions, name, as_json=as_json)
             return
         steps = _steps_of(store, trial)
-        past = store.histories([trial]).get(trial)
+        past = store.histories.states([trial]).get(trial)
     if as_json:
         show_json([version_json(v, steps.get(v.version, ())) for v in versions])
         return
@@ -74,7 +74,7 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
     """A trial's events by the number of the version they led to."""
     steps: dict[int, list[StoredEvent]] = {}
-    for stored in store.events(EventFilter(nct_ids=(trial,))):
+    for stored in store.events.find(EventFilter(nct_ids=(trial,))):
         steps.setdefault(stored.to_version, []).append(stored)
     return steps
 

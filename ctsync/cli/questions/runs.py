@@ -43,12 +43,12 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
     """
     with app.store() as store:
         if run_id is not None:
-            run = store.run(run_id)
+            run = store.runs.get(run_id)
             if run is None:
                 raise UsageError(f"there is no run {run_id}; ctsync runs lists them")
             show_json(_run_json(run)) if as_json else _show_run(run)
             return
-        found = store.runs(limit)
+        found = store.runs.latest(limit)
         total = store.counts()["runs"]
     if as_json:
         show_json([_run_json(run) for run in found])

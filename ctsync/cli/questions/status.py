@@ -19,7 +19,7 @@ from ctsync.questions.operation.health import Health, HealthState, assess
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.record.registry.notices import read_notices
 from ctsync.report.phrases import counted
-from ctsync.store.data.runs import Failure
+from ctsync.store.data.failures import Failure
 from ctsync.sync.quarantine import waits_until
 from ctsync.text import for_terminal
 
@@ -35,8 +35,8 @@ def status(app: App, as_json: bool) -> None:
     0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
     """
     with app.store() as store:
-        failing, origins = store.failing(), store.watch_origins()
-        failures = [one for one in store.failures() if one.nct_id in failing]
+        failing, origins = store.watched.failing_ids(), store.watches.origins()
+        failures = [one for one in store.failures.find() if one.nct_id in failing]
         pending = _not_taken_up(app.settings.watches, origins)
         # what no sync took up yet is asked for all the same: idle would be well, and is not
         wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
@@ -44,8 +44,8 @@ def status(app: App, as_json: bool) -> None:
         standing = replace(standing, watched=max(standing.watched, wanted))
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
-        histories, next_try = store.followed_histories()
-        told = store.runs_with_notices(since=app.clock.now() - NOTICES_SHOWN)
+        histories, next_try = store.watched.history_summary()
+        told = store.runs.with_notices(since=app.clock.now() - NOTICES_SHOWN)
         notices = [one for run in told for one in read_notices(run.notices)]
         misnamed = app.settings.unknown_watches(list(origins))
     if as_json:

@@ -54,7 +54,7 @@ def backfill(
         ids = _chosen(store, trials, watch, every=every)
         with app.registry() as registry:
             result = run_backfill(app, store, registry, ids, wait=wait)
-        states = store.histories(ids)
+        states = store.histories.states(ids)
     if as_json:
         show_json(backfill_json(result, states))
     click.get_current_context().exit(tell_backfill(result, states, tabled=not as_json))
@@ -70,7 +70,7 @@ def _chosen(
         return tuple(dict.fromkeys(trials))
     if watch is not None:
         return members_of(store, watch)
-    ids = store.watched_ids()
+    ids = store.watched.ids()
     if not ids:
         raise UsageError("nothing is followed yet; add a trial: ctsync watch add NCT03389919")
     return ids

@@ -56,7 +56,7 @@ def daemon(app: App) -> None:
             if result is None:
                 log.info("nothing to do: another writer has made this round")
                 return
-            misnamed = app.settings.unknown_watches(list(store.watch_origins()))
+            misnamed = app.settings.unknown_watches(list(store.watches.origins()))
         level = logging.INFO if result.is_whole else logging.WARNING
         for sentence in sentences(result):
             log.log(level, "%s", sentence)
@@ -64,7 +64,7 @@ def daemon(app: App) -> None:
             log.warning("%s", sentence)
 
     with app.writable_store() as store:
-        last = store.last_finished("sync")
+        last = store.runs.last_finished("sync")
     schedule.trigger()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
     worth_another_try = (StoreUnreachable, LockLost)

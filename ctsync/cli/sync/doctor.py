@@ -96,6 +96,6 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
     with suppress(CtsyncError):
         if revision_of(settings.database.url) == HEAD_REVISION:
             with open_store(settings.database.url, clock=app.clock, create=False) as store:
-                named = [watch.name for watch in store.watches()]
+                named = [watch.name for watch in store.watches.all()]
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "ctsync watch list shows the names")

@@ -91,7 +91,7 @@ def run_round(
     """Run a round; its result, and a line for each watch that is named and does not exist."""
     with _round(app, accept_gone=accept_gone) as work:
         result = work.run(ids, holder="ctsync sync", wait_seconds=wait)
-        names = list(work.store.watch_origins())
+        names = list(work.store.watches.origins())
     return result, list(app.settings.unknown_watches(names))
 
 

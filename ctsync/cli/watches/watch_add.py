@@ -71,7 +71,7 @@ class QueryOptions:
             if known.name == self.saved and known.query:
                 return dict(known.query)
         with app.store() as store:
-            names = {watch.name: watch.query for watch in store.watches()}
+            names = {watch.name: watch.query for watch in store.watches.all()}
         if names.get(str(self.saved)) is None:
             raise UsageError(f"--from: no watch {self.saved!r} has a query; see: ctsync watch list")
         return dict(names[str(self.saved)] or {})
@@ -175,7 +175,7 @@ def _look_up(
 
 
 def _check_watch(store: Store, name: str, query: Query | None) -> None:
-    known = next((watch for watch in store.watches() if watch.name == name), None)
+    known = next((watch for watch in store.watches.all() if watch.name == name), None)
     if known is None:
         return
     if known.origin == "file":
@@ -192,10 +192,10 @@ def _store(
 ) -> None:
     with store.unit() as unit:
         if query is not None:
-            unit.add_watch(name, query=query.params)
+            unit.watches.add(name, query=query.params)
         if resolved:
             terms = {one.nct_id: one.asked_as for one in resolved}
-            unit.add_trials(name, terms, now)
+            unit.watches.add_trials(name, terms, now)
 
 
 def _pull(
@@ -219,7 +219,7 @@ def _pull(
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
-            states = store.histories(wanted)
+            states = store.histories.states(wanted)
         told["history"] = backfill_json(past, states)
     if as_json:
         show_json(told)

@@ -27,8 +27,8 @@ def list_watches(app: App, as_json: bool) -> None:
     The trials that a query brought are counted; `ctsync watch show` lists them.
     """
     with app.store() as store:
-        watches = store.watches()
-        heads = store.heads([trial.nct_id for watch in watches for trial in watch.trials])
+        watches = store.watches.all()
+        heads = store.trials.heads([trial.nct_id for watch in watches for trial in watch.trials])
     if as_json:
         show_json([watch_json(watch) for watch in watches])
         return

@@ -37,8 +37,8 @@ def remove(app: App, name: str, trials: Sequence[str]) -> None:
             )
         with store.unit() as unit:
             if ids:
-                unit.remove_trials(name, ids)
+                unit.watches.remove_trials(name, ids)
             else:
-                unit.remove_watch(name)
+                unit.watches.remove(name)
     ended = for_terminal(", ".join(ids) or f"watch {name}")
     tell(f"no longer following {ended}; its history stays")

@@ -24,7 +24,9 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
         if as_json:
             show_json(watch_json(found))
             return
-        keys = {trial.nct_id: store.past(trial.nct_id)[-1:] for trial in found.trials}
+        keys = {
+            trial.nct_id: store.versions.earlier_keys(trial.nct_id)[-1:] for trial in found.trials
+        }
     rows = [
         (
             trial.nct_id,
