@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from urllib.parse import quote
-
-from feedgen.feed import FeedGenerator
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
@@ -58,22 +57,41 @@ def feed_title(report: Report) -> str:
     return f"ctsync: {report.title}"
 
 
-def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime) -> str:
-    """Write entries as an Atom feed, in their order."""
-    feed = FeedGenerator()
-    feed.id(f"urn:ctsync:{quote(title, safe='', errors='replace')}")
-    feed.title(for_markup(title))
-    feed.updated(updated)
-    feed.author(name="ctsync")
+def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime, page: str = "") -> str:
+    """Write entries as an Atom feed (RFC 4287), in their order.
+
+    `page` is the address of the page that shows the same, which may be relative to the feed.
+    """
+    feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
+    _add(feed, "id", f"urn:ctsync:{quote(title, safe='', errors='replace')}")
+    _add(feed, "title", title)
+    _add(feed, "updated", format_timestamp(updated))
+    _add(ET.SubElement(feed, "author"), "name", "ctsync")
+    # no link rel="self": where a file is published is not known here
+    if page:
+        _add_link(feed, page)
+    _add(feed, "generator", "ctsync")
     for one in told:
-        entry = feed.add_entry(order="append")
-        entry.id(one.id)
-        entry.title(for_markup(one.title))
-        entry.updated(one.updated)
-        entry.link(href=one.url)
-        entry.content(for_markup(one.content), type="text")
-    text: bytes = feed.atom_str(pretty=True)
-    return text.decode()
+        entry = ET.SubElement(feed, "entry")
+        _add(entry, "id", one.id)
+        _add(entry, "title", one.title)
+        _add(entry, "updated", format_timestamp(one.updated))
+        _add(entry, "content", one.content).set("type", "text")
+        _add_link(entry, one.url)
+    ET.indent(feed)
+    text: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return text.decode() + "\n"
+
+
+def _add(parent: ET.Element, name: str, text: str) -> ET.Element:
+    """Add an element that holds a text; the library escapes it, but lets controls through."""
+    element = ET.SubElement(parent, name)
+    element.text = for_markup(text)
+    return element
+
+
+def _add_link(parent: ET.Element, address: str) -> None:
+    ET.SubElement(parent, "link", rel="alternate", href=for_markup(address))
 
 
 def json_feed(title: str, told: Sequence[FeedEntry]) -> str:

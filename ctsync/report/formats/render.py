@@ -1,4 +1,4 @@
-# ruff: noqa: PLC0415 - imported where needed: a text report must not wait for template and feed libraries
+# ruff: noqa: PLC0415 - imported when needed: a text report must not wait for the template library
 """One report, many forms: the format is an enum and the factory a match; no I/O."""
 
 from __future__ import annotations

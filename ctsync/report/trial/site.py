@@ -18,7 +18,8 @@ from ctsync.report.trial.page import render_page, worst
 
 FEED = "feed.atom"
 LATEST = "latest.html"
-_HOME = "../index.html"
+_INDEX = "index.html"
+_HOME = f"../{_INDEX}"
 _KEPT = re.compile(r"reports/(\d{4}-\d{2}-\d{2})\.html")
 
 
@@ -63,7 +64,7 @@ def build_site(
     place = {trial.nct_id: trial.number for trial in latest.trials}
     last = len(place) + 1
     versions = [entry for entry in entries(latest) if not entry.id.startswith("urn:")]
-    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until)
+    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until, page=_INDEX)
     others = sorted({*earlier, today} - {today}, reverse=True)
     links = [
         Link(LATEST, "latest report"),
@@ -71,7 +72,7 @@ def build_site(
         *(Link(path, f"report of {day_of(path)}") for path in others),
     ]
     yield (
-        "index.html",
+        _INDEX,
         fill(
             "index.html.j2",
             title=about_line(latest),
