@@ -54,7 +54,7 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
 
 
 def _of_the_past(past: BackfillResult | None) -> Iterator[str]:
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     if past is None:
         return

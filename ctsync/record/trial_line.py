@@ -13,7 +13,7 @@ def state_of(key: KeyFields) -> str:
     parts = [
         _status(key),
         phases_of(key),
-        "" if key.enrollment is None else f"N {typed(key.enrollment, key.enrollment_type)}",
+        "" if key.enrollment is None else f"N {typed(said(key.enrollment), key.enrollment_type)}",
         _date("start", key.start_date, key.start_date_type),
         _date("PCD", key.primary_completion_date, key.primary_completion_date_type),
         _date("completion", key.completion_date, key.completion_date_type),
@@ -37,4 +37,4 @@ def phases_of(key: KeyFields) -> str:
 
 
 def _date(name: str, text: str | None, kind: str | None) -> str:
-    return f"{name} {typed(text, kind)}" if text else ""
+    return f"{name} {typed(said(text), kind)}" if text else ""

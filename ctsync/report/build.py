@@ -18,13 +18,9 @@ from ctsync.model import (
     StoredEvent,
 )
 from ctsync.record.registry.notices import Notice, uncovered
+from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.phrases import (
-    counted,
-    is_measured,
-    short,
-    short_since_first,
-)
+from ctsync.report.event_text import is_measured, short, short_since_first
 from ctsync.report.report import (
     Coverage,
     LeftOut,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctsync.record.compare.text_diff import Edit, Segment, word_diff
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.report.report import TextMark, TextPiece
 from ctsync.text import shorten
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctsync.dates import format_timestamp
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.report.report import Report, ReportStep, ReportTrial
 
 

@@ -10,7 +10,8 @@ from ctsync.dates import PartialDate, format_timestamp
 from ctsync.model import Event, KeyFields, Kind, Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.trial_line import phases_of
-from ctsync.report.phrases import DATE_KINDS, counted, move_since_first, plain, short, typed
+from ctsync.record.value_text import counted, plain, typed
+from ctsync.report.event_text import DATE_KINDS, move_since_first, short
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
 PREFIX = "[ctsync]"

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
+from ctsync.report.event_text import detail, is_measured, is_type, move, move_since_first, sides
 from ctsync.report.excerpts import excerpt
-from ctsync.report.phrases import detail, is_measured, is_type, move, move_since_first, sides
 from ctsync.report.report import ReportLine, ReportStep
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}

@@ -86,8 +86,8 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
 
 def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
     from ctsync.deliver.preview import preview
+    from ctsync.record.value_text import counted
     from ctsync.report.formats.plain_text import render_text
-    from ctsync.report.phrases import counted
 
     now = app.clock.now()
     with app.store() as store:

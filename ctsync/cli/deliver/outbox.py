@@ -23,7 +23,7 @@ def outbox() -> None:
 @pass_app
 def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     """List deliveries that wait or are parked, oldest first."""
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
     from ctsync.store.data.outbox import DeliveryState
 
     undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)

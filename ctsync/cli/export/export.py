@@ -131,7 +131,7 @@ def import_command(app: App, *, file: Path, as_json: bool) -> None:
     other versions are stored is left alone and named, and the command ends with 3.
     """
     from ctsync.export.jsonl import import_lines
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     with app.store() as store, store.writer(holder="ctsync import"):
         try:
@@ -198,7 +198,7 @@ def parquet_command(
     Again into the same folder, it writes only the months in which something is new or different.
     """
     from ctsync.export.parquet import export_dataset
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     with app.store(create=False) as store:
         selection = _selection(store, trials, watch)

@@ -31,7 +31,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
     The file needs nothing beside it, and no network.
     """
     from ctsync.questions.changes.report_data import story_of
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
     from ctsync.report.report import Window
     from ctsync.report.trial.page import render_page
 
@@ -68,7 +68,7 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
     Run it after each sync; every file is replaced in one step, so it may be served meanwhile.
     """
     from ctsync.questions.changes.report_data import followed_trials, review, story_of
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
     from ctsync.report.report import Window
     from ctsync.report.trial.site import build_site
 

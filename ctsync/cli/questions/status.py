@@ -126,7 +126,7 @@ def _histories_line(histories: Mapping[str, int], retry: datetime | None, watche
 
 
 def _tries(failure: Failure) -> str:
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
     from ctsync.sync.quarantine import waits_until
 
     until = waits_until(failure)

@@ -117,7 +117,7 @@ def tell_backfill(
     result: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
 ) -> int:
     """Tell a person what was fetched, and say the exit code it deserves."""
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     if tabled:
         show_table(

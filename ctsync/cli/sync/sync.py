@@ -150,7 +150,7 @@ def is_news(result: CycleResult) -> bool:
 
 def _show_events(result: CycleResult) -> None:
     """Write the events, worst first."""
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     sync = result.sync
     shown = [

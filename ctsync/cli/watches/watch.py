@@ -37,7 +37,7 @@ def list_watches(app: App, as_json: bool) -> None:
 
     The trials that a query brought are counted; `ctsync watch show` lists them.
     """
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     with app.store() as store:
         watches = store.watches()

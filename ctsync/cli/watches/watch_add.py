@@ -252,7 +252,7 @@ def _preview(
 
 
 def _matches(seen: QueryPreview) -> str:
-    from ctsync.report.phrases import counted
+    from ctsync.record.value_text import counted
 
     if seen.total is None:
         return "the registry does not say how many match"

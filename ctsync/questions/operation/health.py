@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
 from ctsync.model import Verdict
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 
 STALE_AFTER_BUSINESS_HOURS = 30
 """A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from ctsync.dates import format_timestamp
 from ctsync.model import StoredEvent
-from ctsync.report.phrases import sides
+from ctsync.report.event_text import sides
 from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     WELCOME,

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ctsync.model import MISSING, JsonObject, State, Version
-from ctsync.report.phrases import NOTHING, counted, plain, typed
+from ctsync.record.value_text import NOTHING, counted, plain, typed
 
 
 class Unshown(Enum):

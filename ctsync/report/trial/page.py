@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
-from ctsync.report.phrases import NOTHING, counted, typed
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.summary import state
 from ctsync.report.trial.content import TrialContent

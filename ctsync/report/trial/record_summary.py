@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctsync.model import STUDY_PAGE, Version
+from ctsync.record.value_text import typed
 
 
 def overview(version: Version) -> Iterator[tuple[str, str]]:
     """Labels as on the registry's pages, with their values; what the record lacks is left out."""
     key = version.key
+    enrollment = "" if key.enrollment is None else str(key.enrollment)
     known = f"{version.version}, source {version.source}"
     lines = (
         ("NCT id", version.nct_id),
@@ -21,13 +23,13 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Why stopped", key.why_stopped),
         ("Study type", key.study_type),
         ("Phase", key.phases),
-        ("Enrollment", typed(key.enrollment, key.enrollment_type)),
-        ("Start", typed(key.start_date, key.start_date_type)),
+        ("Enrollment", typed(enrollment, key.enrollment_type)),
+        ("Start", typed(key.start_date or "", key.start_date_type)),
         (
             "Primary completion",
-            typed(key.primary_completion_date, key.primary_completion_date_type),
+            typed(key.primary_completion_date or "", key.primary_completion_date_type),
         ),
-        ("Completion", typed(key.completion_date, key.completion_date_type)),
+        ("Completion", typed(key.completion_date or "", key.completion_date_type)),
         ("First posted", key.first_posted),
         ("Last update posted", key.posted),
         ("Verified", key.verified),
@@ -38,10 +40,3 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Page", STUDY_PAGE + version.nct_id),
     )
     return ((label, value) for label, value in lines if value)
-
-
-def typed(value: object, kind: str | None) -> str:
-    """A date or count with its type, as in "20 (estimated)"; empty where there is none."""
-    if value is None:
-        return ""
-    return f"{value} ({kind.lower()})" if kind else str(value)

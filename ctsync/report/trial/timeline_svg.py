@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from ctsync.report.phrases import counted, signed_days, typed
+from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Spell, Timeline
 
 GUTTER = 118

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ctsync.model import JsonObject
-from ctsync.report.phrases import counted, signed_days, typed
+from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Timeline
 from ctsync.text import for_terminal, shorten
 
