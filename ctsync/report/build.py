@@ -18,6 +18,7 @@ from ctsync.model import (
     StoredEvent,
 )
 from ctsync.record.registry.notices import Notice, uncovered
+from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
 from ctsync.report.event_text import is_measured, short, short_since_first
@@ -77,7 +78,12 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
 def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Scope) -> Report:
     """A report without a change: the state of trials that are followed from now on."""
     welcomes = [
-        Welcome(nct_id, key.brief_title or "", STUDY_PAGE + nct_id, words.state(key, window.until))
+        Welcome(
+            nct_id,
+            key.brief_title or "",
+            STUDY_PAGE + nct_id,
+            state_of(key, on=window.until.date()),
+        )
         for nct_id, key in keys.items()
     ]
     return _assemble([], welcomes, window, scope)
@@ -279,7 +285,7 @@ def _welcome(
 ) -> Welcome:
     # the newest state is not the one it was found in where it has changed since
     key = None if stored.nct_id in changed else (scope.keys or {}).get(stored.nct_id)
-    text = words.state(key, window.until) if key else stored.event.summary
+    text = state_of(key, on=window.until.date()) if key else stored.event.summary
     return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)
 
 

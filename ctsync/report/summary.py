@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
-from ctsync.dates import PartialDate, format_timestamp
-from ctsync.model import Event, KeyFields, Kind, Level
+from ctsync.dates import format_timestamp
+from ctsync.model import Event, Kind, Level
 from ctsync.record.rules.rules import RULES_VERSION
-from ctsync.record.trial_line import phases_of
-from ctsync.record.value_text import counted, plain, typed
+from ctsync.record.value_text import counted, plain
 from ctsync.report.event_text import DATE_KINDS, move_since_first, short
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
@@ -115,31 +113,6 @@ def sentences(
             failed,
             f"Could not check: {failed:,} {of}; nothing is known of them in this run.",
         )
-
-
-def state(key: KeyFields, until: datetime) -> str:
-    """The state a trial was found in, for the welcome of a newly followed one."""
-    return " · ".join(_state(key, until))
-
-
-def _state(key: KeyFields, until: datetime) -> Iterator[str]:
-    if key.status:
-        known = f" (last known {key.last_known_status})" if key.last_known_status else ""
-        yield key.status + known
-    if key.phases:
-        yield phases_of(key)
-    if key.enrollment is not None:
-        yield f"N {typed(str(key.enrollment), key.enrollment_type)}"
-    completion = PartialDate.parse(key.primary_completion_date)
-    if completion:
-        said = typed(completion.text, key.primary_completion_date_type)
-        planned = key.primary_completion_date_type != "ACTUAL"
-        yield f"PCD {said}" + (" passed" if planned and completion.last < until.date() else "")
-    if key.posted:
-        yield f"last update posted {key.posted}"
-    start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
-    if start and first and (late := start.shift_to(first).days) > 0:
-        yield f"registered {late:,} d after start"
 
 
 def phase_rank(phases: str | None) -> float:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
-from ctsync.report.summary import state
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.version_steps import step_of
@@ -66,7 +66,7 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         nct_id=story.nct_id,
         title=story.title,
         url=STUDY_PAGE + story.nct_id,
-        summary=state(newest.key, window.until),
+        summary=state_of(newest.key, on=window.until.date()),
         timeline=story.timeline,
         rows=tuple(_row(version, story.events) for version in reversed(story.versions)),
         steps=tuple(_step(version, story.events) for version in reversed(story.versions)),

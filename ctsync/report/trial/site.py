@@ -7,12 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ctsync.model import NctId, State
+from ctsync.record.trial_line import state_of
 from ctsync.report.formats.feed import atom, entries, feed_title
 from ctsync.report.formats.html import render_html
 from ctsync.report.html_templates import fill
 from ctsync.report.report import Report
 from ctsync.report.sentences import about_line, coverage_line, window_line
-from ctsync.report.summary import state
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page, worst
 
@@ -98,6 +98,7 @@ def day_of(path: str) -> str | None:
 def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
     newest = story.versions[-1]
     is_present = newest.state is State.PRESENT
+    day = latest.window.until.date()
     told = worst(stored for stored in story.events if stored.to_version == newest.version)
     changed = newest.posted or f"{newest.fetched:%Y-%m-%d}"
     return IndexRow(
@@ -105,6 +106,6 @@ def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
         path=f"trials/{story.nct_id}.html",
         title=story.title,
         level=level,
-        status=state(newest.key, latest.window.until) if is_present else newest.state.upper(),
+        status=state_of(newest.key, on=day) if is_present else newest.state.upper(),
         changed=f"{changed} ({told.value})" if told else changed,
     )
