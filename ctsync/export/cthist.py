@@ -25,7 +25,7 @@ import orjson
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, JsonObject, Version
-from ctsync.record.fields.naming import value_at
+from ctsync.record.fields.lookup import value_at
 
 COLUMNS = (
     "nctid", "version_number", "total_versions", "version_date", "overall_status",

@@ -179,8 +179,7 @@ def show(
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
-    from ctsync.record.fields.lookup import values_at
-    from ctsync.record.fields.naming import find_path
+    from ctsync.record.fields.lookup import find_path, values_at
 
     found = values_at(record.body, path) or values_at(record.body, find_path(path))
     if not found:
