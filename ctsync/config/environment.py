@@ -5,11 +5,11 @@ Reads the environment it is given, never the process's own.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from ctsync.config.secrets import Location, Report, Table
 from ctsync.config.settings import Settings
+from ctsync.text import nearest_words
 
 PREFIX = "CTSYNC_"
 SHORT_NAMES = {
@@ -56,8 +56,8 @@ def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         section, nested, key = rest.partition("__")
         if nested and section not in sections:
-            close = difflib.get_close_matches(section, sections, n=1)
+            close = nearest_words(section, sections)
             hint = f"did you mean {PREFIX}{close[0]}__{key}?" if close else "see config/ctsync.toml"
             yield name, f"there is no such setting; {hint}"
-        elif not nested and (close := difflib.get_close_matches(rest, short, n=1, cutoff=0.8)):
+        elif not nested and (close := nearest_words(rest, short, likeness=0.8)):
             yield name, f"there is no such setting; did you mean {PREFIX}{close[0]}?"

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS, Location
 from ctsync.config.settings import Settings
-from ctsync.spelling import nearest
+from ctsync.text import nearest
 
 _HEADER = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.\s-]+?)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")

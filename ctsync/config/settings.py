@@ -30,7 +30,7 @@ from ctsync.config.values import (
     Zone,
 )
 from ctsync.model import Level
-from ctsync.spelling import nearest
+from ctsync.text import nearest
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 

@@ -6,7 +6,6 @@ repeats a value that may hold a secret.
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from ctsync.config.cron import read_cron
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId, parse_nct_id
 from ctsync.query import read_query
-from ctsync.spelling import nearest
+from ctsync.text import nearest, nearest_words
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
@@ -58,7 +57,7 @@ def _zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        hint = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        hint = nearest_words(name, zoneinfo.available_timezones())
         example = f"did you mean {hint[0]}?" if hint else "write one such as Europe/Berlin"
         raise ValueError(f"{name!r} is not a time zone; {example}") from None
     return name

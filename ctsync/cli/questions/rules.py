@@ -85,7 +85,7 @@ class ThresholdParam(click.ParamType[tuple[str, float]]):
     ) -> tuple[str, float]:
         """Give the name and the number; raises UsageError for a threshold there is not."""
         from ctsync.record.rules.rules import Thresholds
-        from ctsync.spelling import nearest
+        from ctsync.text import nearest
 
         if isinstance(value, tuple):
             return value

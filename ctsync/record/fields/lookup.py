@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from ctsync.errors import UsageError
 from ctsync.model import MISSING, JsonObject
 from ctsync.record.fields.table import FIELDS
+from ctsync.text import nearest_words
 
 _STATUS = "protocolSection.statusModule"
 _SHORT = {
@@ -90,7 +90,7 @@ def _near(words: str) -> str:
     for path, field in FIELDS.items():
         names.setdefault(_words(field.label), field.label)
         names.setdefault(_words(path.rsplit(".", 1)[-1]), _shortest(path))
-    close = difflib.get_close_matches(words, names, n=3, cutoff=0.6)
+    close = nearest_words(words, names, most=3)
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(names[one] for one in close))}?"
     return "; a field is named by its path, its label or the end of its path, as overallStatus"
