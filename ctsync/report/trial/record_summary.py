@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctsync.dates import format_minute
 from ctsync.model import STUDY_PAGE, Version
 from ctsync.record.value_text import typed
 
@@ -35,7 +36,7 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Verified", key.verified),
         ("Results first posted", key.results_first_posted),
         ("Version", known),
-        ("Seen in load", f"{version.observed:%Y-%m-%d %H:%M}Z" if version.observed else None),
+        ("Seen in load", format_minute(version.observed) if version.observed else None),
         ("Digest", version.digest),
         ("Page", STUDY_PAGE + version.nct_id),
     )
