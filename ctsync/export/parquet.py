@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ctsync.deliver.channels.file import replacing
 from ctsync.errors import UsageError
 from ctsync.export.columns import (
     EVENT_COLUMNS,
@@ -37,6 +36,7 @@ from ctsync.export.columns import (
     event_row,
     version_row,
 )
+from ctsync.files import replacing
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter, happened_at

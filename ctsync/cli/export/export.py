@@ -52,7 +52,7 @@ def _to_file(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _write(output: Path | None, lines: Iterable[str], what: str) -> None:
     """Write lines as they come, and say into which file."""
-    from ctsync.deliver.channels.file import replacing
+    from ctsync.files import replacing
 
     if output is None or output == STDOUT:
         for line in lines:

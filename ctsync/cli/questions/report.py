@@ -103,7 +103,7 @@ def write_file(path: Path, text: str) -> None:
 
     A dash is standard output.
     """
-    from ctsync.deliver.channels.file import replace_file
+    from ctsync.files import replace_file
 
     if path == STDOUT:
         click.echo(text.rstrip("\n"))
