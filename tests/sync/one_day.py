@@ -9,7 +9,8 @@ from math import ceil
 
 from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId, Verdict
-from ctsync.sync.mirror.mirror import Mirror, MirrorResult
+from ctsync.sync.mirror.mirror import Mirror
+from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.mirror.scan import FETCHED_AT_ONCE, SLIM_PAGE
 
 STATUS = "protocolSection.statusModule"

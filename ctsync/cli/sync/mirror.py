@@ -19,7 +19,7 @@ from ctsync.text import for_terminal
 if TYPE_CHECKING:
     from ctsync.model import JsonObject
     from ctsync.sync.cycle import CycleResult
-    from ctsync.sync.mirror.mirror import MirrorResult
+    from ctsync.sync.mirror.result import MirrorResult
     from ctsync.sync.result import RunCallbacks
 
 SHOWN = 20
