@@ -206,6 +206,14 @@ class StoreUnavailable(StoreError):
     """The database is missing, read-only, locked or full."""
 
 
+class NoDatabase(StoreUnavailable):
+    """Nothing was stored yet: there is no database, or it holds no tables."""
+
+
+class OldDatabase(StoreUnavailable):
+    """The database has the schema of an earlier ctsync, and was opened for reading only."""
+
+
 class StoreUnreachable(StoreUnavailable):
     """The database's server does not answer, or the connection broke; worth another try."""
 

@@ -11,8 +11,23 @@ from zoneinfo import ZoneInfo
 
 from ctsync.model import Level
 
-MAIL = "mail"
-LOG = "log"
+
+class ChannelKind(StrEnum):
+    """The channels there are; the value begins a channel's name in the outbox."""
+
+    LOG = "log"
+    MAIL = "mail"
+    WEBHOOK = "webhook"
+    FILE = "file"
+    APPRISE = "notify"
+
+
+CHANNEL_OF_SCHEME = {
+    "https": ChannelKind.WEBHOOK,
+    "http": ChannelKind.WEBHOOK,
+    "file": ChannelKind.FILE,
+}
+"""Which channel a URL of the settings means; every other scheme is one of apprise's."""
 
 
 class Cadence(StrEnum):

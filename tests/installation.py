@@ -19,7 +19,6 @@ from ctsync.config.settings import Settings
 from ctsync.deliver.message import Message
 from ctsync.deliver.outbox import DrainResult, drain
 from ctsync.deliver.routes import routes_from
-from ctsync.demo.catalogue import Catalogue
 from ctsync.model import NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
@@ -30,6 +29,7 @@ from ctsync.sync.cycle import CycleResult, SyncCycle
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.fakes import FakeClock
 from tests.offline import OfflineRegistry
+from tests.replay.catalogue import Catalogue
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
 

@@ -15,13 +15,13 @@ import urllib3
 from requests.adapters import BaseAdapter, HTTPAdapter
 
 from ctsync.dates import Clock
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.dialect import answer
-from ctsync.demo.exchange import Reply, Request
-from ctsync.demo.faults import Fault, FaultScript
-from ctsync.demo.listing import page_number
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
+from tests.replay.catalogue import Catalogue
+from tests.replay.endpoints import answer
+from tests.replay.faults import Fault, FaultScript
+from tests.replay.http_messages import Reply, Request
+from tests.replay.search.studies_listing import page_number
 
 HOST = "http://registry.test"
 

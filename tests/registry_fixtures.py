@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from ctsync.dates import Clock
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store
 from ctsync.sync.trial_pass import TrialPass
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 
 def make_study(nct_id: str, **changes: Any) -> JsonObject:

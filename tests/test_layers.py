@@ -74,7 +74,7 @@ def test_a_new_room_must_be_given_a_layer(tmp_path):
     assert "annex" in linted.stdout
 
 
-@pytest.mark.parametrize("words", [["--help"], ["sync", "--help"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["watch", "--help"], ["--version"]])
 def test_asking_for_help_imports_nothing_heavy(words):
     code = (
         "import sys\n"

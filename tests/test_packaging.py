@@ -104,7 +104,7 @@ def test_the_sdist_is_enough_to_work_on(dist):
 def test_the_installed_settings_are_those_of_the_checkout(installed):
     where = run(installed, "-c", "import ctsync; print(ctsync.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed)
-    code = "from ctsync.config import default_config_text as text; print(text(), end='')"
+    code = "from ctsync.config.paths import default_config_text as text; print(text(), end='')"
     shown = run(installed, "-c", code)
     assert shown.stdout == (ROOT / "config" / "ctsync.toml").read_text(encoding="utf-8")
 

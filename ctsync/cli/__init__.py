@@ -1,7 +1,4 @@
-"""The command line; wiring only, no business logic.
-
-Every heavy import stands inside the command that needs it, so that `ctsync --help` stays quick.
-"""
+"""The command line: every failure becomes one line and an exit code. Holds no business logic."""
 
 from __future__ import annotations
 
@@ -9,6 +6,7 @@ import errno
 import gc
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +14,10 @@ from typing import Any
 import click
 
 from ctsync import __version__
-from ctsync.cli.app import App, tell
+from ctsync.cli.app import App
+from ctsync.cli.commands import COMMANDS, LazyGroup
 from ctsync.errors import ConfigError, CtsyncError
+from ctsync.text import for_log, for_terminal
 
 COLLECT_AFTER = 200_000
 INTERNAL_ERROR = 70
@@ -36,7 +36,7 @@ Exit codes:
 """
 
 
-class CommandLine(click.Group):
+class CommandLine(LazyGroup):
     """Turns every failure into one line and the right exit code."""
 
     def main(
@@ -59,10 +59,10 @@ class CommandLine(click.Group):
             asked.show()
             code = asked.exit_code
         except click.ClickException as error:
-            tell(f"ctsync: {_told(error)}")
+            _say(f"ctsync: {_told(error)}")
             code = error.exit_code
         except click.Abort:
-            tell("ctsync: stopped")
+            _say("ctsync: stopped")
             code = INTERRUPTED
         except OSError as error:
             code = _tell_unwritten(error)
@@ -89,7 +89,7 @@ class CommandLine(click.Group):
             _forget_output()
             ctx.exit(0)
         except KeyboardInterrupt:
-            tell("ctsync: stopped")
+            _say("ctsync: stopped")
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
@@ -104,27 +104,21 @@ class CommandLine(click.Group):
 
     @staticmethod
     def _tell_error(ctx: click.Context, error: Exception) -> None:
-        from ctsync.text import for_log, for_terminal
-
         app = ctx.find_object(App)
         if app is not None and app.verbose:
-            import traceback
-
-            tell(for_terminal("".join(traceback.format_exception(error)), multiline=True))
+            _say(for_terminal("".join(traceback.format_exception(error)), multiline=True))
         if isinstance(error, ConfigError):
             for problem in error.problems:
-                tell(f"ctsync: {for_log(problem)}")
+                _say(f"ctsync: {for_log(problem)}")
         elif isinstance(error, CtsyncError):
-            tell(f"ctsync: {for_log(str(error))}")
+            _say(f"ctsync: {for_log(str(error))}")
         else:
             what = f"{type(error).__name__}: {for_log(str(error))}"
-            tell(f"ctsync: internal error, {what} (-v shows where)")
+            _say(f"ctsync: internal error, {what} (-v shows where)")
 
 
 def _told(error: click.ClickException) -> str:
     """One line: what is wrong, and whose help says what would be right."""
-    from ctsync.text import for_log
-
     said = for_log(" ".join(error.format_message().split())).rstrip(".")
     names: list[str] = []
     ctx = error.ctx if isinstance(error, click.UsageError) else None
@@ -136,7 +130,7 @@ def _told(error: click.ClickException) -> str:
 
 def _tell_unwritten(error: OSError) -> int:
     _forget_output()
-    tell(f"ctsync: cannot write the output: {error.strerror}")
+    _say(f"ctsync: cannot write the output: {error.strerror}")
     return CANNOT_WRITE
 
 
@@ -147,6 +141,7 @@ def _forget_output() -> None:
 
 @click.group(
     cls=CommandLine,
+    table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES,
 )
@@ -174,47 +169,6 @@ def main(
     ctx.obj = app
 
 
-def _register(commands: Sequence[click.Command]) -> None:
-    for command in commands:
-        main.add_command(command)
-
-
-def _commands() -> list[click.Command]:
-    from ctsync.cli.config import config
-    from ctsync.cli.deliver import notify, outbox
-    from ctsync.cli.export import export, page
-    from ctsync.cli.questions import ask, find, history, report, rules, runs
-    from ctsync.cli.questions import status as upkeep
-    from ctsync.cli.store import backup, check, db
-    from ctsync.cli.sync import backfill, daemon, demo, doctor, mirror, sync
-    from ctsync.cli.sync import init as start
-    from ctsync.cli.watches import watch
-
-    return [
-        *start.COMMANDS,
-        *watch.COMMANDS,
-        *sync.COMMANDS,
-        *backfill.COMMANDS,
-        *mirror.COMMANDS,
-        *ask.COMMANDS,
-        *find.COMMANDS,
-        *history.COMMANDS,
-        *export.COMMANDS,
-        *report.COMMANDS,
-        *page.COMMANDS,
-        *outbox.COMMANDS,
-        *notify.COMMANDS,
-        *config.COMMANDS,
-        *rules.COMMANDS,
-        *upkeep.COMMANDS,
-        *db.COMMANDS,
-        *runs.COMMANDS,
-        *doctor.COMMANDS,
-        *check.COMMANDS,
-        *backup.COMMANDS,
-        *daemon.COMMANDS,
-        *demo.COMMANDS,
-    ]
-
-
-_register(_commands())
+def _say(words: str) -> None:
+    """Write to stderr; `cli.output` would import what the help need not wait for."""
+    click.echo(words, err=True)

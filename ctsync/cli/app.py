@@ -1,4 +1,7 @@
-"""What every command shares: settings, store, registry, lock and the two output streams."""
+"""What every command shares: settings, store and registry, opened when asked for.
+
+The imports stand inside the methods so that `ctsync --help` need not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from ctsync.dates import Clock, SystemClock
-from ctsync.text import for_terminal
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from ctsync.config.settings import Settings
     from ctsync.registry.api import RegistryApi
     from ctsync.registry.record_history import RegistryHistory
@@ -46,8 +46,25 @@ class App:
         return load(self.config_path, database_url=self.database_url, need_secrets=self.sends)
 
     @contextmanager
-    def store(self, *, create: bool = True) -> Iterator[Store]:
-        """The database, brought to the newest schema; says where a new one was put."""
+    def store(self) -> Iterator[Store]:
+        """The database, opened for reading: nothing is created, upgraded or written.
+
+        Raises NoDatabase if there is none yet, OldDatabase if a newer schema is needed.
+        """
+        from ctsync.store.store import open_for_reading
+
+        store = open_for_reading(self.settings.database.url, clock=self.clock)
+        try:
+            yield store
+        finally:
+            store.close()
+
+    @contextmanager
+    def writable_store(self, *, create: bool = True) -> Iterator[Store]:
+        """The database, brought to the newest schema; says where a new one was put.
+
+        Raises NoDatabase if there is none and `create` is false.
+        """
         from ctsync.store.store import open_store
 
         url = self.settings.database.url
@@ -56,7 +73,7 @@ class App:
         store = open_store(url, clock=self.clock, create=create)
         try:
             if is_new:
-                tell(f"created the database {path}")
+                click.echo(f"created the database {path}", err=True)
             yield store
         finally:
             store.close()
@@ -122,35 +139,3 @@ def sqlite_path(url: str) -> Path | None:
     from ctsync.store.database.engine import parse_url, sqlite_file
 
     return sqlite_file(parse_url(url))
-
-
-def tell(words: str) -> None:
-    """Say something to the person, on stderr."""
-    click.echo(words, err=True)
-
-
-def show_json(value: Any) -> None:
-    """Write JSON to stdout, indented for a person and one parse away for a program."""
-    import orjson
-
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    # C1 controls and bidi marks are legal in JSON and not in a terminal: escape them as JSON does.
-    safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
-    click.echo(safe)
-
-
-def _json_escape(character: str) -> str:
-    code = ord(character)
-    if code > 0xFFFF:
-        code -= 0x10000
-        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
-    return f"\\u{code:04x}"
-
-
-def console(*, stderr: bool = False) -> Console:
-    """A rich console that adds no colour and wraps nothing where no person looks."""
-    from rich.console import Console
-
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() else 120
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False, markup=False)

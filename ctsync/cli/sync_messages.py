@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from ctsync.model import Verdict
-
-if TYPE_CHECKING:
-    from ctsync.sync.cycle import CycleResult
-    from ctsync.sync.history.backfill import BackfillResult
+from ctsync.record.value_text import counted
+from ctsync.sync.cycle import CycleResult
+from ctsync.sync.history.backfill import BackfillResult
 
 SHOWN_FAILURES = 20
 
@@ -54,7 +52,6 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
 
 
 def _of_the_past(past: BackfillResult | None) -> Iterator[str]:
-    from ctsync.record.value_text import counted
 
     if past is None:
         return

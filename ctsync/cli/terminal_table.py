@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
+from rich.segment import Segment
 
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from rich.segment import Segment
 
 LEAST_LAST_COLUMN = 24
 INDENT = 4

@@ -11,7 +11,7 @@ from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import quiet_message
 from ctsync.deliver.message import DeliveryError, quiet_key
 from ctsync.model import Verdict
-from ctsync.route import MAIL, Route
+from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 
@@ -28,7 +28,7 @@ def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clo
     ledger remembers it; a mail that fails is tried again at the next call, under the same
     identity.
     """
-    channel = channels.get(MAIL)
+    channel = channels.get(ChannelKind.MAIL)
     routes = [route for route in channel.routes.values() if route.heartbeat] if channel else []
     now = clock.now()
     due = [route for route in routes if _is_due(store, route, now)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ctsync.route import LOG, MAIL, Cadence, Layout, Route
+from ctsync.route import CHANNEL_OF_SCHEME, Cadence, ChannelKind, Layout, Route
 
 if TYPE_CHECKING:
     from ctsync.config.settings import ChannelSettings, RecipientSettings, Settings
@@ -19,7 +19,7 @@ def routes_from(settings: Settings) -> tuple[Route, ...]:
 
 def _routes(settings: Settings) -> Iterator[Route]:
     if settings.log.events != "off":
-        yield Route(LOG, LOG, layout=Layout.STREAM, takes_baselines=True)
+        yield Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
     for recipient in settings.recipients:
         yield _mail_route(recipient)
     for channel in settings.channels:
@@ -33,7 +33,7 @@ def _routes(settings: Settings) -> Iterator[Route]:
 
 def _mail_route(recipient: RecipientSettings) -> Route:
     return Route(
-        MAIL,
+        ChannelKind.MAIL,
         recipient.email,
         watches=recipient.watches,
         minimum_level=recipient.minimum_level,
@@ -47,7 +47,6 @@ def _mail_route(recipient: RecipientSettings) -> Route:
 
 
 def channel_name(channel: ChannelSettings) -> str:
-    """What a channel of the settings is called in the outbox: "webhook:NAME" and the like."""
+    """The name of a channel of the settings in the outbox: "webhook:NAME" and the like."""
     scheme = urlsplit(channel.url.get_secret_value()).scheme.lower()
-    sort = {"https": "webhook", "http": "webhook", "file": "file"}.get(scheme, "notify")
-    return f"{sort}:{channel.name}"
+    return f"{CHANNEL_OF_SCHEME.get(scheme, ChannelKind.APPRISE)}:{channel.name}"

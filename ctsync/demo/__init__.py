@@ -1,1 +1,1 @@
-"""A replay registry on loopback and the records it shows, for `ctsync demo` and the tests."""
+"""The story of `ctsync demo`, its records, and the small registry that serves them."""

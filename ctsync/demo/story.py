@@ -1,7 +1,7 @@
-"""The story `ctsync demo` tells: what is shown, how true it is, which commands are run. No output.
+"""The story of `ctsync demo`: its steps, its records, and where they come from. Prints nothing.
 
-The one who tells it serves `catalogue()` from a ReplayRegistry, runs the commands of each step as
-a user would, with `settings()` in the environment, and prints title, provenance and output.
+The command serves `studies()` from a DemoRegistry, runs the commands of each step as a user
+would, with `settings()` in the environment, and prints title, provenance and output.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
 
-from ctsync.demo.catalogue import Catalogue, load_of
-from ctsync.model import NctId, parse_nct_id
+import orjson
+
+from ctsync.model import JsonObject, NctId, parse_nct_id
 
 TRIAL = parse_nct_id("NCT03389919")
 ORG_STUDY_ID = "BM-MSC-01"
 REQUESTS_PER_SECOND = 10
-"""The demo's pace; the registry itself is asked no more than once a second."""
+"""The rate limit in the demo; for the real registry it is one request per second."""
+LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
+"""The time of day of every load, close to the real registry's."""
 
 INTRODUCTION = (
     f"{TRIAL} ({ORG_STUDY_ID}) studies stromal cells for patients whose transplant failed. "
@@ -46,15 +49,15 @@ class Provenance:
     nct_id: NctId
     load: datetime
     truth: Truth
-    told: str
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: what to say, which load the registry shows from here on, and what to run.
+    """One step: its title, the load of the registry from this step on, and the commands to run.
 
-    `load` and `provenance` are None where the registry shows what it showed before. `commands`
-    are the arguments of `ctsync`.
+    `load` is None if the registry does not change, `provenance` if no new record appears.
+    `commands` are arguments of `ctsync`.
     """
 
     title: str
@@ -68,13 +71,21 @@ def records() -> Path:
     return Path(str(files("ctsync.demo"))) / "records"
 
 
-def catalogue() -> Catalogue:
-    """The demo's records, on their first load."""
-    return Catalogue.from_folder(records())
+def load_of(day: date) -> datetime:
+    """The load of a day."""
+    return datetime.combine(day, LOAD_TIME)
+
+
+def studies() -> dict[datetime, JsonObject]:
+    """The records of the trial, each with the load on which it first appears."""
+    return {
+        load_of(date.fromisoformat(file.stem)): orjson.loads(file.read_bytes())
+        for file in (records() / TRIAL).glob("*.json")
+    }
 
 
 def settings(registry_url: str) -> dict[str, str]:
-    """The environment that points ctsync at the replay, and lets it hurry there."""
+    """The environment variables that select the demo's registry and raise the rate limit."""
     return {
         "CTSYNC_REGISTRY_URL": registry_url,
         "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": str(REQUESTS_PER_SECOND),
@@ -82,17 +93,17 @@ def settings(registry_url: str) -> dict[str, str]:
 
 
 def provenances() -> list[Provenance]:
-    """Where every record of the demo comes from, oldest load first."""
+    """The provenance of each record, oldest load first."""
     with (records() / "provenance.toml").open("rb") as file:
-        told = tomllib.load(file)["records"]
+        entries = tomllib.load(file)["records"]
     return [
         Provenance(
             parse_nct_id(entry["nct_id"]),
             load_of(entry["load"]),
             Truth(entry["kind"]),
-            entry["told"],
+            entry["source"],
         )
-        for entry in told
+        for entry in entries
     ]
 
 

@@ -38,6 +38,7 @@ from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import (
     PATIENCE_SECONDS,
+    keep_from_writing,
     make_engine,
     name_of,
     parse_url,
@@ -197,6 +198,26 @@ def open_store(
     engine = make_engine(parsed, patience_seconds=patience_seconds)
     try:
         migrate.prepare(parsed, engine, create=create)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Store(engine, name_of(parsed), clock)
+
+
+def open_for_reading(
+    url: str, *, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
+) -> Store:
+    """Open a database of the newest schema; nothing is created, upgraded or written.
+
+    Raises NoDatabase if there is none yet, OldDatabase, NewerDatabase and ForeignDatabase,
+    ConfigError for a URL that cannot be read, and StoreUnavailable. A unit of this store fails
+    at its first write.
+    """
+    parsed = parse_url(url)
+    engine = make_engine(parsed, patience_seconds=patience_seconds)
+    keep_from_writing(engine)
+    try:
+        migrate.require_current(parsed, engine)
     except BaseException:
         engine.dispose()
         raise

@@ -15,8 +15,6 @@ import orjson
 import pytest
 
 from ctsync.dates import SystemClock
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.archive_download import ArchiveDownload
@@ -26,6 +24,8 @@ from ctsync.sync.mirror.mirror import Mirror
 from tests.bench.made_registry import DAY as FIRST_DAY
 from tests.bench.made_registry import make_study, nct_id_of, write_archive
 from tests.bench.test_registry import SIZES
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 from tests.sync.one_day import DAY, let_a_day_pass, live_through
 
 pytestmark = pytest.mark.bench_registry

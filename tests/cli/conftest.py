@@ -12,9 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ctsync.cli import main
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from tests.registry_fixtures import make_study
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 SEED = "NCT03389919"
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.faults import EVERY_TIME
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.faults import EVERY_TIME
+from tests.replay.registry_server import ReplayRegistry
 
 OTHER = "NCT05935098"
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import PortInUse
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 
 def test_a_malformed_id_is_named(shell: Shell) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 from tests.store.test_check import damage_database
 
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -85,7 +85,7 @@ def test_levels_of_other_thresholds_are_told_apart_from_damage(
     assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in said.stdout
     assert "1 of 1 differ in their level alone" in said.stderr
     changed.run("check", "--rebuild-events", "--repair")
-    assert changed.json("replay", "--json") == []
+    assert changed.json("relevel", "--json") == []
 
 
 def test_a_damaged_database_is_not_written_to(changed: Shell, tmp_path: Path) -> None:

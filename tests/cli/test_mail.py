@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.deliver.mailserver import Server, make_certificate, running
+from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
 VERIFIED = "protocolSection.statusModule.statusVerifiedDate"

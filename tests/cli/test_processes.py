@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from ctsync.cli import main
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 Start = Callable[..., subprocess.Popen[str]]
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import orjson
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.record.reconstructed import FOLDER, studies
 from tests.registry_fixtures import make_study
+from tests.replay.registry_server import ReplayRegistry
 
 SLIPPED, SHRUNK = "NCT00670254", "NCT05935098"
 STATUS = "protocolSection.statusModule"
@@ -78,15 +78,15 @@ def test_a_replay_lists_what_other_rules_would_level_otherwise_and_writes_nothin
     history: Shell, tmp_path: Path
 ) -> None:
     before = (tmp_path / "ctsync.db").read_bytes()
-    said = history.run("replay", "--set", "start_slip_notable_days=250", "--dry-run")
+    said = history.run("relevel", "--set", "start_slip_notable_days=250")
     (line,) = said.stdout.splitlines()
     _, nct_id, *levels, what = line.split("\t")
     assert (nct_id, levels) == (SLIPPED, ["notable", "R-DAT-08", "routine", "R-DAT-03"])
     assert what.startswith("Study Start 2008-06 (estimated) -> 2009-01 (estimated), +214 d")
     assert "1 of 4 events would have another level; nothing was written" in said.stderr
-    (found,) = history.json("replay", "--set", "start_slip_notable_days=250", "--json")
+    (found,) = history.json("relevel", "--set", "start_slip_notable_days=250", "--json")
     assert (found["level"], found["rule"]) == ("notable", "R-DAT-08")
-    assert (found["replayed_level"], found["replayed_rule"]) == ("routine", "R-DAT-03")
+    assert (found["new_level"], found["new_rule"]) == ("routine", "R-DAT-03")
     assert (tmp_path / "ctsync.db").read_bytes() == before
 
 
@@ -105,7 +105,7 @@ def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_
             if number < len(versions):
                 registry.catalogue.publish(versions[number])
         shell.run("sync")
-    found = shell.json("replay", "--set", "start_slip_notable_days=250", "--dry-run", "--json")
+    found = shell.json("relevel", "--set", "start_slip_notable_days=250", "--json")
     assert [
         (
             one["nct_id"],
@@ -113,7 +113,7 @@ def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_
             one["after"],
             one["days"],
             one["level"],
-            one["replayed_level"],
+            one["new_level"],
         )
         for one in found
     ] == [("NCT00670254", "2008-06", "2009-01", 214, "notable", "routine")]
@@ -122,18 +122,18 @@ def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_
 
 def test_a_replay_tries_several_thresholds_at_once_over_part_of_the_history(history: Shell) -> None:
     sets = ("--set", "start_slip_notable_days=250", "--set", "enrollment_target_change_percent=5")
-    changed = {(e["nct_id"], e["replayed_level"]) for e in history.json("replay", *sets, "--json")}
+    changed = {(e["nct_id"], e["new_level"]) for e in history.json("relevel", *sets, "--json")}
     assert changed == {(SLIPPED, "routine"), (SHRUNK, "notable")}
-    assert history.json("replay", *sets, "--since", "2026-02-04", "--json") == []
-    assert history.json("replay", "--json") == []
+    assert history.json("relevel", *sets, "--since", "2026-02-04", "--json") == []
+    assert history.json("relevel", "--json") == []
 
 
 def test_a_replay_after_the_settings_changed_shows_what_that_changes(
     history: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "ctsync.toml").write_text("[rules]\nstart_slip_notable_days = 250\n")
-    assert [event["nct_id"] for event in history.json("replay", "--json")] == [SLIPPED]
-    assert history.json("replay", "--set", "start_slip_notable_days=90", "--json") == []
+    assert [event["nct_id"] for event in history.json("relevel", "--json")] == [SLIPPED]
+    assert history.json("relevel", "--set", "start_slip_notable_days=90", "--json") == []
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_a_replay_after_the_settings_changed_shows_what_that_changes(
 def test_a_threshold_that_cannot_be_set_is_one_line_that_says_why(
     shell: Shell, given: str, says: str
 ) -> None:
-    result = shell.run("replay", "--set", given, "--dry-run", exit_code=2)
+    result = shell.run("relevel", "--set", given, exit_code=2)
     assert says in result.stderr
     assert result.stdout == ""
 
@@ -197,8 +197,8 @@ def test_a_watch_is_told_the_level_of_its_own_thresholds_and_the_store_keeps_tha
 
 def test_a_replay_for_a_watch_goes_by_its_thresholds(two_watches: Shell) -> None:
     def replayed(*options: str) -> list[tuple[str, str]]:
-        found = two_watches.json("replay", *options, "--json")
-        return [(event["level"], event["replayed_level"]) for event in found]
+        found = two_watches.json("relevel", *options, "--json")
+        return [(event["level"], event["new_level"]) for event in found]
 
     assert replayed("--watch", "strict") == []
     sets = ("--set", "slip_notable_days=90")

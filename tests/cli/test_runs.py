@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
 KEYS = [

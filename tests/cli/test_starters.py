@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from sqlalchemy import create_engine, text
 
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.store.admin.check import check
 from tests.cli import starters
 from tests.cli.conftest import SEED, Shell
+from tests.replay.registry_server import ReplayRegistry
 
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from tests.cli.conftest import SEED, Shell
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
+from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
 OTHER = "NCT05935098"

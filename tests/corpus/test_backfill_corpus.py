@@ -9,8 +9,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject, NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.http.transport import Transport
@@ -20,6 +18,8 @@ from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 BODY = "int-NCT05254002-history-true.json"
 INDEXES = [

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
@@ -19,6 +17,8 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 REAL_CHANGES = 31
 LATER_LOADS = 5

@@ -17,8 +17,6 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject, NctId, Source, Verdict
 from ctsync.questions.trial.stored_records import pair_of
 from ctsync.record.rules.rules import Thresholds
@@ -33,6 +31,8 @@ from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.corpus.test_normalize_corpus import ESCAPED, leaves
 from tests.record.registry_html import as_html
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 FIRST_LOAD = "2026-02-04"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
@@ -15,6 +13,8 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 
 def follow(folder: Path, store: Store, clock: StillClock) -> list[SyncResult]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import orjson
 import requests
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 BATCH = 500
 

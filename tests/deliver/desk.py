@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.plan import plan
 from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
-from ctsync.route import MAIL, Route
+from ctsync.route import ChannelKind, Route
 from ctsync.store.store import Store
 from tests.report.examples import event
 
-ANNA = Route(MAIL, "anna@example.org", minimum_level=Level.ROUTINE)
-BERT = Route(MAIL, "bert@example.org", minimum_level=Level.ROUTINE)
+ANNA = Route(ChannelKind.MAIL, "anna@example.org", minimum_level=Level.ROUTINE)
+BERT = Route(ChannelKind.MAIL, "bert@example.org", minimum_level=Level.ROUTINE)
 
 
 @dataclass

@@ -28,7 +28,7 @@ from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent, Verdict
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
-from ctsync.route import MAIL, Route
+from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial
@@ -242,7 +242,7 @@ def test_a_monitor_that_is_down_stops_nothing(caplog: pytest.LogCaptureFixture) 
 def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
     store: Store, clock: ClockAt
 ) -> None:
-    quiet = Route(MAIL, "anna@example.org", at="08:00", heartbeat=True)
+    quiet = Route(ChannelKind.MAIL, "anna@example.org", at="08:00", heartbeat=True)
     mail = Recording.to(quiet, BERT)
     with store.unit() as unit:
         run = unit.begin_run("sync", clock.now())
@@ -251,9 +251,11 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
     for day in range(35):
         if day == 19:
             keep(store, trial(1), [change()], routes=[quiet], now=clock.now())
-            drain(store, {MAIL: mail}, clock=clock)
+            drain(store, {ChannelKind.MAIL: mail}, clock=clock)
         for _ in range(2):
-            beats += [f"{clock.now():%a %d %b}"] * send_heartbeats(store, {MAIL: mail}, clock=clock)
+            beats += [f"{clock.now():%a %d %b}"] * send_heartbeats(
+                store, {ChannelKind.MAIL: mail}, clock=clock
+            )
         clock.at += timedelta(days=1)
 
     assert beats == ["Mon 23 Mar", "Mon 30 Mar", "Mon 13 Apr"]
@@ -264,14 +266,14 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
 
 
 def test_a_quiet_mail_that_fails_is_tried_again(store: Store, clock: ClockAt) -> None:
-    quiet = Route(MAIL, "anna@example.org", heartbeat=True)
+    quiet = Route(ChannelKind.MAIL, "anna@example.org", heartbeat=True)
     with store.unit() as unit:
         unit.begin_run("sync", clock.now() - timedelta(days=30))
     mail = Recording.to(quiet, answer=refuse())
 
-    assert send_heartbeats(store, {MAIL: mail}, clock=clock) == 0
+    assert send_heartbeats(store, {ChannelKind.MAIL: mail}, clock=clock) == 0
     mail.answer = lambda _message: None
-    assert send_heartbeats(store, {MAIL: mail}, clock=clock) == 1
+    assert send_heartbeats(store, {ChannelKind.MAIL: mail}, clock=clock) == 1
     assert mail.tried[0] == mail.tried[1]
 
 
@@ -284,8 +286,8 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
     keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 
-    told = preview(store, {MAIL: mail}, now=clock.now())
-    drain(store, {MAIL: mail}, clock=clock)
+    told = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [planned.due for planned in told] == [clock.now()] * 2
     assert [planned.message.key for planned in told] == [message.key for message in mail.sent]
@@ -297,10 +299,10 @@ def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_th
 ) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, BERT, answer=refuse("452 busy"))
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     keep(store, trial(2), [change()], routes=[ANNA, BERT], now=clock.now())
 
-    to_bert, failed, behind = preview(store, {MAIL: mail}, now=clock.now())
+    to_bert, failed, behind = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
 
     assert (to_bert.message.route, to_bert.due, to_bert.kept) == (BERT, clock.now(), "")
     later = clock.now() + timedelta(minutes=1)
@@ -308,13 +310,13 @@ def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_th
     assert (behind.due, behind.kept) == (later, "behind one that failed: 452 busy")
     assert [s.nct_id for s in behind.message.events] == [trial(2)]
     mail.answer = lambda _message: None
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [message.key for message in mail.sent] == [to_bert.message.key]
-    told = preview(store, {MAIL: mail}, now=clock.now())
+    told = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert told[0].kept == "failed: 452 busy"
     assert (told[1].due, told[1].kept) == (later, "behind one that failed: 452 busy")
     clock.at = later
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [m.key for m in mail.sent[1:]] == [failed.message.key, behind.message.key]
 
 
@@ -326,10 +328,10 @@ def test_a_preview_shows_what_a_drain_has_taken_and_may_have_died_with(
     with store.unit() as unit:
         unit.claim(clock.now(), lease=LEASE, limit=9, worker="another")
 
-    (taken,) = preview(store, {MAIL: mail}, now=clock.now())
+    (taken,) = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert (taken.due, taken.kept) == (clock.now() + LEASE, "a drain has it")
     clock.at += LEASE
-    (free,) = preview(store, {MAIL: mail}, now=clock.now())
+    (free,) = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert (free.due, free.kept) == (clock.now(), "")
 
 

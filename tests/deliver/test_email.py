@@ -20,7 +20,7 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
 from ctsync.model import Kind, Level, StoredEvent
 from ctsync.report.build import Scope
-from ctsync.route import MAIL, Layout, Route
+from ctsync.route import ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ClockAt, change, keep, trial, watch
@@ -37,7 +37,7 @@ from tests.report.examples import WINDOW, demo_events, event, outcome, stored
 from tests.security.attacks import ATTACKS
 
 PASSWORD = "canary-7f3c91"
-ANNA = Route(MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIAL)
+ANNA = Route(ChannelKind.MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIAL)
 
 
 def channel(server: Server, *routes: Route, verdict: float = 600, **given: Any) -> MailChannel:
@@ -87,12 +87,12 @@ def test_a_mail_is_text_and_html_with_the_headers_of_a_machine_that_writes_to_a_
 def test_the_mails_of_a_watch_are_one_thread_that_its_welcome_opens(
     store: Store, clock: ClockAt
 ) -> None:
-    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
+    route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
     watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
     for number in (1, 2, 1):
         keep(store, trial(number), [change()], routes=[route], now=clock.now())
     with running() as server:
-        drain(store, {MAIL: channel(server, route)}, clock=clock)
+        drain(store, {ChannelKind.MAIL: channel(server, route)}, clock=clock)
 
     welcome, *changes = server.mails
     assert "welcome: 2 trials newly followed" in welcome["Subject"]
@@ -212,7 +212,7 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     with running(FAULTS[name]()) as server:
         mail = channel(server, ANNA, verdict=verdict)
         while store.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED):
-            problems += drain(store, {MAIL: mail}, clock=clock).problems
+            problems += drain(store, {ChannelKind.MAIL: mail}, clock=clock).problems
             clock.at += timedelta(hours=7)
             rounds += 1
             assert rounds < 500
@@ -249,7 +249,7 @@ def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: Clock
         port = server.port
     mail = MailChannel({ANNA.recipient: ANNA}, smtp(port), timeout_seconds=2)
 
-    result = drain(store, {MAIL: mail}, clock=clock)
+    result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert result.waiting == 1
     assert "no connection to 127.0.0.1" in result.problems[0]
@@ -258,14 +258,14 @@ def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: Clock
 def test_of_two_recipients_one_is_refused_and_the_other_gets_its_mail(
     store: Store, clock: ClockAt
 ) -> None:
-    bert = Route(MAIL, "bert@example.org")
+    bert = Route(ChannelKind.MAIL, "bert@example.org")
     keep(store, trial(1), [change()], routes=[ANNA, bert], now=clock.now())
 
     def script(_server: Server, stage: str) -> str | None:
         return "550 unknown" if "anna" in stage else None
 
     with running(script) as server:
-        drain(store, {MAIL: channel(server, ANNA, bert)}, clock=clock)
+        drain(store, {ChannelKind.MAIL: channel(server, ANNA, bert)}, clock=clock)
 
     assert [mail["To"] for mail in server.mails] == ["bert@example.org"]
     assert [row.last_error for row in store.deliveries(DeliveryState.PARKED)] == ["550 unknown"]
@@ -285,9 +285,9 @@ def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock:
 
     with running(script) as server:
         mail = channel(server, ANNA)
-        drain(store, {MAIL: mail}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
         clock.at += timedelta(days=20)
-        drain(store, {MAIL: mail}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     ids = [mail["Message-ID"] for mail in server.mails]
     print(f"poison mail: 1 among 100, {len(set(ids))} delivered, {len(ids) - len(set(ids))} twice")

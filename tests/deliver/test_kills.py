@@ -20,7 +20,7 @@ import pytest
 
 from ctsync.deliver.channels.email import MailChannel
 from ctsync.deliver.outbox import LEASE, drain
-from ctsync.route import MAIL
+from ctsync.route import ChannelKind
 from ctsync.store.admin.check import check
 from ctsync.store.data.outbox import DeliveryState, DeliveryWrites
 from ctsync.store.store import Store, open_store
@@ -99,7 +99,11 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
     with mailbox(log) as port:
 
         def deliver() -> None:
-            drain(store, {MAIL: MailChannel({ANNA.recipient: ANNA}, smtp(port))}, clock=clock)
+            drain(
+                store,
+                {ChannelKind.MAIL: MailChannel({ANNA.recipient: ANNA}, smtp(port))},
+                clock=clock,
+            )
 
         for number in range(kills):
             keep(store, trial(1 + number % 9), [change(str(number), label=f"Change {number}")],

@@ -13,11 +13,11 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.model import Kind, StoredEvent
 from ctsync.report.build import Scope
-from ctsync.route import LOG, Layout, Route
+from ctsync.route import ChannelKind, Layout, Route
 from tests.report.examples import WINDOW, demo_events, event, stored
 from tests.security.attacks import ATTACKS
 
-ROUTE = Route(LOG, LOG, layout=Layout.STREAM, takes_baselines=True)
+ROUTE = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
 ATTACKED = [stored(event(Kind.TEXT, summary=text, label=text, after=text)) for text in ATTACKS]
 
 
@@ -26,7 +26,7 @@ def message(events: list[StoredEvent]) -> Message:
 
 
 def log_to(**settings: object) -> LogChannel:
-    return LogChannel({LOG: ROUTE}, LogSettings.model_validate(settings))
+    return LogChannel({ChannelKind.LOG: ROUTE}, LogSettings.model_validate(settings))
 
 
 def test_events_go_to_stderr_as_readable_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,13 +11,13 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.model import Kind, Level
 from ctsync.report.report import NoChangeReason
-from ctsync.route import LOG, MAIL, Cadence, Layout, Route
+from ctsync.route import Cadence, ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial, watch
 from tests.report.examples import first_seen
 
-TO_LOG = Route(LOG, LOG, layout=Layout.STREAM, takes_baselines=True)
+TO_LOG = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
 
 
 def test_one_message_a_recipient_holds_all_that_is_due(store: Store, clock: ClockAt) -> None:
@@ -25,12 +25,12 @@ def test_one_message_a_recipient_holds_all_that_is_due(store: Store, clock: Cloc
         keep(store, trial(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 
-    result = drain(store, {MAIL: mail}, clock=clock)
+    result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [len(message.events) for message in mail.sent] == [6, 6]
     assert result.sentence() == "2 messages sent (12 deliveries)"
     assert mail.is_closed
-    assert drain(store, {MAIL: mail}, clock=clock).messages == 0
+    assert drain(store, {ChannelKind.MAIL: mail}, clock=clock).messages == 0
 
 
 def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_once(
@@ -38,14 +38,16 @@ def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_o
 ) -> None:
     watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
     watch(store, "sponsor", [trial(2), trial(3)], since=clock.now())
-    anna = Route(MAIL, "anna@example.org", watches=("melanoma", "sponsor"))
-    bert = Route(MAIL, "bert@example.org", watches=("sponsor",), minimum_level=Level.CRITICAL)
+    anna = Route(ChannelKind.MAIL, "anna@example.org", watches=("melanoma", "sponsor"))
+    bert = Route(
+        ChannelKind.MAIL, "bert@example.org", watches=("sponsor",), minimum_level=Level.CRITICAL
+    )
     for number in (1, 2, 3):
         level = Level.CRITICAL if number == 3 else Level.ROUTINE
         keep(store, trial(number), [change(level=level)], routes=[anna, bert], now=clock.now())
     mail = Recording.to(anna, bert)
 
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     told = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
     assert told == [
@@ -59,7 +61,9 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
     store: Store, clock: ClockAt
 ) -> None:
     watch(store, "melanoma", map(trial, (1, 2, 3, 4, 5)), since=clock.now())
-    anna = Route(MAIL, "anna@example.org", minimum_level=Level.NOTABLE, layout=Layout.PER_TRIAL)
+    anna = Route(
+        ChannelKind.MAIL, "anna@example.org", minimum_level=Level.NOTABLE, layout=Layout.PER_TRIAL
+    )
     runs = []
     for _ in range(2):
         with store.unit() as unit:
@@ -71,7 +75,7 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
         keep(store, trial(number), changes, routes=[anna], now=clock.now(), run_id=runs[1][0])
     mail = Recording.to(anna)
 
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [[s.nct_id for s in message.events] for message in mail.sent] == [[trial(1)], [trial(2)]]
     for message in mail.sent:
@@ -86,12 +90,12 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
 
 
 def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> None:
-    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
+    route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in (1, 2):
         keep(store, trial(number), [change(), change("b")], routes=[route], now=clock.now())
     mail = Recording.to(route)
 
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [len(message.events) for message in mail.sent] == [2, 2]
 
@@ -99,13 +103,13 @@ def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> 
 def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
     store: Store, clock: ClockAt
 ) -> None:
-    route = Route(MAIL, "anna@example.org", welcomes=True)
+    route = Route(ChannelKind.MAIL, "anna@example.org", welcomes=True)
     watch(store, "melanoma", [trial(n) for n in range(1, 201)], since=clock.now())
     for number in range(1, 201):
         keep(store, trial(number), [first_seen()], routes=[TO_LOG, route], now=clock.now())
     mail, log = Recording.to(route), Recording.to(TO_LOG)
 
-    drain(store, {MAIL: mail, LOG: log}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
 
     assert [message.is_welcome for message in mail.sent] == [True]
     assert mail.sent[0].report(limit=50).welcomed == 200
@@ -115,13 +119,13 @@ def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
 
 
 def test_a_welcome_comes_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
-    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
+    route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
     watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
     for number in (1, 2, 1, 2):
         keep(store, trial(number), [change()], routes=[route], now=clock.now())
     mail = Recording.to(route)
 
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [message.is_welcome for message in mail.sent] == [True, False, False]
     assert {message.thread for message in mail.sent} == {mail.sent[0].key}
@@ -132,21 +136,21 @@ def test_a_temporary_failure_is_tried_again_later_as_the_same_message(
 ) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
 
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert len(mail.tried) == 1, "not before its time, and nothing overtakes it"
     mail.answer = lambda _message: None
     clock.at += timedelta(minutes=1)
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
     assert mail.tried[0] == mail.tried[1]
 
 
 def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, clock: ClockAt) -> None:
-    route = Route(MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
+    route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in range(1, 101):
         keep(store, trial(number), [change()], routes=[route], now=clock.now())
 
@@ -155,9 +159,9 @@ def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, cloc
             raise DeliveryError("552 content refused", permanent=True)
 
     mail = Recording.to(route, answer=poisoned)
-    result = drain(store, {MAIL: mail}, clock=clock)
+    result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     clock.at += timedelta(days=30)
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     once = [count for count in mail.told().values() if count == 1]
     print(f"poison: 1 among 100, {len(once)} delivered once, {result.parked} parked")
@@ -174,7 +178,7 @@ def test_a_message_that_cannot_even_be_made_is_parked_too(store: Store, clock: C
             raise ValueError("no such thing")
 
     mail = Recording.to(ANNA, BERT, answer=broken)
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [message.route for message in mail.sent] == [BERT]
     assert len(store.deliveries(DeliveryState.PARKED)) == 1
@@ -189,12 +193,12 @@ def test_a_dead_channel_is_tried_once_a_drain_and_the_others_are_on_time(
     for day in range(days):
         keep(store, trial(1 + day), [change()], routes=[ANNA, BERT, TO_LOG], now=clock.now())
         before = len(mail.tried)
-        drain(store, {MAIL: mail, LOG: log}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
         assert len(log.sent) == day + 1
         assert len(mail.tried) - before <= 1
         clock.at += timedelta(days=1)
     mail.answer = lambda _message: None
-    drain(store, {MAIL: mail, LOG: log}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
 
     assert set(mail.told().values()) == {1}
     for recipient in (ANNA, BERT):
@@ -208,7 +212,7 @@ def test_no_message_is_tried_for_ever(store: Store, clock: ClockAt) -> None:
     mail = Recording.to(ANNA, answer=refuse())
 
     for _ in range(100):
-        drain(store, {MAIL: mail}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
         clock.at += timedelta(hours=7)
 
     assert len(mail.tried) == MOST_ATTEMPTS
@@ -228,11 +232,11 @@ def test_a_process_that_died_after_sending_sends_the_same_message_again(
 
     mail = Recording.to(ANNA, answer=die)
     with contextlib.suppress(Died):
-        drain(store, {MAIL: mail}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
     mail.answer = lambda _message: None
     clock.at += LEASE
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert mail.tried[0] == mail.tried[1]
     assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
@@ -252,8 +256,8 @@ def test_what_is_for_nobody_any_more_is_parked_with_the_reason(
 def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, clock: ClockAt) -> None:
     clock.at = datetime(2026, 1, 1, 10, tzinfo=UTC)
     routes = [
-        Route(MAIL, f"{cadence}@{zone.lower().replace('/', '.')}.example", cadence=cadence,
-              at="02:30", timezone=zone, minimum_level=Level.ROUTINE)
+        Route(ChannelKind.MAIL, f"{cadence}@{zone.lower().replace('/', '.')}.example",
+              cadence=cadence, at="02:30", timezone=zone, minimum_level=Level.ROUTINE)
         for cadence in Cadence
         for zone in ("Europe/Berlin", "America/New_York")
     ]  # fmt: skip
@@ -265,10 +269,10 @@ def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, cloc
             keep(store, trial(1 + day % 7), [*events, change("adm", Level.ADMINISTRATIVE)],
                  routes=routes, now=clock.now())  # fmt: skip
             happened += len(events)
-        drain(store, {MAIL: mail}, clock=clock)
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
         clock.at += timedelta(days=1)
     clock.at += timedelta(days=8)
-    drain(store, {MAIL: mail}, clock=clock)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     told = mail.told()
     reported = Counter(recipient for recipient, _ in told.elements())

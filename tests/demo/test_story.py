@@ -1,20 +1,22 @@
-"""The demo's records are what they say they are, and the story shows them in order."""
+"""The demo's records match their provenance, and the story shows them in order."""
 
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
-import requests
 
-from ctsync.dates import PartialDate
+from ctsync.dates import Clock, PartialDate
 from ctsync.demo import story
-from ctsync.demo.pieces import find, pieces
-from ctsync.demo.replay import ReplayRegistry
+from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import Truth
-from ctsync.model import JsonObject
+from ctsync.model import JsonObject, Observation
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from tests.replay.search.pieces import find, pieces
 
 POSTED, UNKNOWN, COMPLETED = "2018-01-04", "2023-01-03", "2024-03-14"
 
@@ -49,7 +51,7 @@ def changed(before: str, after: str) -> dict[str, tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("day", [POSTED, UNKNOWN, COMPLETED])
-def test_every_leaf_of_a_record_is_one_the_registry_has_with_a_value_it_allows(day: str) -> None:
+def test_every_leaf_of_a_record_exists_in_the_registry_and_has_an_allowed_value(day: str) -> None:
     for path, value in leaves(record(day)).items():
         piece = find(path)
         assert piece is not None, path
@@ -59,11 +61,10 @@ def test_every_leaf_of_a_record_is_one_the_registry_has_with_a_value_it_allows(d
             assert PartialDate.parse(value) is not None, path
 
 
-def test_the_real_record_says_what_the_page_says() -> None:
-    shown = leaves(record(POSTED))
-    said = {path.rpartition("Module.")[2]: value for path, value in shown.items()}
+def test_the_real_record_has_the_values_of_its_page() -> None:
+    values = {path.rpartition("Module.")[2]: v for path, v in leaves(record(POSTED)).items()}
     assert (
-        said
+        values
         | {
             "nctId": "NCT03389919",
             "orgStudyIdInfo.id": "BM-MSC-01",
@@ -92,20 +93,20 @@ def test_the_real_record_says_what_the_page_says() -> None:
             "ipdSharing": "UNDECIDED",
             "hasResults": False,
         }
-        == said
+        == values
     )
-    assert "leadSponsor.name" not in said, "the page does not show it"
+    assert "leadSponsor.name" not in values, "the page does not show it"
     assert len(pieces()) > 450
 
 
-def test_the_change_to_unknown_moves_the_status_and_no_date() -> None:
+def test_the_change_to_unknown_changes_the_status_and_no_date() -> None:
     assert changed(POSTED, UNKNOWN) == {
         "overallStatus": ("RECRUITING", "UNKNOWN"),
         "lastKnownStatus": (None, "RECRUITING"),
     }
 
 
-def test_the_load_of_the_change_is_the_first_after_the_completion_date_and_a_holiday() -> None:
+def test_the_change_to_unknown_is_on_the_first_load_after_the_completion_date() -> None:
     status = record(POSTED)["protocolSection"]["statusModule"]
     day = date.fromisoformat(status["completionDateStruct"]["date"]) + timedelta(days=1)
     observed_new_year = date(2023, 1, 2)  # New Year's Day fell on a Sunday
@@ -114,49 +115,55 @@ def test_the_load_of_the_change_is_the_first_after_the_completion_date_and_a_hol
     assert day.isoformat() == UNKNOWN
 
 
-def test_the_illustration_completes_the_trial_with_actual_figures() -> None:
-    moved = changed(UNKNOWN, COMPLETED)
-    assert moved["overallStatus"] == ("UNKNOWN", "COMPLETED")
-    assert moved["lastKnownStatus"] == ("RECRUITING", None)
-    assert moved["enrollmentInfo.count"] == (20, 17)
+def test_the_illustration_completes_the_trial_with_actual_values() -> None:
+    changes = changed(UNKNOWN, COMPLETED)
+    assert changes["overallStatus"] == ("UNKNOWN", "COMPLETED")
+    assert changes["lastKnownStatus"] == ("RECRUITING", None)
+    assert changes["enrollmentInfo.count"] == (20, 17)
     for name in ("enrollmentInfo", "primaryCompletionDateStruct", "completionDateStruct"):
-        assert moved[f"{name}.type"] == ("ESTIMATED", "ACTUAL")
-    assert moved["lastUpdatePostDateStruct.date"] == ("2018-01-04", COMPLETED)
+        assert changes[f"{name}.type"] == ("ESTIMATED", "ACTUAL")
+    assert changes["lastUpdatePostDateStruct.date"] == ("2018-01-04", COMPLETED)
 
 
-def test_every_record_has_its_provenance_and_only_one_is_real() -> None:
-    told = {p.load.date().isoformat(): p for p in story.provenances()}
+def test_every_record_has_a_provenance_and_only_one_is_real() -> None:
+    by_day = {p.load.date().isoformat(): p for p in story.provenances()}
     files = {file.stem for file in (story.records() / story.TRIAL).glob("*.json")}
-    assert set(told) == files
-    assert {day: p.truth for day, p in told.items()} == {
+    assert set(by_day) == files
+    assert {day: p.truth for day, p in by_day.items()} == {
         POSTED: Truth.REAL,
         UNKNOWN: Truth.RECONSTRUCTED,
         COMPLETED: Truth.ILLUSTRATION,
     }
     page = (story.records() / "README.md").read_text(encoding="utf-8")
-    assert all(day in page for day in told)
-    assert all("\n" not in p.told for p in told.values())
+    assert all(day in page for day in by_day)
+    assert all("\n" not in p.source for p in by_day.values())
 
 
-def test_the_story_goes_forward_through_every_load_and_tells_each_record_s_provenance() -> None:
+def test_the_story_shows_every_load_in_order_and_each_provenance_once() -> None:
     steps = list(story.steps())
     loads = [step.load for step in steps if step.load is not None]
-    assert tuple(loads) == story.catalogue().loads
+    days = [load.date().isoformat() for load in loads]
+    assert days == [POSTED, "2018-01-05", "2022-12-30", UNKNOWN, COMPLETED]
+    assert loads == sorted(loads)
+    assert set(story.studies()) <= set(loads)
     assert [s.provenance for s in steps if s.provenance is not None] == story.provenances()
     assert all(step.commands for step in steps)
 
 
-def test_the_story_served_answers_for_the_sponsor_s_study_id_on_every_load() -> None:
+def test_the_demo_registry_finds_the_trial_by_its_org_study_id_on_every_load(clock: Clock) -> None:
     seen = []
-    with ReplayRegistry(story.catalogue()) as registry, requests.Session() as session:
+    with (
+        DemoRegistry(story.studies()) as registry,
+        closing(Transport(registry.url, clock=clock, requests_per_second=1000)) as transport,
+    ):
         assert story.settings(registry.url)["CTSYNC_REGISTRY_URL"] == registry.url
-        for load in registry.catalogue.loads:
+        client = RegistryApi(transport, clock=clock)
+        for load in [step.load for step in story.steps() if step.load is not None]:
             registry.load = load
-            answer = session.get(
-                f"{registry.url}/v2/studies",
-                params={"filter.advanced": f'AREA[OrgStudyId]"{story.ORG_STUDY_ID}"'},
-                timeout=10,
-            )
-            (study,) = answer.json()["studies"]
-            seen.append(study["protocolSection"]["statusModule"]["overallStatus"])
+            version = client.version()
+            assert version.data_timestamp == load
+            (found,) = client.find_org_id(story.ORG_STUDY_ID)
+            answer = client.study(found, version)
+            assert isinstance(answer, Observation)
+            seen.append(answer.study["protocolSection"]["statusModule"]["overallStatus"])
     assert seen == ["RECRUITING", "RECRUITING", "RECRUITING", "UNKNOWN", "COMPLETED"]

@@ -15,13 +15,13 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.record.rules.rules import Thresholds
 from ctsync.store.store import open_store
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
 from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import TRIAL, a_day, as_html
 
 LIFE = [

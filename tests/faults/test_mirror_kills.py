@@ -19,10 +19,6 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.exchange import front_page
-from ctsync.demo.faults import EVERY_TIME, Fault
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
 from ctsync.store.database.tables import METADATA
@@ -30,6 +26,10 @@ from ctsync.store.store import open_store
 from ctsync.sync.mirror.scan import SWEEP
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay.catalogue import Catalogue
+from tests.replay.faults import EVERY_TIME, Fault
+from tests.replay.http_messages import front_page
+from tests.replay.registry_server import ReplayRegistry
 
 ROOT = Path(__file__).parents[2]
 TRIALS, PAGE = 100, 4

@@ -23,15 +23,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ctsync.cli import main
-from ctsync.demo import faults
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 from tests.store.samples import FETCHED, keep
 
 TAKEOVER_SECONDS = 30

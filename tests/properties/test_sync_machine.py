@@ -39,8 +39,6 @@ from hypothesis.stateful import (
 from sqlalchemy.exc import OperationalError
 
 from ctsync.deliver.outbox import LEASE
-from ctsync.demo import faults
-from ctsync.demo.catalogue import View
 from ctsync.errors import RegistryError, StoreError
 from ctsync.model import JsonObject, Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
@@ -52,6 +50,8 @@ from ctsync.sync.cycle import CycleResult
 from tests.conftest import PostgresServer
 from tests.installation import BERT, Installation, Killed
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.catalogue import View
 
 POOL = tuple(NctId(f"NCT0000010{number}") for number in range(4))
 STATUS = "protocolSection.statusModule."

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.export.jsonl import import_lines
 from ctsync.export.parquet import export_dataset
 from ctsync.export.rows import cohort_rows, cthist_rows
@@ -27,6 +26,7 @@ from ctsync.sync.history.rederive_events import rederive_events
 from tests.conftest import StillClock
 from tests.export.test_jsonl import lines_of, logical_dump
 from tests.export.test_parquet import read
+from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import (
     LIFE,
     NEWEST,

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
@@ -18,6 +17,7 @@ from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
+from tests.replay import faults
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 MakeSync = Callable[..., TrialPass]

@@ -19,8 +19,6 @@ from hypothesis import strategies as st
 from requests import PreparedRequest
 from responses import RequestsMock
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import (
     BadAnswer,
     BadNctId,
@@ -44,6 +42,8 @@ from ctsync.model import (
 from ctsync.registry.api import LONGEST_URL, Registry, RegistryApi
 from ctsync.registry.http.transport import Transport
 from tests.fakes import FakeClock
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 BASE = "https://registry.test/api"
 LOAD = RegistryVersion("2.0.5", datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC))

@@ -8,9 +8,6 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.registry.api import RegistryApi
@@ -18,6 +15,9 @@ from ctsync.registry.http.transport import Transport
 from ctsync.registry.listing import Cursor, Listing
 from tests.fakes import FakeClock
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 TODAY, TOMORROW = "2026-03-12", "2026-03-13"
 STUDIES = "/v2/studies"

@@ -13,10 +13,6 @@ from typing import Any
 import orjson
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.faults import EVERY_TIME
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -46,6 +42,10 @@ from tests.faults.fault_server import (
     stalled,
 )
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.catalogue import Catalogue
+from tests.replay.faults import EVERY_TIME
+from tests.replay.registry_server import ReplayRegistry
 
 TRIAL, OTHER = NctId("NCT03389919"), NctId("NCT05935098")
 INDEX = f"/int/studies/{TRIAL}/history"

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from ctsync.demo.catalogue import Catalogue
-from ctsync.demo.replay import ReplayRegistry
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
 from tests.registry_fixtures import make_study
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
 
 CANARY = "k4n4r1e"
 TRIAL = "NCT03389919"

@@ -21,6 +21,7 @@ from ctsync.errors import (
     CtsyncError,
     ForeignDatabase,
     NewerDatabase,
+    NoDatabase,
     StoreUnavailable,
 )
 from ctsync.store.database.engine import name_of, parse_url
@@ -32,7 +33,7 @@ from ctsync.store.database.migrate import (
     revision_of,
 )
 from ctsync.store.database.tables import APPLICATION_ID
-from ctsync.store.store import Store, open_store
+from ctsync.store.store import Store, open_for_reading, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import FETCHED, LOAD, TRIAL, fill, keep
 
@@ -118,7 +119,7 @@ def test_a_path_with_any_character_is_the_path_meant(tmp_path: Path) -> None:
 
 
 def test_without_leave_to_create_a_missing_database_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="ctsync init"):
+    with pytest.raises(StoreUnavailable, match="ctsync watch add"):
         opened(f"sqlite:///{tmp_path / 'none' / 'ctsync.db'}", create=False)
     assert list(tmp_path.iterdir()) == []
 
@@ -424,3 +425,18 @@ def test_a_file_nobody_may_read_says_so(migrated_file: Path) -> None:
             assert "Permission denied" in refusal(f"sqlite:///{file}", StoreUnavailable)
             said = refusal(f"sqlite:///{folder}/new.db", StoreUnavailable)
             assert "give a place that can be written" in said
+
+
+def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> None:
+    with open_for_reading(migrated_url, clock=StillClock()) as store:
+        assert store.versions("NCT00000001") == []
+        with pytest.raises(StoreUnavailable), store.unit() as unit:
+            unit.begin_run("sync", StillClock().now())
+    with open_store(migrated_url, clock=StillClock()) as store:
+        assert store.runs() == []
+
+
+def test_opening_for_reading_makes_no_database(database_url: str, tmp_path: Path) -> None:
+    with pytest.raises(NoDatabase, match="ctsync watch add"):
+        open_for_reading(database_url, clock=StillClock())
+    assert list(tmp_path.glob("*.db*")) == []

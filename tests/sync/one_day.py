@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId, Verdict
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.mirror.scan import FETCHED_AT_ONCE, SLIM_PAGE
+from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule"
 DAY, NEXT = "2026-10-05", "2026-10-06"

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Verdict
 from ctsync.questions.changes.report_data import course_of_field
 from ctsync.record.rules.rules import Thresholds
@@ -24,6 +23,7 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay.registry_server import ReplayRegistry
 
 TRIAL, OTHER, THIRD = map(NctId, ("NCT03389919", "NCT05935098", "NCT00000141"))
 STATUS = "protocolSection.statusModule"

@@ -14,9 +14,6 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.faults import EVERY_TIME
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import LockHeld, Stopped
 from ctsync.model import JsonObject, NctId, Verdict
 from ctsync.registry.http.response import RequestCounts
@@ -26,6 +23,9 @@ from ctsync.store.store import Store, open_store
 from ctsync.sync.history.backfill import History
 from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
+from tests.replay import faults
+from tests.replay.faults import EVERY_TIME
+from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import (
     FOUR_KNOWN,
     LATER,

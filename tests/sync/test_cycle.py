@@ -10,8 +10,6 @@ import pytest
 
 from ctsync.config.settings import Settings
 from ctsync.deliver.routes import routes_from
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
@@ -25,6 +23,8 @@ from tests.conftest import StillClock
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -18,9 +18,6 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import OperationalError
 
-from ctsync.demo import faults
-from ctsync.demo.exchange import Reply
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.registry.api import RegistryApi
@@ -32,6 +29,9 @@ from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.http_messages import Reply
+from tests.replay.registry_server import ReplayRegistry
 
 STUDIES = "/v2/studies"
 STATUS = "protocolSection.statusModule.overallStatus"

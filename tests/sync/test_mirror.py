@@ -11,9 +11,6 @@ from typing import Any
 import orjson
 import pytest
 
-from ctsync.demo.exchange import front_page
-from ctsync.demo.faults import Fault
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import BadArchive, StaleRegistry, Stopped
 from ctsync.model import Kind, NctId, State, Verdict
 from ctsync.record.rules.rules import Thresholds
@@ -30,6 +27,9 @@ from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay.faults import Fault
+from tests.replay.http_messages import front_page
+from tests.replay.registry_server import ReplayRegistry
 from tests.sync.one_day import DAY, let_a_day_pass, live_through
 
 Make = Callable[..., Mirror]

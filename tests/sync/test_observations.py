@@ -22,7 +22,7 @@ from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.report import Window
-from ctsync.route import LOG, Layout, Route
+from ctsync.route import ChannelKind, Layout, Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store, open_store
@@ -328,13 +328,13 @@ def drift_lines(result: SyncResult) -> list[str]:
 def test_the_log_has_one_line_for_the_notice(
     followed: Store, replay: Any, make_sync: MakeSync, clock: Any, tmp_path: Path, form: str
 ) -> None:
-    route = Route(LOG, LOG, layout=Layout.STREAM)
+    route = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM)
     reprocess(replay)
     (notice,) = make_sync(routes=[route]).run(IDS).notices
     settings = LogSettings.model_validate(
         {"events": "file", "file": tmp_path / "events.log", "format": form}
     )
-    drain(followed, {LOG: LogChannel({LOG: route}, settings)}, clock=clock)
+    drain(followed, {ChannelKind.LOG: LogChannel({ChannelKind.LOG: route}, settings)}, clock=clock)
     (line,) = (tmp_path / "events.log").read_text().splitlines()
     if form == "text":
         assert line == f"2026-03-13T15:02:11Z notice {notice.line}"

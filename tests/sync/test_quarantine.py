@@ -11,9 +11,6 @@ import pytest
 from sqlalchemy import event
 
 from ctsync.config.settings import Settings
-from ctsync.demo import faults
-from ctsync.demo.exchange import Reply
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import BadAnswer, InQuarantine, RegistryError, RegistryUnreachable
 from ctsync.model import NctId, Verdict
 from ctsync.store.store import Store
@@ -21,6 +18,9 @@ from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.quarantine import MOST_HELD, held_back, waits_until
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.http_messages import Reply
+from tests.replay.registry_server import ReplayRegistry
 
 POISON = NctId("NCT03389919")
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.exchange import Reply
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.query import read_query
 from ctsync.record.rules.rules import Thresholds
@@ -23,6 +20,9 @@ from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.http_messages import Reply
+from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003")
 STATUS = "protocolSection.statusModule.overallStatus"

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import CorruptBody, StoreError
 from ctsync.model import NctId
 from ctsync.record.rules.rules import Thresholds
@@ -25,6 +24,7 @@ from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.faults.test_store_faults import failing
 from tests.registry_fixtures import make_study
+from tests.replay.registry_server import ReplayRegistry
 from tests.store.samples import fill
 from tests.store.test_check import damage_database
 

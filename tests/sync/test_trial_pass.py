@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from ctsync.demo import faults
-from ctsync.demo.replay import ReplayRegistry
 from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
 from ctsync.model import Kind, Level, NctId, State, Verdict
 from ctsync.store.store import Store
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
+from tests.replay import faults
+from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO, OLD = NctId("NCT03389919"), NctId("NCT05935098"), NctId("NCT00000141")
 MakeSync = Callable[..., TrialPass]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
+from ctsync.deliver.channels.channel import Channel, channels_from
+from ctsync.deliver.message import DeliveryError
+from ctsync.deliver.preview import PlannedMessage, preview, trial_message
 from ctsync.errors import CtsyncError, UsageError
+from ctsync.record.value_text import counted
+from ctsync.report.formats.plain_text import render_text
+from ctsync.route import Route
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.deliver.channels.channel import Channel
-    from ctsync.deliver.preview import PlannedMessage
-    from ctsync.route import Route
 
 
 class TestFailed(CtsyncError):
@@ -43,7 +44,6 @@ def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_jso
     """
     if (channel is None) == (not previewed):
         raise UsageError("say one of --test CHANNEL and --preview")
-    from ctsync.deliver.channels.channel import channels_from
 
     app.sends = True  # the names of channels depend on their URLs, which may be secrets
     channels = channels_from(app.settings)
@@ -54,8 +54,6 @@ def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_jso
 
 
 def _test(app: App, name: str, channels: Mapping[str, Channel]) -> None:
-    from ctsync.deliver.message import DeliveryError
-    from ctsync.deliver.preview import trial_message
 
     by_channel, route = _find(name, channels)
     try:
@@ -85,9 +83,6 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
 
 
 def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
-    from ctsync.deliver.preview import preview
-    from ctsync.record.value_text import counted
-    from ctsync.report.formats.plain_text import render_text
 
     now = app.clock.now()
     with app.store() as store:
@@ -128,6 +123,3 @@ def _planned_json(one: PlannedMessage) -> dict[str, object]:
         "message_id": message.key,
         "kept": one.kept or None,
     }
-
-
-COMMANDS = [notify]

@@ -7,10 +7,14 @@ from datetime import date
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam
-from ctsync.cli.questions.report import must_be_watch
 from ctsync.cli.terminal_table import show_table
+from ctsync.questions.portfolio.find import find as search
+from ctsync.questions.portfolio.find import found_json
+from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.record.rules.conditions import read_condition
 
 
 @click.command()
@@ -52,13 +56,9 @@ def find(
     sponsor, org_id, title, verified, first_submitted, first_posted, submitted, posted,
     results_first_posted, has_results, nct, and state (present, gone, moved).
     """  # noqa: D301 - click's own mark, not a backslash
-    from ctsync.questions.portfolio.find import find as search
-    from ctsync.questions.portfolio.find import found_json
-    from ctsync.record.rules.conditions import read_condition
-
     wanted = [read_condition(text) for text in conditions]
     with app.store() as store:
-        must_be_watch(store, watch)
+        require_watch(store, watch)
         found = list(
             search(store, wanted, today=app.clock.now().date(), ever=ever, as_of=as_of, watch=watch)
         )
@@ -89,6 +89,3 @@ def _said(value: object) -> str:
     if value is None:
         return "(none)"
     return str(value) if not isinstance(value, bool) else ("yes" if value else "no")
-
-
-COMMANDS = [find]

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
-from ctsync.cli.questions.ask import stored_versions
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import Kind, NctId, Version
+from ctsync.model import Kind, NctId, StoredEvent, Version
+from ctsync.questions.changes.report_data import course_of_field
+from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.record.fields.table import field_at
+from ctsync.report.trial.field_history import ValueSpell, spell_json, words_of
+from ctsync.report.version_json import version_json
+from ctsync.store.data.events import EventFilter
+from ctsync.store.data.history_versions import HistoryState
+from ctsync.store.store import Store
 from ctsync.text import for_terminal, shorten
-
-if TYPE_CHECKING:
-    from ctsync.model import StoredEvent
-    from ctsync.report.trial.field_history import ValueSpell
-    from ctsync.store.data.history_versions import HistoryState
-    from ctsync.store.store import Store
 
 MOST_CHARACTERS = 400
 
@@ -46,8 +47,6 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
         steps = _steps_of(store, trial)
         past = store.histories([trial]).get(trial)
     if as_json:
-        from ctsync.report.version_json import version_json
-
         show_json([version_json(v, steps.get(v.version, ())) for v in versions])
         return
     tell(for_terminal(f"{trial}  {versions[-1].key.brief_title or ''}".rstrip()))
@@ -74,8 +73,6 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
 
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
     """A trial's events by the number of the version they led to."""
-    from ctsync.store.data.events import EventFilter
-
     steps: dict[int, list[StoredEvent]] = {}
     for stored in store.events(EventFilter(nct_ids=(trial,))):
         steps.setdefault(stored.to_version, []).append(stored)
@@ -107,9 +104,6 @@ def _typed(value: str | None, kind: str | None) -> str:
 def _show_field(
     app: App, store: Store, versions: Sequence[Version], name: str, *, as_json: bool
 ) -> None:
-    from ctsync.questions.changes.report_data import course_of_field
-    from ctsync.record.fields.table import field_at
-    from ctsync.report.trial.field_history import spell_json, words_of
 
     path, spells = course_of_field(store, versions, name, until=app.clock.now())
     if as_json:
@@ -139,6 +133,3 @@ def _spell_row(spell: ValueSpell, words: str) -> tuple[str, ...]:
         f"{spell.days:,}",
         shorten(words, MOST_CHARACTERS),
     )
-
-
-COMMANDS = [history]

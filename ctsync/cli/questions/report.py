@@ -5,23 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import STDOUT, tell, write_file
 from ctsync.cli.param_types import MomentParam, TrialParam
-from ctsync.errors import UsageError
 from ctsync.model import NctId
+from ctsync.questions.changes.report_data import review
+from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.report import Window
 from ctsync.text import for_terminal
 
-if TYPE_CHECKING:
-    from ctsync.store.store import Store
-
-FORMATS = ("text", "markdown", "html", "json", "csv", "atom")
 WINDOW = timedelta(days=7)
 MOST_LINES = 5_000
-STDOUT = Path("-")
 
 
 @click.command("report")
@@ -34,7 +32,7 @@ STDOUT = Path("-")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(FORMATS),
+    type=click.Choice([form.value for form in ReportFormat]),
     default="text",
     show_default=True,
     help="The form; the content is the same in each.",
@@ -66,15 +64,11 @@ def report_command(
     as_json: bool,
 ) -> None:
     """Report what changed: one row a trial, worst first, then the details."""
-    from ctsync.questions.changes.report_data import review
-    from ctsync.report.formats.render import ReportFormat, render
-    from ctsync.report.report import Window
-
     now = app.clock.now()
     start = now - WINDOW if since is None else since
     window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
     with app.store() as store:
-        must_be_watch(store, watch)
+        require_watch(store, watch)
         found = review(
             store,
             window=window,
@@ -90,29 +84,3 @@ def report_command(
         return
     write_file(output, text)
     tell(for_terminal(f"wrote {output}: {found.headline}"))
-
-
-def must_be_watch(store: Store, name: str | None) -> None:
-    """Raise UsageError where a watch is named that is none."""
-    if name is not None and name not in store.watch_origins():
-        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
-
-
-def write_file(path: Path, text: str) -> None:
-    """Replace a file in one step, its folder made first; raises UsageError where that cannot be.
-
-    A dash is standard output.
-    """
-    from ctsync.files import replace_file
-
-    if path == STDOUT:
-        click.echo(text.rstrip("\n"))
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, text)
-    except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
-
-
-COMMANDS = [report_command]

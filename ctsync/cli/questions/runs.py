@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
 from ctsync.errors import UsageError
+from ctsync.model import JsonObject
+from ctsync.record.registry.notices import read_notices
+from ctsync.store.data.runs import Run
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.model import JsonObject
-    from ctsync.store.data.runs import Run
 
 SHOWN_RUNS = 20
 _HEADINGS = (
@@ -42,7 +41,7 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
     ASKED counts the trials a run was to check; ANSWERED those it could. An verdict of "running"
     is a run under way, or one that was cut off.
     """
-    with app.store(create=False) as store:
+    with app.store() as store:
         if run_id is not None:
             run = store.run(run_id)
             if run is None:
@@ -79,7 +78,6 @@ def _show_runs(found: list[Run]) -> None:
 
 
 def _show_run(run: Run) -> None:
-    from ctsync.record.registry.notices import read_notices
 
     before, after = _minute(run.load_before), _minute(run.load_after)
     lines = [
@@ -123,6 +121,3 @@ def _minute(stamp: datetime | None) -> str:
 
 def _seconds(run: Run) -> str:
     return f"{(run.finished - run.started).total_seconds():.0f}" if run.finished else "-"
-
-
-COMMANDS = [runs_command]

@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.config.settings import WatchSettings
 from ctsync.dates import format_timestamp
+from ctsync.deliver.routes import routes_from
+from ctsync.model import JsonObject
+from ctsync.questions.operation.health import Health, HealthState, assess
+from ctsync.questions.operation.health_state import health_facts
+from ctsync.record.registry.notices import read_notices
+from ctsync.record.value_text import counted
+from ctsync.store.data.runs import Failure
+from ctsync.sync.quarantine import waits_until
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.config.settings import WatchSettings
-    from ctsync.model import JsonObject
-    from ctsync.questions.operation.health import Health
-    from ctsync.store.data.runs import Failure
 
 NOTICES_SHOWN = timedelta(days=7)
 
@@ -31,12 +34,7 @@ def status(app: App, as_json: bool) -> None:
 
     0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
     """
-    from ctsync.deliver.routes import routes_from
-    from ctsync.questions.operation.health import assess
-    from ctsync.questions.operation.health_state import health_facts
-    from ctsync.record.registry.notices import read_notices
-
-    with app.store(create=False) as store:
+    with app.store() as store:
         failing, origins = store.failing(), store.watch_origins()
         failures = [one for one in store.failures() if one.nct_id in failing]
         pending = _not_taken_up(app.settings.watches, origins)
@@ -95,8 +93,6 @@ def status(app: App, as_json: bool) -> None:
 
 def _with_pending(health: Health, pending: Sequence[str]) -> Health:
     """The health of what is stored, and of watches that stand in the settings file alone."""
-    from ctsync.questions.operation.health import Health, HealthState
-
     if not pending:
         return health
     said = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
@@ -126,8 +122,6 @@ def _histories_line(histories: Mapping[str, int], retry: datetime | None, watche
 
 
 def _tries(failure: Failure) -> str:
-    from ctsync.record.value_text import counted
-    from ctsync.sync.quarantine import waits_until
 
     until = waits_until(failure)
     following = f"after {until:%Y-%m-%d %H:%M}Z" if until else "with the next sync"
@@ -137,8 +131,6 @@ def _tries(failure: Failure) -> str:
 
 def _failure_json(failure: Failure) -> JsonObject:
     """A trial in quarantine; `next_try` is null where every sync tries it again."""
-    from ctsync.sync.quarantine import waits_until
-
     until = waits_until(failure)
     return {
         "nct_id": failure.nct_id,
@@ -150,6 +142,3 @@ def _failure_json(failure: Failure) -> JsonObject:
         "next_try": until and format_timestamp(until),
         "bytes_kept": len(failure.raw),
     }
-
-
-COMMANDS = [status]

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.store.admin.backup import back_up
 
 
 @click.command("backup")
@@ -18,10 +20,5 @@ def backup_command(app: App, file: Path) -> None:
     The copy is private to its owner and appears when it is whole; a file that is there already
     is left as it is. It is a database like any other: ctsync --database sqlite:///FILE check.
     """
-    from ctsync.store.admin.backup import back_up
-
     back_up(app.settings.database.url, file)
     tell(f"copied the database to {file} ({file.stat().st_size:,} bytes)")
-
-
-COMMANDS = [backup_command]

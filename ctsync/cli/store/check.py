@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, sqlite_path, tell
-from ctsync.cli.questions.rules import thresholds_in_force
+from ctsync.cli.app import App, pass_app, sqlite_path
+from ctsync.cli.output import show_json, tell
 from ctsync.errors import StoreError, UsageError
+from ctsync.model import JsonObject
+from ctsync.questions.changes.thresholds import thresholds_in_force
+from ctsync.store.admin.backup import back_up
+from ctsync.store.admin.check import Problem, check
+from ctsync.sync.history.rederive_events import rederive_events
+from ctsync.sync.repair import beyond_repair, place_of, repair, to_rewrite
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.model import JsonObject
-    from ctsync.store.admin.check import Problem
 
 PROBLEMS = 6
 
@@ -41,7 +42,7 @@ PROBLEMS = 6
 def check_command(
     app: App, *, rebuild_events: bool, repair: bool, have_backup: bool, as_json: bool
 ) -> None:
-    """Prove the database against itself; ends with 6 where anything is wrong.
+    """Check the database for damage and inconsistencies. Exits with code 6 if it finds any.
 
     Looks at the file, every body, chain, head, event and reference, and changes nothing. With
     --rebuild-events all events are derived from the stored versions under the rules in force,
@@ -54,7 +55,6 @@ def check_command(
     """
     if have_backup and not repair:
         raise UsageError("--have-backup goes with --repair")
-    from ctsync.store.admin.check import check
 
     told: list[JsonObject] = []
     problems = check(app.settings.database.url)
@@ -83,12 +83,9 @@ def _tell(told: list[JsonObject], kind: str, where: str, says: str, *, quiet: bo
 
 def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
     """Tell which events are not stored as they are derived; how many."""
-    from ctsync.sync.history.rederive_events import rederive_events
-    from ctsync.sync.repair import place_of
-
     differing = level_only = unreadable = 0
-    with app.store(create=False) as store:
-        for found in rederive_events(store, thresholds_in_force(app)):
+    with app.store() as store:
+        for found in rederive_events(store, thresholds_in_force(app.settings)):
             if found.unreadable:
                 _tell(told, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
                 unreadable += 1
@@ -116,13 +113,10 @@ def _repair(
     quiet: bool,
 ) -> int:
     """Mend what can be mended, and tell it; how many problems are left."""
-    from ctsync.store.admin.check import check
-    from ctsync.sync.repair import beyond_repair, repair, to_rewrite
-
     if beyond_repair(problems):
         raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
-    thresholds, mended, unmended = thresholds_in_force(app), 0, 0
-    with app.store(create=False) as store, store.writer(holder="ctsync check --repair"):
+    thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
+    with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
         if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
             return 0
         _back_up(app, have_backup=have_backup)
@@ -146,8 +140,6 @@ def _repair(
 
 def _back_up(app: App, *, have_backup: bool) -> None:
     """Copy the file before anything in it is changed, or know that there is a copy."""
-    from ctsync.store.admin.backup import back_up
-
     if have_backup:
         return
     url = app.settings.database.url
@@ -160,6 +152,3 @@ def _back_up(app: App, *, have_backup: bool) -> None:
     to = Path(f"{file}.before-repair-{app.clock.now():%Y%m%dT%H%M%S.%fZ}")
     back_up(url, to)
     tell(f"copied the database to {to}")
-
-
-COMMANDS = [check_command]

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.sync import PARTIAL, progress_bar
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
 from ctsync.errors import RegistryError, UsageError
-from ctsync.model import NctId
+from ctsync.model import JsonObject, NctId
+from ctsync.questions.portfolio.known_watches import members_of
+from ctsync.record.rules.rules import Thresholds
+from ctsync.record.value_text import counted
+from ctsync.registry.api import RegistryApi
+from ctsync.store.data.history_versions import HistoryState
+from ctsync.store.store import Store
+from ctsync.sync.history.backfill import Backfill, BackfillResult, FetchedHistory
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.model import JsonObject
-    from ctsync.registry.api import RegistryApi
-    from ctsync.store.data.history_versions import HistoryState
-    from ctsync.store.store import Store
-    from ctsync.sync.history.backfill import BackfillResult, FetchedHistory
 
 BETWEEN_TRIALS_SECONDS = 600
 """How long a backfill under way waits for a sync that took its turn."""
@@ -50,7 +50,7 @@ def backfill(
     so does each sync. Nobody is told of what happened in the past. Ends with 3 where a history
     could not be had, and says why; later syncs try again.
     """
-    with app.store() as store:
+    with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
         with app.registry() as registry:
             result = run_backfill(app, store, registry, ids, wait=wait)
@@ -76,21 +76,10 @@ def _chosen(
     return ids
 
 
-def members_of(store: Store, name: str) -> Sequence[NctId]:
-    """The trials of a watch; raises UsageError where there is none of that name."""
-    named = next((one for one in store.watches() if one.name == name), None)
-    if named is None:
-        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
-    return [trial.nct_id for trial in named.trials]
-
-
 def run_backfill(
     app: App, store: Store, registry: RegistryApi, ids: Sequence[NctId], *, wait: float = 0
 ) -> BackfillResult:
     """Fetch the history of trials, showing how far it has come where a person looks."""
-    from ctsync.record.rules.rules import Thresholds
-    from ctsync.sync.history.backfill import Backfill
-
     with app.history(registry) as history, progress_bar("requests") as watcher:
         return Backfill(
             store=store,
@@ -117,8 +106,6 @@ def tell_backfill(
     result: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
 ) -> int:
     """Tell a person what was fetched, and say the exit code it deserves."""
-    from ctsync.record.value_text import counted
-
     if tabled:
         show_table(
             ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
@@ -170,6 +157,3 @@ def backfill_json(result: BackfillResult, states: dict[NctId, HistoryState]) -> 
             for trial in result.trials
         ],
     }
-
-
-COMMANDS = [backfill]

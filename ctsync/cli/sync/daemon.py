@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
 from ctsync.cli.sync_messages import sentences
-
-if TYPE_CHECKING:
-    from ctsync.daemon import Schedule
+from ctsync.daemon import Schedule, StoppableClock, persistent, serve
+from ctsync.errors import LockLost, StoreUnreachable
+from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.result import RunCallbacks
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,6 @@ def daemon(app: App) -> None:
     On several hosts with one database, one of them makes the round and the others stand by; where
     it dies, another takes over within 30 seconds.
     """
-    from ctsync.daemon import Schedule, StoppableClock, persistent, serve
-    from ctsync.errors import LockLost, StoreUnreachable
-    from ctsync.sync.cycle import SyncCycle
-    from ctsync.sync.result import RunCallbacks
-
     app.sends = True
     wanted = app.settings.schedule
     schedule = Schedule(wanted.cron, wanted.timezone, minutes=wanted.interval_minutes)
@@ -41,7 +37,11 @@ def daemon(app: App) -> None:
 
     def tick() -> None:
         # opened anew each time: a server that went away is back by the next tick
-        with app.store() as store, app.registry() as registry, app.history(registry) as history:
+        with (
+            app.writable_store() as store,
+            app.registry() as registry,
+            app.history(registry) as history,
+        ):
             work = SyncCycle(
                 settings=app.settings,
                 store=store,
@@ -63,7 +63,7 @@ def daemon(app: App) -> None:
         for sentence in misnamed:
             log.warning("%s", sentence)
 
-    with app.store() as store:
+    with app.writable_store() as store:
         last = store.last_finished("sync")
     schedule.trigger()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
@@ -75,6 +75,3 @@ def _described(schedule: Schedule) -> str:
     if schedule.minutes:
         return f"every {schedule.minutes:g} minutes"
     return f"at {schedule.cron!r} ({schedule.timezone})"
-
-
-COMMANDS = [daemon]

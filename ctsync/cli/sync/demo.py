@@ -10,7 +10,10 @@ from pathlib import Path
 
 import click
 
-from ctsync.cli.app import App, pass_app, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.demo.registry import DemoRegistry
+from ctsync.demo.story import INTRODUCTION, settings, steps, studies
 from ctsync.errors import CtsyncError
 from ctsync.text import for_terminal
 
@@ -32,9 +35,6 @@ def demo(app: App, keep: Path | None) -> None:
     The registry is replayed on this machine; its client, the database and the commands are the
     real ones, each run as a process of its own.
     """
-    from ctsync.demo.replay import ReplayRegistry
-    from ctsync.demo.story import INTRODUCTION, catalogue, settings, steps
-
     with tempfile.TemporaryDirectory(prefix="ctsync-demo-") as temporary:
         place = keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,7 @@ def demo(app: App, keep: Path | None) -> None:
         if database.exists():
             raise StepFailed(f"{database} exists already; give an empty directory to --keep")
         click.echo(for_terminal(INTRODUCTION) + "\n")
-        with ReplayRegistry(catalogue()) as registry:
+        with DemoRegistry(studies()) as registry:
             environment = {
                 **_without_settings(),
                 **settings(registry.url),
@@ -54,7 +54,7 @@ def demo(app: App, keep: Path | None) -> None:
                     registry.load = step.load
                 click.secho(f"{number}. {step.title}", bold=True)
                 if step.provenance is not None:
-                    click.echo(f"   [{step.provenance.truth}] {step.provenance.told}")
+                    click.echo(f"   [{step.provenance.truth}] {step.provenance.source}")
                 click.echo()
                 for command in step.commands:
                     _run(command, environment, verbose=app.verbose)
@@ -82,6 +82,3 @@ def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int)
     click.echo()
     if done.returncode != 0:
         raise StepFailed(f"`ctsync {' '.join(command)}` ended with {done.returncode}")
-
-
-COMMANDS = [demo]

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
+from ctsync.config.loading import load
 from ctsync.errors import ConfigError, CtsyncError
-
-if TYPE_CHECKING:
-    from ctsync.sync.doctor import CheckResult
+from ctsync.store.database.migrate import revision_of
+from ctsync.store.database.tables import HEAD_REVISION
+from ctsync.store.store import open_store
+from ctsync.sync.doctor import (
+    SETTINGS,
+    CheckResult,
+    CheckState,
+    exit_code_of,
+    look_at_database,
+    look_at_history,
+    look_at_mail,
+    look_at_registry,
+    ok,
+    warning,
+    wrong,
+)
 
 
 @click.command("doctor")
@@ -26,8 +40,6 @@ def doctor_command(app: App, as_json: bool) -> None:
     the worst: 6 the database, 2 the settings, 4 the registry, 7 the mail server. A warning is
     nothing wrong.
     """
-    from ctsync.sync.doctor import CheckState, exit_code_of
-
     findings = list(_findings(app))
     if as_json:
         show_json(
@@ -52,13 +64,6 @@ def doctor_command(app: App, as_json: bool) -> None:
 
 
 def _findings(app: App) -> Iterator[CheckResult]:
-    from ctsync.sync.doctor import (
-        look_at_database,
-        look_at_history,
-        look_at_mail,
-        look_at_registry,
-        wrong,
-    )
 
     found = list(_look_at_settings(app))
     yield from found
@@ -78,12 +83,6 @@ def _findings(app: App) -> Iterator[CheckResult]:
 
 def _look_at_settings(app: App) -> Iterator[CheckResult]:
     """Every problem of the settings; secrets that cannot be read are problems too."""
-    from ctsync.config.loading import load
-    from ctsync.store.database.migrate import revision_of
-    from ctsync.store.database.tables import HEAD_REVISION
-    from ctsync.store.store import open_store
-    from ctsync.sync.doctor import SETTINGS, ok, warning, wrong
-
     try:
         settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
     except ConfigError as error:
@@ -100,6 +99,3 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
                 named = [watch.name for watch in store.watches()]
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "ctsync watch list shows the names")
-
-
-COMMANDS = [doctor_command]

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import click
 
-from ctsync.cli.app import App, pass_app, sqlite_path, tell
+from ctsync.cli.app import App, pass_app, sqlite_path
+from ctsync.cli.output import tell
+from ctsync.config.paths import default_config_text
 from ctsync.errors import UsageError
 
 
@@ -24,8 +26,6 @@ def init(app: App, target: Path | None) -> None:
 
     Neither is touched where it exists already.
     """
-    from ctsync.config.paths import default_config_text
-
     named = os.environ.get("CTSYNC_CONFIG")
     path = target or app.config_path or Path(named or "ctsync.toml").expanduser()
     if path.exists():
@@ -38,10 +38,7 @@ def init(app: App, target: Path | None) -> None:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
         tell(f"wrote {path}: every setting, commented")
     app.config_path = path
-    with app.store():
+    with app.writable_store():
         where = sqlite_path(app.settings.database.url)
         tell(f"the database is ready{f': {where}' if where else ''}")
     tell("next: ctsync watch add NCT03389919, then ctsync sync")
-
-
-COMMANDS = [init]

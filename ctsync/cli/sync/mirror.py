@@ -7,20 +7,19 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, sqlite_path, tell
+from ctsync.cli.app import App, pass_app, sqlite_path
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.sync import PARTIAL, sync_json
 from ctsync.dates import format_timestamp
+from ctsync.model import JsonObject
+from ctsync.registry.archive_download import ArchiveDownload
+from ctsync.sync.cycle import CycleResult, SyncCycle
+from ctsync.sync.mirror.result import MirrorResult
+from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.model import JsonObject
-    from ctsync.sync.cycle import CycleResult
-    from ctsync.sync.mirror.result import MirrorResult
-    from ctsync.sync.result import RunCallbacks
 
 SHOWN = 20
 
@@ -47,12 +46,9 @@ def mirror_command(
     moved no date. What is watched is synced too, whole. Stop it at any time; the next run goes
     on where it was.
     """
-    from ctsync.registry.archive_download import ArchiveDownload
-    from ctsync.sync.cycle import SyncCycle
-
     app.sends = True
     wanted = app.settings.mirror
-    with app.store() as store, app.registry() as registry, mirror_progress() as watcher:
+    with app.writable_store() as store, app.registry() as registry, mirror_progress() as watcher:
         work = SyncCycle(
             settings=app.settings,
             store=store,
@@ -86,8 +82,6 @@ def _folder(app: App) -> Path:
 @contextmanager
 def mirror_progress() -> Iterator[RunCallbacks]:
     """A bar with rate and time left on stderr where a person looks, and nothing elsewhere."""
-    from ctsync.sync.result import RunCallbacks
-
     if not sys.stderr.isatty():
         yield RunCallbacks()
         return
@@ -152,6 +146,3 @@ def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
         "notices": [notice.line for notice in result.notices],
         "watched": None if synced is None else sync_json(synced),
     }
-
-
-COMMANDS = [mirror_command]

@@ -5,23 +5,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
 from ctsync.cli.interrupt import heeding_interrupts
+from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync_messages import sentences
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
-from ctsync.model import Kind, Level, NctId
+from ctsync.model import Event, JsonObject, Kind, Level, NctId
+from ctsync.record.registry.notices import uncovered
+from ctsync.record.value_text import counted
+from ctsync.report.event_json import event_json
+from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
+from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
-
-if TYPE_CHECKING:
-    from ctsync.model import Event, JsonObject
-    from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
-    from ctsync.sync.result import RunCallbacks
 
 PARTIAL = 3
 
@@ -67,10 +67,9 @@ def sync_command(
 
 @contextmanager
 def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
-    from ctsync.sync.cycle import SyncCycle
 
     with (
-        app.store() as store,
+        app.writable_store() as store,
         app.registry() as registry,
         app.history(registry) as history,
         progress_bar() as watcher,
@@ -117,8 +116,6 @@ def end_round(
 @contextmanager
 def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
     """A bar on stderr where a person looks, and nothing elsewhere; Ctrl-C ends what it watches."""
-    from ctsync.sync.result import RunCallbacks
-
     if not sys.stderr.isatty():
         with heeding_interrupts() as check:
             yield RunCallbacks(check=check)
@@ -150,8 +147,6 @@ def is_news(result: CycleResult) -> bool:
 
 def _show_events(result: CycleResult) -> None:
     """Write the events, worst first."""
-    from ctsync.record.value_text import counted
-
     sync = result.sync
     shown = [
         s
@@ -169,9 +164,6 @@ def _show_events(result: CycleResult) -> None:
 
 def sync_json(result: CycleResult) -> JsonObject:
     """A round as JSON: the run, its figures, what could not be checked, and the events."""
-    from ctsync.record.registry.notices import uncovered
-    from ctsync.report.event_json import event_json
-
     sync = result.sync
     return {
         "run": sync.run_id,
@@ -218,6 +210,3 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
 def _preview_json(nct_id: NctId, event: Event) -> JsonObject:
     names = ("kind", "category", "level", "rule", "path", "label", "before", "after", "summary")
     return {"nct_id": nct_id, **{name: getattr(event, name) for name in names}}
-
-
-COMMANDS = [sync_command]

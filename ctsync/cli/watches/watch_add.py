@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypedDict, Unpack
 
 import click
+from pydantic import TypeAdapter, ValidationError
 
-from ctsync.cli.app import App, pass_app, show_json, tell
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.sync.backfill import backfill_json, run_backfill, tell_backfill
+from ctsync.cli.sync.sync import end_round, run_round, sync_json
 from ctsync.cli.terminal_table import show_table
+from ctsync.config.error_text import sentence
+from ctsync.config.values import Name
 from ctsync.errors import UsageError
+from ctsync.model import JsonObject, NctId
+from ctsync.query import PARAMETERS, Query, exactly, read_query
+from ctsync.questions.portfolio.known_watches import members_of
+from ctsync.record.value_text import counted
+from ctsync.registry.api import RegistryApi
+from ctsync.store.store import Store
+from ctsync.sync.watches.query_preview import QueryPreview, preview_query
+from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all
 from ctsync.text import for_terminal
 
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from ctsync.model import JsonObject, NctId
-    from ctsync.query import Query
-    from ctsync.registry.api import RegistryApi
-    from ctsync.store.store import Store
-    from ctsync.sync.watches.query_preview import QueryPreview
-    from ctsync.sync.watches.resolve import ResolvedTerm
-
 DEFAULT_WATCH = "default"
+
+
+class QueryArguments(TypedDict):
+    """The options of `watch add` that make a query, as click hands them over."""
+
+    pairs: Sequence[str]
+    sponsor: str | None
+    condition: str | None
+    saved: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +52,6 @@ class QueryOptions:
 
     def query(self, app: App) -> Query | None:
         """The query, checked; None where none is asked for."""
-        from ctsync.query import exactly, read_query
-
         given: dict[str, object] = self._saved(app) if self.saved is not None else {}
         for pair in self.pairs:
             name, equals, value = pair.partition("=")
@@ -66,7 +78,6 @@ class QueryOptions:
 
 
 def _long(name: str) -> str:
-    from ctsync.query import PARAMETERS
 
     return PARAMETERS.get(name, name)
 
@@ -105,15 +116,12 @@ def add(
     *,
     terms: Sequence[str],
     name: str,
-    pairs: Sequence[str],
-    sponsor: str | None,
-    condition: str | None,
-    saved: str | None,
     listed: Path | None,
     preview: bool,
     sync_now: bool,
     history: bool,
     as_json: bool,
+    **asked: Unpack[QueryArguments],
 ) -> None:
     """Follow trials: NCT ids, study ids such as BM-MSC-01, or whatever matches a query.
 
@@ -124,7 +132,7 @@ def add(
     name = checked_name(name)
     if preview and (sync_now or history):
         raise UsageError("--preview stores nothing: leave --sync and --history out")
-    query = QueryOptions(pairs, sponsor, condition, saved).query(app)
+    query = QueryOptions(**asked).query(app)
     wanted = list(dict.fromkeys([*terms, *(_read_terms(listed) if listed else ())]))
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
@@ -135,7 +143,7 @@ def add(
             _preview(registry, wanted, query, as_json=as_json)
             return
         app.sends = sync_now
-        with app.store() as store:
+        with app.writable_store() as store:
             _check_watch(store, name, query)
             resolved, seen = _look_up(registry, wanted, query)
             _store(store, name, resolved, query, now=app.clock.now())
@@ -161,8 +169,6 @@ def add(
 def _look_up(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None
 ) -> tuple[list[ResolvedTerm], QueryPreview | None]:
-    from ctsync.sync.watches.query_preview import preview_query
-    from ctsync.sync.watches.resolve import resolve_all
 
     resolved = resolve_all(wanted, registry)
     return resolved, None if query is None else preview_query(registry, query)
@@ -203,25 +209,23 @@ def _pull(
     as_json: bool,
 ) -> None:
     """Fetch the records of trials just followed, their past, or both."""
-    from ctsync.cli.sync import backfill, sync
-
     told: JsonObject = {"resolved": shown}
     has_query = any("query" in one for one in shown)
     if sync_now:
         # what a query matches is found by a whole round only
-        result, misnamed = sync.run_round(app, () if has_query else ids)
-        told["sync"] = sync.sync_json(result)
+        result, misnamed = run_round(app, () if has_query else ids)
+        told["sync"] = sync_json(result)
     if history:
-        with app.store() as store, app.registry() as registry:
-            wanted = backfill.members_of(store, name) if has_query else ids
-            past = backfill.run_backfill(app, store, registry, wanted)
+        with app.writable_store() as store, app.registry() as registry:
+            wanted = members_of(store, name) if has_query else ids
+            past = run_backfill(app, store, registry, wanted)
             states = store.histories(wanted)
-        told["history"] = backfill.backfill_json(past, states)
+        told["history"] = backfill_json(past, states)
     if as_json:
         show_json(told)
-    code = backfill.tell_backfill(past, states, tabled=not as_json) if history else 0
+    code = tell_backfill(past, states, tabled=not as_json) if history else 0
     if sync_now:
-        sync.end_round(app, result, misnamed, tabled=not as_json)
+        end_round(app, result, misnamed, tabled=not as_json)
     else:
         tell("next: ctsync sync")
     click.get_current_context().exit(code)
@@ -230,8 +234,6 @@ def _pull(
 def _preview(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None, *, as_json: bool
 ) -> None:
-    from ctsync.query import read_query
-    from ctsync.sync.watches.query_preview import QueryPreview, preview_query
 
     resolved, seen = _look_up(registry, wanted, query)
     matches = list(seen.shown) if seen is not None else []
@@ -252,7 +254,6 @@ def _preview(
 
 
 def _matches(seen: QueryPreview) -> str:
-    from ctsync.record.value_text import counted
 
     if seen.total is None:
         return "the registry does not say how many match"
@@ -263,11 +264,6 @@ def _matches(seen: QueryPreview) -> str:
 
 def checked_name(name: str) -> str:
     """The name of a watch, held to what the settings file allows."""
-    from pydantic import TypeAdapter, ValidationError
-
-    from ctsync.config.error_text import sentence
-    from ctsync.config.values import Name
-
     try:
         return TypeAdapter(Name).validate_python(name.strip())
     except ValidationError as wrong:

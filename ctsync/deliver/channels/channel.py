@@ -1,20 +1,28 @@
-# ruff: noqa: PLC0415 - imported where needed: a run must not wait for the libraries of channels it does not have
 """What a channel is: the one thing that `drain` asks of mail, log, webhook and the others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import ConfigError
-from ctsync.route import LOG, MAIL, Route
+from ctsync.route import ChannelKind, Route
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
     from ctsync.deliver.message import Message
-    from ctsync.route import Route
+
+
+_CLASSES = {
+    ChannelKind.MAIL: ("email", "MailChannel"),
+    ChannelKind.WEBHOOK: ("webhook", "WebhookChannel"),
+    ChannelKind.FILE: ("file", "FileChannel"),
+    ChannelKind.APPRISE: ("apprise", "AppriseChannel"),
+}
+"""The module and class of each channel that is imported when it is used."""
 
 
 class Channel(Protocol):
@@ -40,26 +48,23 @@ def channels_from(settings: Settings) -> dict[str, Channel]:
 
 
 def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Channel:
-    if name == LOG:
-        return LogChannel(routes, settings.log)
-    if name == MAIL:
-        from ctsync.deliver.channels.email import MailChannel
+    kind, _, own_name = name.partition(":")
+    match ChannelKind(kind):
+        case ChannelKind.LOG:
+            return LogChannel(routes, settings.log)
+        case ChannelKind.MAIL:
+            if settings.smtp is None:
+                raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
+            return _load(ChannelKind.MAIL)(routes, settings.smtp)
+        case of_url:
+            own = next(channel for channel in settings.channels if channel.name == own_name)
+            return _load(of_url)(routes, own)
 
-        if settings.smtp is None:
-            raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
-        return MailChannel(routes, settings.smtp)
-    sort, _, own_name = name.partition(":")
-    own = next(channel for channel in settings.channels if channel.name == own_name)
-    match sort:
-        case "webhook":
-            from ctsync.deliver.channels.webhook import WebhookChannel
 
-            return WebhookChannel(routes, own)
-        case "file":
-            from ctsync.deliver.channels.file import FileChannel
-
-            return FileChannel(routes, own)
-        case _:
-            from ctsync.deliver.channels.apprise import AppriseChannel
-
-            return AppriseChannel(routes, own)
+def _load(kind: ChannelKind) -> Callable[[Mapping[str, Route], Any], Channel]:
+    """Import the class of a channel; a run does not wait for channels it does not have."""
+    module, name = _CLASSES[kind]
+    loaded: Callable[[Mapping[str, Route], Any], Channel] = getattr(
+        import_module(f"ctsync.deliver.channels.{module}"), name
+    )
+    return loaded

@@ -6,11 +6,21 @@ here and nowhere else, so that a difference of form never passes for a differenc
 
 from __future__ import annotations
 
-from ctsync.errors import UnknownVersion
-from ctsync.model import Record, Version
+from ctsync.errors import UnknownTrial, UnknownVersion
+from ctsync.model import NctId, Record, Version
 from ctsync.record.compare.canonical import restore
 from ctsync.record.history_form.normalize import align_forms, form_of, readable
 from ctsync.store.store import Store
+
+
+def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
+    """The versions of a trial, oldest first; raises UnknownTrial if there are none."""
+    versions = store.versions(nct_id)
+    if not versions:
+        raise UnknownTrial(
+            f"nothing is stored of {nct_id}; follow it with: ctsync watch add {nct_id} --sync"
+        )
+    return versions
 
 
 def stored_record(store: Store, version: Version) -> Record:

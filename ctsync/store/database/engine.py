@@ -91,6 +91,19 @@ def name_of(url: URL) -> str:
     return url.set(query=shown).render_as_string(hide_password=True)
 
 
+def keep_from_writing(engine: Engine) -> None:
+    """Have the database refuse every write on this engine's connections."""
+
+    def forbid(connection: Any, _record: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("SET default_transaction_read_only = on")
+            connection.commit()
+
+    event.listen(engine, "connect", forbid)
+
+
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
     """An engine for a database that is there; opens nothing yet.
 

@@ -18,7 +18,13 @@ from urllib.parse import quote
 from sqlalchemy import URL, Connection, Engine, insert, inspect, select, text
 from sqlalchemy.exc import ProgrammingError
 
-from ctsync.errors import ForeignDatabase, NewerDatabase, StoreUnavailable
+from ctsync.errors import (
+    ForeignDatabase,
+    NewerDatabase,
+    NoDatabase,
+    OldDatabase,
+    StoreUnavailable,
+)
 from ctsync.store.database.engine import (
     make_engine,
     name_of,
@@ -74,7 +80,7 @@ def revision_of(url: str) -> str | None:
 def require_ours(url: URL, engine: Engine) -> None:
     """Raise ForeignDatabase or StoreUnavailable unless a database of ours is there."""
     if _look(url, engine) is DatabaseState.NOTHING:
-        raise StoreUnavailable(f"{name_of(url)} holds no data yet; run: ctsync init")
+        raise NoDatabase(_no_database(name_of(url)))
 
 
 def _look(url: URL, engine: Engine) -> DatabaseState:
@@ -94,10 +100,29 @@ def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
         return
     if found is DatabaseState.NOTHING:
         if not create:
-            raise StoreUnavailable(f"{name} holds no data yet; run: ctsync init")
+            raise NoDatabase(_no_database(name))
         if file is not None:
             mark_file(file)
     upgrade(engine, name)
+
+
+def require_current(url: URL, engine: Engine) -> None:
+    """Raise unless a database of ours with the newest schema is there. Writes nothing.
+
+    Raises NoDatabase, OldDatabase, NewerDatabase and ForeignDatabase.
+    """
+    require_ours(url, engine)
+    name = name_of(url)
+    revision = current_revision(engine, name)
+    refuse_newer(revision, name)
+    if revision != HEAD_REVISION:
+        raise OldDatabase(
+            f"{name} has the schema of an earlier ctsync; bring it up to date: ctsync db upgrade"
+        )
+
+
+def _no_database(name: str) -> str:
+    return f"there is no database yet at {name}; begin with: ctsync watch add NCT03389919 --sync"
 
 
 def upgrade(engine: Engine, name: str = "the database") -> None:

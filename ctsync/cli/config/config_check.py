@@ -1,0 +1,27 @@
+"""`config check`: whether the settings can be used."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.errors import NoDatabase
+
+
+@click.command("check")
+@pass_app
+def check(app: App) -> None:
+    """Read the settings, secrets and all; tell every problem, or that there is none."""
+    app.sends = True
+    settings = app.settings
+    names: list[str] = []
+    with suppress(NoDatabase), app.store() as store:
+        names = list(store.watch_origins())
+    misnamed = list(settings.unknown_watches(names))
+    for said in misnamed:
+        tell(said)
+    where = settings.path or "environment and defaults; there is no file"
+    tell(f"the settings can be used: {where}")

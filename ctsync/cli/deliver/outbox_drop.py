@@ -1,0 +1,23 @@
+"""`outbox drop`: give up deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.errors import UsageError
+
+
+@click.command("drop")
+@click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
+@pass_app
+def drop(app: App, ids: Sequence[int]) -> None:
+    """Give up deliveries; the events stay stored."""
+    with app.writable_store(create=False) as store, store.unit() as unit:
+        dropped = unit.drop(ids)
+    if dropped != len(set(ids)):
+        raise UsageError(f"{dropped} of {len(set(ids))} dropped: the others are sent or not there")
+    tell(f"{dropped} deliveries dropped")

@@ -1,0 +1,57 @@
+"""`outbox list`: deliveries that wait or are parked."""
+
+from __future__ import annotations
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.record.value_text import counted
+from ctsync.store.data.outbox import DeliveryState
+
+
+@click.command("list")
+@click.option("--all", "everything", is_flag=True, help="Those sent and dropped as well.")
+@click.option("--json", "as_json", is_flag=True, help="An array of deliveries.")
+@pass_app
+def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
+    """List deliveries that wait or are parked, oldest first."""
+    undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
+    with app.store() as store:
+        found = store.deliveries(*(() if everything else undone))
+    if as_json:
+        show_json(
+            [
+                {
+                    "id": one.delivery_id,
+                    "event_id": one.event_id,
+                    "channel": one.channel,
+                    "recipient": one.recipient,
+                    "state": one.state,
+                    "attempts": one.attempts,
+                    "not_before": format_timestamp(one.not_before),
+                    "last_error": one.last_error,
+                    "message_id": one.message_id,
+                }
+                for one in found
+            ]
+        )
+        return
+    show_table(
+        ("ID", "STATE", "CHANNEL", "RECIPIENT", "DUE", "TRIES", "LAST ERROR"),
+        [
+            (
+                str(one.delivery_id),
+                one.state,
+                one.channel,
+                one.recipient,
+                f"{one.not_before:%Y-%m-%d %H:%M}Z",
+                str(one.attempts),
+                one.last_error or "-",
+            )
+            for one in found
+        ],
+    )
+    tell(counted(len(found), "delivery", "deliveries"))

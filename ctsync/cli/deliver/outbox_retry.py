@@ -1,0 +1,25 @@
+"""`outbox retry`: send again what waits or is parked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.deliver.channels.channel import channels_from
+from ctsync.deliver.outbox import drain
+
+
+@click.command("retry")
+@click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
+@pass_app
+def retry(app: App, ids: Sequence[int]) -> None:
+    """Send what is due now, and what is parked or backing off as well (or only those named)."""
+    app.sends = True
+    with app.writable_store(create=False) as store, store.writer(holder="ctsync outbox retry"):
+        with store.unit() as unit:
+            unit.retry(ids or None, now=app.clock.now())
+        result = drain(store, channels_from(app.settings), clock=app.clock)
+    tell(result.sentence())

@@ -1,0 +1,32 @@
+"""`export cohort`: one row per trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.export.selection import selected, takes_output, takes_trials
+from ctsync.cli.output import write_lines
+from ctsync.export.cohort import COLUMNS
+from ctsync.export.csv_writer import csv_lines
+from ctsync.export.rows import cohort_rows
+from ctsync.model import NctId
+
+
+@click.command("cohort")
+@takes_trials
+@takes_output
+@pass_app
+def cohort_command(
+    app: App, *, trials: Sequence[NctId], watch: str | None, output: Path | None
+) -> None:
+    """Write a row a trial: slips, first and last target, stop and restart, days and percent.
+
+    The definitions are those of published studies; docs/exports.md tells them.
+    """
+    with app.store() as store:
+        selection = selected(store, trials, watch)
+        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "a row a trial")

@@ -1,0 +1,33 @@
+"""`export csv`: one row per version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.export.selection import selected, takes_output, takes_trials
+from ctsync.cli.output import write_lines
+from ctsync.export.csv_writer import csv_lines
+from ctsync.export.cthist import COLUMNS
+from ctsync.export.rows import cthist_rows
+from ctsync.model import NctId
+
+
+@click.command("csv")
+@takes_trials
+@takes_output
+@pass_app
+def csv_command(
+    app: App, *, trials: Sequence[NctId], watch: str | None, output: Path | None
+) -> None:
+    """Write a row a version, in the columns of the R package cthist.
+
+    Versions are numbered as the registry does, from 0; month dates are the first of the month,
+    with a column for their precision; what is missing is NA.
+    """
+    with app.store() as store:
+        selection = selected(store, trials, watch)
+        write_lines(output, csv_lines(COLUMNS, cthist_rows(store, selection)), "a row a version")

@@ -1,0 +1,43 @@
+"""`export jsonl`: versions or events as JSON Lines."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.export.selection import selected, takes_output, takes_trials
+from ctsync.cli.output import STDOUT, write_lines
+from ctsync.errors import UsageError
+from ctsync.export.jsonl import version_lines
+from ctsync.export.rows import event_lines
+from ctsync.model import NctId
+
+
+@click.command("jsonl")
+@takes_trials
+@click.option(
+    "--what",
+    type=click.Choice(["versions", "events"]),
+    default="versions",
+    show_default=True,
+    help="Versions lose nothing and can be imported; events are what `changes --json` gives.",
+)
+@takes_output
+@pass_app
+def jsonl_command(
+    app: App, *, trials: Sequence[NctId], watch: str | None, what: str, output: Path | None
+) -> None:
+    """Write versions or events as JSON, an object a line.
+
+    Versions are everything that is stored of a trial, to be read by `ctsync import`.
+    """
+    if output in (None, STDOUT) and sys.stdout.isatty():
+        raise UsageError("JSON lines are for another program: redirect them, or use --output")
+    with app.store() as store:
+        selection = selected(store, trials, watch)
+        lines = version_lines if what == "versions" else event_lines
+        write_lines(output, lines(store, selection), f"{what}, a line each")

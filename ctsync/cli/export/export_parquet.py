@@ -1,0 +1,63 @@
+"""`export parquet`: a Parquet dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.export.selection import selected, takes_trials
+from ctsync.cli.output import show_json, tell
+from ctsync.errors import UsageError
+from ctsync.export.parquet import export_dataset
+from ctsync.model import NctId
+from ctsync.record.value_text import counted
+from ctsync.text import for_terminal
+
+
+@click.command("parquet")
+@takes_trials
+@click.option(
+    "--output",
+    "folder",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="The folder; an export that is there already is brought up to date.",
+)
+@click.option("--json", "as_json", is_flag=True, help="What was written, as an array.")
+@pass_app
+def parquet_command(
+    app: App, *, trials: Sequence[NctId], watch: str | None, folder: Path, as_json: bool
+) -> None:
+    """Write events and versions as a Parquet dataset, a file a month, for DuckDB or Spark.
+
+    Again into the same folder, it writes only the months in which something is new or different.
+    """
+    with app.store() as store:
+        selection = selected(store, trials, watch)
+        try:
+            done = export_dataset(store, folder, selection)
+        except OSError as error:
+            raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
+    if as_json:
+        show_json(
+            [
+                {
+                    "table": one.table,
+                    "rows": one.rows,
+                    "written": one.written,
+                    "unchanged": len(one.unchanged),
+                    "removed": one.removed,
+                }
+                for one in done
+            ]
+        )
+    for one in done:
+        tell(
+            for_terminal(
+                f"wrote {folder / one.table}: {counted(one.rows, 'row')} in "
+                f"{counted(len(one.written), 'month')}, {len(one.unchanged):,} unchanged"
+            )
+        )

@@ -1,0 +1,74 @@
+"""The two output streams and files: data on stdout, words on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ctsync.errors import UsageError
+from ctsync.files import replace_file, replacing
+from ctsync.text import for_terminal
+
+STDOUT = Path("-")
+
+
+def tell(words: str) -> None:
+    """Write words for a person to stderr."""
+    click.echo(words, err=True)
+
+
+def show_json(value: Any) -> None:
+    """Write indented JSON to stdout.
+
+    JSON allows C1 controls and bidi marks, which could steer a terminal: they are written as
+    JSON escapes.
+    """
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
+    click.echo(safe)
+
+
+def _json_escape(character: str) -> str:
+    code = ord(character)
+    if code > 0xFFFF:
+        code -= 0x10000
+        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+    return f"\\u{code:04x}"
+
+
+def write_file(path: Path, text: str) -> None:
+    """Replace a file atomically and create its folder; a dash is stdout.
+
+    Raises UsageError if the file cannot be written.
+    """
+    if path == STDOUT:
+        click.echo(text.rstrip("\n"))
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+
+
+def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
+    """Write lines as they come, into a file that is replaced atomically, or to stdout.
+
+    Raises UsageError if the file cannot be written; the old file then stays.
+    """
+    if output is None or output == STDOUT:
+        for line in lines:
+            click.echo(line, nl=False)
+        return
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(output) as file:
+            for line in lines:
+                file.write(line.encode(errors="backslashreplace"))
+    except OSError as error:
+        raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
+    tell(for_terminal(f"wrote {output}: {what}"))

@@ -1,0 +1,94 @@
+"""`changes`: list what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import MomentParam, TrialParam
+from ctsync.cli.terminal_table import show_table
+from ctsync.model import Category, Kind, Level, NctId
+from ctsync.questions.changes.report_data import events_told
+from ctsync.report.event_json import event_json
+from ctsync.store.data.events import EventFilter
+
+
+@click.command()
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
+@click.option(
+    "--since", type=MomentParam(), help="What happened at or after WHEN: 2026-03-13, 7d, 12h."
+)
+@click.option("--until", type=MomentParam(end_of_day=True), help="What happened up to WHEN.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([k.value for k in Kind]),
+    metavar="KIND",
+    help=f"Only these kinds; may be given again: {', '.join(Kind)}.",
+)
+@click.option(
+    "--level", type=click.Choice([level.value for level in Level]), help="This level or worse."
+)
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    type=click.Choice([category.value for category in Category]),
+    metavar="CATEGORY",
+    help=f"Only these parts of the record; may be given again: {', '.join(Category)}.",
+)
+@click.option("--watch", help="Only trials of this watch.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many, newest kept.")
+@click.option("--json", "as_json", is_flag=True, help="An array of events.")
+@pass_app
+def changes(
+    app: App,
+    *,
+    trials: Sequence[NctId],
+    since: datetime | None,
+    until: datetime | None,
+    kinds: Sequence[str],
+    level: str | None,
+    categories: Sequence[str],
+    watch: str | None,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """List what changed, oldest first: all that is stored, or as the options narrow it."""
+    wanted = EventFilter(
+        nct_ids=tuple(trials),
+        since=since,
+        until=until,
+        kinds=tuple(Kind(kind) for kind in kinds),
+        minimum_level=Level(level) if level else None,
+        categories=tuple(Category(category) for category in categories),
+        watch=watch,
+        limit=limit,
+    )
+    with app.store() as store:
+        events, found = events_told(store, wanted)
+        if as_json:
+            show_json([event_json(event) for event in events])
+        else:
+            show_table(
+                ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),
+                [
+                    (
+                        f"{event.happened or event.observed or event.fetched:%Y-%m-%d}",
+                        event.nct_id,
+                        event.event.level,
+                        event.event.rule,
+                        event.event.summary,
+                    )
+                    for event in events
+                ],
+            )
+    if found > len(events):
+        tell(f"the newest {len(events)} of {found} changes; without --limit all are shown")
+    elif not as_json:
+        tell(f"{found} changes" if found != 1 else "1 change")

@@ -1,0 +1,78 @@
+"""`forecast`: watched trials that the registry will turn UNKNOWN."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import SpanParam
+from ctsync.cli.terminal_table import show_table
+from ctsync.model import STUDY_PAGE, JsonObject
+from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, forecast_unknown
+
+FORECAST_DAYS = 90
+
+
+@click.command("forecast")
+@click.option(
+    "--within",
+    type=SpanParam(),
+    default=f"{FORECAST_DAYS}d",
+    show_default=True,
+    help="How far ahead: 30d, 12w, 6m, 1y, or all.",
+)
+@click.option("--json", "as_json", is_flag=True, help="An array of trials, soonest first.")
+@pass_app
+def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> None:
+    """List the watched trials that the registry will turn UNKNOWN, and when.
+
+    It does so by itself when an active trial was last verified more than 24 months ago and its
+    completion date has passed, and posts no update. A trial that should have turned and has not
+    is overdue.
+    """
+    today = app.clock.now().date()
+    with app.store() as store:
+        found = forecast_unknown(store, today, within=within)
+    if as_json:
+        show_json([_expected_json(one, today) for one in found.expected])
+    else:
+        show_table(
+            ("ON", "TRIAL", "STATUS", "IN", "WHY", "TITLE"),
+            [
+                (
+                    f"{one.on}",
+                    one.nct_id,
+                    one.key.status or "-",
+                    "overdue" if one.is_overdue else f"{(one.on - today).days:,} d",
+                    one.why,
+                    one.key.brief_title or "-",
+                )
+                for one in found.expected
+            ],
+        )
+    overdue = sum(one.is_overdue for one in found.expected)
+    tell(
+        f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will turn UNKNOWN "
+        f"if nobody updates them, {overdue:,} should have already"
+    )
+    if found.later:
+        tell(f"{found.later:,} more will later: ctsync forecast --within all")
+
+
+def _expected_json(one: ExpectedUnknown, today: date) -> JsonObject:
+
+    return {
+        "nct_id": one.nct_id,
+        "on": one.on.isoformat(),
+        "outlook": "overdue" if one.is_overdue else "due",
+        "days": (one.on - today).days,
+        "status": one.key.status,
+        "verified": one.key.verified,
+        "completion_date": one.key.completion_date,
+        "why": one.why,
+        "title": one.key.brief_title,
+        "url": STUDY_PAGE + one.nct_id,
+    }

@@ -1,0 +1,107 @@
+"""`relevel`: stored events whose level other thresholds would change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import MomentParam
+from ctsync.cli.terminal_table import show_table
+from ctsync.errors import UsageError
+from ctsync.model import JsonObject
+from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events
+from ctsync.questions.changes.thresholds import thresholds_in_force, watch_thresholds
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.event_json import event_json
+from ctsync.store.data.events import EventFilter
+from ctsync.text import nearest
+
+
+class ThresholdParam(click.ParamType[tuple[str, float]]):
+    """A threshold and its value, as in slip_notable_days=60."""
+
+    name = "KEY=VALUE"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """Give the name and the number; raises UsageError for a threshold there is not."""
+        if isinstance(value, tuple):
+            return value
+        key, is_set, number = (part.strip() for part in str(value).partition("="))
+        known = Thresholds.__dataclass_fields__
+        if key not in known:
+            raise UsageError(f"no threshold {key!r}; {nearest(key, known)}")
+        try:
+            amount = float(number)
+        except ValueError:
+            amount = -1
+        if not is_set or not 0 <= amount < float("inf"):
+            self.fail(f"{value!r}: write a number that is not negative: {key}=60", param, ctx)
+        return key, amount
+
+
+@click.command("relevel")
+@click.option(
+    "--set",
+    "given",
+    type=ThresholdParam(),
+    multiple=True,
+    help="A threshold to try; may be repeated.",
+)
+@click.option("--since", type=MomentParam(), help="Only what happened since: 2026-03-13, 90d.")
+@click.option("--watch", metavar="NAME", help="Only the trials of this watch, by its thresholds.")
+@click.option("--json", "as_json", is_flag=True, help="An array of events with their new level.")
+@pass_app
+def relevel_command(
+    app: App,
+    *,
+    given: Sequence[tuple[str, float]],
+    since: datetime | None,
+    watch: str | None,
+    as_json: bool,
+) -> None:
+    """List the stored events whose level other thresholds would change.
+
+    Fetches nothing and writes nothing: to put thresholds in force, write them into the settings
+    file. Without --set, the rules in force now are applied.
+    """
+    with app.store() as store:
+        own = None if watch is None else watch_thresholds(app.settings, store, watch)
+        thresholds = (own or thresholds_in_force(app.settings)).replace(dict(given))
+        wanted = EventFilter(since=since, watch=watch)
+        found = relevel_events(store, wanted, thresholds=thresholds, told_under=own)
+    if as_json:
+        show_json([_relevelled_json(one) for one in found.differing])
+    else:
+        show_table(
+            ("SEEN", "TRIAL", "LEVEL", "RULE", "WOULD BE", "RULE", "WHAT"),
+            [
+                (
+                    f"{one.stored.observed or one.stored.fetched:%Y-%m-%d}",
+                    one.stored.nct_id,
+                    one.stored.event.level,
+                    one.stored.event.rule,
+                    one.replayed.level,
+                    one.replayed.rule,
+                    one.stored.event.summary,
+                )
+                for one in found.differing
+            ],
+        )
+    tell(
+        f"{len(found.differing):,} of {found.looked_at:,} events would have another level; "
+        "nothing was written"
+    )
+
+
+def _relevelled_json(one: RelevelledEvent) -> JsonObject:
+
+    return event_json(one.stored) | {
+        "new_level": one.replayed.level,
+        "new_rule": one.replayed.rule,
+    }

@@ -1,0 +1,98 @@
+"""`show`: a record now, on a day, or in a version."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.param_types import DayParam, TrialParam
+from ctsync.errors import UnknownVersion, UsageError
+from ctsync.model import NctId, Record, Version
+from ctsync.questions.trial.stored_records import record_of, stored_record, stored_versions
+from ctsync.questions.trial.version_dates import NotKnown, NotRegistered, find_version, version_on
+from ctsync.record.fields.lookup import find_path, values_at
+from ctsync.report.trial.record_summary import overview
+from ctsync.text import for_terminal
+
+
+@click.command()
+@click.argument("trial", metavar="NCT", type=TrialParam())
+@click.option(
+    "--as-of", "as_of", type=DayParam(), help="As the record stood at the end of that day."
+)
+@click.option("--version", "number", type=int, help="A version by its number; -1 is the newest.")
+@click.option(
+    "--field", "path", metavar="PATH", help="One field: its path or the end of it, or label."
+)
+@click.option("--raw", is_flag=True, help="The stored bytes, untouched, for another program.")
+@click.option("--json", "as_json", is_flag=True, help="The record (or field) as JSON.")
+@pass_app
+def show(
+    app: App,
+    *,
+    trial: NctId,
+    as_of: date | None,
+    number: int | None,
+    path: str | None,
+    raw: bool,
+    as_json: bool,
+) -> None:
+    """Show a record as it stood: now, on a day, or in a version."""
+    if as_of is not None and number is not None:
+        raise UsageError("give --as-of or --version, not both")
+    if raw and sys.stdout.isatty():
+        raise UsageError("--raw is for another program: redirect it, or use --json")
+    with app.store() as store:
+        versions = stored_versions(store, trial)
+        stood = (
+            version_on(versions, as_of)
+            if as_of
+            else find_version(versions, -1 if number is None else number)
+        )
+        match stood:
+            case NotRegistered(first_posted):
+                raise UnknownVersion(
+                    f"not registered yet: {trial} was first posted on {first_posted}, after {as_of}"
+                )
+            case NotKnown(since):
+                raise UnknownVersion(
+                    f"not known: {trial} was registered by {as_of}, but the oldest stored version "
+                    f"stands from {since}; what stood before: ctsync backfill {trial}"
+                )
+        record = stored_record(store, stood) if raw else record_of(store, stood)
+    if raw:
+        click.echo(record.canonical)  # bytes go out as they are, and at once
+    elif path is not None:
+        _show_field(record, path, as_json=as_json)
+    elif as_json:
+        show_json(record.body)
+    else:
+        _show_overview(stood)
+
+
+def _show_field(record: Record, path: str, *, as_json: bool) -> None:
+
+    found = values_at(record.body, path) or values_at(record.body, find_path(path))
+    if not found:
+        raise UsageError(f"{record.nct_id} has no {path!r} in this version")
+    if as_json:
+        show_json(found if len(found) > 1 else next(iter(found.values())))
+        return
+    for where, value in found.items():
+        if isinstance(value, dict | list):
+            tell(for_terminal(where))
+            show_json(value)
+        else:
+            text = for_terminal(str(value))
+            click.echo(text if len(found) == 1 else f"{for_terminal(where)}: {text}")
+
+
+def _show_overview(version: Version) -> None:
+
+    for label, value in overview(version):
+        click.echo(f"{label + ':':<22} {for_terminal(value)}")
+    tell("the whole record: --json; one field: --field PATH")

@@ -1,0 +1,33 @@
+"""`timeline`: draw the status, dates and enrollment of a trial."""
+
+from __future__ import annotations
+
+import shutil
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json
+from ctsync.cli.param_types import TrialParam
+from ctsync.model import NctId
+from ctsync.questions.changes.report_data import timeline_of
+from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.report.trial.timeline_terminal import render_timeline, timeline_json
+
+
+@click.command()
+@click.argument("trial", metavar="NCT", type=TrialParam())
+@click.option("--width", type=click.IntRange(min=40), help="Columns (default: the terminal's).")
+@click.option("--ascii", "ascii_only", is_flag=True, help="Plain ASCII only.")
+@click.option("--json", "as_json", is_flag=True, help="The spells and moves as JSON.")
+@pass_app
+def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_json: bool) -> None:
+    """Draw a trial's life: status spells, planned and actual dates, enrollment."""
+    with app.store() as store:
+        stored_versions(store, trial)
+        drawn = timeline_of(store, trial, until=app.clock.now())
+    if as_json:
+        show_json(timeline_json(drawn))
+        return
+    columns = width or shutil.get_terminal_size((80, 24)).columns
+    click.echo(render_timeline(drawn, width=columns, ascii_only=ascii_only))

@@ -1,0 +1,45 @@
+"""`db copy`: copy a database into another and compare the two."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.errors import UsageError
+from ctsync.store.admin.copy import copy_database
+
+
+@click.command("copy")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--json", "as_json", is_flag=True, help="What each table held, as JSON.")
+@pass_app
+def copy(app: App, *, source: str, target: str, as_json: bool) -> None:
+    """Copy all of one database into another that is new or empty, and compare the two.
+
+    FROM and TO are URLs, SQLite or PostgreSQL, or files, or env:NAME for a URL with a password.
+    Nothing is written to while it lasts; readers go on. Cut off, TO holds nothing: run it again.
+    Point database.url of the settings to TO afterwards.
+    """
+    copied = copy_database(_url(source), _url(target), clock=app.clock)
+    rows = {table: held.rows for table, held in copied.items()}
+    if as_json:
+        show_json({"tables": {t: {"rows": c.rows, "digest": c.digest} for t, c in copied.items()}})
+    tell(
+        f"copied and compared {sum(rows.values()):,} rows: "
+        + ", ".join(f"{count:,} {table}" for table, count in rows.items() if count)
+    )
+
+
+def _url(text: str) -> str:
+    """The URL that a database is named by on the command line."""
+    if text.startswith("env:"):
+        found = os.environ.get(text.removeprefix("env:"))
+        if not found:
+            raise UsageError(f"the environment has no {text.removeprefix('env:')}")
+        return found
+    return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"

@@ -1,0 +1,98 @@
+"""`watch list`: the watches and the trials they follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_timestamp
+from ctsync.model import Head, JsonObject, NctId
+from ctsync.query import Query
+from ctsync.record.value_text import counted
+from ctsync.store.data.watches import Watch
+from ctsync.text import for_terminal
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="An array of watches.")
+@pass_app
+def list_watches(app: App, as_json: bool) -> None:
+    """List the watches, where each comes from, and the trials they follow.
+
+    The trials that a query brought are counted; `ctsync watch show` lists them.
+    """
+    with app.store() as store:
+        watches = store.watches()
+        heads = store.heads([trial.nct_id for watch in watches for trial in watch.trials])
+    if as_json:
+        show_json([watch_json(watch) for watch in watches])
+        return
+    rows = [row for watch in watches for row in _rows(watch, heads)]
+    show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows)
+    followed = {trial.nct_id for watch in watches for trial in watch.trials}
+    tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
+    pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
+    if pending:
+        named = for_terminal(", ".join(pending))
+        tell(f"in the settings file, taken up by the next sync: {named}")
+
+
+def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]]:
+    if watch.query is not None:
+        yield watch.name, watch.origin, "(query)", query_text(watch), members_summary(watch)
+    for trial in watch.trials:
+        if not trial.by_query:
+            head = heads.get(trial.nct_id)
+            stored = f"version {head.version}" if head is not None else "not yet pulled"
+            yield watch.name, watch.origin, trial.nct_id, trial.asked_as or "-", stored
+
+
+def query_text(watch: Watch) -> str:
+    """The query of a watch as `--query` takes it."""
+    return str(Query(dict(watch.query or {})))
+
+
+def members_summary(watch: Watch) -> str:
+    """How many trials the query of a watch matches, and how many left."""
+    if watch.listed is None:
+        return "not yet listed"
+    inside, left = _counts(watch)
+    return f"{inside:,} in, {left:,} left"
+
+
+def _counts(watch: Watch) -> tuple[int, int]:
+    brought = [trial for trial in watch.trials if trial.by_query]
+    left = sum(trial.left_at is not None for trial in brought)
+    return len(brought) - left, left
+
+
+def watch_json(watch: Watch) -> JsonObject:
+    """A watch with its trials as JSON."""
+    inside, left = _counts(watch)
+    return {
+        "name": watch.name,
+        "origin": watch.origin,
+        "query": None if watch.query is None else dict(watch.query),
+        "listed": _stamp(watch.listed),
+        "in": inside,
+        "left": left,
+        "trials": [
+            {
+                "nct_id": trial.nct_id,
+                "asked_as": trial.asked_as or None,
+                "by_query": trial.by_query,
+                "left_at": _stamp(trial.left_at),
+            }
+            for trial in watch.trials
+        ],
+    }
+
+
+def _stamp(moment: object) -> str | None:
+
+    return format_timestamp(moment) if isinstance(moment, datetime) else None

@@ -1,0 +1,44 @@
+"""`watch remove`: end a watch, or stop following trials."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import tell
+from ctsync.errors import UsageError
+from ctsync.model import parse_nct_id
+from ctsync.questions.portfolio.known_watches import find_watch
+from ctsync.text import for_terminal
+
+
+@click.command("remove")
+@click.argument("name", metavar="NAME")
+@click.argument("trials", metavar="[NCT...]", nargs=-1)
+@pass_app
+def remove(app: App, name: str, trials: Sequence[str]) -> None:
+    """End a watch, or stop following some of its trials; what is stored stays stored."""
+    ids = [parse_nct_id(text) for text in trials]
+    with app.writable_store(create=False) as store:
+        found = find_watch(store, name)
+        if found.origin == "file":
+            raise UsageError(f"the watch {name!r} stands in the settings file; remove it there")
+        known = {trial.nct_id: trial for trial in found.trials}
+        absent = [nct_id for nct_id in ids if nct_id not in known]
+        if absent:
+            raise UsageError(f"the watch {name!r} does not follow {', '.join(absent)}")
+        brought = [n for n in ids if known[n].by_query and known[n].left_at is None]
+        if brought:
+            raise UsageError(
+                f"the query of watch {name!r} brought {', '.join(brought)} and would again: "
+                "end the watch, and follow a narrower query"
+            )
+        with store.unit() as unit:
+            if ids:
+                unit.remove_trials(name, ids)
+            else:
+                unit.remove_watch(name)
+    ended = for_terminal(", ".join(ids) or f"watch {name}")
+    tell(f"no longer following {ended}; its history stays")

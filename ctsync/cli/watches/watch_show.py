@@ -1,0 +1,48 @@
+"""`watch show`: one watch with its trials."""
+
+from __future__ import annotations
+
+import click
+
+from ctsync.cli.app import App, pass_app
+from ctsync.cli.output import show_json, tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.cli.watches.watch_list import members_summary, query_text, watch_json
+from ctsync.questions.portfolio.known_watches import find_watch
+from ctsync.store.data.watches import WatchedTrial
+from ctsync.text import for_terminal
+
+
+@click.command("show")
+@click.argument("name", metavar="NAME")
+@click.option("--json", "as_json", is_flag=True, help="The watch with its trials, an object.")
+@pass_app
+def show_watch(app: App, name: str, as_json: bool) -> None:
+    """Show one watch: its query, and every trial it follows, with those that left."""
+    with app.store() as store:
+        found = find_watch(store, name)
+        if as_json:
+            show_json(watch_json(found))
+            return
+        keys = {trial.nct_id: store.past(trial.nct_id)[-1:] for trial in found.trials}
+    rows = [
+        (
+            trial.nct_id,
+            keys[trial.nct_id][0].status or "-" if keys[trial.nct_id] else "not yet pulled",
+            _place(trial),
+            keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
+        )
+        for trial in found.trials
+    ]
+    show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows)
+    if found.query is not None:
+        seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
+        tell(for_terminal(f"query: {query_text(found)}: {members_summary(found)}{seen}"))
+
+
+def _place(trial: WatchedTrial) -> str:
+    if trial.left_at is not None:
+        return f"left {trial.left_at:%Y-%m-%d}"
+    if trial.by_query:
+        return f"by query since {trial.since:%Y-%m-%d}"
+    return f"named as {trial.asked_as}" if trial.asked_as else "named"

@@ -1,0 +1,65 @@
+"""The table of commands says of each command what the command says of itself."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from ctsync.cli import main
+from ctsync.cli.commands import Entry, LazyGroup
+
+ROOT = Path(__file__).parents[2]
+
+
+def entries(group: LazyGroup = main) -> Iterator[tuple[Entry, click.Command]]:
+    context = click.Context(group)
+    for name, entry in group.table.items():
+        command = group.get_command(context, name)
+        assert command is not None
+        yield entry, command
+        if isinstance(command, LazyGroup):
+            yield from entries(command)
+
+
+ENTRIES = list(entries())
+
+
+@pytest.mark.parametrize(("entry", "command"), ENTRIES, ids=lambda one: getattr(one, "name", ""))
+def test_the_line_of_help_in_the_table_is_the_first_of_the_command(
+    entry: Entry, command: click.Command
+) -> None:
+    own = command.get_short_help_str(limit=1000)
+    assert entry.help.rstrip(".").startswith(own.rstrip("."))
+
+
+def test_each_command_has_a_file_of_its_own_but_those_of_the_schema() -> None:
+    modules = [entry.module for entry, command in ENTRIES if not isinstance(command, click.Group)]
+    shared = {module for module in modules if modules.count(module) > 1}
+    assert shared == {"store.db_schema"}
+
+
+def test_an_unknown_command_is_none() -> None:
+    assert main.get_command(click.Context(main), "nothing") is None
+
+
+def test_completion_offers_the_commands_that_begin_as_typed() -> None:
+    offered = [item.value for item in main.shell_complete(click.Context(main), "re")]
+    assert offered == ["relevel", "report"]
+
+
+def test_the_help_imports_no_command() -> None:
+    code = (
+        "import sys\n"
+        "from ctsync.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "rooms = ('questions', 'sync', 'store', 'watches', 'export', 'deliver', 'config')\n"
+        "print(*[m for m in sys.modules if m.startswith(tuple(f'ctsync.cli.{r}' for r in rooms))],"
+        " file=sys.stderr)\n"
+    )
+    helped = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert helped.stderr.split() == []
