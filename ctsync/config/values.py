@@ -1,7 +1,7 @@
-"""The kinds of value a setting can have, each with its check. No I/O.
+"""The types of values of settings, each with its check. Does no I/O.
 
-A check speaks of the value alone; where it stood is the business of `reading`. No message
-repeats a value that may hold a secret.
+The message of a check is about the value only; loading.py adds its place. No message repeats a
+value that may contain a secret.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _ascii_line(text: str) -> str:
 
 def _address(text: str) -> str:
     """One mail address, with or without a display name."""
-    header: Any = HeaderRegistry()("to", _one_line(text))  # a class made for the header's name
+    header: Any = HeaderRegistry()("to", _one_line(text))  # its class is made at run time
     found = header.addresses
     if header.defects or len(found) != 1 or not found[0].username or not found[0].domain:
         raise ValueError(f"{text!r} is not one mail address; write name@example.org")
@@ -86,7 +86,7 @@ def _trial(text: str) -> NctId:
 
 
 def _web_url(text: str) -> str:
-    """An http or https address without user or password; a slash at its end is dropped."""
+    """An http or https URL without user or password; drops a slash at the end."""
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  reading it is what checks it
@@ -140,7 +140,7 @@ def _ping_url(secret: SecretStr) -> SecretStr:
 def _thresholds(rules: dict[str, float]) -> dict[str, float]:
     if not rules:
         return rules
-    from ctsync.record.rules.rules import Thresholds  # noqa: PLC0415  few set any
+    from ctsync.record.rules.rules import Thresholds  # noqa: PLC0415  few settings need it
 
     known = Thresholds.__dataclass_fields__
     wrong = [
@@ -152,7 +152,7 @@ def _thresholds(rules: dict[str, float]) -> dict[str, float]:
 
 
 def _query(given: dict[str, object]) -> Mapping[str, str]:
-    """A question by the long names of its parameters; none at all is none."""
+    """A registry query by the long names of its parameters; empty if there is none."""
     try:
         return read_query(given).params if given else {}
     except BadQuery as bad:

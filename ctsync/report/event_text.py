@@ -27,21 +27,21 @@ _SHORT = {
     Kind.LEFT: "left {}",
 }
 _SHORTEST = 60
-"""A summary, or what it says before a colon, stands in a table cell if no longer than this."""
+"""Longest summary, or part of it before a colon, for a table cell."""
 
 
 def is_measured(event: Event) -> bool:
-    """Whether it is best told as a value before and after: a date or a count, not its type."""
+    """Whether the event is a change of a date or a count, not of its type."""
     return event.kind in _MEASURED and event.before != event.before_type
 
 
 def is_type(event: Event) -> bool:
-    """Whether it is the type of a date or count that changed, as from ESTIMATED to ACTUAL."""
+    """Whether the event is a change of such a type, as from ESTIMATED to ACTUAL."""
     return event.kind in _MEASURED and event.path.endswith("type")
 
 
 def detail(event: Event) -> str:
-    """What happened, as the event itself says it, without the label it begins with."""
+    """The summary of the event without its label."""
     label = event.label
     for prefix in (label, label.removesuffix(" type"), event.kind.value.capitalize()):
         rest = event.summary.removeprefix(prefix)
@@ -51,7 +51,7 @@ def detail(event: Event) -> str:
 
 
 def sides(event: Event) -> tuple[str, str]:
-    """The value before and after, each with its type."""
+    """The value before and after, each with its type if it has one."""
     if is_type(event):
         return plain(event.before), plain(event.after)
     return (
@@ -61,7 +61,7 @@ def sides(event: Event) -> tuple[str, str]:
 
 
 def move(event: Event) -> str:
-    """How far the value moved in this version; empty where nothing is measured."""
+    """How far the value moved in this version; empty if it is not a date or a count."""
     if event.days is not None:
         return signed_days(event.days, _margin(event))
     if event.percent is None:
@@ -72,7 +72,7 @@ def move(event: Event) -> str:
 
 
 def move_since_first(event: Event) -> str:
-    """How far the value has moved since the first version known; empty where not measured."""
+    """How far the value has moved since the first known version; empty if unknown."""
     if event.days_since_first is not None:
         return signed_days(event.days_since_first)
     if event.percent_since_first is not None:
@@ -81,14 +81,14 @@ def move_since_first(event: Event) -> str:
 
 
 def short_since_first(event: Event) -> str:
-    """The same for a table cell: "PCD +820 d", "N -47 %"."""
+    """The move since the first version for a table cell: "PCD +820 d", "N -47 %"."""
     figure = move_since_first(event)
     name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 
 
 def short(event: Event) -> str:
-    """What happened in a few words, for a table cell or a subject line."""
+    """The event in a few words, for a table cell or a subject line."""
     if event.kind is Kind.STATUS:
         return f"status -> {plain(event.after)}"
     if event.kind in _SHORT:

@@ -1,4 +1,4 @@
-"""The words above and below a report: subject, headline, the four sentences, footer; no I/O."""
+"""Subject, headline, closing sentences and footer of a report. Does no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PREFIX = "[ctsync]"
 
 
 def trial_subject(nct_id: str, events: Sequence[Event]) -> str:
-    """What happened to one trial, for a subject line; `events` come worst first."""
+    """The changes of one trial as a subject line; `events` are sorted, worst first."""
     told = list(dict.fromkeys(_subject_part(event) for event in events))
     more = [f"{len(told) - 3} more"] if len(told) > 3 else []
     return f"{nct_id} " + " · ".join(told[:3] + more)
@@ -34,7 +34,7 @@ def _subject_part(event: Event) -> str:
 def headline(
     counts: Mapping[Level, int], *, watched: int, welcomed: int, coverage: Coverage | None
 ) -> str:
-    """Say in one line whether the report is worth opening, every number with its denominator."""
+    """One line that shows whether to open the report; each number has its denominator."""
     parts = list(_incomplete(coverage, watched))
     told = [f"{n} {level}" for level, n in counts.items() if n and level != Level.ADMINISTRATIVE]
     changed = sum(n for level, n in counts.items() if level != Level.ADMINISTRATIVE)
@@ -75,11 +75,11 @@ def sentences(
     coverage: Coverage | None,
     untold: tuple[int, str] = (0, ""),
 ) -> Iterator[ReportSentence]:
-    """Say what stands of the trials without a change to tell; each trial under one sentence only.
+    """Sentences about the trials without a change in the report; each trial counts in only one.
 
-    `still` trials are neither changed nor administratively changed nor unchecked. Where the
-    registry has not reloaded, nothing can be said of them but that. `untold` trials changed and
-    are not in this report; the command shows how.
+    `still` counts trials that were checked and have no change. If the registry shows no new load,
+    the sentence about them says only that. `untold` is the number of trials that changed but are
+    not in this report, and the command that shows their changes.
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
@@ -116,14 +116,14 @@ def sentences(
 
 
 def phase_rank(phases: str | None) -> float:
-    """How late a phase is, for sorting; a trial without one comes last."""
+    """A number for sorting by phase: 0 if there is none, larger for later phases."""
     text = phases or ""
     numbers = [int(digit) for digit in re.findall(r"\d", text)]
     return (max(numbers) if numbers else 0) - (0.5 if "EARLY" in text.upper() else 0)
 
 
 def footer(coverage: Coverage | None, *, watched: int, report_id: str) -> Iterator[str]:
-    """Say which runs, which rules and which report this is."""
+    """The runs, the version of the rules, and the id of the report."""
     if coverage is not None:
         runs = ", ".join(map(str, coverage.run_ids))
         parts = [f"{coverage.checked:,} of {watched:,} checked"]

@@ -38,9 +38,11 @@ _SHOWN = 6
 def find_path(name: str) -> str:
     """The path of the one field that a name means.
 
-    A name is a path ("protocolSection.statusModule.overallStatus"), the end of one
+    A name is a path ("protocolSection.statusModule.overallStatus"), the end of a path
     ("overallStatus", "locations.status"), the label on the registry's pages ("Overall Status")
-    XX
+    or a common short name ("primary completion"). If a field and one of its parts have the same
+    name, the name means the field. If no field or several fields match, raises UsageError, which
+    names similar fields.
     """
     wanted = name.strip()
     steps = tuple(wanted.lower().split("."))

@@ -1,4 +1,4 @@
-"""A trial's whole history as one HTML page: its course, each version beside the next. No I/O."""
+"""The history of a trial as one HTML page: its timeline and its versions. Does no I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctsync.report.version_steps import step_of
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """One line of the table of versions."""
+    """One row of the table of versions."""
 
     number: int
     level: str
@@ -30,7 +30,7 @@ class PageVersion:
 
 @dataclass(frozen=True, slots=True)
 class PageStep:
-    """How a version differs from the one before; `aside` holds its administrative changes."""
+    """The changes of one version; `aside` holds the administrative ones."""
 
     step: ReportStep
     aside: ReportStep | None
@@ -40,7 +40,7 @@ class PageStep:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """What the page of one trial shows."""
+    """The content of the page of one trial."""
 
     nct_id: NctId
     title: str
@@ -52,7 +52,7 @@ class TrialPage:
 
 
 def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
-    """Write the page of a trial, newest version first; `home` links back to an index."""
+    """Write the page of a trial, newest version first; `home` is the address of the index."""
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
     footer = f"{versions}; made {made}; administrative changes are folded"
@@ -60,7 +60,7 @@ def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
 
 
 def page(story: TrialContent, window: Window) -> TrialPage:
-    """Put a trial's story together."""
+    """Collect the content of the page."""
     newest = story.versions[-1]
     return TrialPage(
         nct_id=story.nct_id,

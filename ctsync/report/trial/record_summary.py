@@ -1,4 +1,4 @@
-"""A version of a trial in a dozen lines; no I/O."""
+"""The key fields of one version with their labels. Does no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctsync.record.value_text import typed
 
 
 def overview(version: Version) -> Iterator[tuple[str, str]]:
-    """Labels as on the registry's pages, with their values; what the record lacks is left out."""
+    """Labels as on the registry's pages, with their values; skips empty fields."""
     key = version.key
     enrollment = "" if key.enrollment is None else str(key.enrollment)
     known = f"{version.version}, source {version.source}"

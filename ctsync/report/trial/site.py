@@ -1,4 +1,4 @@
-"""A site of plain files: an index, a page a trial, the newest reports, a feed. Writes nothing."""
+"""A site of plain files: index, one page per trial, latest reports, feed. Does no I/O."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KEPT = re.compile(r"reports/(\d{4}-\d{2}-\d{2})\.html")
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One trial of the index; `level` is that of its newest change in the latest report."""
+    """One trial in the index; `level` is its level in the latest report, empty if not in it."""
 
     nct_id: NctId
     path: str
@@ -37,7 +37,7 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A file of the site and what it is called."""
+    """A file of the site and the text of the link to it."""
 
     path: str
     label: str
@@ -46,11 +46,11 @@ class Link:
 def build_site(
     stories: Iterable[TrialContent], latest: Report, *, earlier: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
-    """The files of the site, each with its path within it, the index last.
+    """The files of the site as pairs of relative path and text, the index last.
 
-    Trials stand in the order of the latest report, then by id; `earlier` are the paths of
-    reports that the site has already, one a day. No path is made from remote text, and nothing
-    in a file points outside but to the registry.
+    Trials are in the order of the latest report, then by id. `earlier` holds the paths of the
+    daily reports that the site already has. No path contains remote text. All links lead to
+    files of the site or to the registry.
     """
     page = render_html(latest)
     today = report_path(latest)
@@ -85,12 +85,12 @@ def build_site(
 
 
 def report_path(report: Report) -> str:
-    """Where a report is kept: one a day, which a later one of that day replaces."""
+    """The path of a report: one per day, so a later report of a day replaces the earlier one."""
     return f"reports/{report.window.until:%Y-%m-%d}.html"
 
 
 def day_of(path: str) -> str | None:
-    """The day of a report that is kept at `path`; None for any other file."""
+    """The day of the report at `path`; None for other files."""
     found = _KEPT.fullmatch(path)
     return found[1] if found else None
 
