@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ctsync.dates import format_timestamp
 from ctsync.record.value_text import counted
-from ctsync.report.report import Report, ReportStep, ReportTrial
+from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 
 
 def about_line(report: Report) -> str:
@@ -34,6 +34,12 @@ def step_title(step: ReportStep) -> str:
     if step.observed is not None:
         return f"version {step.number}, {posted}, seen {step.observed:%Y-%m-%d}"
     return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
+
+
+def moves_of(line: ReportLine) -> str:
+    """The moves of a value: "+90 d, +365 d since registration"; empty if it has none."""
+    since = f"{line.since_first} since registration" if line.since_first else ""
+    return ", ".join(part for part in (line.move, since) if part)
 
 
 def aside_sentence(trial: ReportTrial) -> str:

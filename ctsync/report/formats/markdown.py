@@ -12,6 +12,7 @@ from ctsync.report.sentences import (
     aside_sentence,
     coverage_line,
     left_out_sentence,
+    moves_of,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -103,8 +104,7 @@ def _line(line: ReportLine) -> str:
     values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
     if line.pieces:
         values += f": {_pieces(line.pieces)}"
-    since = f"{line.since_first} since registration" if line.since_first else ""
-    moves = ", ".join(part for part in (line.move, since) if part)
+    moves = moves_of(line)
     tail = f"; {escaped(moves)}" if moves else ""
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 

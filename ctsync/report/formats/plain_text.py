@@ -14,6 +14,7 @@ from ctsync.report.sentences import (
     aside_sentence,
     coverage_line,
     left_out_sentence,
+    moves_of,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -143,8 +144,7 @@ def said(line: ReportLine) -> str:
     values = line.detail or f"{line.before} -> {line.after}"
     if line.pieces:
         values += f": {wdiff(line.pieces)}"
-    since = f"{line.since_first} since registration" if line.since_first else ""
-    moves = ", ".join(part for part in (line.move, since) if part)
+    moves = moves_of(line)
     return f"{values}; {moves}" if moves else values
 
 
