@@ -157,3 +157,8 @@ def format_timestamp(stamp: datetime) -> str:
     """Write an aware time as 2026-03-13T09:00:05Z; microseconds are dropped."""
     # strftime would write the year 201 with three digits
     return stamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def format_minute(moment: datetime) -> str:
+    """Write an aware time for people, as 2026-03-13 09:00Z; seconds are dropped."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="minutes") + "Z"

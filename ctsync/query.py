@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import parse_nct_id
-from ctsync.spelling import nearest
+from ctsync.text import nearest
 
 Given = Mapping[str, object]
 """A question as a person writes it: names long or short, a value or a list of values."""

@@ -12,12 +12,16 @@ One function a sink; each is the last thing done to a text before it leaves ctsy
 Terminal and log show what they defuse, so that a person sees that a record is odd: ESC becomes
 the four characters \x1b, a right-to-left override the six of \u202e. Records in the database,
 JSON and Parquet are never touched: there a text is only data.
+
+Two more functions serve messages: `shorten` cuts a text, `nearest` corrects a misspelt name.
 """
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 # Controls C0, DEL and C1 less tab and newline; line and paragraph separators; half surrogates,
 # which no encoding takes; the two codes that are no characters. No sink lets these through.
@@ -112,6 +116,23 @@ def shorten(text: str, width: int) -> str:
     while kept > 0 and unicodedata.combining(text[kept]):
         kept -= 1  # an accent stays with its letter
     return text[:kept].rstrip() + _cut_note(len(text) - len(text[:kept].rstrip()))
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of an error message about an unknown name: the most similar name, else all names."""
+    names = list(known)
+    if close := nearest_words(word, names):
+        return f"did you mean {close[0]}?"
+    return f"known are: {', '.join(sorted(names))}"
+
+
+def nearest_words(
+    word: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6
+) -> list[str]:
+    """The known words most like `word`, the most similar first; ignores case."""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), by_lower, n=most, cutoff=likeness)
+    return [by_lower[lower] for lower in close]
 
 
 def _cut_note(count: int) -> str:

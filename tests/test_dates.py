@@ -1,12 +1,19 @@
 """Registry dates: intervals that are compared only as exactly as they are known."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctsync.dates import PartialDate, Precision, Shift, format_timestamp, parse_timestamp
+from ctsync.dates import (
+    PartialDate,
+    Precision,
+    Shift,
+    format_minute,
+    format_timestamp,
+    parse_timestamp,
+)
 
 days = st.dates(date(1900, 1, 1), date(2099, 12, 31)).map(lambda day: PartialDate(day.isoformat()))
 lengths = st.sampled_from((4, 7, 10))
@@ -109,3 +116,9 @@ def test_timestamps_of_the_registry_are_utc():
     assert format_timestamp(stamp) == "2026-09-04T09:00:06Z"
     with pytest.raises(ValueError, match="soon"):
         parse_timestamp("soon")
+
+
+def test_a_time_for_people_is_written_to_the_minute_in_utc():
+    stamp = datetime(2026, 9, 4, 11, 0, 59, tzinfo=timezone(timedelta(hours=2)))
+    assert format_minute(stamp) == "2026-09-04 09:00Z"
+    assert format_minute(datetime(201, 1, 2, 3, 4, tzinfo=UTC)) == "0201-01-02 03:04Z"

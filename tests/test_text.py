@@ -145,3 +145,17 @@ def test_an_accent_is_not_cut_from_its_letter():
     value = "e\u0301" * 60
     shown = text.shorten(value, 41).partition("…")[0]
     assert len(shown) % 2 == 0
+
+
+def test_a_misspelt_name_is_answered_with_the_most_similar_one():
+    assert text.nearest("overalstatus", ["overallStatus", "phases"]) == (
+        "did you mean overallStatus?"
+    )
+    assert text.nearest("x", ["b", "a"]) == "known are: a, b"
+
+
+def test_the_nearest_words_come_most_similar_first_and_as_they_are_known():
+    known = ["Start", "start date", "stop"]
+    assert text.nearest_words("START", known, most=2) == ["Start", "start date"]
+    assert text.nearest_words("START", known, most=2, likeness=0.9) == ["Start"]
+    assert text.nearest_words("zzz", known) == []

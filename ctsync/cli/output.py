@@ -9,8 +9,8 @@ from typing import Any
 import click
 import orjson
 
-from ctsync.deliver.channels.file import replace_file, replacing
 from ctsync.errors import UsageError
+from ctsync.files import replace_file, replacing
 from ctsync.text import for_terminal
 
 STDOUT = Path("-")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ctsync.model import Verdict
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.sync.cycle import CycleResult
 from ctsync.sync.history.backfill import BackfillResult
 

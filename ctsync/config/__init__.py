@@ -1,1 +1,1 @@
-"""Settings: TOML and environment read into one model, every problem reported at once."""
+"""Settings from a TOML file and the environment, with all problems reported at once."""

@@ -1,6 +1,6 @@
-"""Cron expressions read as cron reads them: every field as the numbers it stands for. Pure, no I/O.
+"""Cron expressions, each field as the set of its numbers. Does no I/O.
 
-The settings check with this what the daemon runs by, so that neither takes what the other refuses.
+The settings and the daemon both use this reader, so they accept the same expressions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PART = re.compile(r"(\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[1-9]\d{
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """One of the five fields; `names` count from `lowest`."""
+    """One of the five fields; `names` are numbered from `lowest`."""
 
     name: str
     lowest: int
@@ -34,7 +34,7 @@ _KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class CronTimes:
-    """What a cron expression stands for; weekdays count from Sunday, which is 0."""
+    """The times of a cron expression; weekdays are numbered from Sunday, 0."""
 
     minutes: tuple[int, ...]
     hours: tuple[int, ...]
@@ -44,10 +44,10 @@ class CronTimes:
 
 
 def read_cron(text: str) -> CronTimes:
-    """Read five fields; raises ValueError and says which of them is wrong.
+    """Read five fields; raises ValueError, which says which field is wrong.
 
-    Where both day and weekday are given cron wants either and its successors want both: that
-    is refused, not guessed.
+    An expression with both day and weekday is refused: cron runs if either matches, its
+    successors only if both match.
     """
     fields = text.split()
     if len(fields) != len(_KINDS):
@@ -74,11 +74,11 @@ def _numbers(field: str, kind: _Kind) -> tuple[int, ...]:
         if match["last"]:
             last = _number(match["last"], kind)
         else:
-            # with a step alone, 5/10 runs on to the end of the field
+            # 5/10 means from 5 to the end of the field
             open_ended = match["first"] is None or match["step"]
             last = kind.highest - is_weekday if open_ended else first
         if last < first and is_weekday:
-            last += 7  # fri-mon goes on over Sunday
+            last += 7  # fri-mon includes Sunday
         if last < first:
             raise ValueError(f"{part!r}: the {kind.name} ends before it begins")
         found.update(range(first, last + 1, int(match["step"] or 1)))

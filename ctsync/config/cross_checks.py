@@ -1,6 +1,6 @@
-"""What no single setting can see: a name that stands twice, mail without a server. No I/O.
+"""Contradictions between settings: a repeated name, mail without a server. Does no I/O.
 
-Looks at the raw table, not at Settings, so that it is told in the same breath as wrong values.
+Checks the raw table, not Settings, so that they are reported together with wrong values.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ Contradictions = Iterator[tuple[Location, str]]
 
 
 def cross_check(table: Table) -> Contradictions:
-    """Every contradiction in a config table, with the place to mend it."""
+    """Every contradiction in a config table, with the place to correct."""
     yield from _names_that_stand_twice(table)
     yield from _watches_of_nothing(table)
     yield from _log_without_file(table)

@@ -1,4 +1,4 @@
-"""The settings in force for a person: where each was read from, and no secret among them."""
+"""The settings in force for a person: the origin of each, without secrets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MASK = "***"
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSetting:
-    """One setting in force; `origin` is a variable, an option, a line of the file, or "default"."""
+    """One setting; `origin` is a variable, an option, a line of the file, or "default"."""
 
     name: str
     value: Any
@@ -29,7 +29,7 @@ class EffectiveSetting:
 def effective_settings(
     path: Path | None, *, env: Mapping[str, str] | None = None, database_url: str | None = None
 ) -> list[EffectiveSetting]:
-    """Every setting in force; raises ConfigError as `load` does, but for secrets it cannot have."""
+    """All settings in force. Raises ConfigError as `load` does, except for missing secrets."""
     env = os.environ if env is None else env
     settings, origin = read_settings(path, env=env, database_url=database_url, need_secrets=False)
     shown = dict(_leaves(settings, ())) | {("database", "url"): settings.database.shown_url}
@@ -45,7 +45,7 @@ def _leaves(value: Any, where: Location) -> Iterator[tuple[Location, Any]]:
 
 
 def _held(value: Any) -> list[tuple[str | int, Any]]:
-    """The settings inside a section, a table or a list of sections."""
+    """The settings in a section, a table or a list of sections."""
     match value:
         case BaseModel():
             return [(name, getattr(value, name)) for name in type(value).model_fields]

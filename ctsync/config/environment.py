@@ -1,15 +1,16 @@
 """Settings in the environment: CTSYNC_SECTION__KEY and a few short names.
 
-Reads the environment it is given, never the process's own.
+Reads the environment it is given, never that of the process. environment_variables.py reads the
+long names, and is imported only if one is set.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Mapping
 
 from ctsync.config.secrets import Location, Report, Table
 from ctsync.config.settings import Settings
+from ctsync.text import nearest_words
 
 PREFIX = "CTSYNC_"
 SHORT_NAMES = {
@@ -20,13 +21,13 @@ _CONFIG = "CTSYNC_CONFIG"
 
 
 def read_environment(env: Mapping[str, str], report: Report) -> Table:
-    """The settings that `env` holds, as a table; an empty variable is as good as none."""
+    """The settings in `env`, as a table; skips empty variables."""
     short = {long: env[name] for name, long in SHORT_NAMES.items() if env.get(name)}
     mine = {name for name in env if name.upper().startswith(PREFIX)}
     if mine - {*SHORT_NAMES, _CONFIG}:
         from ctsync.config.environment_variables import read_variables  # noqa: PLC0415 - slow to import
 
-        return read_variables({**short, **env}, report)
+        return read_variables({**short, **env}, report, prefix=PREFIX)
     table: Table = {}
     for name, value in short.items():
         section, key = name.removeprefix(PREFIX).lower().split("__")
@@ -35,7 +36,7 @@ def read_environment(env: Mapping[str, str], report: Report) -> Table:
 
 
 def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
-    """The environment variable that set a place, or what holds it; None if none did."""
+    """The environment variable that set a place or one above it; None if none did."""
     if where and where[0] in env:
         return str(where[0])
     names = {SHORT_NAMES.get(name.upper(), name.upper()): name for name in env if env[name]}
@@ -47,7 +48,7 @@ def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Variables that look like a setting and are none; others that begin so are let be."""
+    """Variables that look like a misspelt setting, each with a hint; ignores other names."""
     sections = {name.upper() for name in Settings.model_fields}
     short = {name.removeprefix(PREFIX) for name in (*SHORT_NAMES, _CONFIG)}
     for name in env:
@@ -56,8 +57,8 @@ def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
             continue
         section, nested, key = rest.partition("__")
         if nested and section not in sections:
-            close = difflib.get_close_matches(section, sections, n=1)
+            close = nearest_words(section, sections)
             hint = f"did you mean {PREFIX}{close[0]}__{key}?" if close else "see config/ctsync.toml"
             yield name, f"there is no such setting; {hint}"
-        elif not nested and (close := difflib.get_close_matches(rest, short, n=1, cutoff=0.8)):
+        elif not nested and (close := nearest_words(rest, short, likeness=0.8)):
             yield name, f"there is no such setting; did you mean {PREFIX}{close[0]}?"

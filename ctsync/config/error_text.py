@@ -1,6 +1,6 @@
-"""A wrong setting in words: which key, on which line, what is wrong, what would be right. No I/O.
+"""Messages about wrong settings: the key, its line, the problem, the correction. Does no I/O.
 
-A value is repeated only where it can hold no secret.
+A message repeats a value only if it cannot be a secret.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pydantic_core import ErrorDetails
 
 from ctsync.config.secrets import HIDDEN_KEYS, SECRET_KEYS, Location
 from ctsync.config.settings import Settings
-from ctsync.spelling import nearest
+from ctsync.text import nearest
 
 _HEADER = re.compile(r"\s*\[(\[)?\s*([A-Za-z0-9_.\s-]+?)\s*\]")
 _KEY = re.compile(r"\s*([A-Za-z0-9_.-]+)\s*=")
-# these are about what holds settings, not about a setting: their value stays unsaid
+# these errors concern a section or a list; the message does not repeat its value
 _SHAPES = {
     "model_type": "must be a section of settings",
     "model_attributes_type": "must be a section of settings",
@@ -29,7 +29,7 @@ _SHAPES = {
 
 
 def sentence(error: ErrorDetails) -> str:
-    """What one of pydantic's errors says, in our words."""
+    """The message for one of pydantic's errors."""
     kind, where = error["type"], error["loc"]
     if kind == "extra_forbidden":
         return f"there is no such setting; {nearest(str(where[-1]), _keys_beside(where))}"
@@ -48,15 +48,15 @@ def sentence(error: ErrorDetails) -> str:
 
 
 def label(where: Location) -> str:
-    """The name of a place: registry.url, or watches#2.trials#1, counted from 1."""
+    """The name of a place: registry.url, or watches#2.trials#1, numbered from 1."""
     steps = [f"#{step + 1}" if isinstance(step, int) else f".{step}" for step in where]
     return "".join(step for step in steps if step != ".[key]").removeprefix(".")
 
 
 def line_of(text: str, where: Location) -> int | None:
-    """The line of a TOML text on which a place, or what holds it, stands; None if nowhere.
+    """The line of a place, or of the nearest place above it, in a TOML text; None if neither is.
 
-    Good enough to point a person there: a TOML parser keeps no line numbers.
+    An estimate for error messages: the TOML parser gives no line numbers.
     """
     tables: Counter[str] = Counter()
     held: Location = ()
@@ -80,7 +80,7 @@ def line_of(text: str, where: Location) -> int | None:
 
 
 def _keys_beside(where: Location) -> Collection[str]:
-    """The keys that are known where an unknown one stands."""
+    """The known keys in the section of an unknown key."""
     model: type[BaseModel] = Settings
     for step in where[:-1]:
         field = model.model_fields.get(str(step))

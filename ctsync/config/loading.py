@@ -1,7 +1,7 @@
-"""Reading settings: one TOML file and the environment become one table, and then Settings.
+"""Read settings from one TOML file and the environment into one table, then into Settings.
 
-Every problem is collected with the place it came from (a line and key of the file, an
-environment variable, an option), and all of them are raised together.
+All problems are collected and raised together, each with its origin: a line and key of the file,
+an environment variable, or an option.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ def load(
 ) -> Settings:
     """Read the settings of this run.
 
-    An option wins over the environment, the environment over the file, the file over the
-    defaults. A command that sends nothing passes `need_secrets=False`: a secret that cannot be
-    had is then empty instead of wrong. Raises ConfigError with every problem.
+    An option overrides the environment, the environment the file, the file the defaults. Commands
+    that send nothing pass `need_secrets=False`: a missing secret is then empty, not an error.
+    Raises ConfigError with all problems.
     """
     env = os.environ if env is None else env
     settings, _ = read_settings(path, env=env, database_url=database_url, need_secrets=need_secrets)
@@ -48,19 +48,19 @@ def load(
 def read_settings(
     path: Path | None, *, env: Mapping[str, str], database_url: str | None, need_secrets: bool
 ) -> tuple[Settings, Origin]:
-    """Do as `load`; give also what tells of each place where it was read from."""
+    """Do the same as `load`; also returns a function for the origin of each place."""
     reading = _Reading(find_config(path, env), env, database_url)
     table = reading.table(need_secrets=need_secrets)
     settings = reading.check(table)
     if reading.problems or settings is None:
         raise ConfigError(reading.lines())
-    settings._path = reading.path  # not a setting: no file may set it
+    settings._path = reading.path  # not a setting: a file must not set it
     return settings, reading.origin
 
 
 @dataclass
 class _Reading:
-    """One reading of the settings: its sources, and the problems it met."""
+    """One reading of the settings: its sources and the problems found."""
 
     path: Path | None
     env: Mapping[str, str]
@@ -70,11 +70,11 @@ class _Reading:
     problems: dict[Location, str] = field(default_factory=dict)
 
     def report(self, where: Location, said: str) -> None:
-        """Keep a problem; of one place, the first is the one to tell."""
+        """Note a problem; only the first problem of a place counts."""
         self.problems.setdefault(where, said)
 
     def table(self, *, need_secrets: bool) -> Table:
-        """File, environment and option as one table, with the secrets in their places."""
+        """File, environment and option as one table, with references to secrets resolved."""
         base = self.path.parent if self.path else Path()
         file, over = self._read_file(), self._read_environment()
         self.in_file = file
@@ -87,7 +87,7 @@ class _Reading:
         return _merge(file, over)
 
     def check(self, table: Table) -> Settings | None:
-        """The settings that a table holds, or None where it is wrong."""
+        """The settings in a table, or None if it is invalid."""
         settings = None
         try:
             settings = Settings.model_validate(table)
@@ -100,12 +100,12 @@ class _Reading:
         return settings
 
     def lines(self) -> list[str]:
-        """The problems, a line each: where it stands, what is wrong, what would be right."""
+        """One line per problem: its origin, what is wrong, and the correction."""
         in_order = sorted(self.problems, key=lambda where: line_of(self.text, where) or 0)
         return [f"{self._place(where)}: {self.problems[where]}" for where in in_order]
 
     def origin(self, where: Location) -> str:
-        """Where a setting was read from: a variable, the option, a line of the file, default."""
+        """The origin of a setting: a variable, the option, a line of the file, or default."""
         place = self._place(where)
         if self.path is None or not place.startswith(f"{self.path}, "):
             return "default" if place == label(where) else place
@@ -144,7 +144,7 @@ class _Reading:
 
 
 def _holds(table: Any, where: Location) -> bool:
-    """Whether a table says something of a place."""
+    """Whether a table contains a place."""
     for step in where:
         try:
             table = table[step]
@@ -154,7 +154,7 @@ def _holds(table: Any, where: Location) -> bool:
 
 
 def _anchor(table: Table, base: Path) -> None:
-    """Make the relative paths of a config file start where the file stands."""
+    """Resolve relative paths in a config file from the folder of the file."""
     for section, key in (("log", "file"), ("smtp", "ca_file")):
         held = table.get(section)
         if isinstance(held, dict) and isinstance(held.get(key), str) and held[key]:
@@ -168,7 +168,7 @@ def _anchor(table: Table, base: Path) -> None:
 
 
 def _merge(under: Table, over: Table) -> Table:
-    """Two tables as one; where both have a key that is no table, `over` has its way."""
+    """Merge two tables; if both have a key that is not a table, `over` wins."""
     merged = dict(under)
     for key, value in over.items():
         below = merged.get(key)

@@ -1,6 +1,6 @@
-"""Where things stand on this machine: the database, the config file, the packaged defaults.
+"""Default paths of the database and the config file, and the packaged config file.
 
-Nothing is created here; the directories are made by whoever writes into them.
+Creates nothing; the code that writes a file creates its directory.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ FILE_NAME = "ctsync.toml"
 
 
 def default_database_url() -> str:
-    """The database of a ctsync nobody has configured: a file in the user's data directory."""
+    """The database without any setting: a file in the user's data directory."""
     return f"sqlite:///{(user_data_path('ctsync') / 'ctsync.db').as_posix()}"
 
 
 def default_config_path() -> Path:
-    """The config file that needs no option: where it is looked for last, and where init puts it."""
+    """The config file in the user's config directory: searched last, written by `ctsync init`."""
     return user_config_path("ctsync") / FILE_NAME
 
 
 def find_config(path: Path | None, env: Mapping[str, str]) -> Path | None:
-    """The config file to read, or None where there is none.
+    """The config file to read, or None if there is none.
 
-    Looked for in this order: `path` (--config), CTSYNC_CONFIG, ./ctsync.toml, the user's config
-    directory. The first two must exist: raises ConfigError where they do not.
+    Search order: `path` (--config), CTSYNC_CONFIG, ./ctsync.toml, the user's config directory.
+    Raises ConfigError if one of the first two is set but does not exist.
     """
     named = env.get("CTSYNC_CONFIG")
     asked = {"--config": path, "CTSYNC_CONFIG": Path(named) if named else None}
@@ -47,9 +47,9 @@ def find_config(path: Path | None, env: Mapping[str, str]) -> Path | None:
 
 
 def default_config_text() -> str:
-    """The commented ctsync.toml with every setting, as `ctsync init` writes it.
+    """The commented ctsync.toml with all settings, which `ctsync init` writes.
 
-    An installed ctsync carries it inside the package; in a checkout it is config/ctsync.toml.
+    It is part of the installed package; in a checkout it is config/ctsync.toml.
     """
     package = Path(ctsync.__file__).parent
     packaged = package / "_config" / FILE_NAME

@@ -1,11 +1,11 @@
-"""Secrets are named in the config file and stand elsewhere; here the names are followed.
+"""Resolve the references to secrets in a config file.
 
-A secret is written as one of
+A reference is one of
     env:NAME          an environment variable
     file:PATH         a file that only its owner may read
     credential:NAME   a systemd credential (LoadCredential= in the unit)
-and never as itself, except in an environment variable of ctsync's own. What it says is in no
-message of this module.
+The secret itself must not be in the file; it may be in an environment variable of ctsync. No
+message of this module contains a secret.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# keys whose value is always a secret, and keys whose value may carry one
+# keys whose value is always a secret, and keys whose value may contain one
 SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
 HIDDEN_KEYS = (("channels", "url"), ("monitor", "ping_url"), ("database", "url"))
 
 _REFERENCE = re.compile(r"(env|file|credential):(.+)\Z", re.DOTALL)
-# where an empty text would be wrong by itself
+# keys for which an empty text is invalid
 _UNAVAILABLE = {("channels", "url"): "unavailable://secret"}
 _HOW = '"env:NAME", "file:/path" or "credential:NAME"'
 
@@ -34,11 +34,11 @@ Report = Callable[[Location, str], None]
 
 
 class BadSecret(Exception):
-    """A secret that cannot be had; says what to do about it."""
+    """A secret cannot be read; the message says how to fix it."""
 
 
 def secret_values(table: Table) -> Iterator[tuple[Location, Table, str]]:
-    """Every place of a config table that may hold a secret: its location, its table, its key."""
+    """The places of a config table that may hold a secret: location, table and key."""
     for section, key in SECRET_KEYS + HIDDEN_KEYS:
         held = table.get(section)
         items = list(enumerate(held)) if isinstance(held, list) else [(None, held)]
@@ -49,7 +49,7 @@ def secret_values(table: Table) -> Iterator[tuple[Location, Table, str]]:
 
 @dataclass(frozen=True, slots=True)
 class FileSource:
-    """That a table was read from a file: where its relative paths start, and what overrides it."""
+    """The file of a table: the folder for its relative paths, and the table that overrides it."""
 
     base: Path
     over: Table
@@ -63,15 +63,14 @@ def follow(
     required: bool,
     in_file: FileSource | None = None,
 ) -> None:
-    """Put each secret in the place of its name; what is wrong is reported and left out.
+    """Replace each reference with its secret; reports and removes references that are wrong.
 
-    In a table from a file a secret must not stand as itself, and one that is overridden is not
-    looked for. Unless `required`, a secret that cannot be had is no problem (but the database's
-    own always is).
+    A table from a file must not contain a secret itself, and its overridden secrets are not
+    read. Unless `required`, a missing secret is not a problem, except that of the database.
     """
     for where, item, key in secret_values(table):
         text, place = item[key], (str(where[0]), key)
-        # a channel's file:// is the folder it writes into, and no secret
+        # the file:// URL of a channel is the folder it writes to, not a reference
         is_folder = place == ("channels", "url") and text.startswith("file://")
         named = None if is_folder else _REFERENCE.match(text)
         if named and not (in_file and _overrides(in_file.over, where)):
@@ -87,13 +86,13 @@ def follow(
 
 
 def _overrides(over: Table, where: Location) -> bool:
-    """Whether a table has its own value for a place: of the key, or of the list it is in."""
+    """Whether a table has a value for a place, or for the list that contains it."""
     held = over.get(str(where[0]))
     return where[-1] in held if isinstance(held, dict) else held is not None
 
 
 def _is_secret(place: tuple[str, str], text: str) -> bool:
-    """Whether text that names no other place must be held for a secret."""
+    """Whether a text that is not a reference must be treated as a secret."""
     if not text:
         return False
     if place in SECRET_KEYS:
@@ -122,7 +121,7 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
         )
     if Path(name).name != name:
         raise BadSecret("the name of a credential holds no slash")
-    # systemd guards these itself, by an access list that the mode bits do not show
+    # systemd protects these with an access list that the mode bits do not show
     return _read_file(Path(directory) / name, private=False)
 
 

@@ -1,4 +1,4 @@
-"""What can be set: one frozen model a section, each key with its default and its limits. No I/O."""
+"""The settings: one frozen model per section, each key with its default and limits. No I/O."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from ctsync.config.values import (
     Zone,
 )
 from ctsync.model import Level
-from ctsync.spelling import nearest
+from ctsync.text import nearest
 
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
 class _Section(BaseModel):
-    """What all sections share: frozen, no unknown key, no value of theirs in an error."""
+    """Base of all sections: frozen, no unknown keys, no values in errors."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -48,13 +48,13 @@ class _Section(BaseModel):
 
 
 class DatabaseSettings(_Section):
-    """Where the versions are kept."""
+    """Where the versions are stored."""
 
     url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
 
     @property
     def shown_url(self) -> str:
-        """The URL for a person's eyes: *** for the password, and no options, which may hold one."""
+        """The URL for display: *** for the password, and no options, which may contain one."""
         if not self.url.startswith("postgresql"):
             return self.url
         parts = urlsplit(self.url)
@@ -64,7 +64,7 @@ class DatabaseSettings(_Section):
 
 
 class RegistrySettings(_Section):
-    """Where trials come from, and how gently they are asked for."""
+    """The registry and the limits for requests to it."""
 
     url: RegistryUrl = "https://clinicaltrials.gov/api"
     requests_per_second: Annotated[float, Field(gt=0, le=10)] = 1.0
@@ -77,7 +77,7 @@ class RegistrySettings(_Section):
 
 
 class ScheduleSettings(_Section):
-    """When the daemon syncs; `interval_minutes`, where set, is used in place of `cron`."""
+    """When the daemon syncs; `interval_minutes`, if set, replaces `cron`."""
 
     cron: Cron = "0 10,13,15 * * 1-5"
     interval_minutes: Annotated[int, Field(ge=1)] | None = None
@@ -85,7 +85,7 @@ class ScheduleSettings(_Section):
 
 
 class MirrorSettings(_Section):
-    """The whole registry: how far a daily run looks back, and how often all of it is swept."""
+    """The mirror: how far a daily run looks back, and the days between full scans."""
 
     overlap_days: Annotated[int, Field(ge=1, le=60)] = 5
     sweep_days: Annotated[int, Field(ge=1, le=31)] = 7
@@ -95,7 +95,7 @@ class MirrorSettings(_Section):
 
 
 class LogSettings(_Section):
-    """What is written about the work; `events` says where the log channel puts the changes."""
+    """The log; `events` says where the log channel writes changes."""
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -106,7 +106,7 @@ class LogSettings(_Section):
 
 
 class SmtpSettings(_Section):
-    """The mail server; an empty `password` means that none was set."""
+    """The mail server; an empty `password` means that none is set."""
 
     host: Name
     security: Literal["starttls", "tls", "none"] = "starttls"
@@ -120,9 +120,9 @@ class SmtpSettings(_Section):
 
 
 class WatchSettings(_Section):
-    """Trials followed under one name; `rules` are thresholds of this watch alone.
+    """Trials followed under one name; `rules` are thresholds for this watch only.
 
-    `query` holds the registry's parameters by their long names, checked; empty is none.
+    `query` holds checked registry parameters by their long names; empty if there is no query.
     """
 
     name: Name
@@ -133,7 +133,7 @@ class WatchSettings(_Section):
 
 
 class RecipientSettings(_Section):
-    """Who gets mail; no `watches` means all of them."""
+    """A person who gets mail; no `watches` means all watches."""
 
     email: Address
     watches: tuple[Name, ...] = ()
@@ -146,7 +146,7 @@ class RecipientSettings(_Section):
 
 
 class ChannelSettings(_Section):
-    """Another way out: an apprise URL or a webhook; no `watches` means all of them."""
+    """Another channel: an apprise URL, a webhook or a folder; no `watches` means all watches."""
 
     name: Name
     url: ChannelUrl
@@ -156,13 +156,13 @@ class ChannelSettings(_Section):
 
 
 class MonitorSettings(_Section):
-    """Who is told that ctsync is alive; an empty `ping_url` means nobody."""
+    """The monitor to ping; an empty `ping_url` means none."""
 
     ping_url: PingUrl = SecretStr("")
 
 
 class Settings(BaseModel):
-    """All settings, checked; `path` says which file they were read from."""
+    """All settings, checked; `path` is the file they were read from."""
 
     model_config = ConfigDict(
         frozen=True,
@@ -187,14 +187,13 @@ class Settings(BaseModel):
 
     @property
     def path(self) -> Path | None:
-        """The config file they were read from, or None."""
+        """The config file that was read, or None."""
         return self._path
 
     def unknown_watches(self, stored: Collection[str] = ()) -> Iterator[str]:
-        """One line for each watch that a recipient or channel names and nobody follows.
+        """One line per watch that a recipient or channel names but that does not exist.
 
-        `stored` are the names of the watches added by `watch add`: only together with them is
-        it known which names are wrong.
+        `stored` holds the names of watches added by `watch add`, which the settings do not list.
         """
         known = {watch.name for watch in self.watches} | set(stored)
         named = {

@@ -1,12 +1,11 @@
-"""The kinds of value a setting can have, each with its check. No I/O.
+"""The types of values of settings, each with its check. Does no I/O.
 
-A check speaks of the value alone; where it stood is the business of `reading`. No message
-repeats a value that may hold a secret.
+The message of a check is about the value only; loading.py adds its place. No message repeats a
+value that may contain a secret.
 """
 
 from __future__ import annotations
 
-import difflib
 import re
 import zoneinfo
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ from ctsync.config.cron import read_cron
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId, parse_nct_id
 from ctsync.query import read_query
-from ctsync.spelling import nearest
+from ctsync.text import nearest, nearest_words
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
@@ -47,7 +46,7 @@ def _ascii_line(text: str) -> str:
 
 def _address(text: str) -> str:
     """One mail address, with or without a display name."""
-    header: Any = HeaderRegistry()("to", _one_line(text))  # a class made for the header's name
+    header: Any = HeaderRegistry()("to", _one_line(text))  # its class is made at run time
     found = header.addresses
     if header.defects or len(found) != 1 or not found[0].username or not found[0].domain:
         raise ValueError(f"{text!r} is not one mail address; write name@example.org")
@@ -58,7 +57,7 @@ def _zone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        hint = difflib.get_close_matches(name, zoneinfo.available_timezones(), n=1)
+        hint = nearest_words(name, zoneinfo.available_timezones())
         example = f"did you mean {hint[0]}?" if hint else "write one such as Europe/Berlin"
         raise ValueError(f"{name!r} is not a time zone; {example}") from None
     return name
@@ -87,7 +86,7 @@ def _trial(text: str) -> NctId:
 
 
 def _web_url(text: str) -> str:
-    """An http or https address without user or password; a slash at its end is dropped."""
+    """An http or https URL without user or password; drops a slash at the end."""
     try:
         parts = urlsplit(text)
         parts.port  # noqa: B018  reading it is what checks it
@@ -141,7 +140,7 @@ def _ping_url(secret: SecretStr) -> SecretStr:
 def _thresholds(rules: dict[str, float]) -> dict[str, float]:
     if not rules:
         return rules
-    from ctsync.record.rules.rules import Thresholds  # noqa: PLC0415  few set any
+    from ctsync.record.rules.rules import Thresholds  # noqa: PLC0415  few settings need it
 
     known = Thresholds.__dataclass_fields__
     wrong = [
@@ -153,7 +152,7 @@ def _thresholds(rules: dict[str, float]) -> dict[str, float]:
 
 
 def _query(given: dict[str, object]) -> Mapping[str, str]:
-    """A question by the long names of its parameters; none at all is none."""
+    """A registry query by the long names of its parameters; empty if there is none."""
     try:
         return read_query(given).params if given else {}
     except BadQuery as bad:

@@ -24,7 +24,7 @@ from ctsync.deliver.backoff import (
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import ComposedMessage, compose
 from ctsync.deliver.message import DeliveryError
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store
 

@@ -1,1 +1,1 @@
-"""Stored versions and events as files for other programs."""
+"""Files of stored versions and events for other programs."""

@@ -1,25 +1,25 @@
-"""One row a trial, by the definitions that published studies use; no I/O.
+"""One row per trial, by the definitions of published studies. Does no I/O.
 
-Days are counted from the registry's own date of a version (see report.cthist), and a month or a
-year counts as its first day, as cthist has it.
+Days are counted between the registry's dates of versions (see export.cthist). A month or a year
+counts as its first day, as in cthist.
 
 anticipated_enrollment, actual_enrollment   the last estimated and the last actual count
-enrollment_percentage   actual of anticipated, to two decimals
+enrollment_percentage   actual as a percentage of anticipated, to two decimals
 first_target            the first estimated count
-stop_date               date of the first version that says TERMINATED
-start_date              as that version has it, else the newest
+stop_date               date of the first version with status TERMINATED
+start_date              start date in that version, else in the newest
 trial_days              from start_date to stop_date
-first_stop_date, first_stop_status   the first version that says TERMINATED, WITHDRAWN or SUSPENDED
-restart_date, restart_status         the first after it that says anything else
+first_stop_date, first_stop_status   first version that is TERMINATED, WITHDRAWN or SUSPENDED
+restart_date, restart_status         first later version with any other status
 stopped_days            from that stop to that restart
-stops                   how often the status went from any other to one of the three
-..._slip_days           how far a date moved from the first version that has it to the newest, later
-                        is positive; where a month or a year is involved the true figure may differ
-                        by up to ..._slip_margin either way
-..._moves               how often it was moved
+stops                   how often the status changed from any other to one of the three
+..._slip_days           how far a date moved from the first version that has it to the newest;
+                        positive if later. If a month or a year is involved, the true figure may
+                        differ by up to ..._slip_margin days either way
+..._moves               how often the date moved
 
-The definitions of enrollment and stop are those of terminated-trials-study, of stops and restarts
-those of ctcovidstop (both by Benjamin Gregory Carlisle and colleagues).
+Sources of the definitions: terminated-trials-study for enrollment and stop, ctcovidstop for stops
+and restarts (both by Benjamin Gregory Carlisle and colleagues).
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ Dated = tuple[date, KeyFields]
 
 
 def cohort_row(versions: Sequence[Version], stood_from: Sequence[date]) -> dict[str, Any] | None:
-    """A trial from its versions, oldest first, as a row of COLUMNS; None where none has a record.
+    """A row of COLUMNS from the versions of a trial, oldest first; None if none has a record.
 
-    `stood_from` gives for each version the day from which it stood.
+    `stood_from` holds the first day of each version.
     """
     said = [
         (_day(version_date(version, day), day), version.key)
@@ -150,5 +150,5 @@ def _slips(keys: Sequence[KeyFields]) -> Iterator[tuple[str, Any]]:
 
 
 def _margin(shift: Shift) -> int:
-    # a date that was only said again did not move at all
+    # the same value again is not a move
     return shift.margin if shift.days else 0

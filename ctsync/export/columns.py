@@ -1,8 +1,8 @@
-"""Events and versions as rows of typed columns, for analysis; no I/O.
+"""Events and versions as rows of typed columns, for analysis. Does no I/O.
 
-Every registry date, which may be a day, a month or a year, is three columns: NAME is the first
-day it may mean, NAME_precision is day, month or year, NAME_text is what the registry wrote. Times
-are aware and in UTC. What is a list or an object in JSON is a column of JSON text.
+A registry date is a day, a month or a year, and has three columns: NAME is the first day it may
+mean, NAME_precision is day, month or year, NAME_text is the text of the registry. Times are aware
+and in UTC. Lists and objects are columns of JSON text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 class ColumnType(StrEnum):
-    """What a column holds; a DATE is a day, a TIME has microseconds and is in UTC."""
+    """The type of a column; a DATE is a day, a TIME has microseconds and is in UTC."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -45,7 +45,7 @@ _KEY_DATES = (
     "start_date", "primary_completion_date", "completion_date", "verified", "first_submitted",
     "first_posted", "results_first_posted",
 )  # fmt: skip
-_PLACED = ("posted", "submitted")  # key fields that a version has as its own
+_PLACED = ("posted", "submitted")  # key fields that are attributes of a version
 _KEY_SORTS = {"enrollment": ColumnType.INTEGER, "has_results": ColumnType.FLAG}
 
 
@@ -72,7 +72,7 @@ VERSION_COLUMNS: Mapping[str, ColumnType] = {
     "stood_from": ColumnType.DATE,
     **dict(_key_columns()),
 }
-"""What is told of a version: its place in the history, its times, and the key fields."""
+"""Columns of a version: its place in the history, its times, and its key fields."""
 
 EVENT_COLUMNS: Mapping[str, ColumnType] = {
     "event_id": ColumnType.INTEGER,
@@ -104,7 +104,7 @@ EVENT_COLUMNS: Mapping[str, ColumnType] = {
     "happened": ColumnType.TIME,
     "run_id": ColumnType.INTEGER,
 }
-"""What is told of an event; `before`, `after` and `inputs` are JSON."""
+"""Columns of an event; `before`, `after` and `inputs` are JSON."""
 
 _OF_EVENT = (
     "rule", "path", "label", "summary", "before_type", "after_type", "days", "days_since_first",
@@ -117,7 +117,7 @@ _OF_STORED = (
 
 
 def version_row(version: Version, *, stood_from: date, happened: datetime) -> Row:
-    """A version with the columns of VERSION_COLUMNS, in their order."""
+    """A version as a row of VERSION_COLUMNS, in their order."""
     row: Row = {
         "nct_id": version.nct_id,
         "version": version.version,
@@ -142,7 +142,7 @@ def version_row(version: Version, *, stood_from: date, happened: datetime) -> Ro
 
 
 def event_row(stored: StoredEvent) -> Row:
-    """An event with the columns of EVENT_COLUMNS."""
+    """An event as a row of EVENT_COLUMNS."""
     event = stored.event
     return {
         **{name: getattr(stored, name) for name in _OF_STORED},
@@ -173,5 +173,5 @@ def _json(value: Any) -> str | None:
     try:
         return orjson.dumps(value).decode()
     except TypeError:
-        # half a surrogate pair, or an integer beyond 64 bits
+        # orjson refuses half a surrogate pair and integers beyond 64 bits
         return json.dumps(value)

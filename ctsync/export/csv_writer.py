@@ -1,7 +1,7 @@
-"""Rows as CSV, a line at a time; no I/O.
+"""Rows as CSV, one line at a time. Does no I/O.
 
-What is missing is written NA, as R's readers expect it and pandas takes it. Numbers are numbers,
-truth is TRUE or FALSE, and no spreadsheet takes a cell for a formula.
+Missing values are written as NA, which R and pandas read as missing. Booleans are TRUE or FALSE.
+No spreadsheet runs a cell as a formula.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ MISSING = "NA"
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The heading, then each row as one text with its line break; a cell may hold others."""
+    """The header, then each row as one text with its line break; cells may contain line breaks."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(columns)

@@ -1,16 +1,15 @@
-"""Versions as the table of the R package cthist, so that its users' scripts read it; no I/O.
+"""Versions as the table of the R package cthist, for scripts that read it. Does no I/O.
 
-Names, meaning and order are those of `clinicaltrials_gov_download` of cthist 2.1: one row a
-version, numbered from 0 as the registry does, month dates as the first of the month with
-"month" as their precision, statuses and types in the registry's present words, lists as JSON.
-These rows say more or other than cthist's:
+Names, meaning and order of the columns are those of `clinicaltrials_gov_download` in cthist 2.1:
+one row per version, numbered from 0 as in the registry; a month is its first day with precision
+"month"; statuses and types are the registry's current terms; lists are JSON. Differences:
 
-version_number   NA for a version that the registry's history has no number for: one that only
-                 a sync saw, such as a change to UNKNOWN, and all where no history was fetched
-total_versions   how many of the trial's versions have a number
-version_date     of a version without a number, the day from which it stood
-criteria         Markdown, as the API gives it, where cthist has HTML
-ctsync_version, source   two more columns at the end: ctsync's own number from 1, and where the
+version_number   NA for a version without a number in the registry's history: either only a sync
+                 saw it, such as a change to UNKNOWN, or no history was fetched
+total_versions   number of the trial's versions that have a number
+version_date     for a version without a number, its first day
+criteria         Markdown, as in the API; cthist has HTML
+ctsync_version, source   two more columns at the end: ctsync's own number, from 1, and where the
                  version was seen (live, history or both)
 """
 
@@ -25,7 +24,7 @@ import orjson
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, JsonObject, Version
-from ctsync.record.fields.naming import value_at
+from ctsync.record.fields.lookup import value_at
 
 COLUMNS = (
     "nctid", "version_number", "total_versions", "version_date", "overall_status",
@@ -64,9 +63,9 @@ _OUTCOMES = {
 
 
 def version_date(version: Version, stood_from: date) -> str:
-    """The registry's date of a version: of its submission where its history has it, else the day.
+    """The registry's date of a version: its submission if the history has it, else `stood_from`.
 
-    `stood_from` is the day from which the version stood, by what is stored.
+    `stood_from` is the first day of the version, according to the database.
     """
     if version.registry_version is not None and version.submitted:
         return version.submitted
@@ -76,7 +75,7 @@ def version_date(version: Version, stood_from: date) -> str:
 def cthist_row(
     version: Version, body: JsonObject, *, stood_from: date, total: int | None
 ) -> dict[str, Any]:
-    """One version that has a record as a row of COLUMNS."""
+    """A version with a record as a row of COLUMNS."""
     key = version.key
     return {
         "nctid": version.nct_id,

@@ -1,16 +1,15 @@
-"""Versions as lines of JSON that lose nothing, written from one database and read into another.
+"""Versions as lines of JSON without loss, to copy them from one database into another.
 
-The file is one JSON object a line, each with `record` saying what it is:
+Each line is one JSON object; its `record` says what it is:
 
     {"record":"ctsync","format":1,"what":"versions"}          first
     {"record":"trial","nct_id":"NCT…", …}                     a trial, then its versions
     {"record":"version","nct_id":"NCT…","version":1, …, "events":[…],"body":{…}}
-    {"record":"watch","name":"…", …, "trials":[…]}            last, where all trials are told
+    {"record":"watch","name":"…", …, "trials":[…]}            last, if all trials are exported
 
-A version's line has its row of the database by the names of its columns, the events that lead to
-it, and as `body` the record in canonical form as its source gave it, or null where there was none.
-Its digest names the bytes of that body, keys sorted and without blanks, and is checked on import.
-Delivered is nothing: a database that was imported has nobody to tell.
+The line of a version has its database row by column names, the events that lead to it, and as
+`body` its record in canonical form, or null if there was none. Its digest is that of the body
+with sorted keys and no blanks, and is verified on import. An import creates no deliveries.
 """
 
 from __future__ import annotations
@@ -32,11 +31,11 @@ from ctsync.store.store import Store, Unit
 
 FORMAT = 1
 MOST_VERSIONS = 500
-"""How many versions are stored, at the least, before a transaction ends; it ends with a trial."""
+"""A transaction ends after the first complete trial past this number of versions."""
 
 
 def version_lines(store: Store, selection: Selection) -> Iterator[str]:
-    """The lines of all versions selected, a version at a time; raises CorruptBody."""
+    """The lines of all selected versions, one at a time; raises CorruptBody."""
     yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
     for nct_id in store.bulk.trial_ids(selection):
         yield _line({"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)})
@@ -55,7 +54,7 @@ def _line(value: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import did; `refused` names trials whose stored versions are others, and why."""
+    """What an import did; `refused` holds trials with other stored versions, and the reason."""
 
     versions: int = 0
     trials: int = 0
@@ -65,12 +64,12 @@ class ImportResult:
 
 
 def import_lines(store: Store, lines: Iterable[bytes]) -> ImportResult:
-    """Store what the lines tell and is not stored yet; a trial comes whole or not at all.
+    """Store the versions that are new here; each trial is imported in full or not at all.
 
-    A trial of which nothing is stored comes with all its versions; one whose stored versions
-    are the first of those told gets the rest; of one that has others nothing is taken, and it is
-    named. Raises UsageError with the number of the line for what is no such file: what was
-    stored before stays, and the import can be repeated.
+    A trial that is not stored gets all its versions. If the stored versions are the first of
+    those in the file, the trial gets the rest. If they are others, the trial is refused. For an
+    invalid line, raises UsageError with its number; earlier transactions stay, and the import
+    can be repeated.
     """
     reader, done = _Reader(lines), ImportResult()
     try:
@@ -87,7 +86,7 @@ def import_lines(store: Store, lines: Iterable[bytes]) -> ImportResult:
 
 
 class _Reader:
-    """The lines as JSON objects, one after the other, and how far they are read."""
+    """Reads lines as JSON objects, one after the other, and counts them."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = iter(lines)
@@ -105,7 +104,7 @@ class _Reader:
         for line in self._lines:
             self.number += 1
             if line.strip():
-                # not orjson, which makes a float of a large integer
+                # not orjson, which turns a large integer into a float
                 read = json.loads(line)
                 if not isinstance(read, dict):
                     raise ValueError("it is no JSON object")
@@ -114,7 +113,7 @@ class _Reader:
 
 
 def _import_one(unit: Unit, reader: _Reader, line: JsonRow, done: ImportResult) -> JsonRow | None:
-    """Import a trial with its versions, or a watch, and give the line after that."""
+    """Import a trial with its versions, or a watch; returns the next line."""
     match line.pop("record"):
         case "trial":
             return _import_trial(unit, reader, line, done)
@@ -159,7 +158,7 @@ def _import_trial(
 
 
 def _read_version(line: JsonRow, nct_id: NctId) -> tuple[ExportedVersion, bytes | None]:
-    """A version's line, and the bytes its digest names."""
+    """A version from its line, and the bytes of its body for the digest."""
     row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
     if line["nct_id"] != nct_id:
         raise ValueError(f"a version of {line['nct_id']} stands among those of {nct_id}")
@@ -178,7 +177,7 @@ def _read_version(line: JsonRow, nct_id: NctId) -> tuple[ExportedVersion, bytes 
 
 
 def _check_words(told: ExportedVersion) -> None:
-    """Raise ValueError for a word that no version or event has."""
+    """Raise ValueError for a value that is not in an enumeration."""
     for words, word in (
         (State, told.row["state"]),
         (Source, told.row["source"]),

@@ -1,20 +1,20 @@
-"""Events and versions as a Parquet dataset for DuckDB, Spark and the like, kept up by month.
+"""Events and versions as a Parquet dataset by month, for DuckDB, Spark and similar programs.
 
     DIR/events/month=2026-03/part.parquet      what changed
     DIR/versions/month=2026-03/part.parquet    every version with its key fields
 
-A row stands in the month it happened in, UTC: of the load it was observed in, else of the day it
-was posted or submitted, else of its fetching. `month` is a column in the path alone, text as in
-"2026-03" (Hive partitioning). The columns are those of report.tables, EVENT_COLUMNS and
-VERSION_COLUMNS, in that order; text is string, integers are int64, flags bool, dates date32,
-times timestamp[us, UTC]. `version` counts a trial's versions from 1; (nct_id, version) names one,
-and events lead from `from_version` to `to_version`. The version that stood on a day is the last
-whose `stood_from` is not after it.
+The month of a row, in UTC, is that of the load it was observed in, else of the day it was posted
+or submitted, else of the time it was fetched. `month` is a column only in the path, text as in
+"2026-03" (Hive partitioning). The columns are EVENT_COLUMNS and VERSION_COLUMNS of export.columns,
+in that order: text is string, integers are int64, flags bool, dates date32, times
+timestamp[us, UTC]. `version` numbers the versions of a trial from 1; (nct_id, version) is unique.
+Events lead from `from_version` to `to_version`. The version valid on a day is the last with a
+`stood_from` not after that day.
 
-An export into the same folder again writes only the months in which a row is new or different and
-leaves the files of all others as they are. Each file is replaced in one step, so that readers see
-the old one or the new one, whole, and no row twice; one that was cut off is made good by the next.
-What a file was written from stands in its own metadata, and there is no list of files beside them.
+A second export into the same folder rewrites only the months with a new or different row. Each
+file is replaced in one step, so a reader sees the old or the new file and no row twice. After an
+interruption, the next export completes the files. The metadata of each file says what it was
+written from; there is no separate list of files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ctsync.deliver.channels.file import replacing
 from ctsync.errors import UsageError
 from ctsync.export.columns import (
     EVENT_COLUMNS,
@@ -37,6 +36,7 @@ from ctsync.export.columns import (
     event_row,
     version_row,
 )
+from ctsync.files import replacing
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter, happened_at
@@ -46,10 +46,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LAYOUT = "1"
-"""Changes with the columns; files of another layout are written anew."""
+"""Changes with the columns; files with another layout are rewritten."""
 
 MOST_ROWS = 50_000
-"""How many rows are held before some are written."""
+"""Most rows kept in memory before some are written."""
 
 _FINGERPRINT, _SELECTION = b"ctsync.fingerprint", b"ctsync.selection"
 _FILE = "part.parquet"
@@ -57,7 +57,7 @@ _FILE = "part.parquet"
 
 @dataclass(slots=True)
 class ParquetTable:
-    """What an export did to one of its tables: months by what became of them, and rows."""
+    """What an export did to one table: its months by what happened to them, and its rows."""
 
     table: str
     written: list[str] = field(default_factory=list)
@@ -67,10 +67,10 @@ class ParquetTable:
 
 
 def export_dataset(store: Store, folder: Path, selection: Selection) -> list[ParquetTable]:
-    """Bring the dataset in `folder` up to date with what is stored of the trials selected.
+    """Bring the dataset in `folder` up to date with the stored versions of the selected trials.
 
-    Raises UsageError without pyarrow, for a folder that holds an export of other trials or
-    files that are none of ours, and OSError.
+    Raises OSError, and UsageError if pyarrow is missing or the folder holds other files or an
+    export of other trials.
     """
     try:
         import pyarrow.parquet  # noqa: PLC0415, F401 - an extra, and slow to import
@@ -102,7 +102,7 @@ def _version_rows(store: Store, selection: Selection) -> Iterator[Row]:
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """One table of the dataset; `rows` gives them all, in an order that never changes."""
+    """One table of the dataset; `rows` returns all rows, always in the same order."""
 
     name: str
     columns: Mapping[str, ColumnType]
@@ -110,12 +110,12 @@ class _Table:
 
 
 def _present(folder: Path, about: str) -> dict[str, str]:
-    """The months that are there, each with the fingerprint of what it was written from."""
+    """The existing months, each with the fingerprint of the rows it was written from."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
     from pyarrow import ArrowInvalid  # noqa: PLC0415 - an extra
 
     for draft in folder.glob(f"month=*/.{_FILE}.*"):
-        draft.unlink(missing_ok=True)  # left by an export that was killed
+        draft.unlink(missing_ok=True)  # a draft of an export that was killed
     found: dict[str, str] = {}
     for path in sorted(folder.glob(f"month=*/{_FILE}")):
         try:
@@ -153,7 +153,7 @@ def _bring_up(table: _Table, folder: Path, present: Mapping[str, str], about: st
         done.written = writers.finish()
     for month in done.removed:
         (folder / f"month={month}" / _FILE).unlink(missing_ok=True)
-        with suppress(OSError):  # what else somebody put there stays
+        with suppress(OSError):  # files of other programs stay
             (folder / f"month={month}").rmdir()
     return done
 
@@ -163,7 +163,7 @@ def _month(row: Row) -> str:
 
 
 class _Print:
-    """The fingerprint of rows in their order: what they hold, and in which columns."""
+    """The fingerprint of rows in their order: their values and columns."""
 
     def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = tuple(columns)
@@ -179,7 +179,7 @@ class _Print:
 
 @dataclass(slots=True)
 class _Part:
-    """One month that is being written."""
+    """The file of one month while it is written."""
 
     writer: Any
     fingerprint: _Print
@@ -187,7 +187,7 @@ class _Part:
 
 
 class _Writers:
-    """The files being written, and the rows that wait: those of the fullest month go first."""
+    """The files being written and the rows in memory; writes the fullest month first."""
 
     def __init__(self, table: _Table, folder: Path, about: str, open_files: ExitStack) -> None:
         self._table = table
@@ -235,7 +235,7 @@ class _Writers:
 
 
 def _storable(value: Any) -> Any:
-    # half a surrogate pair is no text to Arrow
+    # Arrow refuses half a surrogate pair
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "backslashreplace").decode()
     return value

@@ -1,4 +1,4 @@
-"""What is stored as rows for other programs, a trial at a time; writes nothing."""
+"""Stored versions and events as rows for other programs, one trial at a time. Only reads."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ctsync.store.store import Store
 
 
 def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
-    """Every version that has a record, as a row of cthist's table; raises CorruptBody."""
+    """One row of cthist's table per version that has a record; raises CorruptBody."""
     for versions in store.bulk.versions_by_trial(selection):
         total = sum(one.registry_version is not None for one in versions) or None
         for version, day in zip(versions, stands_from(versions), strict=True):
@@ -27,7 +27,7 @@ def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
-    """Every trial that has a record, as one row."""
+    """One row per trial that has a record."""
     for versions in store.bulk.versions_by_trial(selection):
         row = cohort_row(versions, stands_from(versions))
         if row is not None:
@@ -35,7 +35,7 @@ def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def event_lines(store: Store, selection: Selection) -> Iterator[str]:
-    """Every event in the one published schema, a line each, oldest first."""
+    """One line of JSON per event in the published schema, oldest first."""
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
     for stored in store.events.each(wanted):
         yield f"{dump_json(event_json(stored))}\n"

@@ -1,23 +1,33 @@
-"""The state of a trial in one line, for where there is no change yet to tell of; pure, no I/O."""
+"""The state of a trial in one line. Does no I/O."""
 
 from __future__ import annotations
 
+from datetime import date
+
+from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
 from ctsync.record.value_text import said, typed
 
 _PHASES = {"NA": "Phase N/A", "EARLY_PHASE1": "Early Phase 1"}
 
 
-def state_of(key: KeyFields) -> str:
-    """Status, phase, enrollment, dates: "RECRUITING · Phase 3 · N 20 (estimated) · …"."""
+def state_of(key: KeyFields, *, on: date | None = None) -> str:
+    """Status, phase, enrollment, dates: "RECRUITING · Phase 3 · N 20 (estimated) · …".
+
+    With a day `on`, the only trial date is the primary completion, marked if that day lies
+    after it, and a late registration is added.
+    """
+    start = _date("start", key.start_date, key.start_date_type)
+    completion = _date("completion", key.completion_date, key.completion_date_type)
     parts = [
         _status(key),
-        phases_of(key),
-        "" if key.enrollment is None else f"N {typed(key.enrollment, key.enrollment_type)}",
-        _date("start", key.start_date, key.start_date_type),
-        _date("PCD", key.primary_completion_date, key.primary_completion_date_type),
-        _date("completion", key.completion_date, key.completion_date_type),
+        _phases(key),
+        "" if key.enrollment is None else f"N {typed(said(key.enrollment), key.enrollment_type)}",
+        start if on is None else "",
+        _primary_completion(key, on),
+        completion if on is None else "",
         f"last update posted {said(key.posted)}" if key.posted else "",
+        "" if on is None else _late_registration(key),
     ]
     return " · ".join(part for part in parts if part)
 
@@ -29,12 +39,26 @@ def _status(key: KeyFields) -> str:
     return said(key.status) + known
 
 
-def phases_of(key: KeyFields) -> str:
-    """The phases as people write them: "Phase 2/3"; empty where there are none."""
+def _phases(key: KeyFields) -> str:
+    """The phases as people write them: "Phase 2/3"; empty if the record has none."""
     parts = (key.phases or "").split("|")
     named = "/".join(_PHASES.get(part, part.replace("PHASE", "Phase ")) for part in parts)
     return said(named.replace("/Phase ", "/")) if key.phases else ""
 
 
+def _primary_completion(key: KeyFields, on: date | None) -> str:
+    text = _date("PCD", key.primary_completion_date, key.primary_completion_date_type)
+    planned = PartialDate.parse(key.primary_completion_date)
+    if on is None or planned is None or key.primary_completion_date_type == "ACTUAL":
+        return text
+    return f"{text} passed" if planned.last < on else text
+
+
+def _late_registration(key: KeyFields) -> str:
+    start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
+    late = start.shift_to(first).days if start and first else 0
+    return f"registered {late:,} d after start" if late > 0 else ""
+
+
 def _date(name: str, text: str | None, kind: str | None) -> str:
-    return f"{name} {typed(text, kind)}" if text else ""
+    return f"{name} {typed(said(text), kind)}" if text else ""

@@ -1,7 +1,8 @@
-"""How values are written in the one-line summary of an event; pure, no I/O.
+"""Values, counts and moves in words, for event summaries and reports. Does no I/O.
 
-Remote text in a summary is one line, cut to a length that says what was cut, with controls and
-turning marks shown as escapes.
+`said`, `one_line` and `quoted` write remote text for an event's summary: on one line, cut to a
+length that says how much was cut, with controls and turning marks shown as escapes. `plain`
+writes a value in full and leaves its characters to the format that shows it.
 """
 
 from __future__ import annotations
@@ -13,16 +14,15 @@ from typing import Any
 import orjson
 
 from ctsync.dates import Shift
+from ctsync.model import MISSING
 from ctsync.text import for_log, shorten
 
 NOTHING = "(none)"
 
 _WIDTH = 120
 _NAMED_COUNTRIES = 3
-_TITLES = (
-    "measure", "label", "title", "name", "facility", "term", "citation", "filename", "url", "id",
-    "pmid", "description", "type",
-)  # fmt: skip
+_TITLES = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
+_NAMES = (*_TITLES, "url", "id", "pmid", "description", "type")
 
 
 def said(value: Any, width: int = _WIDTH) -> str:
@@ -35,7 +35,7 @@ def said(value: Any, width: int = _WIDTH) -> str:
         case str():
             return one_line(value, width)
         case dict():
-            title = next((value[key] for key in _TITLES if value.get(key)), None)
+            title = next((value[key] for key in _NAMES if value.get(key)), None)
             return said(title, width) if title is not None else _as_json(value, width)
         case list():
             return one_line(", ".join(said(item, width) for item in value[:width]), width)
@@ -55,15 +55,46 @@ def one_line(text: str, width: int = _WIDTH) -> str:
 
 
 def quoted(value: Any, width: int = _WIDTH) -> str:
-    """The same between quotes, where it is a text; nothing stays without."""
+    """The same, between quotes if it is a text."""
     shown = said(value, width)
     return shown if shown == NOTHING or not isinstance(value, str | dict) else f'"{shown}"'
 
 
-def typed(value: Any, kind: str | None) -> str:
-    """A date or a count with its type: "2014-05 (actual)"."""
-    shown = said(value)
-    return f"{shown} ({one_line(kind, 20).lower()})" if kind and shown != NOTHING else shown
+def plain(value: Any) -> str:
+    """A JSON value in full, as a person would write it; an object by its title first."""
+    if isinstance(value, str):  # most are
+        return " ".join(value.split()) if value else NOTHING
+    if value is MISSING or value in (None, [], {}):
+        return NOTHING
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list() | tuple():
+            return "; ".join(map(plain, value))
+        case dict():
+            return _plain_object(value)
+        case _:
+            return str(value)
+
+
+def _plain_object(value: dict[str, Any]) -> str:
+    if "city" in value:
+        place = [value.get(key) for key in ("facility", "city", "country", "status")]
+        return ", ".join(plain(part) for part in place if part)
+    title = next((value[key] for key in _TITLES if value.get(key)), None)
+    rest = [
+        f"{key}: {plain(item)}"
+        for key, item in value.items()
+        if item is not title and item not in (None, "", [], {})
+    ]
+    if title is None:
+        return ", ".join(rest) or NOTHING
+    return plain(title) + (f" ({', '.join(rest)})" if rest else "")
+
+
+def typed(text: str, kind: str | None) -> str:
+    """A date or a count, already in words, with its type: "2014-05 (actual)"."""
+    return f"{text} ({one_line(kind, 20).lower()})" if kind and text not in {"", NOTHING} else text
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:
@@ -79,19 +110,28 @@ def ordinal(number: int) -> str:
 
 
 def signed(number: float) -> str:
-    """A number with its sign; a whole one without decimals."""
+    """A number with its sign; a round number has no decimals."""
     return f"{number:+,.1f}".removesuffix(".0")
+
+
+def signed_days(days: int, margin: int = 0) -> str:
+    """Write a move as "+1,906 d", with its slack if the dates are months or years."""
+    slack = f" ±{margin} d" if margin and days else ""
+    return f"{days:+,} d{slack}" if days else "0 d"
+
+
+def signed_percent(percent: float) -> str:
+    """Write a change as "-62.4 %"; a round number has no decimals."""
+    return f"{signed(percent)} %"
 
 
 def shifted(shift: Shift) -> str:
     """How far a date moved."""
-    if shift.precision_only:
-        return "precision only, 0 d"
-    return f"{shift.days:+,} d" if shift.days else "0 d"
+    return "precision only, 0 d" if shift.precision_only else signed_days(shift.days)
 
 
 def by_country(countries: Iterable[str]) -> str:
-    """How many of what is counted is where: "3 Poland, 1 Spain"; every one is accounted for."""
+    """Counts per country: "3 Poland, 1 Spain". The counts add up to all `countries`."""
     counts = Counter(countries).most_common()
     if len(counts) == 1:
         return one_line(counts[0][0], 40)

@@ -32,8 +32,7 @@ from ctsync.model import (
     parse_nct_id,
 )
 from ctsync.query import phrase
-from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import RequestCounts, Response
+from ctsync.registry.http.response import RequestCounts, Response, as_object
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
 from ctsync.registry.listing import (

@@ -9,8 +9,7 @@ from typing import Any, cast
 from ctsync.errors import BadAnswer, BadArchive, RequestRefused
 from ctsync.registry.archive import Archive
 from ctsync.registry.http.download import Download
-from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import RequestCounts
+from ctsync.registry.http.response import RequestCounts, as_object
 from ctsync.registry.http.resumable_file import ResumableFile
 from ctsync.registry.http.transport import Transport
 from ctsync.text import for_log

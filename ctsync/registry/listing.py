@@ -23,7 +23,7 @@ from urllib.parse import urlencode
 
 from ctsync.errors import BadAnswer, StalePage
 from ctsync.model import NctId
-from ctsync.registry.http.json_body import as_object
+from ctsync.registry.http.response import as_object
 from ctsync.registry.identity import identity_of, load_day_of
 from ctsync.text import for_log
 

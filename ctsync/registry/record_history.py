@@ -22,8 +22,7 @@ from typing import Any
 from ctsync.errors import BadAnswer, EdgeRefused, RegistryError, RegistryUnreachable
 from ctsync.model import JsonObject, NctId
 from ctsync.registry.http.curl import CurlTransport, find_curl
-from ctsync.registry.http.json_body import as_object
-from ctsync.registry.http.response import RequestCounts, Response
+from ctsync.registry.http.response import RequestCounts, Response, as_object
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.identity import identity_of
 from ctsync.text import for_log, shorten

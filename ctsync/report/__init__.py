@@ -1,1 +1,1 @@
-"""What is told and how it is written; pure, no I/O."""
+"""Reports as values and their formats. Does no I/O."""

@@ -1,4 +1,4 @@
-"""From stored events to a finished report: grouped, ranked, counted; formats nothing, no I/O."""
+"""Build a report from stored events: group, rank and count them. Does no I/O."""
 
 from __future__ import annotations
 
@@ -18,13 +18,10 @@ from ctsync.model import (
     StoredEvent,
 )
 from ctsync.record.registry.notices import Notice, uncovered
+from ctsync.record.trial_line import state_of
+from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.phrases import (
-    counted,
-    is_measured,
-    short,
-    short_since_first,
-)
+from ctsync.report.event_text import is_measured, short, short_since_first
 from ctsync.report.report import (
     Coverage,
     LeftOut,
@@ -44,13 +41,13 @@ _ROW_FIGURES = 2
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a report is about: its title, how many trials are followed, what was looked at.
+    """What a report covers: its title, the number of followed trials, and the last run.
 
-    `keys` are the newest key fields of trials, for welcomes and for ranking; `timelines` are
-    drawn where there are any. `limit` bounds the lines shown; the rest is counted. `elsewhere`
-    are other trials that changed in the window, with the worst level of what is not told here.
-    A report that `is_about_one` trial has that trial's news for its subject. `notices` tell of
-    a load as a whole, and replace the events they cover.
+    `keys` holds the newest key fields per trial, for welcomes and ranking. `timelines` are drawn
+    if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
+    trials that changed in the window, with the worst level of the changes not in this report. If
+    `is_about_one`, the subject line names the changes of that trial. `notices` describe a load
+    as a whole and replace the events they cover.
     """
 
     title: str
@@ -67,8 +64,8 @@ class Scope:
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
     """Group events by level, trial and version, worst first.
 
-    Baselines become welcomes, never changes. Administrative events are collapsed to counts.
-    Ties go to the larger slip since registration, the later phase, the larger enrollment.
+    Baselines become welcomes, never changes. Administrative events are only counted. Trials of
+    one level are ordered by slip since registration, then phase, then enrollment, largest first.
     """
     told = uncovered(events, scope.notices)
     baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
@@ -79,9 +76,14 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
 
 
 def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Scope) -> Report:
-    """A report without a change: the state of trials that are followed from now on."""
+    """A report without changes: the state of newly followed trials."""
     welcomes = [
-        Welcome(nct_id, key.brief_title or "", STUDY_PAGE + nct_id, words.state(key, window.until))
+        Welcome(
+            nct_id,
+            key.brief_title or "",
+            STUDY_PAGE + nct_id,
+            state_of(key, on=window.until.date()),
+        )
         for nct_id, key in keys.items()
     ]
     return _assemble([], welcomes, window, scope)
@@ -143,7 +145,7 @@ def _subject(
 def _report_id(
     events: Sequence[StoredEvent], welcomes: Sequence[Welcome], window: Window, scope: Scope
 ) -> str:
-    """Name the content: the same events over the same window give the same id."""
+    """A digest of the content: the same events in the same window give the same id."""
     seen = sorted((s.nct_id, s.from_version or 0, s.to_version, s.event.path) for s in events)
     new = [welcome.nct_id for welcome in welcomes]
     text = repr((scope.title, window.since, window.until, seen, new))
@@ -155,7 +157,7 @@ def _report_id(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The events of one trial: those told, worst first, and those that are collapsed."""
+    """The events of one trial: `told` are shown, worst first; `aside` are administrative."""
 
     nct_id: NctId
     told: tuple[StoredEvent, ...]
@@ -192,7 +194,7 @@ def _rank(group: _Group, scope: Scope) -> tuple[int, int, float, int, str]:
 def _trial(
     number: int, group: _Group, room: int | None, *, since: str, scope: Scope
 ) -> ReportTrial:
-    """A trial with at most `room` of its events in lines, the worst."""
+    """A trial with lines for at most `room` of its events, the worst."""
     newest = max((*group.told, *group.aside), key=lambda stored: stored.to_version)
     latest = list(_without_types(_latest(group.told)))
     changes = [stored.event for stored in latest]
@@ -220,7 +222,7 @@ def _trial(
 
 
 def _latest(events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """The newest event of each path, worst first: what a row says of several versions."""
+    """The newest event per path, worst first: a table row covers several versions."""
     newest: dict[str, StoredEvent] = {}
     for stored in sorted(events, key=lambda stored: stored.to_version):
         newest[stored.event.path] = stored
@@ -228,7 +230,7 @@ def _latest(events: Sequence[StoredEvent]) -> list[StoredEvent]:
 
 
 def _without_types(latest: Sequence[StoredEvent]) -> Iterator[StoredEvent]:
-    """Leave out that a date or count became actual where the row tells what it became."""
+    """Skip the type change of a date or count if the row also shows its value."""
     measured = {stored.event.kind for stored in latest if is_measured(stored.event)}
     for stored in latest:
         if is_measured(stored.event) or stored.event.kind not in measured:
@@ -248,7 +250,7 @@ def _aside(aside: Sequence[StoredEvent]) -> str:
 
 
 def _figure_order(event: Event) -> int:
-    """The primary completion and the enrollment say most of how far a trial has moved."""
+    """Primary completion and enrollment first: they show best how far a trial has moved."""
     order = (Kind.PRIMARY_COMPLETION_DATE, Kind.ENROLLMENT, Kind.COMPLETION_DATE, Kind.START_DATE)
     return order.index(event.kind) if event.kind in order else len(order)
 
@@ -257,13 +259,13 @@ def _since(window: Window) -> str:
     return f" --since {window.since:%Y-%m-%d}" if window.since else ""
 
 
-# --- what is not shown in lines -------------------------------------------------------------------
+# --- events without a line --------------------------------------------------------------------
 
 
 def _limited(
     groups: Sequence[_Group], window: Window, scope: Scope
 ) -> tuple[list[ReportTrial], LeftOut | None]:
-    """Make trials of the worst events up to the limit, and count the rest; a row costs one line."""
+    """Trials up to the line limit, worst first, and a count of the rest; a row costs one line."""
     kept: list[ReportTrial] = []
     room, events, out, since = scope.limit, 0, 0, _since(window)
     for group in groups:
@@ -281,9 +283,9 @@ def _limited(
 def _welcome(
     stored: StoredEvent, window: Window, scope: Scope, *, changed: Collection[NctId]
 ) -> Welcome:
-    # the newest state is not the one it was found in where it has changed since
+    # after a change, the newest state is no longer the state in which the trial was found
     key = None if stored.nct_id in changed else (scope.keys or {}).get(stored.nct_id)
-    text = words.state(key, window.until) if key else stored.event.summary
+    text = state_of(key, on=window.until.date()) if key else stored.event.summary
     return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)
 
 

@@ -1,4 +1,4 @@
-"""One event as JSON for a program and as a line for a log; no I/O."""
+"""One event as JSON and as a log line. Does no I/O."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ctsync.text import for_log
 
 
 def event_json(stored: StoredEvent) -> JsonObject:
-    """The event in the one published schema, keys in their published order."""
+    """The event in the published schema, with its keys in the published order."""
     event = stored.event
     return {
         "nct_id": stored.nct_id,
@@ -37,7 +37,7 @@ def event_json(stored: StoredEvent) -> JsonObject:
 
 
 def event_line(stored: StoredEvent) -> str:
-    """The event as one line; no remote text can add a second one."""
+    """The event as one line. Remote text cannot add a line break."""
     event = stored.event
     seen = stored.observed or stored.fetched
     posted = f"posted {stored.posted}" if stored.posted else "no post date"

@@ -1,4 +1,4 @@
-"""What a value was and became, short enough to be read; longer texts word by word; no I/O."""
+"""A value before and after, cut to a readable length; long texts word by word. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from ctsync.record.compare.text_diff import Edit, Segment, word_diff
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.report.report import TextMark, TextPiece
 from ctsync.text import shorten
 
 LONGEST = 400
-"""The most characters of a value, or of one run of changed words."""
+"""Most characters of a value, or of one run of changed words."""
 SHORT = 50
-"""A text of a few words reads better whole, before and after."""
+"""Texts shorter than this are shown in full before and after."""
 AROUND = 8
-"""So many words are kept on either side of a change."""
+"""Number of unchanged words shown on each side of a change."""
 LONGEST_PASSAGE = 1200
-"""So many characters of a text are shown; further changes in it are counted."""
+"""Most characters shown of one text; further changes in it are counted."""
 _ALIKE = 0.3
 _MARKS = {Edit.DELETED: TextMark.REMOVED, Edit.INSERTED: TextMark.ADDED}
 
 
 @dataclass(frozen=True, slots=True)
 class Excerpt:
-    """A change as it is shown; `is_cut` where not all of it is."""
+    """A change as a report shows it; `is_cut` if it shows only a part."""
 
     before: str
     after: str
@@ -34,10 +34,10 @@ class Excerpt:
 
 
 def excerpt(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
-    """Set a value before and after against each other, as `before` and `after` write it.
+    """Compare a value before and after; `before` and `after` are `values` in words.
 
-    A text that changed in part is given word by word, with what stayed left out between the
-    changes. What is too long is cut, and says by how much.
+    A text that changed in part is shown word by word, without most of its unchanged words. A
+    value that is too long is cut, with a note of how much is missing.
     """
     is_cut = max(len(before), len(after)) > LONGEST
     whole = Excerpt(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)

@@ -1,4 +1,4 @@
-"""The HTML templates, every value of which is made safe on its way in; no I/O but reading them."""
+"""The HTML templates. Makes each value safe; does no I/O except to read the templates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
 
 
 def fill(template: str, **values: Any) -> str:
-    """Fill in one of our own templates; text from elsewhere can add no tag and no attribute."""
+    """Fill in one of the templates. Remote text cannot add a tag or an attribute."""
     return _environment().get_template(template).render(**values)
 
 
@@ -47,5 +47,5 @@ def _environment() -> Environment:
 
 
 def _safe(value: Any) -> Any:
-    """Take control characters out of text; what the templates made themselves is left alone."""
+    """Replace control characters in text; keeps markup that the templates made."""
     return for_markup(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -1,4 +1,4 @@
-"""What a report holds, before it has any format: frozen values, no I/O."""
+"""A report as frozen values, independent of its format. Does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctsync.report.trial.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The time a report speaks of; `since` is None where it begins with the first version."""
+    """The time a report covers; `since` is None if it starts at the first version."""
 
     since: datetime | None
     until: datetime
@@ -29,10 +29,10 @@ class UncheckedTrial:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What was looked at: the denominators of a report.
+    """What the last run checked: the denominators of a report.
 
-    `checked` of the trials followed were answered by the last run; `load` is the registry's
-    dataTimestamp of it, and `refreshed` is False where that load had been seen before.
+    `checked` counts the followed trials that the registry answered. `load` is the dataTimestamp
+    of the registry in that run; `refreshed` is False if an earlier run had seen this load.
     """
 
     checked: int
@@ -45,12 +45,12 @@ class Coverage:
 
     @property
     def watched(self) -> int:
-        """How many are followed."""
+        """The number of followed trials."""
         return self.checked + len(self.failed)
 
 
 class TextMark(StrEnum):
-    """What became of a piece of text."""
+    """What happened to a piece of text."""
 
     KEPT = "kept"
     REMOVED = "removed"
@@ -60,7 +60,7 @@ class TextMark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """A run of words of a text before and after; a CUT piece says how much is left out."""
+    """Consecutive words of a text; a CUT piece says how many words are left out."""
 
     mark: TextMark
     text: str
@@ -68,12 +68,12 @@ class TextPiece:
 
 @dataclass(frozen=True, slots=True)
 class ReportLine:
-    """One event, in the words every format uses.
+    """One event, in words that every format uses.
 
-    A measured value reads `before` -> `after`, with its moves. Of anything else `detail` tells
-    what happened, and `pieces` how a text changed, word by word, where it did so in part.
-    `of_type` is the event that its type changed too, which both values show. `is_cut` says that
-    something was shortened, which its step's command shows in full.
+    A date or count reads `before` -> `after`, with its moves. For other events `detail` says
+    what happened. If a text changed in part, `pieces` shows the change word by word. `of_type`
+    is the event for a change of the type; both values include the type. If `is_cut`, something
+    was shortened, and the command of the step shows it in full.
     """
 
     stored: StoredEvent
@@ -88,12 +88,12 @@ class ReportLine:
 
     @property
     def events(self) -> tuple[StoredEvent, ...]:
-        """What it tells: one event, or two."""
+        """The events in this line: one, or two with `of_type`."""
         return (self.stored, self.of_type) if self.of_type else (self.stored,)
 
     @property
     def rules(self) -> str:
-        """The level and rule of each event; what is the same is said once."""
+        """Level and rule of each event, without repetitions."""
         by_level: dict[str, dict[str, None]] = {}
         for event in (stored.event for stored in self.events):
             by_level.setdefault(event.level.value, {})[event.rule] = None
@@ -102,10 +102,10 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class ReportStep:
-    """One version of a trial: what changed on the way to it, worst first.
+    """One version of a trial and the changes that led to it, worst first.
 
-    `administrative` counts the events that are collapsed. `number` is the registry's where it
-    is known, as in "v7", else ours.
+    `administrative` counts events that have no line. `number` is ctsync's number of the version,
+    followed by the registry's if known.
     """
 
     number: str
@@ -121,7 +121,7 @@ class ReportStep:
 
     @property
     def is_cut(self) -> bool:
-        """Whether a value in it was shortened."""
+        """Whether a value in this step was shortened."""
         return any(line.is_cut for line in self.lines)
 
 
@@ -129,9 +129,9 @@ class ReportStep:
 class ReportTrial:
     """One trial with its steps, oldest first.
 
-    `what` and `since_first` are its row on the first screen, `subject` the same for a subject
-    line. `administrative` events in `administrative_versions` versions are collapsed to a
-    count; `command` shows them. `left_out` counts events that a size limit kept out.
+    `what` and `since_first` are its row in the table; `subject` is the same for a subject line.
+    `administrative` counts events in `administrative_versions` versions that have no line;
+    `command` shows them. `left_out` counts events beyond the size limit.
     """
 
     number: int
@@ -152,13 +152,13 @@ class ReportTrial:
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:
-        """Every line of every step."""
+        """The lines of all steps."""
         return tuple(line for step in self.steps for line in step.lines)
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSection:
-    """The trials whose worst change is of one level."""
+    """The trials whose worst change has one level."""
 
     level: Level
     trials: tuple[ReportTrial, ...]
@@ -166,7 +166,7 @@ class ReportSection:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """A trial that is followed from now on, and the state it was found in."""
+    """A newly followed trial and its state when ctsync first saw it."""
 
     nct_id: NctId
     title: str
@@ -175,10 +175,10 @@ class Welcome:
 
 
 class NoChangeReason(StrEnum):
-    """The four things that may be true of a trial without a change to tell; never mixed.
+    """Why a report shows no change of a trial: four reasons that are never mixed.
 
-    A message to one recipient leaves out what is below its level or in another message: of a
-    trial with nothing but that, none of the four is true, and it says so.
+    NOT_TOLD is not one of the four. A message leaves out changes below the level of its recipient
+    or sent in another message; a trial with only such changes counts as NOT_TOLD.
     """
 
     NO_UPDATE = "no update posted"
@@ -190,7 +190,7 @@ class NoChangeReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReportSentence:
-    """What stands of `count` trials of those followed."""
+    """A sentence about `count` of the followed trials."""
 
     standing: NoChangeReason
     count: int
@@ -199,7 +199,7 @@ class ReportSentence:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What a size limit kept out of the report, and the command that shows it."""
+    """The events and trials beyond the size limit, and the command that shows them."""
 
     events: int
     trials: int
@@ -208,13 +208,12 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A finished report: the same content whatever it is rendered as.
+    """A finished report: the same content in every format.
 
-    `welcomed` trials are newly followed, of which `welcomes` are shown.
-    `shown` events stand in lines, `collapsed` ones are administrative and counted,
-    `left_out` ones passed the size limit and are counted: together they are `total`, which
-    does not count baselines. `notices` tell of a load as a whole, in place of events that are
-    not in the report; they begin the footer.
+    `welcomed` counts the newly followed trials; `welcomes` are those shown. `total` counts all
+    events except baselines: `shown` have a line, `collapsed` are administrative, and the rest
+    are in `left_out`, beyond the size limit. `notices` describe a load as a whole and replace
+    events that are not in the report; the footer starts with them.
     """
 
     report_id: str
@@ -238,5 +237,5 @@ class Report:
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:
-        """Every trial with a change, worst first."""
+        """All trials with a change, worst first."""
         return tuple(trial for section in self.sections for trial in section.trials)

@@ -1,26 +1,26 @@
-"""Whole sentences that every format prints alike, made from a report's figures; no I/O."""
+"""Sentences with the figures of a report, the same in every format. Does no I/O."""
 
 from __future__ import annotations
 
 from ctsync.dates import format_timestamp
-from ctsync.report.phrases import counted
-from ctsync.report.report import Report, ReportStep, ReportTrial
+from ctsync.record.value_text import counted
+from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 
 
 def about_line(report: Report) -> str:
-    """What the report is about, with its denominator."""
+    """The title of the report and the number of followed trials."""
     return f"ctsync report: {report.title} ({counted(report.watched, 'trial')} followed)"
 
 
 def window_line(report: Report) -> str:
-    """The time it speaks of."""
+    """The time the report covers."""
     window = report.window
     since = format_timestamp(window.since) if window.since else "the first version"
     return f"Window: {since} to {format_timestamp(window.until)}"
 
 
 def coverage_line(report: Report) -> str:
-    """Which load was looked at, and how many trials of it; empty where that is not known."""
+    """The load and the number of checked trials; empty if unknown."""
     if report.coverage is None:
         return ""
     load = report.coverage.load
@@ -29,28 +29,34 @@ def coverage_line(report: Report) -> str:
 
 
 def step_title(step: ReportStep) -> str:
-    """Which version, and both its dates: when the registry posted it and when it was seen."""
+    """The number of the version, its post date, and when ctsync saw it."""
     posted = f"posted {step.posted}" if step.posted else "no post date"
     if step.observed is not None:
         return f"version {step.number}, {posted}, seen {step.observed:%Y-%m-%d}"
     return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
 
 
+def moves_of(line: ReportLine) -> str:
+    """The moves of a value: "+90 d, +365 d since registration"; empty if it has none."""
+    since = f"{line.since_first} since registration" if line.since_first else ""
+    return ", ".join(part for part in (line.move, since) if part)
+
+
 def aside_sentence(trial: ReportTrial) -> str:
-    """How many administrative changes are collapsed, and the command that shows them."""
+    """The number of administrative changes, and the command that shows them."""
     changes = counted(trial.administrative, "administrative change")
     versions = counted(trial.administrative_versions, "version")
     return f"{changes} in {versions}, not shown: {trial.command}"
 
 
 def trial_left_out_sentence(trial: ReportTrial) -> str:
-    """How many of its changes the size limit kept out."""
+    """The number of changes of a trial beyond the size limit."""
     command = trial.command.replace(" --level administrative", "")
     return f"{counted(trial.left_out, 'more change')} left out for size: {command}"
 
 
 def left_out_sentence(report: Report) -> str:
-    """How much the size limit kept out of the whole report; empty where nothing."""
+    """The number of changes and trials beyond the size limit; empty if none."""
     out = report.left_out
     if out is None:
         return ""
@@ -62,10 +68,10 @@ def left_out_sentence(report: Report) -> str:
 
 
 WELCOME = "Newly followed; changes are told from these states on:"
-"""What stands above the newly followed trials."""
+"""Heading of the newly followed trials."""
 
 
 def welcomes_left_out_sentence(report: Report) -> str:
-    """How many newly followed trials the size limit kept out; empty where none."""
+    """The number of newly followed trials beyond the size limit; empty if none."""
     more = report.welcomed - len(report.welcomes)
     return f"and {counted(more, 'more trial')}, not shown: ctsync watch list" if more else ""

@@ -1,23 +1,22 @@
-"""The words above and below a report: subject, headline, the four sentences, footer; no I/O."""
+"""Subject, headline, closing sentences and footer of a report. Does no I/O."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 
-from ctsync.dates import PartialDate, format_timestamp
-from ctsync.model import Event, KeyFields, Kind, Level
+from ctsync.dates import format_timestamp
+from ctsync.model import Event, Kind, Level
 from ctsync.record.rules.rules import RULES_VERSION
-from ctsync.record.trial_line import phases_of
-from ctsync.report.phrases import DATE_KINDS, counted, move_since_first, plain, short, typed
+from ctsync.record.value_text import counted, plain
+from ctsync.report.event_text import DATE_KINDS, move_since_first, short
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
 PREFIX = "[ctsync]"
 
 
 def trial_subject(nct_id: str, events: Sequence[Event]) -> str:
-    """What happened to one trial, for a subject line; `events` come worst first."""
+    """The changes of one trial as a subject line; `events` are sorted, worst first."""
     told = list(dict.fromkeys(_subject_part(event) for event in events))
     more = [f"{len(told) - 3} more"] if len(told) > 3 else []
     return f"{nct_id} " + " · ".join(told[:3] + more)
@@ -35,7 +34,7 @@ def _subject_part(event: Event) -> str:
 def headline(
     counts: Mapping[Level, int], *, watched: int, welcomed: int, coverage: Coverage | None
 ) -> str:
-    """Say in one line whether the report is worth opening, every number with its denominator."""
+    """One line that shows whether to open the report; each number has its denominator."""
     parts = list(_incomplete(coverage, watched))
     told = [f"{n} {level}" for level, n in counts.items() if n and level != Level.ADMINISTRATIVE]
     changed = sum(n for level, n in counts.items() if level != Level.ADMINISTRATIVE)
@@ -76,11 +75,11 @@ def sentences(
     coverage: Coverage | None,
     untold: tuple[int, str] = (0, ""),
 ) -> Iterator[ReportSentence]:
-    """Say what stands of the trials without a change to tell; each trial under one sentence only.
+    """Sentences about the trials without a change in the report; each trial counts in only one.
 
-    `still` trials are neither changed nor administratively changed nor unchecked. Where the
-    registry has not reloaded, nothing can be said of them but that. `untold` trials changed and
-    are not in this report; the command shows how.
+    `still` counts trials that were checked and have no change. If the registry shows no new load,
+    the sentence about them says only that. `untold` is the number of trials that changed but are
+    not in this report, and the command that shows their changes.
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
@@ -116,40 +115,15 @@ def sentences(
         )
 
 
-def state(key: KeyFields, until: datetime) -> str:
-    """The state a trial was found in, for the welcome of a newly followed one."""
-    return " · ".join(_state(key, until))
-
-
-def _state(key: KeyFields, until: datetime) -> Iterator[str]:
-    if key.status:
-        known = f" (last known {key.last_known_status})" if key.last_known_status else ""
-        yield key.status + known
-    if key.phases:
-        yield phases_of(key)
-    if key.enrollment is not None:
-        yield f"N {typed(str(key.enrollment), key.enrollment_type)}"
-    completion = PartialDate.parse(key.primary_completion_date)
-    if completion:
-        said = typed(completion.text, key.primary_completion_date_type)
-        planned = key.primary_completion_date_type != "ACTUAL"
-        yield f"PCD {said}" + (" passed" if planned and completion.last < until.date() else "")
-    if key.posted:
-        yield f"last update posted {key.posted}"
-    start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
-    if start and first and (late := start.shift_to(first).days) > 0:
-        yield f"registered {late:,} d after start"
-
-
 def phase_rank(phases: str | None) -> float:
-    """How late a phase is, for sorting; a trial without one comes last."""
+    """A number for sorting by phase: 0 if there is none, larger for later phases."""
     text = phases or ""
     numbers = [int(digit) for digit in re.findall(r"\d", text)]
     return (max(numbers) if numbers else 0) - (0.5 if "EARLY" in text.upper() else 0)
 
 
 def footer(coverage: Coverage | None, *, watched: int, report_id: str) -> Iterator[str]:
-    """Say which runs, which rules and which report this is."""
+    """The runs, the version of the rules, and the id of the report."""
     if coverage is not None:
         runs = ", ".join(map(str, coverage.run_ids))
         parts = [f"{coverage.checked:,} of {watched:,} checked"]

@@ -1,4 +1,4 @@
-"""One stored version as JSON for a program; no I/O."""
+"""One stored version as JSON. Does no I/O."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ctsync.model import STUDY_PAGE, JsonObject, StoredEvent, Version
 
 
 def version_json(version: Version, step: Sequence[StoredEvent]) -> JsonObject:
-    """A version in the one published schema, with what the step to it changed.
+    """A version in the published schema; `step` holds the events that led to it.
 
-    `level` is the worst of the step and null where it changed nothing told.
+    `level` is the worst level among these events, null if there are none.
     """
     key = version.key
     levels = sorted((stored.event.level for stored in step), key=lambda level: level.rank)

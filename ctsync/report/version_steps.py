@@ -1,4 +1,4 @@
-"""The steps of a trial from version to version, each event of them in words; no I/O."""
+"""The steps of a trial from version to version, with each event in words. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
+from ctsync.report.event_text import detail, is_measured, is_type, move, move_since_first, sides
 from ctsync.report.excerpts import excerpt
-from ctsync.report.phrases import detail, is_measured, is_type, move, move_since_first, sides
 from ctsync.report.report import ReportLine, ReportStep
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -16,13 +16,13 @@ _CUT = re.compile(r"… \(\+\d+ characters?\)")
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
-    """The order of lines: worst first; of the same path, the newest version first."""
+    """Sort key of lines: worst level first; for one path, the newest version first."""
     event = stored.event
     return event.level.rank, _KIND_ORDER[event.kind], event.path, -stored.to_version
 
 
 def steps_of(events: Sequence[StoredEvent]) -> Iterator[ReportStep]:
-    """The versions that these events of one trial led to, oldest first."""
+    """The versions that these events of one trial led to, oldest first; no administrative lines."""
     ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
     for _, group in groupby(ordered, key=lambda stored: stored.to_version):
         yield _step(list(group))
@@ -47,7 +47,7 @@ def _step(events: Sequence[StoredEvent]) -> ReportStep:
 
 
 def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> ReportStep:
-    """A version as a step that shows these events, whatever their level; there may be none."""
+    """A version as a step with a line per event, of any level; `events` may be empty."""
     older = events[0].from_registry_version if events else None
     return ReportStep(
         number=_number(version.version, version.registry_version),
@@ -77,7 +77,7 @@ def _diff_command(nct_id: NctId, before: int | None, after: int) -> str:
 
 
 def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
-    """A line for each event; but that a date or count became actual stands in its own line."""
+    """One line per event, except that a date or count shares a line with its type change."""
     types = {stored.event.kind: stored for stored in events if is_type(stored.event)}
     measured = {stored.event.kind for stored in events if is_measured(stored.event)}
     for stored in events:

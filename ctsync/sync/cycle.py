@@ -29,7 +29,8 @@ from ctsync.sync.assess import AssessedTrial
 from ctsync.sync.decide import Missing, NotChecked
 from ctsync.sync.history.backfill import Backfill, History
 from ctsync.sync.history.backfill import BackfillResult as Backfilled
-from ctsync.sync.mirror.mirror import ArchiveFile, Mirror, MirrorResult
+from ctsync.sync.mirror.mirror import Mirror
+from ctsync.sync.mirror.result import ArchiveFile, MirrorResult
 from ctsync.sync.observations import KIND_OF_SOME
 from ctsync.sync.quarantine import held_back, patient
 from ctsync.sync.result import RunCallbacks, SyncResult

@@ -20,7 +20,7 @@ from ctsync.registry.http.response import RequestCounts
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
     from ctsync.registry.api import Registry
-    from ctsync.sync.mirror.mirror import ArchiveFile
+    from ctsync.sync.mirror.result import ArchiveFile
 
 
 class NoRegistry:

@@ -19,11 +19,12 @@ import pytest
 from ctsync.model import MISSING, Event, JsonObject, Kind, Level, Record
 from ctsync.record.compare.canonical import canonicalize, key_fields, restore
 from ctsync.record.compare.diff import apply, diff
-from ctsync.record.events.classify import classify, first_seen, uncovered
+from ctsync.record.events.classify import classify, first_seen
 from ctsync.record.fields.table import FIELDS, VOLATILE
 from ctsync.record.registry.schema_drift import unknown_paths
 from ctsync.record.rules.rules import Thresholds, assign
 from tests.properties.strategies import edited, permuted
+from tests.record.studies import uncovered
 
 Pair = tuple[str, Record, Record]
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ctsync.model import FieldChange, JsonObject, Record
 from ctsync.record.compare.canonical import canonicalize, digest_of, key_fields, restore
 from ctsync.record.compare.diff import apply, diff, is_order
-from ctsync.record.events.classify import classify, first_seen, uncovered
+from ctsync.record.events.classify import classify, first_seen
 from ctsync.record.rules.rules import Thresholds, assign
 from tests.properties.strategies import (
     hostile_json,
@@ -25,6 +25,7 @@ from tests.properties.strategies import (
     spoilt_studies,
     studies,
 )
+from tests.record.studies import uncovered
 
 OTHER_THRESHOLDS = Thresholds(
     enrollment_below_target_percent=20,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
-from ctsync.model import Event, JsonObject, KeyFields, Kind, Record
+from ctsync.model import Event, FieldChange, JsonObject, KeyFields, Kind, Record
 from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
-from ctsync.record.events.classify import classify, uncovered
+from ctsync.record.events.classify import classify
 from ctsync.record.rules.rules import Thresholds
 
 STATUS = "protocolSection.statusModule"
@@ -119,6 +120,12 @@ def events_between(
     events = classify(changes, old, new, past=earlier, thresholds=thresholds)
     assert uncovered(changes, events) == {}
     return events
+
+
+def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[str, int]:
+    """The paths of changes that not exactly one event covers, each with its number of events."""
+    told = Counter(path for event in events for path in event.covers)
+    return {path: told[path] for path in {c.path for c in changes} | told.keys() if told[path] != 1}
 
 
 def the_event(events: Sequence[Event], kind: Kind, path_end: str = "") -> Event:

@@ -1,8 +1,12 @@
 """Days on which the registry itself changed many records."""
 
+from datetime import date
+
 from ctsync.model import NctId
-from ctsync.record.registry.mass_changes import find_mass_change, is_reprocessed, reprocessed_part
+from ctsync.record.registry.mass_changes import find_mass_change, reprocessed_part
+from ctsync.record.registry.notices import of_reprocessing
 from tests.record.studies import LOCATIONS, events_between, site, study
+from tests.report.examples import stored
 
 MESH = "derivedSection__conditionBrowseModule__meshes"
 
@@ -63,10 +67,14 @@ def test_texts_rendered_anew_are_told_together():
 
 
 def test_an_event_is_told_by_the_notice_of_its_part():
-    notices = find_mass_change(load(60), fetched=100)
-    events = step()
-    assert is_reprocessed(events, events[0], notices)
-    updated = step(posted="2020-02-02")
-    assert not any(is_reprocessed(updated, event, notices) for event in updated)
+    updated = NctId("NCT00000099")
+    events = {**load(60), updated: step(posted="2020-02-02")}
+    (found,) = find_mass_change(events, fetched=100)
+    notice = of_reprocessing(found, [118], date(2020, 2, 2))
+    trial = NctId("NCT00000001")
+    (mesh_event,) = events[trial]
+    assert notice.covers(stored(mesh_event, trial))
+    assert not notice.covers(stored(mesh_event, trial, run_id=119))
+    assert not any(notice.covers(stored(event, updated)) for event in events[updated])
     (stop,) = events_between(study(), study(status="TERMINATED"))
-    assert not is_reprocessed([stop], stop, notices)
+    assert not notice.covers(stored(stop, trial))

@@ -32,8 +32,8 @@ from ctsync.errors import (
     Stopped,
 )
 from ctsync.registry.http.circuit_breaker import CLOSES_AFTER_SECONDS
-from ctsync.registry.http.json_body import parse_json
 from ctsync.registry.http.rate_limit import RateLimit
+from ctsync.registry.http.response import parse_json
 from ctsync.registry.http.retry_after import LONGEST_SECONDS, read_retry_after
 from ctsync.registry.http.session import user_agent
 from ctsync.registry.http.transport import Transport

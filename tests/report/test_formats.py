@@ -8,7 +8,9 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from datetime import datetime
 from html.parser import HTMLParser
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import given, settings
@@ -16,9 +18,10 @@ from hypothesis import strategies as st
 
 from ctsync.model import Kind, NctId, StoredEvent
 from ctsync.report.build import Scope, build
-from ctsync.report.formats.feed import atom, entries, json_feed, read_json_feed
+from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, UncheckedTrial
+from ctsync.text import for_markup
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -33,6 +36,7 @@ from tests.report.examples import (
 )
 from tests.security.attacks import ATTACKS, FORMULAS
 
+ATOM = "{http://www.w3.org/2005/Atom}"
 FAILED = (UncheckedTrial(NctId("NCT00000009"), "no connection to the registry"),)
 FULL = report(
     [*demo_events(), stored(outcome("a long text " * 60, "another one"), to_version=6)],
@@ -190,6 +194,35 @@ def test_atom_is_well_formed_whatever_the_text() -> None:
     assert names == {
         "feed", "id", "title", "updated", "author", "name", "generator", "entry", "link", "content",
     }  # fmt: skip
+
+
+def test_atom_has_what_rfc_4287_requires_of_a_feed_and_of_each_entry() -> None:
+    feed = ET.fromstring(render(FULL, ReportFormat.ATOM))
+    told = feed.findall(f"{ATOM}entry")
+
+    assert feed.tag == f"{ATOM}feed"
+    assert len(told) == len(entries(FULL))
+    assert feed.findtext(f"{ATOM}author/{ATOM}name") == "ctsync"
+    for element in (feed, *told):
+        for name in ("id", "title", "updated"):
+            assert len(element.findall(f"{ATOM}{name}")) == 1
+        assert urlsplit(element.findtext(f"{ATOM}id", "")).scheme in {"https", "urn"}
+        updated = datetime.fromisoformat(element.findtext(f"{ATOM}updated", ""))
+        assert updated.tzinfo is not None
+    for entry in told:
+        assert [content.get("type") for content in entry.findall(f"{ATOM}content")] == ["text"]
+        assert [link.get("rel") for link in entry.findall(f"{ATOM}link")] == ["alternate"]
+
+
+@given(st.text(st.characters(codec=None), max_size=60))
+def test_atom_holds_any_text_as_the_markup_sink_leaves_it(text: str) -> None:
+    entry = FeedEntry(id=text, title=text, url=text, updated=WINDOW.until, content=text)
+    feed = ET.fromstring(atom(text, [entry], updated=WINDOW.until, page=text))
+
+    for name in ("title", "entry/id", "entry/title", "entry/content"):
+        path = "/".join(ATOM + step for step in name.split("/"))
+        assert feed.findtext(path) == for_markup(text)
+    assert [link.get("href") for link in feed.iter(f"{ATOM}link")][-1] == for_markup(text)
 
 
 def test_a_version_keeps_its_id_and_its_post_date_in_a_feed() -> None:

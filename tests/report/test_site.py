@@ -80,6 +80,7 @@ def test_the_feed_of_a_site_has_an_entry_a_version_and_none_that_changes_with_th
     feed = dict(build_site([story()], report()))["feed.atom"]
     assert feed.count("<entry>") == len(re.findall(r"<id>\S+#v\d+</id>", feed)) > 1
     assert "urn:ctsync:report" not in feed
+    assert '<link rel="alternate" href="index.html" />' in feed
 
 
 def test_every_link_of_a_site_leads_to_a_file_of_it_or_to_the_registry() -> None:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from math import ceil
 
 from ctsync.model import Kind, NctId, Verdict
-from ctsync.sync.mirror.mirror import Mirror, MirrorResult
+from ctsync.sync.mirror.mirror import Mirror
+from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.mirror.scan import FETCHED_AT_ONCE, SLIM_PAGE
 from tests.replay.registry_server import ReplayRegistry
 

@@ -14,8 +14,8 @@ from ctsync.deliver.channels.channel import Channel, channels_from
 from ctsync.deliver.message import DeliveryError
 from ctsync.deliver.preview import PlannedMessage, preview, trial_message
 from ctsync.errors import CtsyncError, UsageError
+from ctsync.record.value_text import counted
 from ctsync.report.formats.plain_text import render_text
-from ctsync.report.phrases import counted
 from ctsync.route import Route
 from ctsync.text import for_terminal
 

@@ -8,7 +8,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.store.data.outbox import DeliveryState
 
 

@@ -13,7 +13,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.errors import UsageError
 from ctsync.export.parquet import export_dataset
 from ctsync.model import NctId
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.text import for_terminal
 
 

@@ -10,7 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import PartialRun, UsageError
 from ctsync.export.jsonl import import_lines
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 
 
 @click.command("import")

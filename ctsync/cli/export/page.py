@@ -12,7 +12,7 @@ from ctsync.cli.param_types import TrialParam
 from ctsync.model import NctId
 from ctsync.questions.changes.report_data import story_of
 from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.page import render_page
 from ctsync.text import for_terminal

@@ -13,7 +13,7 @@ from ctsync.cli.param_types import MomentParam
 from ctsync.cli.questions.report import MOST_LINES, WINDOW
 from ctsync.questions.changes.report_data import followed_trials, review, story_of
 from ctsync.questions.portfolio.known_watches import require_watch
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.site import build_site, day_of
 from ctsync.text import for_terminal

@@ -17,8 +17,8 @@ from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events
 from ctsync.questions.changes.thresholds import thresholds_in_force, watch_thresholds
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.event_json import event_json
-from ctsync.spelling import nearest
 from ctsync.store.data.events import EventFilter
+from ctsync.text import nearest
 
 
 class ThresholdParam(click.ParamType[tuple[str, float]]):

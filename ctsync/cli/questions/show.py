@@ -14,8 +14,7 @@ from ctsync.errors import UnknownVersion, UsageError
 from ctsync.model import NctId, Record, Version
 from ctsync.questions.trial.stored_records import record_of, stored_record, stored_versions
 from ctsync.questions.trial.version_dates import NotKnown, NotRegistered, find_version, version_on
-from ctsync.record.fields.lookup import values_at
-from ctsync.record.fields.naming import find_path
+from ctsync.record.fields.lookup import find_path, values_at
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
 

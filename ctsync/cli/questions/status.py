@@ -18,7 +18,7 @@ from ctsync.model import JsonObject
 from ctsync.questions.operation.health import Health, HealthState, assess
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.record.registry.notices import read_notices
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.store.data.failures import Failure
 from ctsync.sync.quarantine import waits_until
 from ctsync.text import for_terminal

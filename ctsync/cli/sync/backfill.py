@@ -17,8 +17,8 @@ from ctsync.errors import RegistryError, UsageError
 from ctsync.model import JsonObject, NctId
 from ctsync.questions.portfolio.known_watches import members_of
 from ctsync.record.rules.rules import Thresholds
+from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
-from ctsync.report.phrases import counted
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
 from ctsync.sync.history.backfill import Backfill, BackfillResult, FetchedHistory

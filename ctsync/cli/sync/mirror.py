@@ -17,7 +17,7 @@ from ctsync.dates import format_timestamp
 from ctsync.model import JsonObject
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import CycleResult, SyncCycle
-from ctsync.sync.mirror.mirror import MirrorResult
+from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
 

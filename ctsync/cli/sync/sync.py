@@ -17,8 +17,8 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
 from ctsync.model import Event, JsonObject, Kind, Level, NctId
 from ctsync.record.registry.notices import uncovered
+from ctsync.record.value_text import counted
 from ctsync.report.event_json import event_json
-from ctsync.report.phrases import counted
 from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

@@ -22,8 +22,8 @@ from ctsync.errors import UsageError
 from ctsync.model import JsonObject, NctId
 from ctsync.query import PARAMETERS, Query, exactly, read_query
 from ctsync.questions.portfolio.known_watches import members_of
+from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
-from ctsync.report.phrases import counted
 from ctsync.store.store import Store
 from ctsync.sync.watches.query_preview import QueryPreview, preview_query
 from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all

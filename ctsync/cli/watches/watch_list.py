@@ -13,7 +13,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
 from ctsync.model import Head, JsonObject, NctId
 from ctsync.query import Query
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 from ctsync.store.data.watches import Watch
 from ctsync.text import for_terminal
 

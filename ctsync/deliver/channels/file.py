@@ -1,21 +1,18 @@
-"""The file channel: a feed that is kept up, or a report a message, into a folder.
+"""The file channel: writes a feed, or one report per message, into a folder.
 
-Every file is replaced in one step: a reader sees the old one or the new one, whole.
+Each file is replaced in one step, so a reader never sees half of one.
 """
 
 from __future__ import annotations
 
-import os
-import secrets
-import stat
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
+from ctsync.files import replace_file
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.route import Route
@@ -91,39 +88,3 @@ def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
         known = ", ".join(one.value for one in ReportFormat)
         raise ConfigError([f"channels: {name}: no format {form!r}; known are {known}"])
     return Path(unquote(parts.path)), ReportFormat(form)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Put a text in the place of a file, as `replacing` does."""
-    with replacing(path) as file:
-        file.write(text.encode(errors="backslashreplace"))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file to write beside `path`, put in its place once it is whole and on the disk.
-
-    What it replaces keeps its mode; a new file has what the umask leaves. A link stays and what
-    it names is replaced; a pipe or a device is written to. Raises OSError; left by that or any
-    other exception it leaves nothing behind.
-    """
-    there = path.stat() if path.exists() else None
-    if there is not None and (not stat.S_ISREG(there.st_mode) or path.parent == Path("/dev")):
-        with path.open("ab") as stream:
-            yield stream
-        return
-    place = path.resolve()
-    draft = place.with_name(f".{place.name}.{secrets.token_hex(8)}")
-    # opened with O_EXCL: a link that somebody put there is not followed
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            yield file
-            file.flush()
-            if there is not None:
-                os.fchmod(file.fileno(), stat.S_IMODE(there.st_mode))
-            os.fsync(file.fileno())
-        draft.replace(place)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise

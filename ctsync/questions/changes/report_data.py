@@ -12,7 +12,7 @@ from ctsync.model import MISSING, KeyFields, Kind, Level, NctId, Record, StoredE
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.trial.stored_records import aligned, stored_record
 from ctsync.questions.trial.version_dates import stands_from
-from ctsync.record.fields.naming import find_path, value_at
+from ctsync.record.fields.lookup import find_path, value_at
 from ctsync.record.history_form.normalize import form_of, may_lack, readable
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.record.rules.relevel import relevel_stored

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 
+from ctsync.dates import format_minute
 from ctsync.model import Verdict
-from ctsync.report.phrases import counted
+from ctsync.record.value_text import counted
 
 STALE_AFTER_BUSINESS_HOURS = 30
 """A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
@@ -113,8 +114,8 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
     if whole is None:
         found.append((HealthState.PARTIAL, "no sync has checked everything yet"))
     elif business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
-        since = f"{whole:%Y-%m-%d %H:%M}Z"
-        found.append((HealthState.STALE, f"no sync has checked everything since {since}"))
+        reason = f"no sync has checked everything since {format_minute(whole)}"
+        found.append((HealthState.STALE, reason))
     if standing.failures:
         found.append(
             (HealthState.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
@@ -122,7 +123,7 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
     load = standing.newest_load
     if load is not None and is_load_overdue(load, now):
         # the registry's doing, not ours: told, but no alarm
-        found.append((HealthState.OK, f"registry not refreshed since {load:%Y-%m-%d %H:%M}Z"))
+        found.append((HealthState.OK, f"registry not refreshed since {format_minute(load)}"))
     return found
 
 
@@ -135,7 +136,7 @@ def _delivery_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[He
     found: list[tuple[HealthState, str]] = []
     waiting = standing.oldest_waiting
     if waiting is not None and now - waiting > OVERDUE_AFTER:
-        found.append((HealthState.OVERDUE, f"a delivery waits since {waiting:%Y-%m-%d %H:%M}Z"))
+        found.append((HealthState.OVERDUE, f"a delivery waits since {format_minute(waiting)}"))
     if standing.parked:
         verb = "is" if standing.parked == 1 else "are"
         parked = counted(standing.parked, "delivery", "deliveries")

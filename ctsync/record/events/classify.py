@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
-from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, FieldChange, KeyFields, Kind, NctId, Record
@@ -216,13 +215,3 @@ def left(
 
 def _of_load(kind: Kind, query: str, load: datetime) -> str:
     return f"{kind} {load:%Y-%m-%dT%H:%M:%SZ} {query}"
-
-
-def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[str, int]:
-    """The paths of changes that are not told by exactly one event, and by how many they are."""
-    told: dict[str, int] = defaultdict(int)
-    for event in events:
-        for path in event.covers:
-            told[path] += 1
-    paths: Any = {change.path for change in changes} | told.keys()
-    return {path: told.get(path, 0) for path in paths if told.get(path, 0) != 1}

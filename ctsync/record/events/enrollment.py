@@ -15,7 +15,7 @@ from ctsync.record.events.base import VersionStep, absent_as_none, make_event, w
 from ctsync.record.events.other import plain_event
 from ctsync.record.events.trial_dates import type_nature
 from ctsync.record.fields.table import field_at
-from ctsync.record.value_text import said, signed, typed
+from ctsync.record.value_text import said, signed_percent, typed
 
 _ACTUAL = "ACTUAL"
 
@@ -98,15 +98,17 @@ def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
 def _count_summary(
     before: Any, after: Any, inputs: dict[str, Any], *, percent: float | None, limit: float
 ) -> str:
-    text = (
-        f"Enrollment {typed(before, inputs['before_type'])} -> {typed(after, inputs['after_type'])}"
+    sides = (
+        typed(said(before), inputs["before_type"]),
+        typed(said(after), inputs["after_type"]),
     )
+    text = f"Enrollment {' -> '.join(sides)}"
     reached, target = inputs["percent_of_target"], inputs["target"]
     if reached is not None:
         of = "target" if target == inputs["before"] else f"the target of {target}"
         text += f", {reached:.1f} % of {of}"
     elif percent is not None:
-        text += f", {signed(percent)} %"
+        text += f", {signed_percent(percent)}"
     if (inputs["after"] or 0) >= limit:
         text += ", an implausible count"
     elif after is not None and inputs["after"] is None:

@@ -66,7 +66,8 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "after_type": after_type,
         "crosses_registration": _crosses_registration(told.kind, old, new, step.new),
     }
-    summary = f"{told.label} {typed(before, before_type)} -> {typed(after, after_type)}"
+    sides = typed(said(before), before_type), typed(said(after), after_type)
+    summary = f"{told.label} {' -> '.join(sides)}"
     remarks = ", ".join(_date_remarks(inputs, shift))
     return make_event(
         step,

@@ -88,12 +88,6 @@ def reprocessed_part(event: Event) -> str | None:
     return None
 
 
-def is_reprocessed(events: Iterable[Event], event: Event, notices: Iterable[MassChange]) -> bool:
-    """Whether an event is told by a notice; `events` are all of the same step."""
-    part = reprocessed_part(event)
-    return part in {notice.part for notice in notices} and not _has_update(events)
-
-
 def _has_update(events: Iterable[Event]) -> bool:
     return any(event.path == _UPDATE_POSTED for event in events)
 

@@ -14,7 +14,6 @@ value. A denied condition (!= and !~) holds wherever the other does not, also wi
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,6 +21,7 @@ from enum import StrEnum
 from ctsync.dates import PartialDate
 from ctsync.errors import UsageError
 from ctsync.model import State
+from ctsync.text import nearest_words
 
 Value = str | int | bool | PartialDate | None
 
@@ -144,7 +144,7 @@ def _term(name: str) -> ConditionField:
     word = re.sub(r"[\s-]+", "_", name.strip().lower())
     if word in _BY_NAME:
         return _BY_NAME[word]
-    close = difflib.get_close_matches(word, _BY_NAME, n=1, cutoff=0.5)
+    close = nearest_words(word, _BY_NAME, likeness=0.5)
     said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"known are: {field_names()}"
     raise UsageError(f"there is no field {name.strip()!r} to ask for; {said}")
 
@@ -192,7 +192,7 @@ def _word(term: ConditionField, text: str) -> str:
     if term.sort is ValueType.WORDS:
         word = re.sub(r"^(EARLY_)?(?:PHASE)?_?(\d)$", r"\1PHASE\2", word)
     if term.words and word not in term.words:
-        close = difflib.get_close_matches(word, term.words, n=1, cutoff=0.5)
+        close = nearest_words(word, term.words, likeness=0.5)
         said = f"did you mean {close[0]}?" if close else f"known are: {', '.join(term.words)}"
         raise UsageError(f"{term.name}: {text!r} is no such value; {said}")
     return word.lower() if term.field == "state" else word

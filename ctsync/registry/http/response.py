@@ -1,14 +1,20 @@
-"""What a request gave, and how many were sent; values without any I/O."""
+"""An answer of the registry, its JSON, and counts of requests sent. Does no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ctsync.errors import BadAnswer
+from ctsync.model import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer read to its end; `headers` may be asked for in any case."""
+    """An answer read to its end; `headers` ignores case."""
 
     status: int
     headers: Mapping[str, str]
@@ -17,18 +23,41 @@ class Response:
 
     @property
     def media_type(self) -> str:
-        """The content type without its parameters, in lower case; empty where none was sent."""
+        """The content type without its parameters, in lower case; empty if none was sent."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     @property
     def text(self) -> str:
-        """The body as text; what is no UTF-8 is replaced."""
+        """The body as text; invalid UTF-8 is replaced."""
         return self.body.decode("utf-8", "replace")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestCounts:
-    """What was sent so far: every request, and how many of those were repeats."""
+    """How many requests were sent so far, and how many of them were retries."""
 
     requests: int = 0
     retries: int = 0
+
+
+def parse_json(body: bytes) -> Any:
+    """Read a body that is exactly one JSON value and can be stored. Raises BadAnswer.
+
+    orjson refuses a truncated body, trailing text, bad UTF-8, NaN, Infinity, half a surrogate
+    pair, a number beyond a double, and nesting deeper than 1,024. It reads 1,024 levels but
+    writes only 254, so the value is also written once here. The last of repeated keys wins; an
+    integer beyond 64 bits becomes the nearest double.
+    """
+    try:
+        value = orjson.loads(body)
+        orjson.dumps(value)
+    except (ValueError, TypeError, RecursionError) as error:  # orjson raises subclasses of these
+        raise BadAnswer(f"an answer of {len(body)} bytes is not usable JSON: {error}") from error
+    return value
+
+
+def as_object(value: Any) -> JsonObject:
+    """The value if it is a JSON object; raises BadAnswer."""
+    if not isinstance(value, dict):
+        raise BadAnswer(f"an answer is JSON, but a {type(value).__name__} and no object")
+    return value

@@ -37,9 +37,8 @@ from ctsync.errors import (
 )
 from ctsync.registry.http.circuit_breaker import CircuitBreaker
 from ctsync.registry.http.error_causes import causes_of, reason_in
-from ctsync.registry.http.json_body import as_object, parse_json
 from ctsync.registry.http.rate_limit import RateLimit
-from ctsync.registry.http.response import RequestCounts, Response
+from ctsync.registry.http.response import RequestCounts, Response, as_object, parse_json
 from ctsync.registry.http.retry import (
     CONTENT,
     EDGE,

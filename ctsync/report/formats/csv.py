@@ -1,6 +1,6 @@
-"""A report as CSV: a row a change, and a row for everything else it says; no I/O.
+"""A report as CSV: one row per change, and one row per other statement. Does no I/O.
 
-Read it with any CSV reader; no spreadsheet takes a cell of it for a formula.
+Any CSV reader can read it. No spreadsheet runs a cell as a formula.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from ctsync.dates import format_timestamp
 from ctsync.model import StoredEvent
-from ctsync.report.phrases import sides
+from ctsync.report.event_text import sides
 from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     WELCOME,
@@ -54,7 +54,7 @@ Row = dict[str, Any]
 
 
 def render_csv(report: Report) -> str:
-    """Write the report; `row` says what a row is: change, trial, followed, unchecked, report."""
+    """Write the report. Column `row` is change, trial, followed, unchecked or report."""
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, COLUMNS, restval="", quoting=csv.QUOTE_NONNUMERIC)
     writer.writeheader()

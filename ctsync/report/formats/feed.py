@@ -1,14 +1,13 @@
-"""A feed: one entry for each version of a trial, as Atom and as JSON Feed; no I/O."""
+"""A report as a feed, Atom or JSON Feed, with one entry per version. Does no I/O."""
 
 from __future__ import annotations
 
 import json
+import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from urllib.parse import quote
-
-from feedgen.feed import FeedGenerator
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
@@ -32,7 +31,7 @@ HOME = "https://clinicaltrials.gov/"
 
 @dataclass(frozen=True, slots=True)
 class FeedEntry:
-    """One version of a trial; `id` is the same whenever that version is told of again."""
+    """One version of a trial, or the report itself; each version always has the same `id`."""
 
     id: str
     title: str
@@ -42,7 +41,7 @@ class FeedEntry:
 
 
 def entries(report: Report) -> list[FeedEntry]:
-    """The report itself, then each version that it tells of, newest first."""
+    """An entry for the report, then one per version in it, newest first."""
     versions = [_entry(trial, step) for trial in report.trials for step in trial.steps]
     newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
     return [_overview(report), *newest_first]
@@ -54,30 +53,49 @@ def render_atom(report: Report) -> str:
 
 
 def feed_title(report: Report) -> str:
-    """What the feed of such reports is called: the same whatever they tell."""
+    """The title of the feed, which does not depend on the changes in the report."""
     return f"ctsync: {report.title}"
 
 
-def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime) -> str:
-    """Write entries as an Atom feed, in their order."""
-    feed = FeedGenerator()
-    feed.id(f"urn:ctsync:{quote(title, safe='', errors='replace')}")
-    feed.title(for_markup(title))
-    feed.updated(updated)
-    feed.author(name="ctsync")
+def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime, page: str = "") -> str:
+    """Write entries as an Atom feed (RFC 4287), in their order.
+
+    `page` is the address of an HTML page with the same content; it may be relative.
+    """
+    feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
+    _add(feed, "id", f"urn:ctsync:{quote(title, safe='', errors='replace')}")
+    _add(feed, "title", title)
+    _add(feed, "updated", format_timestamp(updated))
+    _add(ET.SubElement(feed, "author"), "name", "ctsync")
+    # no link rel="self": the address at which the file is published is unknown here
+    if page:
+        _add_link(feed, page)
+    _add(feed, "generator", "ctsync")
     for one in told:
-        entry = feed.add_entry(order="append")
-        entry.id(one.id)
-        entry.title(for_markup(one.title))
-        entry.updated(one.updated)
-        entry.link(href=one.url)
-        entry.content(for_markup(one.content), type="text")
-    text: bytes = feed.atom_str(pretty=True)
-    return text.decode()
+        entry = ET.SubElement(feed, "entry")
+        _add(entry, "id", one.id)
+        _add(entry, "title", one.title)
+        _add(entry, "updated", format_timestamp(one.updated))
+        _add(entry, "content", one.content).set("type", "text")
+        _add_link(entry, one.url)
+    ET.indent(feed)
+    text: bytes = ET.tostring(feed, encoding="utf-8", xml_declaration=True)
+    return text.decode() + "\n"
+
+
+def _add(parent: ET.Element, name: str, text: str) -> ET.Element:
+    """Add an element with a text. ElementTree escapes it but keeps controls that XML forbids."""
+    element = ET.SubElement(parent, name)
+    element.text = for_markup(text)
+    return element
+
+
+def _add_link(parent: ET.Element, address: str) -> None:
+    ET.SubElement(parent, "link", rel="alternate", href=for_markup(address))
 
 
 def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
-    """Write entries as a JSON Feed 1.1, which `read_json_feed` reads back."""
+    """Write entries as JSON Feed 1.1; `read_json_feed` reads them again."""
     items = [
         {
             "id": one.id,
@@ -93,7 +111,7 @@ def json_feed(title: str, told: Sequence[FeedEntry]) -> str:
 
 
 def read_json_feed(text: str) -> list[FeedEntry]:
-    """The entries of a feed that `json_feed` wrote; raises ValueError for anything else."""
+    """The entries of a feed that `json_feed` wrote; raises ValueError for other text."""
     try:
         return [
             FeedEntry(

@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML file: no script, no image, nothing fetched; no I/O."""
+"""A report as one HTML file without scripts, images or links to fetch. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.report.sentences import (
 
 
 def render_html(report: Report, *, pictures: bool = True) -> str:
-    """Write the report; without `pictures` for mail programs, which do not show SVG."""
+    """Write the report; `pictures=False` is for mail programs, which do not show SVG."""
     return fill(
         "report.html.j2",
         report=report,

@@ -1,4 +1,4 @@
-"""A report as JSON, for programs; no I/O."""
+"""A report as JSON. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_s
 
 
 def render_json(report: Report) -> str:
-    """Write the report as one indented JSON object; events as everywhere in ctsync.
+    """Write the report as one indented JSON object; events have the published schema.
 
-    In ASCII, so that no character in it can steer a terminal.
+    The text is ASCII, so that no character in it can control a terminal.
     """
     return json.dumps(report_json(report), indent=2) + "\n"
 

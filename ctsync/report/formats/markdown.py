@@ -1,4 +1,4 @@
-"""A report as Markdown that shows remote text as written; no I/O."""
+"""A report as Markdown; remote text is shown literally. Does no I/O."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ctsync.report.sentences import (
     aside_sentence,
     coverage_line,
     left_out_sentence,
+    moves_of,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -19,8 +20,8 @@ from ctsync.report.sentences import (
 )
 from ctsync.text import for_markup
 
-# What Markdown gives a meaning to, anywhere in a line; a hyphen or digit only at its start,
-# where none of our lines begins with remote text.
+# Characters with a meaning in Markdown anywhere in a line. A hyphen or digit has one only at the
+# start of a line, where there is never remote text.
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:@])")
 _MARKS = {
     TextMark.KEPT: "{}",
@@ -31,7 +32,7 @@ _MARKS = {
 
 
 def render_markdown(report: Report) -> str:
-    """Write the report: a pipe table first, then a heading a trial."""
+    """Write the report: a table first, then one heading per trial."""
     blocks = [
         _top(report),
         _table(report),
@@ -43,7 +44,7 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Remote text as Markdown shows it: no tag, link, emphasis or table cell from it."""
+    """Escape remote text: it cannot make a tag, link, emphasis or table cell."""
     line = " ".join(for_markup(text).split())
     markup = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _SPECIAL.sub(r"\\\1", markup)
@@ -103,8 +104,7 @@ def _line(line: ReportLine) -> str:
     values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
     if line.pieces:
         values += f": {_pieces(line.pieces)}"
-    since = f"{line.since_first} since registration" if line.since_first else ""
-    moves = ", ".join(part for part in (line.move, since) if part)
+    moves = moves_of(line)
     tail = f"; {escaped(moves)}" if moves else ""
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 

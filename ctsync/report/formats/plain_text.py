@@ -1,4 +1,4 @@
-"""A report as plain text of 76 columns, readable without colour; no I/O."""
+"""A report as plain text, 76 columns wide, readable without colour. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ctsync.report.sentences import (
     aside_sentence,
     coverage_line,
     left_out_sentence,
+    moves_of,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -24,7 +25,7 @@ from ctsync.text import for_terminal
 WIDTH = 76
 _LEVEL, _TRIAL, _WHAT, _SINCE = 9, 12, 37, 15
 _LABEL = 19
-_FIGURE = re.compile(r"\d (?:d|%)(?!\w)")  # a figure stays on one line with its unit
+_FIGURE = re.compile(r"\d (?:d|%)(?!\w)")  # a number and its unit stay on one line
 _GLUE = "\N{NO-BREAK SPACE}"
 _MARKS = {
     TextMark.KEPT: "{}",
@@ -35,7 +36,7 @@ _MARKS = {
 
 
 def render_text(report: Report) -> str:
-    """Write the report: a row a trial first, worst first, then the details."""
+    """Write the report: first one row per trial, worst first, then the details."""
     blocks = [
         _top(report),
         _table(report),
@@ -48,7 +49,7 @@ def render_text(report: Report) -> str:
 
 
 def wdiff(pieces: tuple[TextPiece, ...]) -> str:
-    """Write word-level changes so that they read without colour: [-gone-] {+new+}."""
+    """Write word-level changes without colour: [-gone-] {+new+}."""
     return " ".join(_MARKS[piece.mark].format(piece.text) for piece in pieces)
 
 
@@ -56,9 +57,9 @@ def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDT
     rest = first if rest is None else rest
     safe = for_terminal(" ".join(text.split()))
     if safe and len(first) + len(safe) <= width:
-        return [first + safe]  # most lines: wrapping them as well would double the time
+        return [first + safe]  # most texts: textwrap would double the time
     glued = _FIGURE.sub(lambda found: found[0].replace(" ", _GLUE), safe)
-    # and most of the others are two
+    # most others fit on two
     cut = glued.rfind(" ", 0, max(0, width - len(first) + 1))
     if cut > 0 and len(rest) + len(glued) - cut - 1 <= width:
         lines = [first + glued[:cut], rest + glued[cut + 1 :]]
@@ -124,7 +125,7 @@ def _step(step: ReportStep) -> Iterator[str]:
 
 
 def _line(line: ReportLine) -> Iterator[str]:
-    """One event: label, what became what, how far, and the rule at the right edge."""
+    """One event: label, values, moves, and the rule at the right edge."""
     label = for_terminal(line.stored.event.label)
     first, rest = f"     {label:<{_LABEL}} ", " " * (_LABEL + 6)
     if len(label) > _LABEL:
@@ -139,12 +140,11 @@ def _line(line: ReportLine) -> Iterator[str]:
 
 
 def said(line: ReportLine) -> str:
-    """What a line says between its label and its rule, as text."""
+    """The values and moves of a line as text."""
     values = line.detail or f"{line.before} -> {line.after}"
     if line.pieces:
         values += f": {wdiff(line.pieces)}"
-    since = f"{line.since_first} since registration" if line.since_first else ""
-    moves = ", ".join(part for part in (line.move, since) if part)
+    moves = moves_of(line)
     return f"{values}; {moves}" if moves else values
 
 

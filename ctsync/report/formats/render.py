@@ -1,5 +1,5 @@
-# ruff: noqa: PLC0415 - imported where needed: a text report must not wait for template and feed libraries
-"""One report, many forms: the format is an enum and the factory a match; no I/O."""
+# ruff: noqa: PLC0415 - imported when needed: a text report must not wait for the template library
+"""The formats of a report, and the choice between their writers. Does no I/O."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ctsync.report.report import Report
 
 
 class ReportFormat(StrEnum):
-    """A form a report can take."""
+    """A format of a report."""
 
     TEXT = "text"
     MARKDOWN = "markdown"
@@ -21,7 +21,7 @@ class ReportFormat(StrEnum):
 
 
 def render(report: Report, form: ReportFormat) -> str:
-    """Write `report` in one format; every format has the same content."""
+    """Write `report` in one format. All formats have the same content."""
     match form:
         case ReportFormat.TEXT:
             from ctsync.report.formats.plain_text import render_text as write

@@ -1,1 +1,1 @@
-"""What is shown of one trial: its page, its timeline, its field histories. Does no I/O."""
+"""Views of one trial: page, timeline, field history. Does no I/O."""

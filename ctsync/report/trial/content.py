@@ -1,4 +1,4 @@
-"""All that is known of one trial, as its page and the site tell it; no I/O."""
+"""All stored data on one trial, for its page and the site. Does no I/O."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ctsync.report.trial.timeline import Timeline
 
 @dataclass(frozen=True, slots=True)
 class TrialContent:
-    """All that is known of one trial: its versions, oldest first, and what led to each."""
+    """The versions of one trial, oldest first, the events that led to them, and its timeline."""
 
     versions: Sequence[Version]
     events: Sequence[StoredEvent]
@@ -19,7 +19,7 @@ class TrialContent:
 
     @property
     def nct_id(self) -> NctId:
-        """The trial."""
+        """The NCT id of the trial."""
         return self.versions[-1].nct_id
 
     @property

@@ -1,4 +1,4 @@
-"""Every value a field ever had, since when and for how long; no I/O."""
+"""All values of a field over time, and how long each lasted. Does no I/O."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from typing import Any
 import orjson
 
 from ctsync.model import MISSING, JsonObject, State, Version
-from ctsync.report.phrases import NOTHING, counted, plain, typed
+from ctsync.record.value_text import NOTHING, counted, plain, typed
 
 
 class Unshown(Enum):
-    """Why a version cannot say what a field was."""
+    """Why the value of a field in a version is unknown."""
 
     NOT_CARRIED = "its source shows no such field"
 
 
 @dataclass(frozen=True, slots=True)
 class ValueSpell:
-    """A value and how long it stood: from the day of one version to that of another.
+    """A value and how long it lasted, from the day of one version to the day of another.
 
-    `value` is MISSING where the record had none, or where there was no record, as `state`
-    says; it is NOT_CARRIED where the version's source need not show the field. The last spell
-    `is_open` and lasts until the day of the question.
+    `value` is MISSING if the record had no such field, or if there was no record (see `state`).
+    It is NOT_CARRIED if the source of the version may omit the field. The last spell `is_open`
+    and lasts until the day of the query.
     """
 
     value: Any
@@ -40,16 +40,16 @@ class ValueSpell:
 
     @property
     def days(self) -> int:
-        """How many days it stood."""
+        """How many days the value lasted."""
         return (self.until - self.since).days
 
 
 def course_of(
     values: Iterable[tuple[Version, Any]], stood_from: Sequence[date], *, until: date
 ) -> list[ValueSpell]:
-    """The spells of one field, from each version's value of it, oldest first.
+    """The spells of one field, from its value in each version, oldest first.
 
-    `stood_from` gives for each version the day from which it stood.
+    `stood_from` holds the first day of each version.
     """
     spells: list[ValueSpell] = []
     run: list[tuple[Version, Any, date]] = []
@@ -76,9 +76,9 @@ def _key(value: Any) -> bytes:
 
 
 def spell_json(spell: ValueSpell) -> JsonObject:
-    """One spell for a program; `until` is null where it still stands.
+    """One spell as JSON; `until` is null for the open spell.
 
-    A null `value` that was not `carried` may have been anything.
+    If `carried` is false, `value` is null and the real value is unknown.
     """
     is_carried = not isinstance(spell.value, Unshown)
     return {
@@ -94,7 +94,7 @@ def spell_json(spell: ValueSpell) -> JsonObject:
 
 
 def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:
-    """Each spell's value in words; of a list what came and what went since the spell before."""
+    """The value of each spell in words; for a list, the items added and removed since the last."""
     before: Any = MISSING
     for spell in spells:
         if spell.state is not State.PRESENT:
@@ -112,7 +112,7 @@ def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:
 
 
 def _said(value: Any) -> str:
-    """A value in words; a date or count that has a type with it, as in "2026-10 (estimated)"."""
+    """A value in words; a date or count with its type, as in "2026-10 (estimated)"."""
     for name in ("date", "count"):
         if isinstance(value, dict) and name in value and value.keys() <= {name, "type"}:
             kind = value.get("type")

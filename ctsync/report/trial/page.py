@@ -1,4 +1,4 @@
-"""A trial's whole history as one HTML page: its course, each version beside the next. No I/O."""
+"""The history of a trial as one HTML page: its timeline and its versions. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.record.trial_line import state_of
+from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
-from ctsync.report.phrases import NOTHING, counted, typed
 from ctsync.report.report import ReportStep, Window
-from ctsync.report.summary import state
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.version_steps import step_of
@@ -18,7 +18,7 @@ from ctsync.report.version_steps import step_of
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """One line of the table of versions."""
+    """One row of the table of versions."""
 
     number: int
     level: str
@@ -30,7 +30,7 @@ class PageVersion:
 
 @dataclass(frozen=True, slots=True)
 class PageStep:
-    """How a version differs from the one before; `aside` holds its administrative changes."""
+    """The changes of one version; `aside` holds the administrative ones."""
 
     step: ReportStep
     aside: ReportStep | None
@@ -40,7 +40,7 @@ class PageStep:
 
 @dataclass(frozen=True, slots=True)
 class TrialPage:
-    """What the page of one trial shows."""
+    """The content of the page of one trial."""
 
     nct_id: NctId
     title: str
@@ -52,7 +52,7 @@ class TrialPage:
 
 
 def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
-    """Write the page of a trial, newest version first; `home` links back to an index."""
+    """Write the page of a trial, newest version first; `home` is the address of the index."""
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
     footer = f"{versions}; made {made}; administrative changes are folded"
@@ -60,13 +60,13 @@ def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
 
 
 def page(story: TrialContent, window: Window) -> TrialPage:
-    """Put a trial's story together."""
+    """Collect the content of the page."""
     newest = story.versions[-1]
     return TrialPage(
         nct_id=story.nct_id,
         title=story.title,
         url=STUDY_PAGE + story.nct_id,
-        summary=state(newest.key, window.until),
+        summary=state_of(newest.key, on=window.until.date()),
         timeline=story.timeline,
         rows=tuple(_row(version, story.events) for version in reversed(story.versions)),
         steps=tuple(_step(version, story.events) for version in reversed(story.versions)),

@@ -1,15 +1,18 @@
-"""A version of a trial in a dozen lines; no I/O."""
+"""The key fields of one version with their labels. Does no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctsync.dates import format_minute
 from ctsync.model import STUDY_PAGE, Version
+from ctsync.record.value_text import typed
 
 
 def overview(version: Version) -> Iterator[tuple[str, str]]:
-    """Labels as on the registry's pages, with their values; what the record lacks is left out."""
+    """Labels as on the registry's pages, with their values; skips empty fields."""
     key = version.key
+    enrollment = "" if key.enrollment is None else str(key.enrollment)
     known = f"{version.version}, source {version.source}"
     lines = (
         ("NCT id", version.nct_id),
@@ -21,27 +24,20 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Why stopped", key.why_stopped),
         ("Study type", key.study_type),
         ("Phase", key.phases),
-        ("Enrollment", typed(key.enrollment, key.enrollment_type)),
-        ("Start", typed(key.start_date, key.start_date_type)),
+        ("Enrollment", typed(enrollment, key.enrollment_type)),
+        ("Start", typed(key.start_date or "", key.start_date_type)),
         (
             "Primary completion",
-            typed(key.primary_completion_date, key.primary_completion_date_type),
+            typed(key.primary_completion_date or "", key.primary_completion_date_type),
         ),
-        ("Completion", typed(key.completion_date, key.completion_date_type)),
+        ("Completion", typed(key.completion_date or "", key.completion_date_type)),
         ("First posted", key.first_posted),
         ("Last update posted", key.posted),
         ("Verified", key.verified),
         ("Results first posted", key.results_first_posted),
         ("Version", known),
-        ("Seen in load", f"{version.observed:%Y-%m-%d %H:%M}Z" if version.observed else None),
+        ("Seen in load", format_minute(version.observed) if version.observed else None),
         ("Digest", version.digest),
         ("Page", STUDY_PAGE + version.nct_id),
     )
     return ((label, value) for label, value in lines if value)
-
-
-def typed(value: object, kind: str | None) -> str:
-    """A date or count with its type, as in "20 (estimated)"; empty where there is none."""
-    if value is None:
-        return ""
-    return f"{value} ({kind.lower()})" if kind else str(value)

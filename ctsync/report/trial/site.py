@@ -1,4 +1,4 @@
-"""A site of plain files: an index, a page a trial, the newest reports, a feed. Writes nothing."""
+"""A site of plain files: index, one page per trial, latest reports, feed. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ctsync.model import NctId, State
+from ctsync.record.trial_line import state_of
 from ctsync.report.formats.feed import atom, entries, feed_title
 from ctsync.report.formats.html import render_html
 from ctsync.report.html_templates import fill
 from ctsync.report.report import Report
 from ctsync.report.sentences import about_line, coverage_line, window_line
-from ctsync.report.summary import state
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page, worst
 
 FEED = "feed.atom"
 LATEST = "latest.html"
-_HOME = "../index.html"
+_INDEX = "index.html"
+_HOME = f"../{_INDEX}"
 _KEPT = re.compile(r"reports/(\d{4}-\d{2}-\d{2})\.html")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """One trial of the index; `level` is that of its newest change in the latest report."""
+    """One trial in the index; `level` is its level in the latest report, empty if not in it."""
 
     nct_id: NctId
     path: str
@@ -36,7 +37,7 @@ class IndexRow:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A file of the site and what it is called."""
+    """A file of the site and the text of the link to it."""
 
     path: str
     label: str
@@ -45,11 +46,11 @@ class Link:
 def build_site(
     stories: Iterable[TrialContent], latest: Report, *, earlier: Sequence[str] = ()
 ) -> Iterator[tuple[str, str]]:
-    """The files of the site, each with its path within it, the index last.
+    """The files of the site as pairs of relative path and text, the index last.
 
-    Trials stand in the order of the latest report, then by id; `earlier` are the paths of
-    reports that the site has already, one a day. No path is made from remote text, and nothing
-    in a file points outside but to the registry.
+    Trials are in the order of the latest report, then by id. `earlier` holds the paths of the
+    daily reports that the site already has. No path contains remote text. All links lead to
+    files of the site or to the registry.
     """
     page = render_html(latest)
     today = report_path(latest)
@@ -63,7 +64,7 @@ def build_site(
     place = {trial.nct_id: trial.number for trial in latest.trials}
     last = len(place) + 1
     versions = [entry for entry in entries(latest) if not entry.id.startswith("urn:")]
-    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until)
+    yield FEED, atom(feed_title(latest), versions, updated=latest.window.until, page=_INDEX)
     others = sorted({*earlier, today} - {today}, reverse=True)
     links = [
         Link(LATEST, "latest report"),
@@ -71,7 +72,7 @@ def build_site(
         *(Link(path, f"report of {day_of(path)}") for path in others),
     ]
     yield (
-        "index.html",
+        _INDEX,
         fill(
             "index.html.j2",
             title=about_line(latest),
@@ -84,12 +85,12 @@ def build_site(
 
 
 def report_path(report: Report) -> str:
-    """Where a report is kept: one a day, which a later one of that day replaces."""
+    """The path of a report: one per day, so a later report of a day replaces the earlier one."""
     return f"reports/{report.window.until:%Y-%m-%d}.html"
 
 
 def day_of(path: str) -> str | None:
-    """The day of a report that is kept at `path`; None for any other file."""
+    """The day of the report at `path`; None for other files."""
     found = _KEPT.fullmatch(path)
     return found[1] if found else None
 
@@ -97,6 +98,7 @@ def day_of(path: str) -> str | None:
 def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
     newest = story.versions[-1]
     is_present = newest.state is State.PRESENT
+    day = latest.window.until.date()
     told = worst(stored for stored in story.events if stored.to_version == newest.version)
     changed = newest.posted or f"{newest.fetched:%Y-%m-%d}"
     return IndexRow(
@@ -104,6 +106,6 @@ def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
         path=f"trials/{story.nct_id}.html",
         title=story.title,
         level=level,
-        status=state(newest.key, latest.window.until) if is_present else newest.state.upper(),
+        status=state_of(newest.key, on=day) if is_present else newest.state.upper(),
         changed=f"{changed} ({told.value})" if told else changed,
     )

@@ -1,4 +1,4 @@
-"""The course of a trial as values: status spells, how dates moved, enrollment; no I/O."""
+"""The timeline of a trial as values: status spells, moves of dates, enrollment. No I/O."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TRACKS = (
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A status and how long it stood; the last spell lasts until the timeline's end."""
+    """A status and how long it lasted; the last spell lasts until the end of the timeline."""
 
     status: str
     since: date
@@ -27,13 +27,13 @@ class Spell:
 
     @property
     def days(self) -> int:
-        """How many days it stood."""
+        """How many days the status lasted."""
         return (self.until - self.since).days
 
 
 @dataclass(frozen=True, slots=True)
 class DateStep:
-    """A date as it was said from `stood_from` on; `days` is the move from the one before."""
+    """The value of a date from `stood_from` on; `days` is the move from the value before."""
 
     stood_from: date
     value: PartialDate
@@ -43,13 +43,13 @@ class DateStep:
 
     @property
     def is_actual(self) -> bool:
-        """Whether it tells what happened, not what is planned."""
+        """Whether the date is actual, not estimated."""
         return self.kind == "ACTUAL"
 
 
 @dataclass(frozen=True, slots=True)
 class DateTrack:
-    """What was said over time of one date; `days` is the whole move since it was first said."""
+    """All values of one date; `days` is the move from the first value to the last."""
 
     label: str
     steps: tuple[DateStep, ...]
@@ -58,7 +58,7 @@ class DateTrack:
 
 @dataclass(frozen=True, slots=True)
 class EnrollmentStep:
-    """An enrollment as it was said from `stood_from` on."""
+    """The enrollment from `stood_from` on."""
 
     stood_from: date
     count: int
@@ -67,7 +67,7 @@ class EnrollmentStep:
 
 @dataclass(frozen=True, slots=True)
 class QueryStep:
-    """The trial came to match the query of a watch on a day, or did no more."""
+    """A day on which the trial entered or left the query of a watch."""
 
     day: date
     watch: str
@@ -76,7 +76,7 @@ class QueryStep:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The course of one trial from its first stored version to `until`."""
+    """The timeline of one trial from its first stored version to `until`."""
 
     nct_id: NctId
     title: str
@@ -89,18 +89,17 @@ class Timeline:
 
     @property
     def span(self) -> tuple[date, date]:
-        """The first and last day that a picture of it must show, planned dates included."""
+        """The first and last day in the timeline, including planned dates."""
         said = [step.value for track in self.tracks for step in track.steps]
         days = [self.since, self.until, *(d.first for d in said), *(d.last for d in said)]
         return min(days), max(days)
 
 
 def trace(versions: Sequence[Version], stood_from: Sequence[date], *, until: date) -> Timeline:
-    """Draw the course of a trial from its versions, oldest first.
+    """The timeline of a trial from its versions, oldest first.
 
-    `stood_from` gives for each version the day from which it stood. A version that says the
-    trial was gone or moved is a spell of its own, and says nothing of dates. Raises
-    ValueError where there is no version.
+    `stood_from` holds the first day of each version. A version of a trial that was gone or moved
+    is a spell of its own and has no dates. Raises ValueError if there is no version.
     """
     if not versions:
         raise ValueError("a timeline needs at least one version")
@@ -123,7 +122,7 @@ def trace(versions: Sequence[Version], stood_from: Sequence[date], *, until: dat
 
 
 def query_steps(events: Iterable[StoredEvent]) -> tuple[QueryStep, ...]:
-    """The steps into and out of queries among a trial's events, in their order."""
+    """The events of a trial entering or leaving a query, in their order."""
     return tuple(
         QueryStep(
             (stored.observed or stored.fetched).date(),

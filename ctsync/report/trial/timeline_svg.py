@@ -1,4 +1,4 @@
-"""Where the course of a trial is drawn in an SVG of a given width; positions only, no I/O."""
+"""Positions of a timeline in an SVG picture; the template draws it. Does no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from ctsync.report.phrases import counted, signed_days, typed
+from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Spell, Timeline
 
 GUTTER = 118
@@ -14,12 +14,12 @@ _TOP = 24
 _ROW = 30
 _LETTER = 6.6
 _NEAREST_YEARS = 34.0
-"""Labels of years stand at least this far apart."""
+"""Smallest distance between two year labels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A year and where it begins."""
+    """A year and the position of its first day."""
 
     x: float
     label: str
@@ -27,7 +27,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A status spell; `label` is what fits, `title` is all of it."""
+    """A status spell; `label` is the text that fits, `title` the full text."""
 
     x: float
     width: float
@@ -38,7 +38,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """A date or a count as it was said once."""
+    """One value of a date or a count."""
 
     x: float
     title: str
@@ -48,7 +48,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class TimelineRow:
-    """One row of dots and the line through them."""
+    """One row of dots, connected by a line."""
 
     label: str
     y: float
@@ -56,18 +56,18 @@ class TimelineRow:
 
     @property
     def left(self) -> float:
-        """Where its line begins."""
+        """Left end of the line."""
         return min(dot.x for dot in self.dots)
 
     @property
     def right(self) -> float:
-        """Where its line ends."""
+        """Right end of the line."""
         return max(dot.x for dot in self.dots)
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineDrawing:
-    """All positions of one drawing."""
+    """All positions in one picture."""
 
     width: int
     height: float
@@ -81,7 +81,7 @@ class TimelineDrawing:
 
 
 def draw_timeline(timeline: Timeline, *, width: int = 640) -> TimelineDrawing:
-    """Place the course of a trial between the labels at the left and the right edge."""
+    """Place a timeline between the labels on the left and the right edge."""
     first, last = timeline.span
     last = max(last, first + timedelta(days=30))
     room = width - GUTTER - 14
@@ -136,7 +136,7 @@ def _bar(spell: Spell, x: Place) -> Bar:
 
 
 def _counts(timeline: Timeline, x: Place) -> Iterator[Dot]:
-    """The enrollment as it was said; counts that stand too close for two labels share one."""
+    """The enrollment counts; two counts too close for two labels share one."""
     shared: list[str] = []
     for i, step in enumerate(timeline.enrollment):
         place, shared = x(step.stood_from), [*shared, str(step.count)]

@@ -1,4 +1,4 @@
-"""The course of a trial for a terminal, drawn in Unicode or plain ASCII, and as JSON; no I/O."""
+"""A timeline for a terminal, in Unicode or ASCII, and as JSON. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ctsync.model import JsonObject
-from ctsync.report.phrases import counted, signed_days, typed
+from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Timeline
 from ctsync.text import for_terminal, shorten
 
@@ -17,7 +17,7 @@ _NARROWEST = 30
 
 @dataclass(frozen=True, slots=True)
 class _Pen:
-    """The characters that a picture is drawn with."""
+    """The characters of the picture."""
 
     line: str
     edge: str
@@ -33,20 +33,20 @@ _ASCII = _Pen("-", "|", "o", "*", "+", "^")
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """Days to columns."""
+    """Maps days to columns."""
 
     first: date
     last: date
     columns: int
 
     def column(self, day: date) -> int:
-        """The column a day falls in."""
+        """The column of a day."""
         whole = max(1, (self.last - self.first).days)
         return round((day - self.first).days * (self.columns - 1) / whole)
 
 
 def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = False) -> str:
-    """Draw status, dates and enrollment over one axis, and list them below in full."""
+    """Draw status, dates and enrollment over one time axis, then list all values."""
     pen = _ASCII if ascii_only else _UNICODE
     first, last = timeline.span
     scale = _Scale(first, max(last, first + timedelta(days=30)), max(_NARROWEST, width - _GUTTER))
@@ -73,7 +73,7 @@ def _row(label: str, cells: str) -> str:
 
 
 def _write(cells: list[str], column: int, text: str) -> None:
-    """Write at a column, or as near to it as the right edge allows, where there is room."""
+    """Write a text at a column, or ending at the right edge; skips it if the cells are taken."""
     start = max(0, min(column, len(cells) - len(text)))
     end = start + len(text)
     if all(cell == " " for cell in cells[max(0, start - 1) : end + 1]):
@@ -153,7 +153,7 @@ def _lists(timeline: Timeline) -> Iterator[str]:
 
 
 def timeline_json(timeline: Timeline) -> JsonObject:
-    """The same course for a program."""
+    """The timeline as JSON."""
     return {
         "nct_id": timeline.nct_id,
         "title": timeline.title,

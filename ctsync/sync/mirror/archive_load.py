@@ -18,7 +18,7 @@ from ctsync.errors import BadAnswer, BadArchive, BadRecord
 from ctsync.model import Failed, Head, NctId, Observation, Prepared, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.archive import Archive, Member, read_member
-from ctsync.registry.http.json_body import as_object, parse_json
+from ctsync.registry.http.response import as_object, parse_json
 from ctsync.registry.identity import load_day_of
 from ctsync.store.bodies import codec
 from ctsync.store.store import Store, Unit

@@ -12,92 +12,26 @@ follows it. Whatever comes, it is decided on, compared and stored as in a sync.
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
-from ctsync.dates import Clock
 from ctsync.errors import BadArchive, RegistryError, StaleRegistry
-from ctsync.model import Failed, NctId, RegistryVersion, Verdict
-from ctsync.record.registry.notices import Notice
-from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.model import RegistryVersion
 from ctsync.registry.archive import Archive
-from ctsync.registry.http.response import RequestCounts
-from ctsync.route import Route
 from ctsync.store.data.runs import MIRROR
-from ctsync.store.store import Store
 from ctsync.sync.mirror.archive_load import BULK, load_of
+from ctsync.sync.mirror.result import MirrorResult, MirrorSetup
 from ctsync.sync.mirror.steps import ARCHIVE_NAME, MirrorRun
 from ctsync.sync.observations import PassObservations, conclude_pass
-from ctsync.sync.result import RunCallbacks
-from ctsync.sync.run_log import RunCounts, recorded_run
-
-OVERLAP = timedelta(days=5)
-"""How far a delta looks back beyond the last: a long weekend, and a post date that lags."""
-
-SWEEP_EVERY = timedelta(days=7)
+from ctsync.sync.run_log import recorded_run
 
 _NO_LOAD = RegistryVersion("", datetime.min.replace(tzinfo=UTC))
 
 
-class ArchiveFile(Protocol):
-    """What a mirror asks of the registry's bulk download; BulkSource is the one over HTTP."""
-
-    @property
-    def counts(self) -> RequestCounts:
-        """The requests sent for it so far."""
-
-    def total(self) -> int:
-        """How many studies the registry counts."""
-
-    def fetch(self, to: Path) -> Archive | None:
-        """Download the archive; None where there is none."""
-
-
-@dataclass(slots=True)
-class MirrorResult:
-    """What a run of the mirror did.
-
-    `steps` are the ways it went: bulk, pages, delta, sweep. `said` are sentences for a person,
-    the problems first among them; `missing` are stored trials this load lacks, which another
-    must confirm.
-    """
-
-    run_id: int
-    load: RegistryVersion
-    tally: RunCounts
-    verdict: Verdict = Verdict.OK
-    steps: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
-    failed: tuple[Failed, ...] = ()
-    missing: tuple[NctId, ...] = ()
-    notices: tuple[Notice, ...] = ()
-    is_online: bool = True
-
-    def doubt(self, sentence: str, verdict: Verdict = Verdict.PARTIAL) -> None:
-        """Note what keeps the run from being whole."""
-        self.said.append(sentence)
-        if self.verdict is not Verdict.MIXED:
-            self.verdict = verdict
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mirror:
-    """All that a mirror needs; `folder` is where a download is put."""
-
-    store: Store
-    registry: Registry
-    bulk: ArchiveFile
-    clock: Clock
-    folder: Path
-    thresholds: Thresholds = field(default_factory=Thresholds)
-    routes: tuple[Route, ...] = ()
-    watcher: RunCallbacks = field(default_factory=RunCallbacks)
-    processes: int | None = None
-    overlap: timedelta = OVERLAP
-    sweep_every: timedelta = SWEEP_EVERY
+class Mirror(MirrorSetup):
+    """Loads the registry once, then brings it up to date with each run."""
 
     def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorResult:
         """Bring the mirror up to the load the registry shows.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import NctId, RegistryVersion, Verdict
@@ -14,12 +13,10 @@ from ctsync.registry.archive import Archive
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import most_at_once
 from ctsync.sync.mirror.archive_load import BULK, ArchivePass, SeenTrials, load_of
+from ctsync.sync.mirror.result import MirrorResult, MirrorSetup
 from ctsync.sync.mirror.scan import DELTA, PAGES, SWEEP, FullScan
 from ctsync.sync.observations import PassObservations
 from ctsync.sync.run_log import RunLogEntry
-
-if TYPE_CHECKING:
-    from ctsync.sync.mirror.mirror import Mirror, MirrorResult
 
 ARCHIVE_NAME = "ctsync-registry.zip"
 
@@ -29,7 +26,7 @@ class MirrorRun:
 
     def __init__(
         self,
-        mirror: Mirror,
+        mirror: MirrorSetup,
         entry: RunLogEntry,
         result: MirrorResult,
         *,

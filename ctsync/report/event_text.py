@@ -1,6 +1,6 @@
-"""How single values are written in a report, the same in every format; no I/O.
+"""One event in the words of a report, the same in every format. Does no I/O.
 
-Remote text is passed on as it is: making it safe is the business of the format it ends in.
+Remote text stays as it is: each format makes it safe for its own sink.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ctsync.dates import PartialDate
-from ctsync.model import MISSING, Event, Kind
-
-NOTHING = "(none)"
+from ctsync.model import Event, Kind
+from ctsync.record.value_text import plain, signed_days, signed_percent, typed
 
 DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
 _MEASURED = frozenset((*DATE_KINDS, Kind.ENROLLMENT))
@@ -28,75 +27,21 @@ _SHORT = {
     Kind.LEFT: "left {}",
 }
 _SHORTEST = 60
-"""A summary, or what it says before a colon, stands in a table cell if no longer than this."""
-_TITLE_KEYS = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
-
-
-def signed_days(days: int, margin: int = 0) -> str:
-    """Write a move as "+1,906 d", with its slack where the dates are months or years."""
-    slack = f" ±{margin} d" if margin and days else ""
-    return f"{days:+,} d{slack}" if days else "0 d"
-
-
-def signed_percent(percent: float) -> str:
-    """Write a change as "-62.4 %"; a whole number without its ".0"."""
-    return f"{percent:+,.1f}".removesuffix(".0") + " %"
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Write "1 trial" or "3,454 trials"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
-
-
-def typed(value: str, kind: str | None) -> str:
-    """Write a date or a count with its type: "2014-05 (actual)"."""
-    return f"{value} ({kind.lower()})" if kind and value != NOTHING else value
-
-
-def plain(value: Any) -> str:
-    """Write a JSON value as a person would; an object by its title where it has one."""
-    if isinstance(value, str):  # most are
-        return " ".join(value.split()) if value else NOTHING
-    if value is MISSING or value in (None, [], {}):
-        return NOTHING
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case list() | tuple():
-            return "; ".join(map(plain, value))
-        case dict():
-            return _plain_object(value)
-        case _:
-            return str(value)
-
-
-def _plain_object(value: dict[str, Any]) -> str:
-    if "city" in value:
-        place = [value.get(key) for key in ("facility", "city", "country", "status")]
-        return ", ".join(plain(part) for part in place if part)
-    title = next((value[key] for key in _TITLE_KEYS if value.get(key)), None)
-    rest = [
-        f"{key}: {plain(item)}"
-        for key, item in value.items()
-        if item is not title and item not in (None, "", [], {})
-    ]
-    if title is None:
-        return ", ".join(rest) or NOTHING
-    return plain(title) + (f" ({', '.join(rest)})" if rest else "")
+"""Longest summary, or part of it before a colon, for a table cell."""
 
 
 def is_measured(event: Event) -> bool:
-    """Whether it is best told as a value before and after: a date or a count, not its type."""
+    """Whether the event is a change of a date or a count, not of its type."""
     return event.kind in _MEASURED and event.before != event.before_type
 
 
 def is_type(event: Event) -> bool:
-    """Whether it is the type of a date or count that changed, as from ESTIMATED to ACTUAL."""
+    """Whether the event is a change of such a type, as from ESTIMATED to ACTUAL."""
     return event.kind in _MEASURED and event.path.endswith("type")
 
 
 def detail(event: Event) -> str:
-    """What happened, as the event itself says it, without the label it begins with."""
+    """The summary of the event without its label."""
     label = event.label
     for prefix in (label, label.removesuffix(" type"), event.kind.value.capitalize()):
         rest = event.summary.removeprefix(prefix)
@@ -106,7 +51,7 @@ def detail(event: Event) -> str:
 
 
 def sides(event: Event) -> tuple[str, str]:
-    """The value before and after, each with its type."""
+    """The value before and after, each with its type if it has one."""
     if is_type(event):
         return plain(event.before), plain(event.after)
     return (
@@ -116,7 +61,7 @@ def sides(event: Event) -> tuple[str, str]:
 
 
 def move(event: Event) -> str:
-    """How far the value moved in this version; empty where nothing is measured."""
+    """How far the value moved in this version; empty if it is not a date or a count."""
     if event.days is not None:
         return signed_days(event.days, _margin(event))
     if event.percent is None:
@@ -127,7 +72,7 @@ def move(event: Event) -> str:
 
 
 def move_since_first(event: Event) -> str:
-    """How far the value has moved since the first version known; empty where not measured."""
+    """How far the value has moved since the first known version; empty if unknown."""
     if event.days_since_first is not None:
         return signed_days(event.days_since_first)
     if event.percent_since_first is not None:
@@ -136,14 +81,14 @@ def move_since_first(event: Event) -> str:
 
 
 def short_since_first(event: Event) -> str:
-    """The same for a table cell: "PCD +820 d", "N -47 %"."""
+    """The move since the first version for a table cell: "PCD +820 d", "N -47 %"."""
     figure = move_since_first(event)
     name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 
 
 def short(event: Event) -> str:
-    """What happened in a few words, for a table cell or a subject line."""
+    """The event in a few words, for a table cell or a subject line."""
     if event.kind is Kind.STATUS:
         return f"status -> {plain(event.after)}"
     if event.kind in _SHORT:

@@ -6,7 +6,7 @@ import pytest
 
 from ctsync.errors import UsageError
 from ctsync.model import MISSING
-from ctsync.record.fields.naming import find_path, value_at
+from ctsync.record.fields.lookup import find_path, value_at
 from ctsync.record.fields.table import FIELDS
 from tests.record.studies import STATUS, site, study
 
