@@ -6,7 +6,7 @@ import pytest
 
 from ctsync.model import Category, Kind
 from ctsync.record.fields.schema import Shape
-from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, told_at
+from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, reporting_field
 
 LEAVES = [
     line
@@ -101,4 +101,4 @@ def test_an_unknown_path_is_kept_as_such(path):
     ],
 )  # fmt: skip
 def test_changes_are_told_at_the_list_that_sums_them_up(path, told):
-    assert told_at(path).path == told
+    assert reporting_field(path).path == told

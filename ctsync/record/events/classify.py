@@ -23,7 +23,7 @@ from ctsync.record.events.outcome_measures import outcome_events
 from ctsync.record.events.overall_status import status_events
 from ctsync.record.events.results import results_events
 from ctsync.record.events.trial_dates import date_events
-from ctsync.record.fields.table import told_at
+from ctsync.record.fields.table import reporting_field
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import quoted, said
@@ -81,7 +81,7 @@ def _events(changes: Iterable[FieldChange], step: VersionStep) -> Iterator[Event
     single: dict[Kind, list[FieldChange]] = defaultdict(list)
     summed: dict[str, list[FieldChange]] = defaultdict(list)
     for change in changes:
-        told = told_at(change.field)
+        told = reporting_field(change.field)
         if told.summed or not told.known:
             summed[told.path].append(change)
         else:
@@ -89,7 +89,7 @@ def _events(changes: Iterable[FieldChange], step: VersionStep) -> Iterator[Event
     for kind, of_kind in single.items():
         yield from _FAMILIES.get(kind, plain_events)(of_kind, step)
     for path, of_list in summed.items():
-        told = told_at(path)
+        told = reporting_field(path)
         yield (site_event if path == SITES else list_event)(told, of_list, step)
 
 
