@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.record.history_form.html_to_markdown import to_markdown
-from ctsync.record.history_form.normalize import says
+from ctsync.record.history_form.normalize import text_content
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_text_that_looks_like_markup_survives(html, text):
     ],
 )
 def test_broken_markup_loses_no_text(html, says_so):
-    assert says(to_markdown(html, escaped=True)) == says_so
+    assert text_content(to_markdown(html, escaped=True)) == says_so
 
 
 pieces = st.sampled_from(
@@ -98,16 +98,16 @@ def test_whatever_the_markup_every_word_is_kept_in_order(found):
     html = " ".join(found)
     for escaped in (True, False):
         text = to_markdown(html, escaped=escaped)
-        assert words_of(says(text).split()) == words_of(found)
+        assert words_of(text_content(text).split()) == words_of(found)
 
 
 @settings(deadline=None)
 @given(st.lists(pieces, max_size=40))
 def test_a_text_says_the_same_escaped_or_plain_and_saying_it_again_changes_nothing(found):
     html = "".join(found)
-    said = says(to_markdown(html, escaped=True))
-    assert says(to_markdown(html, escaped=False)) == said
-    assert says(said) == said
+    said = text_content(to_markdown(html, escaped=True))
+    assert text_content(to_markdown(html, escaped=False)) == said
+    assert text_content(said) == said
 
 
 @pytest.mark.parametrize(
@@ -118,4 +118,4 @@ def test_a_text_says_the_same_escaped_or_plain_and_saying_it_again_changes_nothi
 def test_no_text_makes_reading_slow(unit):
     """Work grows with the text, never with its square: 100 kB of anything are read at once."""
     text = unit * (100_000 // len(unit)) + "<p>"
-    assert isinstance(says(to_markdown(text, escaped=True)), str)
+    assert isinstance(text_content(to_markdown(text, escaped=True)), str)
