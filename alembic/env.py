@@ -1,7 +1,7 @@
-"""Runs the migrations on the connection it is given, inside the caller's transaction.
+"""Alembic environment: runs the migrations on the given connection, in the caller's transaction.
 
-A developer's `alembic` gives none: then the database is CTSYNC_DATABASE_URL. Logging is left
-alone, because ctsync has its own.
+The `alembic` command gives no connection; then the database is CTSYNC_DATABASE_URL. Logging is
+not configured here, because ctsync configures it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, Tim
 
 
 def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False]:
-    """Write our column types as what they are in the database: a migration never changes."""
+    """Render our column types as plain SQLAlchemy types in a new migration.
+
+    A migration must not change when our types change later.
+    """
     if kind == "type" and isinstance(item, RemoteText | JsonText):
         return "sa.Text()"
     if kind == "type" and isinstance(item, Count):
@@ -32,6 +35,7 @@ def render_plain(kind: str, item: Any, _: AutogenContext) -> str | Literal[False
 
 
 def migrate(connection: Connection) -> None:
+    """Run the migrations on a connection."""
     context.configure(
         connection=connection,
         target_metadata=METADATA,

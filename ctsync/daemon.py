@@ -1,7 +1,7 @@
-"""Runs a tick on a schedule until told to stop; knows nothing of what a tick does.
+"""Daemon: runs a tick (any callable) on a schedule until it is stopped.
 
-The only room that knows APScheduler. Jobs live in memory: what is due is found again from the
-database at every start, so there is no second record of the past to disagree with it.
+The only module that imports APScheduler. Jobs are kept in memory. At each start the daemon
+derives from the database when the next tick is due, so no second record can contradict it.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ log = logging.getLogger(__name__)
 
 GRACE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 30
-TRY_AGAIN_SECONDS = (1, 2, 4, 8, 15, *[30] * 19)  # ten minutes
+RETRY_SECONDS = (1, 2, 4, 8, 15, *[30] * 19)  # ten minutes
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a tick is due: a cron expression in a zone, or every so many minutes.
+    """When a tick is due: a cron expression in a time zone, or an interval in minutes.
 
-    `minutes` wins where both are given.
+    If both are given, `minutes` takes precedence.
     """
 
     cron: str
@@ -46,7 +46,7 @@ class Schedule:
     minutes: float | None = None
 
     def trigger(self) -> CronTrigger | IntervalTrigger:
-        """The APScheduler trigger; raises ConfigError for an expression it cannot read."""
+        """Return the APScheduler trigger. Raises ConfigError for an unreadable expression."""
         try:
             if self.minutes:
                 return IntervalTrigger(seconds=self.minutes * 60, timezone=UTC)
@@ -55,7 +55,7 @@ class Schedule:
             raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
 
     def was_missed(self, last: datetime | None, now: datetime) -> bool:
-        """Whether a tick fell due between `last` and `now`; true where none ever ran."""
+        """Return whether a tick was due between `last` and `now`. True if none ever ran."""
         if last is None:
             return True
         if self.minutes:
@@ -64,10 +64,11 @@ class Schedule:
         return due is not None and due <= now
 
     def is_due(self, last: datetime | None, now: datetime) -> bool:
-        """Whether the tick at hand was not yet made by a round that began at `last`.
+        """Return whether the current tick is still due after a run that began at `last`.
 
-        An interval counts as over when nine tenths of it are: the other's start was noted by
-        another clock, and a lock later than its tick.
+        Another daemon may have made that run. An interval counts as elapsed after nine tenths of
+        it: the other daemon's clock may differ, and it recorded the start only after it got the
+        lock.
         """
         if last is not None and self.minutes:
             return (now - last).total_seconds() >= self.minutes * 60 * 0.9
@@ -75,10 +76,10 @@ class Schedule:
 
 
 def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
-    """The trigger of a cron expression; raises ValueError.
+    """Return the trigger of a cron expression. Raises ValueError.
 
-    `CronTrigger.from_crontab` counts weekdays from Monday as 0, so that 1-5 would run from
-    Tuesday to Saturday: it is given numbers that are read already, and weekdays by name.
+    Does not use `CronTrigger.from_crontab`: it counts weekdays from Monday as 0, so that 1-5
+    would run from Tuesday to Saturday. The trigger gets parsed numbers, and weekdays by name.
     """
     times = read_cron(expression)
     return CronTrigger(
@@ -96,22 +97,22 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 class StoppableClock(SystemClock):
-    """The machine's clock, whose sleep ends with Stopped as soon as the daemon is told to stop."""
+    """The machine's clock. Its sleep raises Stopped as soon as the daemon is stopped."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
 
     def stop(self) -> None:
-        """End every sleep, now and later."""
+        """End every current and future sleep."""
         self._stop.set()
 
     def check(self) -> None:
-        """Raise Stopped if told to stop."""
+        """Raise Stopped if `stop` was called."""
         if self._stop.is_set():
             raise Stopped("told to stop")
 
     def sleep(self, seconds: float) -> None:
-        """Wait, or raise Stopped."""
+        """Wait; raise Stopped once `stop` is called."""
         self._stop.wait(seconds)
         self.check()
 
@@ -119,18 +120,18 @@ class StoppableClock(SystemClock):
 def serve(
     tick: Callable[[], object], schedule: Schedule, *, clock: StoppableClock, last: datetime | None
 ) -> None:
-    """Run `tick` whenever it is due until SIGTERM or SIGINT, then return within ten seconds.
+    """Run `tick` whenever it is due, until SIGTERM or SIGINT; then return within ten seconds.
 
-    1. A tick that fell due since `last` runs at once, and once however many were missed; the
-       same after the machine slept.
-    2. Two ticks never overlap; one that falls due while another runs is skipped and logged.
-    3. A tick that raises is logged and the next one runs.
-    4. On a signal the clock's sleeps end and a running tick may finish its unit; one that does
-       not within the grace time is cut off, which the database rolls back. A second signal
-       ends the process at once.
+    1. If ticks were missed since `last`, one tick runs at once. The same applies after the
+       machine slept.
+    2. Two ticks never overlap. A tick that is due while another runs is skipped and logged.
+    3. If a tick raises, the error is logged and the next tick runs.
+    4. On a signal, the clock's sleeps end and a running tick may finish its unit. If it does not
+       end within GRACE_SECONDS, the process exits and the database rolls the unit back. A second
+       signal ends the process at once.
     """
-    # Signals are blocked in every thread and waited for here: no handler runs at a moment
-    # when a lock it needs may be held.
+    # Signals are blocked in every thread and awaited here. A signal handler could run while a
+    # lock that it needs is held, and deadlock.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     finished = threading.Event()
     finished.set()
@@ -147,53 +148,53 @@ def serve(
     scheduler.shutdown(wait=False)
     if not finished.wait(GRACE_SECONDS):
         log.warning(
-            "the tick did not end in %s s; cut off, its open unit is rolled back", GRACE_SECONDS
+            "the tick did not end within %s s; exiting, its open unit is rolled back", GRACE_SECONDS
         )
         logging.shutdown()
-        # the pool's threads would be joined at a normal exit, for as long as the tick lasts
+        # a normal exit would join the pool's threads, for as long as the tick lasts
         os._exit(0)
 
 
 def persistent(
-    tick: Callable[[], object], worth: tuple[type[CtsyncError], ...], clock: Clock
+    tick: Callable[[], object], retryable: tuple[type[CtsyncError], ...], clock: Clock
 ) -> Callable[[], None]:
-    """A tick that is tried again, ever more seldom, where it ends with what is worth another try.
+    """Return a tick that is retried at growing intervals after a `retryable` error.
 
-    After about ten minutes the error goes on its way: the next tick is soon enough then.
+    After about ten minutes of retries the error is raised; the next scheduled tick tries again.
     """
 
-    def tried() -> None:
-        for wait in TRY_AGAIN_SECONDS:
+    def with_retries() -> None:
+        for wait in RETRY_SECONDS:
             try:
                 tick()
-            except worth as error:
+            except retryable as error:
                 log.warning("%s; trying again in %d s", error, wait)
                 clock.sleep(wait)
             else:
                 return
         tick()
 
-    return tried
+    return with_retries
 
 
 def guard(
     tick: Callable[[], object], clock: StoppableClock, finished: threading.Event
 ) -> Callable[[], None]:
-    """A tick that never raises, and does nothing once the daemon is told to stop."""
+    """Return a tick that never raises, and that does nothing once the daemon is stopped."""
 
     def guarded() -> None:
         finished.clear()
         try:
-            clock.check()  # the stop may have come while this waited for a thread
+            clock.check()  # the daemon may have been stopped while this waited for a thread
             tick()
         except Stopped:
             log.info("tick stopped")
         except CtsyncError as error:
-            # foreseen: a line says it all, and the next tick tries again
+            # an expected error: one line is enough, and the next tick tries again
             log.error("tick failed: %s", error)
-            log.debug("where it failed", exc_info=True)
+            log.debug("traceback of the failed tick", exc_info=True)
         except BaseException:
-            # SystemExit and MemoryError included: APScheduler would swallow them unsaid
+            # includes SystemExit and MemoryError, which APScheduler would swallow unlogged
             log.exception("tick failed")
         finally:
             finished.set()
@@ -207,23 +208,23 @@ def _scheduler(
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(2)},
-        # defaults would drop a tick that is a second late, or run the backlog one by one
+        # APScheduler's defaults drop a tick that is a second late, or run missed ticks one by one
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
     now = clock.now()
     first = {"next_run_time": now} if schedule.was_missed(last, now) else {}
     scheduler.add_job(tick, schedule.trigger(), id="tick", **first)
-    # A sleeping machine stops the clock that waits are measured by; looking at the wall clock
-    # twice a minute bounds how late a tick can be after it wakes.
+    # The clock that measures waits stops while the machine sleeps. Waking the scheduler twice a
+    # minute to read the wall clock limits how late a tick is after the machine wakes.
     scheduler.add_job(_beat, IntervalTrigger(seconds=HEARTBEAT_SECONDS, timezone=UTC), id="beat")
-    scheduler.add_listener(_tell_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
+    scheduler.add_listener(_log_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     return scheduler
 
 
 def _beat() -> None:
-    """Do nothing but wake the scheduler."""
+    """Do nothing: running any job wakes the scheduler."""
 
 
-def _tell_skipped(event: JobEvent) -> None:
+def _log_skipped(event: JobEvent) -> None:
     if event.job_id == "tick":
-        log.warning("a tick was due while another still ran; skipped")
+        log.warning("a tick was due while another was running; skipped")

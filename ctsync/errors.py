@@ -1,64 +1,66 @@
-"""The error tree; each leaf carries the exit code a command ends with.
+"""Error classes. Each carries the exit code of a command that ends with it.
 
 CtsyncError
-├── UsageError 2             what was asked for cannot be done as asked
+├── UsageError 2             the command cannot be run with these arguments
 │   ├── BadNctId             not shaped like NCT01234567
-│   ├── UnknownTrial         no such trial at the registry, or none stored
+│   ├── UnknownTrial         the registry has no such trial, or none is stored
 │   ├── UnmatchedOrgId       no trial carries that organisation's study id
-│   ├── AmbiguousOrgId       several trials carry it
+│   ├── AmbiguousOrgId       several trials carry that study id
 │   ├── UnknownVersion       the trial has no such version
-│   ├── BadQuery             a query is wrong in one or more ways; all are listed
-│   ├── PortInUse            a server cannot listen where it was told to
+│   ├── BadQuery             a query has one or more errors; all are listed
+│   ├── PortInUse            a server cannot listen on the given address
 │   └── ConfigError          one or more settings are wrong; all are listed
-├── PartialRun 3             the run ended, but something could not be checked
-│   └── InQuarantine         a trial failed before and is not tried again yet
-├── RegistryError 4          the registry did not give a usable answer
-│   ├── RegistryUnreachable  no connection, or none that lasted
+├── PartialRun 3             the run ended, but some trials could not be checked
+│   └── InQuarantine         the trial failed before and is not retried yet
+├── RegistryError 4          the registry gave no usable answer
+│   ├── RegistryUnreachable  no connection, or it broke
 │   ├── DeadlineExceeded     the answer was not complete in time
-│   ├── AnswerTooLarge       the answer passed the size cap
-│   ├── BadAnswer            an answer came, but not one that can be used
+│   ├── AnswerTooLarge       the answer exceeded the size limit
+│   ├── BadAnswer            the answer cannot be used
 │   ├── RegistryBusy         429 or 5xx, after all retries
-│   ├── EdgeRefused          403: the edge turned us away; says nothing about a trial
+│   ├── EdgeRefused          403 from the edge server; says nothing about a trial
 │   ├── RequestRefused       400: the registry did not understand the request
-│   ├── StalePage            the registry reloaded while we were paging
-│   ├── StaleRegistry        the registry shows an older load than we have seen
-│   ├── IdentityMismatch     the record answered is not the trial asked for
-│   └── BadArchive           the bulk archive is cut short, damaged or not of the registry
+│   ├── StalePage            the registry reloaded its data during a listing
+│   ├── StaleRegistry        the registry shows an older load than one already seen
+│   ├── IdentityMismatch     the record is not that of the requested trial
+│   └── BadArchive           the bulk archive is truncated, damaged or not the registry's
 ├── LockHeld 5               another writer holds the database
-│   └── LockLost             another writer took over while we held it
-├── StoreError 6             the database cannot be used as it is
-│   ├── ForeignDatabase      a database, but not one of ctsync
-│   ├── NewerDatabase        written by a later ctsync
+│   └── LockLost             another writer took the lock over
+├── StoreError 6             the database cannot be used
+│   ├── ForeignDatabase      not a ctsync database
+│   ├── NewerDatabase        written by a later version of ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
-│   │   └── StoreUnreachable a server that does not answer, or a connection that broke
-│   ├── StoreConflict        another writer changed what was to be changed
-│   ├── Unstorable           a value that the database cannot hold; a ValueError as well
+│   │   └── StoreUnreachable the server does not answer, or the connection broke
+│   ├── StoreConflict        another writer changed the same rows
+│   ├── Unstorable           the database cannot hold a value; also a ValueError
 │   └── CorruptBody          a stored body does not match its digest
-├── DeliveryOverdue 7        a message has waited too long
-└── Stopped 130              told to stop; the unit at hand was finished or rolled back
-BadRecord is a ValueError of the pure core: a study that cannot be read as a record; where it
-does not even say which trial it is of, an UnidentifiedRecord.
+├── DeliveryOverdue 7        a message has waited too long for delivery
+└── Stopped 130              stopped by a signal or request; the open unit was finished or
+                             rolled back
+
+BadRecord is a ValueError, not a CtsyncError: a study cannot be read as a record. Its subclass
+UnidentifiedRecord means that the study has no NCT id.
 """
 
 from __future__ import annotations
 
 
 class CtsyncError(Exception):
-    """Base of every error that ends a command with one line and an exit code."""
+    """Base of all errors that end a command with a one-line message and an exit code."""
 
     exit_code = 1
 
 
 class BadRecord(ValueError):
-    """A study that cannot be read as a record: no identity, or not an object."""
+    """The study cannot be read as a record: not an object, or no NCT id."""
 
 
 class UnidentifiedRecord(BadRecord):
-    """A study that carries no NCT id."""
+    """The study has no NCT id."""
 
 
 class UsageError(CtsyncError):
-    """What was asked for cannot be done as asked."""
+    """The command cannot be run with these arguments."""
 
     exit_code = 2
 
@@ -68,7 +70,7 @@ class BadNctId(UsageError):
 
 
 class UnknownTrial(UsageError):
-    """No such trial at the registry, or none stored."""
+    """The registry has no such trial, or none is stored."""
 
 
 class UnmatchedOrgId(UsageError):
@@ -84,7 +86,7 @@ class UnknownVersion(UsageError):
 
 
 class BadQuery(UsageError):
-    """A query is wrong in one or more ways; `problems` lists every one of them."""
+    """A query has one or more errors; `problems` lists all of them."""
 
     def __init__(self, problems: list[str]) -> None:
         """Keep every problem, and join them for people."""
@@ -93,11 +95,11 @@ class BadQuery(UsageError):
 
 
 class PortInUse(UsageError):
-    """A server cannot listen where it was told to."""
+    """A server cannot listen on the given address."""
 
 
 class ConfigError(UsageError):
-    """One or more settings are wrong; `problems` lists every one of them."""
+    """One or more settings are wrong; `problems` lists all of them."""
 
     def __init__(self, problems: list[str]) -> None:
         """Keep every problem, and join them for people."""
@@ -106,23 +108,23 @@ class ConfigError(UsageError):
 
 
 class PartialRun(CtsyncError):
-    """The run ended, but something could not be checked."""
+    """The run ended, but some trials could not be checked."""
 
     exit_code = 3
 
 
 class InQuarantine(PartialRun):
-    """A trial failed before, and is not tried again yet."""
+    """The trial failed before and is not retried yet."""
 
 
 class RegistryError(CtsyncError):
-    """The registry did not give a usable answer."""
+    """The registry gave no usable answer."""
 
     exit_code = 4
 
 
 class RegistryUnreachable(RegistryError):
-    """No connection to the registry, or none that lasted."""
+    """No connection to the registry, or it broke."""
 
 
 class DeadlineExceeded(RegistryError):
@@ -130,52 +132,52 @@ class DeadlineExceeded(RegistryError):
 
 
 class AnswerTooLarge(RegistryError):
-    """The decoded answer passed the size cap."""
+    """The decoded answer exceeded the size limit."""
 
 
 class BadAnswer(RegistryError):
-    """An answer came, but not one that can be used: HTML, cut short, wrong shape.
+    """The answer cannot be used: HTML, truncated, or of the wrong shape.
 
-    `raw` is what came, where it was read.
+    `raw` is the body, if it was read.
     """
 
     def __init__(self, message: str, *, raw: bytes = b"") -> None:
-        """Keep what came."""
+        """Keep the body."""
         super().__init__(message)
         self.raw = raw
 
 
 class RegistryBusy(RegistryError):
-    """429 or 5xx after all retries."""
+    """The registry answered 429 or 5xx after all retries."""
 
 
 class EdgeRefused(RegistryError):
-    """403: the edge turned us away, which says nothing about any trial."""
+    """The edge server answered 403. This says nothing about any trial."""
 
 
 class RequestRefused(RegistryError):
-    """400: the registry did not understand the request; `body` is what it said."""
+    """400: the registry did not understand the request. `body` is its explanation."""
 
     def __init__(self, message: str, *, body: str = "") -> None:
-        """Keep the registry's words."""
+        """Keep the registry's explanation."""
         super().__init__(message)
         self.body = body
 
 
 class StalePage(RegistryError):
-    """The registry reloaded its data while a listing was being paged."""
+    """The registry reloaded its data during a listing."""
 
 
 class StaleRegistry(RegistryError):
-    """The registry shows an older load than the one already seen."""
+    """The registry shows an older load than one already seen."""
 
 
 class IdentityMismatch(RegistryError):
-    """The record answered is neither the trial asked for nor one that took over its id."""
+    """The record is neither that of the requested trial nor of one that took over its id."""
 
 
 class BadArchive(RegistryError):
-    """The bulk archive is cut short, damaged, or not one of the registry."""
+    """The bulk archive is truncated, damaged, or not the registry's."""
 
 
 class LockHeld(CtsyncError):
@@ -185,21 +187,21 @@ class LockHeld(CtsyncError):
 
 
 class LockLost(LockHeld):
-    """Another writer took over while we held the database; nothing of the unit is stored."""
+    """Another writer took the lock over. Nothing of the open unit is stored."""
 
 
 class StoreError(CtsyncError):
-    """The database cannot be used as it is."""
+    """The database cannot be used."""
 
     exit_code = 6
 
 
 class ForeignDatabase(StoreError):
-    """A database, but not one of ctsync."""
+    """The database is not a ctsync database."""
 
 
 class NewerDatabase(StoreError):
-    """The database was written by a later ctsync."""
+    """A later version of ctsync wrote the database."""
 
 
 class StoreUnavailable(StoreError):
@@ -215,15 +217,15 @@ class OldDatabase(StoreUnavailable):
 
 
 class StoreUnreachable(StoreUnavailable):
-    """The database's server does not answer, or the connection broke; worth another try."""
+    """The database server does not answer, or the connection broke. A retry may succeed."""
 
 
 class StoreConflict(StoreError):
-    """Another writer changed what was to be changed; nothing of the unit is stored."""
+    """Another writer changed the same rows. Nothing of the unit is stored."""
 
 
 class Unstorable(StoreError, ValueError):
-    """The database cannot hold a value; whatever else there is to store is not concerned."""
+    """The database cannot hold a value. Other values to be stored are not affected."""
 
 
 class CorruptBody(StoreError):
@@ -231,12 +233,12 @@ class CorruptBody(StoreError):
 
 
 class DeliveryOverdue(CtsyncError):
-    """A message has waited longer than allowed."""
+    """A message has waited longer for delivery than allowed."""
 
     exit_code = 7
 
 
 class Stopped(CtsyncError):
-    """Told to stop; the unit at hand was finished or rolled back."""
+    """Stopped by a signal or request. The open unit was finished or rolled back."""
 
     exit_code = 130

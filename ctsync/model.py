@@ -1,4 +1,4 @@
-"""The vocabulary every room shares: frozen values, no I/O, no behaviour beyond their own."""
+"""Shared frozen values: trials, records, versions, events, and their enumerations. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from ctsync.errors import BadNctId, CtsyncError
 JsonObject = dict[str, Any]
 
 NctId = NewType("NctId", str)
-"""A trial's identity in canonical form, NCT and eight digits; made by `parse_nct_id` only."""
+"""A trial's id in canonical form: NCT and eight digits. Only `parse_nct_id` creates it."""
 
 _NCT_ID = re.compile(r"nct0*([1-9]\d{0,7})\Z", re.IGNORECASE | re.ASCII)
 STUDY_PAGE = "https://clinicaltrials.gov/study/"
 
 
 def parse_nct_id(text: str) -> NctId:
-    """Read an NCT id in any form the registry takes (nct3389919, NCT03389919).
+    """Parse an NCT id in any form that the registry accepts (nct3389919, NCT03389919).
 
-    The shape is the registry's own (OpenAPI 2.0.5). Raises BadNctId.
+    The pattern is the registry's own (OpenAPI 2.0.5). Raises BadNctId.
     """
     found = _NCT_ID.match(text.strip())
     if found is None:
@@ -32,7 +32,7 @@ def parse_nct_id(text: str) -> NctId:
 
 
 class Level(StrEnum):
-    """How much a change matters, from worst to least."""
+    """How much a change matters, from most to least."""
 
     CRITICAL = "critical"
     NOTABLE = "notable"
@@ -41,11 +41,11 @@ class Level(StrEnum):
 
     @property
     def rank(self) -> int:
-        """0 for the worst; for sorting."""
+        """Sort key: 0 for CRITICAL."""
         return _RANKS[self]
 
     def reaches(self, minimum: Level) -> bool:
-        """Whether this level is at least as bad as `minimum`."""
+        """Return whether this level is `minimum` or more severe."""
         return self.rank <= minimum.rank
 
 
@@ -53,7 +53,7 @@ _RANKS = {level: rank for rank, level in enumerate(Level)}
 
 
 class Category(StrEnum):
-    """What part of a record a path belongs to; decides what is told, never what is kept."""
+    """The part of a record that a path belongs to. Affects what is reported, not what is stored."""
 
     STATUS = "status"
     DATES = "dates"
@@ -80,7 +80,7 @@ class Category(StrEnum):
 
 
 class Kind(StrEnum):
-    """What sort of event it is."""
+    """The kind of an event."""
 
     FIRST_SEEN = "first_seen"
     REGISTERED = "registered"
@@ -112,23 +112,23 @@ class Kind(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a version was seen."""
+    """Where a version was seen: in the live registry, in its record history, or in both."""
 
     LIVE = "live"
     HISTORY = "history"
     BOTH = "both"
 
 
-# --- what the registry answers -------------------------------------------------------------
+# --- answers of the registry ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One study as the registry showed it.
+    """One study as the registry returned it.
 
-    `asked_as` differs from `nct_id` where an alias was asked for. `study` is the parsed JSON
-    as received, key order kept. `data_timestamp` is the load it was seen in; `fetched_at` is
-    our clock.
+    `asked_as` is the requested id; it differs from `nct_id` if that was an alias. `study` is the
+    parsed JSON with its key order. `data_timestamp` is the load it comes from; `fetched_at` is
+    the time on our clock.
     """
 
     nct_id: NctId
@@ -140,7 +140,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """The registry said, naming the id, that there is no such study."""
+    """The registry answered, naming the id, that the study does not exist."""
 
     nct_id: NctId
     said: str
@@ -150,7 +150,7 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The trial could not be checked; `raw` holds what came instead, where anything did."""
+    """The trial could not be checked. `raw` holds the unusable answer, if there was one."""
 
     nct_id: NctId
     error: CtsyncError | ValueError
@@ -158,12 +158,12 @@ class Failed:
 
 
 Answer = Observation | Absent | Failed
-"""What asking for one trial gives; an Observation whose ids differ is a moved trial."""
+"""The answer for one trial. An Observation whose two ids differ is a moved trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryVersion:
-    """The registry's /version: its API version and the load it shows."""
+    """The registry's /version: API version and current load."""
 
     api_version: str
     data_timestamp: datetime
@@ -176,8 +176,8 @@ class RegistryVersion:
 class Record:
     """A study in canonical form.
 
-    `canonical` is its one byte form, `digest` names those bytes and the canonical form's
-    version ("1:<sha256 hex>"), `body` is the same content as objects and is never changed.
+    `canonical` holds its canonical bytes. `digest` identifies the bytes and the version of the
+    canonical form ("1:<sha256 hex>"). `body` is the same content as objects; never modify it.
     """
 
     nct_id: NctId
@@ -188,11 +188,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A record made ready elsewhere, without its objects: what deciding and storing need of it.
+    """A record prepared by another process: the values needed to compare and store it.
 
-    `keyframe` is its canonical form packed alone, `key` its key fields; both are None where the
-    digest is the one it was said to have. `unknown` are paths that nobody declared, where they
-    were looked for; `mark` names the bytes it was made from.
+    `keyframe` is the canonical form, compressed on its own; `key` are the key fields. Both are
+    None if the digest equals the expected one. `unknown` are the undeclared paths, if they were
+    searched for. `mark` identifies the bytes from which the record was made.
     """
 
     nct_id: NctId
@@ -206,10 +206,10 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class KeyFields:
-    """The few fields that plain SQL and "since first registered" are answered from.
+    """The few fields stored as SQL columns, also used for moves since first registration.
 
-    Dates are registry text ("2026-10"), None where the record has none; `posted` is
-    lastUpdatePostDate, `submitted` lastUpdateSubmitDate.
+    Dates are registry text ("2026-10"). Missing values are None. `posted` is lastUpdatePostDate,
+    `submitted` is lastUpdateSubmitDate.
     """
 
     status: str | None = None
@@ -238,19 +238,19 @@ class KeyFields:
 
 
 PathStep = str | int
-"""A key of an object; an item of a list is named by "[its key]" or by its index."""
+"""A key of an object, or for an item of a list "[its key]" or its index."""
 
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
     """One difference between two records.
 
-    `path` is dotted, with a list item in brackets by its key
-    ("protocolSection.contactsLocationsModule.locations[Site | City | Country].status"), quoted
-    so that remote text cannot forge a path; `field` is the same without any item
-    ("protocolSection.contactsLocationsModule.locations.status") and is what the field table
-    is asked for. `steps` is the exact address, by which a change can be applied. A value
-    that is not there is MISSING, which is not the JSON null.
+    `path` is dotted, with the key of a list item in brackets
+    ("protocolSection.contactsLocationsModule.locations[Site | City | Country].status"). The key
+    is quoted, so that remote text cannot forge a path. `field` is the path without list items
+    ("protocolSection.contactsLocationsModule.locations.status"), as in the field table. `steps`
+    is the exact address, with which a change can be applied. `before` or `after` is MISSING if
+    there is no value; JSON null is None.
     """
 
     path: str
@@ -262,16 +262,16 @@ class FieldChange:
 
 
 class _Missing:
-    """The value of what is not there; one of its kind, false, and not the JSON null."""
+    """Type of MISSING, which stands for an absent value. Falsy, and different from JSON null."""
 
     __slots__ = ()
 
     def __repr__(self) -> str:
-        """Write MISSING."""
+        """Return "MISSING"."""
         return "MISSING"
 
     def __bool__(self) -> bool:
-        """Say false."""
+        """Return False."""
         return False
 
 
@@ -280,14 +280,14 @@ MISSING = _Missing()
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change in words a person reads, with the rule that levelled it.
+    """One reported change, with a readable summary and the rule that set its level.
 
-    Identity within a step from one snapshot to the next is `path`, never the value. `before`
-    and `after` are JSON values; for a list they are the items removed and added. `days` is
-    signed, later is positive; `percent` likewise. The `_since_first` figures compare with the
-    first version known. `inputs` are the facts the rule table looked at, so that a level can
-    be found again under other thresholds without the records. `covers` are the paths of the
-    field changes it tells of; it is not stored, and does not count when events are compared.
+    Within a version step, `path` identifies an event, never its value. `before` and `after` are
+    JSON values; for a list they are the items removed and added. `days` is signed, and later is
+    positive; `percent` is signed too. The `_since_first` figures compare with the first known
+    version. `inputs` are the facts that the rule table uses, so that the level under other
+    thresholds can be derived without the records. `covers` are the paths of the field changes
+    that the event reports; it is not stored and not compared.
     """
 
     kind: Kind
@@ -309,11 +309,11 @@ class Event:
     covers: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
 
-# --- what is stored ----------------------------------------------------------------------------
+# --- stored values -----------------------------------------------------------------------------
 
 
 class State(StrEnum):
-    """What a stored version says of its trial."""
+    """Whether a stored version shows the trial as present, gone, or moved into another."""
 
     PRESENT = "present"
     GONE = "gone"
@@ -321,7 +321,7 @@ class State(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a run ended; RUNNING that is never followed by another word was cut off."""
+    """How a run ended. A run that stays RUNNING was interrupted."""
 
     RUNNING = "running"
     OK = "ok"
@@ -333,10 +333,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The newest stored version of a trial, as far as deciding needs it.
+    """The newest stored version of a trial, with the values that a sync compares.
 
-    `absent_since` is the load in which the registry first said there is no such trial, while
-    that still waits to be confirmed by another load. `source` says whether it was seen live.
+    `absent_since` is the load in which the registry first reported the trial as absent, until
+    another load confirms it. `source` says whether the version was seen live.
     """
 
     nct_id: NctId
@@ -353,11 +353,11 @@ class Head:
 class Version:
     """One stored version of a trial, without its body.
 
-    `version` counts from 1 in the order of the registry's own time; `registry_version` is the
-    registry's 0-based number, None where it is not known. `digest` is None for a version that
-    says the trial was gone. `posted` and `submitted` are registry dates, `observed` is the
-    load it was seen in, `fetched` is our clock. `run_id` is the run that stored it, None for one
-    that was imported.
+    `version` counts from 1, in the order of the registry's own time. `registry_version` is the
+    registry's 0-based number, None if unknown. `digest` is None for a version that records the
+    trial as gone. `posted` and `submitted` are registry dates, `observed` is the load it was
+    seen in, `fetched` is the time on our clock. `run_id` is the run that stored it, None for an
+    imported version.
     """
 
     snapshot_id: int
@@ -377,7 +377,7 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place in a trial's history; `happened` is what it is ordered by."""
+    """An event with its place in a trial's history. `happened` is its sort key."""
 
     event_id: int
     nct_id: NctId
@@ -395,13 +395,13 @@ class StoredEvent:
 
     @property
     def url(self) -> str:
-        """The trial's page at the registry."""
+        """The URL of the trial's page at the registry."""
         return STUDY_PAGE + self.nct_id
 
 
 def compare_url(nct_id: NctId, older: int, newer: int) -> str:
-    """The registry's page that compares two versions, from its own 0-based numbers.
+    """Return the URL of the registry's page that compares two versions.
 
-    The page counts from 1.
+    `older` and `newer` are the registry's 0-based numbers; the URL counts from 1.
     """
     return f"{STUDY_PAGE}{nct_id}?tab=history&a={older + 1}&b={newer + 1}#version-content-panel"

@@ -1,11 +1,13 @@
-"""A question to the registry: which studies match; checked before anything is asked. Pure, no I/O.
+"""Registry queries: which studies match. A query is checked before any request is sent.
 
-The parameters are those of `/v2/studies` in the registry's OpenAPI document 2.0.5 that say which
-studies match. Those of how the answer is shown (fields, sort, pages) are not part of a question.
-What the registry would take without a word and answer wrongly is refused here:
+The parameters are those of `/v2/studies` in the registry's OpenAPI document 2.0.5 that select
+studies. Parameters for the form of the answer (fields, sort, pages) are not part of a query.
+Some queries the registry accepts without an error but answers wrongly. They are refused here:
 
-- a query.* of nothing but NCT ids, which switches every filter off
-- quotes, parentheses and brackets that do not pair: an open quote swallows what follows it
+- A query.* value of NCT ids only: it turns every filter off.
+- Unpaired quotes, parentheses and brackets: an open quote swallows the text after it.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from ctsync.model import parse_nct_id
 from ctsync.text import nearest
 
 Given = Mapping[str, object]
-"""A question as a person writes it: names long or short, a value or a list of values."""
+"""A query as a person writes it: short or long names, each with a value or a list of values."""
 
 STATUSES = (
     *("ACTIVE_NOT_RECRUITING", "COMPLETED", "ENROLLING_BY_INVITATION", "NOT_YET_RECRUITING"),
@@ -29,7 +31,7 @@ STATUSES = (
 """The values of overallStatus (schema `Status`)."""
 
 LONGEST = 4_000
-"""Characters of all values together: the registry's front takes 8 KB of address."""
+"""Maximum number of characters of all values: the registry's front end accepts URLs of 8 KB."""
 
 _ESSIE = ("cond", "term", "locn", "titles", "intr", "outc", "spons", "lead", "id", "patient")
 _FILTERS = ("overallStatus", "geo", "ids", "advanced", "synonyms")
@@ -41,7 +43,7 @@ PARAMETERS: Mapping[str, str] = {
     **{name: f"filter.{name}" for name in _FILTERS},
     **{name: name for name in _BARE},
 }
-"""Every parameter by its short name."""
+"""Every parameter: short name to long name."""
 
 _LONG_NAMES = frozenset(PARAMETERS.values())
 _LISTS = ("filter.overallStatus", "filter.ids", "filter.synonyms", "aggFilters")
@@ -60,25 +62,25 @@ _PAIRS = {")": "(", "]": "["}
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A question that the registry can answer; `params` are its parameters by their long names.
+    """A checked query. `params` are its parameters by long name.
 
-    Two questions of the same parameters and values are the same, in whatever order.
+    Queries with the same parameters and values are equal, in whatever order.
     """
 
     params: Mapping[str, str]
 
     def __hash__(self) -> int:
-        """Hash as it compares."""
+        """Hash the parameters independent of their order, as equality does."""
         return hash(frozenset(self.params.items()))
 
     def __str__(self) -> str:
-        """The question as `--query` takes it, short names, one after another."""
+        """Return the query in the form of `--query`, with short names, separated by commas."""
         short = {long: name for name, long in PARAMETERS.items()}
         return ", ".join(f"{short[name]}={value}" for name, value in self.params.items())
 
 
 def read_query(given: Given) -> Query:
-    """Check a question; raises BadQuery with every problem, each with the way out."""
+    """Check a query. Raises BadQuery with all problems, each with its correction."""
     problems: list[str] = []
     params: dict[str, str] = {}
     for name, value in given.items():
@@ -105,17 +107,17 @@ def read_query(given: Given) -> Query:
 
 
 def phrase(text: str) -> str:
-    """A text for use between quotes in a query.
+    """Return a text for use between quotes in a query.
 
-    What could end the phrase or begin an operator becomes a blank: the search is by words, so
-    it finds the same.
+    Characters that could end the phrase or start an operator become blanks. The registry searches
+    by words, so it finds the same trials.
     """
     plain = re.sub(r'["\\\[\]\x00-\x1f\x7f]', " ", text)
     return " ".join(plain.encode("utf-8", "replace").decode().split())
 
 
 def exactly(text: str) -> str:
-    """A query.* value that finds a name as it is, whatever characters it holds."""
+    """Return a query.* value that searches for a name as one phrase, whatever its characters."""
     return f'"{phrase(text)}"'
 
 
@@ -134,7 +136,7 @@ def _no_such(name: str) -> str:
 
 
 def _text(value: object, *, is_list: bool) -> str | None:
-    """A value as the registry takes it; None where it cannot be one."""
+    """Return a value as the registry takes it, or None if it has the wrong type."""
     if isinstance(value, list | tuple) and is_list and all(isinstance(v, str) for v in value):
         value = "|".join(value)
     return " ".join(value.split()) if isinstance(value, str) else None
@@ -161,7 +163,7 @@ def _essie(text: str) -> Iterator[str]:
 
 
 def _unpaired(text: str) -> Iterator[str]:
-    """What is open in an expression at its end; a backslash takes a character for itself."""
+    """Yield the unpaired mark of an expression. A backslash escapes the next character."""
     open_marks: list[str] = []
     in_quotes = escaped = False
     for mark in text:
@@ -219,7 +221,7 @@ def _synonyms(text: str) -> Iterator[str]:
 
 
 def _facets(text: str) -> Iterator[str]:
-    """The options change too often to be known here; their form does not."""
+    """Check the form of facets only: the registry changes the options too often to list them."""
     for item in _SEPARATOR.split(text):
         if not _FACET.fullmatch(item.strip()):
             yield f"{item.strip()!r} is no facet; write results:with or status:not rec"
@@ -250,7 +252,7 @@ def _contradictions(params: Mapping[str, str]) -> Iterator[str]:
 
 
 def _settled(name: str, text: str) -> str:
-    """A value in one form, so that questions that are the same look the same."""
+    """Return a value in one form, so that equal queries compare equal."""
     if name not in _LISTS:
         return text
     items = [item.strip() for item in _SEPARATOR.split(text)]

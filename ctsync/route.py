@@ -1,4 +1,4 @@
-"""The route of a report to one recipient: channel, watches, level, cadence. Does no I/O."""
+"""Routes of reports to recipients: channel, watches, level, cadence. Does no I/O."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CHANNEL_OF_SCHEME = {
 
 
 class Cadence(StrEnum):
-    """How often a recipient is written to."""
+    """How often a recipient gets messages."""
 
     IMMEDIATE = "immediate"
     DAILY = "daily"
@@ -39,7 +39,11 @@ class Cadence(StrEnum):
 
 
 class Layout(StrEnum):
-    """How changes are put into messages: one a watch, one a trial, or line by line as they came."""
+    """How changes are grouped into messages.
+
+    DIGEST: one message per watch. PER_TRIAL: one message per trial. STREAM: one line per change,
+    in the order in which the changes were found.
+    """
 
     DIGEST = "digest"
     PER_TRIAL = "per-trial"
@@ -48,12 +52,13 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The way to one recipient through one channel.
+    """The delivery of reports to one recipient through one channel.
 
-    No `watches` means every trial. `at` is the hour of a daily or weekly message (Mondays) in
-    `timezone`. A route that takes baselines is told of a trial that is new to it as of any
-    change; one that `welcomes` is sent one message instead, the first time a watch concerns it.
-    One with a `heartbeat` is told of a week in which there was nothing to tell.
+    `watches`: the watches reported; empty means every trial.
+    `at`: local time in `timezone` of a daily or weekly message. Weekly messages go on Mondays.
+    `takes_baselines`: report a trial that is new to the route like any change.
+    `welcomes`: instead send one message when a watch first applies to the route.
+    `heartbeat`: send a message for a week without changes too.
     """
 
     channel: str
@@ -69,17 +74,18 @@ class Route:
     heartbeat: bool = False
 
     def watch_of(self, watches: Sequence[str]) -> str | None:
-        """The watch under which a trial in `watches` is told: the first that this route names.
+        """Return the watch under which this route reports a trial that is in `watches`.
 
-        Empty where the route takes every trial and this one is in no watch; None where the
-        trial is none of its business.
+        This is the first of the route's own watches that has the trial. It is empty if the route
+        takes every trial and this trial is in no watch. None means that the route does not
+        report the trial.
         """
         if not self.watches:
             return watches[0] if watches else ""
         return next((name for name in self.watches if name in watches), None)
 
     def due(self, now: datetime) -> datetime:
-        """When an event of `now` falls due."""
+        """Return when an event found at `now` is due for delivery."""
         match self.cadence:
             case Cadence.IMMEDIATE:
                 return now
@@ -91,7 +97,7 @@ class Route:
                 assert_never(self.cadence)
 
     def last_monday(self, now: datetime) -> datetime:
-        """The latest weekly hour not after `now`."""
+        """Return the latest weekly delivery time at or before `now`."""
         week_ago = now - timedelta(days=7) + timedelta(microseconds=1)
         return self._next_at(week_ago, weekday=0)
 

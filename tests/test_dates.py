@@ -1,4 +1,4 @@
-"""Registry dates: intervals that are compared only as exactly as they are known."""
+"""Registry dates: intervals, compared at their known precision."""
 
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -29,7 +29,7 @@ partial_dates = st.builds(lambda day, length: PartialDate(day.text[:length]), da
         ("9999-12", Precision.MONTH, date(9999, 12, 1), date(9999, 12, 31)),
     ],
 )
-def test_a_date_is_the_interval_it_may_mean(text, precision, first, last):
+def test_a_partial_date_is_an_interval(text, precision, first, last):
     read = PartialDate(text)
     assert (read.precision, read.first, read.last) == (precision, first, last)
 
@@ -39,7 +39,7 @@ def test_a_date_is_the_interval_it_may_mean(text, precision, first, last):
     ["", "17", "2017-1", "2017-13", "2017-00", "2017-02-30", "2017-1-01", "2017-01-01 ", "2017/01",
      "2017-01-01T00:00", "٢٠١٧", "0000", "0000-01-01", "-2017", "2017\n", None, 2017, [], True],
 )  # fmt: skip
-def test_what_is_no_date_is_none_and_never_raises(text):
+def test_parse_returns_none_for_anything_that_is_not_a_date(text):
     assert PartialDate.parse(text) is None
     if isinstance(text, str):
         with pytest.raises(ValueError, match=r"date|day|month|year"):
@@ -68,25 +68,25 @@ def test_a_shift_is_measured_at_the_coarser_precision(here, there, shift):
 
 
 @given(partial_dates, partial_dates)
-def test_there_and_back_is_the_same_way(here, there):
-    go, come = here.shift_to(there), there.shift_to(here)
-    assert (go.days, go.precision_only) == (-come.days, come.precision_only)
-    assert go.margin == come.margin
+def test_a_shift_back_is_the_negated_shift(here, there):
+    out, back = here.shift_to(there), there.shift_to(here)
+    assert (out.days, out.precision_only) == (-back.days, back.precision_only)
+    assert out.margin == back.margin
 
 
 @given(partial_dates)
-def test_no_date_is_shifted_from_itself(here):
+def test_a_date_has_no_shift_to_itself(here):
     shift = here.shift_to(here)
     assert (shift.days, shift.precision_only) == (0, False)
 
 
 @given(days, days)
-def test_days_are_shifted_by_days(here, there):
+def test_a_shift_between_days_is_exact(here, there):
     assert here.shift_to(there) == Shift((there.first - here.first).days, 0, precision_only=False)
 
 
 @given(partial_dates, lengths)
-def test_saying_a_date_less_exactly_is_no_shift(here, length):
+def test_a_loss_of_precision_is_not_a_shift(here, length):
     coarser = PartialDate(here.text[:length])
     shift = here.shift_to(coarser)
     assert shift.days == 0
@@ -95,7 +95,7 @@ def test_saying_a_date_less_exactly_is_no_shift(here, length):
 
 @given(partial_dates, partial_dates)
 def test_the_true_shift_lies_within_the_margin(here, there):
-    """From any day of the one to any day of the other it is no farther than days and margin."""
+    """The distance between any day of one date and any day of the other is days ± margin."""
     shift = here.shift_to(there)
     for start in (here.first, here.last):
         for end in (there.first, there.last):
@@ -103,13 +103,13 @@ def test_the_true_shift_lies_within_the_margin(here, there):
 
 
 @given(partial_dates, st.sampled_from(Precision))
-def test_coarsening_never_invents(here, precision):
+def test_a_coarsened_date_contains_the_original_interval(here, precision):
     coarse = here.coarsened(precision)
     assert here.text.startswith(coarse.text)
     assert coarse.first <= here.first <= here.last <= coarse.last
 
 
-def test_timestamps_of_the_registry_are_utc():
+def test_registry_timestamps_are_utc():
     stamp = parse_timestamp("2026-09-04T09:00:06")
     assert stamp == datetime(2026, 9, 4, 9, 0, 6, tzinfo=UTC)
     assert parse_timestamp("2026-09-04T11:00:06+02:00") == stamp

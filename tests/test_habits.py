@@ -1,4 +1,4 @@
-"""What a reader may rely on everywhere in ctsync, read off the source."""
+"""Rules for the source of ctsync, checked on its syntax trees."""
 
 import ast
 import re
@@ -15,7 +15,7 @@ MODULES = sorted((ROOT / "ctsync").rglob("*.py")) + sorted((ROOT / "alembic").rg
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 LONGEST_MODULE = 450
-SAYS_NOTHING = re.compile(r"(?i)(utils?|helpers?|manager|handler|misc|common|stuff)$")
+MEANINGLESS = re.compile(r"(?i)(utils?|helpers?|manager|handler|misc|common|stuff)$")
 BANNED_IMPORTS = {"pickle", "cPickle", "dill", "marshal", "shelve", "yaml", "telnetlib"}
 BANNED_CALLS = {
     "eval",
@@ -29,7 +29,7 @@ BANNED_CALLS = {
     "ssl._create_unverified_context",
     "tempfile.mktemp",
 }
-# the only module that may ask the machine for the time, or wait: everyone else is handed a Clock
+# the only module that may read the machine's time or wait: all others get a Clock
 CLOCK = "ctsync/dates.py"
 CLOCK_CALLS = {"datetime.now", "time.time", "time.monotonic", "time.sleep", "time.perf_counter"}
 
@@ -42,7 +42,7 @@ def tree_of(path: Path) -> ast.Module:
 
 
 def dotted(node: ast.expr) -> str:
-    """The last two names of what is called: datetime.now for both ways to import it."""
+    """Return the last two names of a call: datetime.now for both ways to import it."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute):
@@ -65,7 +65,7 @@ def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def dangerous_calls(tree: ast.Module) -> Iterator[Finding]:
-    """Code from data, shells, naive times, unchecked certificates, whole archives unpacked."""
+    """Yield calls that run data as code, use a shell, make naive times or skip security checks."""
     for node, name in calls(tree):
         given = {word.arg: word.value for word in node.keywords}
         if name in BANNED_CALLS or name.endswith((".extractall", ".to_json_pickle")):
@@ -93,13 +93,13 @@ def global_state(tree: ast.Module) -> Iterator[Finding]:
             yield node.lineno, f"global {', '.join(node.names)}"
 
 
-def names_that_say_nothing(tree: ast.Module) -> Iterator[Finding]:
+def meaningless_names(tree: ast.Module) -> Iterator[Finding]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and SAYS_NOTHING.search(node.name):
+        if isinstance(node, ast.ClassDef) and MEANINGLESS.search(node.name):
             yield node.lineno, f"class {node.name}"
 
 
-def left_open(tree: ast.Module) -> Iterator[Finding]:
+def unimplemented(tree: ast.Module) -> Iterator[Finding]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Raise) and "NotImplemented" in ast.dump(node):
             yield node.lineno, "raise NotImplementedError"
@@ -110,10 +110,10 @@ CHECKS: list[Check] = [
     dangerous_calls,
     dangerous_imports,
     global_state,
-    names_that_say_nothing,
-    left_open,
+    meaningless_names,
+    unimplemented,
 ]
-SINS: dict[Check, list[str]] = {
+BAD_EXAMPLES: dict[Check, list[str]] = {
     dangerous_calls: [
         "eval('1')",
         "import os; os.system('ls')",
@@ -129,13 +129,13 @@ SINS: dict[Check, list[str]] = {
     ],
     dangerous_imports: ["import pickle", "from yaml import load", "import shelve"],
     global_state: ["def f():\n    global x\n    x = 1"],
-    names_that_say_nothing: ["class StoreManager: pass", "class TextHelper: pass"],
-    left_open: ["raise NotImplementedError", "raise NotImplementedError('later')"],
+    meaningless_names: ["class StoreManager: pass", "class TextHelper: pass"],
+    unimplemented: ["raise NotImplementedError", "raise NotImplementedError('later')"],
 }
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_no_module_does_what_none_should(check: Check):
+def test_no_module_has_a_forbidden_call_import_or_name(check: Check):
     found = [
         f"{path.relative_to(ROOT)}:{line}: {what}"
         for path in MODULES
@@ -145,9 +145,9 @@ def test_no_module_does_what_none_should(check: Check):
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_the_check_can_fail(check: Check):
-    for sin in SINS[check]:
-        assert list(check(ast.parse(sin))), sin
+def test_each_check_finds_its_bad_examples(check: Check):
+    for example in BAD_EXAMPLES[check]:
+        assert list(check(ast.parse(example))), example
 
 
 def test_only_the_command_line_prints():
@@ -161,7 +161,7 @@ def test_only_the_command_line_prints():
     assert found == []
 
 
-def test_only_the_clock_asks_for_the_time():
+def test_only_the_clock_module_reads_the_time_or_waits():
     found = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
         for path in MODULES
@@ -172,18 +172,18 @@ def test_only_the_clock_asks_for_the_time():
     assert found == []
 
 
-def test_no_module_holds_two_ideas():
+def test_no_module_is_too_long():
     # a migration holds one idea however long: the whole schema of its day
     modules = [path for path in MODULES if path.parts[-2] != "versions"]
     lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in modules}
     assert [f"{p.relative_to(ROOT)}: {n}" for p, n in lengths.items() if n > LONGEST_MODULE] == []
 
 
-def test_every_module_is_named_for_what_it_holds():
-    assert [path.name for path in MODULES if SAYS_NOTHING.search(path.stem)] == []
+def test_no_module_has_a_name_without_meaning():
+    assert [path.name for path in MODULES if MEANINGLESS.search(path.stem)] == []
 
 
-def test_every_module_says_what_it_is():
+def test_every_module_has_a_docstring():
     silent = [
         path.relative_to(ROOT).as_posix()
         for path in MODULES
@@ -199,7 +199,10 @@ MARK = re.compile(
 
 
 def unexplained(source: str) -> Iterator[int]:
-    """Lines with a mark and no words after it, nor a comment or an explained mark just above."""
+    """Yield the lines that suppress a check without a reason.
+
+    The reason may follow on the same line, or be a comment or an explained mark just above.
+    """
     explained = False
     for number, line in enumerate(source.splitlines(), 1):
         found = MARK.search(line)
@@ -211,8 +214,8 @@ def unexplained(source: str) -> Iterator[int]:
             explained = line.lstrip().startswith("#")
 
 
-def test_what_a_check_is_told_to_overlook_has_its_reason_beside_it():
-    """A bare "noqa" is a debt; one with words to it is a decision."""
+def test_every_suppressed_check_has_a_reason():
+    """A "noqa" without a reason hides a problem; one with a reason documents a decision."""
     assert list(unexplained("x = 1  # noqa: E501\n")) == [1]
     assert list(unexplained("# type: ignore\nx = y  # type: ignore[misc]  # no stubs\n")) == [1]
     assert list(unexplained("# as the library has it\nx = 1  # noqa: N802\n")) == []
@@ -225,7 +228,7 @@ def test_what_a_check_is_told_to_overlook_has_its_reason_beside_it():
     assert bare == []
 
 
-def test_nothing_is_left_for_later():
+def test_no_module_has_a_todo_mark():
     mark = re.compile(r"\b(?:TODO|FIXME|XXX|HACK)\b")
     found = [
         f"{path.relative_to(ROOT)}:{number}"
@@ -236,7 +239,7 @@ def test_nothing_is_left_for_later():
     assert found == []
 
 
-def test_our_alembic_folder_does_not_hide_the_package():
+def test_the_alembic_folder_does_not_shadow_the_package():
     assert list((ROOT / "alembic").rglob("__init__.py")) == []
     assert list((ROOT / "config").rglob("__init__.py")) == []
     code = "import alembic; print(alembic.__file__)"

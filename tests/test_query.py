@@ -1,4 +1,4 @@
-"""A question is checked whole before anything is asked, and every problem is told at once."""
+"""Queries: checked before any request, with all problems reported together."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def problems(**given: Any) -> list[str]:
     return caught.value.problems
 
 
-def test_every_parameter_that_selects_is_taken_by_its_short_and_its_long_name() -> None:
+def test_every_selecting_parameter_is_accepted_by_short_and_long_name() -> None:
     assert GOOD.keys() == PARAMETERS.keys()
     short = read_query(GOOD)
     assert short == read_query({PARAMETERS[name]: value for name, value in GOOD.items()})
@@ -47,7 +47,7 @@ def test_every_parameter_that_selects_is_taken_by_its_short_and_its_long_name() 
     assert short.params["filter.ids"] == "NCT04852770|NCT01728545"
 
 
-def test_a_list_is_as_good_as_its_items_joined() -> None:
+def test_a_list_of_values_equals_the_joined_values() -> None:
     for statuses in (["RECRUITING", "UNKNOWN"], "RECRUITING,UNKNOWN", "RECRUITING | UNKNOWN"):
         asked = read_query({"overallStatus": statuses})
         assert asked.params == {"filter.overallStatus": "RECRUITING|UNKNOWN"}
@@ -87,7 +87,7 @@ def test_a_list_is_as_good_as_its_items_joined() -> None:
         ("id", "nct04852770, NCT01728545", "holds nothing but NCT ids"),
     ],
 )  # fmt: skip
-def test_what_the_registry_would_refuse_or_misread_is_told_with_the_way_out(
+def test_a_query_that_the_registry_refuses_or_misreads_is_refused_with_its_correction(
     name: str, value: Any, said: str
 ) -> None:
     (problem,) = problems(**{name: value})
@@ -95,12 +95,12 @@ def test_what_the_registry_would_refuse_or_misread_is_told_with_the_way_out(
     assert said in problem
 
 
-def test_every_problem_is_told_at_once() -> None:
-    told = problems(condition="x", overallStatus="OPEN,SHUT", geo="here", pageSize="1")
-    assert len(told) == 5
+def test_all_problems_of_a_query_are_reported_together() -> None:
+    found = problems(condition="x", overallStatus="OPEN,SHUT", geo="here", pageSize="1")
+    assert len(found) == 5
 
 
-def test_parameters_must_make_sense_together() -> None:
+def test_contradicting_or_missing_parameters_are_refused() -> None:
     assert "a query needs a parameter" in problems()[0]
     assert "a query needs a parameter" in problems(geoDecay=GOOD["geoDecay"])[0]
     assert problems(cond="x", geoDecay=GOOD["geoDecay"]) == ["geoDecay: says nothing without geo"]
@@ -109,7 +109,7 @@ def test_parameters_must_make_sense_together() -> None:
 
 
 @given(st.text(max_size=60))
-def test_a_name_put_in_exactly_is_one_phrase_whatever_it_holds(name: str) -> None:
+def test_exactly_makes_one_phrase_of_any_name(name: str) -> None:
     text = exactly(name)
     assert text.count('"') == 2
     if phrase(name).isprintable() and phrase(name):
@@ -117,7 +117,7 @@ def test_a_name_put_in_exactly_is_one_phrase_whatever_it_holds(name: str) -> Non
 
 
 @given(st.dictionaries(st.sampled_from([*PARAMETERS, "x"]), st.text(max_size=30), max_size=4))
-def test_no_text_breaks_the_check_and_what_passes_is_read_again_as_itself(
+def test_any_text_is_checked_without_an_error_and_a_checked_query_reads_as_itself(
     given_: dict[str, str],
 ) -> None:
     with suppress(BadQuery):

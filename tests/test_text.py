@@ -1,3 +1,5 @@
+"""Remote text made safe for each sink: terminal, log, header, markup, CSV, file name."""
+
 import sys
 import unicodedata
 
@@ -27,11 +29,11 @@ any_text = st.text(st.characters(codec=None), max_size=80)
 @pytest.mark.parametrize(
     "sink", [text.for_terminal, text.for_log, text.for_header, text.for_markup, text.for_csv]
 )
-def test_ordinary_text_passes_every_sink_untouched(sink, ordinary):
+def test_ordinary_text_passes_every_sink_unchanged(sink, ordinary):
     assert sink(ordinary) == ordinary
 
 
-def test_every_character_that_steers_or_hides_is_shown_as_an_escape():
+def test_every_control_and_format_character_is_escaped():
     categories = {"Cc", "Cf", "Zl", "Zp", "Cs"}
     unsafe = [
         c for c in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(c) in categories
@@ -48,7 +50,7 @@ def test_escapes_name_the_character():
     assert text.for_terminal("\U000e0041") == r"\U000e0041"
 
 
-def test_a_terminal_may_keep_line_breaks_where_they_are_wanted():
+def test_multiline_text_for_a_terminal_keeps_its_line_breaks():
     assert text.for_terminal("one\r\ntwo\n\tthree", multiline=True) == "one\ntwo\n\tthree"
     assert text.for_terminal("one\rtwo", multiline=True) == r"one\rtwo"
 
@@ -61,12 +63,15 @@ def test_no_control_character_reaches_a_terminal(value):
 
 
 def _blank(value: str) -> bool:
-    """Blanks and unassigned codes are not "printable" to Python, and harmless to a terminal."""
+    """Return whether a text has blanks or unassigned codes.
+
+    Python does not call these printable, but a terminal shows them without harm.
+    """
     return any(unicodedata.category(c) in {"Zs", "Co", "Cn"} for c in value)
 
 
 @given(any_text)
-def test_a_log_value_is_one_line_to_every_reader(value):
+def test_a_log_value_is_one_line(value):
     logged = text.for_log(value)
     assert len(logged.splitlines()) <= 1
     logged.encode("utf-8")
@@ -80,14 +85,14 @@ def test_a_header_is_one_line_without_encoded_words(value):
 
 
 @given(any_text)
-def test_sinks_are_idempotent_and_encodable(value):
+def test_sinks_are_idempotent_and_their_output_is_valid_utf_8(value):
     for sink in EVERY_SINK:
         once = sink(value)
         once.encode("utf-8")
         assert sink(once) == once or sink is text.for_csv
 
 
-def test_markup_keeps_the_joiners_that_scripts_need():
+def test_markup_keeps_the_joiners_that_some_scripts_need():
     persian = "می\u200cخواهم"
     assert text.for_markup(persian) == persian
     assert text.for_terminal(persian) != persian
@@ -106,7 +111,7 @@ def test_formulas_are_guarded_by_an_apostrophe(formula):
     assert text.for_csv(formula).startswith("'")
 
 
-def test_a_guarded_cell_is_not_taken_for_a_formula_again():
+def test_a_guarded_cell_is_no_longer_a_formula():
     guarded = text.for_csv("=1+1")
     assert guarded == "'=1+1"
 
@@ -125,13 +130,13 @@ def test_names_reserved_on_windows_are_changed():
     assert text.for_filename("console") == "console"
 
 
-def test_a_shortened_text_says_how_much_was_cut():
+def test_a_shortened_text_shows_how_much_was_cut():
     assert text.shorten("Effect of " + "x" * 900, 60).endswith("characters)")
     assert text.shorten("abcdef", 6) == "abcdef"
 
 
 @given(st.text(max_size=300), st.integers(0, 200))
-def test_shown_and_cut_make_the_whole(value, width):
+def test_the_shown_and_cut_characters_add_up_to_the_text(value, width):
     short = text.shorten(value, width)
     if short == value:
         return

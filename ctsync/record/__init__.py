@@ -1,1 +1,1 @@
-"""What a trial record is and how two of them differ; pure, no I/O."""
+"""Trial records, their differences, and the events made from them. Does no I/O."""

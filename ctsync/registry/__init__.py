@@ -1,1 +1,1 @@
-"""The only code that talks to ClinicalTrials.gov; knows nothing of the store."""
+"""Clients for ClinicalTrials.gov: the only code that sends requests to the registry."""

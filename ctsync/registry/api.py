@@ -1,4 +1,4 @@
-"""The registry's API v2: ids, batches, paging, aliases, error texts. Knows nothing of the store."""
+"""Client of the registry's API v2: studies by id, batches, listings, aliases, error texts."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ from ctsync.registry.listing import (
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
-LONGEST_URL = 7_500  # nginx takes 8 KB
+LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
 LONGEST_ORG_ID = 200
 MOST_HOPS = 5
 
 _STUDIES = "/v2/studies"
 _NAMES = "NCTId|NCTIdAlias"
 _AMONG = "postFilter.ids"
-# markupFormat never changes, or every text of every record would
+# never change markupFormat: every text of every stored record would differ
 _FORM = {"format": "json", "markupFormat": "markdown"}
 _NOT_FOUND = re.compile(r"NCT number (\S+) not found\s*", re.ASCII)
 _STUDY_PATH = re.compile(r".*/studies/(NCT\d{8})/?", re.IGNORECASE | re.ASCII)
@@ -62,7 +62,7 @@ _logger = logging.getLogger(__name__)
 
 
 class Registry(Protocol):
-    """What the rest of ctsync asks of the registry; RegistryApi is the one over the network."""
+    """The requests that the rest of ctsync makes. RegistryApi implements it over the network."""
 
     @property
     def counts(self) -> RequestCounts:
@@ -70,10 +70,10 @@ class Registry(Protocol):
 
     @property
     def other_loads(self) -> Mapping[date, int]:
-        """The loads other than the one given that studies were answered from."""
+        """The number of studies from loads other than the expected one, by day."""
 
     def version(self) -> RegistryVersion:
-        """The load the registry shows now."""
+        """Fetch the load that the registry shows now."""
 
     def studies(
         self,
@@ -82,13 +82,13 @@ class Registry(Protocol):
         *,
         known_absent: Collection[NctId] = (),
     ) -> Iterator[Answer]:
-        """Exactly one answer for each distinct id."""
+        """Yield exactly one answer per distinct id."""
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
-        """The answer for one id."""
+        """Fetch the answer for one id."""
 
     def find_org_id(self, text: str) -> tuple[NctId, ...]:
-        """The trials that carry exactly that organisation's study id."""
+        """Find the trials with exactly this organisation's study id."""
 
     def listing(
         self,
@@ -99,21 +99,23 @@ class Registry(Protocol):
         seen: Iterable[NctId] = (),
         restarts: int = MOST_RESTARTS,
     ) -> Listing:
-        """The pages of all studies that match, with a verdict at the end."""
+        """Return the pages of all studies that match, with a check at the end."""
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
-        """Which of `ids` match, each with the id it has now; asked of them alone."""
+        """Return those of `ids` that match, each with its current id."""
 
 
 class _Missing(NamedTuple):
+    """An id that no study of its batch carries."""
+
     nct_id: NctId
 
 
 class RegistryApi:
-    """The registry over a transport.
+    """The registry over an HTTP transport.
 
-    A trial that cannot be had is a Failed, and never keeps another from being answered. What is
-    not about one trial (version, find_org_id) raises RegistryError.
+    A trial that cannot be fetched gives a Failed and does not affect other trials. Calls that are
+    not about single trials (version, find_org_id, matching) raise RegistryError.
     """
 
     def __init__(
@@ -126,7 +128,7 @@ class RegistryApi:
 
     @property
     def transport(self) -> Transport:
-        """What the requests go over; whatever else asks the registry shares its pace."""
+        """The transport. Other clients of the registry must share its request rate."""
         return self._transport
 
     @property
@@ -136,17 +138,16 @@ class RegistryApi:
 
     @property
     def other_loads(self) -> Mapping[date, int]:
-        """The loads other than the one given that studies were answered from, with how many.
+        """The number of studies from loads other than the expected one, by day.
 
-        Each study says in its versionHolder which load it is of. If any says another than
-        /version did, then the registry reloaded, or two of its servers differ: what was fetched
-        is of mixed age, and that a trial is missing from it means little. Counted anew by each
-        call of `studies`.
+        The versionHolder of each study names its load. If it differs from /version, the registry
+        reloaded, or two of its servers differ. Then the studies are of mixed age, and a missing
+        trial means little. Each call of `studies` resets the counts.
         """
         return self._other_loads
 
     def version(self) -> RegistryVersion:
-        """The load the registry shows now."""
+        """Fetch the load that the registry shows now. Raises RegistryError."""
         version: RegistryVersion = self._ask("/v2/version", {}, read_version)
         return version
 
@@ -157,13 +158,13 @@ class RegistryApi:
         *,
         known_absent: Collection[NctId] = (),
     ) -> Iterator[Answer]:
-        """Exactly one answer for each distinct id, batch by batch as they arrive.
+        """Yield exactly one answer per distinct id, batch by batch as they arrive.
 
-        An id missing from its batch is asked for singly, unless it is one of `known_absent`:
-        those the registry has denied before, of which a further absence is no news. A batch that
-        is refused, unusable or too large is halved until what is wrong with it is found; one that
-        cannot be had fails its ids, and the next is tried. An id that is not shaped like one
-        fails without a request.
+        - An id missing from its batch is requested singly, unless it is in `known_absent`: ids
+          already known to be absent are then Absent again, without a request of their own.
+        - A batch that is refused, unusable or too large is halved until the faulty id is found.
+        - A batch that cannot be fetched gives a Failed per id; the next batch is tried.
+        - A malformed id gives a Failed without a request.
         """
         self._other_loads.clear()
         wanted: dict[NctId, None] = {}
@@ -179,15 +180,15 @@ class RegistryApi:
                     yield answer
                 elif answer.nct_id in known_absent:
                     now = self._clock.now()
-                    said = "not among the studies listed"
-                    yield Absent(answer.nct_id, said, now, load.data_timestamp)
+                    reason = "not among the studies listed"
+                    yield Absent(answer.nct_id, reason, now, load.data_timestamp)
                 else:
                     yield self.study(answer.nct_id, load)
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
-        """The answer for one id, an alias followed to the trial that took it over.
+        """Fetch the answer for one id. An alias gives the trial that took it over.
 
-        Only a 404 that names the id in the registry's own words is Absent.
+        Only a 404 in the registry's own words that names the id counts as Absent.
         """
         try:
             return self._study(nct_id, load)
@@ -197,10 +198,10 @@ class RegistryApi:
             return Failed(nct_id, error)
 
     def find_org_id(self, text: str) -> tuple[NctId, ...]:
-        """The trials that carry exactly that organisation's study id; none, one or several.
+        """Find the trials with exactly this organisation's study id: none, one or several.
 
-        Case and the width of blanks do not count. The registry's own search is by words and
-        finds more; what it finds is compared here. Raises RegistryError.
+        Ignores letter case and the number of blanks. The registry searches by words and finds
+        more, so its results are compared here. Raises RegistryError.
         """
         wanted, quoted = _fold(text), phrase(text)
         if not quoted or len(quoted) > LONGEST_ORG_ID:
@@ -250,10 +251,10 @@ class RegistryApi:
     def _match(
         self, batch: Iterable[NctId], studies: Iterable[Any], load: RegistryVersion
     ) -> dict[NctId, Observation]:
-        """The study for each id asked for, under its own id or as an alias.
+        """Map each requested id to its study, by the study's own id or by an alias.
 
-        Left out, to be asked for singly: ids of which no study says that it is theirs, and
-        aliases that several studies claim.
+        Omits ids that no study carries, and aliases that several studies claim. Both are then
+        requested singly.
         """
         asked = set(batch)
         own: dict[NctId, Observation] = {}
@@ -285,18 +286,18 @@ class RegistryApi:
         seen: Iterable[NctId] = (),
         restarts: int = MOST_RESTARTS,
     ) -> Listing:
-        """The pages of all studies that match `params` (query.*, filter.*, fields, ...).
+        """Return the pages of all studies that match `params` (query.*, filter.*, fields, ...).
 
-        Nothing is asked before it is iterated; see Listing for what it tells and raises. Whole
-        records of 17 KB on average, and of 3.6 MB at worst, want pages of 200 or so.
+        Sends nothing before it is iterated; see Listing for its results and errors. For complete
+        records use pages of about 200: a record has 17 KB on average and 3.6 MB at most.
         """
         asked = {**_FORM, **params, "pageSize": str(page_size)}
         return Listing(self._ask_page, asked, resume=resume, seen=seen, restarts=restarts)
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
-        """Which of `ids` match `params`, each with the id it has now; asked of them alone.
+        """Return those of `ids` that match `params`, each with its current id.
 
-        Raises RegistryError.
+        The requests are limited to `ids`. Raises RegistryError.
         """
         asked = {**_FORM, **params, "fields": _NAMES, "pageSize": str(PAGE_SIZE)}
         size = self._room_for_ids({**asked, _AMONG: ""})
@@ -310,7 +311,7 @@ class RegistryApi:
         return found
 
     def _room_for_ids(self, params: Mapping[str, str]) -> int:
-        """How many ids there is room for in the address of a request with these parameters."""
+        """Return how many ids fit into the URL of a request with these parameters."""
         url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
         return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
@@ -319,7 +320,7 @@ class RegistryApi:
         return page
 
     def _ask(self, path: str, params: Mapping[str, str], read: Callable[[Any], Any]) -> Any:
-        """A value that must be there: a 404 or a redirect here means a wrong base URL."""
+        """Fetch a value that must exist: a 404 or a redirect here means a wrong base URL."""
         reply, value = self._transport.get_json(path, params, read=read)
         if reply.status != 200:
             raise RegistryUnreachable(
@@ -331,7 +332,7 @@ class RegistryApi:
     # --- one study ---------------------------------------------------------------------------
 
     def _study(self, asked: NctId, load: RegistryVersion) -> Answer:
-        """Ask, following redirects by hand: the registry's own drop the query string."""
+        """Fetch one study. Follows redirects itself: the registry's drop the query string."""
         path: list[NctId] = [asked]
         while len(path) <= MOST_HOPS + 1:
             reply, study = self._transport.get_json(f"{_STUDIES}/{path[-1]}", _FORM)
@@ -346,7 +347,7 @@ class RegistryApi:
         raise BadAnswer(f"{asked}: the registry redirects more than {MOST_HOPS} times")
 
     def _redirected_to(self, reply: Response) -> NctId:
-        """The trial a redirect names; of its address only that is used."""
+        """Return the trial that a redirect names. Only the id of its target is used."""
         location = reply.headers.get("Location", "")
         shown = shorten(for_log(location), 200)
         try:
@@ -367,7 +368,7 @@ class RegistryApi:
     def _recognise(
         self, path: Sequence[NctId], reply: Response, study: JsonObject, load: RegistryVersion
     ) -> Answer:
-        """The study answered at the end of `path`, if it is the one asked for at its start."""
+        """Return the answer at the end of a redirect path, if it is the study first requested."""
         asked, last = path[0], path[-1]
         identity = identity_of(study)
         if identity is None:
@@ -385,11 +386,11 @@ class RegistryApi:
         return self._observe(identity.nct_id, asked, study, load)
 
     def _absent(self, asked: NctId, reply: Response, load: RegistryVersion) -> Absent:
-        """Absent, if it is the registry itself who says so, of this id."""
-        said = _NOT_FOUND.fullmatch(reply.text)
-        if reply.status == 404 and reply.media_type == "text/plain" and said:
+        """Return Absent if the registry itself denies this id. Raises BadAnswer otherwise."""
+        denied = _NOT_FOUND.fullmatch(reply.text)
+        if reply.status == 404 and reply.media_type == "text/plain" and denied:
             try:
-                if parse_nct_id(said[1]) == asked:
+                if parse_nct_id(denied[1]) == asked:
                     return Absent(
                         nct_id=asked,
                         said=reply.text.strip(),
@@ -423,7 +424,7 @@ def _batch_params(ids: Iterable[NctId]) -> dict[str, str]:
 
 
 def read_version(value: Any) -> RegistryVersion:
-    """Read the registry's /version; raises BadAnswer."""
+    """Read the answer of /version. Raises BadAnswer."""
     body = as_object(value)
     number, stamp = body.get("apiVersion"), body.get("dataTimestamp")
     if not isinstance(number, str) or not isinstance(stamp, str) or "T" not in stamp:

@@ -1,8 +1,9 @@
-"""The registry's bulk archive on disk: a zip of studies, read member by member; no network.
+"""Reader of the registry's bulk archive on disk: a zip file of studies, read member by member.
 
-Only what the format says of members in turn is held: Python's zipfile keeps an object for each,
-400 MB of them for the whole registry. Of a name only the NCT id in it is used, so that nothing
-is ever written where an archive says. https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
+Reads the zip format itself, one directory entry at a time: Python's zipfile keeps an object per
+member, 400 MB for the registry. Only the NCT id of a member's name is used, so an archive cannot
+choose where anything is written.
+Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ctsync.errors import BadArchive, BadRecord
 from ctsync.model import NctId
 
 LARGEST_MEMBER = 64 * 2**20
-LARGEST_RATIO = 200  # the registry's own shrink to a quarter; what shrinks so is made to
-_SMALL = 2**20  # what may shrink as it likes
+LARGEST_RATIO = 200  # the registry's own members shrink to a quarter; beyond this: a zip bomb
+_SMALL = 2**20  # members up to this size may shrink by any ratio
 
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -36,9 +37,9 @@ _NAME = re.compile(rb"(?:[^/]+/)*(NCT(?!0{8})\d{8})\.json")
 
 
 class Member(NamedTuple):
-    """One study of an archive; sizes in bytes, `offset` is that of its local header.
+    """One study of an archive. Sizes are in bytes; `offset` is the position of the local header.
 
-    A named tuple: there are 600,000 of them, and each is sent to another process.
+    A named tuple because there are 600,000 of them and each is sent to another process.
     """
 
     number: int
@@ -51,10 +52,10 @@ class Member(NamedTuple):
 
 
 class Archive:
-    """An archive whose directory is whole.
+    """An archive with a complete directory.
 
-    `count` is how many members it lists, `identity` names its directory. Raises BadArchive for
-    a file that is no zip, or one that was cut short: without its end there is no directory.
+    `count` is the number of studies it lists. `identity` is the SHA-256 of its directory. Raises
+    BadArchive if the file is not a zip file or is truncated: the directory is at its end.
     """
 
     def __init__(self, file: Path) -> None:
@@ -67,14 +68,14 @@ class Archive:
             raise BadArchive(f"{file} cannot be read: {error.strerror}") from error
 
     def members(self, start: int = 0) -> Iterator[Member]:
-        """Every study in the directory's order, from the one numbered `start` on."""
+        """Yield the studies in directory order, from the one with number `start` on."""
         with self.file.open("rb") as stream:
             for member in _studies(self._entries(stream)):
                 if member.number >= start:
                     yield member
 
     def _survey(self, stream: IO[bytes]) -> tuple[str, int]:
-        """Read the directory through once: that it is whole, and how many studies it lists."""
+        """Read the directory once. Return its SHA-256 and its number of studies."""
         seen, entries, studies = hashlib.sha256(), 0, 0
         for head, name, extra in self._entries(stream):
             seen.update(head + name + extra)
@@ -98,9 +99,10 @@ class Archive:
 
 
 def read_member(stream: IO[bytes], member: Member) -> bytes:
-    """The bytes of one study, checked against size and checksum.
+    """Return the bytes of one study, checked against its size and checksum.
 
-    Raises BadRecord for a member that is damaged, packed as we cannot read, or grows too large.
+    Raises BadRecord if the member is damaged, encrypted, too large, or compressed by a method
+    other than deflate.
     """
     if member.size > LARGEST_MEMBER or (
         member.size > _SMALL and member.size > LARGEST_RATIO * member.packed_size
@@ -133,16 +135,16 @@ def _studies(entries: Iterator[tuple[bytes, bytes, bytes]]) -> Iterator[Member]:
     for head, name, extra in entries:
         found = _NAME.fullmatch(name)
         if found is None:
-            continue  # a folder, or nothing of ours
+            continue  # a folder, or not a study
         values = _ENTRY.unpack(head)
         method, crc, packed_size, size, offset = values[4], *values[7:10], values[16]
         if _TOO_LARGE in (size, packed_size, offset):
-            # the wide field holds those alone that do not fit, in this order
+            # the zip64 field holds only the values that do not fit, in this order
             wide = iter(_wide(extra))
             size = next(wide, size) if size == _TOO_LARGE else size
             packed_size = next(wide, packed_size) if packed_size == _TOO_LARGE else packed_size
             offset = next(wide, offset) if offset == _TOO_LARGE else offset
-        # the name has the one form of an id that there is
+        # _NAME matches only canonical ids, so parse_nct_id is not needed
         yield Member(number, NctId(found[1].decode()), offset, packed_size, size, crc, method)
         number += 1
 
@@ -159,20 +161,22 @@ def _wide(extra: bytes) -> tuple[int, ...]:
 
 
 def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
-    """Where the directory starts, how large it is, and how many entries it has."""
+    """Return the directory's start, its size in bytes, and its number of entries."""
     cut = BadArchive(f"{file} is cut short, or no zip archive; get it anew")
-    whole = stream.seek(0, 2)
-    tail_at = max(0, whole - _END.size - _LONGEST_COMMENT)
+    file_size = stream.seek(0, 2)
+    tail_at = max(0, file_size - _END.size - _LONGEST_COMMENT)
     stream.seek(tail_at)
     tail = stream.read()
+    # The end record precedes a comment of unknown length, so it is searched from the end. If its
+    # signature also occurs in the comment, the length check below rejects the file.
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) - at < _END.size:
         raise cut
     end = tail_at + at
     _, _, _, _, count, size, start, comment = _END.unpack_from(tail, at)
-    if end + _END.size + comment != whole:
+    if end + _END.size + comment != file_size:
         raise cut
-    # what is too large for this record stands in another before it
+    # values too large for this record are in a zip64 record before it
     stream.seek(max(0, end - _LOCATOR.size))
     locator = stream.read(_LOCATOR.size)
     if locator[:4] == b"PK\6\7":
@@ -182,6 +186,7 @@ def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
         if len(record) < _END64.size or record[:4] != b"PK\6\6":
             raise cut
         count, size, start = _END64.unpack(record)[7:10]
+    # the directory ends where its end record begins; otherwise part of the file is missing
     if start + size != end:
         raise cut
     return start, size, count

@@ -1,4 +1,4 @@
-"""The whole registry in one file: its size, and the download. Knows nothing of the store."""
+"""Download of the bulk archive, and the registry's number of studies."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ctsync.text import for_log
 
 FORMAT = "json.zip"
 LARGEST_ARCHIVE = 20 * 2**30
-"""Seven times what it was in 2026."""
+"""Limit in bytes: seven times the archive's size in 2026."""
 
 _logger = logging.getLogger(__name__)
 
 
 class ArchiveDownload:
-    """The registry's bulk download, over a transport."""
+    """The registry's bulk download over an HTTP transport."""
 
     def __init__(self, transport: Transport, *, deadline_seconds: float = 3600.0) -> None:
         self._transport = transport
@@ -31,25 +31,25 @@ class ArchiveDownload:
 
     @property
     def counts(self) -> RequestCounts:
-        """The requests sent for downloads so far; for the size they are the transport's."""
+        """The requests sent for downloads so far. Requests for the size count on the transport."""
         return self._download.counts
 
     def close(self) -> None:
-        """Close the connections for downloads."""
+        """Close the connections used for downloads."""
         self._download.close()
 
     def total(self) -> int:
-        """How many studies the registry counts (`/stats/size`); raises RegistryError."""
+        """Fetch the registry's number of studies (`/stats/size`). Raises RegistryError."""
         reply, total = self._transport.get_json("/v2/stats/size", read=_read_total)
         if reply.status != 200:
             raise BadAnswer(f"/v2/stats/size answers with status {reply.status}")
         return int(total)
 
     def fetch(self, to: Path) -> Archive | None:
-        """Download the archive to a file that is new; None where the registry offers none.
+        """Download the archive to a new file; None if the registry offers no archive.
 
-        An attempt that breaks off leaves `<name>.partial`, which the next goes on with. Raises
-        RegistryError, BadArchive for what is no whole archive: of that nothing is kept.
+        An interrupted attempt leaves `<name>.partial`, and the next attempt resumes it. Raises
+        RegistryError, and BadArchive if the file is not a complete archive; then it is deleted.
         """
         with ResumableFile(to.with_name(f"{to.name}.partial")) as partial:
             try:
@@ -62,7 +62,7 @@ class ArchiveDownload:
                     deadline_seconds=self._deadline_seconds,
                 )
             except BadAnswer:
-                partial.discard()  # what is there may be what it does not like
+                partial.discard()  # the partial file may be the cause: start over next time
                 raise
             except RequestRefused as error:
                 return self._not_offered(partial, str(error))

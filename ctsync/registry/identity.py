@@ -1,4 +1,7 @@
-"""Which trial a study says it is, and which load it is of; takes any shape, raises nothing."""
+"""Identity of a study: NCT id, aliases, organisation id, and the load it belongs to.
+
+Every function takes JSON of any shape and raises nothing. Does no I/O.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,22 @@ from ctsync.model import NctId, parse_nct_id
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """The id a study has now, and those it took over."""
+    """The current NCT id of a study, and the ids it took over (aliases)."""
 
     nct_id: NctId
     aliases: frozenset[NctId]
 
     @property
     def names(self) -> frozenset[NctId]:
-        """Every id it may be asked for under."""
+        """Every id under which the study can be requested."""
         return self.aliases | {self.nct_id}
 
 
 def identity_of(study: Any) -> Identity | None:
-    """Who a study says it is; None if it does not say so in the form the registry uses."""
+    """Return the identity in a study, or None.
+
+    None also if the id is not in canonical form ("nct3389919"): the registry never writes that.
+    """
     module = at(study, "protocolSection", "identificationModule")
     nct_id = _nct_id(at(module, "nctId"))
     if nct_id is None or nct_id != at(module, "nctId"):
@@ -36,19 +42,19 @@ def identity_of(study: Any) -> Identity | None:
 
 
 def org_study_id_of(study: Any) -> str | None:
-    """The organisation's own id of the study."""
+    """Return the organisation's own id of the study, or None."""
     found = at(study, "protocolSection", "identificationModule", "orgStudyIdInfo", "id")
     return found if isinstance(found, str) else None
 
 
 def load_day_of(study: Any) -> date | None:
-    """The day of the load a study was answered from (versionHolder)."""
+    """Return the day of the load that a study comes from (versionHolder), or None."""
     day = PartialDate.parse(at(study, "derivedSection", "miscInfoModule", "versionHolder"))
     return day.first if day and day.precision is Precision.DAY else None
 
 
 def at(value: Any, *keys: str) -> Any:
-    """What stands under those keys; None wherever there is no object to look in."""
+    """Return the value under nested keys, or None if a key or an object is missing."""
     for key in keys:
         value = value.get(key) if isinstance(value, dict) else None
     return value

@@ -1,13 +1,17 @@
-"""A listing: every study that matches, page by page, and whether all of them came. No network.
+"""Listings: all studies that match a query, page by page, with a check for completeness.
 
-The registry's listings can lie without an error. What is held against each of them:
+A registry listing can be wrong without an error. How each failure is detected or handled:
 
-- its data reload while it is paged (400, "data have probably changed"): begun anew
-- a page that repeats or leaves out rows, or never comes: distinct ids against totalCount
-- servers that show different loads: the versionHolder of every study
-- a token used with another question answers with wrong rows: a cursor knows its question
-- an empty page that leads on, and a full last page with a token to an empty one: both harmless
-- tokens that go round in a circle, or never end: left
+- The registry reloads its data while a listing is paged (400, "data have probably changed"): the
+  listing is restarted.
+- A page repeats or omits rows, or never arrives: the distinct ids are counted against totalCount.
+- Servers answer from different loads: the versionHolder of every study is compared.
+- A page token used with another query returns wrong rows: a cursor carries its query's
+  fingerprint.
+- An empty page has a token, or a full last page has a token to an empty page: both are harmless.
+- The tokens repeat or never end: the listing is abandoned.
+
+Does no I/O; a callable fetches the pages.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from ctsync.text import for_log
 PAGE_SIZE = 1000
 MOST_RESTARTS = 2
 MOST_PAGES = 100
-"""For a listing of at most LARGEST_BATCH trials, where most have a page to themselves."""
+"""Limit for listings of at most LARGEST_BATCH trials, even if most trials fill a page each."""
 MOST_PAGES_OF_ALL = 10_000
 
 _logger = logging.getLogger(__name__)
@@ -38,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class AnsweredPage:
-    """One page as the registry answered it; `total` is on the first alone, where asked for."""
+    """One page as the registry sent it. Only a first page has a `total`, if it was requested."""
 
     studies: list[Any]
     token: str | None
@@ -46,15 +50,15 @@ class AnsweredPage:
 
 
 AskPage = Callable[[Mapping[str, str]], AnsweredPage]
-"""Fetches one page of `/v2/studies`; raises RegistryError, StalePage for a reload."""
+"""Fetches one page of `/v2/studies`. Raises RegistryError, and StalePage after a reload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """Where the next page of a listing begins; plain values, to be kept across a crash.
+    """The start of a listing's next page, as plain values that can be stored across a crash.
 
-    It holds for one question, whose fingerprint it carries, and until the registry reloads.
-    `page` is the number of that page, from 1; `total` is what the first page said.
+    Valid for one query, whose fingerprint is `question`, and until the registry reloads. `page`
+    is the number of the next page, from 1. `total` is the totalCount of the first page.
     """
 
     question: str
@@ -65,9 +69,10 @@ class Cursor:
 
 @dataclass(frozen=True, slots=True)
 class ListingPage:
-    """One page. `begun` counts how often the listing was begun by then, from 1.
+    """One page of a listing.
 
-    `following` is where the next page begins, None after the last.
+    `number` counts from 1. `begun` is the attempt it belongs to, from 1. `following` is the
+    cursor of the next page, None after the last.
     """
 
     number: int
@@ -77,21 +82,23 @@ class ListingPage:
 
 
 class Listing:
-    """The pages of one question, begun anew a few times at most, and then a verdict.
+    """The pages of one query, restarted a limited number of times, and a check at the end.
 
         listing = registry.listing(params)
         for page in listing:
             keep(page.studies)
-        if listing.problem is None: listing.ids are all that match, of one load
+        if listing.problem is None:
+            use(listing.ids)  # all trials that match, from one load
 
-    Nothing but `ids`, once `problem` is None, says what matches: pages seen before the listing
-    was begun anew are among those iterated, and their studies are as true as any other. Asks
-    for totalCount itself; `params` may be narrowed by `fields`, which must keep NCTId, and
-    VersionHolder if different loads are to be noticed. A page that cannot be had raises its
-    RegistryError, and the verdict stays open.
+    Only `ids` says which trials match, and only once `problem` is None. Iteration also yields
+    the pages of abandoned attempts; their studies are valid records.
 
-    `resume` goes on where a listing of the same question stopped, whose ids so far are `seen`;
-    if the registry has reloaded since, or the question is another, it begins at the first page.
+    `params` may limit the fields with `fields`. It must include NCTId, and VersionHolder for
+    different loads to be detected. The listing requests totalCount itself. If a page cannot be
+    fetched, its RegistryError is raised and `problem` stays set.
+
+    `resume` continues a stopped listing of the same query; `seen` are its ids so far. If the
+    registry has reloaded since, or the query differs, the listing starts at the first page.
     """
 
     def __init__(
@@ -118,21 +125,21 @@ class Listing:
 
     @property
     def ids(self) -> frozenset[NctId]:
-        """The distinct trials listed, by the ids they have now."""
+        """The distinct trials listed, by their current ids."""
         return frozenset(self._ids)
 
     @property
     def aliases(self) -> Mapping[NctId, NctId]:
-        """The ids that trials listed have taken over, and which of them; where asked for."""
+        """The aliases of the listed trials, each with its current id; empty without NCTIdAlias."""
         return self._aliases
 
     @property
     def days(self) -> Mapping[date, int]:
-        """The loads that studies were answered from (versionHolder), with how many of each."""
+        """The number of studies from each load, by its day (versionHolder)."""
         return self._days
 
     def __iter__(self) -> Iterator[ListingPage]:
-        """Every page as it comes; to be gone through once."""
+        """Yield each page as it arrives. Iterate only once."""
         start, self._resume = self._resume, None
         while True:
             self.begun += 1
@@ -146,7 +153,7 @@ class Listing:
             if problem is None or self.begun > self._restarts:
                 return
             start = None
-            _logger.info("listing begun anew reason=%s", for_log(problem))
+            _logger.info("listing restarted reason=%s", for_log(problem))
 
     def _pages(self, start: Cursor | None) -> Iterator[ListingPage]:
         for number, answered in walk_pages(self._ask, self._params, start, most=MOST_PAGES_OF_ALL):
@@ -162,7 +169,7 @@ class Listing:
             yield ListingPage(number, self.begun, answered.studies, following)
 
     def _take_total(self, total: int | None) -> None:
-        """Note how many there are; what was seen under another total is of another load."""
+        """Set the total. A total unlike the last attempt's means another load: discard its ids."""
         if self.total not in (None, total):
             self._forget()
         self.total = total
@@ -179,11 +186,11 @@ class Listing:
             self._days[day] += 1
 
     def _judge(self) -> str | None:
-        """What is wrong with what came; None if it is everything.
+        """Return what is wrong with the listing, or None if it is complete.
 
-        What one load showed in two attempts, in whatever order, matches in that load: ids add
-        up until they are as many as the registry says. If they are more, or of two loads, they
-        are forgotten.
+        Ids accumulate over attempts, because every trial that a load lists matches in that load,
+        in whichever attempt it appears. The listing is complete once it has as many ids as
+        totalCount. If it has more, or ids from two loads, all are discarded.
         """
         came, self._unnamed, unnamed = len(self._ids), 0, self._unnamed
         if len(self._days) > 1:
@@ -211,7 +218,7 @@ class Listing:
 
 
 def fingerprint(params: Mapping[str, str]) -> str:
-    """What a question is known by: its parameters, in whatever order, but for the paging."""
+    """Return a hash of a query's parameters, independent of their order and of paging."""
     asked = {k: v for k, v in params.items() if k not in {"countTotal", "pageSize", "pageToken"}}
     return hashlib.sha256(urlencode(sorted(asked.items())).encode()).hexdigest()[:32]
 
@@ -219,9 +226,9 @@ def fingerprint(params: Mapping[str, str]) -> str:
 def walk_pages(
     ask: AskPage, params: Mapping[str, str], start: Cursor | None = None, *, most: int
 ) -> Iterator[tuple[int, AnsweredPage]]:
-    """All pages up to the one without a token, numbered; an empty page is like any other.
+    """Yield numbered pages up to the first one without a token. An empty page is not the end.
 
-    Raises StalePage where the registry reloads meanwhile, and where its tokens do not end.
+    Raises StalePage if the registry reloads meanwhile, if a token repeats, or after `most` pages.
     """
     asked = dict(params) if start is None else {**params, "pageToken": start.token}
     number = 1 if start is None else start.page
@@ -240,7 +247,7 @@ def walk_pages(
 
 
 def read_complete(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
-    """All studies of a short listing; begun anew, twice at most, if it does not hold together."""
+    """Return all studies of a short listing. Restarts it at most twice if it becomes stale."""
     for _ in range(MOST_RESTARTS):
         try:
             return _read_pages(ask, params)
@@ -255,7 +262,7 @@ def _read_pages(ask: AskPage, params: Mapping[str, str]) -> list[Any]:
 
 
 def read_page(value: Any) -> AnsweredPage:
-    """A page from its JSON; raises BadAnswer where it is none."""
+    """Read a page from its JSON. Raises BadAnswer if the JSON is not a page of studies."""
     body = as_object(value)
     studies, token, total = body.get("studies"), body.get("nextPageToken"), body.get("totalCount")
     if not isinstance(studies, list) or not isinstance(token, str | None):

@@ -1,12 +1,12 @@
-"""The registry's own record history, behind its undocumented endpoint; knows nothing of the store.
+"""Client of the registry's record history, an undocumented endpoint.
 
     /int/studies/{NCT}/history        the index: every version's number, date and status
-    /int/studies/{NCT}/history/{v}    one version, its texts in HTML
+    /int/studies/{NCT}/history/{v}    one version, with texts in HTML
 
-Nothing is taken on trust: numbers must run from 0 without a gap, a version must echo the number
-and the trial it was asked for. Only the registry's own words say that a trial has no history; a
-403 is the edge's answer, be it to us or to a number there is no version of, and says nothing of
-the trial.
+Every answer is checked. Version numbers must run from 0 without a gap. A version must echo the
+requested number and trial. Only a 404 in the registry's own words means that a trial has no
+history. A 403 comes from the edge server, either because it refuses the client or because the
+version does not exist; it says nothing about the trial.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from ctsync.registry.identity import identity_of
 from ctsync.text import for_log, shorten
 
 PROBED_TRIAL = NctId("NCT03389919")
-MOST_VERSIONS = 10_000  # the most seen of any trial is about 300
+MOST_VERSIONS = 10_000  # the trial with the most versions seen has about 300
 
 _NO_HISTORY = re.compile(r"No study (\S+) history summary\s*", re.ASCII)
 _logger = logging.getLogger(__name__)
 
 
 class HistoryTransport(StrEnum):
-    """By which client the history is asked for; AUTO is requests, then curl where it is refused."""
+    """The HTTP client for record history. AUTO uses requests, and curl if requests is refused."""
 
     AUTO = "auto"
     REQUESTS = "requests"
@@ -46,8 +46,8 @@ class HistoryTransport(StrEnum):
 class IndexEntry:
     """One version as the index lists it.
 
-    `number` counts from 0; `date` is the day it passed the registry's first check, some days
-    before it was posted; `modules` are those it changed, in the registry's words.
+    `number` counts from 0. `date` is the day on which it passed the registry's first check, some
+    days before it was posted. `modules` are the modules it changed, by the registry's labels.
     """
 
     number: int
@@ -57,13 +57,13 @@ class IndexEntry:
 
 
 Index = tuple[IndexEntry, ...]
-"""Every version of a trial, oldest first; the n-th has the number n."""
+"""All versions of a trial, oldest first. The entry at position n has the number n."""
 
 
 class RegistryHistory:
-    """The endpoint over a transport of its own, at the pace it shares with `transport`.
+    """The record history endpoint, at the request rate of `transport`.
 
-    What is refused here does not count against the API's own requests.
+    Has its own transports, so refusals here do not open the circuit breaker of the API.
     """
 
     def __init__(
@@ -76,12 +76,12 @@ class RegistryHistory:
 
     @property
     def counts(self) -> RequestCounts:
-        """The requests sent so far, by whichever client."""
+        """The requests sent so far, by both clients."""
         both = (self._requests.counts, self._curl.counts)
         return RequestCounts(sum(one.requests for one in both), sum(one.retries for one in both))
 
     def reset(self) -> None:
-        """Begin a run: ask again even where the run before had to give up."""
+        """Start a run: close the circuit breakers and use the configured client again."""
         self._requests.reset()
         self._curl.reset()
         self._transport = self._curl if self._way is HistoryTransport.CURL else self._requests
@@ -92,28 +92,28 @@ class RegistryHistory:
         self._curl.close()
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Every version the registry has of a trial; None where it says that it keeps none.
+        """Fetch the index of a trial's versions; None if the registry says that it has none.
 
-        Raises EdgeRefused where no client gets through, RegistryError for the rest.
+        Raises EdgeRefused if every client is refused, else another RegistryError.
         """
         reply, index = self._ask(f"/int/studies/{nct_id}/history", _read_index)
         if reply.status == 200:
             found: Index = index
             return found
-        said = _NO_HISTORY.fullmatch(reply.text)
-        if reply.status == 404 and reply.media_type == "text/plain" and said:
-            if said[1] == nct_id:
+        denied = _NO_HISTORY.fullmatch(reply.text)
+        if reply.status == 404 and reply.media_type == "text/plain" and denied:
+            if denied[1] == nct_id:
                 return None
-            raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(said[1])[:40]}")
+            raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(denied[1])[:40]}")
         raise RegistryUnreachable(
             f"there is no record history at {self._transport.base_url} any more, or it moved "
             f"(status {reply.status})"
         )
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
-        """One version as it is shown, texts in HTML; ask only for numbers that the index lists.
+        """Fetch one version, with texts in HTML. `number` must be one that the index lists.
 
-        Raises RegistryError, and BadAnswer for one that is not the version asked for.
+        Raises RegistryError; BadAnswer if the answer is not the requested version.
         """
 
         def read(value: Any) -> JsonObject:
@@ -127,7 +127,7 @@ class RegistryHistory:
         return found
 
     def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Response, Any]:
-        """Ask by the client in use; where the edge refuses it, by curl, which is then kept to."""
+        """Fetch with the current client. If the edge refuses it, use curl until `reset`."""
         try:
             return self._transport.get_json(path, read=read)
         except EdgeRefused as refused:
@@ -148,7 +148,7 @@ class RegistryHistory:
 
 @dataclass(frozen=True, slots=True)
 class HistoryProbe:
-    """Whether one client gets an answer from the endpoint, and what it met where it does not."""
+    """Whether the endpoint answers one client, and its answer or the error."""
 
     way: HistoryTransport
     said: str
@@ -158,9 +158,10 @@ class HistoryProbe:
 def probe_history(
     transport: Transport, *, nct_id: NctId = PROBED_TRIAL
 ) -> tuple[HistoryProbe, ...]:
-    """Ask the endpoint once by each client there is, at the transport's pace.
+    """Send one request with each client, at the transport's request rate.
 
-    That a trial has no history is an answer: it comes from the registry, not from the edge.
+    An answer that the trial has no history counts as working: it comes from the registry, not
+    from the edge.
     """
     return tuple(
         _probe(transport, way, nct_id) for way in (HistoryTransport.REQUESTS, HistoryTransport.CURL)

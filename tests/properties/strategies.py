@@ -1,7 +1,7 @@
-"""Records made from the field table's shapes, edits of them, and JSON out of spite.
+"""Hypothesis strategies: records in the shapes of the field table, edits of them, hostile JSON.
 
-A record is drawn as a seed and built from it: quick, and as reproducible as any example. What
-is to be shrunk to its smallest (`hostile_json`) is drawn part by part.
+A record is drawn as a seed and built from it: this is fast and reproducible. `hostile_json` is
+drawn part by part, so that Hypothesis can shrink it.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _ODD: tuple[Any, ...] = (
 
 
 class _Builder:
-    """Builds one record from a source of chance."""
+    """Builds one record from a random generator."""
 
     def __init__(self, chance: random.Random, *, odd: float) -> None:
         self.chance = chance
@@ -115,12 +115,12 @@ class _Builder:
 
 
 def build_study(seed: int, *, odd: float = 0.02) -> JsonObject:
-    """A study in the schema's shapes; `odd` is the share of values that have no business there."""
+    """Return a study in the schema's shapes. `odd` is the share of values of a wrong shape."""
     return _Builder(random.Random(seed), odd=odd).study()
 
 
 def edited(study: JsonObject, seed: int, *, edits: int) -> JsonObject:
-    """A copy with some values changed, dropped, added, retyped, and lists reordered."""
+    """Return a copy with some values changed, dropped, added or retyped, and lists reordered."""
     chance = random.Random(seed)
     builder = _Builder(chance, odd=0.1)
     result = copy.deepcopy(study)
@@ -178,7 +178,7 @@ _EDITS: tuple[Callable[[Any, Any, random.Random, _Builder], None], ...] = (
 
 
 def permuted(value: Any, seed: int, *, path: str = "") -> Any:
-    """The same content with the keys of objects, and set-like lists, in another order."""
+    """Return the same content with object keys and set-like lists in another order."""
     chance = random.Random(seed)
     if isinstance(value, dict):
         keys = list(value)
@@ -200,13 +200,13 @@ seeds = st.integers(0, 2**32)
 
 
 def studies(*, odd: float = 0.02) -> st.SearchStrategy[JsonObject]:
-    """Studies in the schema's shapes."""
+    """Draw studies in the schema's shapes."""
     return seeds.map(lambda seed: build_study(seed, odd=odd))
 
 
 @st.composite
 def pairs_of_studies(draw: st.DrawFn, *, odd: float = 0.02) -> tuple[JsonObject, JsonObject]:
-    """A study and an edited copy of it."""
+    """Draw a study and an edited copy of it."""
     study = build_study(draw(seeds), odd=odd)
     return study, edited(study, draw(seeds), edits=draw(st.integers(0, 12)))
 
@@ -218,17 +218,17 @@ hostile_json = st.recursive(
     ),
     max_leaves=12,
 )  # fmt: skip
-"""Any JSON at all."""
+"""Any JSON value."""
 
 PLACES = tuple(
     field.path for field in FIELDS.values() if field.path not in {"protocolSection", *VOLATILE}
 )
-"""Where in a record JSON out of spite can stand."""
+"""The paths at which `spoilt_studies` puts hostile JSON."""
 
 
 @st.composite
 def spoilt_studies(draw: st.DrawFn) -> JsonObject:
-    """A study with any JSON at all in a few places."""
+    """Draw a study with any JSON in a few places."""
     study = build_study(draw(seeds))
     for path in draw(st.lists(st.sampled_from(PLACES), max_size=3)):
         _put(study, path.split("."), draw(hostile_json))

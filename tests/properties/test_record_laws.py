@@ -1,4 +1,4 @@
-"""The laws of reading a record: what is the same, what differs, and what each difference means."""
+"""Laws of records: canonical form, differences, and events, for random and hostile input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ OTHER_THRESHOLDS = Thresholds(
     implausible_move_days=9000,
 )
 
-# a record takes as long as it takes on a machine with other things to do
+# no deadline: on a busy machine one record can take long
 law = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 long_law = settings(law, max_examples=200)
 
@@ -54,7 +54,7 @@ def records(pair: tuple[JsonObject, JsonObject]) -> tuple[Record, Record]:
 
 
 def as_read(change: FieldChange) -> tuple[str, str, str]:
-    """A change without the names of items, which are those of the record it starts from."""
+    """Return a change without item names, which come from the record before."""
     if is_order(change):
         return change.field, "an order", "another order"
     return change.field, as_json(change.before), as_json(change.after)
@@ -77,7 +77,7 @@ def test_a_reordered_record_is_the_same_record(study, seed):
 
 @law
 @given(studies(odd=0.05))
-def test_reading_a_record_leaves_the_study_as_it_is(study):
+def test_canonicalizing_does_not_modify_the_study(study):
     as_given = copy.deepcopy(study)
     canonicalize(study)
     assert study == as_given
@@ -85,7 +85,7 @@ def test_reading_a_record_leaves_the_study_as_it_is(study):
 
 @law
 @given(st.one_of(studies(odd=0.05), spoilt_studies()))
-def test_the_canonical_form_of_a_record_is_its_own(study):
+def test_canonicalizing_a_canonical_record_changes_nothing(study):
     record = canonicalize(study)
     assert canonicalize(record.body) == record
     assert restore(record.canonical, record.digest) == record
@@ -94,7 +94,7 @@ def test_the_canonical_form_of_a_record_is_its_own(study):
 
 @law
 @given(studies(odd=0.05), seeds)
-def test_a_record_does_not_differ_from_itself_however_it_is_ordered(study, seed):
+def test_a_reordered_record_has_no_differences_and_no_events(study, seed):
     record, again = canonicalize(study), canonicalize(permuted(study, seed))
     assert diff(record, again) == []
     assert classify([], record, again) == []
@@ -109,7 +109,7 @@ def test_applying_the_difference_gives_the_other_record(pair):
 
 @law
 @given(any_pair)
-def test_the_difference_read_backwards_is_the_difference_the_other_way(pair):
+def test_swapping_two_records_reverses_each_change(pair):
     before, after = records(pair)
     there, back = diff(before, after), diff(after, before)
     assert Counter(map(as_read, there)) == Counter(map(read_backwards, back))
@@ -117,7 +117,7 @@ def test_the_difference_read_backwards_is_the_difference_the_other_way(pair):
 
 @law
 @given(any_pair)
-def test_no_change_is_invented(pair):
+def test_every_change_has_two_different_values_and_its_own_path(pair):
     before, after = records(pair)
     changes = diff(before, after)
     assert all(as_json(c.before) != as_json(c.after) for c in changes)
@@ -126,7 +126,7 @@ def test_no_change_is_invented(pair):
 
 @long_law
 @given(any_pair)
-def test_every_change_is_told_by_exactly_one_event(pair):
+def test_every_change_is_reported_by_exactly_one_event(pair):
     before, after = records(pair)
     changes = diff(before, after)
     events = classify(changes, before, after)
@@ -138,7 +138,7 @@ def test_every_change_is_told_by_exactly_one_event(pair):
 
 @law
 @given(any_pair)
-def test_an_event_is_json_that_any_database_takes(pair):
+def test_an_event_is_json_without_nul_characters(pair):
     before, after = records(pair)
     for event in classify(diff(before, after), before, after):
         kept = orjson.dumps([event.before, event.after, event.inputs, event.summary])
@@ -148,12 +148,12 @@ def test_an_event_is_json_that_any_database_takes(pair):
 
 @law
 @given(any_pair)
-def test_a_level_found_again_is_the_level_of_classifying_anew(pair):
+def test_a_level_derived_from_inputs_equals_that_of_classifying_again(pair):
     before, after = records(pair)
     changes = diff(before, after)
     stored = classify(changes, before, after)
-    anew = classify(changes, before, after, thresholds=OTHER_THRESHOLDS)
-    for old, new in zip(stored, anew, strict=True):
+    again = classify(changes, before, after, thresholds=OTHER_THRESHOLDS)
+    for old, new in zip(stored, again, strict=True):
         inputs = orjson.loads(orjson.dumps(old.inputs))
         assert assign(old.kind, inputs, Thresholds()) == (old.rule, old.level)
         assert assign(old.kind, inputs, OTHER_THRESHOLDS) == (new.rule, new.level)
@@ -161,7 +161,7 @@ def test_a_level_found_again_is_the_level_of_classifying_anew(pair):
 
 @law
 @given(any_pair)
-def test_events_rebuilt_are_the_events(pair):
+def test_events_rebuilt_from_stored_records_are_equal(pair):
     before, after = records(pair)
     past = [key_fields(before.body)]
     events = classify(diff(before, after), before, after, past=past)
@@ -171,7 +171,7 @@ def test_events_rebuilt_are_the_events(pair):
 
 @law
 @given(spoilt_studies())
-def test_any_record_can_be_first_seen(study):
+def test_any_record_gives_a_first_seen_event_of_one_line(study):
     record = canonicalize(study)
     assert "\n" not in first_seen(record).summary
 
@@ -179,7 +179,7 @@ def test_any_record_can_be_first_seen(study):
 @law
 @given(st.dictionaries(st.text(max_size=12), hostile_json, max_size=6))
 def test_no_key_can_forge_a_path(keys):
-    """A path taken apart at its quotes names only keys that the record has."""
+    """Every path names only keys that the record has."""
     identity = {"identificationModule": {"nctId": "NCT03389919"}}
     before = canonicalize({"protocolSection": identity})
     after = canonicalize({"protocolSection": {**identity, "statusModule": keys}})

@@ -1,10 +1,10 @@
-"""Whatever happens in whatever order, a clean run makes the store equal to the registry.
+"""State machine test: after any sequence of events, a clean run makes store and registry equal.
 
-A machine publishes, edits, merges, withdraws, returns and reloads; spoils answers; syncs and
-drains; kills the process at any statement, fails a statement, loses the answer to a commit; and
-brings the database up from the schema of an earlier release. In between and at the end it holds
-the store against the registry, the recipients' inboxes against the store, and the store against
-itself.
+The machine publishes, edits, merges, withdraws and returns trials, and reloads the registry. It
+spoils answers, syncs and delivers. It kills the process at any statement, fails a statement, or
+loses the answer to a commit. It upgrades the database from the schema of an earlier release. In
+between and at the end it compares the store with the registry, the recipients' inboxes with the
+store, and checks the store itself.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ OPEN = "all that recruit"
 
 
 class Machine(RuleBasedStateMachine):
-    """One installation, and a registry that lives its own life."""
+    """One installation, and a registry that changes independently."""
 
     performed: ClassVar[Counter[str]] = Counter()
     new_url: Callable[[], str]
@@ -134,16 +134,16 @@ class Machine(RuleBasedStateMachine):
         return self.here.catalogue.view()
 
     def change(self) -> None:
-        """What a load showed stays as it was: a change comes with one that nobody has seen."""
+        """Advance to a load that no run has seen: a load already seen must not change."""
         while self.seen is not None and self.here.catalogue.load <= self.seen:
             self.here.catalogue.advance()
 
     @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), some_trial, some_trial, an_edit),
                          min_size=1, max_size=5))  # fmt: skip
     def the_registry_moves(self, moves: list[tuple[str, NctId, NctId, dict[str, Any]]]) -> None:
-        """One or more trials differ in the next load."""
+        """Change one or more trials in the next load."""
         catalogue = self.here.catalogue
-        if self.awaits_reload():  # it would come behind these
+        if self.awaits_reload():  # the pending reload would come after these changes
             self.here.registry.faults.clear()
             self.reload_to = None
         for what, nct_id, other, edit in moves:
@@ -184,13 +184,13 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: not self.awaits_reload())
     @rule(nct_id=some_trial, skip=st.integers(0, 2))
     def reload_in_between(self, nct_id: NctId, skip: int) -> None:
-        """The next load, in which a trial differs, comes while a run is asking."""
+        """Let the next load, in which one trial differs, arrive in the middle of a run."""
         study = self.shown().study(nct_id)
         if study is not None:
             later = max(self.here.catalogue.load, self.seen or BEGINNING) + timedelta(days=1)
             study["protocolSection"]["identificationModule"]["briefTitle"] += "!"
             self.here.catalogue.publish(study, load=later)
-            self.reload_to = self.seen = later  # as good as seen: what it will show is settled
+            self.reload_to = self.seen = later  # counts as seen: its content must no longer change
             self.here.registry.faults.add(faults.reload(later), skip=skip)
             self.reloaded_in_between = True
             self.count("reload in between")
@@ -245,7 +245,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.here.url.startswith("sqlite") and not self.upgraded)
     @rule()
     def upgrade(self) -> None:
-        """What is stored was stored by the first release, and this one opens it."""
+        """Put the stored data into a database of the first release, and open it with this one."""
         self.here.store.close()
         make_older(Path(self.here.url.removeprefix("sqlite:///")))
         self.here.open()
@@ -270,10 +270,10 @@ class Machine(RuleBasedStateMachine):
             self.count(how)
 
     def round(self) -> CycleResult | None:
-        """A round, after which what it could check is as the registry shows it.
+        """Run one round. Afterwards every trial that it could check equals the registry's.
 
-        Of a trial that was away, or not there yet, a listing that leaves it out is believed until
-        the next run.
+        Exception: if a spoilt listing omits a trial that was absent, or not yet there, ctsync
+        believes the listing until the next run.
         """
         store, registry = self.here.store, self.here.registry
         followed, spoilt = store.watched.ids(), registry.spoilt
@@ -293,7 +293,7 @@ class Machine(RuleBasedStateMachine):
     # --- what must hold -----------------------------------------------------------------------
 
     def assert_equal_but_for_absence(self, away: AbstractSet[NctId]) -> None:
-        """Every trial followed that the registry shows is stored as it shows it."""
+        """Assert that every followed trial in the registry is stored as the registry shows it."""
         shown, store = self.shown(), self.here.store
         followed = store.watched.ids()
         heads = store.trials.heads(followed)
@@ -308,7 +308,7 @@ class Machine(RuleBasedStateMachine):
                 assert now in followed, f"{nct_id} went into {now}, which nobody follows"
 
     def teardown(self) -> None:
-        """All is well again: two clean runs over two loads, and nothing is left to tell."""
+        """Assert that after two clean runs over two loads all is equal and all is delivered."""
         if not hasattr(self, "here"):
             return
         here = self.here
@@ -318,14 +318,14 @@ class Machine(RuleBasedStateMachine):
             here.clock.sleep(LEASE.total_seconds() + 3600 * 7)
             newest = here.store.runs.newest_load()
             while newest is not None and here.catalogue.load < newest:
-                here.catalogue.advance()  # a reload in between had set it back
+                here.catalogue.advance()  # a reload during a run had set it back
             for _ in range(2):
                 here.catalogue.advance()
                 result = self.round()
                 assert result is not None
                 assert result.sync.failed == ()
             self.assert_equal()
-            self.assert_told()
+            self.assert_delivered()
             self.assert_members_match()
             self.assert_no_false_absence()
             self.assert_no_false_move()
@@ -336,15 +336,15 @@ class Machine(RuleBasedStateMachine):
         for nct_id, head in heads.items():
             now = shown.canonical(nct_id)
             if now == nct_id:
-                continue  # looked at already, where it is followed
+                continue  # the round has already compared it, if it is followed
             if nct_id in self.here.store.watched.ids():
                 assert now is None, f"{nct_id} went into {now}, and is followed under its old id"
                 assert head.state is not State.PRESENT
             elif now is not None:
                 assert (head.state, head.moved_to) == (State.MOVED, now)
 
-    def assert_told(self) -> None:
-        """Every delivery that was planned was made; a repeat was the same message."""
+    def assert_delivered(self) -> None:
+        """Assert that every planned delivery was made, and that repeats had the same message id."""
         here = self.here
         told, rows = here.told(), here.store.outbox.deliveries()
         unsent = [row for row in rows if row.state is not DeliveryState.SENT]
@@ -366,13 +366,13 @@ class Machine(RuleBasedStateMachine):
                 assert (BERT, stored.event_id) in planned
 
     def recruits(self, nct_id: NctId) -> bool:
-        """Whether a trial matches the query, as the registry shows it now."""
+        """Return whether a trial matches the query in the current load."""
         study = self.shown().study(nct_id) or {"protocolSection": {"statusModule": {}}}
         status: str | None = study["protocolSection"]["statusModule"].get("overallStatus")
         return status == "RECRUITING"
 
     def assert_members_match(self) -> None:
-        """In the query are those that match; of one that is gone it is not known."""
+        """Assert that the query's members are the matching trials. A gone trial is not checked."""
         (watch,) = [watch for watch in self.here.store.watches.all() if watch.name == OPEN]
         followed = {trial.nct_id for trial in watch.trials}
         for trial in watch.trials:
@@ -382,7 +382,7 @@ class Machine(RuleBasedStateMachine):
         assert {nct_id for nct_id in POOL if self.recruits(nct_id)} <= followed
 
     def assert_no_false_move(self) -> None:
-        """A trial was told to enter or leave in a load in which it matched, or did not."""
+        """Assert that a trial matched in each load it entered, and not in each load it left."""
         for stored in self.here.events():
             if stored.event.kind in {Kind.ENTERED, Kind.LEFT}:
                 assert stored.observed is not None
@@ -391,7 +391,7 @@ class Machine(RuleBasedStateMachine):
                 self.count(f"{stored.event.kind} the query")
 
     def assert_no_false_absence(self) -> None:
-        """A version says gone or moved, and shows a record, only as a load did."""
+        """Assert that every version (present, gone or moved) agrees with its load."""
         catalogue = self.here.catalogue
         for nct_id in POOL:
             versions = self.here.store.versions.of(nct_id)
@@ -417,7 +417,7 @@ class Machine(RuleBasedStateMachine):
                     assert (version.state is State.MOVED) == moved
 
     def lacked_between(self, nct_id: NctId, seen: datetime, load: datetime) -> bool:
-        """Whether a run saw a load after `seen`, and before `load`, that lacked a trial."""
+        """Return whether a run saw a load between `seen` and `load` that lacked the trial."""
         for run in self.here.store.runs.latest():
             for day in (run.load_before, run.load_after):
                 if day is not None and seen < day < load:
@@ -428,7 +428,7 @@ class Machine(RuleBasedStateMachine):
 
 
 def disown(nct_id: NctId, study: JsonObject) -> None:
-    """Let a trial have taken over another no longer."""
+    """Remove an alias from a trial."""
     study["protocolSection"]["identificationModule"]["nctIdAliases"].remove(nct_id)
 
 
@@ -437,7 +437,7 @@ def disown(nct_id: NctId, study: JsonObject) -> None:
 
 @cache
 def oldest_database() -> Path:
-    """An empty database as the first release made it."""
+    """Return an empty database as the first release creates it."""
     file = Path(tempfile.mkdtemp(prefix="ctsync-oldest-")) / "ctsync.db"
     migrate.mark_file(file)
     engine = make_engine(parse_url(f"sqlite:///{file}"))
@@ -451,7 +451,7 @@ def oldest_database() -> Path:
 
 
 def make_older(file: Path) -> None:
-    """Put what is stored into a database of the first release, as far as that has room for it."""
+    """Move the stored data into a database of the first release, limited to its columns."""
     newer = file.with_name("newer.db")
     for end in ("", "-wal", "-shm"):
         beside = Path(f"{file}{end}")
@@ -497,7 +497,7 @@ quiet = settings(
 
 
 def run_machine(new_url: Callable[[], str], *, examples: int, steps: int) -> None:
-    """Run the machine on the databases that `new_url` makes, and print what it did."""
+    """Run the machine on databases that `new_url` creates, and print what it did."""
 
     class Once(Machine):
         performed: ClassVar[Counter[str]] = Counter()
@@ -508,8 +508,8 @@ def run_machine(new_url: Callable[[], str], *, examples: int, steps: int) -> Non
     )
     done = Once.performed
     ran = done.pop("example")
-    says = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
-    print(f"sync machine: {ran} examples, all equal to the registry after a clean run; {says}")
+    counts = ", ".join(f"{count} {what}" for what, count in sorted(done.items()))
+    print(f"sync machine: {ran} examples, all equal to the registry after a clean run; {counts}")
     assert ran >= examples
 
 
@@ -526,20 +526,22 @@ def sqlite_urls(migrated_file: Path, tmp_path: Path) -> Callable[[], str]:
     return new_url
 
 
-def test_after_a_clean_run_the_store_equals_the_registry(sqlite_urls: Callable[[], str]) -> None:
+def test_the_store_equals_the_registry_after_a_clean_run(sqlite_urls: Callable[[], str]) -> None:
     run_machine(sqlite_urls, examples=200, steps=12)
 
 
 @pytest.mark.soak
-def test_after_a_clean_run_the_store_equals_the_registry_over_and_over(
+def test_the_store_equals_the_registry_after_a_clean_run_in_many_long_examples(
     sqlite_urls: Callable[[], str],
 ) -> None:
     run_machine(sqlite_urls, examples=1000, steps=50)
 
 
-# who is killed closes no cursor
+# a killed process does not close its cursor
 @pytest.mark.filterwarnings("ignore:.*ServerCursor.* was deleted while still open:ResourceWarning")
-def test_the_same_on_postgresql(postgres: PostgresServer) -> None:
+def test_the_store_equals_the_registry_after_a_clean_run_on_postgresql(
+    postgres: PostgresServer,
+) -> None:
     made: list[str] = []
 
     def new_url() -> str:

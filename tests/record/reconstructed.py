@@ -1,4 +1,7 @@
-"""Histories rebuilt from published facts; each file says from which, and that it is no record."""
+"""Trial histories reconstructed from published facts.
+
+Each data file names its source and says that it is not an original record.
+"""
 
 from __future__ import annotations
 
@@ -28,14 +31,14 @@ _DATES = {
 
 
 def studies(nct_id: str) -> list[JsonObject]:
-    """The versions of a trial, oldest first, with no more in them than the facts."""
-    told = json.loads((FOLDER / f"{nct_id}.json").read_text(encoding="utf-8"))
-    assert told["note"].startswith("Reconstructed")
-    return [_study(nct_id, version) for version in told["versions"]]
+    """Return the versions of a trial, oldest first. They contain only the published facts."""
+    facts = json.loads((FOLDER / f"{nct_id}.json").read_text(encoding="utf-8"))
+    assert facts["note"].startswith("Reconstructed")
+    return [_study(nct_id, version) for version in facts["versions"]]
 
 
 def steps(nct_id: str) -> list[list[Event]]:
-    """The events of each step; the first leads from version 1 to 2."""
+    """Return the events of each step. The first step is from version 1 to 2."""
     return history(*studies(nct_id))
 
 

@@ -1,8 +1,8 @@
-"""A v2 body rewritten as the registry's history writes it; shares no code with what reads it.
+"""Conversion of v2 bodies to the form of the registry's history, for tests.
 
-Made from what was measured on real bodies: every string escaped, in the places that v2 escapes
-as Markdown the text as HTML, a text of one paragraph without <p>, an item that holds more than
-its text with <p>, a line break after each sentence.
+Shares no code with the conversion under test. Follows measurements on real history bodies: every
+string is escaped, texts that v2 writes as Markdown are HTML, a text of one paragraph has no <p>,
+a list item with more than its text has <p>, and a line break follows each sentence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SENTENCE = re.compile(r"(?<=[a-z\d)][.?!]) (?=[A-Z])")
 
 
 def as_html(value: Any, markdown_fields: Collection[str], path: str = "") -> Any:
-    """The same content with its texts as HTML; `markdown_fields` are dotted paths."""
+    """Return the same content with its texts as HTML. `markdown_fields` are dotted paths."""
     match value:
         case dict():
             return {
@@ -40,7 +40,7 @@ def escaped(text: str) -> str:
 
 
 def rendered(markdown: str) -> str:
-    """A Markdown text as HTML."""
+    """Return a Markdown text as HTML."""
     if not re.search(r"[\n\\*]|^\d+[.)] ", markdown):
         return _wrapped(markdown)
     blocks = list(SyntaxTreeNode(_MARKDOWN.parse(markdown)).children)
@@ -66,7 +66,7 @@ def _block(node: SyntaxTreeNode) -> str:
 
 
 def _numbered(node: SyntaxTreeNode) -> str:
-    """A list of numbers; where one is left out another list begins, which Markdown cannot say."""
+    """Render a numbered list. A gap in the numbers, which Markdown cannot express, splits it."""
     made = ""
     expected = None
     for item in node.children:

@@ -1,4 +1,4 @@
-"""Small studies to test the reading of records with."""
+"""Small studies for the tests of records, and helpers that compare them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ LOCATIONS = "protocolSection.contactsLocationsModule.locations"
 
 
 def study(**values: Any) -> JsonObject:
-    """A trial that recruits, with what is given put at its path ("a__b" is a.b).
+    """Return a recruiting trial with the given values at their paths ("a__b" is a.b).
 
-    None takes away what is there.
+    None removes the value at a path.
     """
     made: JsonObject = {
         "protocolSection": {
@@ -70,7 +70,7 @@ SHORT = {
 
 
 def put(made: JsonObject, path: str, value: Any) -> None:
-    """Put a value at a path; None takes away what is there, and what that leaves empty."""
+    """Set the value at a path. None removes it, and the objects that this leaves empty."""
     first, _, rest = path.partition(".")
     if not rest:
         if value is None:
@@ -110,7 +110,7 @@ def events_between(
     past: Sequence[KeyFields] | None = None,
     thresholds: Thresholds | None = None,
 ) -> list[Event]:
-    """The events of a step, each change told exactly once."""
+    """Return the events of a step. Asserts that exactly one event reports each change."""
     old = before if isinstance(before, Record) else canonicalize(before)
     new = after if isinstance(after, Record) else canonicalize(after)
     changes = diff(old, new)
@@ -129,14 +129,14 @@ def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[s
 
 
 def the_event(events: Sequence[Event], kind: Kind, path_end: str = "") -> Event:
-    """The one event of a kind, or of those the one whose path ends so."""
+    """Return the only event of a kind whose path ends with `path_end`."""
     found = [e for e in events if e.kind is kind and e.path.endswith(path_end)]
     assert len(found) == 1, [e.summary for e in found]
     return found[0]
 
 
 def history(*versions: JsonObject) -> list[list[Event]]:
-    """The events of each step of a history, every earlier version known."""
+    """Return the events of each step of a history, classified with all earlier versions."""
     records = [canonicalize(version) for version in versions]
     past: list[KeyFields] = []
     steps = []

@@ -1,4 +1,4 @@
-"""One form for one content, whatever the registry or chance puts into a study."""
+"""Canonical form: equal content gives equal bytes, whatever values a study holds."""
 
 import json
 
@@ -9,12 +9,12 @@ from ctsync.record.compare.canonical import canonicalize, key_fields, restore
 from tests.record.studies import dated, outcome, record, site, study
 
 
-def test_the_order_of_keys_is_no_content():
+def test_the_order_of_keys_does_not_change_the_digest():
     given = study()
     assert canonicalize(json.loads(json.dumps(given, sort_keys=True))) == canonicalize(given)
 
 
-def test_the_order_of_sites_and_keywords_is_no_content():
+def test_the_order_of_sites_and_keywords_does_not_change_the_record():
     sites = [site("A"), site("B"), site("B", zip="1"), site("C", city="Łódź")]
     one = record(sites=sites, keywords=["x", "y", "X"])
     assert record(sites=sites[::-1], keywords=["X", "y", "x"]) == one
@@ -26,14 +26,14 @@ def test_the_order_of_outcomes_and_arms_is_content():
     assert one.digest != other.digest
 
 
-def test_the_stamp_of_the_load_is_no_content():
+def test_version_holder_is_not_part_of_the_canonical_form():
     stamped = study(derivedSection__miscInfoModule__versionHolder="2026-03-13")
     later = study(derivedSection__miscInfoModule__versionHolder="2026-03-14")
     assert canonicalize(stamped) == canonicalize(later)
     assert "versionHolder" not in canonicalize(stamped).canonical.decode()
 
 
-def test_the_digest_names_the_version_of_the_form():
+def test_the_digest_starts_with_the_version_of_the_canonical_form():
     assert record().digest.startswith("1:")
     assert len(record().digest) == 2 + 64
 
@@ -45,12 +45,12 @@ def test_the_digest_names_the_version_of_the_form():
      {"protocolSection": {"identificationModule": {"nctId": "NCT"}}},
      {"protocolSection": {"identificationModule": []}}],
 )  # fmt: skip
-def test_only_what_names_no_trial_is_no_record(given):
+def test_a_value_that_is_not_a_study_with_an_nct_id_is_refused(given):
     with pytest.raises(BadRecord):
         canonicalize(given)
 
 
-def test_a_study_without_end_is_no_record():
+def test_a_study_nested_too_deep_is_refused():
     deep: dict[str, object] = study()
     for _ in range(600):
         deep = {"protocolSection": study()["protocolSection"], "more": deep}
@@ -69,7 +69,7 @@ def test_values_of_different_types_are_different_content(one, other):
     assert (canonicalize(first) == canonicalize(second)) == same
 
 
-def test_a_null_is_not_the_same_as_nothing():
+def test_a_null_differs_from_a_missing_key():
     assert canonicalize({**study(), "odd": None}) != canonicalize(study())
 
 
@@ -85,13 +85,13 @@ def test_a_number_beyond_64_bits_is_kept_as_a_float():
     assert record(enrollment={"count": 10**400}).canonical
 
 
-def test_stored_bytes_that_are_no_record_are_refused():
+def test_stored_bytes_that_are_not_a_record_are_refused():
     for stored in (b"", b"{", b"[]", b"null", b"{}"):
         with pytest.raises(BadRecord):
             restore(stored, "1:0")
 
 
-def test_key_fields_are_those_of_the_record():
+def test_key_fields_are_read_from_the_record():
     key = key_fields(record(last_known="RECRUITING", why="money").body)
     assert (key.status, key.last_known_status, key.why_stopped) == (
         "RECRUITING", "RECRUITING", "money",
@@ -116,13 +116,13 @@ def test_key_fields_of_a_wrong_type_are_none(odd):
     assert (key.start_date, key.enrollment, key.phases) == (None, None, None)
 
 
-def test_a_count_is_a_whole_number():
+def test_only_a_whole_number_within_64_bits_is_an_enrollment_count():
     counts = [key_fields(record(enrollment={"count": c}).body).enrollment
               for c in (7, 0, -1, True, "7", 7.0, 2**70)]  # fmt: skip
     assert counts == [7, 0, -1, None, None, None, None]
 
 
-def test_key_texts_can_be_stored_in_any_database():
+def test_key_field_texts_are_shortened_and_free_of_nul_characters():
     key = key_fields(record(why="a\x00b", start=dated("x" * 5000)).body)
     assert key.why_stopped == r"a\x00b"
     assert len(key.start_date or "") == 2000

@@ -1,4 +1,4 @@
-"""Events of all other kinds, and of the record as a whole."""
+"""Events of all other kinds, and events about the whole record."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from ctsync.record.events.classify import (
     moved,
     registered,
 )
-from ctsync.record.events.classify import returned as came_back
+from ctsync.record.events.classify import returned as returned_event
 from tests.record.studies import dated, events_between, record, study, the_event
 
 MODULES = "protocolSection__"
@@ -73,14 +73,14 @@ LOAD = datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC)
          Kind.REFERENCE, "R-ADM-03", Level.ADMINISTRATIVE),
     ],
 )  # fmt: skip
-def test_each_field_has_its_rule(path, before, after, kind, rule, level):
+def test_a_change_of_each_field_gets_its_rule(path, before, after, kind, rule, level):
     old, new = study(**{MODULES + path: before}), study(**{MODULES + path: after})
     (event,) = events_between(old, new)
     assert (event.kind, event.rule, event.level) == (kind, rule, level)
 
 
 @pytest.mark.parametrize("hollow", [None, {}, []])
-def test_a_module_that_was_null_or_empty_is_told_leaf_by_leaf(hollow):
+def test_a_module_that_was_null_or_empty_is_reported_leaf_by_leaf(hollow):
     bare, full = study(), study()
     bare["protocolSection"]["statusModule"] = hollow
     for before, after in ((bare, full), (full, bare)):
@@ -91,14 +91,14 @@ def test_a_module_that_was_null_or_empty_is_told_leaf_by_leaf(hollow):
         assert (module.rule, module.level) == ("R-ADM-09", Level.ADMINISTRATIVE)
 
 
-def test_a_null_in_place_of_nothing_is_administrative():
+def test_an_added_null_or_empty_list_is_administrative():
     before, after = study(), study()
     after["protocolSection"]["statusModule"]["whyStopped"] = None
     after["protocolSection"]["contactsLocationsModule"] = {"locations": []}
     assert {e.rule for e in events_between(before, after)} == {"R-ADM-09"}
 
 
-def test_documents_are_told_by_what_they_are():
+def test_an_added_document_is_reported_by_its_label():
     path = "documentSection__largeDocumentModule__largeDocs"
     one = {"filename": "Prot_SAP_000.pdf", "label": "Study Protocol and SAP", "size": 7}
     (event,) = events_between(study(), study(**{path: [one]}))
@@ -106,7 +106,7 @@ def test_documents_are_told_by_what_they_are():
     assert event.summary == 'Document added: "Study Protocol and SAP"'
 
 
-def test_a_rewritten_text_says_how_many_words_it_lost_and_won():
+def test_an_edited_long_text_is_reported_with_its_word_counts():
     before = "Inclusion: " + " ".join(f"criterion{n}" for n in range(40))
     after = before.replace("criterion3 ", "").replace("criterion20", "two others")
     (event,) = events_between(study(eligibility=before), study(eligibility=after))
@@ -117,30 +117,30 @@ def test_a_rewritten_text_says_how_many_words_it_lost_and_won():
     assert (event.inputs["words_removed"], event.inputs["words_added"]) == (2, 2)
 
 
-def test_a_violation_is_notable():
+def test_an_fdaaa_violation_is_notable():
     path = "annotationSection__annotationModule__violationAnnotation__violationEvents"
     one = {"type": "VIOLATION_IDENTIFIED", "creationDate": "2026-01-01"}
     (event,) = events_between(study(), study(**{path: [one]}))
     assert (event.rule, event.category) == ("R-OVR-01", Category.OVERSIGHT)
 
 
-def test_a_record_without_a_change_has_no_events():
+def test_an_unchanged_record_has_no_events():
     assert classify([], record(), record()) == []
 
 
-def test_the_record_as_a_whole_has_events_too():
+def test_events_about_the_whole_record_have_their_kinds_and_levels():
     key = KeyFields(status="RECRUITING")
-    told = {
+    events = {
         "first_seen": first_seen(record()),
         "registered": registered(record()),
         "gone": gone(key),
-        "returned": came_back(record()),
+        "returned": returned_event(record()),
         "moved": moved(NctId("NCT01203436")),
         "entered": entered("graft failure", LOAD),
         "left": left("graft failure", LOAD, events_between(study(), study(status="COMPLETED"))),
     }
-    assert {name: event.kind.value for name, event in told.items()} == {n: n for n in told}
-    assert {name: event.level for name, event in told.items()} == {
+    assert {name: event.kind.value for name, event in events.items()} == {n: n for n in events}
+    assert {name: event.level for name, event in events.items()} == {
         "first_seen": Level.ADMINISTRATIVE,
         "registered": Level.NOTABLE,
         "gone": Level.CRITICAL,
@@ -149,17 +149,17 @@ def test_the_record_as_a_whole_has_events_too():
         "entered": Level.ROUTINE,
         "left": Level.NOTABLE,
     }
-    assert told["gone"].summary == "No longer in the registry; last seen as RECRUITING"
-    assert told["moved"].after == "NCT01203436"
-    assert told["left"].summary.startswith(
+    assert events["gone"].summary == "No longer in the registry; last seen as RECRUITING"
+    assert events["moved"].after == "NCT01203436"
+    assert events["left"].summary.startswith(
         'No longer matches the query of watch "graft failure": Status RECRUITING -> COMPLETED'
     )
     assert left("x", LOAD).summary.endswith(": nothing that it asks for changed")
-    paths = {event.path for event in (told["left"], told["entered"], left("y", LOAD))}
-    assert len(paths) == 3  # one and the same version may enter and leave in turn
+    paths = {event.path for event in (events["left"], events["entered"], left("y", LOAD))}
+    assert len(paths) == 3  # one version may enter and leave in several loads
 
 
-def test_the_state_in_one_line_leaves_out_what_is_not_known():
+def test_the_one_line_state_omits_missing_values():
     bare = record(status=None, start=None, primary=None, completion=None, enrollment=None)
     assert first_seen(bare).summary == "last update posted 2020-01-14"
     assert gone(KeyFields()).summary.endswith("a record without a status")
@@ -167,7 +167,7 @@ def test_the_state_in_one_line_leaves_out_what_is_not_known():
     assert "· Phase 2/3 ·" in first_seen(both).summary
 
 
-def test_hostile_text_stays_on_its_line():
+def test_hostile_text_is_escaped_in_the_one_line_summary():
     nasty = "a\nb\x1b[31m\u202egnol\x00" + "x" * 5000
     events = events_between(study(), study(why=nasty, status="TERMINATED", eligibility=nasty))
     for event in events:
@@ -177,13 +177,13 @@ def test_hostile_text_stays_on_its_line():
     assert "characters)" in stop.summary
 
 
-def test_a_text_of_10_megabytes_is_told_like_any_other():
+def test_an_edit_of_a_text_of_10_megabytes_is_summarized():
     long = "One criterion after another. " * 350_000
     (event,) = events_between(study(eligibility=long), study(eligibility=long + "And one more."))
     assert event.summary.startswith("Eligibility Criteria: edited: 3 words added")
 
 
-def test_without_a_past_the_version_before_is_all_that_is_known():
+def test_without_earlier_versions_moves_are_measured_from_the_previous_version():
     before, after = record(), record(primary=dated("2021-08"))
     (event,) = classify(diff(before, after), before, after)
     assert (event.days, event.days_since_first) == (61, 61)

@@ -1,4 +1,4 @@
-"""What people type to find trials by, and what they are told where it is wrong."""
+"""Parsing of search conditions, and the messages for invalid ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ READ = {
 
 
 @pytest.mark.parametrize("text", [text for text, read in READ.items() if read])
-def test_a_condition_is_read_as_it_is_meant(text: str) -> None:
+def test_a_condition_is_parsed_into_field_operator_and_values(text: str) -> None:
     found = read_condition(text)
     assert (found.term.name, found.operator, found.values, found.denies) == READ[text]
 
@@ -59,13 +59,13 @@ def test_a_condition_is_read_as_it_is_meant(text: str) -> None:
         ("phase=7", "no such value"),
     ],
 )
-def test_what_is_wrong_is_said_with_what_would_be_right(text: str, says: str) -> None:
+def test_an_invalid_condition_is_refused_with_the_correct_form(text: str, says: str) -> None:
     with pytest.raises(UsageError) as refused:
         read_condition(text)
     assert says in str(refused.value)
 
 
-def test_every_key_field_can_be_asked_for_under_its_own_name() -> None:
+def test_every_key_field_can_be_used_by_its_own_name() -> None:
     fields = set(KeyFields.__dataclass_fields__)
     assert fields <= {term.field for term in TERMS}
     for field in fields:

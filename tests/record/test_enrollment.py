@@ -1,4 +1,4 @@
-"""Targets that move, and what came of them."""
+"""Events of the enrollment: changed targets, and actual counts against them."""
 
 import pytest
 
@@ -30,15 +30,15 @@ def count_event(before, after, **more):
         (counted(99_999_999), counted(40, "ACTUAL"), "R-ENR-04", Level.NOTABLE, -100.0),
     ],
 )
-def test_each_count_has_its_rule(before, after, rule, level, percent):
+def test_each_change_of_the_count_gets_its_rule(before, after, rule, level, percent):
     event = count_event(before, after)
     assert (event.rule, event.level, event.percent) == (rule, level, percent)
     assert (event.before, event.after) == (before["count"], after["count"])
     assert (event.before_type, event.after_type) == (before["type"], after["type"])
 
 
-def test_the_published_example_comes_out_as_published():
-    """The event of NCT05935098 as the design has it, less what belongs to its storage."""
+def test_the_event_of_nct05935098_matches_the_published_example():
+    """The event of NCT05935098 in the documented JSON example, without its storage fields."""
     event = count_event(counted(263), counted(99, "ACTUAL"))
     assert (event.kind, event.category, event.label) == ("enrollment", "enrollment", "Enrollment")
     assert event.path == "protocolSection.designModule.enrollmentInfo.count"
@@ -47,7 +47,7 @@ def test_the_published_example_comes_out_as_published():
     assert event.summary == "Enrollment 263 (estimated) -> 99 (actual), 37.6 % of target"
 
 
-def test_an_absurd_count_is_said_to_be_implausible():
+def test_an_absurd_count_is_reported_as_implausible():
     assert count_event(counted(100), counted(99_999_999)).summary.endswith(
         "-> 99999999 (estimated), +99,999,899 %, an implausible count"
     )
@@ -64,7 +64,7 @@ def test_an_actual_count_is_compared_with_the_last_target():
     assert (event.percent, event.percent_since_first) == (-10.0, -55.0)
 
 
-def test_a_correction_of_an_actual_count_alarms_only_once():
+def test_a_correction_of_an_actual_count_is_critical_only_once():
     _, already_low, newly_low = history(
         study(enrollment=counted(100)),
         study(enrollment=counted(60, "ACTUAL")),
@@ -73,17 +73,17 @@ def test_a_correction_of_an_actual_count_alarms_only_once():
     )
     assert the_event(already_low, Kind.ENROLLMENT).rule == "R-ENR-06"
     assert the_event(newly_low, Kind.ENROLLMENT).rule == "R-ENR-03"
-    *_, fell = history(
+    *_, last = history(
         study(enrollment=counted(100)),
         study(enrollment=counted(95, "ACTUAL")),
         study(enrollment=counted(40, "ACTUAL")),
     )
-    event = the_event(fell, Kind.ENROLLMENT)
+    event = the_event(last, Kind.ENROLLMENT)
     assert event.rule == "R-ENR-02"
     assert event.summary == "Enrollment 95 (actual) -> 40 (actual), 40.0 % of the target of 100"
 
 
-def test_estimated_that_becomes_actual_with_the_same_count_is_told():
+def test_a_type_that_becomes_actual_with_the_same_count_is_an_event():
     (event,) = events_between(
         study(enrollment=counted(100)), study(enrollment=counted(100, "ACTUAL"))
     )
@@ -92,15 +92,15 @@ def test_estimated_that_becomes_actual_with_the_same_count_is_told():
     assert event.summary == "Enrollment ESTIMATED -> ACTUAL (100)"
 
 
-def test_an_enrollment_that_comes_or_goes_is_one_event():
-    (come,) = events_between(study(enrollment=None), study(enrollment=counted(27, "ACTUAL")))
-    assert (come.before, come.after, come.after_type) == (None, 27, "ACTUAL")
-    (gone,) = events_between(study(enrollment=counted(27)), study(enrollment=None))
-    assert (gone.before, gone.after, gone.rule) == (27, None, "R-ENR-06")
+def test_an_enrollment_added_or_removed_is_one_event():
+    (added,) = events_between(study(enrollment=None), study(enrollment=counted(27, "ACTUAL")))
+    assert (added.before, added.after, added.after_type) == (None, 27, "ACTUAL")
+    (removed,) = events_between(study(enrollment=counted(27)), study(enrollment=None))
+    assert (removed.before, removed.after, removed.rule) == (27, None, "R-ENR-06")
 
 
 @pytest.mark.parametrize("odd", ["20", 20.5, True, None, [], {}, -5, 2**70])
-def test_a_count_of_a_wrong_type_is_kept_and_told(odd):
+def test_a_count_of_a_wrong_type_is_kept_and_reported(odd):
     event = count_event(counted(100), counted(odd))
     assert event.before == 100
     assert event.level is not Level.CRITICAL

@@ -1,4 +1,4 @@
-"""Every field of the registry's schema belongs somewhere, on purpose."""
+"""The field table: every field of the registry's schema is declared, with a category."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pytest
 
 from ctsync.model import Category, Kind
 from ctsync.record.fields.schema import Shape
-from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, told_at
+from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, reporting_field
 
 LEAVES = [
     line
@@ -27,7 +27,7 @@ def test_every_declared_field_has_a_label_and_declared_parents():
         assert not parent or parent in FIELDS, path
 
 
-def test_what_holds_other_fields_is_an_object_or_a_list_with_a_key():
+def test_a_field_with_children_is_an_object_or_a_list_with_a_key():
     parents = {path.rpartition(".")[0] for path in FIELDS} - {""}
     for path in parents:
         field = FIELDS[path]
@@ -42,7 +42,7 @@ def test_no_declared_field_is_in_the_unknown_category():
     assert {field.category for field in FIELDS.values()} == set(Category) - {Category.UNKNOWN}
 
 
-def test_only_the_stamp_of_the_load_is_no_content():
+def test_only_version_holder_is_volatile():
     assert VOLATILE == ("derivedSection.miscInfoModule.versionHolder",)
 
 
@@ -70,7 +70,7 @@ def test_only_the_stamp_of_the_load_is_no_content():
         ("documentSection.largeDocumentModule.largeDocs.label", Category.DOCUMENTS, Kind.DOCUMENT),
     ],
 )  # fmt: skip
-def test_a_field_is_in_the_category_of_its_meaning(path, category, kind):
+def test_each_field_has_the_expected_category_and_kind(path, category, kind):
     field = field_at(path)
     assert (field.category, field.kind) == (category, kind)
 
@@ -78,14 +78,14 @@ def test_a_field_is_in_the_category_of_its_meaning(path, category, kind):
 @pytest.mark.parametrize(
     "path", ["newSection", "protocolSection.statusModule.mood", "protocolSection.x.y.z", ""]
 )
-def test_an_unknown_path_is_kept_as_such(path):
+def test_an_undeclared_path_has_the_category_unknown(path):
     field = field_at(path)
     assert (field.known, field.category, field.kind) == (False, Category.UNKNOWN, Kind.OTHER)
     assert listing_at(path).ordered
 
 
 @pytest.mark.parametrize(
-    ("path", "told"),
+    ("path", "reported"),
     [
         ("protocolSection.contactsLocationsModule.locations.status",
          "protocolSection.contactsLocationsModule.locations"),
@@ -100,5 +100,5 @@ def test_an_unknown_path_is_kept_as_such(path):
          "protocolSection.outcomesModule.primaryOutcomes.measure"),
     ],
 )  # fmt: skip
-def test_changes_are_told_at_the_list_that_sums_them_up(path, told):
-    assert told_at(path).path == told
+def test_a_change_is_reported_at_the_summed_list_above_it(path, reported):
+    assert reporting_field(path).path == reported

@@ -1,11 +1,11 @@
-"""The registry's HTML texts read as the Markdown that v2 has for the same content."""
+"""Conversion of the registry's HTML texts to the Markdown of v2."""
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ctsync.record.history_form.html_to_markdown import to_markdown
-from ctsync.record.history_form.normalize import says
+from ctsync.record.history_form.normalize import text_content
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ from ctsync.record.history_form.normalize import says
         ("<table><tr><td>a</td><td>1</td></tr><tr><td>b</td></tr></table>", "a | 1\n\nb"),
     ],
 )
-def test_a_text_is_written_as_v2_writes_it(html, markdown):
+def test_an_html_text_becomes_the_markdown_of_v2(html, markdown):
     assert to_markdown(html, escaped=True) == markdown
 
 
@@ -57,12 +57,12 @@ def test_a_text_is_written_as_v2_writes_it(html, markdown):
         ('<p class="a>b">c</p>', '<p class="a>b">c'),
     ],
 )
-def test_text_that_looks_like_markup_survives(html, text):
+def test_text_that_looks_like_markup_is_kept(html, text):
     assert to_markdown(html, escaped=False) == text
 
 
 @pytest.mark.parametrize(
-    ("html", "says_so"),
+    ("html", "content"),
     [
         ("<ul><li>a<li>b</ul>c", "a b c"),
         ("</ul></li></p>a", "a"),
@@ -77,8 +77,8 @@ def test_text_that_looks_like_markup_survives(html, text):
         ("<!-- note --><p>a</p>", "a"),
     ],
 )
-def test_broken_markup_loses_no_text(html, says_so):
-    assert says(to_markdown(html, escaped=True)) == says_so
+def test_broken_markup_loses_no_text(html, content):
+    assert text_content(to_markdown(html, escaped=True)) == content
 
 
 pieces = st.sampled_from(
@@ -90,24 +90,24 @@ pieces = st.sampled_from(
 
 @settings(deadline=None)
 @given(st.lists(pieces, max_size=40))
-def test_whatever_the_markup_every_word_is_kept_in_order(found):
+def test_any_markup_keeps_every_word_in_order(found):
     def words_of(pieces: list[str]) -> list[str]:
-        # what ends with a full stop is an item's number
+        # a word that ends with a full stop is the number of a list item
         return [piece for piece in pieces if piece[0] in "wW34é" and piece[-1] != "."]
 
     html = " ".join(found)
     for escaped in (True, False):
         text = to_markdown(html, escaped=escaped)
-        assert words_of(says(text).split()) == words_of(found)
+        assert words_of(text_content(text).split()) == words_of(found)
 
 
 @settings(deadline=None)
 @given(st.lists(pieces, max_size=40))
-def test_a_text_says_the_same_escaped_or_plain_and_saying_it_again_changes_nothing(found):
+def test_text_content_is_the_same_for_escaped_and_plain_texts_and_is_idempotent(found):
     html = "".join(found)
-    said = says(to_markdown(html, escaped=True))
-    assert says(to_markdown(html, escaped=False)) == said
-    assert says(said) == said
+    content = text_content(to_markdown(html, escaped=True))
+    assert text_content(to_markdown(html, escaped=False)) == content
+    assert text_content(content) == content
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_text_says_the_same_escaped_or_plain_and_saying_it_again_changes_nothi
     ["<", "&", "<p>", "</ul>", "<ul><li>", "<li>", "<b></b>", "&amp;", "<p ", "<p a=", "<ul>",
      "\n", " ", "*", "\\", "- ", "1. ", "<!--", "<br>", "<td>"],
 )  # fmt: skip
-def test_no_text_makes_reading_slow(unit):
-    """Work grows with the text, never with its square: 100 kB of anything are read at once."""
+def test_the_conversion_takes_linear_time(unit):
+    """The time must grow linearly with the text: quadratic time would make 100 kB hang the test."""
     text = unit * (100_000 // len(unit)) + "<p>"
-    assert isinstance(says(to_markdown(text, escaped=True)), str)
+    assert isinstance(text_content(to_markdown(text, escaped=True)), str)

@@ -1,4 +1,4 @@
-"""Fields are found by the names people have for them."""
+"""Lookup of fields by the names that people use."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ENROLLMENT = "protocolSection.designModule.enrollmentInfo"
         ("sites", "protocolSection.contactsLocationsModule.locations"),
     ],
 )
-def test_a_field_goes_by_path_end_label_or_short_name(name: str, path: str) -> None:
+def test_a_field_is_found_by_path_end_of_path_label_or_short_name(name: str, path: str) -> None:
     assert find_path(name) == path
 
 
@@ -50,13 +50,13 @@ def test_every_declared_path_finds_itself() -> None:
         ("qqq", "a field is named by its path"),
     ],
 )
-def test_no_field_or_several_say_which_come_near(name: str, says: str) -> None:
+def test_an_unknown_or_ambiguous_name_gives_suggestions(name: str, says: str) -> None:
     with pytest.raises(UsageError) as refused:
         find_path(name)
     assert says in str(refused.value)
 
 
-def test_a_value_is_found_through_lists_and_where_it_is_not() -> None:
+def test_a_value_is_read_through_lists_and_is_missing_if_absent() -> None:
     made = study(sites=[site("A", status="RECRUITING"), site("B"), site("C", status="COMPLETED")])
     places = "protocolSection.contactsLocationsModule.locations"
     assert value_at(made, f"{places}.status") == ["RECRUITING", "COMPLETED"]

@@ -1,4 +1,4 @@
-"""Days on which the registry itself changed many records."""
+"""Detection of days on which the registry itself changed many records."""
 
 from datetime import date
 
@@ -23,7 +23,7 @@ def load(changed, **update):
     return {NctId(f"NCT{n:08}"): step(**update) for n in range(changed)}
 
 
-def test_a_change_of_many_trials_without_an_update_is_the_registrys():
+def test_a_change_in_many_trials_without_an_update_is_reprocessing():
     (notice,) = find_mass_change(load(60), fetched=100)
     assert notice.part == "derivedSection.conditionBrowseModule.meshes"
     assert len(notice.trials) == 60
@@ -33,17 +33,17 @@ def test_a_change_of_many_trials_without_an_update_is_the_registrys():
     )
 
 
-def test_a_few_trials_are_no_reprocessing():
+def test_a_change_in_a_few_trials_is_not_reprocessing():
     assert find_mass_change(load(15), fetched=20) == []
     assert find_mass_change(load(40), fetched=1000) == []
     assert find_mass_change({}, fetched=0) == []
 
 
-def test_what_came_with_an_update_is_the_sponsors():
+def test_changes_with_a_new_update_date_are_not_reprocessing():
     assert find_mass_change(load(60, posted="2020-02-02"), fetched=100) == []
 
 
-def test_new_positions_are_the_registrys_and_sites_are_not():
+def test_map_positions_are_registry_owned_and_sites_are_not():
     old = [site("A", geoPoint={"lat": 1.0, "lon": 2.0})]
     new = [site("A", geoPoint={"lat": 1.5, "lon": 2.0})]
     (geo,) = events_between(study(sites=old), study(sites=new))
@@ -52,7 +52,7 @@ def test_new_positions_are_the_registrys_and_sites_are_not():
     assert reprocessed_part(moved) is None
 
 
-def test_texts_rendered_anew_are_told_together():
+def test_rerendered_texts_share_one_notice():
     before, after = study(eligibility="* age \\> 18"), study(eligibility="- age > 18")
     title = {"protocolSection__descriptionModule__briefSummary": "a  b"}
     again = {"protocolSection__descriptionModule__briefSummary": "a b"}
@@ -66,7 +66,7 @@ def test_texts_rendered_anew_are_told_together():
     assert (notice.part, len(notice.trials)) == ("rendering of texts", 50)
 
 
-def test_an_event_is_told_by_the_notice_of_its_part():
+def test_a_notice_covers_the_events_of_its_part_without_an_update():
     updated = NctId("NCT00000099")
     events = {**load(60), updated: step(posted="2020-02-02")}
     (found,) = find_mass_change(events, fetched=100)

@@ -1,4 +1,4 @@
-"""A trial's last history version and today's v2 record differ in what they say, and only in it."""
+"""Comparison of history bodies with v2 bodies: only differences in content remain."""
 
 import copy
 
@@ -17,7 +17,7 @@ from ctsync.record.history_form.normalize import (
     is_same_content,
     may_lack,
     readable,
-    says,
+    text_content,
 )
 from tests.record.studies import OUTCOMES, STATUS, study
 
@@ -78,20 +78,20 @@ def put(body, path, value):
 
 
 def found(html, markdown):
-    """The changes from the history body to the v2 body by path."""
+    """Return the changes from the history body to the v2 body, as (before, after) by path."""
     before, after = align_forms(
         canonicalize(html), HistoryForm.HTML, canonicalize(markdown), HistoryForm.MARKDOWN
     )
     return {change.path: (change.before, change.after) for change in diff(before, after)}
 
 
-def test_a_version_known_from_both_keeps_the_body_of_v2():
+def test_a_version_known_from_both_sources_has_the_v2_body():
     assert form_of(Source.HISTORY) is HistoryForm.HTML
     assert form_of(Source.LIVE) is HistoryForm.MARKDOWN
     assert form_of(Source.BOTH) is HistoryForm.MARKDOWN
 
 
-def test_the_same_content_in_both_forms_is_the_same():
+def test_the_same_content_in_both_forms_has_no_differences():
     html, markdown = canonicalize(HTML), canonicalize(MARKDOWN)
     assert found(HTML, MARKDOWN) == {}
     assert is_same_content(html, HistoryForm.HTML, markdown, HistoryForm.MARKDOWN)
@@ -99,12 +99,12 @@ def test_the_same_content_in_both_forms_is_the_same():
     assert readable(html, HistoryForm.HTML).canonical == markdown.canonical
 
 
-def test_a_record_in_markdown_is_given_back_as_it_is():
+def test_a_markdown_record_is_returned_unchanged():
     record = canonicalize(MARKDOWN)
     assert readable(record, HistoryForm.MARKDOWN) is record
 
 
-def test_a_readable_record_is_a_record_of_v2():
+def test_a_readable_history_record_equals_the_v2_record():
     html = canonicalize(HTML)
     read = readable(html, HistoryForm.HTML)
     assert is_same_content(html, HistoryForm.HTML, read, HistoryForm.MARKDOWN)
@@ -127,14 +127,14 @@ def test_a_readable_record_is_a_record_of_v2():
         (CRITERIA, "Pain", "PAIN"),
     ],
 )
-def test_what_differs_is_found_with_both_values_as_v2_writes_them(path, html, markdown):
+def test_a_difference_is_found_and_both_values_are_written_as_in_v2(path, html, markdown):
     changes = found(put(HTML, path, html), put(MARKDOWN, path, markdown))
     assert set(changes) == {path}
     assert changes[path][1] == markdown
     assert "&lt;" not in str(changes[path][0]).replace("\\&lt;", "")
 
 
-def test_an_outcome_that_was_edited_is_told_by_its_edit_alone():
+def test_an_edited_outcome_is_a_single_change():
     changes = found(
         put(HTML, f"{OUTCOMES}.primaryOutcomes.0.measure", "Pain at rest&#x2F;48 h"),
         put(MARKDOWN, f"{OUTCOMES}.primaryOutcomes.0.measure", "Pain at rest/24 h"),
@@ -142,7 +142,7 @@ def test_an_outcome_that_was_edited_is_told_by_its_edit_alone():
     assert list(changes.values()) == [("Pain at rest/48 h", "Pain at rest/24 h")]
 
 
-def test_a_site_that_came_is_one_change_whatever_the_order_of_the_others():
+def test_an_added_site_is_one_change_in_any_order_of_the_other_sites():
     more = MARKDOWN[PROTOCOL]["contactsLocationsModule"]["locations"][::-1]
     new = {"facility": "New & old", "city": "Oslo"}
     (change,) = found(HTML, put(MARKDOWN, SITES, [*more, new])).values()
@@ -161,18 +161,18 @@ def test_a_site_that_came_is_one_change_whatever_the_order_of_the_others():
         ("neverSeenSection", ["a"]),
     ],
 )
-def test_what_the_history_does_not_carry_is_no_difference(path, value):
+def test_fields_that_the_history_omits_are_not_compared(path, value):
     assert found(HTML, put(MARKDOWN, path, value)) == {}
 
 
-def test_documents_and_annotations_of_a_later_submission_are_told():
+def test_documents_of_a_later_submission_are_reported():
     later = put(MARKDOWN, f"{STATUS}.lastUpdateSubmitDate", "2020-02-10")
     documents = {"largeDocumentModule": {"largeDocs": [{"label": "SAP", "filename": "a.pdf"}]}}
-    told = found(HTML, put(later, "documentSection", documents))
-    assert any(path.startswith("documentSection") for path in told)
+    changes = found(HTML, put(later, "documentSection", documents))
+    assert any(path.startswith("documentSection") for path in changes)
 
 
-def test_what_only_the_history_carries_is_no_difference():
+def test_fields_that_only_the_history_has_are_not_compared():
     reasons = {"resetReasons": ["The Time Frame does not appear specific."]}
     html = put(HTML, f"{OUTCOMES}.primaryOutcomes.0.reviewUnit", reasons)
     assert found(html, MARKDOWN) == {}
@@ -185,7 +185,7 @@ MEASURES = "resultsSection.outcomeMeasuresModule.outcomeMeasures"
 @pytest.mark.parametrize(
     ("path", "item", "category"),
     [
-        # a word of the reviewers is no switch of an outcome
+        # a reviewer's comment is not a change of the outcome
         (
             f"{OUTCOMES}.primaryOutcomes",
             {"measure": "Pain", "timeFrame": "a day"},
@@ -194,7 +194,7 @@ MEASURES = "resultsSection.outcomeMeasuresModule.outcomeMeasures"
         (MEASURES, {"title": "Pain"}, Category.RESULTS),
     ],
 )
-def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(path, item, category):
+def test_reviewer_requests_are_reported_only_between_two_history_versions(path, item, category):
     asked = {"resetReasons": ["The Time Frame does not appear specific."]}
     reviewed = put(HTML, path, [{**item, "reviewUnit": asked}])
     settled = put(HTML, path, [item])
@@ -202,11 +202,11 @@ def test_what_reviewers_asked_for_is_told_between_two_history_versions_alone(pat
     aligned = align_forms(
         canonicalize(reviewed), HistoryForm.HTML, canonicalize(settled), HistoryForm.HTML
     )
-    (told,) = classify(list(diff(*aligned)), *aligned)
-    assert (told.category, told.kind, told.level) == (category, Kind.RESULTS, Level.ROUTINE)
+    (event,) = classify(list(diff(*aligned)), *aligned)
+    assert (event.category, event.kind, event.level) == (category, Kind.RESULTS, Level.ROUTINE)
 
 
-def test_a_time_frame_that_v2_writes_plain_is_compared_plain():
+def test_a_time_frame_that_v2_writes_as_plain_text_is_compared_as_plain_text():
     path = "resultsSection.adverseEventsModule.timeFrame"
     plain = put(MARKDOWN, path, "4 weeks > 1 * 2")
     assert found(put(HTML, path, "4 weeks &gt; 1 * 2"), plain) == {}
@@ -227,11 +227,11 @@ def test_a_time_frame_that_v2_writes_plain_is_compared_plain():
         (HistoryForm.MARKDOWN, f"{OUTCOMES}.primaryOutcomes", False),
     ],
 )
-def test_a_body_that_shows_nothing_is_believed_where_its_source_shows_the_field(form, path, lacked):
+def test_a_form_may_lack_exactly_the_fields_that_its_source_omits(form, path, lacked):
     assert may_lack(form, path) is lacked
 
 
-def test_what_both_carry_is_compared():
+def test_fields_that_both_bodies_have_are_compared():
     link = {"label": "a", "url": "https:&#x2F;&#x2F;example.org"}
     same = put(MARKDOWN, LINKS, [{"label": "a", "url": "https://example.org"}])
     other = put(MARKDOWN, LINKS, [{"label": "a", "url": "https://example.org/b"}])
@@ -240,14 +240,14 @@ def test_what_both_carry_is_compared():
     assert found(put(HTML, LINKS, [link]), MARKDOWN)
 
 
-def test_results_that_were_posted_are_told_and_results_that_were_cut_off_are_not():
+def test_posted_results_are_reported_and_results_omitted_by_the_history_are_not():
     section = {"moreInfoModule": {"pointOfContact": {"title": "A"}}}
     posted = put(put(MARKDOWN, "hasResults", True), "resultsSection", section)
     assert set(found(HTML, posted)) == {"hasResults", "resultsSection"}
     assert found(put(HTML, "hasResults", True), posted) == {}
 
 
-def test_two_history_versions_are_compared_as_people_read_them():
+def test_two_history_versions_are_compared_without_their_layout():
     one = canonicalize(put(HTML, CRITERIA, "a.\nb &gt; 1"))
     wrapped = canonicalize(put(HTML, CRITERIA, "a. b\n&gt; 1"))
     other = canonicalize(put(HTML, CRITERIA, "a.\nb &gt; 2"))
@@ -256,7 +256,7 @@ def test_two_history_versions_are_compared_as_people_read_them():
     assert (change.before, change.after) == ("a. b \\> 1", "a. b \\> 2")
 
 
-def test_two_records_of_v2_are_compared_as_they_stand():
+def test_two_v2_records_are_compared_unchanged():
     one, other = canonicalize(MARKDOWN), canonicalize(put(MARKDOWN, CRITERIA, "a  b"))
     assert align_forms(one, HistoryForm.MARKDOWN, other, HistoryForm.MARKDOWN) == (one, other)
 
@@ -273,8 +273,8 @@ def test_two_records_of_v2_are_compared_as_they_stand():
         ("a\n\n<!-- -->\n\nb", "a b"),
     ],
 )
-def test_the_same_words_laid_out_otherwise_say_the_same(one, other):
-    assert says(one) == says(other)
+def test_texts_that_differ_only_in_layout_have_the_same_content(one, other):
+    assert text_content(one) == text_content(other)
 
 
 @pytest.mark.parametrize(
@@ -296,15 +296,15 @@ def test_the_same_words_laid_out_otherwise_say_the_same(one, other):
         ("1 a", "1. a"),
     ],
 )
-def test_different_words_numbers_or_signs_never_say_the_same(one, other):
-    assert says(one) != says(other)
+def test_texts_with_different_words_numbers_or_signs_have_different_content(one, other):
+    assert text_content(one) != text_content(other)
 
 
 @settings(deadline=None)
 @given(st.text(alphabet=" \n*-+\\.1a<>^\xa0\u2028", max_size=30))
-def test_what_a_text_says_keeps_every_letter_and_digit_in_order(text):
-    assert [c for c in says(text) if c.isalnum()] == [c for c in text if c.isalnum()]
-    assert says(says(text)) == says(text)
+def test_text_content_keeps_every_letter_and_digit_in_order(text):
+    assert [c for c in text_content(text) if c.isalnum()] == [c for c in text if c.isalnum()]
+    assert text_content(text_content(text)) == text_content(text)
 
 
 @settings(deadline=None)
@@ -313,7 +313,7 @@ def test_what_a_text_says_keeps_every_letter_and_digit_in_order(text):
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner),
     max_leaves=12,
 ))  # fmt: skip
-def test_any_shape_anywhere_can_be_read_and_compared(value):
+def test_records_with_values_of_any_shape_can_be_compared(value):
     for path in (SITES, CRITERIA, f"{PROTOCOL}.designModule", "new", "derivedSection"):
         html, markdown = canonicalize(put(HTML, path, value)), canonicalize(MARKDOWN)
         there = align_forms(html, HistoryForm.HTML, markdown, HistoryForm.MARKDOWN)

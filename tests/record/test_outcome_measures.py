@@ -1,4 +1,4 @@
-"""What became of each outcome measure."""
+"""Events of the outcome measures."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def change(before, after, rank="primary_outcomes", **more):
     return the_event(outcome_events(before, after, rank, **more), Kind.OUTCOME)
 
 
-def test_two_primary_outcomes_swapped_are_only_in_another_order():
+def test_two_swapped_primary_outcomes_are_only_reordered():
     a, b = outcome("Overall survival"), outcome("Response rate")
     event = change([a, b], [b, a])
     assert (event.rule, event.level) == ("R-ADM-06", Level.ADMINISTRATIVE)
@@ -34,7 +34,7 @@ def test_a_shorter_time_frame_of_a_primary_outcome_is_notable():
     assert '"12 months" -> "6 months"' in event.summary
 
 
-def test_a_secondary_outcome_dropped_is_routine_and_said_to_be_dropped():
+def test_a_dropped_secondary_outcome_is_routine():
     event = change([outcome("A thing"), outcome("Pain")], [outcome("Pain")], "secondary_outcomes")
     assert (event.rule, event.level) == ("R-OUT-09", Level.ROUTINE)
     assert event.summary == 'Secondary outcome dropped: "A thing"'
@@ -51,7 +51,7 @@ def test_a_secondary_outcome_dropped_is_routine_and_said_to_be_dropped():
         ("Patients' pain – total", "Patients\u2019 pain - total"),
     ],
 )
-def test_wording_alone_is_administrative(before, after):
+def test_a_cosmetic_edit_of_a_measure_is_administrative(before, after):
     event = change([outcome(before)], [outcome(after)])
     assert (event.rule, event.level) == ("R-ADM-07", Level.ADMINISTRATIVE)
 
@@ -65,7 +65,7 @@ def test_wording_alone_is_administrative(before, after):
         ("AUC(0-24)", "AUC(0-12)"),
     ],
 )
-def test_one_letter_can_change_what_is_measured(before, after):
+def test_an_edit_of_a_single_letter_can_be_a_notable_change_of_the_measure(before, after):
     event = change([outcome(before)], [outcome(after)])
     assert (event.rule, event.level) == ("R-OUT-06", Level.NOTABLE)
     assert event.inputs["change"] == "measure edited"
@@ -82,13 +82,13 @@ def test_a_primary_outcome_replaced_after_the_start_is_critical():
     assert len(event.covers) == 2
 
 
-def test_before_the_start_it_is_notable():
+def test_a_primary_outcome_replaced_before_the_start_is_notable():
     event = change([outcome("7-point ordinal scale")], [outcome("Time to recovery")], **PLAN)
     assert (event.rule, event.level) == ("R-OUT-04", Level.NOTABLE)
     assert not event.inputs["started"]
 
 
-def test_without_a_start_date_the_status_says_whether_it_has_started():
+def test_without_a_start_date_the_status_decides_whether_the_trial_has_started():
     events = [
         change([outcome("Scale")], [outcome("Time to recovery")], start=None, status=status)
         for status in ("RECRUITING", "NOT_YET_RECRUITING")
@@ -101,7 +101,7 @@ def test_a_primary_outcome_dropped_after_the_start_is_critical():
     assert (event.rule, event.level) == ("R-OUT-02", Level.CRITICAL)
 
 
-def test_four_primary_outcomes_cut_to_one_are_three_drops():
+def test_four_primary_outcomes_reduced_to_one_are_three_dropped_outcomes():
     names = ["Survival", "Pain", "Function of joints", "Return to work"]
     events = outcome_events([outcome(n) for n in names], [outcome("Pain")])
     assert [e.inputs["change"] for e in events] == ["dropped"] * 3
@@ -120,14 +120,14 @@ def test_a_demoted_primary_outcome_is_one_critical_event():
     assert (back.rule, back.inputs["change"]) == ("R-OUT-05", "promoted")
 
 
-def test_a_move_to_other_outcomes_is_routine():
+def test_a_secondary_outcome_demoted_to_other_is_routine():
     before = study(secondary_outcomes=[outcome("Sleep")])
     after = study(protocolSection__outcomesModule__otherOutcomes=[outcome("Sleep")])
     (event,) = events_between(before, after)
     assert (event.inputs["change"], event.level) == ("demoted", Level.ROUTINE)
 
 
-def test_an_added_primary_outcome_is_notable_and_a_description_routine():
+def test_an_added_primary_outcome_is_notable_and_an_edited_description_routine():
     added = change([outcome("Pain")], [outcome("Pain"), outcome("Sleep")])
     assert (added.rule, added.level) == ("R-OUT-05", Level.NOTABLE)
     described = change(
@@ -137,7 +137,7 @@ def test_an_added_primary_outcome_is_notable_and_a_description_routine():
     assert (described.rule, described.level) == ("R-OUT-08", Level.ROUTINE)
 
 
-def test_where_it_stands_to_completion_and_results_is_kept():
+def test_the_days_after_completion_and_results_are_recorded():
     results = {"protocolSection__statusModule__resultsFirstPostDateStruct": dated("2020-01-01")}
     event = change(
         [outcome("Survival")], [outcome("Pain at rest")], primary=dated("2019-12-31"), **results
@@ -147,14 +147,14 @@ def test_where_it_stands_to_completion_and_results_is_kept():
     assert event.summary.endswith("14 d after primary completion")
 
 
-def test_the_earliest_start_recorded_counts():
+def test_the_earliest_recorded_start_decides_whether_the_trial_has_started():
     first = record(start=dated("2019-06-01"), primary_outcomes=[outcome("Scale")])
     late = study(start=dated("2021-01-01"), primary_outcomes=[outcome("Time to recovery")])
     event = the_event(events_between(first, late), Kind.OUTCOME)
     assert event.inputs["started"]
 
 
-def test_hundreds_of_demoted_outcomes_are_found_by_their_words():
+def test_hundreds_of_demoted_outcomes_are_matched_by_equal_text():
     many = [outcome(f"{n} is the number of this outcome") for n in range(250)]
     events = events_between(study(primary_outcomes=many), study(secondary_outcomes=many))
     assert [e.inputs["change"] for e in events] == ["demoted"] * 250

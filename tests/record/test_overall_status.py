@@ -1,4 +1,4 @@
-"""What a step of the overall status means."""
+"""Events of the overall status: rules, reasons, durations, UNKNOWN."""
 
 import pytest
 
@@ -42,19 +42,19 @@ def status_of(before, after, **more):
         (None, "RECRUITING", "R-STA-03", Level.NOTABLE),
     ],
 )
-def test_each_step_has_its_rule(before, after, rule, level):
+def test_each_status_step_gets_its_rule(before, after, rule, level):
     event = status_of(before, after)
     assert (event.rule, event.level) == (rule, level)
     assert (event.before, event.after) == (before, after)
 
 
-def test_a_status_that_is_no_text_is_told_all_the_same():
+def test_a_status_that_is_not_text_is_still_reported():
     event = status_of("RECRUITING", ["TERMINATED"])
     assert event.after == "TERMINATED" or event.path.endswith('"]') or event.after is not None
     assert event.level is Level.NOTABLE
 
 
-def test_the_reason_is_shown_with_the_stop_and_told_once():
+def test_the_reason_is_shown_with_the_stop_and_is_not_repeated_as_a_change():
     events = events_between(study(), study(status="TERMINATED", why="No money\nat all"))
     stop = the_event(events, Kind.STATUS)
     assert stop.summary == 'Status RECRUITING -> TERMINATED: why stopped: "No money at all"'
@@ -62,7 +62,7 @@ def test_the_reason_is_shown_with_the_stop_and_told_once():
     assert (why.rule, why.level) == ("R-ADM-08", Level.ADMINISTRATIVE)
 
 
-def test_a_reason_changed_later_is_routine_and_its_wording_administrative():
+def test_a_later_change_of_the_reason_is_routine_and_a_cosmetic_one_administrative():
     stopped = study(status="TERMINATED", why="no money")
     other = study(status="TERMINATED", why="Safety")
     cosmetic = study(status="TERMINATED", why="No  money.")
@@ -71,7 +71,7 @@ def test_a_reason_changed_later_is_routine_and_its_wording_administrative():
     assert (event.rule, event.level) == ("R-ADM-07", Level.ADMINISTRATIVE)
 
 
-def test_unknown_is_the_registrys_own_act_and_says_so():
+def test_an_unknown_status_is_reported_as_set_by_the_registry():
     events = events_between(study(), study(status="UNKNOWN", last_known="RECRUITING"))
     flip = the_event(events, Kind.STATUS, ".overallStatus")
     assert (flip.rule, flip.level) == ("R-STA-06", Level.NOTABLE)
@@ -80,14 +80,14 @@ def test_unknown_is_the_registrys_own_act_and_says_so():
     assert known.level is Level.ADMINISTRATIVE
 
 
-def test_unknown_with_an_update_does_not_claim_that_there_was_none():
+def test_an_unknown_status_with_an_update_does_not_claim_that_there_was_no_update():
     after = study(status="UNKNOWN", last_known="RECRUITING", posted="2020-06-01")
     flip = the_event(events_between(study(), after), Kind.STATUS, ".overallStatus")
     assert not flip.inputs["registry_derived"]
     assert "no sponsor update" not in flip.summary
 
 
-def test_back_from_unknown_is_judged_by_the_last_known_status():
+def test_a_step_out_of_unknown_is_compared_with_the_last_known_status():
     unknown = study(status="UNKNOWN", last_known="RECRUITING")
     confirmed = the_event(events_between(unknown, study()), Kind.STATUS, ".overallStatus")
     assert (confirmed.rule, confirmed.inputs["origin"]) == ("R-STA-08", "RECRUITING")
@@ -97,7 +97,7 @@ def test_back_from_unknown_is_judged_by_the_last_known_status():
     assert done.rule == "R-STA-05"
 
 
-def test_there_and_back_is_two_events_with_the_length_of_the_spell():
+def test_a_stop_and_a_restart_are_two_events_and_the_restart_shows_the_duration():
     first, second = history(
         study(posted="2020-03-01"),
         study(status="SUSPENDED", posted="2020-03-16"),
@@ -108,7 +108,7 @@ def test_there_and_back_is_two_events_with_the_length_of_the_spell():
     assert restart.summary.endswith("suspended for 91 d")
 
 
-def test_a_spell_goes_on_over_versions_that_leave_the_status():
+def test_a_status_duration_spans_versions_with_the_same_status():
     *_, last = history(
         study(posted="2020-03-01"),
         study(status="SUSPENDED", posted="2020-03-16"),
@@ -118,7 +118,7 @@ def test_a_spell_goes_on_over_versions_that_leave_the_status():
     assert the_event(last, Kind.STATUS).inputs["spell_days"] == 91
 
 
-def test_a_spell_whose_beginning_is_not_known_is_at_least_so_long():
+def test_a_status_duration_with_an_unknown_start_is_a_minimum():
     event = the_event(
         events_between(study(posted="2020-03-01"), study(status="COMPLETED", posted="2020-03-31")),
         Kind.STATUS,
@@ -126,7 +126,7 @@ def test_a_spell_whose_beginning_is_not_known_is_at_least_so_long():
     assert event.summary == "Status RECRUITING -> COMPLETED: recruiting for at least 30 d"
 
 
-def test_from_registration_on_the_beginning_is_known():
+def test_a_status_duration_that_starts_at_registration_is_exact():
     first = study(posted="2019-05-08")
     event = the_event(
         events_between(first, study(status="COMPLETED", posted="2019-06-07")), Kind.STATUS

@@ -1,4 +1,4 @@
-"""Results: first posted, vanished, and on their way through quality control."""
+"""Events of results: first posted, vanished, updated, and quality control."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ TRACKING = "derivedSection__miscInfoModule__submissionTracking__submissionInfos"
 WITH = {"resultsSection": SECTION, "hasResults": True, POSTED: dated("2024-02-01", "ACTUAL")}
 
 
-def test_results_first_posted_are_told_once_and_repeated_quietly():
+def test_first_posted_results_are_one_notable_event_and_their_repeats_administrative():
     events = events_between(study(), study(**WITH))
     posted = the_event(events, Kind.RESULTS, "resultsSection")
     assert (posted.rule, posted.level) == ("R-RES-02", Level.NOTABLE)
@@ -28,14 +28,14 @@ def test_results_that_vanish_are_critical():
     assert gone.summary == "Results are no longer in the record"
 
 
-def test_without_the_section_the_flag_alone_tells():
+def test_has_results_alone_is_reported_if_the_section_is_missing():
     (posted,) = events_between(study(), study(hasResults=True))
     assert posted.rule == "R-RES-02"
     (gone,) = events_between(study(hasResults=True), study())
     assert gone.rule == "R-RES-01"
 
 
-def test_without_section_and_flag_the_date_tells():
+def test_without_section_and_flag_the_first_posted_date_is_reported():
     (posted,) = events_between(study(), study(**{POSTED: dated("2024-02-01", "ACTUAL")}))
     assert (posted.rule, posted.after, len(posted.covers)) == ("R-RES-02", "2024-02-01", 2)
 
@@ -46,7 +46,7 @@ def test_updated_results_are_routine():
     assert (event.rule, event.level) == ("R-RES-03", Level.ROUTINE)
 
 
-def test_a_cycle_of_quality_control_is_told_as_such():
+def test_a_quality_control_step_is_reported_and_its_repeat_administrative():
     release = {"type": "RELEASE", "date": "2026-01-10"}
     reset = {"type": "RESET", "date": "2026-02-20"}
     before = study(**{QC: [release], TRACKING: [{"releaseDate": "2026-01-10"}]})
@@ -55,20 +55,20 @@ def test_a_cycle_of_quality_control_is_told_as_such():
         TRACKING: [{"releaseDate": "2026-01-10", "resetDate": "2026-02-20"}],
     })  # fmt: skip
     events = events_between(before, after)
-    told = the_event(events, Kind.RESULTS, '["RESET | 2026-02-20"]')
-    assert (told.category, told.rule, told.level) == (
+    reset_event = the_event(events, Kind.RESULTS, '["RESET | 2026-02-20"]')
+    assert (reset_event.category, reset_event.rule, reset_event.level) == (
         Category.RESULTS_QC,
         "R-RQC-01",
         Level.ROUTINE,
     )
-    assert told.summary == (
+    assert reset_event.summary == (
         "Results QC: results returned to the sponsor with comments on 2026-02-20"
     )
-    again = the_event(events, Kind.RESULTS, ".resetDate")
-    assert again.level is Level.ADMINISTRATIVE
+    repeat = the_event(events, Kind.RESULTS, ".resetDate")
+    assert repeat.level is Level.ADMINISTRATIVE
 
 
-def test_a_submission_alone_is_told_with_its_steps():
+def test_a_submission_without_an_annotation_is_reported_with_its_steps():
     after = study(**{TRACKING: [{"releaseDate": "2026-01-10", "unreleaseDate": "2026-01-12"}]})
     (event,) = events_between(study(), after)
     assert event.summary == (
@@ -77,7 +77,7 @@ def test_a_submission_alone_is_told_with_its_steps():
     )
 
 
-def test_odd_cycles_are_told_without_a_crash():
+def test_malformed_quality_control_steps_are_reported_without_an_error():
     odds: list[Any] = [[None], ["x"], [{"type": 7}], [{"date": []}], {"type": "RESET"}, "RESET"]
     for odd in odds:
         assert events_between(study(), study(**{QC: odd}))

@@ -1,4 +1,4 @@
-"""The rule table: data that can be read, and that always has an answer."""
+"""The rule table: readable texts, and a level for every event."""
 
 import itertools
 from string import Formatter
@@ -18,7 +18,7 @@ from ctsync.record.rules.rules import (
 RELATIONS = {"is", "is not", "in", "below", "not below", "at least", "not at least"}
 
 
-def test_every_id_is_used_once_and_well_formed():
+def test_rule_ids_are_unique_and_well_formed():
     ids = [rule.id for rule in RULES]
     assert len(set(ids)) == len(ids)
     assert all(len(i) == 8 and i.startswith("R-") and i[6:].isdigit() for i in ids)
@@ -26,7 +26,7 @@ def test_every_id_is_used_once_and_well_formed():
 
 
 @pytest.mark.parametrize("kind", list(Kind))
-def test_every_event_falls_to_some_rule(kind):
+def test_every_event_kind_has_a_rule_that_always_fires(kind):
     rule_id, level = assign(kind, {}, Thresholds())
     assert level in Level
     own = [rule for rule in RULES if kind in rule.kinds]
@@ -34,7 +34,7 @@ def test_every_event_falls_to_some_rule(kind):
     assert rule_id in {rule.id for rule in own}
 
 
-def test_every_condition_can_be_told_and_every_threshold_is_used():
+def test_every_condition_has_a_known_relation_and_every_threshold_is_used():
     conditions = list(itertools.chain.from_iterable(rule.when for rule in RULES))
     assert {c.relation for c in conditions} <= RELATIONS
     compared = {c.value for c in conditions if c.relation.endswith(("below", "at least"))}
@@ -42,7 +42,7 @@ def test_every_condition_can_be_told_and_every_threshold_is_used():
     assert compared == set(Thresholds.__dataclass_fields__) - of_runs
 
 
-def test_the_words_of_a_rule_follow_the_thresholds():
+def test_the_text_of_a_rule_shows_the_given_thresholds():
     given = Thresholds().replace({"enrollment_below_target_percent": 70})
     told = {rule.id: (says, when) for rule, says, when in describe(given)}
     assert told["R-ENR-02"][0] == "actual enrollment below 70 % of the last target"
@@ -77,7 +77,7 @@ def test_an_unknown_threshold_is_refused():
         ("in", ("x", "y"), None, False),
     ],
 )
-def test_a_condition_holds_as_it_reads(relation, value, found, holds):
+def test_each_relation_compares_an_input_with_its_value(relation, value, found, holds):
     condition = RuleCondition("input", relation, value)
     assert condition.holds({"input": found}, Thresholds()) is holds
     if found is None:

@@ -1,4 +1,4 @@
-"""Fields nobody declared, and fields that vanish from many records at once."""
+"""Schema drift: undeclared fields, and fields that vanish from many records at once."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,11 +8,11 @@ from ctsync.record.registry.schema_drift import DriftCount, field_paths, unknown
 from tests.record.studies import LOCATIONS, site, study
 
 
-def test_a_record_of_the_schema_has_no_unknown_path():
+def test_a_record_that_follows_the_schema_has_no_undeclared_path():
     assert unknown_paths(study(sites=[site("A")])) == set()
 
 
-def test_unknown_paths_are_found_wherever_they_stand():
+def test_undeclared_paths_are_found_at_every_depth():
     body = study(
         newSection={"inner": {"leaf": 1}},
         sites=[site("A"), site("B", mood="good", plan=[{"x": 1}])],
@@ -35,7 +35,7 @@ BODIES = st.recursive(
 
 
 @given(st.dictionaries(NAMES, BODIES, max_size=4))
-def test_a_path_is_unknown_that_no_table_declares_though_what_it_is_in_is_declared(body):
+def test_unknown_paths_are_the_outermost_undeclared_paths(body):
     outermost = {
         path
         for path in field_paths(body)
@@ -47,7 +47,7 @@ def test_a_path_is_unknown_that_no_table_declares_though_what_it_is_in_is_declar
     assert unknown_paths(body) == outermost
 
 
-def test_every_path_of_a_record_is_counted_once():
+def test_field_paths_include_lists_their_fields_and_leaves():
     paths = field_paths(study(sites=[site("A"), site("B")]))
     assert {LOCATIONS, f"{LOCATIONS}.facility", "hasResults"} <= paths
 
@@ -64,7 +64,7 @@ def counted(lost, kept, added=0):
     return count
 
 
-def test_a_field_that_most_records_lost_is_drift():
+def test_a_field_that_most_records_lost_is_schema_drift():
     (vanished,) = counted(lost=30, kept=20, added=100).vanished()
     assert (vanished.path, vanished.had, vanished.lost) == (f"{LOCATIONS}.status", 50, 30)
     assert vanished.summary == (
@@ -73,26 +73,26 @@ def test_a_field_that_most_records_lost_is_drift():
     )
 
 
-def test_a_field_that_some_records_lost_is_not():
+def test_a_field_that_some_records_lost_is_not_schema_drift():
     assert counted(lost=20, kept=30).vanished() == []
     assert counted(lost=4, kept=0).vanished() == []
 
 
-def test_of_a_whole_part_that_vanished_only_the_part_is_told():
+def test_only_the_outermost_vanished_field_is_reported():
     count = DriftCount()
     for _ in range(20):
         count.add(study(), study(start=None))
     assert [v.path for v in count.vanished()] == ["protocolSection.statusModule.startDateStruct"]
 
 
-def test_unknown_fields_are_counted_by_record():
+def test_undeclared_fields_are_counted_per_record():
     count = DriftCount()
     for n in range(5):
         count.add(None, study(newSection=n) if n % 2 else study())
     assert count.unknown == {"newSection": 2}
 
 
-def test_odd_records_are_counted_without_a_crash():
+def test_malformed_records_are_counted_without_an_error():
     count = DriftCount()
     for odd in ({}, {"protocolSection": None}, {"protocolSection": [[{"a": 1}]]}, {"": ""}):
         count.add(odd, study())

@@ -1,4 +1,4 @@
-"""Sites and other long lists, summed up in one event a step."""
+"""Sites and other long lists, summarized in one event per version step."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ SITES = [
 ]
 
 
-def test_sites_are_summed_up_by_country():
+def test_site_changes_are_counted_by_country():
     after = [{**s, "status": "RECRUITING"} if n < 2 else s for n, s in enumerate(SITES[:-1])]
     after += [site("New A", "Poland", zip="90"), site("New B", "Spain", zip="91")]
     (event,) = events_between(study(sites=SITES), study(sites=after))
@@ -26,14 +26,14 @@ def test_sites_are_summed_up_by_country():
     assert event.after[-1] == {**SITES[1], "status": "RECRUITING"}
 
 
-def test_an_address_alone_is_administrative():
+def test_a_change_of_address_alone_is_administrative():
     after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
     assert event.summary == "Sites 8: 1 site with other details"
 
 
-def test_a_site_under_another_name_is_said_to_be_so():
+def test_a_renamed_site_is_reported_as_renamed():
     after = [{**SITES[0], "facility": "Ospedale Niguarda"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert event.summary == "Sites 8: 1 under another name (Poland)"
@@ -46,7 +46,7 @@ def test_a_site_added_at_the_front_of_600_is_one_event():
     assert event.summary == "Sites 600 -> 601: 1 added (Poland)"
 
 
-def test_contacts_and_positions_of_sites_are_categories_of_their_own():
+def test_site_contacts_and_map_positions_have_their_own_categories():
     more = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "1"}],
             "geoPoint": {"lat": 52.2, "lon": 21.0}}  # fmt: skip
     other = {"contacts": [{"name": "Dr A", "role": "CONTACT", "phone": "2"}],
@@ -60,7 +60,7 @@ def test_contacts_and_positions_of_sites_are_categories_of_their_own():
     assert the_event(events, Kind.DERIVED).rule == "R-ADM-04"
 
 
-def test_many_countries_are_all_accounted_for():
+def test_countries_beyond_the_named_ones_are_counted_together():
     countries = [f"Country {n}" for n in range(9)] + ["Poland"] * 5
     after = [site(f"H{n}", country, zip=str(n)) for n, country in enumerate(countries)]
     (event,) = events_between(study(), study(sites=after))
@@ -69,7 +69,7 @@ def test_many_countries_are_all_accounted_for():
     )
 
 
-def test_mesh_terms_are_one_derived_event():
+def test_changed_mesh_terms_are_one_derived_event():
     path = "derivedSection__conditionBrowseModule__meshes"
     old = [{"id": f"D0000{n:05}", "term": f"T{n}"} for n in range(30)]
     new = [{"id": f"D{n:05}", "term": f"T{n}"} for n in range(30)]
@@ -78,7 +78,7 @@ def test_mesh_terms_are_one_derived_event():
     assert event.summary == "Condition MeSH terms: 30 added, 30 removed"
 
 
-def test_an_unknown_part_is_one_event_of_its_own_category():
+def test_changes_below_an_undeclared_path_are_one_event_of_category_unknown():
     old, new = ({f"k{n}": n + plus for n in range(20)} for plus in (0, 1))
     (event,) = events_between(study(newSection=old), study(newSection=new))
     assert (event.kind, event.category, event.level) == (
@@ -91,7 +91,7 @@ def test_an_unknown_part_is_one_event_of_its_own_category():
     assert single.summary == "Field unknown to ctsync, newSection: 1 -> 2"
 
 
-def test_results_values_are_summed_up_by_list():
+def test_changed_result_values_are_one_event_per_list():
     def results(value):
         rows = [{"categories": [{"measurements": [{"groupId": "OG000", "value": value}]}]}]
         measures = [{"type": "PRIMARY", "title": f"Measure {n}", "classes": rows} for n in range(5)]
@@ -102,7 +102,7 @@ def test_results_values_are_summed_up_by_list():
     assert event.summary == "Outcome measure results: 5 changed"
 
 
-def test_odd_sites_are_told_without_a_crash():
+def test_malformed_sites_are_reported_without_an_error():
     odd: list[Any] = [
         None,
         "text",

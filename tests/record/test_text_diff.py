@@ -1,4 +1,4 @@
-"""When two texts say the same, and which words differ when they do not."""
+"""Cosmetic edits of texts, and word-by-word differences."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ LONG = "word and word " * 400_000
         ("", "   "),
     ],
 )
-def test_the_same_said_in_other_letters_is_cosmetic(one, other):
+def test_texts_that_differ_only_in_layout_or_letter_case_are_cosmetic_edits(one, other):
     assert normal_form(one) == normal_form(other)
     assert is_cosmetic(one, other)
     assert is_cosmetic(other, one)
@@ -47,17 +47,17 @@ def test_the_same_said_in_other_letters_is_cosmetic(one, other):
         ("not x", "x"),
     ],
 )
-def test_what_may_mean_something_else_is_not_cosmetic(one, other):
+def test_a_difference_that_may_change_the_meaning_is_not_cosmetic(one, other):
     assert not is_cosmetic(one, other)
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}, True])
-def test_only_texts_can_be_cosmetic(value):
+def test_only_texts_can_be_cosmetic_edits(value):
     assert not is_cosmetic(value, "7")
     assert not is_cosmetic("7", value)
 
 
-def test_words_are_kept_deleted_and_inserted():
+def test_word_diff_lists_kept_deleted_and_inserted_words():
     assert word_diff("Response by RECIST 1.1 at week 8", "Response by iRECIST 1.1 at week 8") == [
         Segment(Edit.KEPT, "Response by "),
         Segment(Edit.DELETED, "RECIST "),
@@ -66,7 +66,7 @@ def test_words_are_kept_deleted_and_inserted():
     ]
 
 
-def test_a_text_without_a_change_is_kept_and_nothing_is_nothing():
+def test_an_unchanged_text_is_kept_and_an_empty_text_has_no_segments():
     assert word_diff("one two", "one two") == [Segment(Edit.KEPT, "one two")]
     assert word_diff("", "") == []
     assert word_diff("", "new") == [Segment(Edit.INSERTED, "new")]
@@ -77,7 +77,7 @@ words = st.lists(st.sampled_from(["a", "b", "c", "RECIST", "é", "\n", "x"]), ma
 
 
 @given(words, words)
-def test_the_segments_make_both_texts(old, new):
+def test_the_segments_add_up_to_both_texts(old, new):
     before, after = " ".join(old), " ".join(new)
     segments = word_diff(before, after)
     for edit, text in ((Edit.INSERTED, before), (Edit.DELETED, after)):
@@ -87,18 +87,18 @@ def test_the_segments_make_both_texts(old, new):
     assert all(s.text.strip() for s in segments)
 
 
-def test_texts_of_megabytes_are_told_apart_at_their_ends():
+def test_texts_of_several_megabytes_are_compared_by_their_common_ends():
     segments = word_diff(LONG + "old end", LONG + "new end")
     assert [s.edit for s in segments] == [Edit.KEPT, Edit.DELETED, Edit.INSERTED, Edit.KEPT]
     assert segments[1].text.strip() == "old"
 
 
-def test_texts_too_long_to_be_compared_are_deleted_and_inserted():
+def test_texts_too_long_to_compare_are_deleted_and_inserted():
     one, other = (" ".join(f"{letter}{n}" for n in range(12_000)) for letter in "ab")
     assert [s.edit for s in word_diff(one, other)] == [Edit.DELETED, Edit.INSERTED]
 
 
 @pytest.mark.parametrize("unit", [" ", "\n", "1. ", " .", "&", "<", "\\", "• ", "<p>", "&amp;"])
-def test_no_text_makes_reading_slow(unit):
-    """Work grows with the text, never with its square: 2 MB of anything are read at once."""
+def test_the_normal_form_takes_linear_time(unit):
+    """The time must grow linearly with the text: quadratic time would make 2 MB hang the test."""
     assert isinstance(normal_form(unit * (2_000_000 // len(unit))), str)

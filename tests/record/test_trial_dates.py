@@ -1,4 +1,4 @@
-"""How far a trial's dates moved, and what only looks like a move."""
+"""Events of the trial dates: moves, precision, types."""
 
 import pytest
 
@@ -29,20 +29,20 @@ def move(before, after, field="primary", kind=PRIMARY, **more):
         ("2026-06-01", "2015-06-01", -4018, "R-DAT-07", Level.CRITICAL),
     ],
 )
-def test_a_move_is_measured_and_levelled(before, after, days, rule, level):
+def test_a_move_gets_its_days_and_its_rule(before, after, days, rule, level):
     event = move(before, after)
     assert (event.days, event.rule, event.level) == (days, rule, level)
     assert (event.before, event.after) == (before, after)
     assert (event.before_type, event.after_type) == ("ESTIMATED", "ESTIMATED")
 
 
-def test_a_precision_change_says_so():
+def test_a_change_of_precision_is_reported_as_such():
     assert move("2026-10", "2026-10-31").summary == (
         "Primary Completion 2026-10 (estimated) -> 2026-10-31 (estimated), precision only, 0 d"
     )
 
 
-def test_estimated_that_becomes_actual_is_an_event_of_its_own():
+def test_a_date_that_moves_and_becomes_actual_is_two_events():
     events = events_between(
         study(primary=dated("2021-06")), study(primary=dated("2021-07", "ACTUAL"))
     )
@@ -53,28 +53,28 @@ def test_estimated_that_becomes_actual_is_an_event_of_its_own():
     assert (kind.before, kind.after) == ("ESTIMATED", "ACTUAL")
 
 
-def test_a_type_alone_is_told_too():
+def test_a_change_of_the_type_alone_is_reported():
     (event,) = events_between(
         study(completion=dated("2021-06")), study(completion=dated("2021-06", "ACTUAL"))
     )
     assert (event.kind, event.rule) == (Kind.COMPLETION_DATE, "R-DAT-04")
 
 
-def test_actual_that_becomes_estimated_again_is_notable():
+def test_an_actual_date_that_becomes_estimated_again_is_notable():
     (event,) = events_between(
         study(start=dated("2019-06", "ACTUAL")), study(start=dated("2019-06"))
     )
     assert (event.rule, event.level) == ("R-DAT-09", Level.NOTABLE)
 
 
-def test_a_date_that_comes_or_goes_with_its_type_is_one_event():
-    (come,) = events_between(study(completion=None), study(completion=dated("2021-06")))
-    assert (come.before, come.after, come.after_type) == (None, "2021-06", "ESTIMATED")
-    assert (come.days, come.rule, come.level) == (None, "R-DAT-03", Level.ROUTINE)
-    assert len(come.covers) == 2
-    (gone,) = events_between(study(completion=dated("2021-06")), study(completion=None))
-    assert (gone.before, gone.after, gone.before_type) == ("2021-06", None, "ESTIMATED")
-    assert gone.inputs["nature"] == "dropped"
+def test_a_date_added_or_removed_with_its_type_is_one_event():
+    (added,) = events_between(study(completion=None), study(completion=dated("2021-06")))
+    assert (added.before, added.after, added.after_type) == (None, "2021-06", "ESTIMATED")
+    assert (added.days, added.rule, added.level) == (None, "R-DAT-03", Level.ROUTINE)
+    assert len(added.covers) == 2
+    (removed,) = events_between(study(completion=dated("2021-06")), study(completion=None))
+    assert (removed.before, removed.after, removed.before_type) == ("2021-06", None, "ESTIMATED")
+    assert removed.inputs["nature"] == "dropped"
 
 
 def test_moves_add_up_since_the_first_version():
@@ -88,7 +88,7 @@ def test_moves_add_up_since_the_first_version():
     )
 
 
-def test_there_and_back_adds_up_to_nothing():
+def test_a_move_back_leaves_zero_days_since_the_first_version():
     *_, last = history(*(study(primary=dated(d)) for d in ("2021-06", "2022-06", "2021-06")))
     event = the_event(last, PRIMARY)
     assert (event.days, event.days_since_first) == (-365, 0)
@@ -104,7 +104,7 @@ def test_there_and_back_adds_up_to_nothing():
         ("2019-03-01", "2019-04-01", False),
     ],
 )
-def test_a_start_moved_across_the_registration_is_flagged(before, after, crosses):
+def test_a_start_moved_across_the_registration_date_is_reported(before, after, crosses):
     event = move(before, after, "start", Kind.START_DATE)
     assert event.inputs["crosses_registration"] is crosses
     assert (event.rule == "R-DAT-05") is crosses
@@ -112,7 +112,7 @@ def test_a_start_moved_across_the_registration_is_flagged(before, after, crosses
 
 
 @pytest.mark.parametrize("odd", ["2021-13", "2021-02-30", "soon", "", 2021, None, "0000-01"])
-def test_an_impossible_date_is_kept_and_flagged(odd):
+def test_an_unreadable_date_is_kept_and_reported(odd):
     before, after = study(), study(primary={"date": odd, "type": "ESTIMATED"})
     event = the_event(events_between(before, after), PRIMARY)
     assert (event.after, event.days, event.level) == (odd, None, Level.ROUTINE)
@@ -122,12 +122,12 @@ def test_an_impossible_date_is_kept_and_flagged(odd):
     assert (back.before, back.days) == (odd, None)
 
 
-def test_a_struct_that_is_none_is_told_as_it_is():
+def test_a_text_in_place_of_a_date_struct_is_reported_unchanged():
     (event,) = events_between(study(), study(primary="2021-06"))
     assert (event.kind, event.level, event.after) == (PRIMARY, Level.ROUTINE, "2021-06")
 
 
-def test_thresholds_are_looked_at():
+def test_a_move_is_compared_with_the_given_thresholds():
     strict = Thresholds(slip_critical_days=30)
     assert move("2026-10", "2026-11", thresholds=strict).level is Level.CRITICAL
 

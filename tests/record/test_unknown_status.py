@@ -1,4 +1,4 @@
-"""The registry's own rule for UNKNOWN: recognised when it applies, and foreseen."""
+"""The registry's rule for the status UNKNOWN: recognition and forecast."""
 
 from datetime import date
 
@@ -41,15 +41,15 @@ def key(**given):
         ({"verified": "9999-12"}, Outlook.DUE, None),
     ],
 )
-def test_when_a_trial_turns_unknown(given, outlook, on):
+def test_the_forecast_gives_the_outlook_and_the_day(given, outlook, on):
     expected = forecast(key(**given), TODAY)
     assert expected.outlook is outlook
     assert on is None or expected.on == on
     assert expected.why
 
 
-def test_the_forecast_is_the_day_on_which_it_was_seen():
-    """Both flips seen in the registry's loads came on 2026-03-02, verified in 2024-02."""
+def test_the_forecast_matches_the_observed_day():
+    """Both observed changes to UNKNOWN came with the load of 2026-03-02, verified in 2024-02."""
     for completion in ("2025-02-03", "2026-01"):
         assert forecast(key(completion_date=completion), TODAY).on == date(2026, 3, 2)
 
@@ -65,5 +65,5 @@ def test_the_forecast_is_the_day_on_which_it_was_seen():
         ({}, {"status": "COMPLETED"}, False),
     ],
 )
-def test_a_flip_is_the_registrys_own_without_an_update(before, after, flip):
+def test_a_step_to_unknown_without_an_update_is_registry_derived(before, after, flip):
     assert is_registry_flip(key(**before), key(**after)) is flip

@@ -1,4 +1,4 @@
-"""The worked examples, on histories reconstructed from published facts."""
+"""Worked examples on histories reconstructed from published facts."""
 
 from __future__ import annotations
 
@@ -46,26 +46,29 @@ def test_nct01352702_reached_65_7_percent_of_its_target():
     assert (became_actual.rule, became_actual.level) == ("R-DAT-04", Level.NOTABLE)
 
 
-def test_nct03690141_is_read_version_by_version():
-    told = steps("NCT03690141")
-    opened = the_event(told[0], Kind.STATUS)
+def test_nct03690141_gives_the_expected_events_at_each_version():
+    events = steps("NCT03690141")
+    opened = the_event(events[0], Kind.STATUS)
     assert (opened.rule, opened.level) == ("R-STA-03", Level.NOTABLE)
-    for quiet in (told[2], told[3], told[5]):
+    for quiet in (events[2], events[3], events[5]):
         assert {e.level for e in quiet} == {Level.ADMINISTRATIVE}
-    outcome = the_event(told[4], Kind.OUTCOME)
+    outcome = the_event(events[4], Kind.OUTCOME)
     assert (outcome.rule, outcome.level) == ("R-OUT-06", Level.NOTABLE)
     assert outcome.inputs["change"] == "measure edited"
-    closed, count = the_event(told[6], Kind.STATUS), the_event(told[6], Kind.ENROLLMENT, ".count")
+    closed, count = (
+        the_event(events[6], Kind.STATUS),
+        the_event(events[6], Kind.ENROLLMENT, ".count"),
+    )
     assert (closed.rule, closed.after) == ("R-STA-04", "ACTIVE_NOT_RECRUITING")
     assert (count.before, count.after, count.percent) == (30, 16, -46.7)
     assert (count.rule, count.level) == ("R-ENR-02", Level.CRITICAL)
-    assert the_event(told[8], Kind.STATUS).rule == "R-STA-05"
+    assert the_event(events[8], Kind.STATUS).rule == "R-STA-05"
 
 
 @pytest.mark.parametrize(
     ("nct_id", "days"), [("NCT03693833", 91), ("NCT04161976", 44), ("NCT02025543", 294)]
 )
-def test_there_and_back_is_two_events_and_a_spell(nct_id, days):
+def test_a_suspension_is_a_stop_and_a_restart_with_its_duration(nct_id, days):
     stop, restart = (the_event(step, Kind.STATUS) for step in steps(nct_id))
     assert (stop.rule, restart.rule) == ("R-STA-01", "R-STA-02")
     assert (stop.level, restart.level) == (Level.CRITICAL, Level.CRITICAL)
@@ -74,7 +77,7 @@ def test_there_and_back_is_two_events_and_a_spell(nct_id, days):
     assert restart.summary.endswith(f"restarted after a stop, suspended for {days} d")
 
 
-def test_the_seed_trial_turns_unknown_by_the_registrys_own_rule():
+def test_nct03389919_becomes_unknown_by_the_registrys_own_rule():
     (flip,) = steps("NCT03389919")
     status = the_event(flip, Kind.STATUS, ".overallStatus")
     assert (status.rule, status.level) == ("R-STA-06", Level.NOTABLE)
@@ -96,14 +99,14 @@ def test_the_seed_trial_turns_unknown_by_the_registrys_own_rule():
     assert baseline.level is Level.ADMINISTRATIVE
 
 
-def test_other_thresholds_relevel_only_what_they_are_about():
-    told = [event for step in steps("NCT00670254") for event in step]
-    start = the_event(told, Kind.START_DATE)
+def test_another_threshold_changes_the_level_of_its_own_events_only():
+    events = [event for step in steps("NCT00670254") for event in step]
+    start = the_event(events, Kind.START_DATE)
     assert (start.days, start.rule, start.level) == (214, "R-DAT-08", Level.NOTABLE)
     lenient = Thresholds().replace({"start_slip_notable_days": 250})
     relevelled = [
         (e.path, assign(e.kind, e.inputs, lenient)[1])
-        for e in told
+        for e in events
         if assign(e.kind, e.inputs, lenient)[1] is not e.level
     ]
     assert relevelled == [(start.path, Level.ROUTINE)]

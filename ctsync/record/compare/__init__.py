@@ -1,1 +1,1 @@
-"""The canonical form of a record, and what differs between two. Does no I/O."""
+"""Canonical form of records, list alignment, and comparison. Does no I/O."""

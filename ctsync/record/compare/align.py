@@ -1,15 +1,16 @@
-"""Which item of one list is which item of another; pure, no I/O.
+"""Alignment of two lists: which item before corresponds to which item after.
 
-Items go together in four rounds, each on what the one before left over:
+Items are paired in rounds; each round works on the items that the previous one left over:
 
-1. items that are equal, to the byte;
-2. items with the same key, letter case and blanks aside; among several with one key, those
-   that agree in most fields;
-3. items whose telling text (a measure, a facility) is alike by at least `ALIKE` percent, or
-   that stand in the same place (a site's city and zip), the most alike first;
-4. nothing: what is left was removed, or added.
+1. Items that are equal, byte for byte.
+2. Items with the same key, ignoring letter case and blanks. If several items share a key, those
+   with the most equal fields are paired.
+3. Items whose identifying text (a measure, a facility) is similar by at least `ALIKE` percent, or
+   that are in the same place (a site's city and zip). The most similar are paired first.
 
-Read from either side the same items go together.
+Items left over after that were removed or added. Swapping the two lists gives the same pairs.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from ctsync.record.compare.canonical import as_text, key_of
 from ctsync.record.fields.schema import ListKey
 
 ALIKE = 75.0
-"""Percent from which two texts are taken for one that was edited."""
+"""Minimum similarity, in percent, for two texts to count as one edited text."""
 
 _MOST_COMPARISONS = 40_000
 _MOST_COMPARISONS_OF_A_LIST = 400_000
@@ -35,14 +36,15 @@ _UNNAMED = "(unnamed)"
 
 Key = tuple[str, ...]
 Pair = tuple[int, int]
-_Telling = tuple[str, Key]
+_Signature = tuple[str, Key]
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """Pairs of positions (before, after) by position before; and what has no counterpart.
+    """The result of aligning two lists, as positions.
 
-    `equal` are the pairs whose items do not differ.
+    `pairs` are (before, after), sorted by the position before. `equal` are the pairs whose items
+    are identical. `removed` are positions before, `added` positions after, without a counterpart.
     """
 
     pairs: tuple[Pair, ...]
@@ -52,12 +54,12 @@ class Alignment:
 
     @property
     def reordered(self) -> bool:
-        """Whether the items in both lists stand in another order."""
+        """Whether the paired items changed their order."""
         return any(a[1] > b[1] for a, b in zip(self.pairs, self.pairs[1:], strict=False))
 
 
 def align(before: list[Any], after: list[Any], listing: ListKey) -> Alignment:
-    """Find which item of `before` is which of `after`."""
+    """Pair the items of two lists as the module docstring describes."""
     equal, old, new = _equal_items(before, after)
     pairs = list(equal)
     if old and new:
@@ -70,7 +72,7 @@ def align(before: list[Any], after: list[Any], listing: ListKey) -> Alignment:
 
 
 class Names:
-    """Gives each item of a list a name by its key, as people would say it; no name twice."""
+    """Readable, unique names for the items of one list, made from their keys."""
 
     __slots__ = ("_again", "_listing", "_taken")
 
@@ -80,7 +82,7 @@ class Names:
         self._again: dict[str, int] = {}
 
     def give(self, item: Any) -> str:
-        """A name for an item that has none yet."""
+        """Return a name for the next item: its key; a repeated key gets a number, as in "X #2"."""
         name = " | ".join(filter(None, key_of(item, self._listing))) or _UNNAMED
         if len(name) > _LONGEST_NAME:
             name = name[:_LONGEST_NAME] + "…"
@@ -103,7 +105,7 @@ def _left_over(
 
 
 def _equal_items(before: list[Any], after: list[Any]) -> tuple[list[Pair], list[int], list[int]]:
-    """The pairs of items that are equal, and the positions that remain on either side."""
+    """Return the pairs of equal items, and the positions left over before and after."""
     start, end = _common_ends(before, after)
     stop = len(before) - end, len(after) - end
     places: dict[bytes, deque[int]] = defaultdict(deque)
@@ -122,7 +124,7 @@ def _equal_items(before: list[Any], after: list[Any]) -> tuple[list[Pair], list[
 
 
 def _common_ends(before: list[Any], after: list[Any]) -> tuple[int, int]:
-    """How many items at the beginning, and of the rest at the end, are the same."""
+    """Return how many items are equal at the beginning, and at the end of the remainder."""
     shorter = min(len(before), len(after))
     start = next((n for n in range(shorter) if before[n] != after[n]), shorter)
     rest = shorter - start
@@ -131,7 +133,7 @@ def _common_ends(before: list[Any], after: list[Any]) -> tuple[int, int]:
         (before[:start], after[:start]),
         (before[len(before) - end :], after[len(after) - end :]),
     )
-    # Python holds 1, 1.0 and true for the same, JSON does not
+    # 1, 1.0 and True are equal in Python but are different JSON: compare the bytes too
     if any(orjson.dumps(old) != orjson.dumps(new) for old, new in ends):
         return 0, 0
     return start, end
@@ -163,7 +165,7 @@ def _plain_key(item: Any, listing: ListKey) -> tuple[bool, Key]:
 
 
 def _agreement(before: Any, after: Any) -> float:
-    """In how many fields two items of one key agree."""
+    """Return the number of equal fields of two items."""
     if not (isinstance(before, dict) and isinstance(after, dict)):
         return 0.0
     return sum(1.0 for key, value in before.items() if key in after and after[key] == value)
@@ -175,19 +177,20 @@ def _alike(
     left: tuple[list[int], list[int]],
     listing: ListKey,
 ) -> list[Pair]:
-    rooms: dict[Key, tuple[list[int], list[int]]] = {}
-    texts: tuple[dict[int, _Telling], dict[int, _Telling]] = ({}, {})
+    groups: dict[Key, tuple[list[int], list[int]]] = {}
+    texts: tuple[dict[int, _Signature], dict[int, _Signature]] = ({}, {})
     for side, items in enumerate((before, after)):
         for position in left[side]:
             item = items[position]
             if isinstance(item, dict):
-                room = tuple(as_text(item.get(name)) for name in listing.within)
-                rooms.setdefault(room, ([], []))[side].append(position)
-                texts[side][position] = _telling(item, listing)
+                group = tuple(as_text(item.get(name)) for name in listing.within)
+                groups.setdefault(group, ([], []))[side].append(position)
+                texts[side][position] = _signature(item, listing)
     pairs: list[Pair] = []
-    # a list of many thousands that shares nothing with the other is told as it stands
+    # bounds the work for lists of many thousands of items that have nothing in common:
+    # beyond it, items stay removed and added
     left_to_compare = _MOST_COMPARISONS_OF_A_LIST
-    for _, (old, new) in sorted(rooms.items()):
+    for _, (old, new) in sorted(groups.items()):
         left_to_compare -= len(old) * len(new)
         if old and new and len(old) * len(new) <= min(_MOST_COMPARISONS, left_to_compare):
             pairs += _closest(
@@ -196,14 +199,14 @@ def _alike(
     return pairs
 
 
-def _telling(item: dict[str, Any], listing: ListKey) -> _Telling:
+def _signature(item: dict[str, Any], listing: ListKey) -> _Signature:
     text = " ".join(as_text(item.get(name)) for name in listing.like)
     same = tuple(as_text(item.get(name)) for name in listing.same)
     return " ".join(text[:_LONGEST_COMPARED].split()).casefold(), same
 
 
-def _resemblance(before: _Telling, after: _Telling) -> float:
-    """How alike two items are; those in the same place are alike enough, whatever their name."""
+def _resemblance(before: _Signature, after: _Signature) -> float:
+    """Return the similarity of two items, at least ALIKE if they are in the same place."""
     alike = likeness(before[0], after[0])
     if before[1] == after[1] and all(before[1]) and before[1]:
         return ALIKE + alike * (100 - ALIKE) / 100
@@ -211,8 +214,8 @@ def _resemblance(before: _Telling, after: _Telling) -> float:
 
 
 def likeness(before: str, after: str) -> float:
-    """How alike two texts are, in percent; words in another order count as alike."""
-    from rapidfuzz import fuzz  # noqa: PLC0415 - most questions compare no texts
+    """Return the similarity of two texts in percent, the higher of plain and word-sorted order."""
+    from rapidfuzz import fuzz  # noqa: PLC0415 - slow to import; most commands compare no texts
 
     plain: float = fuzz.ratio(before, after)
     if plain >= ALIKE:
@@ -228,10 +231,10 @@ def _closest(
     *,
     at_least: float = 0.0,
 ) -> list[Pair]:
-    """Pair what scores highest first, nearer positions before farther ones.
+    """Pair the positions that score highest first; equal scores pair nearer positions first.
 
-    The order of candidates is the same seen from either side. Too many to compare go together
-    as they stand.
+    Swapping the two sides gives the same pairs. Too many positions to compare are paired in
+    their order.
     """
     if len(old) * len(new) > _MOST_COMPARISONS:
         return list(zip(old, new, strict=False))

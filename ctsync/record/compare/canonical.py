@@ -1,8 +1,10 @@
-"""The one form of a record: volatile paths dropped, keys sorted, set-like lists sorted by key.
+"""Canonical form of a record: volatile paths dropped, keys and set-like lists sorted.
 
-Pure, no I/O. Two studies with the same content have the same canonical bytes and the same
-digest, in whatever order the registry wrote their keys and their set-like lists. The digest
-begins with the version of this form, so that a later form can be told apart.
+Two studies with the same content have the same canonical bytes and the same digest, in whatever
+order the registry wrote their keys and their set-like lists. The digest begins with the version
+of the canonical form, so that digests of different forms are distinguishable.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -28,15 +30,17 @@ _STATUS = "protocolSection.statusModule"
 
 
 def canonicalize(study: JsonObject, *, own: bool = False) -> Record:
-    """Read a study as the registry gave it, which is left as it is unless it is our `own`.
+    """Return the canonical record of a study as the registry sent it.
 
-    A study of our own becomes the record's body, with its keys in the order they came: that
-    takes half the time.
+    Keeps everything except the volatile paths: nulls, wrong types, unknown fields. Rewrites
+    values that no database can hold: half a surrogate pair becomes its escape, an integer
+    beyond 64 bits a float, one beyond 300 digits hexadecimal text.
 
-    Everything but the volatile paths is kept: nulls, wrong types, unknown fields. What no
-    database can hold is written so that it can be read: half a surrogate pair as its escape, a
-    number beyond 64 bits as a float, beyond 300 digits as text. Raises BadRecord for what is no
-    object, names no trial, or is nested deeper than 200 levels.
+    With `own`, `study` itself becomes the record's body: it is modified, and its keys keep their
+    order. This takes half the time. Otherwise `study` is not modified.
+
+    Raises BadRecord if the study is not an object, has no NCT id, or is nested deeper than 200
+    levels.
     """
     if not isinstance(study, dict):
         raise BadRecord(f"a study is a JSON object, not {_kind_of(study)}")
@@ -47,9 +51,9 @@ def canonicalize(study: JsonObject, *, own: bool = False) -> Record:
 
 
 def seal(body: JsonObject) -> Record:
-    """Make a record of a body of one's own, whose lists are sorted in place.
+    """Make a record of a body, sorting the body's set-like lists in place.
 
-    Raises BadRecord where it names no trial.
+    Raises BadRecord if the body has no NCT id.
     """
     nct_id = _identity(body)
     _arrange(body, _PLAN)
@@ -58,9 +62,9 @@ def seal(body: JsonObject) -> Record:
 
 
 def restore(canonical: bytes, digest: str) -> Record:
-    """Read a record from canonical bytes that were stored; that they match is not checked.
+    """Read a record from stored canonical bytes. Does not check them against the digest.
 
-    Raises BadRecord for bytes that are no record.
+    Raises BadRecord if the bytes are not a record.
     """
     try:
         body = orjson.loads(canonical)
@@ -72,15 +76,15 @@ def restore(canonical: bytes, digest: str) -> Record:
 
 
 def digest_of(canonical: bytes) -> str:
-    """The name of canonical bytes: the version of the form, a colon, and their SHA-256."""
+    """Return the digest of canonical bytes: form version, a colon, SHA-256 in hexadecimal."""
     return f"{CANONICAL_VERSION}:{hashlib.sha256(canonical).hexdigest()}"
 
 
 def key_fields(body: JsonObject) -> KeyFields:
-    """The few fields that plain SQL is answered from; what has a wrong type is None.
+    """Return the few fields that are stored as SQL columns. A value of a wrong type is None.
 
-    Phases are joined as in the registry's CSV ("PHASE2|PHASE3"). Texts beyond 2,000 characters
-    are cut, and say so.
+    Phases are joined as in the registry's CSV ("PHASE2|PHASE3"). Texts longer than 2,000
+    characters are shortened, with a note of how much was cut.
     """
     protocol = _child(body, "protocolSection")
     status = _child(protocol, "statusModule")
@@ -147,7 +151,7 @@ def _phases(design: JsonObject) -> str | None:
     return _text({"phases": "|".join(named)}, "phases") if named else None
 
 
-# --- the one form --------------------------------------------------------------------------------
+# --- canonical form ------------------------------------------------------------------------------
 
 
 def _identity(body: JsonObject) -> NctId:
@@ -170,7 +174,7 @@ def _sorted_bytes(value: Any) -> bytes:
 
 
 def _storable(value: Any, depth: int) -> Any:
-    """The same value, less what orjson refuses."""
+    """Copy a value, rewriting what orjson refuses to write."""
     if depth > _DEEPEST:
         raise BadRecord(f"a study nested deeper than {_DEEPEST} levels")
     match value:
@@ -196,7 +200,7 @@ def _drop(body: Any, steps: list[str]) -> None:
 
 
 class _Plan:
-    """What is below a path: the lists that are to be sorted, and the way to them."""
+    """A tree of the paths that lead to set-like lists; `listing` is set if this path is one."""
 
     __slots__ = ("below", "listing")
 
@@ -238,10 +242,10 @@ def _arrange(value: JsonObject, plan: _Plan) -> None:
 
 
 def _sort(items: list[Any], listing: ListKey) -> None:
-    """Sort by key; items that share one by all they hold, so that the order is always the same."""
+    """Sort by key, in place. Items with equal keys are sorted by their bytes: one fixed order."""
     keys = _plain_keys(items, listing) or [key_of(item, listing) for item in items]
     if all(map(lt, keys, keys[1:])):
-        return  # as most of the short ones come
+        return  # already sorted, as most short lists are
     by_key = dict(zip(keys, items, strict=True))
     if len(by_key) == len(items):
         items[:] = [by_key[key] for key in sorted(by_key)]
@@ -252,9 +256,9 @@ def _sort(items: list[Any], listing: ListKey) -> None:
 
 
 def _plain_keys(items: list[Any], listing: ListKey) -> list[Any] | None:
-    """What `key_of` gives, or sorts like it, for items that are as they should be; else None.
+    """Return keys that sort like those of `key_of`, or None if the items need `key_of`.
 
-    Nearly all are, and this takes a third of the time.
+    Fast path for well-formed items, which nearly all are: it takes a third of the time.
     """
     names = listing.key
     if not names:
@@ -274,12 +278,12 @@ def _plain_keys(items: list[Any], listing: ListKey) -> list[Any] | None:
 def _all_named(items: list[Any], names: tuple[str, ...]) -> list[tuple[Any, ...]]:
     try:
         return list(map(itemgetter(*names), items))
-    except KeyError:  # a site without a name
+    except KeyError:  # for example a site without a facility name
         return [tuple([item.get(name, "") for name in names]) for item in items]
 
 
 def key_of(item: Any, listing: ListKey) -> tuple[str, ...]:
-    """The texts by which an item of a list is named."""
+    """Return the texts that identify an item of a list."""
     if not listing.key or not isinstance(item, dict):
         return (as_text(item),)
     return tuple([_key_part(item, name) for name in listing.key])
@@ -293,7 +297,7 @@ def _key_part(item: JsonObject, name: str) -> str:
 
 
 def as_text(value: Any) -> str:
-    """A JSON value as text: a text as it is, nothing as nothing, else its canonical JSON."""
+    """Return a string unchanged, None as an empty string, any other JSON value as sorted JSON."""
     if isinstance(value, str):
         return value
     return "" if value is None else _sorted_bytes(value).decode()

@@ -1,8 +1,10 @@
-"""When two texts say the same in other letters, and what differs word by word; pure, no I/O.
+"""Text comparison: cosmetic edits and word-by-word differences.
 
-The normal form is common to the registry's two ways of writing a text, Markdown and HTML:
-entities, tags, escapes, bullets, numbering, blanks, quote marks, letter case and the full stop
-at the end of a line are taken away. What is left is what the text says.
+The normal form is the same for both ways in which the registry writes a text, Markdown and HTML.
+It drops entities, tags, escapes, bullets, numbering, blanks, quote marks, letter case and the
+punctuation at the end of a line.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ _MOST_COMPARISONS = 10**8
 
 
 def normal_form(text: str) -> str:
-    """What a text says, whichever way the registry wrote it down."""
+    """Return a text without markup and layout, the same for Markdown and HTML."""
     if "&" in text or "<" in text:
         text = _TAGS.sub("\n", html.unescape(text))
     if "\\" in text:
@@ -51,14 +53,14 @@ def _plain_line(line: str) -> str:
 
 
 def is_cosmetic(before: Any, after: Any) -> bool:
-    """Whether two different texts say the same."""
+    """Return whether two different texts have the same normal form. False if either is no text."""
     if not (isinstance(before, str) and isinstance(after, str)):
         return False
     return normal_form(before) == normal_form(after)
 
 
 class Edit(StrEnum):
-    """What became of a run of words."""
+    """Whether a run of words was kept, deleted or inserted."""
 
     KEPT = "kept"
     DELETED = "deleted"
@@ -66,23 +68,23 @@ class Edit(StrEnum):
 
 
 class Segment(NamedTuple):
-    """A run of words with what became of it; blanks between words belong to the word before."""
+    """A run of words and its edit. Blanks belong to the word before them."""
 
     edit: Edit
     text: str
 
     @property
     def words(self) -> int:
-        """How many words it has."""
+        """The number of words."""
         return len(self.text.split())
 
 
 def word_diff(before: str, after: str) -> list[Segment]:
-    """How one text becomes the other: words kept, deleted, inserted, in order of reading.
+    """Return the words kept, deleted and inserted between two texts, in reading order.
 
-    Kept and deleted words make the text before, kept and inserted ones the text after, blanks
-    aside. Two texts that are too long to be compared word by word (from about 10,000 words each
-    that differ) have everything between their common beginning and end deleted and inserted.
+    Apart from blanks, the kept and deleted words make up the text before; the kept and inserted
+    words make up the text after. If the differing middle is too long to compare word by word
+    (about 10,000 words on each side), all of it is deleted and inserted.
     """
     old, new = _WORD.findall(before), _WORD.findall(after)
     old_keys, new_keys = [w.rstrip() for w in old], [w.rstrip() for w in new]

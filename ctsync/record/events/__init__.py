@@ -1,1 +1,1 @@
-"""From field changes to events, one file per family. Does no I/O."""
+"""Events made from field changes, one file per family of events. Does no I/O."""

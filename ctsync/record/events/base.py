@@ -1,6 +1,6 @@
-"""What every family of events is made from: the step between two versions, and one event of it.
+"""Version steps, and the functions that make an event from its field changes.
 
-Pure, no I/O.
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ _SIDES = ("before", "after")
 
 @dataclass(frozen=True, slots=True)
 class VersionStep:
-    """From one version of a trial to the next, with what came before.
+    """The step from one version of a trial to the next, with the trial's earlier versions.
 
-    `past` holds the key fields of all earlier versions, oldest first; its last is `before`.
-    `days` are those from which each of them and then the newer version stood, None where that
-    is not known. `changed` are the fields that changed, without items.
+    `past` holds the key fields of all earlier versions, oldest first; the last are those of
+    `before`. `days` holds the day on which each version of `past`, and then the newer version,
+    took effect; None if that day is unknown. `changed` holds the changed field paths, without
+    list items.
     """
 
     before: Record
@@ -40,17 +41,17 @@ class VersionStep:
 
     @property
     def day(self) -> date | None:
-        """The day the newer version was posted, as far as the record says."""
+        """The day the newer version was posted, else submitted; None if the record has neither."""
         return day_of(self.new)
 
     @property
     def updated(self) -> bool:
-        """Whether the sponsor posted an update: the registry's own changes leave the date."""
+        """Whether the sponsor posted an update. The registry's own changes keep the posted date."""
         return self.old.posted != self.new.posted
 
 
 def day_of(key: KeyFields) -> date | None:
-    """The day a version was posted, else submitted."""
+    """Return the day a version was posted, else submitted, else None."""
     for text in (key.posted, key.submitted):
         read = PartialDate.parse(text)
         if read is not None:
@@ -59,9 +60,10 @@ def day_of(key: KeyFields) -> date | None:
 
 
 def days_posted(past: Sequence[KeyFields], new: KeyFields) -> tuple[date | None, ...]:
-    """The days from which versions stood, as far as the records alone tell.
+    """Return the day each version took effect, from the records alone.
 
-    A version that brought no new day has none: what the registry changes by itself is not dated.
+    A version with the same day as the one before gets None: the registry made that change
+    itself, and the record does not date it.
     """
     days = [day_of(key) for key in (*past, new)]
     fresh = (day if day != before else None for before, day in pairwise(days))
@@ -69,12 +71,12 @@ def days_posted(past: Sequence[KeyFields], new: KeyFields) -> tuple[date | None,
 
 
 def absent_as_none(value: Any) -> Any:
-    """A value of a field change as JSON: what was not there is null."""
+    """Return a value of a field change as JSON: None for MISSING."""
     return None if value is MISSING else value
 
 
 def _is_empty(change: FieldChange) -> bool:
-    """Whether a null, an empty object or an empty list stands where there was nothing at all."""
+    """Return whether a null, an empty object or an empty list was added or removed."""
     present = change.after if change.before is MISSING else change.before
     one_sided = change.before is MISSING or change.after is MISSING
     return one_sided and (present is None or present in ({}, []))
@@ -82,7 +84,7 @@ def _is_empty(change: FieldChange) -> bool:
 
 def make_event(
     step: VersionStep,
-    told: Field,
+    reported: Field,
     changes: Sequence[FieldChange],
     summary: str,
     *,
@@ -93,20 +95,21 @@ def make_event(
     label: str | None = None,
     **figures: Any,
 ) -> Event:
-    """One event that covers these changes, levelled by the rule table from its inputs.
+    """Make one event that covers these changes; the rule table derives its level from `inputs`.
 
-    It goes by the path of the first of them, where no other is given.
+    `path` defaults to the path of the first change, `label` to the label of `reported`.
     """
+    # an empty value that appears or disappears is no change of content: R-ADM-09
     if all(map(_is_empty, changes)):
         inputs = {**inputs, "nature": "empty"}
-    rule, level = assign(told.kind, inputs, step.thresholds)
+    rule, level = assign(reported.kind, inputs, step.thresholds)
     return Event(
-        kind=told.kind,
-        category=told.category,
+        kind=reported.kind,
+        category=reported.category,
         level=level,
         rule=rule,
         path=path or changes[0].path,
-        label=label or told.label,
+        label=label or reported.label,
         summary=summary,
         before=absent_as_none(before),
         after=absent_as_none(after),
@@ -128,7 +131,7 @@ def make_whole_event(
     label: str,
     inputs: Mapping[str, Any] | None = None,
 ) -> Event:
-    """An event about the record as a whole, which covers no field change."""
+    """Make an event about the whole record. It covers no field change."""
     rule, level = assign(kind, inputs or {}, thresholds)
     return Event(
         kind=kind,
@@ -145,9 +148,10 @@ def make_whole_event(
 
 
 def with_type(changes: Iterable[FieldChange]) -> list[list[FieldChange]]:
-    """The changes one by one; a type that came or went together with its date or count with it.
+    """Group changes for events: each alone, except a type added or removed with its value.
 
-    A date that is there for the first time is one piece of news, not two.
+    A date or count that appears or disappears together with its type is one change for the
+    reader, not two. In such a group the value comes first.
     """
     groups: list[list[FieldChange]] = []
     values: dict[tuple[PathStep, ...], list[FieldChange]] = {}

@@ -1,8 +1,10 @@
-"""From what changed to what it means: field changes in, events out; pure, no I/O.
+"""Classification of field changes into events.
 
-Every field change is told by exactly one event, and every event tells of at least one, but for
-those about the record as a whole (first seen, gone, …). The level comes from the rule table
-alone. The same records give the same events, always: stored events can be rebuilt.
+Every field change is reported by exactly one event. Every event reports at least one change,
+except events about the whole record (first seen, gone, …). Only the rule table sets the level.
+The same records always give the same events, so stored events can be rebuilt.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from ctsync.record.events.outcome_measures import outcome_events
 from ctsync.record.events.overall_status import status_events
 from ctsync.record.events.results import results_events
 from ctsync.record.events.trial_dates import date_events
-from ctsync.record.fields.table import told_at
+from ctsync.record.fields.table import reporting_field
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import quoted, said
@@ -50,14 +52,15 @@ def classify(
     stood_from: Sequence[date] = (),
     thresholds: Thresholds | None = None,
 ) -> list[Event]:
-    """What the changes from one record to the next mean, in the order of the event kinds.
+    """Return the events of the changes from one record to the next, grouped by event kind.
 
-    `past` holds the key fields of all earlier versions, oldest first, the last of them those of
-    `before`; moves since the first version, targets and spells are found there. Without it
-    `before` is all that is known. `stood_from` are the days from which each of `past` and then
-    `after` stood, one more than there are of `past`; without it the records' own dates are used,
-    which say nothing of what the registry changed by itself. Raises ValueError where the two do
-    not fit.
+    `past` holds the key fields of all earlier versions, oldest first; the last are those of
+    `before`. Moves since the first version, enrollment targets and the length of a status come
+    from it. Without `past`, only `before` is known.
+
+    `stood_from` holds the day on which each version of `past`, and then `after`, took effect:
+    one more than `past`. Without it the records' own dates are used; these do not date the
+    registry's own changes. Raises ValueError if the two lengths do not fit.
     """
     if stood_from and len(stood_from) != len(past) + 1:
         raise ValueError("stood_from needs a day for each earlier version and one for the new")
@@ -80,28 +83,28 @@ def _events(changes: Iterable[FieldChange], step: VersionStep) -> Iterator[Event
     single: dict[Kind, list[FieldChange]] = defaultdict(list)
     summed: dict[str, list[FieldChange]] = defaultdict(list)
     for change in changes:
-        told = told_at(change.field)
-        if told.summed or not told.known:
-            summed[told.path].append(change)
+        reported = reporting_field(change.field)
+        if reported.summed or not reported.known:
+            summed[reported.path].append(change)
         else:
-            single[told.kind].append(change)
+            single[reported.kind].append(change)
     for kind, of_kind in single.items():
         yield from _FAMILIES.get(kind, plain_events)(of_kind, step)
     for path, of_list in summed.items():
-        told = told_at(path)
-        yield (site_event if path == SITES else list_event)(told, of_list, step)
+        reported = reporting_field(path)
+        yield (site_event if path == SITES else list_event)(reported, of_list, step)
 
 
-# --- events about the record as a whole ----------------------------------------------------------
+# --- events about the whole record ---------------------------------------------------------------
 
 
 def first_seen(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
-    """The baseline: ctsync began to follow the trial, in the state the summary says."""
+    """Return the baseline event: ctsync began to follow the trial in the state summarized."""
     return _arrival(Kind.FIRST_SEEN, "First seen", record, thresholds)
 
 
 def registered(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
-    """The trial is new in the registry."""
+    """Return the event of a trial that is new in the registry."""
     return _arrival(Kind.REGISTERED, "Registered", record, thresholds)
 
 
@@ -125,13 +128,13 @@ def _key_of(record: Record | KeyFields) -> KeyFields:
 
 
 def _late(key: KeyFields) -> int | None:
-    """How long after its start a trial was registered; negative where it was before."""
+    """Return the days from a trial's start to its registration; negative if registered before."""
     start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
     return start.shift_to(first).days if start and first else None
 
 
 def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
-    """The registry says there is no such trial any more; `last` is what was known of it."""
+    """Return the event of a trial that left the registry; `last` is its last known state."""
     return make_whole_event(
         Kind.GONE,
         Category.STATUS,
@@ -144,7 +147,7 @@ def gone(last: KeyFields, *, thresholds: Thresholds | None = None) -> Event:
 
 
 def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
-    """The trial answers again after it was gone or merged away."""
+    """Return the event of a trial that is back after it was gone or merged."""
     key = _key_of(record)
     return make_whole_event(
         Kind.RETURNED,
@@ -158,7 +161,7 @@ def returned(record: Record | KeyFields, *, thresholds: Thresholds | None = None
 
 
 def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
-    """The registry answers with another trial, which has taken this one over."""
+    """Return the event of a trial that the registry merged into the trial `to`."""
     return make_whole_event(
         Kind.MOVED,
         Category.IDENTIFICATION,
@@ -173,9 +176,10 @@ def moved(to: NctId, *, thresholds: Thresholds | None = None) -> Event:
 def entered(
     query: str, load: datetime, *, again: bool = False, thresholds: Thresholds | None = None
 ) -> Event:
-    """The trial now matches the query of the watch `query`, as the registry's `load` shows it.
+    """Return the event of a trial that now matches the query of the watch named `query`.
 
-    What enters and leaves does so in a load, not by a version: its path names the load.
+    `load` is the dataTimestamp of the load that showed it. A trial enters and leaves in a load,
+    not by a new version, so the event's path names the load.
     """
     return make_whole_event(
         Kind.ENTERED,
@@ -196,9 +200,10 @@ def left(
     *,
     thresholds: Thresholds | None = None,
 ) -> Event:
-    """The trial no longer matches the query of the watch `query`, as `load` shows it.
+    """Return the event of a trial that no longer matches the query of the watch named `query`.
 
-    `why` are the events since it did that tell of what the query asks for.
+    `why` holds the possible reasons: events, since the trial last matched, about fields that the
+    query searches.
     """
     reasons = "; ".join(event.summary for event in why) or "nothing that it asks for changed"
     return make_whole_event(

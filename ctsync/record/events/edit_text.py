@@ -1,4 +1,4 @@
-"""What is said of an edited text in one line; pure, no I/O."""
+"""One-line summary of an edited text. Does no I/O."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ _SHORT = 80
 
 
 def edit_summary(before: Any, after: Any) -> tuple[str, dict[str, Any]]:
-    """What became of a text, and how many words were removed and added.
+    """Summarize the edit of a text in one line, with the counts of words removed and added.
 
-    Short texts are quoted; of long ones the words are counted.
+    Texts of at most 80 characters are quoted. For longer ones the words are counted. The counts
+    are empty for a cosmetic edit, and if the text was added or removed.
     """
     if not (isinstance(before, str) and isinstance(after, str)):
-        return _come_or_gone(before, after), {}
+        return _added_or_removed(before, after), {}
     if is_cosmetic(before, after):
         text = f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}"
         only = "only letter case, blanks, numbering or markup changed"
@@ -42,7 +43,7 @@ def _are_short(before: str, after: str) -> bool:
     return max(len(before), len(after)) <= _SHORT
 
 
-def _come_or_gone(before: Any, after: Any) -> str:
+def _added_or_removed(before: Any, after: Any) -> str:
     if before is None:
         return f"added: {quoted(after)}"
     if after is None:

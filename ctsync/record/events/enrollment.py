@@ -1,8 +1,10 @@
-"""Events of the enrollment: targets that move, and what came of them; pure, no I/O.
+"""Events of the enrollment: changes of the target, and the actual count against the target.
 
-An actual count is compared with the last target, which is the last estimated count of any
-earlier version; a correction of an actual count is so compared too, but alarms only where the
-count before did not.
+An actual count is compared with the last target: the last estimated count of any earlier version.
+So is a correction of an actual count, but it is critical only if the count before was not already
+below the threshold.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ _ACTUAL = "ACTUAL"
 
 
 def enrollment_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """The events of the enrollment: of the count, of its type, or of both as one."""
+    """Yield the events of the enrollment: of the count, of its type, or of both together."""
     for group in with_type(changes):
         match group[0].field.rpartition(".")[2]:
             case "count":
@@ -33,7 +35,7 @@ def enrollment_events(changes: list[FieldChange], step: VersionStep) -> Iterator
 
 
 def last_target(past: Sequence[KeyFields]) -> int | None:
-    """The newest estimated count of earlier versions; an untyped one counts as a target."""
+    """Return the newest target of earlier versions. A count without a type is a target."""
     for key in reversed(past):
         if key.enrollment is not None and key.enrollment_type != _ACTUAL:
             return key.enrollment
@@ -41,7 +43,7 @@ def last_target(past: Sequence[KeyFields]) -> int | None:
 
 
 def percent_change(before: int | None, after: int | None) -> float | None:
-    """How much a count grew, in percent to one decimal; None where there is nothing to grow."""
+    """Return the growth of a count in percent, to one decimal; None if there is no base."""
     if not before or after is None:
         return None
     return round((after - before) / before * 100, 1)
@@ -53,7 +55,7 @@ def _percent_of(count: int | None, target: int | None) -> float | None:
 
 def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
     change = changes[0]
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     old, new = step.old.enrollment, step.new.enrollment
     before_type, after_type = step.old.enrollment_type, step.new.enrollment_type
@@ -76,7 +78,7 @@ def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
     }
     return make_event(
         step,
-        told,
+        reported,
         changes,
         _count_summary(
             before,
@@ -117,12 +119,12 @@ def _count_summary(
 
 
 def _type_event(change: FieldChange, step: VersionStep) -> Event:
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     count = step.new.enrollment
     return make_event(
         step,
-        told,
+        reported,
         [change],
         f"Enrollment {said(before)} -> {said(after)}" + ("" if count is None else f" ({count})"),
         before=before,

@@ -1,7 +1,9 @@
-"""Events that sum up a list: sites, their contacts and map positions, results, MeSH terms.
+"""Events that summarize a list: sites, their contacts and map positions, results, MeSH terms.
 
-Pure, no I/O. However many items change, a step between two versions has one event for each
-such list, which says how many were added, removed and changed, and where.
+A version step has one event per such list, however many items changed. The event counts the
+items added, removed and changed.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -25,10 +27,10 @@ _SITE_PARTS = ("facility", "city", "state", "zip", "country", "status")
 _NAMED_ITEMS = 3
 
 
-def site_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Event:
-    """The one event of all sites: how many there are now, and what happened where."""
-    removed = [_compact(c.before) for c in changes if _whole(c) and c.after is MISSING]
-    added = [_compact(c.after) for c in changes if _whole(c) and c.before is MISSING]
+def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -> Event:
+    """Return the one event of all sites: their number, and the changes by country."""
+    removed = [_compact(c.before) for c in changes if _is_item(c) and c.after is MISSING]
+    added = [_compact(c.after) for c in changes if _is_item(c) and c.before is MISSING]
     edited = list(_edited_sites(changes, step.before))
     statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
     renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
@@ -49,7 +51,7 @@ def site_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Ev
     count = f"Sites {len(before):,} -> {len(after):,}" if len(before) != len(after) else (
         f"Sites {len(after):,}"
     )  # fmt: skip
-    said_of_them = listed([
+    site_changes = listed([
         _placed(len(added), "added", added),
         _placed(len(removed), "removed", removed),
         *_status_phrases(statuses),
@@ -58,22 +60,22 @@ def site_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Ev
     ])  # fmt: skip
     return make_event(
         step,
-        told,
+        reported,
         changes,
-        f"{count}: {said_of_them or 'changed in a way ctsync does not know'}",
-        path=told.path,
+        f"{count}: {site_changes or 'changed in a way ctsync does not know'}",
+        path=reported.path,
         before=[*removed, *(old for old, _ in edited)],
         after=[*added, *(new for _, new in edited)],
         inputs=inputs,
     )
 
 
-def _whole(change: FieldChange) -> bool:
+def _is_item(change: FieldChange) -> bool:
     return isinstance(change.steps[-1], int)
 
 
 def _compact(site: Any) -> dict[str, Any]:
-    """A site without its contacts and position."""
+    """Return a site without its contacts and map position."""
     if not isinstance(site, dict):
         return {"facility": said(site)}
     return {part: site[part] for part in _SITE_PARTS if part in site}
@@ -103,7 +105,7 @@ def _edited_sites(
 
 
 def _is_renamed(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Whether a site stands under a name that is not like the one before."""
+    """Return whether the site's new name is not similar to its old name."""
     names = (as_text(old.get("facility")), as_text(new.get("facility")))
     return names[0] != names[1] and likeness(names[0].casefold(), names[1].casefold()) < ALIKE
 
@@ -137,21 +139,21 @@ def _status_phrases(
         yield _placed(len(sites), f"now {name}", sites)
 
 
-def list_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Event:
-    """The one event of any other summed list, or of a part of the record ctsync does not know.
+def list_event(reported: Field, changes: list[FieldChange], step: VersionStep) -> Event:
+    """Return the one event of any other summed list, or of an undeclared part of the record.
 
-    Where a single value changed, it is told as such.
+    If a single value changed, the event shows that value.
     """
     if len(changes) == 1:
-        return _single(told, changes[0], step)
-    removed = [c for c in changes if _whole(c) and c.after is MISSING]
-    added = [c for c in changes if _whole(c) and c.before is MISSING]
+        return _single(reported, changes[0], step)
+    removed = [c for c in changes if _is_item(c) and c.after is MISSING]
+    added = [c for c in changes if _is_item(c) and c.before is MISSING]
     edits = [c for c in changes if c not in removed and c not in added]
     edited = list(dict.fromkeys(outer_item(c.path) for c in edits if c.item is not None))
     loose = sum(1 for c in edits if c.item is None)
     inputs = {
         "nature": _nature(changes),
-        "category": told.category.value,
+        "category": reported.category.value,
         "added": len(added),
         "removed": len(removed),
         "edited": len(edited) + loose,
@@ -159,24 +161,24 @@ def list_event(told: Field, changes: list[FieldChange], step: VersionStep) -> Ev
     }
     return make_event(
         step,
-        told,
+        reported,
         changes,
-        f"{told_label(told)}: " + listed([
+        f"{_field_label(reported)}: " + listed([
             _some(len(added), "added", [c.item for c in added]),
             _some(len(removed), "removed", [c.item for c in removed]),
             _some(len(edited), "changed", edited),
             f"{counted(loose, 'other value')} changed" if loose else "",
         ]),
-        path=told.path,
+        path=reported.path,
         before=[absent_as_none(c.before) for c in changes if c.before is not MISSING],
         after=[absent_as_none(c.after) for c in changes if c.after is not MISSING],
         inputs=inputs,
     )  # fmt: skip
 
 
-def _single(told: Field, change: FieldChange, step: VersionStep) -> Event:
+def _single(reported: Field, change: FieldChange, step: VersionStep) -> Event:
     before, after = absent_as_none(change.before), absent_as_none(change.after)
-    of = f" of {quoted(change.item, 60)}" if change.item and not _whole(change) else ""
+    of = f" of {quoted(change.item, 60)}" if change.item and not _is_item(change) else ""
     if before is None:
         what = f"{quoted(after)} added"
     elif after is None:
@@ -185,20 +187,20 @@ def _single(told: Field, change: FieldChange, step: VersionStep) -> Event:
         what = f"{quoted(before, 80)} -> {quoted(after, 80)}"
     return make_event(
         step,
-        told,
+        reported,
         [change],
-        f"{told_label(told)}{of}: {what}",
+        f"{_field_label(reported)}{of}: {what}",
         before=before,
         after=after,
-        inputs={"nature": _nature([change]), "category": told.category.value, "leaves": 1},
+        inputs={"nature": _nature([change]), "category": reported.category.value, "leaves": 1},
     )
 
 
-def told_label(told: Field) -> str:
-    """The label, said to be the registry's where the registry alone writes the field."""
-    if told.category is Category.UNKNOWN:
-        return f"Field unknown to ctsync, {one_line(told.label)}"
-    return told.label
+def _field_label(reported: Field) -> str:
+    """Return the label of a field; an undeclared field is marked as unknown to ctsync."""
+    if reported.category is Category.UNKNOWN:
+        return f"Field unknown to ctsync, {one_line(reported.label)}"
+    return reported.label
 
 
 def _nature(changes: Sequence[FieldChange]) -> str:
@@ -209,7 +211,7 @@ def _nature(changes: Sequence[FieldChange]) -> str:
 
 
 def _some(number: int, verb: str, names: Sequence[str | None]) -> str:
-    """How many, and which where they are few."""
+    """Return the number with a verb, and up to three names."""
     if not number:
         return ""
     shown = [quoted(name, 50) for name in names if name]

@@ -1,4 +1,4 @@
-"""Events of every field that has no family of its own: one for each change; pure, no I/O."""
+"""Events of every field that has no family of its own: one per change. Does no I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _TEXTS = {Shape.TEXT, Shape.MARKUP, Shape.LIST}
 
 
 def plain_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """One event for each change, a date and its type together where both came or went."""
+    """Yield one event per change. A date added or removed together with its type is one event."""
     for group in with_type(changes):
         yield plain_event(group, step)
 
@@ -32,18 +32,22 @@ def plain_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Even
 def plain_event(
     changes: list[FieldChange], step: VersionStep, inputs: Mapping[str, Any] | None = None
 ) -> Event:
-    """An event that says what a field held and holds now; a second change is that of its type."""
+    """Make an event with a field's old and new value. A second change is that of its type."""
     change = changes[0]
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
-    facts = {"nature": _nature(change), "category": told.category.value, **_facts(told, change)}
-    text, counts = _what(told, change, before, after)
-    # how far a date of bookkeeping moved says nothing
-    is_date = told.shape is Shape.DATE and told.category is not Category.BOOKKEEPING
+    facts = {
+        "nature": _nature(change),
+        "category": reported.category.value,
+        **_facts(reported, change),
+    }
+    text, counts = _what(reported, change, before, after)
+    # the distance between two bookkeeping dates has no meaning
+    is_date = reported.shape is Shape.DATE and reported.category is not Category.BOOKKEEPING
     old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
     return make_event(
         step,
-        told,
+        reported,
         changes,
         text,
         before=before,
@@ -53,10 +57,10 @@ def plain_event(
     )
 
 
-def _facts(told: Field, change: FieldChange) -> dict[str, Any]:
-    if told.kind is Kind.SPONSOR:
+def _facts(reported: Field, change: FieldChange) -> dict[str, Any]:
+    if reported.kind is Kind.SPONSOR:
         return {"lead_sponsor": change.field == _LEAD_SPONSOR}
-    if told.category is Category.OVERSIGHT:
+    if reported.category is Category.OVERSIGHT:
         return {"violation": change.field.startswith(_VIOLATIONS)}
     return {}
 
@@ -71,16 +75,18 @@ def _nature(change: FieldChange) -> str:
     return "removed" if change.after is MISSING else "changed"
 
 
-def _what(told: Field, change: FieldChange, before: Any, after: Any) -> tuple[str, dict[str, Any]]:
-    """The line, and how many words were removed and added where it is about a text."""
+def _what(
+    reported: Field, change: FieldChange, before: Any, after: Any
+) -> tuple[str, dict[str, Any]]:
+    """Return the summary, and for a text the counts of words removed and added."""
     if is_order(change):
-        return f"{told.label}: only the order changed", {}
+        return f"{reported.label}: only the order changed", {}
     is_item = isinstance(change.steps[-1], int)
     if is_item and MISSING in (change.before, change.after):
         verb = "added" if change.before is MISSING else "removed"
-        return f"{told.label} {verb}: {quoted(after if verb == 'added' else before)}", {}
+        return f"{reported.label} {verb}: {quoted(after if verb == 'added' else before)}", {}
     of = f" of {quoted(change.item, 60)}" if change.item and not is_item else ""
-    if told.shape in _TEXTS:
+    if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
-        return f"{told.label}{of}: {text}", counts
-    return f"{told.label}{of}: {said(before)} -> {said(after)}", {}
+        return f"{reported.label}{of}: {text}", counts
+    return f"{reported.label}{of}: {said(before)} -> {said(after)}", {}

@@ -1,9 +1,11 @@
-"""Events of the outcome measures, by what happened to each: a small taxonomy; pure, no I/O.
+"""Events of the outcome measures.
 
-added, dropped, replaced (one dropped and another added in its place), promoted (from secondary
-or other to primary, or from other to secondary), demoted (the other way), measure edited, time
-frame edited, description edited, reordered, cosmetic. What was done to a primary outcome
-weighs more once the trial has started.
+Each change of an outcome is one of: added, dropped, replaced (one dropped and another added in
+its place), promoted (from secondary or other to primary, or from other to secondary), demoted
+(the other direction), measure edited, time frame edited, description edited, reordered, cosmetic.
+Changes of a primary outcome get a higher level once the trial has started.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -40,14 +42,14 @@ _NOT_STARTED = frozenset({"NOT_YET_RECRUITING", "WITHHELD", None})
 
 
 class _Move(NamedTuple):
-    """An outcome that left one list and stands in another."""
+    """An outcome removed from one list and added to another."""
 
     gone: FieldChange
     come: FieldChange
 
 
 def outcome_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """The events of all outcome lists together, as an outcome may go from one to another."""
+    """Yield the events of all outcome lists together, because an outcome may change its list."""
     gone = [c for c in changes if _is_item(c) and c.after is MISSING]
     come = [c for c in changes if _is_item(c) and c.before is MISSING]
     moved = _between_lists(gone, come)
@@ -87,10 +89,10 @@ def _equality(before: str, after: str) -> float:
 
 
 def _between_lists(gone: list[FieldChange], come: list[FieldChange]) -> list[_Move]:
-    """Outcomes gone from one list and come to another whose measures are alike, best first."""
+    """Pair outcomes removed from one list and added to another by similar measures, best first."""
     old_texts = [_comparable(change.before) for change in gone]
     new_texts = [_comparable(change.after) for change in come]
-    # so many outcomes are told apart by equal words alone
+    # comparing this many pairs would take too long: only equal texts count as similar
     like = likeness if len(gone) * len(come) <= _MOST_COMPARISONS else _equality
     scored = [
         (-alike, abs(i - j), i + j, i, j)
@@ -110,7 +112,7 @@ def _between_lists(gone: list[FieldChange], come: list[FieldChange]) -> list[_Mo
 
 
 def _timing(step: VersionStep) -> dict[str, Any]:
-    """Where the change stands against the earliest start and completion recorded, and results."""
+    """Return the change's timing: days after first recorded start and completion, after results."""
     keys = (*step.past, step.new)
     day = step.day
     starts = [d for key in keys if (d := PartialDate.parse(key.start_date))]
@@ -188,7 +190,7 @@ def _moved(move: _Move, step: VersionStep) -> Event:
 def _come_and_gone(
     gone: list[FieldChange], come: list[FieldChange], step: VersionStep
 ) -> Iterator[Event]:
-    """Of one list: what was replaced, in their order; and the rest as dropped or added."""
+    """Yield the events of one list: pairs in list order are replaced, the rest dropped or added."""
     replaced = list(zip(gone, come, strict=False))
     for old, new in replaced:
         yield _outcome_event(
@@ -219,7 +221,7 @@ def _come_and_gone(
 
 
 def _edited(change: FieldChange, step: VersionStep) -> Event:
-    told = field_at(change.field)
+    reported = field_at(change.field)
     leaf = change.field.rpartition(".")[2]
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     what = "cosmetic" if is_cosmetic(before, after) else _EDITS.get(leaf, "edited")
@@ -229,7 +231,7 @@ def _edited(change: FieldChange, step: VersionStep) -> Event:
         step,
         [change],
         what=what,
-        summary=f"{told.label}{of}: {text}",
+        summary=f"{reported.label}{of}: {text}",
         before=before,
         after=after,
         **counts,

@@ -1,6 +1,6 @@
 """Events of the overall status: stops, restarts, openings, and the registry's own UNKNOWN.
 
-Pure, no I/O.
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FORWARD = {
 
 
 def status_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """One event for each field of the status that changed."""
+    """Yield one event per changed field of the status."""
     for change in changes:
         match change.field:
             case "protocolSection.statusModule.overallStatus":
@@ -44,7 +44,7 @@ def status_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Eve
 
 
 def status_step(after: str | None, origin: str | None) -> str:
-    """What sort of step it is from `origin`, the last status that a sponsor gave."""
+    """Return the kind of a status step; `origin` is the last status that the sponsor reported."""
     if after in STOPPED:
         return "stopped"
     if after == UNKNOWN:
@@ -68,7 +68,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
     origin = step.old.last_known_status if step.old.status == UNKNOWN else step.old.status
     kind = status_step(step.new.status, origin)
     derived = is_registry_flip(step.old, step.new)
-    days, whole = spell(step)
+    days, complete = spell(step)
     inputs = {
         "part": "overall status",
         "step": kind,
@@ -77,7 +77,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
         "origin": origin,
         "registry_derived": derived,
         "spell_days": days,
-        "spell_whole": whole,
+        "spell_whole": complete,
         "why_stopped": step.new.why_stopped if kind == "stopped" else None,
     }
     summary = (
@@ -96,7 +96,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
 
 
 def _remarks(kind: str, step: VersionStep, inputs: dict[str, Any]) -> str:
-    length = _length(inputs["spell_days"], whole=inputs["spell_whole"])
+    length = _length(inputs["spell_days"], complete=inputs["spell_whole"])
     was = said(step.old.status).lower().replace("_", " ")
     match kind:
         case "stopped":
@@ -121,17 +121,17 @@ def _unknown(step: VersionStep, *, derived: bool) -> str:
     return text
 
 
-def _length(days: int | None, *, whole: bool) -> str:
+def _length(days: int | None, *, complete: bool) -> str:
     if days is None:
         return ""
-    return ("" if whole else "at least ") + f"{days:,} d"
+    return ("" if complete else "at least ") + f"{days:,} d"
 
 
 def spell(step: VersionStep) -> tuple[int | None, bool]:
-    """How many days the status before had stood, and whether its beginning is known.
+    """Return for how many days the previous status lasted, and whether its first day is known.
 
-    None where a day is missing, as it is for what the registry changes by itself when only
-    the records tell the days.
+    The number is None if the first or last day is unknown. If the days come from the records
+    alone, that includes every change that the registry made itself.
     """
     past = step.past
     first = len(past) - 1
@@ -165,14 +165,14 @@ def _why(change: FieldChange, step: VersionStep) -> Event:
 
 
 def _other(change: FieldChange, step: VersionStep) -> Event:
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     repeats = change.field == LAST_KNOWN and OVERALL in step.changed
     return make_event(
         step,
-        told,
+        reported,
         [change],
-        f"{told.label}: {said(before)} -> {said(after)}",
+        f"{reported.label}: {said(before)} -> {said(after)}",
         before=before,
         after=after,
         inputs={"part": change.field.rpartition(".")[2], "nature": "repeats" if repeats else None},

@@ -1,7 +1,9 @@
-"""Events of results: first posted, vanished, updated, and their way through quality control.
+"""Events of results: first posted, vanished, updated, and quality control.
 
-Pure, no I/O. Before results are posted, the registry tells when a sponsor submitted them
-(release), took them back (unrelease), and got them back with comments (reset).
+Before results are posted, the registry lists when the sponsor submitted them (release), withdrew
+them (unrelease), and received them back with comments (reset).
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ _SUBMISSION_STEPS = {
 
 
 def results_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """One event for each change about results that no list sums up."""
+    """Yield one event per change of results that no summed list reports."""
     for group in with_type(changes):
         change = group[0]
         if change.field in {SECTION, HAS_RESULTS}:
@@ -49,7 +51,7 @@ def results_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Ev
 
 
 def _presence(change: FieldChange, step: VersionStep) -> Event:
-    """Results as a whole came or went; `hasResults` only repeats it."""
+    """Return the event of results added, removed or updated. `hasResults` repeats it."""
     had = bool(absent_as_none(change.before))
     has = bool(absent_as_none(change.after))
     what = "vanished" if had and not has else "posted" if has and not had else "updated"
@@ -87,8 +89,8 @@ def _posted(changes: list[FieldChange], step: VersionStep) -> Event:
 
 
 def _quality_control(change: FieldChange, step: VersionStep) -> Event:
-    """One step of the cycle; the registry's own count of it repeats what the annotation says."""
-    told = field_at(change.field)
+    """Return the event of a quality control step. Submission tracking repeats the annotation."""
+    reported = field_at(change.field)
     repeats = change.field.startswith(SUBMISSIONS) and any(
         field.startswith(UNPOSTED) for field in step.changed
     )
@@ -96,7 +98,7 @@ def _quality_control(change: FieldChange, step: VersionStep) -> Event:
     gone = " (no longer listed)" if change.after is MISSING else ""
     return make_event(
         step,
-        told,
+        reported,
         [change],
         f"Results QC: {text}{gone}",
         before=change.before,

@@ -1,8 +1,10 @@
-"""Events of the three dates of a trial's course: start, primary completion, completion.
+"""Events of the three trial dates: start, primary completion, completion.
 
-Pure, no I/O. A date and its type are two leaves and, where both change, two events: how far
-the date moved, and that it is actual now. A date that comes or goes together with its type is
-one event.
+A date and its type are two leaves. If both change, they are two events: how far the date moved,
+and that it became actual. If a date and its type are added or removed together, they are one
+event.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _NAMES = {
 
 
 def date_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
-    """The events of one of the dates: of the date, of its type, or of both as one."""
+    """Yield the events of a trial date: of the date, of its type, or of both together."""
     for group in with_type(changes):
         match group[0].field.rpartition(".")[2]:
             case "date":
@@ -38,22 +40,22 @@ def date_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event
                 yield plain_event(group, step)
 
 
-def _types(told: Field, step: VersionStep) -> tuple[str | None, str | None]:
-    name = f"{_NAMES[told.kind]}_type"
+def _types(reported: Field, step: VersionStep) -> tuple[str | None, str | None]:
+    name = f"{_NAMES[reported.kind]}_type"
     return getattr(step.old, name), getattr(step.new, name)
 
 
 def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
     change = changes[0]
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     old, new = PartialDate.parse(before), PartialDate.parse(after)
     shift = old.shift_to(new) if old and new else None
-    said_before = _values(step.past, _NAMES[told.kind])
-    first = said_before[0] if said_before else old
+    earlier = _values(step.past, _NAMES[reported.kind])
+    first = earlier[0] if earlier else old
     since_first = first.shift_to(new).days if first and new and shift else None
-    moves = count_moves([*said_before, new])
-    before_type, after_type = _types(told, step)
+    moves = count_moves([*earlier, new])
+    before_type, after_type = _types(reported, step)
     inputs = {
         "part": "date",
         "nature": _date_nature(after, new, shift),
@@ -64,14 +66,14 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "moves": moves,
         "before_type": before_type,
         "after_type": after_type,
-        "crosses_registration": _crosses_registration(told.kind, old, new, step.new),
+        "crosses_registration": _crosses_registration(reported.kind, old, new, step.new),
     }
     sides = typed(said(before), before_type), typed(said(after), after_type)
-    summary = f"{told.label} {' -> '.join(sides)}"
+    summary = f"{reported.label} {' -> '.join(sides)}"
     remarks = ", ".join(_date_remarks(inputs, shift))
     return make_event(
         step,
-        told,
+        reported,
         changes,
         f"{summary}, {remarks}" if remarks else summary,
         before=before,
@@ -109,7 +111,7 @@ def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
 def _crosses_registration(
     kind: Kind, old: PartialDate | None, new: PartialDate | None, key: KeyFields
 ) -> bool | None:
-    """Whether a start moved from one side of the first submission to the other."""
+    """Return whether a start moved across the first submission; None if that is not known."""
     registered = PartialDate.parse(key.first_submitted)
     if kind is not Kind.START_DATE or not (old and new and registered):
         return None
@@ -122,19 +124,19 @@ def _values(past: Sequence[KeyFields], name: str) -> list[PartialDate]:
 
 
 def count_moves(dates: Sequence[PartialDate | None]) -> int:
-    """How often a date moved, from one version to the next; more precision is no move."""
+    """Count the steps in which a date moved. A change of precision alone is not a move."""
     known = [date for date in dates if date is not None]
     return sum(1 for old, new in pairwise(known) if old.shift_to(new).days)
 
 
 def _type_event(change: FieldChange, step: VersionStep) -> Event:
-    told = field_at(change.field)
+    reported = field_at(change.field)
     before, after = absent_as_none(change.before), absent_as_none(change.after)
-    date = getattr(step.new, _NAMES[told.kind])
-    label = told.label.removesuffix(" type")
+    date = getattr(step.new, _NAMES[reported.kind])
+    label = reported.label.removesuffix(" type")
     return make_event(
         step,
-        told,
+        reported,
         [change],
         f"{label} {said(before)} -> {said(after)}" + (f" ({said(date)})" if date else ""),
         before=before,
@@ -147,7 +149,7 @@ def _type_event(change: FieldChange, step: VersionStep) -> Event:
 
 
 def type_nature(before: Any, after: Any) -> str:
-    """What the change of a type says: a plan became a fact, or the other way round."""
+    """Return what the change of a type means, such as "became actual"."""
     if after == "ACTUAL" and before is not None:
         return "became actual"
     if before == "ACTUAL" and after is not None:

@@ -1,1 +1,1 @@
-"""The one table of the fields of a record, and how a field is found. Does no I/O."""
+"""The table of record fields, and field lookup by name or path. Does no I/O."""

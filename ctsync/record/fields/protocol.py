@@ -1,6 +1,6 @@
-"""The field table's first half: protocolSection, labelled as on the registry's pages.
+"""Field table rows of protocolSection, with the labels of the registry's pages.
 
-Pure data, no I/O. Lists are written without brackets.
+List paths carry no brackets. Does no I/O.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _outcomes(path: str, label: str) -> tuple[Row, ...]:
 
 
 def _review(path: str, label: str) -> tuple[Row, ...]:
-    """What the registry's reviewers asked to be put right; in its history alone."""
+    """Rows for the registry reviewers' correction requests; only record history carries them."""
     category, kind = Category.RESULTS_QC, Kind.RESULTS
     return (
         Row(path, label, _OBJECT, None, category, kind),

@@ -1,6 +1,6 @@
-"""The field table's second half: results, documents, annotations, and what the registry derives.
+"""Field table rows outside protocolSection: results, documents, annotations, derived fields.
 
-Pure data, no I/O. Lists are written without brackets.
+List paths carry no brackets. Does no I/O.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _denoms(path: str, label: str) -> tuple[Row, ...]:
 
 
 def _tally(path: str, label: str, counts: str) -> tuple[Row, ...]:
-    """A row of the participant flow: its type, and a number for each group."""
+    """Rows for one participant flow list: its type, and one number per group."""
     return (
         Row(path, label, _LIST, ListKey(("type",), ordered=True)),
         Row(f"{path}.type", f"{label} type", _TEXT),
@@ -158,7 +158,7 @@ _RESULTS = Branch(
         Row(f"{_MEASURES}.unitOfMeasure", "Result unit", _TEXT),
         Row(f"{_MEASURES}.calculatePct", "Result percentage", _BOOL),
         Row(f"{_MEASURES}.timeFrame", "Result time frame", _TEXT),
-        # what the registry's reviewers asked to be put right; in its history alone
+        # the registry reviewers' correction requests; only record history carries them
         Row(f"{_MEASURES}.reviewUnit", "Result review", _OBJECT, None,
             Category.RESULTS_QC, Kind.RESULTS),
         Row(f"{_MEASURES}.reviewUnit.resetReasons", "Result review", _LIST, _SET,
@@ -315,4 +315,4 @@ _DERIVED = Branch(
 )  # fmt: skip
 
 REST = (_RESULTS, _HAS_RESULTS, _ANNOTATIONS, _DOCUMENTS, _DERIVED)
-"""Every part of a record but protocolSection."""
+"""Every part of a record except protocolSection."""

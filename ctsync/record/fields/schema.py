@@ -1,6 +1,6 @@
-"""What the field table is made of: a field, the shape of its value, how its list is told apart.
+"""Types of the field table: field, value shape, list key, table row, branch.
 
-Pure, no I/O.
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from ctsync.model import Category, Kind
 
 
 class Shape(StrEnum):
-    """What sort of value a field holds."""
+    """The type of value a field holds."""
 
     ENUM = "enum"
     DATE = "date"
@@ -28,14 +28,16 @@ class Shape(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ListKey:
-    """How the items of a list are told apart, and what their order says.
+    """How the items of a list are identified and matched, and whether their order is content.
 
-    `key` are the fields that name an item; "pmid/citation" is the first of the two that is
-    there, and no key at all means that the item names itself. `ordered` says that order is
-    content; the items of other lists are sorted by key. Of items that share a key, those go
-    together that agree in most fields. What is left over is matched by the text of `like`,
-    only among items that agree in `within`; those that agree in `same` too are one item under
-    another name.
+    `key`: the fields that identify an item. "pmid/citation" means the first of the two that is
+    present. An empty key means that the item's own value identifies it.
+    `ordered`: order is content. Other lists are sorted by key.
+    `like`, `within`, `same`: how to match items that share no key. Their `like` texts are
+    compared, but only between items with equal `within` fields. Items whose `same` fields are
+    equal too are the same item under a new name.
+
+    If several items share a key, the ones with the most equal fields are matched.
     """
 
     key: tuple[str, ...] = ()
@@ -47,11 +49,12 @@ class ListKey:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a record: what it is called, where it belongs, what it holds.
+    """One field of a record: path, label, category, event kind and value shape.
 
-    `whole` marks an object whose coming or going is one change, not one for each of its
-    leaves. Changes below a `summed` field are told in one event. `volatile` fields are no
-    content at all. `known` is false for a path that no table declares.
+    `whole`: adding or removing the object is one change, not one per leaf.
+    `summed`: one event reports all changes below the field.
+    `volatile`: not content; changes with every data refresh and is not stored.
+    `known`: false for a path that the table does not declare.
     """
 
     path: str
@@ -67,7 +70,7 @@ class Field:
 
 
 class Row(NamedTuple):
-    """One line of the field table, its path below that of its branch."""
+    """One line of the field table; `path` is relative to the branch."""
 
     path: str
     label: str
@@ -81,7 +84,7 @@ class Row(NamedTuple):
 
 
 class Branch(NamedTuple):
-    """A module of the record, with the category and kind of its rows where they say no other."""
+    """A module of the record, with the default category and kind of its rows."""
 
     path: str
     category: Category

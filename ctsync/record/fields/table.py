@@ -1,8 +1,10 @@
-"""The one table of the fields of a record: what each is called, where it belongs, what it holds.
+"""The field table of a record: label, category, kind and shape of every declared path.
 
-Pure, no I/O. A path is dotted and names no item of a list ("…locations.status"). The rows are
-in `fields_protocol` and `fields_results`; here they are put together and looked up. A path that
-is not declared is of the category unknown, wherever it stands: kept, shown and counted.
+`protocol.py` and `results.py` hold the rows; this module joins them and looks paths up. Paths
+are dotted and name no list items ("…locations.status"). An undeclared path has the category
+unknown wherever it occurs: ctsync stores, shows and counts it.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -41,20 +43,20 @@ def _field(branch: Branch, row: Row) -> Field:
 
 
 FIELDS: dict[str, Field] = {field.path: field for field in _declared()}
-"""Every declared field by its path; never changed."""
+"""Every declared field by path. Never modified."""
 
 VOLATILE: tuple[str, ...] = tuple(f.path for f in FIELDS.values() if f.volatile)
-"""What a record holds that is no content: it changes on every load."""
+"""Paths that are not content, because they change with every data refresh."""
 
-_UNTOLD = ListKey(ordered=True)
+_UNDECLARED_LIST = ListKey(ordered=True)
 
 
 @lru_cache(maxsize=4096)
 def field_at(path: str) -> Field:
-    """What is known of a path.
+    """Return the field declared at a path.
 
-    A path that is not in the table is `known` = False, of the category unknown, and labelled by
-    itself.
+    For an undeclared path, return a field with `known` False, the category unknown, and the
+    path as its label.
     """
     found = FIELDS.get(path)
     if found is not None:
@@ -66,28 +68,31 @@ _ITEM = re.compile(r'\[("(?:[^"\\]|\\.)*")\]')
 
 
 def field_of(path: str) -> str:
-    """The field that a path with items in it is about: "a.b" of a["x"].b."""
+    """Return the field path of a path with list items: "a.b" for a["x"].b."""
     return _ITEM.sub("", path)
 
 
 def outer_item(path: str) -> str | None:
-    """The name of the first item in a path, None where there is none."""
+    """Return the name of the first list item in a path, or None."""
     found = _ITEM.search(path)
     return str(orjson.loads(found[1])) if found else None
 
 
 @lru_cache(maxsize=4096)
 def listing_at(path: str) -> ListKey:
-    """How the items of the list at a path are told apart; unknown lists by content and order."""
-    return field_at(path).items or _UNTOLD
+    """Return the list key for a path.
+
+    Items of an undeclared list are identified by their content, and their order is content.
+    """
+    return field_at(path).items or _UNDECLARED_LIST
 
 
 @lru_cache(maxsize=4096)
-def told_at(path: str) -> Field:
-    """The field whose event tells of a change at this path: itself, or the one that sums it up.
+def reporting_field(path: str) -> Field:
+    """Return the field whose event reports a change at a path.
 
-    Everything below an unknown path is told at the shortest unknown one, as nothing is known
-    of what is inside.
+    This is the field itself or the summed field above it. Below an undeclared path it is the
+    shortest undeclared path, because the structure below is unknown.
     """
     summed: Field | None = None
     steps = path.split(".")

@@ -1,1 +1,1 @@
-"""The registry's HTML history brought to the form of API v2. Does no I/O."""
+"""Conversion of the registry's HTML record history to the form of API v2. Does no I/O."""

@@ -1,9 +1,11 @@
-"""The registry's HTML texts, read and written as its Markdown; pure, no I/O.
+"""Conversion of the registry's HTML texts to the Markdown that API v2 writes.
 
-History bodies have every string HTML-escaped and the long texts as HTML; v2 bodies have the long
-texts as Markdown and all others plain. Only what is sure to be a tag or a reference is one: an
-angle bracket or an ampersand that stands alone is text, as is a tag that no text of the registry
-has. References are read once, so that what a sponsor typed as "&lt;" stays "&lt;".
+In history bodies every string is HTML-escaped, and long texts are HTML. In v2 bodies long texts
+are Markdown, and all others are plain. Only certain tags and references are read as such: an
+angle bracket or ampersand that stands alone is text, and so is a tag that no registry text uses.
+References are decoded once, so that "&lt;" typed by a sponsor stays "&lt;".
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -38,23 +40,24 @@ _DEEPEST = 40
 
 
 def to_markdown(html: str, *, escaped: bool) -> str:
-    """An HTML text as v2 writes it.
+    """Convert an HTML text to the form that v2 writes.
 
-    `escaped` says that v2 writes this text as Markdown, with a backslash before what Markdown
-    would read; other texts are plain. Soft line wraps become spaces.
+    `escaped`: v2 writes this text as Markdown, with a backslash before each character that
+    Markdown would interpret. Other texts are plain. Soft line wraps become spaces.
     """
     if "<" not in html and "\n" not in html:
         text = _REFERENCE.sub(_read, html) if "&" in html else html
         return _line(_MARKS.sub(r"\\\g<0>", text), escaped=True) if escaped else text
     reader = _Reader(escaped=escaped)
-    # the parser may then take every angle bracket for a tag and every ampersand for a reference
+    # HTMLParser guesses at stray angle brackets and ampersands and loses text. After this every
+    # bracket begins a known tag, and every ampersand a reference.
     reader.feed(_REFERENCE.sub(lambda found: escape(_read(found)), _TAG.sub("&lt;", html)))
     reader.close()
     return "\n".join(_written(reader.text()))
 
 
 def _read(found: re.Match[str]) -> str:
-    """What a reference stands for; itself where it stands for nothing."""
+    """Return the character of a reference, or the reference itself if it is not a known one."""
     name = found[1] or ""
     known = name.startswith("#") or name in html5
     return (unescape(found[0]) if known else "") or found[0]
@@ -65,7 +68,7 @@ def _read(found: re.Match[str]) -> str:
 
 @dataclass(slots=True)
 class _Item:
-    """An item of a list, or the whole text, which has no marker."""
+    """An item of a list; also the root of the text, which has no marker."""
 
     marker: str = ""
     blocks: list[str | _List] = field(default_factory=list)
@@ -73,7 +76,7 @@ class _Item:
 
 @dataclass(slots=True)
 class _List:
-    """A list; `number` is that of its next item, None in a list of bullets."""
+    """A list. `number` is the number of its next item, None for a bulleted list."""
 
     number: int | None = None
     items: list[_Item] = field(default_factory=list)
@@ -87,20 +90,20 @@ class _List:
 
 
 class _Reader(HTMLParser):
-    """Reads HTML into paragraphs and lists; what is left open or closed twice does no harm."""
+    """Reads HTML into paragraphs and lists. Tolerates tags left open or closed twice."""
 
     def __init__(self, *, escaped: bool) -> None:
         super().__init__(convert_charrefs=True)
         self._escaped = escaped
-        self._whole = _Item()
-        self._open: list[_Item | _List] = [self._whole]
+        self._root = _Item()
+        self._open: list[_Item | _List] = [self._root]
         self._pieces: list[str] = []
         self._too_deep = 0
 
     def text(self) -> _Item:
-        """All that was read."""
+        """Return the root of everything read."""
         self._end_block()
-        return self._whole
+        return self._root
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in _BREAKS:
@@ -172,7 +175,7 @@ class _Reader(HTMLParser):
             self._open.append(inner.start_item())
 
     def _close(self, kind: type) -> None:
-        """Close the innermost list or item and what is open in it, never the text itself."""
+        """Close the innermost list or item and everything open in it, but never the root."""
         for n in range(len(self._open) - 1, 0, -1):
             if isinstance(self._open[n], kind):
                 del self._open[n:]
@@ -188,7 +191,7 @@ def _number(attrs: list[tuple[str, str | None]], name: str) -> int | None:
 
 
 def _line(text: str, *, escaped: bool) -> str:
-    """A line of text; what Markdown would take for the beginning of a list is escaped."""
+    """Join the words of a line; in Markdown, escape a beginning that looks like a list item."""
     line = " ".join(text.split())
     if not escaped:
         return line
@@ -196,7 +199,7 @@ def _line(text: str, *, escaped: bool) -> str:
 
 
 def _written(item: _Item) -> list[str]:
-    """The lines of an item or of the whole text; blocks stand apart, items close together."""
+    """Return the lines of an item: blank lines between blocks, none between list items."""
     lines: list[str] = []
     for n, block in enumerate(item.blocks):
         if n:

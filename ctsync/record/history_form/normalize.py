@@ -1,8 +1,10 @@
-"""History bodies and v2 bodies brought to one normal form before they are compared; pure, no I/O.
+"""Normal form in which history bodies and API v2 bodies are compared.
 
-The registry's history writes texts as HTML, its API v2 as Markdown, and either carries fields
-that the other does not. `align_forms` makes two records of either source ready to be compared,
-so that only what differs in substance is found.
+The registry's history writes texts as HTML, its API v2 as Markdown, and each has fields that the
+other lacks. `align_forms` prepares two records of either source for comparison, so that only
+differences in substance remain.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -22,25 +24,25 @@ from ctsync.record.history_form.html_to_markdown import BETWEEN_LISTS, to_markdo
 
 
 class HistoryForm(StrEnum):
-    """What the texts of a body are written in."""
+    """The markup in which the texts of a body are written."""
 
     MARKDOWN = "markdown"
     HTML = "html"
 
 
-# plain texts of the table that v2 writes as Markdown all the same (measured)
+# TEXT fields of the table that v2 nevertheless writes as Markdown (measured)
 _ALSO_MARKDOWN = frozenset((
     "protocolSection.statusModule.whyStopped",
     "protocolSection.referencesModule.seeAlsoLinks.label",
     "protocolSection.referencesModule.availIpds.comment",
 ))  # fmt: skip
 
-# and one of its Markdown texts that v2 writes plain (measured)
+# a MARKUP field of the table that v2 writes as plain text (measured)
 _PLAIN = frozenset(("resultsSection.adverseEventsModule.timeFrame",))
 
-# the registry's own differences between versions never speak of it (47 recorded JSON Patches)
+# never in the registry's own differences between versions (47 recorded JSON Patches)
 _NEVER_CARRIED = ("derivedSection",)
-# they do of these two, which a recorded version has not
+# in those differences, but absent from the recorded versions
 _OFTEN_CARRIED = ("annotationSection", "documentSection")
 _SELDOM_CARRIED = (
     "protocolSection.referencesModule.seeAlsoLinks",
@@ -48,7 +50,7 @@ _SELDOM_CARRIED = (
     "protocolSection.contactsLocationsModule.locations.geoPoint",
     "protocolSection.contactsLocationsModule.locations.countryCode",
 )
-# what the registry's reviewers said of a submission; v2 shows none of it (47 JSON Patches)
+# the registry reviewers' comments on a submission, which v2 never shows (47 JSON Patches)
 _ONLY_IN_HISTORY = (
     "protocolSection.outcomesModule.primaryOutcomes.reviewUnit",
     "protocolSection.outcomesModule.secondaryOutcomes.reviewUnit",
@@ -61,12 +63,12 @@ _MARKERS = re.compile(r"(?:(?:[-+*]|\d{1,9}[.)])(?:\s+|\Z))+")
 
 
 def form_of(source: Source) -> HistoryForm:
-    """What a stored body of a source is written in; one known from both is that of v2."""
+    """Return the form of a stored body. A version known from both sources has the v2 body."""
     return HistoryForm.HTML if source is Source.HISTORY else HistoryForm.MARKDOWN
 
 
 def readable(record: Record, form: HistoryForm) -> Record:
-    """The record with its texts as v2 writes them; one in Markdown is given back as it is."""
+    """Return the record with its texts as v2 writes them; a Markdown record is unchanged."""
     if form is HistoryForm.MARKDOWN:
         return record
     return seal(_readable(record.body, ""))
@@ -75,11 +77,11 @@ def readable(record: Record, form: HistoryForm) -> Record:
 def align_forms(
     before: Record, before_form: HistoryForm, after: Record, after_form: HistoryForm
 ) -> tuple[Record, Record]:
-    """Two records ready to be compared, whatever they are written in.
+    """Return two records in one form, ready to be compared.
 
-    Across the seam the texts of the history body become those of the v2 body wherever both say
-    the same, its other texts are written as v2 writes them, and what only one of the two sources
-    carries is taken out of both.
+    If the forms differ, each text of the history body that has the same content as the v2 text
+    is replaced by the v2 text. Its other texts are converted to Markdown. Fields that only one
+    source carries are removed from both records.
     """
     if before_form is after_form:
         return readable(before, before_form), readable(after, after_form)
@@ -92,15 +94,15 @@ def align_forms(
 def is_same_content(
     before: Record, before_form: HistoryForm, after: Record, after_form: HistoryForm
 ) -> bool:
-    """Whether nothing differs between two records but what they are written in."""
+    """Return whether two records differ in nothing except their form."""
     old, new = align_forms(before, before_form, after, after_form)
     return old.canonical == new.canonical
 
 
 def may_lack(form: HistoryForm, path: str) -> bool:
-    """Whether bodies of a form need not show what the trial has at a path.
+    """Return whether bodies of a form may omit a path although the trial has a value there.
 
-    That such a body shows nothing there does not say that there was nothing.
+    If so, a missing value in such a body does not mean that the trial had none.
     """
     lacked = {
         HistoryForm.HTML: (*_NEVER_CARRIED, *_OFTEN_CARRIED, *_SELDOM_CARRIED),
@@ -109,22 +111,22 @@ def may_lack(form: HistoryForm, path: str) -> bool:
     return any(f"{path}.".startswith(f"{one}.") for one in lacked[form])
 
 
-def says(text: str) -> str:
-    """What a Markdown text says: its words in order, however they are laid out.
+def text_content(text: str) -> str:
+    """Return the content of a Markdown text without its layout.
 
-    Two texts of one normal form say the same. Blanks of every kind, bullets, the bracket after an
-    item's number and backslashes that only escape are no part of it; words, numbers, punctuation
-    and letter case are.
+    Two texts with equal results have the same content. Blanks, bullets, the punctuation after an
+    item's number, and escaping backslashes are dropped. Words, numbers, other punctuation and
+    letter case are kept.
     """
     *above, last = text.split("\n")
     if not above:
-        return _line_says(last)
-    # a backslash at the end of a line breaks it, and is no text
+        return _line_content(last)
+    # in Markdown a backslash at the end of a line is a line break, not text
     lines = [*(line.rstrip().rstrip("\\") for line in above), last]
-    return " ".join(filter(None, map(_line_says, lines)))
+    return " ".join(filter(None, map(_line_content, lines)))
 
 
-def _line_says(line: str) -> str:
+def _line_content(line: str) -> str:
     words = " ".join(line.split())
     if not words.isascii():
         words = normalize("NFC", words)
@@ -135,13 +137,13 @@ def _line_says(line: str) -> str:
     markers = _MARKERS.match(words)
     if markers is None:
         return words
-    # HTML numbers items itself, and cannot tell "1)" from "1."
+    # HTML numbers list items itself, so it does not distinguish "1)" from "1."
     numbers = [f"{marker[:-1]}." for marker in markers[0].split() if marker[0].isdigit()]
     return " ".join(filter(None, (*numbers, words[markers.end() :])))
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    # what a sponsor typed as one backslash is two in a Markdown text, and one in a plain text
+    # a backslash typed by a sponsor is two in a Markdown text and one in a plain text
     return found[1] or "\\"
 
 
@@ -166,15 +168,15 @@ def _readable(value: Any, path: str) -> Any:
             return value
 
 
-def _said(value: Any) -> Any:
-    """The value with every text as what it says."""
+def _contents(value: Any) -> Any:
+    """Return a copy of the value with every text replaced by its content."""
     match value:
         case dict():
-            return {key: _said(child) for key, child in value.items()}
+            return {key: _contents(child) for key, child in value.items()}
         case list():
-            return [_said(item) for item in value]
+            return [_contents(item) for item in value]
         case str():
-            return says(value)
+            return text_content(value)
         case _:
             return value
 
@@ -192,17 +194,18 @@ def _across(html: Record, markdown: Record) -> tuple[Record, Record]:
     for path in _one_sided(old, new):
         steps = tuple(path.split("."))
         old, new = _without(old, steps), _without(new, steps)
-    old, new = _matched(_Told(old, _said(old)), _Told(new, _said(new)), "")
+    old, new = _matched(_WithContent(old, _contents(old)), _WithContent(new, _contents(new)), "")
     return seal(old), seal(new)
 
 
 def _one_sided(html: JsonObject, markdown: JsonObject) -> list[str]:
-    """What is not compared with this v2 body, as this history body does not carry it."""
+    """Return the paths to leave out of the comparison because only one source carries them."""
     left_out = [path for path in _SELDOM_CARRIED if not _carries(html, path.split("."))]
-    # within one submission what a history body lacks was cut off; in a later one it may be new
+    # The history omits these sections. If both bodies are of one submission, a missing section
+    # is such an omission; if the v2 body is of a later submission, the section may be new.
     if key_fields(html).submitted == key_fields(markdown).submitted:
         left_out += [section for section in _OFTEN_CARRIED if section not in html]
-    # a history body that claims results without any had them cut off
+    # a history body with hasResults but without results: the history omitted the section
     if html.get("hasResults") is True and not html.get("resultsSection"):
         left_out.append("resultsSection")
     return [*_NEVER_CARRIED, *_ONLY_IN_HISTORY, *left_out]
@@ -217,7 +220,7 @@ def _carries(value: Any, steps: list[str]) -> bool:
 
 
 def _without(value: Any, steps: tuple[str, ...]) -> Any:
-    """A copy of a value without what is at a path; what is left empty by that goes with it."""
+    """Return a copy of a value without a path, and without the objects that this leaves empty."""
     if isinstance(value, list):
         return [_without(item, steps) for item in value]
     if not isinstance(value, dict) or steps[0] not in value:
@@ -230,43 +233,48 @@ def _without(value: Any, steps: tuple[str, ...]) -> Any:
     return rest
 
 
-class _Told(NamedTuple):
-    """A value with what it says."""
+class _WithContent(NamedTuple):
+    """A value, and the same value with every text replaced by its content."""
 
     value: Any
-    says: Any
+    content: Any
 
-    def part(self, key: Any) -> _Told:
-        return _Told(self.value[key], self.says[key])
+    def part(self, key: Any) -> _WithContent:
+        return _WithContent(self.value[key], self.content[key])
 
 
-def _matched(html: _Told, markdown: _Told, path: str) -> tuple[Any, Any]:
-    """Both values, the texts of `html` as in `markdown` where both say the same."""
+def _matched(html: _WithContent, markdown: _WithContent, path: str) -> tuple[Any, Any]:
+    """Return both values, with the texts of `html` as in `markdown` if their content is equal."""
     old, new = html.value, markdown.value
     if isinstance(old, dict) and isinstance(new, dict):
         return _matched_objects(html, markdown, path)
     if isinstance(old, list) and isinstance(new, list):
         return _matched_lists(html, markdown, path)
-    same = isinstance(old, str) and isinstance(new, str) and html.says == markdown.says
+    same = isinstance(old, str) and isinstance(new, str) and html.content == markdown.content
     return (new if same else old), new
 
 
-def _matched_objects(html: _Told, markdown: _Told, path: str) -> tuple[JsonObject, JsonObject]:
+def _matched_objects(
+    html: _WithContent, markdown: _WithContent, path: str
+) -> tuple[JsonObject, JsonObject]:
     made: tuple[JsonObject, JsonObject] = {}, {}
     for key in html.value.keys() | markdown.value.keys():
         below = _below(path, key)
         if key in html.value and key in markdown.value:
             parts = _matched(html.part(key), markdown.part(key), below)
             made[0][key], made[1][key] = parts
-        # a field that no table knows and one source alone has is that source's own
+        # An undeclared field that only one source has is dropped: it belongs to that source, not
+        # to the trial. A declared field that only one side has is a difference.
         elif field_at(below).known:
-            side, told = (made[0], html) if key in html.value else (made[1], markdown)
-            side[key] = told.value[key]
+            side, source = (made[0], html) if key in html.value else (made[1], markdown)
+            side[key] = source.value[key]
     return made
 
 
-def _matched_lists(html: _Told, markdown: _Told, path: str) -> tuple[list[Any], list[Any]]:
+def _matched_lists(
+    html: _WithContent, markdown: _WithContent, path: str
+) -> tuple[list[Any], list[Any]]:
     made = list(html.value), list(markdown.value)
-    for i, j in align(html.says, markdown.says, listing_at(path)).pairs:
+    for i, j in align(html.content, markdown.content, listing_at(path)).pairs:
         made[0][i], made[1][j] = _matched(html.part(i), markdown.part(j), path)
     return made

@@ -1,1 +1,1 @@
-"""What the registry does by itself: UNKNOWN, reprocessing days, schema drift. Does no I/O."""
+"""The registry's own changes: UNKNOWN status, reprocessing days, schema drift. Does no I/O."""

@@ -1,8 +1,10 @@
-"""Days on which the registry itself changed many records; pure, no I/O.
+"""Detection of days on which the registry itself changed many records.
 
-NLM re-derives MeSH terms, re-codes places and renders texts anew for the whole registry at
-once, without a new update date. On such a day one notice tells of it; the events of each trial
-are kept and can be asked for.
+NLM re-derives MeSH terms, re-codes places and re-renders texts for the whole registry at once,
+without a new update date. On such a day a report shows one notice. The events of each trial stay
+stored and can be listed.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from ctsync.record.fields.schema import Shape
 from ctsync.record.fields.table import FIELDS, field_at, field_of
 
 SHARE_PERCENT = 20.0
-"""Of the trials fetched, how many must have changed alike for the registry to be behind it."""
+"""Minimum share of the fetched trials, in percent, for a change to count as reprocessing."""
 
 AT_LEAST = 20
-"""How many trials that must be, whatever their share."""
+"""Minimum number of trials, whatever their share."""
 
 _UPDATE_POSTED = "protocolSection.statusModule.lastUpdatePostDateStruct.date"
 _OWNED = frozenset({Category.DERIVED, Category.GEO, Category.REFERENCES})
@@ -30,7 +32,7 @@ _MARKUP = "rendering of texts"
 class MassChange:
     """One part of the record that the registry changed in many trials of one load.
 
-    `trials` are those whose change of this part came without a new update date.
+    `trials` changed in this part without a new update date. `fetched` counts all trials fetched.
     """
 
     part: str
@@ -40,12 +42,12 @@ class MassChange:
 
     @property
     def percent(self) -> float:
-        """The share of the fetched trials."""
+        """The share of the fetched trials, in percent."""
         return 100 * len(self.trials) / self.fetched
 
     @property
     def summary(self) -> str:
-        """What happened, in one line."""
+        """The mass change in one line."""
         return (
             f"Registry reprocessing: {self.label} changed in {len(self.trials):,} of "
             f"{self.fetched:,} trials ({self.percent:.0f} %) without a new update date"
@@ -59,10 +61,9 @@ def find_mass_change(
     share_percent: float = SHARE_PERCENT,
     at_least: int = AT_LEAST,
 ) -> list[MassChange]:
-    """What the registry reprocessed in one load, the most trials first.
+    """Return the parts that the registry reprocessed in one load, most trials first.
 
-    `events` are those of the load, by trial; `fetched` counts the trials looked at, changed or
-    not.
+    `events` are the load's events by trial. `fetched` counts the trials fetched, changed or not.
     """
     trials: dict[str, set[NctId]] = defaultdict(set)
     for nct_id, of_trial in events.items():
@@ -80,7 +81,7 @@ def find_mass_change(
 
 
 def reprocessed_part(event: Event) -> str | None:
-    """The registry-owned part an event is about; None for what only a sponsor changes."""
+    """Return the registry-owned part that an event is about; None if only a sponsor changes it."""
     if event.category in _OWNED:
         return _list_of(field_of(event.path))
     if event.inputs.get("nature") == "cosmetic" and event.kind is not Kind.CONTACT:
@@ -93,7 +94,7 @@ def _has_update(events: Iterable[Event]) -> bool:
 
 
 def _list_of(path: str) -> str:
-    """The declared list or module a path belongs to."""
+    """Return the declared list or summed field that a path belongs to, else the path."""
     steps = path.split(".")
     for length in range(len(steps), 0, -1):
         field = FIELDS.get(".".join(steps[:length]))

@@ -1,4 +1,4 @@
-"""What a run has to tell as a whole, in place of the same line for every trial; pure, no I/O."""
+"""Notices about a whole run, shown instead of one line per trial. Does no I/O."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN_FIELDS = 10
 
 
 class NoticeKind(StrEnum):
-    """What a notice is about."""
+    """The subject of a notice."""
 
     REPROCESSING = "reprocessing"
     UNKNOWN_FIELDS = "unknown_fields"
@@ -27,8 +27,8 @@ class NoticeKind(StrEnum):
 class Notice:
     """One line about a whole load.
 
-    `parts` are the parts or paths of the record it speaks of. One about reprocessing replaces
-    what `runs` found in these parts of `trials`: the events stay stored, and `command` lists
+    `parts` are the affected parts or paths of the record. A reprocessing notice replaces the
+    events that `runs` found in these parts of `trials`. Those events stay stored; `command` lists
     them.
     """
 
@@ -41,17 +41,17 @@ class Notice:
 
     @property
     def title(self) -> str:
-        """What it is about, for a headline."""
+        """The subject, for a headline."""
         is_drift = self.kind is not NoticeKind.REPROCESSING
         return "schema drift" if is_drift else "registry reprocessing"
 
     @property
     def line(self) -> str:
-        """The summary, and where the rest can be seen."""
+        """The summary, and the command that lists the events."""
         return f"{self.summary}; each is stored: {self.command}" if self.command else self.summary
 
     def covers(self, stored: StoredEvent) -> bool:
-        """Whether the event is told by this notice."""
+        """Return whether this notice replaces the event."""
         return (
             stored.run_id in self.runs
             and stored.nct_id in self.trials
@@ -60,12 +60,12 @@ class Notice:
 
 
 def uncovered(events: Iterable[StoredEvent], notices: Sequence[Notice]) -> list[StoredEvent]:
-    """The events that no notice tells of."""
+    """Return the events that no notice replaces."""
     return [one for one in events if not any(notice.covers(one) for notice in notices)]
 
 
 def of_reprocessing(found: MassChange, runs: Iterable[int], since: date) -> Notice:
-    """The notice that replaces the events of one part, found by `runs` on loads from `since` on."""
+    """Return the notice for one reprocessed part, found by `runs` in loads from `since` on."""
     return Notice(
         NoticeKind.REPROCESSING,
         found.summary,
@@ -77,7 +77,7 @@ def of_reprocessing(found: MassChange, runs: Iterable[int], since: date) -> Noti
 
 
 def of_unknown_fields(counts: Mapping[str, int]) -> Notice:
-    """The notice of fields that no table declares, given with how many records had them."""
+    """Return the notice about undeclared fields; `counts` is the number of records per path."""
     paths = sorted(counts)
     shown = ", ".join(f"{path} (in {counts[path]:,})" for path in paths[:SHOWN_FIELDS])
     more = len(paths) - SHOWN_FIELDS
@@ -88,12 +88,12 @@ def of_unknown_fields(counts: Mapping[str, int]) -> Notice:
 
 
 def of_vanished_field(found: VanishedField) -> Notice:
-    """The notice of a known field that most records lost."""
+    """Return the notice about a declared field that most records lost."""
     return Notice(NoticeKind.VANISHED_FIELD, found.summary, (found.path,))
 
 
 def notice_json(notice: Notice) -> JsonObject:
-    """A notice as it is stored."""
+    """Return a notice as the JSON that is stored."""
     return {
         "kind": notice.kind.value,
         "summary": notice.summary,
@@ -105,7 +105,7 @@ def notice_json(notice: Notice) -> JsonObject:
 
 
 def read_notices(stored: Sequence[Mapping[str, Any]] | None) -> tuple[Notice, ...]:
-    """The notices that were stored of a run; none for one that was not concluded."""
+    """Read a run's stored notices. A run that was not concluded has none."""
     return tuple(
         Notice(
             NoticeKind(one["kind"]),

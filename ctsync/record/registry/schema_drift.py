@@ -1,4 +1,4 @@
-"""Drift of the registry's schema: fields nobody declared, and fields that vanish; pure, no I/O."""
+"""Schema drift of the registry: undeclared fields, and fields that vanish. Does no I/O."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from ctsync.model import JsonObject
 from ctsync.record.fields.table import FIELDS, field_at
 
 SHARE_PERCENT = 50.0
-"""Of the records that had a field, how many must have lost it for that to be drift."""
+"""Share of the records with a field, in percent; if more than this lost it, it is drift."""
 
 AT_LEAST = 10
-"""How many records must have had a field before its vanishing says anything."""
+"""Minimum number of records with a field for its loss to count as drift."""
 
 
 _Declared = dict[str, "_Declared"]
 
 
 def field_paths(body: JsonObject) -> set[str]:
-    """Every path of a record, of objects, lists and leaves alike; known or not."""
+    """Return every path of a record: objects, lists and leaves, declared or not."""
     return set(_paths(body, ""))
 
 
@@ -39,7 +39,7 @@ def _paths(value: Any, path: str) -> Iterator[str]:
 
 
 def unknown_paths(body: JsonObject) -> set[str]:
-    """The paths of a record that no table declares; of an unknown part only its own path."""
+    """Return the undeclared paths of a record, without the paths below an undeclared one."""
     found: set[str] = set()
     _look_through(body, _declared(), "", found)
     return found
@@ -48,7 +48,8 @@ def unknown_paths(body: JsonObject) -> set[str]:
 def _look_through(value: Any, declared: _Declared, path: str, found: set[str]) -> None:
     if isinstance(value, dict):
         inside = f"{path}." if path else ""
-        # by sets and not by paths: of most objects that is all there is to be asked
+        # A set difference per object is faster than a lookup per path: most objects have no
+        # undeclared keys.
         found.update(f"{inside}{key}" for key in value.keys() - declared.keys())
         for key, child in value.items():
             if isinstance(child, dict | list) and key in declared:
@@ -61,7 +62,7 @@ def _look_through(value: Any, declared: _Declared, path: str, found: set[str]) -
 
 @cache
 def _declared() -> _Declared:
-    """The names that the tables declare, each with those below it."""
+    """Return the declared field names as a tree: each name maps to the names below it."""
     at: dict[str, _Declared] = {path: {} for path in FIELDS}
     top: _Declared = {}
     for path, below in at.items():
@@ -75,7 +76,7 @@ def _declared() -> _Declared:
 
 @dataclass(frozen=True, slots=True)
 class VanishedField:
-    """A known field that many records of one load lost."""
+    """A declared field that many records of one load lost."""
 
     path: str
     had: int
@@ -83,7 +84,7 @@ class VanishedField:
 
     @property
     def summary(self) -> str:
-        """What happened, in one line."""
+        """The loss in one line."""
         label = field_at(self.path).label
         return (
             f"Schema drift: {label} ({self.path}) is gone from {self.lost:,} of the "
@@ -93,16 +94,16 @@ class VanishedField:
 
 @dataclass(slots=True)
 class DriftCount:
-    """What of the schema was seen to drift in one load; fed with one trial after another."""
+    """Counts the schema drift of one load, trial by trial."""
 
     unknown: Counter[str] = field(default_factory=Counter)
     _had: Counter[str] = field(default_factory=Counter)
     _lost: Counter[str] = field(default_factory=Counter)
 
     def add(self, before: JsonObject | None, after: JsonObject) -> None:
-        """Count one trial fetched; `before` is its record of the load before, if there is one.
+        """Count one fetched trial. `before` is its record from the previous load, None if new.
 
-        A trial that did not change counts too: give the same record twice.
+        Count unchanged trials too: pass the same record twice.
         """
         self.unknown.update(unknown_paths(after))
         if before is None:
@@ -115,7 +116,7 @@ class DriftCount:
     def vanished(
         self, *, share_percent: float = SHARE_PERCENT, at_least: int = AT_LEAST
     ) -> list[VanishedField]:
-        """The known fields that more than a share of the records lost, outermost ones only."""
+        """Return the declared fields that most records lost; of nested ones only the outermost."""
         found = [
             path
             for path, lost in self._lost.items()

@@ -1,10 +1,12 @@
-"""The registry's rule for UNKNOWN: how it is recognised, and when it will apply; pure, no I/O.
+"""The registry's rule for the status UNKNOWN: recognition and forecast.
 
-A trial becomes UNKNOWN when its status is an active one, its record was verified more than 24
-calendar months ago, and its completion date has passed or is missing. The registry computes
-that itself, on the first load of a month, or on the load after the completion date when the
-record is older already; it posts no update and adds no version. Measured on 1,178 records
-without an exception; the load is taken for the first weekday, as no holiday calendar is known.
+A trial becomes UNKNOWN if its status is active, its record was verified more than 24 calendar
+months ago, and its completion date has passed or is missing. The registry computes this itself,
+on the first load of a month, or on the load after the completion date if the verification is
+already that old. It posts no update and adds no version. Measured on 1,178 records without an
+exception. The forecast assumes a load on the first weekday, because no holiday calendar is known.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -22,13 +24,13 @@ ACTIVE = frozenset(
 )
 
 _MONTHS = 25
-"""From the month of verification to the month whose first load finds it older than 24 months."""
+"""Months from verification to the month whose first load finds it more than 24 months old."""
 
 _SATURDAY = 5
 
 
 class Outlook(StrEnum):
-    """Whether a trial will become UNKNOWN if nobody updates it."""
+    """Whether a trial will become UNKNOWN if the sponsor posts no update."""
 
     DUE = "due"
     OVERDUE = "overdue"
@@ -38,7 +40,7 @@ class Outlook(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class UnknownDate:
-    """When a trial becomes UNKNOWN: `on` is None where it does not, and `why` says why."""
+    """When a trial becomes UNKNOWN, and why; `on` is None if it does not."""
 
     outlook: Outlook
     on: date | None
@@ -46,7 +48,7 @@ class UnknownDate:
 
 
 def is_registry_flip(before: KeyFields, after: KeyFields) -> bool:
-    """Whether a status became UNKNOWN by the registry's own doing, without a new update."""
+    """Return whether the registry itself set the status UNKNOWN, without a sponsor update."""
     return (
         after.status == UNKNOWN
         and before.status != UNKNOWN
@@ -56,7 +58,7 @@ def is_registry_flip(before: KeyFields, after: KeyFields) -> bool:
 
 
 def forecast(key: KeyFields, today: date) -> UnknownDate:
-    """When the trial will turn UNKNOWN if no update comes, seen from `today`."""
+    """Return when the trial becomes UNKNOWN if no update is posted, as of `today`."""
     if key.status == UNKNOWN:
         return UnknownDate(Outlook.ALREADY, None, "the status is UNKNOWN already")
     if key.status not in ACTIVE:
@@ -82,12 +84,12 @@ def forecast(key: KeyFields, today: date) -> UnknownDate:
 
 
 def _months_after(day: date, months: int) -> date:
-    """The first day of the month so many months after."""
+    """Return the first day of the month that many months later."""
     count = day.year * 12 + day.month - 1 + months
     return date(min(count // 12, date.max.year - 1), count % 12 + 1, 1)
 
 
 def _first_load(day: date) -> date:
-    """The day itself, or the Monday after a weekend."""
+    """Return the day, or for a weekend the Monday after it."""
     late = day.weekday() - _SATURDAY
     return day + timedelta(days=2 - late) if late >= 0 else day

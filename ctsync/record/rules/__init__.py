@@ -1,1 +1,1 @@
-"""The rule table, thresholds, and conditions over key fields. Does no I/O."""
+"""Rule table, thresholds, levels, and conditions on key fields. Does no I/O."""

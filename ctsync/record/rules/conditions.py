@@ -1,15 +1,19 @@
-"""Conditions over the key fields of a version, as people type them; pure, no I/O.
+"""Conditions on the key fields of a version, as people type them.
 
 A condition is one word, FIELD OPERATOR VALUE: status=SUSPENDED, enrollment>100,
 primary_completion<2020-01, sponsor~novartis, phase=PHASE2, has_results=yes.
 
-    =  !=      the value, or not; for a date: within it, so start=2020 is any day of that year
-    <  <=      before it, not after it; for a date, which may be a month, the whole of it
-    >  >=      after it, not before it
-    ~  !~      holds the text, or not; upper and lower case are the same
+    =  !=      equal to the value, or not; a date is equal to every day within it, so start=2020
+               matches any day of that year
+    <  <=      less than, at most; a partial date is compared as the whole month or year
+    >  >=      greater than, at least
+    ~  !~      contains the text, or not; letter case is ignored
 
-Values may be several, `status=SUSPENDED|TERMINATED`: any of them. `none` is a field without a
-value. A denied condition (!= and !~) holds wherever the other does not, also without a value.
+A condition may list several values, `status=SUSPENDED|TERMINATED`; any one of them is enough.
+`none` matches a field without a value. A negated condition (!= and !~) holds exactly when the
+plain one does not, so also for a field without a value.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ Value = str | int | bool | PartialDate | None
 
 
 class ValueType(StrEnum):
-    """What a field holds, and so which operators it takes."""
+    """The type of a field's value, which decides the operators it takes."""
 
     WORD = "word"
     WORDS = "words"
@@ -55,15 +59,16 @@ _STATUSES = (
 _TYPES = ("ESTIMATED", "ACTUAL")
 _PHASES = ("NA", "EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4")
 _STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
-_ALSO_SAID = {"ANTICIPATED": "ESTIMATED", "UNKNOWN_STATUS": "UNKNOWN", "N_A": "NA"}
-"""What the registry's older pages said, and what it says now."""
+_OLD_VALUES = {"ANTICIPATED": "ESTIMATED", "UNKNOWN_STATUS": "UNKNOWN", "N_A": "NA"}
+"""Values of the registry's older pages, and their current values."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionField:
-    """A field that conditions may name; `field` is that of KeyFields, "nct_id" or "state".
+    """A field that a condition may name.
 
-    `words` are the values it is known to have, empty where any will do.
+    `field` is an attribute of KeyFields, "nct_id" or "state". `words` are its known values; empty
+    if it takes any value.
     """
 
     name: str
@@ -101,7 +106,7 @@ TERMS: tuple[ConditionField, ...] = (
     ConditionField("nct", "nct_id", ValueType.TEXT),
     ConditionField("state", "state", ValueType.WORD, tuple(state.value.upper() for state in State)),
 )
-"""Every field a condition may name; a field's own name in the JSON of a version does as well."""
+"""Every field a condition may name. The name of `field`, as in a version's JSON, works too."""
 
 _BY_NAME = {term.field: term for term in TERMS} | {term.name: term for term in TERMS}
 _SHAPE = re.compile(r"\s*([^=!<>~]*?)\s*(!=|!~|<=|>=|=|~|<|>)(.*)", re.DOTALL)
@@ -110,9 +115,9 @@ _FLAGS = {"yes": True, "true": True, "no": False, "false": False}
 
 @dataclass(frozen=True, slots=True)
 class FieldCondition:
-    """One condition, read: any of `values` will do, or none of them where it `denies`.
+    """One parsed condition. It holds if any of `values` matches; with `denies`, if none does.
 
-    `operator` is one of = < <= > >= ~; None among the values is a field without a value.
+    `operator` is one of = < <= > >= ~. None in `values` matches a field without a value.
     """
 
     term: ConditionField
@@ -122,7 +127,7 @@ class FieldCondition:
 
 
 def read_condition(text: str) -> FieldCondition:
-    """Read one condition; raises UsageError and says what would be right."""
+    """Parse one condition. Raises UsageError, with the correct form in its message."""
     found = _SHAPE.fullmatch(text)
     if found is None:
         raise UsageError(
@@ -150,7 +155,7 @@ def _term(name: str) -> ConditionField:
 
 
 def field_names() -> str:
-    """The names of all fields, for people."""
+    """Return the names of all fields, joined by commas."""
     return ", ".join(term.name for term in TERMS)
 
 
@@ -186,9 +191,9 @@ def _date(term: ConditionField, text: str) -> PartialDate:
 
 
 def _word(term: ConditionField, text: str) -> str:
-    """The word as the registry writes it: "Active, not recruiting" is ACTIVE_NOT_RECRUITING."""
+    """Return the registry's word: ACTIVE_NOT_RECRUITING for "Active, not recruiting"."""
     word = re.sub(r"[^0-9A-Z]+", "_", text.upper()).strip("_")
-    word = _ALSO_SAID.get(word, word)
+    word = _OLD_VALUES.get(word, word)
     if term.sort is ValueType.WORDS:
         word = re.sub(r"^(EARLY_)?(?:PHASE)?_?(\d)$", r"\1PHASE\2", word)
     if term.words and word not in term.words:

@@ -1,7 +1,8 @@
-"""Why a trial no longer matches a question: what of it changed that the question asks for.
+"""Reasons why a trial no longer matches a query: changes of fields that the query searches.
 
-Pure, no I/O. The registry does not say why; but it answers by the record, and what changed in
-the record is known.
+The registry gives no reason. But it decides by the record, and the record's changes are known.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _TITLES = tuple(
 _SPONSORS = f"{_PROTOCOL}sponsorCollaboratorsModule"
 _SITES = f"{_PROTOCOL}contactsLocationsModule.locations"
 
-_LOOKS_AT: Mapping[str, tuple[str, ...]] = {
+_SEARCHED_PATHS: Mapping[str, tuple[str, ...]] = {
     "query.cond": (
         *(f"{_PROTOCOL}conditionsModule", f"{_DERIVED}conditionBrowseModule"),
         *_TITLES,
@@ -38,19 +39,20 @@ _LOOKS_AT: Mapping[str, tuple[str, ...]] = {
     "filter.overallStatus": (f"{_PROTOCOL}statusModule.overallStatus",),
     "filter.geo": (_SITES,),
 }
-"""What each parameter looks at, by the beginnings of paths; one that is not here at anything."""
+"""Prefixes of the paths that each parameter searches. Any other parameter searches all paths."""
 
 _NO_REASON = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.ENTERED, Kind.LEFT})
 
 
 def why_left(query: Query, since: Iterable[Event]) -> Sequence[Event]:
-    """Those of the events since a trial last matched that may be why it does not; worst first.
+    """Return the events that may explain why a trial left a query, worst level first.
 
-    What a parameter names outright comes before what one that looks at everything might have
-    looked at; of the latter only what is more than administrative.
+    `since` holds the events since the trial last matched. Returns at most MOST_REASONS events.
+    Events about paths that a parameter searches are preferred. If there are none, and a parameter
+    searches all paths, every event above the administrative level is a possible reason.
     """
     events = [event for event in since if event.kind not in _NO_REASON]
-    places = [_LOOKS_AT.get(name) for name in query.params]
+    places = [_SEARCHED_PATHS.get(name) for name in query.params]
     named = tuple(place for known in places if known for place in known)
     reasons = [event for event in events if named and event.path.startswith(named)]
     if not reasons and None in places:

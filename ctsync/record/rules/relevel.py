@@ -1,7 +1,9 @@
-"""The level an event has under thresholds other than those it was stored with; pure, no I/O.
+"""Levels of stored events under other thresholds.
 
-An event is stored with the level of the thresholds for all; a watch with thresholds of its own
-sees the same event at the level these give.
+An event is stored with its level under the general thresholds. A watch with its own thresholds
+shows the same event at the level that those give.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -14,16 +16,16 @@ from ctsync.record.rules.rules import Thresholds, assign
 
 
 def thresholds_of(rules: Mapping[str, float]) -> Thresholds | None:
-    """The thresholds of a watch from what is stored of them; None where it has none of its own.
+    """Return a watch's thresholds from their stored form; None if it has no own thresholds.
 
-    A name that these rules do not know, left by another ctsync, counts for nothing.
+    Ignores unknown names, which another version of ctsync may have stored.
     """
     known = {name: given for name, given in rules.items() if name in Thresholds.__slots__}
     return Thresholds().replace(known) if known else None
 
 
 def relevel(event: Event, thresholds: Thresholds) -> Event:
-    """The event at the level and by the rule that `thresholds` give; found from its inputs."""
+    """Return the event with the level and rule under `thresholds`, derived from its inputs."""
     rule, level = assign(event.kind, event.inputs, thresholds)
     if (rule, level) == (event.rule, event.level):
         return event
@@ -31,7 +33,7 @@ def relevel(event: Event, thresholds: Thresholds) -> Event:
 
 
 def relevel_stored(stored: StoredEvent, thresholds: Thresholds | None) -> StoredEvent:
-    """A stored event at its level under `thresholds`; None leaves it as it is."""
+    """Return a stored event at its level under `thresholds`; unchanged if that is None."""
     if thresholds is None:
         return stored
     event = relevel(stored.event, thresholds)

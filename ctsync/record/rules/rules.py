@@ -1,8 +1,10 @@
-"""The readable table that every level comes from, and the thresholds it looks at; pure, no I/O.
+"""Rule table that gives every event its level, and the thresholds in it.
 
-An event is of the level of the first rule that fires. A rule looks only at the event's kind and
-its inputs, which are stored with the event: so a level can be found again under other
-thresholds without the records (`assign`), and is the one that classifying anew would give.
+The first rule that fires gives the level. A rule uses only the event's kind and inputs, which are
+stored with the event. So `assign` can derive a level under other thresholds without the records,
+and its result equals that of classifying the records again.
+
+Does no I/O.
 """
 
 from __future__ import annotations
@@ -14,12 +16,12 @@ from typing import Any, NamedTuple
 from ctsync.model import Kind, Level
 
 RULES_VERSION = 1
-"""Counts up whenever a rule's id, condition or level changes."""
+"""Increased whenever a rule's id, condition or level changes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thresholds:
-    """The numbers in the rules; each can be set in the configuration, and for a watch alone."""
+    """The numbers in the rules. Each can be set in the configuration and per watch."""
 
     enrollment_below_target_percent: float = 85
     enrollment_target_change_percent: float = 10
@@ -32,7 +34,7 @@ class Thresholds:
     reprocessing_trials: float = 20
 
     def replace(self, given: Mapping[str, float]) -> Thresholds:
-        """The same thresholds, but for those given; raises ValueError for an unknown name."""
+        """Return a copy with some thresholds changed. Raises ValueError for an unknown name."""
         unknown = given.keys() - {known.name for known in fields(self)}
         if unknown:
             raise ValueError(f"no such threshold: {', '.join(sorted(unknown))}")
@@ -42,8 +44,7 @@ class Thresholds:
 class RuleCondition(NamedTuple):
     """One condition: an input, a relation, and a value or the name of a threshold.
 
-    An input that is not there, or is None, meets no condition but "is not", "not below" and
-    "not at least".
+    A missing input, or None, meets only the relations "is not", "not below" and "not at least".
     """
 
     input: str
@@ -51,7 +52,7 @@ class RuleCondition(NamedTuple):
     value: object
 
     def holds(self, inputs: Mapping[str, Any], thresholds: Thresholds) -> bool:
-        """Whether the inputs meet the condition."""
+        """Return whether the inputs meet the condition."""
         found = inputs.get(self.input)
         if self.relation == "is":
             return bool(found == self.value)
@@ -66,7 +67,7 @@ class RuleCondition(NamedTuple):
         return below if self.relation in {"below", "not at least"} else not below
 
     def describe(self, thresholds: Thresholds) -> str:
-        """The condition as a person reads it, thresholds filled in."""
+        """Return the condition in words, with the numbers of the thresholds."""
         value = self.value
         if isinstance(value, str) and value in Thresholds.__dataclass_fields__:
             value = f"{getattr(thresholds, value):g} ({value})"
@@ -77,7 +78,7 @@ class RuleCondition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One line of the table: fires for events of its kinds that meet all of its conditions."""
+    """One line of the table. It fires for events of its kinds that meet all its conditions."""
 
     id: str
     level: Level
@@ -86,11 +87,11 @@ class Rule:
     when: tuple[RuleCondition, ...] = ()
 
     def fires(self, inputs: Mapping[str, Any], thresholds: Thresholds) -> bool:
-        """Whether all conditions are met."""
+        """Return whether the inputs meet all conditions."""
         return all(condition.holds(inputs, thresholds) for condition in self.when)
 
     def describe(self, thresholds: Thresholds) -> str:
-        """Its conditions as a person reads them."""
+        """Return the conditions in words."""
         return " and ".join(condition.describe(thresholds) for condition in self.when) or "always"
 
 
@@ -122,7 +123,7 @@ def _kind(kind: Kind) -> frozenset[Kind]:
 
 
 RULES: tuple[Rule, ...] = (
-    # what only looks like a change
+    # not a change in substance
     Rule("R-ADM-06", _ADMINISTRATIVE, _ANY, "only the order of a list changed",
          (_when("nature", "is", "order"),)),
     Rule("R-ADM-07", _ADMINISTRATIVE, _ANY,
@@ -228,7 +229,7 @@ RULES: tuple[Rule, ...] = (
          (_yes("violation"),)),
     Rule("R-OTH-01", _ROUTINE, _kind(Kind.OTHER),
          "identifiers, oversight, data sharing, or a field ctsync does not know"),
-    # the record as a whole
+    # the whole record
     Rule("R-REC-01", _CRITICAL, _kind(Kind.GONE), "the record is gone from the registry"),
     Rule("R-REC-02", _NOTABLE, _kind(Kind.RETURNED), "the record is back in the registry"),
     Rule("R-REC-03", _NOTABLE, _kind(Kind.MOVED), "the record was merged into another"),
@@ -250,13 +251,13 @@ _BY_KIND = {kind: tuple(rule for rule in RULES if kind in rule.kinds) for kind i
 
 
 def assign(kind: Kind, inputs: Mapping[str, Any], thresholds: Thresholds) -> tuple[str, Level]:
-    """The id and level of the first rule that fires for an event of this kind."""
+    """Return the id and level of the first rule that fires for an event of this kind."""
     rule = next(rule for rule in _BY_KIND[kind] if rule.fires(inputs, thresholds))
     return rule.id, rule.level
 
 
 def describe(thresholds: Thresholds) -> Iterator[tuple[Rule, str, str]]:
-    """Each rule, what it says, and its conditions, with these thresholds filled in."""
+    """Yield each rule with its text and its conditions, with the numbers of the thresholds."""
     named = {name: getattr(thresholds, name) for name in Thresholds.__dataclass_fields__}
     for rule in RULES:
         yield rule, rule.says.format(**named), rule.describe(thresholds)

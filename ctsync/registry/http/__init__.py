@@ -1,1 +1,1 @@
-"""One polite HTTP session to the registry: pace, retries, time limits. Knows no trials."""
+"""HTTP session for the registry: request rate, retries, time limits, size limits."""

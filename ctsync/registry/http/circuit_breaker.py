@@ -1,4 +1,4 @@
-"""When to stop asking: a registry that keeps failing is left alone."""
+"""Circuit breaker: stops sending requests to a registry that keeps failing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,18 @@ CLOSES_AFTER_SECONDS = 15 * 60.0
 
 
 class CircuitBreaker:
-    """Counts failures in a row, and refuses further requests once they weigh OPENS_AT.
+    """Sums the weights of consecutive failures, and refuses requests from a sum of OPENS_AT on.
 
-    A failure of the registry itself (no connection, 5xx, 403, a web page for JSON) weighs 10, so
-    that three of them open it, each after all its retries. One of a single request (400, JSON
-    that cannot be used) weighs 1: finding one bad id among 500 fails ten times in a row. Any
-    usable answer closes it, so does `reset`, and so do CLOSES_AFTER_SECONDS, lest a daemon that
-    forgot to reset stay silent for ever.
+    - A failure of the registry itself (no connection, 5xx, 403, a web page instead of JSON)
+      weighs 10. Three of them open the circuit, each after all its retries.
+    - A failure of one request (400, unusable JSON) weighs 1. Halving a batch of 500 to find one
+      bad id fails ten times in a row, and must not open the circuit.
+    - Any usable answer closes the circuit, and so does `reset`.
+    - The circuit also closes after CLOSES_AFTER_SECONDS, so that a daemon that never calls
+      `reset` does not stay silent forever.
+
+    It opens wrongly if many independent requests fail in a row for reasons of their own, such as
+    30 malformed queries.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -29,7 +34,7 @@ class CircuitBreaker:
         self._opened_at: float | None = None
 
     def check(self) -> None:
-        """Raise RegistryBusy or RegistryUnreachable, by what failed last, if it is open."""
+        """Raise RegistryBusy or RegistryUnreachable if the circuit is open, by the last failure."""
         with self._lock:
             if self._opened_at is None:
                 return
@@ -41,7 +46,7 @@ class CircuitBreaker:
         raise kind(f"not asked, as request after request failed; the last one: {last}")
 
     def strike(self, error: RegistryError, weight: int) -> None:
-        """Count a request that failed for good."""
+        """Count a request that failed after all its retries."""
         with self._lock:
             self._weight += weight
             self._last = error
@@ -49,7 +54,7 @@ class CircuitBreaker:
                 self._opened_at = self._clock.monotonic()
 
     def reset(self) -> None:
-        """Forget every failure."""
+        """Close the circuit and forget all failures."""
         with self._lock:
             self._close()
 

@@ -1,9 +1,8 @@
-"""The transport by way of the curl program, for an edge that takes curl and refuses requests.
+"""Transport that sends requests with the curl program, if the edge server refuses requests.
 
-The edge compares what a client says it is with how it connects, so this one says that it is curl.
-On its command line stands only where to read its settings, which it is given through a pipe: no
-shell, no secret among the processes of the machine, and of the environment only what names
-proxies and certificates.
+The edge compares a client's User-Agent with the way it connects, so this client says that it is
+curl. curl reads its settings from a pipe, and there is no shell, so the process list shows no
+secret. curl gets only the environment variables that name proxies and certificates.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from ctsync.registry.http.retry import CONTENT, FINAL, LINK, NO_JSON, UNTRUSTED,
 from ctsync.registry.http.transport import CHUNK_BYTES, CONNECT_SECONDS, ERROR_TEXT_BYTES, Transport
 from ctsync.text import for_header, for_log, shorten
 
-GRACE_SECONDS = 5.0  # for curl to notice by itself that its time is up
+GRACE_SECONDS = 5.0  # after the deadline, for curl to end by itself
 HEADER_BYTES = 2**18
-LONGEST_SAID = 300
+LONGEST_ERROR_TEXT = 300
 
-# what curl's exit status says went wrong (its manual)
+# curl's exit codes (from its manual)
 _TOO_LATE, _NOT_DECODABLE, _TOO_LARGE = 28, 61, 63
 _UNTRUSTED = {51, 58, 60, 77, 83, 90, 91}
 _NOT_SENT = {1, 2, 3, 4}
@@ -45,12 +44,12 @@ _PASSED_ON = re.compile(
 
 
 def find_curl() -> str | None:
-    """Where the curl program is; None where there is none."""
+    """Return the path of the curl program, or None."""
     return shutil.which("curl")
 
 
 class CurlTransport(Transport):
-    """A Transport that sends each request by a curl of its own; else it keeps the same promises."""
+    """A Transport that runs one curl process per request. All limits are the same."""
 
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
@@ -59,10 +58,10 @@ class CurlTransport(Transport):
         if program is None:
             raise FailedAttempt(RegistryUnreachable("there is no curl program to ask with"), FINAL)
         url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
-        ended = self._run(program, self._settings(program, url, accept))
-        if ended.code or not ended.is_whole:
-            raise self._judge_end(ended)
-        status, headers, body = _split(ended.output)
+        result = self._run(program, self._settings(program, url, accept))
+        if result.code or not result.is_complete:
+            raise self._judge_end(result)
+        status, headers, body = _split(result.output)
         self._judge_status(status, headers.get_all("Retry-After") or ())
         limit = self._max_bytes if status == 200 else ERROR_TEXT_BYTES
         if len(body) > limit:
@@ -70,7 +69,7 @@ class CurlTransport(Transport):
         return Response(status, _Headers(headers.items()), body, url)
 
     def _settings(self, program: str, url: str, accept: Sequence[str]) -> str:
-        """What curl is told; it goes through a pipe, and so may hold the login."""
+        """Return curl's settings. They go through a pipe, so they may contain the password."""
         contact = for_header(self._contact).encode("ascii", "ignore").decode().strip("() ")
         who = f"{_token(program)} ctsync/{__version__}" + (f" (+{contact})" if contact else "")
         lines = {
@@ -89,11 +88,11 @@ class CurlTransport(Transport):
         flags.append("suppress-connect-headers")
         return "\n".join([*flags, *(f"{name} = {_quoted(v)}" for name, v in lines.items()), ""])
 
-    def _run(self, program: str, settings: str) -> _Ended:
-        """Let curl ask, and read what it writes within size cap and time."""
+    def _run(self, program: str, settings: str) -> _CurlResult:
+        """Run curl, and read its output within the size limit and the deadline."""
         cap = int(self._max_bytes) + HEADER_BYTES
         with subprocess.Popen(
-            # --disable: whatever a .curlrc says is not for us
+            # --disable: ignore the user's .curlrc
             [program, "--disable", "--config", "-"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -107,41 +106,41 @@ class CurlTransport(Transport):
                 output = _read(curl.stdout, cap)
                 if output is None:
                     curl.kill()
-                said = (_read(curl.stderr, HEADER_BYTES) or b"").decode("utf-8", "replace")
+                error_text = (_read(curl.stderr, HEADER_BYTES) or b"").decode("utf-8", "replace")
                 code = curl.wait()
             finally:
                 curl.kill()
                 over.cancel()
-        return _Ended(code, output or b"", said, is_whole=output is not None)
+        return _CurlResult(code, output or b"", error_text, is_complete=output is not None)
 
-    def _judge_end(self, ended: _Ended) -> FailedAttempt:
-        """What it means that curl gave up, or was made to."""
-        if not ended.is_whole or ended.code == _TOO_LARGE:
+    def _judge_end(self, result: _CurlResult) -> FailedAttempt:
+        """Turn the end of a failed or killed curl into a FailedAttempt."""
+        if not result.is_complete or result.code == _TOO_LARGE:
             return self._too_large(self._max_bytes)
-        if ended.code == _TOO_LATE or ended.code < 0:
+        if result.code == _TOO_LATE or result.code < 0:
             return FailedAttempt(self._too_late(), LINK)
-        why = shorten(for_log(ended.said.strip().removeprefix("curl: ")), LONGEST_SAID)
-        if ended.code in _UNTRUSTED:
+        why = shorten(for_log(result.error_text.strip().removeprefix("curl: ")), LONGEST_ERROR_TEXT)
+        if result.code in _UNTRUSTED:
             text = f"the TLS certificate of {self.host} cannot be trusted: {why}"
             return FailedAttempt(RegistryUnreachable(text), UNTRUSTED)
-        if ended.code == _NOT_DECODABLE:
+        if result.code == _NOT_DECODABLE:
             return FailedAttempt(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
         text = f"no connection to {self.host} by curl, or none that lasted: {why}"
-        return FailedAttempt(RegistryUnreachable(text), FINAL if ended.code in _NOT_SENT else LINK)
+        return FailedAttempt(RegistryUnreachable(text), FINAL if result.code in _NOT_SENT else LINK)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ended:
-    """How a curl ended: its exit status, negative where it was killed, and what it wrote."""
+class _CurlResult:
+    """The result of a curl process. `code` is its exit code, negative if it was killed."""
 
     code: int
     output: bytes
-    said: str
-    is_whole: bool
+    error_text: str
+    is_complete: bool
 
 
 class _Headers(dict[str, str]):
-    """Headers by name in any case, as Reply promises."""
+    """Headers with case-insensitive names, as Response promises."""
 
     def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
         super().__init__((name.lower(), value) for name, value in pairs)
@@ -155,9 +154,9 @@ class _Headers(dict[str, str]):
 
 @cache
 def _token(program: str) -> str:
-    """What this curl calls itself: curl/7.88.1."""
-    told = subprocess.run([program, "--version"], capture_output=True, timeout=10, check=False)
-    found = re.match(rb"curl ([\w.+-]{1,40})", told.stdout)
+    """Return the curl program's own User-Agent token, such as curl/7.88.1."""
+    version = subprocess.run([program, "--version"], capture_output=True, timeout=10, check=False)
+    found = re.match(rb"curl ([\w.+-]{1,40})", version.stdout)
     return f"curl/{found[1].decode()}" if found else "curl"
 
 
@@ -168,20 +167,20 @@ def _environment() -> dict[str, str]:
 
 
 def _quoted(value: str) -> str:
-    """A value as curl's settings take it."""
+    """Quote a value for curl's settings."""
     plain = value.replace("\\", "\\\\").replace('"', '\\"')
     return '"' + plain.replace("\n", "\\n").replace("\r", "\\r") + '"'
 
 
 def _write(pipe: IO[bytes] | None, settings: str) -> None:
     if pipe is not None:
-        with suppress(BrokenPipeError):  # it ended at once, and its exit status says why
+        with suppress(BrokenPipeError):  # curl ended at once; its exit code says why
             pipe.write(settings.encode())
             pipe.close()
 
 
 def _read(pipe: IO[bytes] | None, most: int) -> bytes | None:
-    """All that comes, or None where that is more than `most` bytes."""
+    """Read to the end; return None if that is more than `most` bytes."""
     read = bytearray()
     while pipe is not None and (chunk := pipe.read(CHUNK_BYTES)):
         read += chunk
@@ -191,7 +190,7 @@ def _read(pipe: IO[bytes] | None, most: int) -> bytes | None:
 
 
 def _split(output: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
-    """Status, headers and body of what `--include` wrote; interim answers (1xx) are passed over."""
+    """Split the output of `--include` into status, headers and body. Skips 1xx answers."""
     stream = io.BytesIO(output)
     while True:
         found = re.match(rb"HTTP/[\d.]+ (\d{3})\b", stream.readline(HEADER_BYTES))

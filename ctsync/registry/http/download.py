@@ -1,4 +1,4 @@
-"""A transport whose answers are streamed into a file, for what is too large for memory."""
+"""Transport that streams answers into a file, for answers too large for memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ctsync.registry.http.transport import CHUNK_BYTES, Transport
 
 
 class Download(Transport):
-    """Fetches into one file at a time; one thread's.
+    """Fetches into one file at a time. Not safe for several threads.
 
-    Made by `beside` of the transport whose pace it shares.
+    Create it with `transport.beside(Download)`, so that it shares the rate limit.
     """
 
     _to: ResumableFile | None = None
@@ -29,11 +29,11 @@ class Download(Transport):
         max_bytes: float,
         deadline_seconds: float,
     ) -> Response:
-        """Fetch one path into a file; a Reply without a body, as of `get`.
+        """Fetch one path into a file. Return the response as `get` does, without a body.
 
-        A transfer that breaks goes on where it broke, where the registry can do that and the
-        data is still the same; else it begins anew. The deadline is for one attempt, and no
-        attempt begins when that time has passed since the first.
+        A broken transfer resumes where it stopped, if the registry supports that and the data is
+        still the same. Otherwise it restarts. The deadline limits one attempt, and no attempt
+        starts later than that after the first.
         """
         self._max_bytes = max_bytes
         self._deadline_seconds = self._retry_seconds = deadline_seconds
@@ -52,7 +52,7 @@ class Download(Transport):
             super()._judge_status(status, retry_after)
 
     def _read(self, response: Any, deadline: float) -> Response:
-        """Write the body to the file, within size cap and deadline."""
+        """Write the body to the file, within the size limit and the deadline."""
         status, to = response.status_code, self._to
         if to is None or status not in {200, 206}:
             return super()._read(response, deadline)

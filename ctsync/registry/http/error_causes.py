@@ -1,4 +1,4 @@
-"""What lies behind an error that libraries have wrapped several times over."""
+"""Root causes of errors that HTTP libraries wrap several times. Does no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Iterator, Sequence
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and all that it wraps, by whichever of four ways."""
+    """Yield the error and every error it wraps, nearest first.
+
+    Follows args, `reason` (urllib3), __cause__ and __context__.
+    """
     waiting: list[object] = [error]
     seen: set[int] = set()
     while waiting:
@@ -19,7 +22,7 @@ def causes_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def reason_in(causes: Sequence[BaseException]) -> str:
-    """The system's own words where there are any, else those of the innermost error."""
+    """Return the operating system's message if there is one, else that of the innermost error."""
     for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror

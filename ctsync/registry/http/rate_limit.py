@@ -1,4 +1,4 @@
-"""How fast we ask: a token bucket that all threads share."""
+"""Rate limit for requests: a token bucket that all threads share."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from ctsync.dates import Clock
 
 
 class RateLimit:
-    """Lets `burst` requests go at once and `per_second` a second after that, in the order asked.
+    """A token bucket: `burst` requests at once, then `per_second` per second, in calling order.
 
-    In any stretch of t seconds no more than burst + per_second * t go.
+    In any period of t seconds at most burst + per_second * t requests are sent.
     """
 
     def __init__(self, per_second: float, burst: int, *, clock: Clock) -> None:
@@ -24,11 +24,12 @@ class RateLimit:
         self._counted_at = clock.monotonic()
 
     def wait(self) -> None:
-        """Return when the next request may go."""
+        """Block until the next request may be sent."""
         with self._lock:
             now = self._clock.monotonic()
             earned = (now - self._counted_at) * self._per_second
-            # below zero it counts those who wait: each has taken the token it waits for
+            # A negative count is the number of waiting threads: each takes its token now and
+            # sleeps outside the lock until that token is earned.
             self._tokens = min(self._burst, self._tokens + earned) - 1
             self._counted_at = now
             seconds = -self._tokens / self._per_second

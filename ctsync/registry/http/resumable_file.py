@@ -1,4 +1,4 @@
-"""A file that a large answer is streamed into, and that a broken transfer leaves to go on with."""
+"""File for a streamed answer that a broken transfer can resume."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ _RANGE = re.compile(r"bytes (\d+)-\d+/(?:\d+|\*)")
 
 
 class ResumableFile:
-    """Bytes as they come, beside a note of what they are part of (the answer's ETag).
+    """A partial file, with the answer's ETag in a second file beside it.
 
-    A context manager. What is there of an earlier attempt, be it one that was killed, is gone
-    on with if the server says that it is the same. Raises StoreUnavailable where it cannot be
-    written.
+    A context manager. Resumes the file of an earlier attempt, even of a killed process, if the
+    server confirms that its data is the same. Raises StoreUnavailable if a file cannot be written.
     """
 
     def __init__(self, file: Path) -> None:
@@ -27,7 +26,7 @@ class ResumableFile:
         self._stream: IO[bytes] | None = None
 
     def __enter__(self) -> Self:
-        """Open it, private to its owner."""
+        """Open the file, readable by its owner only."""
         try:
             self.file.touch(mode=0o600, exist_ok=True)
             self._stream = self.file.open("r+b")
@@ -41,21 +40,25 @@ class ResumableFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it, and leave it."""
+        """Close the file and keep it."""
         if self._stream is not None:
             self._stream.close()
 
     def headers(self) -> dict[str, str]:
-        """What to ask with: the rest alone, if the data is still the same."""
+        """Return the request headers: the remaining bytes only, if the data is still the same."""
         tag = self._note.read_text("ascii") if self._note.exists() else ""
         size = self.file.stat().st_size
-        whole = {"Accept-Encoding": "identity"}
-        if not size or not tag.startswith('"'):  # a weak tag says nothing of bytes
-            return whole
-        return {**whole, "Range": f"bytes={size}-", "If-Range": tag}
+        # with a compressed answer the byte positions would not be those of the file
+        plain = {"Accept-Encoding": "identity"}
+        if not size or not tag.startswith('"'):  # a weak ETag does not promise equal bytes
+            return plain
+        return {**plain, "Range": f"bytes={size}-", "If-Range": tag}
 
     def begin(self, status: int, headers: Mapping[str, str]) -> int:
-        """Stand where an answer's first byte belongs; how many bytes are before it."""
+        """Move to the position of an answer's first byte. Return the number of bytes before it.
+
+        Starts over, and stores the new ETag, unless the answer is a 206 for this position.
+        """
         size = self.file.stat().st_size
         found = _RANGE.fullmatch(headers.get("Content-Range", ""))
         start = size if status == 206 and found and int(found[1]) == size else 0
@@ -69,20 +72,20 @@ class ResumableFile:
         return start
 
     def write(self, chunk: bytes) -> None:
-        """Add some bytes."""
+        """Append bytes."""
         try:
             self._opened.write(chunk)
         except OSError as error:
             raise self._unwritten(error) from error
 
     def finish(self, to: Path) -> None:
-        """Give the whole file its name."""
+        """Rename the complete file to `to`."""
         self._opened.flush()
         self.file.replace(to)
         self._note.unlink(missing_ok=True)
 
     def discard(self) -> None:
-        """Take away what is there."""
+        """Delete the file and its ETag."""
         self.file.unlink(missing_ok=True)
         self._note.unlink(missing_ok=True)
 

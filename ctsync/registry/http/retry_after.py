@@ -1,4 +1,4 @@
-"""The Retry-After header in every form it is met in; no network, no clock of its own."""
+"""Parsing of the Retry-After header in all forms that servers send. Does no I/O."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?", re.ASCII)
 
 
 def read_retry_after(values: Iterable[str], now: datetime) -> float | None:
-    """The seconds to wait, from 0 to LONGEST_SECONDS; None where nothing usable was said.
+    """Return the seconds to wait, from 0 to LONGEST_SECONDS; None if no value is usable.
 
-    Numbers may have a fraction or a sign, a date may lie in the past; what is repeated, as headers
-    of its own or with commas, counts by its longest.
+    A number may have a fraction or a sign, and a date may be in the past. Of several values, in
+    separate headers or separated by commas, the longest wait counts.
     """
     waits = [wait for value in values for wait in _waits(value, now)]
     return min(max(0.0, *waits), LONGEST_SECONDS) if waits else None

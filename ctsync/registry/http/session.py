@@ -1,4 +1,4 @@
-"""requests and urllib3, told to behave: one time limit an answer, no redirects, no cookies."""
+"""requests session with one time limit per answer, without redirects, cookies and .netrc."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from ctsync import __version__
 from ctsync.dates import SystemClock
 from ctsync.text import for_header
 
-# a socket waits in the machine's time, whatever clock the Transport was given
+# socket timeouts run on the machine's clock, whatever clock the Transport has
 _MACHINE = SystemClock()
 
 
 class _TimedReads(io.RawIOBase):
-    """Reads from a socket's file, all of them together in the time the socket allows for one.
+    """Reads from a socket, with the socket's timeout as a limit for all reads together.
 
-    A socket's timeout begins anew with each byte received, so a dripping server never meets it.
+    A socket's own timeout restarts with each byte received, so a server that sends single bytes
+    slowly would never exceed it.
     """
 
     def __init__(self, raw: Any, sock: Any) -> None:
@@ -47,7 +48,7 @@ class _TimedReads(io.RawIOBase):
         return count
 
     def readall(self) -> bytes:
-        # a chunk that claims a negative length would be read without any limit
+        # http.client calls this for a chunk with a negative length: it would read without limit
         raise OSError("an answer without end")
 
     def close(self) -> None:
@@ -56,7 +57,7 @@ class _TimedReads(io.RawIOBase):
 
 
 class _TimedResponse(http.client.HTTPResponse):
-    """An answer whose status line, headers and body share one time limit."""
+    """A response whose status line, headers and body share one time limit."""
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
@@ -83,7 +84,7 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class _Adapter(HTTPAdapter):
-    """Connects with our connections, directly and through an HTTP proxy; retries nothing."""
+    """Uses the time-limited connections, directly and through an HTTP proxy. Retries nothing."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
@@ -98,20 +99,20 @@ class _Adapter(HTTPAdapter):
 
 class _Session(requests.Session):
     def get_redirect_target(self, resp: Any) -> None:
-        """Say that nothing redirects.
+        """Report no redirect.
 
-        Even with allow_redirects=False requests would prepare the next request, for which it
-        reads the whole body, however large.
+        Even with allow_redirects=False, requests prepares the next request, and for that it reads
+        the complete body without a size limit.
         """
 
 
 def _send_no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    # an auth of our own, even one that adds nothing, keeps requests from looking into .netrc
+    # with an auth callable, even one that adds nothing, requests does not read .netrc
     return request
 
 
 def new_session(username: str | None, password: str | None, contact: str) -> requests.Session:
-    """A session that keeps no cookies, follows nothing and reads each answer in limited time."""
+    """Return a session without cookies and redirects that limits the time of each answer."""
     session = _Session()
     session.mount("https://", _Adapter())
     session.mount("http://", _Adapter())
@@ -124,7 +125,11 @@ def new_session(username: str | None, password: str | None, contact: str) -> req
 
 
 def user_agent(contact: str = "") -> str:
-    """Who asks. The edge refuses clients whose first token is not what makes the connection."""
+    """Return the User-Agent header.
+
+    The edge server refuses a client whose first token does not match the library that makes the
+    connection, so `python-requests` comes first.
+    """
     plain = for_header(contact).encode("ascii", "ignore").decode().strip("() ")
     own = f"python-requests/{requests.__version__} ctsync/{__version__}"
     return f"{own} (+{plain})" if plain else own

@@ -1,13 +1,15 @@
-"""One polite HTTP session: pace, deadline, size cap, retries. Knows no trials.
+"""HTTP session with a rate limit, a deadline, a size limit and retries.
 
-A request goes through these steps; 2 to 5 are one attempt, repeated as a whole, because urllib3's
-own retries end when the headers are in and so never repeat a body cut short:
+A request goes through these steps:
 
-1. refuse at once while the circuit is open
-2. wait for the pace
-3. send, and read the body within the deadline and the size cap
-4. judge the status: 200, 3xx and 404 are answers, the rest are errors
-5. judge the content: media type, JSON to its end, the shape the caller reads
+1. Fail at once if the circuit is open.
+2. Wait for the rate limit.
+3. Send, and read the body within the deadline and the size limit.
+4. Check the status: 200, 3xx and 404 are answers, the others are errors.
+5. Check the content: media type, complete JSON, the shape that the caller expects.
+
+Steps 2 to 5 are one attempt and are repeated together. urllib3's own retries end once the headers
+have arrived, so they never repeat a truncated body.
 """
 
 from __future__ import annotations
@@ -62,18 +64,18 @@ ERROR_TEXT_BYTES = 2**16
 _logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
-# what a reload of the registry's data says to those who are paging
+# part of the registry's 400 answer to a page request after it reloaded its data
 _DATA_CHANGED = "the data have probably changed"
 
 
 class Transport:
-    """Fetches below one base URL, at one pace for all threads that share it.
+    """Fetches paths below one base URL, at one request rate for all threads that share it.
 
-    `deadline_seconds` is for one attempt from connecting to the last byte; only the system's
-    name lookup is out of its reach. `max_bytes` counts what is decoded. `retry_seconds` is for
-    all attempts of one request: no attempt begins after that. Credentials in the base URL are
-    sent and never shown. Proxies and CA bundles come from the environment, as for every requests
-    program; credentials from a .netrc do not.
+    `deadline_seconds` limits one attempt, from connecting to the last byte; it does not cover the
+    system's name lookup. `max_bytes` limits the decoded body. `retry_seconds` limits all attempts
+    of a request: no attempt starts after that. Credentials in the base URL are sent but never
+    shown. Proxies and CA bundles come from the environment, as usual for requests; a .netrc file
+    is ignored.
     """
 
     def __init__(
@@ -111,7 +113,7 @@ class Transport:
         return self._counts
 
     def reset(self) -> None:
-        """Begin a run: ask again even where the run before had to give up."""
+        """Start a run: close the circuit that an earlier run may have opened."""
         self._circuit.reset()
 
     def close(self) -> None:
@@ -119,9 +121,10 @@ class Transport:
         self._session.close()
 
     def beside(self, kind: type[Transport] | None = None) -> Transport:
-        """Another transport to the same place, at the one pace; what it meets it counts alone.
+        """Return another transport to the same URL that shares the rate limit.
 
-        Requests that are refused through one say nothing of those through the other.
+        It has its own circuit breaker and counts: refusals of one transport's requests do not
+        mean that the other's are refused.
         """
         return (kind or Transport)(
             self._url,
@@ -141,10 +144,10 @@ class Transport:
         accept: Sequence[str] = JSON,
         retry: bool = True,
     ) -> Response:
-        """Fetch one path below the base.
+        """Fetch one path below the base URL.
 
-        A Reply is a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
-        Raises the RegistryError that the last attempt met.
+        Returns a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
+        Raises the RegistryError of the last attempt.
         """
         return self._repeat(lambda: self._fetch(path, params, accept), retry=retry)
 
@@ -156,10 +159,10 @@ class Transport:
         read: Callable[[Any], Any] = as_object,
         retry: bool = True,
     ) -> tuple[Response, Any]:
-        """Fetch a JSON value and what `read` makes of it; None for any status but 200.
+        """Fetch JSON. Return the response and `read(value)`, or None for any status but 200.
 
-        `read` raises BadAnswer for a value that is not what was asked for, which is then fetched
-        anew like any broken answer; the last such BadAnswer carries the body as `raw`.
+        `read` raises BadAnswer for a value of the wrong shape. The request is then retried like
+        any broken answer; the last BadAnswer carries the body as `raw`.
         """
 
         def fetch_and_read() -> tuple[Response, Any]:
@@ -187,16 +190,16 @@ class Transport:
                 if retry
                 else attempt()
             )
-        except FailedAttempt as setback:
-            self._circuit.strike(setback.error, setback.policy.weight)
-            raise setback.error from setback.__cause__
+        except FailedAttempt as failed:
+            self._circuit.strike(failed.error, failed.policy.weight)
+            raise failed.error from failed.__cause__
         self._circuit.reset()
         return result
 
-    def _note_retry(self, setback: FailedAttempt, wait: float) -> None:
+    def _note_retry(self, failed: FailedAttempt, wait: float) -> None:
         with self._counting:
             self._counts = RequestCounts(self._counts.requests, self._counts.retries + 1)
-        _logger.info("retry wait=%.1fs reason=%s", wait, for_log(str(setback)))
+        _logger.info("retry wait=%.1fs reason=%s", wait, for_log(str(failed)))
 
     # --- one attempt -------------------------------------------------------------------------
 
@@ -218,7 +221,7 @@ class Transport:
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
     ) -> Response:
-        """Send one request and read its answer within deadline and size cap; raises Setback."""
+        """Send one request and read the answer within the limits. Raises FailedAttempt."""
         deadline = self._clock.monotonic() + self._deadline_seconds
         try:
             with self._session.get(
@@ -233,7 +236,7 @@ class Transport:
                     response.status_code, response.raw.headers.getlist("Retry-After")
                 )
                 return self._read(response, deadline)
-        # ValueError: http.client raises it plain for some answers that are no HTTP
+        # http.client raises a plain ValueError for some answers that are not HTTP
         except (requests.RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise self._failure(error) from error
 
@@ -241,7 +244,7 @@ class Transport:
         return {"Accept": ", ".join(accept)}
 
     def _timeout(self) -> Any:
-        """Time for one attempt: `total` less connecting is what _TimedResponse may take in all."""
+        """Return the timeout of one attempt. _TimedResponse may use `total` minus connecting."""
         connect = min(CONNECT_SECONDS, self._deadline_seconds)
         return urllib3.Timeout(total=self._deadline_seconds, connect=connect)
 
@@ -267,10 +270,10 @@ class Transport:
         return RegistryBusy(f"{text} and asks to be left alone; try again after {until}")
 
     def _read(self, response: requests.Response, deadline: float) -> Response:
-        """The body within size cap and deadline; only 200 may be larger than an error text."""
+        """Read the body within the limits. Only a 200 may be larger than an error text."""
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-            # not what we asked for; nested codings are how a small answer grows without end
+            # not requested; nested encodings let a small answer expand without limit
             text = f"{self.host} answered in the coding {shorten(for_log(coding), 60)}"
             raise FailedAttempt(BadAnswer(text), NO_JSON)
         limit = self._max_bytes if response.status_code == 200 else ERROR_TEXT_BYTES
@@ -283,16 +286,16 @@ class Transport:
                 if self._clock.monotonic() > deadline:
                     raise FailedAttempt(self._too_late(), LINK)
         except BaseException:
-            body.clear()  # an error keeps this frame alive, and so would keep what was read
+            body.clear()  # the traceback keeps this frame alive, and with it the body
             raise
         headers = CaseInsensitiveDict(response.headers)
         return Response(response.status_code, headers, bytes(body), str(response.url))
 
     def _refusal(self, reply: Response) -> FailedAttempt:
-        said = shorten(for_log(reply.text.strip()), 300)
+        message = shorten(for_log(reply.text.strip()), 300)
         if _DATA_CHANGED in reply.text.lower():
-            return FailedAttempt(StalePage(f"{self.host} says: {said}"), RELOADED)
-        refused = RequestRefused(f"{self.host} refused the request: {said}", body=reply.text)
+            return FailedAttempt(StalePage(f"{self.host} says: {message}"), RELOADED)
+        refused = RequestRefused(f"{self.host} refused the request: {message}", body=reply.text)
         return FailedAttempt(refused, FINAL)
 
     def _too_large(self, limit: float) -> FailedAttempt:
@@ -305,7 +308,7 @@ class Transport:
         )
 
     def _failure(self, error: Exception) -> FailedAttempt:
-        """What an exception of requests or urllib3 means."""
+        """Turn an exception of requests or urllib3 into a FailedAttempt."""
         causes = list(causes_of(error))
         for cause in causes:
             if isinstance(cause, ssl.SSLCertVerificationError):
