@@ -23,6 +23,7 @@ SHARED_NAMES = {
     "daemon": "the scheduler",
     "diff": "how two versions differ",
     "doctor": "checks of the installation",
+    "field_history": "the values a field had",
     "find": "trials that meet conditions",
     "mirror": "the copy of the whole registry",
     "outbox": "deliveries waiting to be sent",
@@ -35,7 +36,10 @@ SHARED_NAMES = {
     "rules": "the rule table",
     "runs": "recorded runs",
     "site": "a site of HTML files",
+    "status": "whether ctsync is well",
     "timeline": "a trial over time",
+    "versions": "the stored versions of a trial",
+    "watches": "the watches",
 }
 
 Sources = Mapping[str, str]

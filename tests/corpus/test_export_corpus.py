@@ -21,7 +21,7 @@ import pytest
 from ctsync.export import cthist
 from ctsync.export.cohort import cohort_row
 from ctsync.export.csv_writer import csv_lines
-from ctsync.export.rows import cthist_rows
+from ctsync.export.row_streams import cthist_rows
 from ctsync.model import JsonObject, KeyFields, NctId, Source, State, Version
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.store import Store, open_store

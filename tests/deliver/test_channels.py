@@ -13,12 +13,13 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from ctsync.config.settings import ChannelSettings, Settings
 from ctsync.deliver.channels.apprise import AppriseChannel
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.channels.file import FileChannel
-from ctsync.deliver.channels.webhook import WebhookChannel
+from ctsync.deliver.channels.webhook import MOST_LINES, WebhookChannel
 from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.monitor import Monitor
@@ -26,8 +27,11 @@ from ctsync.deliver.outbox import LEASE, drain
 from ctsync.deliver.preview import preview, trial_message
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent, Verdict
+from ctsync.questions.schemas import schema
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
+from ctsync.report.row_json import to_json
+from ctsync.report.rows import report_row
 from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
@@ -63,6 +67,19 @@ def test_a_webhook_gets_the_report_as_json_signed_and_with_its_identity() -> Non
     assert got.headers["Idempotency-Key"] == told["id"] == "key1"
     assert told["report"]["shown"] == 6
     assert SECRET.encode() not in got.body
+
+
+def test_a_webhook_names_the_schema_that_its_report_fits() -> None:
+    with web() as server:
+        WebhookChannel({}, settings(server.url)).send(message())
+    (got,) = server.received
+
+    told = json.loads(got.body)
+    assert told["schema"] == "urn:ctsync:schema:report:1"
+    published = schema("report")
+    assert published["$id"] == told["schema"]
+    Draft202012Validator(published).validate(told["report"])
+    assert told["report"] == to_json(report_row(message().report(limit=MOST_LINES)))
 
 
 @pytest.mark.parametrize(

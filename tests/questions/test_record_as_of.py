@@ -11,7 +11,7 @@ import pytest
 
 from ctsync.export.jsonl import import_lines
 from ctsync.export.parquet import export_dataset
-from ctsync.export.rows import cohort_rows, cthist_rows
+from ctsync.export.row_streams import cohort_rows, cthist_rows
 from ctsync.model import Kind, Source, Version
 from ctsync.questions.changes.report_data import course_of_field
 from ctsync.questions.portfolio.find import find

@@ -12,7 +12,7 @@ from ctsync.cli.export.selection import selected, takes_output, takes_trials
 from ctsync.cli.output import write_lines
 from ctsync.export.csv_writer import csv_lines
 from ctsync.export.cthist import COLUMNS
-from ctsync.export.rows import cthist_rows
+from ctsync.export.row_streams import cthist_rows
 from ctsync.model import NctId
 
 

@@ -13,7 +13,7 @@ from ctsync.cli.export.selection import selected, takes_output, takes_trials
 from ctsync.cli.output import STDOUT, write_lines
 from ctsync.errors import UsageError
 from ctsync.export.jsonl import version_lines
-from ctsync.export.rows import event_lines
+from ctsync.export.row_streams import event_lines
 from ctsync.model import NctId
 
 

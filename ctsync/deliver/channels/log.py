@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import sys
@@ -18,7 +17,9 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent
 from ctsync.record.registry.notices import Notice
-from ctsync.report.event_json import event_json, event_line
+from ctsync.report.event_line import event_line
+from ctsync.report.row_json import dump
+from ctsync.report.rows import event_row
 from ctsync.route import Route
 from ctsync.text import for_log
 
@@ -112,7 +113,7 @@ def _text_line(stored: StoredEvent) -> str:
 
 def _json_line(stored: StoredEvent) -> str:
     # ASCII alone: no reader finds a line end or a control character in it
-    return json.dumps(event_json(stored), separators=(",", ":"))
+    return dump(event_row(stored), ascii_only=True).decode()
 
 
 def _text_notice(notice: Notice, now: datetime) -> str:
@@ -121,4 +122,4 @@ def _text_notice(notice: Notice, now: datetime) -> str:
 
 def _json_notice(notice: Notice, now: datetime) -> str:
     told = {"notice": notice.kind.value, "summary": notice.summary, "made": format_timestamp(now)}
-    return json.dumps(told, separators=(",", ":"))
+    return dump(told, ascii_only=True).decode()

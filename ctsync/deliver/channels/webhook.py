@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ctsync.dates import format_timestamp
 from ctsync.deliver.channels.http_post import NoAnswer, post
 from ctsync.deliver.message import DeliveryError, Message
-from ctsync.report.formats.json import report_json
+from ctsync.questions.schemas import schema_id
+from ctsync.report.row_json import dump
+from ctsync.report.rows import report_row
 from ctsync.route import Route
 
 if TYPE_CHECKING:
@@ -26,7 +27,8 @@ class WebhookChannel:
     """Posts each message once; the reader may fold repeats by `Idempotency-Key`.
 
     The signature is "sha256=" and the HMAC-SHA256 of the body under the channel's secret. The
-    body says when it was made, so that an old one cannot be played again unseen.
+    body says when it was made, so that an old one cannot be played again unseen, and names the
+    JSON Schema of its report.
     """
 
     def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
@@ -62,10 +64,11 @@ def sign(body: bytes, secret: str) -> str:
 
 def _body(message: Message) -> bytes:
     report = message.report(limit=MOST_LINES)
-    told = {
+    body = {
+        "schema": schema_id("report"),
         "id": message.key,
         "made": format_timestamp(message.window.until),
         "watch": message.watch or None,
-        "report": report_json(report),
+        "report": report_row(report),
     }
-    return json.dumps(told).encode()
+    return dump(body, ascii_only=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ctsync.model import Event, StoredEvent
+from ctsync.model import Event, Level, StoredEvent
 from ctsync.record.rules.relevel import relevel, relevel_stored
 from ctsync.record.rules.rules import Thresholds
+from ctsync.report.rows import EventRow, event_values
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
@@ -17,6 +18,22 @@ class RelevelledEvent:
 
     stored: StoredEvent
     replayed: Event
+
+
+@dataclass(frozen=True, slots=True)
+class RelevelledRow(EventRow):
+    """One change with the level that other rules would give it."""
+
+    new_level: Level
+    """The level under the other rules."""
+    new_rule: str
+    """The id of the rule that gives it."""
+
+
+def relevelled_row(found: RelevelledEvent) -> RelevelledRow:
+    """The row of an event whose level would differ."""
+    values = [*event_values(found.stored), found.replayed.level, found.replayed.rule]
+    return RelevelledRow(*values)
 
 
 @dataclass(frozen=True, slots=True)

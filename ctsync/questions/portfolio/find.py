@@ -12,31 +12,36 @@ from typing import Any
 from ctsync.model import JsonObject, NctId
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
+from ctsync.report.row_json import to_json
 from ctsync.store.data.condition_sql import Candidate
 from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class FoundTrial:
-    """A run of neighbouring versions of a trial that meet every condition.
-
-    It lasts from the day the first of them stood until the next version's, or where it
-    `is_open` until the day of the question. `values` are those of the last of them.
-    """
+    """A trial that meets the conditions, in one version or several in a row."""
 
     nct_id: NctId
+    """The NCT id of the trial."""
     title: str | None
+    """Its brief title."""
     from_version: int
+    """The first version that meets the conditions."""
     to_version: int
+    """The last version in a row that meets them."""
     since: date
-    until: date
-    is_open: bool
+    """The first day on which the trial met the conditions."""
+    until: date | None
+    """The day on which it no longer met them; null if it still does."""
+    days: int
+    """Number of days that it met them, up to the day of the question if it still does."""
     values: Mapping[str, Any]
+    """The values of the fields in the conditions, in the last of these versions."""
 
     @property
-    def days(self) -> int:
-        """How long it lasted."""
-        return (self.until - self.since).days
+    def is_open(self) -> bool:
+        """Whether the trial still meets the conditions."""
+        return self.until is None
 
 
 def find(
@@ -70,29 +75,21 @@ def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterato
             first = index
         elif not matches and first is not None:
             is_open = index == known
-            last = versions[index - 1]
+            last, since = versions[index - 1], days[first]
+            end = max(day, since) if is_open else days[index]
             yield FoundTrial(
                 nct_id=last.nct_id,
                 title=last.title,
                 from_version=first + 1,
                 to_version=index,
-                since=days[first],
-                until=max(day, days[first]) if is_open else days[index],
-                is_open=is_open,
+                since=since,
+                until=None if is_open else end,
+                days=(end - since).days,
                 values=last.values,
             )
             first = None
 
 
 def found_json(found: FoundTrial) -> JsonObject:
-    """One run for a program; `until` is null where it still lasts."""
-    return {
-        "nct_id": found.nct_id,
-        "title": found.title,
-        "from_version": found.from_version,
-        "to_version": found.to_version,
-        "since": found.since.isoformat(),
-        "until": None if found.is_open else found.until.isoformat(),
-        "days": found.days,
-        "values": dict(found.values),
-    }
+    """The JSON of a row, for callers that do not write rows yet."""
+    return to_json(found)

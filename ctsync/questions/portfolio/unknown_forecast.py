@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Literal
 
-from ctsync.model import KeyFields, NctId
+from ctsync.model import STUDY_PAGE, KeyFields, NctId
 from ctsync.record.registry.unknown_status import Outlook, UnknownDate, forecast
 from ctsync.store.store import Store
 
@@ -19,6 +20,49 @@ class ExpectedUnknown:
     on: date
     is_overdue: bool
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedUnknownRow:
+    """A followed trial whose status the registry will change to UNKNOWN by itself."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    on: date
+    """The day on which the registry will change the status."""
+    outlook: Literal[Outlook.DUE, Outlook.OVERDUE]
+    """Whether the day is still to come, or the registry should have changed the status."""
+    days: int
+    """Days from today to that day; negative if it is past."""
+    status: str | None
+    """The overall status now."""
+    verified: str | None
+    """When the record was last verified."""
+    completion_date: str | None
+    """The completion date of the trial."""
+    why: str
+    """Why the registry will change the status."""
+    title: str | None
+    """The brief title of the trial."""
+    url: str
+    """The page of the trial at the registry."""
+
+
+def expected_unknown_row(expected: ExpectedUnknown, today: date) -> ExpectedUnknownRow:
+    """The row of an expected change, with its days counted from `today`."""
+    key = expected.key
+    return ExpectedUnknownRow(
+        nct_id=expected.nct_id,
+        on=expected.on,
+        outlook=Outlook.OVERDUE if expected.is_overdue else Outlook.DUE,
+        days=(expected.on - today).days,
+        status=key.status,
+        verified=key.verified,
+        completion_date=key.completion_date,
+        why=expected.why,
+        title=key.brief_title,
+        url=STUDY_PAGE + expected.nct_id,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,122 @@
+"""The rows of the runs; pure, no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctsync.model import NctId, Verdict
+from ctsync.record.registry.notices import Notice, NoticeKind, read_notices
+from ctsync.store.data.runs import Run
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """A sentence about a data refresh as a whole."""
+
+    kind: NoticeKind
+    """What the notice is about."""
+    summary: str
+    """The sentence."""
+    parts: tuple[str, ...]
+    """The parts or paths of the record that it is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunNoticeRow(NoticeRow):
+    """A notice with the changes that it stands for."""
+
+    command: str
+    """The ctsync command that lists these changes; empty if there are none."""
+    runs: tuple[int, ...]
+    """The runs that found the changes."""
+    trials: tuple[NctId, ...]
+    """The trials that changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run: its times, the registry data it saw, its counts and its verdict."""
+
+    id: int
+    """The number of the run."""
+    kind: str
+    """What the run did: `sync`, `mirror`, `backfill` and others."""
+    started: datetime
+    """The time at which the run started."""
+    finished: datetime | None
+    """The time at which the run ended; null if it is running or was interrupted."""
+    data_timestamp_before: datetime | None
+    """The data refresh that the registry showed at the start."""
+    data_timestamp_after: datetime | None
+    """The data refresh that the registry showed at the end."""
+    api_version: str | None
+    """The version of the registry's API."""
+    requests: int
+    """Number of requests to the registry."""
+    retries: int
+    """Number of these requests that were retries."""
+    asked: int
+    """Number of trials to check."""
+    answered: int
+    """Number of trials that the registry answered for."""
+    same: int
+    """Number of trials without a change."""
+    changed: int
+    """Number of trials with a new version."""
+    new: int
+    """Number of trials seen for the first time."""
+    gone: int
+    """Number of trials that the registry no longer has."""
+    failed: int
+    """Number of trials that could not be checked."""
+    delivered: int
+    """Number of messages sent after the run."""
+    verdict: Verdict
+    """How the run ended."""
+    error: str | None
+    """Why the run failed or is incomplete; null if there is nothing to say."""
+    notices: tuple[RunNoticeRow, ...]
+    """Sentences about the data refresh as a whole."""
+
+
+def notice_row(notice: Notice) -> NoticeRow:
+    """The row of a notice, without the changes that it stands for."""
+    return NoticeRow(notice.kind, notice.summary, parts=notice.parts)
+
+
+def run_row(run: Run) -> RunRow:
+    """The row of a run."""
+    return RunRow(
+        id=run.id,
+        kind=run.kind,
+        started=run.started,
+        finished=run.finished,
+        data_timestamp_before=run.load_before,
+        data_timestamp_after=run.load_after,
+        api_version=run.api_version,
+        requests=run.requests,
+        retries=run.retries,
+        asked=run.asked,
+        answered=run.answered,
+        same=run.same,
+        changed=run.changed,
+        new=run.new,
+        gone=run.gone,
+        failed=run.failed,
+        delivered=run.delivered,
+        verdict=run.verdict,
+        error=run.error,
+        notices=tuple(_run_notice(notice) for notice in read_notices(run.notices)),
+    )
+
+
+def _run_notice(notice: Notice) -> RunNoticeRow:
+    return RunNoticeRow(
+        notice.kind,
+        notice.summary,
+        parts=notice.parts,
+        command=notice.command,
+        runs=tuple(sorted(notice.runs)),
+        trials=tuple(sorted(notice.trials)),
+    )

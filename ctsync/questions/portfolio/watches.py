@@ -1,0 +1,68 @@
+"""The rows of the watches and of the trials they follow; pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ctsync.model import NctId
+from ctsync.store.data.watches import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedTrialRow:
+    """A trial that a watch follows."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    asked_as: str | None
+    """The study id or old NCT id that the trial was added by; null if it was its own NCT id."""
+    by_query: bool
+    """True if the query of the watch brought the trial, false if it was added by name."""
+    left_at: datetime | None
+    """The data refresh in which the trial left the query; null if it has not left."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """A watch: the trials and the query that it follows."""
+
+    name: str
+    """The name of the watch."""
+    origin: str
+    """Where the watch is defined: `file`, the settings file, or `cli`, the command line."""
+    query: Mapping[str, Any] | None
+    """The registry query, by parameter; null if the watch follows named trials only."""
+    listed: datetime | None
+    """The newest data refresh in which ctsync listed all trials of the query; null if none yet."""
+    matching: int
+    """Number of trials that match the query."""
+    left: int
+    """Number of trials that left the query, which ctsync keeps following."""
+    trials: tuple[WatchedTrialRow, ...]
+    """The trials that the watch follows, those that left included."""
+
+
+def watch_row(watch: Watch) -> WatchRow:
+    """The row of a watch."""
+    by_query = [trial for trial in watch.trials if trial.by_query]
+    left = sum(trial.left_at is not None for trial in by_query)
+    return WatchRow(
+        name=watch.name,
+        origin=watch.origin,
+        query=watch.query,
+        listed=watch.listed,
+        matching=len(by_query) - left,
+        left=left,
+        trials=tuple(
+            WatchedTrialRow(
+                trial.nct_id,
+                trial.asked_as or None,
+                by_query=trial.by_query,
+                left_at=trial.left_at,
+            )
+            for trial in watch.trials
+        ),
+    )

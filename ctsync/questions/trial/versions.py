@@ -1,0 +1,92 @@
+"""The rows of a trial's versions; pure, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+from ctsync.model import STUDY_PAGE, Kind, Level, NctId, Source, State, StoredEvent, Version
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRow:
+    """One stored version of a trial, and what changed in it."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    version: int
+    """The number of the version in ctsync, from 1, in the order of the registry's own time."""
+    registry_version: int | None
+    """The registry's own number of the version, from 0; null if it is not known."""
+    source: Source
+    """Where ctsync saw the version."""
+    state: State
+    """Whether the registry had a record of the trial."""
+    posted: str | None
+    """The date on which the registry posted the version."""
+    submitted: str | None
+    """The date on which the sponsor submitted the version."""
+    observed: datetime | None
+    """The data refresh in which ctsync saw the version; null if it came from registry history."""
+    fetched: datetime
+    """The time at which ctsync fetched the version."""
+    status: str | None
+    """The overall status, in the registry's words: RECRUITING."""
+    start_date: str | None
+    """The start date, as exact as the registry gives it: 2018-10."""
+    start_date_type: str | None
+    """ESTIMATED or ACTUAL."""
+    primary_completion_date: str | None
+    """The primary completion date."""
+    primary_completion_date_type: str | None
+    """ESTIMATED or ACTUAL."""
+    completion_date: str | None
+    """The completion date."""
+    completion_date_type: str | None
+    """ESTIMATED or ACTUAL."""
+    enrollment: int | None
+    """The number of participants."""
+    enrollment_type: str | None
+    """ESTIMATED or ACTUAL."""
+    level: Level | None
+    """The worst level of the changes in this version; null if there are none."""
+    kinds: tuple[Kind, ...]
+    """What changed in this version."""
+    digest: str | None
+    """Identifies the content of the record; null if the version has no record."""
+    url: str
+    """The page of the version at the registry, or of the trial if its number is not known."""
+
+
+def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
+    """The row of a version; `step` holds the events that led to it."""
+    key = version.key
+    url = STUDY_PAGE + version.nct_id
+    if version.registry_version is not None:
+        url += f"?tab=history&a={version.registry_version + 1}"
+    return VersionRow(
+        nct_id=version.nct_id,
+        version=version.version,
+        registry_version=version.registry_version,
+        source=version.source,
+        state=version.state,
+        posted=version.posted,
+        submitted=version.submitted,
+        observed=version.observed,
+        fetched=version.fetched,
+        status=key.status,
+        start_date=key.start_date,
+        start_date_type=key.start_date_type,
+        primary_completion_date=key.primary_completion_date,
+        primary_completion_date_type=key.primary_completion_date_type,
+        completion_date=key.completion_date,
+        completion_date_type=key.completion_date_type,
+        enrollment=key.enrollment,
+        enrollment_type=key.enrollment_type,
+        level=min((stored.event.level for stored in step), key=attrgetter("rank"), default=None),
+        kinds=tuple(dict.fromkeys(stored.event.kind for stored in step)),
+        digest=version.digest,
+        url=url,
+    )

@@ -1,0 +1,358 @@
+"""The rows of events and reports, which every format and channel writes as JSON; no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from ctsync.model import Category, Kind, Level, NctId, StoredEvent
+from ctsync.report.report import Coverage, NoChangeReason, Report, ReportStep, ReportTrial
+from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """One change of one trial, with the rule that gave its level."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    kind: Kind
+    """What changed."""
+    category: Category
+    """The part of the record that changed."""
+    level: Level
+    """How much the change matters."""
+    rule: str
+    """The id of the rule that gave the level; `ctsync rules` lists them."""
+    path: str
+    """Where in the record the change is; empty if it concerns the record as a whole."""
+    label: str
+    """The name of the field for people."""
+    before: Any
+    """The value before; for a list, the items removed. Null if there was none."""
+    after: Any
+    """The value after; for a list, the items added. Null if there is none."""
+    before_type: str | None
+    """ESTIMATED or ACTUAL, for the date or count before."""
+    after_type: str | None
+    """ESTIMATED or ACTUAL, for the date or count after."""
+    days: int | None
+    """Days that a date moved in this version; positive if it is now later."""
+    days_since_first: int | None
+    """Days that the date moved since the first known version."""
+    percent: float | None
+    """Percent by which a count changed in this version."""
+    percent_since_first: float | None
+    """Percent by which the count changed since the first known version."""
+    from_version: int | None
+    """The ctsync version before the change; null for a first version."""
+    to_version: int
+    """The ctsync version that has the change."""
+    posted: str | None
+    """The date on which the registry posted the version."""
+    observed: datetime | None
+    """The data refresh in which ctsync saw the version; null if it came from registry history."""
+    fetched: datetime
+    """The time at which ctsync fetched the version."""
+    summary: str
+    """The change in one sentence."""
+    url: str
+    """The page of the trial at the registry."""
+
+
+def event_values(stored: StoredEvent) -> tuple[Any, ...]:
+    """The values of an EventRow in the order of its fields, for it and the rows that extend it."""
+    # By position: passing 22 keywords would make an export of events a fifth slower.
+    event = stored.event
+    return (
+        stored.nct_id,
+        event.kind,
+        event.category,
+        event.level,
+        event.rule,
+        event.path,
+        event.label,
+        event.before,
+        event.after,
+        event.before_type,
+        event.after_type,
+        event.days,
+        event.days_since_first,
+        event.percent,
+        event.percent_since_first,
+        stored.from_version,
+        stored.to_version,
+        stored.posted,
+        stored.observed,
+        stored.fetched,
+        event.summary,
+        stored.url,
+    )
+
+
+def event_row(stored: StoredEvent) -> EventRow:
+    """The row of a stored event."""
+    return EventRow(*event_values(stored))
+
+
+# --- a report ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class UncheckedTrialRow:
+    """A trial that the last run could not check."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    reason: str
+    """Why it could not be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class CoverageRow:
+    """What the last run checked: the denominators of a report."""
+
+    checked: int
+    """Number of followed trials that the last run checked."""
+    load: datetime | None
+    """The data refresh of the registry that it checked; null if none is known."""
+    refreshed: bool
+    """False if the run before saw the same data refresh."""
+    run_ids: tuple[int, ...]
+    """The runs that the report covers; `ctsync runs ID` shows one."""
+    requests: int | None
+    """Number of requests to the registry."""
+    retries: int | None
+    """Number of these requests that were retries."""
+    could_not_check: tuple[UncheckedTrialRow, ...]
+    """The trials that could not be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportEventRow(EventRow):
+    """One change as a report shows it."""
+
+    move: str | None
+    """How far a date or count moved in this version, in words."""
+    move_since_registration: str | None
+    """How far it moved since the trial was first registered, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportVersionRow:
+    """One version of a trial with what changed in it, worst first."""
+
+    version: int
+    """The number of the version in ctsync, from 1."""
+    title: str
+    """The version and its dates, in words."""
+    compare_url: str | None
+    """The registry's page that compares it with the version before."""
+    command: str
+    """The ctsync command that compares both versions."""
+    events: tuple[ReportEventRow, ...]
+    """The changes; administrative ones are only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportTrialRow:
+    """One trial with the versions that changed it, oldest first."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    title: str
+    """Its brief title."""
+    level: Level
+    """The level of its worst change."""
+    what: str
+    """The newest change of each field in a few words, worst first."""
+    since_registration: str | None
+    """How far it moved since it was first registered, in words."""
+    url: str
+    """The page of the trial at the registry."""
+    versions: tuple[ReportVersionRow, ...]
+    """The versions with changes to show."""
+    administrative: int
+    """Number of administrative changes, which are not shown."""
+    administrative_versions: int
+    """Number of versions with administrative changes."""
+    left_out: int
+    """Number of changes that the size limit left out."""
+    notes: tuple[str, ...]
+    """What is not shown, in sentences."""
+    command: str
+    """The ctsync command that lists every change of the trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewlyFollowedRow:
+    """A trial that ctsync now follows."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    title: str
+    """Its brief title."""
+    state: str
+    """Its status, dates and enrollment in the first version that ctsync saw."""
+    url: str
+    """The page of the trial at the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """Why a number of followed trials have no change in the report."""
+
+    what: NoChangeReason
+    """The reason."""
+    trials: int
+    """Number of trials that it applies to."""
+    text: str
+    """The reason in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelCountsRow:
+    """Number of trials per level of their worst change."""
+
+    critical: int
+    """Trials with a critical change."""
+    notable: int
+    """Trials whose worst change is notable."""
+    routine: int
+    """Trials whose worst change is routine."""
+    administrative: int
+    """Trials with administrative changes only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A report on the changes in a window of time, worst first."""
+
+    report_id: str
+    """Identifies the content: the same changes in the same window give the same id."""
+    subject: str
+    """The subject line of a message with this report."""
+    headline: str
+    """The counts in one line."""
+    title: str
+    """What the report is about: a watch, or all watches."""
+    since: datetime | None
+    """The start of the window; null if it begins with the first version."""
+    until: datetime
+    """The end of the window."""
+    watched: int
+    """Number of trials followed."""
+    coverage: CoverageRow | None
+    """What the last run checked; null before the first run."""
+    counts: LevelCountsRow
+    """Number of trials per level of their worst change."""
+    shown: int
+    """Number of changes in `trials`."""
+    collapsed: int
+    """Number of administrative changes, which are only counted."""
+    left_out: int
+    """Number of changes that the size limit left out."""
+    left_out_trials: int
+    """Number of trials that the size limit left out."""
+    left_out_command: str | None
+    """The ctsync command that lists what the size limit left out."""
+    total: int
+    """Number of changes in the window: shown, collapsed and left out."""
+    trials: tuple[ReportTrialRow, ...]
+    """The trials that changed, worst first."""
+    newly_followed: tuple[NewlyFollowedRow, ...]
+    """The trials that ctsync now follows, as many as the size limit allows."""
+    newly_followed_total: int
+    """Number of trials that ctsync now follows."""
+    standing: tuple[StandingRow, ...]
+    """Why the other followed trials have no change in the report."""
+    notices: tuple[str, ...]
+    """Sentences about a data refresh as a whole, each in place of many events."""
+    footer: tuple[str, ...]
+    """The lines at the end of the report."""
+
+
+def report_row(report: Report) -> ReportRow:
+    """The row of a report."""
+    out = report.left_out
+    return ReportRow(
+        report_id=report.report_id,
+        subject=report.subject,
+        headline=report.headline,
+        title=report.title,
+        since=report.window.since,
+        until=report.window.until,
+        watched=report.watched,
+        coverage=_coverage(report.coverage) if report.coverage else None,
+        counts=LevelCountsRow(**{level.value: n for level, n in report.counts.items()}),
+        shown=report.shown,
+        collapsed=report.collapsed,
+        left_out=out.events if out else 0,
+        left_out_trials=out.trials if out else 0,
+        left_out_command=out.command if out else None,
+        total=report.total,
+        trials=tuple(_trial(trial) for trial in report.trials),
+        newly_followed=tuple(
+            NewlyFollowedRow(one.nct_id, one.title, state=one.state, url=one.url)
+            for one in report.welcomes
+        ),
+        newly_followed_total=report.welcomed,
+        standing=tuple(
+            StandingRow(one.standing, one.count, text=one.text) for one in report.sentences
+        ),
+        notices=report.notices,
+        footer=report.footer,
+    )
+
+
+def _coverage(coverage: Coverage) -> CoverageRow:
+    return CoverageRow(
+        checked=coverage.checked,
+        load=coverage.load,
+        refreshed=coverage.refreshed,
+        run_ids=coverage.run_ids,
+        requests=coverage.requests,
+        retries=coverage.retries,
+        could_not_check=tuple(UncheckedTrialRow(one.nct_id, one.reason) for one in coverage.failed),
+    )
+
+
+def _trial(trial: ReportTrial) -> ReportTrialRow:
+    return ReportTrialRow(
+        nct_id=trial.nct_id,
+        title=trial.title,
+        level=trial.level,
+        what=trial.what,
+        since_registration=trial.since_first or None,
+        url=trial.url,
+        versions=tuple(_version(step) for step in trial.steps if step.lines),
+        administrative=trial.administrative,
+        administrative_versions=trial.administrative_versions,
+        left_out=trial.left_out,
+        notes=(
+            *((trial_left_out_sentence(trial),) if trial.left_out else ()),
+            *((aside_sentence(trial),) if trial.administrative else ()),
+        ),
+        command=trial.command,
+    )
+
+
+def _version(step: ReportStep) -> ReportVersionRow:
+    return ReportVersionRow(
+        version=step.to_version,
+        title=step_title(step),
+        compare_url=step.compare_url,
+        command=step.command,
+        events=tuple(_events(step)),
+    )
+
+
+def _events(step: ReportStep) -> Iterator[ReportEventRow]:
+    for line in step.lines:
+        for stored in line.events:
+            # the moves of a line are those of its own event, not of the change of type beside it
+            moves = (line.move, line.since_first) if stored is line.stored else ("", "")
+            values = [*event_values(stored), *(move or None for move in moves)]
+            yield ReportEventRow(*values)

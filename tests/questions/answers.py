@@ -1,0 +1,181 @@
+"""Rows of every type: of real histories in a database, and of values that no history has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from ctsync.model import MISSING, Kind, NctId, StoredEvent, Verdict, Version
+from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events, relevelled_row
+from ctsync.questions.changes.report_data import (
+    course_of_field,
+    events_told,
+    review,
+    story_of,
+    timeline_of,
+)
+from ctsync.questions.changes.rules import rule_table_row
+from ctsync.questions.operation.health import HealthFacts, LastRun, assess
+from ctsync.questions.operation.runs import run_row
+from ctsync.questions.operation.status import quarantined_trial_row, status_row
+from ctsync.questions.portfolio.find import find
+from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
+from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.trial.compare import field_change_row
+from ctsync.questions.trial.field_history import field_value_row
+from ctsync.questions.trial.timeline import timeline_row
+from ctsync.questions.trial.versions import version_row
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.compare.diff import diff
+from ctsync.record.registry.notices import Notice, NoticeKind, notice_json
+from ctsync.record.rules.conditions import read_condition
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.report import Window
+from ctsync.report.rows import event_row, report_row
+from ctsync.report.trial.field_history import Unshown
+from ctsync.report.trial.timeline import query_steps
+from ctsync.store.data.events import EventFilter
+from ctsync.store.data.failures import Failure
+from ctsync.store.data.runs import Run
+from ctsync.store.data.watches import Watch, WatchedTrial
+from ctsync.store.store import Store
+from tests.record.reconstructed import FOLDER, studies
+from tests.report.examples import KEYS, SEED, event, report, stored
+from tests.sync.histories import keep_history
+
+NOW = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)
+LOAD = datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC)
+TRIAL = NctId("NCT01352702")
+
+NOTICE = Notice(
+    NoticeKind.REPROCESSING,
+    "The registry changed derived terms of 600 trials",
+    ("derivedSection",),
+    command="ctsync changes --level administrative --since 2026-03-13",
+    runs=frozenset({119, 118}),
+    trials=frozenset({SEED, TRIAL}),
+)
+RUN = Run(
+    id=118, kind="sync", started=NOW, finished=NOW + timedelta(seconds=41), load_before=LOAD,
+    load_after=LOAD + timedelta(days=1), api_version="2.0.5", verdict=Verdict.MIXED,
+    error="the registry loaded new data", requests=5, retries=1, asked=9, answered=8, same=7,
+    changed=6, new=4, gone=3, failed=2, delivered=10, notices=[notice_json(NOTICE)],
+)  # fmt: skip
+CUT_OFF = replace(
+    RUN, finished=None, load_after=None, load_before=None, api_version=None, error=None,
+    verdict=Verdict.RUNNING, notices=None,
+)  # fmt: skip
+FAILURE = Failure(
+    nct_id=TRIAL, run_id=118, first_at=LOAD, last_at=NOW, attempts=3, next_try=NOW,
+    error_class="BadAnswer", error="not JSON", raw=b"<html>",
+)  # fmt: skip
+WATCH = Watch(
+    name="mine", origin="cli", created=LOAD, query={"query.cond": "GVHD"}, rules={}, listed=LOAD,
+    trials=(
+        WatchedTrial(SEED, "BM-MSC-01", LOAD),
+        WatchedTrial(NctId("NCT00000001"), None, LOAD, by_query=True),
+        WatchedTrial(NctId("NCT00000002"), "", LOAD, by_query=True),
+        WatchedTrial(TRIAL, None, LOAD, left_at=NOW, by_query=True),
+    ),
+)  # fmt: skip
+NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.trials[:1])
+FACTS = HealthFacts(
+    watched=4,
+    last=LastRun(NOW, Verdict.PARTIAL, None),
+    last_whole=LOAD,
+    newest_load=LOAD,
+    failures=1,
+    oldest_waiting=None,
+    parked=0,
+)
+STATUS = status_row(
+    assess(FACTS, NOW),
+    FACTS,
+    database="sqlite:///ctsync.db",
+    stored={"trials": 4, "snapshots": 12, "events": 30},
+    histories={"partial": 1, "complete": 2},
+    quarantine=[
+        quarantined_trial_row(FAILURE, next_try=NOW),
+        quarantined_trial_row(FAILURE, next_try=None),
+    ],
+    notices=[NOTICE],
+)
+NEVER_RUN = HealthFacts(0, None, None, None, failures=0, oldest_waiting=None, parked=0)
+LEFT = stored(event(Kind.LEFT, inputs={"query": "mine"}), observed=None, from_version=None)
+
+
+def keep_all(store: Store) -> list[NctId]:
+    """Put the reconstructed histories into a database."""
+    return [keep_history(store, studies(file.stem)) for file in sorted(FOLDER.glob("NCT*.json"))]
+
+
+def answers(store: Store) -> Mapping[str, Sequence[Any]]:
+    """Rows of every type by the name of their schema; `store` holds the histories."""
+    events, _ = events_told(store, EventFilter())
+    content = story_of(store, TRIAL, until=NOW)
+    versions = content.versions
+    strict = Thresholds(slip_critical_days=1)
+    changed = relevel_events(store, EventFilter(), thresholds=strict).differing
+    conditions = [read_condition("status=RECRUITING"), read_condition("enrollment>=0")]
+    table = rule_table_row(Thresholds())
+    return {
+        "change": [event_row(one) for one in [*events, LEFT]],
+        "version": [
+            *(version_row(v, _led_to(v, events)) for v in versions),
+            version_row(replace(versions[0], registry_version=None, observed=LOAD), ()),
+        ],
+        "field_change": [field_change_row(one) for one in _differences()],
+        "field_value": list(_values(store, versions)),
+        "timeline": [
+            timeline_row(timeline_of(store, TRIAL, until=NOW)),
+            timeline_row(replace(content.timeline, queries=query_steps([LEFT]))),
+        ],
+        "found_trial": list(find(store, conditions, today=NOW.date(), ever=True)),
+        "expected_unknown": [
+            expected_unknown_row(
+                ExpectedUnknown(SEED, key, day, is_overdue=overdue, why="why"), NOW.date()
+            )
+            for key, day, overdue in [
+                (KEYS[SEED], date(2026, 4, 1), False),
+                (versions[0].key, date(2026, 3, 2), True),
+            ]
+        ],
+        "watch": [watch_row(WATCH), watch_row(NAMED)],
+        "rule": table.rules,
+        "rule_table": [table],
+        "relevelled_change": [relevelled_row(one) for one in [*changed, _relevelled()]],
+        "run": [run_row(RUN), run_row(CUT_OFF)],
+        "status": [
+            STATUS,
+            status_row(assess(NEVER_RUN, NOW), NEVER_RUN, database="", stored={}, histories={}),
+        ],
+        "report": [
+            report_row(review(store, window=Window(None, NOW), limit=5)),
+            report_row(report()),
+            report_row(report([])),
+        ],
+    }
+
+
+def _led_to(version: Version, events: Sequence[StoredEvent]) -> list[StoredEvent]:
+    place = (version.nct_id, version.version)
+    return [one for one in events if (one.nct_id, one.to_version) == place]
+
+
+def _differences() -> Any:
+    first, *_, last = (canonicalize(study) for study in studies(TRIAL))
+    return [*diff(first, last), *diff(last, first)]
+
+
+def _values(store: Store, versions: Sequence[Version]) -> Any:
+    for name in ("overall status", "primary completion", "why stopped"):
+        path, spells = course_of_field(store, versions, name, until=NOW)
+        yield from (field_value_row(path, spell) for spell in spells)
+    yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
+    yield field_value_row(path, replace(spells[0], value=MISSING))
+
+
+def _relevelled() -> RelevelledEvent:
+    return RelevelledEvent(LEFT, replace(LEFT.event, rule="R-NEW-99"))
