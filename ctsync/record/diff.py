@@ -176,8 +176,9 @@ def _field_parts(before: Any, after: Any, parent: _Part, name: str) -> Iterator[
 
 def _replaced(hollow: Any, full: Any, shape: Shape) -> bool:
     """Whether a null or empty value stands for the object or list on the other side."""
-    kind = {Shape.OBJECT: dict, Shape.LIST: list}.get(shape, ())
-    return (hollow is None or hollow in ({}, [])) and bool(full) and isinstance(full, kind)
+    if hollow or not full or not (hollow is None or isinstance(hollow, _CONTAINERS)):
+        return False
+    return isinstance(full, {Shape.OBJECT: dict, Shape.LIST: list}.get(shape, ()))
 
 
 def _list_parts(before: list[Any], after: list[Any], parent: _Part, name: str) -> Iterator[_Part]:
