@@ -2,6 +2,8 @@
 
 import random
 import time
+from functools import partial
+from typing import Any
 
 import orjson
 import pytest
@@ -123,6 +125,22 @@ def test_order_edits_arrivals_and_departures_of_one_list_go_together():
     assert len(changed(before, after)) == 5
 
 
+def test_changes_follow_the_keys_and_of_a_list_order_edits_removals_additions():
+    before = record(primary_outcomes=[outcome(m) for m in "ABCD"], why="x", start=None)
+    after = record(primary_outcomes=[outcome("Zzz"), outcome("D", "1 week"), outcome("B")])
+    listed = f"{OUTCOMES}.primaryOutcomes"
+    assert list(changed(before, after)) == [
+        listed,
+        f'{listed}["D"].timeFrame',
+        f'{listed}["A"]',
+        f'{listed}["C"]',
+        f'{listed}["Zzz"]',
+        "protocolSection.statusModule.startDateStruct.date",
+        "protocolSection.statusModule.startDateStruct.type",
+        "protocolSection.statusModule.whyStopped",
+    ]
+
+
 def test_a_reference_is_known_by_its_pmid():
     old = {"pmid": "1", "type": "DERIVED", "citation": "A. Title."}
     new = {**old, "citation": "A. Title. Erratum in: B."}
@@ -143,6 +161,7 @@ def test_keywords_in_other_letters_are_edits():
 @pytest.mark.parametrize(
     ("before", "after"),
     [(20, "20"), (1, 1.0), (1, True), (0, False), (None, ""), ([], None), ({}, []), ("", [""]),
+     (0, 0.0), (0.0, -0.0), ({"a": 0.0}, {"a": -0.0}), (1.0, True), ([1], [True]),
      ({"a": 1}, {}), ([1], []), ([[1], [2]], [[2], [1]]), ({"a": {}}, {"a": {"b": {}}}),
      ([{}], [{"a": 1}]), ([None, None], [None]), ("é", "e\u0301")],
 )  # fmt: skip
@@ -182,21 +201,100 @@ def test_names_are_cut_and_stay_apart():
     assert max(map(len, paths)) < 300
 
 
-def test_deepdiff_is_asked_once_and_never_to_ignore_order(monkeypatch):
-    asked = []
+def listen(monkeypatch):
+    """Every pair of objects that DeepDiff receives, with its options."""
+    calls = []
 
-    def listening(*args, **options):
-        asked.append(options)
-        return DeepDiff(*args, **options)
+    def listening(*sides, **options):
+        calls.append((sides, options))
+        return DeepDiff(*sides, **options)
 
     monkeypatch.setattr(module, "DeepDiff", listening)
+    return calls
+
+
+def test_deepdiff_is_asked_once_and_never_to_ignore_order(monkeypatch):
+    asked = listen(monkeypatch)
     before = record(sites=[site(f"{n}", status="RECRUITING") for n in range(50)])
     after = record(sites=[site(f"{n}", status="COMPLETED") for n in range(50)], why="x")
     assert len(diff(before, after)) == 51
     assert len(asked) == 1
-    assert not asked[0].get("ignore_order")
+    assert not asked[0][1].get("ignore_order")
     assert diff(before, before) == []
     assert len(asked) == 1
+
+
+def test_deepdiff_receives_the_equal_fields_beside_a_changed_one(monkeypatch):
+    calls = listen(monkeypatch)
+    assert len(diff(record(), record(status="COMPLETED"))) == 1
+    (((before, after), _),) = calls
+    equal = {
+        "statusVerifiedDate": "2020-01",
+        "studyFirstSubmitDate": "2019-05-01",
+        "lastUpdateSubmitDate": "2020-01-10",
+    }
+    path = "protocolSection.statusModule"
+    assert before == {path: {**equal, "overallStatus": "RECRUITING"}}
+    assert after == {path: {**equal, "overallStatus": "COMPLETED"}}
+
+
+def test_deepdiff_receives_items_by_name_and_as_bytes_if_added_or_removed(monkeypatch):
+    calls = listen(monkeypatch)
+    kept, gone, new = site("Kept", status="RECRUITING"), site("Gone"), site("New", city="Lodz")
+    edited = {**kept, "status": "COMPLETED", "contacts": [{"name": "Dr X"}]}
+    before, after = record(sites=[gone, kept]), record(sites=[edited, new])
+    assert len(diff(before, after)) == 4
+    (((before, after), _),) = calls
+    as_bytes = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
+    item = f'{LOCATIONS}["Kept | Warsaw | Poland"]'
+    assert before == {
+        item: kept,
+        f"{item}.contacts": {},
+        LOCATIONS: {"Gone | Warsaw | Poland": as_bytes(gone)},
+    }
+    assert after == {
+        item: {**kept, "status": "COMPLETED"},
+        f"{item}.contacts": {"Dr X": as_bytes({"name": "Dr X"})},
+        LOCATIONS: {"New | Lodz | Poland": as_bytes(new)},
+    }
+
+
+def test_a_deepdiff_that_finds_nothing_leaves_no_change(monkeypatch):
+    before = record(sites=[site("A"), site("B")], why=None, primary_outcomes=[outcome("A"),
+                    outcome("B")], keywords=["x"])  # fmt: skip
+    after = record(sites=[site("B", status="COMPLETED"), site("C", "Spain")], why="x", start=None,
+                   primary_outcomes=[outcome("B"), outcome("A")], keywords=["X"],
+                   resultsSection={"a": 1}, newModule={"b": 2})  # fmt: skip
+    assert len(diff(before, after)) == 10
+    monkeypatch.setattr(module, "DeepDiff", lambda *_, **__: {})
+    assert diff(before, after) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["__private", "", "it's", 'a"]["b', "'both\"", "1", "b'x'", "root"]
+)
+def test_a_key_of_any_spelling_is_compared(name):
+    for before, after in (({name: 1}, {name: 2}), ({}, {name: 1}), ({"x": 1}, {name: 1})):
+        old, new = (study(newModule={"same": 1, **fields}) for fields in (before, after))
+        assert len(changed(canonicalize(old), canonicalize(new))) == len({*before, *after})
+        assert len(changed(canonicalize({**study(), **before}), canonicalize({**study(), **after})))
+
+
+def test_one_value_under_190_objects_is_one_change():
+    before: Any = 1
+    after: Any = 2
+    for _ in range(190):
+        before, after = {"a": before, "same": "x"}, {"a": after, "same": "x"}
+    assert len(changed(record(newModule=before), record(newModule=after))) == 1
+
+
+def test_deepdiff_makes_no_line_diff_of_a_text(monkeypatch):
+    calls = listen(monkeypatch)
+    for text in ("line\nline", "word " * 100):
+        assert len(diff(record(eligibility=text), record(eligibility=f"{text}é\n"))) == 1
+        (before, after), _ = calls.pop()
+        values = [value for side in (before, after) for value in side.popitem()[1].values()]
+        assert values == [orjson.dumps(text), orjson.dumps(f"{text}é\n")]
 
 
 def test_changes_do_not_share_what_they_hold_with_the_result():
