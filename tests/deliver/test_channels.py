@@ -103,7 +103,7 @@ def test_a_web_address_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixtur
     assert str(failed.value) == "webhook: no connection"
     assert failed.value.is_channel
     assert SECRET not in caplog.text
-    assert "the monitor could not be told: no connection" in caplog.text
+    assert "monitor ping failed: no connection" in caplog.text
 
 
 # --- folder ----------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ def test_a_monitor_that_is_down_stops_nothing(caplog: pytest.LogCaptureFixture) 
         Monitor(server.url).start()
     Monitor("").start()
 
-    assert "it answered 503" in caplog.text
+    assert "monitor ping failed: status 503" in caplog.text
 
 
 # --- the mail of a quiet week ----------------------------------------------------------------
