@@ -84,7 +84,7 @@ MUTANTS = [
            "assert 1 == 0"),
     Mutant("what was sent is marked", "ctsync.deliver.outbox",
            "                self._mark_sent(parcel)", "                pass",
-           "deliver/test_outbox.py::test_one_message_a_recipient_holds_all_that_is_due",
+           "deliver/test_outbox.py::test_one_message_per_recipient_holds_all_due_events",
            "2 messages sent"),
     Mutant("one writer at a time", "ctsync.store.database.lock", "lock.acquire(timeout=0)", "pass",
            "store/test_lock.py::test_two_of_one_process_exclude_each_other_too", NOT_RAISED),
