@@ -137,7 +137,7 @@ def serve(
     finished.set()
 
     guarded = guard(tick, clock, finished)
-    scheduler = _scheduler(guarded, schedule, clock, last)
+    scheduler = make_scheduler(guarded, schedule, clock, last)
     scheduler.start()
     log.info("started; the next tick is due %s", scheduler.get_job("tick").next_run_time)
     got = signal.sigwait(_SIGNALS)
@@ -202,9 +202,10 @@ def guard(
     return guarded
 
 
-def _scheduler(
+def make_scheduler(
     tick: Callable[[], None], schedule: Schedule, clock: Clock, last: datetime | None
 ) -> Any:
+    """Make an APScheduler that runs `tick`, at once if a tick was missed since `last`."""
     scheduler = BackgroundScheduler(
         timezone=UTC,
         executors={"default": ThreadPoolExecutor(2)},

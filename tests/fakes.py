@@ -1,4 +1,4 @@
-"""Stand-ins for what a test must hold still."""
+"""Fakes shared by tests: a clock under the test's control."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 
 class FakeClock:
-    """A clock that moves only by sleeping, which takes no time; `sleeps` lists how long."""
+    """A clock that moves only by sleeping, which takes no real time; `sleeps` lists the seconds."""
 
     def __init__(self, start: datetime = datetime(2026, 3, 13, 15, 2, 11, tzinfo=UTC)) -> None:
         self.start = start

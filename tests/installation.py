@@ -1,4 +1,4 @@
-"""A whole installation in one process: database, registry, recipients; and ways to break it."""
+"""A complete installation in one process: database, registry, recipients, and injected faults."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ctsync.model import NctId, StoredEvent
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.admin.check import check
-from ctsync.store.database.engine import make_engine
+from ctsync.store.database.engine import make_engine, parse_url
 from ctsync.store.store import Store, open_store
 from ctsync.sync.cycle import CycleResult, SyncCycle
 from ctsync.sync.history.rederive_events import rederive_events
@@ -32,13 +32,14 @@ from tests.offline import OfflineRegistry
 from tests.replay.catalogue import Catalogue
 
 ANNA, BERT = "anna@example.org", "bert@example.org"
+PATIENCE_SECONDS = 2.0
 
 
 @cache
-def engine_of(url: URL, *, patience_seconds: float = 2) -> Engine:
-    """One engine a database, for all that open it: what a statement compiles to is kept.
+def engine_of(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
+    """Make one engine per database, shared by all that open it, to keep compiled statements.
 
-    Nothing here pulls a plug, so that it need not wait for the disk.
+    SQLite does not wait for the disk: no test here simulates a power failure.
     """
     engine = make_engine(url, patience_seconds=patience_seconds)
     if url.get_backend_name() == "sqlite":
@@ -47,12 +48,12 @@ def engine_of(url: URL, *, patience_seconds: float = 2) -> Engine:
 
 
 class Killed(BaseException):
-    """The process is dead: whatever it still tries, it meets this again."""
+    """The simulated death of the process: raised again by every later statement."""
 
 
 @dataclass
 class Inbox:
-    """A channel into the world outside, which remembers what it was told when all else dies."""
+    """A channel whose list of received messages survives the death of the process."""
 
     routes: Mapping[str, Route]
     received: list[tuple[str, str, tuple[int, ...]]]
@@ -70,10 +71,10 @@ class Inbox:
 
 @dataclass
 class Installation:
-    """One database, the registry it follows and the recipients it tells.
+    """One database, its registry and its recipients.
 
-    `watches` are those of the settings file; `anna_follows` names the only watches of which Anna
-    is told. `received` is what came: recipient, message identity, events.
+    `watches` are the watches of the settings file; Anna gets messages only about the watches in
+    `anna_follows`. `received` lists each message: recipient, identity, event ids.
     """
 
     url: str
@@ -104,16 +105,16 @@ class Installation:
     def open(self) -> Store:
         """Open the database as a new process does."""
         with patch("ctsync.store.store.make_engine", engine_of):
-            self.store = open_store(self.url, clock=self.clock, patience_seconds=2)
+            self.store = open_store(self.url, clock=self.clock, patience_seconds=PATIENCE_SECONDS)
         return self.store
 
     def reopen(self) -> None:
-        """Let the process end, and start another."""
+        """Close and open the database, as a new process does."""
         self.store.close()
         self.open()
 
     def round(self) -> CycleResult:
-        """One round, as cron and the daemon make it."""
+        """Run one sync, as cron and the daemon do."""
         work = SyncCycle(
             settings=self.settings,
             store=self.store,
@@ -124,7 +125,7 @@ class Installation:
             return work.run(holder="test")
 
     def drain(self) -> DrainResult:
-        """Deliver what waits, as `ctsync outbox retry` does."""
+        """Send pending messages, as `ctsync outbox retry` does."""
         return drain(self.store, self._channels(), clock=self.clock)
 
     def _channels(self) -> dict[str, Inbox]:
@@ -136,24 +137,24 @@ class Installation:
         }
 
     def problems(self) -> list[str]:
-        """What `check --rebuild-events` finds wrong."""
+        """Return the problems that `check --rebuild-events` finds."""
         with patch("ctsync.store.admin.check.make_engine", engine_of):
             found = [str(problem) for problem in check(self.url)]
         rebuilt = rederive_events(self.store, Thresholds())
         return found + [f"{one.nct_id}: {one.differences}{one.unreadable}" for one in rebuilt]
 
     def told(self) -> Counter[tuple[str, int]]:
-        """How often each recipient was told of each event."""
+        """Count how often each recipient got each event."""
         return Counter((to, event_id) for to, _, events in self.received for event_id in events)
 
     def events(self) -> list[StoredEvent]:
         return self.store.events.find()
 
-    # --- ways to break it -------------------------------------------------------------------
+    # --- injected faults --------------------------------------------------------------------
 
     @contextmanager
     def killed_at(self, number: int) -> Iterator[None]:
-        """The process dies at its n-th statement or commit, and does nothing more after it."""
+        """Kill the process at its n-th statement or commit; all later ones fail too."""
         calls = itertools.count(1)
 
         def die(*_: object) -> None:
@@ -165,7 +166,7 @@ class Installation:
 
     @contextmanager
     def failing_at(self, number: int, *hooks: str) -> Iterator[None]:
-        """The n-th statement fails, or whatever else is hooked; those after it do not."""
+        """Make only the n-th statement fail, or the n-th call of the given hooks."""
         calls = itertools.count(1)
 
         def fail(*_: object) -> None:
@@ -177,7 +178,7 @@ class Installation:
 
     @contextmanager
     def answer_lost_at(self, number: int) -> Iterator[None]:
-        """The n-th commit is done, and the line goes dead before that is known."""
+        """Make the n-th commit succeed but lose the connection before it is acknowledged."""
         calls = itertools.count(1)
 
         def lose(connection: Any) -> None:
@@ -190,7 +191,7 @@ class Installation:
 
     @contextmanager
     def _hooked(self, hook: Callable[..., None], *names: str) -> Iterator[None]:
-        engine = self.store._engine
+        engine = engine_of(parse_url(self.url), patience_seconds=PATIENCE_SECONDS)
         for name in names:
             event.listen(engine, name, hook)
         try:

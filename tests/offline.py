@@ -1,6 +1,6 @@
-"""The replay registry without sockets: the real client, whose requests this process answers.
+"""The replay registry without sockets: requests of the real client are answered in-process.
 
-A round takes a few milliseconds, and every fault of a script but those of time can meet it.
+A sync takes a few milliseconds. All scripted faults work except those that depend on time.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import requests
@@ -16,6 +17,7 @@ from requests.adapters import BaseAdapter, HTTPAdapter
 
 from ctsync.dates import Clock
 from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.session import new_session
 from ctsync.registry.http.transport import Transport
 from tests.replay.catalogue import Catalogue
 from tests.replay.endpoints import answer
@@ -27,7 +29,10 @@ HOST = "http://registry.test"
 
 
 class OfflineRegistry(BaseAdapter):
-    """A registry showing one load of a catalogue at a time, to the clients made by `client`."""
+    """A registry that shows one load of a catalogue to the clients made by `client`.
+
+    `requests` counts the requests, `spoilt` those that met a fault.
+    """
 
     def __init__(self, catalogue: Catalogue) -> None:
         super().__init__()
@@ -36,9 +41,15 @@ class OfflineRegistry(BaseAdapter):
         self.requests = self.spoilt = 0
 
     def client(self, clock: Clock) -> RegistryApi:
-        """A client of its own, as each process has one."""
-        transport = Transport(f"{HOST}/api", clock=clock, requests_per_second=1e6, burst=1000)
-        transport._session.mount(HOST, self)
+        """Make a new client, as each process does."""
+
+        def new_offline_session(*given: Any) -> requests.Session:
+            session = new_session(*given)
+            session.mount(HOST, self)
+            return session
+
+        with patch("ctsync.registry.http.transport.new_session", new_offline_session):
+            transport = Transport(f"{HOST}/api", clock=clock, requests_per_second=1e6, burst=1000)
         return RegistryApi(transport, clock=clock)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:

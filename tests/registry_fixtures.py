@@ -1,4 +1,4 @@
-"""A sync over real HTTP: a replay registry on loopback, the real client, both databases."""
+"""Fixtures for a sync over real HTTP: a replay registry on localhost and the real client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.replay.registry_server import ReplayRegistry
 
 
 def make_study(nct_id: str, **changes: Any) -> JsonObject:
-    """A small study; `changes` replace fields of its status module, or whole modules."""
+    """Make a small study; `changes` replace fields of its status module, or complete modules."""
     status: JsonObject = {
         "statusVerifiedDate": "2026-01",
         "overallStatus": "RECRUITING",
@@ -54,7 +54,7 @@ def make_study(nct_id: str, **changes: Any) -> JsonObject:
 
 @pytest.fixture
 def replay() -> Iterator[ReplayRegistry]:
-    """A registry that shows the load of 2026-02-02 and has no study yet."""
+    """A registry without studies that shows the load of 2026-02-02."""
     with ReplayRegistry(Catalogue("2026-02-02")) as registry:
         yield registry
 
@@ -63,7 +63,7 @@ def replay() -> Iterator[ReplayRegistry]:
 def make_sync(
     store: Store, clock: Clock, replay: ReplayRegistry
 ) -> Iterator[Callable[..., TrialPass]]:
-    """Make a sync between the replay registry and the store."""
+    """Return a function that makes a sync between the replay registry and the store."""
     opened: list[Transport] = []
 
     def make(**changes: Any) -> TrialPass:

@@ -1,4 +1,4 @@
-"""The daemon: what is due runs once, signals end it, a failing tick ends nothing."""
+"""The daemon: a due sync runs once, signals end it, and a failing tick does not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ WEEKDAYS = Schedule("0 10,13,15 * * 1-5")
 FRIDAY = datetime(2026, 3, 13, 15, 5, tzinfo=UTC)
 
 
-def test_a_round_is_missed_when_one_fell_due_since_the_last() -> None:
+def test_a_round_is_missed_if_one_was_due_since_the_last() -> None:
     assert WEEKDAYS.was_missed(None, FRIDAY)
     assert not WEEKDAYS.was_missed(FRIDAY, FRIDAY + timedelta(days=2))  # a weekend
     assert WEEKDAYS.was_missed(FRIDAY, FRIDAY + timedelta(days=3))
@@ -41,44 +41,44 @@ def test_an_interval_is_missed_once_it_is_over() -> None:
     assert hourly.was_missed(FRIDAY, FRIDAY + timedelta(minutes=60))
 
 
-def test_a_round_that_another_daemon_made_is_not_due_again() -> None:
+def test_a_round_run_by_another_daemon_is_not_due_again() -> None:
     began = datetime(2026, 3, 13, 15, 0, 2, tzinfo=UTC)
     assert WEEKDAYS.is_due(None, FRIDAY)
     assert not WEEKDAYS.is_due(began, FRIDAY)
-    # one that began before this round fell due is another, however late it ended
+    # a round that began before this one was due does not count, however late it ended
     assert WEEKDAYS.is_due(began - timedelta(minutes=1), FRIDAY)
 
 
-def test_an_interval_is_measured_from_whoever_made_the_last_round() -> None:
+def test_an_interval_counts_from_the_last_round_of_any_daemon() -> None:
     hourly = Schedule("", minutes=60)
     assert hourly.is_due(None, FRIDAY)
     assert not hourly.is_due(FRIDAY, FRIDAY + timedelta(minutes=30))
-    # the start was noted by another clock, a moment after the tick
+    # the start was recorded by another clock, a moment after the tick
     assert hourly.is_due(FRIDAY + timedelta(seconds=2), FRIDAY + timedelta(minutes=60))
 
 
 def failing_times(times: int, error: Exception) -> tuple[Callable[[], None], list[str]]:
-    """A tick that fails that often, and what it did."""
-    did: list[str] = []
+    """Make a tick that fails the first `times` times, and the list of its results."""
+    results: list[str] = []
 
     def tick() -> None:
-        did.append("fails" if len(did) < times else "works")
-        if did[-1] == "fails":
+        results.append("fails" if len(results) < times else "works")
+        if results[-1] == "fails":
             raise error
 
-    return tick, did
+    return tick, results
 
 
-def test_a_tick_whose_database_went_away_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_tick_is_retried_if_the_database_is_unreachable(caplog: pytest.LogCaptureFixture) -> None:
     clock = FakeClock()
-    tick, did = failing_times(2, StoreUnreachable("no answer"))
+    tick, results = failing_times(2, StoreUnreachable("no answer"))
     persistent(tick, (StoreUnreachable,), clock)()
-    assert did == ["fails", "fails", "works"]
+    assert results == ["fails", "fails", "works"]
     assert clock.sleeps == [1, 2]
     assert caplog.messages == [f"no answer; trying again in {n} s" for n in (1, 2)]
 
 
-def test_a_tick_is_tried_again_for_ten_minutes_and_no_longer() -> None:
+def test_a_tick_is_retried_for_ten_minutes_and_no_longer() -> None:
     clock = FakeClock()
     tick, _ = failing_times(10**6, StoreUnreachable("no answer"))
     with pytest.raises(StoreUnreachable):
@@ -86,15 +86,15 @@ def test_a_tick_is_tried_again_for_ten_minutes_and_no_longer() -> None:
     assert sum(clock.sleeps) == 600
 
 
-def test_what_another_try_would_not_mend_is_not_tried_again() -> None:
+def test_an_error_that_a_retry_cannot_fix_is_not_retried() -> None:
     clock = FakeClock()
-    tick, did = failing_times(1, RegistryUnreachable("away"))
+    tick, results = failing_times(1, RegistryUnreachable("away"))
     with pytest.raises(RegistryUnreachable):
         persistent(tick, (StoreUnreachable,), clock)()
-    assert (did, clock.sleeps) == (["fails"], [])
+    assert (results, clock.sleeps) == (["fails"], [])
 
 
-def test_a_cron_expression_that_cannot_be_read_says_so() -> None:
+def test_a_wrong_cron_expression_is_a_configuration_error() -> None:
     with pytest.raises(ConfigError, match=r"schedule\.cron"):
         Schedule("61 * * * *").trigger()
 
@@ -112,7 +112,7 @@ def test_a_cron_expression_that_cannot_be_read_says_so() -> None:
         ("*", "sun mon tue wed thu fri sat"),
     ],
 )
-def test_weekdays_are_counted_as_cron_counts_them(field: str, days: str) -> None:
+def test_weekdays_are_numbered_as_in_cron(field: str, days: str) -> None:
     trigger = Schedule(f"0 12 * * {field}").trigger()
     moment, found = FRIDAY, set()
     for _ in range(7):
@@ -122,7 +122,7 @@ def test_weekdays_are_counted_as_cron_counts_them(field: str, days: str) -> None
 
 
 @pytest.mark.parametrize("cron", ["0 12 1 * 1", "0 12 * * 8", "0 12 * * noday", "x 12 * * 1"])
-def test_what_cron_would_read_otherwise_is_refused(cron: str) -> None:
+def test_an_expression_that_cron_would_read_differently_is_refused(cron: str) -> None:
     with pytest.raises(ConfigError, match=r"schedule\.cron"):
         Schedule(cron).trigger()
 
@@ -137,7 +137,7 @@ FIELDS = [
 
 
 @given(st.tuples(*FIELDS))
-def test_what_the_settings_take_the_daemon_runs(fields: tuple[str, ...]) -> None:
+def test_the_daemon_accepts_what_the_settings_accept(fields: tuple[str, ...]) -> None:
     cron = " ".join(fields)
     try:
         ScheduleSettings(cron=cron)
@@ -153,7 +153,7 @@ def test_a_daily_round_is_due_once_on_every_day_of_a_year(zone: str) -> None:
     trigger = Schedule("30 1 * * *", zone).trigger()
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     days = set()
-    for _ in range(366):  # one more than there are days: an hour that comes twice is due twice
+    for _ in range(366):  # 365 days, and the hour that is due twice when clocks go back
         due = trigger.get_next_fire_time(moment, moment)
         days.add(due.astimezone(ZoneInfo(zone)).date())
         moment = due.astimezone(UTC) + timedelta(seconds=1)
@@ -161,7 +161,7 @@ def test_a_daily_round_is_due_once_on_every_day_of_a_year(zone: str) -> None:
 
 
 @given(st.integers(0, 2000), st.integers(0, 2000))
-def test_whether_a_round_was_missed_agrees_with_counting_hours(first: int, later: int) -> None:
+def test_missed_rounds_agree_with_counting_hours(first: int, later: int) -> None:
     start = datetime(2026, 3, 2, 0, 30, tzinfo=UTC)
     last, now = start + timedelta(hours=first), start + timedelta(hours=first + later)
     due = any(
@@ -173,7 +173,7 @@ def test_whether_a_round_was_missed_agrees_with_counting_hours(first: int, later
     assert WEEKDAYS.was_missed(last, now) == due
 
 
-def test_a_stopped_clock_ends_every_sleep() -> None:
+def test_stopping_the_clock_ends_every_sleep() -> None:
     clock = StoppableClock()
     threading.Timer(0.05, clock.stop).start()
     with pytest.raises(Stopped):
@@ -213,7 +213,7 @@ print("ended", flush=True)
 
 
 class Child:
-    """A daemon in a process of its own, and the lines it prints."""
+    """A daemon in a separate process, and the lines it prints."""
 
     def __init__(self, wanted: str) -> None:
         self.process = subprocess.Popen(
@@ -285,7 +285,7 @@ def test_a_signal_lets_a_running_tick_finish_its_unit(start: Callable[[str], Chi
     assert "done 1" in child.drained()
 
 
-def test_a_tick_that_will_not_end_is_cut_off_in_time(start: Callable[[str], Child]) -> None:
+def test_a_tick_that_does_not_end_is_interrupted_in_time(start: Callable[[str], Child]) -> None:
     child = start("hangs")
     child.wait_for("tick 1")
     child.process.send_signal(signal.SIGTERM)
@@ -306,7 +306,7 @@ def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> No
     child = start("plain")
     child.wait_for("tick 2")
     child.process.send_signal(signal.SIGSTOP)
-    time.sleep(3)  # fifteen ticks fall due meanwhile
+    time.sleep(3)  # fifteen ticks are due in this time
     child.drained()
     began = time.monotonic()
     child.process.send_signal(signal.SIGCONT)
@@ -317,7 +317,7 @@ def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> No
     assert 1 <= caught_up <= allowed < 15
 
 
-# Monday, half an hour before the first of the day's three rounds
+# a Monday, half an hour before the first of the day's three rounds
 MORNING = datetime(2026, 3, 9, 9, 30, tzinfo=UTC)
 ASLEEP = {"1 h": timedelta(hours=1), "1 d": timedelta(days=1), "30 d": timedelta(days=30)}
 
@@ -325,31 +325,31 @@ ASLEEP = {"1 h": timedelta(hours=1), "1 d": timedelta(days=1), "30 d": timedelta
 def until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "condition not met within 10 s"
         time.sleep(0.01)
 
 
-def look_again(scheduler: Any) -> None:
-    """What the beat does twice a minute, three times over."""
+def wake_up(scheduler: Any) -> None:
+    """Wake the scheduler three times, as its heartbeat does twice a minute."""
     for _ in range(3):
         scheduler.wakeup()
         time.sleep(0.05)
 
 
 @pytest.mark.parametrize("asleep", ASLEEP)
-def test_a_machine_that_slept_across_rounds_makes_up_for_all_of_them_once(asleep: str) -> None:
+def test_after_a_machine_slept_all_missed_rounds_are_made_up_for_once(asleep: str) -> None:
     ran: list[datetime] = []
     clock = SystemClock()
     with time_machine.travel(MORNING) as traveller:
-        scheduler = daemon._scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
+        scheduler = daemon.make_scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
         scheduler.start()
         try:
-            look_again(scheduler)
+            wake_up(scheduler)
             assert ran == []
             traveller.shift(ASLEEP[asleep])  # the wall clock jumps, as when a machine wakes
-            look_again(scheduler)
+            wake_up(scheduler)
             until(lambda: bool(ran))
-            look_again(scheduler)
+            wake_up(scheduler)
             caught_up = len(ran)
             next_due = WEEKDAYS.trigger().get_next_fire_time(None, clock.now())
             traveller.move_to(next_due + timedelta(seconds=1))
@@ -373,22 +373,22 @@ def rounds_between(start: datetime, end: datetime) -> list[datetime]:
 
 
 @pytest.mark.parametrize("down", ASLEEP)
-def test_a_daemon_that_was_down_across_rounds_makes_up_for_all_of_them_once(down: str) -> None:
+def test_after_a_daemon_was_down_all_missed_rounds_are_made_up_for_once(down: str) -> None:
     ran: list[datetime] = []
     clock = SystemClock()
     with time_machine.travel(MORNING + ASLEEP[down]):
-        scheduler = daemon._scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
+        scheduler = daemon.make_scheduler(lambda: ran.append(clock.now()), WEEKDAYS, clock, MORNING)
         scheduler.start()
         try:
             until(lambda: bool(ran))
-            look_again(scheduler)
+            wake_up(scheduler)
         finally:
             scheduler.shutdown(wait=True)
     print(f"down {down}: {len(ran)} catch-up")
     assert len(ran) == 1
 
 
-# --- what one tick comes to ------------------------------------------------------------------
+# --- result of one tick ----------------------------------------------------------------------
 
 
 def guarded(tick: Callable[[], object], clock: StoppableClock | None = None) -> None:
@@ -399,20 +399,24 @@ def failing() -> None:
     raise RegistryUnreachable("the registry does not answer")
 
 
-def test_a_foreseen_failure_of_a_tick_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_expected_failure_is_logged_in_one_line(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level("INFO", "ctsync.daemon"):
         guarded(failing)
     assert caplog.messages == ["tick failed: the registry does not answer"]
     assert "Traceback" not in caplog.text
 
 
-def test_where_a_tick_failed_is_told_on_debug(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_debug_log_has_the_traceback_of_a_failure(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     with caplog.at_level("DEBUG", "ctsync.daemon"):
         guarded(failing)
     assert "Traceback" in caplog.text
 
 
-def test_a_failure_nobody_foresaw_is_told_with_its_traceback(
+def test_an_unexpected_failure_is_logged_with_its_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level("INFO", "ctsync.daemon"):
@@ -420,7 +424,7 @@ def test_a_failure_nobody_foresaw_is_told_with_its_traceback(
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_a_tick_that_gets_its_thread_after_the_stop_does_nothing() -> None:
+def test_a_tick_that_starts_after_the_stop_does_nothing() -> None:
     clock, ran = StoppableClock(), []
     clock.stop()
     guarded(lambda: ran.append("a round"), clock)

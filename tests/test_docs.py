@@ -1,6 +1,6 @@
-"""The documents say what the program does, because these tests compare them.
+"""The documents agree with the program.
 
-`python -m tests.test_docs` writes what they show of the program into the README anew.
+`python -m tests.test_docs` updates the program output shown in the README.
 """
 
 import os
@@ -29,7 +29,7 @@ WIDTH = 98
 def commands(
     group: click.Group = main, parents: tuple[str, ...] = ()
 ) -> Iterator[tuple[str, click.Command]]:
-    """Every command that does something, by its full name."""
+    """Yield every command that is not a group, with its full name."""
     context = click.Context(group)
     for name in group.list_commands(context):
         command = group.get_command(context, name)
@@ -50,7 +50,7 @@ def real_help() -> str:
 
 
 def demo_report() -> str:
-    """The report of `ctsync demo`, from its table to its details: the part no clock is in."""
+    """Return the report of `ctsync demo` from its table to its details: no clock times in it."""
     shown = subprocess.run(
         [sys.executable, "-m", "ctsync", "demo"],
         cwd=ROOT,
@@ -69,20 +69,20 @@ def readme() -> str:
     return README.read_text(encoding="utf-8")
 
 
-def test_the_help_in_the_readme_is_the_real_one():
+def test_the_help_in_the_readme_is_current():
     block = HELP_BLOCK.search(readme())
     assert block
     assert block[2] == real_help(), "run `python -m tests.test_docs`"
 
 
-def test_the_report_in_the_readme_is_the_one_the_demo_gives():
+def test_the_report_in_the_readme_is_the_demos():
     block = REPORT_BLOCK.search(readme())
     assert block
     assert block[2] == demo_report(), "run `python -m tests.test_docs`"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_has_help_and_stands_in_the_readme(name):
+def test_every_command_has_help_and_is_in_the_readme(name):
     command = COMMANDS[name]
     assert command.help
     assert command.get_short_help_str()
@@ -96,7 +96,7 @@ def test_every_command_has_help_and_stands_in_the_readme(name):
 
 
 def command_lines(text: str) -> Iterator[list[str]]:
-    """The words after each `ctsync` of a document: in shell blocks, and in crontabs."""
+    """Yield the arguments of each `ctsync` command in a document's shell blocks or crontab."""
     blocks = re.findall(r"```(?:sh|console)?\n(.*?)```", text, re.DOTALL)
     for line in "\n".join(blocks or [text]).splitlines():
         if not line.startswith("#"):
@@ -105,7 +105,7 @@ def command_lines(text: str) -> Iterator[list[str]]:
 
 
 @pytest.mark.parametrize("document", ["README.md", "config/crontab.example"])
-def test_every_command_line_shown_is_one_that_ctsync_takes(document):
+def test_every_command_line_in_the_documents_is_valid(document):
     lines = list(command_lines((ROOT / document).read_text(encoding="utf-8")))
     assert lines
     for words in lines:
@@ -116,10 +116,10 @@ def test_every_command_line_shown_is_one_that_ctsync_takes(document):
             found = group.get_command(click.Context(group), name)
             assert found is not None, name
             group = found
-        group.make_context(name, words)  # reads the words as a run would, and does not run
+        group.make_context(name, words)  # parses the arguments without running the command
 
 
-def test_every_exit_code_stands_in_the_readme():
+def test_every_exit_code_is_in_the_readme():
     from ctsync import errors
 
     tree = [getattr(errors, name) for name in dir(errors)]
@@ -145,7 +145,7 @@ def test_every_promise_names_a_test_that_exists():
         assert [path for path in named if not (ROOT / path).exists()] == []
 
 
-def test_links_between_the_documents_lead_somewhere():
+def test_links_between_the_documents_are_valid():
     documents = [
         README,
         ROOT / "SECURITY.md",
@@ -157,7 +157,7 @@ def test_links_between_the_documents_lead_somewhere():
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_decisions_are_short_and_begin_with_the_answer():
+def test_decisions_are_short_and_start_with_the_answer():
     decisions = sorted((ROOT / "docs" / "decisions").glob("*.md"))
     assert decisions
     for number, path in enumerate(decisions, 1):
@@ -168,7 +168,7 @@ def test_decisions_are_short_and_begin_with_the_answer():
         assert lines[2].startswith("**tl;dr**"), path.name
 
 
-def test_the_changelog_knows_this_version():
+def test_the_changelog_has_this_version():
     from ctsync import __version__
 
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
@@ -183,10 +183,10 @@ def test_the_readme_names_every_section_of_the_settings():
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completions_are_written_as_the_readme_says(shell):
+def test_shell_completion_works_as_the_readme_says(shell):
     assert f"_CTSYNC_COMPLETE={shell}_source ctsync" in readme()
     env = {**os.environ, "_CTSYNC_COMPLETE": f"{shell}_source"}
-    said = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "ctsync"],
         cwd=ROOT,
         env=env,
@@ -194,28 +194,28 @@ def test_completions_are_written_as_the_readme_says(shell):
         text=True,
         check=False,
     )
-    assert said.returncode == 0, said.stderr
-    assert f"_CTSYNC_COMPLETE={shell}_complete" in said.stdout
+    assert completed.returncode == 0, completed.stderr
+    assert f"_CTSYNC_COMPLETE={shell}_complete" in completed.stdout
 
 
-def test_the_systemd_unit_is_sound(tmp_path):
+def test_the_systemd_unit_is_valid(tmp_path):
     verify = shutil.which("systemd-analyze")
     if verify is None:
-        pytest.skip("this machine has no systemd-analyze to ask")
+        pytest.skip("systemd-analyze is not installed")
     unit = (ROOT / "config" / "ctsync.service").read_text()
     (tmp_path / "ctsync.service").write_text(
         re.sub(r"(?m)^ExecStart=\S+", "ExecStart=/bin/true", unit)
     )
-    said = subprocess.run(
+    completed = subprocess.run(
         [verify, "verify", "--man=no", str(tmp_path / "ctsync.service")],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (said.returncode, said.stderr) == (0, "")
+    assert (completed.returncode, completed.stderr) == (0, "")
 
 
-def test_the_crontab_holds_nothing_but_lines_cron_takes():
+def test_the_crontab_holds_only_valid_lines():
     for line in (ROOT / "config" / "crontab.example").read_text().splitlines():
         if line and not line.startswith("#") and "=" not in line.split()[0]:
             fields = line.split()
@@ -224,7 +224,7 @@ def test_the_crontab_holds_nothing_but_lines_cron_takes():
 
 
 def refresh_readme() -> None:
-    """Write what the program says today into the README."""
+    """Write the current help and demo report into the README."""
     text = HELP_BLOCK.sub(lambda block: block[1] + real_help() + block[3], readme())
     text = REPORT_BLOCK.sub(lambda block: block[1] + demo_report() + block[3], text)
     README.write_text(text, encoding="utf-8")

@@ -1,3 +1,5 @@
+"""The import contracts of pyproject.toml are kept, and --help imports no heavy package."""
+
 import os
 import re
 import shutil
@@ -13,7 +15,7 @@ CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["import
     "contracts"
 ]
 
-# one import for each contract that breaks it, and the module it is planted in
+# for each contract, an import that breaks it and the folder to add it to
 VIOLATIONS = {
     "each layer imports only those below it": ("record", "import ctsync.store"),
     "requests only in the transport, and in what posts to a webhook": ("store", "import requests"),
@@ -30,7 +32,7 @@ VIOLATIONS = {
     "click and rich only in the command line": ("report", "import rich"),
     "the pure rooms reach no network, database or file": ("report", "import socket"),
 }
-# what only some command needs, and `ctsync --help` must not wait for
+# packages that only some commands need, so that `ctsync --help` must not import them
 HEAVY = "alembic apscheduler deepdiff jinja2 pyarrow pydantic requests rich sqlalchemy tenacity"
 
 
@@ -52,30 +54,30 @@ def test_every_contract_is_kept():
 
 
 def test_every_contract_can_be_broken(tmp_path):
-    """A rule that cannot fail guards nothing: each is shown a module that breaks it."""
+    """Check that each contract fails for a module that breaks it."""
     assert set(VIOLATIONS) == {contract["name"] for contract in CONTRACTS}
     shutil.copytree(ROOT / "ctsync", tmp_path / "ctsync")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for number, (room, statement) in enumerate(VIOLATIONS.values()):
         planted = tmp_path / "ctsync" / room / f"planted_{number}.py"
-        planted.write_text(f'"""A module that imports what it must not."""\n\n{statement}\n')
+        planted.write_text(f'"""A module with a forbidden import."""\n\n{statement}\n')
     linted = lint_imports(tmp_path)
     assert linted.returncode == 1
     broken = re.findall(r"^(.+) BROKEN", linted.stdout, re.MULTILINE)
     assert sorted(broken) == sorted(VIOLATIONS)
 
 
-def test_a_new_room_must_be_given_a_layer(tmp_path):
+def test_a_new_module_must_be_given_a_layer(tmp_path):
     shutil.copytree(ROOT / "ctsync", tmp_path / "ctsync")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "ctsync" / "annex.py").write_text('"""A room nobody placed."""\n')
+    (tmp_path / "ctsync" / "annex.py").write_text('"""A module without a layer."""\n')
     linted = lint_imports(tmp_path)
     assert linted.returncode == 1
     assert "annex" in linted.stdout
 
 
 @pytest.mark.parametrize("words", [["--help"], ["watch", "--help"], ["--version"]])
-def test_asking_for_help_imports_nothing_heavy(words):
+def test_help_imports_no_heavy_package(words):
     code = (
         "import sys\n"
         "from ctsync.cli import main\n"

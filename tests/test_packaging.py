@@ -1,3 +1,5 @@
+"""The wheel and the sdist hold everything that is needed, and the wheel works when installed."""
+
 import email.parser
 import os
 import subprocess
@@ -16,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sdist, and the wheel that was built from it."""
+    """A folder with the sdist and the wheel built from it."""
     directory = tmp_path_factory.mktemp("dist")
     built = subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(directory), str(ROOT)],
@@ -37,7 +39,7 @@ def wheel(dist: Path) -> Iterator[zipfile.ZipFile]:
 
 @pytest.fixture(scope="module")
 def installed(wheel: zipfile.ZipFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's content alone in a directory, as an installer lays it out."""
+    """A folder with only the wheel's content, as an installer lays it out."""
     directory = tmp_path_factory.mktemp("site")
     wheel.extractall(directory)
     return directory
@@ -49,7 +51,7 @@ def files_under(directory: str, *, name: str = "*") -> set[str]:
 
 
 def run(installed: Path, *words: str, cwd: str = "/") -> subprocess.CompletedProcess[str]:
-    """Run ctsync from the installed files, with nothing of the checkout in reach."""
+    """Run ctsync from the installed files, without access to the checkout."""
     env = {key: value for key, value in os.environ.items() if not key.startswith("CTSYNC_")}
     return subprocess.run(
         [sys.executable, *words],
@@ -61,7 +63,7 @@ def run(installed: Path, *words: str, cwd: str = "/") -> subprocess.CompletedPro
     )
 
 
-def test_the_wheel_holds_the_whole_package(wheel):
+def test_the_wheel_holds_the_complete_package(wheel):
     assert files_under("ctsync") <= set(wheel.namelist())
 
 
@@ -80,7 +82,7 @@ def test_the_wheel_holds_nothing_else(wheel):
     assert not [name for name in wheel.namelist() if "__pycache__" in name or name.endswith(".pyc")]
 
 
-def test_the_wheel_says_what_it_needs(wheel):
+def test_the_wheel_has_the_right_metadata(wheel):
     prefix = f"ctsync-{ctsync.__version__}.dist-info"
     metadata = email.parser.Parser().parsestr(wheel.read(f"{prefix}/METADATA").decode())
     assert metadata["Version"] == ctsync.__version__
@@ -91,7 +93,7 @@ def test_the_wheel_says_what_it_needs(wheel):
     assert "ctsync = ctsync.cli:main" in entry_points
 
 
-def test_the_sdist_is_enough_to_work_on(dist):
+def test_the_sdist_holds_everything_for_development(dist):
     (path,) = dist.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
@@ -101,7 +103,7 @@ def test_the_sdist_is_enough_to_work_on(dist):
     assert wanted <= names
 
 
-def test_the_installed_settings_are_those_of_the_checkout(installed):
+def test_the_installed_settings_file_is_the_one_of_the_checkout(installed):
     where = run(installed, "-c", "import ctsync; print(ctsync.__file__)")
     assert Path(where.stdout.strip()).is_relative_to(installed)
     code = "from ctsync.config.paths import default_config_text as text; print(text(), end='')"
@@ -109,7 +111,7 @@ def test_the_installed_settings_are_those_of_the_checkout(installed):
     assert shown.stdout == (ROOT / "config" / "ctsync.toml").read_text(encoding="utf-8")
 
 
-def test_the_installed_package_makes_a_database_from_anywhere(installed, tmp_path):
+def test_the_installed_package_creates_a_database_from_any_folder(installed, tmp_path):
     url = f"sqlite:///{tmp_path / 'new.db'}"
     made = run(installed, "-m", "ctsync", "--database", url, "db", "upgrade")
     assert made.returncode == 0, made.stderr
@@ -118,7 +120,7 @@ def test_the_installed_package_makes_a_database_from_anywhere(installed, tmp_pat
     assert (tmp_path / "new.db").stat().st_size > 0
 
 
-def test_it_says_its_version(installed):
+def test_the_installed_package_reports_its_version(installed):
     assert run(installed, "-m", "ctsync", "--version").stdout.split() == [
         "ctsync,",
         "version",

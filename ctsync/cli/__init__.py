@@ -1,4 +1,4 @@
-"""The command line: every failure becomes one line and an exit code. Holds no business logic."""
+"""Entry point of the command line: turns each failure into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLLECT_AFTER = 200_000
 INTERNAL_ERROR = 70
 CANNOT_WRITE = 74
 INTERRUPTED = 130
-# what a write to stdout fails with where it leads to a full or broken disk
+# errors of a write to stdout that goes to a full or broken disk
 _OUTPUT_FAILS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 EXIT_CODES = """
 \b
@@ -37,7 +37,7 @@ Exit codes:
 
 
 class CommandLine(LazyGroup):
-    """Turns every failure into one line and the right exit code."""
+    """The root command; turns every failure into one line and the right exit code."""
 
     def main(
         self,
@@ -47,9 +47,9 @@ class CommandLine(LazyGroup):
         standalone_mode: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run as click does, but tell what was typed wrong in one line."""
-        # a question makes a hundred thousand objects that live as long as it does: to look
-        # through them for cycles after every 700 new ones is a tenth of its time
+        """Run as click does, but report a usage error in one line."""
+        # a question creates 100,000 objects that live until it ends: checking them for cycles
+        # after every 700 new objects would take a tenth of its time
         gc.set_threshold(COLLECT_AFTER)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
@@ -59,34 +59,34 @@ class CommandLine(LazyGroup):
             asked.show()
             code = asked.exit_code
         except click.ClickException as error:
-            _say(f"ctsync: {_told(error)}")
+            _say(f"ctsync: {_usage_message(error)}")
             code = error.exit_code
         except click.Abort:
             _say("ctsync: stopped")
             code = INTERRUPTED
         except OSError as error:
-            code = _tell_unwritten(error)
-        gc.freeze()  # nor are they looked through at the end, for which the process would wait
+            code = _report_output_error(error)
+        gc.freeze()  # else the collection at exit would delay the end of the process
         sys.exit(code if isinstance(code, int) else 0)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Read the arguments; a reader of the help that went away ends it quietly."""
+        """Parse the arguments; exit quietly if the reader of the help closes the pipe."""
         try:
             return super().make_context(*args, **extra)
         except BrokenPipeError:
-            _forget_output()
+            _discard_output()
             sys.exit(0)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; tell errors on stderr, with a traceback only under -v."""
+        """Run the command; report errors on stderr, with a traceback only under -v."""
         try:
             return super().invoke(ctx)
         except CtsyncError as error:
-            self._tell_error(ctx, error)
+            self._report_error(ctx, error)
             ctx.exit(error.exit_code)
         except BrokenPipeError:
-            # the reader went away (| head): quiet, as every filter is
-            _forget_output()
+            # the reader closed the pipe (| head): exit quietly, as other filters do
+            _discard_output()
             ctx.exit(0)
         except KeyboardInterrupt:
             _say("ctsync: stopped")
@@ -95,15 +95,15 @@ class CommandLine(LazyGroup):
             raise
         except OSError as error:
             if error.errno not in _OUTPUT_FAILS or error.filename is not None:
-                self._tell_error(ctx, error)
+                self._report_error(ctx, error)
                 ctx.exit(INTERNAL_ERROR)
-            ctx.exit(_tell_unwritten(error))
-        except Exception as error:  # noqa: BLE001 - the last line of defence: no traceback unasked
-            self._tell_error(ctx, error)
+            ctx.exit(_report_output_error(error))
+        except Exception as error:  # noqa: BLE001 - the last handler: show no traceback without -v
+            self._report_error(ctx, error)
             ctx.exit(INTERNAL_ERROR)
 
     @staticmethod
-    def _tell_error(ctx: click.Context, error: Exception) -> None:
+    def _report_error(ctx: click.Context, error: Exception) -> None:
         app = ctx.find_object(App)
         if app is not None and app.verbose:
             _say(for_terminal("".join(traceback.format_exception(error)), multiline=True))
@@ -117,25 +117,25 @@ class CommandLine(LazyGroup):
             _say(f"ctsync: internal error, {what} (-v shows where)")
 
 
-def _told(error: click.ClickException) -> str:
-    """One line: what is wrong, and whose help says what would be right."""
-    said = for_log(" ".join(error.format_message().split())).rstrip(".")
+def _usage_message(error: click.ClickException) -> str:
+    """Return one line: what is wrong, and the command whose help explains the usage."""
+    message = for_log(" ".join(error.format_message().split())).rstrip(".")
     names: list[str] = []
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     while ctx is not None and ctx.parent is not None:
         names.insert(0, ctx.info_name or "")
         ctx = ctx.parent
-    return f"{said} (see {' '.join(['ctsync', *names, '--help'])})"
+    return f"{message} (see {' '.join(['ctsync', *names, '--help'])})"
 
 
-def _tell_unwritten(error: OSError) -> int:
-    _forget_output()
+def _report_output_error(error: OSError) -> int:
+    _discard_output()
     _say(f"ctsync: cannot write the output: {error.strerror}")
     return CANNOT_WRITE
 
 
-def _forget_output() -> None:
-    """Let what is still to be written to stdout go nowhere: nobody can have it."""
+def _discard_output() -> None:
+    """Send the rest of stdout to the null device: it can no longer be written."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -170,5 +170,5 @@ def main(
 
 
 def _say(words: str) -> None:
-    """Write to stderr; `cli.output` would import what the help need not wait for."""
+    """Write to stderr; importing `cli.output` for this would slow down --help."""
     click.echo(words, err=True)

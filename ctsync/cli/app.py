@@ -1,6 +1,6 @@
-"""What every command shares: settings, store and registry, opened when asked for.
+"""State shared by all commands: settings, store and registry, opened on demand.
 
-The imports stand inside the methods so that `ctsync --help` need not wait for them.
+Imports are inside the methods so that `ctsync --help` stays fast.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class App:
-    """One run of the command line; opens what a command asks for, and not before."""
+    """One run of the command line; opens settings, store and registry on demand."""
 
     config_path: Path | None = None
     database_url: str | None = None
@@ -37,9 +37,9 @@ class App:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings in force; raises ConfigError with every problem at once.
+        """The settings in force; raises one ConfigError with every problem.
 
-        A secret that cannot be read is a problem only for a command that `sends`.
+        An unreadable secret is an error only if `sends` is true.
         """
         from ctsync.config.loading import load
 
@@ -47,7 +47,7 @@ class App:
 
     @contextmanager
     def store(self) -> Iterator[Store]:
-        """The database, opened for reading: nothing is created, upgraded or written.
+        """Open the database for reading: creates, upgrades and writes nothing.
 
         Raises NoDatabase if there is none yet, OldDatabase if a newer schema is needed.
         """
@@ -61,7 +61,7 @@ class App:
 
     @contextmanager
     def writable_store(self, *, create: bool = True) -> Iterator[Store]:
-        """The database, brought to the newest schema; says where a new one was put.
+        """Open the database for writing, upgrade its schema, and report the path of a new one.
 
         Raises NoDatabase if there is none and `create` is false.
         """
@@ -80,7 +80,7 @@ class App:
 
     @contextmanager
     def registry(self) -> Iterator[RegistryApi]:
-        """The registry as the settings name it."""
+        """Connect to the registry named in the settings."""
         from ctsync.registry.api import RegistryApi
         from ctsync.registry.http.transport import Transport
 
@@ -102,7 +102,7 @@ class App:
 
     @contextmanager
     def history(self, registry: RegistryApi) -> Iterator[RegistryHistory]:
-        """The registry's own record history, at the pace that `registry` keeps."""
+        """Connect to the registry history; shares the rate limit of `registry`."""
         from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 
         way = HistoryTransport(self.settings.registry.history_transport)
@@ -113,7 +113,7 @@ class App:
             history.close()
 
     def start_logging(self, *, at_least: int = logging.WARNING) -> None:
-        """Send log lines to stderr: from `at_least` on, or with -v more."""
+        """Send log lines of level `at_least` or higher to stderr; -v lowers the level."""
         levels = {0: at_least, 1: min(at_least, logging.INFO)}
         handler = logging.StreamHandler(sys.stderr)
         handler.setFormatter(_LineFormatter("%(levelname)s %(name)s: %(message)s"))
@@ -123,7 +123,7 @@ class App:
 
 
 class _LineFormatter(logging.Formatter):
-    """One line a record, whatever remote text it carries."""
+    """Writes one line per log record, even if remote text in it contains line breaks."""
 
     def format(self, record: logging.LogRecord) -> str:
         from ctsync.text import for_log
@@ -135,7 +135,7 @@ pass_app = click.make_pass_decorator(App, ensure=True)
 
 
 def sqlite_path(url: str) -> Path | None:
-    """The file of a SQLite URL, None for a server."""
+    """Return the file of a SQLite URL; None for a database server."""
     from ctsync.store.database.engine import parse_url, sqlite_file
 
     return sqlite_file(parse_url(url))

@@ -1,4 +1,4 @@
-"""Commands that only hold other commands."""
+"""Groups of commands."""
 
 from __future__ import annotations
 

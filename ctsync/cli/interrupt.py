@@ -1,4 +1,4 @@
-"""Ctrl-C, so that none is lost: Python drops one that comes while an object is being let go."""
+"""Ctrl-C that is never lost: Python drops a KeyboardInterrupt raised in an object's finalizer."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ctsync.errors import Stopped
 
 @contextmanager
 def heeding_interrupts() -> Iterator[Callable[[], None]]:
-    """Give a `check` that raises Stopped once Ctrl-C was pressed.
+    """Yield a `check` that raises Stopped after Ctrl-C was pressed.
 
-    It ends the work at once as ever, by KeyboardInterrupt; `check` is for the one in a thousand
-    that Python has no place to raise at. Where SIGINT is ignored (nohup), or this is not the
-    main thread, all stays as it is.
+    Ctrl-C still raises KeyboardInterrupt at once; `check` catches the one case in a thousand
+    that Python drops. Changes nothing if SIGINT is ignored (nohup) or outside the main thread.
     """
     pressed: list[int] = []
 

@@ -17,15 +17,15 @@ STDOUT = Path("-")
 
 
 def tell(words: str) -> None:
-    """Write words for a person to stderr."""
+    """Write a message for a person to stderr."""
     click.echo(words, err=True)
 
 
 def show_json(value: Any) -> None:
     """Write indented JSON to stdout.
 
-    JSON allows C1 controls and bidi marks, which could steer a terminal: they are written as
-    JSON escapes.
+    JSON allows C1 control characters and bidi marks, which could control a terminal: they are
+    written as JSON escapes.
     """
     text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
@@ -41,7 +41,7 @@ def _json_escape(character: str) -> str:
 
 
 def write_file(path: Path, text: str) -> None:
-    """Replace a file atomically and create its folder; a dash is stdout.
+    """Replace a file atomically and create its folder; "-" means stdout.
 
     Raises UsageError if the file cannot be written.
     """
@@ -56,9 +56,9 @@ def write_file(path: Path, text: str) -> None:
 
 
 def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
-    """Write lines as they come, into a file that is replaced atomically, or to stdout.
+    """Stream lines to stdout, or to a file that is replaced atomically.
 
-    Raises UsageError if the file cannot be written; the old file then stays.
+    Raises UsageError if the file cannot be written; the old file is then kept.
     """
     if output is None or output == STDOUT:
         for line in lines:

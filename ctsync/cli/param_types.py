@@ -1,4 +1,4 @@
-"""What is typed on the command line: trials, days, moments."""
+"""Types of command-line values: trials, days, points in time and time spans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 
 
 class MomentParam(click.ParamType[Any]):
-    """A day (2026-03-13), how long ago (12h, 7d, 2w, 6m, 1y), or all: the beginning."""
+    """A day (2026-03-13), an age (12h, 7d, 2w, 6m, 1y), or `all` for the beginning of time."""
 
     name = "WHEN"
     BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -28,7 +28,7 @@ class MomentParam(click.ParamType[Any]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> datetime:
-        """Give an aware time; a day is its first instant, or the one after it."""
+        """Return an aware UTC time; a day means its start, or its end if `end_of_day`."""
         if isinstance(value, datetime):
             return value
         if value.strip().lower() == "all":
@@ -47,19 +47,19 @@ class MomentParam(click.ParamType[Any]):
         start = datetime.combine(day, time(), UTC)
         if not self.end_of_day:
             return start
-        # the last day there is has no day after it
+        # date.max has no next day
         return self.END if day == date.max else start + timedelta(days=1)
 
 
 class SpanParam(click.ParamType[Any]):
-    """How long: 12h, 90d, 2w, 6m, 1y, or all, which is None."""
+    """A time span: 12h, 90d, 2w, 6m, 1y, or `all`, which is None."""
 
     name = "SPAN"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> timedelta | None:
-        """Give the length."""
+        """Return the time span."""
         if isinstance(value, timedelta):
             return value
         text = value.strip().lower()
@@ -78,7 +78,7 @@ class DayParam(click.ParamType[Any]):
     name = "DATE"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        """Give the day."""
+        """Return the day."""
         if isinstance(value, date):
             return value
         try:
@@ -96,7 +96,7 @@ class TrialParam(click.ParamType[Any]):
         self,
         value: Any,
         param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
-        ctx: click.Context | None,  # noqa: ARG002 - the same
+        ctx: click.Context | None,  # noqa: ARG002 - the signature is click's
     ) -> NctId:
-        """Give the id in canonical form; raises BadNctId."""
+        """Return the id in canonical form; raises BadNctId."""
         return parse_nct_id(value)

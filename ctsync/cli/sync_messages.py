@@ -1,4 +1,4 @@
-"""A round in sentences, the same on a terminal and in the daemon's log."""
+"""The sentences that report a sync, on a terminal and in the daemon's log. Does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN_FAILURES = 20
 
 
 def sentences(result: CycleResult) -> Iterator[str]:
-    """What a person is told of a round, its denominators first."""
+    """Report the result of a sync in sentences, the numbers checked first."""
     sync, tally = result.sync, result.sync.tally
     load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
     yield (
@@ -28,7 +28,7 @@ def sentences(result: CycleResult) -> Iterator[str]:
     yield from _unanswered(result)
     if sync.verdict is Verdict.MIXED:
         yield "the registry reloaded twice during the run; run again to be sure of one load"
-    yield from _of_the_past(result.past)
+    yield from _history_sentence(result.past)
     delivered = result.delivered
     if delivered.messages or delivered.waiting or delivered.parked:
         yield delivered.sentence()
@@ -51,15 +51,14 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
-def _of_the_past(past: BackfillResult | None) -> Iterator[str]:
-
+def _history_sentence(past: BackfillResult | None) -> Iterator[str]:
     if past is None:
         return
-    had = [trial for trial in past.trials if trial.is_settled]
+    complete = [trial for trial in past.trials if trial.is_settled]
     stored = sum(trial.stored for trial in past.trials)
-    said = (
+    message = (
         f"asked again for {counted(len(past.trials), 'history', 'histories')}: "
-        f"{len(had)} complete, {counted(stored, 'version')} stored"
+        f"{len(complete)} complete, {counted(stored, 'version')} stored"
     )
     lacking = [f"{trial.nct_id} {trial.state}" for trial in past.trials if not trial.is_settled]
-    yield f"{said}; {', '.join(lacking)}" if lacking else said
+    yield f"{message}; {', '.join(lacking)}" if lacking else message

@@ -1,4 +1,4 @@
-"""Tables: drawn for a person at a terminal, tab-separated in a pipe."""
+"""Tables on stdout: formatted on a terminal, tab-separated in a pipe."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ INDENT = 4
 
 
 def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows to stdout; in a pipe one line a row and a tab between, so that `cut` works.
+    """Write rows to stdout; in a pipe, one tab-separated line per row, so that `cut` works.
 
-    Nothing is cut at a terminal either: the last column folds, and where the others leave it
-    too little room it stands below them.
+    A terminal shows every cell in full: the last column wraps, and moves below the others if
+    they leave it too little room.
     """
     safe = [[for_terminal(str(cell)) for cell in row] for row in rows]
     if not sys.stdout.isatty():
@@ -43,7 +43,7 @@ def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     if not below:
         console.print(table)
         return
-    # what does not fit at all is wrapped by the terminal: cut, a number would be another
+    # let the terminal wrap a line that does not fit: a truncated number would be wrong
     room = console.options.update(width=max(console.width, wide))
     head, *lines = console.render_lines(table, room, pad=False)
     console.print(_text(head), style="bold")

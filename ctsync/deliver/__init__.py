@@ -1,1 +1,1 @@
-"""Gets reports to people: the outbox and its channels; decides nothing about levels."""
+"""Delivery of reports: the outbox and its channels. Levels are decided elsewhere."""

@@ -1,4 +1,4 @@
-"""When what failed is tried again, and what waits behind it meanwhile. Pure."""
+"""Retry times of failed deliveries, and the deliveries held back behind them. Does no I/O."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ctsync.store.data.outbox import Delivery
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=6)
 MOST_ATTEMPTS = 64
-"""About two weeks at the longest wait; after that a message is parked for a person."""
+"""About two weeks at the longest wait. A message that fails this often is parked."""
 HOLDS_UP = 3
-"""A message that failed this often, while its channel worked, no longer holds up the next."""
+"""A message that failed this often on a working channel no longer holds up later ones."""
 CHANNEL_DOWN = "no way out: "
-"""How the error of a row begins whose channel did not work."""
+"""Prefix of a row's error if the channel itself did not work."""
 
 
 def wait_after(attempts: int) -> timedelta:
-    """How long a message waits that has failed so often."""
+    """Return the wait before the next attempt; it doubles up to LONGEST_WAIT."""
     return min(FIRST_WAIT * (1 << min(attempts - 1, 16)), LONGEST_WAIT)
 
 
 def holds_up(last_error: str | None, attempts: int) -> bool:
-    """Whether a row that waits after a failure keeps back what comes after it."""
+    """Check whether a row that waits after a failure holds back later rows."""
     if last_error is None:
         return False
     return last_error.startswith(CHANNEL_DOWN) or attempts < HOLDS_UP
@@ -32,10 +32,10 @@ def holds_up(last_error: str | None, attempts: int) -> bool:
 def held_behind(
     rows: Iterable[Delivery], waiting: Iterable[Delivery], *, now: datetime
 ) -> dict[int, Delivery]:
-    """Which of the `rows` that are due would overtake one of `waiting` that failed.
+    """Find the due `rows` that would overtake a failed row of `waiting`.
 
-    By their ids, each with the failed row it waits for: the oldest on the way to the same
-    recipient. `waiting` come in the order they were made.
+    Maps the id of each held row to the failed row it waits for: the oldest one for the same
+    channel and recipient. `waiting` is in order of creation.
     """
     first: dict[tuple[str, str], Delivery] = {}
     for row in waiting:

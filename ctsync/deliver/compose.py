@@ -1,7 +1,7 @@
-"""From claimed rows of the outbox to messages; reads the store, sends nothing.
+"""Messages composed from claimed outbox rows. Reads the store; sends nothing.
 
-Rows that were attempted before stay together under the identity they were given then; the
-others are put together by recipient and watch, or by trial, as their route says.
+Rows that were attempted before stay in their message and keep its identity. New rows are
+grouped by recipient and watch, or by trial, as their route says.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 @dataclass(frozen=True, slots=True)
 class ComposedMessage:
-    """A message and the rows that it delivers."""
+    """A message and the outbox rows it delivers."""
 
     message: Message
     rows: tuple[Delivery, ...]
@@ -43,32 +43,32 @@ class ComposedMessage:
 def compose(
     store: Store, rows: Sequence[Delivery], channels: Mapping[str, Channel], *, now: datetime
 ) -> Iterator[ComposedMessage]:
-    """Put rows into messages, in the order of their oldest rows.
+    """Group rows into messages, in the order of their oldest rows.
 
     A row whose event is no longer stored is left out.
     """
     if not rows:
         return
-    desk = _Desk(store, rows, now)
+    composer = _Composer(store, rows, now)
     groups: dict[tuple[str, ...], list[Delivery]] = {}
     for row in sorted(rows, key=lambda row: row.delivery_id):
         route = channels[row.channel].routes[row.recipient]
-        if row.event_id in desk.events:
-            groups.setdefault(desk.group_of(row, route), []).append(row)
+        if row.event_id in composer.events:
+            groups.setdefault(composer.group_of(row, route), []).append(row)
     for group in groups.values():
         route = channels[group[0].channel].routes[group[0].recipient]
-        yield ComposedMessage(desk.message(group, route), tuple(group))
+        yield ComposedMessage(composer.message(group, route), tuple(group))
 
 
 def quiet_message(
     store: Store, route: Route, *, key: str, since: datetime, now: datetime
 ) -> Message:
-    """A message without a change, about all that a route's recipient follows."""
-    return _Desk(store, (), now).quiet(route, key, since)
+    """Compose a message without changes about all trials that a route's recipient follows."""
+    return _Composer(store, (), now).quiet(route, key, since)
 
 
-class _Desk:
-    """What is read once for all messages."""
+class _Composer:
+    """Composes messages; reads the store once for all of them."""
 
     def __init__(self, store: Store, rows: Sequence[Delivery], now: datetime) -> None:
         self._store, self._now = store, now
@@ -81,31 +81,31 @@ class _Desk:
         }
         self._failures = {one.nct_id: one.error for one in store.failures.find()}
         self._syncs = store.runs.latest(kind="sync", limit=_RUNS)
-        # a run that failed looked at nothing: what is told was found by one before it
-        cut_off = (Verdict.FAILED, Verdict.STOPPED)
-        self._run = next((run for run in self._syncs if run.verdict not in cut_off), None)
+        # a failed or stopped run checked nothing: the events come from an earlier run
+        unfinished = (Verdict.FAILED, Verdict.STOPPED)
+        self._run = next((run for run in self._syncs if run.verdict not in unfinished), None)
         self._changed: dict[tuple[int, Thresholds | None], Mapping[NctId, Level]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:
-        """Rows with the same group are one message."""
-        way = (row.channel, row.recipient)
+        """Return the group of a row; rows of one group share a message."""
+        address = (row.channel, row.recipient)
         if row.message_id is not None:
-            return (*way, "again", row.message_id)
+            return (*address, "again", row.message_id)
         if route.layout is Layout.STREAM:
-            return way
+            return address
         watch = self._watch(row, route)
         if is_welcome_key(row.dedup_key):
-            return (*way, "welcome", watch)
+            return (*address, "welcome", watch)
         if route.layout is Layout.PER_TRIAL:
-            return (*way, "trial", watch, self.events[row.event_id].nct_id)
-        return (*way, "digest", watch)
+            return (*address, "trial", watch, self.events[row.event_id].nct_id)
+        return (*address, "digest", watch)
 
     def message(self, rows: Sequence[Delivery], route: Route) -> Message:
-        """The message that these rows are."""
+        """Compose the message of one group of rows."""
         first = rows[0]
         watch = self._watch(first, route)
         is_welcome = is_welcome_key(first.dedup_key)
-        # the log is one stream for all watches: its lines have the level for all
+        # the log is one stream for all watches, so no watch's own thresholds apply
         own = None if route.layout is Layout.STREAM else self._own.get(watch)
         events = (
             ()
@@ -134,7 +134,7 @@ class _Desk:
         )
 
     def quiet(self, route: Route, key: str, since: datetime) -> Message:
-        """The message that there is nothing to tell."""
+        """Compose the message that reports no changes."""
         watches = route.watches or tuple(self._members)
         members: frozenset[NctId] = frozenset().union(*map(self._members_of, watches))
         return Message(
@@ -179,7 +179,7 @@ class _Desk:
         )
 
     def _since(self, events: Sequence[StoredEvent]) -> datetime | None:
-        """When it was looked the last time before these events were found."""
+        """Return the start of the last sync before the one that found these events."""
         if not events:
             return None
         first = min(stored.run_id or 0 for stored in events)
@@ -189,17 +189,17 @@ class _Desk:
     def _elsewhere(
         self, events: Sequence[StoredEvent], members: frozenset[NctId], own: Thresholds | None
     ) -> dict[NctId, Level]:
-        """The members that changed in the runs of these events, and are not told of by them."""
-        told = {stored.nct_id for stored in events}
+        """Return members that changed in the same runs but are not among these events."""
+        reported = {stored.nct_id for stored in events}
         worst: dict[NctId, Level] = {}
         for run_id in sorted({stored.run_id for stored in events if stored.run_id is not None}):
             for nct_id, level in self._levels(run_id, own).items():
-                if nct_id in members and nct_id not in told:
+                if nct_id in members and nct_id not in reported:
                     worst[nct_id] = _worse(level, worst.get(nct_id, level))
         return worst
 
     def _levels(self, run_id: int, own: Thresholds | None) -> Mapping[NctId, Level]:
-        """The trials that changed in a run, each with its worst level; a baseline is no change."""
+        """Return the worst level of each trial that changed in a run; ignores baselines."""
         if (run_id, own) not in self._changed:
             found: dict[NctId, Level] = {}
             for stored in self._store.events.each(EventFilter(run_id=run_id, kinds=_CHANGES)):
@@ -209,7 +209,7 @@ class _Desk:
         return self._changed[run_id, own]
 
     def _keys(self, ids: frozenset[NctId] | set[NctId]) -> dict[NctId, KeyFields]:
-        """The newest key fields of trials."""
+        """Read the newest key fields of trials."""
         keys = {}
         for nct_id in sorted(ids):
             versions = self._store.versions.of(nct_id)
@@ -223,12 +223,12 @@ def _worse(one: Level, other: Level) -> Level:
 
 
 def _notices(store: Store, events: Collection[StoredEvent]) -> tuple[Notice, ...]:
-    """What the runs that found these events, or a later one, told as a whole."""
-    runs = [stored.run_id for stored in events if stored.run_id is not None]
-    if not runs:
+    """Read the notices of the runs that found these events, and of later runs."""
+    run_ids = [stored.run_id for stored in events if stored.run_id is not None]
+    if not run_ids:
         return ()
-    told = store.runs.with_notices(first=min(runs))
-    return tuple(notice for run in told for notice in read_notices(run.notices))
+    runs = store.runs.with_notices(first=min(run_ids))
+    return tuple(notice for run in runs for notice in read_notices(run.notices))
 
 
 def _events(store: Store, ids: set[int]) -> dict[int, StoredEvent]:

@@ -1,4 +1,4 @@
-"""The mail of a quiet week: says that nothing happened, to those who asked to be told so."""
+"""Heartbeat mails: report a week without changes to recipients who asked for it."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ KIND = "heartbeat"
 
 
 def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> int:
-    """Write to every recipient who asked for it and heard nothing for a week; how many that were.
+    """Send a heartbeat to each recipient who asked for it and got no mail for a week.
 
-    Due on Mondays at the recipient's hour, from the second Monday that ctsync sees. The run
-    ledger remembers it; a mail that fails is tried again at the next call, under the same
-    identity.
+    Returns the number of mails sent. A heartbeat is due on Mondays at the recipient's hour,
+    from the second Monday after the first run. A sent heartbeat is recorded as a run. A mail
+    that fails is retried at the next call, under the same identity.
     """
     channel = channels.get(ChannelKind.MAIL)
     routes = [route for route in channel.routes.values() if route.heartbeat] if channel else []
@@ -44,8 +44,8 @@ def _is_due(store: Store, route: Route, now: datetime) -> bool:
     monday = route.last_monday(now)
     runs = store.runs.latest()
     seen_long_enough = any(run.started < monday - WEEK for run in runs)
-    beaten = any(run.kind == _kind(route) and run.started >= monday for run in runs)
-    if beaten or not seen_long_enough:
+    already_sent = any(run.kind == _kind(route) and run.started >= monday for run in runs)
+    if already_sent or not seen_long_enough:
         return False
     return not any(
         row.recipient == route.recipient and row.sent_at is not None and row.sent_at > monday - WEEK
@@ -60,7 +60,7 @@ def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
     try:
         channel.send(quiet_message(store, route, key=key, since=monday - WEEK, now=now))
     except DeliveryError as error:
-        log.warning("the mail of a quiet week to %s: %s", route.recipient, error)
+        log.warning("heartbeat mail to %s failed: %s", route.recipient, error)
         return False
     with store.unit() as unit:
         run_id = unit.runs.begin(_kind(route), now)
@@ -69,5 +69,5 @@ def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
 
 
 def _kind(route: Route) -> str:
-    """What the ledger calls it, for one recipient; a kind is short."""
+    """Return the run kind of a recipient's heartbeats; the key is cut because kinds are short."""
     return f"{KIND} {quiet_key(route, None)[:20]}"

@@ -1,4 +1,4 @@
-"""One message to one recipient: which events it tells, its stable identity, its report. No I/O."""
+"""One message to one recipient: its events, stable identity and report. Does no I/O."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.report import Report, Window
 from ctsync.route import Route
 
-_WELCOME = "w"  # no hexadecimal digit, with which the other identities begin
+_WELCOME = "w"  # other identities begin with a hexadecimal digit, so this cannot clash
 
 
 class DeliveryError(Exception):
-    """A message that did not leave.
+    """A message that could not be sent.
 
-    A permanent error will not pass by itself. One that `is_channel` speaks of the channel,
-    not of this message: what else waits for the channel need not be tried.
+    A retry cannot fix a `permanent` error. If `is_channel` is true, the channel failed, not
+    this message: other messages for the channel need not be tried.
     """
 
     def __init__(self, reason: str, *, permanent: bool = False, is_channel: bool = False) -> None:
@@ -32,8 +32,8 @@ class DeliveryError(Exception):
 class Message:
     """One message; `key` is its identity, the same at every attempt.
 
-    `watch` is empty where no watch is concerned. A welcome has no events: it shows the state
-    of its watch's trials. `read_keys` reads the newest key fields of the trials concerned.
+    `watch` is empty if the message belongs to no watch. A welcome has no events: it shows the
+    state of its watch's trials. `read_keys` reads the newest key fields of the trials shown.
     """
 
     key: str
@@ -48,7 +48,7 @@ class Message:
 
     @property
     def is_of_thread(self) -> bool:
-        """Whether it follows a welcome; a message that only tries a channel does not."""
+        """Whether the message follows a welcome; a test message does not."""
         return not self.is_welcome and not self.is_test
 
     @property
@@ -57,7 +57,7 @@ class Message:
         return welcome_key(self.route, self.watch)
 
     def report(self, *, limit: int | None = None) -> Report:
-        """The report it carries; `limit` bounds the lines shown."""
+        """Build the report of this message; `limit` is the largest number of lines shown."""
         keys = self.read_keys()
         scope = replace(self.scope, limit=limit, keys=keys)
         if self.is_welcome:
@@ -66,27 +66,27 @@ class Message:
 
 
 def event_key(route: Route, event_id: int, identity: Sequence[str]) -> str:
-    """The identity of one event on its way by one route."""
+    """Return the identity of the delivery of one event by one route."""
     return _digest("event", route.channel, route.recipient, str(event_id), *identity)
 
 
 def welcome_key(route: Route, watch: str) -> str:
-    """The identity of the one welcome of a watch to a recipient."""
+    """Return the identity of a watch's only welcome to a recipient."""
     return _WELCOME + _digest("welcome", route.channel, route.recipient, watch)
 
 
 def is_welcome_key(key: str) -> bool:
-    """Whether a row with this identity is a welcome, and not the news of its event."""
+    """Check whether a row with this identity delivers a welcome, not its event."""
     return key.startswith(_WELCOME)
 
 
 def quiet_key(route: Route, week: datetime | None) -> str:
-    """The identity of the mail of one quiet week to a recipient; of all of them for None."""
+    """Return the identity of a recipient's heartbeat of one week; None stands for all weeks."""
     return _digest("quiet", route.channel, route.recipient, week.isoformat() if week else "")
 
 
 def message_key(dedup_keys: Sequence[str]) -> str:
-    """The identity of a message from those of what it tells, in any order."""
+    """Return the identity of a message from its rows' identities, given in any order."""
     return dedup_keys[0] if len(dedup_keys) == 1 else _digest("message", *sorted(dedup_keys))
 
 

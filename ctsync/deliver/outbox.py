@@ -1,8 +1,8 @@
-"""The outbox: plan deliveries within a unit, and drain them at least once; knows no channel.
+"""Draining of the outbox: sends its rows at least once. Independent of the kind of channel.
 
-A row is one event and one recipient. What a recipient is told at once is one message: its rows
-are claimed together, the message's identity is written to them before the first attempt, and
-every later attempt sends the same rows under the same identity.
+A row is one event for one recipient. Rows sent together are one message: they are claimed
+together, and the message's identity is written to them before the first attempt. Every later
+attempt sends the same rows under the same identity.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LEASE = timedelta(minutes=15)
 
 @dataclass(slots=True)
 class DrainResult:
-    """What became of what was due; the counts are of outbox rows but for `messages`."""
+    """Result of a drain; all counts except `messages` are outbox rows."""
 
     messages: int = 0
     sent: int = 0
@@ -45,7 +45,7 @@ class DrainResult:
     problems: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
-        """The same in words."""
+        """Return the result as one sentence."""
         sent = counted(self.sent, "delivery", "deliveries")
         parts = [f"{counted(self.messages, 'message')} sent ({sent})"]
         if self.waiting:
@@ -56,16 +56,16 @@ class DrainResult:
 
 
 def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> DrainResult:
-    """Send what is due; no message and no channel stops another.
+    """Send all due messages; no message or channel stops another.
 
-    1. Claim every due row, for a lease; put the rows into messages.
-    2. Note the attempt, and the message's identity, on its rows; then send; then mark them.
-    3. A temporary failure is tried again later, ever more seldom, and what follows it on the
-       way to the same recipient waits with it; a permanent one is parked.
-    4. A channel that does not work is not tried again in this drain; its rows wait untried.
+    1. Claim every due row for a lease, and group the rows into messages.
+    2. Write the attempt and the message's identity to the rows, send, then mark them as sent.
+    3. After a temporary failure, retry at growing intervals; later messages to the same
+       recipient wait. After a permanent failure, park the message.
+    4. If a channel does not work, do not try it again in this drain. Its rows wait.
 
-    A process that dies in between leaves rows whose lease runs out: they are sent again, as
-    the same message.
+    If the process dies in between, the lease of its rows expires and a later drain sends them
+    again, as the same message.
     """
     drained = _Drain(store, channels, clock)
     try:
@@ -79,14 +79,14 @@ def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> Dra
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Until when what is behind a failed message waits, and for what."""
+    """How long rows behind a failed message wait, and why."""
 
     until: datetime
     reason: str
 
 
 class _Drain:
-    """One drain: whom it holds up, and what has become of its rows."""
+    """One drain, with the channels and recipients it holds back."""
 
     def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock) -> None:
         self._store, self._channels, self._clock = store, channels, clock
@@ -96,7 +96,7 @@ class _Drain:
         self.result = DrainResult()
 
     def round(self) -> bool:
-        """Claim and send once; false when nothing was due."""
+        """Claim and send once; return False if no row was due."""
         now = self._clock.now()
         with self._store.unit() as unit:
             rows = unit.outbox.claim(now, lease=LEASE, limit=CLAIM, worker=self._worker)
@@ -119,7 +119,7 @@ class _Drain:
         return False
 
     def _not_behind_others(self, rows: Sequence[Delivery], now: datetime) -> list[Delivery]:
-        """Let rows wait that would overtake a failed one on the way to the same recipient."""
+        """Hold back rows that would overtake a failed row for the same recipient."""
         behind = held_behind(rows, self._store.outbox.deliveries(DeliveryState.PENDING), now=now)
         ready = []
         for row in rows:
@@ -132,24 +132,24 @@ class _Drain:
 
     def _deliver(self, parcel: ComposedMessage) -> None:
         message, rows = parcel.message, parcel.rows
-        way = (message.route.channel, message.route.recipient)
-        wait = self._waits.get(way[0]) or self._waits.get(way)
+        address = (message.route.channel, message.route.recipient)
+        wait = self._waits.get(address[0]) or self._waits.get(address)
         if wait is not None:
             self._hold(rows, wait)
         elif self._note_attempt(parcel):
             try:
-                self._channels[way[0]].send(message)
+                self._channels[address[0]].send(message)
             except DeliveryError as error:
                 self._fail(parcel, error)
-            except Exception as error:  # one poison message stops no other
-                log.exception("a message could not be made")
+            except Exception as error:  # one bad message must not stop the others
+                log.exception("composing a message failed")
                 reason = f"{type(error).__name__}: {error}"
                 self._fail(parcel, DeliveryError(reason, permanent=True))
             else:
                 self._mark_sent(parcel)
 
     def _note_attempt(self, parcel: ComposedMessage) -> bool:
-        """Write the attempt down; false where another worker has taken the rows over."""
+        """Record the attempt; return False if another worker has taken over the rows."""
         ids = [row.delivery_id for row in parcel.rows]
         lease_until = self._clock.now() + LEASE
         with self._store.unit() as unit:
@@ -161,7 +161,8 @@ class _Drain:
         return mine == len(ids)
 
     def _mark_sent(self, parcel: ComposedMessage) -> None:
-        with self._store.unit(fenced=False) as unit:  # sent is sent, whoever writes by now
+        # not fenced: the message is sent, even if another writer holds the lock by now
+        with self._store.unit(fenced=False) as unit:
             unit.outbox.mark_sent(
                 [row.delivery_id for row in parcel.rows],
                 now=self._clock.now(),
@@ -190,7 +191,7 @@ class _Drain:
         self.result.waiting += len(rows)
 
     def _give_back(self) -> None:
-        """Make what could not be sent due again later, all of it at once."""
+        """Schedule all held rows for a later attempt, in one transaction."""
         with self._store.unit() as unit:
             for wait, rows in self._held.items():
                 unit.outbox.mark_failed(

@@ -1,7 +1,7 @@
-"""Which events go to whom: rows for the outbox, made within the unit that stores the events. Pure.
+"""Planning of deliveries: the outbox rows of a step's events, one per event and recipient.
 
-What is planned twice is stored once: a row's identity is the event, the channel and the
-recipient.
+The caller stores them in the unit that stores the events. A row planned twice is stored once:
+its identity is the event, the channel and the recipient. Does no I/O.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ def plan(
     now: datetime,
     own: Mapping[str, Thresholds] = MappingProxyType({}),
 ) -> list[NewDelivery]:
-    """Plan the deliveries of a live step's events, given with their ids.
+    """Plan the deliveries of a live step's events, given as (event id, event).
 
-    Baselines go only to routes that take them; the rest are sent one welcome for each watch
-    that concerns them, before anything else of that watch. Events from the registry's own
-    history are not planned at all: they are no news. `own` are the thresholds of watches that
-    have some: what a route is told by such a watch has the level these give.
+    Baselines go only to routes that take them. Other routes get one welcome per watch, before
+    any change of that watch. Events from the registry's history must not be planned: they are
+    not new. `own` holds the thresholds of watches that set their own: they decide the levels
+    that such a watch reports.
     """
-    ways = [(route, watch) for route in routes if (watch := route.watch_of(watches)) is not None]
+    pairs = [(route, watch) for route in routes if (watch := route.watch_of(watches)) is not None]
     return [
         row
-        for way in ways
-        for row in _plan_way(nct_id, _levelled(events, own.get(way[1])), way, now)
+        for route, watch in pairs
+        for row in _plan_route(nct_id, _levelled(events, own.get(watch)), (route, watch), now)
     ]
 
 
@@ -50,22 +50,22 @@ def _levelled(
     return [(event_id, relevel(event, thresholds)) for event_id, event in events]
 
 
-def _plan_way(
-    nct_id: NctId, events: Sequence[tuple[int, Event]], way: tuple[Route, str], now: datetime
+def _plan_route(
+    nct_id: NctId, events: Sequence[tuple[int, Event]], pair: tuple[Route, str], now: datetime
 ) -> Iterator[NewDelivery]:
-    route, watch = way
-    told = [one for one in events if _tells(route, one[1])]
-    is_news = told or any(event.kind is Kind.FIRST_SEEN for _, event in events)
-    if route.welcomes and is_news:
+    route, watch = pair
+    reported = [one for one in events if _takes(route, one[1])]
+    is_relevant = reported or any(event.kind is Kind.FIRST_SEEN for _, event in events)
+    if route.welcomes and is_relevant:
         key = welcome_key(route, watch)
         yield NewDelivery(events[0][0], route.channel, route.recipient, key, now)
     due = route.due(now)
-    for event_id, event in told:
+    for event_id, event in reported:
         key = event_key(route, event_id, (nct_id, event.path))
         yield NewDelivery(event_id, route.channel, route.recipient, key, due)
 
 
-def _tells(route: Route, event: Event) -> bool:
+def _takes(route: Route, event: Event) -> bool:
     if event.kind is Kind.FIRST_SEEN:
         return route.takes_baselines
     return event.level.reaches(route.minimum_level)

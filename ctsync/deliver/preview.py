@@ -1,4 +1,4 @@
-"""What would be sent now, and a message that only tries a channel; sends nothing of the outbox."""
+"""Preview of pending messages, and the test message of a channel. Sends nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SEED = NctId("NCT03389919")
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """A message that waits, when it is due, and what keeps it if not its cadence."""
+    """A pending message, when it is due, and in `kept` why it waits, if not for its cadence."""
 
     due: datetime
     message: Message
@@ -34,10 +34,11 @@ class PlannedMessage:
 def preview(
     store: Store, channels: Mapping[str, Channel], *, now: datetime
 ) -> list[PlannedMessage]:
-    """The messages that wait, as drains would send them: those due now first; claims nothing.
+    """Compose the pending messages as drains would send them, earliest first. Claims nothing.
 
-    What is held back behind a message that failed is due when that is, and what a drain has
-    claimed when its lease is over. A message that is due later may by then tell of more.
+    A message held back behind a failed one is due when that one is. A message that a drain
+    has claimed is due when its lease expires. A message that is due later may hold more
+    changes by then.
     """
     unsent = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     known = [
@@ -62,12 +63,12 @@ def preview(
 
 
 def _due(row: Delivery, now: datetime) -> datetime:
-    """When a drain takes a row up."""
+    """Return when a drain can claim a row."""
     return max(row.not_before, now, row.lease_until or now)
 
 
 def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
-    """Why a row waits that is not waiting for its hour."""
+    """Return why a row waits; empty if it only waits for its hour."""
     if row.lease_until is not None and row.lease_until > now:
         return "a drain has it"
     if ahead is not None:
@@ -78,7 +79,7 @@ def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
 
 
 def trial_message(route: Route, *, now: datetime) -> Message:
-    """A message that says it is a test, with one invented change of no trial anyone watches."""
+    """Compose a test message: it says so, and holds one invented change."""
     event = Event(
         kind=Kind.OTHER,
         category=Category.UNKNOWN,

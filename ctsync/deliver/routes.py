@@ -1,4 +1,4 @@
-"""The routes that the settings describe: log, mail and other channels. Does no I/O."""
+"""Routes built from the settings: log, mail and other channels. Does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def routes_from(settings: Settings) -> tuple[Route, ...]:
-    """Every route that the settings describe: the log, the recipients of mail, other channels."""
+    """Build every route in the settings: the log, mail recipients, then other channels."""
     return tuple(_routes(settings))
 
 
@@ -47,6 +47,6 @@ def _mail_route(recipient: RecipientSettings) -> Route:
 
 
 def channel_name(channel: ChannelSettings) -> str:
-    """The name of a channel of the settings in the outbox: "webhook:NAME" and the like."""
+    """Return a channel's name in the outbox, such as "webhook:NAME"."""
     scheme = urlsplit(channel.url.get_secret_value()).scheme.lower()
     return f"{CHANNEL_OF_SCHEME.get(scheme, ChannelKind.APPRISE)}:{channel.name}"

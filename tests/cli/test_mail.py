@@ -72,7 +72,7 @@ def test_a_first_sync_is_one_welcome_a_watch_and_no_flood(mailing: Shell, server
     assert Counter(to for to, _ in received(server)) == {"anna": 1, "bert": 1, "cleo": 1}
     assert all("welcome: " in subject for _, subject in received(server))
     assert server.logins == [(b"ctsync", PASSWORD.encode())]
-    assert PASSWORD.encode() not in bytes(server.heard)
+    assert PASSWORD.encode() not in bytes(server.received)
     mailing.run("sync")
     assert len(server.mails) == 3
     assert [run["delivered"] for run in mailing.json("runs", "--json")] == [0, 3]

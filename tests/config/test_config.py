@@ -1,3 +1,5 @@
+"""Settings: the shipped file, their sources, all problems at once, database URLs and secrets."""
+
 import re
 import tomllib
 from collections.abc import Callable
@@ -20,7 +22,7 @@ CANARY = "canary-4f1d2c"
 
 @pytest.fixture(autouse=True)
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads the config file or the environment of whoever runs it."""
+    """Hide the config file and environment of the user who runs the tests."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "xdg"))
 
@@ -49,11 +51,11 @@ def the_problem(path: Path | None = None, **kwargs) -> str:
     return only
 
 
-# --- the file that ships ----------------------------------------------------------------------
+# --- the shipped file -------------------------------------------------------------------------
 
 
 def _sections() -> dict[str, type[BaseModel] | None]:
-    """Each section with the model of its keys; [rules] takes the names of thresholds."""
+    """Return the model of each section; None for [rules], whose keys are threshold names."""
     found: dict[str, type[BaseModel] | None] = {}
     for name, field in Settings.model_fields.items():
         inner = [field.annotation, *get_args(field.annotation)]
@@ -63,7 +65,7 @@ def _sections() -> dict[str, type[BaseModel] | None]:
 
 
 def _settings_in_the_file() -> dict[tuple[str, str], list[str]]:
-    """Each key of the shipped file with the comment lines above it."""
+    """Return the comment lines above each (section, key) of the shipped file."""
     section, comment = "", list[str]()
     found: dict[tuple[str, str], list[str]] = {}
     for line in default_config_text().splitlines():
@@ -80,28 +82,28 @@ def _settings_in_the_file() -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def test_every_setting_stands_in_the_shipped_file_with_a_comment():
+def test_every_setting_is_in_the_shipped_file_with_a_comment():
     documented = _settings_in_the_file()
     for section, model in _sections().items():
         for key in model.model_fields if model else ():
             assert documented.get((section, key)), f"[{section}] {key}"
 
 
-def test_every_threshold_stands_in_the_shipped_file_with_a_comment_and_its_default():
+def test_every_threshold_is_in_the_shipped_file_with_a_comment_and_its_default():
     documented = _settings_in_the_file()
     assert all(documented["rules", name] for name in asdict(Thresholds()))
     text = re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text())
     assert tomllib.loads(text)["rules"] == asdict(Thresholds())
 
 
-def test_the_shipped_file_names_no_setting_that_there_is_not():
+def test_the_shipped_file_has_no_unknown_setting():
     sections = _sections()
     for section, key in _settings_in_the_file():
         model = sections[section]
         assert key in (model.model_fields if model else asdict(Thresholds()))
 
 
-def test_the_shipped_file_says_exactly_the_defaults(write):
+def test_the_shipped_file_sets_exactly_the_defaults(write):
     settings = load(write(default_config_text()), env={})
     assert settings.model_dump() == Settings().model_dump()
 
@@ -118,7 +120,7 @@ def test_the_examples_in_the_shipped_file_are_valid(write):
 
 
 def test_the_shipped_file_shows_the_defaults_of_optional_sections_too():
-    """An example that looks like a default is one."""
+    """A commented-out value of these keys must be the default: readers take it for that."""
     shown = tomllib.loads(re.sub(r"(?m)^#(?=\[|\w+ = )", "", default_config_text()))
     for section in ("smtp", "recipients"):
         model = _sections()[section]
@@ -132,10 +134,10 @@ def test_the_shipped_file_shows_the_defaults_of_optional_sections_too():
                 assert held[key] == default
 
 
-# --- where settings come from -----------------------------------------------------------------
+# --- sources of settings ----------------------------------------------------------------------
 
 
-def test_without_any_file_the_defaults_hold():
+def test_without_a_file_the_defaults_apply():
     settings = load(env={})
     assert settings.model_dump() == Settings().model_dump()
     assert settings.path is None
@@ -143,7 +145,7 @@ def test_without_any_file_the_defaults_hold():
     assert settings.registry.url == "https://clinicaltrials.gov/api"
 
 
-def test_the_file_is_looked_for_in_four_places(write, tmp_path):
+def test_the_file_is_searched_for_in_four_places(write, tmp_path):
     user = tmp_path / "xdg" / "ctsync" / "ctsync.toml"
     user.parent.mkdir(parents=True)
     user.write_text("[registry]\nburst = 4\n")
@@ -157,13 +159,13 @@ def test_the_file_is_looked_for_in_four_places(write, tmp_path):
     assert load(given, env=env).registry.burst == 7
 
 
-def test_a_file_asked_for_must_exist(tmp_path):
+def test_a_file_that_is_named_must_exist(tmp_path):
     missing = tmp_path / "none.toml"
     assert the_problem(missing).startswith(f"--config: {missing} does not exist")
     assert "CTSYNC_CONFIG" in the_problem(env={"CTSYNC_CONFIG": str(missing)})
 
 
-def test_the_option_wins_over_the_environment_and_that_over_the_file(write):
+def test_the_option_overrides_the_environment_which_overrides_the_file(write):
     path = write('[database]\nurl = "sqlite:////a/file.db"\n')
     assert load(path, env={}).database.url == "sqlite:////a/file.db"
     env = {"CTSYNC_DATABASE_URL": "sqlite:////an/env.db"}
@@ -200,12 +202,12 @@ def test_an_environment_variable_changes_one_key_of_a_section(write):
 
 
 @pytest.mark.parametrize("name", ["CTSYNC_DATABASE_URL", "CTSYNC_DATABASE__URL"])
-def test_an_empty_environment_variable_is_as_good_as_none(write, name):
+def test_an_empty_environment_variable_is_ignored(write, name):
     path = write('[database]\nurl = "sqlite:////data/ct.db"\n')
     assert load(path, env={name: ""}).database.url == "sqlite:////data/ct.db"
 
 
-def test_relative_paths_in_a_file_start_at_the_file(tmp_path, monkeypatch):
+def test_relative_paths_in_a_file_are_relative_to_the_file(tmp_path, monkeypatch):
     (tmp_path / "etc").mkdir()
     path = tmp_path / "etc" / "ctsync.toml"
     path.write_text('[database]\nurl = "sqlite:///ct.db"\n[log]\nfile = "ct.log"\n')
@@ -279,25 +281,25 @@ line 25, regstry: there is no such setting; did you mean registry?
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("[registry\n", "line 1"),
         ("[log]\nformat = json\n", "line 2"),
         ("[log]\nformat = 'text'\nformat = 'json'\n", "line 3"),
     ],
 )
-def test_a_syntax_error_names_its_line(write, text, said):
+def test_a_syntax_error_names_its_line(write, text, expected):
     problem = the_problem(write(text))
     assert "is not TOML" in problem
-    assert said in problem
+    assert expected in problem
 
 
-def test_problems_are_told_in_the_order_of_the_file(write):
+def test_problems_are_reported_in_the_order_of_the_file(write):
     path = write(MAIL.format(CANARY) + "[registry]\nburst = 0\n[log]\nkeep = -1\n")
     assert [problem.split(", ")[1] for problem in problems(path)] == ["line 5", "line 7", "line 9"]
 
 
-def test_a_byte_order_mark_is_no_problem(tmp_path):
+def test_a_byte_order_mark_is_accepted(tmp_path):
     (tmp_path / "bom.toml").write_bytes(b"\xef\xbb\xbf[log]\nkeep = 2\n")
     assert load(tmp_path / "bom.toml", env={}).log.keep == 2
 
@@ -309,7 +311,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ('registry = "x"', "registry: must be a section of settings"),
         ("[watches]\nname = 'x'", "watches: must be a list, in [ ]"),
@@ -346,38 +348,40 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ("_env_file = 'x'", "_env_file: there is no such setting"),
     ],
 )
-def test_each_wrong_value_is_told_in_words(write, text, said):
+def test_each_wrong_value_has_a_clear_message(write, text, expected):
     text = text.replace("\\x5c", "\\").replace("'a\\n", '"a\\n').replace("b'\ntrials", 'b"\ntrials')
     text = re.sub(r"'([^'\n]*\\[rn][^'\n]*)'", r'"\1"', text)
-    assert any(said in problem for problem in problems(write(text)))
+    assert any(expected in problem for problem in problems(write(text)))
 
 
-def test_a_whole_list_in_the_environment_is_json():
+def test_a_list_in_the_environment_is_json():
     assert the_problem(env={"CTSYNC_WATCHES": "mine"}).startswith("CTSYNC_WATCHES: must be JSON")
 
 
-def test_an_unknown_variable_that_is_no_near_miss_is_let_be():
+def test_an_unknown_variable_that_resembles_no_setting_is_ignored():
     load(env={"CTSYNC_CORPUS": "x", "CTSYNC_": "y", "CTSYNCX": "z"})
 
 
 def test_an_unknown_key_in_the_environment_is_a_problem():
-    said = the_problem(env={"CTSYNC_REGISTRY__URLL": "x"})
-    assert said == "CTSYNC_REGISTRY__URLL: there is no such setting; did you mean url?"
+    problem = the_problem(env={"CTSYNC_REGISTRY__URLL": "x"})
+    assert problem == "CTSYNC_REGISTRY__URLL: there is no such setting; did you mean url?"
 
 
-def test_thresholds_are_those_of_the_rule_table(write):
+def test_thresholds_have_the_names_of_the_rule_table(write):
     assert load(write("[rules]\nslip_notable_days = 12\n"), env={}).rules == {
         "slip_notable_days": 12
     }
-    said = the_problem(write("[rules]\nslip_notable_day = 12\n"))
-    assert said.endswith("rules: no threshold 'slip_notable_day'; did you mean slip_notable_days?")
-    said = the_problem(write("[rules]\nslip_notable_days = -1\n"))
-    assert said.endswith("rules.slip_notable_days: must be greater than or equal to 0, not -1")
+    problem = the_problem(write("[rules]\nslip_notable_day = 12\n"))
+    assert problem.endswith(
+        "rules: no threshold 'slip_notable_day'; did you mean slip_notable_days?"
+    )
+    problem = the_problem(write("[rules]\nslip_notable_days = -1\n"))
+    assert problem.endswith("rules.slip_notable_days: must be greater than or equal to 0, not -1")
     env = {"CTSYNC_RULES__SLIP_NOTABLE_DAYS": "30"}
     assert load(env=env).rules == {"slip_notable_days": 30}
 
 
-def test_names_of_watches_are_checked_together_with_those_in_the_database(write):
+def test_watch_names_are_checked_against_the_file_and_the_database(write):
     path = write(
         """\
 [smtp]
@@ -417,14 +421,14 @@ watches = ["graft failure", "graft failur", "stored"]
         ),
     ],
 )
-def test_database_urls_are_brought_to_one_form_and_shown_without_password(given, url, shown):
+def test_database_urls_are_normalized_and_shown_without_password(given, url, shown):
     database = load(env={}, database_url=given).database
     assert database.url == url
     assert database.shown_url == shown
     assert "pw" not in repr(database)
 
 
-def test_a_wrong_option_is_named():
+def test_a_wrong_option_is_named_in_the_error():
     assert the_problem(database_url="nothing").startswith("--database: must begin with")
 
 
@@ -433,15 +437,15 @@ def test_a_wrong_option_is_named():
 MAIL = '[smtp]\nhost = "h"\nsender = "a@b.c"\nusername = "u"\npassword = "{}"\n'
 
 
-def test_every_secret_field_is_followed_to_where_it_stands():
-    """A SecretStr that the tables forget would take "env:NAME" for the secret itself."""
+def test_every_secret_field_is_in_the_tables_of_secret_keys():
+    """For a SecretStr missing from the tables, "env:NAME" would be the secret itself."""
     for section, model in _sections().items():
         for key, field in (model.model_fields if model else {}).items():
             if field.annotation is SecretStr:
                 assert (section, key) in SECRET_KEYS + HIDDEN_KEYS
 
 
-def test_secrets_are_read_from_environment_file_and_credential(write, tmp_path):
+def test_secrets_are_read_from_environment_files_and_credentials(write, tmp_path):
     held = tmp_path / "secret"
     held.write_text(f"{CANARY}\n")
     held.chmod(0o600)
@@ -458,7 +462,7 @@ def test_secrets_are_read_from_environment_file_and_credential(write, tmp_path):
         assert CANARY not in repr(settings) + str(settings) + settings.model_dump_json()
 
 
-def test_a_secret_may_stand_in_its_own_environment_variable(write):
+def test_a_secret_may_be_set_by_its_own_environment_variable(write):
     path = write(MAIL.format("env:NOT_NEEDED_NOW"))
     settings = load(path, env={"CTSYNC_SMTP__PASSWORD": CANARY})
     assert settings.smtp is not None
@@ -478,23 +482,23 @@ def test_a_secret_may_stand_in_its_own_environment_variable(write):
 )
 def test_a_secret_in_the_file_is_refused_and_not_repeated(write, text):
     for need_secrets in (True, False):
-        said = the_problem(write(text), need_secrets=need_secrets)
-        assert "a secret must not stand in this file; write" in said
-        assert '"env:NAME"' in said
-        assert CANARY not in said
+        problem = the_problem(write(text), need_secrets=need_secrets)
+        assert "a secret must not stand in this file; write" in problem
+        assert '"env:NAME"' in problem
+        assert CANARY not in problem
 
 
-def test_a_secret_file_others_may_read_is_refused(write, tmp_path):
+def test_a_secret_file_that_others_may_read_is_refused(write, tmp_path):
     held = tmp_path / "secret"
     held.write_text(CANARY)
     held.chmod(0o640)
-    said = the_problem(write(MAIL.format(f"file:{held}")))
-    assert f"others may read {held}; run `chmod 600 {held}`" in said
-    assert CANARY not in said
+    problem = the_problem(write(MAIL.format(f"file:{held}")))
+    assert f"others may read {held}; run `chmod 600 {held}`" in problem
+    assert CANARY not in problem
 
 
 @pytest.mark.parametrize(
-    ("reference", "said"),
+    ("reference", "expected"),
     [
         ("env:MAIL", "there is no MAIL in the environment"),
         ("file:/nowhere/secret", "cannot read /nowhere/secret: No such file"),
@@ -502,9 +506,9 @@ def test_a_secret_file_others_may_read_is_refused(write, tmp_path):
         ("credential:secret", "no systemd credentials here"),
     ],
 )
-def test_a_secret_that_cannot_be_had_matters_only_to_those_who_need_it(write, reference, said):
+def test_an_unreadable_secret_is_a_problem_only_if_secrets_are_needed(write, reference, expected):
     path = write(MAIL.format(reference))
-    assert said in the_problem(path)
+    assert expected in the_problem(path)
     settings = load(path, env={}, need_secrets=False)
     assert settings.smtp is not None
     assert not settings.smtp.password
@@ -516,14 +520,14 @@ def test_a_channel_without_its_url_can_still_be_listed(write):
     assert load(path, env={}, need_secrets=False).channels[0].name == "chat"
 
 
-def test_the_database_url_is_needed_by_everyone(write):
+def test_the_database_url_is_always_needed(write):
     path = write('[database]\nurl = "env:DB"\n')
     assert "there is no DB" in the_problem(path, need_secrets=False)
     url = "postgresql+psycopg://u:p@h/n"
     assert load(path, env={"DB": url}).database.url == url
 
 
-def test_the_name_of_a_credential_cannot_leave_its_directory(write, tmp_path):
+def test_the_name_of_a_credential_cannot_point_outside_its_directory(write, tmp_path):
     (tmp_path / "credentials").mkdir()
     (tmp_path / "secret").write_text(CANARY)
     env = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
@@ -545,7 +549,7 @@ def test_the_name_of_a_credential_cannot_leave_its_directory(write, tmp_path):
         f'password = "{CANARY}\n',
     ],
 )
-def test_no_error_repeats_what_may_be_a_secret(write, text):
+def test_no_error_repeats_a_value_that_may_be_a_secret(write, text):
     assert CANARY not in " ".join(problems(write(text)))
     in_environment = {
         "CTSYNC_MONITOR__PING_URL": CANARY,

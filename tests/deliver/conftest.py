@@ -1,4 +1,4 @@
-"""A store in a file, and a clock that a test moves."""
+"""Fixtures: a store in a SQLite file, and a clock that the test moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store with trials and events in it, and a channel that answers as it is told."""
+"""Helpers that store trials with events, and a channel with scripted answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BERT = Route(ChannelKind.MAIL, "bert@example.org", minimum_level=Level.ROUTINE)
 
 @dataclass
 class ClockAt:
-    """A clock that stands where it is put."""
+    """A clock that shows the time it is set to, and moves by sleeping."""
 
     at: datetime
     slept: float = 0.0
@@ -42,7 +42,7 @@ Answer = Callable[[Message], None]
 
 @dataclass
 class Recording:
-    """A channel that keeps what it was given, after asking `answer`, which may raise."""
+    """A channel that records its messages; `answer` is called before each and may raise."""
 
     routes: Mapping[str, Route]
     answer: Answer = lambda _message: None
@@ -62,8 +62,8 @@ class Recording:
     def close(self) -> None:
         self.is_closed = True
 
-    def told(self) -> Counter[tuple[str, int]]:
-        """How often each recipient was told of each event."""
+    def event_counts(self) -> Counter[tuple[str, int]]:
+        """Count how often each recipient got each event."""
         return Counter((m.route.recipient, s.event_id) for m in self.sent for s in m.events)
 
 
@@ -91,12 +91,12 @@ def keep(
     now: datetime,
     run_id: int | None = None,
 ) -> list[int]:
-    """Store a step of a trial with its events and their deliveries, as `sync` does."""
+    """Store a step of a trial with its events and deliveries, as `sync` does; return event ids."""
     head = store.trials.heads([nct_id]).get(nct_id)
     canonical = f"{nct_id} {head.version if head else 0}".encode()
     digest = f"1:{hashlib.sha256(canonical).hexdigest()}"
     key = KeyFields(status="RECRUITING", posted="2026-03-13", brief_title=f"Trial {nct_id}")
-    told, watches = list(events), store.watches.names_of(nct_id)
+    stored, watches = list(events), store.watches.names_of(nct_id)
     with store.unit() as unit:
         snapshot, _ = unit.versions.add(
             nct_id, after=head.snapshot_id if head else None,
@@ -106,9 +106,9 @@ def keep(
         )  # fmt: skip
         ids = unit.events.add(
             nct_id, from_snapshot=head.snapshot_id if head else None, to_snapshot=snapshot,
-            events=told, run_id=run_id, posted="2026-03-13", observed=now, fetched=now,
+            events=stored, run_id=run_id, posted="2026-03-13", observed=now, fetched=now,
         )  # fmt: skip
-        numbered = list(zip(ids, told, strict=True))
+        numbered = list(zip(ids, stored, strict=True))
         unit.outbox.enqueue(plan(nct_id, numbered, watches, routes, now=now))
     return ids
 

@@ -1,5 +1,5 @@
 # ruff: noqa: N802 - the names of hooks are aiosmtpd's
-"""A real SMTP server on loopback that answers as scripted, with certificates made for it."""
+"""A real SMTP server on localhost with scripted answers, and certificates for it."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from ctsync.config.settings import SmtpSettings
 
 SENDER = "ctsync <ctsync@example.org>"
 Script = Callable[["Server", str], str | None]
-"""What to answer at a stage (connect, ehlo, auth, mail, rcpt, data): None lets it pass."""
+"""Returns the answer at a stage (connect, ehlo, auth, mail, rcpt, data); None accepts it."""
 
 
 @dataclass
 class Server:
-    """What the server was told, and what it is to answer."""
+    """The state of the server: its script, and everything it received."""
 
     script: Script = lambda _server, _stage: None
     port: int = 0
     mails: list[EmailMessage] = field(default_factory=list)
     stages: list[str] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
-    heard: bytearray = field(default_factory=bytearray)
+    received: bytearray = field(default_factory=bytearray)
 
     def answer(self, stage: str) -> str | None:
         self.stages.append(stage)
@@ -80,7 +80,7 @@ class Server:
             server.transport.abort()
             raise ConnectionResetError
         if answer == "hang":
-            while not server.transport.is_closing():  # until the other side gives up
+            while not server.transport.is_closing():  # until the client gives up
                 await asyncio.sleep(0.01)
             raise ConnectionResetError
         if answer == "slow":
@@ -96,7 +96,7 @@ class Server:
 
 
 class Listening(SMTP):
-    """Keeps every byte that came over the wire, encrypted or not."""
+    """An SMTP session that keeps every byte received, encrypted or not."""
 
     def __init__(self, server: Server, **given: Any) -> None:
         given["enable_SMTPUTF8"] = False
@@ -104,7 +104,7 @@ class Listening(SMTP):
         self._server = server
 
     def data_received(self, data: bytes) -> None:
-        self._server.heard += data
+        self._server.received += data
         super().data_received(data)
 
 
@@ -115,7 +115,7 @@ def running(
     ssl_context: ssl.SSLContext | None = None,
     **given: Any,
 ) -> Iterator[Server]:
-    """A server on a free port, in a thread of its own."""
+    """Run a server on a free port, in its own thread."""
     server = Server(script)
     loop = asyncio.new_event_loop()
 
@@ -139,7 +139,7 @@ def running(
 
 
 def smtp(port: int, **given: object) -> SmtpSettings:
-    """The settings by which a server on loopback is reached."""
+    """Return the settings of a server on localhost."""
     known = {"host": "127.0.0.1", "port": port, "security": "none", "sender": SENDER}
     return SmtpSettings.model_validate(known | given)
 
@@ -154,7 +154,7 @@ async def _stop(listening: asyncio.Server) -> None:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A certificate of its own making, and its key."""
+    """A self-signed certificate and its key."""
 
     file: Path
     key: Path

@@ -1,4 +1,4 @@
-"""The real apprise, which the extra ctsync[notify] installs, against a receiver on loopback."""
+"""The real apprise (from the extra ctsync[notify]) with a receiver on localhost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.deliver.webserver import web
 from tests.report.examples import WINDOW, demo_events
 
 with warnings.catch_warnings():
-    # what its plugins warn of while they are loaded, all at the first URL, is not ours
+    # apprise loads all plugins at the first URL; their warnings are not about our code
     warnings.simplefilter("ignore")
     apprise = pytest.importorskip(
         "apprise", reason="apprise is not installed; it comes with ctsync[notify]"
@@ -36,19 +36,19 @@ def chat(port: int) -> AppriseChannel:
     return AppriseChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
 
 
-def test_apprise_hands_on_subject_and_rows_as_text() -> None:
+def test_apprise_sends_subject_and_rows_as_text() -> None:
     with web() as server:
         assert chat(int(server.url.rpartition(":")[2])).send(MESSAGE) == "taken, says apprise"
 
     (got,) = server.received
-    told = json.loads(got.body)
-    assert told["title"].startswith("[ctsync] 2 critical")
-    assert "critical NCT01352702 status -> TERMINATED" in told["message"]
-    assert "https://clinicaltrials.gov/study/NCT01352702" in told["message"]
+    sent = json.loads(got.body)
+    assert sent["title"].startswith("[ctsync] 2 critical")
+    assert "critical NCT01352702 status -> TERMINATED" in sent["message"]
+    assert "https://clinicaltrials.gov/study/NCT01352702" in sent["message"]
 
 
 @pytest.mark.parametrize("status", [401, 500])
-def test_what_apprise_could_not_hand_on_waits_and_its_address_is_in_no_error_or_log(
+def test_a_failed_notification_is_temporary_and_its_url_is_in_no_error_or_log(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -60,7 +60,7 @@ def test_what_apprise_could_not_hand_on_waits_and_its_address_is_in_no_error_or_
     assert TOKEN not in caplog.text + repr(failed.value) + repr(failed.value.__cause__)
 
 
-def test_a_receiver_that_is_away_is_told_without_its_address(
+def test_the_url_of_an_unreachable_receiver_is_in_no_error_or_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)

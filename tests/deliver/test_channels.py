@@ -1,4 +1,4 @@
-"""Webhook, folder, apprise, dead-man's switch, and the mail of a quiet week."""
+"""Webhook, folder and apprise channels, monitor pings, heartbeat mails and previews."""
 
 from __future__ import annotations
 
@@ -49,23 +49,23 @@ def settings(url: str, **given: Any) -> ChannelSettings:
 
 
 def message(events: list[StoredEvent] | None = None, key: str = "key1") -> Message:
-    told = demo_events() if events is None else events
-    return Message(key, ROUTE, "demo", tuple(told), WINDOW, Scope("demo", 4), dict)
+    reported = demo_events() if events is None else events
+    return Message(key, ROUTE, "demo", tuple(reported), WINDOW, Scope("demo", 4), dict)
 
 
 # --- webhook ---------------------------------------------------------------------------------
 
 
-def test_a_webhook_gets_the_report_as_json_signed_and_with_its_identity() -> None:
+def test_a_webhook_gets_the_report_as_signed_json_with_its_identity() -> None:
     with web() as server:
         WebhookChannel({}, settings(f"{server.url}/hook?token=1")).send(message())
     (got,) = server.received
 
-    told = json.loads(got.body)
+    sent = json.loads(got.body)
     expected = hmac.new(SECRET.encode(), got.body, hashlib.sha256).hexdigest()
     assert got.headers["X-Ctsync-Signature-256"] == f"sha256={expected}"
-    assert got.headers["Idempotency-Key"] == told["id"] == "key1"
-    assert told["report"]["shown"] == 6
+    assert got.headers["Idempotency-Key"] == sent["id"] == "key1"
+    assert sent["report"]["shown"] == 6
     assert SECRET.encode() not in got.body
 
 
@@ -94,7 +94,7 @@ def test_a_webhook_names_the_schema_that_its_report_fits() -> None:
         (302, False),
     ],
 )
-def test_what_a_webhook_answers_is_read_as_lasting_or_passing(
+def test_a_webhooks_answer_is_a_permanent_or_a_temporary_failure(
     status: int, *, permanent: bool
 ) -> None:
     with web(status, location="http://127.0.0.1:1/elsewhere") as server:
@@ -107,7 +107,7 @@ def test_what_a_webhook_answers_is_read_as_lasting_or_passing(
     assert len(server.received) == 1
 
 
-def test_a_web_address_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_webhook_url_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with web() as server:
         url = f"{server.url}/services/{SECRET}"
@@ -120,7 +120,7 @@ def test_a_web_address_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixtur
     assert str(failed.value) == "webhook: no connection"
     assert failed.value.is_channel
     assert SECRET not in caplog.text
-    assert "the monitor could not be told: no connection" in caplog.text
+    assert "monitor ping failed: no connection" in caplog.text
 
 
 # --- folder ----------------------------------------------------------------------------------
@@ -130,7 +130,7 @@ def folder(path: Path, form: str) -> FileChannel:
     return FileChannel({}, settings(f"file://{path}?format={form}"))
 
 
-def test_a_folder_keeps_a_feed_in_which_each_version_stands_once(tmp_path: Path) -> None:
+def test_a_folder_keeps_a_feed_with_each_version_once(tmp_path: Path) -> None:
     channel = folder(tmp_path / "feed", "atom")
     channel.send(message(demo_events()[:3]))
     channel.send(message(demo_events()[:3]))
@@ -147,7 +147,7 @@ def test_a_folder_keeps_a_feed_in_which_each_version_stands_once(tmp_path: Path)
 
 
 @pytest.mark.parametrize("form", ["html", "markdown", "text", "json", "csv"])
-def test_a_message_sent_twice_is_the_same_file(form: str, tmp_path: Path) -> None:
+def test_a_message_sent_twice_is_written_to_the_same_file(form: str, tmp_path: Path) -> None:
     channel = folder(tmp_path, form)
     channel.send(message())
     channel.send(message())
@@ -157,7 +157,7 @@ def test_a_message_sent_twice_is_the_same_file(form: str, tmp_path: Path) -> Non
     assert "NCT01352702" in file.read_text()
 
 
-def test_a_folder_that_cannot_be_written_is_a_failure_of_the_channel(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_a_channel_failure(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
 
     with pytest.raises(DeliveryError, match="taken") as failed:
@@ -165,7 +165,7 @@ def test_a_folder_that_cannot_be_written_is_a_failure_of_the_channel(tmp_path: P
     assert failed.value.is_channel
 
 
-def test_a_feed_that_someone_else_wrote_is_not_overwritten(tmp_path: Path) -> None:
+def test_a_feed_of_another_program_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "feed.json").write_text('{"mine": 1}')
 
     with pytest.raises(DeliveryError, match="not a feed of ctsync"):
@@ -174,7 +174,7 @@ def test_a_feed_that_someone_else_wrote_is_not_overwritten(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("url", ["file://host/x", "file:///x?format=pdf"])
-def test_a_folder_url_that_makes_no_sense_is_a_wrong_setting(url: str) -> None:
+def test_a_wrong_folder_url_is_a_configuration_error(url: str) -> None:
     with pytest.raises(ConfigError, match="team"):
         FileChannel({}, settings(url))
 
@@ -183,17 +183,17 @@ def test_a_folder_url_that_makes_no_sense_is_a_wrong_setting(url: str) -> None:
 
 
 class Apprise:
-    """What apprise offers of itself, as far as ctsync uses it."""
+    """The part of apprise's interface that ctsync uses."""
 
-    told: list[dict[str, str]] = []  # noqa: RUF012 - the one test's record
-    went = True
+    sent: list[dict[str, str]] = []  # noqa: RUF012 - reset by the fixture for each test
+    works = True
 
     def add(self, url: str) -> bool:
         return url.startswith("slack://")
 
     def notify(self, **given: str) -> bool:
-        self.told.append(given)
-        return self.went
+        self.sent.append(given)
+        return self.works
 
 
 @pytest.fixture
@@ -201,40 +201,42 @@ def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
     module = ModuleType("apprise")
     module.__dict__["Apprise"] = Apprise
     monkeypatch.setitem(sys.modules, "apprise", module)
-    monkeypatch.setattr(Apprise, "told", [])
-    monkeypatch.setattr(Apprise, "went", True)
+    monkeypatch.setattr(Apprise, "sent", [])
+    monkeypatch.setattr(Apprise, "works", True)
     return Apprise
 
 
-def test_apprise_gets_ten_trials_and_the_count_of_the_rest(apprise: type[Apprise]) -> None:
+def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Apprise]) -> None:
     many = [stored(change(), trial(n)) for n in range(1, 26)]
     AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
-    (told,) = apprise.told
-    assert told["title"].startswith("[ctsync] 25 notable")
-    assert told["body"].count("https://clinicaltrials.gov/study/") == 10
-    assert "and 15 more of 25 trials: ctsync report" in told["body"]
+    (sent,) = apprise.sent
+    assert sent["title"].startswith("[ctsync] 25 notable")
+    assert sent["body"].count("https://clinicaltrials.gov/study/") == 10
+    assert "and 15 more of 25 trials: ctsync report" in sent["body"]
 
 
-def test_a_notification_that_did_not_go_is_tried_again(apprise: type[Apprise]) -> None:
-    apprise.went = False
+def test_a_failed_notification_raises_a_delivery_error(apprise: type[Apprise]) -> None:
+    apprise.works = False
     with pytest.raises(DeliveryError, match="team: not taken"):
         AppriseChannel({}, settings("slack://a/b/c")).send(message())
     with pytest.raises(DeliveryError, match="does not know such a URL"):
         AppriseChannel({}, settings("nothing://a")).send(message())
 
 
-def test_without_apprise_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_apprise_the_error_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
 
     with pytest.raises(DeliveryError, match=r"install ctsync\[notify\]"):
         AppriseChannel({}, settings("slack://a/b/c")).send(message())
 
 
-# --- the dead-man's switch -------------------------------------------------------------------
+# --- monitor (dead-man's switch) -------------------------------------------------------------
 
 
-def test_a_monitor_is_told_of_start_success_and_failure() -> None:
+def test_a_monitor_gets_start_success_and_failure() -> None:
     with web() as server:
         monitor = Monitor(f"{server.url}/uuid/")
         monitor.start()
@@ -245,18 +247,18 @@ def test_a_monitor_is_told_of_start_success_and_failure() -> None:
     assert server.received[-1].body == b"3 of 42 could not be checked\\nforged"
 
 
-def test_a_monitor_that_is_down_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_monitor_that_is_down_stops_no_run(caplog: pytest.LogCaptureFixture) -> None:
     with web(503) as server:
         Monitor(server.url).start()
     Monitor("").start()
 
-    assert "it answered 503" in caplog.text
+    assert "monitor ping failed: status 503" in caplog.text
 
 
-# --- the mail of a quiet week ----------------------------------------------------------------
+# --- heartbeat mails -------------------------------------------------------------------------
 
 
-def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
+def test_a_quiet_week_sends_one_heartbeat_if_asked_for_and_a_week_with_changes_none(
     store: Store, clock: ClockAt
 ) -> None:
     quiet = Route(ChannelKind.MAIL, "anna@example.org", at="08:00", heartbeat=True)
@@ -282,7 +284,7 @@ def test_a_quiet_week_is_told_once_to_who_asked_for_it_and_a_full_one_to_nobody(
     assert quiets[0].report().subject.startswith("[ctsync] quiet: 0 of 0 trials changed")
 
 
-def test_a_quiet_mail_that_fails_is_tried_again(store: Store, clock: ClockAt) -> None:
+def test_a_failed_heartbeat_is_retried(store: Store, clock: ClockAt) -> None:
     quiet = Route(ChannelKind.MAIL, "anna@example.org", heartbeat=True)
     with store.unit() as unit:
         unit.runs.begin("sync", clock.now() - timedelta(days=30))
@@ -294,7 +296,7 @@ def test_a_quiet_mail_that_fails_is_tried_again(store: Store, clock: ClockAt) ->
     assert mail.tried[0] == mail.tried[1]
 
 
-# --- trying and looking ahead ----------------------------------------------------------------
+# --- previews and test messages --------------------------------------------------------------
 
 
 def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
@@ -303,15 +305,15 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
     keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 
-    told = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
+    pending = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    assert [planned.due for planned in told] == [clock.now()] * 2
-    assert [planned.message.key for planned in told] == [message.key for message in mail.sent]
+    assert [planned.due for planned in pending] == [clock.now()] * 2
+    assert [planned.message.key for planned in pending] == [message.key for message in mail.sent]
     assert len(store.outbox.deliveries(DeliveryState.SENT)) == 2
 
 
-def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_the_drains(
+def test_a_preview_shows_held_messages_with_the_reason_and_the_time_of_their_drain(
     store: Store, clock: ClockAt
 ) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
@@ -329,17 +331,15 @@ def test_a_preview_shows_what_is_kept_back_and_why_and_its_times_are_those_of_th
     mail.answer = lambda _message: None
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [message.key for message in mail.sent] == [to_bert.message.key]
-    told = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
-    assert told[0].kept == "failed: 452 busy"
-    assert (told[1].due, told[1].kept) == (later, "behind one that failed: 452 busy")
+    pending = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
+    assert pending[0].kept == "failed: 452 busy"
+    assert (pending[1].due, pending[1].kept) == (later, "behind one that failed: 452 busy")
     clock.at = later
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [m.key for m in mail.sent[1:]] == [failed.message.key, behind.message.key]
 
 
-def test_a_preview_shows_what_a_drain_has_taken_and_may_have_died_with(
-    store: Store, clock: ClockAt
-) -> None:
+def test_a_preview_shows_messages_that_a_drain_has_claimed(store: Store, clock: ClockAt) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA)
     with store.unit() as unit:
@@ -352,13 +352,13 @@ def test_a_preview_shows_what_a_drain_has_taken_and_may_have_died_with(
     assert (free.due, free.kept) == (clock.now(), "")
 
 
-def test_a_test_message_says_that_it_is_one() -> None:
-    told = trial_message(ANNA, now=NOW).report()
+def test_a_test_message_says_that_it_is_a_test() -> None:
+    report = trial_message(ANNA, now=NOW).report()
 
-    assert "a test of this channel; no trial has changed" in told.trials[0].title
+    assert "a test of this channel; no trial has changed" in report.trials[0].title
 
 
-def test_every_channel_of_the_settings_is_made_without_connecting(tmp_path: Path) -> None:
+def test_every_channel_of_the_settings_is_built_without_connecting(tmp_path: Path) -> None:
     made = channels_from(
         Settings.model_validate(
             {

@@ -1,4 +1,4 @@
-"""Mail by a real SMTP server: right headers, verified TLS, nothing lost and nothing endless."""
+"""The mail channel with a real SMTP server: headers, verified TLS, no loss, limited retries."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ ANNA = Route(ChannelKind.MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIA
 
 
 def channel(server: Server, *routes: Route, verdict: float = 600, **given: Any) -> MailChannel:
-    ways = {route.recipient: route for route in routes}
-    return MailChannel(ways, smtp(server.port, **given), verdict_seconds=verdict)
+    by_recipient = {route.recipient: route for route in routes}
+    return MailChannel(by_recipient, smtp(server.port, **given), verdict_seconds=verdict)
 
 
 def message(events: list[StoredEvent], key: str = "key1", watch_name: str = "GF watch") -> Message:
@@ -60,10 +60,10 @@ def wrong_host(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return make_certificate(tmp_path_factory.mktemp("tls"), "elsewhere.example.org")
 
 
-# --- what a mail is -----------------------------------------------------------------------------
+# --- content of a mail --------------------------------------------------------------------------
 
 
-def test_a_mail_is_text_and_html_with_the_headers_of_a_machine_that_writes_to_a_list() -> None:
+def test_a_mail_has_text_and_html_parts_and_the_headers_of_an_automatic_list() -> None:
     with running() as server:
         mail = channel(server, ANNA)
         mail.send(message(demo_events()))
@@ -84,7 +84,7 @@ def test_a_mail_is_text_and_html_with_the_headers_of_a_machine_that_writes_to_a_
     assert "NCT01352702" in text.get_content()
 
 
-def test_the_mails_of_a_watch_are_one_thread_that_its_welcome_opens(
+def test_the_mails_of_a_watch_form_one_thread_that_starts_with_its_welcome(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
@@ -105,8 +105,7 @@ def test_remote_text_adds_no_header_and_no_recipient() -> None:
     extra, wrong = 0, 0
     expected = set(_header_names(write_mail(message([attacked("benign")]), sender=SENDER)))
     for text in ATTACKS:
-        told = message([attacked(text)], watch_name=text)
-        parsed = write_mail(told, sender=SENDER)
+        parsed = write_mail(message([attacked(text)], watch_name=text), sender=SENDER)
         raw = parsed.as_bytes().split(b"\r\n\r\n", 1)[0]
         names = re.findall(rb"^([A-Za-z-]+):", raw, re.MULTILINE)
         extra += len({name.decode() for name in names} - expected)
@@ -115,27 +114,27 @@ def test_remote_text_adds_no_header_and_no_recipient() -> None:
     assert (extra, wrong) == (0, 0)
 
 
-def _header_names(letter: EmailMessage) -> Iterator[str]:
-    return (name for name, _ in letter.items())
+def _header_names(mail: EmailMessage) -> Iterator[str]:
+    return (name for name, _ in mail.items())
 
 
 def attacked(text: str) -> StoredEvent:
     return stored(event(Kind.OTHER, label=text, summary=text, after=text), brief_title=text)
 
 
-def test_a_digest_of_5000_events_counts_all_that_it_does_not_show() -> None:
+def test_a_digest_of_5000_events_counts_the_changes_it_leaves_out() -> None:
     events = [
         stored(outcome("before " * 90, f"after {n} " * 90), trial(1 + n % 700), to_version=n)
         for n in range(2, 5002)
     ]
-    # what this letter takes: the high-water mark of the process is that of all tests before
+    # not the peak of the process, which includes all earlier tests
     tracemalloc.start()
-    letter = write_mail(message(events), sender=SENDER)
+    mail = write_mail(message(events), sender=SENDER)
     peak = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
 
-    size = len(letter.as_bytes())
-    body = letter.get_body(("plain",))
+    size = len(mail.as_bytes())
+    body = mail.get_body(("plain",))
     assert body is not None
     found = re.search(
         r"Shown (\S+) of (\S+) changes; (\S+) administrative collapsed, (\S+) left out",
@@ -154,14 +153,14 @@ def test_a_digest_of_5000_events_counts_all_that_it_does_not_show() -> None:
     assert peak < 500
 
 
-# --- what goes wrong ------------------------------------------------------------------------------
+# --- failures -------------------------------------------------------------------------------------
 
 Fault = Callable[[], Script]
 MESSAGES = 50
 
 
 def first_time(stage: str, reply: str, *, times: int = 1, total: int = 10**6) -> Fault:
-    """Answer so at a stage the first times a mail comes by, `total` times at most."""
+    """Give this answer the first `times` times that a mail is at a stage, at most `total` times."""
 
     def make() -> Script:
         seen: dict[str, int] = {}
@@ -191,23 +190,23 @@ FAULTS: dict[str, Fault] = {
     "data 452": first_time("data", "452 disk full", total=8),
     "data 554": always("data", "554 refused for its content"),
     "data 421": first_time("data", "421 shutting down", total=5),
-    "dropped before it was taken": first_time("data", "drop", total=8),
-    "dropped after it was taken": first_time("taken", "drop", total=8),
+    "dropped before accepted": first_time("data", "drop", total=8),
+    "dropped after accepted": first_time("taken", "drop", total=8),
     "no answer in time": first_time("data", "hang", total=4),
 }
-REPEATS = {"dropped after it was taken": 4}
-"""Where the server took mails and its answer was lost, by how many: nobody can know, so they are
-sent again. Every other mail is sent once."""
+REPEATS = {"dropped after accepted": 4}
+"""Number of mails sent twice: if the server's answer is lost, nobody can know that it accepted
+the mail. Every other mail is sent once."""
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
+def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
     name: str, store: Store, clock: ClockAt
 ) -> None:
     for number in range(1, MESSAGES + 1):
         keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
     rounds, problems = 0, list[str]()
-    # only a server that never answers is given up on; however busy the machine, no other is
+    # a short time limit only if the server never answers: a busy machine must not reach it
     verdict = 0.5 if name == "no answer in time" else 600
     with running(FAULTS[name]()) as server:
         mail = channel(server, ANNA, verdict=verdict)
@@ -228,13 +227,13 @@ def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     assert lost == 0
     assert sent + parked == MESSAGES
     if name == "no answer in time":
-        # two hung; where more were given up on, half a second was too short on a busy machine
-        assert twice <= sum("connection was lost" in said for said in problems) - 2
+        # two mails hung; on a busy machine, more may exceed the half second
+        assert twice <= sum("connection was lost" in problem for problem in problems) - 2
     else:
         assert twice == REPEATS.get(name, 0)
 
 
-def test_a_server_slow_to_say_that_it_took_a_mail_is_waited_for() -> None:
+def test_a_server_that_accepts_a_mail_slowly_is_waited_for() -> None:
     with running(lambda _server, stage: "slow" if stage.startswith("taken") else None) as server:
         impatient = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), timeout_seconds=0.5)
         assert impatient.send(message(demo_events())) == "250 taken"
@@ -243,7 +242,7 @@ def test_a_server_slow_to_say_that_it_took_a_mail_is_waited_for() -> None:
     assert len(server.mails) == 2
 
 
-def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: ClockAt) -> None:
+def test_an_unreachable_server_is_a_channel_failure(store: Store, clock: ClockAt) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     with running() as server:
         port = server.port
@@ -255,7 +254,7 @@ def test_a_server_that_is_not_there_is_a_dead_channel(store: Store, clock: Clock
     assert "no connection to 127.0.0.1" in result.problems[0]
 
 
-def test_of_two_recipients_one_is_refused_and_the_other_gets_its_mail(
+def test_a_refused_recipient_does_not_stop_the_mail_to_another(
     store: Store, clock: ClockAt
 ) -> None:
     bert = Route(ChannelKind.MAIL, "bert@example.org")
@@ -273,7 +272,7 @@ def test_of_two_recipients_one_is_refused_and_the_other_gets_its_mail(
     ]
 
 
-def test_one_poison_mail_among_100_leaves_99_delivered_once(store: Store, clock: ClockAt) -> None:
+def test_one_bad_mail_among_100_leaves_99_delivered_once(store: Store, clock: ClockAt) -> None:
     for number in range(1, 101):
         title = "\r\nBcc: x@y.example\u2028\x00" if number == 7 else "fine"
         level = Level.CRITICAL
@@ -309,11 +308,11 @@ def login(certificate: Certificate | None, security: str = "starttls") -> dict[s
     }
 
 
-def holds_password(heard: bytes) -> bool:
-    """Whether the password went over the wire so that anyone could read it."""
+def holds_password(received: bytes) -> bool:
+    """Check whether the password was sent unencrypted."""
     forms = (PASSWORD.encode(), base64.b64encode(PASSWORD.encode()),
              base64.b64encode(f"\0ctsync\0{PASSWORD}".encode()))  # fmt: skip
-    return any(form in heard for form in forms)
+    return any(form in received for form in forms)
 
 
 def test_starttls_with_a_trusted_certificate_logs_in_and_sends(certificate: Certificate) -> None:
@@ -324,11 +323,11 @@ def test_starttls_with_a_trusted_certificate_logs_in_and_sends(certificate: Cert
 
     assert server.logins == [(b"ctsync", PASSWORD.encode())]
     assert len(server.mails) == 1
-    in_the_clear, _, _ = bytes(server.heard).partition(b"STARTTLS")
-    assert not holds_password(in_the_clear)
+    unencrypted, _, _ = bytes(server.received).partition(b"STARTTLS")
+    assert not holds_password(unencrypted)
 
 
-def test_tls_from_the_first_byte_works_too(certificate: Certificate) -> None:
+def test_tls_from_the_first_byte_works(certificate: Certificate) -> None:
     with running(ssl_context=certificate.context(), auth_require_tls=False) as server:
         mail = channel(server, ANNA, **login(certificate, "tls"))
         mail.send(message(demo_events()))
@@ -337,7 +336,7 @@ def test_tls_from_the_first_byte_works_too(certificate: Certificate) -> None:
     assert len(server.mails) == 1
 
 
-def test_a_server_that_cannot_be_trusted_gets_no_mail_and_no_password(
+def test_an_untrusted_server_gets_no_mail_and_no_password(
     certificate: Certificate, wrong_host: Certificate
 ) -> None:
     cases: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -353,14 +352,14 @@ def test_a_server_that_cannot_be_trusted_gets_no_mail_and_no_password(
                 mail.send(message(demo_events()))
             mail.close()
         refused += failed.value.is_channel and not server.mails
-        sent += bool(server.logins) or holds_password(bytes(server.heard))
+        sent += bool(server.logins) or holds_password(bytes(server.received))
         print(f"tls {name}: {failed.value}")
         assert PASSWORD not in str(failed.value)
     print(f"tls: {refused} of {len(cases)} refused, password sent {sent} times")
     assert (refused, sent) == (3, 0)
 
 
-def test_a_refused_login_is_told_without_the_servers_words(certificate: Certificate) -> None:
+def test_a_refused_login_is_reported_without_the_servers_text(certificate: Certificate) -> None:
     with running(always("auth", "no")(), tls_context=certificate.context()) as server:
         mail = channel(server, ANNA, **login(certificate))
         with pytest.raises(DeliveryError, match=r"refuses the login \(535\)") as failed:
@@ -370,7 +369,7 @@ def test_a_refused_login_is_told_without_the_servers_words(certificate: Certific
     assert failed.value.is_channel
 
 
-def test_no_login_is_made_without_tls() -> None:
+def test_no_login_is_sent_without_tls() -> None:
     with running(auth_require_tls=False) as server:
         mail = channel(server, ANNA, **login(None, "none"))
         with pytest.raises(DeliveryError, match="never sent without TLS"):
@@ -380,7 +379,7 @@ def test_no_login_is_made_without_tls() -> None:
     assert not server.logins
 
 
-def test_a_certificate_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_certificate_file_is_reported(tmp_path: Path) -> None:
     with running() as server:
         mail = channel(server, ANNA, security="starttls", ca_file=tmp_path / "none.pem")
         with pytest.raises(DeliveryError, match=r"ca_file: No such file"):

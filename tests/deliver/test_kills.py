@@ -1,6 +1,6 @@
-"""A process killed anywhere around sending leaves nothing undelivered; a repeat is the same.
+"""Killing the process around sending loses no mail, and a repeat is the same message.
 
-The mail goes by the real channel to a real SMTP server, which stands in a process of its own.
+The real mail channel sends to a real SMTP server in a separate process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def store(migrated_url: str, clock: ClockAt) -> Iterator[Store]:
 
 @contextmanager
 def mailbox(log: Path) -> Iterator[int]:
-    """A mail server in a process of its own, which notes each mail it takes; gives its port."""
+    """Run a mail server in a separate process that logs each accepted mail; yields its port."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -55,9 +55,9 @@ def mailbox(log: Path) -> Iterator[int]:
             if stage.startswith("taken"):
                 mail = server.mails[-1]
                 text: Any = mail.get_body(("plain",))
-                told = " ".join(re.findall(r"Change (\d+)", text.get_content()))
+                changes = " ".join(re.findall(r"Change (\d+)", text.get_content()))
                 with log.open("a") as file:
-                    file.write(f"{mail['Message-ID']} {told}\n")
+                    file.write(f"{mail['Message-ID']} {changes}\n")
 
         with running(note) as server:
             os.write(writer, f"{server.port}\n".encode())
@@ -65,15 +65,15 @@ def mailbox(log: Path) -> Iterator[int]:
         os._exit(0)
     try:
         os.close(writer)
-        with os.fdopen(reader) as said:
-            yield int(said.readline())
+        with os.fdopen(reader) as output:
+            yield int(output.readline())
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
 
 def killed_at(moment: tuple[type, str], work: Callable[[], object]) -> bool:
-    """Do `work` in a process of its own that is killed at that moment; whether it was."""
+    """Run `work` in a separate process that is killed at that moment; return whether it was."""
     child = os.fork()
     if child == 0:
 
@@ -95,7 +95,7 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
 ) -> None:
     kills = KILLS[migrated_url.partition("+")[0].partition(":")[0]]
     log = tmp_path / "received"
-    store.close()  # no connection is carried into another process
+    store.close()  # a connection must not be shared with another process
     with mailbox(log) as port:
 
         def deliver() -> None:
@@ -114,8 +114,8 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
             deliver()
 
     received = [line.partition(" ")[::2] for line in log.read_text().splitlines()]
-    told = Counter(int(change) for _, changes in set(received) for change in changes.split())
-    undelivered = len(set(range(kills)) - set(told))
+    delivered = Counter(int(change) for _, changes in set(received) for change in changes.split())
+    undelivered = len(set(range(kills)) - set(delivered))
     repeats = len(received) - len({message_id for message_id, _ in received})
     problems = check(migrated_url)
     print(
@@ -123,7 +123,7 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
         f"all with the same Message-ID, {len(problems)} problems"
     )
     assert undelivered == 0
-    assert set(told.values()) == {1}, "a repeat is the same message, with the same changes"
+    assert set(delivered.values()) == {1}, "a repeat is the same message with the same changes"
     assert repeats == (kills if moment.startswith("after DATA") else 0)
     assert len(store.outbox.deliveries(DeliveryState.SENT)) == kills
     assert problems == []

@@ -1,4 +1,4 @@
-"""The log channel: one line an event, whatever the event says, wherever the line goes."""
+"""The log channel: one line per event, for any text and any destination."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ def test_json_lines_can_be_read_back(tmp_path: Path) -> None:
     log.send(message(ATTACKED))
     log.close()
 
-    told = [json.loads(line)["summary"] for line in path.read_text().splitlines()]
-    assert told == list(ATTACKS)
+    summaries = [json.loads(line)["summary"] for line in path.read_text().splitlines()]
+    assert summaries == list(ATTACKS)
 
 
 def test_the_file_is_private_and_rotates(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_the_file_is_private_and_rotates(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_is_a_failure_of_the_channel_not_of_the_program() -> None:
+def test_a_full_disk_is_a_channel_failure() -> None:
     log = log_to(events="file", file="/dev/full")
 
     with pytest.raises(DeliveryError, match="No space left") as failed:
@@ -91,6 +91,6 @@ def test_a_full_disk_is_a_failure_of_the_channel_not_of_the_program() -> None:
     log.close()
 
 
-def test_a_file_that_is_not_named_is_a_wrong_setting() -> None:
+def test_events_to_a_file_need_the_file_setting() -> None:
     with pytest.raises(ConfigError, match=r"log\.file"):
         log_to(events="file")

@@ -1,4 +1,4 @@
-"""Planned within the unit, delivered at least once, in order, and never for ever."""
+"""The outbox: each event is delivered at least once, in order, with a limit on retries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.report.examples import first_seen
 TO_LOG = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
 
 
-def test_one_message_a_recipient_holds_all_that_is_due(store: Store, clock: ClockAt) -> None:
+def test_one_message_per_recipient_holds_all_due_events(store: Store, clock: ClockAt) -> None:
     for number in (1, 2, 3):
         keep(store, trial(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
@@ -33,7 +33,7 @@ def test_one_message_a_recipient_holds_all_that_is_due(store: Store, clock: Cloc
     assert drain(store, {ChannelKind.MAIL: mail}, clock=clock).messages == 0
 
 
-def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_once(
+def test_a_recipient_gets_its_own_watches_and_levels_and_a_shared_trial_once(
     store: Store, clock: ClockAt
 ) -> None:
     watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
@@ -49,15 +49,15 @@ def test_a_recipient_hears_of_its_own_watches_and_levels_and_of_a_shared_trial_o
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    told = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
-    assert told == [
+    sent = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
+    assert sent == [
         ("anna@example.org", "melanoma", [trial(1), trial(2)]),
         ("anna@example.org", "sponsor", [trial(3)]),
         ("bert@example.org", "sponsor", [trial(3)]),
     ]
 
 
-def test_what_a_message_does_not_tell_of_is_never_called_no_update(
+def test_a_change_outside_a_message_is_never_reported_as_no_update(
     store: Store, clock: ClockAt
 ) -> None:
     watch(store, "melanoma", map(trial, (1, 2, 3, 4, 5)), since=clock.now())
@@ -86,10 +86,10 @@ def test_what_a_message_does_not_tell_of_is_never_called_no_update(
             NoChangeReason.NOT_TOLD: 2,
         }
         assert report.subject == f"[ctsync] {report.trials[0].subject}"
-        assert message.window.since == runs[0][1]  # when it was looked the last time before
+        assert message.window.since == runs[0][1]  # the start of the sync before
 
 
-def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> None:
+def test_the_per_trial_layout_sends_one_message_per_trial(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in (1, 2):
         keep(store, trial(number), [change(), change("b")], routes=[route], now=clock.now())
@@ -100,7 +100,7 @@ def test_per_trial_layout_is_a_message_a_trial(store: Store, clock: ClockAt) -> 
     assert [len(message.events) for message in mail.sent] == [2, 2]
 
 
-def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
+def test_a_first_sync_mails_one_welcome_per_watch_and_logs_every_baseline(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", welcomes=True)
@@ -114,11 +114,12 @@ def test_a_first_sync_mails_one_welcome_a_watch_and_the_log_has_every_baseline(
     assert [message.is_welcome for message in mail.sent] == [True]
     assert mail.sent[0].report(limit=50).welcomed == 200
     assert len(mail.sent[0].report(limit=50).welcomes) == 50
-    assert sum(log.told().values()) == 200
-    print(f"first sync: 200 baselines, {len(mail.sent)} mail, {sum(log.told().values())} log lines")
+    lines = sum(log.event_counts().values())
+    assert lines == 200
+    print(f"first sync: 200 baselines, {len(mail.sent)} mail, {lines} log lines")
 
 
-def test_a_welcome_comes_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
+def test_a_welcome_is_sent_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
     watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
     for number in (1, 2, 1, 2):
@@ -131,7 +132,7 @@ def test_a_welcome_comes_once_and_before_the_first_change(store: Store, clock: C
     assert {message.thread for message in mail.sent} == {mail.sent[0].key}
 
 
-def test_a_temporary_failure_is_tried_again_later_as_the_same_message(
+def test_a_temporary_failure_is_retried_later_as_the_same_message(
     store: Store, clock: ClockAt
 ) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
@@ -140,7 +141,7 @@ def test_a_temporary_failure_is_tried_again_later_as_the_same_message(
     keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
-    assert len(mail.tried) == 1, "not before its time, and nothing overtakes it"
+    assert len(mail.tried) == 1, "not before its time, and later messages wait"
     mail.answer = lambda _message: None
     clock.at += timedelta(minutes=1)
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
@@ -149,7 +150,7 @@ def test_a_temporary_failure_is_tried_again_later_as_the_same_message(
     assert mail.tried[0] == mail.tried[1]
 
 
-def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, clock: ClockAt) -> None:
+def test_a_permanent_failure_is_parked_and_stops_no_other(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in range(1, 101):
         keep(store, trial(number), [change()], routes=[route], now=clock.now())
@@ -163,14 +164,14 @@ def test_a_permanent_failure_is_parked_and_stops_nothing_else(store: Store, cloc
     clock.at += timedelta(days=30)
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    once = [count for count in mail.told().values() if count == 1]
+    once = [count for count in mail.event_counts().values() if count == 1]
     print(f"poison: 1 among 100, {len(once)} delivered once, {result.parked} parked")
     assert len(once) == len(mail.sent) == 99
     parked = store.outbox.deliveries(DeliveryState.PARKED)
     assert [row.last_error for row in parked] == ["552 content refused"]
 
 
-def test_a_message_that_cannot_even_be_made_is_parked_too(store: Store, clock: ClockAt) -> None:
+def test_a_message_that_raises_an_unexpected_error_is_parked(store: Store, clock: ClockAt) -> None:
     keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
 
     def broken(message: Message) -> None:
@@ -184,7 +185,7 @@ def test_a_message_that_cannot_even_be_made_is_parked_too(store: Store, clock: C
     assert len(store.outbox.deliveries(DeliveryState.PARKED)) == 1
 
 
-def test_a_dead_channel_is_tried_once_a_drain_and_the_others_are_on_time(
+def test_a_dead_channel_is_tried_once_per_drain_and_the_others_are_on_time(
     store: Store, clock: ClockAt
 ) -> None:
     mail = Recording.to(ANNA, BERT, answer=refuse("no answer", down=True))
@@ -200,14 +201,14 @@ def test_a_dead_channel_is_tried_once_a_drain_and_the_others_are_on_time(
     mail.answer = lambda _message: None
     drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
 
-    assert set(mail.told().values()) == {1}
+    assert set(mail.event_counts().values()) == {1}
     for recipient in (ANNA, BERT):
         order = [s.nct_id for m in mail.sent if m.route == recipient for s in m.events]
         assert order == [trial(1 + day) for day in range(days)]
-    print(f"dead channel: {days} days, {2 * days - len(mail.told())} lost, in order")
+    print(f"dead channel: {days} days, {2 * days - len(mail.event_counts())} lost, in order")
 
 
-def test_no_message_is_tried_for_ever(store: Store, clock: ClockAt) -> None:
+def test_retries_of_a_message_are_limited(store: Store, clock: ClockAt) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())
 
@@ -242,7 +243,7 @@ def test_a_process_that_died_after_sending_sends_the_same_message_again(
     assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
 
 
-def test_what_is_for_nobody_any_more_is_parked_with_the_reason(
+def test_a_delivery_to_a_removed_recipient_is_parked_with_the_reason(
     store: Store, clock: ClockAt
 ) -> None:
     keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
@@ -274,12 +275,12 @@ def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, cloc
     clock.at += timedelta(days=8)
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    told = mail.told()
-    reported = Counter(recipient for recipient, _ in told.elements())
+    event_counts = mail.event_counts()
+    reported = Counter(recipient for recipient, _ in event_counts.elements())
     sums = {route.recipient: reported[route.recipient] for route in routes}
-    print(f"52 weeks: {happened} events; told per recipient: {sorted(set(sums.values()))}")
+    print(f"52 weeks: {happened} events; sent per recipient: {sorted(set(sums.values()))}")
     assert set(sums.values()) == {happened}
-    assert set(told.values()) == {1}
+    assert set(event_counts.values()) == {1}
     assert all(s.event.kind is Kind.STATUS for m in mail.sent for s in m.events)
     per_week = Counter(m.route.cadence for m in mail.sent)
     assert per_week[Cadence.WEEKLY] <= 2 * 53

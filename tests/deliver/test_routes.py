@@ -1,4 +1,4 @@
-"""Whom the settings name, and when a message falls due."""
+"""The routes from the settings, and when messages are due."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def test_routes_come_from_recipients_channels_and_the_log() -> None:
         }
     )
 
-    ways = [(route.channel, route.recipient) for route in routes_from(settings)]
+    routes = [(route.channel, route.recipient) for route in routes_from(settings)]
 
-    assert ways == [
+    assert routes == [
         ("log", "log"),
         ("mail", "anna@example.org"),
         ("webhook:team", "team"),
@@ -44,14 +44,14 @@ def test_routes_come_from_recipients_channels_and_the_log() -> None:
         (Cadence.WEEKLY, "2026-03-16T07:00"),
     ],
 )
-def test_a_message_falls_due_at_its_hour_in_its_zone(cadence: Cadence, due: str) -> None:
+def test_a_message_is_due_at_its_hour_in_its_time_zone(cadence: Cadence, due: str) -> None:
     route = Route("mail", "a@b.example", cadence=cadence, at="08:00", timezone="Europe/Berlin")
     friday = datetime(2026, 3, 13, 15, tzinfo=UTC)
 
     assert route.due(friday) == datetime.fromisoformat(due).replace(tzinfo=UTC)
 
 
-def test_a_daily_hour_comes_once_a_day_across_both_clock_changes_in_every_zone() -> None:
+def test_a_daily_message_is_due_once_per_day_across_clock_changes_in_every_zone() -> None:
     zones = sorted(zoneinfo.available_timezones())[::7]
     wrong = []
     for zone in zones:

@@ -1,4 +1,4 @@
-"""A loopback web server that keeps what it is sent and answers as told."""
+"""A web server on localhost that records requests and gives a fixed answer."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ class WebServer:
 
 @contextmanager
 def web(status: int = 200, location: str = "") -> Iterator[WebServer]:
-    told = WebServer(status, location)
+    state = WebServer(status, location)
 
     class Answering(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            told.received.append(Received(self.path, dict(self.headers.items()), body))
-            self.send_response(told.status)
-            if told.location:
-                self.send_header("Location", told.location)
+            state.received.append(Received(self.path, dict(self.headers.items()), body))
+            self.send_response(state.status)
+            if state.location:
+                self.send_header("Location", state.location)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Write no log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    told.url = f"http://127.0.0.1:{server.server_address[1]}"
+    state.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield told
+        yield state
     finally:
         server.shutdown()
         thread.join()

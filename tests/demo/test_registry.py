@@ -6,6 +6,8 @@ import socket
 import struct
 from collections.abc import Iterator
 from datetime import datetime
+from http.server import ThreadingHTTPServer
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -44,7 +46,7 @@ def get(registry: DemoRegistry | ReplayRegistry, path: str, **params: str) -> re
         ("/v2/studies", search_for("BM-MSC-02")),
     ],
 )
-def test_an_answer_is_that_of_the_strict_replay(
+def test_an_answer_equals_that_of_the_strict_replay(
     registry: DemoRegistry, load: datetime, path: str, params: dict[str, str]
 ) -> None:
     registry.load = load
@@ -89,10 +91,14 @@ def test_it_listens_on_loopback_only(registry: DemoRegistry) -> None:
     assert registry.url.startswith("http://127.0.0.1:")
 
 
-def test_a_client_that_hangs_up_leaves_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_client_that_hangs_up_leaves_no_traceback(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # leaving the block waits for the server's threads only if they are not daemon threads
+    monkeypatch.setattr(ThreadingHTTPServer, "daemon_threads", False)
     with DemoRegistry(story.studies()) as registry:
-        registry._server.daemon_threads = False  # so that leaving the block waits for them
-        with socket.create_connection((HOST, registry._server.server_port), timeout=10) as client:
+        port = urlsplit(registry.url).port
+        with socket.create_connection((HOST, port), timeout=10) as client:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             client.sendall(b"GET /api/v2/ver")
         assert get(registry, "/v2/version").status_code == 200

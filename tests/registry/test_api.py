@@ -1,4 +1,4 @@
-"""The API as ctsync asks it: batches, aliases, absences, org study ids, the version."""
+"""The registry API client: batches, aliases, absences, org study ids and the version."""
 
 from __future__ import annotations
 
@@ -55,15 +55,15 @@ Response = tuple[int, dict[str, str], str]
 
 
 class Web:
-    """A registry in memory: studies by id, aliases, and what it does not like."""
+    """A registry in memory: studies by id, aliases, and ids that it refuses."""
 
     def __init__(self, mock: RequestsMock) -> None:
         self.studies: dict[str, Any] = {}
         self.aliases: dict[str, str] = {}
-        self.disliked: set[str] = set()
+        self.refused_ids: set[str] = set()
         self.hidden_in_batches: set[str] = set()
         self.extra: list[Any] = []
-        self.asked: list[PreparedRequest] = []
+        self.requests: list[PreparedRequest] = []
         url = re.compile(re.escape(f"{BASE}/v2/studies") + r"(/[^/?]*)?(\?.*)?")
         mock.add_callback(responses.GET, url, self._answer, content_type=None)
 
@@ -73,31 +73,31 @@ class Web:
             self.studies[study["protocolSection"]["identificationModule"]["nctId"]] = study
 
     def merge(self, old: int, new: int) -> None:
-        """Let one study take over the id of another."""
+        """Make one study's id an alias of another study."""
         self.aliases[an_id(old)] = an_id(new)
         module = self.studies[an_id(new)]["protocolSection"]["identificationModule"]
         module.setdefault("nctIdAliases", []).append(an_id(old))
 
     @property
     def paths(self) -> list[str]:
-        return [urlsplit(str(sent.url)).path.removeprefix("/api/v2") for sent in self.asked]
+        return [urlsplit(str(sent.url)).path.removeprefix("/api/v2") for sent in self.requests]
 
     def _answer(self, sent: PreparedRequest) -> Response:
-        self.asked.append(sent)
+        self.requests.append(sent)
         parts = urlsplit(str(sent.url))
         name = parts.path.removeprefix("/api/v2/studies").strip("/")
         return self._one(name) if name else self._listed(parse_qs(parts.query))
 
     def _listed(self, params: dict[str, list[str]]) -> Response:
-        asked = params["filter.ids"][0].split("|")
-        if self.disliked.intersection(asked):
+        ids = params["filter.ids"][0].split("|")
+        if self.refused_ids.intersection(ids):
             return refused("Item 1 in parameter `filter.ids` has incorrect format")
-        names = {self.aliases.get(name, name) for name in asked} - self.hidden_in_batches
+        names = {self.aliases.get(name, name) for name in ids} - self.hidden_in_batches
         found = [study for nct_id, study in self.studies.items() if nct_id in names]
         return in_json({"studies": found + self.extra})
 
     def _one(self, name: str) -> Response:
-        if name in self.disliked:
+        if name in self.refused_ids:
             return refused("Parameter `nctId` has incorrect format")
         if name in self.aliases:
             return 301, {"Location": f"/api/v2/studies/{self.aliases[name]}"}, ""
@@ -176,7 +176,7 @@ def test_a_batch_is_one_request(web: Web, api: RegistryApi) -> None:
     answers = ask(api, range(1, 501))
     assert len(of_kind(answers, Observation)) == 500
     assert web.paths == ["/studies"]
-    url = str(web.asked[0].url)
+    url = str(web.requests[0].url)
     assert parse_qs(urlsplit(url).query) == {
         "filter.ids": ["|".join(an_id(number) for number in range(1, 501))],
         "pageSize": ["1000"],
@@ -201,9 +201,9 @@ def test_answers_stream_batch_by_batch(web: Web, open_api: Callable[..., Registr
     web.publish(1, 2, 3, 4)
     answers = open_api(batch_size=2).studies([an_id(n) for n in (1, 2, 3, 4)], LOAD)
     next(answers)
-    assert len(web.asked) == 1
+    assert len(web.requests) == 1
     assert len(list(answers)) == 3
-    assert len(web.asked) == 2
+    assert len(web.requests) == 2
 
 
 def test_a_long_base_url_makes_smaller_batches(
@@ -213,8 +213,8 @@ def test_a_long_base_url_makes_smaller_batches(
 
     def note(sent: PreparedRequest) -> Response:
         seen.append(str(sent.url))
-        asked = parse_qs(urlsplit(seen[-1]).query)["filter.ids"][0].split("|")
-        return in_json({"studies": [a_study(int(name[3:])) for name in asked]})
+        ids = parse_qs(urlsplit(seen[-1]).query)["filter.ids"][0].split("|")
+        return in_json({"studies": [a_study(int(name[3:])) for name in ids]})
 
     deep = "https://mirror.test/" + "x" * 2000
     mock.add_callback(responses.GET, f"{deep}/v2/studies", note, content_type=None)
@@ -222,14 +222,14 @@ def test_a_long_base_url_makes_smaller_batches(
     assert max(map(len, seen)) <= LONGEST_URL
 
 
-def test_an_id_asked_for_twice_is_answered_once(web: Web, api: RegistryApi) -> None:
+def test_an_id_requested_twice_is_answered_once(web: Web, api: RegistryApi) -> None:
     web.publish(1, 2)
     assert len(list(api.studies([an_id(1), an_id(2), an_id(1)], LOAD))) == 2
 
 
-def test_nothing_asked_for_is_no_request(web: Web, api: RegistryApi) -> None:
+def test_an_empty_list_of_ids_sends_no_request(web: Web, api: RegistryApi) -> None:
     assert list(api.studies([], LOAD)) == []
-    assert web.asked == []
+    assert web.requests == []
 
 
 def test_a_malformed_id_fails_alone_and_is_never_sent(web: Web, api: RegistryApi) -> None:
@@ -243,7 +243,7 @@ def test_a_malformed_id_fails_alone_and_is_never_sent(web: Web, api: RegistryApi
     assert web.paths == ["/studies"]
 
 
-def test_a_trial_missing_from_its_batch_is_asked_for_singly(web: Web, api: RegistryApi) -> None:
+def test_a_trial_missing_from_its_batch_is_requested_alone(web: Web, api: RegistryApi) -> None:
     web.publish(1, 2, 3)
     web.hidden_in_batches = {"NCT00000002"}
     answers = ask(api, [1, 2, 3, 4])
@@ -252,11 +252,11 @@ def test_a_trial_missing_from_its_batch_is_asked_for_singly(web: Web, api: Regis
     assert web.paths == ["/studies", "/studies/NCT00000002", "/studies/NCT00000004"]
 
 
-def test_one_id_the_registry_dislikes_fails_alone(web: Web, api: RegistryApi) -> None:
+def test_one_id_the_registry_refuses_fails_alone(web: Web, api: RegistryApi) -> None:
     web.publish(*range(1, 501))
     allowed = 2 * math.ceil(math.log2(500))
     for bad in (1, 137, 250, 251, 500):
-        web.disliked = {an_id(bad)}
+        web.refused_ids = {an_id(bad)}
         before = api.counts.requests
         answers = ask(api, range(1, 501))
         extra = api.counts.requests - before - 1
@@ -266,14 +266,14 @@ def test_one_id_the_registry_dislikes_fails_alone(web: Web, api: RegistryApi) ->
         print(f"1 bad id in 500 (number {bad}): 499 fetched, {extra} extra requests of {allowed}")
 
 
-def test_a_batch_that_cannot_be_had_fails_its_ids_and_no_others(
+def test_a_failed_batch_fails_its_ids_and_no_others(
     mock: RequestsMock, open_api: Callable[..., RegistryApi]
 ) -> None:
     def answer(sent: PreparedRequest) -> Response:
-        asked = parse_qs(urlsplit(str(sent.url)).query)["filter.ids"][0].split("|")
-        if "NCT00000003" in asked:
+        ids = parse_qs(urlsplit(str(sent.url)).query)["filter.ids"][0].split("|")
+        if "NCT00000003" in ids:
             return 503, {}, ""
-        return in_json({"studies": [a_study(int(name[3:])) for name in asked]})
+        return in_json({"studies": [a_study(int(name[3:])) for name in ids]})
 
     mock.add_callback(responses.GET, f"{BASE}/v2/studies", answer, content_type=None)
     answers = ask(open_api(batch_size=2), [1, 2, 3, 4, 5, 6])
@@ -296,7 +296,7 @@ def test_a_batch_too_large_is_fetched_in_parts(
 # --- identity ----------------------------------------------------------------------------------
 
 
-def test_an_alias_is_answered_with_the_trial_that_took_it_over(web: Web, api: RegistryApi) -> None:
+def test_an_alias_is_answered_with_the_trial_that_owns_it(web: Web, api: RegistryApi) -> None:
     web.publish(1, 2)
     web.merge(9, 2)
     answers = ask(api, [1, 9])
@@ -306,7 +306,7 @@ def test_an_alias_is_answered_with_the_trial_that_took_it_over(web: Web, api: Re
     assert api.counts.requests == 1
 
 
-def test_alias_and_trial_asked_for_together_get_an_answer_each(web: Web, api: RegistryApi) -> None:
+def test_alias_and_trial_requested_together_each_get_an_answer(web: Web, api: RegistryApi) -> None:
     web.publish(1, 2)
     web.merge(8, 2)
     web.merge(9, 2)
@@ -320,7 +320,7 @@ def test_alias_and_trial_asked_for_together_get_an_answer_each(web: Web, api: Re
     assert api.counts.requests == 1
 
 
-def test_a_trial_that_still_answers_for_itself_is_not_taken_for_its_heir(
+def test_a_trial_that_still_has_its_own_record_is_not_treated_as_an_alias(
     web: Web, api: RegistryApi
 ) -> None:
     web.publish(1)
@@ -329,7 +329,7 @@ def test_a_trial_that_still_answers_for_itself_is_not_taken_for_its_heir(
     assert answers[an_id(1)].nct_id == "NCT00000001"
 
 
-def test_an_alias_two_trials_claim_is_asked_for_singly(web: Web, api: RegistryApi) -> None:
+def test_an_alias_that_two_trials_list_is_requested_alone(web: Web, api: RegistryApi) -> None:
     web.publish(2, 3, nctIdAliases=["NCT00000009"])
     web.aliases["NCT00000009"] = "NCT00000003"
     answers = ask(api, [2, 3, 9])
@@ -337,7 +337,7 @@ def test_an_alias_two_trials_claim_is_asked_for_singly(web: Web, api: RegistryAp
     assert web.paths == ["/studies", "/studies/NCT00000009", "/studies/NCT00000003"]
 
 
-def test_a_study_nobody_asked_for_is_left_aside_and_said_so(
+def test_a_study_that_was_not_requested_is_ignored_and_logged(
     web: Web, api: RegistryApi, caplog: pytest.LogCaptureFixture
 ) -> None:
     web.publish(1, 2)
@@ -367,7 +367,7 @@ def test_a_single_answer_that_names_the_id_as_an_alias_is_that_trial(
     assert (found.asked_as, found.nct_id) == ("NCT00000001", "NCT00000002")
 
 
-def test_a_study_without_an_id_fails_with_what_came(web: Web, api: RegistryApi) -> None:
+def test_a_study_without_an_id_fails_and_keeps_the_answer(web: Web, api: RegistryApi) -> None:
     web.studies["NCT00000001"] = {"hasResults": False}
     found = api.study(an_id(1), LOAD)
     assert isinstance(found, Failed)
@@ -375,14 +375,14 @@ def test_a_study_without_an_id_fails_with_what_came(web: Web, api: RegistryApi) 
     assert orjson.loads(found.raw) == {"hasResults": False}
 
 
-def test_a_refused_single_id_is_a_failure_and_no_absence(web: Web, api: RegistryApi) -> None:
-    web.disliked = {"NCT00000001"}
+def test_a_refused_single_id_is_a_failure_not_an_absence(web: Web, api: RegistryApi) -> None:
+    web.refused_ids = {"NCT00000001"}
     found = api.study(an_id(1), LOAD)
     assert isinstance(found, Failed)
     assert isinstance(found.error, RequestRefused)
 
 
-def test_an_absence_keeps_the_registrys_words_and_its_load(web: Web, api: RegistryApi) -> None:
+def test_an_absence_keeps_the_registrys_text_and_its_load(web: Web, api: RegistryApi) -> None:
     assert api.study(an_id(1), LOAD) == Absent(
         nct_id=an_id(1),
         said="NCT number NCT00000001 not found",
@@ -412,7 +412,7 @@ HOSTILE = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(HOSTILE, max_size=3))
-def test_no_shape_of_a_study_is_more_than_its_own_failure(
+def test_a_study_of_any_shape_fails_only_itself(
     open_api: Callable[..., RegistryApi], studies: list[Any]
 ) -> None:
     with RequestsMock(assert_all_requests_are_fired=False) as mock:
@@ -450,9 +450,9 @@ def serve_pages(
     *,
     before: dict[str, Callable[[], None]] | None = None,
 ) -> list[str]:
-    """Answer each page token, "" for the first page; gives the tokens as they are asked for.
+    """Answer each page token, "" for the first page; returns the list of requested tokens.
 
-    What stands in `before` is done when its token is asked for.
+    A function in `before` runs when its token is requested.
     """
     tokens: list[str] = []
 
@@ -472,7 +472,7 @@ def page(*numbers: int, following: str | None = None) -> Response:
     return in_json({"studies": [a_study(number) for number in numbers], **token})
 
 
-def test_a_listing_ends_where_no_token_is(mock: RequestsMock, api: RegistryApi) -> None:
+def test_a_listing_ends_at_the_page_without_a_token(mock: RequestsMock, api: RegistryApi) -> None:
     tokens = serve_pages(
         mock,
         {"": page(1, following="a"), "a": page(following="b"), "b": page(2, 1, following="c")}
@@ -482,9 +482,7 @@ def test_a_listing_ends_where_no_token_is(mock: RequestsMock, api: RegistryApi) 
     assert tokens == ["", "a", "b", "c"]
 
 
-def test_a_reload_while_paging_begins_the_listing_anew(
-    mock: RequestsMock, api: RegistryApi
-) -> None:
+def test_a_reload_while_paging_restarts_the_listing(mock: RequestsMock, api: RegistryApi) -> None:
     answers = {"": page(1, following="old"), "old": refused(DATA_CHANGED), "new": page(2)}
 
     def reload() -> None:
@@ -495,7 +493,7 @@ def test_a_reload_while_paging_begins_the_listing_anew(
     assert tokens == ["", "old", "", "new"]
 
 
-def test_a_listing_that_is_stale_each_time_fails_its_ids(
+def test_a_listing_that_is_stale_at_every_attempt_fails_its_ids(
     mock: RequestsMock, api: RegistryApi
 ) -> None:
     tokens = serve_pages(mock, {"": page(1, following="a"), "a": refused(DATA_CHANGED)})
@@ -507,7 +505,7 @@ def test_a_listing_that_is_stale_each_time_fails_its_ids(
     assert tokens == ["", "a"] * 3
 
 
-def test_a_listing_that_never_ends_is_left(mock: RequestsMock, api: RegistryApi) -> None:
+def test_a_listing_that_never_ends_is_abandoned(mock: RequestsMock, api: RegistryApi) -> None:
     tokens = serve_pages(mock, {"": page(following="a"), "a": page(following="a")})
     assert len(of_kind(ask(api, [1, 2]), Failed)) == 2
     assert len(tokens) < 10
@@ -550,7 +548,7 @@ def test_the_version_is_read_as_utc(mock: RequestsMock, api: RegistryApi) -> Non
     ],
     ids=repr,
 )
-def test_a_version_of_another_shape_is_a_bad_answer(
+def test_a_version_answer_of_a_wrong_shape_is_a_bad_answer(
     body: Any, mock: RequestsMock, api: RegistryApi
 ) -> None:
     mock.get(f"{BASE}/v2/version", json=body)
@@ -558,9 +556,7 @@ def test_a_version_of_another_shape_is_a_bad_answer(
         api.version()
 
 
-def test_a_place_that_is_no_registry_is_said_to_be_none(
-    mock: RequestsMock, api: RegistryApi
-) -> None:
+def test_a_url_without_a_registry_is_reported_as_such(mock: RequestsMock, api: RegistryApi) -> None:
     mock.get(f"{BASE}/v2/version", status=404, body="<html>", content_type="text/html")
     with pytest.raises(
         RegistryUnreachable,
@@ -573,18 +569,18 @@ def test_a_place_that_is_no_registry_is_said_to_be_none(
 
 
 def serve_org_ids(mock: RequestsMock, org_ids: dict[int, Any]) -> list[dict[str, list[str]]]:
-    asked: list[dict[str, list[str]]] = []
+    requests: list[dict[str, list[str]]] = []
 
     def answer(sent: PreparedRequest) -> Response:
-        asked.append(parse_qs(urlsplit(str(sent.url)).query))
+        requests.append(parse_qs(urlsplit(str(sent.url)).query))
         studies = [a_study(number, orgStudyIdInfo=info) for number, info in org_ids.items()]
         return in_json({"studies": studies})
 
     mock.add_callback(responses.GET, f"{BASE}/v2/studies", answer, content_type=None)
-    return asked
+    return requests
 
 
-def test_an_org_study_id_is_found_by_search_and_then_compared(
+def test_an_org_study_id_is_searched_for_and_must_then_match_exactly(
     mock: RequestsMock, api: RegistryApi
 ) -> None:
     look_alikes = {
@@ -599,9 +595,9 @@ def test_an_org_study_id_is_found_by_search_and_then_compared(
         9: None,
         10: "BM-MSC-01",
     }
-    asked = serve_org_ids(mock, look_alikes)
+    requests = serve_org_ids(mock, look_alikes)
     assert api.find_org_id(" bm-msc-01\n") == ("NCT00000001",)
-    assert asked == [
+    assert requests == [
         {
             "filter.advanced": ['AREA[OrgStudyId]"bm-msc-01"'],
             "fields": ["NCTId|OrgStudyId"],
@@ -613,18 +609,18 @@ def test_an_org_study_id_is_found_by_search_and_then_compared(
     print(f"org id: {len(look_alikes) - 1} look-alikes, 0 taken for the trial")
 
 
-def test_an_org_study_id_of_several_trials_names_them_all(
+def test_an_org_study_id_of_several_trials_returns_all_of_them(
     mock: RequestsMock, api: RegistryApi
 ) -> None:
     serve_org_ids(mock, {3: {"id": "Study  1"}, 1: {"id": "STUDY 1 "}, 2: {"id": "Study 12"}})
     assert api.find_org_id("study 1") == ("NCT00000001", "NCT00000003")
 
 
-def test_an_org_study_id_nobody_carries_names_none(mock: RequestsMock, api: RegistryApi) -> None:
-    asked = serve_org_ids(mock, {1: {"id": "A"}})
+def test_an_org_study_id_of_no_trial_returns_none(mock: RequestsMock, api: RegistryApi) -> None:
+    requests = serve_org_ids(mock, {1: {"id": "A"}})
     assert api.find_org_id("B") == ()
     assert [api.find_org_id(text) for text in ("", "  ", '""', "x" * 201)] == [()] * 4
-    assert len(asked) == 1
+    assert len(requests) == 1
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -634,19 +630,19 @@ def test_an_org_study_id_nobody_carries_names_none(mock: RequestsMock, api: Regi
         st.sampled_from(['"', "\\", "[", "]", "(", " OR ", "AREA[NCTId]", "x", "\n", "\ud800"])
     ).map("".join)
 )
-def test_no_text_says_more_in_a_query_than_a_phrase(
+def test_any_text_is_sent_as_a_phrase_and_never_as_query_syntax(
     open_api: Callable[..., RegistryApi], text: str
 ) -> None:
     with RequestsMock(assert_all_requests_are_fired=False) as mock:
-        asked = serve_org_ids(mock, {})
+        requests = serve_org_ids(mock, {})
         assert open_api().find_org_id(text) == ()
-    for params in asked:
+    for params in requests:
         assert re.fullmatch(
             r'AREA\[OrgStudyId\]"[^"\\\[\]\x00-\x1f]+"', params["filter.advanced"][0]
         )
 
 
-# --- the replay registry, which speaks the whole dialect -----------------------------------------
+# --- with the replay registry, which implements the complete API ---------------------------------
 
 
 @pytest.fixture
@@ -658,7 +654,7 @@ def replay() -> Iterator[ReplayRegistry]:
         yield served
 
 
-def test_over_real_http_every_id_gets_its_answer(
+def test_every_id_gets_its_answer_over_real_http(
     replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
 ) -> None:
     api = open_api(replay.url, batch_size=10)
@@ -670,7 +666,7 @@ def test_over_real_http_every_id_gets_its_answer(
     assert api.other_loads == {}
 
 
-def test_over_real_http_an_org_study_id_is_found(
+def test_an_org_study_id_is_found_over_real_http(
     replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
 ) -> None:
     api = open_api(replay.url)

@@ -1,4 +1,4 @@
-"""The bulk archive is read as Python's zipfile reads it, and believed no more than it proves."""
+"""The bulk archive: read as Python's zipfile reads it, and refused if damaged."""
 
 from __future__ import annotations
 
@@ -41,28 +41,28 @@ def test_every_member_is_read_as_zipfile_reads_it(file: Path, method: int) -> No
     assert found == {name[3:14]: data for name, data in content.items()}
 
 
-def test_folders_and_what_is_no_study_are_passed_over_and_not_counted(tmp_path: Path) -> None:
+def test_folders_and_files_that_are_not_studies_are_skipped_and_not_counted(tmp_path: Path) -> None:
     names = ["35/", "35/NCT02252835.json", "README", "../../NCT00000001.json", "x/NCT1.json",
              "NCT00000000.json", "35/NCT00000002.json/NCT00000003.json"]  # fmt: skip
     archive = Archive(write(tmp_path / "a.zip", dict.fromkeys(names, b"{}")))
-    # of a name only its id is used: that nothing is written there need not be tested twice
+    # only the id in a name is used, so a path such as ../.. cannot cause a write there
     assert [m.nct_id for m in archive.members()] == ["NCT02252835", "NCT00000001", "NCT00000003"]
     assert archive.count == 3
 
 
-def test_members_from_a_number_on_are_those_that_were_left(file: Path) -> None:
+def test_members_from_a_number_on_are_the_remaining_members(file: Path) -> None:
     members = list(Archive(file).members())
     assert [m.number for m in members] == list(range(300))
     assert list(Archive(file).members(250)) == members[250:]
 
 
-def test_an_archive_cut_short_anywhere_is_refused(file: Path) -> None:
-    whole = file.read_bytes()
+def test_a_truncated_archive_is_refused(file: Path) -> None:
+    complete = file.read_bytes()
     chance = random.Random(2)
-    lengths = [0, 1, 21, len(whole) - 1, *(chance.randrange(len(whole)) for _ in range(200))]
+    lengths = [0, 1, 21, len(complete) - 1, *(chance.randrange(len(complete)) for _ in range(200))]
     refused = 0
     for length in lengths:
-        file.write_bytes(whole[:length])
+        file.write_bytes(complete[:length])
         with pytest.raises(BadArchive, match=r"cut short|damaged"):
             Archive(file)
         refused += 1
@@ -70,14 +70,14 @@ def test_an_archive_cut_short_anywhere_is_refused(file: Path) -> None:
     assert refused == len(lengths)
 
 
-def test_a_byte_changed_anywhere_is_found_or_harmless(file: Path) -> None:
-    whole, chance = file.read_bytes(), random.Random(3)
+def test_a_changed_byte_is_detected_or_harmless(file: Path) -> None:
+    original, chance = file.read_bytes(), random.Random(3)
     with file.open("rb") as stream:
         truth = {m.nct_id: read_member(stream, m) for m in Archive(file).members()}
     silent = found = 0
     for _ in range(400):
-        damaged = bytearray(whole)
-        damaged[chance.randrange(len(whole))] ^= 0xFF
+        damaged = bytearray(original)
+        damaged[chance.randrange(len(original))] ^= 0xFF
         file.write_bytes(damaged)
         try:
             archive = Archive(file)
@@ -94,14 +94,14 @@ def test_a_byte_changed_anywhere_is_found_or_harmless(file: Path) -> None:
                 except BadRecord:
                     found += 1
                 else:
-                    # a changed name is a study whose own id differs, which its reader refuses
+                    # a changed name does not match the study's own id, which its reader refuses
                     silent += data not in (truth.get(member.nct_id), *truth.values())
     print(f"archives with a changed byte: 400 injected, {found} found, {silent} read wrong")
     assert found > 200
     assert silent == 0
 
 
-def test_a_member_that_unpacks_to_more_than_it_says_or_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_member_larger_than_declared_or_than_the_limit_is_refused(tmp_path: Path) -> None:
     bomb = write(tmp_path / "bomb.zip", {"01/NCT00000001.json": b" " * (8 * 2**20)})
     with bomb.open("rb") as stream, pytest.raises(BadRecord, match="8388608 bytes"):
         read_member(stream, next(Archive(bomb).members()))
@@ -117,7 +117,7 @@ def test_a_member_that_unpacks_to_more_than_it_says_or_too_much_is_refused(tmp_p
         read_member(stream, next(Archive(bomb).members()))
 
 
-def test_the_large_form_of_the_format_is_read_too(tmp_path: Path, monkeypatch) -> None:
+def test_the_zip64_format_is_read_too(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 3)
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 1000)
     content = {f"0{n}/NCT{n:08}.json": bytes([n]) * 700 for n in range(1, 9)}
@@ -128,7 +128,7 @@ def test_the_large_form_of_the_format_is_read_too(tmp_path: Path, monkeypatch) -
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"PK\5\6" + bytes(17), b"x" * 70_000])
-def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_an_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "none.zip"
     file.write_bytes(content)
     with pytest.raises(BadArchive):

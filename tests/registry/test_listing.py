@@ -1,4 +1,4 @@
-"""Listings over real HTTP: all that match, once each, or a reason why that is not known."""
+"""Listings over real HTTP: each matching trial exactly once, or the reason why not."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def api(replay: ReplayRegistry) -> Iterator[RegistryApi]:
 
 @pytest.fixture
 def listed(api: RegistryApi) -> List:
-    """Read a listing of `size` studies a page to its end."""
+    """Return a function that reads a complete listing, `size` studies per page."""
 
     def read(*, size: int = SIZE, **more: Any) -> Listing:
         listing = api.listing(QUERY, page_size=size, **more)
@@ -69,18 +69,18 @@ def test_a_listing_of_any_size_is_exact(count: int, replay: ReplayRegistry, list
     replay.catalogue.publish(make_study("NCT00000099", overallStatus="COMPLETED"))
     listing = listed()
     assert (listing.problem, listing.ids, listing.total) == (None, truth, count)
-    # a full last page has a token, which leads to an empty page
+    # a full last page has a token that leads to an empty page
     assert len(replay.requests) == count // SIZE + 1
     print(f"sizes: {count} studies on pages of {SIZE}: {len(listing.ids)} listed")
 
 
-def test_a_reload_at_any_page_gives_the_new_truth(replay: ReplayRegistry, listed: List) -> None:
+def test_a_reload_at_any_page_gives_the_new_data(replay: ReplayRegistry, listed: List) -> None:
     pages, exact, most = 5, 0, 0
     publish(replay, pages * SIZE)
-    for page in range(2, pages + 2):  # a full last page leads to an empty one
+    for page in range(2, pages + 2):  # a full last page leads to an empty page
         day = f"2026-04-{page:02d}"
         replay.catalogue.publish(make_study(f"NCT{1000 + page:08d}"), load=day)
-        replay.catalogue._put(NctId(f"NCT{page:08d}"), None, day)
+        replay.catalogue.withdraw(f"NCT{page:08d}", load=day)
         replay.faults.add(faults.reload(day), path=STUDIES, page=page)
         listing = listed()
         truth = frozenset(replay.catalogue.view().ids)
@@ -91,9 +91,7 @@ def test_a_reload_at_any_page_gives_the_new_truth(replay: ReplayRegistry, listed
     print(f"reload: at each of {pages} pages, {exact} final sets exact, at most {most} restart")
 
 
-def test_a_registry_that_reloads_again_and_again_is_left(
-    replay: ReplayRegistry, listed: List
-) -> None:
+def test_a_listing_gives_up_after_repeated_reloads(replay: ReplayRegistry, listed: List) -> None:
     publish(replay, 10)
     for n in range(5):
         replay.faults.add(faults.reload(f"2026-05-0{n + 1}"), path=STUDIES, page=2)
@@ -104,7 +102,7 @@ def test_a_registry_that_reloads_again_and_again_is_left(
 
 
 @pytest.mark.parametrize("sort", ["skipped", "emptied", "cut short"])
-def test_a_lost_page_is_noticed_wherever_it_is(
+def test_a_lost_page_is_detected_at_any_position(
     sort: str, replay: ReplayRegistry, listed: List
 ) -> None:
     pages = 50
@@ -128,25 +126,23 @@ def test_a_lost_page_is_noticed_wherever_it_is(
     print(f"lost page of {pages}, {sort}: {len(lost)} lost, {noticed} noticed; asked again: exact")
 
 
-def test_rows_that_repeat_across_pages_are_one_trial_each(
-    replay: ReplayRegistry, listed: List
-) -> None:
+def test_rows_repeated_across_pages_count_once(replay: ReplayRegistry, listed: List) -> None:
     truth = publish(replay, 100)
     for page in range(2, 21):
         replay.faults.add(faults.shifted(-1), path=STUDIES, page=page)
     listing = listed()
     assert (listing.problem, listing.ids, listing.begun) == (None, truth, 1)
-    # rows in the place of others are rows lost
+    # rows repeated in place of others mean that those others are lost
     replay.faults.add(faults.repeated(2), path=STUDIES, page=3, times=faults.EVERY_TIME)
     listing = listed()
     assert listing.problem == "98 came of 100 that the registry counts"
     print("repeats: 19 of 20 pages began with a row of the page before: 100 listed of 100")
 
 
-def test_what_several_attempts_on_one_load_show_adds_up(
+def test_the_rows_of_several_attempts_on_one_load_add_up(
     replay: ReplayRegistry, listed: List
 ) -> None:
-    """An order that changes from one call to the next loses other rows each time."""
+    """If the order changes between calls, each call loses different rows."""
     truth = publish(replay, 100)
     replay.faults.add(faults.repeated(2), path=STUDIES, page=3)
     replay.faults.add(faults.repeated(2), path=STUDIES, page=7)
@@ -154,9 +150,7 @@ def test_what_several_attempts_on_one_load_show_adds_up(
     assert (listing.problem, listing.ids, listing.begun) == (None, truth, 2)
 
 
-def test_servers_that_show_different_loads_are_noticed(
-    replay: ReplayRegistry, listed: List
-) -> None:
+def test_pages_from_different_loads_are_detected(replay: ReplayRegistry, listed: List) -> None:
     truth, noticed = publish(replay, 40), 0
     for page in range(1, 9):
         replay.faults.add(faults.of_another_load(TOMORROW), path=STUDIES, page=page, times=3)
@@ -168,7 +162,7 @@ def test_servers_that_show_different_loads_are_noticed(
         replay.faults.add(faults.of_another_load(TOMORROW), path=STUDIES, page=page)
         assert (listed().problem, listed().ids) == (None, truth)
     assert noticed == 8
-    print(f"mixed loads: at each of 8 pages, {noticed} noticed, 8 healed by asking again")
+    print(f"mixed loads: at each of 8 pages, {noticed} noticed, 8 fixed by another request")
 
 
 def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, listed: List) -> None:
@@ -181,9 +175,7 @@ def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, lis
     assert listed().problem == "the registry did not say how many there are"
 
 
-def test_an_answer_that_is_no_page_raises_and_leaves_the_verdict_open(
-    replay: ReplayRegistry, listed: List
-) -> None:
+def test_an_answer_that_is_not_a_page_raises_an_error(replay: ReplayRegistry, listed: List) -> None:
     publish(replay, 7)
     for body in (b"", b"null", b"[]", b"{}", b"<html>", b'{"studies":{}}'):
         replay.faults.add(faults.body(body), path=STUDIES, page=2, times=faults.EVERY_TIME)
@@ -193,14 +185,14 @@ def test_an_answer_that_is_no_page_raises_and_leaves_the_verdict_open(
 
 
 def stop_after(api: RegistryApi, pages: int) -> tuple[Cursor, frozenset[NctId]]:
-    """Where a listing stands after some of its pages, and what it has listed."""
+    """Return the cursor of a listing after some of its pages, and the ids listed so far."""
     listing = api.listing(QUERY, page_size=SIZE)
     cursor = next(page.following for page in listing if page.number == pages)
     assert cursor is not None
     return cursor, listing.ids
 
 
-def test_a_listing_goes_on_where_it_stopped(
+def test_a_listing_resumes_after_the_page_where_it_stopped(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
     pages = 10
@@ -214,7 +206,7 @@ def test_a_listing_goes_on_where_it_stopped(
     print(f"resumed: after each of {pages} pages, all exact, 0 pages asked for again")
 
 
-def test_a_listing_begins_anew_where_the_registry_has_reloaded_since(
+def test_a_listing_starts_again_if_the_registry_has_reloaded_since(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
     publish(replay, 20)
@@ -226,10 +218,10 @@ def test_a_listing_begins_anew_where_the_registry_has_reloaded_since(
     assert (rest.problem, rest.ids) == (None, ids(*range(8, 21)))
 
 
-def test_a_cursor_of_another_question_is_not_used(
+def test_a_cursor_of_another_query_is_ignored(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
-    """A token would be answered whatever is asked with it, and wrongly."""
+    """The registry accepts a page token with any query, and would answer wrongly."""
     truth = publish(replay, 20)
     cursor, seen = stop_after(api, 2)
     other = replace(cursor, question="0" * 32)

@@ -1,7 +1,8 @@
-"""The record history over the network: what is read, what is refused, and by which client."""
+"""The registry history over HTTP: what is read, what is refused, and by which client."""
 
 from __future__ import annotations
 
+import io
 import json
 import stat
 import subprocess
@@ -66,7 +67,7 @@ def a_version(day: str, status: str = "RECRUITING", nct_id: str = TRIAL) -> Json
 
 @pytest.fixture
 def replay() -> Iterator[ReplayRegistry]:
-    """A registry with three versions of a trial, and a fourth on the next day."""
+    """A registry with three versions of a trial, and a fourth the next day."""
     days = ("2025-01-10", "2025-06-04", "2026-02-02", "2026-02-03")
     catalogue = Catalogue("2026-02-02")
     catalogue.set_history(TRIAL, [a_version(day) for day in days])
@@ -112,11 +113,11 @@ def rewritten(change: Callable[[JsonObject], object]) -> faults.Fault:
     return faults.Fault(rewrite=rewrite)
 
 
-# --- what is read --------------------------------------------------------------------------------
+# --- reading -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_the_index_and_its_versions_are_read_as_they_are(
+def test_the_index_and_its_versions_are_read_unchanged(
     way: HistoryTransport, open_history: Open
 ) -> None:
     history = open_history(way)
@@ -133,14 +134,14 @@ def test_the_index_and_its_versions_are_read_as_they_are(
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_a_trial_without_history_has_none_and_is_no_failure(
+def test_a_trial_without_history_is_not_a_failure(
     way: HistoryTransport, open_history: Open
 ) -> None:
     assert open_history(way).index(OTHER) is None
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_a_number_there_is_no_version_of_is_a_refusal_and_never_says_gone(
+def test_an_unknown_version_number_is_a_refusal_and_never_means_gone(
     way: HistoryTransport, open_history: Open
 ) -> None:
     with pytest.raises(EdgeRefused, match="says nothing about any trial"):
@@ -165,7 +166,7 @@ def test_a_number_there_is_no_version_of_is_a_refusal_and_never_says_gone(
         lambda body: body["changes"].extend(body["changes"] * 4000),
     ],
 )
-def test_an_index_that_is_not_one_is_refused(
+def test_an_index_of_a_wrong_shape_is_refused(
     change: Callable[[JsonObject], object], open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(rewritten(change), path=INDEX, times=EVERY_TIME)
@@ -173,7 +174,7 @@ def test_an_index_that_is_not_one_is_refused(
         open_history().index(TRIAL)
 
 
-def test_an_index_without_what_older_ones_lack_is_read(
+def test_an_index_without_the_newer_fields_is_read(
     open_history: Open, replay: ReplayRegistry
 ) -> None:
     def as_in_2023(body: JsonObject) -> None:
@@ -197,7 +198,7 @@ def test_an_index_without_what_older_ones_lack_is_read(
         lambda body: body.update(study=[body["study"]]),
     ],
 )
-def test_a_version_that_is_not_the_one_asked_for_is_refused(
+def test_a_version_other_than_the_requested_one_is_refused(
     change: Callable[[JsonObject], object], open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(rewritten(change), path=f"{INDEX}/1", times=EVERY_TIME)
@@ -219,7 +220,7 @@ def test_a_version_that_is_not_the_one_asked_for_is_refused(
     ],
 )
 @pytest.mark.parametrize("way", CLIENTS)
-def test_no_answer_but_the_registrys_own_words_says_that_there_is_no_history(
+def test_only_the_registrys_own_text_means_that_there_is_no_history(
     way: HistoryTransport, fault: faults.Fault, open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(fault, path=INDEX, times=EVERY_TIME)
@@ -228,7 +229,7 @@ def test_no_answer_but_the_registrys_own_words_says_that_there_is_no_history(
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_what_passes_is_asked_for_again(
+def test_a_temporary_failure_is_retried(
     way: HistoryTransport, open_history: Open, replay: ReplayRegistry
 ) -> None:
     for fault in (faults.html_page(), faults.truncated(50), faults.reset(), faults.status(503)):
@@ -239,7 +240,7 @@ def test_what_passes_is_asked_for_again(
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_a_registry_that_is_busy_for_good_is_given_up(
+def test_a_registry_that_stays_busy_is_given_up(
     way: HistoryTransport, open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(faults.status(429, retry_after="7"), path=INDEX, times=EVERY_TIME)
@@ -247,7 +248,7 @@ def test_a_registry_that_is_busy_for_good_is_given_up(
         open_history(way).index(TRIAL)
 
 
-# --- by which client -----------------------------------------------------------------------------
+# --- clients -------------------------------------------------------------------------------------
 
 
 def refuse(replay: ReplayRegistry, client: str) -> None:
@@ -255,7 +256,7 @@ def refuse(replay: ReplayRegistry, client: str) -> None:
 
 
 @needs_curl
-def test_curl_is_taken_where_the_edge_refuses_requests_and_then_kept_to(
+def test_curl_is_used_from_then_on_if_the_edge_refuses_requests(
     open_history: Open, replay: ReplayRegistry
 ) -> None:
     refuse(replay, "python-requests/")
@@ -267,7 +268,7 @@ def test_curl_is_taken_where_the_edge_refuses_requests_and_then_kept_to(
     assert clients == ["python-requests"] * 2 + ["curl"] * 3
 
 
-def test_where_both_are_refused_the_edge_is_named(
+def test_if_both_clients_are_refused_the_error_names_the_edge(
     open_history: Open, replay: ReplayRegistry
 ) -> None:
     refuse(replay, "")
@@ -275,9 +276,7 @@ def test_where_both_are_refused_the_edge_is_named(
         open_history(HistoryTransport.AUTO).index(TRIAL)
 
 
-def test_a_client_that_was_chosen_is_the_only_one_asked_with(
-    open_history: Open, replay: ReplayRegistry
-) -> None:
+def test_a_chosen_client_is_the_only_one_used(open_history: Open, replay: ReplayRegistry) -> None:
     refuse(replay, "python-requests/")
     with pytest.raises(EdgeRefused):
         open_history(HistoryTransport.REQUESTS).index(TRIAL)
@@ -297,7 +296,7 @@ def test_without_curl_a_refusal_stays_a_refusal(
         open_history(HistoryTransport.CURL).index(TRIAL)
 
 
-def test_a_probe_says_which_client_gets_through(
+def test_a_probe_reports_which_client_is_accepted(
     open_transport: Callable[..., Transport], replay: ReplayRegistry
 ) -> None:
     refuse(replay, "python-requests/")
@@ -309,7 +308,7 @@ def test_a_probe_says_which_client_gets_through(
     )
 
 
-def test_the_history_keeps_the_pace_of_all_other_requests_and_not_their_failures(
+def test_the_history_shares_the_rate_limit_but_not_the_circuit_breaker(
     open_transport: Callable[..., Transport], replay: ReplayRegistry
 ) -> None:
     clock = FakeClock()
@@ -323,21 +322,22 @@ def test_the_history_keeps_the_pace_of_all_other_requests_and_not_their_failures
     for _ in range(4):
         with pytest.raises(RegistryError):
             RegistryHistory(transport, way=HistoryTransport.REQUESTS).index(TRIAL)
-    transport.get("/v2/version")  # the API's own requests still go
+    transport.get("/v2/version")  # requests to the API still work
     history.close()
 
 
-# --- what curl is told ---------------------------------------------------------------------------
+# --- arguments of curl ---------------------------------------------------------------------------
 
 
 @pytest.fixture
 def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], JsonObject]:
-    """A curl that writes down what it was told, and answers that there is no history."""
-    program, told = tmp_path / "curl", tmp_path / "told.json"
+    """A fake curl that records its input and answers that there is no history."""
+    program, record = tmp_path / "curl", tmp_path / "record.json"
     program.write_text(
         f"#!{sys.executable}\nimport json, os, sys\n"
         "if '--version' in sys.argv: print('curl 7.88.1 (x)'); sys.exit()\n"
-        f"json.dump([sys.argv[1:], sys.stdin.read(), dict(os.environ)], open({str(told)!r}, 'w'))\n"
+        "received = [sys.argv[1:], sys.stdin.read(), dict(os.environ)]\n"
+        f"json.dump(received, open({str(record)!r}, 'w'))\n"
         "sys.stdout.write('HTTP/1.1 404 Not Found\\r\\nContent-Type: text/plain\\r\\n\\r\\n"
         f"No study {TRIAL} history summary')\n"
     )
@@ -345,27 +345,27 @@ def spy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], JsonObj
     monkeypatch.setattr(curl, "find_curl", lambda: str(program))
 
     def read() -> JsonObject:
-        arguments, settings, environment = json.loads(told.read_text())
+        arguments, settings, environment = json.loads(record.read_text())
         return {"arguments": arguments, "settings": settings, "environment": environment}
 
     return read
 
 
-def test_no_secret_stands_on_curls_command_line_or_in_its_environment(
+def test_no_secret_is_on_curls_command_line_or_in_its_environment(
     spy: Callable[[], JsonObject], open_history: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SMTP_PASSWORD", "canary-7f3a")
     monkeypatch.setenv("https_proxy", "http://proxy.test")
     history = open_history(HistoryTransport.CURL, "https://me:pa%22ss%5Cword@registry.test/api")
     assert history.index(TRIAL) is None
-    told = spy()
-    assert told["arguments"] == ["--disable", "--config", "-"]
-    assert 'user = "me:pa\\"ss\\\\word"' in told["settings"]
-    assert f'url = "https://registry.test/api{INDEX}"' in told["settings"]
-    assert 'user-agent = "curl/7.88.1 ctsync/' in told["settings"]
-    assert "location" not in told["settings"]
-    assert "canary-7f3a" not in json.dumps(told)
-    assert told["environment"]["https_proxy"] == "http://proxy.test"
+    received = spy()
+    assert received["arguments"] == ["--disable", "--config", "-"]
+    assert 'user = "me:pa\\"ss\\\\word"' in received["settings"]
+    assert f'url = "https://registry.test/api{INDEX}"' in received["settings"]
+    assert 'user-agent = "curl/7.88.1 ctsync/' in received["settings"]
+    assert "location" not in received["settings"]
+    assert "canary-7f3a" not in json.dumps(received)
+    assert received["environment"]["https_proxy"] == "http://proxy.test"
 
 
 NO_LENGTH = head(200, "application/json", "Connection: close")
@@ -391,7 +391,7 @@ ELSEWHERE = head(302, "text/plain", "Location: file:///etc/passwd", "Content-Len
         (said(ELSEWHERE), {}, RegistryUnreachable),
     ],
 )
-def test_curl_keeps_deadline_size_cap_and_protocols(
+def test_curl_respects_deadline_size_limit_and_protocols(
     act: Act, settings: JsonObject, error: type[RegistryError], open_history: Open
 ) -> None:
     with FaultServer() as server:
@@ -403,22 +403,23 @@ def test_curl_keeps_deadline_size_cap_and_protocols(
 
 
 @needs_curl
-def test_a_stop_ends_the_curl_that_is_under_way(
-    open_history: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stop_ends_the_running_curl(open_history: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.Popen[bytes]] = []
 
-    def interrupted(self: Any, *_: object) -> bytes:
-        raise KeyboardInterrupt
+    class InterruptedPipe(io.BytesIO):
+        def read(self, size: int | None = -1, /) -> bytes:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(curl, "_read", interrupted)
-
-    class Watched(subprocess.Popen[bytes]):
+    class Interrupted(subprocess.Popen[bytes]):
         def __init__(self, *args: Any, **settings: Any) -> None:
             super().__init__(*args, **settings)
             started.append(self)
+            assert self.stdout is not None
+            self.stdout.close()
+            self.stdout = InterruptedPipe()
 
-    monkeypatch.setattr(subprocess, "Popen", Watched)
+    open_history(HistoryTransport.CURL).index(TRIAL)  # reads the version of curl, which is cached
+    monkeypatch.setattr(subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         open_history(HistoryTransport.CURL).index(TRIAL)
     assert started != []

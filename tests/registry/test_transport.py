@@ -1,4 +1,4 @@
-"""The transport: who asks, how fast, how often, and what each answer is taken for."""
+"""The transport: user agent, rate limit, retries, and the meaning of each answer."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def transport(open_transport: Callable[..., Transport]) -> Transport:
     return open_transport(requests_per_second=1e6, burst=1000)
 
 
-# --- who asks ----------------------------------------------------------------------------------
+# --- user agent --------------------------------------------------------------------------------
 
 
 def test_the_user_agent_names_the_true_client_first() -> None:
@@ -88,7 +88,7 @@ def test_the_user_agent_names_the_true_client_first() -> None:
     assert user_agent("Zoë ✉ (team)") == f"{own} (+Zo  (team)"
 
 
-def test_a_request_says_who_asks_and_what_is_understood(
+def test_a_request_names_its_client_and_accepted_types(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
     web.get(URL, json={})
@@ -104,17 +104,17 @@ def test_a_request_says_who_asks_and_what_is_understood(
 @pytest.mark.parametrize(
     "url", ["", "ftp://x/api", "file:///etc", "https://", "clinicaltrials.gov"]
 )
-def test_only_a_web_address_is_a_registry(
+def test_a_registry_url_must_be_http_or_https(
     url: str, open_transport: Callable[..., Transport]
 ) -> None:
     with pytest.raises(ValueError, match="a registry URL begins with https://"):
         open_transport(url)
 
 
-# --- what an answer is taken for ---------------------------------------------------------------
+# --- meaning of an answer ----------------------------------------------------------------------
 
 
-def test_an_answer_is_read_whole(web: RequestsMock, transport: Transport) -> None:
+def test_an_answer_is_read_completely(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, json={"apiVersion": "2.0.5"}, headers={"ETag": '"a/b/c"'})
     reply, value = transport.get_json("/v2/version")
     assert (reply.status, reply.url, value) == (200, URL, {"apiVersion": "2.0.5"})
@@ -123,7 +123,7 @@ def test_an_answer_is_read_whole(web: RequestsMock, transport: Transport) -> Non
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 307, 308, 404])
-def test_what_is_not_there_or_elsewhere_is_for_the_caller_to_judge(
+def test_not_found_and_redirects_are_left_to_the_caller(
     status: int, web: RequestsMock, transport: Transport
 ) -> None:
     location = {"Location": "https://elsewhere.test/"}
@@ -153,7 +153,7 @@ def test_what_is_not_there_or_elsewhere_is_for_the_caller_to_judge(
         (206, BadAnswer, 1),
     ],
 )
-def test_each_status_has_its_error_and_its_patience(
+def test_each_status_has_its_error_and_number_of_retries(
     status: int,
     error: type[RegistryError],
     requests_made: int,
@@ -169,19 +169,19 @@ def test_each_status_has_its_error_and_its_patience(
     assert transport.counts.retries == requests_made - 1
 
 
-def test_without_retry_every_failure_is_the_last(web: RequestsMock, transport: Transport) -> None:
+def test_retries_can_be_turned_off(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, status=503, headers={"Retry-After": "0"})
     with pytest.raises(RegistryBusy):
         transport.get("/v2/version", retry=False)
     assert len(web.calls) == 1
 
 
-def test_a_refusal_carries_the_registrys_words(web: RequestsMock, transport: Transport) -> None:
-    said = "Item 1 in parameter `filter.ids` has incorrect format\n\x1b[31m" + "x" * 1000
-    web.get(URL, status=400, body=said, content_type="text/plain")
+def test_a_refusal_carries_the_registrys_text(web: RequestsMock, transport: Transport) -> None:
+    text = "Item 1 in parameter `filter.ids` has incorrect format\n\x1b[31m" + "x" * 1000
+    web.get(URL, status=400, body=text, content_type="text/plain")
     with pytest.raises(RequestRefused) as caught:
         transport.get("/v2/version")
-    assert caught.value.body == said
+    assert caught.value.body == text
     assert str(caught.value).startswith(
         "registry.test refused the request: Item 1 in parameter `filter.ids` has incorrect format"
     )
@@ -191,7 +191,7 @@ def test_a_refusal_carries_the_registrys_words(web: RequestsMock, transport: Tra
 
 
 @pytest.mark.parametrize("body", [DATA_CHANGED, json.dumps({"message": DATA_CHANGED})])
-def test_a_page_of_data_that_changed_is_stale(
+def test_a_page_of_data_that_has_changed_is_stale(
     body: str, web: RequestsMock, transport: Transport
 ) -> None:
     web.get(URL, status=400, body=body)
@@ -200,7 +200,7 @@ def test_a_page_of_data_that_changed_is_stale(
     assert len(web.calls) == 1
 
 
-def test_a_web_page_is_asked_for_anew(web: RequestsMock, transport: Transport) -> None:
+def test_an_html_answer_is_retried(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, body="<html>", content_type="text/html; charset=UTF-8")
     web.get(URL, body="<html>", content_type="text/html")
     web.get(URL, json={"apiVersion": "2.0.5"})
@@ -208,14 +208,14 @@ def test_a_web_page_is_asked_for_anew(web: RequestsMock, transport: Transport) -
     assert transport.counts.retries == 2
 
 
-def test_another_media_type_may_be_asked_for(web: RequestsMock, transport: Transport) -> None:
+def test_another_media_type_can_be_requested(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, body=b"PK", content_type="Application/Zip; x=y")
     assert transport.get("/v2/version", accept=("application/zip",)).body == b"PK"
     with pytest.raises(BadAnswer, match="answered with application/zip for application/json"):
         transport.get("/v2/version")
 
 
-def test_what_came_instead_of_an_answer_is_kept(web: RequestsMock, transport: Transport) -> None:
+def test_an_unreadable_answer_is_kept(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, body=b'{"apiVersion": ', content_type="application/json")
     with pytest.raises(BadAnswer) as caught:
         transport.get_json("/v2/version")
@@ -223,15 +223,13 @@ def test_what_came_instead_of_an_answer_is_kept(web: RequestsMock, transport: Tr
     assert transport.counts.requests == 3
 
 
-def test_a_value_the_caller_cannot_read_is_asked_for_anew(
-    web: RequestsMock, transport: Transport
-) -> None:
+def test_a_value_that_is_not_an_object_is_retried(web: RequestsMock, transport: Transport) -> None:
     web.get(URL, json=[])
     web.get(URL, json={"fine": True})
     assert transport.get_json("/v2/version")[1] == {"fine": True}
 
 
-def test_an_answer_past_the_cap_is_refused(
+def test_an_answer_larger_than_the_limit_is_refused(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
     web.get(URL, body=b'{"a":"%s"}' % (b"x" * 2**20), content_type="application/json")
@@ -240,7 +238,7 @@ def test_an_answer_past_the_cap_is_refused(
     assert open_transport(max_bytes=2**21).get("/v2/version").status == 200
 
 
-def test_the_deadline_is_that_of_the_clock_given(
+def test_the_deadline_follows_the_given_clock(
     web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
 ) -> None:
     def late(_request: Any) -> tuple[int, dict[str, str], str]:
@@ -252,7 +250,7 @@ def test_the_deadline_is_that_of_the_clock_given(
         open_transport(retry_seconds=0).get("/v2/version")
 
 
-def test_a_stop_while_waiting_is_no_failure_of_the_registry(
+def test_a_stop_while_waiting_is_not_a_registry_failure(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
     class StoppingClock(FakeClock):
@@ -265,7 +263,7 @@ def test_a_stop_while_waiting_is_no_failure_of_the_registry(
     assert len(web.calls) == 1
 
 
-def test_a_retry_is_one_line_of_the_log(
+def test_a_retry_is_logged_in_one_line(
     web: RequestsMock, transport: Transport, caplog: pytest.LogCaptureFixture
 ) -> None:
     web.get(URL, status=503)
@@ -276,10 +274,10 @@ def test_a_retry_is_one_line_of_the_log(
     assert re.fullmatch(r"retry wait=\d\.\ds reason=registry\.test is busy .*", line)
 
 
-# --- how long it goes on -----------------------------------------------------------------------
+# --- retries -----------------------------------------------------------------------------------
 
 
-def test_waits_grow_and_are_never_the_same_twice(
+def test_waits_grow_and_are_random(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
     web.get(URL, status=500)
@@ -295,7 +293,7 @@ def test_waits_grow_and_are_never_the_same_twice(
 
 
 @pytest.mark.parametrize("seconds", [0, 1, 5, 10, 30])
-def test_no_attempt_begins_after_the_time_for_retries(
+def test_no_attempt_starts_after_the_time_limit_for_retries(
     seconds: float, web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
 ) -> None:
     web.get(URL, status=500)
@@ -327,10 +325,10 @@ FORMS = [
 TOO_LONG = ["3600", "999999999999999999999", "9" * 400, "Fri, 13 Mar 2037 15:02:31 GMT"]
 
 
-def test_retry_after_is_kept_to_in_every_form(
+def test_retry_after_is_respected_in_every_form(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
-    off = 0
+    wrong = 0
     for status in (429, 503):
         for form, expected in FORMS:
             web.reset()
@@ -339,12 +337,12 @@ def test_retry_after_is_kept_to_in_every_form(
             clock = FakeClock()
             open_transport(clock=clock).get("/v2/version")
             waited = clock.elapsed
-            off += not (1 <= waited <= 2 if expected is None else waited == expected)
-    print(f"Retry-After: {len(FORMS)} forms on 429 and 503, {off} waits off, 0 exceptions")
-    assert off == 0
+            wrong += not (1 <= waited <= 2 if expected is None else waited == expected)
+    print(f"Retry-After: {len(FORMS)} forms on 429 and 503, {wrong} wrong waits, 0 exceptions")
+    assert wrong == 0
 
 
-def test_a_wait_longer_than_we_may_wait_ends_the_request_and_says_until_when(
+def test_a_wait_longer_than_the_limit_ends_the_request_and_names_the_time(
     web: RequestsMock, open_transport: Callable[..., Transport]
 ) -> None:
     for form in TOO_LONG:
@@ -354,24 +352,24 @@ def test_a_wait_longer_than_we_may_wait_ends_the_request_and_says_until_when(
         with pytest.raises(RegistryBusy, match=r"try again after 2026-03-13T15:17:11Z"):
             open_transport(clock=clock).get("/v2/version")
         assert (clock.sleeps, len(web.calls)) == ([], 1)
-    print(f"Retry-After: {len(TOO_LONG)} forms past the cap, 0 waits, 1 request each")
+    print(f"Retry-After: {len(TOO_LONG)} forms over the limit, 0 waits, 1 request each")
 
 
-def test_repeated_headers_count_by_the_longest() -> None:
+def test_of_repeated_headers_the_longest_wait_counts() -> None:
     assert read_retry_after(["3", "soon", "5"], NOW) == 5
     assert read_retry_after([], NOW) is None
 
 
 @given(st.lists(st.text() | st.integers().map(str) | st.floats().map(str), max_size=3))
-def test_no_retry_after_is_an_error_or_longer_than_the_cap(values: list[str]) -> None:
+def test_no_retry_after_value_raises_or_exceeds_the_limit(values: list[str]) -> None:
     wait = read_retry_after(values, NOW)
     assert wait is None or 0 <= wait <= LONGEST_SECONDS
 
 
-# --- the circuit -------------------------------------------------------------------------------
+# --- circuit breaker ---------------------------------------------------------------------------
 
 
-def test_after_three_requests_in_a_row_the_registry_is_left_alone(
+def test_three_failed_requests_in_a_row_open_the_circuit(
     web: RequestsMock, transport: Transport
 ) -> None:
     web.get(URL, status=503)
@@ -387,9 +385,7 @@ def test_after_three_requests_in_a_row_the_registry_is_left_alone(
     assert len(web.calls) == 24
 
 
-def test_one_answer_in_between_and_the_count_begins_anew(
-    web: RequestsMock, transport: Transport
-) -> None:
+def test_one_answer_in_between_resets_the_count(web: RequestsMock, transport: Transport) -> None:
     web.get(f"{BASE}/bad", status=403)
     web.get(f"{BASE}/good", json={})
     for _ in range(10):
@@ -399,7 +395,7 @@ def test_one_answer_in_between_and_the_count_begins_anew(
         assert transport.get("/good").status == 200
 
 
-def test_a_circuit_nobody_resets_closes_by_itself(
+def test_an_open_circuit_closes_by_itself(
     web: RequestsMock, transport: Transport, clock: FakeClock
 ) -> None:
     web.get(f"{BASE}/bad", status=403)
@@ -413,9 +409,7 @@ def test_a_circuit_nobody_resets_closes_by_itself(
     assert transport.get("/good").status == 200
 
 
-def test_trials_that_cannot_be_read_do_not_end_a_run(
-    web: RequestsMock, transport: Transport
-) -> None:
+def test_unreadable_trials_do_not_open_the_circuit(web: RequestsMock, transport: Transport) -> None:
     web.get(f"{BASE}/poison", body="{", content_type="application/json")
     web.get(f"{BASE}/refused", status=400, body="no")
     for path, error in [("/poison", BadAnswer), ("/refused", RequestRefused)] * 10:
@@ -423,44 +417,44 @@ def test_trials_that_cannot_be_read_do_not_end_a_run(
             transport.get_json(path)
 
 
-# --- the pace ----------------------------------------------------------------------------------
+# --- rate limit --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("rate", "burst"), [(1.0, 3), (0.3, 1), (7.0, 5)])
-def test_no_stretch_of_time_holds_more_requests_than_the_pace_allows(
+def test_no_time_window_holds_more_requests_than_the_rate_limit_allows(
     rate: float, burst: int
 ) -> None:
     clock = FakeClock()
-    pace = RateLimit(rate, burst, clock=clock)
+    limit = RateLimit(rate, burst, clock=clock)
     times = []
     for number in range(1000):
         if number % 100 == 0:
-            clock.elapsed += number / 3  # a pause saves up a burst, and never more
-        pace.wait()
+            clock.elapsed += number / 3  # a pause saves up one burst and no more
+        limit.wait()
         times.append(clock.elapsed)
     above = sum(
         later - first + 1 > burst + rate * (times[later] - times[first]) + 1e-6
         for first in range(1000)
         for later in range(first, min(first + 50, 1000))
     )
-    print(f"pace: 1000 requests at {rate}/s, burst {burst}: {above} windows above the limit")
+    print(f"rate limit {rate}/s, burst {burst}: 1000 requests, {above} windows above the limit")
     assert above == 0
 
 
-def test_threads_share_one_pace() -> None:
+def test_threads_share_one_rate_limit() -> None:
     class PlannedClock(FakeClock):
-        """Stands still, and notes for when each sleeper would be due."""
+        """A clock that stands still and records the length of each sleep."""
 
         def sleep(self, seconds: float) -> None:
             with self._lock:
                 self.sleeps.append(seconds)
 
     clock = PlannedClock()
-    pace = RateLimit(1.0, 3, clock=clock)
+    limit = RateLimit(1.0, 3, clock=clock)
 
     def wait_often() -> None:
         for _ in range(25):
-            pace.wait()
+            limit.wait()
 
     threads = [threading.Thread(target=wait_often) for _ in range(4)]
     for thread in threads:
@@ -470,7 +464,7 @@ def test_threads_share_one_pace() -> None:
     assert sorted(clock.sleeps) == [float(second) for second in range(1, 98)]
 
 
-def test_retries_keep_to_the_pace_as_well(
+def test_retries_respect_the_rate_limit(
     web: RequestsMock, open_transport: Callable[..., Transport], clock: FakeClock
 ) -> None:
     web.get(URL, status=503, headers={"Retry-After": "0"})
@@ -496,7 +490,7 @@ def test_retries_keep_to_the_pace_as_well(
         (b"[" * 200 + b"]" * 200, None),
     ],
 )
-def test_odd_json_has_one_meaning(text: bytes, value: Any) -> None:
+def test_unusual_json_has_one_meaning(text: bytes, value: Any) -> None:
     assert value is None or parse_json(text) == value
     orjson.dumps(parse_json(text))
 
@@ -524,7 +518,7 @@ JSON_VALUES = st.recursive(
 
 
 @given(st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
-def test_whatever_is_read_can_be_written_again(text: bytes) -> None:
+def test_any_json_that_is_read_can_be_written_again(text: bytes) -> None:
     try:
         value = parse_json(text)
     except BadAnswer:
@@ -533,8 +527,8 @@ def test_whatever_is_read_can_be_written_again(text: bytes) -> None:
 
 
 @given(JSON_VALUES.map(lambda value: json.dumps(value).encode()), st.data())
-def test_an_object_cut_short_is_never_read(text: bytes, data: st.DataObject) -> None:
-    whole = b'{"a":' + text + b"}"
-    cut = whole[: data.draw(st.integers(0, len(whole) - 1))]
+def test_a_truncated_object_is_never_read(text: bytes, data: st.DataObject) -> None:
+    complete = b'{"a":' + text + b"}"
+    truncated = complete[: data.draw(st.integers(0, len(complete) - 1))]
     with pytest.raises(BadAnswer):
-        parse_json(cut)
+        parse_json(truncated)

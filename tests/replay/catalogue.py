@@ -222,9 +222,9 @@ class Catalogue:
                     _assign(study, path.split("."), value)
             self._put(known, orjson.dumps(study), None)
 
-    def withdraw(self, nct_id: str) -> None:
-        """Remove a trial from the current load on, until it is published again."""
-        self._put(parse_nct_id(nct_id), None, None)
+    def withdraw(self, nct_id: str, *, load: datetime | date | str | None = None) -> None:
+        """Remove a trial from `load` on (default: the current one), until it is published again."""
+        self._put(parse_nct_id(nct_id), None, load)
 
     def merge(self, old: str, into: str) -> None:
         """Withdraw `old`, and add its id and its aliases to the aliases of `into`."""

@@ -1,15 +1,14 @@
-"""Hostile remote text, by what it aims at; for every test of a place where text is shown.
+"""Hostile remote texts by target, for tests of every place that shows remote text.
 
-`ATTACKS` is all of it, each string once. Nothing here is an attack on a particular program:
-these are the shapes that the published faults of terminals, mailers, browsers and
-spreadsheets have in common.
+`ATTACKS` holds each text once. None attacks a particular program: they have the forms that
+published vulnerabilities of terminals, mailers, browsers and spreadsheets have in common.
 """
 
 from __future__ import annotations
 
 from itertools import product
 
-# whatever ends a line, in some reader's eyes
+# characters that some programs treat as the end of a line
 LINE_ENDS = ("\r\n", "\n", "\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x85", "\u2028", "\u2029")
 
 _INJECTED = (

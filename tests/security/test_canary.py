@@ -1,6 +1,6 @@
-"""A value that must stay secret is put wherever a secret may stand, and then looked for everywhere.
+"""A canary value is used as every secret, and must then appear in no output, log or database.
 
-Everything fails on purpose: errors are where a secret would slip out.
+Everything fails on purpose, because errors are the likeliest place for a leak.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def free_port() -> int:
 
 
 def dump(database: Path) -> str:
-    """Every row of every table."""
+    """Return every row of every table as SQL text."""
     with closing(sqlite3.connect(database)) as connection:
         return "\n".join(connection.iterdump())
 
@@ -108,7 +108,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
         environment["HOOK"] = f"{server.url}/hook/{CANARY}?token={CANARY}"
         environment["PING"] = f"{server.url}/{CANARY}"
         toml = tmp_path / "ctsync.toml"
-        # the server offers no TLS: the login must not be sent, and the failure is told
+        # the server offers no TLS: the login must not be sent, and the failure must be reported
         toml.write_text(SETTINGS.format(smtp=mail.port, security="starttls"))
         run("watch", "add", TRIAL)
         round_of_commands()
@@ -116,13 +116,13 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
         registry.catalogue.edit(TRIAL, {"protocolSection.statusModule.overallStatus": "TERMINATED"})
         round_of_commands()
         run("-vv", "doctor")
-        places["what the mail server heard"] = mail.heard.decode("latin-1")
-        # a web server is meant to know the address it is asked at, and nothing else of ours
+        places["bytes received by the mail server"] = mail.received.decode("latin-1")
+        # a web server necessarily knows the URL of the request, but must get no other secret
         places["bodies of web requests"] = "".join(
             got.body.decode("latin-1") + str(got.headers) for got in server.received
         )
     toml.write_text(SETTINGS.format(smtp=mail.port, security="tls"))
-    round_of_commands()  # now every server is away
+    round_of_commands()  # now every server is down
     run("-vv", "doctor", "--json")
     for form in ("text", "markdown", "html", "json", "csv", "atom"):
         run("report", "--since", "all", "--format", form)
@@ -135,12 +135,12 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     run("config", "show")
     run("config", "show", "--json")
     run("-vv", "config", "check")
-    # the password of a database: in its URL, with every error that a connection gives
+    # the password in a database URL, with every error of a connection
     commands = (("sync",), ("status", "--json"), ("config", "show"), ("config", "check"))
     for command in (*commands, ("doctor",)):
         run("-vv", *command, CTSYNC_DATABASE_URL=DATABASE)
         run("-vv", "--database", DATABASE, *command)
-    # secrets that stand where they must not
+    # secrets in places where they are not allowed
     toml.write_text(
         f'[smtp]\nhost = "h"\npassword = "{CANARY}"\nsender = 3\n[[channels]]\nname = "x"\n'
         f'url = "{CANARY}"\nsecret = "{CANARY}"\n[monitor]\nping_url = "{CANARY}"\n'
@@ -154,7 +154,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.name not in {"secret", "ctsync.toml"}:
             places[str(path.relative_to(tmp_path))] = path.read_bytes().decode("latin-1")
-    assert "no way out" in places["database"]  # failures are told, and stand in the outbox
+    assert "no way out" in places["database"]  # failures are recorded in the outbox
     assert "Traceback" in "".join(places.values())
     assert "TERMINATED" in places["ctsync.log"]
 

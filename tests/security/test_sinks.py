@@ -1,4 +1,4 @@
-"""The attack corpus against each sink, judged by the program that would fall for it."""
+"""The attack corpus against each sink, checked by a program that the attack could affect."""
 
 import csv
 import email
@@ -77,17 +77,17 @@ class _Tags(html.parser.HTMLParser):
         self.texts.append(data)
 
 
-PAGE = Environment(autoescape=True).from_string('<p title="{{ said }}">{{ said }}</p>')
+PAGE = Environment(autoescape=True).from_string('<p title="{{ remote }}">{{ remote }}</p>')
 
 
 def _assert_markup_is_inert(attack: str) -> None:
-    page = PAGE.render(said=text.for_markup(attack))
+    page = PAGE.render(remote=text.for_markup(attack))
     tags = _Tags()
     tags.feed(page)
     tags.close()
     assert [(tag, [name for name, _ in attrs]) for tag, attrs in tags.seen] == [("p", ["title"])]
     assert "".join(tags.texts) == text.for_markup(attack)
-    assert ET.fromstring(page).tag == "p"  # the same is well-formed XML, for feeds
+    assert ET.fromstring(page).tag == "p"  # feeds need well-formed XML
 
 
 def test_no_attack_becomes_a_tag_or_an_attribute(capsys):
@@ -103,7 +103,7 @@ def test_no_text_becomes_a_tag_or_an_attribute(value):
 
 
 def _reread(cells: list[str], delimiter: str) -> list[str]:
-    """The cells as a spreadsheet finds them, whose separator may be another than ours."""
+    """Return the cells as a spreadsheet with the given separator reads them."""
     written = io.StringIO()
     csv.writer(written, quoting=csv.QUOTE_NONNUMERIC).writerow(cells)
     read = csv.reader(io.StringIO(written.getvalue(), newline=""), delimiter=delimiter)
@@ -120,22 +120,22 @@ def test_no_attack_becomes_a_formula(capsys):
         cells = _reread([text.for_csv(attack), "x"], ",")
         assert len(cells) == 2
         assert not _runs(cells[0])
-        first_cell_elsewhere = _reread([text.for_csv(attack)], ";")[0]
-        assert not _runs(first_cell_elsewhere)
+        first_cell_with_semicolons = _reread([text.for_csv(attack)], ";")[0]
+        assert not _runs(first_cell_with_semicolons)
     with capsys.disabled():
         print(f"\nspreadsheet: {len(ATTACKS)} attacks, 0 formulas")
 
 
-def test_no_attack_steers_a_terminal(capsys):
+def test_no_attack_controls_a_terminal(capsys):
     for attack in ATTACKS:
         screen = io.StringIO()
         console = Console(file=screen, force_terminal=True, color_system="standard", width=10_000)
         console.print(Text(text.for_terminal(attack), style="red"), soft_wrap=True)
-        shown = re.sub(r"\x1b\[(?:31|0)?m", "", screen.getvalue())  # our own colour
+        shown = re.sub(r"\x1b\[(?:31|0)?m", "", screen.getvalue())  # remove our own colour
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", shown)
         assert not re.search(r"[\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]", shown)
     with capsys.disabled():
-        print(f"\nterminal: {len(ATTACKS)} attacks, 0 control characters but our own colour")
+        print(f"\nterminal: {len(ATTACKS)} attacks, 0 control characters except our own colour")
 
 
 def test_no_attack_forges_a_log_line(capsys):

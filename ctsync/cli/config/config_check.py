@@ -1,4 +1,4 @@
-"""`config check`: whether the settings can be used."""
+"""`config check`: check the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`config show`: the settings in force."""
+"""`config show`: show the settings in force."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`notify`: try a channel, and see what would be sent."""
+"""`notify`: test a channel, and preview pending messages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ctsync.text import for_terminal
 
 
 class TestFailed(CtsyncError):
-    """A test message did not leave."""
+    """A test message could not be sent."""
 
     exit_code = 7
 
@@ -45,7 +45,7 @@ def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_jso
     if (channel is None) == (not previewed):
         raise UsageError("say one of --test CHANNEL and --preview")
 
-    app.sends = True  # the names of channels depend on their URLs, which may be secrets
+    app.sends = True  # channel names depend on their URLs, which may be secrets
     channels = channels_from(app.settings)
     if channel is not None:
         _test(app, channel, channels)
@@ -54,7 +54,6 @@ def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_jso
 
 
 def _test(app: App, name: str, channels: Mapping[str, Channel]) -> None:
-
     by_channel, route = _find(name, channels)
     try:
         answer = by_channel.send(trial_message(route, now=app.clock.now()))
@@ -66,7 +65,7 @@ def _test(app: App, name: str, channels: Mapping[str, Channel]) -> None:
 
 
 def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
-    """The one way that a name means: a channel, by either name, or a recipient."""
+    """Find the route with this name: a channel name, in either form, or a recipient."""
     ways = [
         (channel, route)
         for channel in channels.values()
@@ -83,7 +82,6 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
 
 
 def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
-
     now = app.clock.now()
     with app.store() as store:
         planned = preview(store, channels, now=now)

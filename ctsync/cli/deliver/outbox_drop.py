@@ -1,4 +1,4 @@
-"""`outbox drop`: give up deliveries."""
+"""`outbox drop`: drop deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outbox list`: deliveries that wait or are parked."""
+"""`outbox list`: list pending and parked deliveries."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`outbox retry`: send again what waits or is parked."""
+"""`outbox retry`: retry pending and parked deliveries."""
 
 from __future__ import annotations
 

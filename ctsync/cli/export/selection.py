@@ -1,4 +1,4 @@
-"""What an export takes and where it writes: shared by the `export` commands."""
+"""Options shared by the `export` commands: the trials to export, and the output file."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ctsync.store.store import Store
 
 
 def takes_trials(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The trials to export: those named, those of a watch, or all."""
+    """Add the argument and option that choose trials: by name, by watch, or all."""
     trials = click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
     return trials(click.option("--watch", help="Only the trials of this watch.")(command))
 
 
 def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Selection:
-    """The trials to export; raises UnknownTrial and UsageError if one is not stored."""
+    """Select the trials to export; raises UnknownTrial or UsageError if one is not stored."""
     require_watch(store, watch)
     for nct_id in sorted(set(trials) - set(store.bulk.trial_ids(Selection(trials)))):
         raise UnknownTrial(f"nothing is stored of {nct_id}; see: ctsync watch add")
@@ -31,7 +31,7 @@ def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Select
 
 
 def takes_output(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Where to: a file, or standard output."""
+    """Add the option that chooses the output: a file or standard output."""
     return click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),

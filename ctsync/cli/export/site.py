@@ -52,15 +52,15 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
         )
         trials = followed_trials(store, watch=watch)
         stories = (story_of(store, nct_id, until=now) for nct_id in trials)
-        kept = _make_room(folder, keep - 1, today=f"{now:%Y-%m-%d}")
+        kept = _delete_old_reports(folder, keep - 1, today=f"{now:%Y-%m-%d}")
         for path, text in build_site(stories, latest, earlier=kept):
             write_file(folder / path, text)
     pages, reports = counted(len(trials), "trial"), counted(len(kept) + 1, "report")
     tell(for_terminal(f"wrote {folder / 'index.html'}: {pages}, {reports}"))
 
 
-def _make_room(folder: Path, keep: int, *, today: str) -> list[str]:
-    """The paths of the newest reports of days before today, once all older ones are deleted."""
+def _delete_old_reports(folder: Path, keep: int, *, today: str) -> list[str]:
+    """Delete all reports before today except the newest `keep`; return the paths of these."""
     found = [path.relative_to(folder).as_posix() for path in folder.glob("reports/*.html")]
     earlier = sorted((path for path in found if (day_of(path) or today) < today), reverse=True)
     for path in earlier[keep:]:

@@ -1,1 +1,1 @@
-"""Commands that ask: each a thin face over one question."""
+"""Commands that answer questions: each calls one function of `ctsync.questions`."""

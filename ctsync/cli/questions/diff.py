@@ -23,7 +23,7 @@ from ctsync.text import for_terminal
 DIFFERENCES = 1
 
 
-# -2 is a version here, and no option that click does not know
+# here -2 is a version number: click must not reject it as an unknown option
 @click.command("diff", context_settings={"ignore_unknown_options": True})
 @click.argument("trial", metavar="NCT", type=TrialParam())
 @click.argument("older", metavar="[FROM]", required=False)
@@ -67,7 +67,6 @@ def diff_command(
 
 
 def _pick(versions: Sequence[Version], text: str) -> Version:
-
     if re.fullmatch(r"-?\d{1,6}", text):
         return find_version(versions, int(text))
     try:
@@ -81,7 +80,6 @@ def _pick(versions: Sequence[Version], text: str) -> Version:
 
 
 def _change_json(change: FieldChange) -> dict[str, Any]:
-
     known = {"before": change.before, "after": change.after}
     return {
         "path": change.path,
@@ -93,7 +91,6 @@ def _change_json(change: FieldChange) -> dict[str, Any]:
 
 
 def _show_changes(found: Sequence[FieldChange]) -> None:
-
     def written(value: Any) -> str:
         text = value if isinstance(value, str) else orjson.dumps(value).decode()
         return for_terminal(text)

@@ -1,4 +1,4 @@
-"""`find`: trials by what any of their versions says."""
+"""`find`: find trials by the values of fields in any of their versions."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def find(
     (each with _type: estimated or actual), enrollment, enrollment_type, phase, study_type,
     sponsor, org_id, title, verified, first_submitted, first_posted, submitted, posted,
     results_first_posted, has_results, nct, and state (present, gone, moved).
-    """  # noqa: D301 - click's own mark, not a backslash
+    """  # noqa: D301 - \b is click's mark for text that it must not rewrap
     wanted = [read_condition(text) for text in conditions]
     with app.store() as store:
         require_watch(store, watch)

@@ -1,4 +1,4 @@
-"""`forecast`: watched trials that the registry will turn UNKNOWN."""
+"""`forecast`: list watched trials that the registry will set to UNKNOWN."""
 
 from __future__ import annotations
 
@@ -63,7 +63,6 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
 
 
 def _expected_json(one: ExpectedUnknown, today: date) -> JsonObject:
-
     return {
         "nct_id": one.nct_id,
         "on": one.on.isoformat(),

@@ -1,4 +1,4 @@
-"""`history`: the versions of a trial, or every value that one of its fields ever had."""
+"""`history`: list the versions of a trial, or every value that one of its fields had."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
 
 
 def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
-    """How much of the registry's own history is stored, and what to do where it is not all."""
+    """Say how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
         return f"what stood before the first sync is not stored; fetch it: ctsync backfill {trial}"
     if past.state == "none":
@@ -72,7 +72,7 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
 
 
 def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
-    """A trial's events by the number of the version they led to."""
+    """Return a trial's events by the number of the version they led to."""
     steps: dict[int, list[StoredEvent]] = {}
     for stored in store.events.find(EventFilter(nct_ids=(trial,))):
         steps.setdefault(stored.to_version, []).append(stored)
@@ -95,7 +95,7 @@ def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
 
 
 def _typed(value: str | None, kind: str | None) -> str:
-    """A date or count with the first letter of its type: 2026-10 E."""
+    """Add the first letter of its type to a date or count: 2026-10 E."""
     if value is None:
         return "-"
     return f"{value} {kind[:1]}" if kind else value
@@ -104,7 +104,6 @@ def _typed(value: str | None, kind: str | None) -> str:
 def _show_field(
     app: App, store: Store, versions: Sequence[Version], name: str, *, as_json: bool
 ) -> None:
-
     path, spells = course_of_field(store, versions, name, until=app.clock.now())
     if as_json:
         show_json([{"path": path, **spell_json(spell)} for spell in spells])

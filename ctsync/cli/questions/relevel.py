@@ -1,4 +1,4 @@
-"""`relevel`: stored events whose level other thresholds would change."""
+"""`relevel`: list stored events whose level would change under other thresholds."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ThresholdParam(click.ParamType[tuple[str, float]]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, float]:
-        """Give the name and the number; raises UsageError for a threshold there is not."""
+        """Return the name and the number; raises UsageError for an unknown threshold."""
         if isinstance(value, tuple):
             return value
         key, is_set, number = (part.strip() for part in str(value).partition("="))
@@ -100,7 +100,6 @@ def relevel_command(
 
 
 def _relevelled_json(one: RelevelledEvent) -> JsonObject:
-
     return event_json(one.stored) | {
         "new_level": one.replayed.level,
         "new_rule": one.replayed.rule,

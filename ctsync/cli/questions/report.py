@@ -1,4 +1,4 @@
-"""`report`: what changed in a window, worst first, in the form one likes."""
+"""`report`: report the changes of a time window, worst first, in a chosen format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rules`: the rule table and the thresholds in force."""
+"""`rules`: show the rule table and the thresholds in force."""
 
 from __future__ import annotations
 
@@ -57,12 +57,10 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
 
 
 def _kinds(rule: Rule) -> str:
-
     every = len(rule.kinds) == len(Kind)
     return "every kind" if every else ", ".join(kind for kind in Kind if kind in rule.kinds)
 
 
 def _rule_json(rule: Rule, says: str, when: str) -> JsonObject:
-
     kinds = [kind for kind in Kind if kind in rule.kinds]
     return {"id": rule.id, "level": rule.level, "kinds": kinds, "says": says, "when": when}

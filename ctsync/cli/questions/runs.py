@@ -1,4 +1,4 @@
-"""`runs`: the ledger of every run, whatever became of it."""
+"""`runs`: list all runs with their verdicts."""
 
 from __future__ import annotations
 
@@ -78,7 +78,6 @@ def _show_runs(found: list[Run]) -> None:
 
 
 def _show_run(run: Run) -> None:
-
     before, after = _minute(run.load_before), _minute(run.load_after)
     lines = [
         ("run", f"{run.id}, {run.kind}"),

@@ -1,4 +1,4 @@
-"""`show`: a record now, on a day, or in a version."""
+"""`show`: show a record now, on a day, or in a version."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def show(
                 )
         record = stored_record(store, stood) if raw else record_of(store, stood)
     if raw:
-        click.echo(record.canonical)  # bytes go out as they are, and at once
+        click.echo(record.canonical)  # click writes bytes unchanged and flushes them
     elif path is not None:
         _show_field(record, path, as_json=as_json)
     elif as_json:
@@ -75,7 +75,6 @@ def show(
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
-
     found = values_at(record.body, path) or values_at(record.body, find_path(path))
     if not found:
         raise UsageError(f"{record.nct_id} has no {path!r} in this version")
@@ -92,7 +91,6 @@ def _show_field(record: Record, path: str, *, as_json: bool) -> None:
 
 
 def _show_overview(version: Version) -> None:
-
     for label, value in overview(version):
         click.echo(f"{label + ':':<22} {for_terminal(value)}")
     tell("the whole record: --json; one field: --field PATH")

@@ -1,4 +1,4 @@
-"""`status`: is it well."""
+"""`status`: show the last run, the stored data and the state of health."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def status(app: App, as_json: bool) -> None:
     with app.store() as store:
         failing, origins = store.watched.failing_ids(), store.watches.origins()
         failures = [one for one in store.failures.find() if one.nct_id in failing]
-        pending = _not_taken_up(app.settings.watches, origins)
-        # what no sync took up yet is asked for all the same: idle would be well, and is not
+        pending = _pending_watches(app.settings.watches, origins)
+        # count watches that no sync has added yet: else the state would be "idle", which is ok
         wanted = sum(_terms(one) for one in app.settings.watches) if pending else 0
         standing = health_facts(store, routes_from(app.settings))
         standing = replace(standing, watched=max(standing.watched, wanted))
         health = _with_pending(assess(standing, app.clock.now()), pending)
         counts = store.counts()
         histories, next_try = store.watched.history_summary()
-        told = store.runs.with_notices(since=app.clock.now() - NOTICES_SHOWN)
-        notices = [one for run in told for one in read_notices(run.notices)]
+        runs = store.runs.with_notices(since=app.clock.now() - NOTICES_SHOWN)
+        notices = [one for run in runs for one in read_notices(run.notices)]
         misnamed = app.settings.unknown_watches(list(origins))
     if as_json:
         show_json(
@@ -86,22 +86,22 @@ def status(app: App, as_json: bool) -> None:
         if histories:
             click.echo(f"histories       {_histories_line(histories, next_try, standing.watched)}")
         click.echo(f"database        {for_terminal(app.settings.database.shown_url)}")
-    for said in misnamed:
-        tell(for_terminal(said))
+    for problem in misnamed:
+        tell(for_terminal(problem))
     click.get_current_context().exit(health.exit_code)
 
 
 def _with_pending(health: Health, pending: Sequence[str]) -> Health:
-    """The health of what is stored, and of watches that stand in the settings file alone."""
+    """Add the watches to the health that are only in the settings file so far."""
     if not pending:
         return health
-    said = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
-    well = health.exit_code == 0
-    return Health(HealthState.PARTIAL if well else health.condition, (*health.reasons, said))
+    reason = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
+    is_ok = health.exit_code == 0
+    return Health(HealthState.PARTIAL if is_ok else health.condition, (*health.reasons, reason))
 
 
-def _not_taken_up(wanted: Sequence[WatchSettings], stored: Mapping[str, str]) -> list[str]:
-    """The watches of the settings file that no sync has brought into the store."""
+def _pending_watches(wanted: Sequence[WatchSettings], stored: Mapping[str, str]) -> list[str]:
+    """Return the watches of the settings file that no sync has added to the store yet."""
     return [watch.name for watch in wanted if stored.get(watch.name) != "file"]
 
 
@@ -110,19 +110,18 @@ def _terms(watch: WatchSettings) -> int:
 
 
 def _history_counts(histories: Mapping[str, int], watched: int) -> dict[str, int]:
-    """How many of the trials watched have their past, by how far it was fetched."""
+    """Count the watched trials by the state of their registry history."""
     counts = Counter(histories)
     return {**dict(sorted(counts.items())), "not asked for": watched - counts.total()}
 
 
 def _histories_line(histories: Mapping[str, int], retry: datetime | None, watched: int) -> str:
     counts = _history_counts(histories, watched)
-    said = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
-    return f"{said}; next try {retry:%Y-%m-%d %H:%M}Z" if retry else said
+    line = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
+    return f"{line}; next try {retry:%Y-%m-%d %H:%M}Z" if retry else line
 
 
 def _tries(failure: Failure) -> str:
-
     until = waits_until(failure)
     following = f"after {until:%Y-%m-%d %H:%M}Z" if until else "with the next sync"
     since = f"{failure.first_at:%Y-%m-%d %H:%M}Z"
@@ -130,7 +129,7 @@ def _tries(failure: Failure) -> str:
 
 
 def _failure_json(failure: Failure) -> JsonObject:
-    """A trial in quarantine; `next_try` is null where every sync tries it again."""
+    """Return a quarantined trial as JSON; `next_try` is null if every sync retries it."""
     until = waits_until(failure)
     return {
         "nct_id": failure.nct_id,

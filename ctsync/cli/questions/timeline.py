@@ -1,4 +1,4 @@
-"""`timeline`: draw the status, dates and enrollment of a trial."""
+"""`timeline`: draw the status, dates and enrollment of a trial over time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`backup`: a copy of the database, whole while others write."""
+"""`backup`: copy the database consistently while others write to it."""
 
 from __future__ import annotations
 

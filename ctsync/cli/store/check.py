@@ -1,4 +1,4 @@
-"""`check`: proves the database against itself, and the events against the versions."""
+"""`check`: check the database for damage, and the events against the versions."""
 
 from __future__ import annotations
 
@@ -56,41 +56,41 @@ def check_command(
     if have_backup and not repair:
         raise UsageError("--have-backup goes with --repair")
 
-    told: list[JsonObject] = []
+    reports: list[JsonObject] = []
     problems = check(app.settings.database.url)
     for problem in problems:
-        _tell(told, problem.kind, problem.where, problem.says, quiet=as_json)
+        _report(reports, problem.kind, problem.where, problem.says, quiet=as_json)
     if repair:
         left = _repair(
-            app, problems, told, relevel=rebuild_events, have_backup=have_backup, quiet=as_json
+            app, problems, reports, relevel=rebuild_events, have_backup=have_backup, quiet=as_json
         )
     else:
-        left = len(problems) + (_compare(app, told, quiet=as_json) if rebuild_events else 0)
+        left = len(problems) + (_compare(app, reports, quiet=as_json) if rebuild_events else 0)
     if as_json:
-        show_json(told)
+        show_json(reports)
     if left:
         tell(f"{left:,} problems" if left != 1 else "1 problem")
         click.get_current_context().exit(PROBLEMS)
-    tell("no problem is left" if told else "no problem found")
+    tell("no problem is left" if reports else "no problem found")
 
 
-def _tell(told: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
-    told.append({"problem": kind, "where": where, "says": says})
+def _report(reports: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
+    reports.append({"problem": kind, "where": where, "says": says})
     if not quiet:
         line = for_terminal(f"{kind}: {where}: {says}")
         click.echo(" ".join(line.split("\n")))
 
 
-def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
-    """Tell which events are not stored as they are derived; how many."""
+def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
+    """Report events that differ from those derived from the versions; return their number."""
     differing = level_only = unreadable = 0
     with app.store() as store:
         for found in rederive_events(store, thresholds_in_force(app.settings)):
             if found.unreadable:
-                _tell(told, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
+                _report(reports, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
                 unreadable += 1
             for one in found.differences:
-                _tell(told, "event differs", place_of(found, one), one.says, quiet=quiet)
+                _report(reports, "event differs", place_of(found, one), one.says, quiet=quiet)
             differing += len(found.differences)
             level_only += sum(one.is_level_only for one in found.differences)
     if level_only:
@@ -106,13 +106,13 @@ def _compare(app: App, told: list[JsonObject], *, quiet: bool) -> int:
 def _repair(
     app: App,
     problems: Sequence[Problem],
-    told: list[JsonObject],
+    reports: list[JsonObject],
     *,
     relevel: bool,
     have_backup: bool,
     quiet: bool,
 ) -> int:
-    """Mend what can be mended, and tell it; how many problems are left."""
+    """Repair and report problems; return the number of problems left."""
     if beyond_repair(problems):
         raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
     thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
@@ -128,18 +128,18 @@ def _repair(
             relevel=relevel,
         ):
             word = "mended" if one.is_mended else "not mended"
-            _tell(told, f"{word}: {one.kind}", one.where, one.says, quiet=quiet)
+            _report(reports, f"{word}: {one.kind}", one.where, one.says, quiet=quiet)
             mended += one.is_mended
             unmended += not one.is_mended
     tell(f"{mended:,} mended")
     left = check(app.settings.database.url)
     for problem in left:
-        _tell(told, f"left: {problem.kind}", problem.where, problem.says, quiet=quiet)
+        _report(reports, f"left: {problem.kind}", problem.where, problem.says, quiet=quiet)
     return len(left) or unmended
 
 
 def _back_up(app: App, *, have_backup: bool) -> None:
-    """Copy the file before anything in it is changed, or know that there is a copy."""
+    """Copy the database file before the repair, unless the user has a backup."""
     if have_backup:
         return
     url = app.settings.database.url

@@ -1,4 +1,4 @@
-"""`db compact`: return room that nothing needs."""
+"""`db compact`: free unused space in the database."""
 
 from __future__ import annotations
 

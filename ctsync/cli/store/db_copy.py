@@ -36,7 +36,7 @@ def copy(app: App, *, source: str, target: str, as_json: bool) -> None:
 
 
 def _url(text: str) -> str:
-    """The URL that a database is named by on the command line."""
+    """Return the URL of a database named by URL, file path or env:NAME."""
     if text.startswith("env:"):
         found = os.environ.get(text.removeprefix("env:"))
         if not found:

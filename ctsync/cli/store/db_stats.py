@@ -1,4 +1,4 @@
-"""`db stats`: what the database holds."""
+"""`db stats`: show the contents and size of the database."""
 
 from __future__ import annotations
 

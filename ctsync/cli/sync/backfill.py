@@ -1,4 +1,4 @@
-"""`backfill`: the past of trials, from the registry's own history."""
+"""`backfill`: fetch earlier versions of trials from the registry history."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ctsync.sync.history.backfill import Backfill, BackfillResult, FetchedHistor
 from ctsync.text import for_terminal
 
 BETWEEN_TRIALS_SECONDS = 600
-"""How long a backfill under way waits for a sync that took its turn."""
+"""Longest wait, between two trials, for a sync that has taken the writer lock."""
 
 
 @click.command()
@@ -57,13 +57,13 @@ def backfill(
         states = store.histories.states(ids)
     if as_json:
         show_json(backfill_json(result, states))
-    click.get_current_context().exit(tell_backfill(result, states, tabled=not as_json))
+    click.get_current_context().exit(report_backfill(result, states, tabled=not as_json))
 
 
 def _chosen(
     store: Store, trials: Sequence[NctId], watch: str | None, *, every: bool
 ) -> Sequence[NctId]:
-    """The trials meant, each once."""
+    """Return the chosen trials, each once."""
     if bool(trials) + (watch is not None) + every != 1:
         raise UsageError("say whose history: NCT ids, --watch NAME, or --all that are followed")
     if trials:
@@ -79,7 +79,7 @@ def _chosen(
 def run_backfill(
     app: App, store: Store, registry: RegistryApi, ids: Sequence[NctId], *, wait: float = 0
 ) -> BackfillResult:
-    """Fetch the history of trials, showing how far it has come where a person looks."""
+    """Fetch the history of trials; show progress on a terminal."""
     with app.history(registry) as history, progress_bar("requests") as watcher:
         return Backfill(
             store=store,
@@ -92,7 +92,11 @@ def run_backfill(
 
 
 def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[None]]:
-    """The writer lock: waited for as asked at first, and then for a sync's turn to end."""
+    """Return a function that takes the writer lock.
+
+    It first waits up to `wait` seconds; later calls wait at least BETWEEN_TRIALS_SECONDS, so
+    that a sync can finish in between.
+    """
     waits = [wait]
 
     def lock() -> AbstractContextManager[None]:
@@ -102,10 +106,10 @@ def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[N
     return lock
 
 
-def tell_backfill(
+def report_backfill(
     result: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
 ) -> int:
-    """Tell a person what was fetched, and say the exit code it deserves."""
+    """Report the fetched history and return the exit code."""
     if tabled:
         show_table(
             ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
@@ -134,7 +138,7 @@ def _row(trial: FetchedHistory) -> tuple[str, ...]:
 
 
 def backfill_json(result: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
-    """A backfill as JSON."""
+    """Return the result of a backfill as JSON."""
 
     def retry(nct_id: NctId) -> str | None:
         state = states.get(nct_id)

@@ -1,4 +1,4 @@
-"""`daemon`: rounds on a schedule."""
+"""`daemon`: sync on a schedule."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def daemon(app: App) -> None:
     app.start_logging(at_least=logging.INFO)
 
     def tick() -> None:
-        # opened anew each time: a server that went away is back by the next tick
+        # open the store for every round: a connection may be lost between rounds
         with (
             app.writable_store() as store,
             app.registry() as registry,
@@ -54,7 +54,7 @@ def daemon(app: App) -> None:
                 lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"
             )
             if result is None:
-                log.info("nothing to do: another writer has made this round")
+                log.info("nothing to do: another writer has already run this sync")
                 return
             misnamed = app.settings.unknown_watches(list(store.watches.origins()))
         level = logging.INFO if result.is_whole else logging.WARNING

@@ -1,4 +1,4 @@
-"""`demo`: the whole pipeline against a replay registry on loopback."""
+"""`demo`: run the complete pipeline against a replay registry on localhost."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ctsync.text import for_terminal
 
 
 class StepFailed(CtsyncError):
-    """A command of the demo did not end as it should."""
+    """A command of the demo failed."""
 
 
 @click.command()
@@ -63,7 +63,7 @@ def demo(app: App, keep: Path | None) -> None:
 
 
 def _without_settings() -> dict[str, str]:
-    """The environment less every setting of the user's own, which the demo must not touch."""
+    """Return the environment without the user's settings, which the demo must not use."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CTSYNC_")}
     return {**kept, "PYTHONUNBUFFERED": "1", "XDG_CONFIG_HOME": os.devnull}
 
@@ -72,7 +72,7 @@ def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int)
     click.secho(f"$ ctsync {' '.join(command)}", dim=True)
     sys.stdout.flush()
     more = ["-v"] * verbose
-    with tempfile.TemporaryDirectory() as nowhere:  # no ctsync.toml of the user's lies here
+    with tempfile.TemporaryDirectory() as nowhere:  # a folder without a ctsync.toml
         done = subprocess.run(
             [sys.executable, "-m", "ctsync", *more, *command],
             env=environment,

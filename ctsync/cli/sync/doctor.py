@@ -1,4 +1,4 @@
-"""`doctor`: is all that ctsync stands on as it should be, and what to do where it is not."""
+"""`doctor`: check settings, database, registry and mail server, and advise on each problem."""
 
 from __future__ import annotations
 
@@ -64,13 +64,12 @@ def doctor_command(app: App, as_json: bool) -> None:
 
 
 def _findings(app: App) -> Iterator[CheckResult]:
-
     found = list(_look_at_settings(app))
     yield from found
     try:
         settings = app.settings
     except ConfigError:
-        return  # told; without settings there is nothing else to look at
+        return  # already reported; without settings nothing else can be checked
     yield from look_at_database(settings.database, clock=app.clock)
     with app.registry() as registry:
         yield from look_at_registry(registry.transport, clock=app.clock)
@@ -82,7 +81,7 @@ def _findings(app: App) -> Iterator[CheckResult]:
 
 
 def _look_at_settings(app: App) -> Iterator[CheckResult]:
-    """Every problem of the settings; secrets that cannot be read are problems too."""
+    """Report every problem of the settings, including secrets that cannot be read."""
     try:
         settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
     except ConfigError as error:
@@ -92,7 +91,7 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
     where = str(settings.path) if settings.path else "no file: the environment and defaults"
     yield ok("settings", where)
     named: list[str] = []
-    # what is wrong with the database is told by itself, and an older one is not upgraded here
+    # database problems have their own check; opening an older database would upgrade it
     with suppress(CtsyncError):
         if revision_of(settings.database.url) == HEAD_REVISION:
             with open_store(settings.database.url, clock=app.clock, create=False) as store:

@@ -1,4 +1,4 @@
-"""`init`: the first command."""
+"""`init`: write a settings file and create the database."""
 
 from __future__ import annotations
 

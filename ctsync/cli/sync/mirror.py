@@ -1,4 +1,4 @@
-"""`mirror`: the whole registry, loaded once and brought up to date daily."""
+"""`mirror`: load the complete registry once and update it daily."""
 
 from __future__ import annotations
 
@@ -74,14 +74,14 @@ def mirror_command(
 
 
 def _folder(app: App) -> Path:
-    """Beside the database, where that is a file."""
+    """Return the database file's folder; for a server, the folder for temporary files."""
     file = sqlite_path(app.settings.database.url)
     return Path(tempfile.gettempdir()) if file is None else file.absolute().parent
 
 
 @contextmanager
 def mirror_progress() -> Iterator[RunCallbacks]:
-    """A bar with rate and time left on stderr where a person looks, and nothing elsewhere."""
+    """Show a bar with rate and remaining time if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield RunCallbacks()
         return
@@ -97,10 +97,10 @@ def mirror_progress() -> Iterator[RunCallbacks]:
     from rich.text import Text
 
     class Rate(ProgressColumn):
-        """Trials a second."""
+        """Trials per second."""
 
         def render(self, task: Task) -> Text:
-            """Write it, where it is known."""
+            """Return the rate; empty if unknown."""
             return Text("" if not task.speed else f"{task.speed:,.0f}/s")
 
     console = Console(file=sys.stderr)
@@ -111,7 +111,7 @@ def mirror_progress() -> Iterator[RunCallbacks]:
 
 
 def _sentences(result: MirrorResult) -> Iterator[str]:
-    """What was done, and what could not be checked."""
+    """Report the steps done and the trials that could not be checked."""
     tally = result.tally
     went = ", ".join(result.steps) or "nothing to do"
     yield (
@@ -133,7 +133,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
 
 
 def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
-    """A run of the mirror as JSON, and the sync of what is watched that followed it."""
+    """Return a mirror run, and the sync of watched trials that followed it, as JSON."""
     return {
         "run": result.run_id,
         "verdict": result.verdict,

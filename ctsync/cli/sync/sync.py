@@ -1,4 +1,4 @@
-"""`sync`: one round over what is watched."""
+"""`sync`: check all watched trials once."""
 
 from __future__ import annotations
 
@@ -67,7 +67,6 @@ def sync_command(
 
 @contextmanager
 def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
-
     with (
         app.writable_store() as store,
         app.registry() as registry,
@@ -88,7 +87,7 @@ def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
 def run_round(
     app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
 ) -> tuple[CycleResult, list[str]]:
-    """Run a round; its result, and a line for each watch that is named and does not exist."""
+    """Run one sync; return its result and a message for each unknown watch in the settings."""
     with _round(app, accept_gone=accept_gone) as work:
         result = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         names = list(work.store.watches.origins())
@@ -103,10 +102,11 @@ def end_round(
     tabled: bool,
     quiet: bool = False,
 ) -> None:
-    """Tell a person what a round did, and end with the exit code it deserves."""
-    if tabled and app.settings.log.events != "stderr":  # else the log channel wrote them there
+    """Report the result of a sync; exit with PARTIAL if it is incomplete."""
+    # the log channel has already written the events if it writes to stderr
+    if tabled and app.settings.log.events != "stderr":
         _show_events(result)
-    if not quiet or misnamed or is_news(result):
+    if not quiet or misnamed or _is_notable(result):
         for sentence in (*sentences(result), *misnamed):
             tell(for_terminal(sentence))
     if not result.is_whole:
@@ -115,7 +115,7 @@ def end_round(
 
 @contextmanager
 def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
-    """A bar on stderr where a person looks, and nothing elsewhere; Ctrl-C ends what it watches."""
+    """Show a progress bar if stderr is a terminal; Ctrl-C stops the run it reports on."""
     if not sys.stderr.isatty():
         with heeding_interrupts() as check:
             yield RunCallbacks(check=check)
@@ -133,8 +133,8 @@ def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
         yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of), check)
 
 
-def is_news(result: CycleResult) -> bool:
-    """Whether a round has anything to tell: cron mails what is said, so --quiet asks this."""
+def _is_notable(result: CycleResult) -> bool:
+    """Check whether --quiet must report a sync; cron mails every line of output."""
     delivered = result.delivered
     return bool(
         result.sync.events
@@ -146,7 +146,7 @@ def is_news(result: CycleResult) -> bool:
 
 
 def _show_events(result: CycleResult) -> None:
-    """Write the events, worst first."""
+    """Write the events to stdout, worst first."""
     sync = result.sync
     shown = [
         s
@@ -157,13 +157,13 @@ def _show_events(result: CycleResult) -> None:
         ("LEVEL", "TRIAL", "RULE", "WHAT"),
         [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
     )
-    if aside := len(sync.events) - len(shown):
+    if hidden := len(sync.events) - len(shown):
         day = f"{sync.load.data_timestamp:%Y-%m-%d}"
-        tell(f"{counted(aside, 'administrative change')} not shown: ctsync changes --since {day}")
+        tell(f"{counted(hidden, 'administrative change')} not shown: ctsync changes --since {day}")
 
 
 def sync_json(result: CycleResult) -> JsonObject:
-    """A round as JSON: the run, its figures, what could not be checked, and the events."""
+    """Return a sync as JSON: the run, its counts, trials not checked, and events."""
     sync = result.sync
     return {
         "run": sync.run_id,

@@ -1,4 +1,4 @@
-"""`watch add`: begin to follow trials, by name or by query."""
+"""`watch add`: follow trials, by name or by query."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.backfill import backfill_json, run_backfill, tell_backfill
+from ctsync.cli.sync.backfill import backfill_json, report_backfill, run_backfill
 from ctsync.cli.sync.sync import end_round, run_round, sync_json
 from ctsync.cli.terminal_table import show_table
 from ctsync.config.error_text import sentence
@@ -33,7 +33,7 @@ DEFAULT_WATCH = "default"
 
 
 class QueryArguments(TypedDict):
-    """The options of `watch add` that make a query, as click hands them over."""
+    """The query options of `watch add`, as click passes them."""
 
     pairs: Sequence[str]
     sponsor: str | None
@@ -43,7 +43,7 @@ class QueryArguments(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class QueryOptions:
-    """How a query is asked for on the command line."""
+    """The query options of the command line."""
 
     pairs: Sequence[str] = ()
     sponsor: str | None = None
@@ -51,7 +51,7 @@ class QueryOptions:
     saved: str | None = None
 
     def query(self, app: App) -> Query | None:
-        """The query, checked; None where none is asked for."""
+        """Build and check the query; return None if no option sets one."""
         given: dict[str, object] = self._saved(app) if self.saved is not None else {}
         for pair in self.pairs:
             name, equals, value = pair.partition("=")
@@ -66,7 +66,7 @@ class QueryOptions:
         return read_query(given) if given else None
 
     def _saved(self, app: App) -> dict[str, object]:
-        """The query of another watch, in the database or the settings file."""
+        """Return the query of another watch, from the settings file or the database."""
         for known in app.settings.watches:
             if known.name == self.saved and known.query:
                 return dict(known.query)
@@ -78,7 +78,6 @@ class QueryOptions:
 
 
 def _long(name: str) -> str:
-
     return PARAMETERS.get(name, name)
 
 
@@ -169,7 +168,6 @@ def add(
 def _look_up(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None
 ) -> tuple[list[ResolvedTerm], QueryPreview | None]:
-
     resolved = resolve_all(wanted, registry)
     return resolved, None if query is None else preview_query(registry, query)
 
@@ -208,11 +206,11 @@ def _pull(
     history: bool,
     as_json: bool,
 ) -> None:
-    """Fetch the records of trials just followed, their past, or both."""
+    """Fetch the records of newly followed trials, their registry history, or both."""
     told: JsonObject = {"resolved": shown}
     has_query = any("query" in one for one in shown)
     if sync_now:
-        # what a query matches is found by a whole round only
+        # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
         told["sync"] = sync_json(result)
     if history:
@@ -223,7 +221,7 @@ def _pull(
         told["history"] = backfill_json(past, states)
     if as_json:
         show_json(told)
-    code = tell_backfill(past, states, tabled=not as_json) if history else 0
+    code = report_backfill(past, states, tabled=not as_json) if history else 0
     if sync_now:
         end_round(app, result, misnamed, tabled=not as_json)
     else:
@@ -234,7 +232,6 @@ def _pull(
 def _preview(
     registry: RegistryApi, wanted: Sequence[str], query: Query | None, *, as_json: bool
 ) -> None:
-
     resolved, seen = _look_up(registry, wanted, query)
     matches = list(seen.shown) if seen is not None else []
     if resolved:
@@ -254,7 +251,6 @@ def _preview(
 
 
 def _matches(seen: QueryPreview) -> str:
-
     if seen.total is None:
         return "the registry does not say how many match"
     if seen.total == 0:
@@ -263,12 +259,12 @@ def _matches(seen: QueryPreview) -> str:
 
 
 def checked_name(name: str) -> str:
-    """The name of a watch, held to what the settings file allows."""
+    """Check the name of a watch by the rules of the settings file; raises UsageError."""
     try:
         return TypeAdapter(Name).validate_python(name.strip())
     except ValidationError as wrong:
         (problem,) = wrong.errors()
-        problem["loc"], problem["input"] = ("name",), None  # a long name is not repeated
+        problem["loc"], problem["input"] = ("name",), None  # do not repeat a long name in the error
         raise UsageError(f"--name: {sentence(problem)}") from None
 
 

@@ -1,4 +1,4 @@
-"""`watch list`: the watches and the trials they follow."""
+"""`watch list`: list the watches and the trials they follow."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]
 
 
 def query_text(watch: Watch) -> str:
-    """The query of a watch as `--query` takes it."""
+    """Return the query of a watch in the form that `--query` takes."""
     return str(Query(dict(watch.query or {})))
 
 
 def members_summary(watch: Watch) -> str:
-    """How many trials the query of a watch matches, and how many left."""
+    """Say how many trials the query of a watch matches, and how many have left."""
     if watch.listed is None:
         return "not yet listed"
     inside, left = _counts(watch)
@@ -72,7 +72,7 @@ def _counts(watch: Watch) -> tuple[int, int]:
 
 
 def watch_json(watch: Watch) -> JsonObject:
-    """A watch with its trials as JSON."""
+    """Return a watch with its trials as JSON."""
     inside, left = _counts(watch)
     return {
         "name": watch.name,
@@ -94,5 +94,4 @@ def watch_json(watch: Watch) -> JsonObject:
 
 
 def _stamp(moment: object) -> str | None:
-
     return format_timestamp(moment) if isinstance(moment, datetime) else None

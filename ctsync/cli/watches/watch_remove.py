@@ -1,4 +1,4 @@
-"""`watch remove`: end a watch, or stop following trials."""
+"""`watch remove`: remove a watch, or stop following trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`watch show`: one watch with its trials."""
+"""`watch show`: show one watch with its trials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every other way out, by apprise, which the extra ctsync[notify] installs."""
+"""The channel for services that apprise supports; needs the extra ctsync[notify]."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ HOW = "this channel needs apprise: install ctsync[notify]"
 
 
 class AppriseChannel:
-    """Sends a short text: the worst trials a line each, and how many more there are."""
+    """Sends a short text: one line per trial, worst first, and the number left out."""
 
     def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
         self.routes = routes
         self._settings = settings
 
     def send(self, message: Message) -> str:
-        """Send one message; apprise says no more than whether it went."""
+        """Send one message; apprise reports only success or failure."""
         report = message.report()
-        way = self._way()
+        client = self._client()
         title = shorten(for_markup(report.subject), 200)
         try:
-            went = way.notify(title=title, body="\n".join(_lines(report)), body_format="text")
-        except Exception as error:  # noqa: BLE001 - whatever a plugin raises may hold the URL
+            is_sent = client.notify(title=title, body="\n".join(_lines(report)), body_format="text")
+        except Exception as error:  # noqa: BLE001 - the error of a plugin may contain the URL
             reason = f"{self._settings.name}: {type(error).__name__}"
             raise DeliveryError(reason, is_channel=True) from None
-        if not went:
+        if not is_sent:
             raise DeliveryError(f"{self._settings.name}: not taken", is_channel=True)
         return "taken, says apprise"
 
-    def _way(self) -> Any:
+    def _client(self) -> Any:
         try:
             apprise = import_module("apprise")
         except ImportError as error:
             raise DeliveryError(HOW, is_channel=True) from error
-        # their log lines hold the URL
+        # their log lines contain the URL, which may hold a token
         for name in ("apprise", "urllib3"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        way = apprise.Apprise()
-        if not way.add(self._settings.url.get_secret_value()):
+        client = apprise.Apprise()
+        if not client.add(self._settings.url.get_secret_value()):
             raise DeliveryError(
                 f"{self._settings.name}: apprise does not know such a URL", is_channel=True
             )
-        return way
+        return client
 
     def close(self) -> None:
-        """Do nothing: no connection is kept."""
+        """Do nothing: no connection stays open."""
 
 
 def _lines(report: Report) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a channel is: the one thing that `drain` asks of mail, log, webhook and the others."""
+"""The interface of a channel, and the channels built from the settings."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ _CLASSES = {
     ChannelKind.FILE: ("file", "FileChannel"),
     ChannelKind.APPRISE: ("apprise", "AppriseChannel"),
 }
-"""The module and class of each channel that is imported when it is used."""
+"""Module and class of each channel that is imported only if the settings name it."""
 
 
 class Channel(Protocol):
-    """A way out."""
+    """A way to send messages, such as mail, log or webhook."""
 
     @property
     def routes(self) -> Mapping[str, Route]:
-        """The route to each recipient that the settings name, by recipient."""
+        """The channel's routes, by recipient."""
 
     def send(self, message: Message) -> str | None:
-        """Send one message; what the other side said, if anything. Raises DeliveryError."""
+        """Send one message and return the receiver's reply, if any. Raises DeliveryError."""
 
     def close(self) -> None:
-        """Let go of what is open; never raises."""
+        """Close connections and files; never raises."""
 
 
 def channels_from(settings: Settings) -> dict[str, Channel]:
-    """Every channel that the settings describe, by its name in the outbox; connects to nothing."""
+    """Build every channel in the settings, by its name in the outbox. Opens no connection."""
     by_channel: dict[str, dict[str, Route]] = {}
     for route in routes_from(settings):
         by_channel.setdefault(route.channel, {})[route.recipient] = route
@@ -62,7 +62,7 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
 
 
 def _load(kind: ChannelKind) -> Callable[[Mapping[str, Route], Any], Channel]:
-    """Import the class of a channel; a run does not wait for channels it does not have."""
+    """Import the class of a channel late, so that unused channels cost no start-up time."""
     module, name = _CLASSES[kind]
     loaded: Callable[[Mapping[str, Route], Any], Channel] = getattr(
         import_module(f"ctsync.deliver.channels.{module}"), name

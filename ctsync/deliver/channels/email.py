@@ -1,7 +1,7 @@
-"""The mail channel, and the only room that speaks SMTP; what a mail says is not its business.
+"""The mail channel: sends mails over SMTP, the only module that does.
 
-TLS is verified, or the mail is not sent; a login is never sent before TLS. What a server
-answers is read as temporary or permanent, and as speaking of this mail or of the whole way out.
+TLS is verified, or the mail is not sent. A login is never sent before TLS. Each error reply is
+classified as temporary or permanent, and as about this mail or about the channel.
 """
 
 from __future__ import annotations
@@ -24,33 +24,35 @@ if TYPE_CHECKING:
 
 TIMEOUT_SECONDS = 30.0
 VERDICT_SECONDS = 600.0
-"""For the answer to a mail's last line (RFC 5321, 4.5.3.2.6): who hangs up before the server,
-which may have taken the mail and be slow to say so, sends it twice."""
+"""Time limit for the reply to the end of a mail's text (RFC 5321, 4.5.3.2.6).
+
+The server may have accepted the mail and reply slowly. A client that gives up sooner sends the
+mail twice."""
 LOSSES = 3
-"""After so many mails in a row that lost the connection, it is not the mails."""
+"""If this many mails in a row lose the connection, the channel has failed, not the mails."""
 _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
 _GO_AHEAD = 354
 
 
 class _Connection(smtplib.SMTP):
-    """Keeps what the server said when it took a mail, which smtplib throws away.
+    """Keeps the server's reply to an accepted mail, which smtplib discards.
 
-    Has more patience for that answer than for any other.
+    Waits longer for that reply than for any other.
     """
 
-    last_words = ""
+    last_reply = ""
     verdict_seconds = VERDICT_SECONDS
 
     def data(self, msg: Any) -> tuple[int, bytes]:
-        """Send a mail's text."""
+        """Send a mail's text and keep the reply."""
         code, reply = super().data(msg)
         self._wait_up_to(self.timeout)
-        self.last_words = _reply(code, reply)
+        self.last_reply = _reply(code, reply)
         return code, reply
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read an answer; after the one that asks for the text, the next is the verdict."""
+        """Read a reply; wait longer for the next one if this one asks for the mail's text."""
         code, reply = super().getreply()
         if code == _GO_AHEAD:
             self._wait_up_to(self.verdict_seconds)
@@ -62,11 +64,11 @@ class _Connection(smtplib.SMTP):
 
 
 class _TlsConnection(_Connection, smtplib.SMTP_SSL):
-    """The same, encrypted from the first byte."""
+    """A connection with TLS from the first byte."""
 
 
 class MailChannel:
-    """Sends over one connection, opened for the first mail and made anew where it was lost."""
+    """Sends over one connection: opened for the first mail, reopened after a loss."""
 
     def __init__(
         self,
@@ -84,40 +86,40 @@ class MailChannel:
         self._losses = 0
 
     def send(self, message: Message) -> str:
-        """Send one mail to its one recipient; what the server said when it took it."""
-        letter = write_mail(message, sender=self._settings.sender)
+        """Send one mail to its one recipient and return the server's reply."""
+        mail = write_mail(message, sender=self._settings.sender)
         connection = self._connection or self._connect()
         self._connection = connection
-        with self._told_apart():
-            self._transmit(connection, letter, message.route.recipient)
+        with self._classified_errors():
+            self._transmit(connection, mail, message.route.recipient)
         self._losses = 0
-        return connection.last_words
+        return connection.last_reply
 
     def try_login(self) -> str:
-        """Connect, secure and log in as for a mail, and leave; what the server said, no mail sent.
+        """Connect and log in as for a mail, send none, and return the server's reply.
 
         Raises DeliveryError.
         """
         self._connection = self._connect()
         try:
-            with self._told_apart():
+            with self._classified_errors():
                 return _reply(*self._connection.noop())
         finally:
             self.close()
 
-    def _transmit(self, connection: _Connection, letter: EmailMessage, to: str) -> None:
+    def _transmit(self, connection: _Connection, mail: EmailMessage, to: str) -> None:
         try:
             connection.send_message(
-                letter, from_addr=address_of(self._settings.sender), to_addrs=[address_of(to)]
+                mail, from_addr=address_of(self._settings.sender), to_addrs=[address_of(to)]
             )
         except smtplib.SMTPRecipientsRefused as refused:
-            # one mail has one recipient: what the server said of it is what it said
+            # a mail has one recipient, so there is exactly one reply
             ((code, reply),) = refused.recipients.values()
             raise smtplib.SMTPResponseException(code, reply) from refused
 
     @contextlib.contextmanager
-    def _told_apart(self) -> Iterator[None]:
-        """Say of a mail that failed whether it, or the way out, is to be tried again."""
+    def _classified_errors(self) -> Iterator[None]:
+        """Turn SMTP errors into a DeliveryError that says what failed and whether to retry."""
         try:
             yield
         except smtplib.SMTPNotSupportedError as error:
@@ -126,18 +128,18 @@ class MailChannel:
             ) from error
         except smtplib.SMTPSenderRefused as error:
             is_large = error.smtp_code in _TOO_LARGE
-            reason = f"the sender is refused: {_said(error)}"
+            reason = f"the sender is refused: {_reply_of(error)}"
             raise DeliveryError(reason, permanent=is_large, is_channel=not is_large) from error
         except smtplib.SMTPResponseException as error:
             if error.smtp_code == _SHUTTING_DOWN:
                 self.close()
             raise DeliveryError(
-                _said(error),
+                _reply_of(error),
                 permanent=error.smtp_code >= 500,
                 is_channel=error.smtp_code == _SHUTTING_DOWN,
             ) from error
         except (smtplib.SMTPException, OSError) as error:
-            # the connection is lost, perhaps after the server took the mail
+            # the connection is lost, perhaps after the server accepted the mail
             self.close()
             self._losses += 1
             reason = f"the connection was lost: {_named(error)}"
@@ -146,7 +148,7 @@ class MailChannel:
     # --- connecting ---------------------------------------------------------------------------
 
     def _connect(self) -> _Connection:
-        """Connect, secure, log in; any failure is one of the channel."""
+        """Connect, start TLS and log in; any failure is a failure of the channel."""
         settings = self._settings
         try:
             return self._open()
@@ -154,27 +156,27 @@ class MailChannel:
             reason = "the server offers no STARTTLS, or no login; nothing is sent in the clear"
             raise DeliveryError(reason, is_channel=True) from error
         except smtplib.SMTPAuthenticationError as error:
-            # without the server's words, which may repeat what it was sent
+            # the server's reply may repeat the credentials, so it is left out
             reason = f"the server refuses the login ({error.smtp_code})"
             raise DeliveryError(reason, is_channel=True) from error
         except smtplib.SMTPResponseException as error:
-            raise DeliveryError(_said(error), is_channel=True) from error
+            raise DeliveryError(_reply_of(error), is_channel=True) from error
         except ssl.SSLCertVerificationError as error:
             reason = f"the server's certificate is not trusted: {error.verify_message}"
             raise DeliveryError(reason, is_channel=True) from error
         except (smtplib.SMTPException, OSError) as error:
-            where = f"{settings.host}:{settings.port}"
+            address = f"{settings.host}:{settings.port}"
             raise DeliveryError(
-                f"no connection to {where}: {_named(error)}", is_channel=True
+                f"no connection to {address}: {_named(error)}", is_channel=True
             ) from error
 
     def _open(self) -> _Connection:
         settings = self._settings
-        where = (settings.host, settings.port)
+        address = (settings.host, settings.port)
         connection = (
-            _TlsConnection(*where, timeout=self._timeout, context=self._trust())
+            _TlsConnection(*address, timeout=self._timeout, context=self._trust())
             if settings.security == "tls"
-            else _Connection(*where, timeout=self._timeout)
+            else _Connection(*address, timeout=self._timeout)
         )
         connection.verdict_seconds = self._verdict
         try:
@@ -189,7 +191,7 @@ class MailChannel:
         return connection
 
     def _trust(self) -> ssl.SSLContext:
-        """Which certificates are trusted; smtplib's own context would trust any."""
+        """Return a context that verifies certificates; smtplib's default accepts any."""
         file = self._settings.ca_file
         try:
             return ssl.create_default_context(cafile=str(file) if file else None)
@@ -207,7 +209,7 @@ class MailChannel:
         connection.login(settings.username, settings.password.get_secret_value())
 
     def close(self) -> None:
-        """Say goodbye, if anyone listens."""
+        """Send QUIT if the server still answers, and close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with contextlib.suppress(smtplib.SMTPException, OSError):
@@ -215,7 +217,7 @@ class MailChannel:
             connection.close()
 
 
-def _said(error: smtplib.SMTPResponseException) -> str:
+def _reply_of(error: smtplib.SMTPResponseException) -> str:
     return _reply(error.smtp_code, error.smtp_error)
 
 
@@ -225,5 +227,5 @@ def _reply(code: int, reply: bytes | str) -> str:
 
 
 def _named(error: Exception) -> str:
-    said = error.strerror if isinstance(error, OSError) else None
-    return shorten(for_log(said or type(error).__name__), 200)
+    reason = error.strerror if isinstance(error, OSError) else None
+    return shorten(for_log(reason or type(error).__name__), 200)

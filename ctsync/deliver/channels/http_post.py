@@ -1,7 +1,7 @@
-"""One request to a web address of the settings; knows no message. Nothing else here speaks HTTP.
+"""One POST request to a URL of the settings: the only HTTP in this folder.
 
-The address comes from the settings alone, never from a record. It is in no error, as it may
-hold a token. No redirect is followed, so that what answers cannot send a request elsewhere.
+The URL comes from the settings alone, never from a record. Errors leave it out, because it may
+hold a token. Redirects are not followed, so a server cannot send the request elsewhere.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ USER_AGENT = f"ctsync/{__version__}"
 
 
 class NoAnswer(Exception):
-    """No answer came; the words say why, without the address."""
+    """The server did not answer; the text says why, without the URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class WebAnswer:
-    """What was answered: its status."""
+    """The answer of the server."""
 
     status: int
 
     @property
     def is_ok(self) -> bool:
-        """Whether it was taken."""
+        """Whether the server accepted the request (status 2xx)."""
         return 200 <= self.status < 300
 
 
@@ -42,8 +42,8 @@ def post(
     *,
     timeout: tuple[float, float] = TIMEOUT_SECONDS,
 ) -> WebAnswer:
-    """Send `body`; raises NoAnswer where none came."""
-    # its debug lines hold the whole path
+    """Send `body`; raises NoAnswer if the server does not answer."""
+    # urllib3's debug lines contain the full path, which may hold a token
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
         with requests.post(

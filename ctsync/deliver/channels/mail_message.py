@@ -1,6 +1,6 @@
-"""A message as mail: headers, a text part and an HTML part; opens no connection. No I/O.
+"""A message as mail: headers, a text part and an HTML part.
 
-No header holds remote text but the subject, which is one line of printable characters.
+The only header with remote text is the subject: one line of printable characters. Does no I/O.
 """
 
 from __future__ import annotations
@@ -20,46 +20,46 @@ from ctsync.text import for_header, shorten
 
 MOST_LINES = 200
 MOST_BYTES = 300_000
-"""A mail larger than this is made again with half the lines; what is left out is counted."""
+"""A mail larger than this is composed again with half the lines; it counts the lines left out."""
 LONGEST_SUBJECT = 200
 
 
 def write_mail(message: Message, *, sender: str) -> EmailMessage:
-    """The mail of a message; the same identity, thread and list at every attempt."""
+    """Compose the mail of a message; Message-ID, thread and list are the same at every attempt."""
     limit = MOST_LINES
-    letter = _letter(message, message.report(limit=limit), sender)
-    while len(letter.as_bytes()) > MOST_BYTES and limit > 1:
+    mail = _compose(message, message.report(limit=limit), sender)
+    while len(mail.as_bytes()) > MOST_BYTES and limit > 1:
         limit //= 2
-        letter = _letter(message, message.report(limit=limit), sender)
-    return letter
+        mail = _compose(message, message.report(limit=limit), sender)
+    return mail
 
 
 def address_of(text: str) -> str:
-    """The bare address in "Name <address>"."""
+    """Return the bare address of "Name <address>"."""
     return parseaddr(text)[1]
 
 
-def _letter(message: Message, report: Report, sender: str) -> EmailMessage:
+def _compose(message: Message, report: Report, sender: str) -> EmailMessage:
     domain = address_of(sender).rpartition("@")[2] or "localhost"
-    letter = EmailMessage(policy=SMTP)
-    letter["From"] = _address(sender)
-    letter["To"] = _address(message.route.recipient)
-    letter["Subject"] = shorten(for_header(report.subject), LONGEST_SUBJECT)
-    letter["Date"] = format_datetime(report.window.until)
-    letter["Message-ID"] = f"<{message.key}@{domain}>"
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = _address(sender)
+    mail["To"] = _address(message.route.recipient)
+    mail["Subject"] = shorten(for_header(report.subject), LONGEST_SUBJECT)
+    mail["Date"] = format_datetime(report.window.until)
+    mail["Message-ID"] = f"<{message.key}@{domain}>"
     if message.is_of_thread:
-        letter["In-Reply-To"] = letter["References"] = f"<{message.thread}@{domain}>"
-    letter["List-Id"] = _list_id(message.watch, domain)
-    letter["Auto-Submitted"] = "auto-generated"
-    letter["X-Auto-Response-Suppress"] = "All"
-    letter.set_content(render_text(report), cte="quoted-printable")
-    letter.add_alternative(
+        mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{domain}>"
+    mail["List-Id"] = _list_id(message.watch, domain)
+    mail["Auto-Submitted"] = "auto-generated"
+    mail["X-Auto-Response-Suppress"] = "All"
+    mail.set_content(render_text(report), cte="quoted-printable")
+    mail.add_alternative(
         render_html(report, pictures=False), subtype="html", cte="quoted-printable"
     )
-    if letter["Subject"].isascii():
-        # else the library may fold before the first word, which leaves a header's line empty
-        letter.policy = SMTP.clone(max_line_length=2 * LONGEST_SUBJECT)
-    return letter
+    if mail["Subject"].isascii():
+        # else the library may fold before the first word and leave the header's first line empty
+        mail.policy = SMTP.clone(max_line_length=2 * LONGEST_SUBJECT)
+    return mail
 
 
 def _address(text: str) -> Address:
@@ -68,7 +68,7 @@ def _address(text: str) -> Address:
 
 
 def _list_id(watch: str, domain: str) -> str:
-    """A name that mail programs sort by: letters of the watch, and its hash to tell two apart."""
+    """Return the List-Id that mail programs sort by; the hash keeps watch names distinct."""
     if not watch:
         return f"<all.ctsync.{domain}>"
     letters = re.sub(r"[^a-z0-9]+", "-", watch.lower()).strip("-")[:40]
