@@ -72,6 +72,7 @@ def test_the_help_in_the_readme_is_the_real_one():
     assert block[2] == real_help(), "run `python -m tests.test_docs`"
 
 
+@pytest.mark.slow
 def test_the_report_in_the_readme_is_the_one_the_demo_gives():
     block = REPORT_BLOCK.search(readme())
     assert block

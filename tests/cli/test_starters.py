@@ -20,6 +20,8 @@ from ctsync.store.check import check
 from tests.cli import starters
 from tests.cli.conftest import SEED, Shell
 
+pytestmark = pytest.mark.slow
+
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"
 COUNT = "protocolSection.designModule.enrollmentInfo.count"

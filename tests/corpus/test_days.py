@@ -19,6 +19,8 @@ from ctsync.tracking.rebuild import rebuild
 from ctsync.tracking.sync import Outcome, Sync
 from tests.conftest import StillClock
 
+pytestmark = pytest.mark.slow
+
 REAL_CHANGES = 31
 LATER_LOADS = 5
 

@@ -34,6 +34,8 @@ from tests.conftest import StillClock
 from tests.corpus.test_seam_corpus import ESCAPED, leaves
 from tests.record.registry_html import as_html
 
+pytestmark = pytest.mark.slow
+
 FIRST_LOAD = "2026-02-04"
 
 

@@ -22,6 +22,8 @@ from ctsync.record.canonical import canonicalize, key_fields
 from ctsync.record.classify import classify
 from ctsync.record.diff import diff
 
+pytestmark = pytest.mark.slow
+
 STATUSES = {
     "Active, not recruiting": "ACTIVE_NOT_RECRUITING",
     "Recruiting": "RECRUITING",

@@ -25,6 +25,8 @@ from ctsync.record.fields import FIELDS, VOLATILE
 from ctsync.record.rules import Thresholds, assign
 from tests.properties.strategies import edited, permuted
 
+pytestmark = pytest.mark.slow
+
 Pair = tuple[str, Record, Record]
 
 KNOWN_DRIFT = {

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 import requests
 
 from ctsync.demo.catalogue import Catalogue
 from ctsync.demo.replay import ReplayRegistry
+
+pytestmark = pytest.mark.slow
 
 BATCH = 500
 

@@ -199,8 +199,14 @@ REPEATS = {"dropped after it was taken": 4}
 """Where the server took mails and its answer was lost, by how many: nobody can know, so they are
 sent again. Every other mail is sent once."""
 
+# one server of each sort: busy, refusing a recipient, refusing a mail, losing its answer
+FAST = {"mail 451", "rcpt 550", "data 554", "dropped after it was taken"}
 
-@pytest.mark.parametrize("name", FAULTS)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in FAULTS],
+)
 def test_whatever_a_server_does_no_mail_is_lost_and_none_is_endless(
     name: str, store: Store, clock: ClockAt
 ) -> None:

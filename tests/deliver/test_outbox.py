@@ -6,6 +6,8 @@ import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, MOST_ATTEMPTS, drain
 from ctsync.deliver.routes import LOG, MAIL, Cadence, Layout, Route
@@ -248,6 +250,7 @@ def test_what_is_for_nobody_any_more_is_parked_with_the_reason(
     assert row.last_error == "mail to anna@example.org is no longer in the settings"
 
 
+@pytest.mark.slow
 def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, clock: ClockAt) -> None:
     clock.at = datetime(2026, 1, 1, 10, tzinfo=UTC)
     routes = [

@@ -24,6 +24,8 @@ from tests.conftest import StillClock
 from tests.faults.test_mirror_kills import ROOT, dump, finish, kill_when
 from tests.tracking.test_backfill import TRIAL, a_day, as_html
 
+pytestmark = pytest.mark.slow
+
 LIFE = [
     a_day(f"{year}-{month:02}-15", count=100 + year % 7 + month, nct_id=TRIAL)
     for year in range(2018, 2022)

@@ -31,6 +31,8 @@ from ctsync.tracking.sweep import SWEEP
 from tests.conftest import StillClock
 from tests.tracking.conftest import make_study
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TRIALS, PAGE = 100, 4
 

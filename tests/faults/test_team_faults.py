@@ -33,6 +33,8 @@ from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import FETCHED, keep
 from tests.tracking.conftest import make_study
 
+pytestmark = pytest.mark.slow
+
 TAKEOVER_SECONDS = 30
 """What the README says."""
 

@@ -53,6 +53,8 @@ from tests.conftest import PostgresServer
 from tests.installation import BERT, Installation, Killed
 from tests.tracking.conftest import make_study
 
+pytestmark = pytest.mark.slow
+
 POOL = tuple(NctId(f"NCT0000010{number}") for number in range(4))
 STATUS = "protocolSection.statusModule."
 EDITS: tuple[dict[str, Any], ...] = (

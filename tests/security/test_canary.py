@@ -22,6 +22,8 @@ from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
 from tests.tracking.conftest import make_study
 
+pytestmark = pytest.mark.slow
+
 CANARY = "k4n4r1e"
 TRIAL = "NCT03389919"
 DATABASE = f"postgresql+psycopg://ctsync:{CANARY}@127.0.0.1:1/ctsync?password={CANARY}"

@@ -227,6 +227,7 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
         Sync(store=store, registry=api, clock=clock, routes=WATCH_ALL, watcher=watcher).run(IDS)
 
 
+@pytest.mark.slow
 def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_next(
     followed: Store, replay: Any, make_sync: MakeSync, migrated_url: str
 ) -> None:

@@ -104,6 +104,7 @@ def told(outcome: Outcome) -> set[tuple[NctId, Kind]]:
     return {(stored.nct_id, stored.event.kind) for stored in outcome.events}
 
 
+@pytest.mark.slow
 def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
@@ -128,6 +129,7 @@ def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
     print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
 
 
+@pytest.mark.slow
 def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
@@ -164,6 +166,7 @@ def without(ids: set[NctId]) -> faults.Fault:
     return faults.Fault(rewrite=drop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "shares"),
     [(150, (0, 50, 80)), pytest.param(2600, (0, 50, 99), marks=pytest.mark.soak)],
@@ -336,6 +339,7 @@ def what_is_told(store: Store) -> Told:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
 def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
     answer: str,
