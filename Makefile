@@ -2,9 +2,11 @@
 # Everything is installed into .venv, once; `make clean` takes it away again.
 #
 #   make demo     the whole pipeline against a replay registry on this machine, no network
-#   make test     the tests                     make bench   what it costs, measured
+#   make test     the fast tests, of every module, in less than 5 minutes
+#   make test-all the slow tests too: they race processes, replay a whole corpus or need a JVM
+#   make bench    what it costs, measured       make soak    what takes longer: full-size faults
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
-#   make lint     ruff                          make soak    what takes longer: full-size faults
+#   make lint     ruff
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
 #
@@ -18,14 +20,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test bench bench-registry soak lint types layers wheel clean
+.PHONY: demo test test-all bench bench-registry soak lint types layers wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
 
 # a file's tests stay in one process: they share what is slow to make; files that take longest first
-test: $(VENV)/.test $(VENV)/.analysis
-	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST := $(BIN)/python -m pytest -n logical --dist loadfile --no-loadscope-reorder
+# -m replaces the one in pyproject.toml, so it repeats it
+FAST := not slow and not bench and not bench_registry and not soak
+
+test: $(VENV)/.test
+	$(PYTEST) -m "$(FAST)" $(ARGS)
+
+test-all: $(VENV)/.test $(VENV)/.analysis
+	$(PYTEST) $(ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m pytest -m bench -s -p no:randomly $(ARGS)
@@ -51,7 +60,7 @@ wheel: $(VENV)/.test
 	$(BIN)/python -m build --no-isolation --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what is installed, each once -----------------------------------------------------------

@@ -32,6 +32,16 @@ LONGEST = {
 }
 
 
+MEMORY = Path("/dev/shm")
+FREE_MEMORY_NEEDED = 2 * 1024**3
+
+
+def pytest_configure() -> None:
+    """Keep temporary files in memory if there is room, because each commit waits for the disk."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= FREE_MEMORY_NEEDED:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest test files first; keep the order of the others."""
@@ -128,7 +138,7 @@ def postgres() -> Iterator[PostgresServer]:
     if os.environ.get("CTSYNC_TEST_POSTGRES") == "off":
         pytest.skip("CTSYNC_TEST_POSTGRES=off")
     # not in pytest's own directory: the server's user has no access to it
-    folder = Path(tempfile.mkdtemp(prefix="ctsync-pg-"))
+    folder = Path(tempfile.mkdtemp(prefix="ctsync-pg-", dir=os.getenv("PYTEST_DEBUG_TEMPROOT")))
     server = PostgresServer(folder)
     yield server
     server.stop()

@@ -75,6 +75,7 @@ def test_the_help_in_the_readme_is_current():
     assert block[2] == real_help(), "run `python -m tests.test_docs`"
 
 
+@pytest.mark.slow
 def test_the_report_in_the_readme_is_the_demos():
     block = REPORT_BLOCK.search(readme())
     assert block

@@ -17,6 +17,8 @@ from tests.cli.conftest import SEED, Shell
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[..., subprocess.Popen[str]]
 
 

@@ -20,6 +20,8 @@ from tests.cli import starters
 from tests.cli.conftest import SEED, Shell
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"
 COUNT = "protocolSection.designModule.enrollmentInfo.count"

@@ -20,6 +20,8 @@ from tests.conftest import StillClock
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 REAL_CHANGES = 31
 LATER_LOADS = 5
 

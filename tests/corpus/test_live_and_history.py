@@ -34,6 +34,8 @@ from tests.record.registry_html import as_html
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 FIRST_LOAD = "2026-02-04"
 
 

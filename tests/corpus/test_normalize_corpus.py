@@ -23,6 +23,8 @@ from ctsync.record.events.classify import classify
 from ctsync.record.history_form.normalize import HistoryForm, align_forms, is_same_content, readable
 from tests.record.registry_html import as_html
 
+pytestmark = pytest.mark.slow
+
 ESCAPED = re.compile(r"\n|\\[<>\[\]^*&~_]")
 HISTORY_ENTITY = re.compile(r"&(?:amp|lt|gt|quot|#x27|#x2F);|</?(?:p|ul|ol|li)>")
 

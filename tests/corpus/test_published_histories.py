@@ -22,6 +22,8 @@ from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
 
+pytestmark = pytest.mark.slow
+
 STATUSES = {
     "Active, not recruiting": "ACTIVE_NOT_RECRUITING",
     "Recruiting": "RECRUITING",

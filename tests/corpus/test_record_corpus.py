@@ -26,6 +26,8 @@ from ctsync.record.rules.rules import Thresholds, assign
 from tests.properties.strategies import edited, permuted
 from tests.record.studies import uncovered
 
+pytestmark = pytest.mark.slow
+
 Pair = tuple[str, Record, Record]
 
 KNOWN_DRIFT = {

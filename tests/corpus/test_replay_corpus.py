@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import orjson
+import pytest
 import requests
 
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
+
+pytestmark = pytest.mark.slow
 
 BATCH = 500
 

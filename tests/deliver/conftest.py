@@ -17,6 +17,6 @@ def clock() -> ClockAt:
 
 
 @pytest.fixture
-def store(sqlite_url: str, clock: ClockAt) -> Iterator[Store]:
-    with open_store(sqlite_url, clock=clock) as opened:
+def store(migrated_sqlite_url: str, clock: ClockAt) -> Iterator[Store]:
+    with open_store(migrated_sqlite_url, clock=clock) as opened:
         yield opened

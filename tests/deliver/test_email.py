@@ -198,8 +198,14 @@ REPEATS = {"dropped after accepted": 4}
 """Number of mails sent twice: if the server's answer is lost, nobody can know that it accepted
 the mail. Every other mail is sent once."""
 
+# one server of each sort: busy, refusing a recipient, refusing a mail, losing its answer
+FAST = {"mail 451", "rcpt 550", "data 554", "dropped after accepted"}
 
-@pytest.mark.parametrize("name", FAULTS)
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in FAULTS],
+)
 def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
     name: str, store: Store, clock: ClockAt
 ) -> None:

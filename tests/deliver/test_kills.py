@@ -27,7 +27,10 @@ from ctsync.store.store import Store, open_store
 from tests.deliver.desk import ANNA, ClockAt, change, keep, trial
 from tests.deliver.mailserver import Server, running, smtp
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs fork")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="needs fork"),
+]
 
 KILLS = {"sqlite": 100, "postgresql": 10}
 MOMENTS: dict[str, tuple[type, str]] = {

@@ -6,6 +6,8 @@ import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from ctsync.deliver.backoff import MOST_ATTEMPTS
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, drain
@@ -254,6 +256,7 @@ def test_a_delivery_to_a_removed_recipient_is_parked_with_the_reason(
     assert row.last_error == "mail to anna@example.org is no longer in the settings"
 
 
+@pytest.mark.slow
 def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, clock: ClockAt) -> None:
     clock.at = datetime(2026, 1, 1, 10, tzinfo=UTC)
     routes = [

@@ -20,6 +20,8 @@ from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.sync.histories import keep_history
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[1] / "docs" / "analysis.md"
 TRIALS = ("NCT02110043", "NCT01352702", "NCT03693833")
 

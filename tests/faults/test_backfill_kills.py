@@ -24,6 +24,8 @@ from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 from tests.sync.test_backfill import TRIAL, a_day, as_html
 
+pytestmark = pytest.mark.slow
+
 LIFE = [
     a_day(f"{year}-{month:02}-15", count=100 + year % 7 + month, nct_id=TRIAL)
     for year in range(2018, 2022)

@@ -21,6 +21,8 @@ from tests.conftest import PostgresServer
 from tests.installation import Installation, Killed
 from tests.registry_fixtures import make_study
 
+pytestmark = pytest.mark.slow
+
 TRIALS = tuple(NctId(f"NCT0000020{number}") for number in range(6))
 STATUS = "protocolSection.statusModule."
 

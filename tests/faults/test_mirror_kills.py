@@ -31,6 +31,8 @@ from tests.replay.faults import EVERY_TIME, Fault
 from tests.replay.http_messages import front_page
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TRIALS, PAGE = 100, 4
 

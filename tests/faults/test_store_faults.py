@@ -246,6 +246,7 @@ _TORN = """
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kills", [25, pytest.param(500, marks=pytest.mark.soak)], ids=["some", "500"]
 )

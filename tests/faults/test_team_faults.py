@@ -34,6 +34,8 @@ from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 from tests.store.samples import FETCHED, keep
 
+pytestmark = pytest.mark.slow
+
 TAKEOVER_SECONDS = 30
 """What the README says."""
 

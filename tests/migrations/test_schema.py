@@ -103,6 +103,7 @@ def failing_at(engine: Engine, number: int) -> Iterator[list[str]]:
         event.remove(engine, "before_cursor_execute", fail)
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_at_any_statement_leaves_nothing_and_runs_again(
     database_url: str,
 ) -> None:
@@ -137,6 +138,7 @@ def create(url: str) -> None:
     open_store(url, clock=StillClock()).close()
 
 
+@pytest.mark.slow
 def test_a_migration_killed_at_any_moment_leaves_a_database_that_opens(tmp_path: Path) -> None:
     kills, unfinished = 20, 0
     for number in range(kills):

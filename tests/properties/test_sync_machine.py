@@ -53,6 +53,8 @@ from tests.registry_fixtures import make_study
 from tests.replay import faults
 from tests.replay.catalogue import View
 
+pytestmark = pytest.mark.slow
+
 POOL = tuple(NctId(f"NCT0000010{number}") for number in range(4))
 STATUS = "protocolSection.statusModule."
 EDITS: tuple[dict[str, Any], ...] = (

@@ -22,6 +22,8 @@ from tests.registry_fixtures import make_study
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 CANARY = "k4n4r1e"
 TRIAL = "NCT03389919"
 DATABASE = f"postgresql+psycopg://ctsync:{CANARY}@127.0.0.1:1/ctsync?password={CANARY}"

@@ -71,6 +71,7 @@ def write_on_demand(url: str, parent: Connection) -> None:
                 parent.send(number + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backups", [15, pytest.param(50, marks=pytest.mark.soak)])
 def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
     migrated_sqlite_url: str, tmp_path: Path, backups: int

@@ -154,6 +154,7 @@ def is_believed(url: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flips", [150, pytest.param(300, marks=pytest.mark.soak)])
 def test_a_flipped_byte_is_found_or_everything_still_reads_right(
     filled_sqlite_url: str, flips: int

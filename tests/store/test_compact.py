@@ -148,6 +148,7 @@ def work(url: str) -> None:
         compact.compact(store)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.soak)])
 def test_killed_at_any_moment_it_has_forgotten_nothing(
     migrated_sqlite_url: str, tmp_path: Path, kills: int

@@ -281,6 +281,7 @@ def copy(source: str, target: str) -> None:
     copy_database(source, target, clock=StillClock())
 
 
+@pytest.mark.slow
 def test_a_copy_killed_at_any_moment_is_no_copy_and_is_made_again(
     furnished: str, postgres_url: str
 ) -> None:

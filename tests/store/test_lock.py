@@ -117,6 +117,7 @@ def test_locks_of_two_databases_do_not_meet(
         pass
 
 
+@pytest.mark.slow
 def test_the_lock_is_free_at_once_when_its_holder_is_killed(
     migrated_url: str, clock: StillClock
 ) -> None:

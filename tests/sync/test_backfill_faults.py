@@ -117,6 +117,7 @@ def fresh_store(
         store.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answered", [False, True], ids=["before the answer", "after the answer"])
 @pytest.mark.parametrize("is_followed", [True, False], ids=["followed", "not followed"])
 def test_a_backfill_cut_off_at_any_request_goes_on_where_it_was(

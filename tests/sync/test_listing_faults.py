@@ -105,6 +105,7 @@ def told(result: SyncResult) -> set[tuple[NctId, Kind]]:
     return {(stored.nct_id, stored.event.kind) for stored in result.events}
 
 
+@pytest.mark.slow
 def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
@@ -129,6 +130,7 @@ def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
     print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
 
 
+@pytest.mark.slow
 def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
@@ -165,6 +167,7 @@ def without(ids: set[NctId]) -> faults.Fault:
     return faults.Fault(rewrite=drop)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trials", "shares"),
     [(150, (0, 50, 80)), pytest.param(2600, (0, 50, 99), marks=pytest.mark.soak)],
@@ -337,6 +340,7 @@ def what_is_told(store: Store) -> Told:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
 def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
     answer: str,

@@ -231,6 +231,7 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_next(
     followed: Store, replay: Any, make_sync: MakeSync, migrated_url: str
 ) -> None:

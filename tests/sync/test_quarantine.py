@@ -82,6 +82,7 @@ def next_day(clock: StillClock, replay: ReplayRegistry) -> None:
     replay.catalogue.advance()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trials", [60, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_days(
     make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry, trials: int

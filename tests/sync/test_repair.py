@@ -185,6 +185,7 @@ EVERYTHING = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [20, pytest.param(1, marks=pytest.mark.soak)])
 def test_a_repair_that_fails_at_any_statement_is_finished_by_the_next(
     synced: Store, migrated_url: str, open_registry: OpenRegistry, step: int

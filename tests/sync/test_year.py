@@ -8,6 +8,8 @@ from ctsync.model import Kind, NctId
 from tests.installation import BERT, Installation
 from tests.registry_fixtures import make_study
 
+pytestmark = pytest.mark.slow
+
 TRIAL = NctId("NCT00000301")
 DESIGN = "protocolSection.designModule.enrollmentInfo.count"
 
