@@ -19,6 +19,7 @@ MOST_FILES = 15
 SHARED_NAMES = {
     "backfill": "loading the registry's history of a trial",
     "backup": "a copy of the database",
+    "changes": "stored events by time, trial, level and category",
     "check": "verifying the database against itself",
     "daemon": "the scheduler",
     "diff": "how two versions differ",

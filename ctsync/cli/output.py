@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from ctsync.errors import UsageError
 from ctsync.files import replace_file, replacing
+from ctsync.report.row_json import dump
 from ctsync.text import for_terminal
 
 STDOUT = Path("-")
@@ -22,12 +22,12 @@ def tell(words: str) -> None:
 
 
 def show_json(value: Any) -> None:
-    """Write indented JSON to stdout.
+    """Write indented JSON to stdout; rows of questions, alone or inside, are written as objects.
 
     JSON allows C1 control characters and bidi marks, which could control a terminal: they are
     written as JSON escapes.
     """
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    text = dump(value, indent=True).decode()
     safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
     click.echo(safe)
 

@@ -9,10 +9,10 @@ from ctsync.export.cohort import cohort_row
 from ctsync.export.cthist import cthist_row
 from ctsync.questions.trial.stored_records import record_of
 from ctsync.questions.trial.version_dates import stands_from
-from ctsync.report.event_json import event_json
+from ctsync.report.row_json import dump
+from ctsync.report.rows import event_row
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter
-from ctsync.store.database.types import dump_json
 from ctsync.store.store import Store
 
 
@@ -38,4 +38,4 @@ def event_lines(store: Store, selection: Selection) -> Iterator[str]:
     """One line of JSON per event in the published schema, oldest first."""
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
     for stored in store.events.each(wanted):
-        yield f"{dump_json(event_json(stored))}\n"
+        yield f"{dump(event_row(stored)).decode()}\n"

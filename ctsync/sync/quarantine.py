@@ -15,30 +15,16 @@ from datetime import datetime
 from typing import Any, cast
 
 from ctsync.errors import (
-    AnswerTooLarge,
-    BadAnswer,
-    IdentityMismatch,
     InQuarantine,
-    RequestRefused,
-    UnidentifiedRecord,
 )
 from ctsync.model import Answer, Failed, NctId, RegistryVersion
 from ctsync.registry.api import Registry
 from ctsync.store.data.failures import Failure
 from ctsync.store.store import Store
 
-_COSTLY = {
-    error.__name__
-    for error in (BadAnswer, AnswerTooLarge, IdentityMismatch, RequestRefused, UnidentifiedRecord)
-}
 MOST_HELD = 25
 MOST_HELD_PERCENT = 1
 """Where more than both wait, it was the registry that was ill, and all are asked for."""
-
-
-def waits_until(failure: Failure) -> datetime | None:
-    """When a trial in quarantine is asked for again; None where every sync asks for it."""
-    return failure.next_try if failure.error_class in _COSTLY else None
 
 
 def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
@@ -46,7 +32,7 @@ def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
     held = {
         failure.nct_id: Failed(failure.nct_id, InQuarantine(_why(failure, until)))
         for failure in store.failures.find()
-        if (until := waits_until(failure)) is not None and until > now
+        if (until := failure.waits_until) is not None and until > now
     }
     return held if len(held) <= max(MOST_HELD, of * MOST_HELD_PERCENT / 100) else {}
 

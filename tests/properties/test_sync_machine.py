@@ -97,7 +97,6 @@ some_trial = st.sampled_from(POOL)
 an_edit = st.sampled_from(EDITS)
 moment = st.integers(1, 90)
 OLDEST = "0001"
-DIGESTS = (("bodies", "digest"), ("bodies", "base_digest"), ("snapshots", "digest"))
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 OPEN = "all that recruit"
 
@@ -474,11 +473,6 @@ def make_older(file: Path) -> None:
             connection.execute(
                 f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM newer.{table}"
             )
-    for table, column in DIGESTS:
-        connection.execute(
-            f"UPDATE main.{table} SET {column} = '1:' || lower(substr(hex({column}), 3))"
-            f" WHERE {column} IS NOT NULL"
-        )
     connection.execute("COMMIT")
     connection.close()
     for end in ("", "-wal", "-shm"):

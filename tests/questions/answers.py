@@ -8,14 +8,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from ctsync.model import MISSING, Kind, NctId, StoredEvent, Verdict, Version
+from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events, relevelled_row
-from ctsync.questions.changes.report_data import (
-    course_of_field,
-    events_told,
-    review,
-    story_of,
-    timeline_of,
-)
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.changes.rules import rule_table_row
 from ctsync.questions.operation.health import HealthFacts, LastRun, assess
 from ctsync.questions.operation.runs import run_row
@@ -24,8 +19,9 @@ from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
 from ctsync.questions.portfolio.watches import watch_row
 from ctsync.questions.trial.compare import field_change_row
-from ctsync.questions.trial.field_history import field_value_row
-from ctsync.questions.trial.timeline import timeline_row
+from ctsync.questions.trial.field_history import field_history, field_value_row
+from ctsync.questions.trial.timeline import timeline_row, trial_timeline
+from ctsync.questions.trial.trial_page import trial_page
 from ctsync.questions.trial.versions import version_row
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
@@ -97,8 +93,8 @@ STATUS = status_row(
     stored={"trials": 4, "snapshots": 12, "events": 30},
     histories={"partial": 1, "complete": 2},
     quarantine=[
-        quarantined_trial_row(FAILURE, next_try=NOW),
-        quarantined_trial_row(FAILURE, next_try=None),
+        quarantined_trial_row(FAILURE),
+        quarantined_trial_row(replace(FAILURE, error_class="DeadlineExceeded")),
     ],
     notices=[NOTICE],
 )
@@ -113,8 +109,8 @@ def keep_all(store: Store) -> list[NctId]:
 
 def answers(store: Store) -> Mapping[str, Sequence[Any]]:
     """Rows of every type by the name of their schema; `store` holds the histories."""
-    events, _ = events_told(store, EventFilter())
-    content = story_of(store, TRIAL, until=NOW)
+    events = find_changes(store, EventFilter()).events
+    content = trial_page(store, TRIAL, until=NOW)
     versions = content.versions
     strict = Thresholds(slip_critical_days=1)
     changed = relevel_events(store, EventFilter(), thresholds=strict).differing
@@ -129,7 +125,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
         "field_change": [field_change_row(one) for one in _differences()],
         "field_value": list(_values(store, versions)),
         "timeline": [
-            timeline_row(timeline_of(store, TRIAL, until=NOW)),
+            timeline_row(trial_timeline(store, TRIAL, until=NOW)),
             timeline_row(replace(content.timeline, queries=query_steps([LEFT]))),
         ],
         "found_trial": list(find(store, conditions, today=NOW.date(), ever=True)),
@@ -152,7 +148,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             status_row(assess(NEVER_RUN, NOW), NEVER_RUN, database="", stored={}, histories={}),
         ],
         "report": [
-            report_row(review(store, window=Window(None, NOW), limit=5)),
+            report_row(report_data(store, ReportQuestion(Window(None, NOW), limit=5))),
             report_row(report()),
             report_row(report([])),
         ],
@@ -171,8 +167,9 @@ def _differences() -> Any:
 
 def _values(store: Store, versions: Sequence[Version]) -> Any:
     for name in ("overall status", "primary completion", "why stopped"):
-        path, spells = course_of_field(store, versions, name, until=NOW)
-        yield from (field_value_row(path, spell) for spell in spells)
+        found = field_history(store, versions, name, until=NOW)
+        yield from found.rows
+    path, spells = found.path, found.spells
     yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
     yield field_value_row(path, replace(spells[0], value=MISSING))
 

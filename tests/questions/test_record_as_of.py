@@ -13,12 +13,13 @@ from ctsync.export.jsonl import import_lines
 from ctsync.export.parquet import export_dataset
 from ctsync.export.row_streams import cohort_rows, cthist_rows
 from ctsync.model import Kind, Source, Version
-from ctsync.questions.changes.report_data import course_of_field
 from ctsync.questions.portfolio.find import find
+from ctsync.questions.trial.field_history import field_history, field_value_row
 from ctsync.questions.trial.version_dates import NotRegistered, version_on
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.trial.field_history import spell_json, words_of
+from ctsync.report.row_json import to_json
+from ctsync.report.trial.field_history import words_of
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
@@ -82,9 +83,9 @@ def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: St
 def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> None:
     versions = travelled.versions.of(TRIAL)
     for name in ("briefSummary", "lead sponsor"):
-        path, spells = course_of_field(travelled, versions, name, until=NOW)
-        assert len(spells) == 1, (path, [one.value for one in spells])
-    _, counts = course_of_field(travelled, versions, "enrollmentInfo.count", until=NOW)
+        found = field_history(travelled, versions, name, until=NOW)
+        assert len(found.spells) == 1, (found.path, [one.value for one in found.spells])
+    counts = field_history(travelled, versions, "enrollmentInfo.count", until=NOW).spells
     assert [(one.value, one.since) for one in counts] == [
         (200, date(2018, 1, 4)), (150, date(2021, 6, 9)), (100, date(2026, 1, 13)),
     ]  # fmt: skip
@@ -93,7 +94,7 @@ def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> No
 def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) -> None:
     versions = travelled.versions.of(TRIAL)
     courses = {
-        name: course_of_field(travelled, versions, name, until=NOW)[1]
+        name: field_history(travelled, versions, name, until=NOW).spells
         for name in ("locations.countryCode", "detailed description")
     }
     told = {name: list(words_of(spells)) for name, spells in courses.items()}
@@ -101,7 +102,7 @@ def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) 
         "locations.countryCode": ["(not known: its source shows no such field)", "(none)"],
         "detailed description": ["(none)"],
     }
-    shown = [spell_json(one) for one in courses["locations.countryCode"]]
+    shown = [to_json(field_value_row("", one)) for one in courses["locations.countryCode"]]
     assert [(one["from_version"], one["value"], one["carried"]) for one in shown] == [
         (1, None, False), (4, None, True),
     ]  # fmt: skip

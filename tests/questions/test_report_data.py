@@ -11,7 +11,7 @@ import pytest
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
-from ctsync.questions.changes.report_data import review
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.report.report import Window
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -53,7 +53,7 @@ def test_nothing_is_checked_while_the_registry_is_away_and_no_report_says_otherw
     with pytest.raises(RegistryError):
         make_sync().run([ONE])
     assert reasons(store)[ONE].startswith("the last sync failed: EdgeRefused")
-    told = review(store, window=Window(None, datetime(2026, 3, 20, tzinfo=UTC)))
+    told = report_data(store, ReportQuestion(Window(None, datetime(2026, 3, 20, tzinfo=UTC))))
     assert "INCOMPLETE" in told.subject
     assert not any("o update posted" in sentence.text for sentence in told.sentences)
 

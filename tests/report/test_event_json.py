@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from ctsync.model import MISSING
-from ctsync.report.event_json import event_json
+from ctsync.report.row_json import to_json
+from ctsync.report.rows import event_row
 from tests.report.examples import demo_events, event, stored
 
 PUBLISHED = (
@@ -16,11 +17,11 @@ PUBLISHED = (
 
 
 def test_the_schema_of_an_event_keeps_its_published_keys_and_order() -> None:
-    assert " ".join(event_json(demo_events()[0])) == PUBLISHED
+    assert " ".join(to_json(event_row(demo_events()[0]))) == PUBLISHED
 
 
 def test_an_event_is_json_whatever_its_values() -> None:
-    told = event_json(stored(event(before=MISSING, after={"a": [1, None]}), observed=None))
+    told = to_json(event_row(stored(event(before=MISSING, after={"a": [1, None]}), observed=None)))
 
     assert json.loads(json.dumps(told)) == told
     assert told["before"] is None

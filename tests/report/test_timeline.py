@@ -7,8 +7,10 @@ from datetime import date
 import pytest
 
 from ctsync.model import State
+from ctsync.questions.trial.timeline import timeline_row
+from ctsync.report.row_json import to_json
 from ctsync.report.trial.timeline import trace
-from ctsync.report.trial.timeline_terminal import render_timeline, timeline_json
+from ctsync.report.trial.timeline_terminal import render_timeline
 from tests.report.examples import history, timeline, version
 
 
@@ -89,7 +91,7 @@ def test_remote_text_does_not_reach_the_terminal_raw() -> None:
 
 
 def test_the_same_course_is_there_for_a_program() -> None:
-    told = timeline_json(timeline())
+    told = to_json(timeline_row(timeline()))
 
     assert [spell["days"] for spell in told["spells"]] == [670, 184, 521, 331]
     assert told["spells"][-1]["until"] is None

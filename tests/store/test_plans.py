@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event as listen
 
 from ctsync.model import NctId
-from ctsync.questions.changes.report_data import review
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.report.report import Window
 from ctsync.store.data.events import EventFilter
@@ -69,7 +69,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "history": lambda s: (s.versions.of(TRIAL), s.events.find(EventFilter(nct_ids=(TRIAL,)))),
     "changes": lambda s: s.events.find(EventFilter(since=WEEK)),
     "how many": lambda s: s.events.count(EventFilter(since=WEEK)),
-    "report": lambda s: review(s, window=Window(WEEK, WEEK + timedelta(days=30))),
+    "report": lambda s: report_data(s, ReportQuestion(Window(WEEK, WEEK + timedelta(days=30)))),
     "status": health_facts,
     "outbox": lambda s: s.outbox.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
     "backlog": lambda s: s.outbox.backlog(),

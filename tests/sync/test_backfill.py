@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Verdict
-from ctsync.questions.changes.report_data import course_of_field
+from ctsync.questions.trial.field_history import field_history
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.record_history import HistoryTransport, RegistryHistory
@@ -295,8 +295,8 @@ def test_a_text_in_another_form_is_no_other_value_of_its_field(
     make_sync().run([TRIAL])
     until = datetime(2026, 2, 2, tzinfo=UTC)
     for name, spells in (("brief summary", 1), ("sponsor", 1), ("enrollment", 3)):
-        _, course = course_of_field(store, store.versions.of(TRIAL), name, until=until)
-        assert len(course) == spells, name
+        found = field_history(store, store.versions.of(TRIAL), name, until=until)
+        assert len(found.spells) == spells, name
 
 
 def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(

@@ -16,7 +16,7 @@ from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.outbox import drain
 from ctsync.errors import Stopped
 from ctsync.model import JsonObject, Level, NctId
-from ctsync.questions.changes.report_data import review
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.record.registry.notices import NoticeKind, read_notices
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
@@ -114,12 +114,12 @@ def test_a_report_over_the_day_tells_the_notice_in_place_of_the_flood(
     replay.catalogue.edit(IDS[0], {f"{STATUS}.overallStatus": "SUSPENDED"})
     (notice,) = make_sync().run(IDS).notices
     window = Window(replay.load, replay.catalogue.advance())
-    report = review(followed, window=window)
+    report = report_data(followed, ReportQuestion(window))
     assert [trial.nct_id for trial in report.trials] == [IDS[0]]
     assert (report.total, report.notices) == (1, (notice.line,))
-    of_one = review(followed, window=window, ids=[IDS[5]])
+    of_one = report_data(followed, ReportQuestion(window, ids=(IDS[5],)))
     assert (of_one.total, of_one.notices) == (0, (notice.line,))
-    later = review(followed, window=Window(window.until, replay.catalogue.advance()))
+    later = report_data(followed, ReportQuestion(Window(window.until, replay.catalogue.advance())))
     assert later.notices == ()
 
 

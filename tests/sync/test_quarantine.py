@@ -15,7 +15,7 @@ from ctsync.errors import BadAnswer, InQuarantine, RegistryError, RegistryUnreac
 from ctsync.model import NctId, Verdict
 from ctsync.store.store import Store
 from ctsync.sync.cycle import SyncCycle
-from ctsync.sync.quarantine import MOST_HELD, held_back, waits_until
+from ctsync.sync.quarantine import MOST_HELD, held_back
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study
 from tests.replay import faults
@@ -152,7 +152,7 @@ def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_syn
             (failure,) = store.failures.find()
             assert failure.attempts <= attempt
         assert result.tally.same == 3
-    assert (failure.nct_id, waits_until(failure)) == (POISON, None)
+    assert (failure.nct_id, failure.waits_until) == (POISON, None)
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
     assert store.versions.of(POISON) == []

@@ -10,8 +10,8 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell, write_file
 from ctsync.cli.param_types import TrialParam
 from ctsync.model import NctId
-from ctsync.questions.changes.report_data import story_of
 from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.page import render_page
@@ -34,7 +34,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
     now = app.clock.now()
     with app.store() as store:
         count = len(stored_versions(store, trial))
-        text = render_page(story_of(store, trial, until=now), Window(None, now))
+        text = render_page(trial_page(store, trial, until=now), Window(None, now))
     if output is None:
         click.echo(text.rstrip("\n"))
         return

@@ -11,7 +11,7 @@ import click
 from ctsync.cli.param_types import TrialParam
 from ctsync.errors import UnknownTrial
 from ctsync.model import NctId
-from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.questions.portfolio.watches import require_watch
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.store import Store
 

@@ -11,8 +11,9 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell, write_file
 from ctsync.cli.param_types import MomentParam
 from ctsync.cli.questions.report import MOST_LINES, WINDOW
-from ctsync.questions.changes.report_data import followed_trials, review, story_of
-from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.portfolio.watches import followed_trials, require_watch
+from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.site import build_site, day_of
@@ -47,11 +48,12 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
     window = Window(None if start <= MomentParam.BEGINNING else start, now)
     with app.store() as store:
         require_watch(store, watch)
-        latest = review(
-            store, window=window, title=watch or "all watches", watch=watch, limit=MOST_LINES
+        latest = report_data(
+            store,
+            ReportQuestion(window, title=watch or "all watches", watch=watch, limit=MOST_LINES),
         )
         trials = followed_trials(store, watch=watch)
-        stories = (story_of(store, nct_id, until=now) for nct_id in trials)
+        stories = (trial_page(store, nct_id, until=now) for nct_id in trials)
         kept = _delete_old_reports(folder, keep - 1, today=f"{now:%Y-%m-%d}")
         for path, text in build_site(stories, latest, earlier=kept):
             write_file(folder / path, text)

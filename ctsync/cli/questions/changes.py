@@ -12,8 +12,8 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import MomentParam, TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId
-from ctsync.questions.changes.report_data import events_told
-from ctsync.report.event_json import event_json
+from ctsync.questions.changes.changes import find_changes
+from ctsync.report.rows import event_row
 from ctsync.store.data.events import EventFilter
 
 
@@ -71,9 +71,9 @@ def changes(
         limit=limit,
     )
     with app.store() as store:
-        events, found = events_told(store, wanted)
+        found = find_changes(store, wanted)
         if as_json:
-            show_json([event_json(event) for event in events])
+            show_json([event_row(event) for event in found.events])
         else:
             show_table(
                 ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),
@@ -85,10 +85,11 @@ def changes(
                         event.event.rule,
                         event.event.summary,
                     )
-                    for event in events
+                    for event in found.events
                 ],
             )
-    if found > len(events):
-        tell(f"the newest {len(events)} of {found} changes; without --limit all are shown")
+    if found.total > len(found.events):
+        shown = len(found.events)
+        tell(f"the newest {shown} of {found.total} changes; without --limit all are shown")
     elif not as_json:
-        tell(f"{found} changes" if found != 1 else "1 change")
+        tell(f"{found.total} changes" if found.total != 1 else "1 change")

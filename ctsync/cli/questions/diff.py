@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import click
@@ -13,11 +12,8 @@ import orjson
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
-from ctsync.errors import UnknownVersion, UsageError
-from ctsync.model import MISSING, FieldChange, NctId, Version
-from ctsync.questions.trial.stored_records import pair_of, stored_versions
-from ctsync.questions.trial.version_dates import find_version, version_on
-from ctsync.record.compare.diff import diff
+from ctsync.model import MISSING, FieldChange, NctId
+from ctsync.questions.trial.compare import CompareQuestion, compare_versions
 from ctsync.text import for_terminal
 
 DIFFERENCES = 1
@@ -48,46 +44,17 @@ def diff_command(
         if text and re.match(r"-\D", text):
             raise click.NoSuchOption(text, ctx=click.get_current_context())
     with app.store() as store:
-        versions = stored_versions(store, trial)
-        if older is None and len(versions) < 2:
-            raise UnknownVersion(f"there is only one version of {trial}, nothing to compare")
-        before = _pick(versions, older or "-2")
-        after = _pick(versions, newer or "-1")
-        found = diff(*pair_of(store, before, after))
+        found = compare_versions(store, CompareQuestion(trial, older, newer))
     if as_json:
-        show_json([_change_json(change) for change in found])
+        show_json(found.rows)
     else:
-        _show_changes(found)
+        _show_changes(found.changes)
         tell(
-            f"{trial}: {len(found)} fields differ between version {before.version} "
-            f"and version {after.version}"
+            f"{trial}: {len(found.changes)} fields differ between version {found.before.version} "
+            f"and version {found.after.version}"
         )
-    if exit_code and found:
+    if exit_code and found.changes:
         click.get_current_context().exit(DIFFERENCES)
-
-
-def _pick(versions: Sequence[Version], text: str) -> Version:
-    if re.fullmatch(r"-?\d{1,6}", text):
-        return find_version(versions, int(text))
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is neither a version number nor a day (2020-01-01)") from None
-    stood = version_on(versions, day)
-    if not isinstance(stood, Version):
-        raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
-    return stood
-
-
-def _change_json(change: FieldChange) -> dict[str, Any]:
-    known = {"before": change.before, "after": change.after}
-    return {
-        "path": change.path,
-        "field": change.field,
-        "added": change.before is MISSING,
-        "removed": change.after is MISSING,
-        **{name: None if value is MISSING else value for name, value in known.items()},
-    }
 
 
 def _show_changes(found: Sequence[FieldChange]) -> None:

@@ -12,8 +12,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.find import find as search
-from ctsync.questions.portfolio.find import found_json
-from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.rules.conditions import read_condition
 
 
@@ -63,7 +62,7 @@ def find(
             search(store, wanted, today=app.clock.now().date(), ever=ever, as_of=as_of, watch=watch)
         )
     if as_json:
-        show_json([found_json(one) for one in found])
+        show_json(found)
         return
     show_table(
         ("TRIAL", "VERSIONS", "SINCE", "UNTIL", "DAYS", "WHAT"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 
 import click
 
@@ -10,8 +10,10 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import SpanParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import STUDY_PAGE, JsonObject
-from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, forecast_unknown
+from ctsync.questions.portfolio.unknown_forecast import (
+    expected_unknown_row,
+    forecast_unknown,
+)
 
 FORECAST_DAYS = 90
 
@@ -37,7 +39,7 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
     with app.store() as store:
         found = forecast_unknown(store, today, within=within)
     if as_json:
-        show_json([_expected_json(one, today) for one in found.expected])
+        show_json([expected_unknown_row(one, today) for one in found.expected])
     else:
         show_table(
             ("ON", "TRIAL", "STATUS", "IN", "WHY", "TITLE"),
@@ -60,18 +62,3 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
     )
     if found.later:
         tell(f"{found.later:,} more will later: ctsync forecast --within all")
-
-
-def _expected_json(one: ExpectedUnknown, today: date) -> JsonObject:
-    return {
-        "nct_id": one.nct_id,
-        "on": one.on.isoformat(),
-        "outlook": "overdue" if one.is_overdue else "due",
-        "days": (one.on - today).days,
-        "status": one.key.status,
-        "verified": one.key.verified,
-        "completion_date": one.key.completion_date,
-        "why": one.why,
-        "title": one.key.brief_title,
-        "url": STUDY_PAGE + one.nct_id,
-    }

@@ -10,13 +10,12 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import Kind, NctId, StoredEvent, Version
-from ctsync.questions.changes.report_data import course_of_field
+from ctsync.model import Kind, NctId, Version
+from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.questions.trial.versions import trial_versions
 from ctsync.record.fields.table import field_at
-from ctsync.report.trial.field_history import ValueSpell, spell_json, words_of
-from ctsync.report.version_json import version_json
-from ctsync.store.data.events import EventFilter
+from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
 from ctsync.text import for_terminal, shorten
@@ -40,22 +39,23 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
     With --field: every value that field ever had, since when and for how long.
     """
     with app.store() as store:
-        versions = stored_versions(store, trial)
         if name is not None:
-            _show_field(app, store, versions, name, as_json=as_json)
+            _show_field(app, store, stored_versions(store, trial), name, as_json=as_json)
             return
-        steps = _steps_of(store, trial)
-        past = store.histories.states([trial]).get(trial)
+        found = trial_versions(store, trial)
     if as_json:
-        show_json([version_json(v, steps.get(v.version, ())) for v in versions])
+        show_json(found.rows)
         return
-    tell(for_terminal(f"{trial}  {versions[-1].key.brief_title or ''}".rstrip()))
+    tell(for_terminal(f"{trial}  {found.versions[-1].key.brief_title or ''}".rstrip()))
     show_table(
         ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
-        [_history_row(v, [e.event.kind for e in steps.get(v.version, ())]) for v in versions],
+        [
+            _history_row(version, row.kinds)
+            for version, row in zip(found.versions, found.rows, strict=True)
+        ],
     )
     tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
-    tell(for_terminal(_past_sentence(past, trial)))
+    tell(for_terminal(_past_sentence(found.history, trial)))
 
 
 def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
@@ -71,17 +71,8 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     return f"history {past.state}: versions may be missing, {asked}{again}"
 
 
-def _steps_of(store: Store, trial: NctId) -> dict[int, list[StoredEvent]]:
-    """Return a trial's events by the number of the version they led to."""
-    steps: dict[int, list[StoredEvent]] = {}
-    for stored in store.events.find(EventFilter(nct_ids=(trial,))):
-        steps.setdefault(stored.to_version, []).append(stored)
-    return steps
-
-
 def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
     key = version.key
-    shown = list(dict.fromkeys(kind.value for kind in kinds))
     named = "" if version.registry_version is None else f" v{version.registry_version}"
     return (
         f"{version.version}{named}",
@@ -90,7 +81,7 @@ def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
         (key.status or "-") if version.state == "present" else version.state.upper(),
         _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
         _typed(key.primary_completion_date, key.primary_completion_date_type),
-        ", ".join(shown) or "-",
+        ", ".join(kinds) or "-",
     )
 
 
@@ -104,10 +95,11 @@ def _typed(value: str | None, kind: str | None) -> str:
 def _show_field(
     app: App, store: Store, versions: Sequence[Version], name: str, *, as_json: bool
 ) -> None:
-    path, spells = course_of_field(store, versions, name, until=app.clock.now())
+    found = field_history(store, versions, name, until=app.clock.now())
     if as_json:
-        show_json([{"path": path, **spell_json(spell)} for spell in spells])
+        show_json(found.rows)
         return
+    path, spells = found.path, found.spells
     field = field_at(path)
     told = list(words_of(spells))
     tell(

@@ -12,11 +12,9 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import MomentParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.errors import UsageError
-from ctsync.model import JsonObject
-from ctsync.questions.changes.relevel import RelevelledEvent, relevel_events
-from ctsync.questions.changes.thresholds import thresholds_in_force, watch_thresholds
+from ctsync.questions.changes.relevel import relevel_events, relevelled_row
+from ctsync.questions.changes.rules import thresholds_in_force, watch_thresholds
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.event_json import event_json
 from ctsync.store.data.events import EventFilter
 from ctsync.text import nearest
 
@@ -76,7 +74,7 @@ def relevel_command(
         wanted = EventFilter(since=since, watch=watch)
         found = relevel_events(store, wanted, thresholds=thresholds, told_under=own)
     if as_json:
-        show_json([_relevelled_json(one) for one in found.differing])
+        show_json([relevelled_row(one) for one in found.differing])
     else:
         show_table(
             ("SEEN", "TRIAL", "LEVEL", "RULE", "WOULD BE", "RULE", "WHAT"),
@@ -97,10 +95,3 @@ def relevel_command(
         f"{len(found.differing):,} of {found.looked_at:,} events would have another level; "
         "nothing was written"
     )
-
-
-def _relevelled_json(one: RelevelledEvent) -> JsonObject:
-    return event_json(one.stored) | {
-        "new_level": one.replayed.level,
-        "new_rule": one.replayed.rule,
-    }

@@ -12,8 +12,8 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import STDOUT, tell, write_file
 from ctsync.cli.param_types import MomentParam, TrialParam
 from ctsync.model import NctId
-from ctsync.questions.changes.report_data import review
-from ctsync.questions.portfolio.known_watches import require_watch
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.questions.portfolio.watches import require_watch
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Window
 from ctsync.text import for_terminal
@@ -69,14 +69,16 @@ def report_command(
     window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
     with app.store() as store:
         require_watch(store, watch)
-        found = review(
+        found = report_data(
             store,
-            window=window,
-            title=watch or "all watches",
-            watch=watch,
-            ids=tuple(trials),
-            limit=limit or None,
-            drawn=form == "html",
+            ReportQuestion(
+                window,
+                title=watch or "all watches",
+                watch=watch,
+                ids=tuple(trials),
+                limit=limit or None,
+                drawn=form == "html",
+            ),
         )
     text = render(found, ReportFormat("json" if as_json else form))
     if output is None or output == STDOUT:

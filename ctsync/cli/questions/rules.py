@@ -9,9 +9,10 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import JsonObject, Kind
-from ctsync.questions.changes.thresholds import (
+from ctsync.model import Kind
+from ctsync.questions.changes.rules import (
     listed_thresholds,
+    rule_table_row,
     thresholds_in_force,
     watch_thresholds,
 )
@@ -37,13 +38,7 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
         thresholds = own or thresholds
     table = list(describe(thresholds))
     if as_json:
-        show_json(
-            {
-                "version": RULES_VERSION,
-                "thresholds": asdict(thresholds),
-                "rules": [_rule_json(rule, says, when) for rule, says, when in table],
-            }
-        )
+        show_json(rule_table_row(thresholds))
         return
     show_table(
         ("RULE", "LEVEL", "SAYS", "FOR", "WHEN"),
@@ -59,8 +54,3 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
 def _kinds(rule: Rule) -> str:
     every = len(rule.kinds) == len(Kind)
     return "every kind" if every else ", ".join(kind for kind in Kind if kind in rule.kinds)
-
-
-def _rule_json(rule: Rule, says: str, when: str) -> JsonObject:
-    kinds = [kind for kind in Kind if kind in rule.kinds]
-    return {"id": rule.id, "level": rule.level, "kinds": kinds, "says": says, "when": when}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import click
@@ -9,9 +10,8 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
-from ctsync.errors import UsageError
-from ctsync.model import JsonObject
+from ctsync.dates import format_minute
+from ctsync.questions.operation.runs import latest_runs, one_run, run_row
 from ctsync.record.registry.notices import read_notices
 from ctsync.store.data.runs import Run
 from ctsync.text import for_terminal
@@ -43,22 +43,22 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
     """
     with app.store() as store:
         if run_id is not None:
-            run = store.runs.get(run_id)
-            if run is None:
-                raise UsageError(f"there is no run {run_id}; ctsync runs lists them")
-            show_json(_run_json(run)) if as_json else _show_run(run)
+            run = one_run(store, run_id)
+            show_json(run_row(run)) if as_json else _show_run(run)
             return
-        found = store.runs.latest(limit)
-        total = store.counts()["runs"]
+        found = latest_runs(store, limit=limit)
     if as_json:
-        show_json([_run_json(run) for run in found])
+        show_json([run_row(run) for run in found.runs])
     else:
-        _show_runs(found)
-    if total > len(found):
-        tell(f"the newest {len(found):,} of {total:,}: ctsync runs --limit {total} shows all")
+        _show_runs(found.runs)
+    if found.total > len(found.runs):
+        tell(
+            f"the newest {len(found.runs):,} of {found.total:,}: "
+            f"ctsync runs --limit {found.total} shows all"
+        )
 
 
-def _show_runs(found: list[Run]) -> None:
+def _show_runs(found: Sequence[Run]) -> None:
     show_table(
         _HEADINGS,
         [
@@ -95,27 +95,8 @@ def _show_run(run: Run) -> None:
         click.echo(f"{name:<17} {for_terminal(value)}")
 
 
-def _run_json(run: Run) -> JsonObject:
-    return {
-        "id": run.id,
-        "kind": run.kind,
-        "started": format_timestamp(run.started),
-        "finished": run.finished and format_timestamp(run.finished),
-        "data_timestamp_before": run.load_before and format_timestamp(run.load_before),
-        "data_timestamp_after": run.load_after and format_timestamp(run.load_after),
-        "api_version": run.api_version,
-        "requests": run.requests,
-        "retries": run.retries,
-        **{name: getattr(run, name) for name in _COUNTS},
-        "delivered": run.delivered,
-        "verdict": run.verdict,
-        "error": run.error,
-        "notices": list(run.notices or ()),
-    }
-
-
 def _minute(stamp: datetime | None) -> str:
-    return f"{stamp:%Y-%m-%d %H:%M}Z" if stamp else "-"
+    return format_minute(stamp) if stamp else "-"
 
 
 def _seconds(run: Run) -> str:

@@ -10,10 +10,9 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam, TrialParam
-from ctsync.errors import UnknownVersion, UsageError
+from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
-from ctsync.questions.trial.stored_records import record_of, stored_record, stored_versions
-from ctsync.questions.trial.version_dates import NotKnown, NotRegistered, find_version, version_on
+from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.record.fields.lookup import find_path, values_at
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
@@ -42,28 +41,11 @@ def show(
     as_json: bool,
 ) -> None:
     """Show a record as it stood: now, on a day, or in a version."""
-    if as_of is not None and number is not None:
-        raise UsageError("give --as-of or --version, not both")
     if raw and sys.stdout.isatty():
         raise UsageError("--raw is for another program: redirect it, or use --json")
     with app.store() as store:
-        versions = stored_versions(store, trial)
-        stood = (
-            version_on(versions, as_of)
-            if as_of
-            else find_version(versions, -1 if number is None else number)
-        )
-        match stood:
-            case NotRegistered(first_posted):
-                raise UnknownVersion(
-                    f"not registered yet: {trial} was first posted on {first_posted}, after {as_of}"
-                )
-            case NotKnown(since):
-                raise UnknownVersion(
-                    f"not known: {trial} was registered by {as_of}, but the oldest stored version "
-                    f"stands from {since}; what stood before: ctsync backfill {trial}"
-                )
-        record = stored_record(store, stood) if raw else record_of(store, stood)
+        found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
+    record = found.record
     if raw:
         click.echo(record.canonical)  # click writes bytes unchanged and flushes them
     elif path is not None:
@@ -71,7 +53,7 @@ def show(
     elif as_json:
         show_json(record.body)
     else:
-        _show_overview(stood)
+        _show_overview(found.version)
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:

@@ -10,9 +10,9 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json
 from ctsync.cli.param_types import TrialParam
 from ctsync.model import NctId
-from ctsync.questions.changes.report_data import timeline_of
 from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.report.trial.timeline_terminal import render_timeline, timeline_json
+from ctsync.questions.trial.timeline import timeline_row, trial_timeline
+from ctsync.report.trial.timeline_terminal import render_timeline
 
 
 @click.command()
@@ -25,9 +25,9 @@ def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_
     """Draw a trial's life: status spells, planned and actual dates, enrollment."""
     with app.store() as store:
         stored_versions(store, trial)
-        drawn = timeline_of(store, trial, until=app.clock.now())
+        drawn = trial_timeline(store, trial, until=app.clock.now())
     if as_json:
-        show_json(timeline_json(drawn))
+        show_json(timeline_row(drawn))
         return
     columns = width or shutil.get_terminal_size((80, 24)).columns
     click.echo(render_timeline(drawn, width=columns, ascii_only=ascii_only))

@@ -11,7 +11,7 @@ from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import StoreError, UsageError
 from ctsync.model import JsonObject
-from ctsync.questions.changes.thresholds import thresholds_in_force
+from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.store.admin.backup import back_up
 from ctsync.store.admin.check import Problem, check
 from ctsync.sync.history.rederive_events import rederive_events

@@ -15,7 +15,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_timestamp
 from ctsync.errors import RegistryError, UsageError
 from ctsync.model import JsonObject, NctId
-from ctsync.questions.portfolio.known_watches import members_of
+from ctsync.questions.portfolio.watches import members_of
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi

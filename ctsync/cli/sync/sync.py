@@ -18,7 +18,7 @@ from ctsync.dates import format_timestamp
 from ctsync.model import Event, JsonObject, Kind, Level, NctId
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
-from ctsync.report.event_json import event_json
+from ctsync.report.rows import event_row
 from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
@@ -181,7 +181,7 @@ def sync_json(result: CycleResult) -> JsonObject:
         ],
         "held": list(sync.held),
         "notices": [notice.line for notice in sync.notices],
-        "events": [event_json(stored) for stored in uncovered(sync.events, sync.notices)],
+        "events": [event_row(stored) for stored in uncovered(sync.events, sync.notices)],
     }
 
 

@@ -21,7 +21,7 @@ from ctsync.config.values import Name
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject, NctId
 from ctsync.query import PARAMETERS, Query, exactly, read_query
-from ctsync.questions.portfolio.known_watches import members_of
+from ctsync.questions.portfolio.watches import members_of
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.store import Store

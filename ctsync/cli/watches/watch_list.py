@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 
 import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
-from ctsync.model import Head, JsonObject, NctId
+from ctsync.model import Head, NctId
 from ctsync.query import Query
+from ctsync.questions.portfolio.watches import watch_row
 from ctsync.record.value_text import counted
 from ctsync.store.data.watches import Watch
 from ctsync.text import for_terminal
@@ -30,7 +29,7 @@ def list_watches(app: App, as_json: bool) -> None:
         watches = store.watches.all()
         heads = store.trials.heads([trial.nct_id for watch in watches for trial in watch.trials])
     if as_json:
-        show_json([watch_json(watch) for watch in watches])
+        show_json([watch_row(watch) for watch in watches])
         return
     rows = [row for watch in watches for row in _rows(watch, heads)]
     show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows)
@@ -69,29 +68,3 @@ def _counts(watch: Watch) -> tuple[int, int]:
     brought = [trial for trial in watch.trials if trial.by_query]
     left = sum(trial.left_at is not None for trial in brought)
     return len(brought) - left, left
-
-
-def watch_json(watch: Watch) -> JsonObject:
-    """Return a watch with its trials as JSON."""
-    inside, left = _counts(watch)
-    return {
-        "name": watch.name,
-        "origin": watch.origin,
-        "query": None if watch.query is None else dict(watch.query),
-        "listed": _stamp(watch.listed),
-        "in": inside,
-        "left": left,
-        "trials": [
-            {
-                "nct_id": trial.nct_id,
-                "asked_as": trial.asked_as or None,
-                "by_query": trial.by_query,
-                "left_at": _stamp(trial.left_at),
-            }
-            for trial in watch.trials
-        ],
-    }
-
-
-def _stamp(moment: object) -> str | None:
-    return format_timestamp(moment) if isinstance(moment, datetime) else None

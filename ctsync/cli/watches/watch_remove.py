@@ -10,7 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
 from ctsync.errors import UsageError
 from ctsync.model import parse_nct_id
-from ctsync.questions.portfolio.known_watches import find_watch
+from ctsync.questions.portfolio.watches import find_watch
 from ctsync.text import for_terminal
 
 

@@ -7,8 +7,8 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.cli.watches.watch_list import members_summary, query_text, watch_json
-from ctsync.questions.portfolio.known_watches import find_watch
+from ctsync.cli.watches.watch_list import members_summary, query_text
+from ctsync.questions.portfolio.watches import find_watch, watch_row
 from ctsync.store.data.watches import WatchedTrial
 from ctsync.text import for_terminal
 
@@ -22,7 +22,7 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
     with app.store() as store:
         found = find_watch(store, name)
         if as_json:
-            show_json(watch_json(found))
+            show_json(watch_row(found))
             return
         keys = {
             trial.nct_id: store.versions.earlier_keys(trial.nct_id)[-1:] for trial in found.trials

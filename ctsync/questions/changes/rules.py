@@ -1,12 +1,15 @@
-"""The rows of the rule table, from which each change gets its level; pure, no I/O."""
+"""The rule table, and the thresholds in force. Writes nothing."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from ctsync.config.settings import Settings
 from ctsync.model import Kind, Level
+from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds, describe
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +56,28 @@ def rule_table_row(thresholds: Thresholds) -> RuleTableRow:
             for rule, says, when in describe(thresholds)
         ),
     )
+
+
+def thresholds_in_force(settings: Settings) -> Thresholds:
+    """The thresholds of the settings."""
+    return Thresholds().replace(settings.rules)
+
+
+def listed_thresholds(settings: Settings, name: str) -> tuple[bool, Thresholds | None]:
+    """Whether the settings list a watch, and its thresholds if it has any of its own."""
+    listed = {watch.name: watch.rules for watch in settings.watches}
+    own = listed.get(name)
+    return name in listed, thresholds_in_force(settings).replace(own) if own else None
+
+
+def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds | None:
+    """The thresholds of a watch, or None if it has none of its own.
+
+    The settings file goes before what the last sync stored of it. Raises UsageError if there
+    is no such watch.
+    """
+    is_listed, own = listed_thresholds(settings, name)
+    if is_listed:
+        return own
+    require_watch(store, name)
+    return store.watches.own_thresholds().get(name)

@@ -1,13 +1,15 @@
-"""The rows of the runs; pure, no I/O."""
+"""The recorded runs. Writes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from ctsync.errors import UsageError
 from ctsync.model import NctId, Verdict
 from ctsync.record.registry.notices import Notice, NoticeKind, read_notices
 from ctsync.store.data.runs import Run
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +122,24 @@ def _run_notice(notice: Notice) -> RunNoticeRow:
         runs=tuple(sorted(notice.runs)),
         trials=tuple(sorted(notice.trials)),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """The newest runs, newest first; `total` counts all that are recorded."""
+
+    runs: tuple[Run, ...]
+    total: int
+
+
+def latest_runs(store: Store, *, limit: int) -> Runs:
+    """List the newest runs."""
+    return Runs(tuple(store.runs.latest(limit)), store.counts()["runs"])
+
+
+def one_run(store: Store, run_id: int) -> Run:
+    """One run by its number; raises UsageError if there is none."""
+    run = store.runs.get(run_id)
+    if run is None:
+        raise UsageError(f"there is no run {run_id}; ctsync runs lists them")
+    return run

@@ -1,19 +1,25 @@
-"""The rows of `ctsync status`: the state of ctsync and what is in quarantine; pure, no I/O."""
+"""The state of ctsync, as `status` shows it. Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
+from ctsync.config.settings import Settings
 from ctsync.model import NctId
-from ctsync.questions.operation.health import Health, HealthFacts, HealthState
+from ctsync.questions.operation.health import Health, HealthFacts, HealthState, assess
+from ctsync.questions.operation.health_state import health_facts
 from ctsync.questions.operation.runs import NoticeRow, notice_row
-from ctsync.record.registry.notices import Notice
+from ctsync.record.registry.notices import Notice, read_notices
+from ctsync.route import Route
 from ctsync.store.data.failures import Failure
+from ctsync.store.store import Store
 
 _NAMES = {"snapshots": "versions"}
 """Tables whose rows have another name for people."""
+
+NOTICES_SHOWN = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +44,7 @@ class QuarantinedTrialRow:
     """Size in bytes of the response, which ctsync keeps."""
 
 
-def quarantined_trial_row(failure: Failure, *, next_try: datetime | None) -> QuarantinedTrialRow:
+def quarantined_trial_row(failure: Failure) -> QuarantinedTrialRow:
     """The row of a failure; `next_try` is None if each sync tries the trial again."""
     return QuarantinedTrialRow(
         nct_id=failure.nct_id,
@@ -47,7 +53,7 @@ def quarantined_trial_row(failure: Failure, *, next_try: datetime | None) -> Qua
         attempts=failure.attempts,
         first_seen=failure.first_at,
         last_seen=failure.last_at,
-        next_try=next_try,
+        next_try=failure.waits_until,
         bytes_kept=len(failure.raw),
     )
 
@@ -106,3 +112,70 @@ def status_row(
         quarantine=tuple(quarantine),
         notices=tuple(notice_row(notice) for notice in notices),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What `status` shows: the health with its reasons, and the facts behind it."""
+
+    health: Health
+    facts: HealthFacts
+    database: str
+    stored: Mapping[str, int]
+    histories: Mapping[str, int]
+    next_history: datetime | None
+    failures: tuple[Failure, ...]
+    notices: tuple[Notice, ...]
+    unknown_watches: tuple[str, ...]
+
+    @property
+    def row(self) -> StatusRow:
+        """The state as a row."""
+        return status_row(
+            self.health,
+            self.facts,
+            database=self.database,
+            stored=self.stored,
+            histories=self.histories,
+            quarantine=map(quarantined_trial_row, self.failures),
+            notices=self.notices,
+        )
+
+
+def current_status(
+    store: Store, settings: Settings, *, routes: Iterable[Route], now: datetime
+) -> Status:
+    """Judge the state of ctsync.
+
+    A watch of the settings file that no sync has added yet counts: without it the state would be
+    "idle", which is well.
+    """
+    origins = store.watches.origins()
+    pending = [watch for watch in settings.watches if origins.get(watch.name) != "file"]
+    facts = health_facts(store, routes)
+    if pending:
+        named = sum(len(watch.trials) + len(watch.org_ids) for watch in settings.watches)
+        facts = replace(facts, watched=max(facts.watched, named))
+    histories, next_history = store.watched.history_summary()
+    failing = store.watched.failing_ids()
+    runs = store.runs.with_notices(since=now - NOTICES_SHOWN)
+    return Status(
+        health=_with_pending(assess(facts, now), [watch.name for watch in pending]),
+        facts=facts,
+        database=settings.database.shown_url,
+        stored=store.counts(),
+        histories=histories,
+        next_history=next_history,
+        failures=tuple(one for one in store.failures.find() if one.nct_id in failing),
+        notices=tuple(notice for run in runs for notice in read_notices(run.notices)),
+        unknown_watches=tuple(settings.unknown_watches(list(origins))),
+    )
+
+
+def _with_pending(health: Health, pending: Sequence[str]) -> Health:
+    """The health, with the watches that no sync has added yet as a reason."""
+    if not pending:
+        return health
+    reason = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
+    is_well = health.exit_code == 0
+    return Health(HealthState.PARTIAL if is_well else health.condition, (*health.reasons, reason))

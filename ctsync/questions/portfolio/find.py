@@ -9,10 +9,9 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from ctsync.model import JsonObject, NctId
+from ctsync.model import NctId
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.rules.conditions import FieldCondition
-from ctsync.report.row_json import to_json
 from ctsync.store.data.condition_sql import Candidate
 from ctsync.store.store import Store
 
@@ -88,8 +87,3 @@ def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterato
                 values=last.values,
             )
             first = None
-
-
-def found_json(found: FoundTrial) -> JsonObject:
-    """The JSON of a row, for callers that do not write rows yet."""
-    return to_json(found)

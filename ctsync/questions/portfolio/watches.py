@@ -1,14 +1,17 @@
-"""The rows of the watches and of the trials they follow; pure, no I/O."""
+"""The watches and the trials they follow. Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from ctsync.errors import UsageError
 from ctsync.model import NctId
+from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.data.watches import Watch
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +69,29 @@ def watch_row(watch: Watch) -> WatchRow:
             for trial in watch.trials
         ),
     )
+
+
+def require_watch(store: Store, name: str | None) -> None:
+    """Raise UsageError if `name` is given and no watch has it."""
+    if name is not None and name not in store.watches.origins():
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+
+
+def find_watch(store: Store, name: str) -> Watch:
+    """The watch of that name; raises UsageError if there is none."""
+    found = next((one for one in store.watches.all() if one.name == name), None)
+    if found is None:
+        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+    return found
+
+
+def members_of(store: Store, name: str) -> Sequence[NctId]:
+    """The trials of a watch; raises UsageError if there is no such watch."""
+    return [trial.nct_id for trial in find_watch(store, name).trials]
+
+
+def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
+    """The trials that one watch, or any, follows and of which something is stored."""
+    followed = store.watched.ids(TrialSelection(watch=watch))
+    stored = store.trials.heads(followed)
+    return [nct_id for nct_id in followed if nct_id in stored]

@@ -1,11 +1,19 @@
-"""The rows of a comparison of two versions of a trial; pure, no I/O."""
+"""Two versions of a trial compared field by field. Writes nothing."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
-from ctsync.model import MISSING, FieldChange
+from ctsync.errors import UnknownVersion, UsageError
+from ctsync.model import MISSING, FieldChange, NctId, Version
+from ctsync.questions.trial.stored_records import pair_of, stored_versions
+from ctsync.questions.trial.version_dates import find_version, version_on
+from ctsync.record.compare.diff import diff
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +44,56 @@ def field_change_row(change: FieldChange) -> FieldChangeRow:
         before=change.before,
         after=change.after,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class CompareQuestion:
+    """Which two versions of a trial: numbers ("3", "-1") or days ("2020-01-01").
+
+    Without them, the last two versions are compared.
+    """
+
+    nct_id: NctId
+    older: str | None = None
+    newer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions, and the fields that differ, in the order of the record."""
+
+    before: Version
+    after: Version
+    changes: tuple[FieldChange, ...]
+
+    @property
+    def rows(self) -> tuple[FieldChangeRow, ...]:
+        """The fields that differ as rows."""
+        return tuple(field_change_row(change) for change in self.changes)
+
+
+def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
+    """Compare two stored versions.
+
+    Raises UnknownTrial, UnknownVersion, CorruptBody, and UsageError for a text that is neither a
+    number nor a day.
+    """
+    versions = stored_versions(store, question.nct_id)
+    if question.older is None and len(versions) < 2:
+        raise UnknownVersion(f"there is only one version of {question.nct_id}, nothing to compare")
+    before = _pick(versions, question.older or "-2")
+    after = _pick(versions, question.newer or "-1")
+    return Comparison(before, after, tuple(diff(*pair_of(store, before, after))))
+
+
+def _pick(versions: Sequence[Version], text: str) -> Version:
+    if re.fullmatch(r"-?\d{1,6}", text):
+        return find_version(versions, int(text))
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is neither a version number nor a day (2020-01-01)") from None
+    stood = version_on(versions, day)
+    if not isinstance(stood, Version):
+        raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
+    return stood

@@ -1,13 +1,16 @@
-"""The rows of a trial's timeline; pure, no I/O."""
+"""The timeline of a trial. Writes nothing."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 from ctsync.dates import PartialDate
-from ctsync.model import NctId
-from ctsync.report.trial.timeline import DateTrack, Timeline
+from ctsync.model import Kind, NctId
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.report.trial.timeline import DateTrack, Timeline, query_steps, trace
+from ctsync.store.data.events import EventFilter
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +134,11 @@ def _track(track: DateTrack) -> DateTrackRow:
         for step in track.steps
     )
     return DateTrackRow(track.label, track.days, said=steps)
+
+
+def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
+    """The timeline of a stored trial up to a moment, with the queries it entered and left."""
+    versions = store.versions.of(nct_id)
+    drawn = trace(versions, stands_from(versions), until=until.date())
+    moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
+    return replace(drawn, queries=query_steps(moves))

@@ -1,13 +1,17 @@
-"""The rows of a trial's versions; pure, no I/O."""
+"""The stored versions of a trial. Writes nothing."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
 from ctsync.model import STUDY_PAGE, Kind, Level, NctId, Source, State, StoredEvent, Version
+from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.store.data.events import EventFilter
+from ctsync.store.data.history_versions import HistoryState
+from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +94,30 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
         digest=version.digest,
         url=url,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class TrialVersions:
+    """The stored versions of a trial, oldest first, and what led to each.
+
+    `steps` has the events by the number of the version they led to. `history` says how much of
+    the registry's own history is stored, None if it was never requested.
+    """
+
+    versions: tuple[Version, ...]
+    steps: Mapping[int, Sequence[StoredEvent]]
+    history: HistoryState | None
+
+    @property
+    def rows(self) -> tuple[VersionRow, ...]:
+        """The versions as rows."""
+        return tuple(version_row(one, self.steps.get(one.version, ())) for one in self.versions)
+
+
+def trial_versions(store: Store, nct_id: NctId) -> TrialVersions:
+    """List the versions of a trial; raises UnknownTrial if nothing is stored of it."""
+    versions = stored_versions(store, nct_id)
+    steps: dict[int, list[StoredEvent]] = {}
+    for stored in store.events.find(EventFilter(nct_ids=(nct_id,))):
+        steps.setdefault(stored.to_version, []).append(stored)
+    return TrialVersions(tuple(versions), steps, store.histories.states([nct_id]).get(nct_id))

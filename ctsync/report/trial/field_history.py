@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from ctsync.model import MISSING, JsonObject, State, Version
+from ctsync.model import MISSING, State, Version
 from ctsync.record.value_text import NOTHING, counted, plain, typed
 
 
@@ -73,24 +73,6 @@ def _key(value: Any) -> bytes:
     if isinstance(value, Unshown):
         return value.name.encode()
     return b"" if value is MISSING else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def spell_json(spell: ValueSpell) -> JsonObject:
-    """One spell as JSON; `until` is null for the open spell.
-
-    If `carried` is false, `value` is null and the real value is unknown.
-    """
-    is_carried = not isinstance(spell.value, Unshown)
-    return {
-        "value": None if spell.value is MISSING or not is_carried else spell.value,
-        "carried": is_carried,
-        "state": spell.state.value,
-        "from_version": spell.from_version,
-        "to_version": spell.to_version,
-        "since": spell.since.isoformat(),
-        "until": None if spell.is_open else spell.until.isoformat(),
-        "days": spell.days,
-    }
 
 
 def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from ctsync.model import JsonObject
 from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Timeline
 from ctsync.text import for_terminal, shorten
@@ -150,47 +149,3 @@ def _lists(timeline: Timeline) -> Iterator[str]:
         for at in timeline.queries:
             did = "entered" if at.entered else "left"
             yield f"  on   {at.day}  {did} {for_terminal(at.watch)}"
-
-
-def timeline_json(timeline: Timeline) -> JsonObject:
-    """The timeline as JSON."""
-    return {
-        "nct_id": timeline.nct_id,
-        "title": timeline.title,
-        "since": timeline.since.isoformat(),
-        "until": timeline.until.isoformat(),
-        "spells": [
-            {
-                "status": spell.status,
-                "since": spell.since.isoformat(),
-                "until": None if spell.is_open else spell.until.isoformat(),
-                "days": spell.days,
-            }
-            for spell in timeline.spells
-        ],
-        "dates": [
-            {
-                "date": track.label,
-                "days": track.days,
-                "said": [
-                    {
-                        "since": step.stood_from.isoformat(),
-                        "value": step.value.text,
-                        "type": step.kind,
-                        "days": step.days,
-                        "margin": step.margin,
-                    }
-                    for step in track.steps
-                ],
-            }
-            for track in timeline.tracks
-        ],
-        "enrollment": [
-            {"since": one.stood_from.isoformat(), "count": one.count, "type": one.kind}
-            for one in timeline.enrollment
-        ],
-        "queries": [
-            {"day": one.day.isoformat(), "watch": one.watch, "entered": one.entered}
-            for one in timeline.queries
-        ],
-    }

@@ -8,7 +8,14 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import RowMapping, delete, func, select, update
 
-from ctsync.errors import InQuarantine
+from ctsync.errors import (
+    AnswerTooLarge,
+    BadAnswer,
+    IdentityMismatch,
+    InQuarantine,
+    RequestRefused,
+    UnidentifiedRecord,
+)
 from ctsync.model import NctId
 from ctsync.store.bodies import codec
 from ctsync.store.data.runs import SYNC
@@ -17,6 +24,11 @@ from ctsync.store.database.tables import FAILURES, RUNS
 
 FIRST_RETRY = timedelta(hours=1)
 LONGEST_RETRY = timedelta(days=7)
+_COSTLY = {
+    error.__name__
+    for error in (BadAnswer, AnswerTooLarge, IdentityMismatch, RequestRefused, UnidentifiedRecord)
+}
+"""The errors that cost requests of their own: the batch had to be halved to find the trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +44,11 @@ class Failure:
     error_class: str
     error: str
     raw: bytes
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """When the trial is requested again; None if every sync requests it."""
+        return self.next_try if self.error_class in _COSTLY else None
 
 
 class FailureReads(Reads):

@@ -1,0 +1,71 @@
+"""A record as it stood: now, on a day, or in a version. Writes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from ctsync.errors import UnknownVersion, UsageError
+from ctsync.model import NctId, Record, Version
+from ctsync.questions.trial.stored_records import record_of, stored_record, stored_versions
+from ctsync.questions.trial.version_dates import (
+    NotKnown,
+    NotRegistered,
+    find_version,
+    version_on,
+)
+from ctsync.store.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RecordQuestion:
+    """Which record: of a day, of a version by its number, or the newest if neither is given.
+
+    A negative number counts back from the newest version, -1. `as_stored` asks for the bytes as
+    their source gave them, instead of texts as the API shows them.
+    """
+
+    nct_id: NctId
+    as_of: date | None = None
+    number: int | None = None
+    as_stored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    """A version and its record."""
+
+    version: Version
+    record: Record
+
+
+def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
+    """Find the record.
+
+    Raises UnknownTrial if nothing is stored of the trial, UnknownVersion if the version does not
+    exist or is not known for that day, and CorruptBody.
+    """
+    if question.as_of is not None and question.number is not None:
+        raise UsageError("give --as-of or --version, not both")
+    version = _version(store, question)
+    read = stored_record if question.as_stored else record_of
+    return VersionRecord(version, read(store, version))
+
+
+def _version(store: Store, question: RecordQuestion) -> Version:
+    nct_id, day = question.nct_id, question.as_of
+    versions = stored_versions(store, nct_id)
+    if day is None:
+        return find_version(versions, -1 if question.number is None else question.number)
+    match version_on(versions, day):
+        case NotRegistered(first_posted):
+            raise UnknownVersion(
+                f"not registered yet: {nct_id} was first posted on {first_posted}, after {day}"
+            )
+        case NotKnown(since):
+            raise UnknownVersion(
+                f"not known: {nct_id} was registered by {day}, but the oldest stored version "
+                f"stands from {since}; what stood before: ctsync backfill {nct_id}"
+            )
+        case version:
+            return version
