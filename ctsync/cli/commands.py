@@ -125,6 +125,11 @@ COMMANDS: Mapping[str, Entry] = {
         "runs_command",
         "List the runs, newest first, or show one: times, data of the registry, counts, verdict.",
     ),
+    "schema": Entry(
+        "questions.schema",
+        "schema_command",
+        "List the JSON Schemas of ctsync's answers, or print the one of that NAME.",
+    ),
     "show": Entry(
         "questions.show", "show", "Show a record as it stood: now, on a day, or in a version."
     ),
