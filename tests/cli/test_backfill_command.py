@@ -156,7 +156,7 @@ def test_where_the_edge_refuses_the_trial_is_followed_and_its_state_says_so_unti
     assert "history unavailable (403): versions may be missing" in shell.run("history", SEED).stderr
     shell.run("sync")  # whose history is not due yet
     told = shell.json("status", "--json")["histories"]
-    assert told == {"unavailable (403)": 2, "not asked for": 0}
+    assert told == {"unavailable (403)": 2, "not_requested": 0}
     assert "histories       unavailable (403) 2; next try 20" in shell.run("status").stdout
 
 
@@ -175,7 +175,7 @@ def test_a_sync_asks_again_for_what_is_due(
     assert shell.json("status", "--json")["histories"] == {
         "complete": 1,
         "none": 1,
-        "not asked for": 0,
+        "not_requested": 0,
     }
 
 

@@ -34,7 +34,7 @@ def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: S
         "origin": "cli",
         "query": None,
         "listed": None,
-        "in": 0,
+        "matching": 0,
         "left": 0,
         "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01", "by_query": False, "left_at": None}],
     }
@@ -240,7 +240,7 @@ def test_a_sync_of_one_trial_does_not_make_a_partial_state_well(shell: Shell) ->
 
 def test_status_is_for_people_and_monitors(watched: Shell) -> None:
     status = watched.json("status", "--json")
-    assert (status["condition"], status["stored"]["trials"], status["watched"]) == ("ok", 2, 2)
+    assert (status["state"], status["stored"]["trials"], status["watched"]) == ("ok", 2, 2)
     assert watched.run("status").stdout.startswith("ok\n")
 
 

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -250,7 +251,7 @@ def test_a_failure_of_a_trial_nobody_follows_any_more_is_no_failure(
     assert OTHER not in shown
     assert [
         one["nct_id"]
-        for one in json.loads(stored.run("status", "--json", exit_code=3).stdout)["failures"]
+        for one in json.loads(stored.run("status", "--json", exit_code=3).stdout)["quarantine"]
     ] == [SEED]
 
 
@@ -286,11 +287,18 @@ VERBS = {
 }
 
 
+def _without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
+    docstrings = {id(n.value) for n in ast.walk(tree) if isinstance(n, ast.Expr)}
+    return (n for n in ast.walk(tree) if id(n) not in docstrings)
+
+
 def test_every_command_that_is_named_is_there() -> None:
     wrong = []
     for file in Path(ctsync.__file__).parent.rglob("*.py"):
         tree = ast.parse(file.read_text("utf-8"))
-        texts = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)]
+        # click shows the docstrings of cli/; in other rooms "ctsync saw it" names no command
+        shown = ast.walk(tree) if "cli" in file.parts else _without_docstrings(tree)
+        texts = [n.value for n in shown if isinstance(n, ast.Constant)]
         for text in texts:
             if not isinstance(text, str):
                 continue

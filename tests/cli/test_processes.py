@@ -69,7 +69,7 @@ def test_the_daemon_syncs_at_once_when_a_round_was_missed_and_ends_on_a_signal(
     assert process.returncode == 0
     assert "Traceback" not in said
     assert "INFO ctsync.cli.sync.daemon: checked 1 of 1 trials against the registry's load" in said
-    assert shell.json("status", "--json")["condition"] == "ok"
+    assert shell.json("status", "--json")["state"] == "ok"
 
 
 def test_the_daemon_outlives_a_registry_that_is_away(
