@@ -38,6 +38,16 @@ def test_an_object_that_comes_is_told_leaf_by_leaf():
     }
 
 
+@pytest.mark.parametrize("hollow", [{}, []])
+def test_an_empty_value_that_an_object_replaces_is_one_more_change(hollow):
+    path = "protocolSection.statusModule.startDateStruct"
+    assert changed(record(start=hollow), record()) == {
+        path: (hollow, MISSING),
+        f"{path}.date": (MISSING, "2019-06-01"),
+        f"{path}.type": (MISSING, "ACTUAL"),
+    }
+
+
 def test_results_that_come_are_one_change():
     section = {"participantFlowModule": {"groups": [{"id": "FG000"}]}}
     posted = record(resultsSection=section)
