@@ -38,6 +38,16 @@ def test_an_object_that_comes_is_told_leaf_by_leaf():
     }
 
 
+@pytest.mark.parametrize("hollow", [{}, []])
+def test_an_empty_value_that_an_object_replaces_is_one_more_change(hollow):
+    path = "protocolSection.statusModule.startDateStruct"
+    assert changed(record(start=hollow), record()) == {
+        path: (hollow, MISSING),
+        f"{path}.date": (MISSING, "2019-06-01"),
+        f"{path}.type": (MISSING, "ACTUAL"),
+    }
+
+
 def test_results_that_come_are_one_change():
     section = {"participantFlowModule": {"groups": [{"id": "FG000"}]}}
     posted = record(resultsSection=section)
@@ -228,14 +238,14 @@ def test_deepdiff_receives_the_equal_fields_beside_a_changed_one(monkeypatch):
     calls = listen(monkeypatch)
     assert len(diff(record(), record(status="COMPLETED"))) == 1
     (((before, after), _),) = calls
-    equal = {
-        "statusVerifiedDate": "2020-01",
-        "studyFirstSubmitDate": "2019-05-01",
-        "lastUpdateSubmitDate": "2020-01-10",
-    }
     path = "protocolSection.statusModule"
-    assert before == {path: {**equal, "overallStatus": "RECRUITING"}}
-    assert after == {path: {**equal, "overallStatus": "COMPLETED"}}
+    equal = {
+        (path, "statusVerifiedDate"): "2020-01",
+        (path, "studyFirstSubmitDate"): "2019-05-01",
+        (path, "lastUpdateSubmitDate"): "2020-01-10",
+    }
+    assert before == {**equal, (path, "overallStatus"): "RECRUITING"}
+    assert after == {**equal, (path, "overallStatus"): "COMPLETED"}
 
 
 def test_deepdiff_receives_items_by_name_and_as_bytes_if_added_or_removed(monkeypatch):
@@ -247,15 +257,17 @@ def test_deepdiff_receives_items_by_name_and_as_bytes_if_added_or_removed(monkey
     (((before, after), _),) = calls
     as_bytes = partial(orjson.dumps, option=orjson.OPT_SORT_KEYS)
     item = f'{LOCATIONS}["Kept | Warsaw | Poland"]'
+    equal = {(item, name): kept[name] for name in ("facility", "city", "country")}
     assert before == {
-        item: kept,
-        f"{item}.contacts": {},
-        LOCATIONS: {"Gone | Warsaw | Poland": as_bytes(gone)},
+        **equal,
+        (item, "status"): "RECRUITING",
+        (LOCATIONS, "Gone | Warsaw | Poland"): as_bytes(gone),
     }
     assert after == {
-        item: {**kept, "status": "COMPLETED"},
-        f"{item}.contacts": {"Dr X": as_bytes({"name": "Dr X"})},
-        LOCATIONS: {"New | Lodz | Poland": as_bytes(new)},
+        **equal,
+        (item, "status"): "COMPLETED",
+        (f"{item}.contacts", "Dr X"): as_bytes({"name": "Dr X"}),
+        (LOCATIONS, "New | Lodz | Poland"): as_bytes(new),
     }
 
 
@@ -293,7 +305,7 @@ def test_deepdiff_makes_no_line_diff_of_a_text(monkeypatch):
     for text in ("line\nline", "word " * 100):
         assert len(diff(record(eligibility=text), record(eligibility=f"{text}é\n"))) == 1
         (before, after), _ = calls.pop()
-        values = [value for side in (before, after) for value in side.popitem()[1].values()]
+        values = [value for side in (before, after) for value in side.values()]
         assert values == [orjson.dumps(text), orjson.dumps(f"{text}é\n")]
 
 
