@@ -1,1 +1,1 @@
-"""The write side: fetch, decide, store, deliver. Formats nothing."""
+"""Syncing: fetch, decide, store, deliver. Formats nothing."""

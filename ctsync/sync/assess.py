@@ -1,4 +1,4 @@
-"""From the registry's answers to what is to be kept of them; reads the store, writes nothing."""
+"""Assessment: turns the registry's answers into versions and events to store. Writes nothing."""
 
 from __future__ import annotations
 
@@ -56,11 +56,10 @@ from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
 
 @dataclass(frozen=True, slots=True)
 class PendingVersion:
-    """A version to be stored after `head`, and the events that lead to it.
+    """A version to store after `head`, with the events that lead to it.
 
-    `record` is None where the version says that the trial is gone or has moved; `before` is
-    the record it was compared with, where there was one of the same form. `joining` is given
-    where the version goes on from one that the history alone had told of.
+    `record` is None if the trial is gone or has moved. `before` is the record it was compared with,
+    if that had the same form. `joining` is set if the version continues the registry's history.
     """
 
     nct_id: NctId
@@ -76,12 +75,13 @@ class PendingVersion:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLink:
-    """How a version goes on from the registry's history, which was fetched before it was seen.
+    """How a version continues the registry's history, which was fetched before it was seen live.
 
-    `confirms` says that it is the head itself, seen live. `is_baseline` says that the trial was
-    never seen live before: that it is now is all that is news, and the rest of its events
-    `happened` earlier. `overdue` are events the history told of a trial followed by then, which
-    are news with this load.
+    - `confirms`: it is the head itself, now seen live.
+    - `is_baseline`: the trial was never seen live before. Its first sighting is all that is
+      reported; its other events `happened` earlier.
+    - `overdue`: events from the history of a trial that was followed by then; they are reported
+      with this load.
     """
 
     confirms: bool = False
@@ -92,7 +92,7 @@ class HistoryLink:
 
 @dataclass(frozen=True, slots=True)
 class AssessedTrial:
-    """One trial asked for: what its answer means, and what is to be kept of it."""
+    """One requested trial: the decision on its answer, and the version to store, if any."""
 
     asked: NctId
     decision: Decision
@@ -111,31 +111,32 @@ def assess_answers(
     awaits: bool = False,
     followed: Container[NctId] | None = None,
 ) -> Iterator[AssessedTrial]:
-    """Ask for `ids` and say of each what is to be kept, streaming as the answers come.
+    """Request `ids` and assess each answer, streaming as the answers arrive.
 
-    With `awaits`, a trial of which nothing is stored is new in the registry, not only to us.
-    `followed` are the trials somebody follows, where not all of them are.
+    - `awaits`: a trial without stored versions is new in the registry, not only to ctsync.
+    - `followed`: the trials that somebody follows; None if all are.
+    - `news_since`: per trial, a day. A trial without stored versions that was first posted after it
+      is new in the registry.
 
-    An id that was taken over gives two: its own, and one of the trial that has it now, unless
-    that was asked for itself. A trial whose answer cannot be worked out is Unchecked, with the
-    reason, and stops no other. `news_since` are days after which a trial of which nothing is
-    stored, if first posted then, is new in the registry.
+    An id that was taken over yields two results: its own, and one for the trial that has it now,
+    unless that was requested itself. An answer that cannot be assessed yields NotChecked with the
+    reason and stops no other.
     """
     heads, awaited = store.trials.heads(ids), store.trials.never_found(ids)
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
-    examiner = Assessor(store, load, thresholds, followed)
+    assessor = Assessor(store, load, thresholds, followed)
     asked = set(ids)
     for answer in registry.studies(ids, load, known_absent=awaited | away):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
         is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
-        examined = examiner.assess(name, heads.get(name), seen, awaited=is_news)
-        yield examined
+        assessed = assessor.assess(name, heads.get(name), seen, awaited=is_news)
+        yield assessed
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
-            # the trial that took this id over, newly or long ago
+            # also assess the trial that took this id over, now or long ago
             asked.add(to)
             own = Seen(replace(seen.observation, asked_as=to), seen.record)
-            yield examiner.assess(to, store.trials.heads([to]).get(to), own)
+            yield assessor.assess(to, store.trials.heads([to]).get(to), own)
 
 
 def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
@@ -146,7 +147,7 @@ def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:
-    """Make an observation's record canonical; one that cannot be read fails with its raw text."""
+    """Make an observation's record canonical; an unreadable one is Failed with its raw text."""
     if not isinstance(answer, Observation):
         return answer
     try:
@@ -157,9 +158,9 @@ def read(answer: Answer) -> Seen | Absent | Failed:
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
-    """Works out answers seen in one load, under one set of thresholds.
+    """Assesses answers of one load under one set of thresholds.
 
-    `followed` are the trials that somebody follows; None: all that are asked for.
+    `followed` are the trials that somebody follows; None if all requested ones are.
     """
 
     store: Store
@@ -175,9 +176,9 @@ class Assessor:
         *,
         awaited: bool = False,
     ) -> AssessedTrial:
-        """Decide one answer and find what is to be kept of it; never raises for a record."""
+        """Decide one answer and derive what to store; a bad record never raises."""
         try:
-            seen = self._whole(head, seen)
+            seen = self._in_full(head, seen)
             known = self._says_the_same(head, seen)
             decision = decide(head, seen, awaited=awaited, says_the_same=known)
             fetched_at = _fetched_at(seen)
@@ -188,11 +189,11 @@ class Assessor:
             damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
             return _unchecked(asked, seen, damaged)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            # a record of a shape nobody foresaw is that trial's failure, never the run's
+            # a record of an unexpected shape must fail its trial, not the run
             return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
 
-    def _whole(self, head: Head | None, seen: Seen | Absent | Failed) -> Seen | Absent | Failed:
-        """The answer with its record in full, where there is something to compare it with."""
+    def _in_full(self, head: Head | None, seen: Seen | Absent | Failed) -> Seen | Absent | Failed:
+        """The answer with its record in full, if it must be compared with a stored one."""
         if not isinstance(seen, Seen) or isinstance(seen.record, Record) or head is None:
             return seen
         if is_known_live(head) and head.digest == seen.record.digest:
@@ -200,7 +201,7 @@ class Assessor:
         return replace(seen, record=self._unpack(seen.record))
 
     def _says_the_same(self, head: Head | None, seen: Seen | Absent | Failed) -> bool:
-        """Whether a record is what a head that the history alone has told of says."""
+        """Whether a record has the content of a head from the registry's history."""
         if head is None or head.source is not Source.HISTORY or not isinstance(seen, Seen):
             return False
         if not isinstance(seen.record, Record):
@@ -232,9 +233,10 @@ class Assessor:
                 return None
 
     def _arrival(self, nct_id: NctId, key: KeyFields, *, is_news: bool) -> Iterator[Event]:
-        """That a trial is new, or followed from here on; of one that is neither there is no word.
+        """The event that a trial is new in the registry, or followed from now on.
 
-        A first load of the whole registry would tell 600,000 of them.
+        A mirrored trial that nobody follows has no event: a first load of the registry would store
+        600,000 of them.
         """
         if is_news:
             yield classify.registered(key, thresholds=self.thresholds)
@@ -242,7 +244,7 @@ class Assessor:
             yield classify.first_seen(key, thresholds=self.thresholds)
 
     def _away(self, nct_id: NctId, decision: Gone | Moved) -> PendingVersion:
-        """Say that a trial is gone or has moved, and what the history told of it before."""
+        """The version of a trial that is gone or has moved, with overdue events of its history."""
         versions = self.store.versions.of(nct_id) if decision.head else []
         last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
         overdue = self._overdue(versions)
@@ -258,7 +260,7 @@ class Assessor:
         )
 
     def _compare(self, head: Head, record: Record) -> PendingVersion:
-        """Compare with the newest version that has a record; those without one changed nothing."""
+        """Compare with the newest version that has a record; versions without one are skipped."""
         versions = [v for v in self.store.versions.of(head.nct_id) if v.digest is not None]
         newest, key = versions[-1], key_fields(record.body)
         stored = stored_record(self.store, newest)
@@ -280,10 +282,10 @@ class Assessor:
     def _join(
         self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None
     ) -> PendingVersion:
-        """Go on from a version that the history alone has told of, or find that it is this one.
+        """Continue from a version of the registry's history, or confirm that it is this one.
 
-        Where nothing was seen live before, the trial is followed from here on. Else what the
-        history told since is news now.
+        If nothing was seen live before, the trial is followed from now on. Otherwise, the events
+        from the history since it was last seen live are reported now.
         """
         versions = self.store.versions.of(head.nct_id)
         key, newest = key_fields(record.body), versions[-1]
@@ -297,14 +299,16 @@ class Assessor:
             fetched=fetched_at or self.load.data_timestamp,
             key=key,
         )
-        course = [*(versions[:-1] if confirms else versions), seen]
+        versions_to_derive = [*(versions[:-1] if confirms else versions), seen]
 
         def read(version: Version) -> Record:
             return record if version is seen else stored_record(self.store, version)
 
         known = known_facts(self.store, head.nct_id, versions)
-        mirrors, last = self.store.runs.ids(MIRROR), len(course) - 1
-        (step,) = derive(course, known, read, self.thresholds, mirrors=mirrors, first=last)
+        mirrors, last = self.store.runs.ids(MIRROR), len(versions_to_derive) - 1
+        (step,) = derive(
+            versions_to_derive, known, read, self.thresholds, mirrors=mirrors, first=last
+        )
         return PendingVersion(
             head.nct_id,
             head,
@@ -321,7 +325,7 @@ class Assessor:
         )
 
     def _overdue(self, versions: Sequence[Version]) -> tuple[StoredEvent, ...]:
-        """The events of what the history told of a trial since it was last seen live."""
+        """The events from a trial's history since it was last seen live."""
         seen = [v.version for v in versions if v.source is not Source.HISTORY]
         if not seen or seen[-1] == len(versions):
             return ()
@@ -336,7 +340,7 @@ class Assessor:
 
 
 def is_known_live(head: Head) -> bool:
-    """Whether a head's digest is that of the record as a load showed it, and still shows it."""
+    """Whether the head's digest is that of a record a load showed, and the trial is present."""
     return head.state is State.PRESENT and head.source is not Source.HISTORY
 
 

@@ -1,8 +1,8 @@
-"""Keeps what was found of trials: versions, events, deliveries, a batch in one transaction.
+"""Batched writes of versions, events and deliveries, one transaction per batch.
 
-One way in for a sync of three trials and for a first load of 600,000. A batch is stored whole or
-not at all; where it is refused for one trial's sake, its trials are stored one by one, and that
-one is set aside. A run cut off loses a batch at most, which the next run sees again.
+Serves a sync of three trials and a first load of 600,000 alike. A batch is stored completely or not
+at all. If a batch is refused because of one trial, its trials are stored one by one and the refused
+one is quarantined. An interrupted run loses at most one batch, which the next run sees again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
 LARGEST_BATCH_BYTES = 8 * 2**20
-# what a record is refused with that no database can hold, or whose events clash: Unstorable is
-# one of these
+# raised for a record that no database can hold or whose events clash; Unstorable is a subclass
+# of one of them
 _REFUSALS = (ValueError, TypeError, OverflowError)
 
 
@@ -81,12 +81,13 @@ class _Found:
 
 @dataclass(slots=True, kw_only=True)
 class BatchWriter:
-    """Counts decisions and commits what they leave behind, batch by batch.
+    """Counts decisions and commits their results in batches.
 
-    `observed` is the load that is looked at. Where `marked` is given, only those trials are
-    noted as seen, and others where an absence of theirs ends: that a walk through the whole
-    registry saw a trial is known from the walk. What is set aside is marked from then on.
-    `failed`, `unknown` and `missing` are what an Outcome calls so.
+    - `observed`: the load that the answers come from.
+    - `marked`: None in a sync, which marks every trial as seen. A mirror gives a set: only these
+      trials are marked as seen, and others only when an absence ends, because the position of the
+      scan shows what it saw. Trials quarantined during the run are added to it.
+    - `failed`, `unknown`, `missing`: as in SyncResult.
     """
 
     store: Store
@@ -105,41 +106,50 @@ class BatchWriter:
     _bytes: int = 0
 
     def __post_init__(self) -> None:
-        """Read once what holds for the whole run."""
+        """Read the watches' own thresholds once; they hold for the whole run."""
         self._own = self.store.watches.own_thresholds()
 
     def take(self, examined: AssessedTrial) -> None:
-        """Count one decision; what is to be kept of it is committed with its batch."""
-        asked = examined.asked
-        match examined.decision:
+        """Count one decision; its finding is committed with its batch.
+
+        1. A failed answer is quarantined, and an absence noted, each in a transaction of its own.
+        2. Any other decision is counted. Watches of a trial that was taken over follow its
+           successor.
+        3. An unchanged trial that needs no mark ends here.
+        4. The finding, if any, waits for the next flush, and the trial is marked as seen with it.
+        5. The batch is flushed at SEEN_BATCH trials or LARGEST_BATCH_BYTES.
+        """
+        asked, decision = examined.asked, examined.decision
+        match decision:
             case NotChecked(failed):
-                self._keep_aside(failed)
+                self._quarantine(failed)
                 return
             case Missing(head):
                 self._note_absence(asked, self.missing if head else self.unknown)
                 return
-            case Same(_, recovered):
-                self.entry.tally.same += 1
-                if self.marked is None:
-                    self.sights.unchanged.append(asked)
-                elif not recovered and asked not in self.marked:
-                    return
-            case Confirmed():
-                self.entry.tally.same += 1
             case StillAway(head):
                 self._follow(asked, head.moved_to)
-            case changed:
-                self._count(changed, 1)
+            case _:
+                self._count(decision, 1)
+        if isinstance(decision, Same) and not self._notes_same(asked, decision):
+            return
         if examined.finding is not None:
             fetched = examined.fetched_at or self.clock.now()
-            self._waiting.append(_Found(examined.decision, examined.finding, fetched))
+            self._waiting.append(_Found(decision, examined.finding, fetched))
             self._bytes += _size_of(examined.finding)
         self._seen.append(asked)
         if len(self._seen) >= SEEN_BATCH or self._bytes >= LARGEST_BATCH_BYTES:
             self.flush()
 
+    def _notes_same(self, asked: NctId, decision: Same) -> bool:
+        """Whether an unchanged trial is marked as seen; a sync also observes it as unchanged."""
+        if self.marked is None:
+            self.sights.unchanged.append(asked)
+            return True
+        return decision.recovered or asked in self.marked
+
     def flush(self, also: Callable[[Unit], None] | None = None) -> None:
-        """Commit what waits; `also` is done in the last transaction of it."""
+        """Commit the waiting batch; `also` runs in its last transaction."""
         waiting, self._waiting, self._bytes = self._waiting, [], 0
         seen, self._seen = self._seen, []
         for found in waiting:
@@ -159,7 +169,7 @@ class BatchWriter:
             raw = record.canonical if isinstance(record, Record) else b""
             named = f"{type(error).__name__}: {error}"
             reason = error if isinstance(error, Unstorable) else BadRecord(named)
-            self._keep_aside(Failed(nct_id, reason, raw))
+            self._quarantine(Failed(nct_id, reason, raw))
             self._count(found.decision, -1)
             return False
         return True
@@ -171,6 +181,8 @@ class BatchWriter:
                 tally.new += by
             case Gone():
                 tally.gone += by
+            case Same() | Confirmed():
+                tally.same += by
             case _:
                 tally.changed += by
 
@@ -180,48 +192,76 @@ class BatchWriter:
         seen: Sequence[NctId],
         also: Callable[[Unit], None] | None = None,
     ) -> None:
-        """Store versions, events and deliveries, and what was seen, in one transaction."""
+        """Store versions, events, deliveries and marks in one transaction.
+
+        1. Restore the watches of trials that are back after a merger.
+        2. Move the watches of trials that were taken over.
+        3. Add the versions and their events. An alias without stored versions adds none: only its
+           watch moves.
+        4. Enqueue the deliveries.
+        5. Link the versions that continue the registry's history, with their deliveries.
+        6. Mark trials as seen, and clear their failures.
+        7. Run `also`.
+
+        Raises one of _REFUSALS for a record that cannot be stored; nothing is stored then.
+        """
         if not waiting and not seen and also is None:
             return
-        back = {found.finding.nct_id: self._watches_back(found) for found in waiting}
-        watching = self.store.watches.names_by_trial(back)
-        watching |= {
-            nct_id: tuple(dict.fromkeys((*watching.get(nct_id, ()), *again)))
-            for nct_id, again in back.items()
-            if again
-        }
-        # an alias of which nothing was stored leaves nothing: only the watch moves on
+        returning = {found.finding.nct_id: self._watches_back(found) for found in waiting}
+        watching = self._watch_names(returning)
         steps = [found.step() for found in waiting if found.leaves_a_step]
-        fresh = {step.nct_id for step in steps if step.state is State.PRESENT}
-        run_id = self.entry.run_id
         with self.store.unit() as unit:
-            for nct_id, again in back.items():
-                for name, under in again.items():
-                    with suppress(UsageError):  # the watch was removed meanwhile
-                        unit.watches.restore_trial(name, under, nct_id, at=self.observed)
-            # only now: one may move on that another is back from
+            self._restore_watches(unit, returning)
+            # after the restores: a trial that moves may be one that another has just split from
             for found in waiting:
                 if found.finding.moved_to is not None:
                     self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
             ids = unit.batches.add(
-                steps, run_id=run_id, observed=self.observed, rules_version=RULES_VERSION
+                steps,
+                run_id=self.entry.run_id,
+                observed=self.observed,
+                rules_version=RULES_VERSION,
             )
-            # who asks for a trial by name is told of it; of a mirrored one, who watches it
-            asked_for = self.marked is None
-            told = [step for step in steps if asked_for or step.nct_id in watching]
-            self._enqueue(unit, told, ids, watching)
+            # a sync reports every trial it was asked for; a mirror only the watched ones
+            reports_all = self.marked is None
+            reported = [step for step in steps if reports_all or step.nct_id in watching]
+            self._enqueue(unit, reported, ids, watching)
             for found in waiting:
                 if found.finding.joining is not None:
                     self._join(unit, found, watching.get(found.finding.nct_id, ()))
-            unit.trials.mark_seen(
-                [nct_id for nct_id in seen if nct_id not in fresh],
-                run_id=run_id,
-                load=self.observed,
-            )
-            marked = self.marked
-            unit.failures.clear(seen if marked is None else [one for one in seen if one in marked])
+            self._mark_seen(unit, seen, steps)
             if also is not None:
                 also(unit)
+
+    def _watch_names(
+        self, returning: Mapping[NctId, Mapping[str, NctId]]
+    ) -> dict[NctId, tuple[str, ...]]:
+        """The watches of each trial, including those about to be restored."""
+        watching = dict(self.store.watches.names_by_trial(returning))
+        for nct_id, restored in returning.items():
+            if restored:
+                watching[nct_id] = tuple(dict.fromkeys((*watching.get(nct_id, ()), *restored)))
+        return watching
+
+    def _restore_watches(self, unit: Unit, returning: Mapping[NctId, Mapping[str, NctId]]) -> None:
+        for nct_id, restored in returning.items():
+            for name, under in restored.items():
+                with suppress(UsageError):  # the watch was removed meanwhile
+                    unit.watches.restore_trial(name, under, nct_id, at=self.observed)
+
+    def _mark_seen(self, unit: Unit, seen: Sequence[NctId], steps: Sequence[NewStep]) -> None:
+        """Mark trials as seen and clear their failures.
+
+        Adding a version marks its trial already. A mirror clears failures only of `marked` trials.
+        """
+        added = {step.nct_id for step in steps if step.state is State.PRESENT}
+        unit.trials.mark_seen(
+            [nct_id for nct_id in seen if nct_id not in added],
+            run_id=self.entry.run_id,
+            load=self.observed,
+        )
+        marked = self.marked
+        unit.failures.clear(seen if marked is None else [one for one in seen if one in marked])
 
     def _enqueue(
         self,
@@ -243,8 +283,8 @@ class BatchWriter:
             )
 
     def _join(self, unit: Unit, found: _Found, names: Sequence[str]) -> None:
-        """Store what goes on from the registry's history."""
-        news = link_history(
+        """Store a version that continues the registry's history, with its deliveries."""
+        events = link_history(
             unit,
             found.finding,
             observed=self.observed,
@@ -252,18 +292,19 @@ class BatchWriter:
             run_id=self.entry.run_id,
         )
         now, nct_id = self.clock.now(), found.finding.nct_id
-        unit.outbox.enqueue(plan(nct_id, news, names, self.routes, now=now, own=self._own))
+        unit.outbox.enqueue(plan(nct_id, events, names, self.routes, now=now, own=self._own))
 
     def _follow(self, old: NctId, new: NctId | None) -> None:
-        """Let a watch that names an id taken over long ago follow the trial that has it now."""
+        """Move the watches of an id that was taken over long ago to the trial that has it now."""
         if new is not None and self.store.watches.names_of(old):
             with self.store.unit() as unit:
                 self._move_watches(unit, old, new)
 
     def _move_watches(self, unit: Unit, old: NctId, new: NctId) -> None:
-        """Let every watch of a moved trial follow the one that took it over.
+        """Move every watch of a moved trial to the one that took it over.
 
-        What the trial was first asked for by stays known: an organisation's id, or the old id.
+        The watch keeps the term that the trial was first requested by: an organisation's id, or the
+        old NCT id.
         """
         unit.trials.mark_moved(old, new)
         for watch in self.store.watches.all():
@@ -273,9 +314,10 @@ class BatchWriter:
                     unit.watches.move_trial(watch.name, old, new, asked_as=terms[0])
 
     def _watches_back(self, found: _Found) -> dict[str, NctId]:
-        """The watches that follow a trial again that was merged into another, and is back.
+        """The watches that follow a trial again which is back after a merger.
 
-        Each with that other, or the one it went on to itself, which they go on following.
+        Each is mapped to the trial it has followed meanwhile and continues to follow: the one that
+        took this trial over, or a later successor.
         """
         nct_id, under = found.finding.nct_id, found.came_back_from
         if under is None:
@@ -290,7 +332,7 @@ class BatchWriter:
         }
 
     def _heirs(self, nct_id: NctId) -> set[NctId]:
-        """A trial, and those that have taken it over in turn."""
+        """A trial and its successors: those that took it over, one after the other."""
         heirs: set[NctId] = set()
         to: NctId | None = nct_id
         while to is not None and to not in heirs:
@@ -299,8 +341,8 @@ class BatchWriter:
             to = None if head is None else head.moved_to
         return heirs
 
-    def _keep_aside(self, failed: Failed) -> None:
-        self.failed.append(replace(failed, raw=b""))  # what came is in the quarantine
+    def _quarantine(self, failed: Failed) -> None:
+        self.failed.append(replace(failed, raw=b""))  # the quarantine table keeps the raw bytes
         if self.marked is not None:
             self.marked.add(failed.nct_id)
         now = self.clock.now()
@@ -331,7 +373,7 @@ def _body_of(record: Record | Prepared | None) -> NewBody | None:
 
 
 def _size_of(finding: PendingVersion) -> int:
-    """About how much of memory a finding holds, in bytes of JSON."""
+    """The approximate memory of a finding, in bytes of JSON."""
     match finding.record:
         case Record() as record:
             return len(record.canonical) * (1 if finding.before is None else 2)

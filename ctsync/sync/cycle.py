@@ -1,6 +1,6 @@
-"""One round, as cron, the daemon and `ctsync sync` all make it: lock, targets, sync, deliver.
+"""The sync cycle of cron, the daemon and `ctsync sync`: lock, targets, sync, deliver.
 
-A dead-man's switch elsewhere is told of its start and end, where the settings name one.
+A monitor that the settings name (a dead man's switch) is notified of the start and end.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ctsync.sync.history.backfill import BackfillResult as Backfilled
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import ArchiveFile, MirrorResult
 from ctsync.sync.observations import KIND_OF_SOME
-from ctsync.sync.quarantine import held_back, patient
+from ctsync.sync.quarantine import held_back, with_quarantine
 from ctsync.sync.result import RunCallbacks, SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from ctsync.sync.watches.listings import QueryListing, query_watches, unlisted
@@ -49,9 +49,10 @@ HISTORIES_A_ROUND = 20
 
 @dataclass(frozen=True, slots=True)
 class CycleResult:
-    """What a round did; `unresolved` are terms of the file's watches that name no one trial.
+    """The result of one cycle.
 
-    `past` is what it fetched of histories that were due to be asked for again.
+    `unresolved` holds the terms of file watches that do not name exactly one trial. `past` is the
+    result of fetching the histories whose retry was due.
     """
 
     sync: SyncResult
@@ -66,11 +67,14 @@ class CycleResult:
 
     @property
     def is_well(self) -> bool:
-        """Whether no person need look: everything was checked, and no delivery given up."""
+        """Whether nobody needs to act: everything was checked and no delivery was parked."""
         return self.is_whole and not self.delivered.parked
 
     def sentence(self) -> str:
-        """Its figures, for who watches from afar; no remote text and no address is among them."""
+        """The counts in one sentence, for the monitor.
+
+        Contains no text from the registry and no address.
+        """
         tally, delivered = self.sync.tally, self.delivered
         return (
             f"checked {tally.answered} of {tally.asked}; messages: {delivered.messages} sent, "
@@ -80,9 +84,9 @@ class CycleResult:
 
 @dataclass(frozen=True, slots=True)
 class CyclePreview:
-    """What a round would do: what each trial's answer means, and what names no one trial.
+    """What a cycle would do: the assessment of each trial and the unresolved terms.
 
-    `moves` are the trials that would enter or leave a query, each with the event that tells it.
+    `moves` are the trials that would enter or leave a query, each with its event.
     """
 
     load: RegistryVersion
@@ -110,12 +114,12 @@ class CyclePreview:
 
     @property
     def reasons(self) -> list[str]:
-        """Why watches by query could not be listed, and what would be held; in words."""
+        """Why query watches could not be listed, and what would be held back; in words."""
         return [*unlisted(self.listed), *self.held]
 
     @property
     def unchecked(self) -> list[tuple[NctId, str]]:
-        """The trials that could not be checked or were not found, and why."""
+        """The trials that could not be checked or were not found, each with the reason."""
         found: list[tuple[NctId, str]] = []
         for one in self.examined:
             match one.decision:
@@ -130,7 +134,7 @@ class CyclePreview:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncCycle:
-    """What a round needs; made once, run as often as one likes."""
+    """What a cycle needs; one instance can run any number of cycles."""
 
     settings: Settings
     store: Store
@@ -143,37 +147,38 @@ class SyncCycle:
     def run(
         self, only: Sequence[NctId] = (), *, holder: str, wait_seconds: float = 0
     ) -> CycleResult:
-        """Sync what is watched, or `only` the trials given, and deliver what waits.
+        """Sync all watched trials, or `only` the given ones, and deliver pending messages.
 
-        1. Take the database's one writer lock, or raise LockHeld naming its holder.
-        2. Bring the watches of the settings file into the store.
-        3. Sync, but for what waits in quarantine, unless it was named; then drain the outbox,
-           whatever the sync found, and also where the registry could not be asked.
-        4. Write to who asked to be told of a quiet week, where this was one.
-        5. In a round over all that is watched, ask again for histories that could not be had
-           before and are due; a few at a time.
+        1. Take the database's single writer lock, or raise LockHeld naming its holder.
+        2. Copy the watches of the settings file into the store.
+        3. Sync all trials, except quarantined ones that were not named. Then drain the outbox, also
+           if the registry could not be reached.
+        4. Send heartbeats to the recipients that asked for them, if this week was quiet.
+        5. In a cycle over all watched trials, retry at most HISTORIES_A_ROUND histories that are
+           due.
 
-        A channel or monitor that cannot be reached is logged; it fails no round.
+        A channel or monitor that cannot be reached is logged and does not fail the cycle.
         """
         with self.store.writer(holder=holder, wait_seconds=wait_seconds):
-            return self._watched_over(only)
+            return self._run_monitored(only)
 
     def run_if_due(
         self, is_due: Callable[[datetime | None], bool], *, holder: str
     ) -> CycleResult | None:
-        """Run as `run` does once no one else writes; None where that is not due any more.
+        """Run as `run` does when the writer lock is free; return None if no run is due by then.
 
-        Of several daemons one makes the round, and the others stand by. `is_due` is asked when
-        the lock is held, with the start of the newest round that came to its end: that of the
-        daemon that was faster, or none where it died.
+        Several daemons may share a database: one runs the cycle, the others wait for the lock.
+        `is_due` is called while the lock is held, with the start of the newest completed sync, or
+        None. So a daemon that waited sees the run that another one just completed, and takes over
+        from one that died.
         """
         with self.store.writer(holder=holder, wait_seconds=math.inf):
             if not is_due(self.store.runs.last_completed_start(SYNC)):
                 return None
-            return self._watched_over(())
+            return self._run_monitored(())
 
-    def _watched_over(self, only: Sequence[NctId]) -> CycleResult:
-        """Run, and tell the monitor of its start and end."""
+    def _run_monitored(self, only: Sequence[NctId]) -> CycleResult:
+        """Run, and notify the monitor of the start and the end."""
         monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
         monitor.start()
         try:
@@ -181,12 +186,12 @@ class SyncCycle:
         except Stopped:
             raise
         except Exception as error:
-            # the words of an error that is not ours may hold anything
-            said = f": {error}" if isinstance(error, CtsyncError) else ""
-            monitor.failure(type(error).__name__ + said)
+            # the text of a foreign error may hold a secret: send only the texts of our own
+            message = f": {error}" if isinstance(error, CtsyncError) else ""
+            monitor.failure(type(error).__name__ + message)
             raise
-        tell = monitor.success if result.is_well else monitor.failure
-        tell(result.sentence())
+        notify = monitor.success if result.is_well else monitor.failure
+        notify(result.sentence())
         return result
 
     def mirror(
@@ -199,10 +204,10 @@ class SyncCycle:
         holder: str,
         wait_seconds: float = 0,
     ) -> tuple[MirrorResult, CycleResult | None]:
-        """Bring the mirror up to date, then sync what is watched and deliver, as `run` does.
+        """Update the mirror, then sync the watched trials and deliver, as `run` does.
 
-        `folder` is where a download is put. The round is None where nothing is watched, or the
-        registry cannot be reached; what waits is delivered all the same.
+        Downloads go to `folder`. The cycle result is None if nothing is watched or the registry
+        cannot be reached; pending messages are delivered in either case.
         """
         with self.store.writer(holder=holder, wait_seconds=wait_seconds):
             channels = channels_from(self.settings)
@@ -237,10 +242,10 @@ class SyncCycle:
                 watched = _some(self.store.watched.ids(), self.store.watches.all(), found)
                 aliases = self.store.watched.moved_ids()
                 asked = [*watched, *aliases]
-                sync = self._sync(patient_with=len(asked), aliases=aliases)
+                sync = self._sync(total=len(asked), aliases=aliases)
                 result = sync.run(asked, with_queries=True)
         except RegistryError:
-            self._deliver(channels)  # what waits is no less due for it
+            self._deliver(channels)  # pending messages are due whether or not the registry answers
             raise
         delivered = self._deliver(channels)
         send_heartbeats(self.store, channels, clock=self.clock)
@@ -248,7 +253,7 @@ class SyncCycle:
         return CycleResult(result, delivered, found.unresolved, past)
 
     def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
-        """Send what waits, and count it to the run that has just ended: the newest."""
+        """Send pending messages, and add their number to the newest run."""
         delivered = drain(self.store, channels, clock=self.clock)
         run = self.store.runs.last()
         if delivered.messages and run is not None:
@@ -257,7 +262,7 @@ class SyncCycle:
         return delivered
 
     def _past(self) -> Backfilled | None:
-        """Ask again for the histories that are due."""
+        """Retry the histories that are due."""
         due = self.store.histories.due(self.clock.now(), limit=HISTORIES_A_ROUND)
         if self.history is None or not due:
             return None
@@ -270,7 +275,10 @@ class SyncCycle:
         ).run(due)
 
     def preview(self, only: Sequence[NctId] = ()) -> CyclePreview:
-        """What `run` would decide and keep; writes and sends nothing, takes no lock."""
+        """What `run` would decide and store.
+
+        Writes and sends nothing, and takes no lock.
+        """
         if only:
             load, examined, _ = self._sync().preview(only)
             return CyclePreview(load, examined)
@@ -289,13 +297,13 @@ class SyncCycle:
             self.store, self.registry, self.settings.watches, rules=self.settings.rules
         )
 
-    def _sync(self, *, patient_with: int = 0, aliases: Collection[NctId] = ()) -> TrialPass:
-        """What makes a pass; over so many trials, with patience for those in quarantine."""
+    def _sync(self, *, total: int = 0, aliases: Collection[NctId] = ()) -> TrialPass:
+        """Build the pass; one over all `total` watched trials skips those held in quarantine."""
         now = self.clock.now()
-        held = held_back(self.store, of=patient_with, now=now) if patient_with else {}
+        held = held_back(self.store, of=total, now=now) if total else {}
         return TrialPass(
             store=self.store,
-            registry=patient(self.registry, held),
+            registry=with_quarantine(self.registry, held),
             clock=self.clock,
             thresholds=Thresholds().replace(self.settings.rules),
             routes=routes_from(self.settings),

@@ -1,8 +1,7 @@
-"""What an answer means for a trial, given what is stored; pure, no I/O.
+"""Decisions: what an answer means for a trial, given what is stored. Pure, no I/O.
 
-`decide` looks at the head of a trial's stored versions and at one answer of the registry and
-says which of the decisions below it is. It never looks at a clock, a database or a network:
-what is done about a decision is the business of `sync`.
+`decide` takes the head of a trial's stored versions and one answer of the registry, and returns one
+of the decisions below. It reads no clock, database or network; the callers act on the decision.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from ctsync.model import (
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """Nothing of this trial was stored before; `awaited` if the registry had denied knowing it."""
+    """Nothing of this trial was stored; `awaited` if the registry did not know it before."""
 
     record: Record | Prepared
     awaited: bool
@@ -33,7 +32,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The record is the stored one; `recovered` if an unconfirmed absence is to be forgotten."""
+    """The record equals the stored one; `recovered` if an unconfirmed absence ends."""
 
     head: Head
     recovered: bool
@@ -41,7 +40,7 @@ class Same:
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """The record is what the stored one says, which only the registry's history had told yet."""
+    """The record has the content of the head, which came from the registry's history."""
 
     head: Head
     record: Record
@@ -73,7 +72,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """First load without the trial: remembered, told to nobody, until another load confirms it."""
+    """The first load without the trial; not reported until another load confirms it."""
 
     head: Head | None
 
@@ -87,14 +86,14 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class StillAway:
-    """Known to be gone or moved, and still so."""
+    """The trial was gone or moved, and still is."""
 
     head: Head
 
 
 @dataclass(frozen=True, slots=True)
 class NotChecked:
-    """The trial could not be checked, which says nothing about it."""
+    """The trial could not be checked; nothing is known about its state."""
 
     failed: Failed
 
@@ -106,7 +105,7 @@ Decision = (
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An observation with its record made canonical."""
+    """An observation with its canonical record."""
 
     observation: Observation
     record: Record | Prepared
@@ -117,9 +116,9 @@ SUSPICIOUS_SHARE = 1000
 
 
 def most_at_once(of: int) -> int:
-    """How many trials of `of` may vanish at once before it looks like the registry's mistake.
+    """How many trials `of` so many may vanish at once before a registry fault is assumed.
 
-    25, or one in a thousand where that is more.
+    25 or one per thousand, whichever is more.
     """
     return max(LEAST_SUSPICIOUS, of // SUSPICIOUS_SHARE)
 
@@ -131,12 +130,13 @@ def decide(
     awaited: bool = False,
     says_the_same: bool = False,
 ) -> Decision:
-    """Say what `answer` means, where `head` is the newest stored version of the trial asked for.
+    """Decide what `answer` means, given `head`, the newest stored version of the trial.
 
-    `awaited` tells that an earlier load denied knowing a trial of which nothing is stored, so
-    that a first record is news rather than a baseline. `says_the_same` tells of a head from the
-    registry's history, which is of another form, that the record has its content. A trial is
-    gone only when two different loads lack it; an answer that failed never counts as either.
+    `awaited`: an earlier load did not know the trial and nothing is stored, so a first record is a
+    change and not a baseline. `says_the_same`: the head is from the registry's history, whose form
+    differs, and the record has its content.
+
+    A trial is gone only after two different loads lack it; a failed answer counts as neither.
     """
     match answer:
         case Failed():
@@ -167,7 +167,7 @@ def _decide_present(
     if head is None:
         return First(record, awaited)
     is_present = head.state is State.PRESENT
-    # the body of a head that was never seen live is of another form, be its bytes the same
+    # a head from the history has another form, so equal digests prove nothing
     if is_present and head.source is not Source.HISTORY and head.digest == record.digest:
         return Same(head, recovered=head.absent_since is not None)
     if not isinstance(record, Record):

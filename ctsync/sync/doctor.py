@@ -1,7 +1,7 @@
-"""Looks at all that ctsync stands on, and says of each what was found and what to do about it.
+"""Checks of everything ctsync depends on: database, disk, registry, clock, history, mail.
 
-Each look is by itself: what is wrong with one hides no other. Nothing is stored and nothing is
-sent; the registry is asked once a look, without repeating.
+The checks are independent: a failed one hides no other. Nothing is stored or sent. Each registry
+check sends its requests once, without retries.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ctsync.store.database.migrate import head_revision, refuse_newer, revision_
 QUICK_CHECK_SECONDS = 20.0
 LEAST_FREE_BYTES = 20 * 2**20
 FREE_BYTES = 500 * 2**20
-"""Room for a day's changes of the whole registry several times over."""
+"""Enough for a day's changes of the whole registry, several times over."""
 
 SKEW_SECONDS = 120
 KNOWN_API = "2."
@@ -40,7 +40,7 @@ _WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL)
 
 
 class CheckState(StrEnum):
-    """How one thing is."""
+    """The state of one checked thing."""
 
     OK = "ok"
     WARNING = "warning"
@@ -49,7 +49,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """What was found of one thing, and what to do; `exit_code` counts where it is WRONG."""
+    """The finding about one thing, and what to do; `exit_code` counts if it is WRONG."""
 
     subject: str
     condition: CheckState
@@ -59,18 +59,18 @@ class CheckResult:
 
 
 def exit_code_of(findings: Iterable[CheckResult]) -> int:
-    """That of the worst finding that is wrong, else 0: database, settings, registry, mail."""
+    """The exit code of the worst WRONG finding, else 0: database, settings, registry, mail."""
     codes = {one.exit_code for one in findings if one.condition is CheckState.WRONG}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
 def ok(subject: str, found: str) -> CheckResult:
-    """A thing that is as it should be."""
+    """A thing that works."""
     return CheckResult(subject, CheckState.OK, found)
 
 
 def warning(subject: str, found: str, advice: str) -> CheckResult:
-    """A thing that works, and may not for long, or not all of it."""
+    """A thing that works only in part, or may soon fail."""
     return CheckResult(subject, CheckState.WARNING, found, advice)
 
 
@@ -83,7 +83,7 @@ def wrong(subject: str, found: str, advice: str, exit_code: int) -> CheckResult:
 
 
 def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[CheckResult]:
-    """Whether it is there, ours, of this schema and sound; and the place a file lies in."""
+    """Check that the database exists, has this schema and is sound, and check its disk."""
     url, shown = settings.url, settings.shown_url
     file = sqlite_file(parse_url(url))
     try:
@@ -149,7 +149,7 @@ def _place(file: Path) -> Iterator[CheckResult]:
 
 
 def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckResult]:
-    """Whether it answers, with which API and load, and whether its clock is ours."""
+    """Check that the registry answers, its API and load, and that the clocks agree."""
     try:
         reply, version = transport.get_json("/v2/version", {}, read=read_version, retry=False)
     except RegistryError as error:
@@ -185,26 +185,26 @@ def _skew(date: str, age: str, clock: Clock) -> CheckResult:
 
 
 def look_at_history(transport: Transport) -> CheckResult:
-    """Whether the undocumented endpoint of past versions answers, and by which client."""
+    """Check whether the undocumented history endpoint answers, and by which client."""
     probes = probe_history(transport)
-    said = "; ".join(f"{one.way}: {'answers' if one.works else one.said}" for one in probes)
+    message = "; ".join(f"{one.way}: {'answers' if one.works else one.said}" for one in probes)
     if any(one.works for one in probes):
-        return ok("history", said)
+        return ok("history", message)
     advice = "versions from before the watch cannot be fetched (ctsync backfill); all else works"
-    return warning("history", said, advice)
+    return warning("history", message, advice)
 
 
 # --- the mail ----------------------------------------------------------------------------------
 
 
 def look_at_mail(settings: SmtpSettings | None) -> CheckResult:
-    """Whether the mail server takes the login; sends no mail."""
+    """Check whether the mail server accepts the login; sends no mail."""
     if settings is None:
         return ok("mail", "no mail server is set")
     where = f"{settings.host}:{settings.port} ({settings.security})"
     try:
-        said = MailChannel({}, settings).try_login()
+        message = MailChannel({}, settings).try_login()
     except DeliveryError as error:
         return wrong("mail", f"{where}: {error}", "check [smtp] in the settings", MAIL)
     login = "logged in" if settings.username else "no login set"
-    return ok("mail", f"{where}: {login}: {said}")
+    return ok("mail", f"{where}: {login}: {message}")

@@ -1,12 +1,14 @@
-"""What a pass over many trials amounts to: registry reprocessing and schema drift.
+"""The conclusions of a pass over many trials: registry reprocessing and schema drift.
 
-Only at the end of a pass is it known that the registry changed the same part of most records
-by itself. By then each trial's version, events and deliveries are committed together. Nothing
-of that is held back meanwhile: deliveries leave only under the writer lock, which the pass
-holds, and are drained after it. So at the end, in one more transaction, the notice is written
-to the run, and the deliveries it replaces are dropped but for one a recipient, which carries
-it. Killed before that, the run has no conclusion, and the next run's is drawn for both;
-killed after, the carriers wait like any other delivery.
+Only at the end of a pass is it known that the registry changed the same part of most records by
+itself. By then, the versions, events and deliveries of each trial are already committed. None of
+them is held back: deliveries are sent only under the writer lock, which the pass holds, and are
+drained after it.
+
+At the end, one more transaction writes the notice to the run and drops the deliveries it replaces.
+One delivery per recipient stays and carries the notice. If the run is killed before that, it has no
+conclusion and the next run concludes both. If it is killed after that, the carrying deliveries wait
+like any other.
 """
 
 from __future__ import annotations
@@ -36,25 +38,25 @@ from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store, Unit
 
 KIND_OF_SOME = "sync of some"
-"""A sync over trials that were named, not over all that is watched."""
+"""The kind of a sync over trials that were named, not over all that are watched."""
 
 
 _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
-"""What a first load has none of, and 600,000 of the other."""
+"""Every kind except FIRST_SEEN, of which a first load has 600,000 events."""
 
 
 @dataclass(slots=True)
 class PassObservations:
-    """What a pass saw that no single trial tells: fed as it goes.
+    """What a pass observes across trials; fed while it runs.
 
-    `unchanged` are the trials whose record is the one stored.
+    `unchanged` are the trials whose record equals the stored one.
     """
 
     drift: DriftCount = field(default_factory=DriftCount)
     unchanged: list[NctId] = field(default_factory=list)
 
     def take(self, before: Record | None, after: Record | Prepared | None) -> None:
-        """Look at a record that is new or changed; None is none."""
+        """Add a record that is new or changed; `before` is None for a new one."""
         if isinstance(after, Prepared):
             self.drift.unknown.update(after.unknown)
         elif after is not None:
@@ -70,22 +72,22 @@ def conclude_pass(
     thresholds: Thresholds,
     kinds: Sequence[str] = (SYNC, KIND_OF_SOME),
 ) -> tuple[Notice, ...]:
-    """Find what a run has to tell as a whole, keep it, and drop the deliveries it replaces.
+    """Find the notices of a run, store them, and drop the deliveries they replace.
 
-    Runs of these `kinds` that were cut off before their conclusion are taken together with this
-    one.
+    Runs of these `kinds` that were interrupted before their conclusion are concluded together with
+    this one.
     """
     runs = store.runs.ids_without_notices(*kinds)
     events = [
         one
-        for cut_off in runs
-        for one in store.events.each(EventFilter(run_id=cut_off, kinds=_CHANGES))
+        for interrupted in runs
+        for one in store.events.each(EventFilter(run_id=interrupted, kinds=_CHANGES))
     ]
     notices = (*_reprocessing(events, runs, fetched, thresholds), *_drift(store, sights))
     replaced = [one.event_id for one in events if any(notice.covers(one) for notice in notices)]
     with store.unit() as unit:
         unit.runs.set_notices(run_id, [notice_json(notice) for notice in notices])
-        _fold_deliveries(unit, replaced)
+        fold_deliveries(unit, replaced)
     return notices
 
 
@@ -97,7 +99,7 @@ def _reprocessing(
         by_trial[stored.nct_id].append(stored.event)
     found = find_mass_change(
         by_trial,
-        # those a run saw that was cut off may be more than this one was asked for
+        # an interrupted run may have seen more trials than this run asked for
         max(fetched, len(by_trial)),
         share_percent=thresholds.reprocessing_share_percent,
         at_least=int(thresholds.reprocessing_trials),
@@ -106,8 +108,8 @@ def _reprocessing(
     return (of_reprocessing(one, runs, since) for one in found if since is not None)
 
 
-def _fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
-    """Drop what was planned for these events, all but the first delivery to each recipient."""
+def fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
+    """Drop the planned deliveries of these events, except the first one to each recipient."""
     kept: dict[tuple[str, str], int] = {}
     dropped = []
     for row in unit.outbox.untried_of(event_ids):
@@ -129,7 +131,7 @@ def _drift(store: Store, sights: PassObservations) -> Iterator[Notice]:
 
 
 def reported_fields(store: Store) -> frozenset[str]:
-    """The unknown fields that an earlier run has told of."""
+    """The unknown fields that an earlier run has reported."""
     return frozenset(
         path
         for run in store.runs.with_notices()
@@ -140,10 +142,10 @@ def reported_fields(store: Store) -> frozenset[str]:
 
 
 def _vanished(store: Store, sights: PassObservations) -> list[VanishedField]:
-    """The known fields that most records lost which had them.
+    """The known fields that most records which had them have lost.
 
-    Whatever lost a field has changed. How many still have it is counted among the unchanged,
-    but only where the changed ones arouse suspicion, and only until it is allayed.
+    Every record that lost a field has changed. Unchanged records are read only if the changed ones
+    suggest that a field vanished, and only until they refute it.
     """
     found = sights.drift.vanished()
     for nct_id in sights.unchanged:
@@ -153,7 +155,7 @@ def _vanished(store: Store, sights: PassObservations) -> list[VanishedField]:
             digest = store.versions.newest_digest(nct_id)
             body = restore(store.bodies.read(digest), digest).body
         except CorruptBody:
-            continue  # for `check` to tell
+            continue  # `ctsync check` reports damaged bodies
         sights.drift.add(body, body)
         found = sights.drift.vanished()
     return found

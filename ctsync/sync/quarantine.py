@@ -1,10 +1,14 @@
-"""What is kept aside and not asked for again yet, so that it costs and holds up nobody else.
+"""Quarantined trials that a sync does not request yet, so that they cost the others nothing.
 
-A trial whose failure took requests of its own (its batch had to be halved to find it, or it
-had to be asked for singly) is left out until its next try is due; the waits double, up to a
-week. One that came with all the others, but could not be read or stored, is free to ask for: it
-comes with every sync, and is stored by the first that can. So is one of which a failure says
-nothing, as where the registry did not answer.
+A trial is held back if its failure cost requests of its own: its batch had to be halved to find it,
+or it had to be requested alone. It is held until its next try is due; the waits double, up to a
+week.
+
+Other failed trials are not held back:
+
+- A record that came with its batch but could not be read or stored costs no request. Every sync
+  requests it, and the first that can store it does.
+- A failure such as an unreachable registry says nothing about the trial.
 """
 
 from __future__ import annotations
@@ -24,11 +28,14 @@ from ctsync.store.store import Store
 
 MOST_HELD = 25
 MOST_HELD_PERCENT = 1
-"""Where more than both wait, it was the registry that was ill, and all are asked for."""
+"""If more trials than both limits wait, the registry was at fault: all are requested."""
 
 
 def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
-    """The trials that are not asked for yet, with why; none where they are too many `of` all."""
+    """The trials not requested yet, each with the reason.
+
+    Empty if more than MOST_HELD and more than MOST_HELD_PERCENT percent `of` all trials wait.
+    """
     held = {
         failure.nct_id: Failed(failure.nct_id, InQuarantine(_why(failure, until)))
         for failure in store.failures.find()
@@ -41,14 +48,20 @@ def _why(failure: Failure, until: datetime) -> str:
     return f"{failure.error} (kept aside, next tried after {until:%Y-%m-%d %H:%M}Z)"
 
 
-def patient(registry: Registry, held: Mapping[NctId, Failed]) -> Registry:
-    """The registry, but that it answers for what is held back without being asked."""
-    return cast("Registry", _Patient(registry, held)) if held else registry
+def with_quarantine(registry: Registry, held: Mapping[NctId, Failed]) -> Registry:
+    """The registry, except that `studies` answers for the held trials without a request."""
+    return cast("Registry", _RegistryWithQuarantine(registry, held)) if held else registry
 
 
 @dataclass(frozen=True, slots=True)
-class _Patient:
-    """What else the registry is asked goes to it as it is."""
+class _RegistryWithQuarantine:
+    """A registry whose `studies` yields the stored failures of the held trials first.
+
+    `__getattr__` passes every other method and property of Registry through, so that this class
+    need not repeat them. Two limits: type checkers do not see the attributes (hence the cast
+    above), and if Registry gains another method that fetches trials, held trials are requested
+    through it until it is overridden here.
+    """
 
     registry: Registry
     held: Mapping[NctId, Failed]

@@ -1,13 +1,13 @@
-"""Mends what a check found, as far as it can be rebuilt or fetched again; deletes no version.
+"""Repair of the problems that `check` found, from stored or fetched data. Deletes no version.
 
-1. Heads, the places of events, sizes: all follow from the versions, and are put right in one
-   unit with what belongs to nothing any more.
-2. A damaged body of a newest version is asked for at the registry, and taken only if what the
-   registry shows now is that very version, by its digest.
-3. Events are derived anew and stored where they differ, one trial a unit.
+1. Heads, places of events, and sizes follow from the versions. They are corrected in one
+   transaction, and rows that belong to nothing are removed with them.
+2. A damaged body of a newest version is requested from the registry. It is stored only if its
+   digest shows that the registry still has that very version.
+3. Events are derived again and stored if they differ, one transaction per trial.
 
-What cannot be had stays as it is, and is named by the next check. Killed anywhere and begun
-anew, it ends the same.
+What cannot be repaired stays as it is; the next check reports it again. If killed, a repair can be
+started again and ends with the same result.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ OpenRegistry = Callable[[], AbstractContextManager[Registry]]
 
 @dataclass(frozen=True, slots=True)
 class RepairStep:
-    """One thing that was mended or, where not `is_mended`, could not be, and how or why."""
+    """One repair, or one failed attempt if not `is_mended`, with how or why."""
 
     kind: str
     where: str
@@ -62,10 +62,10 @@ def repair(
     thresholds: Thresholds,
     relevel: bool = False,
 ) -> Iterator[RepairStep]:
-    """Mend what can be mended of `problems`, and give what was done as it is done.
+    """Repair what can be repaired of `problems`, and yield each step when it is done.
 
-    The registry is opened only where a body is to be fetched. Events that differ in nothing but
-    the level that rules or thresholds gave them are left alone unless asked to `relevel`.
+    The registry is opened only if a body must be fetched. Events that differ only in the level that
+    rules or thresholds gave them are left alone unless `relevel` is true.
     """
     where = {kind: [one.where for one in problems if one.kind == kind] for kind in _OF_BODIES}
     with store.unit() as unit:
@@ -88,14 +88,14 @@ def repair(
 
 
 def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
-    """Those for which only a backup helps: of the file or the schema, or rows that do not read."""
+    """Problems that only a backup fixes: a damaged file, a wrong schema, unreadable rows."""
     return [p for p in problems if p.kind in _BEYOND_REPAIR and not is_of_index(p)]
 
 
 def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[RederivedTrial]:
-    """The trials whose events are not stored as they are derived, in more than their level.
+    """The trials whose stored events differ from the derived ones in more than their level.
 
-    Those are among them of which none can be derived.
+    Includes the trials whose events cannot be derived.
     """
     for found in rederive_events(store, thresholds):
         if found.unreadable or relevel or any(not o.is_level_only for o in found.differences):
@@ -103,12 +103,12 @@ def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterat
 
 
 def place_of(found: RederivedTrial, one: EventDifference) -> str:
-    """Where an event stands, for a person."""
+    """The place of an event, for people."""
     return f"{found.nct_id} version {one.version} {one.path or 'as a whole'}"
 
 
 def is_of_index(problem: Problem) -> bool:
-    """Whether a damage of the file is of an index alone, which can be built anew."""
+    """Whether only an index of the file is damaged, which can be rebuilt."""
     return problem.kind == DAMAGED_FILE and _INDEX_ALONE.match(problem.says) is not None
 
 
@@ -125,8 +125,8 @@ def _refetch(
                     yield _restored(store, answer, wanted)
     except RegistryError as error:
         for nct_id, digest in wanted.items():
-            said = f"the newest version of {nct_id} could not be asked for: {error}"
-            yield RepairStep(CORRUPT, digest, said, is_mended=False)
+            message = f"the newest version of {nct_id} could not be asked for: {error}"
+            yield RepairStep(CORRUPT, digest, message, is_mended=False)
 
 
 def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> RepairStep:
@@ -136,9 +136,9 @@ def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> Re
     except BadRecord as error:
         return RepairStep(CORRUPT, digest, str(error), is_mended=False)
     if record.digest != digest:
-        said = f"the registry shows another version of {answer.asked_as} by now"
-        return RepairStep(CORRUPT, digest, said, is_mended=False)
+        message = f"the registry shows another version of {answer.asked_as} by now"
+        return RepairStep(CORRUPT, digest, message, is_mended=False)
     with store.unit() as unit:
         unit.repairs.restore_body(record)
-    said = f"fetched again: it is what the registry shows of {answer.asked_as}"
-    return RepairStep(CORRUPT, digest, said)
+    message = f"fetched again: it is what the registry shows of {answer.asked_as}"
+    return RepairStep(CORRUPT, digest, message)

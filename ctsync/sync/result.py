@@ -1,4 +1,4 @@
-"""What a run is told as it goes, and what it found; values without any I/O."""
+"""The callbacks and the result of a sync run. Does no I/O."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctsync.sync.watches.listings import QueryListing, unlisted
 
 @dataclass(frozen=True, slots=True)
 class RunCallbacks:
-    """Ears and brakes of a run: told `progress(done, of)`; `check` may raise Stopped."""
+    """Callbacks of a run: `progress(done, total)`; `check()` raises Stopped to cancel it."""
 
     progress: Callable[[int, int], None] = lambda _done, _of: None
     check: Callable[[], None] = lambda: None
@@ -21,14 +21,17 @@ class RunCallbacks:
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a pass found.
+    """The result of a sync run.
 
-    `notices` tell of the load as a whole, in place of some of the events.
-    `unknown` are ids the registry has never known; `missing` are stored trials this load lacks,
-    which another load must confirm; `refreshed` says that the load is newer than any seen
-    before; `events` are all those the run stored. `listed` says what came of each watch's
-    query; `held` are the reasons why something was not believed; `aliases` is how many ids were
-    asked for only because their trial might be back, and is not: they count as no trial.
+    - `unknown`: ids the registry has never known.
+    - `missing`: stored trials this load lacks; another load must confirm that they are gone.
+    - `refreshed`: whether the load is newer than every load seen before.
+    - `events`: all events that the run stored.
+    - `notices`: reports about the load that replace the deliveries of some events.
+    - `listed`: the result of listing each watch's query.
+    - `held`: why some results were held back.
+    - `aliases`: the number of ids requested only because their trial might be back, and was not.
+      They count as no trial.
     """
 
     run_id: int
@@ -47,10 +50,10 @@ class SyncResult:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything asked for was answered, and believed."""
+        """Whether everything was answered and nothing was held back."""
         return not (self.failed or self.unknown or self.missing or self.reasons)
 
     @property
     def reasons(self) -> list[str]:
-        """Why watches by query could not be listed, and what was not believed; in words."""
+        """Why query watches could not be listed, and what was held back; in words."""
         return [*unlisted(self.listed), *self.held]

@@ -1,4 +1,4 @@
-"""The record every run leaves, whatever becomes of it; decides nothing about trials."""
+"""The record that every run leaves in the run log, with its counts and verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.store.store import Store
 
 @dataclass(slots=True)
 class RunCounts:
-    """What a run counts as it goes; the only value here that changes."""
+    """The counts of a run, updated while it runs; the only mutable counts here."""
 
     requests: int = 0
     retries: int = 0
@@ -27,7 +27,7 @@ class RunCounts:
     failed: int = 0
 
     def add_kept(self, earlier: RunCounts) -> None:
-        """Count in what an earlier pass of the same run has kept."""
+        """Add what an earlier pass of the same run stored."""
         self.changed += earlier.changed
         self.new += earlier.new
         self.gone += earlier.gone
@@ -35,7 +35,7 @@ class RunCounts:
 
 @dataclass(slots=True)
 class RunLogEntry:
-    """A run under way: its row in the ledger, and what will be written into it at the end."""
+    """A run in progress: its row in the run log, and the values written there at its end."""
 
     run_id: int
     tally: RunCounts
@@ -46,10 +46,11 @@ class RunLogEntry:
 
 @contextmanager
 def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]:
-    """Open a run in the ledger and close it with its counts, also when it fails.
+    """Open a run in the run log and close it with its counts, also if it fails.
 
-    The row is committed before anything is asked, so that a run that dies leaves a trace. An
-    exception closes it as failed, one that stops the program as stopped, and goes on its way.
+    The row is committed before the first request, so that a run that dies leaves a trace. An
+    exception closes the run as failed; Stopped and interrupts close it as stopped. The exception is
+    raised again.
     """
     with store.unit() as unit:
         run_id = unit.runs.begin(kind, clock.now())
@@ -71,7 +72,9 @@ def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]
 
 def _close(store: Store, entry: RunLogEntry, clock: Clock, *, error: str | None) -> None:
     after = entry.load_after
-    with store.unit(fenced=False) as unit:  # how this run ended, whoever writes by now
+    with store.unit(
+        fenced=False
+    ) as unit:  # record the end even if another writer holds the lock by now
         unit.runs.finish(
             entry.run_id,
             finished=clock.now(),

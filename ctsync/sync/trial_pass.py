@@ -1,4 +1,4 @@
-"""One pass over trials: fetch, decide, store. Formats nothing, sends nothing, knows no SQL.
+"""A sync pass over trials: fetch, decide, store. Formats nothing, sends nothing, knows no SQL.
 
 config.loading.load                  Settings
 | sync.watches.resolve               which trials: NCT ids, org study ids, queries
@@ -10,8 +10,8 @@ config.loading.load                  Settings
 | store.store.Store.unit             version + events + outbox rows in ONE transaction
 | deliver.outbox.drain               log | e-mail | other channels: at least once
 
-Versions are the truth; events are derived from them. The difference is taken *before* the
-write, so that version, events and outbox share one commit.
+Versions are the source of truth; events are derived from them. The difference is computed *before*
+the write, so that version, events and outbox rows are committed together.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ SEEN_BATCH = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPass:
-    """All that a pass needs: where to ask, where to keep, how to level, whom to tell.
+    """The settings and services of a pass.
 
-    `accept_gone` believes the registry also where it lacks many trials at once. `aliases` are
-    ids that other trials have taken over: asked for among the rest, lest one be back.
+    `accept_gone` accepts that many trials are gone at once. `aliases` are ids that other trials
+    have taken over; they are requested with the rest, in case one is back.
     """
 
     store: Store
@@ -73,22 +73,23 @@ class TrialPass:
     def run(
         self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False
     ) -> SyncResult:
-        """Bring what is stored of `ids` up to the load the registry shows.
+        """Update what is stored of `ids` to the registry's current load.
 
-        `kind` is what the ledger calls the run: one over a few of the trials watched must not
-        pass for a whole one. `with_queries` lists the queries of the stored watches first, and
-        asks for what they match together with `ids`.
+        `kind` is the run's name in the run log: a run over some of the watched trials must not pass
+        for a complete one. `with_queries` lists the queries of the stored watches first, and
+        requests the trials that enter them together with `ids`.
 
-        1. Ask which load it is; one older than a load already seen is refused (StaleRegistry).
-        2. List the queries; one whose listing is not proved whole changes nothing of its watch.
-        3. Ask for every trial, in batches; one that cannot be checked is counted and kept aside.
-        4. Decide each answer; what is to be kept is committed at once, with its events and their
-           deliveries, so that a run cut off anywhere loses nothing it has seen.
-        5. Ask for the load again. A reload in between repeats the pass once, and if the registry
-           moved on once more the run is MIXED.
-        6. Conclude: what the registry did to most trials alike is told once (see `conclusion`).
+        1. Request the current load; StaleRegistry is raised if it is older than one already seen.
+        2. List the queries; an incomplete listing changes nothing in its watch.
+        3. Request every trial, in batches; one that cannot be checked is counted and quarantined.
+        4. Decide each answer, and commit the results in batches with their events and deliveries.
+           An interrupted run keeps every committed batch; the next run sees the rest again.
+        5. Request the load again. If the registry reloaded meanwhile, the pass is repeated once; if
+           it reloads again, the verdict is MIXED.
+        6. Conclude: a change that the registry made to most trials is reported once (see
+           `observations`).
 
-        Raises RegistryError where not even the load could be learned, Stopped when told to stop.
+        Raises RegistryError if the load cannot be requested, and Stopped if the run is cancelled.
         """
         newest, sights = self.store.runs.newest_load(), PassObservations()
         with recorded_run(self.store, kind, self.clock) as entry:
@@ -121,7 +122,10 @@ class TrialPass:
     def preview(
         self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
     ) -> tuple[RegistryVersion, list[AssessedTrial], tuple[QueryListing, ...]]:
-        """What `run` would decide and keep, and which trials enter and leave; writes nothing."""
+        """What `run` would decide and store, and the listing of each query.
+
+        Writes nothing.
+        """
         load = self._current_load(self.store.runs.newest_load())
         load, listed = list_queries(self.registry, queries, load)
         found = assess_answers(
@@ -135,7 +139,7 @@ class TrialPass:
         return load, list(found), listed
 
     def membership(self, *, run_id: int, observed: datetime) -> Membership:
-        """What writes, or previews, who enters and leaves the queries of watches in a load."""
+        """The step that writes or previews which trials enter and leave queries in a load."""
         return Membership(
             store=self.store,
             clock=self.clock,
@@ -164,9 +168,10 @@ class TrialPass:
         *,
         with_queries: bool,
     ) -> SyncResult:
-        """Pass over `ids` until the load is the same before and after, twice at most.
+        """Pass over `ids` until the load is the same before and after, at most twice.
 
-        What the first of two passes stored is the same in the second: both are counted.
+        Trials stored by the first pass are unchanged in the second, so the counts of both are
+        added.
         """
         newest, earlier = load, RunCounts()
         for _ in range(2):
@@ -184,7 +189,7 @@ class TrialPass:
         return replace(result, verdict=Verdict.MIXED, load=newest)
 
     def _load_after(self) -> RegistryVersion | None:
-        """The load shown after a pass; None where the registry has gone away meanwhile."""
+        """The load after a pass; None if the registry became unreachable."""
         try:
             return self.registry.version()
         except RegistryError as error:
@@ -192,16 +197,17 @@ class TrialPass:
             return None
 
     def _saw_two_loads(self, result: SyncResult) -> bool:
-        """Whether records of one pass bore the stamps of different loads (versionHolder).
+        """Whether the records of one pass came from different loads (versionHolder).
 
-        A registry whose records all bear one stamp, be it another than the load's, is at rest.
+        If all records have the same stamp, no reload is under way, even if it is not the load's own
+        stamp.
         """
         others = self.registry.other_loads
         return bool(others) and sum(others.values()) < result.tally.answered
 
 
 class _Pass:
-    """One pass over the trials under one load: keeps what `examine` finds, and counts."""
+    """One pass over the trials in one load: stores what `assess_answers` finds, and counts it."""
 
     def __init__(
         self,
@@ -226,7 +232,7 @@ class _Pass:
         )
 
     def over(self, ids: Sequence[NctId]) -> SyncResult:
-        """Examine every trial, and those that enter a query, and keep what is found."""
+        """Assess every trial, and those that enter a query, and store the results."""
         self.membership.begin(self.listed)
         ids = with_entering(ids, self.listed)
         sync, tally = self.sync, RunCounts(asked=len(ids))
@@ -280,7 +286,10 @@ class _Pass:
         return result if result.is_whole else replace(result, verdict=Verdict.PARTIAL)
 
     def _take_gone(self, of: int) -> list[str]:
-        """Let trials be gone that two loads lack; many at once are held, and why is given."""
+        """Store as gone the trials that two loads lack.
+
+        If too many are lacking at once, store none of them as gone, and return the reason.
+        """
         lacking = len(self.gone) + len(self.keeping.missing)
         if self.gone and lacking > most_at_once(of) and not self.sync.accept_gone:
             self.keeping.missing += [examined.asked for examined in self.gone]

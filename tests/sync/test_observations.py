@@ -194,7 +194,7 @@ def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
             make_sync(routes=WATCH_ALL, watcher=stop_after(number)).run(IDS)
         cuts += 1
     with monkeypatch.context() as patch:
-        patch.setattr(observations, "_fold_deliveries", fail)
+        patch.setattr(observations, "fold_deliveries", fail)
         with pytest.raises(Stopped):
             make_sync(routes=WATCH_ALL).run(IDS)
         cuts += 1
@@ -225,7 +225,7 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
         api = RegistryApi(transport, clock=clock)
         watcher = RunCallbacks() if moment is None else RunCallbacks(check=die)
         if moment is None:
-            vars(observations)["_fold_deliveries"] = die
+            vars(observations)["fold_deliveries"] = die
         TrialPass(store=store, registry=api, clock=clock, routes=WATCH_ALL, watcher=watcher).run(
             IDS
         )

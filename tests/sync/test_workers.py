@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.store.bodies import codec
-from ctsync.sync.mirror.workers import _day_in, mark_of
+from ctsync.sync.mirror.workers import day_in, mark_of
 
 DIGEST = "1:" + "0" * 64
 pieces = st.lists(
@@ -34,7 +34,7 @@ def test_a_mark_is_of_the_bytes_less_the_last_day_of_a_load(parts: list[bytes]) 
 def test_the_day_is_the_one_that_the_mark_leaves_out(parts: list[bytes]) -> None:
     raw = b"".join(parts)
     _, day = with_no_day(raw)
-    assert _day_in(raw) == day
+    assert day_in(raw) == day
 
 
 def test_many_are_packed_in_turn_and_each_is_read_alone() -> None:

@@ -1,1 +1,1 @@
-"""The registry's own history of trials, fetched and put in its place."""
+"""Trial histories of the registry: fetched and put in order among the stored versions."""

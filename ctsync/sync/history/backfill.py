@@ -1,13 +1,13 @@
-"""The past of trials, fetched from the registry's own history and put in its place in the store.
+"""Backfill: fetches the earlier versions of trials from the registry's history and stores them.
 
-1. ask for the index of a trial's versions, and keep it until they are all fetched
-2. ask for each version that is not stored, oldest first, and commit it at once, with the events
-   that lead to it and those that go on from it: cut off anywhere, the next run goes on from there
-3. ask for the index again; where it is another by now, go on with that one
+1. Request the index of a trial's versions, and keep it until they are all fetched.
+2. Request each version that is not stored, oldest first, and commit it at once, with the events
+   that lead to it and away from it. If interrupted, the next run resumes there.
+3. Request the index again; if it has changed, continue with the new one.
 
-Events of the past are derived by the code that derives all others, and nobody is told of them:
-they happened when they were posted. What was seen live keeps its events and their deliveries,
-whose figures since the first version are then those of the whole past.
+The same code derives these events as all others. They trigger no notifications: they happened when
+they were posted. Versions seen live keep their events and deliveries. Their figures "since the
+first version" then count from the first version of the whole history.
 """
 
 from __future__ import annotations
@@ -70,27 +70,27 @@ _REASONS: tuple[tuple[type[Exception], str], ...] = (
 
 
 class History(Protocol):
-    """What a backfill asks of the registry; RegistryHistory is the one over the network."""
+    """The registry's history as a backfill uses it; RegistryHistory fetches it over the network."""
 
     @property
     def counts(self) -> RequestCounts:
         """The requests sent so far."""
 
     def reset(self) -> None:
-        """Begin a run."""
+        """Start a run."""
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Every version of a trial, None where the registry keeps no history of it."""
+        """Every version of a trial; None if the registry keeps no history of it."""
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
-        """One of them."""
+        """The record of one version."""
 
 
 @dataclass(slots=True)
 class FetchedHistory:
-    """What became of one trial's history: `stored` versions are new, `joined` were seen live.
+    """The result of one trial's history: `stored` versions are new, `joined` ones were seen live.
 
-    `state` is as the store has it; `error` says why it is not complete.
+    `state` is the state in the store; `error` says why the history is incomplete.
     """
 
     nct_id: NctId
@@ -103,13 +103,13 @@ class FetchedHistory:
 
     @property
     def is_settled(self) -> bool:
-        """Whether there is no more to fetch."""
+        """Whether nothing is left to fetch."""
         return self.state in {COMPLETE, NONE}
 
 
 @dataclass(frozen=True, slots=True)
 class BackfillResult:
-    """What a backfill did, a trial each in the order asked for."""
+    """The result of a backfill, one entry per trial in the order requested."""
 
     run_id: int
     verdict: Verdict
@@ -119,9 +119,9 @@ class BackfillResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """All that fetching the past needs; `lock` is held for one trial at a time.
+    """The settings and services of a backfill; `lock` is held for one trial at a time.
 
-    So a sync that falls due in the hours that a large backfill takes gets its turn.
+    So a sync that falls due during a backfill of several hours gets its turn.
     """
 
     store: Store
@@ -132,16 +132,16 @@ class Backfill:
     lock: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def run(self, ids: Sequence[NctId]) -> BackfillResult:
-        """Fetch what is not stored of the history of `ids`.
+        """Fetch the versions of the histories of `ids` that are not stored.
 
-        A trial that cannot be had is noted with the reason, to be tried again later, and stops
-        no other; where the edge refuses, the rest are not asked for. Raises Stopped when told to
-        stop, and LockHeld.
+        A trial whose history cannot be fetched is noted with the reason, retried later, and stops
+        no other. If the edge refuses a request, the remaining trials are not requested. Raises
+        Stopped if the run is cancelled, and LockHeld.
         """
         self.history.reset()
         began = self.history.counts
         with self.lock():
-            pass  # who may not write need not begin
+            pass  # raise LockHeld before the run is opened
         with recorded_run(self.store, BACKFILL, self.clock) as entry:
             try:
                 trials = tuple(self._each(ids, entry))
@@ -168,7 +168,7 @@ class Backfill:
 
 
 class _Trial:
-    """One trial's history on its way into the store."""
+    """The fetch of one trial's history."""
 
     def __init__(
         self, backfill: Backfill, nct_id: NctId, entry: RunLogEntry, *, later: int
@@ -180,19 +180,19 @@ class _Trial:
         self.began = self.history.counts.requests
 
     def fetch(self) -> FetchedHistory:
-        """Fetch what is not stored; never raises for what is wrong with this trial."""
+        """Fetch the versions that are not stored; never raises for a fault of this trial."""
         try:
             self._fetch()
         except (RegistryError, CorruptBody) as error:
             reason = next(
-                (said for kind, said in _REASONS if isinstance(error, kind)), "bad answer"
+                (text for kind, text in _REASONS if isinstance(error, kind)), "bad answer"
             )
             self.found.refused = isinstance(error, EdgeRefused)
             return self.give_up(reason, str(error))
         return self.found
 
     def give_up(self, reason: str, error: str) -> FetchedHistory:
-        """Note why the history cannot be had now, and when to try again."""
+        """Note why the history cannot be fetched now, and when to retry."""
         known, stored = self.known, self._stored()
         attempts = 1 + (known.attempts if known else 0)
         wait = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
@@ -227,7 +227,7 @@ class _Trial:
         self._settle(COMPLETE, len(index))
 
     def _confirm(self, index: Index, unread: list[int]) -> tuple[Index, list[int]]:
-        """Ask for the index again until it is the one whose versions were fetched."""
+        """Request the index again until it equals the one whose versions were fetched."""
         for _ in range(MOST_INDEXES):
             self.backfill.watcher.check()
             again = self.history.index(self.nct_id)
@@ -239,7 +239,7 @@ class _Trial:
         raise StalePage(f"{self.nct_id}: the history changed again and again while it was fetched")
 
     def _fetch_missing(self, index: Index) -> list[int]:
-        """Fetch and store each version of an index that is not stored; the numbers of bad ones."""
+        """Fetch and store the missing versions of an index; return the numbers of unusable ones."""
         self.found.listed = len(index)
         stored = self._check(index)
         missing = [entry for entry in index if entry.number not in stored]
@@ -259,7 +259,7 @@ class _Trial:
         return unread
 
     def _check(self, index: Index) -> set[int]:
-        """The numbers of the versions stored; raises BadAnswer where the index contradicts them."""
+        """The numbers of the stored versions; raises BadAnswer if the index contradicts them."""
         stored = {v.registry_version: v for v in self._versions() if v.registry_version is not None}
         for number, version in stored.items():
             if number >= len(index) or index[number].date != version.submitted:
@@ -270,7 +270,7 @@ class _Trial:
         return set(stored)
 
     def _keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> None:
-        """Commit one version in its place, or that it was seen live."""
+        """Commit one version in its place, or note that it was seen live."""
         record = canonicalize(study)
         key = key_fields(readable(record, HistoryForm.HTML).body)
         versions = self._versions()
@@ -295,14 +295,14 @@ class _Trial:
         self, new: HistoryVersion, versions: Sequence[Version], at: int, *, room: int
     ) -> None:
         pending = _pending(self.nct_id, new)
-        course = [*versions[:at], pending, *versions[at:]]
+        versions_to_derive = [*versions[:at], pending, *versions[at:]]
 
         def read(version: Version) -> Record:
             return new.record if version is pending else stored_record(self.store, version)
 
         facts = known_facts(self.store, self.nct_id, versions)
         mirrors, thresholds = self.store.runs.ids(MIRROR), self.backfill.thresholds
-        steps = list(derive(course, facts, read, thresholds, mirrors=mirrors, first=at))
+        steps = list(derive(versions_to_derive, facts, read, thresholds, mirrors=mirrors, first=at))
         follower = versions[at].snapshot_id if at < len(versions) else None
         with self.store.unit() as unit:
             snapshot_id, is_new = unit.histories.insert(
@@ -312,7 +312,7 @@ class _Trial:
                 self._rewrite(unit, steps, snapshot_id)
 
     def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
-        """Store the events to and from a new version, and the figures of all that come later."""
+        """Store the events to and from a new version, and the figures of all later versions."""
         if len(steps) > 1:
             theirs = {event.path for event in steps[1].events}
             moved = [event.path for event in steps[0].events if event.path not in theirs]
@@ -333,7 +333,7 @@ class _Trial:
                 run_id=self.run_id if step.happened else None,
             )
 
-    # --- what is stored of it ----------------------------------------------------------------
+    # --- the store -------------------------------------------------------------------------------
 
     def _versions(self) -> list[Version]:
         return self.store.versions.of(self.nct_id)
@@ -349,7 +349,7 @@ class _Trial:
                 asked=self.backfill.clock.now(),
                 listed=len(index),
                 index=[asdict(entry) for entry in index],
-                # cut off here, it is gone on with by whoever comes next
+                # if interrupted here, the next run resumes it at once
                 retry=self.backfill.clock.now(),
             )
 
@@ -384,6 +384,6 @@ def _index_from(kept: Sequence[JsonObject]) -> Index:
 
 
 def _last_of_gap(stored: set[int], entry: IndexEntry, index: Index) -> int:
-    """The number of the last version that is missing in a row with this one."""
+    """The number of the last version missing in a row with this one."""
     behind = (number for number in range(entry.number, len(index)) if number in stored)
     return next(behind, len(index)) - 1

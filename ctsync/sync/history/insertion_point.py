@@ -1,8 +1,8 @@
-"""Where a version of the registry's history belongs among those stored; pure, no I/O.
+"""The place of a version of the registry's history among the stored versions. Pure, no I/O.
 
-The versions of a history are ordered by the registry's own numbers, and among what was seen live
-by the registry's own dates. What was seen live and brought no dates of its own, as a change to
-UNKNOWN does not, derives from the version whose dates it has, and stands behind it.
+Versions of a history are ordered by the registry's own numbers. Against versions seen live, they
+are ordered by the registry's own dates. A version seen live without dates of its own, such as a
+change to UNKNOWN, derives from the version whose dates it has, and stands after it.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ctsync.model import KeyFields, State, Version
 
 @dataclass(frozen=True, slots=True)
 class KnownVersion:
-    """The version was seen live already: it is `version`."""
+    """The version was already seen live, as `version`."""
 
     version: Version
 
 
 @dataclass(frozen=True, slots=True)
 class InsertionPoint:
-    """The version is new, and belongs ahead of the one at `index`; behind all at the end."""
+    """The version is new and belongs before the one at `index`, or last at the end index."""
 
     index: int
 
@@ -37,9 +37,9 @@ def find_insertion_point(
 ) -> KnownVersion | InsertionPoint:
     """Find the place of the registry's version `number` among `versions`, oldest first.
 
-    `is_same` says whether a version that was seen live has the content of this one; it is asked
-    only of those that have its status and dates. Nothing is put behind a trial's end: what the
-    registry holds of one that is gone or moved is from before.
+    `is_same` tests whether a version seen live has the content of this one; it is called only for
+    versions with the same status and dates. Nothing is placed after the end of a trial: versions of
+    a gone or moved trial in the registry's history are from before that.
     """
     numbers = [version.registry_version for version in versions]
     start = 1 + max((i for i, n in enumerate(numbers) if n is not None and n < number), default=-1)
@@ -55,16 +55,17 @@ def find_insertion_point(
 
 
 def _may_be(seen: KeyFields, key: KeyFields) -> bool:
-    """Whether two versions have the same dates and status, without which they are not the same."""
+    """Whether two versions have the same dates, status and enrollment; equal ones must."""
     ours, theirs = ((one.status, one.posted, one.submitted, one.enrollment) for one in (seen, key))
     return ours == theirs
 
 
 def _stands_behind(seen: Version, key: KeyFields, *, came_back: bool) -> bool:
+    """Whether a version seen live stands after the one with `key`."""
     if seen.state is not State.PRESENT:
         day = PartialDate.parse(key.posted) or PartialDate.parse(key.submitted)
-        told = seen.observed
-        return not came_back or day is None or told is None or day.last <= told.date()
+        observed = seen.observed
+        return not came_back or day is None or observed is None or day.last <= observed.date()
     for theirs, ours in ((seen.key.posted, key.posted), (seen.key.submitted, key.submitted)):
         then, now = PartialDate.parse(theirs), PartialDate.parse(ours)
         if then is not None and now is not None and then.last != now.last:

@@ -1,4 +1,4 @@
-"""Where what a load shows meets what the history alone had told: which of it is news."""
+"""Links what a load shows to versions of the registry's history, and finds what to report."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ctsync.store.store import Unit
 from ctsync.sync.assess import HistoryLink, PendingVersion
 from ctsync.sync.history.rederive_events import NOT_DERIVED
 
-News = list[tuple[int, Event]]
-"""Events with their ids, which are to be told to who follows the trial."""
+ReportedEvents = list[tuple[int, Event]]
+"""Events with their ids, to be reported to those who follow the trial."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,12 @@ class _Seen:
 
 def link_history(
     unit: Unit, finding: PendingVersion, *, observed: datetime, fetched: datetime, run_id: int
-) -> News:
-    """Store what a finding leaves that goes on from the history, within the unit at hand.
+) -> ReportedEvents:
+    """Store a finding that continues the registry's history, in the given transaction.
 
-    What the history told of a trial followed by then is news with this load. What it told of
-    one that nobody followed yet is none, and keeps the day on which it happened.
+    Returns the events to report. Events that the history showed of a trial followed by then are
+    reported with this load. Events of a trial that nobody followed yet are not reported, and keep
+    the day on which they happened.
     """
     if finding.joining is None:
         raise ValueError(f"{finding.nct_id}: the finding does not go on from the history")
@@ -41,7 +42,7 @@ def link_history(
     return [*overdue, *keep(unit, finding, finding.joining, seen)]
 
 
-def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> News:
+def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> ReportedEvents:
     head = finding.head.snapshot_id if finding.head else None
     snapshot_id, _added = unit.versions.add(
         finding.nct_id,
@@ -56,24 +57,24 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
         fetched=seen.fetched,
         run_id=seen.run_id,
     )
-    news, past = _split(finding, joining)
+    reported, earlier = _split(finding, joining)
     ids = unit.events.add(
         finding.nct_id,
         from_snapshot=head,
         to_snapshot=snapshot_id,
-        events=news,
+        events=reported,
         run_id=seen.run_id,
         posted=finding.key.posted,
         observed=seen.observed,
         fetched=seen.fetched,
         rules_version=RULES_VERSION,
     )
-    if past:
+    if earlier:
         unit.events.add(
             finding.nct_id,
             from_snapshot=head,
             to_snapshot=snapshot_id,
-            events=past,
+            events=earlier,
             run_id=None,
             posted=finding.key.posted,
             observed=None,
@@ -81,11 +82,13 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
             rules_version=RULES_VERSION,
             happened=joining.happened,
         )
-    return list(zip(ids, news, strict=True))
+    return list(zip(ids, reported, strict=True))
 
 
-def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen) -> News:
-    """Make the head, which the history alone had told of, the version that was seen live."""
+def _confirm(
+    unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen
+) -> ReportedEvents:
+    """Mark the head, known only from the history, as the version that was seen live."""
     record = _record_of(finding)
     if finding.head is None or record is None:
         raise ValueError(f"{finding.nct_id}: only a stored version with a record can be confirmed")
@@ -108,14 +111,14 @@ def _confirm(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _S
         happened=joining.happened,
     )
     ids = unit.events.ids_by_path(head)
-    news = [(ids[event.path], event) for event in _split(finding, joining)[0]]
+    reported = [(ids[event.path], event) for event in _split(finding, joining)[0]]
     unit.event_rewrites.mark_observed(
-        [event_id for event_id, _ in news],
+        [event_id for event_id, _ in reported],
         run_id=seen.run_id,
         observed=seen.observed,
         fetched=seen.fetched,
     )
-    return news
+    return reported
 
 
 def _record_of(finding: PendingVersion) -> Record | None:
@@ -125,7 +128,7 @@ def _record_of(finding: PendingVersion) -> Record | None:
 
 
 def _split(finding: PendingVersion, joining: HistoryLink) -> tuple[list[Event], list[Event]]:
-    """The events of a finding that are news, and those that are not."""
+    """The events of a finding to report, and those not to report."""
     if not joining.is_baseline:
         return list(finding.events), []
     first = [event for event in finding.events if event.kind is Kind.FIRST_SEEN]

@@ -1,13 +1,15 @@
-"""Derives every event anew from the stored versions, and says where what is stored differs.
+"""Derives all events again from the stored versions, and finds those stored differently.
 
-Versions are the truth. The events of a step follow from its two records, the key fields and
-days of all versions before, and the rules: events == classify(diff(before, after), past). Two
-facts are taken from the events: whether a first version was news or a baseline, and which trial
-took over one that moved; of one that has not come back since, the trial itself tells. That a
-trial entered or left a query is no matter of its versions, and is not looked at. A trial is
-followed from the first version that was seen live, unless a mirror or an import brought it unasked:
-those have a baseline only where one is stored. What led to it or goes before it, as the registry's
-history tells, was nobody's news.
+Versions are the source of truth. The events of a step follow from its two records, the key fields
+and days of all earlier versions, and the rules: events == classify(diff(before, after), past).
+
+- Two facts are taken from stored events: whether a first version was a change or a baseline, and
+  which trial took over one that moved. If that trial has not come back since, its own row holds the
+  second fact.
+- Entering or leaving a query does not depend on versions and is not checked.
+- A trial is followed from the first version seen live. If a mirror or an import brought it unasked,
+  it has a baseline only if one is stored.
+- Events that lead to that version, or precede it in the registry's history, were never reported.
 """
 
 from __future__ import annotations
@@ -43,7 +45,7 @@ from ctsync.store.store import Store, Unit
 NOT_DERIVED = (Kind.ENTERED, Kind.LEFT)
 ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
 UNSTORED = -1
-"""The snapshot of a version that is about to be stored."""
+"""The snapshot id of a version that is about to be stored."""
 
 Known = Mapping[int, Sequence[Event]]
 _LEVELLED = {"level", "rule"}
@@ -52,7 +54,7 @@ _COMPARED = [field.name for field in fields(Event) if field.compare]
 
 @dataclass(frozen=True, slots=True)
 class DerivedStep:
-    """The events that lead to a version from the one before, as they are derived."""
+    """The derived events that lead from one version to the next."""
 
     before: Version | None
     after: Version
@@ -60,10 +62,11 @@ class DerivedStep:
 
     @property
     def happened(self) -> datetime | None:
-        """When a step happened that no load showed happening; None for one that a load did.
+        """When a step happened that no load showed; None if a load showed it.
 
-        It is told by the history where that alone knows one of its versions: the day on which
-        the newer one was posted, or on which the registry's own rule made it UNKNOWN.
+        A step comes from the history if one of its versions is known only from there. It happened
+        on the day the newer version was posted, or on which the registry's own rule made it
+        UNKNOWN.
         """
         before, after = self.before, self.after
         if Source.HISTORY not in {after.source, before.source if before else None}:
@@ -77,10 +80,10 @@ class DerivedStep:
 
 @dataclass(frozen=True, slots=True)
 class EventDifference:
-    """One event that is not stored as it is derived.
+    """One event that is stored differently from how it is derived.
 
-    `is_level_only` where nothing but level and rule differ: the rules or thresholds were
-    others when it was stored.
+    `is_level_only` if only level and rule differ: other rules or thresholds applied when it was
+    stored.
     """
 
     version: int
@@ -91,9 +94,9 @@ class EventDifference:
 
 @dataclass(frozen=True, slots=True)
 class RederivedTrial:
-    """One trial whose events are not stored as they are derived.
+    """One trial whose stored events differ from the derived ones.
 
-    `unreadable` says why they could not be derived; then there are no steps.
+    `unreadable` says why the events cannot be derived; there are no steps then.
     """
 
     nct_id: NctId
@@ -103,9 +106,9 @@ class RederivedTrial:
 
 
 def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedTrial]:
-    """Derive all events under the rules in force, and give the trials where any differ.
+    """Derive all events under the current rules, and yield the trials with differences.
 
-    One trial is held at a time. A trial that cannot be read stops no other.
+    Holds one trial in memory at a time. A trial that cannot be read stops no other.
     """
     mirrors = store.runs.ids(MIRROR)
     for nct_id in store.trials.stored_ids():
@@ -120,7 +123,7 @@ def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedT
             read = partial(stored_record, store)
             steps = tuple(derive(versions, known, read, thresholds, mirrors=mirrors))
         except (CorruptBody, ValueError) as error:
-            # a body, a word or a JSON value that somebody damaged
+            # a stored body, enum word or JSON value is damaged
             yield RederivedTrial(nct_id, unreadable=str(error))
             continue
         differences = tuple(
@@ -135,7 +138,7 @@ def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedT
 def _taken_over(
     store: Store, versions: Sequence[Version], known: Known, thresholds: Thresholds
 ) -> Event | None:
-    """Of a trial that is still moved, the event that says to which, where it is not stored."""
+    """The missing event of a trial that is still moved, which names its successor."""
     if not versions or versions[-1].state is not State.MOVED:
         return None
     last = versions[-1]
@@ -148,7 +151,7 @@ def _taken_over(
 
 
 def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
-    """Store a trial's events as they were derived; what was told of them stays told."""
+    """Store a trial's events as derived; deliveries already sent or planned stay."""
     for step in rebuilt.steps:
         unit.event_rewrites.rewrite(
             from_snapshot=step.before.snapshot_id if step.before else None,
@@ -161,7 +164,7 @@ def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
 
 
 def known_facts(store: Store, nct_id: NctId, versions: Sequence[Version]) -> Known:
-    """The stored events that tell what no version does, by the snapshot they lead to."""
+    """The stored events that no version implies, by the snapshot they lead to."""
     kinds = (*ARRIVALS, Kind.MOVED)
     known: dict[int, list[Event]] = {}
     for one in store.events.find(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
@@ -180,23 +183,24 @@ def derive(
 ) -> Iterator[DerivedStep]:
     """The events of each step of one trial, whose versions come oldest first.
 
-    `known` are the events stored, by the snapshot they lead to; `read` gives a version's record
-    in the form of its source; `mirrors` are the runs that stored trials nobody followed. Of the
-    steps to versions before the one at `first` none is given, and none is read but the last with
-    a record. Raises CorruptBody and BadRecord.
+    `known` are the stored events, by the snapshot they lead to. `read` returns a version's record
+    in the form of its source. `mirrors` are the runs that stored trials nobody followed.
+
+    Steps to versions before the one at `first` are not yielded; of their records, only the last one
+    is read. Raises CorruptBody and BadRecord.
     """
     arrived = any(event.kind in ARRIVALS for events in known.values() for event in events)
-    course = _Course(read=read, thresholds=thresholds, mirrors=mirrors, has_arrived=arrived)
+    derivation = _Derivation(read=read, thresholds=thresholds, mirrors=mirrors, has_arrived=arrived)
     for index, version in enumerate(versions):
         if index < first:
-            course.pass_over(version)
+            derivation.pass_over(version)
         else:
-            yield course.step_to(version, known.get(version.snapshot_id, ()))
+            yield derivation.step_to(version, known.get(version.snapshot_id, ()))
 
 
 @dataclass(slots=True, kw_only=True)
-class _Course:
-    """How far a derivation has come."""
+class _Derivation:
+    """The progress of a derivation through a trial's versions."""
 
     read: Callable[[Version], Record]
     thresholds: Thresholds
@@ -208,8 +212,8 @@ class _Course:
     record: Record | None = None
 
     def pass_over(self, version: Version) -> None:
-        """Go on to a version without deriving the step to it."""
-        self._go_on(version)
+        """Advance past a version without deriving the step to it."""
+        self._advance(version)
         self.record = None
 
     def step_to(self, version: Version, known: Sequence[Event]) -> DerivedStep:
@@ -221,7 +225,7 @@ class _Course:
         else:
             record = self.read(version)
             events = list(self._present(version, record, known))
-        self._go_on(version)
+        self._advance(version)
         self.record = record or self.record
         return DerivedStep(older, version, tuple(events))
 
@@ -248,7 +252,7 @@ class _Course:
         is_asked_for = version.run_id is not None and version.run_id not in self.mirrors
         return is_asked_for or version.snapshot_id == UNSTORED
 
-    def _go_on(self, version: Version) -> None:
+    def _advance(self, version: Version) -> None:
         if version.source is not Source.HISTORY:
             self.has_arrived = True
             self.is_away = version.state is not State.PRESENT
@@ -260,7 +264,7 @@ class _Course:
 def _arrival(
     record: Record, known: Sequence[Event], *, is_due: bool, thresholds: Thresholds
 ) -> Iterator[Event]:
-    """How the trial came to be followed, where it did so with this version."""
+    """The events of how the trial came to be followed, if it did so with this version."""
     kinds = [event.kind for event in known if event.kind in ARRIVALS]
     for kind in kinds or ([Kind.FIRST_SEEN] if is_due else []):
         arrive = classify.registered if kind is Kind.REGISTERED else classify.first_seen
@@ -291,14 +295,14 @@ def _compare(step: DerivedStep, stored: Sequence[StoredEvent]) -> Iterator[Event
         found = there.pop(event.path, None)
         if found is None:
             yield EventDifference(version, event.path, f"not stored: {event.summary}")
-        elif unlike := _unlike(found.event, event):
-            yield EventDifference(version, event.path, *_told(found.event, event, unlike))
+        elif names := _differing_fields(found.event, event):
+            yield EventDifference(version, event.path, *_described(found.event, event, names))
     for path, surplus in there.items():
         yield EventDifference(version, path, f"does not follow from it: {surplus.event.summary}")
 
 
-def _unlike(stored: Event, derived: Event) -> list[str]:
-    """The fields that differ once both have been through the database's JSON."""
+def _differing_fields(stored: Event, derived: Event) -> list[str]:
+    """The fields that differ once both events have been through the database's JSON."""
     return [
         name
         for name in _COMPARED
@@ -310,8 +314,8 @@ def _as_stored(value: object) -> object:
     return load_json(dump_json(dict(value) if isinstance(value, Mapping) else value))
 
 
-def _told(stored: Event, derived: Event, unlike: Sequence[str]) -> tuple[str, bool]:
-    if _LEVELLED.issuperset(unlike):
+def _described(stored: Event, derived: Event, names: Sequence[str]) -> tuple[str, bool]:
+    if _LEVELLED.issuperset(names):
         is_now = f"by the rules in force {derived.level} ({derived.rule})"
         return f"stored as {stored.level} ({stored.rule}), {is_now}", True
-    return f"differs in {', '.join(unlike)}: {derived.summary}", False
+    return f"differs in {', '.join(names)}: {derived.summary}", False

@@ -1,1 +1,1 @@
-"""The whole registry: first load, daily update, full scan."""
+"""The mirror of the whole registry: first load, daily update, full scan."""

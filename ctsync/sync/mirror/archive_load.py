@@ -1,8 +1,8 @@
-"""A bulk archive compared with what is stored: a first load, or the same again. Sends nothing.
+"""One pass over a bulk archive: compares it with what is stored. Sends nothing.
 
-The archive's members are made ready on every core (`preparation`) and decided on and kept here,
-as any trial is. How far that has come is committed with what it left: cut off anywhere and begun
-again with the same archive, it goes on there.
+Worker processes prepare the members on every core (`workers`); this process decides and stores
+them, as in a sync. The position in the archive is committed together with the records up to it. If
+interrupted, the next pass over the same archive resumes there.
 """
 
 from __future__ import annotations
@@ -37,13 +37,14 @@ STEP_MEMBERS = 1000
 SAMPLES = 1000
 SAMPLE_LARGEST = 32_000
 SAMPLE_BYTES = 9_000_000
-"""A dictionary is learned from a thousand records all over the archive that are not large.
+"""Limits for learning a dictionary: a thousand records of limited size, from all over the archive.
 
-Learning takes as long as they are long; from twice as many bytes it makes records half a percent
-smaller, and the large ones, which repeat themselves, taught it less than small ones do."""
+Learning time grows with the bytes. Twice as many bytes make records half a percent smaller. Large
+records repeat themselves and train the dictionary less well than small ones.
+"""
 _NOTHING: tuple[str | None, bytes | None] = (None, None)
 WORTH_PROCESSES = 2000
-"""Of how many members on processes of their own save more than starting them takes."""
+"""From this many members on, worker processes save more time than starting them takes."""
 
 
 class SeenTrials:
@@ -53,7 +54,7 @@ class SeenTrials:
         self._bits = bytearray(10**8 // 8)
 
     def add(self, nct_id: NctId) -> bool:
-        """Add one; whether it is new."""
+        """Add an id; return whether it is new."""
         at, bit = divmod(int(nct_id[3:]), 8)
         is_new = not self._bits[at] >> bit & 1
         self._bits[at] |= 1 << bit
@@ -66,7 +67,7 @@ class SeenTrials:
 
 @dataclass(slots=True)
 class ArchiveContents:
-    """What an archive was found to hold; `days` are the loads its studies say they are of."""
+    """The contents of an archive; `days` counts the loads that its studies name."""
 
     sighted: SeenTrials
     listed: int
@@ -74,9 +75,9 @@ class ArchiveContents:
 
 
 def load_of(archive: Archive) -> date:
-    """The day of the load an archive is of, as its first readable study says it.
+    """The day of an archive's load, as named by its first readable study.
 
-    Raises BadArchive where none does.
+    Reads at most 100 members. Raises BadArchive if none names a load.
     """
     with archive.file.open("rb") as stream:
         for member in islice(archive.members(), 100):
@@ -94,7 +95,8 @@ def load_of(archive: Archive) -> date:
 class ArchivePass:
     """One pass over an archive, under one load.
 
-    `awaits` says that what is new is news; `followed` are the trials that somebody follows.
+    `awaits`: a trial without stored versions is new in the registry. `followed` are the trials that
+    somebody follows.
     """
 
     store: Store
@@ -111,14 +113,14 @@ class ArchivePass:
     _awaited: set[NctId] = field(default_factory=set)
 
     def run(self) -> ArchiveContents:
-        """Compare every member not yet compared; raises Stopped when told to stop."""
+        """Compare every member not yet compared; raises Stopped if the run is cancelled."""
         start = self._start()
         loaded = ArchiveContents(self._sighted, self.archive.count)
         self.keeping.entry.tally.asked += self.archive.count
         done, kept = start, start
-        with self._preparation() as preparation:
-            preparation.dictionary = self._dictionary(preparation)
-            for job, answers in preparation.each(self._jobs(start)):
+        with self._workers() as workers:
+            workers.dictionary = self._dictionary(workers)
+            for job, answers in workers.each(self._jobs(start)):
                 self.watcher.check()
                 loaded.days.update(answers.days)
                 now = self.keeping.clock.now()
@@ -133,7 +135,7 @@ class ArchivePass:
         return loaded
 
     def _start(self) -> int:
-        """Where a pass over this archive was cut off, else its first member."""
+        """The member at which an earlier pass over this archive was interrupted, else the first."""
         walk = self.store.cursors.get(BULK)
         source = self.archive.identity[:64]
         if walk.source == source:
@@ -157,13 +159,13 @@ class ArchivePass:
             observed = self.load.data_timestamp
             seen = Seen(Observation(nct_id, nct_id, {}, now, observed), answer)
         awaited = self.awaits or nct_id in self._awaited
-        examiner = Assessor(self.store, self.load, self.thresholds, self.followed)
-        self.keeping.take(examiner.assess(nct_id, head, seen, awaited=awaited))
+        assessor = Assessor(self.store, self.load, self.thresholds, self.followed)
+        self.keeping.take(assessor.assess(nct_id, head, seen, awaited=awaited))
 
-    # --- what is to be done ------------------------------------------------------------------
+    # --- jobs --------------------------------------------------------------------------------
 
     def _jobs(self, start: int) -> Iterator[ArchiveJob]:
-        """The members from `start` on, some at a time, with what is stored of their trials."""
+        """The members from `start` on, in jobs, with the stored digests of their trials."""
         some: list[Member] = []
         size = 0
         for member in self.archive.members():
@@ -192,14 +194,14 @@ class ArchivePass:
                     known[nct_id] = (head.digest, standing.raw_mark)
         return ArchiveJob(members, [known.get(nct_id, _NOTHING) for nct_id in ids])
 
-    def _preparation(self) -> WorkerPool:
+    def _workers(self) -> WorkerPool:
         processes = self.processes
         if processes is None:
             processes = 0 if self.archive.count < WORTH_PROCESSES else cores()
         return WorkerPool(self.archive.file, processes=processes)
 
-    def _dictionary(self, preparation: WorkerPool) -> bytes | None:
-        """What bodies are packed with: learned from members all over the archive, once."""
+    def _dictionary(self, workers: WorkerPool) -> bytes | None:
+        """The dictionary for packing bodies; learned once, from members all over the archive."""
         known = self.store.bodies.newest_dictionary()
         if known is not None or self.archive.count < codec.LEAST_SAMPLES:
             return known
@@ -210,7 +212,7 @@ class ArchivePass:
             if is_chosen and size + member.size <= SAMPLE_BYTES:
                 sample.append(member)
                 size += member.size
-        learned = preparation.learn(sample)
+        learned = workers.learn(sample)
         if learned is not None:
             with self.store.unit() as unit:
                 unit.bodies.add_dictionary(learned)

@@ -1,12 +1,13 @@
-"""The whole registry kept: loaded once, then brought up to date daily. Sends nothing.
+"""The mirror run: loads the whole registry once, then updates it daily. Sends nothing.
 
-1. First load: the bulk archive, or the registry's listing in full where it offers none.
-2. Every run: what was posted since the last, with some days of overlap, is fetched.
-3. Weekly, on the first load of a month, and after a day on which the registry reprocessed its
-   records: a sweep by eight leaves finds what moved no date, and what is gone.
+1. First load: from the bulk archive, or from the registry's full listing if it offers no archive.
+2. Every run: a delta fetches what was posted since the last run, with some days of overlap.
+3. A full scan (sweep) compares eight fields of each trial. It finds changes that updated no date,
+   and trials that are gone. It runs weekly, on the first load of a month, and after a load in which
+   the registry reprocessed its records.
 
-A mirrored trial is not watched: its versions and events are kept, and told to those whose watch
-follows it. Whatever comes, it is decided on, compared and stored as in a sync.
+A mirrored trial is not watched: its versions and events are stored, and reported only to those
+whose watch follows it. Answers are decided, compared and stored as in a sync.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ _NO_LOAD = RegistryVersion("", datetime.min.replace(tzinfo=UTC))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror(MirrorSetup):
-    """Loads the registry once, then brings it up to date with each run."""
+    """Loads the registry once, then updates the copy with each run."""
 
     def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorResult:
-        """Bring the mirror up to the load the registry shows.
+        """Update the mirror to the registry's current load.
 
-        With `archive`, a bulk file that is there already, its records are compared first; then
-        a registry that cannot be reached ends nothing but the rest. `sweep` asks for a sweep
-        whether it is due or not. Raises RegistryError, StaleRegistry for an archive or registry
-        older than what was seen, Stopped when told to stop: begun again, it goes on.
+        With `archive`, a bulk file on disk, its records are compared first. The run then succeeds
+        even if the registry cannot be reached; only the later steps are left out. `sweep` forces a
+        full scan that is not due.
+
+        Raises RegistryError, StaleRegistry for an archive or registry older than a load already
+        seen, and Stopped if the run is cancelled. A stopped run resumes when started again.
         """
         newest = self.store.runs.newest_load()
         with recorded_run(self.store, MIRROR, self.clock) as entry:
@@ -47,11 +50,11 @@ class Mirror(MirrorSetup):
                 current = self._current(newest, needed=archive is None)
                 result = MirrorResult(entry.run_id, current or _NO_LOAD, entry.tally)
                 sights = PassObservations()
-                course = MirrorRun(self, entry, result, current=current, sights=sights)
+                run = MirrorRun(self, entry, result, current=current, sights=sights)
                 try:
-                    self._go(course, archive, sweep=sweep)
+                    self._take_steps(run, archive, sweep=sweep)
                 finally:
-                    course.close()
+                    run.close()
                 result.notices = conclude_pass(
                     self.store,
                     entry.run_id,
@@ -67,46 +70,44 @@ class Mirror(MirrorSetup):
             entry.verdict, entry.load_after = result.verdict, result.load
         return result
 
-    def _go(self, course: MirrorRun, file: Path | None, *, sweep: bool) -> None:
+    def _take_steps(self, run: MirrorRun, file: Path | None, *, sweep: bool) -> None:
         """Take the steps that are due."""
         if file is not None:
-            course.bulk(Archive(file))
-        elif course.whole_load() is None:
-            archive = self._download(course)
+            run.bulk(Archive(file))
+        elif run.whole_load() is None:
+            archive = self._download(run)
             if archive is None:
-                course.pages()
+                run.pages()
             else:
-                course.bulk(archive)
-                if course.whole_load() is not None:
+                run.bulk(archive)
+                if run.whole_load() is not None:
                     archive.file.unlink()
-        current, last = course.current, course.last_load()
+        current, last = run.current, run.last_load()
         if current is None:
-            course.result.is_online = False
-            course.result.said.append("the registry cannot be reached: run again for what is new")
+            run.result.is_online = False
+            run.result.said.append("the registry cannot be reached: run again for what is new")
             return
-        if course.whole_load() is None or last is None:
+        if run.whole_load() is None or last is None:
             return
         if last < current.data_timestamp or self.store.failures.find(due=self.clock.now()):
-            course.delta()
-        if sweep or course.is_sweep_due():
-            course.sweep()
+            run.delta()
+        if sweep or run.is_sweep_due():
+            run.sweep()
 
-    def _download(self, course: MirrorRun) -> Archive | None:
-        """The archive: one that a run cut off has left, where it is of use, else a new one."""
+    def _download(self, run: MirrorRun) -> Archive | None:
+        """The archive: a usable file that an interrupted run left, else a new download."""
         file = self.folder / ARCHIVE_NAME
         if file.exists():
             with suppress(BadArchive):
                 left = Archive(file)
-                is_current = (
-                    course.current and load_of(left) == course.current.data_timestamp.date()
-                )
+                is_current = run.current and load_of(left) == run.current.data_timestamp.date()
                 if is_current or self.store.cursors.get(BULK).source == left.identity[:64]:
                     return left
             file.unlink()
         return self.bulk.fetch(file)
 
     def _current(self, newest: datetime | None, *, needed: bool) -> RegistryVersion | None:
-        """The load the registry shows; None where it cannot be asked and need not be."""
+        """The registry's current load; None if it cannot be reached and is not `needed`."""
         try:
             load = self.registry.version()
         except RegistryError:

@@ -1,4 +1,4 @@
-"""What a run of the mirror works with and what it found; values without any I/O."""
+"""The setup and the result of a mirror run. Does no I/O."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ from ctsync.sync.result import RunCallbacks
 from ctsync.sync.run_log import RunCounts
 
 OVERLAP = timedelta(days=5)
-"""How far a delta looks back beyond the last: a long weekend, and a post date that lags."""
+"""How far a delta looks back past the last one: a long weekend and late post dates."""
 
 SWEEP_EVERY = timedelta(days=7)
 
 
 class ArchiveFile(Protocol):
-    """What a mirror asks of the registry's bulk download; BulkSource is the one over HTTP."""
+    """The registry's bulk download as a mirror uses it; BulkSource fetches it over HTTP."""
 
     @property
     def counts(self) -> RequestCounts:
         """The requests sent for it so far."""
 
     def total(self) -> int:
-        """How many studies the registry counts."""
+        """The number of studies that the registry counts."""
 
     def fetch(self, to: Path) -> Archive | None:
-        """Download the archive; None where there is none."""
+        """Download the archive; None if the registry offers none."""
 
 
 @dataclass(slots=True)
 class MirrorResult:
-    """What a run of the mirror did.
+    """The result of a mirror run.
 
-    `steps` are the ways it went: bulk, pages, delta, sweep. `said` are sentences for a person,
-    the problems first among them; `missing` are stored trials this load lacks, which another
-    must confirm.
+    `steps` are the steps taken: bulk, pages, delta, sweep. `said` are sentences for a person,
+    problems first. `missing` are stored trials this load lacks; another load must confirm that they
+    are gone.
     """
 
     run_id: int
@@ -60,7 +60,7 @@ class MirrorResult:
     is_online: bool = True
 
     def doubt(self, sentence: str, verdict: Verdict = Verdict.PARTIAL) -> None:
-        """Note what keeps the run from being whole."""
+        """Note a problem that makes the run incomplete."""
         self.said.append(sentence)
         if self.verdict is not Verdict.MIXED:
             self.verdict = verdict
@@ -68,7 +68,7 @@ class MirrorResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MirrorSetup:
-    """All that a mirror needs; `folder` is where a download is put."""
+    """The settings and services of a mirror; downloads go to `folder`."""
 
     store: Store
     registry: Registry

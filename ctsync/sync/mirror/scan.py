@@ -1,8 +1,8 @@
-"""The whole registry gone through by its own listings: by eight leaves each, or in full.
+"""Scans of the registry's own listings: eight fields per trial, or full records.
 
-A slim listing tells which trials differ from what is stored; those alone are fetched, as any
-watched trial is. What a page showed and how far the listing has come is committed together, so
-that a walk cut off anywhere goes on at the page it was at.
+A slim listing shows which trials differ from what is stored; only those are fetched, as in a sync.
+A page's results and the position of the scan are committed together. If interrupted, a scan resumes
+at the page it was at.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ SLIM = (
     "NCTId|NCTIdAlias|OverallStatus|LastKnownStatus|StatusVerifiedDate|LastUpdatePostDate|"
     "VersionHolder|HasResults"
 )
-"""About 0.5 KB a trial, and all that tells a change which moved no date of the record."""
+"""About 0.5 KB per trial, and enough to find a change that updated no date of the record."""
 
 _STATUS = ("protocolSection", "statusModule")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """What a listing showed; `problem` is None where it showed all of one load."""
+    """The result of a scan; `problem` is None if it showed all trials of one load."""
 
     ids: frozenset[NctId]
     differing: int
@@ -51,9 +51,9 @@ class ScanResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullScan:
-    """Listings under one load.
+    """Scans under one load.
 
-    `awaits` says that a trial new to us is new in the registry; `followed` are the trials that
+    `awaits`: a trial without stored versions is new in the registry. `followed` are the trials that
     somebody follows.
     """
 
@@ -68,25 +68,25 @@ class FullScan:
     followed: Container[NctId]
 
     def delta(self, since: date, *, recent: date) -> ScanResult:
-        """Fetch what was posted since a day and differs from what is stored, or is `recent`.
+        """Fetch the trials posted since a day that differ from what is stored.
 
-        What was posted from the day `recent` on is fetched whether it differs or not.
+        Trials posted on the day `recent` or later are fetched whether they differ or not.
         """
         window = f"RANGE[{since.isoformat()},MAX]"
         wanted = f"AREA[LastUpdatePostDate]{window} OR AREA[StudyFirstPostDate]{window}"
         keep = partial(self._fetch_differing, recent=recent.isoformat())
-        return self._walk(DELTA, {"filter.advanced": wanted, "fields": SLIM}, SLIM_PAGE, keep)
+        return self._scan(DELTA, {"filter.advanced": wanted, "fields": SLIM}, SLIM_PAGE, keep)
 
     def sweep(self) -> ScanResult:
-        """Go through all trials by eight leaves each, and fetch what differs."""
-        return self._walk(SWEEP, {"fields": SLIM}, SLIM_PAGE, self._fetch_differing)
+        """Compare eight fields of every trial, and fetch the trials that differ."""
+        return self._scan(SWEEP, {"fields": SLIM}, SLIM_PAGE, self._fetch_differing)
 
     def pages(self) -> ScanResult:
-        """Go through all trials in full, for a registry without a bulk download."""
-        return self._walk(PAGES, {}, FULL_PAGE, self._compare_whole)
+        """Compare every trial in full, for a registry without a bulk download."""
+        return self._scan(PAGES, {}, FULL_PAGE, self._compare_in_full)
 
     def fetch(self, ids: Sequence[NctId]) -> None:
-        """Fetch trials in full and keep what is found of them."""
+        """Fetch trials in full and store the results."""
         for start in range(0, len(ids), FETCHED_AT_ONCE):
             for examined in assess_answers(
                 self.store,
@@ -101,9 +101,9 @@ class FullScan:
                 self.keeping.take(examined)
             self.keeping.flush()
 
-    # --- a walk that can be gone on with -----------------------------------------------------
+    # --- a scan that can be resumed ----------------------------------------------------------
 
-    def _walk(
+    def _scan(
         self, name: str, params: Mapping[str, str], size: int, keep: Callable[[ListingPage], int]
     ) -> ScanResult:
         walk = self.store.cursors.get(name)
@@ -121,7 +121,7 @@ class FullScan:
         return ScanResult(listing.ids, differing, listing.problem)
 
     def _advance(self, name: str, page: ListingPage) -> Callable[[Unit], None]:
-        """Note that a page is kept; the last is noted by the end of the walk alone."""
+        """The write that notes a stored page; ending the scan notes the last one."""
 
         def advance(unit: Unit) -> None:
             following = page.following
@@ -140,10 +140,10 @@ class FullScan:
 
         return advance
 
-    # --- what a page shows -------------------------------------------------------------------
+    # --- one page ----------------------------------------------------------------------------
 
     def _fetch_differing(self, page: ListingPage, *, recent: str | None = None) -> int:
-        """Fetch the trials of a slim page that differ, or were posted from day `recent` on."""
+        """Fetch the trials of a slim page that differ, or were posted on day `recent` or later."""
         shown = _shown(page)
         stored, absent = self.store.versions.newest_keys(shown), self.store.trials.absent_ids(shown)
         differing = [
@@ -151,7 +151,7 @@ class FullScan:
             for nct_id, study in shown.items()
             if nct_id in absent
             or (key := stored.get(nct_id)) is None
-            or _leaves_of(study) != _leaves_of_key(key)
+            or _fields_of(study) != _fields_of_key(key)
             or (recent is not None and (key.posted or "") >= recent)
         ]
         tally = self.keeping.entry.tally
@@ -160,18 +160,18 @@ class FullScan:
         self.fetch(differing)
         return len(differing)
 
-    def _compare_whole(self, page: ListingPage) -> int:
-        """Compare the trials of a page in full; how many there are."""
+    def _compare_in_full(self, page: ListingPage) -> int:
+        """Compare the trials of a page in full; return their number."""
         shown = _shown(page)
         heads, awaited = self.store.trials.heads(shown), self.store.trials.never_found(shown)
-        examiner = Assessor(self.store, self.load, self.thresholds, self.followed)
+        assessor = Assessor(self.store, self.load, self.thresholds, self.followed)
         self.keeping.entry.tally.asked += len(shown)
         for nct_id, study in shown.items():
             now, observed = self.clock.now(), self.load.data_timestamp
             answer = Observation(nct_id, nct_id, study, now, observed)
             is_awaited = self.awaits or nct_id in awaited
             seen = read(answer)
-            self.keeping.take(examiner.assess(nct_id, heads.get(nct_id), seen, awaited=is_awaited))
+            self.keeping.take(assessor.assess(nct_id, heads.get(nct_id), seen, awaited=is_awaited))
         return len(shown)
 
 
@@ -179,7 +179,7 @@ def _shown(page: ListingPage) -> dict[NctId, Any]:
     return {found.nct_id: study for study in page.studies if (found := identity_of(study))}
 
 
-def _leaves_of(study: Any) -> tuple[Any, ...]:
+def _fields_of(study: Any) -> tuple[Any, ...]:
     return (
         at(study, *_STATUS, "overallStatus"),
         at(study, *_STATUS, "lastKnownStatus"),
@@ -189,5 +189,5 @@ def _leaves_of(study: Any) -> tuple[Any, ...]:
     )
 
 
-def _leaves_of_key(key: KeyFields) -> tuple[Any, ...]:
+def _fields_of_key(key: KeyFields) -> tuple[Any, ...]:
     return (key.status, key.last_known_status, key.verified, key.posted, key.has_results)

@@ -1,4 +1,7 @@
-"""The steps of one run of the mirror, each with its checks; says what is due, sends nothing."""
+"""The steps of one mirror run (bulk, pages, delta, sweep) and their checks.
+
+Sends nothing.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ ARCHIVE_NAME = "ctsync-registry.zip"
 
 
 class MirrorRun:
-    """One run under way: `current` is the load the registry shows, None where it shows none."""
+    """One run in progress: `current` is the registry's load, None if it is unreachable."""
 
     def __init__(
         self,
@@ -35,14 +38,14 @@ class MirrorRun:
     ) -> None:
         self.mirror, self.entry, self.result = mirror, entry, result
         self.current, self.sights = current, sights
-        self._keepings: list[BatchWriter] = []
+        self._writers: list[BatchWriter] = []
         self._followed = frozenset(mirror.store.watched.ids())
         self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures.find())}
 
     def bulk(self, archive: Archive) -> None:
-        """Compare an archive; what it lacks is asked for singly where the registry is as old.
+        """Compare an archive; if it is of the current load, request singly the trials it lacks.
 
-        Raises BadArchive, and StaleRegistry for one older than what was seen.
+        Raises BadArchive, and StaleRegistry for an archive older than a load already seen.
         """
         day = load_of(archive)
         load = self._load_on(day)
@@ -54,7 +57,7 @@ class MirrorRun:
             store=self.mirror.store,
             archive=archive,
             load=load,
-            keeping=self._keeping(load),
+            keeping=self._writer(load),
             thresholds=self.mirror.thresholds,
             watcher=self.mirror.watcher,
             awaits=self.whole_load() is not None,
@@ -84,13 +87,13 @@ class MirrorRun:
         self._end(BULK, load if is_whole else None)
 
     def pages(self) -> None:
-        """Go through the registry's listing in full."""
+        """Compare every trial of the registry's full listing."""
         walked = self._sweep().pages()
         self.result.steps.append(PAGES)
         self._judge(PAGES, walked.problem, walked.ids)
 
     def delta(self) -> None:
-        """Fetch what was posted since the last load walked through, and what failed and is due."""
+        """Fetch what was posted since the last load, and the failed trials that are due."""
         mirror, last = self.mirror, self.last_load()
         sweep = self._sweep()
         due = [one.nct_id for one in mirror.store.failures.find(due=mirror.clock.now())]
@@ -102,15 +105,15 @@ class MirrorRun:
             self._judge(DELTA, walked.problem, None)
 
     def sweep(self) -> None:
-        """Find what moved no date, and what is gone."""
+        """Find changes that updated no date, and trials that are gone."""
         walked = self._sweep().sweep()
         self.result.steps.append(SWEEP)
         self._judge(SWEEP, walked.problem, walked.ids)
 
     def close(self) -> None:
-        """Sum up what the steps kept."""
-        failed = [one for keeping in self._keepings for one in keeping.failed]
-        missing = [one for keeping in self._keepings for one in keeping.missing]
+        """Sum up the results of the steps."""
+        failed = [one for keeping in self._writers for one in keeping.failed]
+        missing = [one for keeping in self._writers for one in keeping.missing]
         tally = self.entry.tally
         tally.failed = len(failed)
         tally.answered = max(0, tally.asked - tally.failed)
@@ -118,18 +121,22 @@ class MirrorRun:
         if (failed or missing) and self.result.verdict is Verdict.OK:
             self.result.verdict = Verdict.PARTIAL
 
-    # --- what was done before ----------------------------------------------------------------
+    # --- earlier runs ------------------------------------------------------------------------
 
     def whole_load(self) -> datetime | None:
-        """The last load of which every record was compared; None: the first is still to come."""
+        """The last load of which every record was compared; None before the first load is done."""
         return self._done(BULK, PAGES)
 
     def last_load(self) -> datetime | None:
-        """The last load that the mirror was brought up to."""
+        """The last load that the mirror was updated to."""
         return self._done(BULK, PAGES, DELTA)
 
     def is_sweep_due(self) -> bool:
-        """Whether a week has passed since all trials were seen, a month begun, or more changed."""
+        """Whether a sweep is due.
+
+        It is due a week after the last complete pass, on the first load of a month, and after a run
+        that found a reprocessing.
+        """
         swept = self._done(BULK, PAGES, SWEEP)
         if self.current is None or swept is None:
             return False
@@ -153,7 +160,7 @@ class MirrorRun:
     # --- checks ------------------------------------------------------------------------------
 
     def _load_on(self, day: date) -> RegistryVersion:
-        """The load of a day; of one that is not shown now only the day is known."""
+        """The load of a day; if it is not the current one, only its day is known."""
         newest = self.mirror.store.runs.newest_load()
         if newest is not None and day < newest.date():
             raise StaleRegistry(
@@ -175,7 +182,7 @@ class MirrorRun:
             return None
 
     def _judge(self, name: str, problem: str | None, ids: Collection[NctId] | None) -> None:
-        """End a walk over a listing, unless it did not show all of one load."""
+        """End a scan of a listing if it showed all trials of one load; else note the problem."""
         current = self._online()
         if problem is None:
             problem = self._moved_on(current)
@@ -196,9 +203,9 @@ class MirrorRun:
         return None
 
     def _look_for_missing(self, ids: Collection[NctId] | SeenTrials) -> None:
-        """Ask for each stored trial that was not shown, singly; for many at once, for none.
+        """Request each stored trial that was not shown, singly; none if there are too many.
 
-        That a whole part of the registry disappears is the registry's mistake, or ours.
+        If a large part of the registry disappears, that is an error of the registry or of ctsync.
         """
         store = self.mirror.store
         limit = most_at_once(store.trials.count_present())
@@ -213,10 +220,10 @@ class MirrorRun:
         self.entry.tally.asked += len(missing)
         self._sweep().fetch(missing)
 
-    # --- the ledger --------------------------------------------------------------------------
+    # --- the store ---------------------------------------------------------------------------
 
-    def _keeping(self, load: RegistryVersion) -> BatchWriter:
-        for known in self._keepings:
+    def _writer(self, load: RegistryVersion) -> BatchWriter:
+        for known in self._writers:
             if known.observed == load.data_timestamp:
                 return known
         keeping = BatchWriter(
@@ -228,7 +235,7 @@ class MirrorRun:
             sights=self.sights,
             marked=self._marked,
         )
-        self._keepings.append(keeping)
+        self._writers.append(keeping)
         return keeping
 
     def _sweep(self) -> FullScan:
@@ -241,7 +248,7 @@ class MirrorRun:
             registry=mirror.registry,
             clock=mirror.clock,
             load=current,
-            keeping=self._keeping(current),
+            keeping=self._writer(current),
             thresholds=mirror.thresholds,
             watcher=mirror.watcher,
             awaits=self.whole_load() is not None,

@@ -1,8 +1,8 @@
-"""From the raw bytes of studies to what deciding and storing need of them, on every core.
+"""Worker processes that turn the raw bytes of studies into what deciding and storing need.
 
-What is pure and costs most is done here, in processes of their own: unpacking, parsing, the
-canonical form, its digest, packing. They know no database. What it means for a trial is decided
-where the database is, by the same code as for a trial that was asked for singly.
+They do the costly pure work on every core: unpacking, parsing, the canonical form, its digest,
+packing. They open no database. The main process decides what a record means for its trial, with the
+same code as for a trial requested alone.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _KEYS = attrgetter(*(field.name for field in fields(KeyFields)))
 _DAY = b'"versionHolder":"'
 
 LOOKED_AT_FOR_DRIFT = 64
-"""One in how many new records is looked through for fields that nobody declared."""
+"""One in this many new records is searched for undeclared fields."""
 
 IN_FLIGHT = 3
-"""How many jobs each process may have before it or behind it."""
+"""The number of jobs per process that are queued, running or not yet collected."""
 
 
 @dataclass(frozen=True, slots=True)
 class ArchiveJob:
-    """Some members of an archive, each with the digest and mark its trial is known to have."""
+    """Some members of an archive, each with the stored digest and mark of its trial, if any."""
 
     members: Sequence[Member]
     known: Sequence[tuple[str | None, bytes | None]]
@@ -55,14 +55,14 @@ class ArchiveJob:
 
 @dataclass(frozen=True, slots=True)
 class FinishedJob:
-    """A job's members made ready, in their order, and the loads they say they are of."""
+    """The results of a job's members, in their order, and the loads that the records name."""
 
     answers: Sequence[Prepared | Failed]
     days: Counter[str] = field(default_factory=Counter)
 
 
 class RecordReader:
-    """Makes the members of one archive ready, in this process."""
+    """Prepares the members of one archive, in this process."""
 
     def __init__(self, file: Path, dictionary: bytes | None) -> None:
         self._stream: IO[bytes] = file.open("rb")
@@ -73,14 +73,14 @@ class RecordReader:
         self._stream.close()
 
     def prepare(self, job: ArchiveJob) -> FinishedJob:
-        """Make a job's members ready; one that cannot be read is a Failed, with what there is."""
+        """Prepare a job's members; an unreadable one is a Failed with its raw bytes, if any."""
         days: Counter[str] = Counter()
         unpacked: dict[int, bytes] = {}
         answers = [
             self._read(member, known, days, unpacked)
             for member, known in zip(job.members, job.known, strict=True)
         ]
-        # all are read before any is packed: in turn they take the core's cache from each other
+        # read all, then pack all: alternating would evict each other's data from the core's cache
         ready = [
             self._packed(answer, unpacked.pop(member.number, None))
             for member, answer in zip(job.members, answers, strict=True)
@@ -88,7 +88,7 @@ class RecordReader:
         return FinishedJob(ready, days)
 
     def canonical(self, members: Sequence[Member]) -> list[bytes]:
-        """The canonical forms of those members that have one, for a dictionary to learn from."""
+        """The canonical forms of the readable members, to train a dictionary on."""
         found = []
         for member in members:
             try:
@@ -110,13 +110,16 @@ class RecordReader:
         days: Counter[str],
         unpacked: dict[int, bytes],
     ) -> Prepared | Failed:
-        """Make a member ready but for packing: what is to be packed is put to its number."""
+        """Prepare a member without packing it; its canonical bytes go to `unpacked`, by number.
+
+        A record with the stored digest or mark is returned with its digest alone.
+        """
         raw = b""
         try:
             raw = read_member(self._stream, member)
             digest, known_mark = known
             if digest is not None and _is_as_before(raw, digest, known_mark):
-                days[_day_in(raw)] += 1
+                days[day_in(raw)] += 1
                 return Prepared(member.nct_id, digest, 0)
             study = orjson.loads(raw)
             days[str(at(study, "derivedSection", "miscInfoModule", "versionHolder"))] += 1
@@ -136,7 +139,11 @@ class RecordReader:
                 unknown=tuple(sorted(unknown_paths(record.body))) if looked_at else (),
                 mark=mark_of(raw, record.digest),
             )
-        except (ValueError, TypeError, RecursionError) as error:  # BadRecord and orjson's are such
+        except (
+            ValueError,
+            TypeError,
+            RecursionError,
+        ) as error:  # includes BadRecord and orjson's errors
             reason = error if isinstance(error, BadRecord) else BadRecord(f"unreadable: {error}")
             return Failed(member.nct_id, reason, raw)
         unpacked[member.number] = record.canonical
@@ -144,16 +151,21 @@ class RecordReader:
 
 
 def mark_of(raw: bytes, digest: str) -> bytes:
-    """What names a study's bytes but for the day of its load, and the digest they gave.
+    """A 16-byte hash of a study's raw bytes without the day of its load, and of its digest.
 
-    A quote within a text has a backslash before it: nothing but the field itself looks like this.
-    It is looked for from the end, where the registry writes it; a second one would be hashed.
+    The load day (versionHolder) changes in every record with every load. A record that changed
+    nowhere else keeps its mark and need not be parsed.
+
+    The field is found by a search of the raw JSON from the end, where the registry writes it. A
+    quote inside a JSON text is escaped, so no text value can look like the field. If there were a
+    second such field, or spaces around the colon, the day would be hashed: the mark would then
+    change with every load and the record be parsed each time. This costs time and loses no change.
     """
     start = raw.rfind(_DAY)
     end = raw.find(b'"', start + len(_DAY)) + 1 if start >= 0 else 0
-    whole = memoryview(raw)
-    seen = hashlib.sha256(whole[:start] if end > 0 else b"")
-    seen.update(whole[max(0, end) :])
+    view = memoryview(raw)
+    seen = hashlib.sha256(view[:start] if end > 0 else b"")
+    seen.update(view[max(0, end) :])
     seen.update(digest.encode())
     return seen.digest()[:16]
 
@@ -163,20 +175,26 @@ def _is_as_before(raw: bytes, digest: str, mark: bytes | None) -> bool:
     return mark is not None and is_of_this_form and mark == mark_of(raw, digest)
 
 
-def _day_in(raw: bytes) -> str:
+def day_in(raw: bytes) -> str:
+    """The load day (versionHolder) in the raw bytes of a study; "None" if there is none.
+
+    Used for records that are not parsed; searches the raw JSON as `mark_of` does. It fails if the
+    registry writes the field in another form: the day is then "None", which the check for different
+    loads in one archive ignores.
+    """
     start = raw.rfind(_DAY) + len(_DAY)
     end = raw.find(b'"', start)
     return raw[start:end].decode() if start >= len(_DAY) and end >= 0 else "None"
 
 
-# --- in processes of their own -------------------------------------------------------------------
+# --- worker processes ----------------------------------------------------------------------------
 
 
 class WorkerPool:
-    """Makes jobs ready in `processes` processes, or in this one where that is 0.
+    """Prepares jobs in `processes` processes, or in this one if that is 0.
 
-    A context manager. What is under way at any time is bounded, whatever is to come. Records
-    are packed with `dictionary` once it is given.
+    A context manager. The number of jobs in flight is bounded, however many there are in all.
+    Records are packed with `dictionary` once it is set.
     """
 
     def __init__(self, file: Path, *, processes: int) -> None:
@@ -202,14 +220,14 @@ class WorkerPool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End them; jobs not begun are dropped."""
+        """End the processes; jobs not started are dropped."""
         if self._here is not None:
             self._here.close()
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
     def each(self, jobs: Iterable[ArchiveJob]) -> Iterator[tuple[ArchiveJob, FinishedJob]]:
-        """Every job when it is done, in the order they came."""
+        """Every job with its result, in the order of the jobs."""
         if self._pool is None:
             self._here = RecordReader(self._file, self.dictionary)
             for job in jobs:
@@ -225,32 +243,32 @@ class WorkerPool:
             yield first, _received(future.result())
 
     def learn(self, members: Sequence[Member]) -> bytes | None:
-        """A dictionary for records like these, None where they are too few."""
+        """A dictionary for records like these; None if they are too few."""
         if self._pool is None:
             return _learn(self._file, members)
         return self._pool.submit(_learn, self._file, members).result()
 
 
 def cores() -> int:
-    """How many processors this process may use."""
+    """The number of processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start() -> None:
-    # a Ctrl-C reaches every process of the terminal: the main one ends us in good order
+    # Ctrl-C reaches every process of the terminal; only the main one may act on it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.disable()  # records are trees: without rings there is nothing to collect
+    gc.disable()  # records are trees without reference cycles: nothing to collect
 
 
 @lru_cache(maxsize=1)
 def _preparer(file: Path, dictionary: bytes | None) -> RecordReader:
-    """What a process of ours works with: opened once, as it has one archive."""
+    """The reader of a worker process; opened once, because a pool reads one archive."""
     return RecordReader(file, dictionary)
 
 
 def _end_with_parent() -> None:
-    """End this process when the main one is killed: a pool's own would wait for ever."""
+    """End this process if the main one is killed; otherwise it would wait for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -258,7 +276,7 @@ def _end_with_parent() -> None:
 
 
 def _prepare(file: Path, dictionary: bytes | None, job: ArchiveJob) -> _Sent:
-    """A job done, as plain tuples: dataclasses take ten times as long to send."""
+    """Prepare a job; returns plain tuples, as dataclasses take ten times as long to send."""
     done = _preparer(file, dictionary).prepare(job)
     return [
         answer if isinstance(answer, Failed) else _flat(answer) for answer in done.answers

@@ -1,1 +1,1 @@
-"""Which trials are followed: terms, queries and their members."""
+"""The followed trials: terms, queries and their members."""

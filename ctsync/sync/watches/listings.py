@@ -1,9 +1,11 @@
-"""What the queries of watches match now, against what they matched before; stores nothing.
+"""Query listings: the trials that the queries of watches match now and matched before.
 
-A listing may be short without saying so, and a trial that seems to have left a query is told to
-people. So nothing is made of a listing that is not proved whole: as many distinct trials as the
-registry counts, of one load, the same before and after; and of those that it lacks, the registry
-has said once more, asked for them alone, that they do not match.
+Stores nothing. A listing may be incomplete without saying so, and people are notified of trials
+that leave a query. So a listing is used only if it is complete:
+
+- It has as many distinct trials as the registry counts.
+- All are of one load, which is the same before and after.
+- Each trial that it lacks was requested alone, and the registry confirmed that it does not match.
 """
 
 from __future__ import annotations
@@ -25,11 +27,13 @@ MOST_RELOADS = 2
 
 @dataclass(frozen=True, slots=True)
 class QueryWatch:
-    """A watch by query, and the trials it follows for that.
+    """A query watch, and the trials it follows.
 
-    `inside` matched when it was last listed, in the load `listed`; `outside` had left by then.
-    `named` are followed whether they match or not, and neither enter nor leave. `problem` says
-    why the query cannot be asked: what one release takes, an older one may not.
+    - `inside`: matched at the last listing, in the load `listed`.
+    - `outside`: had left by then.
+    - `named`: followed whether they match or not; they neither enter nor leave.
+    - `problem`: why the query cannot be requested. An older release may not accept what a newer one
+      does.
     """
 
     name: str
@@ -43,11 +47,10 @@ class QueryWatch:
 
 @dataclass(frozen=True, slots=True)
 class QueryListing:
-    """What came of listing one watch.
+    """The result of listing one watch.
 
-    `entering` match and did not, or were not known; `leaving` do not match any more. Where the
-    listing is not proved whole, `problem` says why, and both are empty. `total` is how many the
-    registry counts.
+    `entering` match now and did not, or were unknown; `leaving` no longer match. If the listing is
+    incomplete, `problem` says why and both are empty. `total` is the registry's count.
     """
 
     watch: QueryWatch
@@ -58,17 +61,17 @@ class QueryListing:
 
     @property
     def is_baseline(self) -> bool:
-        """Whether it is the first of its query: what it brings is no news."""
+        """Whether it is the first listing of its query; its trials are then not reported."""
         return self.watch.listed is None
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all matches, where something did."""
+        """Whether nothing matches now, although something did."""
         return self.total == 0 and bool(self.watch.inside)
 
 
 def query_watches(watches: Iterable[Watch]) -> list[QueryWatch]:
-    """Those of the stored watches that have a query."""
+    """The stored watches that have a query."""
     found = []
     for watch in watches:
         if watch.query is None:
@@ -96,10 +99,10 @@ def query_watches(watches: Iterable[Watch]) -> list[QueryWatch]:
 def list_queries(
     registry: Registry, watches: Sequence[QueryWatch], load: RegistryVersion
 ) -> tuple[RegistryVersion, tuple[QueryListing, ...]]:
-    """List every watch, all in one load; gives that load.
+    """List every watch in one load; return that load and the listings.
 
-    A load that changes meanwhile has all of it done again, twice at most. Raises nothing: what
-    cannot be had is the problem of the watch it was for.
+    If the load changes meanwhile, all watches are listed again, at most twice. Raises nothing: a
+    failure becomes the `problem` of its watch.
     """
     if not watches:
         return load, ()
@@ -120,7 +123,7 @@ def list_queries(
 def _list_all(
     registry: Registry, watches: Sequence[QueryWatch], load: RegistryVersion
 ) -> tuple[QueryListing, ...]:
-    """Every watch listed; watches that ask the same share one listing."""
+    """List every watch; watches with equal queries share one listing."""
     listings: dict[Query, Listing | str] = {}
     found = []
     for watch in watches:
@@ -134,7 +137,7 @@ def _list_all(
 
 
 def _listing(registry: Registry, query: Query, load: RegistryVersion) -> Listing | str:
-    """The listing of a query, or what is wrong with it."""
+    """The listing of a query, or its problem."""
     listing = registry.listing({**query.params, "fields": FIELDS})
     try:
         for _ in listing:
@@ -153,7 +156,7 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Q
     if isinstance(listing, str):
         return QueryListing(watch, problem=listing)
     known = watch.inside | watch.named
-    # a trial that another took over is in where that one is, and the watch will follow it there
+    # a trial that another took over is in the query if its successor is; the watch moves to that
     leaving = watch.inside - listing.ids - listing.aliases.keys()
     entering = listing.ids - known
     if leaving and watch.listed is not None:
@@ -179,7 +182,7 @@ def _unconfirmed(found: Iterable[QueryListing], problem: str) -> tuple[QueryList
 
 
 def unlisted(listed: Iterable[QueryListing]) -> list[str]:
-    """Which watches could not be listed, and why; in words."""
+    """The watches that could not be listed, and why; in words."""
     return [
         f"watch {one.watch.name} could not be listed: {one.problem}"
         for one in listed
@@ -188,5 +191,5 @@ def unlisted(listed: Iterable[QueryListing]) -> list[str]:
 
 
 def with_entering(ids: Iterable[NctId], listed: Iterable[QueryListing]) -> list[NctId]:
-    """Trials, and those that enter a query besides, once each."""
+    """The given trials and those that enter a query, once each."""
     return list(dict.fromkeys([*ids, *(n for one in listed for n in sorted(one.entering))]))

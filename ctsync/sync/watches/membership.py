@@ -1,9 +1,10 @@
-"""Trials that enter and leave the queries of watches: written with their events and deliveries.
+"""Query membership: writes which trials enter and leave queries, with events and deliveries.
 
-What a listing shows is acted on when the records have been fetched: the record tells whether a
-trial is new in the registry or only new to the query, and what of it changed that made it leave.
-Each step of a trial is one transaction: its place in the watch, the event, its deliveries, to
-those alone who are told of that watch. Cut off anywhere, the next run finds what is left to do.
+A listing is acted on after the records have been fetched. The record shows whether a trial is new
+in the registry or only new to the query, and which change made it leave.
+
+Each step of a trial is one transaction: its place in the watch, the event, and the deliveries to
+those who receive reports of that watch. If interrupted, the next run finds the steps left to do.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:
-    """What one pass, over the load `observed`, makes of the listings it began with."""
+    """The membership changes of one pass, over the load `observed`."""
 
     store: Store
     clock: Clock
@@ -43,7 +44,7 @@ class Membership:
     observed: datetime
 
     def begin(self, listed: Iterable[QueryListing]) -> None:
-        """Take what a query matches when it is first listed: followed from here on, no news."""
+        """Add the trials of a query's first listing: a baseline, which reports nothing."""
         for one in listed:
             if one.is_baseline and one.problem is None:
                 with self.store.unit() as unit:
@@ -54,12 +55,13 @@ class Membership:
     def settle(
         self, listed: Iterable[QueryListing], present: Collection[NctId], *, accept_gone: bool
     ) -> list[str]:
-        """Let trials enter and leave; gives for each watch held back the reason.
+        """Let trials enter and leave; return a reason for each watch held back.
 
-        Only trials in `present`, whose record this pass has seen, do either: of another it is
-        not known whether it left or is gone. Those that left although nothing changed that
-        their query asks for are believed a few at a time: many at once, or all that there were,
-        are held until `accept_gone` says otherwise.
+        Only trials in `present`, whose record this pass has seen, enter or leave: of any other it
+        is unknown whether it left or is gone.
+
+        Trials that left without a change to a field of their query are accepted a few at a time. If
+        they are many, or all trials of the query, they are held back unless `accept_gone` is true.
         """
         return [
             reason
@@ -71,7 +73,7 @@ class Membership:
     def _settle(
         self, one: QueryListing, present: Collection[NctId], *, accept_gone: bool
     ) -> Iterator[str]:
-        # one that a member was merged into just now is in already, in its place
+        # a trial that a member was just merged into is in the watch already, in its place
         entering = one.entering.intersection(present)
         for nct_id in sorted(entering - self._inside(one) if entering else ()):
             self._enter(one, nct_id)
@@ -91,7 +93,7 @@ class Membership:
             unit.watches.mark_listed(one.watch.name, self.observed)
 
     def _inside(self, one: QueryListing) -> set[NctId]:
-        """Who is in the query by now."""
+        """The trials that are in the query by now."""
         return {
             trial.nct_id
             for watch in self.store.watches.all()
@@ -106,7 +108,17 @@ class Membership:
         *,
         accept_gone: bool,
     ) -> tuple[list[tuple[NctId, Event]], list[str]]:
-        """The events that `settle` would store, each with its trial, and what it would hold."""
+        """The events that `settle` would store, each with its trial, and the reasons for holding.
+
+        Per listing that is complete and not the first:
+
+        1. Let trials in whose record was seen, unless a member was merged into them: they take its
+           place. A trial that is new in the registry has its own event and enters without another.
+        2. Find for each leaving trial the events that explain why it left.
+        3. If too many leave unexplained, hold those and give the reason, unless `accept_gone` is
+           true.
+        4. Let the other leaving trials leave.
+        """
         seen = list(examined)
         found = {one.asked: one for one in seen if isinstance(one.decision, SHOWN)}
         heirs = {
@@ -139,9 +151,9 @@ class Membership:
     def _why_left(
         self, one: QueryListing, nct_id: NctId, also: Sequence[Event] = ()
     ) -> Sequence[Event]:
-        """The events since a trial was last listed, of this run or in `also`, that may be why.
+        """The events since the last listing, of this run or in `also`, that may explain a leave.
 
-        Where a load shows something new after it was listed, only the run tells what is later.
+        If a load shows new data after it was listed, only the run id tells which events are later.
         """
         later = self._events_since(one, nct_id)
         of_run = self.store.events.find(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
@@ -150,7 +162,7 @@ class Membership:
         return why or self._mergers(one, nct_id)
 
     def _mergers(self, one: QueryListing, nct_id: NctId) -> Sequence[Event]:
-        """Why a trial was in that never matched: it took over one that did, as last listed."""
+        """Why a trial that never matched was in: it took over one that did at the last listing."""
         old = self.store.trials.ids_moved_to(nct_id)
         moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
         return [
@@ -164,33 +176,33 @@ class Membership:
         return self.store.events.find(EventFilter(nct_ids=(nct_id,), since=after))
 
     def _entered(self, one: QueryListing, nct_id: NctId) -> Event:
-        again = nct_id in one.watch.outside
+        was_inside = nct_id in one.watch.outside
         name, thresholds = one.watch.name, self.thresholds
-        return classify.entered(name, self.observed, again=again, thresholds=thresholds)
+        return classify.entered(name, self.observed, again=was_inside, thresholds=thresholds)
 
     def _left(self, one: QueryListing, why: Sequence[Event]) -> Event:
         return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
 
     def _enter(self, one: QueryListing, nct_id: NctId) -> None:
-        """One trial enters; where it is new to us, how it came is told with it."""
+        """Let one trial enter; if it is new to ctsync, its arrival is reported with it."""
         arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
-        told = [(stored.event_id, stored.event) for stored in arrived]
+        reported = [(stored.event_id, stored.event) for stored in arrived]
         versions, event = self.store.versions.of(nct_id), self._entered(one, nct_id)
         with self.store.unit() as unit:
             unit.watches.add_matches(one.watch.name, [nct_id], at=self.observed)
             if not _is_registered(stored.event for stored in arrived):
-                told.append((self._add_event(unit, versions, event), event))
-            self._plan(unit, nct_id, told, one.watch.name)
+                reported.append((self._add_event(unit, versions, event), event))
+            self._plan(unit, nct_id, reported, one.watch.name)
 
     def _leave(self, one: QueryListing, nct_id: NctId, why: Sequence[Event]) -> None:
         versions, event = self.store.versions.of(nct_id), self._left(one, why)
         with self.store.unit() as unit:
             unit.watches.mark_left(one.watch.name, [nct_id], at=self.observed)
-            told = [(self._add_event(unit, versions, event), event)]
-            self._plan(unit, nct_id, told, one.watch.name)
+            reported = [(self._add_event(unit, versions, event), event)]
+            self._plan(unit, nct_id, reported, one.watch.name)
 
     def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
-        """Store an event with the step that led to the newest version, which the load shows."""
+        """Store an event with the step to the newest version, which the load shows."""
         version, before = versions[-1], versions[-2] if len(versions) > 1 else None
         (event_id,) = unit.events.add(
             version.nct_id,
@@ -206,15 +218,15 @@ class Membership:
         return event_id
 
     def _plan(
-        self, unit: Unit, nct_id: NctId, told: Sequence[tuple[int, Event]], name: str
+        self, unit: Unit, nct_id: NctId, events: Sequence[tuple[int, Event]], name: str
     ) -> None:
         own = self.store.watches.own_thresholds()
         now = self.clock.now()
-        unit.outbox.enqueue(plan(nct_id, told, (name,), self.routes, now=now, own=own))
+        unit.outbox.enqueue(plan(nct_id, events, (name,), self.routes, now=now, own=own))
 
 
 def _held(one: QueryListing, unexplained: int) -> str | None:
-    """Why trials that left for no known reason are held, where they are too many; else None."""
+    """Why trials that left unexplained are held; None if they are few enough."""
     limit = 0 if one.is_empty else most_at_once(len(one.watch.inside))
     if unexplained <= limit:
         return None
@@ -230,17 +242,17 @@ def _events_of(examined: AssessedTrial) -> Sequence[Event]:
 
 
 def _is_registered(events: Iterable[Event]) -> bool:
-    """Whether a trial is new in the registry, which says all that entering a query would."""
+    """Whether a trial is new in the registry; entering a query then adds nothing."""
     return any(event.kind is Kind.REGISTERED for event in events)
 
 
 def news_since(
     listed: Iterable[QueryListing], failed_after: Mapping[NctId, datetime]
 ) -> Mapping[NctId, date]:
-    """For each trial that enters a query, the day of the load since which it does.
+    """For each trial that enters a query, the day of the load of the last listing.
 
-    One first posted after that day is new in the registry. One that could not be checked when
-    it was listed enters late: `failed_after` has the load before its first failure.
+    A trial first posted after that day is new in the registry. A trial that could not be checked
+    when it was listed enters late: `failed_after` has the load before its first failure.
     """
     days: dict[NctId, date] = {}
     for one in listed:

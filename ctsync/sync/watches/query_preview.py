@@ -1,4 +1,4 @@
-"""What a question matches before anything is stored: how many, and some of them."""
+"""Preview of a query before anything is stored: how many trials match, and some of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FIELDS = "NCTId|BriefTitle|OverallStatus"
 
 @dataclass(frozen=True, slots=True)
 class QueryMatch:
-    """A trial that matches, as a listing shows it."""
+    """A matching trial, as a listing shows it."""
 
     nct_id: NctId
     status: str
@@ -27,24 +27,25 @@ class QueryMatch:
 
 @dataclass(frozen=True, slots=True)
 class QueryPreview:
-    """How many trials match, None where the registry did not say, and some of them."""
+    """The number of matching trials, None if the registry did not give it, and some of them."""
 
     total: int | None
     shown: Sequence[QueryMatch]
 
 
 def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> QueryPreview:
-    """Ask how many trials match, and for the first few; one request, nothing stored.
+    """Request the number of matching trials and the first few of them.
 
-    Raises UsageError where the registry refuses the question, in its own words, and where it
-    holds facets and matches nothing: the registry says so of a facet's option it does not know.
+    Sends one request and stores nothing. Raises UsageError with the registry's own words if it
+    refuses the query. Also raises UsageError if a query with facets matches nothing: the registry
+    answers so for a facet option that it does not know.
     """
     listing = registry.listing({**query.params, "fields": _FIELDS}, page_size=size)
     try:
         page = next(iter(listing))
     except RequestRefused as refused:
-        said = shorten(" ".join(refused.body.split()), 300) or str(refused)
-        raise UsageError(f"the registry does not take the query: {said}") from refused
+        message = shorten(" ".join(refused.body.split()), 300) or str(refused)
+        raise UsageError(f"the registry does not take the query: {message}") from refused
     if listing.total == 0 and "aggFilters" in query.params:
         raise UsageError(
             "no trial matches; the registry says so too of an option of aggFilters that it does "

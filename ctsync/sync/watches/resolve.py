@@ -1,4 +1,4 @@
-"""What is watched: terms resolved to trials, and the watches of file and command line joined."""
+"""Watch resolution: finds the trials that terms name, and joins file and stored watches."""
 
 from __future__ import annotations
 
@@ -27,23 +27,22 @@ SHOWN_WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class ResolvedTerm:
-    """A term as it was written, and the one trial it names.
+    """A term as written, and the one trial it names.
 
-    `asked_as` is the term where it is a study id, None where it is the trial's own id.
+    `asked_as` is the term if it is a study id, None if it is the trial's own id.
     """
 
     term: str
     nct_id: NctId
-
     asked_as: str | None = None
 
 
 def resolve(term: str, registry: Registry) -> ResolvedTerm:
     """Find the one trial that `term` names.
 
-    An NCT id is taken at its word, without a request. Anything else is looked for among the
-    organisations' study ids, and must match exactly one trial: UnmatchedOrgId, AmbiguousOrgId.
-    What looks like an NCT id gone wrong is BadNctId, and is not asked for.
+    An NCT id is accepted without a request. Any other term is searched among the organisations'
+    study ids and must match exactly one trial: otherwise UnmatchedOrgId or AmbiguousOrgId is
+    raised. A malformed NCT id raises BadNctId without a request.
     """
     text = term.strip()
     if not text:
@@ -73,14 +72,14 @@ def resolve(term: str, registry: Registry) -> ResolvedTerm:
 
 
 def is_nct_id(term: str) -> bool:
-    """Whether a term is meant for an NCT id, be it one gone wrong."""
+    """Whether a term is meant as an NCT id, even a malformed one."""
     return term[:3].upper() == "NCT" and term[3:4].isdigit()
 
 
 def resolve_all(terms: Iterable[str], registry: Registry) -> list[ResolvedTerm]:
-    """Resolve every term, or raise one error that lists all that could not be.
+    """Resolve every term, or raise one error that lists all failures.
 
-    The error is of the class of the first problem; a registry that cannot be asked ends it.
+    The error has the class of the first failure. A RegistryError is raised at once.
     """
     found: list[ResolvedTerm] = []
     problems: list[UsageError] = []
@@ -96,7 +95,7 @@ def resolve_all(terms: Iterable[str], registry: Registry) -> list[ResolvedTerm]:
 
 @dataclass(frozen=True, slots=True)
 class UnresolvedTerm:
-    """A term of a watch in the settings file that names no one trial, and why."""
+    """A term of a file watch that does not name exactly one trial, and why."""
 
     watch: str
     term: str
@@ -105,7 +104,7 @@ class UnresolvedTerm:
 
 @dataclass(frozen=True, slots=True)
 class FileWatches:
-    """The watches of the settings file with the trials they name, and what names none."""
+    """The watches of the settings file with the trials they name, and the unresolved terms."""
 
     watches: tuple[NewWatch, ...]
     unresolved: tuple[UnresolvedTerm, ...]
@@ -120,10 +119,10 @@ def resolve_file_watches(
 ) -> FileWatches:
     """Find the trials that the watches of the settings file name; writes nothing.
 
-    A study id is asked for once: what it was found to name is remembered, and so is where a
-    moved trial went. A term that cannot be resolved, or asked for, leaves the rest of its watch
-    in force; a registry that cannot be reached is not asked again. A watch with thresholds of
-    its own has those of `rules`, which are for all, where it sets none.
+    A study id is requested once: the trial it named is remembered, and so is the successor of a
+    moved trial. A term that cannot be resolved leaves the rest of its watch in force. A registry
+    that cannot be reached is not requested again. A watch with thresholds of its own takes the
+    common thresholds of `rules` for those it does not set.
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
@@ -132,7 +131,7 @@ def resolve_file_watches(
         for trial in watch.trials
     }
     unresolved: list[UnresolvedTerm] = []
-    join_watches: list[NewWatch] = []
+    resolved: list[NewWatch] = []
     away: RegistryError | None = None
     for watch in watches:
         trials: dict[NctId, str | None] = {}
@@ -146,8 +145,8 @@ def resolve_file_watches(
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
         own = {**rules, **watch.rules} if watch.rules else {}
-        join_watches.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
-    return FileWatches(tuple(join_watches), tuple(unresolved))
+        resolved.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
+    return FileWatches(tuple(resolved), tuple(unresolved))
 
 
 def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -> NctId:
@@ -157,7 +156,7 @@ def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -
 
 
 def join_watches(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
-    """The stored watches as they would be once `join_file_watches` had brought `found` in."""
+    """The stored watches as `join_file_watches` would leave them with `found`."""
     before = {watch.name: watch for watch in stored if watch.origin == "file"}
     return [
         *(watch for watch in stored if watch.origin != "file"),
@@ -182,9 +181,9 @@ def _as_stored(new: NewWatch, old: Watch | None, at: datetime) -> Watch:
 
 
 def join_file_watches(store: Store, found: FileWatches) -> None:
-    """Bring the watches of the settings file into the store, in one unit.
+    """Copy the watches of the settings file into the store, in one transaction.
 
-    A watch no longer in the file ends; what was stored of its trials stays.
+    A watch that is no longer in the file ends; the stored data of its trials stays.
     """
     with store.unit() as unit:
         unit.watches.replace_from_file(found.watches)
