@@ -340,7 +340,7 @@ class Assessor:
 
 
 def is_known_live(head: Head) -> bool:
-    """Whether the head's digest is that of a record a load showed, and the trial is present."""
+    """Whether the trial is present and the load showed a record with the head's digest."""
     return head.state is State.PRESENT and head.source is not Source.HISTORY
 
 

@@ -49,7 +49,7 @@ def nct_id(number: int) -> NctId:
 def make_database(file: Path, trials: int, *, now: datetime) -> None:
     """Fill a new SQLite file: each trial has five versions over five years, the last ones today.
 
-    Every trial is followed; each step has three events and the log was told of each. Bodies are
+    Every trial is followed; each step has three events and the log received each. Bodies are
     small and packed as ctsync packs them.
     """
     open_store(f"sqlite:///{file}", clock=FakeClock(now)).close()

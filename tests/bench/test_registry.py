@@ -31,7 +31,7 @@ CORPUS = Path(os.environ.get("CTSYNC_CORPUS", ROOT.parent / "shared" / "corpus")
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled() -> None:
-    """The code is compiled, as it is where it was installed: each process would do it anew."""
+    """Compile the code as an installation does; otherwise each process compiles it again."""
     compileall.compile_dir(Path(ctsync.__file__).parent, quiet=1)
 
 

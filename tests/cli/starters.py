@@ -34,8 +34,8 @@ def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: b
 
 
 def _note_writers(folder: Path) -> None:
-    """Let a round leave a file while it lasts, and another where one is there already."""
-    write = SyncCycle._watched_over
+    """Keep a file for as long as a cycle runs; leave a second one if another cycle runs too."""
+    write = SyncCycle._run_monitored
 
     def noted(self: SyncCycle, *given: Any, **more: Any) -> Any:
         try:
@@ -48,7 +48,7 @@ def _note_writers(folder: Path) -> None:
             with suppress(FileNotFoundError):
                 (folder / "writing").unlink()
 
-    SyncCycle._watched_over = noted  # type: ignore[method-assign]  # of this process alone
+    SyncCycle._run_monitored = noted  # type: ignore[method-assign]  # of this process alone
 
 
 def _be_due_and_end() -> None:

@@ -1,4 +1,4 @@
-"""Over real records: events derived anew are those stored, and drift is told where there is any."""
+"""Real records: events derived again equal the stored ones, and schema drift is reported."""
 
 from __future__ import annotations
 

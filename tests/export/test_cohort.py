@@ -1,4 +1,4 @@
-"""A row a trial, with the figures that studies published of it."""
+"""One row per trial, with the figures that studies published."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def before_the_load(url: str) -> Installation:
 
 
 def what_is_stored(here: Installation) -> tuple[Any, ...]:
-    """Versions, events and who is followed, without what a repetition may number anew."""
+    """Versions, events and followed trials, without the numbers that a repeated run may change."""
     versions = [
         (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions.of(i)
     ]
@@ -70,7 +70,7 @@ def what_is_stored(here: Installation) -> tuple[Any, ...]:
 
 
 def tell_how_often(here: Installation) -> Counter[tuple[Any, ...]]:
-    """How often each recipient was told of what, whatever the event's number."""
+    """How often each recipient received each event, whatever the event's number."""
     known = {e.event_id: (e.nct_id, e.to_version, e.event.path) for e in here.events()}
     return Counter({(to, *known[event_id]): n for (to, event_id), n in here.told().items()})
 

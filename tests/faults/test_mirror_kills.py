@@ -181,7 +181,7 @@ def test_killed_at_any_page_the_next_run_refetches_one_at_most(
         later = chance.choice((0.0, chance.random() * 0.05))
         kills += kill_when(start(killed, replay, *words), is_time, later=later)
     if way == "sweep" and is_swept(killed, replay):
-        words = ()  # it would be begun anew
+        words = ()  # it would start again
     finish(start(killed, replay, *words))
     more = pages_of(replay) - calmly
     too_many = max(0, more - kills)

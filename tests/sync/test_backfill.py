@@ -233,7 +233,9 @@ def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
     }
     assert all(one.observed is None for one in past)
     told_kinds = {Kind.STATUS, Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE, Kind.BOOKKEEPING}
-    assert {one.event.kind for one in past} == told_kinds  # and no text that is only written anew
+    assert {
+        one.event.kind for one in past
+    } == told_kinds  # and no text that only its source wrote differently
     assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
 
 

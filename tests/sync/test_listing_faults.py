@@ -40,7 +40,7 @@ RunOnce = Callable[..., SyncResult]
 
 
 class SmallPages(RegistryApi):
-    """Lists on pages of a few trials, and begins a listing anew as often as it is told."""
+    """Lists on pages of a few trials, and restarts a listing up to the given number of times."""
 
     size = 5
     most_restarts = 2

@@ -215,7 +215,7 @@ def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
 
 
 def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
-    """Who is told of what since the last call."""
+    """The deliveries planned since the last call."""
     rows = [row for row in store.outbox.deliveries() if row.state == "pending"]
     events = {s.event_id: s for s in store.events.find()}
     with store.unit() as unit:

@@ -1,4 +1,4 @@
-"""Events follow from versions: derived anew, they are those that were stored."""
+"""Events follow from versions: derived again, they equal the stored events."""
 
 from __future__ import annotations
 

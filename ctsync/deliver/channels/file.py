@@ -29,7 +29,7 @@ class FileChannel:
     """Writes into the folder of a URL such as file:///srv/trials?format=atom.
 
     As a feed it keeps feed.atom and feed.json with the newest entries, each version once. In
-    any other format it writes a file a message, named by its day and identity, so that a
+    any other format it writes one file per message, named by its day and identity, so that a
     message sent twice is the same file.
     """
 

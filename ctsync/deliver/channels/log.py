@@ -41,7 +41,7 @@ class LogChannel:
         self._open: logging.Handler | None = None
 
     def send(self, message: Message) -> str:
-        """Write one line a notice, then one an event; where to."""
+        """Write one line per notice, then one per event; return where they went."""
         is_json = self._settings.format == "json"
         write_line, write_notice = (
             (_json_line, _json_notice) if is_json else (_text_line, _text_notice)

@@ -220,7 +220,7 @@ def _quoted(text: str) -> str:
 
 def is_order(change: FieldChange) -> bool:
     """Whether a change says that a list stands in another order."""
-    # two values that are lists are told item by item, but for their order
+    # two lists are compared item by item, so a pair of lists stands for their order alone
     both = isinstance(change.before, list) and isinstance(change.after, list)
     return both and bool(change.before and change.after) and isinstance(change.steps[-1], str)
 
