@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from ctsync.model import JsonObject
-from ctsync.record.fields.schema import Field, Shape
+from ctsync.record.fields.field_types import Field, Shape
 from ctsync.record.fields.table import FIELDS, VOLATILE
 
 _WORDS = (

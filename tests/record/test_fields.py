@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ctsync.model import Category, Kind
-from ctsync.record.fields.schema import Shape
+from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import FIELDS, VOLATILE, field_at, listing_at, reporting_field
 
 LEAVES = [

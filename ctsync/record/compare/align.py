@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 
 from ctsync.record.compare.canonical import as_text, key_of
-from ctsync.record.fields.schema import ListKey
+from ctsync.record.fields.field_types import ListKey
 
 ALIKE = 75.0
 """Minimum similarity, in percent, for two texts to count as one edited text."""

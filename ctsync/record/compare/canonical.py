@@ -18,7 +18,7 @@ import orjson
 
 from ctsync.errors import BadNctId, BadRecord
 from ctsync.model import JsonObject, KeyFields, NctId, Record, parse_nct_id
-from ctsync.record.fields.schema import ListKey
+from ctsync.record.fields.field_types import ListKey
 from ctsync.record.fields.table import FIELDS, VOLATILE
 from ctsync.text import shorten
 

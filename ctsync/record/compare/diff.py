@@ -24,7 +24,7 @@ from deepdiff import DeepDiff
 from ctsync.model import MISSING, FieldChange, JsonObject, PathStep, Record
 from ctsync.record.compare.align import Names, align
 from ctsync.record.compare.canonical import seal
-from ctsync.record.fields.schema import Shape
+from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import field_at, listing_at
 
 _LONGEST_COMPARED_AS_TEXT = 200

@@ -13,7 +13,7 @@ from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import MISSING, Category, Event, FieldChange, KeyFields, Kind, PathStep, Record
-from ctsync.record.fields.schema import Field
+from ctsync.record.fields.field_types import Field
 from ctsync.record.rules.rules import Thresholds, assign
 
 _DATE_TYPE, _COUNT_TYPE = "DateStruct.type", "enrollmentInfo.type"

@@ -18,7 +18,7 @@ from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
-from ctsync.record.fields.schema import Field
+from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import outer_item
 from ctsync.record.value_text import by_country, counted, listed, one_line, quoted, said
 

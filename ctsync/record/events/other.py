@@ -11,7 +11,7 @@ from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.edit_text import edit_summary
-from ctsync.record.fields.schema import Field, Shape
+from ctsync.record.fields.field_types import Field, Shape
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted, said
 

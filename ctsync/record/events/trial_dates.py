@@ -17,7 +17,7 @@ from ctsync.dates import PartialDate, Shift
 from ctsync.model import Event, FieldChange, KeyFields, Kind
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
-from ctsync.record.fields.schema import Field
+from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import ordinal, said, shifted, signed, typed
 

@@ -6,7 +6,7 @@ List paths carry no brackets. Does no I/O.
 from __future__ import annotations
 
 from ctsync.model import Category, Kind
-from ctsync.record.fields.schema import Branch, ListKey, Row, Shape
+from ctsync.record.fields.field_types import Branch, ListKey, Row, Shape
 
 _ENUM, _DATE, _COUNT, _NUMBER = Shape.ENUM, Shape.DATE, Shape.COUNT, Shape.NUMBER
 _BOOL, _TEXT, _MARKUP, _OBJECT, _LIST = (

@@ -16,9 +16,9 @@ from functools import lru_cache
 import orjson
 
 from ctsync.model import Category, Kind
+from ctsync.record.fields.field_types import Branch, Field, ListKey, Row, Shape
 from ctsync.record.fields.protocol import PROTOCOL
 from ctsync.record.fields.results import REST
-from ctsync.record.fields.schema import Branch, Field, ListKey, Row, Shape
 
 
 def _declared() -> Iterator[Field]:

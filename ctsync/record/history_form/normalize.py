@@ -18,7 +18,7 @@ from unicodedata import normalize
 from ctsync.model import JsonObject, Record, Source
 from ctsync.record.compare.align import align
 from ctsync.record.compare.canonical import key_fields, seal
-from ctsync.record.fields.schema import Shape
+from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import field_at, listing_at
 from ctsync.record.history_form.html_to_markdown import BETWEEN_LISTS, to_markdown
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ctsync.model import Category, Event, Kind, NctId
-from ctsync.record.fields.schema import Shape
+from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import FIELDS, field_at, field_of
 
 SHARE_PERCENT = 20.0
