@@ -117,6 +117,6 @@ def test_what_is_not_ours_is_not_copied(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("words " * 100)
     with pytest.raises(ForeignDatabase):
         back_up(f"sqlite:///{tmp_path / 'text.db'}", tmp_path / "copy.db")
-    with pytest.raises(StoreUnavailable, match="ctsync init"):
+    with pytest.raises(StoreUnavailable, match="there is no database yet"):
         back_up(f"sqlite:///{tmp_path / 'none.db'}", tmp_path / "copy.db")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["text.db"]

@@ -133,7 +133,7 @@ def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(filled_sqlite
 
 
 def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="ctsync init"):
+    with pytest.raises(StoreUnavailable, match="there is no database yet"):
         check(f"sqlite:///{tmp_path / 'none.db'}")
     (tmp_path / "text.db").write_text("words " * 100)
     with pytest.raises(ForeignDatabase):

@@ -210,7 +210,7 @@ def test_neither_side_is_written_to_meanwhile(furnished: str, tmp_path: Path) ->
 
 
 def test_there_is_no_copy_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnavailable, match="ctsync init"):
+    with pytest.raises(StoreUnavailable, match="there is no database yet"):
         copy_database(
             f"sqlite:///{tmp_path / 'a.db'}", f"sqlite:///{tmp_path / 'b.db'}", clock=StillClock()
         )
