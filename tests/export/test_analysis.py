@@ -22,7 +22,7 @@ from tests.sync.histories import keep_history
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[1] / "docs" / "analysis.md"
+PAGE = Path(__file__).parents[2] / "docs" / "analysis.md"
 TRIALS = ("NCT02110043", "NCT01352702", "NCT03693833")
 
 
