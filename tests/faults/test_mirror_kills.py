@@ -41,7 +41,7 @@ import sys
 from pathlib import Path
 from ctsync.dates import SystemClock
 from ctsync.registry.api import RegistryApi
-from ctsync.registry.archive_download import BulkSource
+from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import open_store
 from ctsync.sync.mirror import archive_load
@@ -54,7 +54,7 @@ clock = SystemClock()
 transport = Transport(registry_url, clock=clock, requests_per_second=1000)
 with open_store(url, clock=clock) as store:
     result = Mirror(
-        store=store, registry=RegistryApi(transport, clock=clock), bulk=BulkSource(transport),
+        store=store, registry=RegistryApi(transport, clock=clock), bulk=ArchiveDownload(transport),
         clock=clock, folder=Path(sys.argv[4]), processes=0,
     ).run(sweep="sweep" in sys.argv)
 print(result.verdict, *result.steps)
