@@ -168,10 +168,11 @@ def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckRes
         yield warning("registry", found, "it has not refreshed for days; nothing to do here")
     else:
         yield ok("registry", found)
-    yield _skew(reply.headers.get("Date", ""), reply.headers.get("Age", ""), clock)
+    yield check_clock(reply.headers.get("Date", ""), reply.headers.get("Age", ""), clock)
 
 
-def _skew(date: str, age: str, clock: Clock) -> CheckResult:
+def check_clock(date: str, age: str, clock: Clock) -> CheckResult:
+    """Compare the clock with the Date and Age headers of a registry answer."""
     try:
         there = parsedate_to_datetime(date).timestamp() + (int(age) if age.isdigit() else 0)
     except (ValueError, TypeError):

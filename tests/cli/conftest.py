@@ -1,4 +1,4 @@
-"""The command line as a user runs it, against a replay registry and a database of its own."""
+"""Fixtures: the command line as a user runs it, with a replay registry and its own database."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ SEED = "NCT03389919"
 
 @dataclass
 class Shell:
-    """Runs `ctsync` in a directory with an environment."""
+    """Runs `ctsync` with an environment."""
 
     env: dict[str, str | None]
     runner: CliRunner = field(default_factory=CliRunner)
 
     def run(self, *args: str, exit_code: int = 0, stdin: str | None = None) -> Result:
         result = self.runner.invoke(main, list(args), env=self.env, input=stdin)
-        said = f"{args} ended with {result.exit_code}\n{result.stdout}\n{result.stderr}"
-        assert result.exit_code == exit_code, said
+        output = f"{args} exited with {result.exit_code}\n{result.stdout}\n{result.stderr}"
+        assert result.exit_code == exit_code, output
         return result
 
     def json(self, *args: str) -> Any:
         return json.loads(self.run(*args).stdout)
 
     def refuse(self, *args: str, exit_code: int) -> str:
-        """Run what must fail: one clear line on stderr, nothing on stdout, no traceback."""
+        """Check that a command fails with one line on stderr, and return that line."""
         result = self.run(*args, exit_code=exit_code)
         lines = result.stderr.strip().splitlines()
-        (line,) = [said for said in lines if not said.startswith("created the database")]
+        (line,) = [line for line in lines if not line.startswith("created the database")]
         assert line.startswith("ctsync: "), line
         assert "Traceback" not in line
         assert result.stdout == ""
@@ -48,7 +48,7 @@ class Shell:
 
 @pytest.fixture
 def registry() -> Iterator[ReplayRegistry]:
-    """The seed trial and another one, on the load of 2026-02-02."""
+    """A registry with the seed trial and another one, on the load of 2026-02-02."""
     with ReplayRegistry(Catalogue("2026-02-02")) as replay:
         study = make_study(SEED)
         study["protocolSection"]["identificationModule"]["orgStudyIdInfo"]["id"] = "BM-MSC-01"
@@ -59,7 +59,7 @@ def registry() -> Iterator[ReplayRegistry]:
 
 @pytest.fixture
 def shell(registry: ReplayRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """A shell in an empty directory, with nothing configured but registry and database."""
+    """A shell in an empty directory, where only registry and database are configured."""
     monkeypatch.chdir(tmp_path)
     return Shell(
         {

@@ -1,4 +1,4 @@
-"""`backfill`, and what the other commands make of a past that was fetched."""
+"""`backfill`, and the other commands with fetched registry history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER = "NCT05935098"
 
 
 def versions() -> list[JsonObject]:
-    """Three versions of the seed trial as v2 shows them."""
+    """Return three versions of the seed trial in the form of v2."""
 
     def posted(day: str, **changes: Any) -> JsonObject:
         return make_study(
@@ -38,24 +38,24 @@ def versions() -> list[JsonObject]:
 
 
 def as_html(study: JsonObject) -> JsonObject:
-    past = copy.deepcopy(study)
-    del past["derivedSection"]
-    status = past["protocolSection"]["statusModule"]
+    earlier = copy.deepcopy(study)
+    del earlier["derivedSection"]
+    status = earlier["protocolSection"]["statusModule"]
     if "whyStopped" in status:
         status["whyStopped"] = html.escape(status["whyStopped"])
-    return past
+    return earlier
 
 
 @pytest.fixture
-def lived(registry: ReplayRegistry) -> ReplayRegistry:
-    life = versions()
-    registry.catalogue.publish(life[-1])
-    registry.catalogue.set_history(SEED, [as_html(study) for study in life])
+def with_history(registry: ReplayRegistry) -> ReplayRegistry:
+    history = versions()
+    registry.catalogue.publish(history[-1])
+    registry.catalogue.set_history(SEED, [as_html(study) for study in history])
     return registry
 
 
-def test_the_past_is_fetched_and_every_question_is_answered_from_it(
-    shell: Shell, lived: ReplayRegistry
+def test_the_history_is_fetched_and_every_command_uses_it(
+    shell: Shell, with_history: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED, OTHER, "--sync")
     assert "oldest stored version" in shell.refuse(
@@ -65,23 +65,24 @@ def test_the_past_is_fetched_and_every_question_is_answered_from_it(
     assert ran.stdout == f"{SEED}\tcomplete\t3\t2\t1\n"
     assert "fetched the history of 1 of 1 trial: 2 versions stored (5 requests)" in ran.stderr
 
-    told = shell.json("history", SEED, "--json")
+    stored = shell.json("history", SEED, "--json")
     assert [
         (v["version"], v["registry_version"], v["source"], v["posted"], v["submitted"], v["status"])
-        for v in told
+        for v in stored
     ] == [
         (1, 0, "history", "2018-01-04", "2018-01-04", "NOT_YET_RECRUITING"),
         (2, 1, "history", "2020-03-30", "2020-03-30", "SUSPENDED"),
         (3, 2, "both", "2021-06-09", "2021-06-09", "RECRUITING"),
     ]
-    assert [v["url"].rpartition("?")[2] for v in told] == [f"tab=history&a={n}" for n in (1, 2, 3)]
-    assert told[0]["observed"] is None
+    urls = [v["url"].rpartition("?")[2] for v in stored]
+    assert urls == [f"tab=history&a={n}" for n in (1, 2, 3)]
+    assert stored[0]["observed"] is None
     assert "all 3 versions of the registry's own history" in shell.run("history", SEED).stderr
 
     shown = shell.run("show", SEED, "--as-of", "2020-12-31", "--field", "whyStopped").stdout
     assert shown == "The sponsor's funds\n"
     raw = shell.run("show", SEED, "--as-of", "2020-12-31", "--raw").stdout
-    assert "The sponsor&#x27;s funds" in raw, "as the history gave it"
+    assert "The sponsor&#x27;s funds" in raw, "as the registry history has it"
     assert "not registered yet" in shell.refuse("show", SEED, "--as-of", "2017-01-01", exit_code=2)
     differing = shell.json("diff", SEED, "2020-12-31", "2021-12-31", "--json")
     assert {change["path"].rpartition(".")[2] for change in differing} == {
@@ -97,8 +98,8 @@ def test_the_past_is_fetched_and_every_question_is_answered_from_it(
     assert "&amp;amp;" not in page
 
 
-def test_reports_of_this_week_do_not_tell_the_past_and_questions_about_it_do(
-    shell: Shell, lived: ReplayRegistry
+def test_fetched_history_is_in_changes_but_not_in_the_report_of_this_week(
+    shell: Shell, with_history: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED, "--sync")
     before = shell.run("report", "--since", "2026-01-01", "--format", "json").stdout
@@ -116,10 +117,10 @@ def test_reports_of_this_week_do_not_tell_the_past_and_questions_about_it_do(
     assert shell.run("check", "--rebuild-events").stdout == ""
 
 
-def test_a_watch_may_be_added_with_its_past(shell: Shell, lived: ReplayRegistry) -> None:
-    told = shell.json("watch", "add", "BM-MSC-01", "--history", "--json")
-    assert [one["nct_id"] for one in told["resolved"]] == [SEED]
-    assert told["history"]["trials"] == [
+def test_a_watch_can_be_added_with_its_history(shell: Shell, with_history: ReplayRegistry) -> None:
+    added = shell.json("watch", "add", "BM-MSC-01", "--history", "--json")
+    assert [one["nct_id"] for one in added["resolved"]] == [SEED]
+    assert added["history"]["trials"] == [
         {
             "nct_id": SEED,
             "history": "complete",
@@ -141,11 +142,11 @@ def test_a_watch_may_be_added_with_its_past(shell: Shell, lived: ReplayRegistry)
     assert both["history"]["trials"][0]["history"] == "none"
 
 
-def test_where_the_edge_refuses_the_trial_is_followed_and_its_state_says_so_until_it_is_mended(
-    shell: Shell, lived: ReplayRegistry
+def test_if_the_edge_refuses_the_history_the_trial_is_followed_and_status_reports_it(
+    shell: Shell, with_history: ReplayRegistry
 ) -> None:
     shell.env["CTSYNC_REGISTRY__HISTORY_TRANSPORT"] = "requests"
-    lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    with_history.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
     ran = shell.run("watch", "add", SEED, OTHER, "--sync", "--history", exit_code=4)
     assert f"{SEED}: history unavailable (403): " in ran.stderr
     assert "next try 20" in ran.stderr
@@ -154,21 +155,21 @@ def test_where_the_edge_refuses_the_trial_is_followed_and_its_state_says_so_unti
         OTHER,
     }
     assert "history unavailable (403): versions may be missing" in shell.run("history", SEED).stderr
-    shell.run("sync")  # whose history is not due yet
-    told = shell.json("status", "--json")["histories"]
-    assert told == {"unavailable (403)": 2, "not_requested": 0}
+    shell.run("sync")  # the history is not due yet
+    histories = shell.json("status", "--json")["histories"]
+    assert histories == {"unavailable (403)": 2, "not_requested": 0}
     assert "histories       unavailable (403) 2; next try 20" in shell.run("status").stdout
 
 
-def test_a_sync_asks_again_for_what_is_due(
-    shell: Shell, lived: ReplayRegistry, monkeypatch: pytest.MonkeyPatch
+def test_a_sync_retries_the_histories_that_are_due(
+    shell: Shell, with_history: ReplayRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from datetime import timedelta
 
     from ctsync.sync.history import backfill
 
     monkeypatch.setattr(backfill, "FIRST_RETRY", timedelta())
-    lived.faults.add(faults.status(503), path="/int/.*", times=2)
+    with_history.faults.add(faults.status(503), path="/int/.*", times=2)
     shell.run("watch", "add", SEED, OTHER, "--history", exit_code=4)
     ran = shell.run("sync")
     assert "asked again for 2 histories: 2 complete, 2 versions stored" in ran.stderr
@@ -179,11 +180,11 @@ def test_a_sync_asks_again_for_what_is_due(
     }
 
 
-def test_whose_history_is_meant_must_be_said(shell: Shell, lived: ReplayRegistry) -> None:
+def test_backfill_needs_trials_a_watch_or_all(shell: Shell, with_history: ReplayRegistry) -> None:
     assert "say whose history" in shell.refuse("backfill", exit_code=2)
     assert "say whose history" in shell.refuse("backfill", SEED, "--all", exit_code=2)
     assert "nothing is followed yet" in shell.refuse("backfill", "--all", exit_code=2)
     assert "there is no watch 'mine'" in shell.refuse("backfill", "--watch", "mine", exit_code=2)
     shell.run("watch", "add", SEED, "--name", "mine")
-    told = [shell.json("backfill", *which, "--json") for which in (["--watch", "mine"], ["--all"])]
-    assert [[t["stored"] for t in one["trials"]] for one in told] == [[3], [0]]
+    runs = [shell.json("backfill", *which, "--json") for which in (["--watch", "mine"], ["--all"])]
+    assert [[t["stored"] for t in one["trials"]] for one in runs] == [[3], [0]]

@@ -1,4 +1,4 @@
-"""Bad input: one clear line each, the right exit code, nothing lost."""
+"""Bad input: one clear line, the right exit code, and no lost data."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_an_unknown_trial_says_how_to_follow_it(shell: Shell) -> None:
     assert "ctsync watch add NCT00000001" in line
 
 
-def test_a_study_id_that_matches_nothing_or_several_adds_nothing(
+def test_a_study_id_that_matches_no_or_several_trials_adds_none(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("db", "upgrade")
@@ -42,7 +42,7 @@ def test_a_study_id_that_matches_nothing_or_several_adds_nothing(
     assert shell.json("watch", "list", "--json") == []
 
 
-def test_an_unreachable_registry_ends_with_4_and_loses_nothing(shell: Shell) -> None:
+def test_an_unreachable_registry_exits_with_4_and_loses_no_data(shell: Shell) -> None:
     shell.run("watch", "add", SEED)
     shell.run("sync")
     with socket.socket() as taken:
@@ -52,7 +52,7 @@ def test_an_unreachable_registry_ends_with_4_and_loses_nothing(shell: Shell) -> 
     assert len(shell.json("history", SEED, "--json")) == 1
 
 
-def test_a_refusing_edge_ends_with_4_and_is_not_taken_for_a_deletion(
+def test_a_refusal_by_the_edge_exits_with_4_and_is_not_a_deletion(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED)
@@ -63,7 +63,7 @@ def test_a_refusing_edge_ends_with_4_and_is_not_taken_for_a_deletion(
     assert [e["kind"] for e in shell.json("changes", "--json")] == ["first_seen"]
 
 
-def test_wrong_settings_are_all_told_at_once(shell: Shell, tmp_path: Path) -> None:
+def test_all_wrong_settings_are_reported_at_once(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "ctsync.toml").write_text(
         "[registry]\nrequests_per_secnd = 1\ndeadline_seconds = -1\n[schedule]\ncron = 'x'\n"
     )
@@ -75,9 +75,7 @@ def test_wrong_settings_are_all_told_at_once(shell: Shell, tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_database_still_answers_and_refuses_to_sync(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_a_sync_with_a_read_only_database_is_refused(shell: Shell, tmp_path: Path) -> None:
     shell.run("watch", "add", SEED)
     shell.run("sync")
     (tmp_path / "ctsync.db").chmod(0o400)
@@ -88,7 +86,7 @@ def test_a_read_only_database_still_answers_and_refuses_to_sync(
         tmp_path.chmod(0o700)
 
 
-def test_a_newer_database_is_refused_untouched(shell: Shell, tmp_path: Path) -> None:
+def test_a_newer_database_is_refused_and_not_changed(shell: Shell, tmp_path: Path) -> None:
     shell.run("db", "upgrade")
     file = tmp_path / "ctsync.db"
     connection = sqlite3.connect(file)
@@ -101,7 +99,7 @@ def test_a_newer_database_is_refused_untouched(shell: Shell, tmp_path: Path) -> 
     assert file.read_bytes() == before
 
 
-def test_a_foreign_file_is_refused_untouched(shell: Shell, tmp_path: Path) -> None:
+def test_a_foreign_file_is_refused_and_not_changed(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "ctsync.db"
     connection = sqlite3.connect(file)
     connection.execute("CREATE TABLE mine (x)")
@@ -119,7 +117,7 @@ def test_a_port_in_use_is_one_clear_line() -> None:
     assert refused.value.exit_code == 2
 
 
-def test_a_day_that_is_none_is_refused_by_the_option(shell: Shell) -> None:
+def test_an_invalid_day_is_refused(shell: Shell) -> None:
     assert "neither a day" in shell.run("changes", "--since", "soon", exit_code=2).stderr
     assert "not a day" in shell.run("show", SEED, "--as-of", "2026-13-01", exit_code=2).stderr
 
@@ -128,15 +126,15 @@ def test_an_empty_watch_list_says_what_to_do(shell: Shell) -> None:
     assert "ctsync watch add" in shell.refuse("sync", exit_code=2)
 
 
-def test_a_version_or_field_that_is_not_there_says_which_are(shell: Shell) -> None:
+def test_an_unknown_version_or_field_names_the_known_ones(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "--sync")
     assert "versions 1 to 1" in shell.refuse("show", SEED, "--version", "9", exit_code=2)
-    said = shell.refuse("show", SEED, "--field", "noSuch", exit_code=2)
-    assert "there is no field 'noSuch'" in said
+    message = shell.refuse("show", SEED, "--field", "noSuch", exit_code=2)
+    assert "there is no field 'noSuch'" in message
     assert "only one version" in shell.refuse("diff", SEED, exit_code=2)
 
 
-def test_verbose_adds_the_traceback_and_nothing_else_does(shell: Shell) -> None:
+def test_verbose_adds_the_traceback(shell: Shell) -> None:
     shell.run("db", "upgrade")
-    said = shell.run("-v", "history", "NCT00000001", exit_code=2).stderr
-    assert "Traceback" in said
+    message = shell.run("-v", "history", "NCT00000001", exit_code=2).stderr
+    assert "Traceback" in message

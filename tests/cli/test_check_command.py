@@ -1,4 +1,4 @@
-"""`check`: what a person and a monitor learn of a database, and how events are mended."""
+"""`check`: reports of problems for people and monitors, and repairs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STATUS = "protocolSection.statusModule.overallStatus"
 
 @pytest.fixture
 def changed(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """A trial that was suspended, in a database of its own."""
+    """A shell whose database holds a trial that was suspended."""
     shell.run("watch", "add", SEED)
     shell.run("sync")
     registry.catalogue.advance()
@@ -33,33 +33,33 @@ def alter(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
-def test_a_sound_database_has_no_problem(changed: Shell) -> None:
+def test_an_intact_database_has_no_problems(changed: Shell) -> None:
     for options in ((), ("--rebuild-events",), ("--rebuild-events", "--repair")):
-        said = changed.run("check", *options)
-        assert (said.stdout, said.stderr) == ("", "no problem found\n")
+        result = changed.run("check", *options)
+        assert (result.stdout, result.stderr) == ("", "no problem found\n")
         assert changed.json("check", *options, "--json") == []
 
 
-def test_damage_is_told_and_ends_with_6(changed: Shell, tmp_path: Path) -> None:
+def test_damage_is_reported_and_exits_with_6(changed: Shell, tmp_path: Path) -> None:
     alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
-    said = changed.run("check", exit_code=6)
-    assert said.stdout == f"wrong head: {SEED}: snapshot 1 is not its newest\n"
-    assert "1 problem" in said.stderr
+    result = changed.run("check", exit_code=6)
+    assert result.stdout == f"wrong head: {SEED}: snapshot 1 is not its newest\n"
+    assert "1 problem" in result.stderr
     (problem,) = json.loads(changed.run("check", "--json", exit_code=6).stdout)
     assert (problem["problem"], problem["where"]) == ("wrong head", SEED)
 
 
-def test_events_that_do_not_follow_from_their_versions_are_told_and_mended(
+def test_events_that_differ_from_their_versions_are_reported_and_repaired(
     changed: Shell, tmp_path: Path
 ) -> None:
     before = changed.json("changes", "--json")
     alter(tmp_path, "UPDATE events SET summary = 'Status: none of your business'")
-    changed.run("check")  # the events are not looked into without being asked
-    said = changed.run("check", "--rebuild-events", exit_code=6)
-    lines = said.stdout.splitlines()
+    changed.run("check")  # events are checked only with --rebuild-events
+    result = changed.run("check", "--rebuild-events", exit_code=6)
+    lines = result.stdout.splitlines()
     assert lines[0].startswith(f"event differs: {SEED} version 1 as a whole: differs in summary")
     assert lines[1].startswith(f"event differs: {SEED} version 2 {STATUS}: differs in summary")
-    assert "ctsync check --rebuild-events --repair would mend these" in said.stderr
+    assert "ctsync check --rebuild-events --repair would mend these" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
     mended = changed.run("check", "--rebuild-events", "--repair")
@@ -70,41 +70,43 @@ def test_events_that_do_not_follow_from_their_versions_are_told_and_mended(
     (copy,) = tmp_path.glob("ctsync.db.before-repair-*")
     assert copy.stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(copy)) as connection:
-        told = connection.execute("SELECT DISTINCT summary FROM events").fetchall()
-    assert told == [("Status: none of your business",)]
+        summaries = connection.execute("SELECT DISTINCT summary FROM events").fetchall()
+    assert summaries == [("Status: none of your business",)]
 
 
-def test_levels_of_other_thresholds_are_told_apart_from_damage(
+def test_levels_of_other_thresholds_are_not_reported_as_damage(
     changed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {"protocolSection.designModule.enrollmentInfo.count": 92})
     changed.run("sync")
     (tmp_path / "ctsync.toml").write_text("[rules]\nenrollment_target_change_percent = 5\n")
-    said = changed.run("check", "--rebuild-events", exit_code=6)
-    assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in said.stdout
-    assert "1 of 1 differ in their level alone" in said.stderr
+    result = changed.run("check", "--rebuild-events", exit_code=6)
+    assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in result.stdout
+    assert "1 of 1 differ in their level alone" in result.stderr
     changed.run("check", "--rebuild-events", "--repair")
     assert changed.json("relevel", "--json") == []
 
 
-def test_a_damaged_database_is_not_written_to(changed: Shell, tmp_path: Path) -> None:
+def test_a_damaged_database_is_not_changed(changed: Shell, tmp_path: Path) -> None:
     alter(tmp_path, "UPDATE events SET summary = 'x', inputs = '{'")
-    said = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
-    assert "restore a backup; nothing was changed" in said.stderr
+    result = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
+    assert "restore a backup; nothing was changed" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
 
-def test_repair_mends_what_can_be_had_and_names_what_cannot(changed: Shell, tmp_path: Path) -> None:
+def test_repair_fixes_and_reports_what_is_left(changed: Shell, tmp_path: Path) -> None:
     before = changed.json("changes", "--json")
     alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
-    alter(tmp_path, "UPDATE bodies SET data = x'00'")  # of both versions: one can be had again
+    alter(
+        tmp_path, "UPDATE bodies SET data = x'00'"
+    )  # of both versions: only one can be fetched again
     assert changed.run("check", exit_code=6).stdout.count("corrupt body") == 2
-    said = changed.run("check", "--repair", exit_code=6)
-    assert f"mended: wrong head: {SEED}: its newest version is its head again" in said.stdout
-    assert f"fetched again: it is what the registry shows of {SEED}" in said.stdout
-    assert "left: corrupt body: " in said.stdout
-    assert said.stderr.splitlines()[1:] == ["2 mended", "1 problem"]
+    result = changed.run("check", "--repair", exit_code=6)
+    assert f"mended: wrong head: {SEED}: its newest version is its head again" in result.stdout
+    assert f"fetched again: it is what the registry shows of {SEED}" in result.stdout
+    assert "left: corrupt body: " in result.stdout
+    assert result.stderr.splitlines()[1:] == ["2 mended", "1 problem"]
     assert len(list(tmp_path.glob("ctsync.db.before-repair-*"))) == 1
     assert changed.json("changes", "--json") == before
     shown = changed.json("show", SEED, "--json")
@@ -113,21 +115,21 @@ def test_repair_mends_what_can_be_had_and_names_what_cannot(changed: Shell, tmp_
     assert [problem["problem"] for problem in problems] == ["corrupt body"]
 
 
-def test_repair_where_the_registry_is_away_says_so_and_mends_the_rest(
+def test_repair_without_the_registry_fixes_the_rest_and_says_so(
     changed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
     alter(tmp_path, "UPDATE bodies SET data = x'00' WHERE depth = 1")
     registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
-    said = changed.run("check", "--repair", exit_code=6)
-    assert "mended: wrong head" in said.stdout
-    assert "not mended: corrupt body" in said.stdout
-    assert "could not be asked for" in said.stdout
+    result = changed.run("check", "--repair", exit_code=6)
+    assert "mended: wrong head" in result.stdout
+    assert "not mended: corrupt body" in result.stdout
+    assert "could not be asked for" in result.stdout
     registry.faults.clear()
     assert "no problem is left" in changed.run("check", "--repair").stderr
 
 
-def test_a_server_is_repaired_only_by_who_has_a_backup(
+def test_a_server_database_is_repaired_only_if_there_is_a_backup(
     changed: Shell, migrated_postgres_url: str
 ) -> None:
     on_server = ("--database", migrated_postgres_url)
@@ -136,8 +138,8 @@ def test_a_server_is_repaired_only_by_who_has_a_backup(
     damage_database(migrated_postgres_url, "UPDATE trials SET head_snapshot_id = NULL")
     result = changed.run(*on_server, "check", "--repair", exit_code=2)
     assert "pg_dump" in result.stderr
-    said = changed.run(*on_server, "check", "--repair", "--have-backup")
-    assert said.stderr.splitlines() == ["1 mended", "no problem is left"]
+    result = changed.run(*on_server, "check", "--repair", "--have-backup")
+    assert result.stderr.splitlines() == ["1 mended", "no problem is left"]
     assert "--have-backup goes with --repair" in changed.refuse(
         "check", "--have-backup", exit_code=2
     )

@@ -1,4 +1,4 @@
-"""The table of commands says of each command what the command says of itself."""
+"""The table of commands agrees with the commands."""
 
 import subprocess
 import sys
@@ -28,24 +28,24 @@ ENTRIES = list(entries())
 
 
 @pytest.mark.parametrize(("entry", "command"), ENTRIES, ids=lambda one: getattr(one, "name", ""))
-def test_the_line_of_help_in_the_table_is_the_first_of_the_command(
+def test_the_help_line_in_the_table_is_the_first_line_of_the_commands_help(
     entry: Entry, command: click.Command
 ) -> None:
     own = command.get_short_help_str(limit=1000)
     assert entry.help.rstrip(".").startswith(own.rstrip("."))
 
 
-def test_each_command_has_a_file_of_its_own_but_those_of_the_schema() -> None:
+def test_each_command_has_its_own_file_except_the_schema_commands() -> None:
     modules = [entry.module for entry, command in ENTRIES if not isinstance(command, click.Group)]
     shared = {module for module in modules if modules.count(module) > 1}
     assert shared == {"store.db_schema"}
 
 
-def test_an_unknown_command_is_none() -> None:
+def test_an_unknown_command_is_not_found() -> None:
     assert main.get_command(click.Context(main), "nothing") is None
 
 
-def test_completion_offers_the_commands_that_begin_as_typed() -> None:
+def test_completion_offers_the_commands_with_the_typed_prefix() -> None:
     offered = [item.value for item in main.shell_complete(click.Context(main), "re")]
     assert offered == ["relevel", "report"]
 
@@ -55,8 +55,9 @@ def test_the_help_imports_no_command() -> None:
         "import sys\n"
         "from ctsync.cli import main\n"
         "main(['--help'], standalone_mode=False)\n"
-        "rooms = ('questions', 'sync', 'store', 'watches', 'export', 'deliver', 'config')\n"
-        "print(*[m for m in sys.modules if m.startswith(tuple(f'ctsync.cli.{r}' for r in rooms))],"
+        "folders = ('questions', 'sync', 'store', 'watches', 'export', 'deliver', 'config')\n"
+        "commands = tuple(f'ctsync.cli.{folder}' for folder in folders)\n"
+        "print(*[module for module in sys.modules if module.startswith(commands)],"
         " file=sys.stderr)\n"
     )
     helped = subprocess.run(

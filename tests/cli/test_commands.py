@@ -1,4 +1,4 @@
-"""What the commands do, as a person or a program meets them."""
+"""The main commands: watch, sync, changes, history, show, diff, report, status and init."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
-def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: Shell) -> None:
+def test_a_trial_is_followed_by_its_study_id_and_fetched_by_the_next_sync(shell: Shell) -> None:
     assert f"following {SEED} (BM-MSC-01)" in shell.run("watch", "add", "BM-MSC-01").stderr
     (watch,) = shell.json("watch", "list", "--json")
     assert watch == {
@@ -42,7 +42,7 @@ def test_a_trial_is_watched_by_its_study_id_and_pulled_by_the_next_sync(shell: S
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
 
 
-def test_a_quiet_sync_says_nothing_until_something_changed(
+def test_a_quiet_sync_writes_nothing_until_a_trial_changes(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED)
@@ -64,7 +64,7 @@ def test_a_command_that_only_reads_needs_no_secret(shell: Shell, tmp_path: Path)
     assert "NO_SUCH_SECRET" in shell.run("sync", exit_code=2).stderr
 
 
-def test_a_recipient_of_a_watch_that_nobody_follows_is_told(shell: Shell, tmp_path: Path) -> None:
+def test_a_channel_with_an_unknown_watch_is_reported(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "ctsync.toml").write_text(
         '[[channels]]\nname = "there"\nurl = "file:///tmp/nowhere"\nwatches = ["defualt"]\n'
     )
@@ -72,7 +72,7 @@ def test_a_recipient_of_a_watch_that_nobody_follows_is_told(shell: Shell, tmp_pa
     assert "did you mean default?" in shell.run("sync").stderr
 
 
-def test_watch_add_can_pull_at_once(shell: Shell) -> None:
+def test_watch_add_can_sync_at_once(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "--sync")
     assert len(shell.json("history", SEED, "--json")) == 1
 
@@ -88,7 +88,7 @@ def test_watches_are_read_from_a_file_or_standard_input(shell: Shell, tmp_path: 
     assert watches == {"mine": [SEED, "NCT05935098"], "theirs": ["NCT00000001"]}
 
 
-def test_a_watch_is_removed_and_its_history_stays(watched: Shell) -> None:
+def test_a_removed_watch_keeps_its_history(watched: Shell) -> None:
     watched.run("watch", "remove", "default", "NCT05935098")
     assert [t["nct_id"] for t in watched.json("watch", "list", "--json")[0]["trials"]] == [SEED]
     watched.run("watch", "remove", "default")
@@ -96,7 +96,7 @@ def test_a_watch_is_removed_and_its_history_stays(watched: Shell) -> None:
     assert len(watched.json("history", SEED, "--json")) == 3
 
 
-def test_watches_of_the_settings_file_are_taken_up_by_sync(shell: Shell, tmp_path: Path) -> None:
+def test_watches_of_the_settings_file_are_added_by_sync(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "ctsync.toml").write_text(
         '[[watches]]\nname = "from-file"\ntrials = ["NCT05935098"]\norg_ids = ["BM-MSC-01"]\n'
     )
@@ -119,7 +119,7 @@ def test_changes_have_the_published_shape(watched: Shell) -> None:
     assert {e["level"] for e in events} == {"critical"}
 
 
-def test_changes_are_narrowed_by_time_level_category_and_limit(watched: Shell) -> None:
+def test_changes_are_filtered_by_time_level_category_and_limit(watched: Shell) -> None:
     def count(*options: str) -> int:
         return len(watched.json("changes", *options, "--json"))
 
@@ -150,7 +150,7 @@ def test_history_has_the_published_shape(watched: Shell) -> None:
     assert versions[1]["level"] == "critical"
 
 
-def test_show_answers_for_now_for_a_version_and_for_a_day(watched: Shell) -> None:
+def test_show_shows_the_record_now_in_a_version_or_on_a_day(watched: Shell) -> None:
     field = ("--field", "overallStatus")
     assert watched.run("show", SEED, *field).stdout == "RECRUITING\n"
     assert watched.run("show", SEED, "--version", "2", *field).stdout == "SUSPENDED\n"
@@ -176,7 +176,7 @@ def test_diff_compares_any_two_versions(watched: Shell) -> None:
     assert by_day == [change]
 
 
-def test_timeline_draws_the_spells(watched: Shell) -> None:
+def test_timeline_draws_the_status_spells(watched: Shell) -> None:
     drawn = watched.run("timeline", SEED, "--width", "80").stdout
     assert "SUSPENDED" in drawn
     assert max(map(len, drawn.splitlines())) <= 80
@@ -185,7 +185,7 @@ def test_timeline_draws_the_spells(watched: Shell) -> None:
     assert SEED in str(spells)
 
 
-def test_report_tells_the_trial_once_and_json_is_json(watched: Shell) -> None:
+def test_report_is_written_as_text_as_json_and_to_a_file(watched: Shell) -> None:
     text = watched.run("report", "--since", "2026-02-01").stdout
     assert SEED in text
     assert max(map(len, text.splitlines())) <= 80
@@ -200,38 +200,38 @@ def test_a_dry_run_stores_nothing(shell: Shell, registry: ReplayRegistry) -> Non
     shell.run("sync")
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
-    said = shell.run("sync", "--dry-run")
-    assert "TERMINATED" in said.stdout.upper()
+    result = shell.run("sync", "--dry-run")
+    assert "TERMINATED" in result.stdout.upper()
     assert len(shell.json("history", SEED, "--json")) == 1
     assert len(shell.json("sync", "--json")["events"]) == 1
 
 
-def test_a_dry_run_takes_the_watches_of_the_settings_file_and_tells_what_it_could_not_check(
+def test_a_dry_run_uses_the_watches_of_the_settings_file_and_reports_unchecked_trials(
     shell: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "ctsync.toml").write_text(
         f'[[watches]]\nname = "mine"\ntrials = ["{SEED}", "NCT00000001"]\norg_ids = ["XX"]\n'
     )
-    said = shell.run("sync", "--dry-run", exit_code=3)
-    assert "could not check NCT00000001: the registry has no such trial" in said.stderr
-    assert "watch mine: no trial carries the study id 'XX'" in said.stderr
-    assert SEED in said.stdout
+    result = shell.run("sync", "--dry-run", exit_code=3)
+    assert "could not check NCT00000001: the registry has no such trial" in result.stderr
+    assert "watch mine: no trial carries the study id 'XX'" in result.stderr
+    assert SEED in result.stdout
     assert shell.json("watch", "list", "--json") == []
 
 
-def test_a_study_id_that_cannot_be_asked_for_holds_up_no_other_trial(
+def test_a_study_id_that_cannot_be_resolved_stops_no_other_trial(
     shell: Shell, tmp_path: Path, registry: ReplayRegistry
 ) -> None:
     (tmp_path / "ctsync.toml").write_text(
         f'[[watches]]\nname = "mine"\ntrials = ["{SEED}"]\norg_ids = ["XX"]\n'
     )
     registry.faults.add(faults.status(400, "bad"), path="/v2/studies")
-    said = shell.run("sync", exit_code=3)
-    assert "checked 1 of 1" in said.stderr
+    result = shell.run("sync", exit_code=3)
+    assert "checked 1 of 1" in result.stderr
     assert len(shell.json("history", SEED, "--json")) == 1
 
 
-def test_a_sync_of_one_trial_does_not_make_a_partial_state_well(shell: Shell) -> None:
+def test_a_sync_of_one_trial_does_not_clear_a_partial_state(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
     shell.run("sync", exit_code=3)
     shell.run("sync", SEED)
@@ -244,7 +244,7 @@ def test_status_is_for_people_and_monitors(watched: Shell) -> None:
     assert watched.run("status").stdout.startswith("ok\n")
 
 
-def test_status_of_a_run_that_could_not_check_everything_ends_with_3(
+def test_status_after_an_incomplete_run_exits_with_3(
     shell: Shell,
 ) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
@@ -252,9 +252,7 @@ def test_status_of_a_run_that_could_not_check_everything_ends_with_3(
     assert shell.run("status", exit_code=3).stdout.startswith("partial\n")
 
 
-def test_init_writes_settings_that_load_and_touches_nothing_twice(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_init_writes_valid_settings_and_overwrites_nothing(shell: Shell, tmp_path: Path) -> None:
     shell.run("init")
     written = tmp_path / "ctsync.toml"
     before = written.read_bytes()
@@ -264,22 +262,22 @@ def test_init_writes_settings_that_load_and_touches_nothing_twice(
     shell.run("status")
 
 
-def test_a_command_before_init_works_and_says_where_things_are_put(
+def test_a_command_before_init_works_and_reports_the_database_path(
     shell: Shell, tmp_path: Path
 ) -> None:
     shell.env["CTSYNC_DATABASE_URL"] = None
-    said = shell.run("watch", "add", SEED).stderr
-    assert f"created the database {tmp_path}/data/ctsync/ctsync.db" in said
+    result = shell.run("watch", "add", SEED).stderr
+    assert f"created the database {tmp_path}/data/ctsync/ctsync.db" in result
 
 
-def test_the_schema_is_told_and_upgraded(shell: Shell) -> None:
+def test_the_schema_is_reported_and_upgraded(shell: Shell) -> None:
     assert shell.run("db", "current").stdout == "none\n"
     shell.run("db", "upgrade")
     assert shell.run("db", "current").stdout.strip() != "none"
 
 
 @pytest.mark.parametrize("kind", ["bash", "zsh", "fish"])
-def test_completions_are_there_for_every_shell(shell: Shell, kind: str) -> None:
+def test_completion_works_for_every_shell(shell: Shell, kind: str) -> None:
     shell.env["_CTSYNC_COMPLETE"] = f"{kind}_source"
     result = shell.runner.invoke(main, [], env=shell.env, prog_name="ctsync")
     assert "ctsync" in result.stdout

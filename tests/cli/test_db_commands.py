@@ -1,4 +1,4 @@
-"""`ctsync db`: moving a database, what lies in it, and its upkeep, as a user asks for it."""
+"""`ctsync db`: copy, statistics and compaction of a database."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.cli.conftest import SEED, Shell
 
 
-def test_a_database_is_moved_and_goes_on_elsewhere(
+def test_a_copied_database_can_be_used_on_the_server(
     shell: Shell, postgres_url: str, tmp_path: Path
 ) -> None:
     shell.run("watch", "add", SEED, "--sync")
@@ -21,7 +21,7 @@ def test_a_database_is_moved_and_goes_on_elsewhere(
     assert shell.json("check", "--json") == []
 
 
-def test_what_cannot_be_copied_is_refused_in_one_line(
+def test_a_copy_that_is_not_possible_is_refused_in_one_line(
     shell: Shell, tmp_path: Path, postgres_url: str
 ) -> None:
     shell.run("watch", "add", SEED, "--sync")
@@ -35,7 +35,7 @@ def test_what_cannot_be_copied_is_refused_in_one_line(
     assert "is not empty" in shell.refuse("db", "copy", file, "env:TEAM", exit_code=2)
 
 
-def test_upkeep_says_what_is_there_and_what_it_gained(shell: Shell) -> None:
+def test_stats_and_compact_report_sizes_and_keep_all_data(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "--sync")
     before = shell.json("history", SEED, "--json")
     held = shell.json("db", "stats", "--json")

@@ -1,4 +1,4 @@
-"""The edges of the command line: full disks, odd names, links, and words that must be true."""
+"""Edge cases of the command line: full disks, odd names, links, and commands named in texts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ OTHER = "NCT05935098"
 
 @pytest.fixture
 def stored(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """A shell with two versions of the seed."""
+    """A shell with two stored versions of the seed trial."""
     shell.run("watch", "add", SEED, "--sync")
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
@@ -42,17 +42,17 @@ def stored(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
-# --- what is typed -----------------------------------------------------------------------------
+# --- input -------------------------------------------------------------------------------------
 
 
-def test_a_watch_pulled_at_once_is_one_object_of_json(shell: Shell) -> None:
-    told = shell.json("watch", "add", SEED, "--sync", "--json")
-    assert told["resolved"] == [{"term": SEED, "nct_id": SEED, "watch": "default"}]
-    assert (told["sync"]["verdict"], told["sync"]["new"]) == ("ok", 1)
+def test_watch_add_with_sync_writes_one_json_object(shell: Shell) -> None:
+    added = shell.json("watch", "add", SEED, "--sync", "--json")
+    assert added["resolved"] == [{"term": SEED, "nct_id": SEED, "watch": "default"}]
+    assert (added["sync"]["verdict"], added["sync"]["new"]) == ("ok", 1)
     assert shell.json("watch", "add", OTHER, "--json")[0]["nct_id"] == OTHER
 
 
-def test_versions_may_be_counted_from_the_newest(stored: Shell) -> None:
+def test_versions_can_be_counted_from_the_newest(stored: Shell) -> None:
     counted = stored.run("diff", SEED, "-2", "-1").stdout
     assert STATUS in counted
     assert counted == stored.run("diff", SEED, "1", "2").stdout == stored.run("diff", SEED).stdout
@@ -68,7 +68,7 @@ def test_there_is_no_version_0(stored: Shell) -> None:
     assert "no version 0" in stored.refuse("show", SEED, "--version", "0", exit_code=2)
 
 
-def test_stored_bytes_are_not_thrown_at_a_terminal(stored: Shell) -> None:
+def test_raw_bytes_are_not_written_to_a_terminal(stored: Shell) -> None:
     ours, its = pty.openpty()
     try:
         done = run(stored, "show", SEED, "--raw", stdout=its)
@@ -81,12 +81,12 @@ def test_stored_bytes_are_not_thrown_at_a_terminal(stored: Shell) -> None:
 
 
 @pytest.mark.parametrize("command", ["changes", "report"])
-def test_the_last_day_there_is_may_be_asked_for(stored: Shell, command: str) -> None:
+def test_the_last_possible_date_is_accepted(stored: Shell, command: str) -> None:
     assert SEED in stored.run(command, "--since", "all", "--until", "9999-12-31").stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "expected"),
     [
         (("sync", "--bogus"), "No such option '--bogus' (see ctsync sync --help)"),
         (("watch", "ad"), "(see ctsync watch --help)"),
@@ -94,31 +94,31 @@ def test_the_last_day_there_is_may_be_asked_for(stored: Shell, command: str) -> 
         (("--bogus",), "(see ctsync --help)"),
     ],
 )
-def test_what_is_typed_wrong_is_told_in_one_line(
-    shell: Shell, words: tuple[str, ...], said: str
+def test_a_usage_error_is_reported_in_one_line(
+    shell: Shell, words: tuple[str, ...], expected: str
 ) -> None:
-    assert said in shell.refuse(*words, exit_code=2)
+    assert expected in shell.refuse(*words, exit_code=2)
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 101, "\x1b[31m"])
-def test_a_watch_has_a_name_that_can_be_shown(shell: Shell, name: str) -> None:
+def test_the_name_of_a_watch_must_be_printable_and_short(shell: Shell, name: str) -> None:
     line = shell.refuse("watch", "add", SEED, "--name", name, exit_code=2)
     assert "--name: " in line
     assert len(line) < 120
 
 
-def test_a_long_term_is_told_short(shell: Shell) -> None:
+def test_a_long_term_is_shortened_in_the_error(shell: Shell) -> None:
     line = shell.refuse("watch", "add", "x" * 1000, exit_code=2)
     assert "characters)" in line
     assert len(line) < 300
 
 
-def test_a_file_that_is_not_there_is_told_without_numbers(shell: Shell) -> None:
+def test_a_missing_file_is_reported_without_an_error_number(shell: Shell) -> None:
     line = shell.refuse("watch", "add", "--file", "nope", exit_code=2)
     assert line == "ctsync: cannot read nope: No such file or directory"
 
 
-def test_init_writes_where_the_environment_looks(shell: Shell, tmp_path: Path) -> None:
+def test_init_writes_to_the_file_named_in_the_environment(shell: Shell, tmp_path: Path) -> None:
     shell.env["CTSYNC_CONFIG"] = str(tmp_path / "mine.toml")
     shell.run("init")
     assert (tmp_path / "mine.toml").exists()
@@ -126,11 +126,11 @@ def test_init_writes_where_the_environment_looks(shell: Shell, tmp_path: Path) -
     shell.run("status")
 
 
-# --- what is written ---------------------------------------------------------------------------
+# --- output ------------------------------------------------------------------------------------
 
 
 def run(shell: Shell, *args: str, stdout: int) -> subprocess.CompletedProcess[str]:
-    """Run `ctsync` as a process of its own, its output led elsewhere."""
+    """Run `ctsync` in a separate process with the given stdout."""
     environment = {**os.environ, **{k: v for k, v in shell.env.items() if v is not None}}
     return subprocess.run(
         [sys.executable, "-m", "ctsync", *args],
@@ -143,7 +143,7 @@ def run(shell: Shell, *args: str, stdout: int) -> subprocess.CompletedProcess[st
 
 
 @pytest.mark.parametrize("args", [("rules",), ("--help",), ("show", SEED, "--raw")])
-def test_a_full_disk_is_told_in_one_line(stored: Shell, args: tuple[str, ...]) -> None:
+def test_a_full_disk_is_reported_in_one_line(stored: Shell, args: tuple[str, ...]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         done = run(stored, *args, stdout=full)
@@ -153,7 +153,7 @@ def test_a_full_disk_is_told_in_one_line(stored: Shell, args: tuple[str, ...]) -
     assert done.stderr == "ctsync: cannot write the output: No space left on device\n"
 
 
-def test_a_reader_of_the_help_that_goes_away_ends_it_quietly(shell: Shell) -> None:
+def test_the_help_ends_quietly_on_a_closed_pipe(shell: Shell) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -163,7 +163,9 @@ def test_a_reader_of_the_help_that_goes_away_ends_it_quietly(shell: Shell) -> No
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_report_goes_through_a_link_and_keeps_the_mode(stored: Shell, tmp_path: Path) -> None:
+def test_a_report_is_written_through_a_link_and_keeps_the_mode(
+    stored: Shell, tmp_path: Path
+) -> None:
     real = tmp_path / "real.txt"
     real.write_text("old")
     real.chmod(0o640)
@@ -175,7 +177,7 @@ def test_a_report_goes_through_a_link_and_keeps_the_mode(stored: Shell, tmp_path
     assert sorted(tmp_path.glob(".*.txt.*")) == []
 
 
-def test_a_new_report_has_what_the_umask_leaves(stored: Shell, tmp_path: Path) -> None:
+def test_a_new_report_file_respects_the_umask(stored: Shell, tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
         stored.run("report", "--since", "all", "--output", "new.txt")
@@ -184,7 +186,7 @@ def test_a_new_report_has_what_the_umask_leaves(stored: Shell, tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "new.txt").stat().st_mode) == 0o640
 
 
-def test_a_report_is_written_into_a_pipe(stored: Shell, tmp_path: Path) -> None:
+def test_a_report_can_be_written_to_a_pipe(stored: Shell, tmp_path: Path) -> None:
     pipe, read = tmp_path / "pipe", list[str]()
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
@@ -195,13 +197,13 @@ def test_a_report_is_written_into_a_pipe(stored: Shell, tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-def test_a_dash_is_standard_output(stored: Shell, tmp_path: Path) -> None:
+def test_a_dash_means_standard_output(stored: Shell, tmp_path: Path) -> None:
     shown = stored.run("report", "--since", "all", "--output", "-")
     assert SEED in shown.stdout
     assert not (tmp_path / "-").exists()
 
 
-def test_a_name_from_another_hand_steers_no_terminal(shell: Shell, tmp_path: Path) -> None:
+def test_a_name_with_escape_codes_cannot_control_the_terminal(shell: Shell, tmp_path: Path) -> None:
     name = "\x1b[31mred"
     shell.run("watch", "add", SEED)
     connection = sqlite3.connect(tmp_path / "ctsync.db")
@@ -215,12 +217,12 @@ def test_a_name_from_another_hand_steers_no_terminal(shell: Shell, tmp_path: Pat
 # --- the database ------------------------------------------------------------------------------
 
 
-def test_status_makes_no_database(shell: Shell, tmp_path: Path) -> None:
+def test_status_creates_no_database(shell: Shell, tmp_path: Path) -> None:
     assert "ctsync watch add" in shell.refuse("status", exit_code=6)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_status_tells_of_watches_that_no_sync_took_up(stored: Shell, tmp_path: Path) -> None:
+def test_status_reports_watches_that_no_sync_has_added(stored: Shell, tmp_path: Path) -> None:
     assert stored.run("status").stdout.startswith("ok\n")
     (tmp_path / "ctsync.toml").write_text(f'[[watches]]\nname = "file"\ntrials = ["{OTHER}"]\n')
     shown = stored.run("status", exit_code=3).stdout
@@ -230,13 +232,13 @@ def test_status_tells_of_watches_that_no_sync_took_up(stored: Shell, tmp_path: P
     assert stored.run("status").stdout.startswith("ok\n")
 
 
-def test_a_settings_file_that_was_never_synced_is_not_well(shell: Shell, tmp_path: Path) -> None:
+def test_a_settings_file_that_was_never_synced_is_not_ok(shell: Shell, tmp_path: Path) -> None:
     shell.run("db", "upgrade")
     (tmp_path / "ctsync.toml").write_text(f'[[watches]]\nname = "file"\ntrials = ["{OTHER}"]\n')
     assert "no sync has run yet" in shell.run("status", exit_code=3).stdout
 
 
-def test_a_failure_of_a_trial_nobody_follows_any_more_is_no_failure(
+def test_a_failure_of_a_trial_that_is_not_followed_is_ignored(
     stored: Shell, tmp_path: Path, clock: StillClock
 ) -> None:
     with open_store(f"sqlite:///{tmp_path / 'ctsync.db'}", clock=clock) as store:
@@ -255,7 +257,7 @@ def test_a_failure_of_a_trial_nobody_follows_any_more_is_no_failure(
     ] == [SEED]
 
 
-def test_a_newer_schema_is_told_as_such(shell: Shell, tmp_path: Path) -> None:
+def test_a_newer_schema_is_reported_as_such(shell: Shell, tmp_path: Path) -> None:
     shell.run("db", "upgrade")
     connection = sqlite3.connect(tmp_path / "ctsync.db")
     with connection:
@@ -264,26 +266,38 @@ def test_a_newer_schema_is_told_as_such(shell: Shell, tmp_path: Path) -> None:
     assert "later ctsync" in shell.refuse("db", "current", exit_code=6)
 
 
-# --- words that must be true -------------------------------------------------------------------
+# --- commands named in texts -------------------------------------------------------------------
 
-# "ctsync writes", in a sentence about the program
-VERBS = {
+# words that follow "ctsync" in sentences about the program, such as "ctsync keeps"
+SENTENCE_WORDS = {
     "adds",
     "asks",
     "at",
     "began",
     "carries",
+    "command",
+    "database",
+    "depends",
     "does",
+    "fetched",
+    "first",
     "is",
     "its",
     "keeps",
     "knows",
+    "listed",
+    "makes",
+    "may",
     "nobody",
+    "now",
     "reads",
     "runs",
+    "saw",
     "sees",
     "stands",
     "stores",
+    "version",
+    "wrote",
 }
 
 
@@ -292,7 +306,7 @@ def _without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
     return (n for n in ast.walk(tree) if id(n) not in docstrings)
 
 
-def test_every_command_that_is_named_is_there() -> None:
+def test_every_command_named_in_a_text_exists() -> None:
     wrong = []
     for file in Path(ctsync.__file__).parent.rglob("*.py"):
         tree = ast.parse(file.read_text("utf-8"))
@@ -304,7 +318,7 @@ def test_every_command_that_is_named_is_there() -> None:
                 continue
             for word, sub in re.findall(r"\bctsync ([a-z]+)(?: ([a-z]+)\b)?", text):
                 command = main.get_command(click.Context(main), word)
-                if command is None and word not in VERBS:
+                if command is None and word not in SENTENCE_WORDS:
                     wrong.append(f"{file.name}: ctsync {word}")
                 if isinstance(command, LazyGroup) and sub and sub not in command.table:
                     wrong.append(f"{file.name}: ctsync {word} {sub}")

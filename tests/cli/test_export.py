@@ -1,4 +1,4 @@
-"""`export` and `import`, as a person or a program meets them."""
+"""The commands `export` and `import`."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from tests.record.reconstructed import studies
 from tests.sync.histories import keep_history
 
 
-def test_the_parquet_command_says_what_it_wrote(shell: Shell, tmp_path: Path) -> None:
+def test_the_parquet_command_reports_what_it_wrote(shell: Shell, tmp_path: Path) -> None:
     url = str(shell.env["CTSYNC_DATABASE_URL"])
     with open_store(url, clock=StillClock()) as store:
         keep_history(store, studies("NCT03693833"), source=Source.LIVE)
     out = tmp_path / "out"
-    said = shell.run("export", "parquet", "--output", str(out)).stderr
-    assert "3 rows in 3 months, 0 unchanged" in said
-    told = shell.json("export", "parquet", "--output", str(out), "--json")
-    assert [(one["table"], one["rows"], one["unchanged"]) for one in told] == [
+    result = shell.run("export", "parquet", "--output", str(out)).stderr
+    assert "3 rows in 3 months, 0 unchanged" in result
+    written = shell.json("export", "parquet", "--output", str(out), "--json")
+    assert [(one["table"], one["rows"], one["unchanged"]) for one in written] == [
         ("events", 0, 3), ("versions", 0, 3),
     ]  # fmt: skip
     assert "nothing is stored of NCT00000009" in shell.refuse(
@@ -37,7 +37,7 @@ def test_the_parquet_command_says_what_it_wrote(shell: Shell, tmp_path: Path) ->
     )
 
 
-def test_without_pyarrow_the_extra_is_named(
+def test_without_pyarrow_the_error_names_the_extra(
     shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.run("db", "upgrade")
@@ -52,18 +52,18 @@ def kept(shell: Shell, *trials: str) -> None:
             keep_history(store, studies(trial))
 
 
-def test_a_cohort_is_written_in_one_step(shell: Shell, tmp_path: Path) -> None:
+def test_a_cohort_is_written_as_one_file(shell: Shell, tmp_path: Path) -> None:
     kept(shell, "NCT01352702", "NCT03693833")
     out = tmp_path / "new" / "cohort.csv"
-    said = shell.run("export", "cohort", "NCT01352702", "--output", str(out))
-    assert said.stdout == ""
-    assert f"wrote {out}" in said.stderr
+    result = shell.run("export", "cohort", "NCT01352702", "--output", str(out))
+    assert result.stdout == ""
+    assert f"wrote {out}" in result.stderr
     (row,) = csv.DictReader(out.read_text("utf-8").splitlines())
     assert (row["enrollment_percentage"], row["trial_days"]) == ("65.71", "1375")
     assert [path.name for path in out.parent.iterdir()] == ["cohort.csv"]
 
 
-def test_versions_are_written_as_cthist_tabulates_them(shell: Shell) -> None:
+def test_versions_are_written_in_the_columns_of_cthist(shell: Shell) -> None:
     kept(shell, "NCT02110043")
     rows = list(csv.DictReader(shell.run("export", "csv").stdout.splitlines()))
     assert [(row["version_number"], row["version_date"], row["overall_status"]) for row in rows][
@@ -73,37 +73,37 @@ def test_versions_are_written_as_cthist_tabulates_them(shell: Shell) -> None:
     assert rows[1]["primary_completion_date"] == "2015-08-01"
 
 
-def test_events_are_written_a_line_each_as_changes_gives_them(shell: Shell) -> None:
+def test_events_are_written_one_per_line_in_the_form_of_changes(shell: Shell) -> None:
     kept(shell, "NCT03693833")
     lines = shell.run("export", "jsonl", "--what", "events").stdout.splitlines()
     assert [json.loads(line) for line in lines] == shell.json("changes", "--json")
 
 
-def test_versions_go_out_of_one_database_and_into_another(shell: Shell, tmp_path: Path) -> None:
+def test_exported_versions_can_be_imported_elsewhere(shell: Shell, tmp_path: Path) -> None:
     kept(shell, "NCT01352702", "NCT03693833")
-    told = shell.run("export", "jsonl").stdout
+    exported = shell.run("export", "jsonl").stdout
     shell.env["CTSYNC_DATABASE_URL"] = f"sqlite:///{tmp_path / 'other.db'}"
-    assert "imported 8 versions of 2 trials" in shell.run("import", "-", stdin=told).stderr
-    assert shell.run("export", "jsonl").stdout == told
-    file = tmp_path / "told.jsonl"
-    file.write_text(told)
+    assert "imported 8 versions of 2 trials" in shell.run("import", "-", stdin=exported).stderr
+    assert shell.run("export", "jsonl").stdout == exported
+    file = tmp_path / "exported.jsonl"
+    file.write_text(exported)
     assert json.loads(shell.run("import", str(file), "--json").stdout) == {
         "trials": 0, "versions": 0, "already_stored": 2, "watches": 0, "refused": {},
     }  # fmt: skip
     shell.run("check")
 
 
-def test_a_trial_that_cannot_be_imported_ends_with_3(shell: Shell, tmp_path: Path) -> None:
+def test_a_trial_that_cannot_be_imported_exits_with_3(shell: Shell, tmp_path: Path) -> None:
     kept(shell, "NCT01352702")
-    told = shell.run("export", "jsonl").stdout
+    exported = shell.run("export", "jsonl").stdout
     shell.env["CTSYNC_DATABASE_URL"] = f"sqlite:///{tmp_path / 'other.db'}"
     with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
         keep_history(store, studies("NCT01352702")[1:])
-    said = shell.run("import", "-", stdin=told, exit_code=3).stderr
-    assert "NCT01352702 is left as it is: version 1 is stored and is another" in said
+    result = shell.run("import", "-", stdin=exported, exit_code=3).stderr
+    assert "NCT01352702 is left as it is: version 1 is stored and is another" in result
 
 
-def test_a_file_that_cannot_be_read_is_one_line(shell: Shell, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_in_one_line(shell: Shell, tmp_path: Path) -> None:
     shell.run("db", "upgrade")
     assert "cannot read" in shell.refuse("import", str(tmp_path / "none.jsonl"), exit_code=2)
     file = tmp_path / "x.jsonl"

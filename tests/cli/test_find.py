@@ -1,4 +1,4 @@
-"""`find` and `history --field`, as a person or a program meets them."""
+"""The commands `find` and `history --field`."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ SUSPENDED = "NCT03693833"
 
 @pytest.fixture
 def kept(shell: Shell) -> Iterator[Store]:
-    """The shell's database, open for a history to be put into it."""
+    """The shell's database, open so that a test can store a history."""
     with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
         yield store
 
 
-def test_a_trial_suspended_once_is_found_among_all_versions(shell: Shell, kept: Store) -> None:
+def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
     (one,) = shell.json("find", "status=suspended", "--ever", "--json")
     assert one == {
@@ -51,7 +51,7 @@ def test_a_trial_suspended_once_is_found_among_all_versions(shell: Shell, kept: 
     assert "1 trial" in shell.run("find", "status=suspended", "--ever").stderr
 
 
-def test_what_is_wrong_with_a_condition_is_one_line(shell: Shell) -> None:
+def test_a_wrong_condition_is_reported_in_one_line(shell: Shell) -> None:
     shell.run("db", "upgrade")
     assert "did you mean status?" in shell.refuse("find", "statsu=x", exit_code=2)
     assert "there is no watch" in shell.refuse(
@@ -60,7 +60,7 @@ def test_what_is_wrong_with_a_condition_is_one_line(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("name", ["overallStatus", "Overall Status", "status"])
-def test_every_value_of_a_field_is_told_with_how_long_it_stood(
+def test_every_value_of_a_field_is_listed_with_its_duration(
     shell: Shell, kept: Store, name: str
 ) -> None:
     keep_history(kept, studies(SUSPENDED))
@@ -73,16 +73,16 @@ def test_every_value_of_a_field_is_told_with_how_long_it_stood(
     assert {s["path"] for s in spells} == {"protocolSection.statusModule.overallStatus"}
 
 
-def test_a_value_that_goes_and_comes_back_is_told_twice(shell: Shell, kept: Store) -> None:
+def test_a_value_that_returns_is_listed_twice(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    told = shell.run("history", SUSPENDED, "--field", "why stopped").stdout.splitlines()
-    assert [line.split("\t")[-1] for line in told] == ["(none)", "COVID-19", "(none)"]
+    lines = shell.run("history", SUSPENDED, "--field", "why stopped").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == ["(none)", "COVID-19", "(none)"]
 
 
-def test_dates_and_counts_are_told_with_their_type(shell: Shell, kept: Store) -> None:
+def test_dates_and_counts_are_listed_with_their_type(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT01352702"))
-    told = shell.run("history", trial, "--field", "primary completion").stdout.splitlines()
-    assert [line.split("\t")[-1] for line in told] == [
+    lines = shell.run("history", trial, "--field", "primary completion").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == [
         "2012-02 (estimated)", "2013-02 (estimated)", "2014-04 (estimated)", "2014-05 (actual)",
     ]  # fmt: skip
     counts = shell.json("history", trial, "--field", "enrollment", "--json")
@@ -92,27 +92,27 @@ def test_dates_and_counts_are_told_with_their_type(shell: Shell, kept: Store) ->
     ]
 
 
-def test_a_list_is_told_by_what_came_and_went(shell: Shell, kept: Store) -> None:
+def test_a_list_is_shown_by_its_added_and_removed_items(shell: Shell, kept: Store) -> None:
     steps = [[site("A"), site("B")], [site("B"), site("C")], None]
     keep_history(
         kept,
         [study(sites=sites, posted=f"2020-0{n}-01") for n, sites in enumerate(steps, start=1)],
     )
-    told = shell.run("history", SEED, "--field", "sites").stdout.splitlines()
-    assert [line.split("\t")[-1] for line in told] == [
+    lines = shell.run("history", SEED, "--field", "sites").stdout.splitlines()
+    assert [line.split("\t")[-1] for line in lines] == [
         "2 items: A, Warsaw, Poland; B, Warsaw, Poland",
         "2 items: - A, Warsaw, Poland; + C, Warsaw, Poland",
         "(none)",
     ]
 
 
-def test_a_field_that_no_table_declares_is_found_by_its_path(shell: Shell, kept: Store) -> None:
+def test_an_undeclared_field_is_found_by_its_path(shell: Shell, kept: Store) -> None:
     keep_history(kept, [study(protocolSection__newModule__thing="first")])
     (only,) = shell.json("history", SEED, "--field", "protocolSection.newModule.thing", "--json")
     assert only["value"] == "first"
 
 
-def test_an_unclear_field_says_what_it_may_be(shell: Shell, kept: Store) -> None:
+def test_an_ambiguous_or_misspelled_field_names_the_candidates(shell: Shell, kept: Store) -> None:
     keep_history(kept, [study()])
     line = shell.refuse("history", SEED, "--field", "measure", exit_code=2)
     assert "primaryOutcomes.measure, secondaryOutcomes.measure" in line
@@ -120,7 +120,7 @@ def test_an_unclear_field_says_what_it_may_be(shell: Shell, kept: Store) -> None
     assert "did you mean Overall Status" in line
 
 
-def test_show_takes_the_same_names(shell: Shell, kept: Store) -> None:
+def test_show_accepts_the_same_field_names(shell: Shell, kept: Store) -> None:
     keep_history(kept, [study()])
     assert shell.run("show", SEED, "--field", "Overall Status").stdout == "RECRUITING\n"
     assert "no 'why stopped' in this version" in shell.refuse(
@@ -128,18 +128,18 @@ def test_show_takes_the_same_names(shell: Shell, kept: Store) -> None:
     )
 
 
-def test_diff_takes_two_days(shell: Shell, kept: Store) -> None:
+def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT02110043"))
     (status, *_) = shell.json("diff", trial, "2017-01-01", "2018-01-01", "--json")
     assert (status["before"], status["after"]) == (22, None)
-    said = shell.run("diff", trial, "2017-01-01", "2018-01-01").stderr
-    assert "version 5 and version 7" in said
+    messages = shell.run("diff", trial, "2017-01-01", "2018-01-01").stderr
+    assert "version 5 and version 7" in messages
     line = shell.refuse("show", trial, "--as-of", "2014-04-07", exit_code=2)
     assert "not registered yet" in line
 
 
 def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
-    """What a person sees in a real terminal of that width."""
+    """Return the lines that a command shows on a real terminal of the given width."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     env = {**os.environ, **{key: value for key, value in shell.env.items() if value is not None}}
@@ -152,7 +152,7 @@ def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
         try:
             while piece := os.read(ours, 65536):
                 seen += piece
-        except OSError:  # the other end is closed: that is the end
+        except OSError:  # the command has closed the other end
             pass
         assert running.wait() == 0
     os.close(ours)
@@ -160,7 +160,9 @@ def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
 
 
 @pytest.mark.parametrize("columns", [80, 60])
-def test_a_history_is_whole_in_a_narrow_terminal(shell: Shell, kept: Store, columns: int) -> None:
+def test_a_history_is_complete_in_a_narrow_terminal(
+    shell: Shell, kept: Store, columns: int
+) -> None:
     trial = keep_history(kept, studies("NCT03690141"))
     seen = at_a_terminal(shell, "history", trial, columns=columns)
     assert max(map(len, seen)) <= columns
@@ -169,7 +171,7 @@ def test_a_history_is_whole_in_a_narrow_terminal(shell: Shell, kept: Store, colu
     assert "10 v9 2020-04-27 - COMPLETED" in words
 
 
-def test_changes_of_the_past_are_listed_by_the_day_they_happened(shell: Shell, kept: Store) -> None:
+def test_backfilled_changes_are_listed_by_their_own_day(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    told = shell.run("changes", "--since", "2020-03-01", "--kind", "status").stdout.splitlines()
-    assert [line.split("\t")[0] for line in told] == ["2020-03-16", "2020-06-15"]
+    lines = shell.run("changes", "--since", "2020-03-01", "--kind", "status").stdout.splitlines()
+    assert [line.split("\t")[0] for line in lines] == ["2020-03-16", "2020-06-15"]

@@ -1,4 +1,4 @@
-"""A Ctrl-C that Python has no place to raise at still ends the work, and without a traceback."""
+"""A Ctrl-C during an object's finalizer still stops the work, without a traceback."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from ctsync.errors import Stopped
 
 @pytest.fixture(autouse=True)
 def at_a_terminal() -> Iterator[None]:
-    """Ctrl-C is heard, also where the tests run behind a shell that ignores it for them."""
+    """Enable Ctrl-C, even if the shell that runs the tests ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-class Letting:
-    """An object during whose end Ctrl-C is pressed."""
+class InterruptedFinalizer:
+    """An object whose finalizer receives a Ctrl-C."""
 
     def __del__(self) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-def test_one_that_comes_while_an_object_is_let_go_is_found_by_the_next_look(
+def test_a_ctrl_c_during_a_finalizer_is_found_by_the_next_check(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     with heeding_interrupts() as check:
         check()
-        Letting()  # what it raises, Python drops
+        InterruptedFinalizer()  # Python drops the KeyboardInterrupt
         with pytest.raises(Stopped):
             check()
     assert capsys.readouterr().err == ""
 
 
-def test_any_other_ends_the_work_at_once() -> None:
+def test_any_other_ctrl_c_stops_the_work_at_once() -> None:
     with pytest.raises(KeyboardInterrupt), heeding_interrupts():
         signal.raise_signal(signal.SIGINT)
 
 
-def test_afterwards_all_is_as_before() -> None:
+def test_hook_and_signal_handler_are_restored() -> None:
     hook = sys.unraisablehook
     with heeding_interrupts():
         assert sys.unraisablehook is not hook
@@ -51,7 +51,7 @@ def test_afterwards_all_is_as_before() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_where_it_is_ignored_it_stays_ignored() -> None:
+def test_an_ignored_sigint_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with heeding_interrupts() as check:
         signal.raise_signal(signal.SIGINT)

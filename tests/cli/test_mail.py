@@ -1,4 +1,4 @@
-"""Mail from the first sync on, by commands, through a real server with STARTTLS and a login."""
+"""Mails sent by commands through a real server with STARTTLS and a login."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def received(server: Server) -> list[tuple[str, str]]:
     return [(mail["To"].split("@")[0], mail["Subject"]) for mail in server.mails]
 
 
-def test_a_first_sync_is_one_welcome_a_watch_and_no_flood(mailing: Shell, server: Server) -> None:
+def test_a_first_sync_sends_one_welcome_per_watch(mailing: Shell, server: Server) -> None:
     assert Counter(to for to, _ in received(server)) == {"anna": 1, "bert": 1, "cleo": 1}
     assert all("welcome: " in subject for _, subject in received(server))
     assert server.logins == [(b"ctsync", PASSWORD.encode())]
@@ -79,7 +79,7 @@ def test_a_first_sync_is_one_welcome_a_watch_and_no_flood(mailing: Shell, server
     assert "messages sent     3\n" in mailing.run("runs", "1").stdout
 
 
-def test_each_recipient_hears_what_it_asked_for_in_one_thread(
+def test_each_recipient_gets_its_changes_in_one_thread(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:
     welcomes = {mail["To"]: mail["Message-ID"] for mail in server.mails}
@@ -119,16 +119,16 @@ def test_after_an_outage_every_change_arrives_once_and_in_order(
     server.script = lambda _server, _stage: None
     mailing.run("outbox", "retry")
 
-    told = [mail.get_body(("plain",)) for mail in server.mails if "anna" in mail["To"]]
-    text = "\n".join(part.get_content() for part in told if part)
+    bodies = [mail.get_body(("plain",)) for mail in server.mails if "anna" in mail["To"]]
+    text = "\n".join(part.get_content() for part in bodies if part)
     steps = ["RECRUITING -> SUSPENDED", "SUSPENDED -> RECRUITING", "RECRUITING -> TERMINATED"]
     assert [text.count(step) for step in steps] == [1, 1, 1]
     assert sorted(steps, key=text.index) == steps
-    assert "seen 2026-02-03" in text  # each with its own day
+    assert "seen 2026-02-03" in text  # each change has its own day
     print(f"outage: {len(steps)} changes, {len(server.mails)} mails after it, 0 lost, in order")
 
 
-def test_a_mail_that_is_refused_for_good_shows_and_stops_no_other(
+def test_a_permanently_refused_mail_is_shown_and_stops_no_other(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:
     server.mails.clear()

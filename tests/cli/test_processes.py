@@ -1,4 +1,4 @@
-"""Cron, daemon and command line as real processes on one database."""
+"""The daemon and commands as real processes on one database."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def start(shell: Shell) -> Iterator[Start]:
-    """Start `ctsync` as a process of its own."""
+    """Return a function that starts `ctsync` as a separate process."""
     running: list[subprocess.Popen[str]] = []
 
     def run(*args: str) -> subprocess.Popen[str]:
@@ -49,7 +49,7 @@ def start(shell: Shell) -> Iterator[Start]:
 def wait_until(condition: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 20
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < deadline, "condition not met within 20 s"
         time.sleep(0.05)
 
 
@@ -58,21 +58,22 @@ def versions(shell: Shell) -> int:
     return result.stdout.count('"version"')
 
 
-def test_the_daemon_syncs_at_once_when_a_round_was_missed_and_ends_on_a_signal(
+def test_the_daemon_syncs_at_once_if_a_sync_was_missed_and_ends_on_a_signal(
     shell: Shell, start: Start
 ) -> None:
     shell.run("watch", "add", SEED)
     process = start("daemon")
     wait_until(lambda: versions(shell) == 1)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=10)
+    _, messages = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "Traceback" not in said
-    assert "INFO ctsync.cli.sync.daemon: checked 1 of 1 trials against the registry's load" in said
+    assert "Traceback" not in messages
+    checked = "checked 1 of 1 trials against the registry's load"
+    assert f"INFO ctsync.cli.sync.daemon: {checked}" in messages
     assert shell.json("status", "--json")["state"] == "ok"
 
 
-def test_the_daemon_outlives_a_registry_that_is_away(
+def test_the_daemon_keeps_running_if_the_registry_is_down(
     shell: Shell, start: Start, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED)
@@ -82,22 +83,22 @@ def test_the_daemon_outlives_a_registry_that_is_away(
     time.sleep(0.5)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=10)
+    _, messages = process.communicate(timeout=10)
     assert process.returncode == 0
-    assert "ERROR ctsync.daemon: tick failed: " in said
-    assert "Traceback" not in said
+    assert "ERROR ctsync.daemon: tick failed: " in messages
+    assert "Traceback" not in messages
 
 
-def test_the_daemon_warns_of_what_it_could_not_check(shell: Shell, start: Start) -> None:
+def test_the_daemon_warns_of_trials_it_could_not_check(shell: Shell, start: Start) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
     process = start("daemon")
     wait_until(lambda: versions(shell) == 1)
     process.send_signal(signal.SIGTERM)
-    _, said = process.communicate(timeout=10)
-    assert "WARNING ctsync.cli.sync.daemon: NCT00000001: the registry has no such trial" in said
+    _, messages = process.communicate(timeout=10)
+    assert "WARNING ctsync.cli.sync.daemon: NCT00000001: the registry has no such trial" in messages
 
 
-def test_a_second_writer_is_refused_and_told_who_holds_the_database(
+def test_a_second_writer_is_refused_with_the_holder_of_the_lock(
     shell: Shell, start: Start, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     shell.run("watch", "add", SEED)
@@ -111,10 +112,10 @@ def test_a_second_writer_is_refused_and_told_who_holds_the_database(
     assert shell.json("watch", "list", "--json")  # readers never wait
     first.kill()
     first.wait()
-    shell.run("sync")  # the lock was free at once
+    shell.run("sync")  # the lock is free at once
 
 
-def test_a_sync_killed_anywhere_is_run_again_with_nothing_to_clean_up(
+def test_a_killed_sync_can_be_run_again_without_cleaning_up(
     shell: Shell, start: Start, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED, "NCT05935098")
@@ -128,4 +129,4 @@ def test_a_sync_killed_anywhere_is_run_again_with_nothing_to_clean_up(
     shell.run("sync")
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
     assert [e["kind"] for e in shell.json("changes", SEED, "--json")] == ["first_seen"]
-    print(f"kill: {killed} syncs killed, 0 lost, 0 doubled")
+    print(f"kill: {killed} syncs killed, 0 lost, 0 duplicated")

@@ -1,4 +1,4 @@
-"""Watches by query as a user makes, sees and syncs them."""
+"""Watches with a query: adding, listing and syncing them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from tests.replay.registry_server import ReplayRegistry
 
 OTHER = "NCT05935098"
 STATUS = "protocolSection.statusModule.overallStatus"
-_TOLD = ("nct_id", "kind", "to_version", "level", "rule", "summary", "before", "after", "observed")
+COMPARED = (
+    *("nct_id", "kind", "to_version", "level", "rule"),
+    *("summary", "before", "after", "observed"),
+)
 
 
-def test_a_query_is_followed_and_who_leaves_it_is_told(
+def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
-    said = shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
-    assert "following overallStatus=RECRUITING in watch open: 2 trials match now" in said.stderr
+    result = shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
+    assert "following overallStatus=RECRUITING in watch open: 2 trials match now" in result.stderr
     assert shell.json("watch", "list", "--json")[0]["query"] == {
         "filter.overallStatus": "RECRUITING"
     }
@@ -51,7 +54,7 @@ def test_a_query_is_followed_and_who_leaves_it_is_told(
     shell.run("check", "--rebuild-events")
 
 
-def test_what_changed_within_a_load_that_was_listed_already_is_why_a_trial_left(
+def test_a_change_within_a_load_is_reported_as_the_reason_for_leaving(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
@@ -63,52 +66,52 @@ def test_what_changed_within_a_load_that_was_listed_already_is_why_a_trial_left(
 
 
 def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path: Path) -> None:
-    said = shell.run("watch", "add", "--query", "cond=nothing", "--preview")
-    assert "cond=nothing: no trial matches now" in said.stderr
-    assert said.stdout == ""
-    said = shell.run("watch", "add", SEED, "--query", "term=called", "--preview")
-    assert said.stdout.splitlines() == [
+    result = shell.run("watch", "add", "--query", "cond=nothing", "--preview")
+    assert "cond=nothing: no trial matches now" in result.stderr
+    assert result.stdout == ""
+    result = shell.run("watch", "add", SEED, "--query", "term=called", "--preview")
+    assert result.stdout.splitlines() == [
         f"{SEED}\tRECRUITING\tA trial called {SEED}",
         *sorted(
             (f"{n}\tRECRUITING\tA trial called {n}" for n in (SEED, OTHER)),
-            key=said.stdout.splitlines()[1:].index,
+            key=result.stdout.splitlines()[1:].index,
         ),
     ]
-    assert "term=called: 2 trials match now, 2 shown" in said.stderr
-    told = shell.json("watch", "add", "--query", "term=called", "--preview", "--json")
-    assert told["matches"] == 2
+    assert "term=called: 2 trials match now, 2 shown" in result.stderr
+    preview = shell.json("watch", "add", "--query", "term=called", "--preview", "--json")
+    assert preview["matches"] == 2
     assert not (tmp_path / "ctsync.db").exists()
     refused = shell.refuse("watch", "add", SEED, "--preview", "--sync", exit_code=2)
     assert "--preview stores nothing" in refused
 
 
-def test_a_query_gone_wrong_is_told_before_anything_is_asked(
+def test_a_wrong_query_is_refused_before_any_request(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
-    for pair, said in (
+    for pair, problem in (
         ("overallStatus=recruiting", "did you mean RECRUITING?"),
         ("condition=asthma", "did you mean cond?"),
         ("cond", "write KEY=VALUE"),
         ('cond="open', "nothing closes"),
         ("term=NCT03389919", "ignores every filter"),
     ):
-        assert said in shell.refuse("watch", "add", "--query", pair, exit_code=2)
+        assert problem in shell.refuse("watch", "add", "--query", pair, exit_code=2)
     assert registry.requests == []
 
 
-def test_a_part_of_a_query_that_lacks_its_option_is_told(shell: Shell) -> None:
-    said = shell.refuse(
+def test_a_query_part_without_its_option_is_refused(shell: Shell) -> None:
+    result = shell.refuse(
         *("watch", "add", "--query", "term=called", "overallStatus=RECRUITING"), exit_code=2
     )
-    assert "write --query before each KEY=VALUE" in said
+    assert "write --query before each KEY=VALUE" in result
 
 
-def test_what_the_registry_itself_refuses_is_told_in_its_words(shell: Shell) -> None:
-    said = shell.refuse("watch", "add", "--query", "advanced=AREA[Nowhere]x", exit_code=2)
-    assert "Unknown area name: 'Nowhere'" in said
+def test_a_query_refused_by_the_registry_is_reported_with_its_text(shell: Shell) -> None:
+    result = shell.refuse("watch", "add", "--query", "advanced=AREA[Nowhere]x", exit_code=2)
+    assert "Unknown area name: 'Nowhere'" in result
 
 
-def test_sponsors_and_conditions_are_found_by_name_whatever_it_holds(
+def test_sponsors_and_conditions_are_found_by_name_with_any_characters(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     study = make_study("NCT00000007")
@@ -124,7 +127,7 @@ def test_sponsors_and_conditions_are_found_by_name_whatever_it_holds(
     assert "1 trial matches now" in found.stderr
 
 
-def test_a_query_is_taken_from_another_watch_and_narrowed(
+def test_a_query_can_be_taken_from_another_watch_and_narrowed(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     registry.catalogue.publish(make_study("NCT00000007", overallStatus="COMPLETED"))
@@ -139,7 +142,7 @@ def test_a_query_is_taken_from_another_watch_and_narrowed(
                                                "term=x", exit_code=2)  # fmt: skip
 
 
-def test_a_query_of_the_settings_file_is_followed_beside_named_trials(
+def test_a_query_of_the_settings_file_is_followed_together_with_named_trials(
     shell: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     (tmp_path / "ctsync.toml").write_text(
@@ -165,15 +168,15 @@ def test_a_query_of_the_settings_file_is_followed_beside_named_trials(
     assert "1 in, 1 left" in shell.run("watch", "list").stdout
 
 
-def test_a_listing_that_is_not_whole_ends_with_3_and_says_so(
+def test_an_incomplete_listing_is_reported_and_exits_with_3(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
     shell.run("sync")
     registry.catalogue.advance()
     registry.faults.add(faults.body(b'{"studies":[]}'), path="/v2/studies", times=3)
-    said = shell.run("sync", exit_code=3).stderr
-    assert "watch open could not be listed: the registry did not say how many there are" in said
+    result = shell.run("sync", exit_code=3).stderr
+    assert "watch open could not be listed: the registry did not say how many there are" in result
     registry.faults.add(faults.emptied(), path="/v2/studies", times=3)
     found = orjson.loads(shell.run("sync", "--json", exit_code=3).stdout)
     assert found["listed"][0]["problem"].startswith("0 came of 2")
@@ -182,7 +185,7 @@ def test_a_listing_that_is_not_whole_ends_with_3_and_says_so(
     shell.run("sync")
 
 
-def test_a_trial_of_a_query_cannot_be_taken_out_while_the_query_brings_it(shell: Shell) -> None:
+def test_a_trial_cannot_be_removed_while_the_query_matches_it(shell: Shell) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
     shell.run("sync")
     assert "would again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
@@ -190,14 +193,14 @@ def test_a_trial_of_a_query_cannot_be_taken_out_while_the_query_brings_it(shell:
     assert shell.json("watch", "list", "--json") == []
 
 
-def test_adding_a_query_with_sync_pulls_what_matches(shell: Shell) -> None:
+def test_adding_a_query_with_sync_fetches_the_matching_trials(shell: Shell) -> None:
     found = shell.json("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING",
                        "--sync", "--json")  # fmt: skip
     assert found["resolved"] == [{"query": {"filter.overallStatus": "RECRUITING"}, "watch": "open"}]
     assert found["sync"]["new"] == 2
 
 
-def test_a_repair_leaves_who_entered_and_left_a_query_as_it_was_told(
+def test_a_repair_keeps_the_entered_and_left_events(
     shell: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
@@ -207,8 +210,8 @@ def test_a_repair_leaves_who_entered_and_left_a_query_as_it_was_told(
         registry.catalogue.edit(SEED, {STATUS: status})
         registry.catalogue.publish(make_study(f"NCT0000001{day}"))
         shell.run("sync")
-    told = shell.json("changes", "--json")
-    kinds = [one["kind"] for one in told]
+    reported = shell.json("changes", "--json")
+    kinds = [one["kind"] for one in reported]
     assert (kinds.count("left"), kinds.count("entered")) == (2, 4)
     with closing(sqlite3.connect(tmp_path / "ctsync.db")) as database, database:
         database.execute("DELETE FROM events WHERE kind = 'status'")
@@ -219,8 +222,8 @@ def test_a_repair_leaves_who_entered_and_left_a_query_as_it_was_told(
     shell.run("check", "--rebuild-events")
 
     def by_step(events: list[dict[str, object]]) -> list[tuple[str, ...]]:
-        return sorted(tuple(str(one[key]) for key in _TOLD) for one in events)
+        return sorted(tuple(str(one[key]) for key in COMPARED) for one in events)
 
-    assert by_step(shell.json("changes", "--json")) == by_step(told)
+    assert by_step(shell.json("changes", "--json")) == by_step(reported)
     shell.run("sync")
-    assert by_step(shell.json("changes", "--json")) == by_step(told)
+    assert by_step(shell.json("changes", "--json")) == by_step(reported)

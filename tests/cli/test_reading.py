@@ -1,4 +1,4 @@
-"""A command that only reads creates, upgrades and writes nothing."""
+"""Commands that only read do not create, upgrade or write a database."""
 
 from pathlib import Path
 
@@ -28,21 +28,21 @@ READING = [
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_on_an_empty_machine_it_says_how_to_begin(
+def test_without_a_database_a_reading_command_says_how_to_start(
     shell: Shell, tmp_path: Path, words: tuple[str, ...]
 ) -> None:
-    said = shell.refuse(*words, exit_code=6)
-    assert "there is no database yet" in said
-    assert "ctsync watch add" in said
+    message = shell.refuse(*words, exit_code=6)
+    assert "there is no database yet" in message
+    assert "ctsync watch add" in message
     assert list(tmp_path.iterdir()) == []
 
 
-def test_status_on_an_empty_machine_says_how_to_begin(shell: Shell, tmp_path: Path) -> None:
+def test_without_a_database_status_says_how_to_start(shell: Shell, tmp_path: Path) -> None:
     assert "ctsync watch add" in shell.refuse("status", exit_code=6)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_no_reading_command_changes_a_byte_of_the_database(shell: Shell, tmp_path: Path) -> None:
+def test_reading_commands_change_no_byte_of_the_database(shell: Shell, tmp_path: Path) -> None:
     shell.run("watch", "add", SEED, "--sync")
     file = tmp_path / "ctsync.db"
     before = file.read_bytes()
@@ -53,7 +53,7 @@ def test_no_reading_command_changes_a_byte_of_the_database(shell: Shell, tmp_pat
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_a_database_of_an_earlier_schema_is_left_as_it_is(
+def test_reading_commands_do_not_upgrade_an_earlier_schema(
     shell: Shell,
     tmp_path: Path,
     migrated_file: Path,
@@ -62,7 +62,7 @@ def test_a_database_of_an_earlier_schema_is_left_as_it_is(
 ) -> None:
     file = tmp_path / "ctsync.db"
     file.write_bytes(migrated_file.read_bytes())
-    # there is one schema so far: a ctsync that knows a later one takes this file for an older
+    # only one schema exists so far, so pretend that this ctsync has a later one
     monkeypatch.setattr("ctsync.store.database.migrate.HEAD_REVISION", "0002")
     monkeypatch.setattr("ctsync.store.database.migrate.refuse_newer", lambda *_: None)
     assert "ctsync db upgrade" in shell.refuse(*words, exit_code=6)

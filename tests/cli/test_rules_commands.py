@@ -1,4 +1,4 @@
-"""`rules`, `replay`, `forecast`, and a watch with thresholds of its own."""
+"""The commands `rules`, `relevel` and `forecast`, and watches with their own thresholds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COUNT = "protocolSection.designModule.enrollmentInfo.count"
 
 @pytest.fixture
 def history(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """A start that moved by 214 days (the facts of NCT00670254), and a target cut by 8 %."""
+    """A start date moved by 214 days (as in NCT00670254), and a target reduced by 8 %."""
     study = make_study(
         SLIPPED,
         startDateStruct={"date": "2008-06", "type": "ESTIMATED"},
@@ -40,11 +40,11 @@ def test_the_rule_table_is_printed_with_the_thresholds_in_force(
     shell: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "ctsync.toml").write_text("[rules]\nslip_notable_days = 60\n")
-    said = shell.run("rules")
-    lines = {line.split("\t")[0]: line for line in said.stdout.splitlines()}
+    result = shell.run("rules")
+    lines = {line.split("\t")[0]: line for line in result.stdout.splitlines()}
     assert lines["R-DAT-02"].split("\t")[1:3] == ["notable", "moved by 60 days or more"]
-    assert "slip_notable_days = 60, usually 90" in said.stderr
-    assert "enrollment_below_target_percent = 85\n" in said.stderr
+    assert "slip_notable_days = 60, usually 90" in result.stderr
+    assert "enrollment_below_target_percent = 85\n" in result.stderr
     table = shell.json("rules", "--json")
     assert table["thresholds"]["slip_notable_days"] == 60
     assert [rule["id"] for rule in table["rules"]] == list(lines)
@@ -55,7 +55,7 @@ def test_the_rule_table_is_printed_with_the_thresholds_in_force(
     }  # fmt: skip
 
 
-def test_a_watch_has_the_thresholds_of_all_but_for_its_own(shell: Shell, tmp_path: Path) -> None:
+def test_the_thresholds_of_a_watch_override_the_general_ones(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "ctsync.toml").write_text(
         "[rules]\nslip_notable_days = 60\nslip_critical_days = 300\n"
         f'[[watches]]\nname = "strict"\ntrials = ["{SEED}"]\nrules = {{slip_notable_days = 30}}\n'
@@ -70,30 +70,30 @@ def test_a_watch_has_the_thresholds_of_all_but_for_its_own(shell: Shell, tmp_pat
     assert thresholds("--watch", "strict") == (30, 300)
     shell.run("sync")
     (tmp_path / "ctsync.toml").write_text("")
-    assert thresholds("--watch", "strict") == (30, 300)  # as the last sync took it from the file
+    assert thresholds("--watch", "strict") == (30, 300)  # stored by the last sync
     assert "no watch 'nobody'" in shell.refuse("rules", "--watch", "nobody", exit_code=2)
 
 
-def test_a_replay_lists_what_other_rules_would_level_otherwise_and_writes_nothing(
+def test_relevel_lists_events_with_another_level_and_writes_nothing(
     history: Shell, tmp_path: Path
 ) -> None:
     before = (tmp_path / "ctsync.db").read_bytes()
-    said = history.run("relevel", "--set", "start_slip_notable_days=250")
-    (line,) = said.stdout.splitlines()
+    result = history.run("relevel", "--set", "start_slip_notable_days=250")
+    (line,) = result.stdout.splitlines()
     _, nct_id, *levels, what = line.split("\t")
     assert (nct_id, levels) == (SLIPPED, ["notable", "R-DAT-08", "routine", "R-DAT-03"])
     assert what.startswith("Study Start 2008-06 (estimated) -> 2009-01 (estimated), +214 d")
-    assert "1 of 4 events would have another level; nothing was written" in said.stderr
+    assert "1 of 4 events would have another level; nothing was written" in result.stderr
     (found,) = history.json("relevel", "--set", "start_slip_notable_days=250", "--json")
     assert (found["level"], found["rule"]) == ("notable", "R-DAT-08")
     assert (found["new_level"], found["new_rule"]) == ("routine", "R-DAT-03")
     assert (tmp_path / "ctsync.db").read_bytes() == before
 
 
-def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_routine(
+def test_a_higher_threshold_for_starts_makes_one_event_of_real_histories_routine(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
-    """NCT00670254: its start moved from 2008-06 to 2009-01; the other histories have none such."""
+    """Only NCT00670254 has such an event: its start moved from 2008-06 to 2009-01."""
     histories = {file.stem: studies(file.stem) for file in FOLDER.glob("NCT*.json")}
     for nct_id, versions in histories.items():
         registry.catalogue.publish(versions[0])
@@ -120,7 +120,7 @@ def test_of_real_histories_a_later_threshold_for_starts_takes_one_event_back_to_
     assert shell.run("check", "--rebuild-events").stderr == "no problem found\n"
 
 
-def test_a_replay_tries_several_thresholds_at_once_over_part_of_the_history(history: Shell) -> None:
+def test_relevel_takes_several_thresholds_and_a_time_window(history: Shell) -> None:
     sets = ("--set", "start_slip_notable_days=250", "--set", "enrollment_target_change_percent=5")
     changed = {(e["nct_id"], e["new_level"]) for e in history.json("relevel", *sets, "--json")}
     assert changed == {(SLIPPED, "routine"), (SHRUNK, "notable")}
@@ -128,7 +128,7 @@ def test_a_replay_tries_several_thresholds_at_once_over_part_of_the_history(hist
     assert history.json("relevel", "--json") == []
 
 
-def test_a_replay_after_the_settings_changed_shows_what_that_changes(
+def test_relevel_after_a_change_of_settings_shows_its_effect(
     history: Shell, tmp_path: Path
 ) -> None:
     (tmp_path / "ctsync.toml").write_text("[rules]\nstart_slip_notable_days = 250\n")
@@ -147,9 +147,7 @@ def test_a_replay_after_the_settings_changed_shows_what_that_changes(
         ("slip_notable_days=nan", "write a number"),
     ],
 )
-def test_a_threshold_that_cannot_be_set_is_one_line_that_says_why(
-    shell: Shell, given: str, says: str
-) -> None:
+def test_a_wrong_threshold_is_reported_in_one_line(shell: Shell, given: str, says: str) -> None:
     result = shell.run("relevel", "--set", given, exit_code=2)
     assert says in result.stderr
     assert result.stdout == ""
@@ -157,7 +155,7 @@ def test_a_threshold_that_cannot_be_set_is_one_line_that_says_why(
 
 @pytest.fixture
 def two_watches(shell: Shell, registry: ReplayRegistry, tmp_path: Path) -> Shell:
-    """One trial in two watches, of which one takes a slip of 30 days for notable."""
+    """One trial in two watches; for one of them, a slip of 30 days is notable."""
     (tmp_path / "ctsync.toml").write_text(
         f'[[watches]]\nname = "strict"\ntrials = ["{SEED}"]\nrules = {{slip_notable_days = 30}}\n'
         f'[[watches]]\nname = "usual"\ntrials = ["{SEED}"]\n'
@@ -173,7 +171,7 @@ def levels(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(e["level"], e["rule"]) for e in found if e["kind"] == "completion_date"]
 
 
-def test_a_watch_is_told_the_level_of_its_own_thresholds_and_the_store_keeps_that_for_all(
+def test_changes_of_a_watch_have_its_own_levels_and_the_store_keeps_the_general_ones(
     two_watches: Shell,
 ) -> None:
     def changes(*options: str) -> list[tuple[str, str]]:
@@ -195,20 +193,20 @@ def test_a_watch_is_told_the_level_of_its_own_thresholds_and_the_store_keeps_tha
     assert counts("--watch", "usual")["notable"] == 0
 
 
-def test_a_replay_for_a_watch_goes_by_its_thresholds(two_watches: Shell) -> None:
-    def replayed(*options: str) -> list[tuple[str, str]]:
+def test_relevel_for_a_watch_uses_its_thresholds(two_watches: Shell) -> None:
+    def relevelled(*options: str) -> list[tuple[str, str]]:
         found = two_watches.json("relevel", *options, "--json")
         return [(event["level"], event["new_level"]) for event in found]
 
-    assert replayed("--watch", "strict") == []
+    assert relevelled("--watch", "strict") == []
     sets = ("--set", "slip_notable_days=90")
-    assert replayed("--watch", "strict", *sets) == [("notable", "routine")]
-    assert replayed("--watch", "usual", *sets) == []
+    assert relevelled("--watch", "strict", *sets) == [("notable", "routine")]
+    assert relevelled("--watch", "usual", *sets) == []
 
 
 @pytest.fixture
 def aging(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """On the load of 2026-02-02: one trial due in March, one overdue, one far off, one never."""
+    """Trials that turn UNKNOWN in March, should have already, much later and never (2026-02-02)."""
     trials = {
         "NCT00000001": ("2024-02", "2025-01", "RECRUITING"),
         "NCT00000002": ("2023-11", "2025-01", "RECRUITING"),
@@ -228,7 +226,7 @@ def aging(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
-def test_a_forecast_lists_who_will_turn_unknown_and_who_should_have(
+def test_a_forecast_lists_trials_that_will_turn_unknown_or_should_have(
     aging: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_on("2026-02-03", monkeypatch)
@@ -240,17 +238,17 @@ def test_a_forecast_lists_who_will_turn_unknown_and_who_should_have(
         "NCT00000001", "due", "2026-03-02", 27,
     )  # fmt: skip
     assert due["why"].startswith("verified 2024-02, more than 24 months before")
-    said = aging.run("forecast", "--within", "90d")
-    assert [line.split("\t")[1] for line in said.stdout.splitlines()] == [
+    result = aging.run("forecast", "--within", "90d")
+    assert [line.split("\t")[1] for line in result.stdout.splitlines()] == [
         "NCT00000002", "NCT00000001",
     ]  # fmt: skip
     assert "of 4 watched trials 1 will turn UNKNOWN if nobody updates them, 1 should have" in (
-        said.stderr
+        result.stderr
     )
-    assert "1 more will later: ctsync forecast --within all" in said.stderr
+    assert "1 more will later: ctsync forecast --within all" in result.stderr
 
 
-def test_a_forecast_looks_as_far_ahead_as_it_is_told(
+def test_a_forecast_looks_ahead_by_the_given_time_span(
     aging: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_on("2026-02-03", monkeypatch)
@@ -263,7 +261,7 @@ def test_a_forecast_looks_as_far_ahead_as_it_is_told(
     assert "'soon' is no length of time; write one such as 90d" in refused.stderr
 
 
-def test_what_a_load_not_seen_yet_may_have_done_is_not_overdue(
+def test_a_trial_due_after_the_newest_seen_load_is_not_overdue(
     aging: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_on("2026-03-20", monkeypatch)

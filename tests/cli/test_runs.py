@@ -1,4 +1,4 @@
-"""`runs` and `backup`: what was done and when, and a copy to keep."""
+"""The commands `runs` and `backup`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KEYS = [
 
 
 def three_runs(shell: Shell, registry: ReplayRegistry) -> None:
-    """One that is whole, one whose registry is away, one that finds a change."""
+    """Make three runs: one without changes, one without the registry, one with a change."""
     shell.run("watch", "add", SEED, "NCT05935098")
     shell.run("sync")
     registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
@@ -29,9 +29,7 @@ def three_runs(shell: Shell, registry: ReplayRegistry) -> None:
     shell.run("sync")
 
 
-def test_every_run_is_in_the_ledger_whatever_became_of_it(
-    shell: Shell, registry: ReplayRegistry
-) -> None:
+def test_every_run_is_listed_whatever_its_verdict(shell: Shell, registry: ReplayRegistry) -> None:
     three_runs(shell, registry)
     found, failed, first = shell.json("runs", "--json")
     assert [list(run) for run in (found, failed, first)] == [KEYS] * 3
@@ -46,50 +44,46 @@ def test_every_run_is_in_the_ledger_whatever_became_of_it(
     assert all(run["finished"] >= run["started"] for run in (found, failed, first))
 
 
-def test_runs_are_a_table_for_people_that_says_what_it_leaves_out(
+def test_the_table_of_runs_says_how_many_it_leaves_out(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     three_runs(shell, registry)
-    said = shell.run("runs")
-    rows = [line.split("\t") for line in said.stdout.splitlines()]
+    result = shell.run("runs")
+    rows = [line.split("\t") for line in result.stdout.splitlines()]
     assert [(row[0], row[1]) for row in rows] == [("3", "sync"), ("2", "sync"), ("1", "sync")]
     assert rows[1][-1].startswith("failed: RegistryBusy")
     assert rows[0][6:] == ["2", "2", "1", "1", "0", "0", "0", "ok"]
-    assert said.stderr == ""
+    assert result.stderr == ""
     shorter = shell.run("runs", "--limit", "1")
     assert len(shorter.stdout.splitlines()) == 1
     assert shorter.stderr == "the newest 1 of 3: ctsync runs --limit 3 shows all\n"
 
 
-def test_one_run_is_shown_with_what_it_told_as_a_whole(
-    shell: Shell, registry: ReplayRegistry
-) -> None:
+def test_one_run_is_shown_with_its_notices(shell: Shell, registry: ReplayRegistry) -> None:
     shell.run("watch", "add", SEED)
     registry.catalogue.edit(SEED, {"protocolSection.brandNewModule": {"flag": True}})
     shell.run("sync")
-    said = shell.run("runs", "1").stdout
-    assert "run               1, sync\n" in said
-    assert "verdict           ok\n" in said
-    assert "asked 1, answered 1, same 0, changed 0, new 1, gone 0, failed 0" in said
-    assert "notice            " in said
-    assert "brandNewModule" in said
+    result = shell.run("runs", "1").stdout
+    assert "run               1, sync\n" in result
+    assert "verdict           ok\n" in result
+    assert "asked 1, answered 1, same 0, changed 0, new 1, gone 0, failed 0" in result
+    assert "notice            " in result
+    assert "brandNewModule" in result
     (notice,) = shell.json("runs", "1", "--json")["notices"]
     assert notice["kind"] == "unknown_fields"
 
 
-def test_a_run_that_is_not_there_is_told(shell: Shell) -> None:
+def test_an_unknown_run_is_refused(shell: Shell) -> None:
     shell.run("watch", "add", SEED)
     assert "there is no run 7" in shell.refuse("runs", "7", exit_code=2)
     assert shell.json("runs", "--json") == []
 
 
-def test_a_backup_is_a_database_to_work_with_and_overwrites_nothing(
-    shell: Shell, tmp_path: Path
-) -> None:
+def test_a_backup_is_a_usable_database_and_overwrites_no_file(shell: Shell, tmp_path: Path) -> None:
     shell.run("watch", "add", SEED)
     shell.run("sync")
-    said = shell.run("backup", "copy.db")
-    assert said.stderr.startswith("copied the database to copy.db (")
+    result = shell.run("backup", "copy.db")
+    assert result.stderr.startswith("copied the database to copy.db (")
     copy = f"sqlite:///{tmp_path / 'copy.db'}"
     shell.run("--database", copy, "check")
     assert shell.json("--database", copy, "history", SEED, "--json") == shell.json(
@@ -105,7 +99,7 @@ def test_a_backup_is_a_database_to_work_with_and_overwrites_nothing(
     assert sorted(path.name for path in tmp_path.glob("*.db")) == ["copy.db", "ctsync.db"]
 
 
-def test_an_id_taken_over_by_a_trial_that_is_followed_counts_as_no_trial(
+def test_an_alias_of_a_followed_trial_is_not_counted_as_a_trial(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("watch", "add", SEED, "NCT05935098")
@@ -114,9 +108,9 @@ def test_an_id_taken_over_by_a_trial_that_is_followed_counts_as_no_trial(
     registry.catalogue.merge("NCT05935098", into=SEED)
     assert "checked 2 of 2" in shell.run("sync").stderr
     registry.catalogue.advance()
-    said = shell.run("sync").stderr
-    assert "checked 1 of 1" in said
-    assert "0 new, 0 changed, 0 gone, 1 the same" in said
+    result = shell.run("sync").stderr
+    assert "checked 1 of 1" in result
+    assert "0 new, 0 changed, 0 gone, 1 the same" in result
     newest = shell.json("runs", "--json")[0]
     assert (newest["asked"], newest["answered"], newest["same"]) == (1, 1, 1)
     registry.catalogue.advance()

@@ -1,4 +1,4 @@
-"""Cron, daemon and command line at once, and signals at any moment: one writer, nothing torn."""
+"""Cron, daemon and commands at once, and signals at any moment: one writer, no torn data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATUS = "protocolSection.statusModule.overallStatus"
 COUNT = "protocolSection.designModule.enrollmentInfo.count"
 LONGEST_END_SECONDS = 10
 
-# its processes have their imports done, and none of this process's threads
+# forked processes have their imports done and none of this process's threads
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["tests.cli.starters"])
 
@@ -36,7 +36,7 @@ Start = Callable[..., ForkServerProcess]
 
 @pytest.fixture
 def url(shell: Shell, migrated_url: str) -> str:
-    """The database that the shell works on, once of each kind."""
+    """URL of the shell's database; the test runs once per kind of database."""
     shell.env["CTSYNC_DATABASE_URL"] = migrated_url
     shell.env["CTSYNC_SCHEDULE__INTERVAL_MINUTES"] = "60"
     return migrated_url
@@ -76,7 +76,7 @@ def edit(registry: ReplayRegistry, number: int) -> None:
 
 
 @pytest.mark.parametrize("rounds", [6, pytest.param(50, marks=pytest.mark.soak)])
-def test_of_cron_daemon_and_command_line_one_writes_and_nothing_is_lost(
+def test_cron_daemon_and_command_line_write_one_at_a_time_and_lose_nothing(
     shell: Shell, start: Start, registry: ReplayRegistry, url: str, tmp_path: Path, rounds: int
 ) -> None:
     shell.run("watch", "add", SEED, OTHER)
@@ -91,7 +91,7 @@ def test_of_cron_daemon_and_command_line_one_writes_and_nothing_is_lost(
         for process in together:
             process.join(60)
         ends = [process.exitcode for process in together]
-        assert ends[0] in (0, 5), ends  # cron comes again; nobody waits for it
+        assert ends[0] in (0, 5), ends  # cron does not wait: its next run follows
         assert ends[1:] == [0, 0], ends
         refused += ends.count(5)
         lost += one(url, f"SELECT count(*) FROM snapshots WHERE enrollment = {1000 + number}") != 2
@@ -104,17 +104,17 @@ def test_of_cron_daemon_and_command_line_one_writes_and_nothing_is_lost(
     assert (two_writers, lost, twice) == (0, 0, 0)
     assert one(url, TORN) == 0
     assert check(url) == []
-    for said in tmp_path.glob("said-*"):
-        assert "Traceback" not in said.read_text()
+    for output in tmp_path.glob("output-*"):
+        assert "Traceback" not in output.read_text()
 
 
 @pytest.mark.parametrize("signals", [20, pytest.param(200, marks=pytest.mark.soak)])
-def test_a_signal_at_any_moment_ends_it_in_time_and_tears_nothing(
+def test_a_signal_at_any_moment_stops_it_in_time_and_tears_no_data(
     shell: Shell, start: Start, registry: ReplayRegistry, url: str, tmp_path: Path, signals: int
 ) -> None:
     shell.run("watch", "add", SEED, OTHER)
     rng = random.Random(3)
-    late = torn = cut_off = 0
+    late = torn = interrupted = 0
     for number in range(signals):
         edit(registry, number)
         command = ("daemon", "sync")[number % 2]
@@ -130,16 +130,16 @@ def test_a_signal_at_any_moment_ends_it_in_time_and_tears_nothing(
         process.kill()
         process.join()
         stored = f"SELECT count(*) FROM snapshots WHERE enrollment = {1000 + number}"
-        cut_off += one(url, stored) < 2
+        interrupted += one(url, stored) < 2
         torn += one(url, TORN)
-        said = (tmp_path / f"said-{process.pid}").read_text()
-        assert "Traceback" not in said, said
+        output = (tmp_path / f"output-{process.pid}").read_text()
+        assert "Traceback" not in output, output
     shell.run("sync")
     print(
-        f"signals: {signals} at random moments, {late} too late to end, {torn} torn; {cut_off} "
+        f"signals: {signals} at random moments, {late} too late to end, {torn} torn; {interrupted} "
         "came before all was stored"
     )
-    assert cut_off > 0
+    assert interrupted > 0
     assert (late, torn) == (0, 0)
     assert check(url) == []
     newest: Any = [shell.json("history", nct_id, "--json")[-1] for nct_id in (SEED, OTHER)]

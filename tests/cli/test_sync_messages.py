@@ -1,4 +1,4 @@
-"""Pages, a site, channels tried and settings shown, as a person meets them."""
+"""The commands `page`, `site`, `notify`, `config` and `status`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OTHER = "NCT05935098"
 
 @pytest.fixture
 def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """A shell that follows two trials, one of which was terminated a load later."""
+    """A shell that follows two trials; one was terminated on the next load."""
     shell.run("watch", "add", SEED, OTHER)
     shell.run("sync")
     registry.catalogue.advance()
@@ -32,18 +32,18 @@ def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
 
 
 def test_a_page_shows_every_version_of_a_trial(watched: Shell, tmp_path: Path) -> None:
-    told = watched.run("page", SEED, "--output", "seed.html").stderr
-    assert told == f"wrote seed.html: {SEED}, 2 versions\n"
+    message = watched.run("page", SEED, "--output", "seed.html").stderr
+    assert message == f"wrote seed.html: {SEED}, 2 versions\n"
     assert (tmp_path / "seed.html").read_text().count("<section id=") == 2
     assert watched.run("page", SEED).stdout.startswith("<!DOCTYPE html>")
 
 
-def test_a_page_of_a_trial_nobody_follows_is_refused(shell: Shell) -> None:
+def test_a_page_of_a_trial_that_is_not_followed_is_refused(shell: Shell) -> None:
     shell.run("db", "upgrade")
     assert "watch add NCT00000001" in shell.refuse("page", "NCT00000001", exit_code=2)
 
 
-def test_a_site_is_made_of_files_and_made_again_over_itself(watched: Shell, tmp_path: Path) -> None:
+def test_a_site_written_again_keeps_the_newest_reports(watched: Shell, tmp_path: Path) -> None:
     place = tmp_path / "site"
     watched.run("site", str(place), "--since", "all")
     reports = place / "reports"
@@ -62,21 +62,21 @@ def test_a_site_is_made_of_files_and_made_again_over_itself(watched: Shell, tmp_
     index = (place / "index.html").read_text()
     assert "report of 2020-01-03" in index
     assert "2020-01-01" not in index
-    assert index.index(SEED) < index.index(OTHER)  # the changed one first
+    assert index.index(SEED) < index.index(OTHER)  # the changed trial comes first
     assert f"{SEED}#v2" in (place / "feed.atom").read_text()
 
 
 @pytest.mark.parametrize("command", [("page", SEED, "--output"), ("report", "--output"), ("site",)])
-def test_what_cannot_be_written_is_said_in_a_line(
+def test_output_that_cannot_be_written_is_reported_in_one_line(
     watched: Shell, tmp_path: Path, command: tuple[str, ...]
 ) -> None:
     (tmp_path / "taken").write_text("a file")
     target = "taken/x.html" if command != ("site",) else "taken"
     assert "taken" in watched.run(*command, target, exit_code=2).stderr.splitlines()[-1]
-    assert sorted(tmp_path.glob(".*")) == []  # nothing half-written is left
+    assert sorted(tmp_path.glob(".*")) == []  # no partial file is left
 
 
-def test_a_report_has_the_worst_changes_up_to_its_limit_and_counts_the_rest(watched: Shell) -> None:
+def test_a_report_shows_the_worst_changes_and_counts_the_rest(watched: Shell) -> None:
     report = watched.json("report", "--since", "all", "--limit", "1", "--json")
     assert (report["shown"], report["total"]) == (1, report["collapsed"] + 1 + report["left_out"])
     rows = list(csv.DictReader(watched.run("report", "--format", "csv").stdout.splitlines()))
@@ -97,25 +97,27 @@ def with_channels(shell: Shell, port: int, url: str = "") -> Shell:
     return shell
 
 
-def test_a_test_message_goes_to_one_recipient_and_the_servers_answer_is_told(shell: Shell) -> None:
+def test_a_test_message_goes_to_one_recipient_and_shows_the_reply(shell: Shell) -> None:
     with running() as server:
-        told = with_channels(shell, server.port).run("notify", "--test", "anna@example.org").stderr
+        message = (
+            with_channels(shell, server.port).run("notify", "--test", "anna@example.org").stderr
+        )
     (mail,) = server.mails
-    assert told == "mail to anna@example.org: 250 taken\n"
+    assert message == "mail to anna@example.org: 250 taken\n"
     assert mail["To"] == "anna@example.org"
     assert "a test of this channel" in mail.as_string()
 
 
-def test_a_webhook_is_tried_by_either_of_its_names(shell: Shell) -> None:
+def test_a_webhook_can_be_tested_by_either_of_its_names(shell: Shell) -> None:
     with web(204) as server:
         with_channels(shell, 1, server.url)
         for name in ("team", "webhook:team"):
-            told = shell.run("notify", "--test", name).stderr
-            assert told == "webhook:team to team: answered 204\n"
+            message = shell.run("notify", "--test", name).stderr
+            assert message == "webhook:team to team: answered 204\n"
     assert len(server.received) == 2
 
 
-def test_a_test_that_fails_says_why_and_ends_with_7(shell: Shell) -> None:
+def test_a_failed_test_message_exits_with_7_and_the_reason(shell: Shell) -> None:
     with web(401) as server:
         with_channels(shell, 1, server.url)
         line = shell.refuse("notify", "--test", "team", exit_code=7)
@@ -123,7 +125,7 @@ def test_a_test_that_fails_says_why_and_ends_with_7(shell: Shell) -> None:
     assert "no connection" in shell.refuse("notify", "--test", "team", exit_code=7)
 
 
-def test_a_channel_that_is_none_or_means_several_is_refused(shell: Shell) -> None:
+def test_an_unknown_or_ambiguous_channel_is_refused(shell: Shell) -> None:
     with_channels(shell, 1)
     several = shell.refuse("notify", "--test", "mail", exit_code=2)
     assert several.endswith("name one of them: anna@example.org, bert@example.org")
@@ -131,7 +133,7 @@ def test_a_channel_that_is_none_or_means_several_is_refused(shell: Shell) -> Non
     assert "--test CHANNEL" in shell.refuse("notify", exit_code=2)
 
 
-def test_a_preview_says_what_would_go_to_whom_and_when_and_writes_nothing(
+def test_a_preview_lists_pending_messages_and_changes_nothing(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     smtp = {"host": "127.0.0.1", "port": 1, "security": "none", "sender": "c@example.org"}
@@ -161,7 +163,7 @@ def test_a_preview_says_what_would_go_to_whom_and_when_and_writes_nothing(
 # --- config ----------------------------------------------------------------------------------
 
 
-def test_settings_are_shown_with_where_each_was_read_from(shell: Shell, tmp_path: Path) -> None:
+def test_settings_are_shown_with_their_origin(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "ctsync.toml").write_text(
         '[schedule]\ninterval_minutes = 5\n[[channels]]\nname = "team"\nurl = "env:HOOK"\n'
     )
@@ -176,20 +178,20 @@ def test_settings_are_shown_with_where_each_was_read_from(shell: Shell, tmp_path
     assert "token" not in shell.run("config", "show").stdout
 
 
-def test_wrong_settings_are_all_told_by_config_check(shell: Shell, tmp_path: Path) -> None:
+def test_config_check_reports_all_wrong_settings(shell: Shell, tmp_path: Path) -> None:
     assert "can be used" in shell.run("config", "check").stderr
     (tmp_path / "ctsync.toml").write_text(
         '[schedule]\ntimezone = "Nowhere"\n[[channels]]\nname = "team"\nurl = "env:NO_SUCH"\n'
     )
-    said = shell.run("config", "check", exit_code=2).stderr.splitlines()
-    assert [line.split(":")[0] for line in said] == ["ctsync"] * 2
-    assert "NO_SUCH" in said[1]
+    messages = shell.run("config", "check", exit_code=2).stderr.splitlines()
+    assert [line.split(":")[0] for line in messages] == ["ctsync"] * 2
+    assert "NO_SUCH" in messages[1]
 
 
 # --- status ----------------------------------------------------------------------------------
 
 
-def test_a_parked_delivery_makes_status_end_with_7_until_a_person_decided(
+def test_status_exits_with_7_until_a_parked_delivery_is_dropped(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     with web(400) as server:
