@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ctsync.dates import Clock
-from ctsync.model import JsonObject
+from ctsync.model import JsonObject, NctId
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store
@@ -50,6 +50,17 @@ def make_study(nct_id: str, **changes: Any) -> JsonObject:
         "derivedSection": {"miscInfoModule": {}},
         "hasResults": False,
     }
+
+
+def an_id(number: int) -> NctId:
+    """Return the NCT id with this number."""
+    return NctId(f"NCT{number:08d}")
+
+
+def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
+    """Publish a small study for each id, on the current load; `changes` as in `make_study`."""
+    for nct_id in ids:
+        replay.catalogue.publish(make_study(nct_id, **changes))
 
 
 @pytest.fixture

@@ -31,7 +31,6 @@ from ctsync.model import (
     Absent,
     Answer,
     Failed,
-    NctId,
     Observation,
     RegistryVersion,
     parse_nct_id,
@@ -58,6 +57,7 @@ from tests.faults.fault_server import (
     stalled,
     whole,
 )
+from tests.registry_fixtures import an_id
 
 ROOT = Path(__file__).parents[2]
 LOAD = RegistryVersion("2.0.5", datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC))
@@ -104,10 +104,6 @@ def a_study(number: int, **module: Any) -> dict[str, Any]:
         "derivedSection": {"miscInfoModule": {"versionHolder": "2026-03-13"}},
         "hasResults": False,
     }
-
-
-def an_id(number: int) -> NctId:
-    return parse_nct_id(f"NCT{number:08d}")
 
 
 def registry(transport: Transport) -> RegistryApi:

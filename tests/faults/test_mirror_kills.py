@@ -19,13 +19,12 @@ from typing import Any
 
 import pytest
 
-from ctsync.model import NctId
 from ctsync.store.admin.check import check
 from ctsync.store.database.tables import METADATA
 from ctsync.store.store import open_store
 from ctsync.sync.mirror.scan import SWEEP
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, publish
 from tests.replay.catalogue import Catalogue
 from tests.replay.faults import EVERY_TIME, Fault
 from tests.replay.http_messages import front_page
@@ -61,15 +60,10 @@ print(result.verdict, *result.steps)
 """
 
 
-def an_id(number: int) -> NctId:
-    return NctId(f"NCT{number:08}")
-
-
 @pytest.fixture
 def replay() -> Iterator[ReplayRegistry]:
     with ReplayRegistry(Catalogue("2026-02-02")) as registry:
-        for number in range(1, TRIALS + 1):
-            registry.catalogue.publish(make_study(an_id(number)))
+        publish(registry, *map(an_id, range(1, TRIALS + 1)))
         yield registry
 
 

@@ -37,11 +37,11 @@ from ctsync.model import (
     NctId,
     Observation,
     RegistryVersion,
-    parse_nct_id,
 )
 from ctsync.registry.api import LONGEST_URL, Registry, RegistryApi
 from ctsync.registry.http.transport import Transport
 from tests.fakes import FakeClock
+from tests.registry_fixtures import an_id
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
@@ -119,10 +119,6 @@ def a_study(number: int, *, holder: str = "2026-03-13", **module: Any) -> JsonOb
         "protocolSection": {"identificationModule": {"nctId": an_id(number), **module}},
         "derivedSection": {"miscInfoModule": {"versionHolder": holder}},
     }
-
-
-def an_id(number: int) -> NctId:
-    return parse_nct_id(f"NCT{number:08d}")
 
 
 @pytest.fixture

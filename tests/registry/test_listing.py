@@ -14,7 +14,7 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.listing import Cursor, Listing
 from tests.fakes import FakeClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
@@ -27,7 +27,7 @@ List = Callable[..., Listing]
 
 
 def ids(*numbers: int) -> frozenset[NctId]:
-    return frozenset(NctId(f"NCT{number:08d}") for number in numbers)
+    return frozenset(map(an_id, numbers))
 
 
 @pytest.fixture
@@ -57,15 +57,15 @@ def listed(api: RegistryApi) -> List:
     return read
 
 
-def publish(replay: ReplayRegistry, count: int, *, load: str | None = None) -> frozenset[NctId]:
-    for number in range(1, count + 1):
-        replay.catalogue.publish(make_study(f"NCT{number:08d}"), load=load)
-    return ids(*range(1, count + 1))
+def publish_first(replay: ReplayRegistry, count: int) -> frozenset[NctId]:
+    truth = ids(*range(1, count + 1))
+    publish(replay, *sorted(truth))
+    return truth
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 9, 10, 15, 16])
 def test_a_listing_of_any_size_is_exact(count: int, replay: ReplayRegistry, listed: List) -> None:
-    truth = publish(replay, count)
+    truth = publish_first(replay, count)
     replay.catalogue.publish(make_study("NCT00000099", overallStatus="COMPLETED"))
     listing = listed()
     assert (listing.problem, listing.ids, listing.total) == (None, truth, count)
@@ -76,7 +76,7 @@ def test_a_listing_of_any_size_is_exact(count: int, replay: ReplayRegistry, list
 
 def test_a_reload_at_any_page_gives_the_new_data(replay: ReplayRegistry, listed: List) -> None:
     pages, exact, most = 5, 0, 0
-    publish(replay, pages * SIZE)
+    publish_first(replay, pages * SIZE)
     for page in range(2, pages + 2):  # a full last page leads to an empty page
         day = f"2026-04-{page:02d}"
         replay.catalogue.publish(make_study(f"NCT{1000 + page:08d}"), load=day)
@@ -92,7 +92,7 @@ def test_a_reload_at_any_page_gives_the_new_data(replay: ReplayRegistry, listed:
 
 
 def test_a_listing_gives_up_after_repeated_reloads(replay: ReplayRegistry, listed: List) -> None:
-    publish(replay, 10)
+    publish_first(replay, 10)
     for n in range(5):
         replay.faults.add(faults.reload(f"2026-05-0{n + 1}"), path=STUDIES, page=2)
     listing = listed()
@@ -106,7 +106,7 @@ def test_a_lost_page_is_detected_at_any_position(
     sort: str, replay: ReplayRegistry, listed: List
 ) -> None:
     pages = 50
-    truth = publish(replay, pages)
+    truth = publish_first(replay, pages)
     faulty = {
         "skipped": faults.shifted(1),
         "emptied": faults.emptied(),
@@ -127,7 +127,7 @@ def test_a_lost_page_is_detected_at_any_position(
 
 
 def test_rows_repeated_across_pages_count_once(replay: ReplayRegistry, listed: List) -> None:
-    truth = publish(replay, 100)
+    truth = publish_first(replay, 100)
     for page in range(2, 21):
         replay.faults.add(faults.shifted(-1), path=STUDIES, page=page)
     listing = listed()
@@ -143,7 +143,7 @@ def test_the_rows_of_several_attempts_on_one_load_add_up(
     replay: ReplayRegistry, listed: List
 ) -> None:
     """If the order changes between calls, each call loses different rows."""
-    truth = publish(replay, 100)
+    truth = publish_first(replay, 100)
     replay.faults.add(faults.repeated(2), path=STUDIES, page=3)
     replay.faults.add(faults.repeated(2), path=STUDIES, page=7)
     listing = listed()
@@ -151,7 +151,7 @@ def test_the_rows_of_several_attempts_on_one_load_add_up(
 
 
 def test_pages_from_different_loads_are_detected(replay: ReplayRegistry, listed: List) -> None:
-    truth, noticed = publish(replay, 40), 0
+    truth, noticed = publish_first(replay, 40), 0
     for page in range(1, 9):
         replay.faults.add(faults.of_another_load(TOMORROW), path=STUDIES, page=page, times=3)
         listing = listed()
@@ -166,7 +166,7 @@ def test_pages_from_different_loads_are_detected(replay: ReplayRegistry, listed:
 
 
 def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, listed: List) -> None:
-    publish(replay, 7)
+    publish_first(replay, 7)
     short = [b'{"studies":[]}', b'{"studies":[],"totalCount":null}', b'{"studies":[{}]}']
     for body in short:
         replay.faults.add(faults.body(body), path=STUDIES, times=3)
@@ -176,7 +176,7 @@ def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, lis
 
 
 def test_an_answer_that_is_not_a_page_raises_an_error(replay: ReplayRegistry, listed: List) -> None:
-    publish(replay, 7)
+    publish_first(replay, 7)
     for body in (b"", b"null", b"[]", b"{}", b"<html>", b'{"studies":{}}'):
         replay.faults.add(faults.body(body), path=STUDIES, page=2, times=faults.EVERY_TIME)
         with pytest.raises(RegistryError):
@@ -196,7 +196,7 @@ def test_a_listing_resumes_after_the_page_where_it_stopped(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
     pages = 10
-    truth = publish(replay, pages * SIZE)
+    truth = publish_first(replay, pages * SIZE)
     for stop in range(1, pages + 1):
         replay.forget_requests()
         cursor, seen = stop_after(api, stop)
@@ -209,7 +209,7 @@ def test_a_listing_resumes_after_the_page_where_it_stopped(
 def test_a_listing_starts_again_if_the_registry_has_reloaded_since(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
-    publish(replay, 20)
+    publish_first(replay, 20)
     cursor, seen = stop_after(api, 2)
     replay.load = TOMORROW
     for nct_id in ids(*range(1, 8)):
@@ -222,7 +222,7 @@ def test_a_cursor_of_another_query_is_ignored(
     replay: ReplayRegistry, api: RegistryApi, listed: List
 ) -> None:
     """The registry accepts a page token with any query, and would answer wrongly."""
-    truth = publish(replay, 20)
+    truth = publish_first(replay, 20)
     cursor, seen = stop_after(api, 2)
     other = replace(cursor, question="0" * 32)
     rest = listed(resume=other, seen=seen)

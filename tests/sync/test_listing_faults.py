@@ -28,7 +28,7 @@ from ctsync.store.store import Store, open_store
 from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
@@ -74,14 +74,9 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
     transport.close()
 
 
-def an_id(number: int) -> NctId:
-    return NctId(f"NCT{number:08d}")
-
-
 def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
     """A watch of what recruits, which `count` trials do."""
-    for number in range(1, count + 1):
-        replay.catalogue.publish(make_study(an_id(number)))
+    publish(replay, *map(an_id, range(1, count + 1)))
     with store.unit() as unit:
         unit.watches.add("open", query=read_query({"overallStatus": "RECRUITING"}).params)
 

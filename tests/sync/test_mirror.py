@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from ctsync.errors import BadArchive, StaleRegistry, Stopped
-from ctsync.model import Kind, NctId, State, Verdict
+from ctsync.model import Kind, State, Verdict
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.archive_download import ArchiveDownload
@@ -26,22 +26,13 @@ from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay.faults import Fault
 from tests.replay.http_messages import front_page
 from tests.replay.registry_server import ReplayRegistry
 from tests.sync.one_day import DAY, let_a_day_pass, live_through
 
 Make = Callable[..., Mirror]
-
-
-def an_id(number: int) -> NctId:
-    return NctId(f"NCT{number:08}")
-
-
-def publish(replay: ReplayRegistry, numbers: range) -> None:
-    for number in numbers:
-        replay.catalogue.publish(make_study(an_id(number)))
 
 
 @pytest.fixture
@@ -85,7 +76,7 @@ def kinds(store: Store, number: int) -> list[str]:
 def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_follows(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 31))
+    publish(replay, *map(an_id, range(1, 31)))
     result = make_mirror().run()
     assert (result.verdict, result.steps) == (Verdict.OK, ["bulk"])
     assert (result.tally.asked, result.tally.new, result.tally.failed) == (30, 30, 0)
@@ -104,7 +95,7 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
 def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
     make_mirror: Make, replay: ReplayRegistry, store: Store, way: str
 ) -> None:
-    publish(replay, range(1, 31))
+    publish(replay, *map(an_id, range(1, 31)))
     if way == "pages":
         replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
     with store.unit() as unit:
@@ -119,7 +110,7 @@ def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
 def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
-    publish(replay, range(1, 31))
+    publish(replay, *map(an_id, range(1, 31)))
     make_mirror().run()
     before = store.counts()
     replay.forget_requests()
@@ -131,7 +122,7 @@ def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
 def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
-    publish(replay, range(1, 31))
+    publish(replay, *map(an_id, range(1, 31)))
     make_mirror().run()
     replay.load = "2026-02-03"
     edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
@@ -152,7 +143,7 @@ def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
 def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
-    publish(replay, range(1, 31))
+    publish(replay, *map(an_id, range(1, 31)))
     make_mirror().run()
     replay.load = "2026-02-03"
     edit(replay, 5, overallStatus="UNKNOWN", lastKnownStatus="RECRUITING")
@@ -173,7 +164,7 @@ def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
 def test_a_sweep_is_due_weekly_on_a_months_first_load_and_when_asked_for(
     make_mirror: Make, replay: ReplayRegistry
 ) -> None:
-    publish(replay, range(1, 4))
+    publish(replay, *map(an_id, range(1, 4)))
     make_mirror().run()
     steps = []
     for day in ("2026-02-03", "2026-02-08", "2026-02-09", "2026-02-10", "2026-02-27",
@@ -190,7 +181,7 @@ def test_a_registry_without_a_bulk_download_is_paged(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(scan, "FULL_PAGE", 10)
-    publish(replay, range(1, 26))
+    publish(replay, *map(an_id, range(1, 26)))
     replay.faults.add(Fault(instead=front_page(404)), path="/v2/studies/download")
     result = make_mirror().run()
     assert (result.verdict, result.steps) == (Verdict.OK, ["pages"])
@@ -208,7 +199,7 @@ def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
 def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_verified(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     file = archive_of(replay, tmp_path / "bulk.zip")
     result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
     assert result.verdict == Verdict.OK
@@ -225,7 +216,7 @@ def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_veri
 def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     result = make_mirror().run(archive=archive_of(replay, tmp_path / "b.zip", without=2))
     assert result.verdict == Verdict.PARTIAL
     assert "lists 8 studies, but the registry counts 10" in result.said[0]
@@ -235,7 +226,7 @@ def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
 def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     file = archive_of(replay, tmp_path / "old.zip")
     cut = tmp_path / "cut.zip"
     cut.write_bytes(file.read_bytes()[:-30])
@@ -253,7 +244,7 @@ def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
 def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_rest(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 21))
+    publish(replay, *map(an_id, range(1, 21)))
     make_mirror().run()
     replay.load = "2026-02-03"
     replay.catalogue.edit(
@@ -271,7 +262,7 @@ def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_res
 def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, clock: StillClock
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     file = archive_of(replay, tmp_path / "b.zip")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
@@ -294,7 +285,7 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
 def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     file = archive_of(replay, tmp_path / "b.zip")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("98/NCT00000098.json", b'{"protocolSection": {}}')
@@ -311,7 +302,7 @@ def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
 def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_load_has_it(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     with store.unit() as unit:
         unit.trials.mark_absent(an_id(7), replay.load)
     assert make_mirror().run().steps == ["bulk"]
@@ -322,7 +313,7 @@ def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_loa
 def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     from ctsync.store.data.version_batches import BatchWrites
 
     add = BatchWrites.add
@@ -344,7 +335,7 @@ def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
 def test_a_registry_that_lost_most_of_its_trials_is_not_believed(
     make_mirror: Make, replay: ReplayRegistry, store: Store, left: float
 ) -> None:
-    publish(replay, range(1, 101))
+    publish(replay, *map(an_id, range(1, 101)))
     make_mirror().run()
     replay.load = "2026-02-10"
     for number in range(1 + int(100 * left), 101):
@@ -360,7 +351,7 @@ def test_a_registry_that_lost_most_of_its_trials_is_not_believed(
 def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
-    publish(replay, range(1, 11))
+    publish(replay, *map(an_id, range(1, 11)))
     make_mirror().run()
     replay.load = "2026-02-10"
     replay.catalogue.merge(an_id(2), into=an_id(3))
@@ -374,7 +365,7 @@ def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
 ) -> None:
     monkeypatch.setattr(codec, "LEAST_SAMPLES", 50)
     monkeypatch.setattr(codec, "DICTIONARY_BYTES", 4096)
-    publish(replay, range(1, 201))
+    publish(replay, *map(an_id, range(1, 201)))
     make_mirror().run()
     assert store.counts()["dictionaries"] == 1
     number = codec.Dictionary(store.bodies.newest_dictionary() or b"").number
@@ -404,7 +395,7 @@ def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
 ) -> None:
     monkeypatch.setattr(archive_load, "JOB_MEMBERS", 5)
     monkeypatch.setattr(archive_load, "STEP_MEMBERS", 10)
-    publish(replay, range(1, 61))
+    publish(replay, *map(an_id, range(1, 61)))
     stops = 0
     for _ in range(30):
         try:
@@ -425,7 +416,7 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(scan, "SLIM_PAGE", 5)
-    publish(replay, range(1, 51))
+    publish(replay, *map(an_id, range(1, 51)))
     make_mirror().run()
     replay.load = "2026-02-10"
     replay.catalogue.withdraw(an_id(9))
@@ -457,7 +448,7 @@ def test_a_day_of_changes_is_found_by_delta_and_sweep_and_nothing_else_is(
 ) -> None:
     replay.load = "2026-10-02"
     known = [an_id(number) for number in range(1, 1001)]
-    publish(replay, range(1, 1001))
+    publish(replay, *map(an_id, range(1, 1001)))
     assert make_mirror().run().steps == ["bulk"]
     replay.load = DAY
     new = make_study(an_id(2000), studyFirstPostDateStruct=posted(DAY))

@@ -19,7 +19,7 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import make_study, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
@@ -30,11 +30,6 @@ LAST_KNOWN = "protocolSection.statusModule.lastKnownStatus"
 TITLE = "protocolSection.identificationModule.briefTitle"
 MakeSync = Callable[..., TrialPass]
 RECRUITING = read_query({"overallStatus": "RECRUITING"}).params
-
-
-def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
-    for nct_id in ids:
-        replay.catalogue.publish(make_study(nct_id, **changes))
 
 
 def follow(store: Store, name: str = "open", **query: Any) -> None:

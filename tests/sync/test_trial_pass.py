@@ -13,18 +13,12 @@ from ctsync.store.bodies.reader import BodyReads
 from ctsync.store.store import Store
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import make_study, publish
 from tests.replay import faults
-from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO, OLD = NctId("NCT03389919"), NctId("NCT05935098"), NctId("NCT00000141")
 MakeSync = Callable[..., TrialPass]
 STATUS = "protocolSection.statusModule.overallStatus"
-
-
-def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
-    for nct_id in ids:
-        replay.catalogue.publish(make_study(nct_id, **changes))
 
 
 def kinds(result: Any) -> list[tuple[str, Kind]]:
