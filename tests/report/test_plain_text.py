@@ -1,4 +1,4 @@
-"""The report a person reads in a terminal."""
+"""The report as plain text for a terminal."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.model import Kind
-from ctsync.report.formats.plain_text import _wrap
+from ctsync.report.formats.plain_text import wrap
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import UncheckedTrial
 from tests.report.examples import SLOW, coverage, demo_events, event, outcome, report, stored
@@ -19,12 +19,12 @@ from tests.security.attacks import ATTACKS
 TEXT = render(report(), ReportFormat.TEXT)
 
 
-def test_no_line_is_wider_than_76_columns_but_a_link() -> None:
+def test_only_links_are_wider_than_76_columns() -> None:
     wide = [line for line in TEXT.splitlines() if len(line) > 76 and "https://" not in line]
     assert not wide
 
 
-def test_the_first_screen_has_a_row_a_trial() -> None:
+def test_the_table_has_one_row_per_trial() -> None:
     table = TEXT.split("\n\n")[1].splitlines()
 
     assert table[0] == "LEVEL     TRIAL        WHAT                                  SINCE REG."
@@ -34,7 +34,7 @@ def test_the_first_screen_has_a_row_a_trial() -> None:
     ]
 
 
-def test_a_line_shows_what_became_what_how_far_and_by_which_rule() -> None:
+def test_a_line_shows_both_values_the_moves_and_the_rule() -> None:
     flat = re.sub(r"\s+", " ", TEXT)
 
     assert (
@@ -44,7 +44,7 @@ def test_a_line_shows_what_became_what_how_far_and_by_which_rule() -> None:
     assert "3 administrative changes in 3 versions, not shown: ctsync changes NCT03690141" in flat
 
 
-def test_a_trial_that_could_not_be_checked_is_named_with_its_reason() -> None:
+def test_an_unchecked_trial_is_listed_with_its_reason() -> None:
     failed = (UncheckedTrial(SLOW, "no connection to the registry"),)
     text = render(report([], coverage=coverage(3, failed=failed)), ReportFormat.TEXT)
 
@@ -64,12 +64,14 @@ def test_no_remote_text_steers_the_terminal() -> None:
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", text)
 
 
-def test_json_holds_every_event_of_the_report_and_its_counts() -> None:
-    told = json.loads(render(report(), ReportFormat.JSON))
+def test_json_has_every_event_of_the_report_and_the_counts() -> None:
+    written = json.loads(render(report(), ReportFormat.JSON))
 
-    events = [e for trial in told["trials"] for step in trial["versions"] for e in step["events"]]
-    assert len(events) == told["shown"] == 6
-    assert told["shown"] + told["collapsed"] + told["left_out"] == told["total"] == 9
+    events = [
+        e for trial in written["trials"] for step in trial["versions"] for e in step["events"]
+    ]
+    assert len(events) == written["shown"] == 6
+    assert written["shown"] + written["collapsed"] + written["left_out"] == written["total"] == 9
     assert events[0]["summary"] == demo_events()[0].event.summary
 
 
@@ -78,11 +80,11 @@ def test_json_holds_every_event_of_the_report_and_its_counts() -> None:
     st.sampled_from(["", "   ", "1. NCT03389919  "]),
     st.integers(8, 40),
 )
-def test_a_line_that_breaks_once_breaks_where_the_library_would_break_it(text, first, room):
-    width, said = len(first) + room, " ".join(text.split())
-    glued = re.sub(r"\d (?:d|%)(?!\w)", lambda found: found[0].replace(" ", "\xa0"), said)
+def test_wrap_breaks_lines_where_textwrap_breaks_them(text, first, room):
+    width, clean = len(first) + room, " ".join(text.split())
+    glued = re.sub(r"\d (?:d|%)(?!\w)", lambda found: found[0].replace(" ", "\xa0"), clean)
     lines = textwrap.wrap(
         glued, width, initial_indent=first, subsequent_indent=first, break_on_hyphens=False
     )
-    wanted = [line.replace("\xa0", " ") for line in lines] or [first.rstrip()]
-    assert _wrap(text, first, width=width) == wanted
+    expected = [line.replace("\xa0", " ") for line in lines] or [first.rstrip()]
+    assert wrap(text, first, width=width) == expected

@@ -53,7 +53,11 @@ def wdiff(pieces: tuple[TextPiece, ...]) -> str:
     return " ".join(_MARKS[piece.mark].format(piece.text) for piece in pieces)
 
 
-def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
+def wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
+    """Break text into lines with the indents `first` and `rest`, safe for a terminal.
+
+    A number stays on one line with its unit. `rest` defaults to `first`.
+    """
     rest = first if rest is None else rest
     safe = for_terminal(" ".join(text.split()))
     if safe and len(first) + len(safe) <= width:
@@ -71,11 +75,11 @@ def _wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDT
 
 
 def _top(report: Report) -> Iterator[str]:
-    yield from _wrap(about_line(report))
-    yield from _wrap(report.headline)
-    yield from _wrap(window_line(report))
+    yield from wrap(about_line(report))
+    yield from wrap(report.headline)
+    yield from wrap(window_line(report))
     if line := coverage_line(report):
-        yield from _wrap(line)
+        yield from wrap(line)
 
 
 def _table(report: Report) -> Iterator[str]:
@@ -84,8 +88,8 @@ def _table(report: Report) -> Iterator[str]:
     yield _row("LEVEL", "TRIAL", "WHAT", "SINCE REG.").rstrip()
     for trial in report.trials:
         level = "admin" if trial.level is Level.ADMINISTRATIVE else trial.level.value
-        what = _wrap(trial.what, width=_WHAT)
-        since = _wrap(trial.since_first or "-", width=_SINCE)
+        what = wrap(trial.what, width=_WHAT)
+        since = wrap(trial.since_first or "-", width=_SINCE)
         for i in range(max(len(what), len(since))):
             yield _row(
                 level if i == 0 else "",
@@ -94,7 +98,7 @@ def _table(report: Report) -> Iterator[str]:
                 since[i] if i < len(since) else "",
             ).rstrip()
     if sentence := left_out_sentence(report):
-        yield from _wrap(sentence)
+        yield from wrap(sentence)
 
 
 def _row(level: str, trial: str, what: str, since: str) -> str:
@@ -103,25 +107,25 @@ def _row(level: str, trial: str, what: str, since: str) -> str:
 
 def _trial(trial: ReportTrial) -> Iterator[str]:
     head = f"{trial.number}. {trial.nct_id}  "
-    yield from _wrap(trial.title, head, " " * len(head))
+    yield from wrap(trial.title, head, " " * len(head))
     yield f"   {trial.url}"
     for step in trial.steps:
         if step.lines:
             yield from _step(step)
     if trial.left_out:
-        yield from _wrap(trial_left_out_sentence(trial), "   ", "   ")
+        yield from wrap(trial_left_out_sentence(trial), "   ", "   ")
     if trial.administrative:
-        yield from _wrap(aside_sentence(trial), "   ", "   ")
+        yield from wrap(aside_sentence(trial), "   ", "   ")
 
 
 def _step(step: ReportStep) -> Iterator[str]:
-    yield from _wrap(step_title(step), "   ", "   ")
+    yield from wrap(step_title(step), "   ", "   ")
     for line in step.lines:
         yield from _line(line)
     if step.compare_url:
         yield f"     compare: {step.compare_url}"
     if step.is_cut:
-        yield from _wrap(f"in full: {step.command}", "     ", "     ")
+        yield from wrap(f"in full: {step.command}", "     ", "     ")
 
 
 def _line(line: ReportLine) -> Iterator[str]:
@@ -129,9 +133,9 @@ def _line(line: ReportLine) -> Iterator[str]:
     label = for_terminal(line.stored.event.label)
     first, rest = f"     {label:<{_LABEL}} ", " " * (_LABEL + 6)
     if len(label) > _LABEL:
-        yield from _wrap(label, "     ", "     ")
+        yield from wrap(label, "     ", "     ")
         first = rest
-    lines = _wrap(said(line), first, rest)
+    lines = wrap(said(line), first, rest)
     rule = f"[{line.rules}]"
     if len(lines[-1]) + 2 + len(rule) > WIDTH:
         lines.append("")
@@ -153,19 +157,19 @@ def _welcomes(report: Report) -> Iterator[str]:
         return
     yield WELCOME
     for welcome in report.welcomes:
-        yield from _wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16)
-        yield from _wrap(welcome.state, " " * 16, " " * 16)
+        yield from wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16)
+        yield from wrap(welcome.state, " " * 16, " " * 16)
     if sentence := welcomes_left_out_sentence(report):
-        yield from _wrap(sentence, "   ", "   ")
+        yield from wrap(sentence, "   ", "   ")
 
 
 def _standing(report: Report) -> Iterator[str]:
     for sentence in report.sentences:
-        yield from _wrap(sentence.text)
+        yield from wrap(sentence.text)
     for one in report.coverage.failed if report.coverage else ():
-        yield from _wrap(one.reason, f"   {one.nct_id}  ", " " * 16)
+        yield from wrap(one.reason, f"   {one.nct_id}  ", " " * 16)
 
 
 def _bottom(report: Report) -> Iterator[str]:
     for line in report.footer:
-        yield from _wrap(line)
+        yield from wrap(line)
