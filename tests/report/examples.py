@@ -1,4 +1,4 @@
-"""Events, versions and reports to test with; NCT01352702 as its registry history has it."""
+"""Sample events, versions and reports; NCT01352702 as in its registry history."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ KEYS = {
 
 
 def demo_events() -> list[StoredEvent]:
-    """Two trials with changes, one of them with three administrative versions before."""
+    """Return changes of two trials, one with three administrative versions, and a baseline."""
     long_before = "Response by RECIST 1.1 in every lesion, read centrally at week 24 by two readers"
     return [
         stored(status("RECRUITING", "TERMINATED")),
@@ -141,8 +141,8 @@ def coverage(checked: int = 4, **given: Any) -> Coverage:
 
 def report(events: Sequence[StoredEvent] | None = None, **given: Any) -> Report:
     default: dict[str, Any] = {"title": "demo", "watched": 4, "coverage": coverage(), "keys": KEYS}
-    told = demo_events() if events is None else events
-    return build(told, window=WINDOW, scope=Scope(**default | given))
+    changes = demo_events() if events is None else events
+    return build(changes, window=WINDOW, scope=Scope(**default | given))
 
 
 def version(number: int, posted: str, state: State = State.PRESENT, **key: Any) -> Version:
@@ -154,7 +154,7 @@ def version(number: int, posted: str, state: State = State.PRESENT, **key: Any) 
 
 
 def history() -> list[Version]:
-    """NCT01352702 in five versions: suspended once, its primary completion moved three times."""
+    """Return five versions of NCT01352702: suspended once, primary completion moved three times."""
     planned: dict[str, Any] = {
         "start_date": "2011-05", "start_date_type": "ACTUAL",
         "primary_completion_date_type": "ESTIMATED", "enrollment": 70,
@@ -180,7 +180,7 @@ def timeline(until: date = date(2016, 1, 1)) -> Timeline:
 
 
 def story() -> TrialContent:
-    """NCT01352702 with the events that led from version to version."""
+    """Return the versions and timeline of NCT01352702, and the events between its versions."""
     steps = {
         2: [primary_completion("2012-02", "2013-02", 366, 366), contact()],
         3: [status("RECRUITING", "SUSPENDED"), primary_completion("2013-02", "2014-04", 424, 790)],
@@ -199,7 +199,7 @@ def story() -> TrialContent:
     events = [
         stored(one, from_version=n - 1, to_version=n, from_registry_version=n - 2,
                to_registry_version=n - 1, posted=history()[n - 1].posted, observed=None)
-        for n, told in steps.items()
-        for one in told
+        for n, changes in steps.items()
+        for one in changes
     ]  # fmt: skip
     return TrialContent(history(), events, timeline())

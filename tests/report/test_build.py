@@ -1,4 +1,4 @@
-"""What a report says, whatever it is rendered as."""
+"""The content of a report, independent of its format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.report import NoChangeReason, UncheckedTrial
+from tests.registry_fixtures import an_id
 from tests.report.examples import (
     QUICK,
     SEED,
@@ -29,19 +30,19 @@ from tests.report.examples import (
 )
 
 
-def test_a_trial_has_one_row_and_the_worst_comes_first() -> None:
-    told = report()
+def test_each_trial_has_one_row_and_the_highest_level_comes_first() -> None:
+    built = report()
 
-    assert [(trial.nct_id, trial.level) for trial in told.trials] == [
+    assert [(trial.nct_id, trial.level) for trial in built.trials] == [
         (SLOW, Level.CRITICAL),
         (QUICK, Level.CRITICAL),
     ]
-    assert told.trials[0].what == "status -> TERMINATED; 46 of 70 enrolled; PCD +30 d"
-    assert told.trials[0].since_first == "PCD +820 d, N -34.3 %"
+    assert built.trials[0].what == "status -> TERMINATED; 46 of 70 enrolled; PCD +30 d"
+    assert built.trials[0].since_first == "PCD +820 d, N -34.3 %"
 
 
-def test_ties_go_to_the_larger_slip_then_the_later_phase_then_the_larger_enrollment() -> None:
-    ids = [NctId(f"NCT0000000{n}") for n in range(1, 5)]
+def test_trials_of_equal_level_are_ordered_by_slip_then_phase_then_enrollment() -> None:
+    ids = [an_id(n) for n in range(1, 5)]
     keys = {
         ids[0]: KeyFields(phases="PHASE1", enrollment=9000),
         ids[1]: KeyFields(phases="PHASE3", enrollment=10),
@@ -51,12 +52,12 @@ def test_ties_go_to_the_larger_slip_then_the_later_phase_then_the_larger_enrollm
     slipped = stored(primary_completion("2020-01-01", "2021-01-01", 366, 366), ids[3])
     others = [stored(status("RECRUITING", "COMPLETED", Level.NOTABLE), one) for one in ids[:3]]
 
-    told = report([*others, slipped], keys=keys)
+    built = report([*others, slipped], keys=keys)
 
-    assert [trial.nct_id for trial in told.trials] == [ids[3], ids[2], ids[1], ids[0]]
+    assert [trial.nct_id for trial in built.trials] == [ids[3], ids[2], ids[1], ids[0]]
 
 
-def test_administrative_changes_are_counted_and_the_command_that_shows_them_is_named() -> None:
+def test_administrative_changes_are_counted_with_the_command_that_shows_them() -> None:
     quick = report().trials[1]
 
     assert (quick.administrative, quick.administrative_versions) == (3, 3)
@@ -64,19 +65,19 @@ def test_administrative_changes_are_counted_and_the_command_that_shows_them_is_n
     assert all(line.stored.event.level is not Level.ADMINISTRATIVE for line in quick.lines)
 
 
-def test_a_trial_changed_in_administrative_fields_only_says_so_in_its_row() -> None:
-    told = report([stored(contact(), to_version=n) for n in (5, 6, 7)])
+def test_a_row_says_if_a_trial_has_only_administrative_changes() -> None:
+    built = report([stored(contact(), to_version=n) for n in (5, 6, 7)])
 
-    assert told.trials[0].what == "3 versions, contacts only (collapsed)"
-    assert told.subject == "[ctsync] administrative only: 1 of 4 trials · demo · 2019-07-17"
+    assert built.trials[0].what == "3 versions, contacts only (collapsed)"
+    assert built.subject == "[ctsync] administrative only: 1 of 4 trials · demo · 2019-07-17"
 
 
-def test_a_baseline_is_a_welcome_with_the_state_of_the_trial_and_never_a_change() -> None:
-    told = report([stored(first_seen(), SEED, from_version=None, to_version=1)])
+def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> None:
+    built = report([stored(first_seen(), SEED, from_version=None, to_version=1)])
 
-    assert told.total == 0
-    assert not told.trials
-    assert told.welcomes[0].state == (
+    assert built.total == 0
+    assert not built.trials
+    assert built.welcomes[0].state == (
         "RECRUITING · Phase 3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
         "last update posted 2018-01-04 · registered 360 d after start"
     )
@@ -118,19 +119,19 @@ def test_a_baseline_is_a_welcome_with_the_state_of_the_trial_and_never_a_change(
         ),
     ],
 )
-def test_the_subject_tells_whether_to_open_it(
+def test_the_subject_summarizes_the_changes_or_says_why_there_are_none(
     events: list[StoredEvent], given: dict[str, object], subject: str
 ) -> None:
     assert report(events, **given).subject == subject
 
 
-def test_the_four_sentences_are_never_mixed() -> None:
+def test_the_four_reasons_for_no_change_are_never_mixed() -> None:
     failed = coverage(3, failed=(UncheckedTrial(NctId("NCT00000009"), "timed out"),))
     stale = coverage(4, refreshed=False)
 
     kinds = [
-        {sentence.standing for sentence in told.sentences}
-        for told in (
+        {sentence.standing for sentence in built.sentences}
+        for built in (
             report([]),
             report([stored(contact())]),
             report([], coverage=failed),
@@ -146,17 +147,17 @@ def test_the_four_sentences_are_never_mixed() -> None:
     ]
 
 
-def test_every_trial_followed_is_accounted_for_once() -> None:
+def test_every_followed_trial_is_counted_once() -> None:
     failed = coverage(9, failed=(UncheckedTrial(NctId("NCT00000009"), "timed out"),))
-    told = report([*demo_events(), stored(contact(), NctId("NCT00000008"))],
+    built = report([*demo_events(), stored(contact(), NctId("NCT00000008"))],
                   watched=10, coverage=failed)  # fmt: skip
 
-    changed = sum(n for level, n in told.counts.items() if level is not Level.ADMINISTRATIVE)
-    spoken_of = changed + len(told.welcomes) + sum(one.count for one in told.sentences)
-    assert spoken_of == 10
+    changed = sum(n for level, n in built.counts.items() if level is not Level.ADMINISTRATIVE)
+    counted = changed + len(built.welcomes) + sum(one.count for one in built.sentences)
+    assert counted == 10
 
 
-def test_the_compare_page_is_linked_where_both_registry_numbers_are_known() -> None:
+def test_a_step_links_the_compare_page_if_both_registry_numbers_are_known() -> None:
     steps = report().trials[1].steps
 
     assert steps[-1].compare_url == (
@@ -166,7 +167,7 @@ def test_the_compare_page_is_linked_where_both_registry_numbers_are_known() -> N
     assert unknown.trials[0].steps[0].compare_url is None
 
 
-def test_a_value_too_long_to_print_says_what_is_cut_and_names_the_command() -> None:
+def test_a_cut_value_shows_how_much_is_cut_and_the_command_for_the_rest() -> None:
     step = report([stored(outcome("word " * 400, "none of it"))]).trials[0].steps[0]
 
     assert step.is_cut
@@ -174,7 +175,7 @@ def test_a_value_too_long_to_print_says_what_is_cut_and_names_the_command() -> N
     assert "(+" in step.lines[0].before
 
 
-def test_the_same_events_make_the_same_report_whatever_their_order() -> None:
+def test_the_order_of_the_events_does_not_change_the_report() -> None:
     assert report(demo_events()) == report(list(reversed(demo_events())))
 
 
@@ -185,31 +186,31 @@ levels = st.sampled_from(list(Level))
     st.lists(st.tuples(st.integers(1, 6), st.integers(2, 5), levels), max_size=60),
     st.integers(1, 30),
 )
-def test_shown_collapsed_and_left_out_make_up_the_total(
+def test_shown_collapsed_and_left_out_changes_add_up_to_the_total(
     picks: list[tuple[int, int, Level]], limit: int
 ) -> None:
     events = [
-        stored(event(Kind.OTHER, level, path=f"p{i}"), NctId(f"NCT0000000{trial}"), to_version=to)
+        stored(event(Kind.OTHER, level, path=f"p{i}"), an_id(trial), to_version=to)
         for i, (trial, to, level) in enumerate(picks)
     ]
 
-    told = build(events, window=WINDOW, scope=Scope("all", 6, limit=limit))
+    built = build(events, window=WINDOW, scope=Scope("all", 6, limit=limit))
 
-    left_out = told.left_out.events if told.left_out else 0
-    assert told.shown + told.collapsed + left_out == told.total == len(events)
-    assert told.shown <= limit
-    assert sum(told.counts.values()) == len({trial for trial, _, _ in picks})
+    left_out = built.left_out.events if built.left_out else 0
+    assert built.shown + built.collapsed + left_out == built.total == len(events)
+    assert built.shown <= limit
+    assert sum(built.counts.values()) == len({trial for trial, _, _ in picks})
 
 
-def test_a_limit_keeps_the_worst() -> None:
+def test_a_limit_keeps_the_changes_of_the_highest_level() -> None:
     mild = [stored(event(Kind.SITE, Level.ROUTINE, path=f"s{n}"), QUICK) for n in range(50)]
 
-    told = report([*mild, *demo_events()[:3]], limit=5)
+    built = report([*mild, *demo_events()[:3]], limit=5)
 
-    assert [trial.nct_id for trial in told.trials] == [SLOW, QUICK]
-    assert (told.trials[0].left_out, told.trials[1].left_out) == (0, 48)
-    assert told.left_out is not None
-    assert told.left_out.command == "ctsync changes --since 2019-07-01"
+    assert [trial.nct_id for trial in built.trials] == [SLOW, QUICK]
+    assert (built.trials[0].left_out, built.trials[1].left_out) == (0, 48)
+    assert built.left_out is not None
+    assert built.left_out.command == "ctsync changes --since 2019-07-01"
 
 
 def test_the_report_id_changes_with_its_content() -> None:
@@ -222,7 +223,7 @@ def test_the_report_id_changes_with_its_content() -> None:
 LONG = " ".join(f"word{n}" for n in range(100))
 
 
-def test_a_text_that_changed_in_part_is_shown_word_by_word_with_the_rest_counted() -> None:
+def test_a_partly_changed_text_shows_its_changed_words_and_counts_the_rest() -> None:
     after = LONG.replace("word50 ", "changed ")
     line = report([stored(outcome(LONG, after))]).trials[0].lines[0]
 
@@ -237,13 +238,13 @@ def test_a_text_that_changed_in_part_is_shown_word_by_word_with_the_rest_counted
     assert line.is_cut
 
 
-def test_a_text_that_is_another_altogether_is_shown_whole() -> None:
+def test_a_completely_changed_text_has_no_word_by_word_diff() -> None:
     line = report([stored(outcome(LONG, LONG.upper()))]).trials[0].lines[0]
 
     assert not line.pieces
 
 
-def test_one_letter_that_changes_a_measure_is_seen() -> None:
+def test_a_change_of_one_letter_in_a_measure_is_marked() -> None:
     before = "Objective response by RECIST 1.1, read centrally at week 24 by two readers"
     line = report([stored(outcome(before, before.replace("RECIST", "iRECIST")))]).trials[0].lines[0]
 
@@ -251,7 +252,7 @@ def test_one_letter_that_changes_a_measure_is_seen() -> None:
     assert [piece.text for piece in changed] == ["RECIST", "iRECIST"]
 
 
-def test_what_is_no_measure_is_told_in_the_events_own_words() -> None:
+def test_a_change_of_sites_shows_the_summary_of_its_event() -> None:
     sites = event(
         Kind.SITE, Level.ROUTINE, label="Sites", before=[{"city": "Rome", "facility": "A"}],
         summary="Sites 44 -> 43: 1 removed (Italy), " + "and so on " * 9,
@@ -263,7 +264,7 @@ def test_what_is_no_measure_is_told_in_the_events_own_words() -> None:
     assert trial.lines[0].is_cut
 
 
-def test_that_a_date_became_actual_is_told_in_its_line_and_not_twice_in_the_row() -> None:
+def test_a_date_that_became_actual_shares_the_line_of_its_move() -> None:
     became = event(
         Kind.PRIMARY_COMPLETION_DATE, path="type", label="Primary Completion type",
         before="ESTIMATED", after="ACTUAL", before_type="ESTIMATED", after_type="ACTUAL",

@@ -16,14 +16,16 @@ PUBLISHED = (
 )
 
 
-def test_the_schema_of_an_event_keeps_its_published_keys_and_order() -> None:
+def test_an_event_keeps_its_published_keys_in_order() -> None:
     assert " ".join(to_json(event_row(demo_events()[0]))) == PUBLISHED
 
 
-def test_an_event_is_json_whatever_its_values() -> None:
-    told = to_json(event_row(stored(event(before=MISSING, after={"a": [1, None]}), observed=None)))
+def test_an_event_with_missing_values_is_valid_json() -> None:
+    written = to_json(
+        event_row(stored(event(before=MISSING, after={"a": [1, None]}), observed=None))
+    )
 
-    assert json.loads(json.dumps(told)) == told
-    assert told["before"] is None
-    assert told["observed"] is None
-    assert told["fetched"] == "2019-07-17T10:00:00Z"
+    assert json.loads(json.dumps(written)) == written
+    assert written["before"] is None
+    assert written["observed"] is None
+    assert written["fetched"] == "2019-07-17T10:00:00Z"

@@ -10,14 +10,14 @@ from tests.report.examples import demo_events, event, stored
 from tests.security.attacks import ATTACKS
 
 
-def test_a_line_says_what_happened_where_it_is_from_and_by_which_rule() -> None:
+def test_a_line_has_the_change_its_versions_its_rule_and_its_dates() -> None:
     assert event_line(demo_events()[0]) == (
         "critical NCT01352702 v4->v5 Status RECRUITING -> TERMINATED [R-STA-01] "
         "posted 2019-07-16, seen 2019-07-17T09:00:00Z"
     )
 
 
-def test_no_remote_text_forges_a_second_line() -> None:
+def test_remote_text_forges_no_second_line() -> None:
     lines = [event_line(stored(event(Kind.TEXT, summary=text))) for text in ATTACKS]
 
     forged = [line for line in lines if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", line)]

@@ -1,4 +1,4 @@
-"""Six forms, one content; and remote text is only ever text in any of them."""
+"""The six formats of a report have the same facts, and remote text stays text in each."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
+from tests.registry_fixtures import an_id
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -52,7 +53,7 @@ _FACT = re.compile(
 
 
 def as_words(text: str, form: ReportFormat) -> str:
-    """What a reader of that form reads."""
+    """Return the words that a reader of this format sees."""
     match form:
         case ReportFormat.JSON:
             text = "\n".join(map(str, _leaves(json.loads(text))))
@@ -85,34 +86,32 @@ def facts(text: str, form: ReportFormat) -> set[str]:
 
 
 @pytest.mark.parametrize("form", list(ReportFormat))
-def test_every_format_tells_the_same_facts(form: ReportFormat) -> None:
-    told = facts(render(FULL, form), form)
+def test_every_format_has_the_same_facts(form: ReportFormat) -> None:
+    found = facts(render(FULL, form), form)
     expected = facts(render(FULL, ReportFormat.TEXT), ReportFormat.TEXT)
 
-    if form is ReportFormat.JSON:  # where no value is cut
+    if form is ReportFormat.JSON:  # JSON cuts no value
         expected = {fact for fact in expected if "characters" not in fact}
-    missing = expected - told
+    missing = expected - found
     print(f"{form}: {len(expected)} facts, {len(missing)} missing")
     assert not missing
-    # a program is given each value in its own field besides, and the times to the second
-    extra = told - expected
+    # JSON and CSV also have each value in its own field, and times to the second
+    extra = found - expected
     assert not extra or form in (ReportFormat.JSON, ReportFormat.CSV), extra
 
 
 def attacked(texts: tuple[str, ...]) -> Report:
     events: list[StoredEvent] = []
     for n, text in enumerate(texts):
-        trial = NctId(f"NCT{n + 1:08d}")
+        trial = an_id(n + 1)
         long = f"{text} and seven more words that make a longer text of it"
         events += [
             stored(event(Kind.OTHER, label=text, before=text, after=[text], path=text), trial,
                    brief_title=text, posted=text[:10]),
             stored(outcome(long, f"{long} {text}"), trial, brief_title=text),
-            stored(first_seen(), NctId(f"NCT{n + 5000:08d}"), brief_title=text),
+            stored(first_seen(), an_id(n + 5000), brief_title=text),
         ]  # fmt: skip
-    failed = tuple(
-        UncheckedTrial(NctId(f"NCT{n + 9000:08d}"), text) for n, text in enumerate(texts)
-    )
+    failed = tuple(UncheckedTrial(an_id(n + 9000), text) for n, text in enumerate(texts))
     scope = Scope(title=texts[0], watched=9, coverage=coverage(1, failed=failed))
     return build(events, window=WINDOW, scope=scope)
 
@@ -121,7 +120,7 @@ ATTACKED = attacked(ATTACKS)
 
 
 class Tags(HTMLParser):
-    """Every tag with its attributes' names and the values that are not ours to know."""
+    """Collects each tag with its attribute names, and the targets of links."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -144,23 +143,23 @@ LINK = re.compile(r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history.*)?
 
 
 def test_no_tag_and_no_attribute_comes_from_remote_text() -> None:
-    told = tags_of(render(ATTACKED, ReportFormat.HTML))
+    found = tags_of(render(ATTACKED, ReportFormat.HTML))
 
-    foreign = told.seen - BENIGN.seen
+    foreign = found.seen - BENIGN.seen
     print(f"HTML: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
     assert not foreign
-    assert all(LINK.fullmatch(link) for link in told.links)
+    assert all(LINK.fullmatch(link) for link in found.links)
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
-def test_no_text_at_all_becomes_markup(text: str) -> None:
-    told = tags_of(render(attacked((text, "x")), ReportFormat.HTML))
+def test_no_text_becomes_markup(text: str) -> None:
+    found = tags_of(render(attacked((text, "x")), ReportFormat.HTML))
 
-    assert told.seen <= BENIGN.seen
+    assert found.seen <= BENIGN.seen
 
 
-def test_html_needs_nothing_from_elsewhere_and_runs_nothing() -> None:
+def test_html_loads_no_file_and_runs_no_script() -> None:
     text = render(FULL, ReportFormat.HTML)
 
     assert not re.search(r"<(?:script|img|link|iframe|object)|@import|url\(| on\w+=", text)
@@ -178,7 +177,7 @@ def test_no_cell_of_a_csv_is_a_formula() -> None:
         assert len({len(row) for row in rows}) == 1
 
 
-def test_markdown_holds_no_html_and_no_link_of_remote_text() -> None:
+def test_remote_text_adds_no_html_or_link_to_markdown() -> None:
     text = render(ATTACKED, ReportFormat.MARKDOWN)
 
     assert "<" not in text
@@ -187,7 +186,7 @@ def test_markdown_holds_no_html_and_no_link_of_remote_text() -> None:
     assert all(LINK.fullmatch(link) for link in links)
 
 
-def test_atom_is_well_formed_whatever_the_text() -> None:
+def test_atom_is_well_formed_with_hostile_text() -> None:
     tree = ET.fromstring(render(ATTACKED, ReportFormat.ATOM))
     names = {element.tag.rpartition("}")[2] for element in tree.iter()}
 
@@ -196,26 +195,26 @@ def test_atom_is_well_formed_whatever_the_text() -> None:
     }  # fmt: skip
 
 
-def test_atom_has_what_rfc_4287_requires_of_a_feed_and_of_each_entry() -> None:
+def test_atom_has_the_elements_that_rfc_4287_requires() -> None:
     feed = ET.fromstring(render(FULL, ReportFormat.ATOM))
-    told = feed.findall(f"{ATOM}entry")
+    found = feed.findall(f"{ATOM}entry")
 
     assert feed.tag == f"{ATOM}feed"
-    assert len(told) == len(entries(FULL))
+    assert len(found) == len(entries(FULL))
     assert feed.findtext(f"{ATOM}author/{ATOM}name") == "ctsync"
-    for element in (feed, *told):
+    for element in (feed, *found):
         for name in ("id", "title", "updated"):
             assert len(element.findall(f"{ATOM}{name}")) == 1
         assert urlsplit(element.findtext(f"{ATOM}id", "")).scheme in {"https", "urn"}
         updated = datetime.fromisoformat(element.findtext(f"{ATOM}updated", ""))
         assert updated.tzinfo is not None
-    for entry in told:
+    for entry in found:
         assert [content.get("type") for content in entry.findall(f"{ATOM}content")] == ["text"]
         assert [link.get("rel") for link in entry.findall(f"{ATOM}link")] == ["alternate"]
 
 
 @given(st.text(st.characters(codec=None), max_size=60))
-def test_atom_holds_any_text_as_the_markup_sink_leaves_it(text: str) -> None:
+def test_atom_contains_any_text_as_for_markup_returns_it(text: str) -> None:
     entry = FeedEntry(id=text, title=text, url=text, updated=WINDOW.until, content=text)
     feed = ET.fromstring(atom(text, [entry], updated=WINDOW.until, page=text))
 
@@ -225,19 +224,19 @@ def test_atom_holds_any_text_as_the_markup_sink_leaves_it(text: str) -> None:
     assert [link.get("href") for link in feed.iter(f"{ATOM}link")][-1] == for_markup(text)
 
 
-def test_a_version_keeps_its_id_and_its_post_date_in_a_feed() -> None:
-    told = {entry.id: entry for entry in entries(report())}
+def test_a_feed_entry_has_the_id_and_the_post_date_of_its_version() -> None:
+    found = {entry.id: entry for entry in entries(report())}
 
-    entry = told["https://clinicaltrials.gov/study/NCT03690141#v8"]
+    entry = found["https://clinicaltrials.gov/study/NCT03690141#v8"]
     assert f"{entry.updated:%Y-%m-%d}" == "2019-07-16"
     assert entry.title == "NCT03690141 16 of 30 enrolled · ACTIVE_NOT_RECRUITING"
-    assert "https://clinicaltrials.gov/study/NCT03690141#v4" in told
+    assert "https://clinicaltrials.gov/study/NCT03690141#v4" in found
 
 
-def test_a_json_feed_reads_back_as_it_was_written() -> None:
-    told = entries(ATTACKED)
+def test_a_json_feed_can_be_read_back() -> None:
+    found = entries(ATTACKED)
 
-    assert read_json_feed(json_feed("all", told)) == told
-    assert atom("all", told, updated=WINDOW.until).count("<entry>") == len(told)
+    assert read_json_feed(json_feed("all", found)) == found
+    assert atom("all", found, updated=WINDOW.until).count("<entry>") == len(found)
     with pytest.raises(ValueError, match="not a feed"):
         read_json_feed("{}")

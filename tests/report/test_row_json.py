@@ -1,4 +1,4 @@
-"""One writer gives every row its JSON, and its type the JSON Schema."""
+"""Rows as JSON, and the JSON Schemas of their types."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ TREE = Tree(
 )
 
 
-def test_every_value_has_one_form_and_keys_keep_the_order_of_the_fields() -> None:
+def test_each_type_has_one_json_form_and_keys_are_in_field_order() -> None:
     expected = {
         "level": "notable",
         "at": "2026-03-13T12:00:05Z",
@@ -98,7 +98,7 @@ def test_every_value_has_one_form_and_keys_keep_the_order_of_the_fields() -> Non
     assert dump(TREE) == json.dumps(expected, separators=(",", ":")).encode()
 
 
-def test_rows_are_written_at_any_depth() -> None:
+def test_nested_rows_are_written_at_any_depth() -> None:
     nested = {"a": [{"b": (TREE, Leaf(date(2020, 2, 29)))}]}
 
     assert json.loads(dump(nested)) == {"a": [{"b": [to_json(TREE), {"day": "2020-02-29"}]}]}
@@ -123,26 +123,26 @@ moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=
 
 @settings(max_examples=300, deadline=None)
 @given(anything=values, at=moments, indent=st.booleans(), ascii_only=st.booleans())
-def test_text_and_values_are_the_same_json(
+def test_dump_and_to_json_give_the_same_json(
     anything: Any, at: datetime, *, indent: bool, ascii_only: bool
 ) -> None:
     row = replace(TREE, anything=anything, at=at, ended=at)
     written = dump([row], indent=indent, ascii_only=ascii_only)
 
     assert json.loads(written) == [to_json(row)]
-    # the standard library writes the same value, so both write numbers and texts alike
+    # json.dumps writes the same value, so both agree on numbers and texts
     assert json.loads(json.dumps(to_json(row))) == to_json(row)
 
 
 @pytest.mark.parametrize("odd", ["\ud800", 2**70, {"a": ["\udfff", -(2**64)]}])
-def test_a_value_that_orjson_refuses_is_written_all_the_same(odd: object) -> None:
+def test_a_value_that_orjson_refuses_is_written_correctly(odd: object) -> None:
     row = replace(TREE, anything=odd)
 
     assert json.loads(dump(row)) == to_json(row)
     assert json.loads(dump(row, indent=True)) == to_json(row)
 
 
-def test_ascii_text_holds_no_other_character_and_reads_back() -> None:
+def test_ascii_output_has_only_ascii_characters_and_reads_back() -> None:
     texts = [*ATTACKS, "\x7f", "\u2028", "\U0001f600", "ü"]
     written = dump(replace(TREE, anything=texts), ascii_only=True)
 
@@ -150,7 +150,7 @@ def test_ascii_text_holds_no_other_character_and_reads_back() -> None:
     assert json.loads(written)["anything"] == texts
 
 
-def test_indented_text_is_what_the_standard_library_writes() -> None:
+def test_indented_output_equals_that_of_the_standard_library() -> None:
     row = replace(TREE, anything=[[], {}, [1, {"a": "ü"}]])
 
     assert dump(row, indent=True, ascii_only=True) == json.dumps(to_json(row), indent=2).encode()
@@ -167,7 +167,7 @@ def test_a_value_without_a_json_form_is_refused(value: object) -> None:
 # --- schema ----------------------------------------------------------------------------------
 
 
-def test_a_schema_says_what_a_row_and_each_of_its_fields_is() -> None:
+def test_a_schema_describes_a_row_and_each_of_its_fields() -> None:
     schema = schema_of(Tree)
     properties = schema["properties"]
 
@@ -210,11 +210,11 @@ def test_a_row_that_extends_another_keeps_the_descriptions_of_its_fields() -> No
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """A row with a field that nobody described."""
+    """A row whose field has no description."""
 
     what: str
 
 
-def test_a_field_without_a_description_has_no_schema() -> None:
+def test_a_field_without_a_description_is_refused() -> None:
     with pytest.raises(TypeError, match=r"Silent\.what has no description"):
         schema_of(Silent)

@@ -1,4 +1,4 @@
-"""Events and reports as rows: the published keys, in their order."""
+"""Events and reports as rows: the published keys in their order."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PUBLISHED = """{
  "fetched":"2026-03-13T15:02:11Z",
  "summary":"Enrollment 263 (estimated) -> 99 (actual), 37.6 % of target",
  "url":"https://clinicaltrials.gov/study/NCT05935098"}"""
-"""One event as the documentation shows it, with no two values alike that could be confused."""
+"""One event as in the documentation; values that could be confused differ."""
 
 HALVED = StoredEvent(
     event_id=7,
@@ -54,18 +54,18 @@ HALVED = StoredEvent(
 MOVED = event(Kind.START_DATE, days=214, days_since_first=300)
 
 
-def test_an_event_is_written_as_it_is_published() -> None:
+def test_an_event_is_written_as_documented() -> None:
     assert dump(event_row(HALVED)).decode() == PUBLISHED.replace("\n ", "").replace("\n", "")
 
 
-def test_a_move_in_days_stands_before_the_move_since_the_first_version() -> None:
+def test_a_row_has_the_move_in_days_and_the_move_since_the_first_version() -> None:
     row = event_row(stored(MOVED))
 
     assert (row.days, row.days_since_first) == (214, 300)
     assert (row.percent, row.percent_since_first) == (None, None)
 
 
-def test_a_value_that_is_not_there_is_null() -> None:
+def test_a_missing_value_is_null() -> None:
     row = event_row(stored(event(before=MISSING, after={"a": [1, None]}), observed=None))
     written = json.loads(dump(row))
 
@@ -74,7 +74,7 @@ def test_a_value_that_is_not_there_is_null() -> None:
     assert written["observed"] is None
 
 
-def test_a_report_keeps_its_keys_and_their_order() -> None:
+def test_a_report_keeps_its_published_keys_in_order() -> None:
     failed = (UncheckedTrial(NctId("NCT00000009"), "no connection to the registry"),)
     row = to_json(report_row(report(coverage=coverage(3, failed=failed))))
     (trial, *_), (standing, *_), (new, *_) = row["trials"], row["standing"], row["newly_followed"]
@@ -100,7 +100,7 @@ def test_a_report_keeps_its_keys_and_their_order() -> None:
     assert " ".join(standing) == "what trials text"
 
 
-def test_an_event_of_a_report_has_the_keys_of_an_event_and_its_moves_in_words() -> None:
+def test_an_event_of_a_report_also_has_its_moves_in_words() -> None:
     (trial, *_) = report_row(report()).trials
     events = {row.kind: to_json(row) for row in trial.versions[0].events}
     moved = events[Kind.PRIMARY_COMPLETION_DATE]
@@ -110,7 +110,7 @@ def test_an_event_of_a_report_has_the_keys_of_an_event_and_its_moves_in_words() 
     assert events[Kind.STATUS]["move"] is None
 
 
-def test_a_report_as_text_is_its_row_in_ascii() -> None:
+def test_a_report_as_json_is_its_row_in_ascii() -> None:
     row = report_row(report([stored(event(summary="é\x7f\u2028"))]))
     written = render(report([stored(event(summary="é\x7f\u2028"))]), ReportFormat.JSON)
 
@@ -120,7 +120,7 @@ def test_a_report_as_text_is_its_row_in_ascii() -> None:
     assert written == json.dumps(to_json(row), indent=2) + "\n"
 
 
-def test_a_report_without_a_run_has_no_coverage_and_counts_what_was_left_out() -> None:
+def test_a_report_without_a_run_has_no_coverage_and_counts_left_out_changes() -> None:
     row = report_row(report(demo_events(), coverage=None, limit=1))
 
     assert row.coverage is None

@@ -1,4 +1,4 @@
-"""A trial's page, and a site of plain files."""
+"""The page of a trial, and the site of HTML files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def words_of(page: str) -> str:
     return re.sub(r" ([;,])", r"\1", words)
 
 
-def test_a_page_sets_each_version_beside_the_one_before() -> None:
+def test_a_page_compares_each_version_with_the_version_before() -> None:
     words = words_of(PAGE)
 
     assert "Field version 4 version 5 " in words
@@ -32,7 +32,7 @@ def test_a_page_sets_each_version_beside_the_one_before() -> None:
     assert "Response by <ins>iRECIST</ins> 1.1 in" in PAGE
 
 
-def test_a_page_tells_every_version_newest_first_and_every_event() -> None:
+def test_a_page_lists_every_event_and_every_version_newest_first() -> None:
     numbers = re.findall(r'<section id="v(\d+)">', PAGE)
 
     assert numbers == ["5", "4", "3", "2", "1"]
@@ -41,25 +41,27 @@ def test_a_page_tells_every_version_newest_first_and_every_event() -> None:
     assert "the first version that is stored" in PAGE
 
 
-def test_a_page_draws_the_course_of_the_trial_for_desk_and_phone() -> None:
+def test_a_page_draws_the_timeline_for_wide_and_narrow_screens() -> None:
     assert PAGE.count("<svg") == 2
     assert "2013-02 (estimated), said from 2012-03-01, +366 d ±28 d" in PAGE
 
 
-def test_no_remote_text_becomes_markup_on_a_page() -> None:
+def test_remote_text_adds_no_markup_to_a_page() -> None:
     known = tags_of(PAGE).seen
     foreign = set()
     for text in ATTACKS:
         versions = [version(1, "2011-05-01", status=text), version(2, text[:10], status="A")]
         days = [date(2011, 5, 1), date(2012, 5, 1)]
         drawn = replace(trace(versions, days, until=date(2013, 1, 1)), title=text)
-        told = TrialContent(versions, [replace(e, brief_title=text) for e in story().events], drawn)
-        foreign |= tags_of(render_page(told, WINDOW)).seen - known
+        content = TrialContent(
+            versions, [replace(e, brief_title=text) for e in story().events], drawn
+        )
+        foreign |= tags_of(render_page(content, WINDOW)).seen - known
     print(f"page: {len(ATTACKS)} attacks, {len(foreign)} tags or attributes from data")
     assert not foreign
 
 
-def test_a_site_is_an_index_a_page_a_trial_the_reports_and_a_feed() -> None:
+def test_a_site_has_an_index_one_page_per_trial_reports_and_a_feed() -> None:
     latest = report(timelines={SLOW: timeline()})
     site = list(build_site([story()], latest, earlier=["reports/2019-07-10.html"]))
     files = dict(site)
@@ -76,14 +78,14 @@ def test_a_site_is_an_index_a_page_a_trial_the_reports_and_a_feed() -> None:
     assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
 
 
-def test_the_feed_of_a_site_has_an_entry_a_version_and_none_that_changes_with_the_clock() -> None:
+def test_the_feed_of_a_site_has_one_entry_per_version_and_none_per_report() -> None:
     feed = dict(build_site([story()], report()))["feed.atom"]
     assert feed.count("<entry>") == len(re.findall(r"<id>\S+#v\d+</id>", feed)) > 1
     assert "urn:ctsync:report" not in feed
     assert '<link rel="alternate" href="index.html" />' in feed
 
 
-def test_every_link_of_a_site_leads_to_a_file_of_it_or_to_the_registry() -> None:
+def test_every_link_of_a_site_leads_to_its_files_or_to_the_registry() -> None:
     files = dict(build_site([story()], report()))
     broken = [
         (name, link)

@@ -1,4 +1,4 @@
-"""The course of a trial, as values and as a picture."""
+"""The timeline of a trial, as values and as a drawing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.report.trial.timeline_terminal import render_timeline
 from tests.report.examples import history, timeline, version
 
 
-def test_spells_tell_each_status_with_its_days_and_going_back_is_a_spell_of_its_own() -> None:
+def test_each_status_is_a_spell_with_its_days_even_if_it_occurred_before() -> None:
     spells = [(spell.status, spell.days, spell.is_open) for spell in timeline().spells]
 
     assert spells == [
@@ -25,7 +25,7 @@ def test_spells_tell_each_status_with_its_days_and_going_back_is_a_spell_of_its_
     ]
 
 
-def test_a_date_tells_each_move_and_the_whole_move() -> None:
+def test_a_date_has_each_move_and_the_total_move() -> None:
     track = timeline().tracks[1]
 
     assert track.label == "primary completion"
@@ -38,11 +38,11 @@ def test_a_date_tells_each_move_and_the_whole_move() -> None:
     assert track.days == 820
 
 
-def test_enrollment_tells_target_and_actual() -> None:
+def test_enrollment_has_the_target_and_the_actual_count() -> None:
     assert [(s.count, s.kind) for s in timeline().enrollment] == [(70, "ESTIMATED"), (46, "ACTUAL")]
 
 
-def test_a_trial_that_is_gone_has_a_spell_and_says_nothing_of_dates() -> None:
+def test_a_gone_trial_has_a_spell_but_adds_no_date() -> None:
     versions = [*history(), version(6, "2015-06-01", state=State.GONE)]
     days = [date.fromisoformat(v.posted or "") for v in versions]
 
@@ -58,7 +58,7 @@ def test_a_timeline_needs_a_version() -> None:
 
 
 @pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_picture_keeps_to_its_width(width: int) -> None:
+def test_the_drawing_keeps_its_width(width: int) -> None:
     text = render_timeline(timeline(), width=width)
 
     assert max(map(len, text.splitlines())) <= width
@@ -66,7 +66,7 @@ def test_the_picture_keeps_to_its_width(width: int) -> None:
     assert "primary completion (moved +820 d in all)" in text
 
 
-def test_the_picture_can_be_drawn_in_plain_ascii() -> None:
+def test_the_drawing_can_be_plain_ascii() -> None:
     text = render_timeline(timeline(), ascii_only=True)
 
     assert text.isascii()
@@ -81,7 +81,7 @@ def test_a_trial_of_one_day_can_be_drawn() -> None:
     assert "RECRUITING, 0 days so far" in render_timeline(drawn)
 
 
-def test_remote_text_does_not_reach_the_terminal_raw() -> None:
+def test_remote_text_sends_no_control_characters_to_the_terminal() -> None:
     versions = [version(1, "2011-05-01", status="\x1b[31mRECRUITING\u202e", start_date="no date")]
 
     text = render_timeline(trace(versions, [date(2011, 5, 1)], until=date(2012, 1, 1)))
@@ -90,12 +90,12 @@ def test_remote_text_does_not_reach_the_terminal_raw() -> None:
     assert "\u202e" not in text
 
 
-def test_the_same_course_is_there_for_a_program() -> None:
-    told = to_json(timeline_row(timeline()))
+def test_the_timeline_row_has_the_same_values() -> None:
+    row = to_json(timeline_row(timeline()))
 
-    assert [spell["days"] for spell in told["spells"]] == [670, 184, 521, 331]
-    assert told["spells"][-1]["until"] is None
-    assert told["dates"][1]["said"][1] == {
+    assert [spell["days"] for spell in row["spells"]] == [670, 184, 521, 331]
+    assert row["spells"][-1]["until"] is None
+    assert row["dates"][1]["said"][1] == {
         "since": "2012-03-01", "value": "2013-02", "type": "ESTIMATED", "days": 366, "margin": 28,
     }  # fmt: skip
-    assert told["enrollment"][-1] == {"since": "2015-02-04", "count": 46, "type": "ACTUAL"}
+    assert row["enrollment"][-1] == {"since": "2015-02-04", "count": 46, "type": "ACTUAL"}
