@@ -1,4 +1,4 @@
-"""Rows of every type: of real histories in a database, and of values that no history has."""
+"""Rows of every type, from real histories and from values that no history has."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ RUN = Run(
     error="the registry loaded new data", requests=5, retries=1, asked=9, answered=8, same=7,
     changed=6, new=4, gone=3, failed=2, delivered=10, notices=[notice_json(NOTICE)],
 )  # fmt: skip
-CUT_OFF = replace(
+INTERRUPTED = replace(
     RUN, finished=None, load_after=None, load_before=None, api_version=None, error=None,
     verdict=Verdict.RUNNING, notices=None,
 )  # fmt: skip
@@ -103,12 +103,12 @@ LEFT = stored(event(Kind.LEFT, inputs={"query": "mine"}), observed=None, from_ve
 
 
 def keep_all(store: Store) -> list[NctId]:
-    """Put the reconstructed histories into a database."""
+    """Store the reconstructed histories."""
     return [keep_history(store, studies(file.stem)) for file in sorted(FOLDER.glob("NCT*.json"))]
 
 
 def answers(store: Store) -> Mapping[str, Sequence[Any]]:
-    """Rows of every type by the name of their schema; `store` holds the histories."""
+    """Return rows of every type by schema name; `store` holds the histories."""
     events = find_changes(store, EventFilter()).events
     content = trial_page(store, TRIAL, until=NOW)
     versions = content.versions
@@ -142,7 +142,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
         "rule": table.rules,
         "rule_table": [table],
         "relevelled_change": [relevelled_row(one) for one in [*changed, _relevelled()]],
-        "run": [run_row(RUN), run_row(CUT_OFF)],
+        "run": [run_row(RUN), run_row(INTERRUPTED)],
         "status": [
             STATUS,
             status_row(assess(NEVER_RUN, NOW), NEVER_RUN, database="", stored={}, histories={}),

@@ -1,4 +1,4 @@
-"""Trials are found by what any of their versions says, with how long that stood."""
+"""Trials are found by the fields of their versions, with the days that the values lasted."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import counted, dated, study
+from tests.registry_fixtures import an_id
 from tests.security.attacks import ATTACKS
 from tests.sync.histories import keep_history, leave
 
@@ -34,14 +35,12 @@ def ids(store: Store, *conditions: str, **how: Any) -> list[str]:
 
 
 def made(number: int, **values: Any) -> JsonObject:
-    values = {"protocolSection__identificationModule__nctId": f"NCT{number:08d}", **values}
+    values = {"protocolSection__identificationModule__nctId": an_id(number), **values}
     return study(**values)
 
 
 @pytest.mark.parametrize("trial", ["NCT03693833", "NCT04161976", "NCT02025543"])
-def test_a_suspension_of_the_past_is_found_with_its_published_length(
-    store: Store, trial: str
-) -> None:
+def test_an_earlier_suspension_is_found_with_its_published_length(store: Store, trial: str) -> None:
     days = {"NCT03693833": 91, "NCT04161976": 44, "NCT02025543": 294}[trial]
     keep_history(store, studies(trial))
     (spell,) = found(store, "status=SUSPENDED", ever=True)
@@ -50,7 +49,7 @@ def test_a_suspension_of_the_past_is_found_with_its_published_length(
     assert found(store, "status=SUSPENDED") == []
 
 
-def test_neighbouring_versions_that_all_meet_it_are_one_run(store: Store) -> None:
+def test_neighbouring_versions_that_meet_a_condition_are_one_result(store: Store) -> None:
     states = ["RECRUITING", "SUSPENDED", "SUSPENDED", "RECRUITING", "SUSPENDED"]
     keep_history(
         store,
@@ -67,7 +66,7 @@ def test_neighbouring_versions_that_all_meet_it_are_one_run(store: Store) -> Non
     assert [run.from_version for run in found(store, "status=SUSPENDED")] == [5]
 
 
-def test_as_of_a_day_is_answered_as_on_that_day(store: Store) -> None:
+def test_as_of_a_day_uses_the_versions_of_that_day(store: Store) -> None:
     keep_history(store, studies("NCT03693833"))
     days = {"2019-01-14": 0, "2020-03-15": 0, "2020-03-16": 1, "2020-06-14": 1, "2020-06-15": 0}
     asked = {day: date.fromisoformat(day) for day in days}
@@ -76,7 +75,7 @@ def test_as_of_a_day_is_answered_as_on_that_day(store: Store) -> None:
     assert (then.days, then.is_open) == (31, True)
 
 
-def test_several_conditions_must_hold_of_one_version(store: Store) -> None:
+def test_one_version_must_meet_all_conditions(store: Store) -> None:
     keep_history(
         store,
         [
@@ -89,7 +88,7 @@ def test_several_conditions_must_hold_of_one_version(store: Store) -> None:
     assert one.values == {"status": "SUSPENDED", "enrollment": 50}
 
 
-def test_texts_are_found_in_any_case_and_as_they_are(store: Store) -> None:
+def test_texts_match_in_any_case_and_without_wildcards(store: Store) -> None:
     names = ["Novartis Pharma", "100% Care_Group", "Ångström AB", "a\\b"]
     for number, name in enumerate(names, 1):
         keep_history(store, [made(number, sponsor={"name": name})])
@@ -102,7 +101,7 @@ def test_texts_are_found_in_any_case_and_as_they_are(store: Store) -> None:
     assert ids(store, "sponsor~novartis|care") == ["NCT00000001", "NCT00000002"]
 
 
-def test_a_field_without_a_value_is_asked_for_by_none_and_is_not_any_value(store: Store) -> None:
+def test_none_matches_a_field_without_a_value(store: Store) -> None:
     keep_history(store, [made(1, why="Slow accrual")])
     keep_history(store, [made(2)])
     assert ids(store, "why_stopped=none") == ["NCT00000002"]
@@ -110,7 +109,7 @@ def test_a_field_without_a_value_is_asked_for_by_none_and_is_not_any_value(store
     assert ids(store, "why_stopped!~slow") == ["NCT00000002"]
 
 
-def test_one_phase_of_several_is_enough(store: Store) -> None:
+def test_a_trial_matches_if_one_of_its_phases_matches(store: Store) -> None:
     path = "protocolSection__designModule__phases"
     keep_history(store, [made(1, **{path: ["PHASE1", "PHASE2"]})])
     keep_history(store, [made(2, **{path: ["EARLY_PHASE1"]})])
@@ -118,7 +117,7 @@ def test_one_phase_of_several_is_enough(store: Store) -> None:
     assert ids(store, "phase!=2") == ["NCT00000002"]
 
 
-def test_a_trial_that_is_gone_has_no_fields_and_is_asked_for_by_its_state(store: Store) -> None:
+def test_a_gone_trial_matches_its_state_but_no_field(store: Store) -> None:
     trial = keep_history(store, [made(1, posted="2020-01-01")])
     assert ids(store, "status=RECRUITING") == [trial]
     leave(store, trial)
@@ -128,7 +127,7 @@ def test_a_trial_that_is_gone_has_no_fields_and_is_asked_for_by_its_state(store:
     assert (before.since, before.until) == (date(2020, 1, 1), TODAY)
 
 
-def test_one_watch_may_be_asked(store: Store) -> None:
+def test_a_search_can_be_limited_to_a_watch(store: Store) -> None:
     for number in (1, 2):
         keep_history(store, [made(number)])
     with store.unit() as unit:
@@ -136,7 +135,7 @@ def test_one_watch_may_be_asked(store: Store) -> None:
     assert ids(store, "status=RECRUITING", watch="mine") == ["NCT00000002"]
 
 
-def test_a_live_version_counts_from_the_load_that_showed_it(store: Store) -> None:
+def test_a_live_version_counts_from_its_load(store: Store) -> None:
     keep_history(store, studies("NCT03389919")[:2], source=Source.LIVE)
     assert len(found(store, "status=UNKNOWN|RECRUITING", ever=True)) == 1
 
@@ -154,29 +153,29 @@ MEANT = {
 
 @pytest.fixture(scope="module")
 def dated_store(tmp_path_factory: pytest.TempPathFactory):
-    """Trials that start on each of many days, months and years, and on what is no date."""
+    """Trials that start on many days, months and years, and some with an invalid start date."""
     ends = [f"{year}-{month:02d}" for year in (2019, 2020) for month in range(1, 13)]
     days = [f"{end}-{day}" for end, day in itertools.product(ends, ("01", "28"))]
     last = [str(PartialDate(end).last) for end in ends]
-    said = ["2019", "2020", *ends, *days, *last]
+    starts = ["2019", "2020", *ends, *days, *last]
     url = f"sqlite:///{tmp_path_factory.mktemp('dated') / 'ctsync.db'}"
     with open_store(url, clock=StillClock()) as store:
-        for number, text in enumerate([*said, "soon", "12345", "2020-xx"], 1):
+        for number, text in enumerate([*starts, "soon", "12345", "2020-xx"], 1):
             keep_history(store, [made(number, start=dated(text))])
-        yield store, said
+        yield store, starts
 
 
 @settings(max_examples=60)
 @given(asked=PARTIAL, operator=st.sampled_from(sorted(MEANT)))
-def test_dates_compare_as_the_intervals_they_are(dated_store, asked: str, operator: str) -> None:
-    store, said = dated_store
+def test_partial_dates_compare_as_intervals(dated_store, asked: str, operator: str) -> None:
+    store, starts = dated_store
     other = PartialDate(asked)
-    expected = {text for text in said if MEANT[operator](PartialDate(text), other)}
-    told = {one.values["start"] for one in found(store, f"start{operator}{asked}")}
-    assert told == expected
+    expected = {text for text in starts if MEANT[operator](PartialDate(text), other)}
+    matching = {one.values["start"] for one in found(store, f"start{operator}{asked}")}
+    assert matching == expected
 
 
-def test_what_is_typed_is_only_ever_a_value(store: Store) -> None:
+def test_any_typed_text_is_a_value_and_never_sql(store: Store) -> None:
     keep_history(store, studies("NCT03693833"))
     payloads = [
         "' OR '1'='1", "'; DROP TABLE snapshots; --", '" OR ""="', "1; DELETE FROM trials",
@@ -195,4 +194,4 @@ def test_what_is_typed_is_only_ever_a_value(store: Store) -> None:
                 for conditions in (asked, [f"why_stopped{operator}{payload}"]):
                     assert len(found(store, *conditions, ever=True)) <= 2
     assert (store.counts(), store.versions.of(NctId("NCT03693833"))) == before
-    print(f"\n{len(payloads)} payloads, nothing written, none taken for anything but a value")
+    print(f"\n{len(payloads)} payloads, none changed the database, all treated as values")

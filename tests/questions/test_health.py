@@ -1,4 +1,4 @@
-"""What `status` says, and when it alarms."""
+"""The state that `status` reports, with its reasons and exit code."""
 
 from __future__ import annotations
 
@@ -32,38 +32,38 @@ WELL = HealthFacts(
 )
 
 
-def test_a_fresh_whole_run_is_well() -> None:
+def test_a_recent_complete_run_is_ok() -> None:
     health = assess(WELL, MONDAY + timedelta(hours=3))
     assert (health.condition, health.reasons, health.exit_code) == (HealthState.OK, (), 0)
 
 
-def test_a_weekend_without_a_run_is_no_alarm() -> None:
+def test_a_weekend_without_a_run_is_ok() -> None:
     friday = replace(WELL, last_whole=MONDAY - timedelta(days=3), newest_load=MONDAY)
     assert assess(friday, MONDAY + timedelta(hours=4)).condition is HealthState.OK
 
 
-def test_two_working_days_without_a_whole_run_are_stale() -> None:
+def test_two_working_days_without_a_complete_run_are_stale() -> None:
     health = assess(WELL, MONDAY + timedelta(days=2))
     assert health.condition is HealthState.STALE
     assert health.exit_code == 3
     assert health.reasons[0] == "no sync has checked everything since 2026-03-09 10:30Z"
 
 
-def test_a_failed_run_says_why_and_alarms() -> None:
+def test_a_failed_run_is_reported_with_its_error_and_exit_code_4() -> None:
     failed = replace(WELL, last=LastRun(MONDAY, Verdict.FAILED, "EdgeRefused: 403"))
     health = assess(failed, MONDAY)
     assert health.exit_code == 4
     assert "EdgeRefused: 403" in health.reasons[0]
 
 
-def test_a_partial_run_is_told_as_partial() -> None:
+def test_a_partial_run_is_reported_as_partial() -> None:
     partial = replace(WELL, last=LastRun(MONDAY, Verdict.PARTIAL, None), failures=2)
     health = assess(partial, MONDAY)
     assert health.condition is HealthState.PARTIAL
     assert "2 trials could not be checked" in health.reasons
 
 
-def test_an_overdue_delivery_outranks_everything() -> None:
+def test_an_overdue_delivery_outranks_a_failed_run() -> None:
     late = replace(
         WELL,
         last=LastRun(MONDAY, Verdict.FAILED, "x"),
@@ -77,14 +77,14 @@ def test_a_delivery_a_few_hours_old_is_not_overdue() -> None:
     assert assess(waiting, MONDAY).condition is HealthState.OK
 
 
-def test_a_registry_that_stands_still_is_told_and_is_no_fault_of_ours() -> None:
+def test_a_registry_that_is_not_refreshed_is_reported_with_exit_code_0() -> None:
     still = replace(WELL, newest_load=MONDAY - timedelta(days=7))
     health = assess(still, MONDAY)
     assert health.exit_code == 0
     assert health.reasons == ("registry not refreshed since 2026-03-02 10:30Z",)
 
 
-def test_nothing_watched_is_idle_and_never_run_is_stale() -> None:
+def test_without_watches_the_state_is_idle_and_without_a_run_stale() -> None:
     assert assess(replace(WELL, watched=0, last=None), MONDAY).condition is HealthState.IDLE
     assert assess(replace(WELL, last=None, last_whole=None), MONDAY).condition is HealthState.STALE
 
@@ -117,14 +117,14 @@ FEDERAL_HOLIDAYS_OF_2026 = [
 ]
 
 
-def test_the_registry_is_not_expected_to_load_on_weekends_and_federal_holidays() -> None:
+def test_no_load_is_expected_on_weekends_and_federal_holidays() -> None:
     days = [date(2026, 1, 1) + timedelta(days=n) for n in range(365)]
     quiet = {day for day in days if load_days(day - timedelta(days=1), day) == 0}
     weekends = {day for day in days if day.weekday() >= 5}
     assert quiet == weekends | set(FEDERAL_HOLIDAYS_OF_2026)
 
 
-@settings(deadline=None)  # the first one imports the table of holidays
+@settings(deadline=None)  # the first example imports the table of holidays
 @given(DAYS, DAYS)
 def test_load_days_add_up(start: date, end: date) -> None:
     middle = start + (end - start) / 2 if end > start else start
@@ -132,7 +132,7 @@ def test_load_days_add_up(start: date, end: date) -> None:
     assert 0 <= load_days(start, end) <= business_days(start, end)
 
 
-def test_a_registry_that_loads_every_load_day_is_never_said_to_stand_still() -> None:
+def test_a_registry_that_loads_every_load_day_is_never_overdue() -> None:
     alarms = 0
     load = datetime(2025, 12, 31, 13, tzinfo=UTC)
     for hour in range(24 * 365):
@@ -144,7 +144,7 @@ def test_a_registry_that_loads_every_load_day_is_never_said_to_stand_still() -> 
     assert alarms == 0
 
 
-def test_a_load_that_is_two_load_days_late_is_told_also_after_a_holiday() -> None:
+def test_a_load_is_overdue_after_two_load_days_even_after_a_holiday() -> None:
     friday = datetime(2026, 2, 13, 13, tzinfo=UTC)  # Monday the 16th is Presidents' Day
     assert not is_load_overdue(friday, datetime(2026, 2, 18, 23, tzinfo=UTC))
     assert is_load_overdue(friday, datetime(2026, 2, 19, 1, tzinfo=UTC))
@@ -158,10 +158,10 @@ def test_business_hours_add_up_and_never_exceed_the_clock(
     one: datetime, two: datetime, three: datetime
 ) -> None:
     first, second, third = sorted((one, two, three))
-    whole = business_hours(first, third)
+    total = business_hours(first, third)
     parts = business_hours(first, second) + business_hours(second, third)
-    assert abs(whole - parts) < 1e-3
-    assert 0 <= whole <= (third - first).total_seconds() / 3600 + 1e-9
+    assert abs(total - parts) < 1e-3
+    assert 0 <= total <= (third - first).total_seconds() / 3600 + 1e-9
 
 
 def test_a_weekend_has_no_business_hours() -> None:

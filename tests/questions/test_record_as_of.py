@@ -1,4 +1,4 @@
-"""Through a past that was fetched after the present: shown, asked, exported, imported."""
+"""History fetched after the newest version: queries, exports and imports."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ NOW = datetime(2026, 3, 13, tzinfo=UTC)
 
 @pytest.fixture
 def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
-    """One kind of database: test_backfill asks both."""
+    """A SQLite store; test_backfill covers both kinds of database."""
     with open_store(migrated_sqlite_url, clock=clock) as opened:
         yield opened
 
 
 @pytest.fixture
-def travelled(
+def backfilled(
     store: Store,
     replay: ReplayRegistry,
     make_sync: MakeSync,
     make_backfill: MakeBackfill,
     tmp_path: Path,
 ) -> Store:
-    """A trial seen live once, exported, and then filled back to its beginning."""
+    """A store with a trial that was seen live once, exported, and then backfilled."""
     replay.catalogue.publish(NEWEST)
     make_sync().run([TRIAL])
     export_dataset(store, tmp_path / "set", ALL)
@@ -69,8 +69,8 @@ def travelled(
     return store
 
 
-def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: Store) -> None:
-    versions = travelled.versions.of(TRIAL)
+def test_an_earlier_day_is_answered_from_the_version_of_that_day(backfilled: Store) -> None:
+    versions = backfilled.versions.of(TRIAL)
     days = {"2018-01-04": 0, "2019-03-11": 0, "2019-03-12": 1, "2025-01-01": 2, "2026-01-13": 3}
     stood = {day: version_on(versions, date.fromisoformat(day)) for day in days}
     assert {
@@ -80,35 +80,35 @@ def test_a_day_of_the_past_is_answered_from_the_version_that_stood(travelled: St
     assert [one.source for one in versions] == [Source.HISTORY] * 3 + [Source.BOTH]
 
 
-def test_a_text_that_only_changed_its_form_has_one_value(travelled: Store) -> None:
-    versions = travelled.versions.of(TRIAL)
+def test_a_text_in_two_formats_has_one_value(backfilled: Store) -> None:
+    versions = backfilled.versions.of(TRIAL)
     for name in ("briefSummary", "lead sponsor"):
-        found = field_history(travelled, versions, name, until=NOW)
+        found = field_history(backfilled, versions, name, until=NOW)
         assert len(found.spells) == 1, (found.path, [one.value for one in found.spells])
-    counts = field_history(travelled, versions, "enrollmentInfo.count", until=NOW).spells
+    counts = field_history(backfilled, versions, "enrollmentInfo.count", until=NOW).spells
     assert [(one.value, one.since) for one in counts] == [
         (200, date(2018, 1, 4)), (150, date(2021, 6, 9)), (100, date(2026, 1, 13)),
     ]  # fmt: skip
 
 
-def test_what_a_source_does_not_show_is_not_taken_for_nothing(travelled: Store) -> None:
-    versions = travelled.versions.of(TRIAL)
-    courses = {
-        name: field_history(travelled, versions, name, until=NOW).spells
+def test_a_field_that_a_source_omits_is_unknown_and_not_empty(backfilled: Store) -> None:
+    versions = backfilled.versions.of(TRIAL)
+    spells_by_name = {
+        name: field_history(backfilled, versions, name, until=NOW).spells
         for name in ("locations.countryCode", "detailed description")
     }
-    told = {name: list(words_of(spells)) for name, spells in courses.items()}
-    assert told == {
+    shown_words = {name: list(words_of(spells)) for name, spells in spells_by_name.items()}
+    assert shown_words == {
         "locations.countryCode": ["(not known: its source shows no such field)", "(none)"],
         "detailed description": ["(none)"],
     }
-    shown = [to_json(field_value_row("", one)) for one in courses["locations.countryCode"]]
+    shown = [to_json(field_value_row("", one)) for one in spells_by_name["locations.countryCode"]]
     assert [(one["from_version"], one["value"], one["carried"]) for one in shown] == [
         (1, None, False), (4, None, True),
     ]  # fmt: skip
 
 
-def test_conditions_are_asked_of_the_past_in_the_words_of_the_present(travelled: Store) -> None:
+def test_conditions_in_the_terms_of_v2_match_versions_of_the_history(backfilled: Store) -> None:
     asked = {
         "sponsor=A & B": [(1, 4)],
         "status=NOT_YET_RECRUITING": [(1, 1)],
@@ -116,53 +116,55 @@ def test_conditions_are_asked_of_the_past_in_the_words_of_the_present(travelled:
         "primary_completion=2028": [(3, 3)],
     }
     for text, runs in asked.items():
-        found = find(travelled, [read_condition(text)], today=TODAY, ever=True)
+        found = find(backfilled, [read_condition(text)], today=TODAY, ever=True)
         assert [(one.from_version, one.to_version) for one in found] == runs, text
 
 
-def test_changes_of_the_past_are_asked_by_the_day_they_happened(travelled: Store) -> None:
+def test_backfilled_changes_are_found_by_the_day_they_happened(backfilled: Store) -> None:
     window = EventFilter(
         since=datetime(2021, 1, 1, tzinfo=UTC), until=datetime(2022, 1, 1, tzinfo=UTC)
     )
-    events = travelled.events.find(window)
+    events = backfilled.events.find(window)
     assert {one.to_registry_version for one in events} == {2}
     assert {Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in events}
 
 
-def test_the_past_is_tabulated_with_the_numbers_and_dates_of_the_registry(
-    travelled: Store,
+def test_backfilled_rows_have_the_registrys_version_numbers_and_dates(
+    backfilled: Store,
 ) -> None:
-    rows = list(cthist_rows(travelled, ALL))
+    rows = list(cthist_rows(backfilled, ALL))
     assert [(r["version_number"], r["total_versions"], r["source"]) for r in rows] == [
         (0, 4, "history"), (1, 4, "history"), (2, 4, "history"), (3, 4, "both"),
     ]  # fmt: skip
     assert [r["version_date"] for r in rows] == [
-        one.submitted for one in travelled.versions.of(TRIAL)
+        one.submitted for one in backfilled.versions.of(TRIAL)
     ]
     assert {r["lead_sponsor"] for r in rows} == {'[{"class":"OTHER","name":"A & B"}]'}
-    (row,) = cohort_rows(travelled, ALL)
+    (row,) = cohort_rows(backfilled, ALL)
     assert (row["first_target"], row["anticipated_enrollment"]) == (200, 100)
 
 
-def test_a_dataset_takes_the_past_up_without_a_row_twice(travelled: Store, tmp_path: Path) -> None:
+def test_a_dataset_adds_backfilled_versions_without_repeating_a_row(
+    backfilled: Store, tmp_path: Path
+) -> None:
     before = read(tmp_path / "set", "versions")
-    export_dataset(travelled, tmp_path / "set", ALL)
+    export_dataset(backfilled, tmp_path / "set", ALL)
     rows = read(tmp_path / "set", "versions")
     assert [row["version"] for row in before] == [1]
     assert [(row["version"], row["registry_version"]) for row in rows] == [
         (1, 0), (2, 1), (3, 2), (4, 3),
     ]  # fmt: skip
-    stored = sorted(one.event_id for one in travelled.events.find())
+    stored = sorted(one.event_id for one in backfilled.events.find())
     assert sorted(row["event_id"] for row in read(tmp_path / "set", "events")) == stored
-    assert [one.rows for one in export_dataset(travelled, tmp_path / "set", ALL)] == [0, 0]
+    assert [one.rows for one in export_dataset(backfilled, tmp_path / "set", ALL)] == [0, 0]
 
 
-def test_a_past_in_two_forms_survives_the_round_trip(
-    travelled: Store, tmp_path: Path, migrated_file: Path
+def test_a_history_in_two_formats_survives_export_and_import(
+    backfilled: Store, tmp_path: Path, migrated_file: Path
 ) -> None:
     shutil.copy(migrated_file, tmp_path / "other.db")
     with open_store(f"sqlite:///{tmp_path / 'other.db'}", clock=StillClock()) as other:
-        import_lines(other, lines_of(travelled))
-        assert logical_dump(other) == logical_dump(travelled)
-        assert other.histories.states() == travelled.histories.states()
+        import_lines(other, lines_of(backfilled))
+        assert logical_dump(other) == logical_dump(backfilled)
+        assert other.histories.states() == backfilled.histories.states()
         assert list(rederive_events(other, Thresholds())) == []

@@ -1,4 +1,4 @@
-"""The denominators of a report: what was really looked at."""
+"""The coverage of a report: how many trials the last sync checked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ctsync.report.report import Window
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 from ctsync.sync.trial_pass import TrialPass
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import publish
 from tests.replay import faults
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
@@ -35,36 +35,34 @@ def reasons(store: Store) -> dict[str, str]:
     return {one.nct_id: one.reason for one in found.failed}
 
 
-def test_a_whole_run_checked_everything(store: Store, replay: Any, make_sync: MakeSync) -> None:
+def test_a_complete_run_checks_every_trial(store: Store, replay: Any, make_sync: MakeSync) -> None:
     watch(store, ONE, TWO)
-    for nct_id in (ONE, TWO):
-        replay.catalogue.publish(make_study(nct_id))
+    publish(replay, ONE, TWO)
     make_sync().run(store.watched.ids())
     assert reasons(store) == {}
 
 
-def test_nothing_is_checked_while_the_registry_is_away_and_no_report_says_otherwise(
+def test_a_run_that_the_registry_refuses_checks_no_trial_and_is_reported_incomplete(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     watch(store, ONE)
-    replay.catalogue.publish(make_study(ONE))
+    publish(replay, ONE)
     make_sync().run([ONE])
     replay.faults.add(faults.edge_refusal(), times=faults.EVERY_TIME)
     with pytest.raises(RegistryError):
         make_sync().run([ONE])
     assert reasons(store)[ONE].startswith("the last sync failed: EdgeRefused")
-    told = report_data(store, ReportQuestion(Window(None, datetime(2026, 3, 20, tzinfo=UTC))))
-    assert "INCOMPLETE" in told.subject
-    assert not any("o update posted" in sentence.text for sentence in told.sentences)
+    report = report_data(store, ReportQuestion(Window(None, datetime(2026, 3, 20, tzinfo=UTC))))
+    assert "INCOMPLETE" in report.subject
+    assert not any("o update posted" in sentence.text for sentence in report.sentences)
 
 
-def test_a_trial_not_yet_fetched_unknown_or_missing_is_not_counted_as_checked(
+def test_unfetched_unknown_and_gone_trials_are_not_counted_as_checked(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     gone, new = NctId("NCT00000011"), NctId("NCT00000012")
     watch(store, ONE, TWO, gone)
-    for nct_id in (ONE, gone):
-        replay.catalogue.publish(make_study(nct_id))
+    publish(replay, ONE, gone)
     make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     replay.catalogue.withdraw(gone)
@@ -77,12 +75,11 @@ def test_a_trial_not_yet_fetched_unknown_or_missing_is_not_counted_as_checked(
     }
 
 
-def test_a_trial_that_a_later_run_over_others_did_not_ask_for_is_not_counted(
+def test_a_trial_that_the_newest_run_did_not_request_is_not_counted(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     watch(store, ONE, TWO)
-    for nct_id in (ONE, TWO):
-        replay.catalogue.publish(make_study(nct_id))
+    publish(replay, ONE, TWO)
     make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     make_sync().run([ONE])

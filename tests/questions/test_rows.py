@@ -1,4 +1,4 @@
-"""What each answer holds: its keys, their order, and where the values come from."""
+"""The keys of each answer, their order, and the source of their values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from ctsync.record.rules.rules import RULES, RULES_VERSION, Thresholds
 from ctsync.report.row_json import to_json
 from ctsync.report.rows import event_row
 from ctsync.report.trial.field_history import Unshown, ValueSpell
-from tests.questions.answers import CUT_OFF, FAILURE, NOTICE, NOW, RUN, STATUS, WATCH
+from tests.questions.answers import FAILURE, INTERRUPTED, NOTICE, NOW, RUN, STATUS, WATCH
 from tests.report.examples import event, stored
 
 ENDED = Version(
@@ -52,7 +52,7 @@ STEP = [
 ]
 
 
-def test_a_version_is_written_as_it_is_published() -> None:
+def test_a_version_is_written_as_documented() -> None:
     expected = {
         "nct_id": "NCT03690141", "version": 8, "registry_version": 7, "source": "history",
         "state": "present", "posted": "2019-07-16", "submitted": "2019-07-12", "observed": None,
@@ -67,16 +67,14 @@ def test_a_version_is_written_as_it_is_published() -> None:
     assert list(to_json(version_row(ENDED, STEP)).items()) == list(expected.items())
 
 
-def test_a_version_without_changes_has_no_level_and_without_a_number_the_page_of_the_trial() -> (
-    None
-):
+def test_a_version_without_changes_and_number_has_no_level_and_no_own_url() -> None:
     row = version_row(replace(ENDED, registry_version=None, digest=None, state=State.GONE), ())
 
     assert (row.level, row.kinds, row.state, row.digest) == (None, (), State.GONE, None)
     assert row.url == "https://clinicaltrials.gov/study/NCT03690141"
 
 
-def test_a_field_change_says_what_was_added_or_removed() -> None:
+def test_a_field_change_marks_added_and_removed_values() -> None:
     def written(before: object, after: object) -> dict[str, object]:
         return to_json(field_change_row(FieldChange("a[x].b", "a.b", ("a", 0), before, after)))
 
@@ -89,7 +87,7 @@ def test_a_field_change_says_what_was_added_or_removed() -> None:
     assert (removed["removed"], removed["before"], removed["after"]) == (True, {"c": 1}, None)
 
 
-def test_the_value_of_a_field_is_null_if_there_is_none_or_none_is_known() -> None:
+def test_a_field_value_is_null_if_it_is_missing_or_unknown() -> None:
     spell = ValueSpell(
         "x", State.PRESENT, 2, 3, since=date(2020, 1, 1), until=date(2020, 1, 11), is_open=False
     )
@@ -121,7 +119,7 @@ def test_a_found_trial_has_no_end_while_it_meets_the_conditions() -> None:
     ]  # fmt: skip
 
 
-def test_an_expected_unknown_counts_the_days_to_it() -> None:
+def test_an_expected_unknown_has_the_days_until_its_date() -> None:
     key = KeyFields(
         status="RECRUITING", verified="2024-02", completion_date="2025-01", brief_title="A trial"
     )
@@ -139,7 +137,7 @@ def test_an_expected_unknown_counts_the_days_to_it() -> None:
     assert (late["outlook"], late["days"]) == ("overdue", -10)
 
 
-def test_a_watch_counts_the_trials_that_match_its_query_and_those_that_left() -> None:
+def test_a_watch_counts_the_trials_that_match_and_that_left_its_query() -> None:
     row = to_json(watch_row(WATCH))
 
     assert " ".join(row) == "name origin query listed matching left trials"
@@ -189,11 +187,11 @@ def test_a_run_is_written_with_its_counts_and_notices() -> None:
         ("notices", [notice_json(NOTICE)]),
     ]  # fmt: skip
     assert list(row["notices"][0]) == list(notice_json(NOTICE))
-    cut_off = run_row(CUT_OFF)
-    assert (cut_off.finished, cut_off.notices) == (None, ())
+    interrupted = run_row(INTERRUPTED)
+    assert (interrupted.finished, interrupted.notices) == (None, ())
 
 
-def test_the_status_names_its_state_and_counts_what_is_stored() -> None:
+def test_the_status_has_its_state_and_the_counts_of_stored_rows() -> None:
     row = to_json(STATUS)
 
     assert " ".join(row) == (

@@ -47,7 +47,7 @@ def problems(name: str, document: object) -> list[str]:
 
 
 @EVERY
-def test_a_schema_is_a_schema_and_names_itself(name: str) -> None:
+def test_each_schema_is_valid_and_has_its_own_id(name: str) -> None:
     published = schema(name)
 
     Draft202012Validator.check_schema(published)
@@ -115,7 +115,7 @@ def test_every_row_and_every_field_is_described(name: str) -> None:
 
 
 def objects(published: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The schema of a row, and of each row inside it."""
+    """Yield the schema of a row and of each row inside it."""
     yield published
     yield from (one for one in published.get("$defs", {}).values() if one["type"] == "object")
 

@@ -1,4 +1,4 @@
-"""Which version stood on a day."""
+"""Which version was current on a day."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ SEED = [
 ]
 
 
-def test_a_version_stands_from_its_post_date_or_from_its_load_where_the_date_did_not_move() -> None:
+def test_a_version_counts_from_its_load_if_its_post_date_did_not_change() -> None:
     assert stands_from(SEED) == [date(2018, 1, 4), date(2023, 1, 3), date(2024, 5, 20)]
 
 
-def test_as_of_finds_the_version_that_stood_that_day() -> None:
+def test_as_of_finds_the_version_of_that_day() -> None:
     days = {"2018-01-04": 1, "2023-01-02": 1, "2023-01-03": 2, "2024-05-19": 2, "2026-01-01": 3}
     found = {day: version_on(SEED, date.fromisoformat(day)) for day in days}
     assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
@@ -55,13 +55,13 @@ def test_before_the_first_posting_the_trial_was_not_registered() -> None:
     assert version_on(SEED, date(2018, 1, 3)) == NotRegistered("2018-01-04")
 
 
-def test_between_registration_and_the_first_stored_version_nothing_is_known() -> None:
+def test_a_day_between_registration_and_the_first_version_is_unknown() -> None:
     late = [version(1, "2020-06-01", "2020-06-02T09:00:05")]
     assert version_on(late, date(2019, 1, 1)) == NotKnown(date(2020, 6, 1))
 
 
-def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> None:
-    """The days and statuses of NCT02110043 as the R package cthist documents them."""
+def test_as_of_gives_the_documented_statuses_of_a_reconstructed_trial(store: Store) -> None:
+    """The R package cthist documents these days and statuses of NCT02110043."""
     trial = keep_history(store, studies("NCT02110043"))
     versions = store.versions.of(trial)
     expected = {
@@ -79,8 +79,8 @@ def test_as_of_gives_what_is_known_of_a_reconstructed_trial(store: Store) -> Non
     assert version_on(versions, date(2014, 4, 7)) == NotRegistered("2014-04-08")
 
 
-def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
-    """Two of one day, then a live version that the registry changed without a new date."""
+def test_backfilled_versions_have_the_order_of_the_registry() -> None:
+    """Two versions of one day, then a live version that has no new post date."""
     numbered = [
         replace(version(number + 1, posted), registry_version=number, source=Source.HISTORY)
         for number, posted in enumerate(["2019-01-01", "2020-05-04", "2020-05-04", "2021-02-01"])
@@ -92,21 +92,21 @@ def test_versions_found_later_stand_in_the_order_of_the_registry() -> None:
     assert {day: v.version for day, v in found.items() if isinstance(v, Version)} == days
 
 
-def test_days_never_run_backwards_even_where_the_registry_dates_do() -> None:
+def test_version_days_never_decrease_even_if_the_registrys_dates_do() -> None:
     odd = [version(1, "2020-06-01"), version(2, "2020-05-01"), version(3, "2020-07-01")]
     assert stands_from(odd) == [date(2020, 6, 1), date(2020, 6, 1), date(2020, 7, 1)]
 
 
-def test_versions_are_found_by_number_and_counted_back_by_negative_ones() -> None:
+def test_a_version_is_found_by_its_number_or_from_the_end_if_negative() -> None:
     assert find_version(SEED, 2).version == 2
     assert find_version(SEED, -1).version == 3
 
 
-def test_a_number_that_is_not_there_is_told_with_those_that_are() -> None:
+def test_an_unknown_version_number_is_refused_with_the_stored_numbers() -> None:
     with pytest.raises(UnknownVersion, match="stored: versions 1 to 3"):
         find_version(SEED, 4)
 
 
-def test_a_trial_nothing_is_stored_of_says_so() -> None:
+def test_a_trial_without_stored_versions_is_refused() -> None:
     with pytest.raises(UnknownVersion, match="nothing is stored"):
         version_on([], date(2020, 1, 1))
