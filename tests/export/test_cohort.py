@@ -46,16 +46,16 @@ def row_of(made: list[JsonObject]) -> dict[str, Any]:
 
 
 def test_the_published_row_of_a_terminated_trial_is_reproduced() -> None:
-    """NCT01352702 as terminated-trials-study has it, from its reconstructed versions."""
+    """The versions of NCT01352702 give its figures in terminated-trials-study."""
     row = row_of(studies("NCT01352702"))
-    told = {
+    figures = {
         name: row[name]
         for name in (
             "anticipated_enrollment", "actual_enrollment", "start_date", "stop_date",
             "enrollment_percentage", "trial_days",
         )
     }  # fmt: skip
-    assert told == {
+    assert figures == {
         "anticipated_enrollment": 70,
         "actual_enrollment": 46,
         "start_date": date(2011, 5, 1),
@@ -84,7 +84,7 @@ def test_a_stop_that_ended_has_its_published_length(trial: str, days: int, statu
     assert status in (None, row["restart_status"])
 
 
-def test_a_stop_under_another_name_is_the_same_stop() -> None:
+def test_two_stopped_statuses_in_a_row_are_one_stop() -> None:
     states = ["RECRUITING", "SUSPENDED", "TERMINATED", "COMPLETED", "WITHDRAWN"]
     row = row_of(
         [study(status=status, posted=f"2020-0{n}-01", submitted=f"2020-0{n}-01")
@@ -94,14 +94,14 @@ def test_a_stop_under_another_name_is_the_same_stop() -> None:
     assert (row["stop_date"], row["stops"]) == (date(2020, 3, 1), 2)
 
 
-def test_a_target_is_never_taken_for_what_was_reached() -> None:
+def test_a_target_is_never_reported_as_the_actual_enrollment() -> None:
     plain = {"enrollment": {"count": 5}}
     row = row_of([study(**plain), study(enrollment=counted(10)), study(enrollment=counted(0))])
     assert (row["first_target"], row["anticipated_enrollment"]) == (10, 0)
     assert (row["actual_enrollment"], row["enrollment_percentage"]) == (None, None)
 
 
-def test_a_date_only_said_again_did_not_move() -> None:
+def test_a_repeated_date_did_not_move() -> None:
     row = row_of([study(primary=dated("2021-06")), study(primary=dated("2021-06", "ACTUAL"))])
     assert (row["primary_completion_slip_days"], row["primary_completion_slip_margin"]) == (0, 0)
     moved = row_of([study(primary=dated("2021-06")), study(primary=dated("2021-07-15"))])
@@ -113,7 +113,7 @@ def test_a_trial_without_a_record_has_no_row() -> None:
     assert cohort_row([], []) is None
 
 
-def test_a_version_has_the_columns_of_cthist_and_its_way_with_dates() -> None:
+def test_a_version_row_has_the_columns_and_date_forms_of_cthist() -> None:
     made = study(
         start=dated("2019-06"), primary=dated("2021"), completion=None, enrollment=counted(7),
         primary_outcomes=[outcome("Death", "1 year")], eligibility="* adults",
@@ -138,13 +138,13 @@ def test_a_version_has_the_columns_of_cthist_and_its_way_with_dates() -> None:
     assert (row["criteria"], row["collaborators"]) == ("* adults", None)
 
 
-def test_a_version_only_a_sync_saw_has_no_number_and_the_day_it_stood_from() -> None:
+def test_a_version_seen_only_live_has_no_number_and_its_first_day_as_date() -> None:
     (version,) = versions_of([study()], numbered=False)
     row = cthist_row(version, study(), stood_from=date(2023, 1, 3), total=None)
     assert (row["version_number"], row["version_date"]) == (None, "2023-01-03")
 
 
-def test_cells_are_safe_numbers_are_numbers_and_what_is_missing_is_na() -> None:
+def test_csv_cells_are_safe_numbers_stay_numbers_and_missing_values_are_na() -> None:
     rows = [{"a": "=1+1", "b": 12, "c": None}, {"a": "x\ny", "b": -1.5, "c": True}]
     text = "".join(csv_lines(("a", "b", "c"), rows))
     assert text == '"a","b","c"\n"\'=1+1",12,"NA"\n"x\ny",-1.5,"TRUE"\n'

@@ -1,4 +1,4 @@
-"""What one database tells, another holds: nothing lost, nothing twice, whatever is in it."""
+"""Export as JSON lines and import: the other database gets each row once, with any content."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.store.samples import HOSTILE, LOAD, OTHER, TRIAL, add, add_events, ev
 from tests.sync.histories import keep_history, leave
 
 ALL = Selection()
-TOLD = NctId("NCT01352702")
+TERMINATED = NctId("NCT01352702")
 
 
 def lines_of(store: Store, selection: Selection = ALL) -> list[bytes]:
@@ -34,10 +34,10 @@ def lines_of(store: Store, selection: Selection = ALL) -> list[bytes]:
 
 
 def logical_dump(store: Store) -> dict[str, Any]:
-    """What a database says, whatever ids and packing it says it with.
+    """Return the content of a database without its ids and the packing of bodies.
 
-    Trials with what the last load said of them, versions in their order with their bodies, events
-    by the versions they lead between, watches. Runs, failures and deliveries are of one database.
+    It has the trials with their last sightings, the versions in order with their bodies, the
+    events by their versions, and the watches. An export omits runs, failures and deliveries.
     """
     ids = store.trials.stored_ids()
     versions = {nct_id: store.versions.of(nct_id) for nct_id in ids}
@@ -81,8 +81,8 @@ def logical_dump(store: Store) -> dict[str, Any]:
 
 
 def fill_with_all(store: Store) -> Store:
-    """Histories, live versions, a trial that is gone, one that moved, and watches."""
-    for trial in ("NCT02110043", TOLD, "NCT03693833"):
+    """Store histories, live versions, a gone trial, a moved trial, and watches."""
+    for trial in ("NCT02110043", TERMINATED, "NCT03693833"):
         keep_history(store, studies(trial))
     gone = keep_history(store, [study(), study(status="SUSPENDED")], source=Source.LIVE)
     leave(store, gone)
@@ -90,10 +90,10 @@ def fill_with_all(store: Store) -> Store:
     with store.unit() as unit:
         # a step from nothing to a version that is not the first
         add_events(unit, None, newest, event("from.nothing"), nct_id=OTHER)
-        unit.trials.mark_moved(OTHER, TOLD)
-        unit.trials.mark_absent(TOLD, LOAD)
+        unit.trials.mark_moved(OTHER, TERMINATED)
+        unit.trials.mark_absent(TERMINATED, LOAD)
         unit.watches.add("mine", query={"cond": "x"}, rules={"slip_days": 10})
-        unit.watches.add_trials("mine", {TOLD: "ORG-1", OTHER: None}, LOAD)
+        unit.watches.add_trials("mine", {TERMINATED: "ORG-1", OTHER: None}, LOAD)
         unit.watches.mark_left("mine", [OTHER], at=LOAD)
     return store
 
@@ -109,7 +109,7 @@ def filled_file(tmp_path_factory: pytest.TempPathFactory, migrated_file: Path) -
 
 @pytest.fixture
 def full(tmp_path: Path, filled_file: Path) -> Iterator[Store]:
-    """A store of its own for each test, with all of that in it."""
+    """A copy of the filled store for each test."""
     file = tmp_path / "full.db"
     shutil.copy(filled_file, file)
     with open_store(f"sqlite:///{file}", clock=StillClock()) as opened:
@@ -117,8 +117,8 @@ def full(tmp_path: Path, filled_file: Path) -> Iterator[Store]:
 
 
 @pytest.fixture(scope="module")
-def told(filled_file: Path) -> list[bytes]:
-    """What such a store tells."""
+def exported(filled_file: Path) -> list[bytes]:
+    """The lines that the filled store exports."""
     with open_store(f"sqlite:///{filled_file}", clock=StillClock()) as store:
         return lines_of(store)
 
@@ -141,16 +141,16 @@ def test_a_round_trip_gives_the_same_logical_dump(store: Store, empty: Store) ->
     print(f"\nround trip: {done.versions} versions of {done.trials} trials, the same dump")
 
 
-def test_a_second_import_stores_nothing(full: Store, empty: Store) -> None:
-    told = lines_of(full)
-    import_lines(empty, told)
+def test_a_repeated_import_stores_nothing(full: Store, empty: Store) -> None:
+    exported = lines_of(full)
+    import_lines(empty, exported)
     before = empty.counts()
-    again = import_lines(empty, told)
+    again = import_lines(empty, exported)
     assert (again.trials, again.versions, again.known, again.refused) == (0, 0, 5, {})
     assert empty.counts() == before
 
 
-def test_imported_versions_lean_on_one_another_as_those_stored_here_do(
+def test_imported_versions_are_stored_as_deltas_like_the_originals(
     full: Store, empty: Store, tmp_path: Path
 ) -> None:
     import_lines(empty, lines_of(full))
@@ -165,21 +165,19 @@ def test_imported_versions_lean_on_one_another_as_those_stored_here_do(
     assert packed["empty"]["delta"] > 0
 
 
-def test_hostile_text_is_the_same_on_the_other_side(store: Store, empty: Store) -> None:
+def test_hostile_text_is_the_same_after_the_import(store: Store, empty: Store) -> None:
     after = None
     for number, text in enumerate(HOSTILE):
         with store.unit() as unit:
             snapshot = add(unit, number, after, posted=text, submitted=text)
-            told = event(f"a.b{text}", summary=text, before=text, after={"k": [text, 2**70]})
-            add_events(unit, after, snapshot, told)
+            changed = event(f"a.b{text}", summary=text, before=text, after={"k": [text, 2**70]})
+            add_events(unit, after, snapshot, changed)
             after = snapshot
     import_lines(empty, lines_of(store))
     assert logical_dump(empty) == logical_dump(store)
 
 
-def test_later_versions_are_added_to_those_an_earlier_import_brought(
-    full: Store, empty: Store
-) -> None:
+def test_a_second_import_adds_later_versions(full: Store, empty: Store) -> None:
     import_lines(empty, lines_of(full))
     with full.unit() as unit:
         head = full.trials.heads([OTHER])[OTHER]
@@ -189,33 +187,33 @@ def test_later_versions_are_added_to_those_an_earlier_import_brought(
     assert logical_dump(empty) == logical_dump(full)
 
 
-def test_a_trial_of_which_other_versions_are_stored_is_left_alone_and_named(
+def test_a_trial_with_other_stored_versions_is_left_unchanged_and_reported(
     full: Store, empty: Store
 ) -> None:
-    keep_history(empty, studies(TOLD)[1:])
-    before = empty.versions.of(TOLD)
+    keep_history(empty, studies(TERMINATED)[1:])
+    before = empty.versions.of(TERMINATED)
     done = import_lines(empty, lines_of(full))
-    assert done.refused == {TOLD: "version 1 is stored and is another"}
+    assert done.refused == {TERMINATED: "version 1 is stored and is another"}
     assert done.trials == 4
-    assert empty.versions.of(TOLD) == before
+    assert empty.versions.of(TERMINATED) == before
 
 
-def test_a_selection_tells_its_trials_only(full: Store, empty: Store) -> None:
-    import_lines(empty, lines_of(full, Selection((TOLD,))))
-    assert empty.trials.stored_ids() == (TOLD,)
+def test_a_selection_exports_only_its_trials(full: Store, empty: Store) -> None:
+    import_lines(empty, lines_of(full, Selection((TERMINATED,))))
+    assert empty.trials.stored_ids() == (TERMINATED,)
     assert empty.watches.all() == []
     import_lines(empty, lines_of(full, Selection(watch="mine")))
-    assert (empty.trials.stored_ids(), len(empty.watches.all())) == ((OTHER, TOLD), 1)
+    assert (empty.trials.stored_ids(), len(empty.watches.all())) == ((OTHER, TERMINATED), 1)
 
 
-def test_cut_off_at_any_line_the_same_import_finishes_it(
+def test_an_import_interrupted_at_any_line_can_be_repeated_to_complete_it(
     full: Store, empty: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(jsonl, "MOST_VERSIONS", 1)
-    told, whole = lines_of(full), logical_dump(full)
+    exported, complete = lines_of(full), logical_dump(full)
     cuts = 0
-    for end in range(2, len(told)):
-        cut = iter(told[:end])
+    for end in range(2, len(exported)):
+        cut = iter(exported[:end])
 
         def dying(cut: Iterator[bytes] = cut) -> Iterator[bytes]:
             yield from cut
@@ -225,14 +223,14 @@ def test_cut_off_at_any_line_the_same_import_finishes_it(
             import_lines(empty, dying())
         cuts += 1
         for nct_id in empty.trials.stored_ids():
-            assert len(empty.versions.of(nct_id)) == len(whole["versions"][nct_id])
-    import_lines(empty, told)
-    assert logical_dump(empty) == whole
-    print(f"\nimport: cut off {cuts} times, 0 trials in part, the same dump at the end")
+            assert len(empty.versions.of(nct_id)) == len(complete["versions"][nct_id])
+    import_lines(empty, exported)
+    assert logical_dump(empty) == complete
+    print(f"\nimport: interrupted {cuts} times, 0 trials in part, the same dump at the end")
 
 
 def edited(lines: list[bytes], record: str, change: dict[str, Any]) -> list[bytes]:
-    """The lines with something changed in the first of a kind."""
+    """Return the lines with values changed in the first record of a type."""
     at = next(n for n, line in enumerate(lines) if json.loads(line)["record"] == record)
     row = json.loads(lines[at])
     for name, value in change.items():
@@ -267,30 +265,30 @@ def edited(lines: list[bytes], record: str, change: dict[str, Any]) -> list[byte
         ("watch", {"trials": ...}, "'trials' is missing"),
     ],
 )
-def test_what_is_no_export_is_told_with_its_line_and_stores_nothing_of_the_trial(
-    told: list[bytes], empty: Store, record: str, change: dict[str, Any], says: str
+def test_an_invalid_export_is_refused_with_its_line_and_stores_no_version(
+    exported: list[bytes], empty: Store, record: str, change: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
-        import_lines(empty, edited(told, record, change))
+        import_lines(empty, edited(exported, record, change))
     assert says in str(refused.value)
     assert str(refused.value).startswith("line ")
     assert empty.counts()["snapshots"] == 0
 
 
 @pytest.mark.parametrize("line", [b"no json", b"[1]", b'{"record":', b"\xff\xfe"])
-def test_lines_that_are_no_json_objects_are_told(empty: Store, line: bytes) -> None:
+def test_lines_that_are_not_json_objects_are_refused(empty: Store, line: bytes) -> None:
     first = b'{"record":"ctsync","format":1,"what":"versions"}'
     with pytest.raises(UsageError, match=r"^line 2: "):
         import_lines(empty, [first, line])
 
 
-def test_an_imported_database_proves_itself(full: Store, empty: Store) -> None:
-    selection = Selection((TOLD, NctId("NCT02110043")))
+def test_an_imported_database_passes_the_check(full: Store, empty: Store) -> None:
+    selection = Selection((TERMINATED, NctId("NCT02110043")))
     import_lines(empty, lines_of(full, selection))
     assert check(f"sqlite:///{empty.name}") == []
 
 
-def test_a_body_that_is_damaged_is_not_told(empty: Store) -> None:
+def test_a_damaged_body_is_not_exported(empty: Store) -> None:
     fill(empty, 1)
     with sqlite3.connect(empty.name) as connection:
         connection.execute("UPDATE bodies SET data = x'00'")

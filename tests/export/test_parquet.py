@@ -1,4 +1,4 @@
-"""The Parquet dataset: what is stored, each row once, and only what is new is written again."""
+"""The Parquet dataset has each stored row once, and an export writes only changed months."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def read(folder: Path, table: str) -> list[dict[str, Any]]:
 
 
 def files(folder: Path) -> dict[str, int]:
-    """Every file below a folder with its identity on the disk: a rewritten one has another."""
+    """Return each file below a folder with its inode, which changes if the file is rewritten."""
     return {
         path.relative_to(folder).as_posix(): path.stat().st_ino
         for path in folder.rglob("*")
@@ -54,7 +54,9 @@ def files(folder: Path) -> dict[str, int]:
     }
 
 
-def test_every_version_and_event_is_there_once_in_its_month(store: Store, tmp_path: Path) -> None:
+def test_the_dataset_has_every_version_and_event_once_in_its_month(
+    store: Store, tmp_path: Path
+) -> None:
     for trial in ("NCT02110043", "NCT01352702"):
         keep_history(store, studies(trial))
     trial = keep_history(store, [study(start=dated("2019"), posted="2020-02-03")])
@@ -77,7 +79,7 @@ def test_every_version_and_event_is_there_once_in_its_month(store: Store, tmp_pa
     assert (gone["nct_id"], gone["state"], gone["digest"]) == (SEED, "gone", None)
 
 
-def test_columns_are_typed_and_a_date_keeps_what_was_written(tmp_path: Path, kept: Store) -> None:
+def test_columns_are_typed_and_dates_keep_their_text(tmp_path: Path, kept: Store) -> None:
     keep_history(kept, [study(start=dated("2019-06"), primary=dated("soon"), posted="2020-02-03")])
     export_dataset(kept, tmp_path, Selection((NctId(SEED),)))
     (row,) = read(tmp_path, "versions")
@@ -104,7 +106,7 @@ def test_a_second_export_writes_nothing(tmp_path: Path, kept: Store) -> None:
     assert files(tmp_path) == before
 
 
-def test_a_new_version_writes_its_own_month_and_no_other(tmp_path: Path, kept: Store) -> None:
+def test_a_new_version_writes_only_its_own_month(tmp_path: Path, kept: Store) -> None:
     export_dataset(kept, tmp_path, ALL)
     before = files(tmp_path)
     keep_history(kept, [study(posted="2015-02-20")])
@@ -117,7 +119,7 @@ def test_a_new_version_writes_its_own_month_and_no_other(tmp_path: Path, kept: S
     print(f"\nincremental: {len(changed)} of {len(before)} files written for one new version")
 
 
-def test_an_event_made_anew_writes_its_month(tmp_path: Path, kept: Store) -> None:
+def test_a_changed_event_writes_its_month(tmp_path: Path, kept: Store) -> None:
     export_dataset(kept, tmp_path, ALL)
     with sqlite3.connect(kept.name) as connection:
         connection.execute("UPDATE events SET level = 'routine' WHERE after = '46'")
@@ -132,7 +134,7 @@ def test_an_event_made_anew_writes_its_month(tmp_path: Path, kept: Store) -> Non
     assert count["level"] == "routine"
 
 
-def test_a_month_without_rows_goes(tmp_path: Path, kept: Store) -> None:
+def test_a_month_without_rows_is_removed(tmp_path: Path, kept: Store) -> None:
     with kept.unit() as unit:
         unit.watches.add_trials("mine", {NctId("NCT03693833"): None, NctId(SEED): None}, kept_at())
     mine = Selection(watch="mine")
@@ -150,7 +152,7 @@ def kept_at() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_cut_off_anywhere_the_old_files_stand_and_the_next_export_makes_it_good(
+def test_an_interrupted_export_keeps_the_old_files_until_the_next_completes(
     tmp_path: Path, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_dataset(kept, tmp_path, ALL)
@@ -178,10 +180,10 @@ def test_cut_off_anywhere_the_old_files_stand_and_the_next_export_makes_it_good(
     export_dataset(kept, tmp_path, ALL)
     assert len(read(tmp_path, "versions")) == 26
     assert not [name for name in files(tmp_path) if ".parquet." in name]
-    print(f"\nparquet: cut off {cuts} times, 0 files torn, 0 rows doubled")
+    print(f"\nparquet: interrupted {cuts} times, 0 files torn, 0 rows doubled")
 
 
-def test_rows_that_wait_are_few(
+def test_an_export_in_small_batches_writes_every_row(
     tmp_path: Path, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "MOST_ROWS", 3)
@@ -189,7 +191,7 @@ def test_rows_that_wait_are_few(
     assert len(read(tmp_path, "versions")) == 16
 
 
-def test_the_folder_of_another_export_is_left_alone(tmp_path: Path, kept: Store) -> None:
+def test_the_folder_of_another_export_is_left_unchanged(tmp_path: Path, kept: Store) -> None:
     export_dataset(kept, tmp_path, ALL)
     before = files(tmp_path)
     with pytest.raises(UsageError, match="an export of other trials"):
@@ -197,7 +199,7 @@ def test_the_folder_of_another_export_is_left_alone(tmp_path: Path, kept: Store)
     assert files(tmp_path) == before
 
 
-def test_files_that_are_none_of_ours_are_left_alone(tmp_path: Path, kept: Store) -> None:
+def test_files_of_another_program_are_refused(tmp_path: Path, kept: Store) -> None:
     folder = tmp_path / "events" / "month=2020-01"
     folder.mkdir(parents=True)
     pq.write_table(pa.table({"a": [1]}), folder / "part.parquet")
