@@ -74,10 +74,6 @@ def refuse(reason: str = "452 try again", *, permanent: bool = False, down: bool
     return answer
 
 
-def trial(number: int) -> NctId:
-    return NctId(f"NCT{number:08d}")
-
-
 def change(path: str = "status", level: Level = Level.NOTABLE, **given: object) -> Event:
     return event(Kind.STATUS, level, path=path, before="RECRUITING", after="COMPLETED", **given)
 

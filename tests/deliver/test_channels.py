@@ -35,8 +35,9 @@ from ctsync.report.rows import report_row
 from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
-from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial
+from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse
 from tests.deliver.webserver import web
+from tests.registry_fixtures import an_id
 from tests.report.examples import WINDOW, demo_events, stored
 
 SECRET = "canary-51be"
@@ -207,7 +208,7 @@ def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
 
 
 def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Apprise]) -> None:
-    many = [stored(change(), trial(n)) for n in range(1, 26)]
+    many = [stored(change(), an_id(n)) for n in range(1, 26)]
     AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
     (sent,) = apprise.sent
@@ -269,7 +270,7 @@ def test_a_quiet_week_sends_one_heartbeat_if_asked_for_and_a_week_with_changes_n
     beats = []
     for day in range(35):
         if day == 19:
-            keep(store, trial(1), [change()], routes=[quiet], now=clock.now())
+            keep(store, an_id(1), [change()], routes=[quiet], now=clock.now())
             drain(store, {ChannelKind.MAIL: mail}, clock=clock)
         for _ in range(2):
             beats += [f"{clock.now():%a %d %b}"] * send_heartbeats(
@@ -302,7 +303,7 @@ def test_a_failed_heartbeat_is_retried(store: Store, clock: ClockAt) -> None:
 def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
     store: Store, clock: ClockAt
 ) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 
     pending = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
@@ -316,10 +317,10 @@ def test_a_preview_shows_what_a_drain_would_send_and_claims_nothing(
 def test_a_preview_shows_held_messages_with_the_reason_and_the_time_of_their_drain(
     store: Store, clock: ClockAt
 ) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, BERT, answer=refuse("452 busy"))
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
-    keep(store, trial(2), [change()], routes=[ANNA, BERT], now=clock.now())
+    keep(store, an_id(2), [change()], routes=[ANNA, BERT], now=clock.now())
 
     to_bert, failed, behind = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
 
@@ -327,7 +328,7 @@ def test_a_preview_shows_held_messages_with_the_reason_and_the_time_of_their_dra
     later = clock.now() + timedelta(minutes=1)
     assert (failed.due, failed.kept) == (later, "failed: 452 busy")
     assert (behind.due, behind.kept) == (later, "behind one that failed: 452 busy")
-    assert [s.nct_id for s in behind.message.events] == [trial(2)]
+    assert [s.nct_id for s in behind.message.events] == [an_id(2)]
     mail.answer = lambda _message: None
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [message.key for message in mail.sent] == [to_bert.message.key]
@@ -340,7 +341,7 @@ def test_a_preview_shows_held_messages_with_the_reason_and_the_time_of_their_dra
 
 
 def test_a_preview_shows_messages_that_a_drain_has_claimed(store: Store, clock: ClockAt) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA)
     with store.unit() as unit:
         unit.outbox.claim(clock.now(), lease=LEASE, limit=9, worker="another")

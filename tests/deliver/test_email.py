@@ -23,7 +23,7 @@ from ctsync.report.build import Scope
 from ctsync.route import ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
-from tests.deliver.desk import ClockAt, change, keep, trial, watch
+from tests.deliver.desk import ClockAt, change, keep, watch
 from tests.deliver.mailserver import (
     SENDER,
     Certificate,
@@ -33,6 +33,7 @@ from tests.deliver.mailserver import (
     running,
     smtp,
 )
+from tests.registry_fixtures import an_id
 from tests.report.examples import WINDOW, demo_events, event, outcome, stored
 from tests.security.attacks import ATTACKS
 
@@ -88,9 +89,9 @@ def test_the_mails_of_a_watch_form_one_thread_that_starts_with_its_welcome(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
-    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
+    watch(store, "melanoma", [an_id(1), an_id(2)], since=clock.now())
     for number in (1, 2, 1):
-        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+        keep(store, an_id(number), [change()], routes=[route], now=clock.now())
     with running() as server:
         drain(store, {ChannelKind.MAIL: channel(server, route)}, clock=clock)
 
@@ -124,7 +125,7 @@ def attacked(text: str) -> StoredEvent:
 
 def test_a_digest_of_5000_events_counts_the_changes_it_leaves_out() -> None:
     events = [
-        stored(outcome("before " * 90, f"after {n} " * 90), trial(1 + n % 700), to_version=n)
+        stored(outcome("before " * 90, f"after {n} " * 90), an_id(1 + n % 700), to_version=n)
         for n in range(2, 5002)
     ]
     # not the peak of the process, which includes all earlier tests
@@ -210,7 +211,7 @@ def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
     name: str, store: Store, clock: ClockAt
 ) -> None:
     for number in range(1, MESSAGES + 1):
-        keep(store, trial(number), [change()], routes=[ANNA], now=clock.now())
+        keep(store, an_id(number), [change()], routes=[ANNA], now=clock.now())
     rounds, problems = 0, list[str]()
     # a short time limit only if the server never answers: a busy machine must not reach it
     verdict = 0.5 if name == "no answer in time" else 600
@@ -249,7 +250,7 @@ def test_a_server_that_accepts_a_mail_slowly_is_waited_for() -> None:
 
 
 def test_an_unreachable_server_is_a_channel_failure(store: Store, clock: ClockAt) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     with running() as server:
         port = server.port
     mail = MailChannel({ANNA.recipient: ANNA}, smtp(port), timeout_seconds=2)
@@ -264,7 +265,7 @@ def test_a_refused_recipient_does_not_stop_the_mail_to_another(
     store: Store, clock: ClockAt
 ) -> None:
     bert = Route(ChannelKind.MAIL, "bert@example.org")
-    keep(store, trial(1), [change()], routes=[ANNA, bert], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA, bert], now=clock.now())
 
     def script(_server: Server, stage: str) -> str | None:
         return "550 unknown" if "anna" in stage else None
@@ -282,7 +283,7 @@ def test_one_bad_mail_among_100_leaves_99_delivered_once(store: Store, clock: Cl
     for number in range(1, 101):
         title = "\r\nBcc: x@y.example\u2028\x00" if number == 7 else "fine"
         level = Level.CRITICAL
-        keep(store, trial(number), [change(level=level, label=title)], routes=[ANNA],
+        keep(store, an_id(number), [change(level=level, label=title)], routes=[ANNA],
              now=clock.now())  # fmt: skip
 
     poison = store.outbox.deliveries()[49].dedup_key

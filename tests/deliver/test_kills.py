@@ -24,8 +24,9 @@ from ctsync.route import ChannelKind
 from ctsync.store.admin.check import check
 from ctsync.store.data.outbox import DeliveryState, OutboxWrites
 from ctsync.store.store import Store, open_store
-from tests.deliver.desk import ANNA, ClockAt, change, keep, trial
+from tests.deliver.desk import ANNA, ClockAt, change, keep
 from tests.deliver.mailserver import Server, running, smtp
+from tests.registry_fixtures import an_id
 
 pytestmark = [
     pytest.mark.slow,
@@ -109,7 +110,7 @@ def test_a_kill_loses_no_mail_and_repeats_at_most_the_same_message(
             )
 
         for number in range(kills):
-            keep(store, trial(1 + number % 9), [change(str(number), label=f"Change {number}")],
+            keep(store, an_id(1 + number % 9), [change(str(number), label=f"Change {number}")],
                  routes=[ANNA], now=clock.now())  # fmt: skip
             store.close()
             assert killed_at(MOMENTS[moment], deliver)

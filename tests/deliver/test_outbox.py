@@ -16,7 +16,8 @@ from ctsync.report.report import NoChangeReason
 from ctsync.route import Cadence, ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
-from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, trial, watch
+from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, watch
+from tests.registry_fixtures import an_id
 from tests.report.examples import first_seen
 
 TO_LOG = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
@@ -24,7 +25,7 @@ TO_LOG = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_bas
 
 def test_one_message_per_recipient_holds_all_due_events(store: Store, clock: ClockAt) -> None:
     for number in (1, 2, 3):
-        keep(store, trial(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
+        keep(store, an_id(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 
     result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
@@ -38,31 +39,31 @@ def test_one_message_per_recipient_holds_all_due_events(store: Store, clock: Clo
 def test_a_recipient_gets_its_own_watches_and_levels_and_a_shared_trial_once(
     store: Store, clock: ClockAt
 ) -> None:
-    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
-    watch(store, "sponsor", [trial(2), trial(3)], since=clock.now())
+    watch(store, "melanoma", [an_id(1), an_id(2)], since=clock.now())
+    watch(store, "sponsor", [an_id(2), an_id(3)], since=clock.now())
     anna = Route(ChannelKind.MAIL, "anna@example.org", watches=("melanoma", "sponsor"))
     bert = Route(
         ChannelKind.MAIL, "bert@example.org", watches=("sponsor",), minimum_level=Level.CRITICAL
     )
     for number in (1, 2, 3):
         level = Level.CRITICAL if number == 3 else Level.ROUTINE
-        keep(store, trial(number), [change(level=level)], routes=[anna, bert], now=clock.now())
+        keep(store, an_id(number), [change(level=level)], routes=[anna, bert], now=clock.now())
     mail = Recording.to(anna, bert)
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     sent = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
     assert sent == [
-        ("anna@example.org", "melanoma", [trial(1), trial(2)]),
-        ("anna@example.org", "sponsor", [trial(3)]),
-        ("bert@example.org", "sponsor", [trial(3)]),
+        ("anna@example.org", "melanoma", [an_id(1), an_id(2)]),
+        ("anna@example.org", "sponsor", [an_id(3)]),
+        ("bert@example.org", "sponsor", [an_id(3)]),
     ]
 
 
 def test_a_change_outside_a_message_is_never_reported_as_no_update(
     store: Store, clock: ClockAt
 ) -> None:
-    watch(store, "melanoma", map(trial, (1, 2, 3, 4, 5)), since=clock.now())
+    watch(store, "melanoma", map(an_id, (1, 2, 3, 4, 5)), since=clock.now())
     anna = Route(
         ChannelKind.MAIL, "anna@example.org", minimum_level=Level.NOTABLE, layout=Layout.PER_TRIAL
     )
@@ -74,12 +75,12 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
     levels = (Level.CRITICAL, Level.NOTABLE, Level.ROUTINE, Level.ADMINISTRATIVE)
     for number, level in enumerate(levels, 1):
         changes = [change(level=level), change("aside", level=Level.ADMINISTRATIVE)]
-        keep(store, trial(number), changes, routes=[anna], now=clock.now(), run_id=runs[1][0])
+        keep(store, an_id(number), changes, routes=[anna], now=clock.now(), run_id=runs[1][0])
     mail = Recording.to(anna)
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    assert [[s.nct_id for s in message.events] for message in mail.sent] == [[trial(1)], [trial(2)]]
+    assert [[s.nct_id for s in message.events] for message in mail.sent] == [[an_id(1)], [an_id(2)]]
     for message in mail.sent:
         report = message.report()
         assert {one.standing: one.count for one in report.sentences} == {
@@ -94,7 +95,7 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
 def test_the_per_trial_layout_sends_one_message_per_trial(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in (1, 2):
-        keep(store, trial(number), [change(), change("b")], routes=[route], now=clock.now())
+        keep(store, an_id(number), [change(), change("b")], routes=[route], now=clock.now())
     mail = Recording.to(route)
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
@@ -106,9 +107,9 @@ def test_a_first_sync_mails_one_welcome_per_watch_and_logs_every_baseline(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", welcomes=True)
-    watch(store, "melanoma", [trial(n) for n in range(1, 201)], since=clock.now())
+    watch(store, "melanoma", [an_id(n) for n in range(1, 201)], since=clock.now())
     for number in range(1, 201):
-        keep(store, trial(number), [first_seen()], routes=[TO_LOG, route], now=clock.now())
+        keep(store, an_id(number), [first_seen()], routes=[TO_LOG, route], now=clock.now())
     mail, log = Recording.to(route), Recording.to(TO_LOG)
 
     drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
@@ -123,9 +124,9 @@ def test_a_first_sync_mails_one_welcome_per_watch_and_logs_every_baseline(
 
 def test_a_welcome_is_sent_once_and_before_the_first_change(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
-    watch(store, "melanoma", [trial(1), trial(2)], since=clock.now())
+    watch(store, "melanoma", [an_id(1), an_id(2)], since=clock.now())
     for number in (1, 2, 1, 2):
-        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+        keep(store, an_id(number), [change()], routes=[route], now=clock.now())
     mail = Recording.to(route)
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
@@ -137,10 +138,10 @@ def test_a_welcome_is_sent_once_and_before_the_first_change(store: Store, clock:
 def test_a_temporary_failure_is_retried_later_as_the_same_message(
     store: Store, clock: ClockAt
 ) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
-    keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(2), [change()], routes=[ANNA], now=clock.now())
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert len(mail.tried) == 1, "not before its time, and later messages wait"
@@ -148,17 +149,17 @@ def test_a_temporary_failure_is_retried_later_as_the_same_message(
     clock.at += timedelta(minutes=1)
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
+    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[an_id(1)], [an_id(2)]]
     assert mail.tried[0] == mail.tried[1]
 
 
 def test_a_permanent_failure_is_parked_and_stops_no_other(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in range(1, 101):
-        keep(store, trial(number), [change()], routes=[route], now=clock.now())
+        keep(store, an_id(number), [change()], routes=[route], now=clock.now())
 
     def poisoned(message: Message) -> None:
-        if message.events[0].nct_id == trial(50):
+        if message.events[0].nct_id == an_id(50):
             raise DeliveryError("552 content refused", permanent=True)
 
     mail = Recording.to(route, answer=poisoned)
@@ -174,7 +175,7 @@ def test_a_permanent_failure_is_parked_and_stops_no_other(store: Store, clock: C
 
 
 def test_a_message_that_raises_an_unexpected_error_is_parked(store: Store, clock: ClockAt) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA, BERT], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
 
     def broken(message: Message) -> None:
         if message.route == ANNA:
@@ -194,7 +195,7 @@ def test_a_dead_channel_is_tried_once_per_drain_and_the_others_are_on_time(
     log = Recording.to(TO_LOG)
     days = 7
     for day in range(days):
-        keep(store, trial(1 + day), [change()], routes=[ANNA, BERT, TO_LOG], now=clock.now())
+        keep(store, an_id(1 + day), [change()], routes=[ANNA, BERT, TO_LOG], now=clock.now())
         before = len(mail.tried)
         drain(store, {ChannelKind.MAIL: mail, ChannelKind.LOG: log}, clock=clock)
         assert len(log.sent) == day + 1
@@ -206,12 +207,12 @@ def test_a_dead_channel_is_tried_once_per_drain_and_the_others_are_on_time(
     assert set(mail.event_counts().values()) == {1}
     for recipient in (ANNA, BERT):
         order = [s.nct_id for m in mail.sent if m.route == recipient for s in m.events]
-        assert order == [trial(1 + day) for day in range(days)]
+        assert order == [an_id(1 + day) for day in range(days)]
     print(f"dead channel: {days} days, {2 * days - len(mail.event_counts())} lost, in order")
 
 
 def test_retries_of_a_message_are_limited(store: Store, clock: ClockAt) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())
 
     for _ in range(100):
@@ -225,7 +226,7 @@ def test_retries_of_a_message_are_limited(store: Store, clock: ClockAt) -> None:
 def test_a_process_that_died_after_sending_sends_the_same_message_again(
     store: Store, clock: ClockAt
 ) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
 
     class Died(BaseException):
         pass
@@ -236,19 +237,19 @@ def test_a_process_that_died_after_sending_sends_the_same_message_again(
     mail = Recording.to(ANNA, answer=die)
     with contextlib.suppress(Died):
         drain(store, {ChannelKind.MAIL: mail}, clock=clock)
-    keep(store, trial(2), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(2), [change()], routes=[ANNA], now=clock.now())
     mail.answer = lambda _message: None
     clock.at += LEASE
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert mail.tried[0] == mail.tried[1]
-    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[trial(1)], [trial(2)]]
+    assert [[s.nct_id for s in m.events] for m in mail.sent] == [[an_id(1)], [an_id(2)]]
 
 
 def test_a_delivery_to_a_removed_recipient_is_parked_with_the_reason(
     store: Store, clock: ClockAt
 ) -> None:
-    keep(store, trial(1), [change()], routes=[ANNA], now=clock.now())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
 
     drain(store, {}, clock=clock)
 
@@ -270,7 +271,7 @@ def test_over_52_weeks_every_cadence_reports_every_event_once(store: Store, cloc
     for day in range(52 * 7):
         if clock.at.weekday() < 3:
             events = [change(f"{n}") for n in range(day % 4)]
-            keep(store, trial(1 + day % 7), [*events, change("adm", Level.ADMINISTRATIVE)],
+            keep(store, an_id(1 + day % 7), [*events, change("adm", Level.ADMINISTRATIVE)],
                  routes=routes, now=clock.now())  # fmt: skip
             happened += len(events)
         drain(store, {ChannelKind.MAIL: mail}, clock=clock)
