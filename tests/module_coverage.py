@@ -1,4 +1,4 @@
-"""Names the modules of ctsync of which the tests ran no function.
+"""List the modules of ctsync in which the tests ran no function.
 
 `python -m tests.module_coverage FILE` reads coverage.py's JSON report and exits with code 1 if
 there are any.
@@ -13,9 +13,9 @@ from typing import Any
 
 
 def modules_not_run(report: dict[str, Any]) -> list[str]:
-    """The files that have functions and ran no line in the body of any.
+    """Return the files whose functions never ran.
 
-    A file without a function is never named: importing it runs all of it.
+    A file without functions is never listed: importing it runs all of it.
     """
     return sorted(file for file, measured in report["files"].items() if not _is_run(measured))
 
@@ -28,7 +28,7 @@ def _is_run(measured: dict[str, Any]) -> bool:
 
 
 def main(path: str) -> int:
-    """Print what is missing, and return the exit code."""
+    """Print the modules that did not run, and return the exit code."""
     report = json.loads(Path(path).read_text(encoding="utf-8"))
     missing = modules_not_run(report)
     for file in missing:

@@ -28,7 +28,7 @@ NO_FUNCTION = measured()
 ONLY_DECLARED = measured(declared=([], 0))
 
 
-def test_a_module_of_which_no_function_ran_is_named() -> None:
+def test_a_module_is_listed_if_none_of_its_functions_ran() -> None:
     files = {"a.py": NOT_RUN, "b.py": RUN, "c.py": NO_FUNCTION, "d.py": ONLY_DECLARED}
     assert modules_not_run({"files": files}) == ["a.py"]
 

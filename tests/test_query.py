@@ -87,7 +87,7 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
         ("id", "nct04852770, NCT01728545", "holds nothing but NCT ids"),
     ],
 )  # fmt: skip
-def test_a_query_that_the_registry_refuses_or_misreads_is_refused_with_its_correction(
+def test_a_query_that_the_registry_would_misread_is_refused_with_a_correction(
     name: str, value: Any, said: str
 ) -> None:
     (problem,) = problems(**{name: value})
@@ -117,7 +117,7 @@ def test_exactly_makes_one_phrase_of_any_name(name: str) -> None:
 
 
 @given(st.dictionaries(st.sampled_from([*PARAMETERS, "x"]), st.text(max_size=30), max_size=4))
-def test_any_text_is_checked_without_an_error_and_a_checked_query_reads_as_itself(
+def test_any_text_is_checked_without_an_error_and_checking_again_changes_nothing(
     given_: dict[str, str],
 ) -> None:
     with suppress(BadQuery):

@@ -75,12 +75,12 @@ def test_a_webhook_names_the_schema_that_its_report_fits() -> None:
         WebhookChannel({}, settings(server.url)).send(message())
     (got,) = server.received
 
-    told = json.loads(got.body)
-    assert told["schema"] == "urn:ctsync:schema:report:1"
+    sent = json.loads(got.body)
+    assert sent["schema"] == "urn:ctsync:schema:report:1"
     published = schema("report")
-    assert published["$id"] == told["schema"]
-    Draft202012Validator(published).validate(told["report"])
-    assert told["report"] == to_json(report_row(message().report(limit=MOST_LINES)))
+    assert published["$id"] == sent["schema"]
+    Draft202012Validator(published).validate(sent["report"])
+    assert sent["report"] == to_json(report_row(message().report(limit=MOST_LINES)))
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,12 @@ def events_between(
 
 def uncovered(changes: Sequence[FieldChange], events: Iterable[Event]) -> dict[str, int]:
     """The paths of changes that not exactly one event covers, each with its number of events."""
-    told = Counter(path for event in events for path in event.covers)
-    return {path: told[path] for path in {c.path for c in changes} | told.keys() if told[path] != 1}
+    reported = Counter(path for event in events for path in event.covers)
+    return {
+        path: reported[path]
+        for path in {c.path for c in changes} | reported.keys()
+        if reported[path] != 1
+    }
 
 
 def the_event(events: Sequence[Event], kind: Kind, path_end: str = "") -> Event:

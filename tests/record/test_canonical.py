@@ -1,4 +1,4 @@
-"""Canonical form: equal content gives equal bytes, whatever values a study holds."""
+"""Canonical form: equal content gives equal bytes, for any values of a study."""
 
 import json
 

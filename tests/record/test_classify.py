@@ -1,4 +1,4 @@
-"""Events of all other kinds, and events about the whole record."""
+"""Events of all other kinds, and events about the complete record."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""What differs between two records, told by meaning and not by position."""
+"""Differences between two records, with list items matched by meaning and not by position."""
 
 import random
 import time
@@ -17,7 +17,7 @@ from tests.record.studies import LOCATIONS, OUTCOMES, outcome, record, site, stu
 
 
 def changed(before, after):
-    """The changes by path; applied they give the other record."""
+    """Return the changes by path, after checking that applying them gives the other record."""
     changes = diff(before, after)
     assert apply(before, changes).canonical == after.canonical
     return {c.path: (c.before, c.after) for c in changes}
@@ -29,7 +29,7 @@ def test_one_value_is_one_change():
     }
 
 
-def test_an_object_that_comes_is_told_leaf_by_leaf():
+def test_an_added_object_is_one_change_per_leaf():
     before, after = record(start=None), record()
     path = "protocolSection.statusModule.startDateStruct"
     assert changed(before, after) == {
@@ -39,7 +39,7 @@ def test_an_object_that_comes_is_told_leaf_by_leaf():
 
 
 @pytest.mark.parametrize("hollow", [{}, []])
-def test_an_empty_value_that_an_object_replaces_is_one_more_change(hollow):
+def test_an_object_that_replaces_an_empty_value_adds_a_change_for_it(hollow):
     path = "protocolSection.statusModule.startDateStruct"
     assert changed(record(start=hollow), record()) == {
         path: (hollow, MISSING),
@@ -48,13 +48,13 @@ def test_an_empty_value_that_an_object_replaces_is_one_more_change(hollow):
     }
 
 
-def test_results_that_come_are_one_change():
+def test_added_results_are_one_change():
     section = {"participantFlowModule": {"groups": [{"id": "FG000"}]}}
     posted = record(resultsSection=section)
     assert changed(record(), posted) == {"resultsSection": (MISSING, section)}
 
 
-def test_a_part_nobody_declared_is_one_change():
+def test_an_undeclared_part_is_one_change():
     new = record(protocolSection__newModule={"a": [1, 2, {"b": 3}]})
     assert changed(record(), new) == {
         "protocolSection.newModule": (MISSING, {"a": [1, 2, {"b": 3}]})
@@ -87,7 +87,7 @@ def test_150_edits_among_1500_shuffled_sites_are_150_changes():
     assert {c.field for c in found} == {f"{LOCATIONS}.status"}
 
 
-def test_sites_that_share_a_name_are_told_apart_by_the_rest():
+def test_sites_with_the_same_name_are_distinguished_by_their_other_fields():
     sites = [site("Research Site", zip=z, status="RECRUITING") for z in ("1", "2", "3")]
     after = [dict(sites[0]), {**sites[1], "status": "COMPLETED"}, dict(sites[2])]
     assert changed(record(sites=sites), record(sites=after)) == {
@@ -95,7 +95,7 @@ def test_sites_that_share_a_name_are_told_apart_by_the_rest():
     }
 
 
-def test_a_site_that_got_its_name_is_the_same_site():
+def test_a_renamed_site_is_the_same_site():
     before = record(sites=[site("Local Institution - 0071", zip="20162"), site("B", zip="1")])
     after = record(sites=[site("Ospedale Niguarda", zip="20162"), site("B", zip="1")])
     assert changed(before, after) == {
@@ -106,14 +106,14 @@ def test_a_site_that_got_its_name_is_the_same_site():
     }
 
 
-def test_an_edited_measure_is_an_edit_and_not_a_removal_and_an_addition():
+def test_an_edited_measure_is_not_a_removal_and_an_addition():
     before = record(primary_outcomes=[outcome("Response by RECIST 1.1"), outcome("Survival")])
     after = record(primary_outcomes=[outcome("Response by iRECIST 1.1"), outcome("Survival")])
     path = f'{OUTCOMES}.primaryOutcomes["Response by RECIST 1.1"].measure'
     assert changed(before, after) == {path: ("Response by RECIST 1.1", "Response by iRECIST 1.1")}
 
 
-def test_outcomes_that_have_nothing_in_common_are_removed_and_added():
+def test_outcomes_with_nothing_in_common_are_removed_and_added():
     before = record(primary_outcomes=[outcome("Severity on the 7-point ordinal scale")])
     after = record(primary_outcomes=[outcome("Time to recovery")])
     assert len(changed(before, after)) == 2
@@ -128,14 +128,14 @@ def test_another_order_of_outcomes_is_one_change():
     assert apply(before, [change]) == after
 
 
-def test_order_edits_arrivals_and_departures_of_one_list_go_together():
+def test_order_edits_additions_and_removals_of_a_list_can_be_combined():
     before = record(primary_outcomes=[outcome(m) for m in "ABCDE"])
     after = record(primary_outcomes=[outcome("E"), outcome("New thing"), outcome("B", "1 week"),
                                      outcome("A")])  # fmt: skip
     assert len(changed(before, after)) == 5
 
 
-def test_changes_follow_the_keys_and_of_a_list_order_edits_removals_additions():
+def test_changes_are_in_key_order_and_lists_in_order_edits_removals_additions():
     before = record(primary_outcomes=[outcome(m) for m in "ABCD"], why="x", start=None)
     after = record(primary_outcomes=[outcome("Zzz"), outcome("D", "1 week"), outcome("B")])
     listed = f"{OUTCOMES}.primaryOutcomes"
@@ -151,7 +151,7 @@ def test_changes_follow_the_keys_and_of_a_list_order_edits_removals_additions():
     ]
 
 
-def test_a_reference_is_known_by_its_pmid():
+def test_a_reference_is_identified_by_its_pmid():
     old = {"pmid": "1", "type": "DERIVED", "citation": "A. Title."}
     new = {**old, "citation": "A. Title. Erratum in: B."}
     added = {"pmid": "0", "type": "DERIVED", "citation": "New."}
@@ -162,7 +162,7 @@ def test_a_reference_is_known_by_its_pmid():
     }
 
 
-def test_keywords_in_other_letters_are_edits():
+def test_keywords_with_changed_letters_are_edits():
     assert changed(record(keywords=["Lung cancer"]), record(keywords=["lung  Cancer"])) == {
         'protocolSection.conditionsModule.keywords["Lung cancer"]': ("Lung cancer", "lung  Cancer")
     }
@@ -175,7 +175,7 @@ def test_keywords_in_other_letters_are_edits():
      ({"a": 1}, {}), ([1], []), ([[1], [2]], [[2], [1]]), ({"a": {}}, {"a": {"b": {}}}),
      ([{}], [{"a": 1}]), ([None, None], [None]), ("é", "e\u0301")],
 )  # fmt: skip
-def test_values_of_any_type_are_told_apart_and_applied(before, after):
+def test_values_of_any_type_are_distinguished_and_applied(before, after):
     for path in ("odd", "protocolSection__statusModule__whyStopped", "sites", "keywords"):
         old, new = study(), study()
         old = study(**{path: before}) if before is not None else {**old, "x": None}
@@ -191,7 +191,7 @@ def test_a_text_of_10_megabytes_is_compared_like_any_other():
     assert len(changed(before, after)) == 1
 
 
-def test_lists_of_thousands_that_share_nothing_are_told_as_they_stand():
+def test_thousands_of_items_with_nothing_in_common_are_removed_and_added():
     chance = random.Random(3)
     old, new = (
         [site("".join(chance.choices("abcdefgh", k=20)), city=f"C{n % 9}") for n in range(3000)]
@@ -202,7 +202,7 @@ def test_lists_of_thousands_that_share_nothing_are_told_as_they_stand():
     assert len(changed(record(sites=same_name[0]), record(sites=same_name[1]))) == 1500
 
 
-def test_names_are_cut_and_stay_apart():
+def test_long_item_names_are_shortened_and_stay_distinct():
     measures = [f"{'long ' * 200}{n}" for n in range(3)]
     before = record(primary_outcomes=[outcome(m, "1 day") for m in measures])
     after = record(primary_outcomes=[outcome(m, "2 days") for m in measures])
@@ -212,7 +212,7 @@ def test_names_are_cut_and_stay_apart():
 
 
 def listen(monkeypatch):
-    """Every pair of objects that DeepDiff receives, with its options."""
+    """Return a list that collects each pair of objects given to DeepDiff, with its options."""
     calls = []
 
     def listening(*sides, **options):
@@ -223,15 +223,15 @@ def listen(monkeypatch):
     return calls
 
 
-def test_deepdiff_is_asked_once_and_never_to_ignore_order(monkeypatch):
-    asked = listen(monkeypatch)
+def test_deepdiff_is_called_once_and_never_with_ignore_order(monkeypatch):
+    calls = listen(monkeypatch)
     before = record(sites=[site(f"{n}", status="RECRUITING") for n in range(50)])
     after = record(sites=[site(f"{n}", status="COMPLETED") for n in range(50)], why="x")
     assert len(diff(before, after)) == 51
-    assert len(asked) == 1
-    assert not asked[0][1].get("ignore_order")
+    assert len(calls) == 1
+    assert not calls[0][1].get("ignore_order")
     assert diff(before, before) == []
-    assert len(asked) == 1
+    assert len(calls) == 1
 
 
 def test_deepdiff_receives_the_equal_fields_beside_a_changed_one(monkeypatch):
@@ -285,7 +285,7 @@ def test_a_deepdiff_that_finds_nothing_leaves_no_change(monkeypatch):
 @pytest.mark.parametrize(
     "name", ["__private", "", "it's", 'a"]["b', "'both\"", "1", "b'x'", "root"]
 )
-def test_a_key_of_any_spelling_is_compared(name):
+def test_a_key_with_any_characters_is_compared(name):
     for before, after in (({name: 1}, {name: 2}), ({}, {name: 1}), ({"x": 1}, {name: 1})):
         old, new = (study(newModule={"same": 1, **fields}) for fields in (before, after))
         assert len(changed(canonicalize(old), canonicalize(new))) == len({*before, *after})
@@ -309,7 +309,7 @@ def test_deepdiff_makes_no_line_diff_of_a_text(monkeypatch):
         assert values == [orjson.dumps(text), orjson.dumps(f"{text}é\n")]
 
 
-def test_changes_do_not_share_what_they_hold_with_the_result():
+def test_changes_do_not_share_objects_with_the_applied_record():
     before, after = record(), record(sites=[site("A")])
     changes = diff(before, after)
     result = apply(before, changes)

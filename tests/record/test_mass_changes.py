@@ -6,6 +6,7 @@ from ctsync.model import NctId
 from ctsync.record.registry.mass_changes import find_mass_change, reprocessed_part
 from ctsync.record.registry.notices import of_reprocessing
 from tests.record.studies import LOCATIONS, events_between, site, study
+from tests.registry_fixtures import an_id
 from tests.report.examples import stored
 
 MESH = "derivedSection__conditionBrowseModule__meshes"
@@ -20,7 +21,7 @@ def step(**update):
 
 
 def load(changed, **update):
-    return {NctId(f"NCT{n:08}"): step(**update) for n in range(changed)}
+    return {an_id(n): step(**update) for n in range(changed)}
 
 
 def test_a_change_in_many_trials_without_an_update_is_reprocessing():
@@ -57,7 +58,7 @@ def test_rerendered_texts_share_one_notice():
     title = {"protocolSection__descriptionModule__briefSummary": "a  b"}
     again = {"protocolSection__descriptionModule__briefSummary": "a b"}
     events = {
-        NctId(f"NCT{n:08}"): events_between(before, after)
+        an_id(n): events_between(before, after)
         if n % 2
         else events_between(study(**title), study(**again))
         for n in range(50)

@@ -44,10 +44,10 @@ def test_every_condition_has_a_known_relation_and_every_threshold_is_used():
 
 def test_the_text_of_a_rule_shows_the_given_thresholds():
     given = Thresholds().replace({"enrollment_below_target_percent": 70})
-    told = {rule.id: (says, when) for rule, says, when in describe(given)}
-    assert told["R-ENR-02"][0] == "actual enrollment below 70 % of the last target"
-    assert "below 70 (enrollment_below_target_percent)" in told["R-ENR-02"][1]
-    assert told["R-ADM-01"] == ("contacts and officials", "always")
+    described = {rule.id: (says, when) for rule, says, when in describe(given)}
+    assert described["R-ENR-02"][0] == "actual enrollment below 70 % of the last target"
+    assert "below 70 (enrollment_below_target_percent)" in described["R-ENR-02"][1]
+    assert described["R-ADM-01"] == ("contacts and officials", "always")
     named = {name for rule in RULES for _, name, *_ in Formatter().parse(rule.says) if name}
     assert named <= set(Thresholds.__dataclass_fields__)
 

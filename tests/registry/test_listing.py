@@ -66,7 +66,7 @@ def publish_first(replay: ReplayRegistry, count: int) -> frozenset[NctId]:
 @pytest.mark.parametrize("count", [0, 1, 4, 5, 6, 9, 10, 15, 16])
 def test_a_listing_of_any_size_is_exact(count: int, replay: ReplayRegistry, listed: List) -> None:
     truth = publish_first(replay, count)
-    replay.catalogue.publish(make_study("NCT00000099", overallStatus="COMPLETED"))
+    publish(replay, an_id(99), overallStatus="COMPLETED")
     listing = listed()
     assert (listing.problem, listing.ids, listing.total) == (None, truth, count)
     # a full last page has a token that leads to an empty page
@@ -79,8 +79,8 @@ def test_a_reload_at_any_page_gives_the_new_data(replay: ReplayRegistry, listed:
     publish_first(replay, pages * SIZE)
     for page in range(2, pages + 2):  # a full last page leads to an empty page
         day = f"2026-04-{page:02d}"
-        replay.catalogue.publish(make_study(f"NCT{1000 + page:08d}"), load=day)
-        replay.catalogue.withdraw(f"NCT{page:08d}", load=day)
+        replay.catalogue.publish(make_study(an_id(1000 + page)), load=day)
+        replay.catalogue.withdraw(an_id(page), load=day)
         replay.faults.add(faults.reload(day), path=STUDIES, page=page)
         listing = listed()
         truth = frozenset(replay.catalogue.view().ids)

@@ -18,7 +18,7 @@ import pytest
 
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import publish
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
@@ -56,7 +56,7 @@ ping_url = "env:PING"
 @pytest.fixture
 def registry() -> Iterator[ReplayRegistry]:
     with ReplayRegistry(Catalogue("2026-02-02")) as replay:
-        replay.catalogue.publish(make_study(TRIAL))
+        publish(replay, TRIAL)
         yield replay
 
 
