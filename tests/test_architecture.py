@@ -1,4 +1,4 @@
-"""Every module and folder that the documents and the pipeline name exists."""
+"""Every module and folder named in the documents and in the pipeline exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STAGE = re.compile(r"^(?:\| )?([a-z_]+(?:\.\w+)+)  +\S", re.MULTILINE)
 
 
 def missing(text: str) -> list[str]:
-    """The paths a text names that are neither below the checkout nor below the package."""
+    """Return the paths in a text that are neither in the checkout nor in the package."""
     named = [path for path in PATH.findall(text) if path.count("/") or path.endswith(".py")]
     return [
         path
@@ -43,7 +43,7 @@ def test_a_path_that_does_not_exist_is_found() -> None:
 
 
 def exists(name: str) -> bool:
-    """Whether a dotted name below the package is a module, or something a module defines."""
+    """Return whether a dotted name in the package is a module or defined in a module."""
     module, _, rest = name.partition(".")
     here = import_module(f"ctsync.{module}")
     for part in rest.split("."):

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 FILES = sorted(
     path for folder in ("ctsync", "alembic", "tests") for path in (ROOT / folder).rglob("*.py")
 )
-# each phrase with what to write instead
+# each phrase with its replacement
 WORDS = {
     r"\banew\b": "again",
     r"\blest\b": "so that ... not",
@@ -53,7 +53,7 @@ FIRST_COMMIT_HELD = "01253fb"
 
 
 def texts(source: str) -> Iterator[tuple[int, str]]:
-    """Every comment and docstring with its line."""
+    """Yield each comment and docstring with its line."""
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], token.string
@@ -65,7 +65,7 @@ def texts(source: str) -> Iterator[tuple[int, str]]:
 
 
 def phrases(source: str) -> Iterator[str]:
-    """Each phrase of the list that a source uses, with its line and what to write instead."""
+    """Yield each listed phrase that a source uses, with its line and a replacement."""
     for line, text in texts(source):
         for pattern, instead in WORDS.items():
             for found in re.finditer(pattern, text, re.IGNORECASE):
@@ -82,7 +82,7 @@ def test_no_docstring_or_comment_uses_a_phrase_of_the_list() -> None:
     assert found == []
 
 
-def test_the_word_list_finds_what_it_lists() -> None:
+def test_each_listed_phrase_is_found() -> None:
     assert list(phrases('"""Write a row a trial."""\n')) == [
         "1: 'a row a trial': write one X per Y"
     ]
@@ -91,7 +91,7 @@ def test_the_word_list_finds_what_it_lists() -> None:
 
 
 def commit_subjects() -> list[str]:
-    """The subjects of the commits that this rule holds for; skips where there is no history."""
+    """Return the commit subjects that must keep the rule. Skips the test without a history."""
     listed = subprocess.run(
         ["git", "log", "--no-merges", "--format=%s", f"{FIRST_COMMIT_HELD}..HEAD"],
         cwd=ROOT,
@@ -100,7 +100,7 @@ def commit_subjects() -> list[str]:
         check=False,
     )
     if listed.returncode != 0:
-        pytest.skip("this is no git checkout with its history")
+        pytest.skip("this is not a git checkout with its history")
     return listed.stdout.splitlines()
 
 

@@ -56,7 +56,7 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("condition", "x", "there is no such parameter; did you mean cond?"),
         ("Cond", "x", "there is no such parameter; did you mean cond?"),
@@ -88,11 +88,11 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
     ],
 )  # fmt: skip
 def test_a_query_that_the_registry_would_misread_is_refused_with_a_correction(
-    name: str, value: Any, said: str
+    name: str, value: Any, message: str
 ) -> None:
     (problem,) = problems(**{name: value})
     assert problem.startswith(f"{name.replace('__', '.')}: ")
-    assert said in problem
+    assert message in problem
 
 
 def test_all_problems_of_a_query_are_reported_together() -> None:

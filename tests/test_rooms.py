@@ -47,13 +47,13 @@ Sources = Mapping[str, str]
 
 
 def crowded_folders(files: Sources) -> list[str]:
-    """Folders that hold too many modules."""
+    """Return the folders with too many modules."""
     held = Counter(str(PurePosixPath(path).parent) for path in files if _stem(path) != "__init__")
     return [f"{folder}: {count} files" for folder, count in held.items() if count > MOST_FILES]
 
 
 def repeated_classes(files: Sources) -> list[str]:
-    """Public class names that are defined more than once."""
+    """Return the public class names that are defined more than once."""
     found = defaultdict(list)
     for path, source in files.items():
         for node in ast.walk(ast.parse(source)):
@@ -63,7 +63,7 @@ def repeated_classes(files: Sources) -> list[str]:
 
 
 def unlisted_names(files: Sources, listed: Mapping[str, str]) -> list[str]:
-    """Shared file names that `listed` lacks, and listed names that are not shared."""
+    """Return shared file names that `listed` lacks, and listed names that are not shared."""
     found = defaultdict(list)
     for path in files:
         if not _stem(path).startswith("__"):
@@ -75,7 +75,7 @@ def unlisted_names(files: Sources, listed: Mapping[str, str]) -> list[str]:
 
 
 def import_cycle(files: Sources) -> list[str]:
-    """The modules of one import cycle, the first again at the end; empty if there is none."""
+    """Return the modules of one import cycle, ending with the first; empty if there is none."""
     modules = {_module(path) for path in files}
     imports = {
         _module(path): sorted(set(_imports(path, source, modules)) - {_module(path)})
@@ -105,7 +105,7 @@ def _cycle_from(
 
 
 def _imports(path: str, source: str, modules: set[str]) -> Iterator[str]:
-    """The modules that a module imports, also inside functions; not under `if TYPE_CHECKING`."""
+    """Yield the modules that a module imports, also in functions; not under `if TYPE_CHECKING`."""
     package = _module(path if _stem(path) == "__init__" else str(PurePosixPath(path).parent))
     for node in _run_code(ast.parse(source)):
         if isinstance(node, ast.Import):
@@ -119,7 +119,7 @@ def _imports(path: str, source: str, modules: set[str]) -> Iterator[str]:
 
 
 def _run_code(node: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a tree without those that only a type checker reads."""
+    """Yield the nodes of a tree without those that only a type checker reads."""
     yield node
     is_for_types = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
     inner = node.orelse if isinstance(node, ast.If) and is_for_types else ast.iter_child_nodes(node)

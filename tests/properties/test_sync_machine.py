@@ -288,12 +288,12 @@ class Machine(RuleBasedStateMachine):
         finally:
             self.seen = max(self.here.catalogue.load, self.seen or BEGINNING)
         if not result.sync.failed and result.sync.verdict in {Verdict.OK, Verdict.PARTIAL}:
-            self.assert_equal_but_for_absence(away if registry.spoilt > spoilt else set())
+            self.assert_equal_except_absences(away if registry.spoilt > spoilt else set())
         return result
 
-    # --- what must hold -----------------------------------------------------------------------
+    # --- invariants ---------------------------------------------------------------------------
 
-    def assert_equal_but_for_absence(self, away: AbstractSet[NctId]) -> None:
+    def assert_equal_except_absences(self, away: AbstractSet[NctId]) -> None:
         """Assert that every followed trial in the registry is stored as the registry shows it."""
         shown, store = self.shown(), self.here.store
         followed = store.watched.ids()
@@ -306,7 +306,7 @@ class Machine(RuleBasedStateMachine):
         for nct_id in POOL:
             now = shown.canonical(nct_id)
             if now not in {None, nct_id} and nct_id not in away:
-                assert now in followed, f"{nct_id} went into {now}, which nobody follows"
+                assert now in followed, f"{nct_id} moved to {now}, which is not followed"
 
     def teardown(self) -> None:
         """Assert that after two clean runs over two loads all is equal and all is delivered."""
@@ -339,7 +339,7 @@ class Machine(RuleBasedStateMachine):
             if now == nct_id:
                 continue  # the round has already compared it, if it is followed
             if nct_id in self.here.store.watched.ids():
-                assert now is None, f"{nct_id} went into {now}, and is followed under its old id"
+                assert now is None, f"{nct_id} moved to {now} but is followed under its old id"
                 assert head.state is not State.PRESENT
             elif now is not None:
                 assert (head.state, head.moved_to) == (State.MOVED, now)

@@ -123,7 +123,7 @@ def test_a_lost_page_is_detected_at_any_position(
         replay.faults.add(faulty, path=STUDIES, page=page)
         listing = listed(size=1)
         assert (listing.problem, listing.ids, listing.begun) == (None, truth, 2)
-    print(f"lost page of {pages}, {sort}: {len(lost)} lost, {noticed} noticed; asked again: exact")
+    print(f"lost page of {pages}, {sort}: {len(lost)} lost, {noticed} noticed; then exact")
 
 
 def test_rows_repeated_across_pages_count_once(replay: ReplayRegistry, listed: List) -> None:
@@ -203,7 +203,7 @@ def test_a_listing_resumes_after_the_page_where_it_stopped(
         rest = listed(resume=cursor, seen=seen)
         assert (rest.problem, rest.ids) == (None, truth)
         assert len(replay.requests) == pages + 1
-    print(f"resumed: after each of {pages} pages, all exact, 0 pages asked for again")
+    print(f"resumed: after each of {pages} pages, all exact, 0 pages requested again")
 
 
 def test_a_listing_starts_again_if_the_registry_has_reloaded_since(
