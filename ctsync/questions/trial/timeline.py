@@ -142,3 +142,6 @@ def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     drawn = trace(versions, stands_from(versions), until=until.date())
     moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
     return replace(drawn, queries=query_steps(moves))
+
+
+SCHEMAS = {"timeline": TrialTimelineRow}
