@@ -95,7 +95,7 @@ def test_the_same_course_is_there_for_a_program() -> None:
 
     assert [spell["days"] for spell in told["spells"]] == [670, 184, 521, 331]
     assert told["spells"][-1]["until"] is None
-    assert told["dates"][1]["said"][1] == {
+    assert told["dates"][1]["steps"][1] == {
         "since": "2012-03-01", "value": "2013-02", "type": "ESTIMATED", "days": 366, "margin": 28,
     }  # fmt: skip
     assert told["enrollment"][-1] == {"since": "2015-02-04", "count": 46, "type": "ACTUAL"}

@@ -140,7 +140,7 @@ def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
         "load": format_timestamp(result.load.data_timestamp),
         "steps": result.steps,
         **{name: getattr(result.tally, name) for name in result.tally.__slots__},
-        "said": result.said,
+        "messages": result.said,
         "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in result.failed],
         "missing": list(result.missing),
         "notices": [notice.line for notice in result.notices],
