@@ -47,7 +47,7 @@ MUTANTS = [
            "versionHolder"),
     Mutant("mass disappearance is held", "ctsync.sync.trial_pass",
            "lacking > most_at_once(of)", "lacking < 0",
-           "sync/test_listing_faults.py::test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed",
+           "sync/test_listing_faults.py::test_many_vanished_trials_are_held_back_and_a_few_are_accepted",
            "Kind.GONE"),
     Mutant("an absence needs a second load", "ctsync.sync.decide",
            "head.absent_since < load", "head.absent_since <= load",

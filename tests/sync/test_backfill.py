@@ -1,4 +1,4 @@
-"""The past of a trial, fetched from the registry's own history, and joined with what was seen."""
+"""Backfill: a trial's registry history joined with the versions seen live."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MakeSync = Callable[..., TrialPass]
 MakeBackfill = Callable[..., Backfill]
 
 
-# --- a life in two forms -------------------------------------------------------------------------
+# --- one trial in two forms ----------------------------------------------------------------------
 
 
 def a_day(posted: str, **changed: Any) -> JsonObject:
@@ -56,7 +56,7 @@ def a_day(posted: str, **changed: Any) -> JsonObject:
 
 
 def as_html(study: JsonObject) -> JsonObject:
-    """The same study as the history endpoint gives it."""
+    """The same study as the history endpoint returns it."""
 
     def escaped(value: Any) -> Any:
         match value:
@@ -114,7 +114,7 @@ def tell_history(replay: ReplayRegistry, *studies: JsonObject, nct_id: str = TRI
 
 @pytest.fixture
 def lived(replay: ReplayRegistry) -> ReplayRegistry:
-    """A registry that shows the newest of four versions, and has the history of all."""
+    """A registry that shows the newest of four versions and has the history of all."""
     replay.catalogue.publish(NEWEST)
     tell_history(replay, *LIFE, LATER)
     return replay
@@ -129,7 +129,7 @@ def told(store: Store, **narrowed: Any) -> list[StoredEvent]:
 
 
 def news(store: Store) -> list[tuple[str, Kind]]:
-    """What was put into the outbox."""
+    """The deliveries in the outbox."""
     kinds = {one.event_id: one.event.kind for one in store.events.find()}
     return [(d.recipient, kinds[d.event_id]) for d in store.outbox.deliveries()]
 
@@ -155,7 +155,7 @@ FOUR_KNOWN = [
 # --- in either order -----------------------------------------------------------------------------
 
 
-def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
+def test_a_history_fetched_after_the_first_sync_continues_into_it(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -169,7 +169,7 @@ def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
     assert_events_follow(store)
 
 
-def test_a_history_fetched_before_the_first_sync_is_joined_by_it(
+def test_the_first_sync_continues_a_history_fetched_before_it(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
@@ -208,10 +208,10 @@ def test_both_orders_end_with_the_same_versions_and_events(
     assert course(TRIAL) == course(OTHER) != []
 
 
-# --- events of the past --------------------------------------------------------------------------
+# --- backfilled events ---------------------------------------------------------------------------
 
 
-def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
+def test_backfilled_events_happened_when_posted_and_notify_nobody(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -239,7 +239,7 @@ def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
     assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
 
 
-def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
+def test_a_later_event_has_figures_since_the_first_registration(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -253,7 +253,7 @@ def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
     assert_events_follow(store)
 
 
-def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_past(
+def test_versions_seen_live_keep_their_events_with_figures_of_the_complete_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -279,7 +279,7 @@ def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_p
     assert_events_follow(store)
 
 
-def test_the_seam_itself_is_no_event(
+def test_the_join_of_history_and_live_versions_is_not_an_event(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     tell_history(lived, NEWEST)
@@ -290,7 +290,7 @@ def test_the_seam_itself_is_no_event(
     assert [v.key.lead_sponsor for v in store.versions.of(TRIAL)] == ["A & B"]
 
 
-def test_a_text_in_another_form_is_no_other_value_of_its_field(
+def test_a_text_in_another_form_is_the_same_value(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
@@ -301,7 +301,7 @@ def test_a_text_in_another_form_is_no_other_value_of_its_field(
         assert len(found.spells) == spells, name
 
 
-def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
+def test_a_second_backfill_requests_only_the_index_and_stores_nothing(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
@@ -319,7 +319,7 @@ def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
 # --- places --------------------------------------------------------------------------------------
 
 
-def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the_one_it_is_of(
+def test_a_change_to_unknown_stands_after_the_registry_version_it_derives_from(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     only = a_day(
@@ -338,19 +338,19 @@ def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the
     assert [v.key.status for v in store.versions.of(TRIAL)] == ["RECRUITING", "UNKNOWN"]
     flips = told(store, kinds=(Kind.STATUS,))
     assert ("RECRUITING", "UNKNOWN") in {(one.event.before, one.event.after) for one in flips}
-    # the registry's rule: the first load after the completion date, as it was verified long ago
+    # the registry's rule: the first load after the completion date, if last verified long ago
     day = datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 4, tzinfo=UTC)
     assert told(store, kinds=(Kind.STATUS,), since=day[0], until=day[1]) == flips
     assert_events_follow(store)
 
 
-def test_what_was_seen_live_between_two_versions_and_is_neither_stays_in_its_place(
+def test_a_live_version_between_two_registry_versions_keeps_its_place(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     old, new = a_day("2025-12-02"), a_day("2026-02-03", count=90)
     replay.catalogue.publish(old)
     make_sync().run([TRIAL])
-    touched = copy.deepcopy(old)  # by the registry, without an update
+    touched = copy.deepcopy(old)  # changed by the registry, without an update date
     touched["protocolSection"]["referencesModule"] = {
         "references": [{"pmid": "1", "type": "DERIVED"}]
     }
@@ -409,7 +409,7 @@ def test_several_versions_of_one_day_stay_in_the_registrys_order(
     assert_events_follow(store)
 
 
-def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
+def test_history_versions_of_a_gone_trial_stand_before_its_end(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
@@ -428,12 +428,12 @@ def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
     assert_events_follow(store)
 
 
-def test_news_that_the_history_told_first_is_told_with_the_load_that_shows_it(
+def test_a_change_found_in_the_history_first_is_reported_with_the_load_that_shows_it(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
     lived.load = "2026-02-03"
-    make_backfill().run([TRIAL])  # the history is ahead of what was seen
+    make_backfill().run([TRIAL])  # the history is newer than the last load seen
     assert shown(store)[-1] == (4, H, "2026-02-03")
     assert Kind.STATUS not in {kind for _, kind in news(store)}
     lived.catalogue.publish(LATER)
@@ -445,7 +445,7 @@ def test_news_that_the_history_told_first_is_told_with_the_load_that_shows_it(
     assert_events_follow(store)
 
 
-def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further_on(
+def test_a_change_found_in_the_history_first_is_reported_also_if_the_load_is_later(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -464,7 +464,7 @@ def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further
     assert_events_follow(store)
 
 
-def test_a_trial_gone_after_the_history_told_of_it_is_told_with_what_it_told(
+def test_a_gone_trial_is_reported_with_the_unreported_events_of_its_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])

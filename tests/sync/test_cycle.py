@@ -1,4 +1,4 @@
-"""A round as a whole: what is told to a dead-man's switch, and what waits when all is not well."""
+"""The sync cycle: what the monitor receives, and which messages wait after a failure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def make_round(
     make_sync: Callable[..., Any],
     migrated_url: str,
 ) -> MakeRound:
-    """Make a round over two trials, under settings given as in a file."""
+    """Make a cycle over two trials, under settings given as in a file."""
     for nct_id in (ONE, TWO):
         replay.catalogue.publish(make_study(nct_id))
     with store.unit() as unit:
@@ -55,7 +55,7 @@ def make_round(
     return make
 
 
-def test_a_monitor_hears_of_a_round_that_went_well_one_that_was_not_whole_and_one_that_failed(
+def test_the_monitor_is_notified_of_complete_incomplete_and_failed_cycles(
     make_round: MakeRound, replay: ReplayRegistry
 ) -> None:
     with web() as server:
@@ -77,13 +77,13 @@ def test_a_monitor_hears_of_a_round_that_went_well_one_that_was_not_whole_and_on
     assert pings[5][1].startswith("RegistryBusy: ")
 
 
-def test_a_monitor_that_is_away_fails_no_round(make_round: MakeRound) -> None:
+def test_an_unreachable_monitor_does_not_fail_the_cycle(make_round: MakeRound) -> None:
     with web() as server:
         url = server.url
     assert make_round(monitor={"ping_url": url}).run(holder="test").is_well
 
 
-def test_what_is_due_leaves_although_the_registry_is_away(
+def test_due_messages_are_sent_although_the_registry_is_unreachable(
     make_round: MakeRound, replay: ReplayRegistry, store: Store, clock: StillClock
 ) -> None:
     with web(503) as server:
@@ -101,7 +101,7 @@ def test_what_is_due_leaves_although_the_registry_is_away(
     assert [run.delivered for run in store.runs.latest()] == [1, 0, 0]
 
 
-def test_a_quiet_week_is_told_by_the_round_that_finds_it(
+def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
     make_round: MakeRound, store: Store, clock: StillClock
 ) -> None:
     with running() as server:
@@ -123,7 +123,7 @@ def test_a_quiet_week_is_told_by_the_round_that_finds_it(
     assert quiet["Subject"].startswith("[ctsync] quiet: 0 of 2 trials changed")
 
 
-def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_since(
+def test_report_denominators_come_from_the_newest_sync_whatever_ran_since(
     make_round: MakeRound, store: Store, clock: StillClock
 ) -> None:
     run_id = make_round().run(holder="test").sync.run_id
@@ -135,7 +135,7 @@ def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
 
 
-def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing_is(
+def test_a_weekly_mail_is_overdue_only_if_it_keeps_failing_after_its_hour(
     make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
 ) -> None:
     """The clock stands on a Friday; the mail is due on Monday at eight, and no server listens."""
@@ -163,7 +163,7 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
     ]  # fmt: skip
 
 
-def test_a_round_is_made_if_it_is_due_by_the_start_of_the_last_that_came_to_its_end(
+def test_a_cycle_is_due_by_the_start_of_the_last_completed_one(
     make_round: MakeRound, replay: ReplayRegistry, store: Store
 ) -> None:
     work = make_round()

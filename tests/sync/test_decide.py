@@ -1,4 +1,4 @@
-"""What an answer means, for every state a trial can be in."""
+"""Decisions on an answer, for every state of a trial."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_first_record_of_a_trial_is_a_baseline() -> None:
     assert decide(None, seen()) == First(record(), awaited=False)
 
 
-def test_the_first_record_of_a_trial_the_registry_denied_knowing_is_awaited_news() -> None:
+def test_the_first_record_of_a_trial_the_registry_did_not_know_is_awaited() -> None:
     assert decide(None, seen(), awaited=True) == First(record(), awaited=True)
 
 
@@ -65,7 +65,7 @@ def test_the_same_load_asked_twice_does_not_confirm_an_absence() -> None:
     assert decide(head(absent_since=LOAD), ABSENT) == Missing(head(absent_since=LOAD))
 
 
-def test_a_second_load_without_the_trial_says_gone() -> None:
+def test_a_second_load_without_the_trial_means_gone() -> None:
     assert decide(head(absent_since=EARLIER), ABSENT) == Gone(head(absent_since=EARLIER))
 
 
@@ -80,7 +80,7 @@ def test_a_gone_trial_that_answers_again_has_returned_even_with_the_same_record(
     assert decide(gone, seen()) == Returned(gone, record())
 
 
-def test_a_gone_trial_that_is_still_absent_is_no_news() -> None:
+def test_a_gone_trial_that_is_still_absent_is_still_away() -> None:
     gone = head(None, State.GONE)
     assert decide(gone, ABSENT) == StillAway(gone)
 
@@ -89,12 +89,12 @@ def test_an_id_answered_by_another_trial_has_moved_there() -> None:
     assert decide(head(), seen(nct_id=OTHER)) == Moved(head(), OTHER)
 
 
-def test_an_id_known_to_have_moved_there_is_no_news() -> None:
+def test_an_id_known_to_have_moved_there_is_still_away() -> None:
     moved = head(None, State.MOVED, moved_to=OTHER)
     assert decide(moved, seen(nct_id=OTHER)) == StillAway(moved)
 
 
-def test_a_moved_trial_that_moves_on_is_news() -> None:
+def test_a_moved_trial_that_moves_again_has_moved() -> None:
     moved = head(None, State.MOVED, moved_to=NctId("NCT00000001"))
     assert decide(moved, seen(nct_id=OTHER)) == Moved(moved, OTHER)
 
@@ -105,5 +105,5 @@ def test_a_failure_says_nothing_about_the_trial() -> None:
         assert decide(known, failed) == NotChecked(failed)
 
 
-def test_an_absent_trial_nothing_is_stored_of_is_missing_without_a_head() -> None:
+def test_an_absent_trial_without_stored_versions_is_missing_without_a_head() -> None:
     assert decide(None, ABSENT) == Missing(None)

@@ -1,6 +1,6 @@
-"""What watches make of a registry that reloads, loses pages or forgets trials: nothing.
+"""Query watches of a registry that reloads, loses pages or forgets trials change nothing.
 
-Real HTTP, small pages, one database.
+Uses real HTTP, small pages and one database.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RunOnce = Callable[..., SyncResult]
 
 
 class SmallPages(RegistryApi):
-    """Lists on pages of a few trials, and restarts a listing up to the given number of times."""
+    """Lists on pages of a few trials, and restarts a listing as often as configured."""
 
     size = 5
     most_restarts = 2
@@ -59,7 +59,7 @@ def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
 
 @pytest.fixture
 def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterator[RunOnce]:
-    """Sync everything watched, as a round does."""
+    """Sync everything watched, as a cycle does."""
     transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
     registry = SmallPages(transport, clock=clock)
 
@@ -75,7 +75,7 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
 
 
 def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
-    """A watch of what recruits, which `count` trials do."""
+    """A watch of recruiting trials, of which there are `count`."""
     publish(replay, *map(an_id, range(1, count + 1)))
     with store.unit() as unit:
         unit.watches.add("open", query=read_query({"overallStatus": "RECRUITING"}).params)
@@ -101,7 +101,7 @@ def told(result: SyncResult) -> set[tuple[NctId, Kind]]:
 
 
 @pytest.mark.slow
-def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
+def test_a_reload_at_any_page_stores_the_new_load_and_no_false_event(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     pages, exact, false = 20, 0, 0
@@ -126,7 +126,7 @@ def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
 
 
 @pytest.mark.slow
-def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
+def test_a_lost_page_marks_no_trial_as_left_or_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     pages, partial = 50, 0
@@ -146,7 +146,7 @@ def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
 
 
 def without(ids: set[NctId]) -> faults.Fault:
-    """Listings lack these trials and count without them; whole records are as they are."""
+    """Leave these trials out of listings and counts; complete records stay as they are."""
 
     def drop(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
@@ -167,7 +167,7 @@ def without(ids: set[NctId]) -> faults.Fault:
     ("trials", "shares"),
     [(150, (0, 50, 80)), pytest.param(2600, (0, 50, 99), marks=pytest.mark.soak)],
 )
-def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
+def test_many_vanished_trials_are_held_back_and_a_few_are_accepted(
     trials: int,
     shares: tuple[int, ...],
     store: Store,
@@ -180,7 +180,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
     for percent in shares:
         lost = {an_id(n) for n in range(1, trials - trials * percent // 100 + 1)}
 
-        # the listing lacks them, though their records are there and unchanged
+        # the listing lacks them, but their records exist unchanged
         replay.catalogue.advance()
         replay.faults.add(without(lost), path=STUDIES, times=faults.EVERY_TIME)
         result = run_once(size=1000)
@@ -188,7 +188,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         held_left += "--accept-gone" in "".join(result.held)
         replay.faults.clear()
 
-        # the registry lacks them: two loads say so, and each was asked for singly
+        # the registry lacks them: two loads show it, and each trial was requested alone
         kept = {n: replay.catalogue.view().study(n) for n in lost}
         for _ in range(2):
             replay.catalogue.advance()
@@ -202,7 +202,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         held_gone += "--accept-gone" in "".join(result.held)
         assert len(result.missing) == len(lost)
 
-        # and they are back
+        # the trials are back
         for study in kept.values():
             assert study is not None
             replay.catalogue.publish(study)
@@ -224,7 +224,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
     print(f"real removals: {len(removed)} of 5 reported")
 
 
-def test_what_was_held_is_believed_when_told_to(
+def test_held_trials_are_accepted_with_accept_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     follow_open(store, replay, 40)
@@ -241,7 +241,7 @@ def test_what_was_held_is_believed_when_told_to(
     assert {kind for _, kind in told(result)} == {Kind.GONE}
 
 
-def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
+def test_an_empty_listing_is_accepted_only_if_the_records_explain_it(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     follow_open(store, replay, 3)
@@ -297,7 +297,7 @@ def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
           f"({requests} requests)")  # fmt: skip
 
 
-def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
+def test_a_study_other_than_the_one_requested_is_never_stored(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     ids = [an_id(n) for n in range(1, 21)]
@@ -320,8 +320,8 @@ def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
 Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
 
 
-def what_is_told(store: Store) -> Told:
-    """Events, deliveries and members; what is there twice is there twice."""
+def reported_state(store: Store) -> Told:
+    """Events, deliveries and members; duplicates appear as often as they are stored."""
     events = {s.event_id: s for s in store.events.find()}
     rows = [
         (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.path)
@@ -337,7 +337,7 @@ def what_is_told(store: Store) -> Told:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
-def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
+def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_move_once(
     answer: str,
     first: int,
     store: Store,
@@ -363,16 +363,16 @@ def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
         copy = shutil.copy(file, tmp_path / f"{number}.db")
         with open_store(f"sqlite:///{copy}", clock=clock) as opened:
             with commits_failing(opened, number, answer) as met:
-                cut_off = run_whole(opened, replay, clock)
+                cut_off = run_to_end(opened, replay, clock)
             if met and not cut_off:
                 raise AssertionError("a failed commit ended no run")
-            run_whole(opened, replay, clock)
-            found = what_is_told(opened)
+            run_to_end(opened, replay, clock)
+            found = reported_state(opened)
         if whole is None:
             with open_store(f"sqlite:///{shutil.copy(file, tmp_path / 'whole.db')}",
                             clock=clock) as opened:  # fmt: skip
-                assert not run_whole(opened, replay, clock)
-                whole = what_is_told(opened)
+                assert not run_to_end(opened, replay, clock)
+                whole = reported_state(opened)
         torn += found != whole
         failures += bool(met)
         if not met:
@@ -383,8 +383,8 @@ def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
     print(f"cut off: {failures} commits failed ({answer}), {torn} torn, 0 told twice, 0 lost")
 
 
-def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
-    """Sync everything, telling one recipient; whether it was cut off."""
+def run_to_end(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
+    """Sync everything for one recipient; return whether the run was interrupted."""
     transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
     route = Route("mail", "open@example.org", watches=("open",))
     registry = RegistryApi(transport, clock=clock)
@@ -400,7 +400,7 @@ def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
 
 @contextmanager
 def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
-    """From the n-th commit on none is answered; the n-th itself is refused, or done and lost."""
+    """Fail every commit from the n-th on; the n-th is refused, or done and its answer lost."""
     calls, met = itertools.count(1), list[int]()
 
     def fail(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""A trial that cannot be read or stored is kept aside, and neither holds up others nor they it."""
+"""Quarantine: a trial that cannot be read or stored delays no other, and is not delayed by them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MakeRound = Callable[[int], SyncCycle]
 def make_round(
     store: Store, clock: StillClock, replay: ReplayRegistry, make_sync: Callable[..., Any]
 ) -> MakeRound:
-    """Make a round over that many trials, one of which is POISON."""
+    """Make a cycle over that many trials, one of which is POISON."""
 
     def make(trials: int) -> SyncCycle:
         ids = [POISON, *(NctId(f"NCT{number:08d}") for number in range(1, trials))]
@@ -48,7 +48,7 @@ def make_round(
 
 
 def poisoned(reply: Reply) -> Reply:
-    """The record of one trial, wherever it stands, without an id that can be read."""
+    """The record of one trial, in any answer, without a readable id."""
     body = reply.body.replace(f'"nctId":"{POISON}"'.encode(), b'"nctId":12')
     return Reply(reply.status, body, reply.headers)
 
@@ -60,7 +60,7 @@ def poison(replay: ReplayRegistry) -> None:
 
 @contextmanager
 def refusing(store: Store, nct_id: NctId) -> Iterator[None]:
-    """A database that takes no version of one trial."""
+    """A database that refuses every version of one trial."""
 
     def refuse(_c: object, _k: object, statement: str, parameters: object, *_: object) -> None:
         if statement.startswith("INSERT INTO snapshots") and nct_id in str(parameters):
@@ -84,7 +84,7 @@ def next_day(clock: StillClock, replay: ReplayRegistry) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trials", [60, pytest.param(10_000, marks=pytest.mark.soak)])
-def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_days(
+def test_one_poison_trial_delays_no_other_on_any_of_30_days(
     make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry, trials: int
 ) -> None:
     work = make_round(trials)
@@ -116,11 +116,13 @@ def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_
     assert failure.first_at < clock.now() - timedelta(days=29)
     assert b'"nctId":12' in failure.raw
     replay.faults.clear()
-    assert work.run([POISON], holder="test").sync.tally.new == 1  # named, it is always tried
+    assert (
+        work.run([POISON], holder="test").sync.tally.new == 1
+    )  # a trial that is named is always requested
     assert store.failures.find() == []
 
 
-def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
+def test_a_held_trial_is_reported_with_its_next_try(
     make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
 ) -> None:
     work = make_round(3)
@@ -141,7 +143,7 @@ def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
     assert store.failures.find() == []
 
 
-def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_sync_that_can(
+def test_a_refused_record_is_kept_raw_and_stored_by_the_first_sync_that_can(
     make_round: MakeRound, store: Store, replay: ReplayRegistry
 ) -> None:
     work = make_round(4)
@@ -156,7 +158,7 @@ def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_syn
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
     assert store.versions.of(POISON) == []
-    assert singly(replay) == 0  # it came with the others
+    assert singly(replay) == 0  # its record came with the batch
     result = work.run(holder="test").sync
     assert (result.verdict, result.tally.new, result.tally.same) == (Verdict.OK, 1, 3)
     assert store.failures.find() == []
@@ -168,14 +170,12 @@ def put_aside(store: Store, error: RegistryError, ids: list[NctId], clock: Still
             unit.failures.record(nct_id, error, b"", run_id=None, now=clock.now())
 
 
-def test_what_says_nothing_of_the_trial_makes_it_wait_for_nothing(
-    store: Store, clock: StillClock
-) -> None:
+def test_a_failure_unrelated_to_the_trial_does_not_hold_it(store: Store, clock: StillClock) -> None:
     put_aside(store, RegistryUnreachable("away"), [POISON], clock)
     assert held_back(store, of=100, now=clock.now()) == {}
 
 
-def test_where_many_wait_the_registry_was_ill_and_all_are_asked_for(
+def test_if_many_wait_the_registry_was_at_fault_and_all_are_requested(
     store: Store, clock: StillClock
 ) -> None:
     ids = [NctId(f"NCT{number:08d}") for number in range(1, MOST_HELD + 2)]

@@ -1,4 +1,4 @@
-"""Watches by query: who enters, who leaves and why, over real HTTP and on both databases."""
+"""Query watches: which trials enter, which leave and why; over real HTTP on both databases."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def told(result: SyncResult) -> list[tuple[str, Kind]]:
 
 
 def members(store: Store, name: str = "open") -> tuple[list[NctId], list[NctId]]:
-    """Who is in, and who has left."""
+    """The trials that are in, and those that have left."""
     (watch,) = [w for w in store.watches.all() if w.name == name]
     inside = [t.nct_id for t in watch.trials if t.left_at is None]
     return inside, [t.nct_id for t in watch.trials if t.left_at is not None]
 
 
-def test_what_a_query_matches_at_first_is_a_baseline(
+def test_the_first_matches_of_a_query_are_a_baseline(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -66,7 +66,7 @@ def test_what_a_query_matches_at_first_is_a_baseline(
     assert store.watches.all()[0].listed == replay.load
 
 
-def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_told(
+def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -85,7 +85,7 @@ def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_
     assert left.inputs["because"] == [STATUS]
     assert members(store) == ([TWO], [ONE])
 
-    # it is followed on: what happens to it later is told
+    # it stays followed: later changes are reported
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED", LAST_KNOWN: None})
     assert (ONE, Kind.STATUS) in told(run(make_sync()))
@@ -113,10 +113,10 @@ def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
     ] * 2
 
 
-def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
+def test_a_trial_may_leave_and_enter_although_its_record_is_unchanged(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
-    """The registry changes what its words mean, and no version comes of that."""
+    """The registry changes the meaning of its words, which makes no version."""
     publish(replay, ONE, TWO)
     follow(store)
     run(make_sync())
@@ -134,7 +134,7 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
 
 
 def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
-    """Let listings lack these trials, and count without them; asked for by id they are there."""
+    """Leave these trials out of listings and counts; requests by id still find them."""
     import orjson
 
     def without(reply: Reply) -> Reply:
@@ -142,7 +142,7 @@ def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
         if "nextPageToken" not in listed and "totalCount" not in listed and ids:
             names = listed["studies"]
             if not all("derivedSection" not in study for study in names):
-                return reply  # whole records, asked for by their ids
+                return reply  # complete records, requested by id
         kept = [
             study
             for study in listed["studies"]
@@ -156,7 +156,7 @@ def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
     replay.faults.add(fault, path="/v2/studies", times=faults.EVERY_TIME)
 
 
-def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters(
+def test_a_new_trial_is_registered_and_an_existing_one_enters(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -176,7 +176,7 @@ def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters
     assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
-def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
+def test_moves_in_a_watch_are_reported_only_to_its_recipients(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -210,7 +210,7 @@ def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
 
 
 def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
-    """The deliveries planned since the last call."""
+    """The deliveries per recipient since the last call."""
     rows = [row for row in store.outbox.deliveries() if row.state == "pending"]
     events = {s.event_id: s for s in store.events.find()}
     with store.unit() as unit:
@@ -255,7 +255,7 @@ def test_several_watches_share_one_fetch_and_the_same_query_one_listing(
         ("stale", faults.of_another_load("2026-02-02", every=1), "from its load of 2026-02-02"),
     ],
 )  # fmt: skip
-def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
+def test_an_incomplete_listing_changes_nothing_and_makes_the_run_partial(
     name: str, fault: faults.Fault, said: str, store: Store, replay: ReplayRegistry,
     make_sync: MakeSync,
 ) -> None:  # fmt: skip
@@ -280,10 +280,10 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
 
 
-def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
+def test_queries_are_listed_again_if_the_load_changes_meanwhile(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
-    """A listing of one page meets no token that dies: the load itself is asked for again."""
+    """A listing of one page has no token that expires, so the load itself is requested again."""
     publish(replay, ONE, TWO)
     follow(store)
     run(make_sync())
@@ -305,7 +305,7 @@ def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
     assert (TWO, Kind.LEFT) in told(run(make_sync()))
 
 
-def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
+def test_no_trial_leaves_if_the_load_cannot_be_confirmed(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -322,7 +322,7 @@ def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
     assert told(run(make_sync())) == [(ONE, Kind.LEFT)]
 
 
-def test_a_trial_left_out_of_a_listing_that_seems_whole_is_asked_for_before_it_has_left(
+def test_a_trial_missing_from_a_complete_listing_is_requested_before_it_leaves(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO, THREE)
@@ -371,7 +371,7 @@ def test_a_trial_that_is_gone_or_could_not_be_checked_has_not_left(
     assert [v.state for v in store.versions.of(ONE)] == [State.PRESENT, State.GONE, State.PRESENT]
 
 
-def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_is_back(
+def test_a_merged_member_is_followed_to_its_successor_and_noticed_when_back(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -438,7 +438,7 @@ def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
     assert told(run(make_sync())) == []
 
 
-def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
+def test_a_trial_enters_although_it_lists_the_id_of_one_that_is_back(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -452,7 +452,7 @@ def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
     assert members(store) == ([ONE, TWO], [])
 
 
-def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
+def test_a_returned_trial_is_reported_also_to_watches_added_meanwhile(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     routes = [Route("mail", f"{name}@example.org", watches=(name,)) for name in ("old", "young")]
@@ -475,7 +475,7 @@ def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
 
 
 @pytest.mark.parametrize("batch", [500, 1])
-def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
+def test_a_returned_trial_is_followed_although_its_successor_has_moved(
     store: Store,
     replay: ReplayRegistry,
     make_sync: MakeSync,
@@ -526,7 +526,7 @@ def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merge
     assert told(run(make_sync(routes=[route]))) == []
 
 
-def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_no_other(
+def test_a_refused_trial_enters_once_it_can_be_stored_and_affects_no_other(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(replay, ONE)
@@ -564,7 +564,7 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
 
     def unreadable(reply: Reply) -> Reply:
         body = reply.body
-        if b"statusModule" in body:  # the listing is whole
+        if b"statusModule" in body:  # the listing is complete
             for nct_id in (TWO, THREE):
                 body = body.replace(f'"nctId":"{nct_id}"'.encode(), b'"nctId":12')
         return Reply(reply.status, body, reply.headers)
@@ -587,7 +587,7 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
     assert members(store) == ([ONE, TWO, THREE], [])
 
 
-def test_another_query_begins_anew(
+def test_a_changed_query_starts_with_a_new_baseline(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)

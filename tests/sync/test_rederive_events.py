@@ -1,4 +1,4 @@
-"""Events follow from versions: derived again, they equal the stored events."""
+"""Events follow from versions: the derived events equal the stored ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def results(*measures: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def history(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """A life of four trials: changes of every sort, gone, returned, moved, registered."""
+    """The history of four trials with every kind of change: gone, returned, moved, registered."""
     catalogue, followed = replay.catalogue, [ONE, TWO, OLD, LATE]
 
     def day(*changed: tuple[NctId, dict[str, Any]]) -> None:
@@ -91,7 +91,7 @@ def as_told(store: Store) -> list[Any]:
     return store.events.find()
 
 
-def test_the_history_holds_every_sort_of_event(history: Store) -> None:
+def test_the_history_has_every_kind_of_event(history: Store) -> None:
     kinds = {stored.event.kind for stored in history.events.find()}
     expected = {
         Kind.FIRST_SEEN, Kind.REGISTERED, Kind.GONE, Kind.RETURNED, Kind.MOVED, Kind.STATUS,
@@ -100,7 +100,7 @@ def test_the_history_holds_every_sort_of_event(history: Store) -> None:
     assert expected <= kinds
 
 
-def test_events_derived_anew_are_those_stored(history: Store) -> None:
+def test_derived_events_equal_the_stored_ones(history: Store) -> None:
     assert list(rederive_events(history, RULES)) == []
 
 
@@ -127,7 +127,7 @@ def test_thresholds_changed_since_differ_in_level_alone(history: Store) -> None:
         ("UPDATE events SET level = 'routine' WHERE level = 'critical'", "stored as routine (R-"),
     ],
 )
-def test_what_was_altered_is_found_and_mended_in_place(
+def test_an_altered_event_is_found_and_repaired_in_place(
     history: Store, migrated_url: str, damage: str, says: str
 ) -> None:
     before = as_told(history)
@@ -140,9 +140,7 @@ def test_what_was_altered_is_found_and_mended_in_place(
     assert list(rederive_events(history, RULES)) == []
 
 
-def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_history(
-    history: Store, migrated_url: str
-) -> None:
+def test_a_missing_event_is_found_and_added_in_its_place(history: Store, migrated_url: str) -> None:
     before = as_told(history)
     kinds = (Kind.GONE, Kind.MOVED, Kind.OUTCOME, Kind.FIRST_SEEN)
     lost = [s for s in before if s.event.kind in kinds]
@@ -161,9 +159,7 @@ def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_histor
     assert without_id(as_told(history)) == without_id(before)
 
 
-def test_a_path_that_changed_keeps_its_event_and_what_was_told_of_it(
-    history: Store, migrated_url: str
-) -> None:
+def test_a_changed_path_keeps_its_event_and_deliveries(history: Store, migrated_url: str) -> None:
     sent, *_ = [s for s in as_told(history) if s.event.kind is Kind.ENROLLMENT]
     renamed = "UPDATE events SET path = 'old.path', path_key = :key WHERE id = :id"
     alter(migrated_url, renamed, key=b"0" * 16, id=sent.event_id)
@@ -175,7 +171,7 @@ def test_a_path_that_changed_keeps_its_event_and_what_was_told_of_it(
     assert differences(history) == []
 
 
-def test_an_event_that_follows_from_nothing_goes_and_its_deliveries_stay_with_the_trial(
+def test_an_event_that_does_not_follow_is_dropped_and_its_deliveries_stay(
     history: Store, migrated_url: str
 ) -> None:
     stored, *_ = [s for s in as_told(history) if s.event.kind is Kind.STATUS]

@@ -1,4 +1,4 @@
-"""A damaged database is mended as far as what it lost follows from the rest or can be had again."""
+"""Repair of a damaged database: what can be rebuilt or fetched again is restored."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def mend(store: Store, url: str, open_registry: OpenRegistry) -> list[RepairStep
 
 
 def answers(store: Store) -> list[object]:
-    """What a person may ask of it: versions, records, events."""
+    """The answers to a person's questions: versions, records, events."""
     found: list[object] = [store.trials.heads([ONE, TWO])]
     for nct_id in (ONE, TWO):
         versions = store.versions.of(nct_id)
@@ -91,7 +91,7 @@ def values_of(statement: str) -> dict[str, bytes]:
     return {name: value for name, value in values.items() if f":{name}" in statement}
 
 
-def test_what_follows_from_the_rest_or_can_be_had_again_is_as_it_was(
+def test_rows_that_can_be_derived_or_fetched_again_are_restored(
     synced: Store, migrated_url: str, open_registry: OpenRegistry
 ) -> None:
     right = answers(synced)
@@ -106,7 +106,7 @@ def test_what_follows_from_the_rest_or_can_be_had_again_is_as_it_was(
     print(f"repair: {len(DAMAGES)} kinds of damage, {len(DAMAGES)} mended")
 
 
-def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
+def test_a_body_that_cannot_be_fetched_is_reported_and_the_rest_stays(
     synced: Store,
     migrated_url: str,
     open_registry: OpenRegistry,
@@ -131,7 +131,7 @@ def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
     assert len(synced.versions.of(ONE)) == 3
 
 
-def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
+def test_events_without_a_version_and_deliveries_without_an_event_are_dropped(
     tmp_path: Path, migrated_file: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'orphans.db'}"
@@ -148,7 +148,7 @@ def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
     assert check(url) == []
 
 
-def test_an_index_that_lacks_a_row_is_built_anew(tmp_path: Path, migrated_file: Path) -> None:
+def test_an_index_that_lacks_a_row_is_rebuilt(tmp_path: Path, migrated_file: Path) -> None:
     url = f"sqlite:///{tmp_path / 'index.db'}"
     shutil.copy(migrated_file, tmp_path / "index.db")
     with open_store(url, clock=StillClock()) as store:
@@ -165,7 +165,7 @@ def test_an_index_that_lacks_a_row_is_built_anew(tmp_path: Path, migrated_file: 
         connection.execute(change, (other, "ix_snapshots_digest"))
         connection.execute(change, (root, "ix_snapshots_run_id"))
         connection.commit()
-    # a look through that index finds no version that points to a body
+    # a query through that index finds no version that refers to a body
     assert {problem.kind for problem in check(url)} == {"damaged file", "unused body"}
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
         assert all(is_of_index(one) for one in check(url) if one.kind == "damaged file")
