@@ -92,9 +92,9 @@ def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *
     again = mirror.run(sweep=True)
     asked["the next"] = len(replay.requests)
     assert (again.steps, again.missing) == (["delta", "sweep"], ())
-    told = mirror.store.events.of_run(again.run_id)
-    assert {stored.nct_id for stored in told} == day.withdrawn
-    assert {stored.event.kind for stored in told} == {Kind.GONE}
+    found = mirror.store.events.of_run(again.run_id)
+    assert {stored.nct_id for stored in found} == day.withdrawn
+    assert {stored.event.kind for stored in found} == {Kind.GONE}
 
     near = len(day.posted | day.registered)
     least = {
@@ -102,9 +102,9 @@ def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *
         "sweep": ceil(of / SLIM_PAGE) + ceil(len(day.quiet) / FETCHED_AT_ONCE),
     }
     return (
-        f"{len(day):,} of {of:,} changed: delta found {near:,} of {near:,} that moved a date in "
-        f"{asked['delta']} requests (at least {least['delta']}), the sweep {len(day.quiet):,} of "
-        f"{len(day.quiet):,} others and that {len(day.withdrawn):,} were missing in "
+        f"{len(day):,} of {of:,} changed: delta found {near:,} of {near:,} with a new date in "
+        f"{asked['delta']} requests (at least {least['delta']}), the sweep found "
+        f"{len(day.quiet):,} of {len(day.quiet):,} others and {len(day.withdrawn):,} missing in "
         f"{asked['sweep']} (at least {least['sweep']}), which the next load confirmed in "
-        f"{asked['the next']}; 0 events besides"
+        f"{asked['the next']}; 0 other events"
     )

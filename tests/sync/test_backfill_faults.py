@@ -35,11 +35,11 @@ from tests.sync.test_backfill import (
     MakeBackfill,
     MakeSync,
     assert_events_follow,
+    events_of,
     lived,
     make_backfill,
     shown,
     tell_history,
-    told,
 )
 
 __all__ = ["lived", "make_backfill"]
@@ -56,14 +56,14 @@ def dump(store: Store) -> Any:
         [store.bodies.read(v.digest) for v in versions if v.digest],
         sorted(
             (e.to_version, e.from_version, e.event.path, e.event, e.posted, e.observed)
-            for e in told(store)
+            for e in events_of(store)
         ),
         [(one.state, one.listed, one.retry) for one in store.histories.states([TRIAL]).values()],
     )
 
 
 class Interrupted:
-    """A history that fails at the n-th request in total, before or after the answer."""
+    """A history that raises KeyboardInterrupt at its n-th request, before or after the answer."""
 
     def __init__(self, history: History, at: int, *, answered: bool) -> None:
         self.history, self.at, self.answered = history, at, answered
@@ -172,26 +172,26 @@ def test_a_stopped_backfill_ends_between_two_requests(
     assert len(shown(store)) == 4
 
 
-# --- refused, gone, busy -------------------------------------------------------------------------
+# --- failed requests -----------------------------------------------------------------------------
 
 
-def test_after_a_refusal_by_the_edge_no_further_trial_is_requested_or_faulted(
+def test_an_edge_refusal_ends_the_backfill_and_changes_no_trial(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
-    before = (shown(store), told(store))
+    before = (shown(store), events_of(store))
     lived.forget_requests()
     lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
     result = make_backfill().run([TRIAL, OTHER])
     assert result.verdict is Verdict.PARTIAL
     assert {one.path for one in lived.requests} == {f"/int/studies/{TRIAL}/history"}
     assert [one.state for one in result.trials] == ["unavailable (403)"] * 2
-    assert (shown(store), told(store)) == before
+    assert (shown(store), events_of(store)) == before
     states = store.histories.states()
     assert {one.state for one in states.values()} == {"unavailable (403)"}
     now = make_backfill().clock.now()
     assert {one.retry for one in states.values()} == {now + timedelta(hours=1)}
-    assert make_sync().run([TRIAL]).verdict is Verdict.OK  # the trial is watched nevertheless
+    assert make_sync().run([TRIAL]).verdict is Verdict.OK  # the sync still works
 
 
 def test_failed_histories_are_retried_at_growing_intervals(
@@ -255,7 +255,7 @@ def test_a_complete_history_stays_complete_if_the_registry_is_unreachable(
     assert now.retry is not None
 
 
-def test_a_trial_whose_history_is_broken_stops_no_other(
+def test_a_broken_history_does_not_stop_the_other_trials(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     lived.faults.add(faults.html_page(), path=f"/int/studies/{TRIAL}/.*", times=EVERY_TIME)
@@ -288,7 +288,7 @@ def test_an_unusable_version_leaves_a_reported_gap_that_is_filled_later(
     assert_events_follow(store)
 
 
-# --- an index that moves -------------------------------------------------------------------------
+# --- an index that changes -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("at", range(5))
@@ -333,7 +333,7 @@ def test_an_index_that_contradicts_stored_versions_changes_nothing(
 # --- the lock ------------------------------------------------------------------------------------
 
 
-def test_the_lock_is_released_between_trials_and_without_it_nothing_is_requested(
+def test_the_lock_is_released_between_trials_and_no_lock_means_no_request(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     held: list[str] = []

@@ -1,4 +1,4 @@
-"""Insertion points: history versions keep the registry's order, whatever was seen live."""
+"""Insertion points: history versions keep the registry's order, for any versions seen live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEGIN = date(2020, 1, 6)
 
 @dataclass(frozen=True)
 class Shown:
-    """What the registry showed from a day on: a version, or one it changed by itself since."""
+    """A state the registry showed from a day on: version `number` after `touch` undated changes."""
 
     day: date
     number: int
@@ -83,7 +83,7 @@ def _version(one: Shown, source: Source, load: date | None, snapshot: int) -> Ve
 
 
 @given(life=lives(), days=st.sets(st.integers(0, 120)), order=st.randoms())
-def test_the_timeline_is_right_for_any_live_versions_and_any_order_of_the_history(
+def test_history_fetched_in_any_order_joins_any_live_versions_in_order(
     life: list[Shown], days: set[int], order: object
 ) -> None:
     stored = seen_live(life, days)
@@ -115,7 +115,7 @@ def test_the_timeline_is_right_for_any_live_versions_and_any_order_of_the_histor
 def a_version(posted: str, **more: object) -> Version:
     one = Shown(date.fromisoformat(posted), 0, 0, KeyFields(posted=posted, submitted=posted))
     values: dict[str, object] = {"registry_version": None, "source": Source.LIVE, **more}
-    return replace(_version(one, Source.LIVE, one.day, 0), **values)  # type: ignore[arg-type]  # any
+    return replace(_version(one, Source.LIVE, one.day, 0), **values)  # type: ignore[arg-type]  # any field
 
 
 def no(_: Version) -> bool:

@@ -1,4 +1,4 @@
-"""Query watches of a registry that reloads, loses pages or forgets trials change nothing.
+"""Query watches while the registry reloads, loses pages or drops trials: no false event.
 
 Uses real HTTP, small pages and one database.
 """
@@ -32,6 +32,7 @@ from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
+from tests.store.samples import engine_of
 
 STUDIES = "/v2/studies"
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -75,7 +76,7 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
 
 
 def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
-    """A watch of recruiting trials, of which there are `count`."""
+    """Publish `count` recruiting trials and add a watch that matches them."""
     publish(replay, *map(an_id, range(1, count + 1)))
     with store.unit() as unit:
         unit.watches.add("open", query=read_query({"overallStatus": "RECRUITING"}).params)
@@ -96,7 +97,7 @@ def status_of(study: Any) -> str:
     return status
 
 
-def told(result: SyncResult) -> set[tuple[NctId, Kind]]:
+def event_kinds(result: SyncResult) -> set[tuple[NctId, Kind]]:
     return {(stored.nct_id, stored.event.kind) for stored in result.events}
 
 
@@ -120,7 +121,7 @@ def test_a_reload_at_any_page_stores_the_new_load_and_no_false_event(
         assert result.verdict is Verdict.OK
         exact += inside(store) == recruiting(replay)
         truth = {(new, Kind.REGISTERED), (closed, Kind.STATUS), (closed, Kind.LEFT)}
-        false += len(told(result) ^ truth)
+        false += len(event_kinds(result) ^ truth)
     assert (exact, false) == (pages, 0)
     print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
 
@@ -219,7 +220,7 @@ def test_many_vanished_trials_are_held_back_and_a_few_are_accepted(
         for nct_id in removed & set(replay.catalogue.view().ids):
             replay.catalogue.withdraw(nct_id)
         result = run_once(size=1000)
-    assert told(result) == {(nct_id, Kind.GONE) for nct_id in removed}
+    assert event_kinds(result) == {(nct_id, Kind.GONE) for nct_id in removed}
     assert result.verdict is Verdict.OK
     print(f"real removals: {len(removed)} of 5 reported")
 
@@ -237,8 +238,8 @@ def test_held_trials_are_accepted_with_accept_gone(
     assert result.held
     assert result.events == ()
     result = run_once(accept_gone=True)
-    assert (len(told(result)), result.held) == (30, ())
-    assert {kind for _, kind in told(result)} == {Kind.GONE}
+    assert (len(event_kinds(result)), result.held) == (30, ())
+    assert {kind for _, kind in event_kinds(result)} == {Kind.GONE}
 
 
 def test_an_empty_listing_is_accepted_only_if_the_records_explain_it(
@@ -255,19 +256,18 @@ def test_an_empty_listing_is_accepted_only_if_the_records_explain_it(
     for nct_id in everything:
         replay.catalogue.edit(nct_id, {STATUS: "COMPLETED"})
     result = run_once()
-    assert {(n, Kind.LEFT) for n in everything} <= told(result)
+    assert {(n, Kind.LEFT) for n in everything} <= event_kinds(result)
     assert result.verdict is Verdict.OK
 
 
 def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
-    """60 trials merged into another, and 20 chains of three: 100 ids that were taken over."""
+    """60 trials merged into another, and 20 chains of three: 100 merged ids."""
     pairs = [(an_id(n), an_id(100 + n)) for n in range(1, 61)]
     chains = [(an_id(200 + n), an_id(300 + n), an_id(400 + n)) for n in range(20)]
     for ids in (*pairs, *chains):
-        for nct_id in ids:
-            replay.catalogue.publish(make_study(nct_id))
+        publish(replay, *ids)
     old = [one for one, _ in pairs] + [n for one, two, _ in chains for n in (one, two)]
     with store.unit() as unit:
         unit.watches.add_trials("mine", dict.fromkeys(old), replay.load)
@@ -314,13 +314,13 @@ def test_a_study_other_than_the_one_requested_is_never_stored(
     assert {failed.nct_id for failed in result.failed} == set(ids)
     assert all("nothing was stored" in str(failed.error) for failed in result.failed)
     assert store.counts()["snapshots"] == 0
-    print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} set aside")
+    print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} quarantined")
 
 
-Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
+ReportedState = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
 
 
-def reported_state(store: Store) -> Told:
+def reported_state(store: Store) -> ReportedState:
     """Events, deliveries and members; duplicates appear as often as they are stored."""
     events = {s.event_id: s for s in store.events.find()}
     rows = [
@@ -337,7 +337,7 @@ def reported_state(store: Store) -> Told:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
-def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_move_once(
+def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_event_once(
     answer: str,
     first: int,
     store: Store,
@@ -356,7 +356,7 @@ def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_move_once(
     posted = {"date": "2026-02-03", "type": "ACTUAL"}
     replay.catalogue.publish(make_study(an_id(6), studyFirstPostDateStruct=posted))
     store.close()
-    whole: Told | None = None
+    whole: ReportedState | None = None
     failures = torn = 0
     file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
     for number in itertools.count(first, 2):
@@ -380,7 +380,9 @@ def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_move_once(
     assert torn == 0
     assert failures > 8
     assert {kind for _, kind, _ in (whole or [set()])[0]} >= {"left", "entered", "registered"}
-    print(f"cut off: {failures} commits failed ({answer}), {torn} torn, 0 told twice, 0 lost")
+    print(
+        f"interrupted: {failures} commits failed ({answer}), {torn} torn, 0 reported twice, 0 lost"
+    )
 
 
 def run_to_end(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
@@ -407,12 +409,13 @@ def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int
         call = next(calls)
         if call >= number:
             if call == number and answer == "lost":
-                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # is connected
+                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # it is connected
             met.append(call)
             raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
 
-    event.listen(store._engine, "commit", fail)
+    engine = engine_of(store)
+    event.listen(engine, "commit", fail)
     try:
         yield met
     finally:
-        event.remove(store._engine, "commit", fail)
+        event.remove(engine, "commit", fail)

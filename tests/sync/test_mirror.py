@@ -24,9 +24,8 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
-from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
-from tests.registry_fixtures import an_id, make_study, publish
+from tests.registry_fixtures import an_id, make_study, publish, stop_after
 from tests.replay.faults import Fault
 from tests.replay.http_messages import front_page
 from tests.replay.registry_server import ReplayRegistry
@@ -102,8 +101,8 @@ def test_the_mirror_stores_the_baseline_of_a_watched_trial(
         unit.watches.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
     result = make_mirror().run()
     assert result.steps == [way]
-    told = {(e.nct_id, e.event.kind) for e in store.events.find()}
-    assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
+    found = {(e.nct_id, e.event.kind) for e in store.events.find()}
+    assert found == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
     assert list(rederive_events(store, Thresholds())) == []
 
 
@@ -310,7 +309,7 @@ def test_a_trial_requested_before_it_existed_is_registered_by_a_first_load(
     assert list(rederive_events(store, Thresholds())) == []
 
 
-def test_a_record_the_database_refuses_affects_no_other_of_its_batch(
+def test_a_record_the_database_refuses_does_not_affect_the_rest_of_its_batch(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -332,7 +331,7 @@ def test_a_record_the_database_refuses_affects_no_other_of_its_batch(
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
-def test_if_the_registry_loses_most_trials_none_is_marked_gone(
+def test_no_trial_is_marked_gone_if_the_registry_loses_most_of_them(
     make_mirror: Make, replay: ReplayRegistry, store: Store, left: float
 ) -> None:
     publish(replay, *map(an_id, range(1, 101)))
@@ -360,7 +359,7 @@ def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
     assert (head.state, head.moved_to) == (State.MOVED, an_id(3))
 
 
-def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
+def test_a_dictionary_is_trained_on_the_first_load_and_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(codec, "LEAST_SAMPLES", 50)
@@ -379,18 +378,7 @@ def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
     assert b"TERMINATED" in store.bodies.read(store.versions.newest_digest(an_id(5)))
 
 
-def stop_after(calls: int) -> RunCallbacks:
-    left = [calls]
-
-    def check() -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Stopped("told to stop")
-
-    return RunCallbacks(check=check)
-
-
-def test_a_mirror_stopped_at_any_step_and_restarted_ends_as_if_never_stopped(
+def test_a_mirror_stopped_at_any_step_resumes_and_stores_each_trial_once(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(archive_load, "JOB_MEMBERS", 5)
@@ -438,7 +426,7 @@ def test_a_sweep_interrupted_at_any_page_resumes_at_that_page(
     assert stops > 2
     assert store.trials.heads([an_id(9)])[an_id(9)].state is State.GONE
     assert len(store.versions.of(an_id(40))) == 2
-    # 49 trials are 10 pages: each stop refetches one at most
+    # 49 trials are 10 pages: each stop fetches one page again at most
     assert len(slim) <= 10 + stops
     print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")
 

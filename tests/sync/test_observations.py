@@ -31,10 +31,10 @@ from ctsync.sync.result import RunCallbacks, SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.deliver.desk import Recording
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study, stop_after
 
 MakeSync = Callable[..., TrialPass]
-IDS = [NctId(f"NCT{number:08d}") for number in range(1, 31)]
+IDS = [*map(an_id, range(1, 31))]
 MESH = "derivedSection.conditionBrowseModule"
 STATUS = "protocolSection.statusModule"
 CITATION = "protocolSection.referencesModule.references"
@@ -53,7 +53,7 @@ def study(nct_id: str, **parts: Any) -> JsonObject:
 
 @pytest.fixture
 def followed(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """Thirty trials, followed since the load of 2026-02-02."""
+    """Thirty trials that are followed since the load of 2026-02-02."""
     for nct_id in IDS:
         replay.catalogue.publish(study(nct_id))
     with store.unit() as unit:
@@ -123,7 +123,7 @@ def test_a_report_of_the_day_shows_the_notice_instead_of_the_events(
     assert later.notices == ()
 
 
-def test_updates_by_a_sponsor_on_such_a_day_are_reported_as_usual(
+def test_a_sponsors_update_on_a_reprocessing_day_is_reported_as_usual(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -137,11 +137,11 @@ def test_updates_by_a_sponsor_on_such_a_day_are_reported_as_usual(
     (notice,) = result.notices
     assert len(notice.trials) == 29
     assert IDS[0] not in notice.trials
-    # of the first trial its status, its date and its MeSH; of the second its status; one carrier
+    # first trial: status, date and MeSH; second trial: status; one delivery with the notice
     assert planned(followed) == {EVERYTHING.recipient: 5, NEWS.recipient: 2}
 
 
-def test_a_few_trials_changed_alike_are_reported_one_by_one(
+def test_trials_below_the_share_for_a_notice_are_reported_one_by_one(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay, IDS[:19])
@@ -151,7 +151,7 @@ def test_a_few_trials_changed_alike_are_reported_one_by_one(
     assert followed.runs.latest()[0].notices == []
 
 
-def test_the_share_that_makes_a_notice_is_a_threshold(
+def test_the_share_of_trials_for_a_notice_is_a_threshold(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay, IDS[:19])
@@ -168,17 +168,6 @@ def test_two_parts_reprocessed_at_once_are_two_notices(
     result = make_sync(routes=WATCH_ALL).run(IDS)
     assert len(result.notices) == 2
     assert planned(followed) == {EVERYTHING.recipient: 1}
-
-
-def stop_after(number: int) -> RunCallbacks:
-    seen: list[int] = []
-
-    def check() -> None:
-        seen.append(1)
-        if len(seen) > number:
-            raise Stopped("told to stop")
-
-    return RunCallbacks(check=check)
 
 
 def test_a_pass_interrupted_anywhere_ends_in_one_notice_and_one_delivery(
@@ -207,12 +196,12 @@ def test_a_pass_interrupted_anywhere_ends_in_one_notice_and_one_delivery(
     assert planned(followed) == {EVERYTHING.recipient: 1}
     again = make_sync(routes=WATCH_ALL).run(IDS)
     assert (again.notices, planned(followed)) == ((), {EVERYTHING.recipient: 1})
-    print(f"reprocessing: cut off {cuts} times, 30 events stored, 1 notice, 1 delivery")
+    print(f"reprocessing: interrupted {cuts} times, 30 events stored, 1 notice, 1 delivery")
     assert followed.events.count(EventFilter(since=replay.load)) == 30
 
 
 def killed(url: str, registry_url: str, moment: int | None) -> None:
-    """Sync in a process that dies at its n-th trial, or while concluding if n is None."""
+    """Sync, and exit this process at the n-th trial, or while concluding if `moment` is None."""
     seen: list[int] = []
 
     def die(*_: object) -> None:
@@ -233,7 +222,7 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
 
 
 @pytest.mark.slow
-def test_after_a_kill_anywhere_the_next_run_makes_one_notice_and_one_delivery(
+def test_a_sync_killed_anywhere_leaves_one_notice_and_one_delivery(
     followed: Store, replay: Any, make_sync: MakeSync, migrated_url: str
 ) -> None:
     reprocess(replay)
@@ -248,7 +237,7 @@ def test_after_a_kill_anywhere_the_next_run_makes_one_notice_and_one_delivery(
     print(f"reprocessing: killed {len(moments)} times, 1 notice, 1 delivery of 30")
 
 
-def test_an_interrupted_pass_is_concluded_by_the_next_load(
+def test_an_interrupted_pass_is_concluded_by_a_sync_of_the_next_load(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -267,7 +256,8 @@ def test_a_notice_does_not_replace_a_welcome(
     welcoming = Route("mail", "new@example.org", minimum_level=Level.ADMINISTRATIVE, welcomes=True)
     reprocess(replay)
     make_sync(routes=[welcoming]).run(IDS)
-    assert planned(followed) == {welcoming.recipient: 2}  # the welcome, and the carrier
+    # the welcome, and the delivery with the notice
+    assert planned(followed) == {welcoming.recipient: 2}
 
 
 # --- schema drift -----------------------------------------------------------------------------
@@ -311,7 +301,7 @@ def test_a_known_field_that_most_records_lost_is_drift(
     assert drift(make_sync().run(IDS)) == []
 
 
-def test_a_field_lost_by_half_of_the_changed_records_is_not_drift_while_the_others_have_it(
+def test_a_field_that_half_of_the_records_lost_is_not_drift(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     replay.catalogue.advance()

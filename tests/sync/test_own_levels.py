@@ -30,7 +30,7 @@ ROUTES = (STRICT, USUAL)
 
 @pytest.fixture
 def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """A completion that slipped by 62 days, followed by two watches of different strictness."""
+    """A completion date that slipped by 62 days, in two watches with different thresholds."""
     replay.catalogue.publish(make_study(ONE))
     sync = make_sync(routes=ROUTES)
     watches = [
@@ -65,7 +65,7 @@ def test_a_delivery_uses_the_level_of_its_watch(slipped: Store, clock: Any) -> N
     assert message.report().counts[Level.CRITICAL] == 1
 
 
-def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> None:
+def test_an_event_gets_its_level_under_other_thresholds_without_a_record(slipped: Store) -> None:
     (stored,) = [s for s in slipped.events.find() if s.event.path == COMPLETION]
     assert relevel(stored.event, Thresholds()) is stored.event
     again = relevel(stored.event, Thresholds(slip_notable_days=62))
@@ -73,7 +73,7 @@ def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> Non
     assert (again.summary, again.inputs) == (stored.event.summary, stored.event.inputs)
 
 
-def test_a_threshold_unknown_to_this_ctsync_is_ignored() -> None:
+def test_an_unknown_threshold_is_ignored() -> None:
     assert thresholds_of({}) is None
     assert thresholds_of({"of_tomorrow": 3}) is None
     assert thresholds_of({"of_tomorrow": 3, "slip_notable_days": 7}) == Thresholds(

@@ -31,7 +31,7 @@ def test_a_mark_covers_the_bytes_except_the_last_load_day(parts: list[bytes]) ->
 
 
 @given(pieces)
-def test_the_day_is_the_one_that_the_mark_leaves_out(parts: list[bytes]) -> None:
+def test_the_load_day_is_the_day_that_the_mark_leaves_out(parts: list[bytes]) -> None:
     raw = b"".join(parts)
     _, day = with_no_day(raw)
     assert day_in(raw) == day

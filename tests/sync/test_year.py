@@ -1,4 +1,4 @@
-"""A year of loads: a new load alone is not a change, and a change needs no date."""
+"""A year of loads: a new load alone is not a change, and a change needs no update date."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def test_a_hundred_edits_without_an_update_date_are_found_and_reported(migrated_
         here.round()
     versions = here.store.versions.of(TRIAL)
     found = [one.event.after for one in here.events() if one.event.kind is Kind.ENROLLMENT]
-    told = {event_id for to, _, events in here.received if to == BERT for event_id in events}
-    print(f"edits without an update date: 100 made, {len(found)} found, {len(told)} told")
+    reported = {event_id for to, _, events in here.received if to == BERT for event_id in events}
+    print(f"edits without an update date: 100 made, {len(found)} found, {len(reported)} reported")
     assert len({version.posted for version in versions}) == 1
     assert found == list(range(101, 201))
-    assert len(told) == 100
+    assert len(reported) == 100
     here.store.close()
