@@ -168,7 +168,7 @@ def test_a_unit_aborted_at_any_sqlite_step_is_never_torn(migrated_sqlite_url: st
 
 @contextmanager
 def aborting(store: Store, calls: int) -> Iterator[None]:
-    """Let SQLite abort after ten times so many steps of its virtual machine."""
+    """Let SQLite abort after `calls` times ten steps of its virtual machine."""
     left = itertools.count(calls, -1)
     with engine_of(store).connect() as connection:
         driver = connection.connection.driver_connection

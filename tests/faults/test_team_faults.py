@@ -152,7 +152,7 @@ class Team:
 
 @pytest.fixture
 def team(postgres: PostgresServer, tmp_path: Path) -> Iterator[Team]:
-    """A team that follows 60 trials, none of which is fetched yet."""
+    """A team that follows 60 trials and has fetched none of them yet."""
     url = postgres.new_migrated_database()
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
         unit.watches.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)

@@ -1,4 +1,4 @@
-"""The mirror of the whole registry: first load, daily runs, sweeps and interrupted runs."""
+"""The registry mirror: first load, daily runs, sweeps and interrupted runs."""
 
 from __future__ import annotations
 

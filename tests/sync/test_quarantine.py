@@ -32,7 +32,7 @@ MakeCycle = Callable[[int], SyncCycle]
 def make_cycle(
     store: Store, clock: StillClock, replay: ReplayRegistry, make_sync: Callable[..., Any]
 ) -> MakeCycle:
-    """Return a function that makes a cycle over so many trials, including POISON."""
+    """Return a function that makes a cycle over a number of trials, including POISON."""
 
     def make(trials: int) -> SyncCycle:
         ids = [POISON, *map(an_id, range(1, trials))]
