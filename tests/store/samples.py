@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from sqlalchemy import Engine
 
 from ctsync.model import (
     Category,
@@ -130,3 +131,9 @@ def fill(store: Store, versions: int = 3, nct_id: NctId = TRIAL) -> list[int]:
         for number in range(versions):
             snapshots.append(keep(unit, number, snapshots[-1] if snapshots else None, nct_id))
     return snapshots
+
+
+def engine_of(store: Store) -> Engine:
+    """Return the engine of a store, to listen to its statements."""
+    with store.view() as connection:
+        return connection.engine
