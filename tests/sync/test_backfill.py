@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ctsync.errors import Unstorable
 from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Verdict
 from ctsync.questions.trial.field_history import field_history
 from ctsync.record.rules.rules import Thresholds
@@ -18,6 +19,7 @@ from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
+from ctsync.sync import batch_writer
 from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.trial_pass import TrialPass
@@ -182,6 +184,28 @@ def test_the_first_sync_joins_a_history_fetched_before_it(
     assert_events_follow(store)
     again = make_sync(routes=[MAIL]).run([TRIAL])
     assert (again.tally.same, again.events) == (1, ())
+
+
+def test_a_confirmed_version_that_cannot_be_stored_counts_as_failed_and_not_as_the_same(
+    store: Store,
+    lived: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_backfill().run([TRIAL])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Unstorable("a value is too large")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch_writer, "link_history", refuse)
+        refused = make_sync().run([TRIAL])
+    tally = refused.tally
+    assert (tally.same, tally.changed, tally.new, tally.failed) == (0, 0, 0, 1)
+    assert [source for _, source, _ in shown(store)] == [H] * 4
+    assert make_sync().run([TRIAL]).tally.same == 1
+    assert shown(store) == FOUR_KNOWN
 
 
 def test_backfill_and_sync_in_either_order_store_the_same_versions_and_events(
