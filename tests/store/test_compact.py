@@ -67,12 +67,12 @@ def test_compact_frees_space_and_keeps_every_version_and_delivery(
     store: Store, migrated_url: str
 ) -> None:
     fill_badly_packed(store)
-    before, unsent = unpacked_rows(store), store.outbox.backlog()
+    before, unsent = unpacked_rows(store), store.outbox.deliveries()
     assert [problem.kind for problem in check(migrated_url)] == ["unused body"]
     packed = stats_of(store).bytes
     done = compact.compact(store)
     assert unpacked_rows(store) == before
-    assert store.outbox.backlog() == unsent
+    assert store.outbox.deliveries() == unsent
     assert check(migrated_url) == []
     assert (done.dropped, done.repacked) == (2, 1)
     left = stats_of(store).bytes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from ctsync.store.data.outbox import Backlog, Delivery, DeliveryState
+from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, TRIAL, add, add_events, delivery, event
@@ -120,20 +120,13 @@ def test_a_parked_delivery_waits_until_it_is_retried_by_hand(store: Store) -> No
         assert unit.outbox.park([first], error="552 content refused") == 1
         assert unit.outbox.drop([second]) == 1
     assert claim(store) == []
-    assert store.outbox.backlog() == Backlog(waiting=0, parked=1, oldest_due=None)
+    parked = store.outbox.deliveries(DeliveryState.PARKED)
+    assert [one.delivery_id for one in parked] == [first]
     assert [one.delivery_id for one in store.outbox.deliveries(unsent_only=True)] == [first]
     with store.unit() as unit:
         assert unit.outbox.retry(now=FETCHED) == 1
     (one,) = claim(store)
     assert (one.delivery_id, one.attempts) == (first, 0)
-
-
-def test_the_backlog_has_the_due_time_of_the_oldest_delivery(store: Store) -> None:
-    (event_id,) = outbox(store, 1)
-    early = FETCHED - timedelta(days=2)
-    with store.unit() as unit:
-        unit.outbox.enqueue([delivery(event_id, "early", not_before=early)])
-    assert store.outbox.backlog() == Backlog(waiting=2, parked=0, oldest_due=early)
 
 
 def test_eight_workers_claim_four_hundred_deliveries_once_each(

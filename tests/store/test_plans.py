@@ -71,7 +71,6 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "report": lambda s: report_data(s, ReportQuestion(Window(WEEK, WEEK + timedelta(days=30)))),
     "status": health_facts,
     "outbox": lambda s: s.outbox.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
-    "backlog": lambda s: s.outbox.backlog(),
     "heads": lambda s: s.trials.heads([TRIAL]),
 }
 
