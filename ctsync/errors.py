@@ -34,7 +34,6 @@ CtsyncError
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
 │   └── CorruptBody          a stored body does not match its digest
-├── DeliveryOverdue 7        a message has waited too long for delivery
 └── Stopped 130              stopped by a signal or request; the open unit was finished or
                              rolled back
 
@@ -230,12 +229,6 @@ class Unstorable(StoreError, ValueError):
 
 class CorruptBody(StoreError):
     """A stored body does not match its digest."""
-
-
-class DeliveryOverdue(CtsyncError):
-    """A message has waited longer for delivery than allowed."""
-
-    exit_code = 7
 
 
 class Stopped(CtsyncError):

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from ctsync.dates import Clock
+from ctsync.errors import Stopped
 from ctsync.model import JsonObject, NctId
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.store.store import Store
+from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
@@ -61,6 +63,18 @@ def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
     """Publish a small study for each id, on the current load; `changes` as in `make_study`."""
     for nct_id in ids:
         replay.catalogue.publish(make_study(nct_id, **changes))
+
+
+def stop_after(checks: int) -> RunCallbacks:
+    """Return callbacks that stop a run at the check after this many."""
+    left = [checks]
+
+    def check() -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise Stopped("told to stop")
+
+    return RunCallbacks(check=check)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -28,16 +29,8 @@ def show_json(value: Any) -> None:
     written as JSON escapes.
     """
     text = dump(value, indent=True).decode()
-    safe = "".join(c if c == "\n" or for_terminal(c) == c else _json_escape(c) for c in text)
+    safe = "".join(c if c == "\n" or for_terminal(c) == c else json.dumps(c)[1:-1] for c in text)
     click.echo(safe)
-
-
-def _json_escape(character: str) -> str:
-    code = ord(character)
-    if code > 0xFFFF:
-        code -= 0x10000
-        return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
-    return f"\\u{code:04x}"
 
 
 def write_file(path: Path, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ctsync.dates import format_minute
 from ctsync.model import Verdict
 from ctsync.record.value_text import counted
 from ctsync.sync.cycle import CycleResult
@@ -15,7 +16,7 @@ SHOWN_FAILURES = 20
 def sentences(result: CycleResult) -> Iterator[str]:
     """Report the result of a sync in sentences, the numbers checked first."""
     sync, tally = result.sync, result.sync.tally
-    load = f"{sync.load.data_timestamp:%Y-%m-%d %H:%M}Z"
+    load = format_minute(sync.load.data_timestamp)
     yield (
         f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
         f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "

@@ -1,65 +1,48 @@
-"""The JSON Schemas of the answers to all questions, by name; pure, no I/O."""
+"""The JSON Schemas of the answers to all questions, by name. Does no I/O but importing them.
+
+A question's module lists the row types of its answers in SCHEMAS, by the name of their schema:
+the type of the answer, or of each item of an answer that is a list.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from functools import cache
+from importlib import import_module
+from pkgutil import walk_packages
 
+from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject
-from ctsync.questions.changes.relevel import RelevelledRow
-from ctsync.questions.changes.rules import RuleRow, RuleTableRow
-from ctsync.questions.operation.runs import RunRow
-from ctsync.questions.operation.status import StatusRow
-from ctsync.questions.portfolio.find import FoundTrial
-from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknownRow
-from ctsync.questions.portfolio.watches import WatchRow
-from ctsync.questions.trial.compare import FieldChangeRow
-from ctsync.questions.trial.field_history import FieldValueRow
-from ctsync.questions.trial.timeline import TrialTimelineRow
-from ctsync.questions.trial.versions import VersionRow
 from ctsync.report.row_json import schema_of
-from ctsync.report.rows import EventRow, ReportRow
 from ctsync.text import nearest
-
-ROW_TYPES: Mapping[str, type] = MappingProxyType(
-    {
-        "change": EventRow,
-        "version": VersionRow,
-        "field_change": FieldChangeRow,
-        "field_value": FieldValueRow,
-        "timeline": TrialTimelineRow,
-        "found_trial": FoundTrial,
-        "expected_unknown": ExpectedUnknownRow,
-        "watch": WatchRow,
-        "rule": RuleRow,
-        "rule_table": RuleTableRow,
-        "relevelled_change": RelevelledRow,
-        "run": RunRow,
-        "status": StatusRow,
-        "report": ReportRow,
-    }
-)
-"""The row type of each answer, or of each item of an answer that is a list."""
 
 SCHEMA_VERSION = 1
 """Increases if a key of any row changes its meaning or goes."""
 
 
+@cache
+def row_types() -> Mapping[str, type]:
+    """The row type of each schema by its name, in alphabetical order; imports every question."""
+    modules = walk_packages(questions.__path__, f"{questions.__name__}.")
+    listed = (getattr(import_module(module.name), "SCHEMAS", {}) for module in modules)
+    return dict(sorted(row for rows in listed for row in rows.items()))
+
+
 def names() -> tuple[str, ...]:
-    """The names of all schemas."""
-    return tuple(ROW_TYPES)
+    """The names of all schemas, in alphabetical order."""
+    return tuple(row_types())
 
 
 def schema_id(name: str) -> str:
-    """The identifier of a schema, as documents name it; raises UsageError for an unknown name."""
-    if name not in ROW_TYPES:
-        raise UsageError(f"there is no schema {name!r}; {nearest(name, ROW_TYPES)}")
+    """The identifier of a schema, as documents name it; does not check that it exists."""
     return f"urn:ctsync:schema:{name}:{SCHEMA_VERSION}"
 
 
 def schema(name: str) -> JsonObject:
     """The JSON Schema of one row; raises UsageError for an unknown name."""
-    identifier = schema_id(name)
-    found = schema_of(ROW_TYPES[name])
-    return {"$schema": found["$schema"], "$id": identifier, **found}
+    found = row_types().get(name)
+    if found is None:
+        raise UsageError(f"there is no schema {name!r}; {nearest(name, row_types())}")
+    described = schema_of(found)
+    return {"$schema": described["$schema"], "$id": schema_id(name), **described}

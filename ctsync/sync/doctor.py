@@ -14,7 +14,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from ctsync.config.settings import DatabaseSettings, SmtpSettings
-from ctsync.dates import Clock
+from ctsync.dates import Clock, format_minute
 from ctsync.deliver.channels.email import MailChannel
 from ctsync.deliver.message import DeliveryError
 from ctsync.errors import RegistryError, StoreError
@@ -161,7 +161,7 @@ def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckRes
         yield wrong("registry", found, "check registry.url", REGISTRY)
         return
     load = version.data_timestamp
-    found = f"{transport.base_url}: API {version.api_version}, data of {load:%Y-%m-%d %H:%M}Z"
+    found = f"{transport.base_url}: API {version.api_version}, data of {format_minute(load)}"
     if not version.api_version.startswith(KNOWN_API):
         yield warning("registry", found, f"ctsync knows API {KNOWN_API}x; look for a newer ctsync")
     elif is_load_overdue(load, clock.now()):

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+from ctsync.dates import format_minute
 from ctsync.errors import (
     InQuarantine,
 )
@@ -45,7 +46,7 @@ def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
 
 
 def _why(failure: Failure, until: datetime) -> str:
-    return f"{failure.error} (kept aside, next tried after {until:%Y-%m-%d %H:%M}Z)"
+    return f"{failure.error} (kept aside, next tried after {format_minute(until)})"
 
 
 def with_quarantine(registry: Registry, held: Mapping[NctId, Failed]) -> Registry:

@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from ctsync.dates import Clock
+from ctsync.dates import Clock, format_minute
 from ctsync.errors import RegistryError, StaleRegistry, Stopped
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.rules.rules import Thresholds
@@ -153,8 +153,8 @@ class TrialPass:
         load = self.registry.version()
         if newest is not None and load.data_timestamp < newest:
             raise StaleRegistry(
-                f"the registry shows its load of {load.data_timestamp:%Y-%m-%d %H:%M}Z, older "
-                f"than that of {newest:%Y-%m-%d %H:%M}Z already seen; nothing was compared, "
+                f"the registry shows its load of {format_minute(load.data_timestamp)}, older "
+                f"than that of {format_minute(newest)} already seen; nothing was compared, "
                 "try again later"
             )
         return load

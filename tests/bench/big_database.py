@@ -1,23 +1,24 @@
-"""A database as large as a team's, made in a minute: rows go straight into the tables."""
+"""Generates a database of the size of a team's in a minute, by inserting rows directly."""
 
 from __future__ import annotations
 
 import hashlib
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from ctsync.model import Category, Kind, Level, NctId
+from ctsync.model import Category, Kind, Level
 from ctsync.store.bodies import codec
 from ctsync.store.data.events import path_key
 from ctsync.store.data.versions import POSITION_STEP
 from ctsync.store.store import open_store
 from tests.fakes import FakeClock
+from tests.registry_fixtures import an_id
 
 VERSIONS = 5
 YEARS = 5
@@ -41,16 +42,11 @@ _KEYS = [path_key(path) for *_, path in _STEPS]
 _STATUSES = ("NOT_YET_RECRUITING", "RECRUITING", "ACTIVE_NOT_RECRUITING", "COMPLETED", "UNKNOWN")
 
 
-def nct_id(number: int) -> NctId:
-    """The id of a trial by its number."""
-    return NctId(f"NCT{number:08d}")
-
-
 def make_database(file: Path, trials: int, *, now: datetime) -> None:
-    """Fill a new SQLite file: each trial has five versions over five years, the last ones today.
+    """Fill a new SQLite file: each trial has five versions spread over the five years before `now`.
 
-    Every trial is followed; each step has three events and the log received each. Bodies are
-    small and packed as ctsync packs them.
+    Every trial is followed. Each step has three events, each delivered to the log channel. Bodies
+    are small and packed as ctsync packs them.
     """
     open_store(f"sqlite:///{file}", clock=FakeClock(now)).close()
     connection = sqlite3.connect(file)
@@ -78,12 +74,12 @@ def _insert(connection: sqlite3.Connection, table: str, rows: Any) -> None:
 
 
 def _when(trial: int, version: int, trials: int, now: datetime) -> datetime:
-    """When a version was seen: the changes of all trials are spread evenly over the years."""
+    """Return when a version was observed. All changes are spread evenly over the years."""
     if version == 0:
         return now - timedelta(days=365 * YEARS + 1)
     place = (trial * 7919 + (version - 1) * trials) % (trials * (VERSIONS - 1))
     share = place / (trials * (VERSIONS - 1))
-    # the versions of a trial follow each other: each in its own quarter of the years
+    # one version per quarter of the years, so that a trial's versions are in order
     quarter = (version - 1 + share % 0.25 * 4) / (VERSIONS - 1)
     return now - timedelta(days=365 * YEARS) * (1 - quarter) - timedelta(hours=1)
 
@@ -97,7 +93,7 @@ def _body(trial: int, version: int) -> bytes:
     return orjson.dumps(
         {
             "protocolSection": {
-                "identificationModule": {"nctId": nct_id(trial), "briefTitle": f"Trial {trial}"},
+                "identificationModule": {"nctId": an_id(trial), "briefTitle": f"Trial {trial}"},
                 "statusModule": {"overallStatus": status, "version": version},
                 "designModule": {"enrollmentInfo": {"count": 100 + version, "type": "ESTIMATED"}},
             }
@@ -129,7 +125,7 @@ def _bodies(trials: int) -> Iterator[dict[str, Any]]:
 def _trials(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
         yield {
-            "nct_id": nct_id(trial),
+            "nct_id": an_id(trial),
             "head_snapshot_id": (trial + 1) * VERSIONS,
             "state": "present",
             "last_seen_run_id": 1000,
@@ -159,7 +155,7 @@ def _snapshots(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
             seen = _when(trial, version, trials, now)
             yield {
                 "id": trial * VERSIONS + version + 1,
-                "nct_id": nct_id(trial),
+                "nct_id": an_id(trial),
                 "position": (version + 1) * POSITION_STEP,
                 "state": "present",
                 "digest": _digest(_body(trial, version)),
@@ -192,7 +188,7 @@ def _events(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
                 number += 1
                 yield {
                     "id": number,
-                    "nct_id": nct_id(trial),
+                    "nct_id": an_id(trial),
                     "from_snapshot_id": trial * VERSIONS + version,
                     "to_snapshot_id": trial * VERSIONS + version + 1,
                     "path": path,
@@ -237,9 +233,4 @@ def _watch(now: datetime) -> dict[str, Any]:
 
 def _watched(trials: int, now: datetime) -> Iterator[dict[str, Any]]:
     for trial in range(trials):
-        yield {"watch_id": 1, "nct_id": nct_id(trial), "since": _stamp(now)}
-
-
-def utc_now() -> datetime:
-    """Now: the commands that are measured ask the real clock for their last seven days."""
-    return datetime.now(UTC)
+        yield {"watch_id": 1, "nct_id": an_id(trial), "since": _stamp(now)}

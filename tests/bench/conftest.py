@@ -1,4 +1,4 @@
-"""What the benchmarks share: the real pairs, and a way to print a table."""
+"""Fixtures of the benchmarks: pairs of real records that differ."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ __all__ = ["corpus"]
 
 @pytest.fixture(scope="session")
 def day_pairs(corpus: Path) -> list[tuple[Record, Record]]:
-    """Every real change of the dated records: the record before and after."""
+    """Pairs of consecutive daily records that differ."""
     return list(_pairs(corpus / "days"))
 
 
 @pytest.fixture(scope="session")
 def real_pairs(corpus: Path, day_pairs: list[tuple[Record, Record]]) -> list[tuple[Record, Record]]:
-    """All real changed pairs, those of loads months apart included."""
+    """All pairs of consecutive records that differ, also from loads that are months apart."""
     return [*day_pairs, *_pairs(corpus / "versions")]
 
 

@@ -1,10 +1,11 @@
-"""A registry made up: records whose sizes, shapes and redundancy follow the real one's.
+"""Generates a registry whose record sizes, shapes and redundancy resemble the real registry's.
 
-What is known of the real one (October 2026): 605,599 studies of 17.3 KB on average and 8 KB at
-the median, the largest 3.6 MB; its zip archive is 26.3 % of the JSON. Sizes here are lognormal
-with that median and mean. Texts are words drawn by Zipf's law from 30,000 that are spelt like
-words, names and places from some thousands, figures from chance: the archive's share is printed
-by the bench beside the real one, so that nobody need believe that compression is not flattered.
+The real registry in October 2026: 605,599 studies with a mean of 17.3 KB, a median of 8 KB and a
+maximum of 3.6 MB. Its zip archive is 26.3 % of the JSON.
+
+Generated sizes are lognormal with this median and mean. Texts are drawn by Zipf's law from 30,000
+generated words, names and places from a few thousand, and numbers at random. The benchmark prints
+the archive's share of the JSON beside the real one, to show that compression is not easier here.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ MEDIAN, MEAN, LARGEST = 8_000, 17_000, 4_000_000
 SIGMA = math.sqrt(2 * math.log(MEAN / MEDIAN))
 WORDS = 30_000
 REPEATED = 0.66
-MOST_SAID = 400
+MOST_REPEATABLE = 400
 DAY = "2026-10-02"
 
 _ONSETS = ("b", "c", "ch", "d", "f", "g", "h", "l", "m", "n", "p", "ph", "pr", "r", "s", "st", "t",
@@ -116,27 +117,27 @@ def _vocabulary() -> tuple[list[str], list[float]]:
 
 
 class _Author:
-    """Writes the parts of one record from its own source of chance."""
+    """Writes the parts of one record from its own random generator."""
 
     def __init__(self, number: int, seed: int) -> None:
         self.chance = random.Random(f"{seed}/{number}")
         self.words, self.weights = _vocabulary()
-        self.said: list[str] = []
+        self.written: list[str] = []
 
     def text(self, least: int, most: int) -> str:
-        """Some words; where the record has said something before, it often says it again."""
+        """Write some words. They often repeat earlier texts of the record, as real records do."""
         wanted = self.chance.randint(least, most)
         chosen: list[str] = []
         while len(chosen) < wanted:
-            if len(self.said) > 20 and self.chance.random() < REPEATED:
-                at = self.chance.randrange(len(self.said) - 12)
-                chosen += self.said[at : at + self.chance.randint(4, 12)]
+            if len(self.written) > 20 and self.chance.random() < REPEATED:
+                at = self.chance.randrange(len(self.written) - 12)
+                chosen += self.written[at : at + self.chance.randint(4, 12)]
             else:
                 chosen += self.chance.choices(
                     self.words, cum_weights=self.weights, k=min(6, wanted - len(chosen))
                 )
         del chosen[wanted:]
-        self.said += chosen[: MOST_SAID - len(self.said)]
+        self.written += chosen[: MOST_REPEATABLE - len(self.written)]
         return " ".join(chosen).capitalize() + "."
 
     def name(self, among: int) -> str:
@@ -244,12 +245,12 @@ class _Author:
 
 
 def nct_id_of(number: int) -> str:
-    """The id of the record of that number: scattered, as the registry's are."""
+    """Return the id of the record with this number. Ids have gaps, as in the registry."""
     return f"NCT{1_000_000 + number * 61:08}"
 
 
 def make_study(number: int, *, seed: int = 1, size: int | None = None) -> dict[str, Any]:
-    """The record of that number, of about `size` bytes, else of a size drawn for it."""
+    """Make the record with this number, of about `size` bytes or a random size."""
     author = _Author(number, seed)
     chance = author.chance
     wanted = size or min(
@@ -378,16 +379,16 @@ def _packed(numbers: range) -> list[tuple[str, bytes]]:
 
 
 def each_study(count: int, processes: int = 2) -> Iterator[tuple[str, bytes]]:
-    """The records of a registry of that size, as JSON by id."""
+    """Yield the id and JSON of each record of a registry with this number of records."""
     pieces = [range(at, min(at + 500, count)) for at in range(0, count, 500)]
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for start in range(0, len(pieces), 8):  # a few ahead, so that memory stays flat
+        for start in range(0, len(pieces), 8):  # only a few pieces ahead, to limit memory
             for piece in pool.map(_packed, pieces[start : start + 8]):
                 yield from piece
 
 
 def write_archive(file: Path, count: int, processes: int = 2) -> int:
-    """A bulk archive of that many records, as the registry has it; bytes of JSON in it."""
+    """Write a bulk archive in the registry's layout, and return the bytes of JSON in it."""
     raw = 0
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
         for nct_id, study in each_study(count, processes):

@@ -1,4 +1,4 @@
-"""Loads an archive into a database and writes what it took as JSON; a process of its own."""
+"""A separate process that loads an archive into a database and prints its cost as JSON."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 
 class NoRegistry:
-    """A registry that cannot be reached, and offers no bulk download."""
+    """A registry that cannot be reached and has no bulk download."""
 
     counts = RequestCounts()
 
     def version(self) -> RegistryVersion:
-        raise RegistryUnreachable("there is none here")
+        raise RegistryUnreachable("this benchmark has no registry")
 
     total = fetch = version
 
 
 class Peak(threading.Thread):
-    """The most memory that this process and its children had together, looked at often."""
+    """Samples the memory of this process and its children, and keeps the highest sum."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
@@ -44,7 +44,7 @@ class Peak(threading.Thread):
     def run(self) -> None:
         while True:
             self.mb = max(self.mb, sum(map(_resident_mb, _family(os.getpid()))))
-            time.sleep(0.25)  # the kernel counts for milliseconds each time
+            time.sleep(0.25)  # the kernel needs milliseconds for each sample
 
 
 def _family(pid: int) -> list[int]:
@@ -56,7 +56,7 @@ def _family(pid: int) -> list[int]:
 
 
 def _resident_mb(pid: int) -> float:
-    """What a process holds alone, and its share of what it holds with others."""
+    """Return the proportional set size of a process: shared memory counts in part."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -65,13 +65,13 @@ def _resident_mb(pid: int) -> float:
 
 
 def main(database: Path, archive: Path) -> None:
-    # here, as the command does it: the processes it starts read this file once more
+    # imported late, as in the command: worker processes import this file again
     from ctsync.cli import COLLECT_AFTER
     from ctsync.dates import SystemClock
     from ctsync.store.store import open_store
     from ctsync.sync.mirror.mirror import Mirror
 
-    gc.set_threshold(COLLECT_AFTER)  # as for every command
+    gc.set_threshold(COLLECT_AFTER)  # as in every command
     peak = Peak()
     peak.start()
     clock, missing = SystemClock(), NoRegistry()

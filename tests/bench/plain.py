@@ -1,4 +1,4 @@
-"""What a mirror's speed is measured beside: the same bytes, and nothing but the unavoidable."""
+"""Baselines for a mirror's speed: only the unavoidable work, on the same bytes."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-ITS_OWN = 3
-"""The level at which zstd packs where none is asked for."""
+DEFAULT_LEVEL = 3
+"""The level at which zstd compresses by default."""
 
 Reading = Callable[[Sequence[Any]], Iterator[bytes]]
 
 
 def seconds_of_plain(file: Path, *, level: int | None, processes: int) -> float:
-    """How long unzip, parse, sorted dump and SHA-256 take, and zstd at a level, if one is given.
+    """Measure unzip, parse, sorted dump, SHA-256 and, if a level is given, zstd.
 
-    The archive is read as a mirror reads it.
+    Reads the archive as a mirror reads it.
     """
     began = time.perf_counter()
     _work_through(Archive(file).members(), partial(_members, file), level, processes)
@@ -41,9 +41,9 @@ def seconds_of_plain(file: Path, *, level: int | None, processes: int) -> float:
 
 
 def seconds_of_python(file: Path, *, processes: int) -> float:
-    """The same as anybody would write it: by Python's zipfile, and zstd at its own level."""
+    """Measure the same work in plain Python: with zipfile, and zstd at its default level."""
     began = time.perf_counter()
-    _work_through(_opened(file).namelist(), partial(_entries, file), ITS_OWN, processes)
+    _work_through(_opened(file).namelist(), partial(_entries, file), DEFAULT_LEVEL, processes)
     return time.perf_counter() - began
 
 
@@ -84,5 +84,5 @@ def _entries(file: Path, names: Sequence[str]) -> Iterator[bytes]:
 
 @lru_cache(maxsize=1)
 def _opened(file: Path) -> zipfile.ZipFile:
-    """Opened once by each process: its directory alone takes a second."""
+    """Open the archive once per process, because reading its directory takes a second."""
     return zipfile.ZipFile(file)

@@ -1,6 +1,6 @@
-"""What exporting and importing take of memory: as much for ten times as many trials.
+"""Peak memory of exports and imports, which does not grow with the number of trials.
 
-Figures are printed; that the peak does not grow with the database is asserted.
+Prints figures, and asserts only that the peak does not grow.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study
 from tests.sync.histories import keep_history
 
 pytestmark = pytest.mark.bench
@@ -38,14 +38,14 @@ finally:
 
 
 def fill(folder: Path, trials: int) -> None:
-    """Two versions of each trial, of about 30 KB each."""
+    """Store two versions of each trial, of about 30 KB each."""
     rng = random.Random(trials)
     with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
         for number in range(1, trials + 1):
             text = " ".join(f"{rng.randrange(10**9):x}" for _ in range(3500))
             made = [
                 make_study(
-                    f"NCT{number:08d}",
+                    an_id(number),
                     overallStatus=status,
                     lastUpdatePostDateStruct={"date": day, "type": "ACTUAL"},
                     descriptionModule={"detailedDescription": text},
@@ -56,8 +56,8 @@ def fill(folder: Path, trials: int) -> None:
 
 
 def peak(folder: Path, *words: str) -> int:
-    """The most memory that a command held, in MB."""
-    said = subprocess.run(
+    """Run a command, and return its peak memory in MB."""
+    done = subprocess.run(
         [sys.executable, "-c", _MEASURED, *words],
         cwd=folder,
         env={"CTSYNC_DATABASE_URL": "sqlite:///ctsync.db", "PATH": "", "HOME": str(folder)},
@@ -65,10 +65,10 @@ def peak(folder: Path, *words: str) -> int:
         text=True,
         check=True,
     )
-    return int(said.stdout.splitlines()[-1])
+    return int(done.stdout.splitlines()[-1])
 
 
-def test_exports_hold_as_much_for_ten_times_as_many_trials(tmp_path: Path) -> None:
+def test_exports_take_the_same_memory_for_ten_times_as_many_trials(tmp_path: Path) -> None:
     peaks: dict[int, dict[str, int]] = {}
     for trials in (FEW, MANY):
         folder = tmp_path / str(trials)

@@ -1,6 +1,6 @@
-"""What a trial of 300 versions costs: to fetch into the store, to keep, to read.
+"""The cost of a trial with 300 versions: to fetch, to store and to read.
 
-Figures are printed and judged by people: none is asserted.
+Prints figures for people to judge, and asserts none.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.bench
 
 CASES = [
     ("int-NCT05254002-history-true.json", 300),
-    # with results: 25 times the average record
+    # has results: 25 times the size of an average record
     ("int-NCT02540993-history-true.json", 64),
 ]
 
 
 class MadeHistory:
-    """Versions made from a real body in HTML: each moves dates, and a site or two."""
+    """A history made from a real body in HTML: each version changes dates and up to three sites."""
 
     def __init__(self, body: JsonObject, versions: int) -> None:
         self.body, self.sent = body, 0
@@ -85,7 +85,7 @@ def empty(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize(("file", "count"), CASES)
-def test_a_trial_of_many_versions(
+def test_the_cost_of_a_trial_with_many_versions(
     empty: Store, corpus: Path, tmp_path: Path, file: str, count: int
 ) -> None:
     body = orjson.loads((corpus / "history" / file).read_bytes())["study"]
@@ -111,8 +111,8 @@ def test_a_trial_of_many_versions(
         f"store in {took:.1f} s ({took / count * 1e3:.0f} ms each); bodies take "
         f"{packed / raw:.2%} of their raw size; a version reads in {statistics.median(reads):.2f} "
         f"ms (slowest {max(reads):.2f}), in v2's form {statistics.median(shown):.2f} ms (slowest "
-        f"{max(shown):.2f}); memory {' '.join(f'{kb / 1024:,.0f}' for kb in memory)} MB at each "
-        "sixth of them"
+        f"{max(shown):.2f}); memory {' '.join(f'{kb / 1024:,.0f}' for kb in memory)} MB after "
+        "each sixth of them"
     )
 
 
@@ -126,7 +126,7 @@ def sizes(file: Path) -> tuple[int, int]:
 
 
 def timed(work: Any, rounds: int = 3) -> float:
-    """The best of a few rounds, in milliseconds."""
+    """Return the shortest of a few rounds in milliseconds."""
     best = float("inf")
     for _ in range(rounds):
         began = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A day on which one record in a hundred changes, mirrored over real HTTP: what finds it, and how.
+"""Mirrors a day on which one record in a hundred changes, over real HTTP.
 
-`make bench-registry`; CTSYNC_BENCH_RECORDS=5000 for another size. What must be found, and that
-nothing else is, is asserted; requests and times are printed and judged by people.
+Run by `make bench-registry`; CTSYNC_BENCH_RECORDS=5000 sets another size. Asserts that exactly the
+changes are found. Prints requests and times for people to judge.
 """
 
 from __future__ import annotations
@@ -32,7 +32,9 @@ pytestmark = pytest.mark.bench_registry
 
 
 @pytest.mark.parametrize("count", SIZES)
-def test_a_day_on_which_one_record_in_a_hundred_changes(count: int, tmp_path: Path) -> None:
+def test_a_mirror_finds_the_one_record_in_a_hundred_that_changes_in_a_day(
+    count: int, tmp_path: Path
+) -> None:
     archive = tmp_path / "bulk.zip"
     write_archive(archive, count)
     catalogue = Catalogue(FIRST_DAY)
@@ -63,5 +65,5 @@ def test_a_day_on_which_one_record_in_a_hundred_changes(count: int, tmp_path: Pa
             catalogue.publish(study)
         day = let_a_day_pass(replay, known, [NctId(nct_id_of(number)) for number in new])
         began = time.perf_counter()
-        said = live_through(lambda: mirror, replay, day, of=count)
-        print(f"\nmirrored day: {said}; {time.perf_counter() - began:.0f} s, registry included")
+        summary = live_through(lambda: mirror, replay, day, of=count)
+        print(f"\nmirrored day: {summary}; {time.perf_counter() - began:.0f} s, registry included")

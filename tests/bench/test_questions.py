@@ -1,8 +1,8 @@
-"""What questions cost on a database of 100,000 trials and 500,000 versions, all of them followed.
+"""The cost of questions to a database of 100,000 followed trials with 500,000 versions.
 
-Each command is a process of its own on a copy of the file that no process has opened yet: that
-is as cold as a test can be without emptying the machine's page cache. Beside each stands the
-processor time of `ctsync --version`, which opens nothing. CTSYNC_BENCH_TRIALS makes it smaller.
+Each command runs in its own process, on a copy of the file that no process has opened yet. This is
+as cold as possible without emptying the machine's page cache. `ctsync --version`, which opens no
+database, is measured for comparison. CTSYNC_BENCH_TRIALS sets a smaller number of trials.
 """
 
 from __future__ import annotations
@@ -23,15 +23,16 @@ import pytest
 import ctsync
 from ctsync.dates import SystemClock
 from ctsync.store.admin.copy import copy_database
-from tests.bench.big_database import make_database, nct_id
+from tests.bench.big_database import make_database
 from tests.conftest import PostgresServer
+from tests.registry_fixtures import an_id
 
 pytestmark = pytest.mark.bench_registry
 
 TRIALS = int(os.environ.get("CTSYNC_BENCH_TRIALS", "100000"))
 QUESTIONS = (
     ("--version",),
-    ("history", nct_id(TRIALS // 2)),
+    ("history", an_id(TRIALS // 2)),
     ("changes", "--since", "7d"),
     ("report", "--since", "7d"),
     ("status",),
@@ -40,7 +41,7 @@ QUESTIONS = (
 
 @pytest.fixture(scope="module", autouse=True)
 def compiled() -> None:
-    """The commands' code is compiled, as it is where they were installed."""
+    """Compile the code as an installation does; otherwise each process compiles it again."""
     compileall.compile_dir(Path(ctsync.__file__).parent, quiet=1)
 
 
@@ -58,7 +59,7 @@ def big_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def measure(url: str, words: tuple[str, ...], place: Path) -> str:
-    """Run a command once; how long that took, of that on the processor, and at most how large."""
+    """Run a command once, and return its time, its processor time and its lines of output."""
     environment = {**os.environ, "CTSYNC_DATABASE_URL": url, "HOME": str(place)}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
@@ -71,10 +72,10 @@ def measure(url: str, words: tuple[str, ...], place: Path) -> str:
     worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     assert done.returncode in (0, 3), done.stderr.decode()
     lines = done.stdout.count(b"\n")
-    return f"{wall:.2f} s, {worked:.2f} s of it on the processor, {lines:,} lines"
+    return f"{wall:.2f} s, {worked:.2f} s of processor time, {lines:,} lines"
 
 
-def test_questions_to_a_large_file(big_file: Path, tmp_path: Path) -> None:
+def test_the_cost_of_questions_to_a_large_sqlite_file(big_file: Path, tmp_path: Path) -> None:
     for words in QUESTIONS:
         cold = tmp_path / "cold.db"
         shutil.copy(big_file, cold)
@@ -82,7 +83,7 @@ def test_questions_to_a_large_file(big_file: Path, tmp_path: Path) -> None:
         cold.unlink()
 
 
-def test_questions_to_a_large_server(
+def test_the_cost_of_questions_to_a_large_postgresql_database(
     big_file: Path, tmp_path: Path, postgres: PostgresServer
 ) -> None:
     url = postgres.new_database()

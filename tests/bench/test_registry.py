@@ -1,7 +1,7 @@
-"""A mirror of 20,000 and of 100,000 made-up records, beside the unavoidable alone in the same run.
+"""A mirror of 20,000 and of 100,000 generated records, compared with the unavoidable work alone.
 
-`make bench-registry`; CTSYNC_BENCH_RECORDS=5000,20000 for other sizes, and CTSYNC_CORPUS for the
-real records too. Figures are printed and judged by people.
+Run by `make bench-registry`; CTSYNC_BENCH_RECORDS=5000,20000 sets other sizes, and CTSYNC_CORPUS
+adds the real records. Prints figures for people to judge.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import ctsync
 from ctsync.store.bodies.codec import BULK_LEVEL
 from ctsync.sync.mirror.workers import cores
 from tests.bench.made_registry import write_archive
-from tests.bench.plain import ITS_OWN, seconds_of_plain, seconds_of_python
+from tests.bench.plain import DEFAULT_LEVEL, seconds_of_plain, seconds_of_python
 
 pytestmark = pytest.mark.bench_registry
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def compiled() -> None:
 
 
 def mirror(database: Path, archive: Path) -> dict[str, float]:
-    """One load in a process of its own, for its memory; seconds without starting Python."""
+    """Mirror in a separate process, to measure its memory; seconds exclude the start of Python."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.mirroring", str(database), str(archive)],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -47,8 +47,8 @@ def mirror(database: Path, archive: Path) -> dict[str, float]:
 
 def measure(archive: Path, raw: int, count: int, folder: Path) -> None:
     database, processes = folder / "mirror.db", cores()
-    of_python = seconds_of_python(archive, processes=processes)
-    at_its_own = seconds_of_plain(archive, level=ITS_OWN, processes=processes)
+    in_python = seconds_of_python(archive, processes=processes)
+    at_default = seconds_of_plain(archive, level=DEFAULT_LEVEL, processes=processes)
     with_pack = seconds_of_plain(archive, level=BULK_LEVEL, processes=processes)
     first = mirror(database, archive)
     without = seconds_of_plain(archive, level=None, processes=processes)
@@ -60,27 +60,27 @@ def measure(archive: Path, raw: int, count: int, folder: Path) -> None:
         f"  archive {archive.stat().st_size / raw:.1%} of raw (the registry's own: 26.3 %)\n"
         f"  first load {count / first['seconds']:,.0f}/s, {first['seconds']:.1f} s; that is\n"
         f"    {first['seconds'] / with_pack:.2f} times unzip, parse, sorted dump, SHA-256 and zstd "
-        f"alone, by the load's own reader and level, {BULK_LEVEL} ({with_pack:.1f} s)\n"
-        f"    {first['seconds'] / of_python:.2f} times the same by Python's zipfile and at zstd's "
-        f"level, {ITS_OWN} ({of_python:.1f} s)\n"
-        f"    {first['seconds'] / at_its_own:.2f} times the same by the load's reader and at "
-        f"zstd's level ({at_its_own:.1f} s)\n"
-        f"  unchanged again {count / again['seconds']:,.0f}/s, "
+        f"alone, with the mirror's reader and level {BULK_LEVEL} ({with_pack:.1f} s)\n"
+        f"    {first['seconds'] / in_python:.2f} times the same with Python's zipfile and zstd's "
+        f"default level {DEFAULT_LEVEL} ({in_python:.1f} s)\n"
+        f"    {first['seconds'] / at_default:.2f} times the same with the mirror's reader and "
+        f"zstd's default level ({at_default:.1f} s)\n"
+        f"  second load, unchanged {count / again['seconds']:,.0f}/s, "
         f"{again['seconds'] / without:.2f} times the same without zstd ({without:.1f} s), "
         f"{again['written']:.0f} snapshots written\n"
         f"  peak memory {first['peak_mb']:,.0f} MB, then {again['peak_mb']:,.0f} MB, "
         "all processes together\n"
-        f"  stored: bodies {first['packed'] / raw:.1%} of raw, the whole file {size / raw:.1%}"
+        f"  stored: bodies {first['packed'] / raw:.1%} of raw, the file {size / raw:.1%}"
     )
 
 
 @pytest.mark.parametrize("count", SIZES)
-def test_made_up_records(count: int, tmp_path: Path) -> None:
+def test_the_cost_of_mirroring_generated_records(count: int, tmp_path: Path) -> None:
     archive = tmp_path / "bulk.zip"
     measure(archive, write_archive(archive, count), count, tmp_path)
 
 
-def test_real_records(tmp_path: Path) -> None:
+def test_the_cost_of_mirroring_real_records(tmp_path: Path) -> None:
     file = CORPUS / "studies.jsonl.gz"
     if not file.exists():
         pytest.skip(f"no corpus in {CORPUS}")

@@ -1,6 +1,6 @@
-"""What comparing and storing cost, each beside a named alternative in the same run.
+"""The cost of comparing, storing and starting, each beside an alternative in the same run.
 
-Figures are printed and judged by people: none is asserted.
+Prints figures for people to judge, and asserts none.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ ROUNDS = 5
 
 
 def seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
-    """The best of a few rounds, with the garbage collector out of the way."""
+    """Return the shortest of a few rounds, with the garbage collector disabled."""
     work()
     best = float("inf")
     gc.collect()
@@ -55,7 +55,7 @@ def plain(before: Record, after: Record) -> object:
     return DeepDiff(before.body, after.body, ignore_order=True)
 
 
-def test_comparing_beside_plain_deepdiff(real_pairs: Pairs) -> None:
+def test_the_speed_of_comparing_beside_plain_deepdiff(real_pairs: Pairs) -> None:
     ours, theirs = [], []
     for before, after in real_pairs:
         ours.append(seconds(partial(compare, before, after)))
@@ -63,7 +63,7 @@ def test_comparing_beside_plain_deepdiff(real_pairs: Pairs) -> None:
     ratios = sorted(t / o for o, t in zip(ours, theirs, strict=True))
     print(
         f"\ncompare: {len(ours)} real pairs, median {statistics.median(ours) * 1e3:.2f} ms diffed "
-        f"and classified ({1 / statistics.median(ours):,.0f} pairs/s a core), mean "
+        f"and classified ({1 / statistics.median(ours):,.0f} pairs/s per core), mean "
         f"{statistics.mean(ours) * 1e3:.2f} ms ({1 / statistics.mean(ours):,.0f} pairs/s); "
         f"plain DeepDiff with ignore_order {statistics.median(theirs) * 1e3:.1f} ms; "
         f"{statistics.median(ratios):.0f} times faster at the median "
@@ -71,22 +71,22 @@ def test_comparing_beside_plain_deepdiff(real_pairs: Pairs) -> None:
     )
 
 
-def test_bytes_of_a_new_version(day_pairs: Pairs) -> None:
+def test_the_bytes_of_a_new_version(day_pairs: Pairs) -> None:
     shares = []
     for before, after in day_pairs:
         packed = codec.pack(after.canonical, before.canonical)
         shares.append(len(packed) / len(after.canonical))
-    whole = sum(len(codec.pack(a.canonical, b.canonical)) for b, a in day_pairs)
+    packed_total = sum(len(codec.pack(a.canonical, b.canonical)) for b, a in day_pairs)
     raw = sum(len(a.canonical) for _, a in day_pairs)
     plain = sum(len(codec.pack(a.canonical)) for _, a in day_pairs)
     print(
-        f"\nstore: {len(day_pairs)} real new versions take {whole / raw:.2%} of their raw "
+        f"\nstore: {len(day_pairs)} real new versions take {packed_total / raw:.2%} of their raw "
         f"{raw / len(day_pairs):,.0f} bytes (median {statistics.median(shares):.2%}); "
         f"zstd without the predecessor {plain / raw:.1%}"
     )
 
 
-def test_starting_the_command_line(tmp_path: Path) -> None:
+def test_the_start_time_of_the_command_line(tmp_path: Path) -> None:
     place = tmp_path / "demo"
     ctsync = [sys.executable, "-m", "ctsync"]
     subprocess.run([*ctsync, "demo", "--keep", str(place)], check=True, capture_output=True)
@@ -101,7 +101,7 @@ def test_starting_the_command_line(tmp_path: Path) -> None:
         print(f"ctsync {' '.join(words)}: {seconds(run(*ctsync, *options, *words)):.2f} s")
 
 
-def test_1500_shuffled_sites_with_150_edits() -> None:
+def test_the_time_to_compare_1500_shuffled_sites_with_150_edits() -> None:
     chance = random.Random(1)
     sites = [
         {"facility": f"Hospital {n}", "city": f"City {n % 300}", "country": "Poland", "zip": str(n)}

@@ -1,4 +1,4 @@
-"""Where the real records are; they are never part of the project."""
+"""The location of the real records, which are not part of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real version indexes, backfilled: the same number, dates and statuses."""
+"""Backfilling real version indexes gives the same numbers, dates and statuses."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def changes_of(recorded: JsonObject) -> list[JsonObject]:
 
 
 def reconstructed(body: JsonObject, nct_id: str, index: list[JsonObject]) -> list[JsonObject]:
-    """A history as the index tells it, upon another trial's real HTML body (reconstructed)."""
+    """Reconstruct the history of an index, with the real HTML body of another trial."""
     versions = []
     for entry in index:
         study = copy.deepcopy(body)
@@ -59,7 +59,7 @@ def store(migrated_sqlite_url: str) -> Iterator[Store]:
 
 
 @pytest.mark.parametrize("name", INDEXES)
-def test_a_real_index_is_reproduced_and_a_second_backfill_adds_nothing(
+def test_a_backfill_reproduces_a_real_index_and_a_second_adds_nothing(
     store: Store, migrated_sqlite_url: str, corpus: Path, name: str
 ) -> None:
     body = orjson.loads((corpus / "history" / BODY).read_bytes())["study"]
@@ -72,15 +72,17 @@ def test_a_real_index_is_reproduced_and_a_second_backfill_adds_nothing(
         transport = Transport(replay.url, clock=clock, requests_per_second=1e6)
         history = RegistryHistory(transport)
         first = Backfill(store=store, history=history, clock=clock).run([nct_id])
-        told = [(v.registry_version, v.submitted, v.key.status) for v in store.versions.of(nct_id)]
+        stored = [
+            (v.registry_version, v.submitted, v.key.status) for v in store.versions.of(nct_id)
+        ]
         rows, events = store.counts(), store.events.find()
         again = Backfill(store=store, history=history, clock=clock).run([nct_id])
         history.close()
         transport.close()
-    assert told == [(e["version"], e["date"], e["status"]) for e in index]
+    assert stored == [(e["version"], e["date"], e["status"]) for e in index]
     assert first.trials[0].stored == len(index)
-    grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
-    assert (grown, store.events.find()) == ({"runs": 1}, events)
+    added = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
+    assert (added, store.events.find()) == ({"runs": 1}, events)
     assert again.trials[0].stored == 0
     assert list(rederive_events(store, Thresholds())) == []
     assert check(migrated_sqlite_url) == []

@@ -1,7 +1,7 @@
-"""533 real versions as the R package cthist tabulated them, turned into histories.
+"""Events of 533 real versions, rebuilt from a table that the R package cthist made.
 
-From Martin R. Holst's HiddenOutcomeChanges. The histories are reconstructed: they hold what the
-table says of status, start, primary completion and enrollment, and no more.
+The table is from Martin R. Holst's HiddenOutcomeChanges. The histories are reconstructed: they hold
+only its status, start, primary completion and enrollment.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def histories(corpus: Path) -> list[list[Row]]:
 
 
 def facts(row: Row) -> dict[str, Any]:
-    """What a row says, by the path it has in a record; a month date is written as a month."""
+    """Return the values of a row by their paths in a record. A month date is written as a month."""
     count = row["enrolment"]
     return {
         f"{STATUS}.overallStatus": STATUSES[row["overall_status"].strip()],
@@ -61,31 +61,31 @@ def dated(row: Row, column: str) -> str | None:
 
 
 def study(row: Row) -> JsonObject:
-    told = facts(row)
-    status: JsonObject = {"overallStatus": told[f"{STATUS}.overallStatus"]}
+    values = facts(row)
+    status: JsonObject = {"overallStatus": values[f"{STATUS}.overallStatus"]}
     start = dated(row, "study_start_date")
     if start is not None:
         status["startDateStruct"] = {"date": start}
     for name, path in (("primaryCompletionDateStruct", PRIMARY), ("enrollmentInfo", ENROLLMENT)):
         parts = {
             key.rpartition(".")[2]: value
-            for key, value in told.items()
+            for key, value in values.items()
             if key.startswith(path) and value is not None
         }
-        (status if path is PRIMARY else told)[name] = parts
-    design = {"designModule": {"enrollmentInfo": told["enrollmentInfo"]}}
+        (status if path is PRIMARY else values)[name] = parts
+    design = {"designModule": {"enrollmentInfo": values["enrollmentInfo"]}}
     return version(row["nctid"], row["version_date"], status=status, **design)
 
 
-def neighbours_differ(before: Row, after: Row) -> Iterator[tuple[str, Any, Any]]:
-    """The plain comparison of two rows; what comes with its type is one difference."""
+def row_differences(before: Row, after: Row) -> Iterator[tuple[str, Any, Any]]:
+    """Compare two rows without ctsync; a value that appears with its type is one difference."""
     old, new = facts(before), facts(after)
     for path in COMPARED:
         if old[path] == new[path]:
             continue
         value = path.replace(".type", ".count" if path.startswith(ENROLLMENT) else ".date")
-        comes = path != value and {None} & {old[value], new[value]} and old[value] != new[value]
-        if not (comes and None in {old[path], new[path]}):
+        appears = path != value and {None} & {old[value], new[value]} and old[value] != new[value]
+        if not (appears and None in {old[path], new[path]}):
             yield path, old[path], new[path]
 
 
@@ -96,20 +96,23 @@ def steps(rows: list[Row]) -> Iterator[list[Event]]:
         yield classify(diff(before, after), before, after, past=keys[: n + 1])
 
 
-def test_events_are_a_plain_comparison_of_neighbouring_rows(histories: list[list[Row]]) -> None:
+def test_events_equal_a_plain_comparison_of_consecutive_rows(histories: list[list[Row]]) -> None:
     versions = 0
-    told: Counter[str] = Counter()
+    counted: Counter[str] = Counter()
     for rows in histories:
         versions += len(rows)
         for (before, after), events in zip(pairwise(rows), steps(rows), strict=True):
             found = sorted(
                 (e.path, str(e.before), str(e.after)) for e in events if e.path in COMPARED
             )
-            plain = sorted((p, str(b), str(a)) for p, b, a in neighbours_differ(before, after))
+            plain = sorted((p, str(b), str(a)) for p, b, a in row_differences(before, after))
             assert found == plain, (before["nctid"], after["version_number"])
-            told.update(path.split(".", 2)[2] for path, *_ in found)
-    print(f"\n{versions} versions of {len(histories)} trials (cthist): {dict(told)}, as compared")
+            counted.update(path.split(".", 2)[2] for path, *_ in found)
+    print(
+        f"\n{versions} versions of {len(histories)} trials (cthist): {dict(counted)},"
+        " equal to the plain comparison"
+    )
     assert versions == 533
-    assert told["overallStatus"] > 100
-    assert told["primaryCompletionDateStruct.date"] > 100
-    assert told["enrollmentInfo.count"] > 40
+    assert counted["overallStatus"] > 100
+    assert counted["primaryCompletionDateStruct.date"] > 100
+    assert counted["enrollmentInfo.count"] > 40

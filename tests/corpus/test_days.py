@@ -1,4 +1,4 @@
-"""Twenty-five real registry days of 600 real trials, through real HTTP into a real database."""
+"""Syncs of 600 real trials on 25 real load days, over real HTTP into a real database."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LATER_LOADS = 5
 
 @dataclass(frozen=True)
 class Truth:
-    """One real change, as plain comparison of the bodies found it."""
+    """One real change, found by a plain comparison of the bodies."""
 
     nct_id: str
     load: str
@@ -47,7 +47,7 @@ def read_truth(corpus: Path) -> list[Truth]:
 
 @dataclass
 class Replayed:
-    """What a replay of all days left behind."""
+    """The store, results and request counts of a replay of all days."""
 
     store: Store
     results: list[SyncResult]
@@ -79,7 +79,7 @@ def replayed(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield sync_all_days(corpus, store, clock)
 
 
-def test_exactly_the_real_changes_are_stored_each_once(corpus: Path, replayed: Replayed) -> None:
+def test_each_real_change_is_stored_once_and_nothing_else(corpus: Path, replayed: Replayed) -> None:
     truth = read_truth(corpus)
     assert len(truth) == REAL_CHANGES
     stored = [
@@ -91,19 +91,19 @@ def test_exactly_the_real_changes_are_stored_each_once(corpus: Path, replayed: R
     assert sorted(stored) == sorted((change.nct_id, change.load) for change in truth)
 
 
-def test_a_day_without_a_change_gives_no_event(corpus: Path, replayed: Replayed) -> None:
+def test_events_occur_only_on_days_with_a_real_change(corpus: Path, replayed: Replayed) -> None:
     changed = {(change.nct_id, change.load) for change in read_truth(corpus)}
     baselines = {Kind.FIRST_SEEN, Kind.REGISTERED}
-    told = {
+    found = {
         (stored.nct_id, f"{stored.observed:%Y-%m-%d}")
         for result in replayed.results
         for stored in result.events
         if stored.event.kind not in baselines
     }
-    assert told == changed
+    assert found == changed
 
 
-def test_status_enrollment_and_primary_completion_events_are_those_of_the_truth(
+def test_status_enrollment_and_primary_completion_events_match_the_truth(
     corpus: Path, replayed: Replayed
 ) -> None:
     module = "protocolSection.statusModule"
@@ -139,7 +139,7 @@ def test_an_unchanged_day_of_600_trials_takes_at_most_four_requests(replayed: Re
     assert max(quiet) <= 4
 
 
-def test_events_derived_anew_from_the_days_are_those_stored(replayed: Replayed) -> None:
+def test_events_derived_again_from_the_days_equal_those_stored(replayed: Replayed) -> None:
     differing = list(rederive_events(replayed.store, Thresholds()))
     counts = replayed.store.counts()
     print(
@@ -151,10 +151,8 @@ def test_events_derived_anew_from_the_days_are_those_stored(replayed: Replayed) 
     assert [notice for result in replayed.results for notice in result.notices] == []
 
 
-def test_a_second_replay_into_the_same_trials_stores_no_row(
-    corpus: Path, replayed: Replayed
-) -> None:
-    """An older load is refused, so the second replay stamps the newest bodies with later days."""
+def test_later_loads_with_unchanged_bodies_store_no_row(corpus: Path, replayed: Replayed) -> None:
+    """An older load is refused, so the newest bodies are served again with later load dates."""
     before = replayed.store.counts()
     catalogue = Catalogue.from_folder(corpus / "days")
     catalogue.set_load(catalogue.loads[-1])

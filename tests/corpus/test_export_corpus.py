@@ -1,8 +1,8 @@
-"""Exports give published tables back, from histories that were rebuilt from those tables.
+"""Exports reproduce published tables from histories that were rebuilt from these tables.
 
 cthist's versions: Martin R. Holst's HiddenOutcomeChanges. Stops and restarts: ctcovidstop (CC BY
-4.0, Benjamin Gregory Carlisle and colleagues). The histories are reconstructed: only the facts of
-the tables are in them.
+4.0, Benjamin Gregory Carlisle and colleagues). The histories are reconstructed: they hold only the
+values of the tables.
 """
 
 from __future__ import annotations
@@ -51,13 +51,13 @@ def read(path: Path) -> list[Row]:
 
 
 def written(columns: tuple[str, ...], rows: Iterator[dict[str, Any]]) -> list[dict[str, str]]:
-    """Rows as a reader of the CSV gets them."""
+    """Write rows as CSV and read them back."""
     text = "".join(csv_lines(columns, rows))
     return list(csv.DictReader(text.splitlines(keepends=True)))
 
 
 def outcomes(row: Row) -> list[dict[str, str]]:
-    """The outcome measures of a row of the old site: a measure, its time frame, what it is."""
+    """Parse the outcome measures of a row in the old site's form, 'measure [ Time Frame: ... ]'."""
     if row["outcome_measures"] == "[See Results Section.]":
         return []
     found = []
@@ -65,13 +65,13 @@ def outcomes(row: Row) -> list[dict[str, str]]:
         measure, _, rest = one["content"].partition("\n[ Time Frame: ")
         frame, _, described = rest.partition(" ]")
         parts = {"measure": measure, "timeFrame": frame, "description": described.strip()}
-        told = {key: value for key, value in parts.items() if value}
-        found.append({"section": LISTS[one["section"]][0], **told})
+        given = {key: value for key, value in parts.items() if value}
+        found.append({"section": LISTS[one["section"]][0], **given})
     return found
 
 
-def told_study(row: Row) -> JsonObject:
-    """The facts of a row as a record: those of its history test, eligibility and outcomes."""
+def study_with_outcomes(row: Row) -> JsonObject:
+    """Make a record of a row: `study` with its eligibility and outcomes."""
     made = study(row)
     modules = made["protocolSection"]
     modules["eligibilityModule"] = {
@@ -92,8 +92,8 @@ def told_study(row: Row) -> JsonObject:
 
 
 def expected(row: Row) -> dict[str, str]:
-    """The row as cthist writes it since 2.0: its labels, its numbers from 0."""
-    told = {
+    """Return the row in the form of cthist 2.0 and later: its labels, versions from 0."""
+    wanted = {
         "nctid": row["nctid"],
         "version_number": str(int(row["version_number"]) - 1),
         "overall_status": STATUSES[row["overall_status"].strip()],
@@ -101,22 +101,22 @@ def expected(row: Row) -> dict[str, str]:
         "criteria": re.sub(r"^(?=[-+=@])", "'", "\n\n".join(json.loads(row["criteria"]))),
     }
     for name in ("total_versions", "version_date", "enrolment", "min_age", "max_age"):
-        told[name] = row[name]
+        wanted[name] = row[name]
     for name in ("study_start_date", "primary_completion_date"):
-        told[name] = row[name]
-        # the old table says "month" also where there is no date
-        told[f"{name}_precision"] = "NA" if row[name] == "NA" else row[f"{name}_precision"]
+        wanted[name] = row[name]
+        # the old table has "month" even if there is no date
+        wanted[f"{name}_precision"] = "NA" if row[name] == "NA" else row[f"{name}_precision"]
     for name in ("primary_completion_date_type", "enrolment_type"):
-        told[name] = TYPES.get(row[name], "NA")
-    return told
+        wanted[name] = TYPES.get(row[name], "NA")
+    return wanted
 
 
-def test_export_csv_gives_the_533_versions_of_cthist_back(
+def test_export_csv_reproduces_the_533_versions_of_cthist(
     histories: list[list[Row]], kept: Store
 ) -> None:
     for rows in histories:
-        # known from both sources: texts are in the form of the API, and numbered
-        made = [told_study(row) for row in rows]
+        # versions known from both sources have numbers, and texts in the form of the API
+        made = [study_with_outcomes(row) for row in rows]
         keep_history(kept, made, source=Source.BOTH, with_events=False)
     found = written(cthist.COLUMNS, cthist_rows(kept, Selection()))
     flat = sorted(
@@ -129,34 +129,36 @@ def test_export_csv_gives_the_533_versions_of_cthist_back(
         assert {name: exported[name] for name in wanted} == wanted
         compared.update(list(wanted))
         assert json.loads(exported["outcome_measures"]) == outcomes(row)
-    print(f"\n{len(found)} versions of cthist: {len(compared)} columns and the outcomes as told")
+    print(
+        f"\n{len(found)} versions of cthist: {len(compared)} columns and the outcomes as published"
+    )
     assert (len(found), set(compared.values())) == (533, {533})
 
 
 def test_a_cohort_has_every_stop_and_restart_of_ctcovidstop(corpus: Path) -> None:
     rates: dict[str, list[bool]] = {}
     for row in read(corpus / "history" / "stops-2019-2022.csv"):
-        told = _cohort_of(row)
+        cohort = _cohort_of(row)
         restarted = row["restart_date"] != "NA"
-        assert str(told["first_stop_date"]) == row["stop_date"], row
-        assert told["first_stop_status"] == STATUSES[row["stop_status"]], row
-        assert told["stops"] == 1
+        assert str(cohort["first_stop_date"]) == row["stop_date"], row
+        assert cohort["first_stop_status"] == STATUSES[row["stop_status"]], row
+        assert cohort["stops"] == 1
         if restarted:
-            assert str(told["restart_date"]) == row["restart_date"], row
-            assert told["restart_status"] == STATUSES.get(row["restart_status"], "RECRUITING")
+            assert str(cohort["restart_date"]) == row["restart_date"], row
+            assert cohort["restart_status"] == STATUSES.get(row["restart_status"], "RECRUITING")
             spell = date.fromisoformat(row["restart_date"]) - date.fromisoformat(row["stop_date"])
-            assert told["stopped_days"] == spell.days
-        rates.setdefault(row["stop_status"], []).append(told["restart_date"] is not None)
+            assert cohort["stopped_days"] == spell.days
+        rates.setdefault(row["stop_status"], []).append(cohort["restart_date"] is not None)
     shares = {name: round(100 * sum(each) / len(each), 1) for name, each in rates.items()}
     print(f"\n{sum(map(len, rates.values())):,} stops as cohort rows: restarted {shares} %")
     assert shares == {"Suspended": 64.1, "Terminated": 1.7, "Withdrawn": 2.0}
 
 
 def _cohort_of(row: Row) -> dict[str, Any]:
-    said = [("2010-01-01", "RECRUITING"), (row["stop_date"], STATUSES[row["stop_status"]])]
+    statuses = [("2010-01-01", "RECRUITING"), (row["stop_date"], STATUSES[row["stop_status"]])]
     if row["restart_date"] != "NA":
-        # one row says when, and not to what
-        said.append((row["restart_date"], STATUSES.get(row["restart_status"], "RECRUITING")))
+        # one row has a restart date without a status
+        statuses.append((row["restart_date"], STATUSES.get(row["restart_status"], "RECRUITING")))
     versions = [
         Version(
             snapshot_id=number, nct_id=NctId(row["nctid"]), version=number + 1,
@@ -164,8 +166,8 @@ def _cohort_of(row: Row) -> dict[str, Any]:
             posted=posted, submitted=posted, observed=None,
             fetched=datetime(2026, 1, 1, tzinfo=UTC), key=KeyFields(status=status),
         )
-        for number, (posted, status) in enumerate(said)
+        for number, (posted, status) in enumerate(statuses)
     ]  # fmt: skip
-    told = cohort_row(versions, [date.fromisoformat(posted) for posted, _ in said])
-    assert told is not None
-    return told
+    cohort = cohort_row(versions, [date.fromisoformat(posted) for posted, _ in statuses])
+    assert cohort is not None
+    return cohort

@@ -1,8 +1,8 @@
-"""Real trials seen live on some of their days, and their history fetched at any time between.
+"""Real trials synced on some load days, with their history fetched at any time in between.
 
-The bodies are real; the history is reconstructed of them: one version a submission, its texts
-rewritten as HTML by the tests' own renderer. In whatever order the two come, no step of the
-stored course is one from HTML to Markdown and nothing else.
+The bodies are real. The history is reconstructed from them: one version per submission, its texts
+rewritten as HTML by the tests' own renderer. In any order of syncs and backfills, no stored step
+is only a rewriting from HTML to Markdown.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def posted(body: JsonObject) -> str:
 
 
 @pytest.fixture(scope="module")
-def lives(corpus: Path) -> dict[NctId, list[JsonObject]]:
-    """The bodies of every trial that was there from FIRST_LOAD on and changed, oldest first."""
+def bodies_by_trial(corpus: Path) -> dict[NctId, list[JsonObject]]:
+    """Read the bodies of each trial that existed at FIRST_LOAD and changed later, oldest first."""
     found = {}
     for folder in sorted((corpus / "days").glob("NCT*")):
         paths = sorted(folder.iterdir())
@@ -61,19 +61,19 @@ def lives(corpus: Path) -> dict[NctId, list[JsonObject]]:
 
 
 @pytest.fixture(scope="module")
-def histories(lives: dict[NctId, list[JsonObject]]) -> dict[NctId, list[JsonObject]]:
+def histories(bodies_by_trial: dict[NctId, list[JsonObject]]) -> dict[NctId, list[JsonObject]]:
     markdown = frozenset(
         path
-        for bodies in lives.values()
+        for bodies in bodies_by_trial.values()
         for body in bodies
         for path, _, text in leaves(body)
         if isinstance(text, str) and ESCAPED.search(text)
     )
-    return {nct_id: list(versions(bodies, markdown)) for nct_id, bodies in lives.items()}
+    return {nct_id: list(versions(bodies, markdown)) for nct_id, bodies in bodies_by_trial.items()}
 
 
 def versions(bodies: list[JsonObject], markdown: frozenset[str]) -> Iterator[JsonObject]:
-    """One version a submission: what the registry changes by itself makes none."""
+    """Yield one version per submission; the registry's own changes make no version."""
     known: set[str] = set()
     for body in bodies:
         if submitted(body) not in known:
@@ -81,8 +81,8 @@ def versions(bodies: list[JsonObject], markdown: frozenset[str]) -> Iterator[Jso
             yield as_html({k: v for k, v in body.items() if k != "derivedSection"}, markdown)
 
 
-class World:
-    """A registry that goes from load to load, and what is kept of it."""
+class Following:
+    """A replay registry, and the store that follows its trials."""
 
     def __init__(self, store: Store, replay: ReplayRegistry, ids: list[NctId]) -> None:
         self.store, self.replay, self.ids, self.clock = store, replay, ids, StillClock()
@@ -95,12 +95,12 @@ class World:
         transport.close()
 
     def backfill(self, histories: dict[NctId, list[JsonObject]], load: str) -> int:
-        """Fetch what the registry's history is by a load; how many trials have one by then."""
+        """Fetch the registry history as of a load, and return how many versions were stored."""
         known = {
-            nct_id: [one for one in past if posted(one) <= load]
-            for nct_id, past in histories.items()
+            nct_id: [one for one in history_of_trial if posted(one) <= load]
+            for nct_id, history_of_trial in histories.items()
         }
-        ids = [nct_id for nct_id, past in known.items() if past]
+        ids = [nct_id for nct_id, history_of_trial in known.items() if history_of_trial]
         for nct_id in ids:
             self.replay.catalogue.set_history(nct_id, known[nct_id])
         transport = Transport(self.replay.url, clock=self.clock, requests_per_second=1e6)
@@ -115,44 +115,44 @@ class World:
 @pytest.mark.parametrize(
     "seed", [0, *(pytest.param(n, marks=pytest.mark.soak) for n in range(1, 30))]
 )
-def test_live_days_and_history_make_one_course(
+def test_live_versions_and_history_form_one_sequence_without_empty_steps(
     corpus: Path,
     tmp_path: Path,
     migrated_file: Path,
-    lives: dict[NctId, list[JsonObject]],
+    bodies_by_trial: dict[NctId, list[JsonObject]],
     histories: dict[NctId, list[JsonObject]],
     seed: int,
 ) -> None:
-    luck = random.Random(seed)
+    chance = random.Random(seed)
     loads = [d for d in (corpus / "days/_days.txt").read_text().split() if d >= FIRST_LOAD]
-    seen, asked = (set(luck.sample(loads, luck.randint(0, 4))) for _ in range(2))
+    seen, asked = (set(chance.sample(loads, chance.randint(0, 4))) for _ in range(2))
     folder = tmp_path / "days"
     folder.mkdir()
-    for name in (*lives, "_days.txt"):
+    for name in (*bodies_by_trial, "_days.txt"):
         (folder / name).symlink_to(corpus / "days" / name)
     url = f"sqlite:///{shutil.copy(migrated_file, tmp_path / 'ctsync.db')}"
     with (
         open_store(url, clock=StillClock()) as store,
         ReplayRegistry(Catalogue.from_folder(folder)) as replay,
     ):
-        world = World(store, replay, list(lives))
+        following = Following(store, replay, list(bodies_by_trial))
         for load in loads:
             replay.load = load
             todo = ["sync"] * (load in seen) + ["backfill"] * (load in asked)
-            for what in luck.sample(todo, len(todo)):
-                if what == "sync":
-                    world.sync()
+            for action in chance.sample(todo, len(todo)):
+                if action == "sync":
+                    following.sync()
                 else:
-                    world.backfill(histories, load)
-        world.sync()
-        world.backfill(histories, loads[-1])
+                    following.backfill(histories, load)
+        following.sync()
+        following.backfill(histories, loads[-1])
         sources: Counter[Source] = Counter()
-        for nct_id, past in histories.items():
+        for nct_id, history_of_trial in histories.items():
             kept = store.versions.of(nct_id)
             numbers = [v.registry_version for v in kept if v.registry_version is not None]
-            assert numbers == list(range(len(past))), nct_id
+            assert numbers == list(range(len(history_of_trial))), nct_id
             assert [v.key.submitted for v in kept if v.registry_version is not None] == [
-                submitted(one) for one in past
+                submitted(one) for one in history_of_trial
             ]
             for one, other in pairwise(kept):
                 before, after = pair_of(store, one, other)
@@ -160,7 +160,11 @@ def test_live_days_and_history_make_one_course(
             sources.update(version.source for version in kept)
         assert [one.differences for one in rederive_events(store, Thresholds())] == []
         assert check(url) == []
-        grown = store.counts()
-        assert world.backfill(histories, loads[-1]) == 0
-        assert {k: v - grown[k] for k, v in store.counts().items() if v != grown[k]} == {"runs": 1}
-        print(f"\nseed {seed}: {len(lives)} trials, versions {dict(sources)}, no empty step")
+        counts = store.counts()
+        assert following.backfill(histories, loads[-1]) == 0
+        assert {k: v - counts[k] for k, v in store.counts().items() if v != counts[k]} == {
+            "runs": 1
+        }
+        print(
+            f"\nseed {seed}: {len(bodies_by_trial)} trials, versions {dict(sources)}, no empty step"
+        )

@@ -1,7 +1,7 @@
-"""Histories rebuilt from published tables come out with the figures the tables have.
+"""Events of histories rebuilt from published tables give the published figures.
 
 Stops and restarts: ctcovidstop; terminated trials: terminated-trials-study (both CC BY 4.0,
-Benjamin Gregory Carlisle and colleagues). Only the facts of the tables are in the records.
+Benjamin Gregory Carlisle and colleagues). The records hold only the values of the tables.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def version(nct_id: str, posted: str, **modules: Any) -> JsonObject:
 
 
 def steps(*versions: JsonObject) -> list[list[Event]]:
-    """The events of each step from one version to the next."""
+    """Return the events of each step from one version to the next."""
     records = [canonicalize(v) for v in versions]
     keys = [key_fields(record.body) for record in records]
     return [
@@ -60,7 +60,7 @@ def steps(*versions: JsonObject) -> list[list[Event]]:
 
 @dataclass(slots=True)
 class Tally:
-    """What came of the stops of one kind."""
+    """The number of stops with one status, and the days until the trials restarted."""
 
     stops: int = 0
     spells: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Tally:
         return f"{len(self.spells) / self.stops:.1%}"
 
 
-# restarted of all, and how long the suspensions lasted that ended: as published
+# as published: stops, the share that restarted, and the median days of suspensions that ended
 PUBLISHED: dict[str, dict[str, tuple[int, str, int | None]]] = {
     "stops-2019-2022.csv": {
         "SUSPENDED": (3453, "64.1%", 151),
@@ -89,7 +89,7 @@ PUBLISHED: dict[str, dict[str, tuple[int, str, int | None]]] = {
     "name",
     ["stops-2019-2022.csv", pytest.param("stops-2016-2019.csv", marks=pytest.mark.soak)],
 )
-def test_every_stop_and_every_restart_is_told_as_published(corpus: Path, name: str) -> None:
+def test_stops_and_restarts_give_the_published_figures(corpus: Path, name: str) -> None:
     found: dict[str, Tally] = defaultdict(Tally)
     rows = 0
     with (corpus / "history" / name).open(encoding="utf-8", newline="") as lines:
@@ -100,16 +100,16 @@ def test_every_stop_and_every_restart_is_told_as_published(corpus: Path, name: s
             if restart is not None:
                 tally.spells.append(restart.inputs["spell_days"])
             rows += 1
-    told = {status: (tally.stops, tally.restarted) for status, tally in found.items()}
-    print(f"\n{rows:,} reconstructed histories (ctcovidstop): every stop, every spell; {told}")
-    assert told == {status: row[:2] for status, row in PUBLISHED[name].items()}
+    figures = {status: (tally.stops, tally.restarted) for status, tally in found.items()}
+    print(f"\n{rows:,} reconstructed histories (ctcovidstop): every stop, every spell; {figures}")
+    assert figures == {status: row[:2] for status, row in PUBLISHED[name].items()}
     for status, (*_, median) in PUBLISHED[name].items():
         if median is not None:
             assert round(statistics.median(found[status].spells)) == median
 
 
 def _stop_and_restart(row: dict[str, str]) -> tuple[Event, Event | None]:
-    """The two events of a row's history of two or three versions."""
+    """Return the stop and the restart event of a row, from two or three versions."""
     stop, restart = row["stop_date"], row["restart_date"]
     after, again = STATUSES[row["stop_status"]], STATUSES.get(row["restart_status"])
     versions = [
@@ -118,9 +118,9 @@ def _stop_and_restart(row: dict[str, str]) -> tuple[Event, Event | None]:
     ]
     if again is not None:
         versions.append(version(row["nctid"], restart, status={"overallStatus": again}))
-    told = [[e for e in events if e.kind is Kind.STATUS] for events in steps(*versions)]
-    assert all(len(events) == 1 for events in told), row
-    (stopped,), *rest = told
+    status_events = [[e for e in events if e.kind is Kind.STATUS] for events in steps(*versions)]
+    assert all(len(events) == 1 for events in status_events), row
+    (stopped,), *rest = status_events
     assert (stopped.rule, stopped.before, stopped.after) == ("R-STA-01", "RECRUITING", after)
     if again is None:
         return stopped, None
@@ -132,7 +132,7 @@ def _stop_and_restart(row: dict[str, str]) -> tuple[Event, Event | None]:
     return stopped, restarted
 
 
-def test_every_terminated_trial_reached_the_published_share_of_its_target(corpus: Path) -> None:
+def test_terminated_trials_reach_the_published_share_of_their_target(corpus: Path) -> None:
     source = corpus / "history" / "terminated-enrollment.csv"
     checked = critical = 0
     with source.open(encoding="utf-8", newline="") as rows:

@@ -1,4 +1,4 @@
-"""The reading of records, held to every real record and every real change of the corpus."""
+"""Reading and comparing records, checked on every real record and change of the corpus."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ pytestmark = pytest.mark.slow
 Pair = tuple[str, Record, Record]
 
 KNOWN_DRIFT = {
-    # dropped by the registry, or left by a collector, before the loads of 2026
+    # removed by the registry or added by a collector before the loads of 2026
     "protocolSection.armsInterventionsModule.interventions.interventionMappedName",
     "protocolSection.contactsLocationsModule.locations_nested",
 }
@@ -57,13 +57,13 @@ def pairs_in(folder: Path) -> Iterator[Pair]:
 
 @pytest.fixture(scope="module")
 def day_pairs(corpus: Path) -> list[Pair]:
-    """Neighbouring bodies of the 600 trials over 25 load days."""
+    """Pairs of consecutive bodies of the 600 trials over 25 load days."""
     return list(pairs_in(corpus / "days"))
 
 
 @pytest.fixture(scope="module")
 def real_pairs(corpus: Path, day_pairs: list[Pair]) -> list[Pair]:
-    """Every pair of neighbouring versions that differ."""
+    """Pairs of consecutive versions that differ."""
     return [pair for pair in [*day_pairs, *pairs_in(corpus / "versions")] if pair[1] != pair[2]]
 
 
@@ -83,7 +83,7 @@ def test_every_observed_path_is_declared(corpus: Path) -> None:
     assert paths - FIELDS.keys() == set()
 
 
-def test_every_record_is_read_whatever_its_order(
+def test_every_record_is_read_the_same_in_any_key_order(
     studies: list[JsonObject], records: list[Record]
 ) -> None:
     for number, (study, record) in enumerate(zip(studies, records, strict=True)):
@@ -92,16 +92,16 @@ def test_every_record_is_read_whatever_its_order(
         assert restore(record.canonical, record.digest) == record
         assert diff(record, record) == []
         assert first_seen(record).summary
-    print(f"\n{len(records)} records: one form each, in any order")
+    print(f"\n{len(records)} records: the same form in any order")
 
 
-def test_no_record_holds_an_undeclared_path_but_the_known_ones(records: list[Record]) -> None:
+def test_records_have_no_undeclared_path_except_the_known_drift(records: list[Record]) -> None:
     found = Counter(path for record in records for path in unknown_paths(record.body))
     print(f"\nundeclared paths in {len(records)} records: {dict(found)}")
     assert found.keys() <= KNOWN_DRIFT
 
 
-def test_exactly_the_real_changes_are_changes(corpus: Path, day_pairs: list[Pair]) -> None:
+def test_exactly_the_real_changes_are_found(corpus: Path, day_pairs: list[Pair]) -> None:
     with (corpus / "days" / "_truth.tsv").open(encoding="utf-8", newline="") as rows:
         truth = Counter(row[0] for row in csv.reader(rows, delimiter="\t"))
     found = Counter(nct_id for nct_id, before, after in day_pairs if before != after)
@@ -109,13 +109,17 @@ def test_exactly_the_real_changes_are_changes(corpus: Path, day_pairs: list[Pair
     assert found.total() == 31
 
 
-def test_the_truth_of_each_real_change_is_told(corpus: Path, day_pairs: list[Pair]) -> None:
-    """Status, enrollment and primary completion of _truth.tsv, each by its own event."""
+def test_each_real_change_has_the_events_of_the_truth_table(
+    corpus: Path, day_pairs: list[Pair]
+) -> None:
+    """Covers status, enrollment and primary completion of _truth.tsv, one event each."""
     with (corpus / "days" / "_truth.tsv").open(encoding="utf-8", newline="") as rows:
         truth = [row[3:10] for row in csv.reader(rows, delimiter="\t")]
-    told = [events_of(b, a) for _, b, a in day_pairs if b != a]
+    found_events = [events_of(b, a) for _, b, a in day_pairs if b != a]
     checked = 0
-    for (old, new, old_n, new_n, old_end, new_end, posted), events in zip(truth, told, strict=True):
+    for (old, new, old_n, new_n, old_end, new_end, posted), events in zip(
+        truth, found_events, strict=True
+    ):
         for kind, leaf, before, after in (
             (Kind.STATUS, ".overallStatus", old, new),
             (Kind.ENROLLMENT, ".count", *_heads(old_n, new_n)),
@@ -144,7 +148,7 @@ def _tails(*values: str) -> list[str]:
 
 
 def leaves(value: Any, path: str = "") -> Counter[tuple[str, str]]:
-    """Every leaf of a record by its field, items and order aside; found without our code."""
+    """Count the leaves of a record by field, ignoring item and order. Uses no code of ctsync."""
     found: Counter[tuple[str, str]] = Counter()
     if isinstance(value, dict) and value:
         for key, child in value.items():
@@ -157,25 +161,24 @@ def leaves(value: Any, path: str = "") -> Counter[tuple[str, str]]:
     return found
 
 
-def test_every_changed_leaf_is_accounted_for_and_no_other(real_pairs: list[Pair]) -> None:
-    """The leaves that came and went are those of the changes, no more and no less."""
+def test_changes_cover_exactly_the_leaves_that_differ(real_pairs: list[Pair]) -> None:
     checked = 0
     for _, before, after in real_pairs:
         old, new = leaves(before.body), leaves(after.body)
-        came: Counter[tuple[str, str]] = Counter()
-        went: Counter[tuple[str, str]] = Counter()
+        added: Counter[tuple[str, str]] = Counter()
+        removed: Counter[tuple[str, str]] = Counter()
         for change in diff(before, after):
             if change.before is not MISSING:
-                went += leaves(change.before, change.field)
+                removed += leaves(change.before, change.field)
             if change.after is not MISSING:
-                came += leaves(change.after, change.field)
-        assert came - went == new - old
-        assert went - came == old - new
+                added += leaves(change.after, change.field)
+        assert added - removed == new - old
+        assert removed - added == old - new
         checked += (new - old).total() + (old - new).total()
-    print(f"\n{checked:,} leaves came or went in {len(real_pairs)} real pairs: all accounted for")
+    print(f"\n{checked:,} leaves added or removed in {len(real_pairs)} real pairs: all covered")
 
 
-def test_applying_a_real_change_gives_the_real_record(real_pairs: list[Pair]) -> None:
+def test_applying_the_changes_of_a_real_pair_gives_the_real_record(real_pairs: list[Pair]) -> None:
     for _, before, after in real_pairs:
         for one, other in ((before, after), (after, before)):
             changes = diff(one, other)
@@ -186,14 +189,16 @@ def test_applying_a_real_change_gives_the_real_record(real_pairs: list[Pair]) ->
 
 
 def apply_without(record: Record, changes: list[Any], number: int) -> Record | None:
-    """The record that all changes but one lead to; None where they do not go together."""
+    """Apply all changes except one. Return None if the others cannot be applied without it."""
     try:
         return apply(record, [*changes[:number], *changes[number + 1 :]])
     except (KeyError, IndexError):
         return None
 
 
-def test_levels_of_real_changes_are_found_again(real_pairs: list[Pair]) -> None:
+def test_levels_of_real_changes_are_assigned_again_from_stored_inputs(
+    real_pairs: list[Pair],
+) -> None:
     levels: Counter[str] = Counter()
     for _, before, after in real_pairs:
         for event in events_of(before, after):
@@ -204,7 +209,7 @@ def test_levels_of_real_changes_are_found_again(real_pairs: list[Pair]) -> None:
     assert levels[Level.CRITICAL] == 6
 
 
-def test_both_real_flips_to_unknown_are_the_registrys_own(real_pairs: list[Pair]) -> None:
+def test_both_real_changes_to_unknown_are_derived_by_the_registry(real_pairs: list[Pair]) -> None:
     flips = [
         event
         for _, before, after in real_pairs
@@ -216,7 +221,7 @@ def test_both_real_flips_to_unknown_are_the_registrys_own(real_pairs: list[Pair]
     assert all("last known NOT_YET_RECRUITING" in event.summary for event in flips)
 
 
-def test_the_published_example_is_told_as_published(real_pairs: list[Pair]) -> None:
+def test_the_published_example_has_the_published_event(real_pairs: list[Pair]) -> None:
     ((before, after),) = [pair[1:] for pair in real_pairs if pair[0] == "NCT05935098"]
     (event,) = [e for e in events_of(before, after) if e.path.endswith("enrollmentInfo.count")]
     assert (event.kind, event.category, event.level) == ("enrollment", "enrollment", "critical")
@@ -228,18 +233,18 @@ def test_the_published_example_is_told_as_published(real_pairs: list[Pair]) -> N
     assert event.summary == "Enrollment 263 (estimated) -> 99 (actual), 37.6 % of target"
 
 
-def test_records_that_have_nothing_to_do_with_each_other_obey_the_laws(
+def test_changes_between_unrelated_records_can_be_applied_and_are_covered(
     records: list[Record],
 ) -> None:
     chosen = random.Random(7).sample(records, 120)
     for one, other in pairwise(chosen):
-        under_one_name = orjson.loads(other.canonical)
+        other_body = orjson.loads(other.canonical)
         assert apply(one, diff(one, other)).canonical == other.canonical
-        events_of(one, canonicalize(under_one_name))
-    print(f"\n{len(chosen) - 1} pairs of unrelated trials: applied to the byte, told to the leaf")
+        events_of(one, canonicalize(other_body))
+    print(f"\n{len(chosen) - 1} pairs of unrelated trials: applied to the byte, every leaf covered")
 
 
-def test_edited_real_records_obey_the_laws(studies: list[JsonObject]) -> None:
+def test_changes_of_edited_real_records_can_be_applied_both_ways(studies: list[JsonObject]) -> None:
     chance = random.Random(11)
     for number in range(150):
         study = chance.choice(studies)
@@ -248,11 +253,13 @@ def test_edited_real_records_obey_the_laws(studies: list[JsonObject]) -> None:
         assert apply(before, diff(before, after)).canonical == after.canonical, number
         assert apply(after, diff(after, before)).canonical == before.canonical, number
         events_of(before, after)
-    print("\n150 real records with up to 8 edits: applied to the byte both ways, told to the leaf")
+    print(
+        "\n150 real records with up to 8 edits: applied to the byte both ways, every leaf covered"
+    )
 
 
-def test_every_operation_of_the_registrys_own_patches_is_one_event(corpus: Path) -> None:
-    """Each status, date and enrollment operation, with the values before and after it."""
+def test_each_operation_of_a_registry_patch_is_one_event(corpus: Path) -> None:
+    """Covers status, date and enrollment operations, with the values before and after."""
     source = corpus / "history" / "status-date-enrollment-changes.csv"
     steps: dict[tuple[str, ...], list[dict[str, str]]] = {}
     with source.open(encoding="utf-8", newline="") as rows:
@@ -275,7 +282,7 @@ def test_every_operation_of_the_registrys_own_patches_is_one_event(corpus: Path)
 
 
 def _patched(nct_id: str, rows: list[dict[str, str]], side: str) -> Record:
-    """What the operations say of one side of a step, and nothing else."""
+    """Make a record that holds only the operations' values of one side of a step."""
     study: JsonObject = {"protocolSection": {"identificationModule": {"nctId": nct_id}}}
     for row in rows:
         value = orjson.loads(row[side])
@@ -289,17 +296,17 @@ def _patched(nct_id: str, rows: list[dict[str, str]], side: str) -> Record:
 
 
 def _value(text: str) -> Any:
-    """The value of an operation, that of a date or count where it is about both and its type."""
+    """Return the value of an operation, for a date or count with its type without the type."""
     value = orjson.loads(text)
     if isinstance(value, dict):
         return None if "__missing__" in value else value.get("date", value.get("count"))
     return value
 
 
-def test_reading_and_comparing_are_quick(
+def test_the_speed_of_reading_and_comparing_is_printed(
     corpus: Path, studies: list[JsonObject], real_pairs: list[Pair]
 ) -> None:
-    """Prints what it takes; asserts nothing about time."""
+    """Prints figures and asserts no time."""
     of_days = [pair for pair in real_pairs if (corpus / "days" / pair[0]).is_dir()]
     pasts = [[key_fields(before.body)] for _, before, _ in of_days]
     spent = []
@@ -321,6 +328,6 @@ def test_reading_and_comparing_are_quick(
     assert len(of_days) == 31
 
 
-def test_the_stamp_of_the_load_is_in_no_record(records: list[Record]) -> None:
+def test_no_canonical_record_holds_the_load_date(records: list[Record]) -> None:
     stamp = VOLATILE[0].rpartition(".")[2].encode()
     assert not any(stamp in record.canonical for record in records)

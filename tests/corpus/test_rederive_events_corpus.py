@@ -18,7 +18,7 @@ from tests.replay.registry_server import ReplayRegistry
 
 
 def follow(folder: Path, store: Store, clock: StillClock) -> list[SyncResult]:
-    """Sync every trial of a folder of dated records on every load it has."""
+    """Sync all trials of a folder of dated records on each of its loads."""
     catalogue = Catalogue.from_folder(folder)
     ids = [NctId(trial.name) for trial in sorted(folder.glob("NCT*"))]
     results = []
@@ -32,14 +32,14 @@ def follow(folder: Path, store: Store, clock: StillClock) -> list[SyncResult]:
     return results
 
 
-# one of these trials was published by a program that added fields of its own
+# a program that added its own fields published one of these trials
 DRIFT = [
     "protocolSection.armsInterventionsModule.interventions.interventionMappedName",
     "protocolSection.contactsLocationsModule.locations_nested",
 ]
 
 
-def test_events_derived_anew_from_real_versions_are_those_stored(
+def test_events_derived_again_from_real_versions_equal_those_stored(
     corpus: Path, tmp_path: Path
 ) -> None:
     clock = StillClock()
@@ -53,5 +53,5 @@ def test_events_derived_anew_from_real_versions_are_those_stored(
     )
     assert counts["events"] > counts["trials"]
     assert differing == []
-    told = [path for result in results for one in result.notices for path in one.parts]
-    assert told == DRIFT
+    drifted = [path for result in results for one in result.notices for path in one.parts]
+    assert drifted == DRIFT

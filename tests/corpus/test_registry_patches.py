@@ -1,9 +1,9 @@
-"""The registry's own differences between versions are told as the registry has them.
+"""Events equal the differences between versions that the registry itself reports.
 
-From TrialDiff (CC BY 4.0): 47 pairs of neighbouring versions with the JSON Patch that the history
+From TrialDiff (CC BY 4.0): 47 pairs of consecutive versions with the JSON Patch that the history
 endpoint gave for them, and the status, date and enrollment operations of more such patches. The
 versions are reconstructed: the status module as recorded, all else from the operations' old
-values. Operations within a list are left out, as the items beside them were not recorded.
+values. Operations within a list are left out, because the other items were not recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ STATUS, ENROLLMENT = "/protocolSection/statusModule", "/protocolSection/designMo
 
 
 class Operation(NamedTuple):
-    """One operation of a patch, with the value that was there before."""
+    """One operation of a patch, with the value before it."""
 
     op: str
     path: str
@@ -37,8 +37,8 @@ class Operation(NamedTuple):
     new: Any
 
     @property
-    def is_told(self) -> bool:
-        """Whether it is about status, a date or the enrollment."""
+    def is_checked(self) -> bool:
+        """Return whether it changes the status module or the enrollment."""
         return self.path.startswith((STATUS, ENROLLMENT))
 
     @property
@@ -51,7 +51,7 @@ class Operation(NamedTuple):
 
 
 def study(nct_id: str, status: JsonObject, operations: Iterable[Operation]) -> JsonObject:
-    """The version before, as far as the operations tell of it."""
+    """Make the version before a patch, as far as the operations hold its values."""
     made: JsonObject = {
         "protocolSection": {
             "identificationModule": {"nctId": nct_id},
@@ -77,7 +77,7 @@ def events_between(before: JsonObject, operations: Iterable[Operation]) -> list[
 
 
 def expected(operation: Operation) -> Iterator[tuple[str, Any, Any]]:
-    """The path of each event that an operation must become, and what it was and is."""
+    """Yield the path, old and new value of each event that an operation must have."""
     path = operation.path.strip("/").replace("/", ".")
     old, new = (None if value == ABSENT else value for value in (operation.old, operation.new))
     if not isinstance(old or new, dict):
@@ -85,25 +85,25 @@ def expected(operation: Operation) -> Iterator[tuple[str, Any, Any]]:
         return
     old, new = old or {}, new or {}
     for leaf in old.keys() | new.keys():
-        # a date or count that comes or goes takes its type with it
+        # the event of a date or count that appears or disappears covers its type
         if leaf != "type":
             yield f"{path}.{leaf}", old.get(leaf), new.get(leaf)
 
 
-def check_told_once(events: list[Event], operations: Iterable[Operation]) -> int:
-    """That each operation is one event with its values; gives how many operations there are."""
-    told: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
+def check_one_event_each(events: list[Event], operations: Iterable[Operation]) -> int:
+    """Check that each operation is one event with its values, and return how many were checked."""
+    values: dict[str, list[tuple[Any, Any]]] = defaultdict(list)
     for event in events:
-        told[event.path].append((event.before, event.after))
-    asked = [operation for operation in operations if operation.is_told]
-    for operation in asked:
+        values[event.path].append((event.before, event.after))
+    checked = [operation for operation in operations if operation.is_checked]
+    for operation in checked:
         for path, old, new in expected(operation):
-            assert told[path] == [(old, new)], (operation, told[path])
-    return len(asked)
+            assert values[path] == [(old, new)], (operation, values[path])
+    return len(checked)
 
 
-def test_every_operation_of_a_recorded_patch_is_one_event(corpus: Path) -> None:
-    patches = told = applied = within = 0
+def test_each_operation_of_a_recorded_patch_is_one_event(corpus: Path) -> None:
+    patches = checked = applied = within = 0
     with gzip.open(corpus / "history" / "registry-patches.jsonl.gz") as lines:
         for line in lines:
             recorded = orjson.loads(line)
@@ -111,21 +111,22 @@ def test_every_operation_of_a_recorded_patch_is_one_event(corpus: Path) -> None:
                 Operation(o["op"], o["path"], o["old_value"], o["new_value"])
                 for o in recorded["patch_operations"]
             ]
-            whole = [o for o in operations if not o.is_within_a_list]
+            outside_lists = [o for o in operations if not o.is_within_a_list]
             status = recorded["from_version_status_fields"]["status_module"]
-            before = study(recorded["nct_id"], status, whole)
-            told += check_told_once(events_between(before, whole), whole)
+            before = study(recorded["nct_id"], status, outside_lists)
+            checked += check_one_event_each(events_between(before, outside_lists), outside_lists)
             patches += 1
-            applied += len(whole)
-            within += len(operations) - len(whole)
+            applied += len(outside_lists)
+            within += len(operations) - len(outside_lists)
     print(
-        f"\n{patches} recorded JSON Patches (TrialDiff) on reconstructed versions: {told} status,"
-        f" date and enrollment operations, each one event; {applied} applied, {within} within lists"
+        f"\n{patches} recorded JSON Patches (TrialDiff) on reconstructed versions: {checked}"
+        f" status, date and enrollment operations, one event each; {applied} applied,"
+        f" {within} in lists"
     )
-    assert (patches, told) == (47, 231)
+    assert (patches, checked) == (47, 231)
 
 
-def test_every_published_status_date_or_enrollment_operation_is_one_event(corpus: Path) -> None:
+def test_each_published_status_date_or_enrollment_operation_is_one_event(corpus: Path) -> None:
     steps: dict[tuple[str, str], list[Operation]] = defaultdict(list)
     source = corpus / "history" / "status-date-enrollment-changes.csv"
     with source.open(encoding="utf-8", newline="") as rows:
@@ -133,9 +134,9 @@ def test_every_published_status_date_or_enrollment_operation_is_one_event(corpus
             old, new = (orjson.loads(row[name]) if row[name] else ABSENT for name in ("old", "new"))
             operation = Operation(row["op"], row["path"], old, new)
             steps[row["nct_id"], row["from_version"]].append(operation)
-    told = 0
+    checked = 0
     for (nct_id, _), operations in steps.items():
         before = study(nct_id, {}, operations)
-        told += check_told_once(events_between(before, operations), operations)
-    print(f"\n{told} published operations (TrialDiff) of {len(steps)} steps, each one event")
-    assert told == 305
+        checked += check_one_event_each(events_between(before, operations), operations)
+    print(f"\n{checked} published operations (TrialDiff) of {len(steps)} steps, each one event")
+    assert checked == 305

@@ -1,4 +1,4 @@
-"""Served over HTTP, the 600 real trials answer on each of 25 load days with the right body."""
+"""The replay registry serves the right body of each of 600 real trials on each of 25 load days."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BATCH = 500
 
 
 def expected_on(day: str, days: Path) -> set[bytes]:
-    """Every trial's newest body not after a day, stamped with it; from the files alone."""
+    """Read the newest body of each trial up to a day from the files, with that day as its load."""
     shown = set()
     for folder in days.glob("NCT*"):
         newest = max((file.stem for file in folder.iterdir() if file.stem <= day), default=None)
@@ -29,12 +29,12 @@ def expected_on(day: str, days: Path) -> set[bytes]:
 
 
 def listed_lines(answer: requests.Response) -> set[bytes]:
-    """The studies of a page as they came, one a line; key order and all."""
+    """Return the studies of a page byte for byte, which the registry serves one per line."""
     lines = answer.content.split(b"\n")
     return {line.removesuffix(b",") for line in lines if line.startswith(b'{"protocolSection"')}
 
 
-def test_every_trial_shows_the_right_body_on_every_load_day(corpus: Path) -> None:
+def test_each_trial_has_the_right_body_on_each_load_day(corpus: Path) -> None:
     days = corpus / "days"
     ids = sorted(folder.name for folder in days.glob("NCT*"))
     checked = 0
@@ -51,5 +51,5 @@ def test_every_trial_shows_the_right_body_on_every_load_day(corpus: Path) -> Non
             assert len(shown) == len(expected)
             assert shown == expected
             checked += len(expected)
-    print(f"\n{checked} bodies of {len(ids)} trials on 25 load days: all as the files have them")
+    print(f"\n{checked} bodies of {len(ids)} trials on 25 load days: all equal to the files")
     assert checked > 10_000

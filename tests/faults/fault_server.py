@@ -1,7 +1,7 @@
-"""A loopback server that answers wrongly on purpose: raw sockets, one script per path.
+"""A loopback server that sends wrong answers on purpose: raw sockets, one script per path.
 
-`responses` opens no socket, so it can neither cut a body short, nor drip, stall or reset. Here
-each path has a list of acts; the n-th request meets the n-th of them, and the last one for ever.
+`responses` opens no socket, so it cannot truncate, drip, stall or reset. Here each path has a list
+of acts. The n-th request gets the n-th act, and later requests get the last one.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qsl, urlsplit
 
-# then a fault ends, so that where a guard is missing the test fails and does not hang
+# a fault ends after this, so that a test without its guard fails and does not hang
 LONGEST_FAULT_SECONDS = 20.0
 LARGEST_FAULT_BYTES = 400 * 2**20
 MEGABYTE = 2**20
@@ -30,7 +30,7 @@ MEGABYTE = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What was asked for."""
+    """A request that the server received."""
 
     path: str
     params: dict[str, str]
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """The connection an act answers on."""
+    """The connection on which an act answers."""
 
     socket: socket.socket
     stopping: threading.Event
@@ -48,22 +48,22 @@ class Line:
         self.socket.sendall(data)
 
     def pause(self, seconds: float) -> bool:
-        """Wait; False once the server is stopping."""
+        """Wait, and return False once the server is stopping."""
         return not self.stopping.wait(seconds)
 
     def reset(self) -> None:
-        """End the connection as a crash does."""
+        """Reset the connection, as a crash does."""
         linger = struct.pack("ii", 1, 0)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.socket.close()
 
 
 Act = Callable[[Line, Request], bool]
-"""Answers one request; says whether the connection goes on."""
+"""Answers one request, and returns whether the connection stays open."""
 
 
 class FaultServer:
-    """Serves within its `with` block; `hits` counts the requests to each path.
+    """Serves inside its `with` block. `hits` counts the requests per path.
 
     `tls` is a certificate and its key.
     """
@@ -96,7 +96,7 @@ class FaultServer:
         self._server.server_close()
 
     def script(self, path: str, *acts: Act) -> None:
-        """Meet the requests to `path` below /api with these acts, one after the other."""
+        """Answer the requests to `path` below /api with these acts, in this order."""
         self.scripts["/api" + path] = list(acts)
 
     def next_act(self, request: Request) -> Act:
@@ -144,7 +144,7 @@ def _read_request(reader: Iterator[bytes]) -> Request | None:
     return Request(address.path, dict(parse_qsl(address.query)), headers)
 
 
-# --- answers, right and wrong ------------------------------------------------------------------
+# --- acts: valid and wrong answers -------------------------------------------------------------
 
 
 def head(status: int = 200, media_type: str = "application/json", *extra: str) -> bytes:
@@ -163,12 +163,12 @@ def whole(
 def answer(
     body: bytes, *extra: str, status: int = 200, media_type: str = "application/json"
 ) -> Act:
-    """A whole answer; `extra` are further header lines."""
+    """A complete answer. `extra` are further header lines."""
     return said(whole(body, *extra, status=status, media_type=media_type))
 
 
 def said(data: bytes, *, goes_on: bool = True) -> Act:
-    """These bytes, whatever they are."""
+    """Exactly these bytes. `goes_on` keeps the connection open."""
 
     def act(line: Line, _request: Request) -> bool:
         line.send(data)
@@ -178,7 +178,7 @@ def said(data: bytes, *, goes_on: bool = True) -> Act:
 
 
 def cut(body: bytes, at: int, *, framing: str) -> Act:
-    """The first `at` bytes of a body, its length declared, in chunks, or left to be guessed."""
+    """The first `at` bytes of a body. `framing` is `length`, `chunked` or `none`."""
     if framing == "length":
         return said(
             head(200, "application/json", f"Content-Length: {len(body)}") + body[:at], goes_on=False
@@ -190,7 +190,7 @@ def cut(body: bytes, at: int, *, framing: str) -> Act:
 
 
 def reset_at_once() -> Act:
-    """A connection reset without a byte."""
+    """A connection that is reset before any byte."""
 
     def act(line: Line, _request: Request) -> bool:
         line.reset()
@@ -200,7 +200,7 @@ def reset_at_once() -> Act:
 
 
 def reset_after(data: bytes) -> Act:
-    """A connection reset after these bytes."""
+    """A connection that is reset after these bytes."""
 
     def act(line: Line, _request: Request) -> bool:
         line.send(data)
@@ -211,12 +211,12 @@ def reset_after(data: bytes) -> Act:
 
 
 def closed() -> Act:
-    """A connection closed politely, without an answer."""
+    """A connection that is closed without an answer."""
     return said(b"", goes_on=False)
 
 
 def stalled(before: bytes, after: bytes) -> Act:
-    """Silence between `before` and `after`."""
+    """A silent pause between `before` and `after`."""
 
     def act(line: Line, _request: Request) -> bool:
         line.send(before)
@@ -228,7 +228,7 @@ def stalled(before: bytes, after: bytes) -> Act:
 
 
 def dripped(before: bytes, dripping: bytes, *, every: float, after: bytes = b"") -> Act:
-    """`dripping` a byte at a time, over and over where it is short, then the rest."""
+    """One byte of `dripping` at a time, repeated if it is short, between `before` and `after`."""
 
     def act(line: Line, _request: Request) -> bool:
         line.send(before)
@@ -243,7 +243,7 @@ def dripped(before: bytes, dripping: bytes, *, every: float, after: bytes = b"")
 
 
 def endless(before: bytes, piece: bytes) -> Act:
-    """`piece` again and again, as fast as it is taken."""
+    """The same piece again and again, as fast as the client reads it."""
 
     def act(line: Line, _request: Request) -> bool:
         line.send(before)
@@ -258,12 +258,12 @@ def endless(before: bytes, piece: bytes) -> Act:
 
 
 def chunk(data: bytes) -> bytes:
-    """A piece of a chunked body."""
+    """One piece of a chunked body."""
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
 def gzip_bomb(megabytes: int, *, layers: int = 1) -> bytes:
-    """Zeros that a small body unpacks to; the first block is compressed once and repeated."""
+    """A small gzip body of many zeros. The first blocks are compressed once and repeated."""
     packer = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
     start = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)
     block = packer.compress(bytes(MEGABYTE)) + packer.flush(zlib.Z_FULL_FLUSH)

@@ -1,6 +1,6 @@
-"""A pytest plugin that runs tests against ctsync less one line; no file is changed.
+"""A pytest plugin that runs tests on ctsync with one piece of code replaced. Changes no file.
 
-CTSYNC_MUTANT is a JSON list: the module, the text that is taken out of it, what stands there.
+CTSYNC_MUTANT is a JSON list: the module, the old text and the new text.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class _Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType:
         source = self.get_data(self.path).decode()
         if source.count(self.old) != 1:
-            raise LookupError(f"{fullname} does not hold once: {self.old}")
-        # compiled here, so that nothing of it is written to a cache
+            raise LookupError(f"{fullname} does not contain exactly once: {self.old}")
+        # compiled here, so that Python writes no bytecode cache of it
         return compile(source.replace(self.old, self.new), self.path, "exec", dont_inherit=True)
 
 
@@ -43,6 +43,6 @@ class _Finder:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests() -> None:
-    # before a conftest imports what is to be changed
+    # first, before a conftest imports the module to change
     if mutant := os.environ.get("CTSYNC_MUTANT"):
         sys.meta_path.insert(0, _Finder(*json.loads(mutant)))

@@ -1,7 +1,7 @@
-"""kill -9 while a history is fetched: what is begun again asks for one request again at most.
+"""kill -9 during a backfill: the next run repeats at most one request per kill.
 
-The command is a process of its own, killed when a request of its has been answered, at once or a
-little later. What is stored in the end is compared with a backfill that nobody killed.
+The command runs in its own process, which is killed right after an answer or a little later. The
+stored rows must equal those of a backfill that was not killed.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def start(folder: Path, replay: ReplayRegistry, *words: str) -> subprocess.Popen
     )  # fmt: skip
 
 
-def versions_asked(replay: ReplayRegistry) -> int:
+def versions_requested(replay: ReplayRegistry) -> int:
     return sum("/history/" in request.path for request in replay.requests)
 
 
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
-def test_killed_at_any_request_the_next_run_asks_for_one_version_again_at_most(
+def test_a_backfill_killed_at_any_request_fetches_at_most_one_version_again(
     replay: ReplayRegistry, tmp_path: Path, step: int
 ) -> None:
     calm, killed = tmp_path / "calm", tmp_path / "killed"
@@ -73,19 +73,19 @@ def test_killed_at_any_request_the_next_run_asks_for_one_version_again_at_most(
 
     chance, kills = random.Random(step), 0
     for _ in range(0, len(LIFE), step):
-        seen = versions_asked(replay)
+        seen = versions_requested(replay)
 
         def is_time(seen: int = seen) -> bool:
-            return versions_asked(replay) >= seen + step
+            return versions_requested(replay) >= seen + step
 
-        # at once, which is before it is stored, or when it may be
+        # at once is before the answer is stored; a little later it may be stored
         later = chance.choice((0.0, chance.random() * 0.2))
         kills += kill_when(start(killed, replay, "backfill", TRIAL), is_time, later=later)
     finish(start(killed, replay, "backfill", TRIAL))
 
-    again = versions_asked(replay) - len(LIFE)
+    again = versions_requested(replay) - len(LIFE)
     print(
-        f"kill (backfill): {kills} injected among {len(LIFE)} versions, {again} asked for again, "
+        f"kill (backfill): {kills} injected among {len(LIFE)} versions, {again} fetched again, "
         f"{max(0, again - kills)} too many"
     )
     assert kills

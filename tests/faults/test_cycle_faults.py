@@ -1,4 +1,4 @@
-"""A whole round, as cron makes it, broken at any statement or commit, and then repeated."""
+"""A sync cycle, as cron runs it, that fails at any statement or commit and is then repeated."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import StoreError
-from ctsync.model import NctId
 from tests.conftest import PostgresServer
 from tests.installation import Installation, Killed
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study
+from tests.store.samples import engine_of
 
 pytestmark = pytest.mark.slow
 
-TRIALS = tuple(NctId(f"NCT0000020{number}") for number in range(6))
+TRIALS = tuple(map(an_id, range(200, 206)))
 STATUS = "protocolSection.statusModule."
 
 
 def before_the_load(url: str) -> Installation:
-    """Six trials are followed; the next load changes, adds, takes away.
+    """Return an installation that follows six trials, just before a load that changes them.
 
-    One was merged into another, and is back in that load.
+    The load changes two trials, publishes one, withdraws one, and returns one that was merged.
     """
     watches = {"some": TRIALS[:2], "all": TRIALS[:5]}
     here = Installation(url, watches=watches, anna_follows=["some", "merged"])
@@ -43,7 +43,7 @@ def before_the_load(url: str) -> Installation:
     here.catalogue.advance()
     here.catalogue.withdraw(TRIALS[3])
     here.catalogue.merge(merged, into=other)
-    here.round()  # one is away for the first time
+    here.round()  # the withdrawn trial is missing for the first time
     here.catalogue.advance()
     here.catalogue.edit(TRIALS[0], {STATUS + "overallStatus": "TERMINATED"})
     here.catalogue.edit(TRIALS[1], {STATUS + "primaryCompletionDateStruct.date": "2029-01"})
@@ -54,8 +54,8 @@ def before_the_load(url: str) -> Installation:
     return here
 
 
-def what_is_stored(here: Installation) -> tuple[Any, ...]:
-    """Versions, events and followed trials, without the numbers that a repeated run may change."""
+def stored_state(here: Installation) -> tuple[Any, ...]:
+    """Versions, events and followed trials, without the ids that a repeated run may change."""
     versions = [
         (v.nct_id, v.version, v.state, v.digest) for i in TRIALS for v in here.store.versions.of(i)
     ]
@@ -69,8 +69,8 @@ def what_is_stored(here: Installation) -> tuple[Any, ...]:
     return versions, events, followed
 
 
-def tell_how_often(here: Installation) -> Counter[tuple[Any, ...]]:
-    """How often each recipient received each event, whatever the event's number."""
+def delivery_counts(here: Installation) -> Counter[tuple[Any, ...]]:
+    """Count how often each recipient received each event. Event ids do not matter."""
     known = {e.event_id: (e.nct_id, e.to_version, e.event.path) for e in here.events()}
     return Counter({(to, *known[event_id]): n for (to, event_id), n in here.told().items()})
 
@@ -81,7 +81,7 @@ def broken_at_each(
     *,
     step: int = 1,
 ) -> Iterator[tuple[Installation, bool]]:
-    """The same round, broken at its first, second, ... place until it comes through unbroken."""
+    """Break the same cycle at its first, second, ... place, until it runs without a failure."""
     number = 1
     while True:
         here = start()
@@ -103,7 +103,7 @@ def broken_at_each(
 
 @pytest.fixture
 def start_on_file(migrated_sqlite_url: str) -> Callable[[], Installation]:
-    """A fresh copy of the same installation, each time it is asked for."""
+    """Return a function that opens a fresh copy of the same installation."""
     first = before_the_load(migrated_sqlite_url)
     first.store.close()
     file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
@@ -133,39 +133,42 @@ WAYS: dict[str, Callable[[Installation, int], AbstractContextManager[None]]] = {
     ("way", "step"),
     [
         ("statement failed", 1),
-        ("killed", 5),  # whoever dies at a statement leaves what one that failed leaves
+        ("killed", 5),  # a kill at a statement leaves the same rows as a failed statement
         ("answer to a commit lost", 1),
         pytest.param("killed", 1, marks=pytest.mark.soak),
     ],
 )
-def test_a_round_broken_anywhere_is_made_whole_by_the_next(
+def test_a_cycle_broken_anywhere_is_completed_by_the_next_cycle(
     start_on_file: Callable[[], Installation], way: str, step: int
 ) -> None:
     whole = start_on_file()
     whole.round()
-    wanted, told = what_is_stored(whole), tell_how_often(whole)
+    wanted, reported = stored_state(whole), delivery_counts(whole)
     assert len(wanted[1]) > len(TRIALS)
     whole.store.close()
     broken = torn = lost = repeated = 0
     for here, failed in broken_at_each(start_on_file, WAYS[way], step=step):
         broken += failed
-        here.clock.sleep(7 * 3600)  # past leases and back-off
+        here.clock.sleep(7 * 3600)  # past all leases and retry intervals
         here.round()
-        torn += what_is_stored(here) != wanted
-        checked = broken % 5 == 0  # the whole check takes longer than the round
+        torn += stored_state(here) != wanted
+        checked = broken % 5 == 0  # the complete check takes longer than the cycle
         torn += checked and here.problems() != []
-        again = tell_how_often(here)
-        lost += any(again[key] < 1 for key in told)
+        again = delivery_counts(here)
+        lost += any(again[key] < 1 for key in reported)
         repeated += any(count > 1 for count in again.values())
     print(
-        f"round, {way}: {broken} places, {torn} torn, {lost} not told; told twice after {repeated}"
+        f"cycle, {way}: {broken} places, {torn} torn, {lost} not reported; "
+        f"reported twice after {repeated}"
     )
     assert broken > 20
     assert (torn, lost) == (0, 0)
 
 
 @pytest.mark.parametrize("step", [17, pytest.param(1, marks=pytest.mark.soak)])
-def test_the_same_on_postgresql(postgres: PostgresServer, step: int) -> None:
+def test_a_cycle_that_fails_on_postgresql_is_completed_by_the_next_cycle(
+    postgres: PostgresServer, step: int
+) -> None:
     url = postgres.new_migrated_database()
     first = before_the_load(url)
     first.store.close()
@@ -178,64 +181,65 @@ def test_the_same_on_postgresql(postgres: PostgresServer, step: int) -> None:
 
     whole = start()
     whole.round()
-    wanted = what_is_stored(whole)
+    wanted = stored_state(whole)
     whole.store.close()
     broken = torn = 0
     for here, failed in broken_at_each(start, WAYS["statement failed"], step=step):
         broken += failed
         here.clock.sleep(7 * 3600)
         here.round()
-        torn += what_is_stored(here) != wanted or here.problems() != []
+        torn += stored_state(here) != wanted or here.problems() != []
     for copy in [*engine_urls, url]:
         postgres.drop(copy)
-    print(f"round on PostgreSQL, statement failed: {broken} places, {torn} torn")
+    print(f"cycle on PostgreSQL, statement failed: {broken} places, {torn} torn")
     assert broken > 1
     assert torn == 0
 
 
 @pytest.mark.parametrize("step", [3, pytest.param(1, marks=pytest.mark.soak)])
-def test_a_round_on_a_full_disk_tears_nothing_and_goes_on_with_space(
+def test_a_cycle_on_a_full_disk_is_never_torn_and_succeeds_with_space(
     start_on_file: Callable[[], Installation], step: int
 ) -> None:
     whole = start_on_file()
-    noise = random.Random(5)  # what cannot be packed takes pages of its own
+    noise = random.Random(5)  # text that cannot be compressed needs pages of its own
     for nct_id in TRIALS[:3]:
         text = base64.b64encode(noise.randbytes(15_000)).decode()
         module = "protocolSection.descriptionModule"
         whole.catalogue.edit(nct_id, {module: {"detailedDescription": text}})
     whole.round()
-    wanted = what_is_stored(whole)
+    wanted = stored_state(whole)
     whole.store.close()
     full = torn = room = 0
     while True:
         here = start_on_file()
-        # how large the file may grow, page by page, until the round fits
-        with here.store._engine.connect() as connection:
+        # let the file grow by a few pages more each time, until the cycle fits
+        engine = engine_of(here.store)
+        with engine.connect() as connection:
             pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
 
         def limit(connection: Any, _record: object, most: int = pages + room) -> None:
             connection.execute(f"PRAGMA max_page_count = {most}")
 
-        here.store._engine.dispose()
-        event.listen(here.store._engine, "connect", limit)
-        said = ""
+        engine.dispose()
+        event.listen(engine, "connect", limit)
+        message = ""
         try:
             here.round()
         except StoreError as error:
-            said = str(error)
+            message = str(error)
         finally:
-            event.remove(here.store._engine, "connect", limit)
-            here.store._engine.dispose()
-        assert not said or "disk is full" in said
-        full += bool(said)
+            event.remove(engine, "connect", limit)
+            engine.dispose()
+        assert not message or "disk is full" in message
+        full += bool(message)
         here.reopen()
         here.clock.sleep(7 * 3600)
         here.round()
-        torn += what_is_stored(here) != wanted or here.problems() != []
+        torn += stored_state(here) != wanted or here.problems() != []
         here.store.close()
-        if not said:
+        if not message:
             break
         room += step
-    print(f"round on a full disk: {full} sizes, {torn} torn, whole again with space")
+    print(f"cycle on a full disk: {full} sizes, {torn} torn, complete with space")
     assert full > 3
     assert torn == 0

@@ -1,4 +1,4 @@
-"""Every way an answer can go wrong between two sockets; each test prints its figure."""
+"""Every way in which an answer can fail between two sockets. Each test prints its figure."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def server() -> Iterator[FaultServer]:
 
 @pytest.fixture
 def open_transport(server: FaultServer) -> Iterator[Callable[..., Transport]]:
-    """Transports to the server, fast unless told otherwise, closed at the end."""
+    """Return a function that opens fast transports to the server, closed at the end of the test."""
     opened: list[Transport] = []
 
     def open_one(**settings: Any) -> Transport:
@@ -96,7 +96,7 @@ def a_study(number: int, **module: Any) -> dict[str, Any]:
     return {
         "protocolSection": {
             "identificationModule": {
-                "nctId": f"NCT{number:08d}",
+                "nctId": an_id(number),
                 "briefTitle": f"Study {number} of something rather rare",
                 **module,
             }
@@ -117,11 +117,11 @@ def kinds(answers: list[Answer]) -> dict[str, int]:
     }
 
 
-# --- bodies cut short --------------------------------------------------------------------------
+# --- truncated bodies --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("coding", ["plain", "gzip"])
-def test_a_body_cut_short_anywhere_is_never_taken_for_the_whole(
+def test_a_truncated_body_never_becomes_a_record_and_is_fetched_again(
     coding: str, server: FaultServer, transport: Transport
 ) -> None:
     chance = random.Random(20260313)
@@ -130,11 +130,11 @@ def test_a_body_cut_short_anywhere_is_never_taken_for_the_whole(
     for number, framing in enumerate(framings, start=1):
         study = a_study(number)
         body = orjson.dumps(study)
-        path = f"/v2/studies/NCT{number:08d}"
+        path = f"/v2/studies/{an_id(number)}"
         at = chance.randrange(len(body))
         if coding == "gzip":
             packed = gzip.compress(body)
-            at = chance.randrange(len(packed) - 12)  # less the end of the text and its checksum
+            at = chance.randrange(len(packed) - 12)  # before the checksum
             first = said(cut_gzip(packed, at, framing), goes_on=False)
         else:
             first = cut(body, at, framing=framing)
@@ -159,24 +159,24 @@ def cut_gzip(packed: bytes, at: int, framing: str) -> bytes:
     return head(200, "application/json", *lines) + packed[:at]
 
 
-def test_a_page_cut_short_each_time_gives_no_record_and_no_absence(
+def test_a_page_that_is_always_truncated_gives_no_record_and_no_absence(
     server: FaultServer, transport: Transport
 ) -> None:
     page = orjson.dumps({"studies": [a_study(number) for number in range(1, 6)]})
     server.script("/v2/studies", cut(page, 400, framing="none"))
     for number in range(1, 6):
         server.script(
-            f"/v2/studies/NCT{number:08d}", cut(orjson.dumps(a_study(number)), 90, framing="none")
+            f"/v2/studies/{an_id(number)}", cut(orjson.dumps(a_study(number)), 90, framing="none")
         )
     answers = list(registry(transport).studies([an_id(n) for n in range(1, 6)], LOAD))
-    print(f"page cut short for good: 5 asked, {kinds(answers)}")
+    print(f"page always truncated: 5 requested, {kinds(answers)}")
     assert kinds(answers) == {"Observation": 0, "Absent": 0, "Failed": 5}
 
 
-# --- time --------------------------------------------------------------------------------------
+# --- slow servers ------------------------------------------------------------------------------
 
 BODY = orjson.dumps(a_study(1))
-START = whole(BODY)[:-100]  # all but the last hundred bytes
+START = whole(BODY)[:-100]  # without the last hundred bytes
 END = whole(BODY)[-100:]
 CHUNKS = head(200, "application/json", CHUNKED)
 SLOW: dict[str, Act] = {
@@ -213,7 +213,7 @@ SLOW: dict[str, Act] = {
 }
 
 
-def test_no_server_however_slow_holds_a_request_past_its_deadline(
+def test_a_slow_server_cannot_hold_a_request_past_its_deadline(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     clock, deadline = SystemClock(), 0.4
@@ -239,7 +239,7 @@ def test_no_server_however_slow_holds_a_request_past_its_deadline(
     assert [name for name, time in times.items() if time is None] == []
 
 
-def test_a_proxy_is_held_to_the_deadline_too(
+def test_a_slow_proxy_cannot_hold_a_request_past_its_deadline(
     server: FaultServer, open_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
@@ -257,7 +257,7 @@ def test_a_proxy_is_held_to_the_deadline_too(
 # --- connections -------------------------------------------------------------------------------
 
 
-def test_a_lost_connection_is_made_anew(server: FaultServer, transport: Transport) -> None:
+def test_a_lost_connection_is_opened_again(server: FaultServer, transport: Transport) -> None:
     losses = {
         "reset before the answer": reset_at_once(),
         "closed before the answer": closed(),
@@ -277,7 +277,7 @@ def test_a_lost_connection_is_made_anew(server: FaultServer, transport: Transpor
     assert (injected, recovered) == (150, 50)
 
 
-def test_a_name_that_resolves_again_is_asked_again(
+def test_a_failed_name_lookup_is_retried(
     server: FaultServer, open_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failures = 3
@@ -307,7 +307,7 @@ def test_a_name_that_resolves_again_is_asked_again(
     )
 
 
-def test_a_closed_port_is_said_to_be_out_of_reach(
+def test_a_closed_port_is_reported_as_unreachable(
     open_transport: Callable[..., Transport],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
@@ -320,47 +320,47 @@ def test_a_closed_port_is_said_to_be_out_of_reach(
     assert sum(clock.sleeps) < 120
 
 
-# --- answers that are none ---------------------------------------------------------------------
+# --- invalid answers ---------------------------------------------------------------------------
 
-NOT_ANSWERS: dict[str, Act] = {
+INVALID_ANSWERS: dict[str, Act] = {
     "a web page": answer(b"<!DOCTYPE html><html></html>", media_type="text/html; charset=UTF-8"),
-    "a web page said to be JSON": answer(b"<!DOCTYPE html><html></html>"),
-    "JSON said to be a web page": answer(b'{"studies": []}', media_type="text/html"),
-    "JSON said to be nothing": answer(b'{"studies": []}', media_type=""),
-    "nothing": answer(b""),
-    "nothing without a length": said(head(200, "application/json"), goes_on=False),
+    "a web page declared as JSON": answer(b"<!DOCTYPE html><html></html>"),
+    "JSON declared as a web page": answer(b'{"studies": []}', media_type="text/html"),
+    "JSON without a media type": answer(b'{"studies": []}', media_type=""),
+    "an empty body": answer(b""),
+    "an empty body without a length": said(head(200, "application/json"), goes_on=False),
     "null": answer(b"null"),
     "a list": answer(b"[]"),
     "a number": answer(b"5"),
     "a text": answer(b'"studies"'),
     "an empty object": answer(b"{}"),
     "no list of studies": answer(b'{"studies": {}}'),
-    "a token that is no text": answer(b'{"studies": [], "nextPageToken": 5}'),
+    "a token that is not text": answer(b'{"studies": [], "nextPageToken": 5}'),
     "204": said(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "206": answer(b'{"studies": []}', status=206),
-    "a coding not asked for": answer(b'{"studies": []}', "Content-Encoding: br"),
-    "gzip that is none": answer(b'{"studies": []}', "Content-Encoding: gzip"),
+    "an encoding that was not requested": answer(b'{"studies": []}', "Content-Encoding: br"),
+    "a gzip body that is not gzip": answer(b'{"studies": []}', "Content-Encoding: gzip"),
     "403": answer(b"<html></html>", status=403, media_type="text/html"),
     "404": answer(NGINX_404, status=404, media_type="text/html"),
     "302": answer(b"", "Location: /maintenance.html", status=302),
-    "304 not asked for": said(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    "304 without a condition": said(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     "500": answer(b"<html></html>", status=500, media_type="text/html"),
 }
 
 
-def test_what_is_no_answer_gives_no_record_and_no_absence(
+def test_an_invalid_answer_gives_no_record_and_no_absence(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     total = {"Observation": 0, "Absent": 0, "Failed": 0}
     ids = [an_id(number) for number in range(1, 6)]
-    for act in NOT_ANSWERS.values():
+    for act in INVALID_ANSWERS.values():
         server.scripts.clear()
         server.fallback = act
         answers = list(registry(open_transport()).studies(ids, LOAD))
         assert sorted(one.nct_id for one in answers) == ids
         total = {kind: total[kind] + number for kind, number in kinds(answers).items()}
-    print(f"no answer: {len(NOT_ANSWERS)} forms for 5 trials each, {total}")
-    assert total == {"Observation": 0, "Absent": 0, "Failed": 5 * len(NOT_ANSWERS)}
+    print(f"invalid answers: {len(INVALID_ANSWERS)} forms for 5 trials each, {total}")
+    assert total == {"Observation": 0, "Absent": 0, "Failed": 5 * len(INVALID_ANSWERS)}
 
 
 LOOK_ALIKES: dict[str, Act] = {
@@ -387,7 +387,7 @@ LOOK_ALIKES: dict[str, Act] = {
 }
 
 
-def test_only_the_registrys_own_words_make_a_trial_absent(
+def test_only_the_registrys_own_404_text_makes_a_trial_absent(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     answers = []
@@ -400,14 +400,14 @@ def test_only_the_registrys_own_words_make_a_trial_absent(
             b"NCT number NCT00000001 not found", status=404, media_type="text/plain; charset=UTF-8"
         ),
     )
-    true_one = registry(open_transport()).study(an_id(1), LOAD)
-    print(f"404: {len(LOOK_ALIKES)} look-alikes, {kinds(answers)}; 1 true one: {kinds([true_one])}")
+    genuine = registry(open_transport()).study(an_id(1), LOAD)
+    print(f"404: {len(LOOK_ALIKES)} look-alikes, {kinds(answers)}; 1 genuine: {kinds([genuine])}")
     assert kinds(answers) == {"Observation": 0, "Absent": 0, "Failed": len(LOOK_ALIKES)}
-    assert isinstance(true_one, Absent)
-    assert true_one.said == "NCT number NCT00000001 not found"
+    assert isinstance(genuine, Absent)
+    assert genuine.said == "NCT number NCT00000001 not found"
 
 
-# --- busy --------------------------------------------------------------------------------------
+# --- a busy registry ---------------------------------------------------------------------------
 
 
 def test_a_storm_of_503_ends_after_a_bounded_number_of_requests(
@@ -420,7 +420,7 @@ def test_a_storm_of_503_ends_after_a_bounded_number_of_requests(
     failed = 0
     for number in range(1, 1001):
         with pytest.raises(RegistryBusy, match="503"):
-            transport.get_json(f"/v2/studies/NCT{number:08d}")
+            transport.get_json(f"/v2/studies/{an_id(number)}")
         failed += 1
     sent, spent = transport.counts.requests, clock.elapsed
     transport.reset()
@@ -433,7 +433,7 @@ def test_a_storm_of_503_ends_after_a_bounded_number_of_requests(
     assert (failed, sent, well) == (1000, 18, 20)
 
 
-def test_a_storm_fails_every_trial_and_says_so_of_each(
+def test_a_storm_returns_a_failure_for_every_trial(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     transport = open_transport()
@@ -455,13 +455,13 @@ def test_a_storm_fails_every_trial_and_says_so_of_each(
     ],
     ids=["all refused", "all unusable", "no registry here", "all too long"],
 )
-def test_looking_for_the_bad_id_ends_where_all_are_refused(
+def test_the_search_for_a_bad_id_ends_if_every_batch_is_refused(
     refusal: Act, server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     transport = open_transport()
     server.fallback = refusal
     answers = list(registry(transport).studies([an_id(n) for n in range(1, 2001)], LOAD))
-    print(f"nothing but refusals: 2,000 asked, {transport.counts.requests} requests")
+    print(f"only refusals: 2,000 requested, {transport.counts.requests} requests")
     assert kinds(answers) == {"Observation": 0, "Absent": 0, "Failed": 2000}
     assert transport.counts.requests <= 90
 
@@ -473,7 +473,7 @@ def moved(location: str) -> Act:
     return answer(b"", f"Location: {location}", status=301, media_type="")
 
 
-def test_a_redirect_leads_only_to_another_trial_of_the_same_registry(
+def test_a_redirect_is_followed_only_to_another_trial_of_the_same_registry(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     refused = {
@@ -503,7 +503,7 @@ def test_a_redirect_leads_only_to_another_trial_of_the_same_registry(
     assert server.hits["/api/v2/studies/NCT00000002"] == 0
 
 
-def test_a_redirect_is_followed_with_the_query_it_drops(
+def test_a_redirect_is_followed_with_the_query_that_it_drops(
     server: FaultServer, transport: Transport
 ) -> None:
     server.script("/v2/studies/NCT00000001", moved("/api/v2/studies/NCT00000002"))
@@ -518,7 +518,7 @@ def test_a_redirect_is_followed_with_the_query_it_drops(
     assert {request.params.get("markupFormat") for request in server.requests} == {"markdown"}
 
 
-def test_a_redirect_to_a_trial_that_does_not_know_the_alias_is_a_mismatch(
+def test_a_redirect_to_a_trial_that_does_not_list_the_alias_is_a_mismatch(
     server: FaultServer, transport: Transport
 ) -> None:
     server.script("/v2/studies/NCT00000001", moved("/api/v2/studies/NCT00000002"))
@@ -528,17 +528,17 @@ def test_a_redirect_to_a_trial_that_does_not_know_the_alias_is_a_mismatch(
     assert isinstance(found.error, IdentityMismatch)
 
 
-def test_redirects_without_end_are_not_followed_without_end(
+def test_an_endless_chain_of_redirects_fails_after_a_few(
     server: FaultServer, transport: Transport
 ) -> None:
     for number in range(1, 50):
-        server.script(f"/v2/studies/NCT{number:08d}", moved(f"/studies/NCT{number + 1:08d}"))
+        server.script(f"/v2/studies/{an_id(number)}", moved(f"/studies/{an_id(number + 1)}"))
     found = registry(transport).study(an_id(1), LOAD)
     assert isinstance(found, Failed)
     assert transport.counts.requests == 6
 
 
-# --- size --------------------------------------------------------------------------------------
+# --- large answers -----------------------------------------------------------------------------
 
 MEASURE = """
 import re, sys
@@ -547,7 +547,7 @@ from ctsync.dates import SystemClock
 from ctsync.registry.http.transport import Transport
 
 def peak():
-    # not getrusage: its peak begins with that of the process we were forked from
+    # getrusage would start at the peak of the parent process
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
 
 transport = Transport(sys.argv[1], clock=SystemClock(), requests_per_second=1e6, burst=1000)
@@ -565,7 +565,7 @@ print(f"{peak() - before:.0f}")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_a_bomb_is_refused_before_it_unfolds(server: FaultServer) -> None:
+def test_a_decompression_bomb_is_refused_before_it_fills_the_memory(server: FaultServer) -> None:
     coded = "Content-Encoding: "
     bombs: dict[str, tuple[Act, str]] = {
         "gzip": (answer(gzip_bomb(600), coded + "gzip"), "AnswerTooLarge"),
@@ -618,7 +618,7 @@ def test_a_bomb_is_refused_before_it_unfolds(server: FaultServer) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,  # unguarded it would chew on zeros for hours
+        timeout=120,  # without its guard, unpacking the zeros would take hours
     )
     *lines, growth = run.stdout.splitlines()
     errors = dict(zip(bombs, (line.split()[0] for line in lines), strict=True))
@@ -633,8 +633,8 @@ OPEN, CLOSE = b'{"protocolSection":{"identificationModule":{"nctId":"%s"', b"}}}
 
 
 def hostile(number: int) -> list[bytes]:
-    """Texts in place of one study, none of which is a record of that trial."""
-    nct_id = f"NCT{number:08d}".encode()
+    """Texts in place of one study. None of them is a record of that trial."""
+    nct_id = an_id(number).encode()
     start = OPEN % nct_id
     values = [
         *(b"NaN", b"Infinity", b"-Infinity", b"1e999", b"9" * 5000, b"01", b"+1", b".5", b"0x1F"),
@@ -657,14 +657,14 @@ def hostile(number: int) -> list[bytes]:
 
 
 def odd(number: int) -> list[bytes]:
-    """Strange studies that are records all the same."""
-    start = OPEN % f"NCT{number:08d}".encode() + b',"briefTitle":'
+    """Strange studies that are valid records."""
+    start = OPEN % an_id(number).encode() + b',"briefTitle":'
     values = [b'"\\u0000"', b"18446744073709551616", b'"a","briefTitle":"b"', b"[" * 99 + b"]" * 99]
     return [start + value + CLOSE for value in [*values, b'"%s"' % (b"x" * 10 * 2**20)]]
 
 
-class Shelf:
-    """A registry whose studies are given as text, good and bad."""
+class StudyTexts:
+    """An act that answers with the given texts of studies, valid or not."""
 
     def __init__(self, texts: dict[str, bytes]) -> None:
         self.texts = texts
@@ -678,37 +678,37 @@ class Shelf:
         return True
 
 
-def test_forty_hostile_records_among_a_thousand_spoil_no_other(
+def test_forty_hostile_records_do_not_affect_a_thousand_others(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     bad = {number: hostile(number)[number - 1] for number in range(1, len(hostile(1)) + 1)}
     strange = {2000 + n: odd(2000 + n)[n] for n in range(len(odd(1)))}
     good = {number: orjson.dumps(a_study(number)) for number in range(3001, 4001)}
-    texts = {f"NCT{n:08d}": text for n, text in (bad | strange | good).items()}
+    texts: dict[str, bytes] = {an_id(n): text for n, text in (bad | strange | good).items()}
     ids = [parse_nct_id(nct_id) for nct_id in texts]
     random.Random(7).shuffle(ids)
-    server.fallback = Shelf(texts)
+    server.fallback = StudyTexts(texts)
     transport = open_transport()
     answers = list(registry(transport).studies(ids, LOAD))
     kept = [one for one in answers if isinstance(one, Observation)]
-    aside = [one for one in answers if isinstance(one, Failed)]
+    failed_answers = [one for one in answers if isinstance(one, Failed)]
     print(
         f"hostile: {len(bad)} among {len(good)} good and {len(strange)} odd, {len(kept)} kept, "
-        f"{len(aside)} set aside, {transport.counts.requests} requests"
+        f"{len(failed_answers)} failed, {transport.counts.requests} requests"
     )
     assert len(bad) == 40
-    assert sorted(one.nct_id for one in aside) == [f"NCT{n:08d}" for n in bad]
-    assert sorted(one.nct_id for one in kept) == [f"NCT{n:08d}" for n in (strange | good)]
-    assert all(isinstance(one.error, RegistryError | BadRecord) for one in aside)
-    assert [one.raw for one in aside if one.raw != texts[one.nct_id]] == []
+    assert sorted(one.nct_id for one in failed_answers) == [an_id(n) for n in bad]
+    assert sorted(one.nct_id for one in kept) == [an_id(n) for n in (strange | good)]
+    assert all(isinstance(one.error, RegistryError | BadRecord) for one in failed_answers)
+    assert [one.raw for one in failed_answers if one.raw != texts[one.nct_id]] == []
     for one in kept:
         orjson.dumps(one.study)
 
 
-# --- trust -------------------------------------------------------------------------------------
+# --- credentials and certificates --------------------------------------------------------------
 
 
-def test_credentials_go_where_they_were_given_for_and_nowhere_else(
+def test_credentials_are_sent_only_to_the_host_they_were_given_for(
     server: FaultServer,
     open_transport: Callable[..., Transport],
     monkeypatch: pytest.MonkeyPatch,
@@ -734,7 +734,7 @@ def test_credentials_go_where_they_were_given_for_and_nowhere_else(
 
 
 def certificate(folder: Path, name: str, *, ends: str) -> tuple[Path, Path]:
-    """A self-signed certificate, made by openssl because expired ones cannot be asked for."""
+    """A self-signed certificate from openssl, which can also make an expired one."""
     key, cert, request = folder / "key.pem", folder / "cert.pem", folder / "request.pem"
     (folder / "index.txt").touch()
     (folder / "serial").write_text("01\n")
@@ -795,7 +795,7 @@ def test_a_certificate_that_does_not_verify_is_refused(
 
 
 @needs_openssl
-def test_a_slow_server_is_not_faster_for_being_encrypted(
+def test_a_slow_tls_server_cannot_hold_a_request_past_its_deadline(
     tmp_path: Path, open_transport: Callable[..., Transport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key, cert = certificate(tmp_path, "IP:127.0.0.1", ends="20991231000000Z")

@@ -1,8 +1,7 @@
-"""kill -9 in the middle of a mirror, at every page and within one: what is begun again goes on.
+"""kill -9 during a mirror, at every page and within one: the next run resumes.
 
-The registry runs here, the mirror in a process of its own that is killed when a request of its
-has been answered, at once or a little later. What is stored in the end is compared with a mirror
-that nobody killed.
+The registry runs in this process. The mirror runs in its own process, which is killed right after
+an answer or a little later. The stored rows must equal those of a mirror that was not killed.
 """
 
 from __future__ import annotations
@@ -82,7 +81,7 @@ def finish(child: subprocess.Popen[str]) -> str:
 
 
 def kill_when(child: subprocess.Popen[str], is_time: Callable[[], bool], *, later: float) -> bool:
-    """Kill a process when it is time; whether it was still alive."""
+    """Kill a process when it is time. Return whether it was still alive."""
     while child.poll() is None:
         if is_time():
             time.sleep(later)
@@ -95,7 +94,7 @@ def kill_when(child: subprocess.Popen[str], is_time: Callable[[], bool], *, late
 
 
 def dump(folder: Path) -> dict[str, Any]:
-    """What is stored, without what differs from run to run: row numbers and our clock's times."""
+    """The stored rows, without row numbers, run ids and times of our clock, which differ by run."""
     found: dict[str, Any] = {}
     with open_store(f"sqlite:///{folder / 'ctsync.db'}", clock=StillClock()) as store:
         with store.view() as connection:
@@ -114,8 +113,8 @@ def dump(folder: Path) -> dict[str, Any]:
     return found
 
 
-def live_on(replay: ReplayRegistry) -> None:
-    """A week later some pages of trials were posted, one changed unposted, and one is gone."""
+def change_the_registry(replay: ReplayRegistry) -> None:
+    """Go to the load of a week later: 20 trials posted, one changed without a date, one gone."""
     status = "protocolSection.statusModule"
     replay.load = "2026-02-10"
     replay.catalogue.withdraw(an_id(9))
@@ -131,7 +130,7 @@ def is_swept(folder: Path, replay: ReplayRegistry) -> bool:
 
 
 def pages_of(replay: ReplayRegistry) -> int:
-    """The pages asked for; records of a page asked for by their ids are none of them."""
+    """The number of pages requested. Requests of records by id do not count."""
     return sum(
         request.path == "/v2/studies" and "filter.ids" not in request.params
         for request in replay.requests
@@ -140,7 +139,7 @@ def pages_of(replay: ReplayRegistry) -> int:
 
 @pytest.mark.parametrize("step", [9, pytest.param(1, marks=pytest.mark.soak)])
 @pytest.mark.parametrize("way", ["pages", "sweep", "bulk"])
-def test_killed_at_any_page_the_next_run_refetches_one_at_most(
+def test_a_mirror_killed_at_any_page_fetches_at_most_one_page_again(
     replay: ReplayRegistry, tmp_path: Path, way: str, step: int
 ) -> None:
     calm, killed = tmp_path / "calm", tmp_path / "killed"
@@ -154,14 +153,14 @@ def test_killed_at_any_page_the_next_run_refetches_one_at_most(
     if way == "sweep":
         for folder in (calm, killed):
             finish(start(folder, replay))
-        live_on(replay)
+        change_the_registry(replay)
         words = ("sweep",)
     replay.forget_requests()
     assert way in finish(start(calm, replay, *words))
-    calmly = pages_of(replay)
+    without_kills = pages_of(replay)
     chance, kills = random.Random(way), 0
     replay.forget_requests()
-    for _ in range(0, calmly if way != "bulk" else 25, step):
+    for _ in range(0, without_kills if way != "bulk" else 25, step):
         if way == "sweep" and is_swept(killed, replay):
             break
         seen = pages_of(replay)
@@ -171,13 +170,13 @@ def test_killed_at_any_page_the_next_run_refetches_one_at_most(
                 return any(r.path.endswith("download") for r in replay.requests)
             return pages_of(replay) >= seen + step
 
-        # at once, which is within a page, or when it may be stored already
+        # at once is within a page; a little later it may be stored already
         later = chance.choice((0.0, chance.random() * 0.05))
         kills += kill_when(start(killed, replay, *words), is_time, later=later)
     if way == "sweep" and is_swept(killed, replay):
-        words = ()  # it would start again
+        words = ()  # the sweep is complete; another would start from the beginning
     finish(start(killed, replay, *words))
-    more = pages_of(replay) - calmly
+    more = pages_of(replay) - without_kills
     too_many = max(0, more - kills)
     print(f"kill ({way}): {kills} injected, {more} pages fetched again, {too_many} too many")
     assert kills

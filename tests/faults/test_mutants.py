@@ -1,4 +1,4 @@
-"""Guards taken out one at a time: for each there is a test that notices, by what it asserts."""
+"""Mutants: ctsync with one guard removed. For each, a test must fail by its assertion."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_RAISED = "DID NOT RAISE"
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """ctsync with `new` for `old` in one module; `test` fails, and says `word`."""
+    """ctsync with `old` replaced by `new` in a module. `test` must fail and print `word`."""
 
     guard: str
     module: str
@@ -47,7 +47,7 @@ MUTANTS = [
            "versionHolder"),
     Mutant("mass disappearance is held", "ctsync.sync.trial_pass",
            "lacking > most_at_once(of)", "lacking < 0",
-           "sync/test_listing_faults.py::test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed",
+           "sync/test_listing_faults.py::test_many_vanished_trials_are_held_back_and_a_few_are_accepted",
            "Kind.GONE"),
     Mutant("an absence needs a second load", "ctsync.sync.decide",
            "head.absent_since < load", "head.absent_since <= load",
@@ -100,7 +100,7 @@ MUTANTS = [
 
 
 def run(tests: list[str], mutant: Mutant | None = None) -> subprocess.CompletedProcess[str]:
-    """Run tests in a process of their own, on SQLite alone."""
+    """Run tests in their own process, on SQLite only."""
     change = json.dumps([mutant.module, mutant.old, mutant.new]) if mutant else ""
     return subprocess.run(
         [sys.executable, "-m", "pytest", *(f"tests/{test}" for test in tests), "-q", "-x",
@@ -115,7 +115,7 @@ def run(tests: list[str], mutant: Mutant | None = None) -> subprocess.CompletedP
 
 
 def notices(mutant: Mutant) -> bool:
-    """Whether the test fails of what it asserts; what it said else is printed."""
+    """Return whether the test fails by its assertion; print the output if it does not."""
     done = run([mutant.test], mutant)
     said = "\n".join(line for line in done.stdout.splitlines() if line.startswith("E  "))
     asserted = "assert" in said.lower() or NOT_RAISED in said
@@ -126,9 +126,9 @@ def notices(mutant: Mutant) -> bool:
     return True
 
 
-def test_each_guard_that_is_taken_out_is_missed_by_a_test() -> None:
-    whole = run(list(dict.fromkeys(mutant.test for mutant in MUTANTS)))
-    assert whole.returncode == 0, whole.stdout
+def test_a_test_fails_for_every_guard_that_is_removed() -> None:
+    unchanged = run(list(dict.fromkeys(mutant.test for mutant in MUTANTS)))
+    assert unchanged.returncode == 0, unchanged.stdout
     unnoticed = [mutant.guard for mutant in MUTANTS if not notices(mutant)]
     print(f"mutants: {len(MUTANTS)} removed, {len(MUTANTS) - len(unnoticed)} noticed")
     assert not unnoticed

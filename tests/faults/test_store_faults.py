@@ -1,6 +1,6 @@
-"""Whatever fails, and whenever: a unit is stored whole or not at all, and can be repeated.
+"""Failures at any point: a unit is stored completely or not at all, and can be repeated.
 
-Each test prints its figure: that line is the evidence.
+Each test prints its figure, which is the evidence.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from ctsync.store.admin.check import check
 from ctsync.store.database.tables import METADATA
 from ctsync.store.store import Store, Unit, open_store
 from tests.conftest import StillClock
-from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, fill, keep
+from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, engine_of, fill, keep
 
 
 def dump(store: Store) -> list[tuple[object, ...]]:
-    """Everything that is stored."""
+    """All stored rows."""
     with store.view() as connection:
         return [
             (table.name, *row)
@@ -40,7 +40,7 @@ def dump(store: Store) -> list[tuple[object, ...]]:
 
 
 def sync_unit(unit: Unit, heads: dict[NctId, int]) -> None:
-    """All that a sync may do in one unit."""
+    """Write everything that a sync may write in one unit."""
     keep(unit, 50, heads[TRIAL])
     keep(unit, 51, heads[OTHER], OTHER)
     unit.trials.mark_seen([TRIAL], run_id=None, load=LOAD)
@@ -50,7 +50,7 @@ def sync_unit(unit: Unit, heads: dict[NctId, int]) -> None:
 
 
 def drain_unit(unit: Unit, _heads: dict[NctId, int]) -> None:
-    """All that a drain may do in one unit."""
+    """Write everything that a drain may write in one unit."""
     due = unit.outbox.claim(FETCHED, lease=timedelta(minutes=5), limit=10, worker="w")
     claimed = [one.delivery_id for one in due]
     unit.outbox.mark_attempt(claimed, worker="w", lease_until=FETCHED, message_id="<1@host>")
@@ -68,18 +68,19 @@ def prepared(store: Store) -> dict[NctId, int]:
 
 @contextmanager
 def failing(store: Store, hook: str, number: int) -> Iterator[None]:
-    """The n-th time that something is done to the database, it fails."""
+    """Let the n-th call of an engine's event hook fail."""
     calls = itertools.count(1)
 
     def fail(*_: object) -> None:
         if next(calls) == number:
             raise OperationalError("injected", {}, sqlite3.OperationalError("injected"))
 
-    event.listen(store._engine, hook, fail)
+    engine = engine_of(store)
+    event.listen(engine, hook, fail)
     try:
         yield
     finally:
-        event.remove(store._engine, hook, fail)
+        event.remove(engine, hook, fail)
 
 
 @pytest.mark.parametrize("work", [sync_unit, drain_unit], ids=lambda work: work.__name__)
@@ -98,33 +99,34 @@ def test_a_unit_that_fails_at_any_statement_stores_nothing_and_can_be_repeated(
             failures += 1
         torn += dump(store) != before
     assert dump(store) != before
-    print(f"{work.__name__}: {failures} statements failed, {torn} torn, then stored whole")
+    print(f"{work.__name__}: {failures} statements failed, {torn} torn, then stored completely")
     assert failures > 5
     assert torn == 0
 
 
-def test_a_unit_repeated_after_a_commit_whose_answer_was_lost_adds_nothing(store: Store) -> None:
+def test_a_unit_repeated_after_its_commit_lost_the_answer_adds_nothing(store: Store) -> None:
     heads = prepared(store)
 
     def lose_the_answer(connection: Connection) -> None:
-        # the commit is done, and then the line goes dead
+        # the commit is done, and then the connection is lost
         connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # is connected
         raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
 
-    event.listen(store._engine, "commit", lose_the_answer)
+    engine = engine_of(store)
+    event.listen(engine, "commit", lose_the_answer)
     with pytest.raises(OperationalError), store.unit() as unit:
         sync_unit(unit, heads)
-    event.remove(store._engine, "commit", lose_the_answer)
+    event.remove(engine, "commit", lose_the_answer)
     stored = dump(store)
     with store.unit() as unit:
         sync_unit(unit, heads)
     doubled = len(dump(store)) - len(stored)
-    print(f"ambiguous commit: 1 lost answer, unit repeated, {doubled} rows doubled")
+    print(f"ambiguous commit: 1 lost answer, unit repeated, {doubled} rows duplicated")
     assert dump(store) == stored
 
 
 def prepared_file(url: str) -> tuple[bytes, dict[NctId, int], list[object], list[object]]:
-    """A filled file, its heads, and what it holds before and after a sync unit."""
+    """A filled file, its heads, and its rows before and after a sync unit."""
     file = Path(url.removeprefix("sqlite:///"))
     with open_store(url, clock=StillClock()) as store:
         heads = prepared(store)
@@ -138,7 +140,7 @@ def prepared_file(url: str) -> tuple[bytes, dict[NctId, int], list[object], list
     return content, heads, before, after
 
 
-def test_a_unit_aborted_at_any_step_of_sqlite_is_never_torn(migrated_sqlite_url: str) -> None:
+def test_a_unit_aborted_at_any_sqlite_step_is_never_torn(migrated_sqlite_url: str) -> None:
     content, heads, before, after = prepared_file(migrated_sqlite_url)
     aborted = torn = ambiguous = doubled = 0
     for calls in itertools.count(0, 12):
@@ -157,7 +159,7 @@ def test_a_unit_aborted_at_any_step_of_sqlite_is_never_torn(migrated_sqlite_url:
                 sync_unit(unit, heads)
             doubled += [*dump(store)] != after
     print(
-        f"abort: {aborted} aborts, {torn} torn, {doubled} doubled on repeating, "
+        f"abort: {aborted} aborts, {torn} torn, {doubled} duplicated when repeated, "
         f"{ambiguous} durable though reported as failed"
     )
     assert aborted > 10
@@ -166,9 +168,9 @@ def test_a_unit_aborted_at_any_step_of_sqlite_is_never_torn(migrated_sqlite_url:
 
 @contextmanager
 def aborting(store: Store, calls: int) -> Iterator[None]:
-    """SQLite gives up after so many tens of steps of its virtual machine."""
+    """Let SQLite abort after `calls` times ten steps of its virtual machine."""
     left = itertools.count(calls, -1)
-    with store._engine.connect() as connection:
+    with engine_of(store).connect() as connection:
         driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     driver.set_progress_handler(lambda: int(next(left) <= 0), 10)
@@ -178,7 +180,9 @@ def aborting(store: Store, calls: int) -> Iterator[None]:
         driver.set_progress_handler(None, 0)
 
 
-def test_a_full_disk_stores_nothing_and_space_is_all_it_takes(migrated_sqlite_url: str) -> None:
+def test_a_full_disk_stores_nothing_and_the_unit_succeeds_with_space(
+    migrated_sqlite_url: str,
+) -> None:
     content, heads, before, after = prepared_file(migrated_sqlite_url)
     full = torn = 0
     for room in itertools.count():
@@ -199,13 +203,13 @@ def test_a_full_disk_stores_nothing_and_space_is_all_it_takes(migrated_sqlite_ur
             with store.unit() as unit:
                 sync_unit(unit, heads)
             torn += [*dump(store)] != after
-    print(f"disk full: {full} sizes, {torn} torn, whole again with space")
+    print(f"disk full: {full} sizes, {torn} torn, complete with space")
     assert full > 0
     assert torn == 0
 
 
 def write_until_killed(store: Store, acknowledge: int) -> None:
-    """In a child: unit after unit, each acknowledged after its commit."""
+    """Store unit after unit in a child process, and acknowledge each after its commit."""
     head = store.trials.heads([TRIAL]).get(TRIAL)
     after, number = (head.snapshot_id, head.version) if head else (None, 0)
     while True:
@@ -216,8 +220,8 @@ def write_until_killed(store: Store, acknowledge: int) -> None:
 
 
 def killed_after(store: Store, seconds: float) -> int:
-    """How many versions a child had acknowledged when it was killed."""
-    store.close()  # a child must not share a connection; its statements stay compiled
+    """Kill a writing child; return the number of versions it had acknowledged."""
+    store.close()  # a child must not share a connection; compiled statements stay
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -234,7 +238,7 @@ def killed_after(store: Store, seconds: float) -> int:
         os.waitpid(child, 0)
         lines = [first, *acknowledgements]
     assert first, "the child failed before its first unit"
-    # the last line may be cut
+    # the last line may be incomplete
     return max(int(line) for line in lines if line.endswith(b"\n"))
 
 
@@ -250,12 +254,12 @@ _TORN = """
 @pytest.mark.parametrize(
     "kills", [25, pytest.param(500, marks=pytest.mark.soak)], ids=["some", "500"]
 )
-def test_a_writer_killed_at_any_moment_loses_nothing_it_acknowledged(
+def test_a_writer_killed_at_any_moment_loses_no_acknowledged_version(
     store: Store, migrated_url: str, kills: int
 ) -> None:
     on_server = migrated_url.startswith("postgresql")
     if not on_server and kills < 100:
-        kills = 100  # a process that opens a file is there sooner
+        kills = 100  # SQLite has no server to connect to, so a child starts sooner
     rng = random.Random(11)
     lost = torn = unacknowledged = acknowledged = 0
     for _ in range(kills):

@@ -1,7 +1,7 @@
 """Several hosts on one PostgreSQL: connections cut, leaders killed, the server restarted.
 
-Each test prints its figure: that line is the evidence. Real daemons, a real server, a registry
-on loopback.
+Each test prints its figure, which is the evidence. The daemons and the server are real; the
+registry is a loopback server.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ctsync.store.admin.check import check
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, publish
 from tests.replay import faults
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
@@ -37,14 +37,14 @@ from tests.store.samples import FETCHED, keep
 pytestmark = pytest.mark.slow
 
 TAKEOVER_SECONDS = 30
-"""What the README says."""
+"""The longest takeover that the README promises."""
 
-TRIALS = [NctId(f"NCT0{number:07d}") for number in range(1, 61)]
+TRIALS = [*map(an_id, range(1, 61))]
 
 
 @dataclass
 class Daemon:
-    """One `ctsync daemon`, as on a host of its own, and what it has said so far."""
+    """One `ctsync daemon`, as on a host of its own, and the lines it has logged so far."""
 
     process: subprocess.Popen[str]
     said: list[str] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Daemon:
 
 @dataclass
 class Team:
-    """A database, a registry, and daemons on both."""
+    """A database, a registry and the daemons that use both."""
 
     url: str
     registry: ReplayRegistry
@@ -116,7 +116,7 @@ class Team:
         return open_store(self.url, clock=StillClock())
 
     def leader(self) -> Daemon | None:
-        """The daemon that has the writer lock."""
+        """The daemon that holds the writer lock."""
         import psycopg
 
         with psycopg.connect(self.url.replace("+psycopg", "")) as connection:
@@ -129,7 +129,7 @@ class Team:
         )
 
     def cut(self, names: str = "%") -> None:
-        """End the sessions on the database that bear such a name, as a failover does."""
+        """End the database sessions whose name matches, as a failover does."""
         name = self.postgres.name_of(self.url)
         self.postgres.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
@@ -137,7 +137,7 @@ class Team:
         )
 
     def wrong(self) -> dict[str, int]:
-        """How much is lost, double or torn once a round has come to its end."""
+        """Count lost, duplicate and torn trials after a completed cycle."""
         with self.store() as store:
             versions = {nct_id: len(store.versions.of(nct_id)) for nct_id in TRIALS}
             counts = store.counts()
@@ -152,13 +152,12 @@ class Team:
 
 @pytest.fixture
 def team(postgres: PostgresServer, tmp_path: Path) -> Iterator[Team]:
-    """A team that follows 60 trials, none of which was fetched yet."""
+    """A team that follows 60 trials and has fetched none of them yet."""
     url = postgres.new_migrated_database()
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
         unit.watches.add_trials("mine", dict.fromkeys(TRIALS), FETCHED)
     with ReplayRegistry(Catalogue("2026-02-02")) as registry:
-        for nct_id in TRIALS:
-            registry.catalogue.publish(make_study(nct_id))
+        publish(registry, *TRIALS)
         made = Team(url, registry, tmp_path, postgres)
         yield made
         for daemon in made.daemons:
@@ -171,7 +170,7 @@ def team(postgres: PostgresServer, tmp_path: Path) -> Iterator[Team]:
 
 
 def wait_for(condition: Callable[[], object], seconds: float = TAKEOVER_SECONDS) -> float:
-    """Wait until something is so; how many seconds that took."""
+    """Wait until the condition is true; return the seconds it took."""
     began = time.monotonic()
     while not condition():
         assert time.monotonic() - began < seconds, "waited in vain"
@@ -180,7 +179,7 @@ def wait_for(condition: Callable[[], object], seconds: float = TAKEOVER_SECONDS)
 
 
 def is_led(team: Team, living: int) -> bool:
-    """Whether one of so many leads, and all others have said that they stand by."""
+    """Whether one of `living` daemons leads and all others have logged that they stand by."""
     leader = team.leader()
     waiting = [d for d in team.living if d is not leader and d.has_said("standing by: ")]
     return leader is not None and len(waiting) == living - 1
@@ -191,7 +190,7 @@ def completed(team: Team) -> int:
         return sum(run.verdict == "ok" for run in store.runs.latest())
 
 
-def test_a_killed_leader_is_followed_by_another_and_a_round_is_made_once(team: Team) -> None:
+def test_another_daemon_leads_after_the_leader_is_killed_and_one_cycle_runs(team: Team) -> None:
     team.registry.faults.add(faults.delayed(3), path="/v2/version", times=3)
     for _ in range(3):
         team.start()
@@ -205,36 +204,36 @@ def test_a_killed_leader_is_followed_by_another_and_a_round_is_made_once(team: T
         waits.append(wait_for(lambda: team.leader() is not None))
     wait_for(lambda: completed(team))
     said = [daemon.end() for daemon in team.living]
-    wrong, rounds = team.wrong(), completed(team)
+    wrong, cycles = team.wrong(), completed(team)
     print(
         f"leader: {len(waits)} killed, another led after {max(waits):.1f} s at most, "
-        f"{rounds} round completed, {wrong}"
+        f"{cycles} cycle completed, {wrong}"
     )
-    assert rounds == 1
+    assert cycles == 1
     assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert max(waits) < TAKEOVER_SECONDS
     assert "Traceback" not in "".join(said)
     assert [text.count("standing by: ") for text in said] == [1]
 
 
-def test_a_leader_cut_off_in_the_middle_writes_no_more_and_the_round_is_made(team: Team) -> None:
+def test_a_leader_that_loses_its_lock_stops_writing_and_one_cycle_completes(team: Team) -> None:
     team.registry.faults.add(faults.delayed(2), path="/v2/studies", times=1)
     one, other = team.start(), team.start()
     wait_for(lambda: one.has_said("standing by: ") or other.has_said("standing by: "))
     leader = team.leader()
-    team.cut("ctsync %")  # the sessions of locks alone: the leader's, and the other's that waits
+    team.cut("ctsync %")  # only the sessions that hold or wait for the lock
     wait_for(lambda: completed(team))
     wait_for(lambda: not team.leader())
     said = {daemon.process.pid: daemon.end() for daemon in (one, other)}
     wrong = team.wrong()
-    print(f"lock cut: 1 leader cut off in its round, {completed(team)} round completed, {wrong}")
+    print(f"lock cut: 1 leader lost its lock during a cycle, {completed(team)} completed, {wrong}")
     assert leader is not None
     assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert completed(team) == 1
     assert "Traceback" not in "".join(said.values())
 
 
-def test_connections_cut_at_any_moment_lose_and_double_nothing(team: Team) -> None:
+def test_connections_cut_at_any_moment_lose_and_duplicate_nothing(team: Team) -> None:
     rng = random.Random(5)
     one, other = team.start(), team.start()
     wait_for(lambda: one.has_said("ctsync daemon: ") and other.has_said("ctsync daemon: "))
@@ -243,16 +242,16 @@ def test_connections_cut_at_any_moment_lose_and_double_nothing(team: Team) -> No
         time.sleep(rng.uniform(0.05, 0.6))
         team.cut()
         cuts += 1
-        if cuts == 12:  # a round needs a second or so without a cut
+        if cuts == 12:  # a cycle needs about a second without a cut
             wait_for(lambda: completed(team))
     said = "".join(daemon.end() for daemon in team.daemons)
     wrong = team.wrong()
-    print(f"connections: all cut {cuts} times, {completed(team)} round completed, {wrong}")
+    print(f"connections: all cut {cuts} times, {completed(team)} cycle completed, {wrong}")
     assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert "Traceback" not in said
 
 
-def test_a_server_restarted_in_the_middle_of_a_round_leaves_it_whole(team: Team) -> None:
+def test_a_cycle_completes_although_the_server_restarts_during_it(team: Team) -> None:
     team.registry.faults.add(faults.delayed(3), path="/v2/studies", times=1)
     daemon = team.start()
     wait_for(lambda: team.leader() is not None)
@@ -262,7 +261,7 @@ def test_a_server_restarted_in_the_middle_of_a_round_leaves_it_whole(team: Team)
     said = daemon.end()
     wrong = team.wrong()
     lines = [line for line in said.splitlines() if "trying again in" in line]
-    print(f"restart: 1 in the middle of a round, {len(lines)} lines said, then whole, {wrong}")
+    print(f"restart: 1 during a cycle, {len(lines)} lines logged, then complete, {wrong}")
     assert before == 0
     assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert "Traceback" not in said
@@ -283,7 +282,7 @@ READS: list[tuple[str, ...]] = [
 ]
 
 
-def test_who_may_only_read_can_ask_everything_and_change_nothing(team: Team) -> None:
+def test_a_read_only_role_can_run_every_question_and_change_nothing(team: Team) -> None:
     team.run("sync", *TRIALS[:2])
     role = f"reader_{team.postgres.name_of(team.url)}"
     import psycopg
@@ -306,7 +305,7 @@ def test_who_may_only_read_can_ask_everything_and_change_nothing(team: Team) -> 
 
 
 def write(url: str, worker: int, units: int) -> None:
-    """One process of eight: its own trials, and between them what all of them share."""
+    """Write in one of eight processes: trials of its own, and one watch shared by all."""
     with open_store(url, clock=StillClock()) as store:
         for number in range(units):
             nct_id = NctId(f"NCT{worker:02d}{number // 4:06d}")
@@ -316,12 +315,14 @@ def write(url: str, worker: int, units: int) -> None:
                 unit.watches.add_trials("everybody's", {nct_id: None}, FETCHED)
 
 
-# a fork has its imports done; it ends without running what this process would at its end
+# a fork needs no imports, and does not run the exit handlers of this process
 FORK = multiprocessing.get_context("fork")
 
 
 @pytest.mark.parametrize("units", [25, pytest.param(1000, marks=pytest.mark.soak)])
-def test_eight_processes_write_at_once(migrated_postgres_url: str, units: int) -> None:
+def test_eight_processes_that_write_at_once_lose_and_duplicate_nothing(
+    migrated_postgres_url: str, units: int
+) -> None:
     url = migrated_postgres_url
     writers = [FORK.Process(target=write, args=(url, worker, units)) for worker in range(8)]
     for writer in writers:
@@ -334,7 +335,7 @@ def test_eight_processes_write_at_once(migrated_postgres_url: str, units: int) -
     wrong = abs(counts["snapshots"] - 8 * units) + abs(counts["events"] - 16 * units)
     torn = len(check(url))
     print(
-        f"writers: 8 processes, {8 * units:,} units, {wrong} lost or double, {torn} torn, "
+        f"writers: 8 processes, {8 * units:,} units, {wrong} lost or duplicate, {torn} torn, "
         f"{errors} ended with an error"
     )
     assert (wrong, errors, torn) == (0, 0, 0)

@@ -1,4 +1,4 @@
-"""The migrations: one line of them, equal to the models, whole or not at all."""
+"""The migrations: a single line, equal to the models, and applied completely or not at all."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ def scripts() -> ScriptDirectory:
     return ScriptDirectory.from_config(config)
 
 
-def test_there_is_one_newest_migration_and_the_models_name_it() -> None:
+def test_there_is_one_newest_migration_and_head_revision_names_it() -> None:
     assert scripts().get_heads() == [head_revision()]
 
 
-def test_the_folder_of_migrations_is_no_package_and_hides_none() -> None:
+def test_the_migrations_folder_does_not_hide_the_alembic_package() -> None:
     assert not list((ROOT / "alembic").rglob("__init__.py"))
     assert "site-packages" in (alembic.__file__ or "")
     assert migrations_folder() == ROOT / "alembic"
 
 
-def test_the_migrated_tables_are_the_models(database_url: str) -> None:
+def test_the_migrated_tables_equal_the_models(database_url: str) -> None:
     open_store(database_url, clock=StillClock()).close()
     engine = create_engine(database_url)
     with engine.connect() as connection:
@@ -59,7 +59,7 @@ def test_the_migrated_tables_are_the_models(database_url: str) -> None:
     engine.dispose()
 
 
-def test_every_column_that_its_name_does_not_explain_has_a_comment_in_the_database(
+def test_column_comments_are_stored_in_the_postgresql_schema(
     migrated_postgres_url: str,
 ) -> None:
     engine = create_engine(migrated_postgres_url)
@@ -78,7 +78,7 @@ print([name for name in ("alembic", "mako", "psycopg", "filelock") if name in sy
 """
 
 
-def test_opening_a_current_database_needs_no_alembic(migrated_sqlite_url: str) -> None:
+def test_opening_a_current_database_does_not_import_alembic(migrated_sqlite_url: str) -> None:
     child = subprocess.run(
         [sys.executable, "-c", OPEN, migrated_sqlite_url],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -88,7 +88,7 @@ def test_opening_a_current_database_needs_no_alembic(migrated_sqlite_url: str) -
 
 @contextmanager
 def failing_at(engine: Engine, number: int) -> Iterator[list[str]]:
-    """The n-th statement fails; the statements that were reached."""
+    """Make the statement with this number fail, and yield the list of statements reached."""
     reached: list[str] = []
 
     def fail(_c: object, _k: object, statement: str, *_rest: object) -> None:
@@ -104,15 +104,15 @@ def failing_at(engine: Engine, number: int) -> Iterator[list[str]]:
 
 
 @pytest.mark.slow
-def test_a_migration_that_fails_at_any_statement_leaves_nothing_and_runs_again(
+def test_a_migration_that_fails_at_any_statement_leaves_no_table_and_can_rerun(
     database_url: str,
 ) -> None:
     url = parse_url(database_url)
     engine = make_engine(url)
-    # the server takes a round trip for each: there a third of them stand for all
+    # each statement is a round trip to the server, so only every third one is tried there
     step = 1 if url.get_backend_name() == "sqlite" else 3
     failures, stuck = 0, 0
-    looked_at = create_engine(database_url)
+    observer = create_engine(database_url)
     for number in count(1, step):
         try:
             with failing_at(engine, number):
@@ -120,17 +120,17 @@ def test_a_migration_that_fails_at_any_statement_leaves_nothing_and_runs_again(
             break
         except (OperationalError, StoreError):
             failures += 1
-        stuck += bool(inspect(looked_at).get_table_names())
-    looked_at.dispose()
+        stuck += bool(inspect(observer).get_table_names())
+    observer.dispose()
     with open_store(database_url, clock=StillClock()) as store:
         fill(store, 2)
     engine.dispose()
-    print(f"migration: {failures} statements failed, {stuck} half done, then whole")
+    print(f"migration: {failures} statements failed, {stuck} half done, then complete")
     assert failures * step > 20
     assert stuck == 0
 
 
-# a fork has its imports done; it ends without running what this process would at its end
+# a forked process has the modules already, and exits without this process's exit handlers
 FORK = multiprocessing.get_context("fork")
 
 
@@ -152,10 +152,10 @@ def test_a_migration_killed_at_any_moment_leaves_a_database_that_opens(tmp_path:
         with open_store(url, clock=StillClock()) as store:
             assert store.revision() == head_revision()
             fill(store, 1)
-    print(f"creation: {kills} kills, {unfinished} before the end, {kills} open afterwards")
+    print(f"creation: {kills} kills, {unfinished} unfinished, {kills} opened afterwards")
 
 
-def test_several_that_start_at_once_create_one_database(database_url: str) -> None:
+def test_processes_that_start_at_once_create_one_database(database_url: str) -> None:
     starters = [FORK.Process(target=create, args=(database_url,)) for _ in range(4)]
     for starter in starters:
         starter.start()
@@ -165,7 +165,7 @@ def test_several_that_start_at_once_create_one_database(database_url: str) -> No
     assert revision_of(database_url) == head_revision()
 
 
-def test_a_database_older_than_the_first_schema_is_not_ours_to_guess(sqlite_url: str) -> None:
+def test_a_downgrade_below_the_first_schema_is_refused(sqlite_url: str) -> None:
     open_store(sqlite_url, clock=StillClock()).close()
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()))

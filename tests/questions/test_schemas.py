@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
+from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.questions.schemas import names, schema, schema_id
 from ctsync.report.row_json import dump, to_json
@@ -121,8 +124,23 @@ def objects(published: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
-    for ask in (schema, schema_id):
-        with pytest.raises(UsageError, match=r"no schema 'versoin'; did you mean version\?"):
-            ask("versoin")
+    with pytest.raises(UsageError, match=r"no schema 'versoin'; did you mean version\?"):
+        schema("versoin")
     with pytest.raises(UsageError, match="known are: change, expected_unknown, "):
         schema("zzz")
+
+
+def test_every_row_type_of_a_question_is_part_of_a_schema() -> None:
+    described = {row["title"] for name in names() for row in objects(schema(name))}
+    modules = [
+        import_module(module.name)
+        for module in walk_packages(questions.__path__, f"{questions.__name__}.")
+    ]
+    defined = {
+        name
+        for module in modules
+        for name, value in vars(module).items()
+        if name.endswith("Row") and getattr(value, "__module__", "") == module.__name__
+    }
+    assert len(defined) > 10
+    assert defined - described == set()

@@ -95,7 +95,7 @@ def test_the_timeline_row_has_the_same_values() -> None:
 
     assert [spell["days"] for spell in row["spells"]] == [670, 184, 521, 331]
     assert row["spells"][-1]["until"] is None
-    assert row["dates"][1]["said"][1] == {
+    assert row["dates"][1]["steps"][1] == {
         "since": "2012-03-01", "value": "2013-02", "type": "ESTIMATED", "days": 366, "margin": 28,
     }  # fmt: skip
     assert row["enrollment"][-1] == {"since": "2015-02-04", "count": 46, "type": "ACTUAL"}

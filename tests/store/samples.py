@@ -1,4 +1,4 @@
-"""Small made-up values to store, and the shortest way to store them."""
+"""Small made-up values, and short functions that store them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
+from sqlalchemy import Engine
 
 from ctsync.model import (
     Category,
@@ -46,7 +47,7 @@ HOSTILE = [
 
 
 def record(number: int, nct_id: NctId = TRIAL, *, size: int = 200) -> Record:
-    """A record that differs from the one of the next number in one value."""
+    """Make a record. Records with successive numbers differ in one value."""
     sites = [{"facility": hashlib.md5(f"{nct_id}{n}".encode()).hexdigest()} for n in range(size)]
     return record_of({"nctId": nct_id, "sites": sites, "value": number}, nct_id)
 
@@ -71,7 +72,7 @@ def event(path: str = STATUS, **more: Any) -> Event:
 
 
 def add(unit: Unit, number: int, after: int | None, nct_id: NctId = TRIAL, **more: Any) -> int:
-    """Add version `number` of a trial, and say its snapshot id."""
+    """Add version `number` of a trial, and return its snapshot id."""
     values: dict[str, Any] = {
         "record": record(number, nct_id),
         "key": KeyFields(status="RECRUITING", enrollment=number),
@@ -106,7 +107,7 @@ def add_events(
 
 
 def keep(unit: Unit, number: int, after: int | None, nct_id: NctId = TRIAL) -> int:
-    """What a sync does with a changed trial: version, events and deliveries."""
+    """Store a changed trial as a sync does: its version, events and deliveries."""
     snapshot = add(unit, number, after, nct_id)
     step = (event(), event("protocolSection.designModule.enrollmentInfo.count"))
     ids = add_events(unit, after, snapshot, *step, nct_id=nct_id)
@@ -124,9 +125,15 @@ def delivery(event_id: int, recipient: str = "log", **more: Any) -> NewDelivery:
 
 
 def fill(store: Store, versions: int = 3, nct_id: NctId = TRIAL) -> list[int]:
-    """Store that many versions of a trial with their events, and give the snapshot ids."""
+    """Store this many versions of a trial with their events, and return the snapshot ids."""
     snapshots: list[int] = []
     with store.unit() as unit:
         for number in range(versions):
             snapshots.append(keep(unit, number, snapshots[-1] if snapshots else None, nct_id))
     return snapshots
+
+
+def engine_of(store: Store) -> Engine:
+    """Return the engine of a store, to listen to its statements."""
+    with store.view() as connection:
+        return connection.engine

@@ -1,4 +1,4 @@
-"""A copy of a database file: whole, private, and never in the place of another."""
+"""Backups of a database file: complete, private, and never written over another file."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ from tests.conftest import StillClock
 from tests.store.samples import TRIAL, fill, keep
 
 UNITS = 4
-# a fork has its imports done; it ends without running what this process would at its end
+# a forked process has the modules already, and exits without this process's exit handlers
 FORK = multiprocessing.get_context("fork")
 
 
-def test_a_copy_taken_while_others_write_is_whole(migrated_sqlite_url: str, tmp_path: Path) -> None:
+def test_a_backup_is_complete_when_taken_during_a_write(
+    migrated_sqlite_url: str, tmp_path: Path
+) -> None:
     copy = tmp_path / "copy.db"
     with open_store(migrated_sqlite_url, clock=StillClock()) as store:
         snapshots = fill(store, 3)
@@ -38,15 +40,17 @@ def test_a_copy_taken_while_others_write_is_whole(migrated_sqlite_url: str, tmp_
         assert copied.counts() == counts
 
 
-def test_a_file_that_is_there_is_not_overwritten(migrated_sqlite_url: str, tmp_path: Path) -> None:
-    there = tmp_path / "there.db"
-    there.write_text("precious")
+def test_a_backup_does_not_overwrite_an_existing_file(
+    migrated_sqlite_url: str, tmp_path: Path
+) -> None:
+    existing = tmp_path / "there.db"
+    existing.write_text("precious")
     with pytest.raises(UsageError, match="exists already"):
-        back_up(migrated_sqlite_url, there)
-    assert there.read_text() == "precious"
+        back_up(migrated_sqlite_url, existing)
+    assert existing.read_text() == "precious"
 
 
-def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
+def test_a_backup_to_an_unwritable_folder_fails_and_leaves_no_file(
     migrated_sqlite_url: str, tmp_path: Path
 ) -> None:
     with pytest.raises(StoreUnavailable, match="cannot be written"):
@@ -54,13 +58,13 @@ def test_a_place_that_cannot_be_written_is_told_and_nothing_is_left(
     assert sorted(p.name for p in tmp_path.iterdir() if "copy" in p.name) == []
 
 
-def test_a_server_is_no_file() -> None:
+def test_a_backup_of_a_server_refers_to_pg_dump() -> None:
     with pytest.raises(UsageError, match="pg_dump"):
         back_up("postgresql+psycopg://host/name", Path("copy.db"))
 
 
 def write_on_demand(url: str, parent: Connection) -> None:
-    """Write as many units as asked for, each acknowledged after its commit."""
+    """Write as many units as the parent requests, and acknowledge each after its commit."""
     with open_store(url, clock=StillClock()) as store:
         after: int | None = None
         numbers = itertools.count()
@@ -73,7 +77,7 @@ def write_on_demand(url: str, parent: Connection) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backups", [15, pytest.param(50, marks=pytest.mark.soak)])
-def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
+def test_backups_under_load_are_sound_and_hold_every_acknowledged_unit(
     migrated_sqlite_url: str, tmp_path: Path, backups: int
 ) -> None:
     mine, its = FORK.Pipe()
@@ -86,18 +90,18 @@ def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
         for number in range(backups):
             mine.send(UNITS)
             acknowledged = mine.recv()
-            time.sleep(rng.random() * 0.02)  # somewhere among the units that follow
+            time.sleep(rng.random() * 0.02)  # back up in the middle of the next units
             copy = tmp_path / f"{number}.db"
             back_up(migrated_sqlite_url, copy)
             unsound += check(f"sqlite:///{copy}") != []
             with open_store(f"sqlite:///{copy}", clock=StillClock()) as restored:
                 versions = restored.versions.of(TRIAL)
-                whole = restored.counts()
-                with restored.unit() as unit:  # a copy is a database to work with
+                counts = restored.counts()
+                with restored.unit() as unit:  # a backup can be written to
                     keep(unit, 100_000, versions[-1].snapshot_id)
             lost += len(versions) < acknowledged
             unsound += (
-                whole["events"] != 2 * len(versions) or whole["deliveries"] != whole["events"]
+                counts["events"] != 2 * len(versions) or counts["deliveries"] != counts["events"]
             )
             ahead.add(len(versions) - acknowledged)
             while acknowledged % UNITS:
@@ -106,14 +110,14 @@ def test_backups_under_load_are_whole_and_lack_nothing_acknowledged(
         writer.kill()
         writer.join()
     print(
-        f"backup: {backups} taken while another process wrote, {unsound} unsound, {lost} lacking "
-        f"what was acknowledged, at most {max(ahead)} units ahead of it"
+        f"backup: {backups} taken while another process wrote, {unsound} unsound, "
+        f"{lost} without an acknowledged unit, at most {max(ahead)} units ahead"
     )
-    assert max(ahead) > 0, "the writer did not write meanwhile"
+    assert max(ahead) > 0, "the writer did not write during any backup"
     assert (unsound, lost) == (0, 0)
 
 
-def test_what_is_not_ours_is_not_copied(tmp_path: Path) -> None:
+def test_a_foreign_or_missing_file_is_not_backed_up(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("words " * 100)
     with pytest.raises(ForeignDatabase):
         back_up(f"sqlite:///{tmp_path / 'text.db'}", tmp_path / "copy.db")

@@ -1,4 +1,4 @@
-"""A sound database has no problems; each kind of damage is one, and is named."""
+"""`check` finds no problem in a sound database, and names each kind of damage."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def filled_postgres_url(postgres: PostgresServer, filled_template: str) -> Itera
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def filled_url(request: pytest.FixtureRequest) -> str:
-    """Twenty-two versions of a trial, gone once, and two of another; once of each kind."""
+    """A trial with 22 versions, gone in one of them, and another with two; on both databases."""
     url: str = request.getfixturevalue(f"filled_{request.param}_url")
     return url
 
@@ -72,7 +72,9 @@ def damage_database(url: str, statement: str, **values: object) -> None:
     engine.dispose()
 
 
-def test_a_body_that_is_named_by_a_text_is_found_and_stops_nothing(filled_sqlite_url: str) -> None:
+def test_a_body_with_a_text_digest_is_reported_and_the_check_continues(
+    filled_sqlite_url: str,
+) -> None:
     odd = "INSERT INTO bodies VALUES ('odd', 1, 'keyframe', NULL, 0, :data)"
     damage_database(filled_sqlite_url, odd, data=b"odd")
     assert ("corrupt body", "'odd'") in [(p.kind, p.where) for p in check(filled_sqlite_url)]
@@ -108,22 +110,24 @@ def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
         ("UPDATE snapshots SET digest = NULL, state = 'gone' WHERE id = 24", "unused body", "1:"),
     ],
 )
-def test_damage_is_found_and_named(filled_url: str, damage: str, kind: str, where: str) -> None:
+def test_each_kind_of_damage_is_found_and_named(
+    filled_url: str, damage: str, kind: str, where: str
+) -> None:
     damage_database(filled_url, damage, **({"trial": TRIAL} if ":trial" in damage else {}))
     problems = check(filled_url)
     assert problems
     assert any(p.kind.startswith(kind) and where in p.where for p in problems), problems
 
 
-def test_a_damaged_body_is_found_with_those_that_lean_on_it(filled_url: str) -> None:
+def test_a_damaged_body_is_found_with_the_bodies_packed_against_it(filled_url: str) -> None:
     change = "UPDATE bodies SET data = :data WHERE digest = :digest"
     damage_database(filled_url, change, data=b"damaged", digest=pack_digest(record(10).digest))
     corrupt = {p.where for p in check(filled_url) if p.kind == "corrupt body"}
-    # the next keyframe stands on its own
+    # record 16 is the next keyframe and needs no other body
     assert corrupt == {record(number).digest for number in range(10, 16)}
 
 
-def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(filled_sqlite_url: str) -> None:
+def test_a_reference_to_a_deleted_body_is_found_in_sqlite(filled_sqlite_url: str) -> None:
     damage_database(
         filled_sqlite_url,
         "DELETE FROM bodies WHERE digest = :digest",
@@ -132,7 +136,7 @@ def test_a_reference_to_nothing_is_found_in_a_file_anyone_may_edit(filled_sqlite
     assert "broken reference" in {problem.kind for problem in check(filled_sqlite_url)}
 
 
-def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
+def test_a_foreign_or_missing_database_is_not_checked(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="there is no database yet"):
         check(f"sqlite:///{tmp_path / 'none.db'}")
     (tmp_path / "text.db").write_text("words " * 100)
@@ -140,14 +144,14 @@ def test_what_is_not_ours_is_not_checked(tmp_path: Path) -> None:
         check(f"sqlite:///{tmp_path / 'text.db'}")
 
 
-def everything(file: Path) -> list[str]:
-    """All that is stored, as SQLite itself reads it: nothing of ours that could hide a change."""
+def all_rows(file: Path) -> list[str]:
+    """Dump all rows with SQLite itself, because code of ctsync could hide a change."""
     with closing(sqlite3.connect(file)) as connection:
         return list(connection.iterdump())
 
 
-def is_believed(url: str) -> bool:
-    """Whether a check finds nothing wrong."""
+def passes(url: str) -> bool:
+    """Return whether a check finds no problem."""
     try:
         return check(url) == []
     except CtsyncError:
@@ -156,19 +160,17 @@ def is_believed(url: str) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("flips", [150, pytest.param(300, marks=pytest.mark.soak)])
-def test_a_flipped_byte_is_found_or_everything_still_reads_right(
-    filled_sqlite_url: str, flips: int
-) -> None:
+def test_a_flipped_byte_is_found_or_changes_no_row(filled_sqlite_url: str, flips: int) -> None:
     file = Path(filled_sqlite_url.removeprefix("sqlite:///"))
-    sound, right = file.read_bytes(), everything(file)
+    sound, right = file.read_bytes(), all_rows(file)
     rng = random.Random(7)
     found = wrong = 0
     for _ in range(flips):
         damaged = bytearray(sound)
         damaged[rng.randrange(len(damaged))] ^= 0xFF
         file.write_bytes(damaged)
-        if is_believed(filled_sqlite_url):
-            wrong += everything(file) != right
+        if passes(filled_sqlite_url):
+            wrong += all_rows(file) != right
         else:
             found += 1
     print(f"flips: {flips} bytes, {found} found, {flips - found} harmless, {wrong} wrong answers")
@@ -176,13 +178,13 @@ def test_a_flipped_byte_is_found_or_everything_still_reads_right(
     assert wrong == 0
 
 
-def test_a_file_cut_short_is_found(filled_sqlite_url: str) -> None:
+def test_a_truncated_file_is_found(filled_sqlite_url: str) -> None:
     file = Path(filled_sqlite_url.removeprefix("sqlite:///"))
     sound = file.read_bytes()
     cuts = list(range(1, len(sound) // 4096, 4))
-    believed = 0
+    accepted = 0
     for pages in cuts:
         file.write_bytes(sound[: pages * 4096])
-        believed += is_believed(filled_sqlite_url)
-    print(f"cut: {len(cuts)} lengths, {believed} believed")
-    assert believed == 0
+        accepted += passes(filled_sqlite_url)
+    print(f"cut: {len(cuts)} lengths, {accepted} accepted")
+    assert accepted == 0

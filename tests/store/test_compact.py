@@ -1,4 +1,4 @@
-"""Upkeep gives back room and forgets nothing; statistics say what is there."""
+"""`compact` frees space and loses no version or delivery; statistics describe the content."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from tests.store.test_copy import dump
 FORK = multiprocessing.get_context("fork")
 
 
-def meaning(store: Store) -> dict[str, object]:
-    """All that is stored as it is read: how bodies are packed is no matter of it."""
+def unpacked_rows(store: Store) -> dict[str, object]:
+    """Read everything stored; bodies are unpacked, so how they are packed does not matter."""
     rows: dict[str, object] = {t: r for t, r in dump(store).items() if t != "bodies"}
     digests = {
         v.digest for t in store.trials.stored_ids() for v in store.versions.of(t) if v.digest
@@ -35,13 +35,13 @@ def meaning(store: Store) -> dict[str, object]:
     return rows | {"bodies": {digest: store.bodies.read(digest) for digest in digests}}
 
 
-def spoil(store: Store) -> None:
-    """Bodies that nothing points to, one leaning on the other, and a trial of keyframes alone."""
+def fill_badly_packed(store: Store) -> None:
+    """Store two bodies that no version uses, one a delta, and a trial that has only keyframes."""
     fill(store, 20)
     fill(store, 3, OTHER)
     with store.unit() as unit:
-        lone, upon = record(900, NctId("NCT00000900")), record(901, NctId("NCT00000900"))
-        for one, base in ((lone, None), (upon, lone)):
+        lone, delta = record(900, NctId("NCT00000900")), record(901, NctId("NCT00000900"))
+        for one, base in ((lone, None), (delta, lone)):
             unit.connection.execute(
                 insert(BODIES).values(
                     digest=one.digest,
@@ -63,14 +63,16 @@ def spoil(store: Store) -> None:
             )
 
 
-def test_room_is_given_back_and_nothing_is_forgotten(store: Store, migrated_url: str) -> None:
-    spoil(store)
-    before, unsent = meaning(store), store.outbox.backlog()
+def test_compact_frees_space_and_keeps_every_version_and_delivery(
+    store: Store, migrated_url: str
+) -> None:
+    fill_badly_packed(store)
+    before, unsent = unpacked_rows(store), store.outbox.deliveries()
     assert [problem.kind for problem in check(migrated_url)] == ["unused body"]
     packed = stats_of(store).bytes
     done = compact.compact(store)
-    assert meaning(store) == before
-    assert store.outbox.backlog() == unsent
+    assert unpacked_rows(store) == before
+    assert store.outbox.deliveries() == unsent
     assert check(migrated_url) == []
     assert (done.dropped, done.repacked) == (2, 1)
     left = stats_of(store).bytes
@@ -80,28 +82,28 @@ def test_room_is_given_back_and_nothing_is_forgotten(store: Store, migrated_url:
     assert compact.compact(store).repacked == 0
 
 
-def test_what_stands_alone_afterwards_leans_on_the_dictionary(
+def test_compact_packs_the_remaining_keyframes_with_the_dictionary(
     store: Store, migrated_url: str
 ) -> None:
-    spoil(store)
+    fill_badly_packed(store)
     learned = codec.train([record(number).canonical for number in range(1000)])
     assert learned is not None
     with store.unit() as unit:
         unit.bodies.add_dictionary(learned)
-    before = meaning(store)
+    before = unpacked_rows(store)
     assert compact.compact(store).repacked == 1
-    assert meaning(store) == before
+    assert unpacked_rows(store) == before
     assert check(migrated_url) == []
     own = [v.digest for v in store.versions.of(TRIAL)]
     alone = BODIES.c.digest.in_(own) & (BODIES.c.encoding == "keyframe")
     with store.view() as connection:
         keyframes = connection.scalars(select(BODIES.c.data).where(alone)).all()
-    assert len(keyframes) == 2  # of 20 versions: each chain begins with one
+    assert len(keyframes) == 2  # 20 versions take two chains, each with one keyframe
     number = codec.Dictionary(learned).number
     assert [codec.dictionary_of(bytes(data)) for data in keyframes] == [number] * 2
 
 
-def test_what_is_well_packed_is_left_as_it_is(store: Store) -> None:
+def test_compact_does_not_change_well_packed_bodies(store: Store) -> None:
     fill(store, 40)
     before = dump(store)
     done = compact.compact(store)
@@ -109,8 +111,8 @@ def test_what_is_well_packed_is_left_as_it_is(store: Store) -> None:
     assert dump(store) == before
 
 
-def test_a_damaged_body_is_left_for_check_and_stops_nothing(store: Store) -> None:
-    spoil(store)
+def test_compact_leaves_a_damaged_body_to_check_and_continues(store: Store) -> None:
+    fill_badly_packed(store)
     with store.unit() as unit:
         unit.connection.execute(
             update(BODIES).where(BODIES.c.digest == record(5).digest).values(data=b"damaged")
@@ -121,11 +123,11 @@ def test_a_damaged_body_is_left_for_check_and_stops_nothing(store: Store) -> Non
     assert len(dump(store)["bodies"]) == len(before) - 2
 
 
-def test_without_room_nothing_is_begun(
+def test_compact_changes_nothing_if_the_disk_is_too_full(
     migrated_sqlite_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-        spoil(store)
+        fill_badly_packed(store)
         before = dump(store)
         usage = shutil.disk_usage("/")._replace(free=1000)
         monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage)
@@ -134,7 +136,7 @@ def test_without_room_nothing_is_begun(
         assert dump(store) == before
 
 
-def test_it_waits_for_no_writer(store: Store, migrated_url: str) -> None:
+def test_compact_fails_at_once_if_the_writer_lock_is_held(store: Store, migrated_url: str) -> None:
     with (
         open_store(migrated_url, clock=StillClock()) as other,
         other.writer(holder="ctsync sync"),
@@ -150,19 +152,19 @@ def work(url: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [8, pytest.param(50, marks=pytest.mark.soak)])
-def test_killed_at_any_moment_it_has_forgotten_nothing(
+def test_compact_loses_nothing_if_killed_at_any_moment(
     migrated_sqlite_url: str, tmp_path: Path, kills: int
 ) -> None:
     file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
     with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-        spoil(store)
-        before = meaning(store)
+        fill_badly_packed(store)
+        before = unpacked_rows(store)
     content = file.read_bytes()
     rng = random.Random(9)
     lost = unsound = ended = 0
     for _ in range(kills):
-        for rest in file.parent.glob(f"{file.name}-*"):
-            rest.unlink()
+        for leftover in file.parent.glob(f"{file.name}-*"):
+            leftover.unlink()
         file.write_bytes(content)
         child = FORK.Process(target=work, args=(migrated_sqlite_url,))
         child.start()
@@ -171,14 +173,14 @@ def test_killed_at_any_moment_it_has_forgotten_nothing(
         child.join()
         ended += child.exitcode == 0
         with open_store(migrated_sqlite_url, clock=StillClock()) as store:
-            lost += meaning(store) != before
+            lost += unpacked_rows(store) != before
         kinds = {problem.kind for problem in check(migrated_sqlite_url)}
         unsound += not kinds <= {"unused body"}
-    print(f"compact: {kills} killed ({ended} had ended), {lost} lost anything, {unsound} unsound")
+    print(f"compact: {kills} killed ({ended} had finished), {lost} with losses, {unsound} unsound")
     assert (lost, unsound) == (0, 0)
 
 
-def test_statistics_count_and_measure(store: Store) -> None:
+def test_statistics_report_counts_and_sizes(store: Store) -> None:
     fill(store, 20)
     fill(store, 1, OTHER)
     found = stats_of(store)
@@ -200,6 +202,6 @@ def test_statistics_count_and_measure(store: Store) -> None:
     assert min(found.bytes[kind] for kind in ("events", "deliveries", "indexes")) > 0
 
 
-def test_an_empty_database_has_statistics_too(store: Store) -> None:
+def test_statistics_of_an_empty_database_are_empty(store: Store) -> None:
     found = stats_of(store)
     assert (found.raw_bytes, found.most_versions, found.months, found.largest) == (0, 0, (), ())

@@ -15,7 +15,7 @@ from ctsync.store.store import Store
 FOLDER = Path(__file__).parents[2] / "ctsync" / "store"
 COPY = FOLDER / "admin" / "copy.py"  # copies any table
 
-# constants of tables.py and the names of their tables
+# constants of tables.py with the names of their tables
 TABLES = {
     constant: table.name
     for constant in vars(tables)
@@ -27,49 +27,49 @@ READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
     "watched", "outbox", "cursors", "search", "bulk", "rows", "damage",
 }  # fmt: skip
-OF_THE_STORE = {
+STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "vacuum", "counts", "revision", "close",
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
     "watches", "runs", "failures", "outbox", "cursors", "rows",
 }  # fmt: skip
-OF_THE_UNIT = {"connection"}
+UNIT_ITSELF = {"connection"}
 
 
 def subjects(owner: object, others: set[str]) -> dict[str, object]:
-    """The public attributes of a store or unit, except those of its own."""
+    """Return the public attributes of a store or unit, except `others`."""
     public = {name for name in dir(owner) if not name.startswith("_")}
     assert public >= others
     return {name: getattr(owner, name) for name in public - others}
 
 
-def test_the_store_exposes_only_its_subjects(store: Store) -> None:
-    found = subjects(store, OF_THE_STORE)
+def test_the_store_exposes_only_the_read_subjects(store: Store) -> None:
+    found = subjects(store, STORE_ITSELF)
     assert set(found) == READS
-    # a subject inherits from nothing but the base class
+    # a subject inherits only from the base class
     assert {type(one).__bases__ for one in found.values()} == {(Reads,)}
 
 
-def test_a_unit_exposes_only_its_subjects(store: Store) -> None:
+def test_a_unit_exposes_only_the_write_subjects(store: Store) -> None:
     with store.unit() as unit:
-        found = subjects(unit, OF_THE_UNIT)
+        found = subjects(unit, UNIT_ITSELF)
     assert set(found) == WRITES
     assert {type(one).__bases__ for one in found.values()} == {(Writes,)}
 
 
-def test_the_reads_and_the_writes_have_no_class_in_common(store: Store) -> None:
+def test_read_and_write_subjects_share_no_class(store: Store) -> None:
     with store.unit() as unit:
-        classes = [type(one) for one in subjects(unit, OF_THE_UNIT).values()]
-    classes += [type(one) for one in subjects(store, OF_THE_STORE).values()]
+        classes = [type(one) for one in subjects(unit, UNIT_ITSELF).values()]
+    classes += [type(one) for one in subjects(store, STORE_ITSELF).values()]
     assert len(set(classes)) == len(classes) == len(READS) + len(WRITES)
 
 
 def inserts(source: str) -> Iterator[tuple[str, str]]:
-    """Each place that inserts into a table: the table, and the function around it.
+    """Yield each place that inserts into a table: the table and the enclosing function.
 
-    A place is a call of a function that is called insert, or imported as that, and that is given
-    the constant of a table; or a text that begins with INSERT INTO.
+    A place is either a call of an insert function, also under an alias, with the constant of a
+    table, or a string that begins with INSERT INTO.
     """
     tree = ast.parse(source)
     functions = {"insert", "insert_row", "insert_rows"}
@@ -86,7 +86,7 @@ def inserts(source: str) -> Iterator[tuple[str, str]]:
 
 
 def _given_tables(call: ast.Call, functions: set[str]) -> list[str]:
-    """The tables that a call inserts into."""
+    """Return the tables that a call inserts into."""
     given: list[ast.expr] = []
     if isinstance(call.func, ast.Attribute) and call.func.attr == "insert":
         given = [call.func.value]  # TABLE.insert()
@@ -97,14 +97,14 @@ def _given_tables(call: ast.Call, functions: set[str]) -> list[str]:
 
 
 def _within(node: ast.AST, function: str) -> Iterator[tuple[str, ast.AST]]:
-    """Each node below, with the path of the function or class that it is in."""
+    """Yield each node below this one, with the path of its function or class."""
     for child in ast.iter_child_nodes(node):
         yield function, child
         named = isinstance(child, ast.FunctionDef | ast.ClassDef)
-        yield from _within(child, f"{function}.{child.name}" if named else function)  # type: ignore[attr-defined]  # a definition has a name
+        yield from _within(child, f"{function}.{child.name}" if named else function)  # type: ignore[attr-defined]  # definitions have names
 
 
-def test_one_function_inserts_into_each_table() -> None:
+def test_each_table_has_one_function_that_inserts_into_it() -> None:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for path in sorted(FOLDER.rglob("*.py")):
         if path != COPY:
@@ -115,7 +115,7 @@ def test_one_function_inserts_into_each_table() -> None:
     assert set(found) == set(TABLES.values())
 
 
-def test_each_way_to_insert_is_found() -> None:
+def test_inserts_finds_each_way_to_insert() -> None:
     source = """
 from sqlalchemy import insert as put
 class Writes:

@@ -1,4 +1,4 @@
-"""A database moved elsewhere holds what it held, to the last character, or nothing at all."""
+"""`copy_database` copies every value exactly, or leaves the target empty."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from sqlalchemy import event as listen
 from sqlalchemy import text
 
 from ctsync.errors import LockHeld, StoreError, StoreUnavailable, UsageError
-from ctsync.model import KeyFields, NctId, State, Verdict
+from ctsync.model import KeyFields, State, Verdict
 from ctsync.store.admin.check import check
 from ctsync.store.admin.copy import contents, copy_database
 from ctsync.store.database.tables import METADATA
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
+from tests.registry_fixtures import an_id
 from tests.store.samples import (
     FETCHED,
     HOSTILE,
@@ -40,7 +41,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """Every row of every table as ctsync reads it, less what a database says of itself."""
+    """Read every row of every table, except the marks that each database has of its own."""
     with store.view() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)
@@ -49,9 +50,9 @@ def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
         }
 
 
-def furnish(store: Store) -> None:
-    """Something of everything, with the values that databases like to change."""
-    fill(store, 20)  # more than a chain is long
+def fill_every_table(store: Store) -> None:
+    """Store rows in every table, with values that databases tend to alter."""
+    fill(store, 20)  # longer than one chain of deltas
     with store.unit() as unit:
         run = unit.runs.begin("sync", FETCHED)
         first = add(unit, 0, None, OTHER, run_id=run, key=KeyFields(enrollment=2**63 - 1))
@@ -87,19 +88,19 @@ def opened(url: str) -> Store:
 
 
 @pytest.fixture
-def furnished(migrated_sqlite_url: str) -> str:
+def source_url(migrated_sqlite_url: str) -> str:
     with opened(migrated_sqlite_url) as store:
-        furnish(store)
+        fill_every_table(store)
     return migrated_sqlite_url
 
 
-def test_there_and_back_again_everything_is_as_it_was(
-    furnished: str, postgres_url: str, tmp_path: Path
+def test_a_copy_to_postgresql_and_back_changes_no_value(
+    source_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
     back = f"sqlite:///{tmp_path / 'back.db'}"
-    there = copy_database(furnished, postgres_url, clock=StillClock())
+    there = copy_database(source_url, postgres_url, clock=StillClock())
     here = copy_database(postgres_url, back, clock=StillClock())
-    with opened(furnished) as first, opened(postgres_url) as second, opened(back) as third:
+    with opened(source_url) as first, opened(postgres_url) as second, opened(back) as third:
         found = [dump(store) for store in (first, second, third)]
         assert found[0] == found[1] == found[2]
         assert contents(first) == contents(second) == contents(third) == there == here
@@ -108,11 +109,13 @@ def test_there_and_back_again_everything_is_as_it_was(
     print(f"copy: {rows} rows to PostgreSQL and back, 0 differ")
 
 
-def test_a_copy_goes_on_where_the_original_stood(furnished: str, postgres_url: str) -> None:
-    copy_database(furnished, postgres_url, clock=StillClock())
+def test_a_copy_continues_the_history_and_row_ids_of_the_source(
+    source_url: str, postgres_url: str
+) -> None:
+    copy_database(source_url, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
         before = dump(store)
-        fill(store, 3, NctId("NCT00000102"))  # the server numbers rows after those copied
+        fill(store, 3, an_id(102))  # the server continues the ids of the copied rows
         with store.unit() as unit:
             head = store.trials.heads([TRIAL])[TRIAL]
             add(unit, 20, head.snapshot_id)
@@ -141,7 +144,7 @@ JSON = st.recursive(
     st.datetimes(timezones=st.just(UTC)),
     st.floats(allow_nan=False, allow_infinity=False),
 )
-def test_any_text_json_time_and_number_survives_the_way(
+def test_any_text_json_time_and_number_is_copied_exactly(
     postgres: PostgresServer,
     migrated_file: Path,
     tmp_path: Path,
@@ -165,10 +168,10 @@ def test_any_text_json_time_and_number_survives_the_way(
     postgres.drop(target)
 
 
-def test_one_kind_is_copied_to_itself(
+def test_a_database_is_copied_to_another_of_the_same_kind(
     store: Store, migrated_url: str, tmp_path: Path, postgres: PostgresServer
 ) -> None:
-    furnish(store)
+    fill_every_table(store)
     on_server = migrated_url.startswith("postgresql")
     target = postgres.new_database() if on_server else f"sqlite:///{tmp_path / 'copy.db'}"
     copy_database(migrated_url, target, clock=StillClock())
@@ -178,38 +181,40 @@ def test_one_kind_is_copied_to_itself(
         postgres.drop(target)
 
 
-def test_what_holds_anything_is_no_target(furnished: str, tmp_path: Path) -> None:
+def test_a_copy_refuses_a_target_that_is_not_empty_or_is_the_source(
+    source_url: str, tmp_path: Path
+) -> None:
     target = f"sqlite:///{tmp_path / 'target.db'}"
     with opened(target) as store:
         fill(store, 1)
         before = dump(store)
     with pytest.raises(UsageError, match=r"not empty \(1 bodies, 1 trials, 1 snapshots"):
-        copy_database(furnished, target, clock=StillClock())
+        copy_database(source_url, target, clock=StillClock())
     with pytest.raises(UsageError, match="into itself"):
-        copy_database(furnished, furnished, clock=StillClock())
+        copy_database(source_url, source_url, clock=StillClock())
     with opened(target) as store:
         assert dump(store) == before
 
 
-def test_neither_side_is_written_to_meanwhile(furnished: str, tmp_path: Path) -> None:
+def test_a_copy_excludes_writers_on_both_sides(source_url: str, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path / 'target.db'}"
-    for url in (furnished, target):
+    for url in (source_url, target):
         with opened(url) as store, store.writer(holder="ctsync sync"), pytest.raises(LockHeld):
-            copy_database(furnished, target, clock=StillClock())
-    told: list[str] = []
+            copy_database(source_url, target, clock=StillClock())
+    tables: list[str] = []
 
     def look(table: str, _rows: int) -> None:
-        told.append(table)
-        with opened(furnished) as reader:  # readers go on
+        tables.append(table)
+        with opened(source_url) as reader:  # reading is still possible
             assert reader.versions.of(TRIAL)
             with pytest.raises(LockHeld), reader.writer(holder="ctsync sync"):
                 pass
 
-    copy_database(furnished, target, clock=StillClock(), progress=look)
-    assert {"trials", "bodies", "events", "deliveries"} <= set(told)
+    copy_database(source_url, target, clock=StillClock(), progress=look)
+    assert {"trials", "bodies", "events", "deliveries"} <= set(tables)
 
 
-def test_there_is_no_copy_of_nothing(tmp_path: Path) -> None:
+def test_a_missing_source_is_reported_and_no_target_is_created(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="there is no database yet"):
         copy_database(
             f"sqlite:///{tmp_path / 'a.db'}", f"sqlite:///{tmp_path / 'b.db'}", clock=StillClock()
@@ -218,7 +223,7 @@ def test_there_is_no_copy_of_nothing(tmp_path: Path) -> None:
 
 
 def on_each_event(url: str, act: str) -> None:
-    """Have the server do something with each event it is about to insert."""
+    """Run a PL/pgSQL statement on the server before each insert of an event."""
     with opened(url) as store, store.unit() as unit:
         unit.connection.execute(
             text(
@@ -231,44 +236,44 @@ def on_each_event(url: str, act: str) -> None:
         )
 
 
-def test_what_did_not_arrive_as_it_was_sent_is_not_kept(furnished: str, postgres_url: str) -> None:
+def test_a_copy_with_altered_values_is_rolled_back(source_url: str, postgres_url: str) -> None:
     on_each_event(postgres_url, "NEW.summary := 'x'")
     with pytest.raises(StoreError, match="events did not arrive as it was sent"):
-        copy_database(furnished, postgres_url, clock=StillClock())
+        copy_database(source_url, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
         assert not any(store.counts().values())
 
 
-def test_a_server_that_goes_away_in_the_middle_is_told_and_keeps_nothing(
-    furnished: str, postgres_url: str
+def test_a_connection_lost_during_a_copy_is_reported_and_leaves_no_rows(
+    source_url: str, postgres_url: str
 ) -> None:
     on_each_event(postgres_url, "PERFORM pg_terminate_backend(pg_backend_pid())")
     with pytest.raises(StoreUnavailable, match="cannot be reached"):
-        copy_database(furnished, postgres_url, clock=StillClock())
+        copy_database(source_url, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
         assert not any(store.counts().values())
         with store.unit() as unit:
             unit.connection.execute(text("DROP TRIGGER act ON events"))
-    copy_database(furnished, postgres_url, clock=StillClock())
+    copy_database(source_url, postgres_url, clock=StillClock())
     assert check(postgres_url) == []
 
 
-def test_a_value_that_the_server_refuses_is_told_and_nothing_is_kept(
-    furnished: str, postgres_url: str
+def test_a_value_the_server_refuses_is_reported_and_leaves_no_rows(
+    source_url: str, postgres_url: str
 ) -> None:
     opened(postgres_url).close()
     with opened(postgres_url) as store, store.unit() as unit:
         unit.connection.execute(text("ALTER TABLE events ADD CHECK (summary = 'x')"))
     with pytest.raises(StoreError, match="cannot hold a value"):
-        copy_database(furnished, postgres_url, clock=StillClock())
+        copy_database(source_url, postgres_url, clock=StillClock())
     with opened(postgres_url) as store:
         assert not any(store.counts().values())
 
 
-def test_a_server_knows_how_the_rows_are_spread_that_came(
-    furnished: str, postgres_url: str
+def test_a_copy_updates_the_row_statistics_of_the_server(
+    source_url: str, postgres_url: str
 ) -> None:
-    copy_database(furnished, postgres_url, clock=StillClock())
+    copy_database(source_url, postgres_url, clock=StillClock())
     counted = text("SELECT relname, reltuples FROM pg_class WHERE relname IN ('events', 'bodies')")
     with opened(postgres_url) as store:
         held = store.counts()
@@ -282,36 +287,36 @@ def copy(source: str, target: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_copy_killed_at_any_moment_is_no_copy_and_is_made_again(
-    furnished: str, postgres_url: str
+def test_a_copy_killed_at_any_moment_leaves_no_rows_and_can_be_repeated(
+    source_url: str, postgres_url: str
 ) -> None:
     opened(postgres_url).close()
-    with opened(furnished) as store:
-        whole = store.counts()
+    with opened(source_url) as store:
+        counts = store.counts()
     rng = random.Random(3)
     kills = partly = 0
     for _ in range(8):
-        child = FORK.Process(target=copy, args=(furnished, postgres_url))
+        child = FORK.Process(target=copy, args=(source_url, postgres_url))
         child.start()
         time.sleep(rng.uniform(0.0, 0.25))
         child.kill()
         child.join()
         kills += 1
-        time.sleep(0.2)  # the server may still be at a commit that reached it
+        time.sleep(0.2)  # the server may still execute a commit it has received
         with opened(postgres_url) as store:
             held = store.counts()
-        if held == whole:
+        if held == counts:
             break
         partly += any(held.values())
     else:
-        copy(furnished, postgres_url)
-    with opened(furnished) as one, opened(postgres_url) as other:
+        copy(source_url, postgres_url)
+    with opened(source_url) as one, opened(postgres_url) as other:
         assert dump(one) == dump(other)
-    print(f"copy: {kills} killed, {partly} left in part, then whole")
+    print(f"copy: {kills} killed, {partly} left in part, then complete")
     assert partly == 0
 
 
-def test_a_copy_that_fails_at_any_statement_leaves_nothing(furnished: str, tmp_path: Path) -> None:
+def test_a_copy_that_fails_at_any_statement_leaves_no_rows(source_url: str, tmp_path: Path) -> None:
     failures = 0
     for number in itertools.count(1, 4):
         target = f"sqlite:///{tmp_path / f'{number}.db'}"
@@ -325,7 +330,7 @@ def test_a_copy_that_fails_at_any_statement_leaves_nothing(furnished: str, tmp_p
 
         listen.listen(Engine, "before_cursor_execute", fail)
         try:
-            copy(furnished, target)
+            copy(source_url, target)
             break
         except StoreUnavailable:
             failures += 1
@@ -333,5 +338,5 @@ def test_a_copy_that_fails_at_any_statement_leaves_nothing(furnished: str, tmp_p
             listen.remove(Engine, "before_cursor_execute", fail)
         with opened(target) as store:
             assert not any(store.counts().values())
-    print(f"copy: {failures} statements failed, 0 left in part, then whole")
+    print(f"copy: {failures} statements failed, 0 left in part, then complete")
     assert failures > 2

@@ -1,4 +1,4 @@
-"""Events: once for each step and path, found again with their place in the history."""
+"""Events: one per step and path, read back with the versions they lead between."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tests.store.samples import (
 )
 
 
-def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
-    told = Event(
+def test_an_event_is_read_back_unchanged(store: Store) -> None:
+    given = Event(
         kind=Kind.ENROLLMENT, category=Category.ENROLLMENT, level=Level.NOTABLE, rule="R-ENR-02",
         path="protocolSection.designModule.enrollmentInfo.count", label="Enrollment",
         summary="Enrollment 263 -> 99", before=263, after=99, before_type="ESTIMATED",
@@ -34,22 +34,24 @@ def test_an_event_comes_back_as_it_was_told(store: Store) -> None:
         run_id = unit.runs.begin("sync", FETCHED)
         first = add(unit, 0, None, registry_version=4)
         second = add(unit, 1, first, registry_version=5)
-        add_events(unit, first, second, told, run_id=run_id)
+        add_events(unit, first, second, given, run_id=run_id)
     (stored,) = store.events.of_run(run_id)
-    assert stored.event == told
+    assert stored.event == given
     assert (stored.from_version, stored.to_version) == (1, 2)
     assert (stored.from_registry_version, stored.to_registry_version) == (4, 5)
     assert (stored.posted, stored.observed, stored.fetched) == ("2026-03-13", LOAD, FETCHED)
 
 
-def test_the_first_version_has_events_from_nowhere(store: Store) -> None:
+def test_events_of_the_first_version_have_no_from_version(store: Store) -> None:
     with store.unit() as unit:
         add_events(unit, None, add(unit, 0, None), event(kind=Kind.FIRST_SEEN))
     (stored,) = store.events.find()
     assert (stored.from_version, stored.to_version) == (None, 1)
 
 
-def test_ids_come_in_the_order_of_the_events_and_again_for_a_repeated_unit(store: Store) -> None:
+def test_event_ids_follow_the_order_given_and_are_the_same_for_a_repeated_unit(
+    store: Store,
+) -> None:
     paths = [f"path.{n}" for n in (3, 1, 2)]
     with store.unit() as unit:
         first = add(unit, 0, None)
@@ -57,23 +59,23 @@ def test_ids_come_in_the_order_of_the_events_and_again_for_a_repeated_unit(store
     with store.unit() as unit:
         again = add_events(unit, None, first, *(event(path) for path in reversed(paths)))
     assert again == ids[::-1]
-    told = {stored.event_id: stored.event.path for stored in store.events.find()}
-    assert [told[event_id] for event_id in ids] == paths
+    found = {stored.event_id: stored.event.path for stored in store.events.find()}
+    assert [found[event_id] for event_id in ids] == paths
 
 
-def test_the_same_change_back_and_forth_is_two_events(store: Store) -> None:
+def test_the_same_path_changed_in_each_step_has_one_event_per_step(store: Store) -> None:
     fill(store, 3)
     steps = [e for e in store.events.find() if e.event.path == STATUS]
     assert [(e.from_version, e.to_version) for e in steps] == [(None, 1), (1, 2), (2, 3)]
 
 
-def test_two_events_of_one_step_cannot_share_a_path(store: Store) -> None:
+def test_two_events_of_one_step_with_the_same_path_are_refused(store: Store) -> None:
     with pytest.raises(ValueError, match="same path"), store.unit() as unit:
         add_events(unit, None, add(unit, 0, None), event(), event())
     assert store.counts()["snapshots"] == 0
 
 
-def test_paths_of_any_length_are_told_apart(store: Store) -> None:
+def test_long_paths_that_differ_at_the_end_are_two_events(store: Store) -> None:
     long = "locations[" + "x" * 50_000
     with store.unit() as unit:
         step = (event(long + "1]"), event(long + "2]"))
@@ -89,15 +91,15 @@ def test_three_thousand_events_of_one_step_are_stored_in_order(store: Store) -> 
 
 
 def _numbered(store: Store) -> None:
-    """Three trials' worth of events, a day apart, of every level."""
+    """Store one event of each level for a trial, a day apart, and one for a watched trial."""
     with store.unit() as unit:
         after: int | None = None
         for number, level in enumerate(Level):
             snapshot = add(unit, number, after)
             kind = Kind.STATUS if number % 2 else Kind.TEXT
             category = Category.STATUS if number % 2 else Category.DESCRIPTION
-            told = event(f"path.{number}", level=level, kind=kind, category=category)
-            add_events(unit, after, snapshot, told, observed=LOAD + timedelta(days=number))
+            numbered = event(f"path.{number}", level=level, kind=kind, category=category)
+            add_events(unit, after, snapshot, numbered, observed=LOAD + timedelta(days=number))
             after = snapshot
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER)
         unit.watches.add_trials("mine", {OTHER: None}, FETCHED)
@@ -118,7 +120,7 @@ def _numbered(store: Store) -> None:
         (EventFilter(run_id=7), []),
     ],
 )
-def test_a_filter_asks_for_no_more_and_no_less(
+def test_a_filter_finds_exactly_the_matching_events(
     store: Store, wanted: EventFilter, paths: list[int]
 ) -> None:
     _numbered(store)
@@ -129,12 +131,12 @@ def test_a_filter_asks_for_no_more_and_no_less(
         assert store.events.count(wanted) == len(paths)
 
 
-def test_a_watch_asks_for_the_events_of_its_trials(store: Store) -> None:
+def test_a_watch_filter_finds_the_events_of_its_trials(store: Store) -> None:
     _numbered(store)
     assert [stored.nct_id for stored in store.events.find(EventFilter(watch="mine"))] == [OTHER]
 
 
-def test_an_event_no_load_was_seen_of_goes_by_the_day_it_was_posted(store: Store) -> None:
+def test_an_event_without_a_load_is_dated_by_its_posting_else_by_its_fetching(store: Store) -> None:
     with store.unit() as unit:
         add_events(unit, None, add(unit, 0, None), posted="2019-07-16", observed=None)
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER, posted=None, observed=None)

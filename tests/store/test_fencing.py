@@ -1,4 +1,4 @@
-"""Who lost the writer lock without knowing writes no more, once another has it."""
+"""Fencing: a writer that lost its lock cannot store anything after another writer took it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.store.samples import FETCHED, TRIAL, delivery, fill, keep
 
 @pytest.fixture
 def stores(migrated_postgres_url: str) -> Iterator[tuple[Store, Store]]:
-    """The same database as two hosts open it."""
+    """Two stores open the same database, as two hosts do."""
     clock = StillClock()
     with (
         open_store(migrated_postgres_url, clock=clock) as one,
@@ -24,7 +24,7 @@ def stores(migrated_postgres_url: str) -> Iterator[tuple[Store, Store]]:
 
 
 def cut_lock(postgres: PostgresServer) -> None:
-    """End the session that has the lock, as a failover or a firewall does; its process lives."""
+    """End the session that holds the lock, as a failover does; the process keeps running."""
     postgres.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE application_name LIKE 'ctsync %'"
@@ -35,7 +35,7 @@ def stored(store: Store) -> int:
     return len(store.versions.of(TRIAL))
 
 
-def test_a_writer_that_was_taken_over_stores_nothing_more(
+def test_a_writer_stores_nothing_after_another_took_the_lock(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:
     one, other = stores
@@ -51,7 +51,7 @@ def test_a_writer_that_was_taken_over_stores_nothing_more(
     assert stored(one) == 3
 
 
-def test_a_writer_that_was_taken_over_and_let_go_again_stores_nothing_more(
+def test_a_writer_stores_nothing_after_another_took_and_freed_the_lock(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:
     one, other = stores
@@ -63,7 +63,7 @@ def test_a_writer_that_was_taken_over_and_let_go_again_stores_nothing_more(
             pass
 
 
-def test_a_lock_that_nobody_took_meanwhile_is_no_loss(
+def test_a_writer_may_continue_if_nobody_took_its_lost_lock(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:
     one, _ = stores
@@ -73,7 +73,7 @@ def test_a_lock_that_nobody_took_meanwhile_is_no_loss(
     assert stored(one) == 2
 
 
-def test_a_unit_under_way_ends_before_another_writer_begins(
+def test_another_writer_cannot_begin_before_the_open_unit_ends(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:
     one, other = stores
@@ -87,7 +87,7 @@ def test_a_unit_under_way_ends_before_another_writer_begins(
             assert stored(other) == 1
 
 
-def test_that_a_message_left_is_noted_whoever_writes_by_now(
+def test_an_unfenced_unit_can_mark_a_message_sent_after_the_lock_is_lost(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:
     one, other = stores
@@ -98,14 +98,14 @@ def test_that_a_message_left_is_noted_whoever_writes_by_now(
             assert unit.outbox.mark_sent([1], now=FETCHED) == 1
 
 
-def test_who_takes_no_lock_is_not_fenced(stores: tuple[Store, Store]) -> None:
+def test_a_store_without_the_lock_is_not_fenced(stores: tuple[Store, Store]) -> None:
     one, other = stores
     fill(one, 1)
     with one.writer(holder="ctsync one"), other.unit() as unit:
         assert unit.outbox.enqueue([delivery(1, "somebody else")]) == 1
 
 
-def test_a_file_needs_no_fence(migrated_sqlite_url: str) -> None:
+def test_a_sqlite_file_needs_no_fence(migrated_sqlite_url: str) -> None:
     with (
         open_store(migrated_sqlite_url, clock=StillClock()) as store,
         store.writer(holder="ctsync sync"),

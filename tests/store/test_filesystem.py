@@ -1,4 +1,4 @@
-"""A database on a network file system is warned of; one on a local disk is not."""
+"""A warning appears for a database on a network file system, and none for a local disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def mounted(tmp_path: Path, *lines: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("kind", "is_told"),
+    ("kind", "is_network"),
     [
         ("nfs4", True),
         ("nfs", True),
@@ -35,15 +35,17 @@ def mounted(tmp_path: Path, *lines: str) -> Path:
         ("fuse.lxcfs", False),
     ],
 )
-def test_a_network_file_system_is_known_by_its_type(
-    tmp_path: Path, kind: str, is_told: bool
+def test_a_network_file_system_is_recognized_by_its_type(
+    tmp_path: Path, kind: str, is_network: bool
 ) -> None:
     table = mounted(tmp_path, f"there {tmp_path} {kind}")
     found = network_file_system(tmp_path / "a" / "ctsync.db", mounts=table)
-    assert found == (kind if is_told else None)
+    assert found == (kind if is_network else None)
 
 
-def test_the_innermost_mount_counts_and_of_two_on_one_point_the_later(tmp_path: Path) -> None:
+def test_the_innermost_mount_decides_and_the_later_of_two_on_one_mount_point(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "in").mkdir()
     file = tmp_path / "in" / "ctsync.db"
     table = mounted(tmp_path, f"far {tmp_path} nfs4", f"/dev/x {tmp_path / 'in'} ext4")
@@ -52,24 +54,24 @@ def test_the_innermost_mount_counts_and_of_two_on_one_point_the_later(tmp_path: 
     assert network_file_system(file, mounts=table) == "nfs4"
 
 
-def test_a_neighbour_whose_name_begins_alike_is_another_place(tmp_path: Path) -> None:
+def test_a_mount_point_does_not_match_a_folder_with_a_longer_name(tmp_path: Path) -> None:
     table = mounted(tmp_path, f"far {tmp_path}/data nfs4")
     assert network_file_system(tmp_path / "database" / "ctsync.db", mounts=table) is None
 
 
-def test_a_mount_point_with_blanks_and_one_reached_by_a_link_are_found(tmp_path: Path) -> None:
-    there = tmp_path / "a share"
-    there.mkdir()
-    (tmp_path / "link").symlink_to(there)
-    table = mounted(tmp_path, f"far {str(there).replace(' ', chr(92) + '040')} cifs")
+def test_a_mount_point_with_spaces_is_found_through_a_link(tmp_path: Path) -> None:
+    share = tmp_path / "a share"
+    share.mkdir()
+    (tmp_path / "link").symlink_to(share)
+    table = mounted(tmp_path, f"far {str(share).replace(' ', chr(92) + '040')} cifs")
     assert network_file_system(tmp_path / "link" / "ctsync.db", mounts=table) == "cifs"
 
 
-def test_where_nothing_is_known_of_mounts_nothing_is_said(tmp_path: Path) -> None:
+def test_no_network_file_system_is_reported_if_the_mount_table_is_missing(tmp_path: Path) -> None:
     assert network_file_system(tmp_path / "ctsync.db", mounts=tmp_path / "none") is None
 
 
-def test_the_room_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
+def test_free_space_is_that_of_the_nearest_existing_folder(tmp_path: Path) -> None:
     assert free_bytes(tmp_path / "not" / "yet" / "ctsync.db") > 0
 
 
@@ -84,6 +86,6 @@ def test_opening_a_file_on_a_network_file_system_warns(
         assert caplog.messages == []
         monkeypatch.setattr(filesystem, "MOUNTS", mounted(tmp_path, f"far {tmp_path} nfs4"))
         open_store(migrated_sqlite_url, clock=StillClock()).close()
-    (said,) = caplog.messages
-    assert "lies on a network file system (nfs4)" in said
-    assert "local disk" in said
+    (message,) = caplog.messages
+    assert "lies on a network file system (nfs4)" in message
+    assert "local disk" in message

@@ -1,4 +1,4 @@
-"""Versions of the registry's history: put in their place among others, however little room."""
+"""Versions of the registry history are inserted in order among the stored versions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def positions(url: str) -> list[int]:
     return listed
 
 
-def test_a_hundred_versions_fit_before_and_between_what_was_seen(
+def test_a_hundred_versions_fit_before_and_between_the_live_versions(
     store: Store, migrated_url: str
 ) -> None:
     with store.unit() as unit:
@@ -52,25 +52,29 @@ def test_a_hundred_versions_fit_before_and_between_what_was_seen(
     assert check(migrated_url) == []
 
 
-def test_where_there_is_no_room_left_it_is_made(store: Store, migrated_url: str) -> None:
+def test_positions_are_renumbered_if_no_free_position_is_left(
+    store: Store, migrated_url: str
+) -> None:
     with store.unit() as unit:
         first = add(unit, 1, None)
         second = add(unit, 2, first)
-    for number in range(45):  # each halves what is left; 2**20 is halved twenty times
+    for number in range(
+        45
+    ):  # each insertion halves the gap of 2**20, so 20 fit without renumbering
         insert(store, number, before=second)
     assert numbers(store) == [None, *range(45), None]
-    apart = positions(migrated_url)
-    assert len(set(apart)) == len(apart) == 47
+    taken = positions(migrated_url)
+    assert len(set(taken)) == len(taken) == 47
     assert check(migrated_url) == []
 
 
-def test_a_version_stored_twice_is_stored_once(store: Store) -> None:
+def test_a_version_inserted_twice_is_stored_once(store: Store) -> None:
     first, is_new = insert(store, 0, before=None)
     assert (is_new, insert(store, 0, before=None)) == (True, (first, False))
     assert store.counts()["snapshots"] == 1
 
 
-def test_before_what_is_not_there_nothing_is_put(store: Store) -> None:
+def test_an_insertion_before_a_version_of_another_trial_is_refused(store: Store) -> None:
     with store.unit() as unit:
         of_another = add(unit, 1, None, OTHER)
     with pytest.raises(StoreConflict):
@@ -78,9 +82,7 @@ def test_before_what_is_not_there_nothing_is_put(store: Store) -> None:
     assert store.counts()["snapshots"] == 1
 
 
-def test_the_body_seen_live_takes_the_place_of_the_one_the_history_had(
-    store: Store, migrated_url: str
-) -> None:
+def test_the_live_body_replaces_the_body_from_the_history(store: Store, migrated_url: str) -> None:
     for number in range(3):
         insert(store, number, before=None)
     before = store.versions.of(TRIAL)
@@ -105,7 +107,9 @@ def test_the_body_seen_live_takes_the_place_of_the_one_the_history_had(
     assert check(migrated_url) == []
 
 
-def test_numbers_that_do_not_grow_are_found(store: Store, migrated_url: str) -> None:
+def test_check_finds_registry_version_numbers_that_do_not_increase(
+    store: Store, migrated_url: str
+) -> None:
     for number in range(3):
         insert(store, number, before=None)
     engine = create_engine(migrated_url)
@@ -116,7 +120,7 @@ def test_numbers_that_do_not_grow_are_found(store: Store, migrated_url: str) -> 
     assert [problem.kind for problem in check(migrated_url)] == ["wrong number"]
 
 
-def test_what_is_due_is_what_was_planned_by_then_longest_due_first(store: Store) -> None:
+def test_due_histories_are_those_planned_by_now_with_the_earliest_first(store: Store) -> None:
     def note(nct_id: Any, hours: int | None, state: str = "unavailable (403)") -> None:
         retry = None if hours is None else FETCHED + timedelta(hours=hours)
         with store.unit() as unit:
@@ -138,7 +142,7 @@ def test_what_is_due_is_what_was_planned_by_then_longest_due_first(store: Store)
     )
 
 
-def test_a_history_may_begin_a_trial_and_a_load_go_on_from_it(store: Store) -> None:
+def test_a_trial_can_begin_with_its_history_and_continue_with_a_load(store: Store) -> None:
     first, _ = insert(store, 0, before=None)
     with store.unit() as unit:
         seen = add(unit, 1, first)

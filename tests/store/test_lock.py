@@ -1,4 +1,4 @@
-"""One writer per database, named to those who come second, forgotten the moment it dies."""
+"""The writer lock: one holder per database, named in errors, and freed when its process dies."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from tests.conftest import StillClock
 
 Holding = tuple[ForkProcess, Connection]
 
-# a fork has its imports done; it ends without running what this process would at its end
+# a forked process has the modules already, and exits without this process's exit handlers
 FORK = multiprocessing.get_context("fork")
 
 
 def hold(url: str) -> Holding:
-    """Another process that holds the lock until told otherwise."""
+    """Start another process that holds the lock until `free` is called."""
     mine, its = FORK.Pipe()
-    child = FORK.Process(target=_hold, args=(url, its))
+    child = FORK.Process(target=hold_until_freed, args=(url, its))
     child.start()
     assert mine.recv() == "held"
     return child, mine
 
 
-def _hold(url: str, parent: Connection) -> None:
+def hold_until_freed(url: str, parent: Connection) -> None:
     with writer_lock(url, clock=SystemClock(), holder="ctsync daemon"):
         parent.send("held")
         parent.recv()
@@ -44,7 +44,7 @@ def free(holding: Holding) -> None:
     assert child.exitcode == 0
 
 
-def test_the_loser_is_told_who_holds_the_lock_and_since_when(
+def test_the_error_names_the_holder_of_the_lock_and_since_when(
     migrated_url: str, clock: StillClock
 ) -> None:
     holding = hold(migrated_url)
@@ -53,21 +53,23 @@ def test_the_loser_is_told_who_holds_the_lock_and_since_when(
             pass
     finally:
         free(holding)
-    said = str(caught.value)
-    assert "ctsync daemon" in said
-    assert str(holding[0].pid) in said
-    assert os.uname().nodename[:10] in said
-    assert " since 20" in said
-    assert "\n" not in said
+    message = str(caught.value)
+    assert "ctsync daemon" in message
+    assert str(holding[0].pid) in message
+    assert os.uname().nodename[:10] in message
+    assert " since 20" in message
+    assert "\n" not in message
 
 
-def test_a_lock_can_be_held_again_and_again(migrated_url: str, clock: StillClock) -> None:
+def test_a_freed_lock_can_be_taken_again(migrated_url: str, clock: StillClock) -> None:
     for _ in range(3):
         with writer_lock(migrated_url, clock=clock, holder="ctsync sync"):
             pass
 
 
-def test_two_of_one_process_exclude_each_other_too(migrated_url: str, clock: StillClock) -> None:
+def test_two_holders_in_one_process_exclude_each_other(
+    migrated_url: str, clock: StillClock
+) -> None:
     with writer_lock(migrated_url, clock=clock, holder="ctsync daemon"):
         with pytest.raises(LockHeld), writer_lock(migrated_url, clock=clock, holder="x"):
             pass
@@ -75,7 +77,7 @@ def test_two_of_one_process_exclude_each_other_too(migrated_url: str, clock: Sti
             pass
 
 
-def test_one_who_waits_gives_up_in_time(migrated_url: str, clock: StillClock) -> None:
+def test_waiting_for_the_lock_ends_at_the_time_limit(migrated_url: str, clock: StillClock) -> None:
     with (
         writer_lock(migrated_url, clock=clock, holder="ctsync daemon"),
         pytest.raises(LockHeld),
@@ -85,7 +87,7 @@ def test_one_who_waits_gives_up_in_time(migrated_url: str, clock: StillClock) ->
     assert 30 <= clock.monotonic() < 31
 
 
-def test_one_who_waits_gets_the_lock_when_it_is_free(migrated_url: str) -> None:
+def test_a_waiting_process_gets_the_lock_when_it_is_freed(migrated_url: str) -> None:
     holding = hold(migrated_url)
 
     class FreeingClock(StillClock):
@@ -97,7 +99,7 @@ def test_one_who_waits_gets_the_lock_when_it_is_free(migrated_url: str) -> None:
         pass
 
 
-def test_an_error_under_the_lock_goes_on_its_way_and_frees_it(
+def test_an_error_under_the_lock_is_raised_and_frees_the_lock(
     migrated_url: str, clock: StillClock
 ) -> None:
     with pytest.raises(ZeroDivisionError), writer_lock(migrated_url, clock=clock, holder="x"):
@@ -106,7 +108,7 @@ def test_an_error_under_the_lock_goes_on_its_way_and_frees_it(
         pass
 
 
-def test_locks_of_two_databases_do_not_meet(
+def test_locks_of_different_databases_do_not_conflict(
     migrated_sqlite_url: str, migrated_postgres_url: str, tmp_path: Path, clock: StillClock
 ) -> None:
     with (
@@ -118,7 +120,7 @@ def test_locks_of_two_databases_do_not_meet(
 
 
 @pytest.mark.slow
-def test_the_lock_is_free_at_once_when_its_holder_is_killed(
+def test_the_lock_is_freed_at_once_if_its_holder_is_killed(
     migrated_url: str, clock: StillClock
 ) -> None:
     kills = 100
@@ -126,26 +128,28 @@ def test_the_lock_is_free_at_once_when_its_holder_is_killed(
         child, _ = hold(migrated_url)
         child.kill()
         child.join()
-        # a server learns of it a moment later, by the closed connection
-        with writer_lock(migrated_url, clock=_PatientClock(), holder="x", wait_seconds=5):
+        # the server notices the closed connection a moment later
+        with writer_lock(migrated_url, clock=PatientClock(), holder="x", wait_seconds=5):
             pass
     print(f"lock: {kills} holders killed, {kills} times free at once")
 
 
-class _PatientClock(StillClock):
+class PatientClock(StillClock):
     def sleep(self, seconds: float) -> None:
         time.sleep(seconds)
         super().sleep(seconds)
 
 
-def test_the_files_of_the_lock_are_private(migrated_sqlite_url: str, clock: StillClock) -> None:
+def test_the_lock_files_are_private(migrated_sqlite_url: str, clock: StillClock) -> None:
     with writer_lock(migrated_sqlite_url, clock=clock, holder="x"):
         folder = Path(migrated_sqlite_url.removeprefix("sqlite:///")).parent
         modes = {f.name: f.stat().st_mode & 0o777 for f in folder.iterdir() if "lock" in f.name}
     assert modes == {"ctsync.db.lock": 0o600, "ctsync.db.lock-holder": 0o600}
 
 
-def test_a_lock_where_nothing_can_be_written_says_so(tmp_path: Path, clock: StillClock) -> None:
+def test_a_lock_on_an_unreachable_database_is_an_error_without_the_password(
+    tmp_path: Path, clock: StillClock
+) -> None:
     (tmp_path / "file").touch()
     url = f"sqlite:///{tmp_path / 'file' / 'ctsync.db'}"
     with pytest.raises(StoreUnavailable), writer_lock(url, clock=clock, holder="x"):
@@ -156,7 +160,7 @@ def test_a_lock_where_nothing_can_be_written_says_so(tmp_path: Path, clock: Stil
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_database_has_one_lock_by_whatever_link_it_is_opened(
+def test_a_database_opened_through_a_link_has_the_same_lock(
     tmp_path: Path, clock: StillClock
 ) -> None:
     (tmp_path / "real.db").touch()

@@ -1,4 +1,4 @@
-"""What open_store makes of what it finds: it serves it, upgrades it, or leaves it as it was."""
+"""`open_store` opens or creates a database of ctsync, and leaves any other file unchanged."""
 
 from __future__ import annotations
 
@@ -43,28 +43,28 @@ def opened(url: str, *, create: bool = True, patience_seconds: float = 0.2) -> S
 
 
 def refusal(url: str, kind: type[CtsyncError]) -> str:
-    """Why the database at `url` is refused; what a person reads is one line."""
+    """Check that the database at `url` is refused, and return the error, which is one line."""
     with pytest.raises(kind) as caught:
         opened(url)
-    said = str(caught.value)
-    assert "\n" not in said
-    return said
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
 
 
-# --- what is served ---------------------------------------------------------------------------
+# --- opening and creating ----------------------------------------------------------------------
 
 
-def test_an_empty_database_becomes_one_of_the_newest_schema(database_url: str) -> None:
+def test_an_empty_database_gets_the_newest_schema(database_url: str) -> None:
     with opened(database_url) as store:
         assert store.revision() == head_revision()
         assert set(store.counts().values()) == {0}
 
 
-def test_a_database_opened_again_has_what_was_stored(database_url: str) -> None:
+def test_a_reopened_database_has_the_stored_versions(database_url: str) -> None:
     for expected in (0, 1, 2):
         with opened(database_url) as store:
             assert len(store.versions.of(TRIAL)) == expected
@@ -73,7 +73,7 @@ def test_a_database_opened_again_has_what_was_stored(database_url: str) -> None:
                 keep(unit, expected, head.snapshot_id if head else None)
 
 
-def test_a_file_of_no_bytes_and_one_of_no_tables_are_taken(tmp_path: Path) -> None:
+def test_an_empty_file_and_a_database_without_tables_are_accepted(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
     with sqlite3.connect(tmp_path / "bare.db") as connection:
         connection.execute("PRAGMA user_version = 0")
@@ -84,7 +84,7 @@ def test_a_file_of_no_bytes_and_one_of_no_tables_are_taken(tmp_path: Path) -> No
             assert store.revision() == head_revision()
 
 
-def test_the_file_and_its_directory_are_private_whatever_the_umask(tmp_path: Path) -> None:
+def test_the_file_and_its_folder_are_private_under_any_umask(tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
         with opened(f"sqlite:///{tmp_path / 'new' / 'ctsync.db'}") as store:
@@ -96,7 +96,7 @@ def test_the_file_and_its_directory_are_private_whatever_the_umask(tmp_path: Pat
     assert modes == {"ctsync.db": 0o600, "ctsync.db-wal": 0o600, "ctsync.db-shm": 0o600}
 
 
-def test_the_file_says_whose_it_is_and_survives_a_power_cut(sqlite_url: str) -> None:
+def test_the_file_has_our_application_id_and_durable_settings(sqlite_url: str) -> None:
     with opened(sqlite_url) as store, store.view() as connection:
 
         def pragma(name: str) -> object:
@@ -108,17 +108,17 @@ def test_the_file_says_whose_it_is_and_survives_a_power_cut(sqlite_url: str) -> 
         assert pragma("foreign_keys") == 1
 
 
-def test_a_path_with_any_character_is_the_path_meant(tmp_path: Path) -> None:
+def test_a_path_may_contain_any_character(tmp_path: Path) -> None:
     folder = tmp_path / "50% of #1? ünï & spaces"
     with opened(f"sqlite:///{str(folder / 'a.db').replace('%', '%25').replace('?', '%3F')}"):
         pass
     assert [file.name for file in tmp_path.rglob("*.db")] == ["a.db"]
 
 
-# --- what is refused, untouched -----------------------------------------------------------------
+# --- refused and left unchanged ----------------------------------------------------------------
 
 
-def test_without_leave_to_create_a_missing_database_is_an_error(tmp_path: Path) -> None:
+def test_a_missing_database_is_an_error_if_it_may_not_be_created(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="ctsync watch add"):
         opened(f"sqlite:///{tmp_path / 'none' / 'ctsync.db'}", create=False)
     assert list(tmp_path.iterdir()) == []
@@ -146,7 +146,7 @@ def _marked_by_another(file: Path) -> None:
 
 
 def _in_use_by_another(file: Path) -> None:
-    """A foreign database in WAL whose last commits are not in the main file."""
+    """Write a foreign database in WAL mode whose last commits are not in the main file."""
     connection = sqlite3.connect(file.with_suffix(".live"), isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("CREATE TABLE feature (id INTEGER)")
@@ -164,7 +164,7 @@ def _short(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "kind", "says"),
+    ("make", "kind", "expected"),
     [
         (_newer, NewerDatabase, "upgrade ctsync"),
         (_foreign, ForeignDatabase, "another program"),
@@ -174,41 +174,41 @@ def _short(file: Path) -> None:
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_what_is_not_ours_or_newer_is_refused_with_its_bytes_unchanged(
-    tmp_path: Path, make: object, kind: type[CtsyncError], says: str
+def test_a_foreign_or_newer_database_is_refused_and_its_bytes_do_not_change(
+    tmp_path: Path, make: object, kind: type[CtsyncError], expected: str
 ) -> None:
     file = tmp_path / "some.db"
     assert callable(make)
     make(file)
     before = contents(tmp_path)
     for _ in range(2):
-        said = refusal(f"sqlite:///{file}", kind)
-        assert says in said
-        assert str(file) in said
+        message = refusal(f"sqlite:///{file}", kind)
+        assert expected in message
+        assert str(file) in message
     assert contents(tmp_path) == before
 
 
-def test_a_foreign_file_in_use_is_not_even_opened(tmp_path: Path) -> None:
+def test_a_foreign_file_in_use_is_not_opened(tmp_path: Path) -> None:
     file = tmp_path / "some.db"
     _in_use_by_another(file)
     before = contents(tmp_path)
-    # its tables stand in the log alone, which SQLite would fold into the file on closing it
+    # its tables are only in the WAL; closing a connection would merge them into the file
     refusal(f"sqlite:///{file}", ForeignDatabase)
     assert contents(tmp_path) == before
 
 
-def test_a_directory_is_refused(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert "is a directory" in refusal(f"sqlite:///{tmp_path}", StoreUnavailable)
 
 
-def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    said = refusal(f"sqlite:///{tmp_path / 'file' / 'ctsync.db'}", StoreUnavailable)
-    assert "Not a directory" in said or "cannot be" in said
+    message = refusal(f"sqlite:///{tmp_path / 'file' / 'ctsync.db'}", StoreUnavailable)
+    assert "Not a directory" in message or "cannot be" in message
 
 
 @pytest.mark.parametrize(
-    ("url", "says"),
+    ("url", "expected"),
     [
         ("ctsync.db", "sqlite:///file"),
         ("mysql://user:hunter2@host/db", "runs on SQLite and PostgreSQL"),
@@ -218,13 +218,15 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         ("postgresql://user:hunter2@host:port/db", "sqlite:///file"),
     ],
 )
-def test_a_url_that_cannot_be_read_says_how_to_write_one(url: str, says: str) -> None:
-    said = refusal(url, ConfigError)
-    assert says in said
-    assert "hunter2" not in said
+def test_an_invalid_url_is_refused_with_a_valid_form_and_no_password(
+    url: str, expected: str
+) -> None:
+    message = refusal(url, ConfigError)
+    assert expected in message
+    assert "hunter2" not in message
 
 
-def test_the_current_revision_is_read_without_writing(tmp_path: Path) -> None:
+def test_revision_of_reads_the_revision_without_writing(tmp_path: Path) -> None:
     assert revision_of(f"sqlite:///{tmp_path / 'none.db'}") is None
     assert list(tmp_path.iterdir()) == []
     _newer(tmp_path / "newer.db")
@@ -270,26 +272,24 @@ def test_a_newer_server_database_is_refused(migrated_postgres_url: str) -> None:
     assert "upgrade ctsync" in refusal(migrated_postgres_url, NewerDatabase)
 
 
-def test_a_database_that_does_not_exist_says_so(postgres: PostgresServer) -> None:
+def test_a_server_database_that_does_not_exist_is_reported(postgres: PostgresServer) -> None:
     assert "does not exist" in refusal(postgres.url("nowhere"), StoreUnavailable)
 
 
-def test_a_server_out_of_reach_is_named_without_its_password() -> None:
+def test_an_unreachable_server_is_named_without_its_password() -> None:
     url = "postgresql://ctsync:hunter2@127.0.0.1:9/ctsync?sslpassword=hunter2"
-    said = refusal(url, StoreUnavailable)
-    assert "127.0.0.1:9" in said
-    assert "check that the server runs" in said
-    assert "hunter2" not in said
+    message = refusal(url, StoreUnavailable)
+    assert "127.0.0.1:9" in message
+    assert "check that the server runs" in message
+    assert "hunter2" not in message
     assert "hunter2" not in name_of(parse_url(url))
 
 
-def test_a_server_that_went_away_is_unavailable_and_one_that_is_back_is_used_again(
-    migrated_postgres_url: str,
-) -> None:
+def test_a_lost_server_connection_is_reported_and_opened_again(migrated_postgres_url: str) -> None:
     with opened(migrated_postgres_url) as store:
         fill(store, 1)
 
-        def cut_off_within_a_unit() -> None:
+        def lose_connection_within_a_unit() -> None:
             with store.unit() as unit:
                 unit.trials.mark_seen([TRIAL], run_id=None, load=LOAD)
                 _statements(
@@ -300,7 +300,7 @@ def test_a_server_that_went_away_is_unavailable_and_one_that_is_back_is_used_aga
                 unit.trials.mark_absent(TRIAL, LOAD)
 
         with pytest.raises(StoreUnavailable, match="cannot be reached"):
-            cut_off_within_a_unit()
+            lose_connection_within_a_unit()
         assert store.trials.heads([TRIAL])[TRIAL].version == 1
 
 
@@ -309,7 +309,7 @@ def test_a_server_that_went_away_is_unavailable_and_one_that_is_back_is_used_aga
 
 @contextmanager
 def locked(url: str) -> Iterator[None]:
-    """Another program in the middle of a write that touches everything."""
+    """Hold a write lock as another program does in the middle of a large write."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
         connection.execute("BEGIN IMMEDIATE")
@@ -323,9 +323,7 @@ def locked(url: str) -> Iterator[None]:
     engine.dispose()
 
 
-def test_while_another_program_writes_units_fail_in_time_and_reads_go_on(
-    migrated_url: str,
-) -> None:
+def test_units_fail_in_time_and_reads_work_while_another_program_writes(migrated_url: str) -> None:
     with opened(migrated_url) as store:
         fill(store, 2)
         with locked(migrated_url):
@@ -339,7 +337,7 @@ def test_while_another_program_writes_units_fail_in_time_and_reads_go_on(
                 store.events.of_run(1), store.events.count(), store.watches.all(),
                 store.watches.names_of(TRIAL), store.watched.ids(), store.runs.latest(),
                 store.runs.last(), store.runs.last_finished("sync"), store.runs.newest_load(),
-                store.failures.find(), store.outbox.deliveries(), store.outbox.backlog(),
+                store.failures.find(), store.outbox.deliveries(),
                 store.counts(), store.revision(),
             ]  # fmt: skip
             assert reads
@@ -349,29 +347,29 @@ def test_while_another_program_writes_units_fail_in_time_and_reads_go_on(
             unit.trials.mark_absent(TRIAL, LOAD)
 
 
-def test_several_that_make_the_file_at_once_make_one(tmp_path: Path) -> None:
+def test_threads_that_create_the_file_at_once_create_one_database(tmp_path: Path) -> None:
     failed: list[Exception] = []
     for number in range(10):
         file = tmp_path / str(number) / "ctsync.db"
         together = threading.Barrier(6)
 
-        def make(file: Path = file, together: threading.Barrier = together) -> None:
+        def create(file: Path = file, together: threading.Barrier = together) -> None:
             together.wait()
             try:
                 mark_file(file)
             except StoreUnavailable as error:
                 failed.append(error)
 
-        makers = [threading.Thread(target=make) for _ in range(6)]
-        for maker in makers:
-            maker.start()
-        for maker in makers:
-            maker.join()
+        creators = [threading.Thread(target=create) for _ in range(6)]
+        for creator in creators:
+            creator.start()
+        for creator in creators:
+            creator.join()
         assert look_at_file(file) is DatabaseState.OURS
     assert failed == []
 
 
-def test_a_reader_holds_up_no_writer_and_sees_one_moment(store: Store) -> None:
+def test_a_reader_blocks_no_writer_and_has_one_consistent_view(store: Store) -> None:
     fill(store, 1)
     counted = text("SELECT count(*) FROM runs")
     with store.view() as connection:
@@ -385,7 +383,7 @@ def test_a_reader_holds_up_no_writer_and_sees_one_moment(store: Store) -> None:
 
 @contextmanager
 def as_nobody() -> Iterator[None]:
-    """Without root's right to write anything."""
+    """Run as the user nobody, because root may write any file."""
     if os.geteuid() != 0:
         yield
         return
@@ -398,10 +396,10 @@ def as_nobody() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("folder_mode", [0o555, 0o777])
-def test_a_read_only_database_can_be_read_and_says_so_when_written(
+def test_a_read_only_database_can_be_read_and_refuses_writes(
     migrated_file: Path, folder_mode: int
 ) -> None:
-    # pytest's own directories are closed to nobody
+    # the user nobody cannot enter pytest's own directories
     with tempfile.TemporaryDirectory(prefix="ctsync-") as folder:
         file = Path(folder) / "ctsync.db"
         shutil.copy(migrated_file, file)
@@ -418,7 +416,7 @@ def test_a_read_only_database_can_be_read_and_says_so_when_written(
         assert file.read_bytes() == before
 
 
-def test_a_file_nobody_may_read_says_so(migrated_file: Path) -> None:
+def test_an_unreadable_or_unwritable_path_is_reported(migrated_file: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="ctsync-") as folder:
         file = Path(folder) / "ctsync.db"
         shutil.copy(migrated_file, file)
@@ -426,8 +424,8 @@ def test_a_file_nobody_may_read_says_so(migrated_file: Path) -> None:
         Path(folder).chmod(0o555)
         with as_nobody():
             assert "Permission denied" in refusal(f"sqlite:///{file}", StoreUnavailable)
-            said = refusal(f"sqlite:///{folder}/new.db", StoreUnavailable)
-            assert "give a path that can be written" in said
+            message = refusal(f"sqlite:///{folder}/new.db", StoreUnavailable)
+            assert "give a path that can be written" in message
 
 
 def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> None:
@@ -439,7 +437,7 @@ def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> No
         assert store.runs.latest() == []
 
 
-def test_opening_for_reading_makes_no_database(database_url: str, tmp_path: Path) -> None:
+def test_opening_for_reading_creates_no_database(database_url: str, tmp_path: Path) -> None:
     with pytest.raises(NoDatabase, match="ctsync watch add"):
         open_for_reading(database_url, clock=StillClock())
     assert list(tmp_path.glob("*.db*")) == []

@@ -1,11 +1,11 @@
-"""The outbox: nothing is lost, nothing is claimed twice."""
+"""The outbox: no delivery is lost, and none is claimed twice."""
 
 from __future__ import annotations
 
 import threading
 from datetime import timedelta
 
-from ctsync.store.data.outbox import Backlog, Delivery, DeliveryState
+from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, TRIAL, add, add_events, delivery, event
@@ -14,7 +14,7 @@ LEASE = timedelta(minutes=5)
 
 
 def outbox(store: Store, count: int = 3) -> list[int]:
-    """Put that many deliveries into the outbox, and give their events' ids."""
+    """Put this many deliveries into the outbox, and return the ids of their events."""
     with store.unit() as unit:
         step = [event(f"path.{n}") for n in range(count)]
         ids = add_events(unit, None, add(unit, 0, None), *step)
@@ -34,7 +34,7 @@ def ids_of(deliveries: list[Delivery]) -> list[int]:
     return [delivery.delivery_id for delivery in deliveries]
 
 
-def test_what_is_enqueued_twice_is_delivered_once(store: Store) -> None:
+def test_a_delivery_enqueued_twice_is_stored_once(store: Store) -> None:
     ids = outbox(store)
     with store.unit() as unit:
         again = [delivery(event_id) for event_id in ids]
@@ -43,7 +43,7 @@ def test_what_is_enqueued_twice_is_delivered_once(store: Store) -> None:
     assert len(store.outbox.deliveries(DeliveryState.PENDING)) == 4
 
 
-def test_the_oldest_are_claimed_first_and_only_as_many_as_asked_for(store: Store) -> None:
+def test_claims_take_the_oldest_deliveries_first_up_to_the_limit(store: Store) -> None:
     ids = outbox(store, 40)
     claimed = claim(store, limit=7)
     assert [one.event_id for one in claimed] == ids[:7]
@@ -51,7 +51,7 @@ def test_the_oldest_are_claimed_first_and_only_as_many_as_asked_for(store: Store
     assert [one.event_id for one in claim(store, "b", limit=5)] == ids[7:12]
 
 
-def test_what_is_not_due_is_left_alone(store: Store) -> None:
+def test_a_delivery_is_not_claimed_before_it_is_due(store: Store) -> None:
     (event_id,) = outbox(store, 1)
     with store.unit() as unit:
         unit.outbox.enqueue([delivery(event_id, "later", not_before=FETCHED + timedelta(days=7))])
@@ -59,16 +59,14 @@ def test_what_is_not_due_is_left_alone(store: Store) -> None:
     assert [one.recipient for one in claim(store, minutes=7 * 24 * 60)] == ["log", "later"]
 
 
-def test_a_claim_whose_worker_died_comes_free_when_its_lease_ends(store: Store) -> None:
+def test_the_claim_of_a_dead_worker_is_freed_when_its_lease_ends(store: Store) -> None:
     outbox(store)
     assert len(claim(store, "died")) == 3
     assert claim(store, "b", minutes=4) == []
     assert len(claim(store, "b", minutes=5)) == 3
 
 
-def test_an_attempt_is_counted_before_it_is_made_and_only_by_who_holds_the_claim(
-    store: Store,
-) -> None:
+def test_an_attempt_is_counted_only_for_the_worker_that_holds_the_claim(store: Store) -> None:
     outbox(store, 1)
     ids = ids_of(claim(store, "a"))
     until = FETCHED + timedelta(minutes=9)
@@ -81,7 +79,7 @@ def test_an_attempt_is_counted_before_it_is_made_and_only_by_who_holds_the_claim
     assert (one.attempts, one.lease_until, one.message_id) == (1, until, "<1@host>")
 
 
-def test_what_was_sent_is_sent_even_if_the_lease_was_lost(store: Store) -> None:
+def test_a_sent_delivery_stays_sent_even_if_its_lease_was_lost(store: Store) -> None:
     outbox(store, 1)
     ids = ids_of(claim(store, "a"))
     claim(store, "b", minutes=6)
@@ -95,7 +93,7 @@ def test_what_was_sent_is_sent_even_if_the_lease_was_lost(store: Store) -> None:
     assert store.outbox.deliveries(unsent_only=True) == []
 
 
-def test_a_failed_delivery_is_due_again_later(store: Store) -> None:
+def test_a_failed_delivery_is_due_again_at_the_given_time(store: Store) -> None:
     outbox(store, 1)
     ids = ids_of(claim(store, "a"))
     later = FETCHED + timedelta(minutes=10)
@@ -107,7 +105,7 @@ def test_a_failed_delivery_is_due_again_later(store: Store) -> None:
     assert one.last_error == "greylisted"
 
 
-def test_a_claim_can_be_given_back_untried(store: Store) -> None:
+def test_a_released_claim_can_be_claimed_by_another_worker(store: Store) -> None:
     outbox(store, 2)
     claimed = claim(store, "a")
     with store.unit() as unit:
@@ -115,27 +113,20 @@ def test_a_claim_can_be_given_back_untried(store: Store) -> None:
     assert len(claim(store, "b")) == 2
 
 
-def test_a_parked_delivery_waits_for_a_person(store: Store) -> None:
+def test_a_parked_delivery_waits_until_it_is_retried_by_hand(store: Store) -> None:
     outbox(store, 2)
     first, second = ids_of(store.outbox.deliveries())
     with store.unit() as unit:
         assert unit.outbox.park([first], error="552 content refused") == 1
         assert unit.outbox.drop([second]) == 1
     assert claim(store) == []
-    assert store.outbox.backlog() == Backlog(waiting=0, parked=1, oldest_due=None)
+    parked = store.outbox.deliveries(DeliveryState.PARKED)
+    assert [one.delivery_id for one in parked] == [first]
     assert [one.delivery_id for one in store.outbox.deliveries(unsent_only=True)] == [first]
     with store.unit() as unit:
         assert unit.outbox.retry(now=FETCHED) == 1
     (one,) = claim(store)
     assert (one.delivery_id, one.attempts) == (first, 0)
-
-
-def test_the_backlog_tells_since_when_the_oldest_is_due(store: Store) -> None:
-    (event_id,) = outbox(store, 1)
-    early = FETCHED - timedelta(days=2)
-    with store.unit() as unit:
-        unit.outbox.enqueue([delivery(event_id, "early", not_before=early)])
-    assert store.outbox.backlog() == Backlog(waiting=2, parked=0, oldest_due=early)
 
 
 def test_eight_workers_claim_four_hundred_deliveries_once_each(

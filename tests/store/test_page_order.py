@@ -1,4 +1,4 @@
-"""The order of rows that fills SQLite's pages, held against what SQLite itself makes of them."""
+"""The order of rows that fills SQLite's pages, compared with the pages that SQLite uses."""
 
 from __future__ import annotations
 
@@ -8,28 +8,29 @@ import sqlite3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctsync.model import KeyFields, NctId, State
+from ctsync.model import KeyFields, State
 from ctsync.store.bodies.page_order import PAGE, fill_pages, leaf_bytes
 from ctsync.store.data.version_batches import NewBody, NewStep
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
+from tests.registry_fixtures import an_id
 from tests.store.samples import FETCHED, LOAD, record
 
 
 @given(sizes=st.lists(st.integers(0, 100_000), max_size=200))
-def test_every_row_has_one_place(sizes: list[int]) -> None:
+def test_the_order_contains_every_row_once(sizes: list[int]) -> None:
     assert sorted(fill_pages(sizes)) == list(range(len(sizes)))
 
 
 @given(payload=st.integers(0, 10_000_000))
-def test_what_stays_in_a_leaf_fits_it_and_what_overflows_begins_there(payload: int) -> None:
+def test_the_part_of_a_row_in_a_leaf_fits_the_page(payload: int) -> None:
     part = leaf_bytes(payload)
     assert part <= PAGE - 8
-    assert part > payload or part >= 489  # SQLite's least
+    assert part > payload or part >= 489  # the smallest part that SQLite keeps in a leaf
 
 
 def pages_of(sizes: list[int]) -> int:
-    """The pages that SQLite takes for rows of these sizes, in this order."""
+    """Return the pages that SQLite uses for rows of these sizes, inserted in this order."""
     connection = sqlite3.connect(":memory:")
     connection.execute(f"PRAGMA page_size = {PAGE}")
     connection.execute("CREATE TABLE packed (id INTEGER PRIMARY KEY, data BLOB)")
@@ -41,27 +42,25 @@ def pages_of(sizes: list[int]) -> int:
 
 
 def packed_size(chance: random.Random) -> int:
-    """As packed records are: a median of 1.5 KB, a mean of 3.4."""
+    """Draw a size as packed records have them: a median of 1.5 KB, a mean of 3.4 KB."""
     return int(chance.lognormvariate(7.3, 1.2)) + 300
 
 
-def test_sqlite_needs_fewer_pages_for_packed_records_in_this_order() -> None:
+def test_packed_records_in_page_order_take_fewer_pages() -> None:
     chance = random.Random(11)
     sizes = [packed_size(chance) for _ in range(500)]
     ordered = [sizes[index] for index in fill_pages([size + 8 for size in sizes])]
-    as_they_come, filled, least = pages_of(sizes), pages_of(ordered), sum(sizes) // (PAGE - 16)
-    print(
-        f"500 records: {as_they_come} pages as they come, {filled} in order, {least} at the least"
-    )
-    assert filled < 0.94 * as_they_come
+    unordered, filled, least = pages_of(sizes), pages_of(ordered), sum(sizes) // (PAGE - 16)
+    print(f"500 records: {unordered} pages unordered, {filled} in page order, {least} at least")
+    assert filled < 0.94 * unordered
     assert filled < 1.06 * least
 
 
-def test_the_bodies_of_a_batch_are_stored_in_this_order(migrated_sqlite_url: str) -> None:
+def test_the_bodies_of_a_batch_are_stored_in_page_order(migrated_sqlite_url: str) -> None:
     chance = random.Random(12)
     steps = []
     for number in range(1, 301):
-        one = record(number, NctId(f"NCT{number:08d}"))
+        one = record(number, an_id(number))
         packed = chance.randbytes(packed_size(chance))
         body = NewBody(one.digest, len(one.canonical), keyframe=packed)
         steps.append(NewStep(one.nct_id, None, State.PRESENT, body, KeyFields(), (), FETCHED))

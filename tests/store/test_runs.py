@@ -1,4 +1,4 @@
-"""The ledger and the quarantine."""
+"""The run log, and the failures of quarantined trials."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL
 HOUR = timedelta(hours=1)
 
 
-def test_a_run_is_in_the_ledger_from_its_beginning(store: Store) -> None:
+def test_a_run_is_in_the_log_from_its_start(store: Store) -> None:
     with store.unit() as unit:
         run_id = unit.runs.begin("sync", FETCHED)
         unit.runs.set_load(run_id, RegistryVersion("2.0.5", LOAD))
@@ -24,7 +24,7 @@ def test_a_run_is_in_the_ledger_from_its_beginning(store: Store) -> None:
     assert store.runs.last_finished("sync") is None
 
 
-def test_a_finished_run_tells_its_counts_and_its_end(store: Store) -> None:
+def test_a_finished_run_has_its_counts_verdict_and_end(store: Store) -> None:
     with store.unit() as unit:
         run_id = unit.runs.begin("sync", FETCHED)
         unit.runs.set_load(run_id, RegistryVersion("2.0.5", LOAD))
@@ -41,7 +41,7 @@ def test_a_finished_run_tells_its_counts_and_its_end(store: Store) -> None:
     assert store.runs.last_finished("sync") == FETCHED + HOUR
 
 
-def test_the_last_run_can_be_asked_for_by_kind_and_outcome(store: Store) -> None:
+def test_the_last_run_can_be_read_by_kind_and_verdict(store: Store) -> None:
     with store.unit() as unit:
         for kind, verdict in (
             ("sync", Verdict.OK),
@@ -51,14 +51,14 @@ def test_the_last_run_can_be_asked_for_by_kind_and_outcome(store: Store) -> None
             run_id = unit.runs.begin(kind, FETCHED)
             unit.runs.finish(run_id, finished=FETCHED, verdict=verdict)
     assert [run.id for run in store.runs.latest(2)] == [3, 2]
-    last_whole = store.runs.last(kind="sync", verdict=Verdict.OK)
-    assert last_whole is not None
-    assert last_whole.id == 1
+    last_ok = store.runs.last(kind="sync", verdict=Verdict.OK)
+    assert last_ok is not None
+    assert last_ok.id == 1
     assert store.runs.last(kind="backfill") is None
     assert store.runs.newest_load() is None
 
 
-def test_a_failure_waits_longer_each_time_but_never_longer_than_a_week(store: Store) -> None:
+def test_a_failure_is_retried_at_growing_intervals_of_at_most_a_week(store: Store) -> None:
     waits = []
     for attempt in range(12):
         with store.unit() as unit:
@@ -78,14 +78,14 @@ def test_a_failure_waits_longer_each_time_but_never_longer_than_a_week(store: St
     assert (failure.first_at, failure.last_at) == (FETCHED, now)
 
 
-def test_a_repeated_unit_counts_a_failure_once(store: Store) -> None:
+def test_a_failure_in_a_repeated_unit_is_counted_once(store: Store) -> None:
     for _ in range(2):
         with store.unit() as unit:
             unit.failures.record(TRIAL, BadRecord("x"), b"", run_id=None, now=FETCHED)
     assert store.failures.find()[0].attempts == 1
 
 
-def test_failures_that_are_due_are_found_and_cleared(store: Store) -> None:
+def test_due_failures_are_found_and_can_be_cleared(store: Store) -> None:
     with store.unit() as unit:
         unit.failures.record(TRIAL, BadRecord("x"), b"", run_id=None, now=FETCHED)
         unit.failures.record(OTHER, BadRecord("x"), b"", run_id=None, now=FETCHED + HOUR)

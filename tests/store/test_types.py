@@ -1,4 +1,4 @@
-"""What others wrote comes back as it was, from either database."""
+"""Texts, JSON, numbers and times are read back unchanged from both databases."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from tests.store.samples import (
     record_of,
 )
 
-anything = st.text(st.characters(codec=None))  # lone surrogates included
+any_text = st.text(st.characters(codec=None))  # lone surrogates included
 
 
-@given(anything)
-def test_escaped_text_comes_back_and_holds_nothing_a_database_refuses(text: str) -> None:
+@given(any_text)
+def test_escaped_text_is_restored_and_has_no_character_a_database_refuses(text: str) -> None:
     escaped = escape(text)
     assert unescape(escaped) == text
     assert "\0" not in escaped
@@ -43,11 +43,11 @@ def test_escaped_text_comes_back_and_holds_nothing_a_database_refuses(text: str)
         | st.booleans()
         | st.integers()
         | st.floats(allow_nan=False, allow_infinity=False)
-        | anything,
-        lambda inner: st.lists(inner) | st.dictionaries(anything, inner),
+        | any_text,
+        lambda inner: st.lists(inner) | st.dictionaries(any_text, inner),
     )
 )
-def test_any_json_value_comes_back_equal(value: object) -> None:
+def test_any_json_value_is_read_back_equal(value: object) -> None:
     text = dump_json(value)
     text.encode()
     assert "\0" not in text
@@ -55,22 +55,22 @@ def test_any_json_value_comes_back_equal(value: object) -> None:
 
 
 @given(st.binary(min_size=32, max_size=32), st.integers(1, 255))
-def test_the_name_of_a_body_takes_33_bytes_and_comes_back(sha256: bytes, form: int) -> None:
+def test_a_digest_is_packed_into_33_bytes_and_read_back(sha256: bytes, form: int) -> None:
     read, name = Digest().result_processor(DefaultDialect(), None), f"{form}:{sha256.hex()}"
     assert len(pack_digest(name)) == 33
     assert read(pack_digest(name)) == name
 
 
 @pytest.mark.parametrize("text", ["", "1", "x:00", "1:0", "1:zz", "256:00", "-1:00"])
-def test_what_names_no_body_is_refused(text: str) -> None:
+def test_an_invalid_digest_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not the name of a body"):
         pack_digest(text)
 
 
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str) -> None:
+def test_hostile_text_is_stored_unchanged_in_every_column(store: Store, text: str) -> None:
     key = KeyFields(status=text, brief_title=text, org_study_id=text, lead_sponsor=text)
-    told = event(
+    given = event(
         path=text, label=text, summary=text, before=text, after=[text], before_type=text,
         inputs={text: text},
     )  # fmt: skip
@@ -78,7 +78,7 @@ def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str
         run_id = unit.runs.begin("sync", FETCHED)
         unit.runs.set_load(run_id, RegistryVersion(text, FETCHED))
         snapshot = add(unit, 0, None, key=key, posted=text, record=record_of({"a": 1}))
-        (event_id,) = add_events(unit, None, snapshot, told, run_id=run_id)
+        (event_id,) = add_events(unit, None, snapshot, given, run_id=run_id)
         unit.outbox.enqueue([delivery(event_id, channel=text)])
         unit.outbox.park([1], error=text)
         unit.failures.record(TRIAL, ValueError(text), b"\0raw", run_id=run_id, now=FETCHED)
@@ -88,7 +88,7 @@ def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str
     assert version.key == key
     assert version.posted == text
     (stored,) = store.events.find(EventFilter(watch=text))
-    assert stored.event == told
+    assert stored.event == given
     assert stored.brief_title == text
     assert store.outbox.deliveries()[0].last_error == text
     (failure,) = store.failures.find()
@@ -110,7 +110,7 @@ def test_hostile_text_is_stored_whole_wherever_it_stands(store: Store, text: str
     ],
     ids=lambda value: f"{value:.3g}" if isinstance(value, int) and value < 10**300 else None,
 )
-def test_a_number_beyond_64_bits_is_null_and_stops_nothing(
+def test_a_number_beyond_64_bits_is_stored_as_null_without_an_error(
     store: Store, number: int, stored: int | None
 ) -> None:
     with store.unit() as unit:
@@ -120,7 +120,7 @@ def test_a_number_beyond_64_bits_is_null_and_stops_nothing(
     assert store.events.find()[0].event.after == number
 
 
-def test_times_come_back_aware_in_utc_to_the_microsecond(store: Store) -> None:
+def test_times_are_read_back_in_utc_to_the_microsecond(store: Store) -> None:
     zone = timezone(timedelta(hours=-5, minutes=-30))
     with store.unit() as unit:
         add(unit, 0, None, observed=LOAD.astimezone(zone), fetched=FETCHED)
@@ -131,8 +131,8 @@ def test_times_come_back_aware_in_utc_to_the_microsecond(store: Store) -> None:
     assert version.fetched == FETCHED
 
 
-def test_a_day_of_a_year_with_three_digits_stands_before_all_others(store: Store) -> None:
-    mistyped = datetime(201, 10, 1, tzinfo=UTC)  # for 2010: the registry shows such days
+def test_a_year_with_three_digits_sorts_before_all_others(store: Store) -> None:
+    mistyped = datetime(201, 10, 1, tzinfo=UTC)  # mistyped for 2010; the registry has such dates
     with store.unit() as unit:
         snapshot = add(unit, 0, None, fetched=mistyped)
         add_events(unit, None, snapshot, observed=None, posted="0201-10-01")
@@ -141,7 +141,7 @@ def test_a_day_of_a_year_with_three_digits_stands_before_all_others(store: Store
 
 
 def test_a_naive_time_is_refused(store: Store) -> None:
-    naive = datetime(2026, 3, 13)  # noqa: DTZ001 - the very thing to be refused
+    naive = datetime(2026, 3, 13)  # noqa: DTZ001 - must be refused
     with pytest.raises(Unstorable, match="needs a zone"), store.unit() as unit:
         add(unit, 0, None, fetched=naive)
     assert store.versions.of(TRIAL) == []

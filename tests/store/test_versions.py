@@ -1,4 +1,4 @@
-"""Trials, versions and bodies, the same on both databases."""
+"""Storing and reading trials, versions and bodies, the same on both databases."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from hypothesis import strategies as st
 from sqlalchemy import event as listen
 
 from ctsync.errors import CorruptBody, StoreConflict, UnknownVersion
-from ctsync.model import Head, KeyFields, NctId, Source, State
+from ctsync.model import Head, KeyFields, Source, State
 from ctsync.store.data.versions import KEY_COLUMNS
 from ctsync.store.database.tables import SNAPSHOTS
 from ctsync.store.store import Store
-from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, fill, record, record_of
+from tests.registry_fixtures import an_id
+from tests.store.samples import FETCHED, LOAD, OTHER, TRIAL, add, engine_of, fill, record, record_of
 
 
-def test_every_key_field_has_a_column_of_its_own() -> None:
+def test_each_key_field_has_its_own_column() -> None:
     assert list(KEY_COLUMNS) == [field.name for field in fields(KeyFields)]
     assert len(set(KEY_COLUMNS.values())) == len(KEY_COLUMNS)
     assert set(KEY_COLUMNS.values()) <= set(SNAPSHOTS.columns.keys())
 
 
-def test_a_version_comes_back_as_it_was_given(store: Store) -> None:
+def test_a_version_is_read_back_unchanged(store: Store) -> None:
     key = KeyFields(
         status="TERMINATED", why_stopped="funding", start_date="2017-01", start_date_type="ACTUAL",
         enrollment=20, posted="2018-01-04", submitted="2017-12-27", has_results=True,
@@ -45,7 +46,7 @@ def test_a_version_comes_back_as_it_was_given(store: Store) -> None:
     assert store.bodies.read(version.digest or "") == record(0).canonical
 
 
-def test_forty_versions_are_each_read_back_and_numbered_in_order(store: Store) -> None:
+def test_forty_versions_are_numbered_in_order_and_read_back(store: Store) -> None:
     fill(store, 40)
     versions = store.versions.of(TRIAL)
     assert [version.version for version in versions] == list(range(1, 41))
@@ -54,7 +55,7 @@ def test_forty_versions_are_each_read_back_and_numbered_in_order(store: Store) -
         assert store.bodies.read(version.digest or "") == record(number).canonical
 
 
-def test_no_body_needs_more_than_sixteen_unpackings(store: Store) -> None:
+def test_a_body_is_read_with_at_most_sixteen_unpackings(store: Store) -> None:
     fill(store, 40)
     with store.view() as connection:
         from sqlalchemy import text
@@ -67,12 +68,12 @@ def test_no_body_needs_more_than_sixteen_unpackings(store: Store) -> None:
 def test_the_head_is_the_newest_version(store: Store) -> None:
     snapshots = fill(store, 3)
     fill(store, 1, OTHER)
-    heads = store.trials.heads([TRIAL, OTHER, NctId("NCT00000001")])
+    heads = store.trials.heads([TRIAL, OTHER, an_id(1)])
     assert set(heads) == {TRIAL, OTHER}
     assert heads[TRIAL] == Head(TRIAL, snapshots[-1], 3, record(2).digest, State.PRESENT)
 
 
-def test_a_state_that_comes_back_is_a_version_of_its_own_and_one_body(store: Store) -> None:
+def test_a_record_that_returns_is_a_new_version_with_the_same_body(store: Store) -> None:
     with store.unit() as unit:
         first = add(unit, 0, None)
         second = add(unit, 1, first)
@@ -98,7 +99,7 @@ def test_a_repeated_version_is_stored_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("stale", ["none", "older"])
-def test_a_version_upon_a_head_that_moved_is_refused_and_nothing_of_the_unit_kept(
+def test_a_version_after_an_outdated_head_is_refused_with_its_complete_unit(
     store: Store, stale: str
 ) -> None:
     first, *_ = fill(store, 2)
@@ -114,9 +115,7 @@ def test_a_version_upon_a_head_that_moved_is_refused_and_nothing_of_the_unit_kep
     assert store.counts() == before
 
 
-def test_gone_and_returned_are_versions_and_the_body_after_them_is_still_a_delta(
-    store: Store,
-) -> None:
+def test_a_trial_that_left_and_returned_has_a_version_for_each_state(store: Store) -> None:
     with store.unit() as unit:
         first = add(unit, 0, None)
         unit.trials.mark_absent(TRIAL, LOAD)
@@ -145,9 +144,7 @@ def test_a_moved_trial_names_its_successor_until_it_is_present_again(store: Stor
     assert store.trials.heads([TRIAL])[TRIAL].moved_to is None
 
 
-def test_an_absence_is_remembered_from_its_first_load_until_the_trial_is_seen(
-    store: Store,
-) -> None:
+def test_an_absence_is_dated_by_its_first_load_until_the_trial_is_seen(store: Store) -> None:
     fill(store, 1)
     for days in (1, 2):
         with store.unit() as unit:
@@ -158,7 +155,7 @@ def test_an_absence_is_remembered_from_its_first_load_until_the_trial_is_seen(
     assert store.trials.heads([TRIAL])[TRIAL].absent_since is None
 
 
-def test_a_trial_denied_before_it_was_ever_seen_is_awaited_and_not_known(store: Store) -> None:
+def test_a_trial_never_found_by_a_load_is_not_among_the_stored_trials(store: Store) -> None:
     with store.unit() as unit:
         unit.trials.mark_absent(TRIAL, LOAD)
     assert store.trials.never_found([TRIAL, OTHER]) == {TRIAL}
@@ -169,7 +166,7 @@ def test_a_trial_denied_before_it_was_ever_seen_is_awaited_and_not_known(store: 
     assert store.trials.stored_ids() == (TRIAL,)
 
 
-def test_a_record_whose_digest_is_not_its_own_is_never_stored(store: Store) -> None:
+def test_a_record_with_a_wrong_digest_is_refused(store: Store) -> None:
     forged = record_of({"a": 1})
     wrong = type(forged)(TRIAL, forged.body, b"{}", forged.digest)
     with pytest.raises(CorruptBody), store.unit() as unit:
@@ -177,14 +174,14 @@ def test_a_record_whose_digest_is_not_its_own_is_never_stored(store: Store) -> N
     assert set(store.counts().values()) == {0}
 
 
-def test_asking_for_a_body_that_is_not_there_is_an_error(store: Store) -> None:
+def test_reading_a_missing_body_or_version_is_an_error(store: Store) -> None:
     with pytest.raises(CorruptBody, match="missing"):
         store.bodies.read(record(0).digest)
     with pytest.raises(UnknownVersion, match="ctsync sync"):
         store.versions.newest_digest(TRIAL)
 
 
-def test_a_version_after_a_damaged_body_is_a_keyframe_and_reads(store: Store) -> None:
+def test_a_version_after_a_damaged_body_can_be_read(store: Store) -> None:
     from sqlalchemy import text
 
     (first,) = fill(store, 1)
@@ -196,8 +193,8 @@ def test_a_version_after_a_damaged_body_is_a_keyframe_and_reads(store: Store) ->
     assert store.bodies.read(record(1).digest) == record(1).canonical
 
 
-def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
-    ids = [NctId(f"NCT{number:08d}") for number in range(1, 601)]
+def test_six_hundred_unchanged_trials_take_two_statements(store: Store) -> None:
+    ids = [an_id(number) for number in range(1, 601)]
     with store.unit() as unit:
         for nct_id in ids:
             add(unit, 0, None, nct_id, record=record_of({"nctId": nct_id}))
@@ -207,7 +204,7 @@ def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
         if not statement.startswith("BEGIN"):
             statements.append(statement)
 
-    listen.listen(store._engine, "before_cursor_execute", count)
+    listen.listen(engine_of(store), "before_cursor_execute", count)
     assert len(store.trials.heads(ids)) == 600
     with store.unit() as unit:
         unit.trials.mark_seen(ids, run_id=None, load=LOAD)
@@ -220,10 +217,10 @@ def test_six_hundred_unchanged_trials_cost_two_statements(store: Store) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(values=st.lists(st.integers(0, 5), min_size=1, max_size=25), number=st.integers(1, 10**7))
-def test_any_history_reads_back_as_it_was_written(
+def test_any_sequence_of_versions_is_read_back_as_written(
     store: Store, values: list[int], number: int
 ) -> None:
-    nct_id = NctId(f"NCT{number:08d}")
+    nct_id = an_id(number)
     head = store.trials.heads([nct_id]).get(nct_id)
     newest: int | None = head.snapshot_id if head else None
     written = [version.key.enrollment for version in store.versions.of(nct_id)]

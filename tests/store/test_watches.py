@@ -1,4 +1,4 @@
-"""Watches of the command line and of the settings file, side by side."""
+"""Watches added by the command line and by the settings file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.store.samples import FETCHED, OTHER, TRIAL
 THIRD = NctId("NCT00000102")
 
 
-def test_adding_trials_makes_the_watch_and_remembers_what_was_asked_for(store: Store) -> None:
+def test_adding_trials_creates_the_watch_and_stores_the_ids_asked_for(store: Store) -> None:
     with store.unit() as unit:
         assert unit.watches.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED) == 2
     (watch,) = store.watches.all()
@@ -26,7 +26,7 @@ def test_adding_trials_makes_the_watch_and_remembers_what_was_asked_for(store: S
     )
 
 
-def test_a_trial_added_twice_is_in_the_watch_once_since_the_first_time(store: Store) -> None:
+def test_a_trial_added_twice_is_in_the_watch_once_with_the_first_date(store: Store) -> None:
     for days in (0, 1):
         with store.unit() as unit:
             added = unit.watches.add_trials("mine", {TRIAL: None}, FETCHED + timedelta(days=days))
@@ -43,7 +43,7 @@ def test_a_trial_of_several_watches_is_followed_once(store: Store) -> None:
     assert store.watches.names_of(THIRD) == ()
 
 
-def test_removing_a_watch_frees_its_trials_only(store: Store) -> None:
+def test_removing_a_watch_stops_following_only_its_own_trials(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
         unit.watches.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
@@ -52,25 +52,27 @@ def test_removing_a_watch_frees_its_trials_only(store: Store) -> None:
     assert store.watched.ids() == (TRIAL,)
 
 
-def test_trials_can_be_taken_out_one_by_one(store: Store) -> None:
+def test_single_trials_can_be_removed_from_a_watch(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("a", {TRIAL: None, OTHER: None}, FETCHED)
         assert unit.watches.remove_trials("a", [TRIAL, THIRD]) == 1
     assert store.watched.ids() == (OTHER,)
 
 
-def test_a_watch_that_is_not_there_is_named(store: Store) -> None:
+def test_removing_trials_from_an_unknown_watch_is_an_error(store: Store) -> None:
     with pytest.raises(UsageError, match="'nothing'; see: ctsync watch list"), store.unit() as unit:
         unit.watches.remove_trials("nothing", [TRIAL])
 
 
-def test_a_trial_that_left_the_query_stays_followed_and_can_come_back(store: Store) -> None:
+def test_a_trial_that_left_the_query_is_still_followed_and_can_return(store: Store) -> None:
     later = FETCHED + timedelta(days=1)
     with store.unit() as unit:
         unit.watches.add("q", query={"cond": "asthma"})
         unit.watches.add_trials("q", {OTHER: None}, FETCHED)
         assert unit.watches.add_matches("q", [TRIAL, OTHER], at=FETCHED) == 1
-        assert unit.watches.mark_left("q", [OTHER], at=later) == 0  # named, and not brought by it
+        assert (
+            unit.watches.mark_left("q", [OTHER], at=later) == 0
+        )  # added by hand, not by the query
         assert unit.watches.mark_left("q", [TRIAL], at=later) == 1
         assert unit.watches.mark_left("q", [TRIAL], at=later + timedelta(days=1)) == 0
     assert store.watches.all()[0].trials[1].left_at == later
@@ -83,7 +85,7 @@ def test_a_trial_that_left_the_query_stays_followed_and_can_come_back(store: Sto
     assert not store.watches.all()[0].trials[1].by_query
 
 
-def test_the_watches_of_the_file_become_what_the_file_says(store: Store) -> None:
+def test_the_watches_of_the_settings_file_are_replaced_by_its_content(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("by hand", {THIRD: None}, FETCHED)
         unit.watches.replace_from_file(
@@ -99,7 +101,7 @@ def test_the_watches_of_the_file_become_what_the_file_says(store: Store) -> None
     assert [(t.nct_id, t.asked_as) for t in two.trials] == [(THIRD, None), (OTHER, "X-1")]
 
 
-def test_a_watch_of_the_file_cannot_take_the_name_of_one_by_hand(store: Store) -> None:
+def test_a_watch_of_the_settings_file_cannot_replace_one_added_by_hand(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("mine", {TRIAL: None}, FETCHED)
     with pytest.raises(ConfigError, match="'mine' was also added by hand"), store.unit() as unit:

@@ -1,4 +1,4 @@
-"""Histories put into a database as the registry's own versions, with the events that follow."""
+"""Histories stored as the registry's own versions, with the events that follow."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def keep_history(
 ) -> NctId:
     """Store a trial's versions, oldest first, numbered from 0 as the registry does.
 
-    Those of the source live have no number; all but those of the source history were seen in the
-    load of the day they were posted.
+    Live versions have no number. All versions except those of source history were seen in the load
+    of the day they were posted.
     """
     records = [canonicalize(study) for study in studies]
     keys: list[KeyFields] = []
@@ -71,7 +71,7 @@ def _events(before: Sequence[Record], record: Record, keys: Sequence[KeyFields])
 
 
 def leave(store: Store, nct_id: NctId, *, state: State = State.GONE) -> int:
-    """Store that a trial was gone or moved after its newest version; its snapshot's id."""
+    """Store that a trial was gone or moved after its newest version; return the snapshot id."""
     head = store.trials.heads([nct_id])[nct_id]
     with store.unit() as unit:
         snapshot, _ = unit.versions.add(

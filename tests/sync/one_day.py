@@ -1,4 +1,4 @@
-"""A day in the life of a registry, lived through by a mirror: what moved, and who must find it."""
+"""One simulated day of the registry for a mirror: the changes, and which step finds each."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ LONG_AGO = "2026-09-01"
 
 @dataclass(frozen=True)
 class Day:
-    """What one load changed: by how it can be found.
+    """The changes of one load, grouped by the step that can find them.
 
-    `posted` and `registered` move a date into the delta's window; `quiet` are turned UNKNOWN by
-    the registry, which moves none, or posted so late that the window has passed; `withdrawn` are
+    `posted` and `registered` have a date in the delta's window. `quiet` were set to UNKNOWN by the
+    registry, which changes no date, or posted so late that the window has passed. `withdrawn` are
     gone.
     """
 
@@ -37,7 +37,7 @@ class Day:
 
 
 def let_a_day_pass(replay: ReplayRegistry, known: Sequence[NctId], new: Sequence[NctId]) -> Day:
-    """Change one record in a hundred of those `known`, where `new` are published already."""
+    """Change one in a hundred of the `known` records; `new` are published already."""
     share = len(known) // 100
     moved = [known[number * 97 % len(known)] for number in range(share)]
     posted, quiet = moved[: share * 3 // 4], moved[share * 3 // 4 : share * 19 // 20]
@@ -63,14 +63,14 @@ def let_a_day_pass(replay: ReplayRegistry, known: Sequence[NctId], new: Sequence
 
 
 def found_by(mirror: Mirror, result: MirrorResult) -> Counter[NctId]:
-    """The trials of which a run told something, and how much."""
+    """The trials with events of a run, and the number of events."""
     return Counter(stored.nct_id for stored in mirror.store.events.of_run(result.run_id))
 
 
 def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *, of: int) -> str:
-    """Mirror the day by delta, by sweep, and the load after it; the requests in words.
+    """Mirror the day by delta, by sweep and by the next load; return the requests in words.
 
-    Each must find what it can find, and nothing else.
+    Each step must find every change it can find, and nothing else.
     """
     replay.forget_requests()
     mirror = make()
@@ -92,9 +92,9 @@ def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *
     again = mirror.run(sweep=True)
     asked["the next"] = len(replay.requests)
     assert (again.steps, again.missing) == (["delta", "sweep"], ())
-    told = mirror.store.events.of_run(again.run_id)
-    assert {stored.nct_id for stored in told} == day.withdrawn
-    assert {stored.event.kind for stored in told} == {Kind.GONE}
+    found = mirror.store.events.of_run(again.run_id)
+    assert {stored.nct_id for stored in found} == day.withdrawn
+    assert {stored.event.kind for stored in found} == {Kind.GONE}
 
     near = len(day.posted | day.registered)
     least = {
@@ -102,9 +102,9 @@ def live_through(make: Callable[[], Mirror], replay: ReplayRegistry, day: Day, *
         "sweep": ceil(of / SLIM_PAGE) + ceil(len(day.quiet) / FETCHED_AT_ONCE),
     }
     return (
-        f"{len(day):,} of {of:,} changed: delta found {near:,} of {near:,} that moved a date in "
-        f"{asked['delta']} requests (at least {least['delta']}), the sweep {len(day.quiet):,} of "
-        f"{len(day.quiet):,} others and that {len(day.withdrawn):,} were missing in "
+        f"{len(day):,} of {of:,} changed: delta found {near:,} of {near:,} with a new date in "
+        f"{asked['delta']} requests (at least {least['delta']}), the sweep found "
+        f"{len(day.quiet):,} of {len(day.quiet):,} others and {len(day.withdrawn):,} missing in "
         f"{asked['sweep']} (at least {least['sweep']}), which the next load confirmed in "
-        f"{asked['the next']}; 0 events besides"
+        f"{asked['the next']}; 0 other events"
     )

@@ -1,4 +1,4 @@
-"""The past of a trial, fetched from the registry's own history, and joined with what was seen."""
+"""Backfill: a trial's registry history joined with the versions seen live."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ctsync.errors import Unstorable
 from ctsync.model import JsonObject, Kind, NctId, Source, State, StoredEvent, Verdict
 from ctsync.questions.trial.field_history import field_history
 from ctsync.record.rules.rules import Thresholds
@@ -18,6 +19,7 @@ from ctsync.registry.record_history import HistoryTransport, RegistryHistory
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
+from ctsync.sync import batch_writer
 from ctsync.sync.history.backfill import Backfill
 from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.trial_pass import TrialPass
@@ -34,7 +36,7 @@ MakeSync = Callable[..., TrialPass]
 MakeBackfill = Callable[..., Backfill]
 
 
-# --- a life in two forms -------------------------------------------------------------------------
+# --- one trial in two forms ----------------------------------------------------------------------
 
 
 def a_day(posted: str, **changed: Any) -> JsonObject:
@@ -56,7 +58,7 @@ def a_day(posted: str, **changed: Any) -> JsonObject:
 
 
 def as_html(study: JsonObject) -> JsonObject:
-    """The same study as the history endpoint gives it."""
+    """The same study as the history endpoint returns it."""
 
     def escaped(value: Any) -> Any:
         match value:
@@ -114,7 +116,7 @@ def tell_history(replay: ReplayRegistry, *studies: JsonObject, nct_id: str = TRI
 
 @pytest.fixture
 def lived(replay: ReplayRegistry) -> ReplayRegistry:
-    """A registry that shows the newest of four versions, and has the history of all."""
+    """A registry that shows the newest of four versions and has the history of all."""
     replay.catalogue.publish(NEWEST)
     tell_history(replay, *LIFE, LATER)
     return replay
@@ -124,12 +126,12 @@ def shown(store: Store, nct_id: NctId = TRIAL) -> list[tuple[int | None, Source,
     return [(v.registry_version, v.source, v.posted) for v in store.versions.of(nct_id)]
 
 
-def told(store: Store, **narrowed: Any) -> list[StoredEvent]:
+def events_of(store: Store, **narrowed: Any) -> list[StoredEvent]:
     return store.events.find(EventFilter(nct_ids=(TRIAL,), **narrowed))
 
 
-def news(store: Store) -> list[tuple[str, Kind]]:
-    """What was put into the outbox."""
+def deliveries(store: Store) -> list[tuple[str, Kind]]:
+    """The deliveries in the outbox."""
     kinds = {one.event_id: one.event.kind for one in store.events.find()}
     return [(d.recipient, kinds[d.event_id]) for d in store.outbox.deliveries()]
 
@@ -152,10 +154,10 @@ FOUR_KNOWN = [
 ]
 
 
-# --- in either order -----------------------------------------------------------------------------
+# --- backfill and sync in either order -----------------------------------------------------------
 
 
-def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
+def test_a_history_fetched_after_the_first_sync_joins_its_version(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -169,7 +171,7 @@ def test_a_history_fetched_after_the_first_sync_joins_it_without_a_seam(
     assert_events_follow(store)
 
 
-def test_a_history_fetched_before_the_first_sync_is_joined_by_it(
+def test_the_first_sync_joins_a_history_fetched_before_it(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
@@ -178,13 +180,35 @@ def test_a_history_fetched_before_the_first_sync_is_joined_by_it(
     result = make_sync(routes=[MAIL]).run([TRIAL])
     assert shown(store) == FOUR_KNOWN
     assert [one.event.kind for one in result.events] == [Kind.FIRST_SEEN]
-    assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
+    assert {kind for _, kind in deliveries(store)} <= {Kind.FIRST_SEEN}
     assert_events_follow(store)
     again = make_sync(routes=[MAIL]).run([TRIAL])
     assert (again.tally.same, again.events) == (1, ())
 
 
-def test_both_orders_end_with_the_same_versions_and_events(
+def test_a_confirmed_version_that_cannot_be_stored_counts_as_failed_and_not_as_the_same(
+    store: Store,
+    lived: ReplayRegistry,
+    make_sync: MakeSync,
+    make_backfill: MakeBackfill,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_backfill().run([TRIAL])
+
+    def refuse(*_: object, **__: object) -> None:
+        raise Unstorable("a value is too large")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(batch_writer, "link_history", refuse)
+        refused = make_sync().run([TRIAL])
+    tally = refused.tally
+    assert (tally.same, tally.changed, tally.new, tally.failed) == (0, 0, 0, 1)
+    assert [source for _, source, _ in shown(store)] == [H] * 4
+    assert make_sync().run([TRIAL]).tally.same == 1
+    assert shown(store) == FOUR_KNOWN
+
+
+def test_backfill_and_sync_in_either_order_store_the_same_versions_and_events(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     other = [{**study} for study in (copy.deepcopy(one) for one in LIFE)]
@@ -208,17 +232,17 @@ def test_both_orders_end_with_the_same_versions_and_events(
     assert course(TRIAL) == course(OTHER) != []
 
 
-# --- events of the past --------------------------------------------------------------------------
+# --- backfilled events ---------------------------------------------------------------------------
 
 
-def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
+def test_backfilled_events_happened_when_posted_and_notify_nobody(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
     make_backfill().run([TRIAL])
     followed = datetime(2026, 2, 1, tzinfo=UTC)
-    assert [one.event.kind for one in told(store, since=followed)] == [Kind.FIRST_SEEN]
-    past = told(store, until=followed)
+    assert [one.event.kind for one in events_of(store, since=followed)] == [Kind.FIRST_SEEN]
+    past = events_of(store, until=followed)
     days = {
         (f"{one.event.before} -> {one.event.after}", one.posted)
         for one in past
@@ -232,14 +256,13 @@ def test_events_of_the_past_happened_when_they_were_posted_and_nobody_is_told(
         ("150 -> 100", "2026-01-13"),
     }
     assert all(one.observed is None for one in past)
-    told_kinds = {Kind.STATUS, Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE, Kind.BOOKKEEPING}
-    assert {
-        one.event.kind for one in past
-    } == told_kinds  # and no text that only its source wrote differently
-    assert {kind for _, kind in news(store)} <= {Kind.FIRST_SEEN}
+    # a text that only its source wrote differently is not an event
+    kinds = {Kind.STATUS, Kind.ENROLLMENT, Kind.PRIMARY_COMPLETION_DATE, Kind.BOOKKEEPING}
+    assert {one.event.kind for one in past} == kinds
+    assert {kind for _, kind in deliveries(store)} <= {Kind.FIRST_SEEN}
 
 
-def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
+def test_a_later_event_has_figures_since_the_first_registration(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -249,21 +272,21 @@ def test_a_later_event_is_told_with_its_figures_since_the_first_registration(
     result = make_sync(routes=[MAIL]).run([TRIAL])
     moved = next(one for one in result.events if one.event.path == PRIMARY)
     assert (moved.event.days, moved.event.days_since_first) == (183, 914)
-    assert Kind.STATUS in {kind for _, kind in news(store)}
+    assert Kind.STATUS in {kind for _, kind in deliveries(store)}
     assert_events_follow(store)
 
 
-def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_past(
+def test_live_versions_keep_their_events_and_get_figures_of_the_complete_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
     lived.load = "2026-02-03"
     lived.catalogue.publish(LATER)
     make_sync(routes=[MAIL]).run([TRIAL])
-    before = {one.event_id: one for one in told(store)}
+    before = {one.event_id: one for one in events_of(store)}
     sent = store.outbox.deliveries()
     make_backfill().run([TRIAL])
-    after = {one.event_id: one for one in told(store)}
+    after = {one.event_id: one for one in events_of(store)}
     assert shown(store) == [*FOUR_KNOWN, (4, B, "2026-02-03")]
     for event_id, one in before.items():
         assert (after[event_id].event.path, after[event_id].observed) == (
@@ -279,18 +302,18 @@ def test_what_was_seen_live_keeps_its_events_and_gets_the_figures_of_the_whole_p
     assert_events_follow(store)
 
 
-def test_the_seam_itself_is_no_event(
+def test_the_join_of_history_and_live_versions_is_not_an_event(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     tell_history(lived, NEWEST)
     make_sync().run([TRIAL])
     make_backfill().run([TRIAL])
     assert shown(store) == [(0, B, "2026-01-13")]
-    assert [one.event.kind for one in told(store)] == [Kind.FIRST_SEEN]
+    assert [one.event.kind for one in events_of(store)] == [Kind.FIRST_SEEN]
     assert [v.key.lead_sponsor for v in store.versions.of(TRIAL)] == ["A & B"]
 
 
-def test_a_text_in_another_form_is_no_other_value_of_its_field(
+def test_a_text_in_another_form_is_the_same_value(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
@@ -301,25 +324,25 @@ def test_a_text_in_another_form_is_no_other_value_of_its_field(
         assert len(found.spells) == spells, name
 
 
-def test_a_second_backfill_stores_nothing_and_asks_for_the_index_alone(
+def test_a_second_backfill_requests_only_the_index_and_stores_nothing(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
     make_backfill().run([TRIAL])
-    before, rows = told(store), store.counts()
+    before, rows = events_of(store), store.counts()
     lived.forget_requests()
     result = make_backfill().run([TRIAL])
     assert len(lived.requests) == result.requests == 1
-    assert told(store) == before
+    assert events_of(store) == before
     grown = {table: n - rows[table] for table, n in store.counts().items() if n != rows[table]}
     assert grown == {"runs": 1}
     assert result.trials[0].is_settled
 
 
-# --- places --------------------------------------------------------------------------------------
+# --- places of the versions ----------------------------------------------------------------------
 
 
-def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the_one_it_is_of(
+def test_a_change_to_unknown_follows_the_registry_version_it_derives_from(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     only = a_day(
@@ -336,21 +359,21 @@ def test_a_change_to_unknown_is_no_version_of_the_registry_and_stands_behind_the
     make_backfill().run([TRIAL])
     assert shown(store) == [(0, H, "2018-01-04"), (None, L, "2018-01-04")]
     assert [v.key.status for v in store.versions.of(TRIAL)] == ["RECRUITING", "UNKNOWN"]
-    flips = told(store, kinds=(Kind.STATUS,))
+    flips = events_of(store, kinds=(Kind.STATUS,))
     assert ("RECRUITING", "UNKNOWN") in {(one.event.before, one.event.after) for one in flips}
-    # the registry's rule: the first load after the completion date, as it was verified long ago
+    # the registry's rule: the first load after the completion date, if last verified long ago
     day = datetime(2023, 1, 1, tzinfo=UTC), datetime(2023, 1, 4, tzinfo=UTC)
-    assert told(store, kinds=(Kind.STATUS,), since=day[0], until=day[1]) == flips
+    assert events_of(store, kinds=(Kind.STATUS,), since=day[0], until=day[1]) == flips
     assert_events_follow(store)
 
 
-def test_what_was_seen_live_between_two_versions_and_is_neither_stays_in_its_place(
+def test_a_live_version_between_two_registry_versions_keeps_its_place(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     old, new = a_day("2025-12-02"), a_day("2026-02-03", count=90)
     replay.catalogue.publish(old)
     make_sync().run([TRIAL])
-    touched = copy.deepcopy(old)  # by the registry, without an update
+    touched = copy.deepcopy(old)  # changed by the registry, without an update date
     touched["protocolSection"]["referencesModule"] = {
         "references": [{"pmid": "1", "type": "DERIVED"}]
     }
@@ -370,7 +393,7 @@ def test_what_was_seen_live_between_two_versions_and_is_neither_stays_in_its_pla
     assert_events_follow(store)
 
 
-def test_a_version_missed_between_two_loads_takes_over_what_it_changed(
+def test_a_version_missed_between_two_loads_takes_over_its_events(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     old = a_day("2025-12-02")
@@ -381,12 +404,12 @@ def test_a_version_missed_between_two_loads_takes_over_what_it_changed(
     replay.catalogue.advance()
     replay.catalogue.publish(new)
     make_sync(routes=[MAIL]).run([TRIAL])
-    before = {one.event_id: one for one in told(store)}
+    before = {one.event_id: one for one in events_of(store)}
     tell_history(replay, old, missed, new)
     make_backfill().run([TRIAL])
     assert shown(store) == [(0, B, "2025-12-02"), (1, H, "2026-01-20"), (2, B, "2026-01-27")]
-    (fewer,) = told(store, kinds=(Kind.ENROLLMENT,))
-    (ended,) = told(store, kinds=(Kind.STATUS,))
+    (fewer,) = events_of(store, kinds=(Kind.ENROLLMENT,))
+    (ended,) = events_of(store, kinds=(Kind.STATUS,))
     assert (fewer.to_version, ended.to_version) == (2, 3)
     assert {fewer.event_id, ended.event_id} <= before.keys()
     assert fewer.observed == before[fewer.event_id].observed
@@ -409,7 +432,7 @@ def test_several_versions_of_one_day_stay_in_the_registrys_order(
     assert_events_follow(store)
 
 
-def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
+def test_history_versions_of_a_gone_trial_are_inserted_before_its_end(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
@@ -428,24 +451,24 @@ def test_what_the_history_tells_of_a_trial_that_is_gone_is_from_before(
     assert_events_follow(store)
 
 
-def test_news_that_the_history_told_first_is_told_with_the_load_that_shows_it(
+def test_a_change_backfilled_before_the_sync_is_reported_when_a_load_shows_it(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
     lived.load = "2026-02-03"
-    make_backfill().run([TRIAL])  # the history is ahead of what was seen
+    make_backfill().run([TRIAL])  # the history is newer than the last load seen
     assert shown(store)[-1] == (4, H, "2026-02-03")
-    assert Kind.STATUS not in {kind for _, kind in news(store)}
+    assert Kind.STATUS not in {kind for _, kind in deliveries(store)}
     lived.catalogue.publish(LATER)
     result = make_sync(routes=[MAIL]).run([TRIAL])
     assert shown(store)[-1] == (4, B, "2026-02-03")
     assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {one.event.kind for one in result.events}
-    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {kind for _, kind in news(store)}
+    assert {Kind.STATUS, Kind.PRIMARY_COMPLETION_DATE} <= {kind for _, kind in deliveries(store)}
     assert all(one.observed == lived.load for one in result.events)
     assert_events_follow(store)
 
 
-def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further_on(
+def test_a_change_backfilled_before_the_sync_is_reported_by_a_later_load(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -457,14 +480,14 @@ def test_news_that_the_history_told_first_is_told_also_where_the_load_is_further
     result = make_sync(routes=[MAIL]).run([TRIAL])
     steps = [(e.event.before, e.event.after) for e in result.events if e.event.kind is Kind.STATUS]
     assert steps == [("RECRUITING", "TERMINATED"), ("TERMINATED", "WITHDRAWN")]
-    assert [kind for _, kind in news(store)].count(Kind.STATUS) == 2
+    assert [kind for _, kind in deliveries(store)].count(Kind.STATUS) == 2
     tell_history(lived, *LIFE, LATER, further)
     make_backfill().run([TRIAL])
     assert shown(store)[-2:] == [(4, H, "2026-02-03"), (5, B, "2026-02-04")]
     assert_events_follow(store)
 
 
-def test_a_trial_gone_after_the_history_told_of_it_is_told_with_what_it_told(
+def test_a_gone_trial_is_reported_with_the_unreported_events_of_its_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync(routes=[MAIL]).run([TRIAL])
@@ -475,5 +498,5 @@ def test_a_trial_gone_after_the_history_told_of_it_is_told_with_what_it_told(
     lived.catalogue.advance()
     result = make_sync(routes=[MAIL]).run([TRIAL])
     assert {Kind.STATUS, Kind.GONE} <= {one.event.kind for one in result.events}
-    assert {Kind.STATUS, Kind.GONE} <= {kind for _, kind in news(store)}
+    assert {Kind.STATUS, Kind.GONE} <= {kind for _, kind in deliveries(store)}
     assert_events_follow(store)

@@ -1,4 +1,4 @@
-"""A backfill interrupted, refused, contradicted: what is stored is whole, and the rest is said."""
+"""Backfills that are interrupted, refused or contradicted: the store stays consistent."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ from tests.sync.test_backfill import (
     MakeBackfill,
     MakeSync,
     assert_events_follow,
+    events_of,
     lived,
     make_backfill,
     shown,
     tell_history,
-    told,
 )
 
 __all__ = ["lived", "make_backfill"]
@@ -49,21 +49,21 @@ HISTORY = "/int/studies/NCT[0-9]+/history"
 
 
 def dump(store: Store) -> Any:
-    """All that is stored of the trial, less row numbers, and times and runs that differ."""
+    """All stored rows of the trial, without row numbers, times and run ids, which differ."""
     versions = store.versions.of(TRIAL)
     return (
         [(v.version, v.registry_version, v.source, v.digest, v.submitted, v.key) for v in versions],
         [store.bodies.read(v.digest) for v in versions if v.digest],
         sorted(
             (e.to_version, e.from_version, e.event.path, e.event, e.posted, e.observed)
-            for e in told(store)
+            for e in events_of(store)
         ),
         [(one.state, one.listed, one.retry) for one in store.histories.states([TRIAL]).values()],
     )
 
 
 class Interrupted:
-    """A history cut off at the n-th request of all, before it is answered or after."""
+    """A history that raises KeyboardInterrupt at its n-th request, before or after the answer."""
 
     def __init__(self, history: History, at: int, *, answered: bool) -> None:
         self.history, self.at, self.answered = history, at, answered
@@ -94,7 +94,7 @@ class Interrupted:
 
 @pytest.fixture
 def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
-    """A store with nothing in it; what differs between databases is looked at elsewhere."""
+    """An empty store; other tests cover the differences between databases."""
     with open_store(migrated_sqlite_url, clock=clock) as opened:
         yield opened
 
@@ -103,7 +103,7 @@ def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
 def fresh_store(
     tmp_path: Path, migrated_file: Path, clock: StillClock
 ) -> Iterator[Callable[[], Store]]:
-    """Stores with nothing in them, as many as one likes."""
+    """A factory of empty stores."""
     opened: list[Store] = []
 
     def make() -> Store:
@@ -120,7 +120,7 @@ def fresh_store(
 @pytest.mark.slow
 @pytest.mark.parametrize("answered", [False, True], ids=["before the answer", "after the answer"])
 @pytest.mark.parametrize("is_followed", [True, False], ids=["followed", "not followed"])
-def test_a_backfill_cut_off_at_any_request_goes_on_where_it_was(
+def test_a_backfill_interrupted_at_any_request_resumes_there(
     lived: ReplayRegistry,
     make_sync: MakeSync,
     make_backfill: MakeBackfill,
@@ -154,7 +154,7 @@ def test_a_backfill_cut_off_at_any_request_goes_on_where_it_was(
     assert max(repeated) == int(answered)
 
 
-def test_a_backfill_told_to_stop_ends_between_two_requests(
+def test_a_stopped_backfill_ends_between_two_requests(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     asked = []
@@ -172,29 +172,29 @@ def test_a_backfill_told_to_stop_ends_between_two_requests(
     assert len(shown(store)) == 4
 
 
-# --- refused, gone, busy -------------------------------------------------------------------------
+# --- failed requests -----------------------------------------------------------------------------
 
 
-def test_a_refused_edge_is_asked_once_for_all_and_says_nothing_of_any_trial(
+def test_an_edge_refusal_ends_the_backfill_and_changes_no_trial(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
     make_sync().run([TRIAL])
-    before = (shown(store), told(store))
+    before = (shown(store), events_of(store))
     lived.forget_requests()
     lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
     result = make_backfill().run([TRIAL, OTHER])
     assert result.verdict is Verdict.PARTIAL
     assert {one.path for one in lived.requests} == {f"/int/studies/{TRIAL}/history"}
     assert [one.state for one in result.trials] == ["unavailable (403)"] * 2
-    assert (shown(store), told(store)) == before
+    assert (shown(store), events_of(store)) == before
     states = store.histories.states()
     assert {one.state for one in states.values()} == {"unavailable (403)"}
     now = make_backfill().clock.now()
     assert {one.retry for one in states.values()} == {now + timedelta(hours=1)}
-    assert make_sync().run([TRIAL]).verdict is Verdict.OK  # it is watched all the same
+    assert make_sync().run([TRIAL]).verdict is Verdict.OK  # the sync still works
 
 
-def test_what_could_not_be_had_is_due_again_later_and_ever_later(
+def test_failed_histories_are_retried_at_growing_intervals(
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     lived.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
@@ -229,7 +229,7 @@ def test_what_could_not_be_had_is_due_again_later_and_ever_later(
         (faults.status(404, f"No study {TRIAL} history summary"), "none"),
     ],
 )
-def test_each_way_of_not_getting_a_history_is_told_apart(
+def test_each_kind_of_failure_has_its_own_state(
     store: Store,
     lived: ReplayRegistry,
     make_backfill: MakeBackfill,
@@ -242,7 +242,7 @@ def test_each_way_of_not_getting_a_history_is_told_apart(
     assert shown(store) == []
 
 
-def test_a_history_that_was_whole_stays_so_where_the_registry_cannot_be_asked_again(
+def test_a_complete_history_stays_complete_if_the_registry_is_unreachable(
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run([TRIAL])
@@ -255,7 +255,7 @@ def test_a_history_that_was_whole_stays_so_where_the_registry_cannot_be_asked_ag
     assert now.retry is not None
 
 
-def test_a_trial_whose_history_is_broken_stops_no_other(
+def test_a_broken_history_does_not_stop_the_other_trials(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     lived.faults.add(faults.html_page(), path=f"/int/studies/{TRIAL}/.*", times=EVERY_TIME)
@@ -268,7 +268,7 @@ def test_a_trial_whose_history_is_broken_stops_no_other(
     assert len(shown(store, OTHER)) == 4
 
 
-def test_one_version_that_cannot_be_used_leaves_a_gap_that_is_said_and_filled_later(
+def test_an_unusable_version_leaves_a_reported_gap_that_is_filled_later(
     store: Store,
     clock: StillClock,
     lived: ReplayRegistry,
@@ -288,11 +288,11 @@ def test_one_version_that_cannot_be_used_leaves_a_gap_that_is_said_and_filled_la
     assert_events_follow(store)
 
 
-# --- an index that moves -------------------------------------------------------------------------
+# --- an index that changes -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("at", range(5))
-def test_an_index_that_grows_meanwhile_is_followed(
+def test_an_index_that_grows_meanwhile_is_fetched_to_its_end(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill, at: int
 ) -> None:
     path = f"{HISTORY}/{at}" if at < 4 else HISTORY
@@ -302,7 +302,7 @@ def test_an_index_that_grows_meanwhile_is_followed(
     assert [number for number, _, _ in shown(store)] == [0, 1, 2, 3, 4]
 
 
-def test_an_index_that_never_rests_is_given_up_and_nothing_is_called_complete(
+def test_an_index_that_keeps_changing_is_given_up_as_incomplete(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     number = iter(range(1000))
@@ -319,7 +319,7 @@ def test_an_index_that_never_rests_is_given_up_and_nothing_is_called_complete(
 
 
 @pytest.mark.parametrize("shift", ["fewer", "other dates"])
-def test_an_index_that_contradicts_what_is_stored_changes_nothing(
+def test_an_index_that_contradicts_stored_versions_changes_nothing(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill, shift: str
 ) -> None:
     make_backfill().run([TRIAL])
@@ -333,7 +333,7 @@ def test_an_index_that_contradicts_what_is_stored_changes_nothing(
 # --- the lock ------------------------------------------------------------------------------------
 
 
-def test_the_lock_is_let_go_between_trials_and_who_may_not_write_asks_nothing(
+def test_the_lock_is_released_between_trials_and_no_lock_means_no_request(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     held: list[str] = []

@@ -1,4 +1,4 @@
-"""A round as a whole: what is told to a dead-man's switch, and what waits when all is not well."""
+"""The sync cycle: what the monitor receives, and which messages wait after a failure."""
 
 from __future__ import annotations
 
@@ -22,26 +22,25 @@ from ctsync.sync.cycle import SyncCycle
 from tests.conftest import StillClock
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import publish
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO = NctId("NCT03389919"), NctId("NCT05935098")
 STATUS = "protocolSection.statusModule.overallStatus"
-MakeRound = Callable[..., SyncCycle]
+MakeCycle = Callable[..., SyncCycle]
 
 
 @pytest.fixture
-def make_round(
+def make_cycle(
     store: Store,
     clock: StillClock,
     replay: ReplayRegistry,
     make_sync: Callable[..., Any],
     migrated_url: str,
-) -> MakeRound:
-    """Make a round over two trials, under settings given as in a file."""
-    for nct_id in (ONE, TWO):
-        replay.catalogue.publish(make_study(nct_id))
+) -> MakeCycle:
+    """Return a function that makes a cycle over two trials, with settings given as in a file."""
+    publish(replay, ONE, TWO)
     with store.unit() as unit:
         unit.watches.add("two")
         unit.watches.add_trials("two", dict.fromkeys([ONE, TWO]), clock.now())
@@ -55,11 +54,11 @@ def make_round(
     return make
 
 
-def test_a_monitor_hears_of_a_round_that_went_well_one_that_was_not_whole_and_one_that_failed(
-    make_round: MakeRound, replay: ReplayRegistry
+def test_the_monitor_is_notified_of_complete_incomplete_and_failed_cycles(
+    make_cycle: MakeCycle, replay: ReplayRegistry
 ) -> None:
     with web() as server:
-        work = make_round(monitor={"ping_url": f"{server.url}/uuid"})
+        work = make_cycle(monitor={"ping_url": f"{server.url}/uuid"})
         work.run(holder="test")
         replay.faults.add(faults.status(500), path="/v2/studies", times=faults.EVERY_TIME)
         replay.catalogue.advance()
@@ -77,17 +76,17 @@ def test_a_monitor_hears_of_a_round_that_went_well_one_that_was_not_whole_and_on
     assert pings[5][1].startswith("RegistryBusy: ")
 
 
-def test_a_monitor_that_is_away_fails_no_round(make_round: MakeRound) -> None:
+def test_an_unreachable_monitor_does_not_fail_the_cycle(make_cycle: MakeCycle) -> None:
     with web() as server:
         url = server.url
-    assert make_round(monitor={"ping_url": url}).run(holder="test").is_well
+    assert make_cycle(monitor={"ping_url": url}).run(holder="test").is_well
 
 
-def test_what_is_due_leaves_although_the_registry_is_away(
-    make_round: MakeRound, replay: ReplayRegistry, store: Store, clock: StillClock
+def test_due_messages_are_sent_although_the_registry_is_unreachable(
+    make_cycle: MakeCycle, replay: ReplayRegistry, store: Store, clock: StillClock
 ) -> None:
     with web(503) as server:
-        work = make_round(channels=[{"name": "team", "url": server.url}])
+        work = make_cycle(channels=[{"name": "team", "url": server.url}])
         work.run(holder="test")
         replay.catalogue.advance()
         replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
@@ -101,11 +100,11 @@ def test_what_is_due_leaves_although_the_registry_is_away(
     assert [run.delivered for run in store.runs.latest()] == [1, 0, 0]
 
 
-def test_a_quiet_week_is_told_by_the_round_that_finds_it(
-    make_round: MakeRound, store: Store, clock: StillClock
+def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
+    make_cycle: MakeCycle, store: Store, clock: StillClock
 ) -> None:
     with running() as server:
-        work = make_round(
+        work = make_cycle(
             smtp={
                 "host": "127.0.0.1",
                 "port": server.port,
@@ -123,10 +122,10 @@ def test_a_quiet_week_is_told_by_the_round_that_finds_it(
     assert quiet["Subject"].startswith("[ctsync] quiet: 0 of 2 trials changed")
 
 
-def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_since(
-    make_round: MakeRound, store: Store, clock: StillClock
+def test_report_denominators_come_from_the_newest_sync_not_from_later_runs(
+    make_cycle: MakeCycle, store: Store, clock: StillClock
 ) -> None:
-    run_id = make_round().run(holder="test").sync.run_id
+    run_id = make_cycle().run(holder="test").sync.run_id
     for kind in ("backfill", "heartbeat 0123", "mirror"):
         with store.unit() as unit:
             unit.runs.begin(kind, clock.now())
@@ -135,11 +134,11 @@ def test_the_denominators_of_a_report_are_those_of_the_newest_sync_whatever_ran_
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
 
 
-def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing_is(
-    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
+def test_a_weekly_mail_is_overdue_only_if_it_keeps_failing_after_its_hour(
+    make_cycle: MakeCycle, store: Store, clock: StillClock, replay: ReplayRegistry
 ) -> None:
-    """The clock stands on a Friday; the mail is due on Monday at eight, and no server listens."""
-    work = make_round(
+    """The clock starts on a Friday; the mail is due on Monday at eight, and no server listens."""
+    work = make_cycle(
         smtp={"host": "127.0.0.1", "port": 1, "security": "none", "sender": "c@example.org"},
         recipients=[{"email": "anna@example.org", "cadence": "weekly"}],
     )
@@ -152,8 +151,8 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
     conditions = []
     for _ in range(6):
         work.run(holder="test")
-        standing = health_facts(store, routes_from(work.settings))
-        late = assess(standing, clock.now()).condition is HealthState.OVERDUE
+        facts = health_facts(store, routes_from(work.settings))
+        late = assess(facts, clock.now()).condition is HealthState.OVERDUE
         conditions.append((f"{clock.now():%a}", late))
         clock.sleep(24 * 3600)
     assert timedelta(days=1) == OVERDUE_AFTER
@@ -163,10 +162,10 @@ def test_a_weekly_mail_is_not_overdue_before_its_hour_and_one_that_keeps_failing
     ]  # fmt: skip
 
 
-def test_a_round_is_made_if_it_is_due_by_the_start_of_the_last_that_came_to_its_end(
-    make_round: MakeRound, replay: ReplayRegistry, store: Store
+def test_the_next_cycle_is_due_by_the_start_of_the_last_completed_cycle(
+    make_cycle: MakeCycle, replay: ReplayRegistry, store: Store
 ) -> None:
-    work = make_round()
+    work = make_cycle()
     replay.faults.add(faults.status(503), path="/v2/version", times=faults.EVERY_TIME)
     with pytest.raises(RegistryError):
         work.run(holder="test")

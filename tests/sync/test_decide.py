@@ -1,4 +1,4 @@
-"""What an answer means, for every state a trial can be in."""
+"""Decisions on an answer, for every state of a trial."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seen(digest: str = "1:aa", *, asked_as: NctId = TRIAL, nct_id: NctId = TRIAL
 
 
 def head(digest: str | None = "1:aa", state: State = State.PRESENT, **more: object) -> Head:
-    return Head(TRIAL, 7, 3, digest, state, **more)  # type: ignore[arg-type]  # any of the last two
+    return Head(TRIAL, 7, 3, digest, state, **more)  # type: ignore[arg-type]  # any of the other fields
 
 
 ABSENT = Absent(TRIAL, "NCT number NCT03389919 not found", LOAD, LOAD)
@@ -45,7 +45,7 @@ def test_the_first_record_of_a_trial_is_a_baseline() -> None:
     assert decide(None, seen()) == First(record(), awaited=False)
 
 
-def test_the_first_record_of_a_trial_the_registry_denied_knowing_is_awaited_news() -> None:
+def test_the_first_record_of_a_trial_the_registry_did_not_know_is_awaited() -> None:
     assert decide(None, seen(), awaited=True) == First(record(), awaited=True)
 
 
@@ -57,7 +57,7 @@ def test_another_digest_is_a_change() -> None:
     assert decide(head(), seen("1:bb")) == Changed(head(), record("1:bb"))
 
 
-def test_one_load_without_the_trial_is_only_missing() -> None:
+def test_a_trial_absent_from_one_load_is_only_missing() -> None:
     assert decide(head(), ABSENT) == Missing(head())
 
 
@@ -65,45 +65,45 @@ def test_the_same_load_asked_twice_does_not_confirm_an_absence() -> None:
     assert decide(head(absent_since=LOAD), ABSENT) == Missing(head(absent_since=LOAD))
 
 
-def test_a_second_load_without_the_trial_says_gone() -> None:
+def test_a_trial_absent_from_a_second_load_is_gone() -> None:
     assert decide(head(absent_since=EARLIER), ABSENT) == Gone(head(absent_since=EARLIER))
 
 
-def test_a_trial_that_was_missing_and_answers_again_is_the_same_and_recovered() -> None:
+def test_a_missing_trial_that_is_found_again_is_the_same_and_recovered() -> None:
     assert decide(head(absent_since=EARLIER), seen()) == Same(
         head(absent_since=EARLIER), recovered=True
     )
 
 
-def test_a_gone_trial_that_answers_again_has_returned_even_with_the_same_record() -> None:
+def test_a_gone_trial_that_is_found_again_has_returned_even_if_unchanged() -> None:
     gone = head(None, State.GONE)
     assert decide(gone, seen()) == Returned(gone, record())
 
 
-def test_a_gone_trial_that_is_still_absent_is_no_news() -> None:
+def test_a_gone_trial_that_is_still_absent_is_still_away() -> None:
     gone = head(None, State.GONE)
     assert decide(gone, ABSENT) == StillAway(gone)
 
 
-def test_an_id_answered_by_another_trial_has_moved_there() -> None:
+def test_an_id_answered_with_another_trial_has_moved_to_it() -> None:
     assert decide(head(), seen(nct_id=OTHER)) == Moved(head(), OTHER)
 
 
-def test_an_id_known_to_have_moved_there_is_no_news() -> None:
+def test_an_id_already_known_to_have_moved_is_still_away() -> None:
     moved = head(None, State.MOVED, moved_to=OTHER)
     assert decide(moved, seen(nct_id=OTHER)) == StillAway(moved)
 
 
-def test_a_moved_trial_that_moves_on_is_news() -> None:
+def test_a_moved_trial_that_moves_again_has_moved() -> None:
     moved = head(None, State.MOVED, moved_to=NctId("NCT00000001"))
     assert decide(moved, seen(nct_id=OTHER)) == Moved(moved, OTHER)
 
 
-def test_a_failure_says_nothing_about_the_trial() -> None:
+def test_a_trial_whose_request_failed_is_not_checked() -> None:
     failed = Failed(TRIAL, EdgeRefused("403"))
     for known in (None, head(), head(absent_since=EARLIER), head(None, State.GONE)):
         assert decide(known, failed) == NotChecked(failed)
 
 
-def test_an_absent_trial_nothing_is_stored_of_is_missing_without_a_head() -> None:
+def test_an_absent_trial_without_stored_versions_is_missing_without_a_head() -> None:
     assert decide(None, ABSENT) == Missing(None)

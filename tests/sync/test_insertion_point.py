@@ -1,4 +1,4 @@
-"""Where a version of the history belongs: the order of the registry, whatever was seen of it."""
+"""Insertion points: history versions keep the registry's order, for any versions seen live."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEGIN = date(2020, 1, 6)
 
 @dataclass(frozen=True)
 class Shown:
-    """What the registry showed from a day on: a version, or one it changed by itself since."""
+    """A state the registry showed from a day on: version `number` after `touch` undated changes."""
 
     day: date
     number: int
@@ -32,7 +32,7 @@ class Shown:
 
 @st.composite
 def lives(draw: st.DrawFn) -> list[Shown]:
-    """A trial's course: versions posted days apart or on one day, some changed without a date."""
+    """A trial's timeline: versions posted days apart or on one day, some changed without a date."""
     posted = BEGIN
     life: list[Shown] = []
     for number in range(draw(st.integers(1, 8))):
@@ -55,7 +55,7 @@ def lives(draw: st.DrawFn) -> list[Shown]:
 
 
 def seen_live(life: Sequence[Shown], days: set[int]) -> list[tuple[Shown, Version]]:
-    """What loads on some of the days showed, as it is stored."""
+    """The versions that loads on some of the days showed, as they are stored."""
     stored: list[tuple[Shown, Version]] = []
     for day in sorted(days):
         load = BEGIN + timedelta(days=day)
@@ -83,7 +83,7 @@ def _version(one: Shown, source: Source, load: date | None, snapshot: int) -> Ve
 
 
 @given(life=lives(), days=st.sets(st.integers(0, 120)), order=st.randoms())
-def test_whatever_was_seen_live_and_in_whatever_order_the_history_comes_the_course_is_true(
+def test_history_fetched_in_any_order_joins_any_live_versions_in_order(
     life: list[Shown], days: set[int], order: object
 ) -> None:
     stored = seen_live(life, days)
@@ -115,14 +115,14 @@ def test_whatever_was_seen_live_and_in_whatever_order_the_history_comes_the_cour
 def a_version(posted: str, **more: object) -> Version:
     one = Shown(date.fromisoformat(posted), 0, 0, KeyFields(posted=posted, submitted=posted))
     values: dict[str, object] = {"registry_version": None, "source": Source.LIVE, **more}
-    return replace(_version(one, Source.LIVE, one.day, 0), **values)  # type: ignore[arg-type]  # any
+    return replace(_version(one, Source.LIVE, one.day, 0), **values)  # type: ignore[arg-type]  # any field
 
 
 def no(_: Version) -> bool:
     return False
 
 
-def test_nothing_is_put_behind_the_end_of_a_trial_and_something_is_before_it_came_back() -> None:
+def test_versions_are_inserted_before_the_end_of_a_trial_or_before_its_return() -> None:
     seen = a_version("2024-01-10")
     gone = replace(a_version("2024-02-01"), state=State.GONE, digest=None, key=seen.key)
     key = KeyFields(posted="2024-03-01", submitted="2024-02-27")
@@ -133,7 +133,7 @@ def test_nothing_is_put_behind_the_end_of_a_trial_and_something_is_before_it_cam
     assert find_insertion_point([seen, gone, back], 1, earlier, is_same=no) == InsertionPoint(1)
 
 
-def test_a_version_without_dates_goes_by_its_number_alone() -> None:
+def test_a_version_without_dates_is_placed_by_its_number_alone() -> None:
     older, newer = a_version("2024-01-10", registry_version=0), a_version("2024-03-01")
     assert find_insertion_point([older, newer], 1, KeyFields(), is_same=no) == InsertionPoint(1)
     assert find_insertion_point([], 0, KeyFields(), is_same=no) == InsertionPoint(0)

@@ -1,6 +1,6 @@
-"""What watches make of a registry that reloads, loses pages or forgets trials: nothing.
+"""Query watches while the registry reloads, loses pages or drops trials: no false event.
 
-Real HTTP, small pages, one database.
+Uses real HTTP, small pages and one database.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
+from tests.store.samples import engine_of
 
 STUDIES = "/v2/studies"
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -40,7 +41,7 @@ RunOnce = Callable[..., SyncResult]
 
 
 class SmallPages(RegistryApi):
-    """Lists on pages of a few trials, and restarts a listing up to the given number of times."""
+    """Lists on pages of a few trials, and restarts a listing as often as configured."""
 
     size = 5
     most_restarts = 2
@@ -59,7 +60,7 @@ def store(migrated_sqlite_url: str, clock: StillClock) -> Iterator[Store]:
 
 @pytest.fixture
 def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterator[RunOnce]:
-    """Sync everything watched, as a round does."""
+    """Sync everything watched, as a cycle does."""
     transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
     registry = SmallPages(transport, clock=clock)
 
@@ -75,7 +76,7 @@ def run_once(store: Store, clock: StillClock, replay: ReplayRegistry) -> Iterato
 
 
 def follow_open(store: Store, replay: ReplayRegistry, count: int) -> None:
-    """A watch of what recruits, which `count` trials do."""
+    """Publish `count` recruiting trials and add a watch that matches them."""
     publish(replay, *map(an_id, range(1, count + 1)))
     with store.unit() as unit:
         unit.watches.add("open", query=read_query({"overallStatus": "RECRUITING"}).params)
@@ -96,12 +97,12 @@ def status_of(study: Any) -> str:
     return status
 
 
-def told(result: SyncResult) -> set[tuple[NctId, Kind]]:
+def event_kinds(result: SyncResult) -> set[tuple[NctId, Kind]]:
     return {(stored.nct_id, stored.event.kind) for stored in result.events}
 
 
 @pytest.mark.slow
-def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
+def test_a_reload_at_any_page_stores_the_new_load_and_no_false_event(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     pages, exact, false = 20, 0, 0
@@ -120,13 +121,13 @@ def test_a_reload_at_any_page_leaves_the_new_truth_and_no_false_event(
         assert result.verdict is Verdict.OK
         exact += inside(store) == recruiting(replay)
         truth = {(new, Kind.REGISTERED), (closed, Kind.STATUS), (closed, Kind.LEFT)}
-        false += len(told(result) ^ truth)
+        false += len(event_kinds(result) ^ truth)
     assert (exact, false) == (pages, 0)
     print(f"reload: at each of {pages} pages, {exact} final sets exact, {false} false events")
 
 
 @pytest.mark.slow
-def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
+def test_a_lost_page_marks_no_trial_as_left_or_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     pages, partial = 50, 0
@@ -146,7 +147,7 @@ def test_a_lost_page_lets_nobody_leave_or_be_gone_wherever_it_is(
 
 
 def without(ids: set[NctId]) -> faults.Fault:
-    """Listings lack these trials and count without them; whole records are as they are."""
+    """Leave these trials out of listings and counts; complete records stay as they are."""
 
     def drop(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
@@ -167,7 +168,7 @@ def without(ids: set[NctId]) -> faults.Fault:
     ("trials", "shares"),
     [(150, (0, 50, 80)), pytest.param(2600, (0, 50, 99), marks=pytest.mark.soak)],
 )
-def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
+def test_many_vanished_trials_are_held_back_and_a_few_are_accepted(
     trials: int,
     shares: tuple[int, ...],
     store: Store,
@@ -180,7 +181,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
     for percent in shares:
         lost = {an_id(n) for n in range(1, trials - trials * percent // 100 + 1)}
 
-        # the listing lacks them, though their records are there and unchanged
+        # the listing lacks them, but their records exist unchanged
         replay.catalogue.advance()
         replay.faults.add(without(lost), path=STUDIES, times=faults.EVERY_TIME)
         result = run_once(size=1000)
@@ -188,7 +189,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         held_left += "--accept-gone" in "".join(result.held)
         replay.faults.clear()
 
-        # the registry lacks them: two loads say so, and each was asked for singly
+        # the registry lacks them: two loads show it, and each trial was requested alone
         kept = {n: replay.catalogue.view().study(n) for n in lost}
         for _ in range(2):
             replay.catalogue.advance()
@@ -202,7 +203,7 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         held_gone += "--accept-gone" in "".join(result.held)
         assert len(result.missing) == len(lost)
 
-        # and they are back
+        # the trials are back
         for study in kept.values():
             assert study is not None
             replay.catalogue.publish(study)
@@ -219,12 +220,12 @@ def test_trials_that_vanish_in_masses_are_held_and_a_few_that_do_are_believed(
         for nct_id in removed & set(replay.catalogue.view().ids):
             replay.catalogue.withdraw(nct_id)
         result = run_once(size=1000)
-    assert told(result) == {(nct_id, Kind.GONE) for nct_id in removed}
+    assert event_kinds(result) == {(nct_id, Kind.GONE) for nct_id in removed}
     assert result.verdict is Verdict.OK
     print(f"real removals: {len(removed)} of 5 reported")
 
 
-def test_what_was_held_is_believed_when_told_to(
+def test_held_trials_are_accepted_with_accept_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     follow_open(store, replay, 40)
@@ -237,11 +238,11 @@ def test_what_was_held_is_believed_when_told_to(
     assert result.held
     assert result.events == ()
     result = run_once(accept_gone=True)
-    assert (len(told(result)), result.held) == (30, ())
-    assert {kind for _, kind in told(result)} == {Kind.GONE}
+    assert (len(event_kinds(result)), result.held) == (30, ())
+    assert {kind for _, kind in event_kinds(result)} == {Kind.GONE}
 
 
-def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
+def test_an_empty_listing_is_accepted_only_if_the_records_explain_it(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     follow_open(store, replay, 3)
@@ -255,19 +256,18 @@ def test_an_empty_listing_is_believed_only_where_the_records_tell_why(
     for nct_id in everything:
         replay.catalogue.edit(nct_id, {STATUS: "COMPLETED"})
     result = run_once()
-    assert {(n, Kind.LEFT) for n in everything} <= told(result)
+    assert {(n, Kind.LEFT) for n in everything} <= event_kinds(result)
     assert result.verdict is Verdict.OK
 
 
 def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
-    """60 trials merged into another, and 20 chains of three: 100 ids that were taken over."""
+    """60 trials merged into another, and 20 chains of three: 100 merged ids."""
     pairs = [(an_id(n), an_id(100 + n)) for n in range(1, 61)]
     chains = [(an_id(200 + n), an_id(300 + n), an_id(400 + n)) for n in range(20)]
     for ids in (*pairs, *chains):
-        for nct_id in ids:
-            replay.catalogue.publish(make_study(nct_id))
+        publish(replay, *ids)
     old = [one for one, _ in pairs] + [n for one, two, _ in chains for n in (one, two)]
     with store.unit() as unit:
         unit.watches.add_trials("mine", dict.fromkeys(old), replay.load)
@@ -297,7 +297,7 @@ def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
           f"({requests} requests)")  # fmt: skip
 
 
-def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
+def test_a_study_other_than_the_one_requested_is_never_stored(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
     ids = [an_id(n) for n in range(1, 21)]
@@ -314,14 +314,14 @@ def test_a_study_that_is_not_the_one_asked_for_is_never_stored(
     assert {failed.nct_id for failed in result.failed} == set(ids)
     assert all("nothing was stored" in str(failed.error) for failed in result.failed)
     assert store.counts()["snapshots"] == 0
-    print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} set aside")
+    print(f"identity: {len(ids)} answers of another trial, 0 stored, {len(ids)} quarantined")
 
 
-Told = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
+ReportedState = tuple[set[tuple[str, str, str]], list[tuple[str, str, str]], list[tuple[str, bool]]]
 
 
-def what_is_told(store: Store) -> Told:
-    """Events, deliveries and members; what is there twice is there twice."""
+def reported_state(store: Store) -> ReportedState:
+    """Events, deliveries and members; duplicates appear as often as they are stored."""
     events = {s.event_id: s for s in store.events.find()}
     rows = [
         (row.recipient, events[row.event_id].nct_id, events[row.event_id].event.path)
@@ -337,7 +337,7 @@ def what_is_told(store: Store) -> Told:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("answer", "first"), [("refused", 1), ("lost", 2)])
-def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
+def test_a_run_interrupted_at_any_commit_and_repeated_reports_each_event_once(
     answer: str,
     first: int,
     store: Store,
@@ -356,23 +356,23 @@ def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
     posted = {"date": "2026-02-03", "type": "ACTUAL"}
     replay.catalogue.publish(make_study(an_id(6), studyFirstPostDateStruct=posted))
     store.close()
-    whole: Told | None = None
+    whole: ReportedState | None = None
     failures = torn = 0
     file = Path(migrated_sqlite_url.removeprefix("sqlite:///"))
     for number in itertools.count(first, 2):
         copy = shutil.copy(file, tmp_path / f"{number}.db")
         with open_store(f"sqlite:///{copy}", clock=clock) as opened:
             with commits_failing(opened, number, answer) as met:
-                cut_off = run_whole(opened, replay, clock)
+                cut_off = run_to_end(opened, replay, clock)
             if met and not cut_off:
                 raise AssertionError("a failed commit ended no run")
-            run_whole(opened, replay, clock)
-            found = what_is_told(opened)
+            run_to_end(opened, replay, clock)
+            found = reported_state(opened)
         if whole is None:
             with open_store(f"sqlite:///{shutil.copy(file, tmp_path / 'whole.db')}",
                             clock=clock) as opened:  # fmt: skip
-                assert not run_whole(opened, replay, clock)
-                whole = what_is_told(opened)
+                assert not run_to_end(opened, replay, clock)
+                whole = reported_state(opened)
         torn += found != whole
         failures += bool(met)
         if not met:
@@ -380,11 +380,13 @@ def test_a_run_cut_off_at_any_commit_and_run_again_tells_who_came_and_went_once(
     assert torn == 0
     assert failures > 8
     assert {kind for _, kind, _ in (whole or [set()])[0]} >= {"left", "entered", "registered"}
-    print(f"cut off: {failures} commits failed ({answer}), {torn} torn, 0 told twice, 0 lost")
+    print(
+        f"interrupted: {failures} commits failed ({answer}), {torn} torn, 0 reported twice, 0 lost"
+    )
 
 
-def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
-    """Sync everything, telling one recipient; whether it was cut off."""
+def run_to_end(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
+    """Sync everything for one recipient; return whether the run was interrupted."""
     transport = Transport(replay.url, clock=clock, requests_per_second=1e6, burst=1000)
     route = Route("mail", "open@example.org", watches=("open",))
     registry = RegistryApi(transport, clock=clock)
@@ -400,19 +402,20 @@ def run_whole(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
 
 @contextmanager
 def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
-    """From the n-th commit on none is answered; the n-th itself is refused, or done and lost."""
+    """Fail every commit from the n-th on; the n-th is refused, or done and its answer lost."""
     calls, met = itertools.count(1), list[int]()
 
     def fail(connection: Connection) -> None:
         call = next(calls)
         if call >= number:
             if call == number and answer == "lost":
-                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # is connected
+                connection.connection.driver_connection.commit()  # type: ignore[union-attr]  # it is connected
             met.append(call)
             raise OperationalError("COMMIT", {}, sqlite3.OperationalError("connection lost"))
 
-    event.listen(store._engine, "commit", fail)
+    engine = engine_of(store)
+    event.listen(engine, "commit", fail)
     try:
         yield met
     finally:
-        event.remove(store._engine, "commit", fail)
+        event.remove(engine, "commit", fail)

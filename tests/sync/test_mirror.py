@@ -1,4 +1,4 @@
-"""The whole registry mirrored: a first load, days, sweeps, and runs that were cut off."""
+"""The registry mirror: first load, daily runs, sweeps and interrupted runs."""
 
 from __future__ import annotations
 
@@ -24,9 +24,8 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
-from ctsync.sync.result import RunCallbacks
 from tests.conftest import StillClock
-from tests.registry_fixtures import an_id, make_study, publish
+from tests.registry_fixtures import an_id, make_study, publish, stop_after
 from tests.replay.faults import Fault
 from tests.replay.http_messages import front_page
 from tests.replay.registry_server import ReplayRegistry
@@ -73,7 +72,7 @@ def kinds(store: Store, number: int) -> list[str]:
     return [e.event.kind for e in store.events.find(EventFilter(nct_ids=[an_id(number)]))]
 
 
-def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_follows(
+def test_a_first_load_uses_the_bulk_download_and_reports_no_unfollowed_trial(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 31)))
@@ -92,7 +91,7 @@ def test_a_first_load_takes_the_bulk_download_and_tells_of_no_trial_that_nobody_
 
 
 @pytest.mark.parametrize("way", ["bulk", "pages"])
-def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
+def test_the_mirror_stores_the_baseline_of_a_watched_trial(
     make_mirror: Make, replay: ReplayRegistry, store: Store, way: str
 ) -> None:
     publish(replay, *map(an_id, range(1, 31)))
@@ -102,12 +101,12 @@ def test_a_trial_that_a_watch_follows_has_its_baseline_from_the_mirror(
         unit.watches.add_trials("mine", {an_id(7): None, an_id(9): None}, StillClock().now())
     result = make_mirror().run()
     assert result.steps == [way]
-    told = {(e.nct_id, e.event.kind) for e in store.events.find()}
-    assert told == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
+    found = {(e.nct_id, e.event.kind) for e in store.events.find()}
+    assert found == {(an_id(7), Kind.FIRST_SEEN), (an_id(9), Kind.FIRST_SEEN)}
     assert list(rederive_events(store, Thresholds())) == []
 
 
-def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
+def test_a_second_run_on_the_same_load_requests_only_the_load(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 31)))
@@ -119,7 +118,7 @@ def test_a_second_run_on_the_same_load_asks_for_nothing_but_the_load(
     assert store.counts() == before | {"runs": 2}
 
 
-def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
+def test_a_delta_fetches_posted_and_new_trials(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 31)))
@@ -133,14 +132,14 @@ def test_a_delta_fetches_what_was_posted_and_what_is_new_in_the_registry(
     assert (result.verdict, result.steps) == (Verdict.OK, ["delta"])
     assert (result.tally.changed, result.tally.new) == (1, 1)
     assert Kind.STATUS in kinds(store, 5)
-    # after a whole load a trial that was not there is new in the registry, not only to us
+    # after a complete load, a trial it lacked is new in the registry, not only to ctsync
     assert kinds(store, 31) == [Kind.REGISTERED]
     listed = [r for r in replay.requests if r.path == "/v2/studies"]
     print(f"delta: 2 trials of 31 moved, {len(replay.requests)} requests")
     assert len(listed) == 2
 
 
-def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
+def test_a_sweep_finds_changes_without_a_date_and_trials_gone_in_two_loads(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 31)))
@@ -161,7 +160,7 @@ def test_a_sweep_finds_what_moved_no_date_and_what_is_gone_twice(
     assert Kind.GONE in kinds(store, 9)
 
 
-def test_a_sweep_is_due_weekly_on_a_months_first_load_and_when_asked_for(
+def test_a_sweep_is_due_weekly_on_a_months_first_load_and_on_request(
     make_mirror: Make, replay: ReplayRegistry
 ) -> None:
     publish(replay, *map(an_id, range(1, 4)))
@@ -196,7 +195,7 @@ def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
     return file
 
 
-def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_verified(
+def test_a_file_is_loaded_offline_and_reports_that_its_count_is_not_verified(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -206,14 +205,14 @@ def test_a_file_is_loaded_without_a_registry_and_says_that_its_count_is_not_veri
     assert "could not be asked" in " ".join(result.said)
     assert len(store.trials.stored_ids()) == 10
     assert file.exists()
-    # what was loaded offline is gone on from when the registry can be reached
+    # the next run with a registry continues from the offline load
     replay.load = "2026-02-03"
     edit(replay, 5, lastUpdatePostDateStruct=posted("2026-02-03"))
     assert make_mirror().run().steps == ["delta"]
     assert len(store.versions.of(an_id(5))) == 2
 
 
-def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
+def test_an_archive_with_fewer_trials_than_the_registry_counts_is_incomplete(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -223,7 +222,7 @@ def test_an_archive_that_lists_fewer_than_the_registry_counts_is_no_whole_load(
     assert store.cursors.get(BULK).done_load is None
 
 
-def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
+def test_a_truncated_or_older_archive_changes_nothing(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -241,7 +240,7 @@ def test_an_archive_cut_short_or_older_than_what_was_seen_changes_nothing(
     assert store.counts()["snapshots"] == versions
 
 
-def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_rest(
+def test_a_new_archive_finds_every_change_and_writes_nothing_else(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 21)))
@@ -259,7 +258,7 @@ def test_a_whole_archive_again_finds_every_change_and_writes_nothing_for_the_res
     assert kinds(store, 3) == [Kind.REFERENCE]
 
 
-def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
+def test_a_poison_member_is_quarantined_and_retried_and_the_rest_is_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, clock: StillClock
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -273,7 +272,7 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
     assert [f.nct_id for f in result.failed] == [an_id(98), an_id(99), an_id(97)]
     assert len(store.trials.stored_ids()) == 10
     assert len(store.failures.find()) == 3
-    # they are good in the registry: the next run, when they are due, gets them
+    # the registry has valid records: the next run fetches them when they are due
     for number in (97, 98, 99):
         replay.catalogue.publish(make_study(an_id(number)))
     clock.elapsed += timedelta(hours=2).total_seconds()
@@ -282,7 +281,7 @@ def test_one_poison_member_is_set_aside_and_tried_again_and_the_rest_is_stored(
     assert store.failures.find() == []
 
 
-def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
+def test_a_poison_member_that_the_same_run_then_fetches_leaves_quarantine(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -299,7 +298,7 @@ def test_a_poison_member_that_the_same_run_then_fetches_is_set_aside_no_longer(
     assert store.failures.find() == []
 
 
-def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_load_has_it(
+def test_a_trial_requested_before_it_existed_is_registered_by_a_first_load(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -310,7 +309,7 @@ def test_a_trial_that_was_asked_for_before_it_was_there_is_news_when_a_first_loa
     assert list(rederive_events(store, Thresholds())) == []
 
 
-def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
+def test_a_record_the_database_refuses_does_not_affect_the_rest_of_its_batch(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path, monkeypatch
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -332,7 +331,7 @@ def test_a_record_the_database_refuses_spoils_no_other_of_its_batch(
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.01])
-def test_a_registry_that_lost_most_of_its_trials_is_not_believed(
+def test_no_trial_is_marked_gone_if_the_registry_loses_most_of_them(
     make_mirror: Make, replay: ReplayRegistry, store: Store, left: float
 ) -> None:
     publish(replay, *map(an_id, range(1, 101)))
@@ -360,7 +359,7 @@ def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
     assert (head.state, head.moved_to) == (State.MOVED, an_id(3))
 
 
-def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
+def test_a_dictionary_is_trained_on_the_first_load_and_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(codec, "LEAST_SAMPLES", 50)
@@ -372,25 +371,14 @@ def test_a_dictionary_is_learned_on_the_first_load_and_kept_in_the_database(
     assert number > 0
     bodies = [store.bodies.read(store.versions.newest_digest(an_id(n))) for n in range(1, 201)]
     assert len(set(bodies)) == 200
-    # a change is packed against what the dictionary is needed for
+    # a change is packed against a body that needs the dictionary
     replay.load = "2026-02-03"
     edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
     make_mirror().run()
     assert b"TERMINATED" in store.bodies.read(store.versions.newest_digest(an_id(5)))
 
 
-def stop_after(calls: int) -> RunCallbacks:
-    left = [calls]
-
-    def check() -> None:
-        left[0] -= 1
-        if left[0] < 0:
-            raise Stopped("told to stop")
-
-    return RunCallbacks(check=check)
-
-
-def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
+def test_a_mirror_stopped_at_any_step_resumes_and_stores_each_trial_once(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(archive_load, "JOB_MEMBERS", 5)
@@ -412,7 +400,7 @@ def test_stopped_at_any_step_and_begun_again_it_ends_as_if_never_stopped(
     print(f"mirror: stopped {stops} times, 60 trials once each, 1 download")
 
 
-def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
+def test_a_sweep_interrupted_at_any_page_resumes_at_that_page(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
     monkeypatch.setattr(scan, "SLIM_PAGE", 5)
@@ -420,7 +408,7 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     make_mirror().run()
     replay.load = "2026-02-10"
     replay.catalogue.withdraw(an_id(9))
-    make_mirror().run()  # the sweep of this load; the next load's is looked at
+    make_mirror().run()  # finish the sweep of this load; the test interrupts the next one
     replay.load = "2026-02-17"
     edit(replay, 40, overallStatus="UNKNOWN", lastKnownStatus="RECRUITING")
     replay.forget_requests()
@@ -438,12 +426,12 @@ def test_a_sweep_cut_off_at_any_page_goes_on_at_that_page(
     assert stops > 2
     assert store.trials.heads([an_id(9)])[an_id(9)].state is State.GONE
     assert len(store.versions.of(an_id(40))) == 2
-    # 49 trials are 10 pages: each stop refetches one at most
+    # 49 trials are 10 pages: each stop fetches one page again at most
     assert len(slim) <= 10 + stops
     print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")
 
 
-def test_a_day_of_changes_is_found_by_delta_and_sweep_and_nothing_else_is(
+def test_delta_and_sweep_find_every_change_of_a_day_and_nothing_else(
     make_mirror: Make, replay: ReplayRegistry
 ) -> None:
     replay.load = "2026-10-02"

@@ -1,4 +1,4 @@
-"""A day on which the registry itself changed most records, and a schema that drifts."""
+"""Days on which the registry itself changed most records, and a schema that drifts."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from ctsync.sync.result import RunCallbacks, SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.deliver.desk import Recording
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, make_study, stop_after
 
 MakeSync = Callable[..., TrialPass]
-IDS = [NctId(f"NCT{number:08d}") for number in range(1, 31)]
+IDS = [*map(an_id, range(1, 31))]
 MESH = "derivedSection.conditionBrowseModule"
 STATUS = "protocolSection.statusModule"
 CITATION = "protocolSection.referencesModule.references"
@@ -53,7 +53,7 @@ def study(nct_id: str, **parts: Any) -> JsonObject:
 
 @pytest.fixture
 def followed(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """Thirty trials, followed since the load of 2026-02-02."""
+    """Thirty trials that are followed since the load of 2026-02-02."""
     for nct_id in IDS:
         replay.catalogue.publish(study(nct_id))
     with store.unit() as unit:
@@ -63,19 +63,19 @@ def followed(store: Store, replay: Any, make_sync: MakeSync) -> Store:
 
 
 def reprocess(replay: Any, ids: list[NctId] | None = None) -> None:
-    """What the registry does by itself: new MeSH ids, and no new update date."""
+    """Change records as the registry does by itself: new MeSH ids, and no new update date."""
     replay.catalogue.advance()
     for nct_id in IDS if ids is None else ids:
         replay.catalogue.edit(nct_id, {MESH: {"meshes": [{"id": "D999999", "term": "A"}]}})
 
 
 def planned(store: Store) -> dict[str, int]:
-    """How many deliveries wait for each recipient."""
+    """The number of waiting deliveries per recipient."""
     waiting = [row.recipient for row in store.outbox.deliveries(DeliveryState.PENDING)]
     return {recipient: waiting.count(recipient) for recipient in waiting}
 
 
-def test_a_reprocessing_day_is_told_once_and_every_event_stays_stored(
+def test_a_reprocessing_is_reported_once_and_every_event_stays_stored(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -93,7 +93,7 @@ def test_a_reprocessing_day_is_told_once_and_every_event_stays_stored(
     assert (run.id, read_notices(run.notices)) == (result.run_id, result.notices)
 
 
-def test_the_one_delivery_that_is_left_carries_the_notice_and_no_trial(
+def test_the_remaining_delivery_carries_the_notice_and_no_trial(
     followed: Store, replay: Any, make_sync: MakeSync, clock: Any
 ) -> None:
     reprocess(replay)
@@ -107,7 +107,7 @@ def test_the_one_delivery_that_is_left_carries_the_notice_and_no_trial(
     assert report.subject.startswith("[ctsync] registry reprocessing · quiet: 0 of 30 trials")
 
 
-def test_a_report_over_the_day_tells_the_notice_in_place_of_the_flood(
+def test_a_report_of_the_day_shows_the_notice_instead_of_the_events(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -123,7 +123,7 @@ def test_a_report_over_the_day_tells_the_notice_in_place_of_the_flood(
     assert later.notices == ()
 
 
-def test_what_a_sponsor_updated_on_such_a_day_is_told_as_ever(
+def test_a_sponsors_update_on_a_reprocessing_day_is_reported_as_usual(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -137,11 +137,11 @@ def test_what_a_sponsor_updated_on_such_a_day_is_told_as_ever(
     (notice,) = result.notices
     assert len(notice.trials) == 29
     assert IDS[0] not in notice.trials
-    # of the first trial its status, its date and its MeSH; of the second its status; one carrier
+    # first trial: status, date and MeSH; second trial: status; one delivery with the notice
     assert planned(followed) == {EVERYTHING.recipient: 5, NEWS.recipient: 2}
 
 
-def test_a_few_trials_changed_alike_are_told_one_by_one(
+def test_trials_below_the_share_for_a_notice_are_reported_one_by_one(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay, IDS[:19])
@@ -151,7 +151,7 @@ def test_a_few_trials_changed_alike_are_told_one_by_one(
     assert followed.runs.latest()[0].notices == []
 
 
-def test_what_counts_as_a_large_share_is_a_threshold(
+def test_the_share_of_trials_for_a_notice_is_a_threshold(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay, IDS[:19])
@@ -170,18 +170,7 @@ def test_two_parts_reprocessed_at_once_are_two_notices(
     assert planned(followed) == {EVERYTHING.recipient: 1}
 
 
-def stop_after(number: int) -> RunCallbacks:
-    seen: list[int] = []
-
-    def check() -> None:
-        seen.append(1)
-        if len(seen) > number:
-            raise Stopped("told to stop")
-
-    return RunCallbacks(check=check)
-
-
-def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
+def test_a_pass_interrupted_anywhere_ends_in_one_notice_and_one_delivery(
     followed: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
@@ -199,19 +188,20 @@ def test_a_pass_cut_off_anywhere_ends_in_one_notice_and_one_delivery(
             make_sync(routes=WATCH_ALL).run(IDS)
         cuts += 1
     assert planned(followed) == {EVERYTHING.recipient: 30}
-    assert followed.runs.with_notices() == []  # the notice and what it drops are one transaction
+    # one transaction stores the notice and drops the deliveries
+    assert followed.runs.with_notices() == []
 
     (notice,) = make_sync(routes=WATCH_ALL).run(IDS).notices
     assert (len(notice.trials), len(notice.runs)) == (30, cuts + 1)
     assert planned(followed) == {EVERYTHING.recipient: 1}
     again = make_sync(routes=WATCH_ALL).run(IDS)
     assert (again.notices, planned(followed)) == ((), {EVERYTHING.recipient: 1})
-    print(f"reprocessing: cut off {cuts} times, 30 events stored, 1 notice, 1 delivery")
+    print(f"reprocessing: interrupted {cuts} times, 30 events stored, 1 notice, 1 delivery")
     assert followed.events.count(EventFilter(since=replay.load)) == 30
 
 
 def killed(url: str, registry_url: str, moment: int | None) -> None:
-    """Sync in a process that dies at its n-th trial, or for None within the observations."""
+    """Sync, and exit this process at the n-th trial, or while concluding if `moment` is None."""
     seen: list[int] = []
 
     def die(*_: object) -> None:
@@ -232,7 +222,7 @@ def killed(url: str, registry_url: str, moment: int | None) -> None:
 
 
 @pytest.mark.slow
-def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_next(
+def test_a_sync_killed_anywhere_leaves_one_notice_and_one_delivery(
     followed: Store, replay: Any, make_sync: MakeSync, migrated_url: str
 ) -> None:
     reprocess(replay)
@@ -247,7 +237,7 @@ def test_a_process_killed_anywhere_leaves_one_notice_and_one_delivery_to_the_nex
     print(f"reprocessing: killed {len(moments)} times, 1 notice, 1 delivery of 30")
 
 
-def test_a_pass_cut_off_is_concluded_by_the_next_load(
+def test_an_interrupted_pass_is_concluded_by_a_sync_of_the_next_load(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     reprocess(replay)
@@ -260,13 +250,14 @@ def test_a_pass_cut_off_is_concluded_by_the_next_load(
     assert planned(followed) == {EVERYTHING.recipient: 1}
 
 
-def test_a_welcome_is_no_news_that_a_notice_could_replace(
+def test_a_notice_does_not_replace_a_welcome(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     welcoming = Route("mail", "new@example.org", minimum_level=Level.ADMINISTRATIVE, welcomes=True)
     reprocess(replay)
     make_sync(routes=[welcoming]).run(IDS)
-    assert planned(followed) == {welcoming.recipient: 2}  # the welcome, and the carrier
+    # the welcome, and the delivery with the notice
+    assert planned(followed) == {welcoming.recipient: 2}
 
 
 # --- schema drift -----------------------------------------------------------------------------
@@ -277,7 +268,7 @@ def drift(result: SyncResult) -> list[tuple[NoticeKind, tuple[str, ...]]]:
     return [(notice.kind, notice.parts) for notice in result.notices if notice.kind in kinds]
 
 
-def test_a_field_that_nobody_declared_is_told_once(
+def test_an_undeclared_field_is_reported_once(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     def add(field: str, *ids: NctId) -> SyncResult:
@@ -310,7 +301,7 @@ def test_a_known_field_that_most_records_lost_is_drift(
     assert drift(make_sync().run(IDS)) == []
 
 
-def test_a_field_that_half_of_the_changed_records_lost_is_none_while_the_others_have_it(
+def test_a_field_that_half_of_the_records_lost_is_not_drift(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     replay.catalogue.advance()

@@ -1,4 +1,4 @@
-"""A watch with thresholds of its own: who is told what, at which level."""
+"""Watches with thresholds of their own: levels and recipients of reports."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ROUTES = (STRICT, USUAL)
 
 @pytest.fixture
 def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """A completion that slipped by 62 days, followed by two watches of different strictness."""
+    """A completion date that slipped by 62 days, in two watches with different thresholds."""
     replay.catalogue.publish(make_study(ONE))
     sync = make_sync(routes=ROUTES)
     watches = [
@@ -46,15 +46,13 @@ def slipped(store: Store, replay: Any, make_sync: MakeSync) -> Store:
     return store
 
 
-def test_a_watch_has_the_thresholds_for_all_where_it_sets_none(slipped: Store) -> None:
+def test_a_watch_uses_the_common_thresholds_that_it_does_not_set(slipped: Store) -> None:
     assert slipped.watches.own_thresholds() == {
         "strict": Thresholds(slip_notable_days=30, slip_critical_days=60)
     }
 
 
-def test_a_delivery_goes_by_the_level_of_the_watch_it_is_told_under(
-    slipped: Store, clock: Any
-) -> None:
+def test_a_delivery_uses_the_level_of_its_watch(slipped: Store, clock: Any) -> None:
     (stored,) = [s for s in slipped.events.find() if s.event.path == COMPLETION]
     assert (stored.event.level, stored.event.rule) == (Level.ROUTINE, "R-DAT-03")
     (row,) = slipped.outbox.deliveries(DeliveryState.PENDING)
@@ -67,7 +65,7 @@ def test_a_delivery_goes_by_the_level_of_the_watch_it_is_told_under(
     assert message.report().counts[Level.CRITICAL] == 1
 
 
-def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> None:
+def test_an_event_gets_its_level_under_other_thresholds_without_a_record(slipped: Store) -> None:
     (stored,) = [s for s in slipped.events.find() if s.event.path == COMPLETION]
     assert relevel(stored.event, Thresholds()) is stored.event
     again = relevel(stored.event, Thresholds(slip_notable_days=62))
@@ -75,7 +73,7 @@ def test_the_level_under_other_thresholds_needs_no_record(slipped: Store) -> Non
     assert (again.summary, again.inputs) == (stored.event.summary, stored.event.inputs)
 
 
-def test_a_threshold_of_another_ctsync_counts_for_nothing() -> None:
+def test_an_unknown_threshold_is_ignored() -> None:
     assert thresholds_of({}) is None
     assert thresholds_of({"of_tomorrow": 3}) is None
     assert thresholds_of({"of_tomorrow": 3, "slip_notable_days": 7}) == Thresholds(

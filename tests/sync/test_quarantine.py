@@ -1,4 +1,4 @@
-"""A trial that cannot be read or stored is kept aside, and neither holds up others nor they it."""
+"""Quarantine: a trial that cannot be read or stored does not delay the others."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from ctsync.store.store import Store
 from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.quarantine import MOST_HELD, held_back
 from tests.conftest import StillClock
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import an_id, publish
 from tests.replay import faults
 from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
+from tests.store.samples import engine_of
 
 POISON = NctId("NCT03389919")
 STATUS = "protocolSection.statusModule.overallStatus"
-MakeRound = Callable[[int], SyncCycle]
+MakeCycle = Callable[[int], SyncCycle]
 
 
 @pytest.fixture
-def make_round(
+def make_cycle(
     store: Store, clock: StillClock, replay: ReplayRegistry, make_sync: Callable[..., Any]
-) -> MakeRound:
-    """Make a round over that many trials, one of which is POISON."""
+) -> MakeCycle:
+    """Return a function that makes a cycle over a number of trials, including POISON."""
 
     def make(trials: int) -> SyncCycle:
-        ids = [POISON, *(NctId(f"NCT{number:08d}") for number in range(1, trials))]
-        for nct_id in ids:
-            replay.catalogue.publish(make_study(nct_id))
+        ids = [POISON, *map(an_id, range(1, trials))]
+        publish(replay, *ids)
         with store.unit() as unit:
             unit.watches.add("all")
             unit.watches.add_trials("all", dict.fromkeys(ids), clock.now())
@@ -48,7 +48,7 @@ def make_round(
 
 
 def poisoned(reply: Reply) -> Reply:
-    """The record of one trial, wherever it stands, without an id that can be read."""
+    """Replace the id of POISON in an answer by a number, so that its record is unreadable."""
     body = reply.body.replace(f'"nctId":"{POISON}"'.encode(), b'"nctId":12')
     return Reply(reply.status, body, reply.headers)
 
@@ -60,20 +60,21 @@ def poison(replay: ReplayRegistry) -> None:
 
 @contextmanager
 def refusing(store: Store, nct_id: NctId) -> Iterator[None]:
-    """A database that takes no version of one trial."""
+    """A database that refuses every version of one trial."""
 
     def refuse(_c: object, _k: object, statement: str, parameters: object, *_: object) -> None:
         if statement.startswith("INSERT INTO snapshots") and nct_id in str(parameters):
             raise OverflowError("Python int too large to convert to SQLite INTEGER")
 
-    event.listen(store._engine, "before_cursor_execute", refuse)
+    engine = engine_of(store)
+    event.listen(engine, "before_cursor_execute", refuse)
     try:
         yield
     finally:
-        event.remove(store._engine, "before_cursor_execute", refuse)
+        event.remove(engine, "before_cursor_execute", refuse)
 
 
-def singly(replay: ReplayRegistry) -> int:
+def requests_for_poison(replay: ReplayRegistry) -> int:
     return sum(request.path.endswith(POISON) for request in replay.requests)
 
 
@@ -84,22 +85,22 @@ def next_day(clock: StillClock, replay: ReplayRegistry) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("trials", [60, pytest.param(10_000, marks=pytest.mark.soak)])
-def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_days(
-    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry, trials: int
+def test_one_poison_trial_delays_no_other_on_any_of_30_days(
+    make_cycle: MakeCycle, store: Store, clock: StillClock, replay: ReplayRegistry, trials: int
 ) -> None:
-    work = make_round(trials)
+    work = make_cycle(trials)
     poison(replay)
-    stale = asked_singly = 0
+    stale = requested_alone = 0
     for day in range(30):
-        changed = [NctId(f"NCT{number:08d}") for number in range(1 + day, trials, 30)]
+        changed = [*map(an_id, range(1 + day, trials, 30))]
         for nct_id in changed:
             replay.catalogue.edit(nct_id, {STATUS: "SUSPENDED" if day % 2 else "RECRUITING"})
-        before = singly(replay)
+        before = requests_for_poison(replay)
         result = work.run(holder="test").sync
-        asked_singly += singly(replay) - before
+        requested_alone += requests_for_poison(replay) - before
         assert (result.verdict, result.tally.failed) == (Verdict.PARTIAL, 1)
         stale += trials - 1 - result.tally.answered
-        heads = store.trials.heads([NctId(f"NCT{number:08d}") for number in range(1, trials)])
+        heads = store.trials.heads([*map(an_id, range(1, trials))])
         stale += trials - 1 - len(heads)
         stale += sum(
             store.versions.of(nct_id)[-1].key.status != ("SUSPENDED" if day % 2 else "RECRUITING")
@@ -108,22 +109,23 @@ def test_one_poison_trial_among_many_keeps_none_from_being_current_on_any_of_30_
         next_day(clock, replay)
     print(
         f"poison: 1 of {trials:,} for 30 days, {stale} others not current on a day, "
-        f"{asked_singly} single requests for it"
+        f"{requested_alone} single requests for it"
     )
     assert stale == 0
     (failure,) = store.failures.find()
-    assert failure.attempts == asked_singly <= 11
+    assert failure.attempts == requested_alone <= 11
     assert failure.first_at < clock.now() - timedelta(days=29)
     assert b'"nctId":12' in failure.raw
     replay.faults.clear()
-    assert work.run([POISON], holder="test").sync.tally.new == 1  # named, it is always tried
+    # a trial that is named is always requested
+    assert work.run([POISON], holder="test").sync.tally.new == 1
     assert store.failures.find() == []
 
 
-def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
-    make_round: MakeRound, store: Store, clock: StillClock, replay: ReplayRegistry
+def test_a_trial_that_is_held_back_is_reported_with_its_next_try(
+    make_cycle: MakeCycle, store: Store, clock: StillClock, replay: ReplayRegistry
 ) -> None:
-    work = make_round(3)
+    work = make_cycle(3)
     poison(replay)
     (first,) = work.run(holder="test").sync.failed
     assert not isinstance(first.error, InQuarantine)
@@ -141,10 +143,10 @@ def test_a_trial_that_waits_is_told_with_when_it_is_tried_next(
     assert store.failures.find() == []
 
 
-def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_sync_that_can(
-    make_round: MakeRound, store: Store, replay: ReplayRegistry
+def test_a_record_the_store_refused_is_kept_raw_and_stored_once_possible(
+    make_cycle: MakeCycle, store: Store, replay: ReplayRegistry
 ) -> None:
-    work = make_round(4)
+    work = make_cycle(4)
     with refusing(store, POISON):
         for attempt in (1, 2):
             result = work.run(holder="test").sync
@@ -156,31 +158,31 @@ def test_a_record_that_the_store_refuses_is_kept_raw_and_stored_by_the_first_syn
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
     assert store.versions.of(POISON) == []
-    assert singly(replay) == 0  # it came with the others
+    assert requests_for_poison(replay) == 0  # its record came with the batch
     result = work.run(holder="test").sync
     assert (result.verdict, result.tally.new, result.tally.same) == (Verdict.OK, 1, 3)
     assert store.failures.find() == []
 
 
-def put_aside(store: Store, error: RegistryError, ids: list[NctId], clock: StillClock) -> None:
+def record_failures(
+    store: Store, error: RegistryError, ids: list[NctId], clock: StillClock
+) -> None:
     with store.unit() as unit:
         for nct_id in ids:
             unit.failures.record(nct_id, error, b"", run_id=None, now=clock.now())
 
 
-def test_what_says_nothing_of_the_trial_makes_it_wait_for_nothing(
+def test_a_failure_unrelated_to_the_trial_does_not_hold_it_back(
     store: Store, clock: StillClock
 ) -> None:
-    put_aside(store, RegistryUnreachable("away"), [POISON], clock)
+    record_failures(store, RegistryUnreachable("away"), [POISON], clock)
     assert held_back(store, of=100, now=clock.now()) == {}
 
 
-def test_where_many_wait_the_registry_was_ill_and_all_are_asked_for(
-    store: Store, clock: StillClock
-) -> None:
-    ids = [NctId(f"NCT{number:08d}") for number in range(1, MOST_HELD + 2)]
-    put_aside(store, BadAnswer("no JSON"), ids[:-1], clock)
+def test_no_trial_is_held_back_if_too_many_failed(store: Store, clock: StillClock) -> None:
+    ids = [*map(an_id, range(1, MOST_HELD + 2))]
+    record_failures(store, BadAnswer("no JSON"), ids[:-1], clock)
     assert len(held_back(store, of=100, now=clock.now())) == MOST_HELD
-    put_aside(store, BadAnswer("no JSON"), ids[-1:], clock)
+    record_failures(store, BadAnswer("no JSON"), ids[-1:], clock)
     assert held_back(store, of=100, now=clock.now()) == {}
     assert len(held_back(store, of=10_000, now=clock.now())) == MOST_HELD + 1

@@ -1,4 +1,4 @@
-"""Watches by query: who enters, who leaves and why, over real HTTP and on both databases."""
+"""Query watches: which trials enter, which leave and why; over real HTTP on both databases."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ def run(sync: TrialPass) -> SyncResult:
     return sync.run(ids, with_queries=True)
 
 
-def told(result: SyncResult) -> list[tuple[str, Kind]]:
+def event_kinds(result: SyncResult) -> list[tuple[str, Kind]]:
     return [(stored.nct_id, stored.event.kind) for stored in result.events]
 
 
 def members(store: Store, name: str = "open") -> tuple[list[NctId], list[NctId]]:
-    """Who is in, and who has left."""
+    """The trials that match now, and the trials that have left."""
     (watch,) = [w for w in store.watches.all() if w.name == name]
     inside = [t.nct_id for t in watch.trials if t.left_at is None]
     return inside, [t.nct_id for t in watch.trials if t.left_at is not None]
 
 
-def test_what_a_query_matches_at_first_is_a_baseline(
+def test_the_first_matches_of_a_query_are_a_baseline(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -61,12 +61,12 @@ def test_what_a_query_matches_at_first_is_a_baseline(
     follow(store)
     result = run(make_sync())
     assert result.verdict is Verdict.OK
-    assert told(result) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
+    assert event_kinds(result) == [(ONE, Kind.FIRST_SEEN), (TWO, Kind.FIRST_SEEN)]
     assert members(store) == ([ONE, TWO], [])
     assert store.watches.all()[0].listed == replay.load
 
 
-def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_told(
+def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -76,7 +76,7 @@ def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_
     replay.catalogue.edit(ONE, {STATUS: "UNKNOWN", LAST_KNOWN: "RECRUITING"})
     result = run(make_sync())
     assert result.verdict is Verdict.OK
-    assert told(result)[-1] == (ONE, Kind.LEFT)
+    assert event_kinds(result)[-1] == (ONE, Kind.LEFT)
     left = result.events[-1].event
     assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
     assert left.summary.startswith(
@@ -85,14 +85,14 @@ def test_a_trial_that_leaves_stays_followed_and_the_field_that_made_it_leave_is_
     assert left.inputs["because"] == [STATUS]
     assert members(store) == ([TWO], [ONE])
 
-    # it is followed on: what happens to it later is told
+    # it stays followed: later changes are reported
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED", LAST_KNOWN: None})
-    assert (ONE, Kind.STATUS) in told(run(make_sync()))
+    assert (ONE, Kind.STATUS) in event_kinds(run(make_sync()))
     assert members(store) == ([TWO], [ONE])
 
 
-def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
+def test_each_time_a_trial_leaves_or_enters_again_is_an_event(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -102,9 +102,9 @@ def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
     for status in ("SUSPENDED", "RECRUITING", "SUSPENDED", "RECRUITING"):
         replay.catalogue.advance()
         replay.catalogue.edit(ONE, {STATUS: status})
-        seen.append(told(run(make_sync()))[-1])
+        seen.append(event_kinds(run(make_sync()))[-1])
         replay.catalogue.advance()
-        assert told(run(make_sync())) == []
+        assert event_kinds(run(make_sync())) == []
     assert seen == [(ONE, Kind.LEFT), (ONE, Kind.ENTERED)] * 2
     assert members(store) == ([ONE, TWO], [])
     of_watch = store.events.find(EventFilter(kinds=(Kind.ENTERED,)))
@@ -113,10 +113,10 @@ def test_a_trial_that_comes_back_enters_again_and_each_time_is_an_event(
     ] * 2
 
 
-def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
+def test_a_trial_may_leave_and_enter_although_its_record_is_unchanged(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
-    """The registry changes what its words mean, and no version comes of that."""
+    """The matches of a query can change without a new version of a record."""
     publish(replay, ONE, TWO)
     follow(store)
     run(make_sync())
@@ -124,17 +124,17 @@ def test_it_may_leave_and_enter_though_its_record_stays_as_it_is(
         replay.catalogue.advance()
         hide(replay, {ONE})
         result = run(make_sync())
-        assert told(result) == [(ONE, Kind.LEFT)]
+        assert event_kinds(result) == [(ONE, Kind.LEFT)]
         assert result.events[0].event.summary.endswith("nothing that it asks for changed")
         replay.catalogue.advance()
         replay.faults.clear()
-        assert told(run(make_sync())) == [(ONE, Kind.ENTERED)]
+        assert event_kinds(run(make_sync())) == [(ONE, Kind.ENTERED)]
     assert [v.version for v in store.versions.of(ONE)] == [1]
     assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
 def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
-    """Let listings lack these trials, and count without them; asked for by id they are there."""
+    """Leave these trials out of listings and counts; requests by id still find them."""
     import orjson
 
     def without(reply: Reply) -> Reply:
@@ -142,7 +142,7 @@ def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
         if "nextPageToken" not in listed and "totalCount" not in listed and ids:
             names = listed["studies"]
             if not all("derivedSection" not in study for study in names):
-                return reply  # whole records, asked for by their ids
+                return reply  # complete records, requested by id
         kept = [
             study
             for study in listed["studies"]
@@ -156,7 +156,7 @@ def hide(replay: ReplayRegistry, ids: set[NctId]) -> None:
     replay.faults.add(fault, path="/v2/studies", times=faults.EVERY_TIME)
 
 
-def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters(
+def test_a_new_trial_is_registered_and_an_existing_one_enters(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -167,7 +167,7 @@ def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters
     replay.catalogue.edit(TWO, {STATUS: "RECRUITING"})
     publish(replay, THREE, studyFirstPostDateStruct={"date": "2026-02-03", "type": "ACTUAL"})
     result = run(make_sync())
-    assert sorted(told(result)) == [
+    assert sorted(event_kinds(result)) == [
         (TWO, Kind.ENTERED),
         (TWO, Kind.FIRST_SEEN),
         (THREE, Kind.REGISTERED),
@@ -176,7 +176,7 @@ def test_a_trial_new_in_the_registry_is_registered_and_one_that_was_there_enters
     assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
-def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
+def test_entering_and_leaving_are_reported_only_to_recipients_of_the_watch(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -210,7 +210,7 @@ def test_what_enters_or_leaves_a_watch_is_told_to_those_of_that_watch_alone(
 
 
 def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
-    """The deliveries planned since the last call."""
+    """The deliveries per recipient since the last call."""
     rows = [row for row in store.outbox.deliveries() if row.state == "pending"]
     events = {s.event_id: s for s in store.events.find()}
     with store.unit() as unit:
@@ -221,7 +221,7 @@ def new_deliveries(store: Store) -> set[tuple[str, str, str]]:
     }
 
 
-def test_several_watches_share_one_fetch_and_the_same_query_one_listing(
+def test_watches_share_one_fetch_and_equal_queries_share_one_listing(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO, THREE)
@@ -255,7 +255,7 @@ def test_several_watches_share_one_fetch_and_the_same_query_one_listing(
         ("stale", faults.of_another_load("2026-02-02", every=1), "from its load of 2026-02-02"),
     ],
 )  # fmt: skip
-def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
+def test_an_incomplete_listing_changes_nothing_and_makes_the_run_partial(
     name: str, fault: faults.Fault, said: str, store: Store, replay: ReplayRegistry,
     make_sync: MakeSync,
 ) -> None:  # fmt: skip
@@ -280,10 +280,10 @@ def test_a_listing_that_is_not_whole_changes_nothing_and_makes_the_run_partial(
     print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
 
 
-def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
+def test_queries_are_listed_again_if_the_load_changes_meanwhile(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
-    """A listing of one page meets no token that dies: the load itself is asked for again."""
+    """A listing of one page has no token that expires, so the load itself is requested again."""
     publish(replay, ONE, TWO)
     follow(store)
     run(make_sync())
@@ -292,7 +292,7 @@ def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
     replay.faults.add(faults.reload("2026-03-02"), path="/v2/version", skip=1)
     result = run(make_sync())
     assert result.verdict is Verdict.OK
-    assert told(result)[-1] == (ONE, Kind.LEFT)
+    assert event_kinds(result)[-1] == (ONE, Kind.LEFT)
     assert result.events[-1].observed == replay.load
 
     for day in ("2026-03-03", "2026-03-04", "2026-03-05"):
@@ -301,11 +301,11 @@ def test_a_load_that_changes_while_queries_are_listed_has_them_listed_again(
     result = run(make_sync())
     assert result.verdict is not Verdict.OK
     assert "reloaded each time" in "".join(one.problem or "" for one in result.listed)
-    assert Kind.LEFT not in {kind for _, kind in told(result)}
-    assert (TWO, Kind.LEFT) in told(run(make_sync()))
+    assert Kind.LEFT not in {kind for _, kind in event_kinds(result)}
+    assert (TWO, Kind.LEFT) in event_kinds(run(make_sync()))
 
 
-def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
+def test_no_trial_leaves_if_the_load_cannot_be_confirmed(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -317,12 +317,12 @@ def test_a_load_that_cannot_be_confirmed_lets_nobody_leave(
     result = run(make_sync())
     assert result.verdict is Verdict.PARTIAL
     assert "could not be confirmed" in (result.listed[0].problem or "")
-    assert told(result) == [(ONE, Kind.STATUS)]
+    assert event_kinds(result) == [(ONE, Kind.STATUS)]
     replay.faults.clear()
-    assert told(run(make_sync())) == [(ONE, Kind.LEFT)]
+    assert event_kinds(run(make_sync())) == [(ONE, Kind.LEFT)]
 
 
-def test_a_trial_left_out_of_a_listing_that_seems_whole_is_asked_for_before_it_has_left(
+def test_a_trial_missing_from_a_complete_listing_is_requested_before_it_leaves(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO, THREE)
@@ -357,21 +357,21 @@ def test_a_trial_that_is_gone_or_could_not_be_checked_has_not_left(
     replay.catalogue.advance()
     replay.catalogue.withdraw(ONE)
     first = run(make_sync())
-    assert (told(first), first.missing, first.verdict) == ([], (ONE,), Verdict.PARTIAL)
-    assert told(run(make_sync())) == []
+    assert (event_kinds(first), first.missing, first.verdict) == ([], (ONE,), Verdict.PARTIAL)
+    assert event_kinds(run(make_sync())) == []
     replay.catalogue.advance()
-    assert told(run(make_sync())) == [(ONE, Kind.GONE)]
+    assert event_kinds(run(make_sync())) == [(ONE, Kind.GONE)]
     assert members(store) == ([ONE, TWO], [])
     replay.catalogue.advance()
     assert run(make_sync()).verdict is Verdict.OK
     publish(replay, ONE)
-    assert (ONE, Kind.RETURNED) in told(run(make_sync()))
+    assert (ONE, Kind.RETURNED) in event_kinds(run(make_sync()))
     replay.catalogue.advance()
-    assert told(run(make_sync())) == []
+    assert event_kinds(run(make_sync())) == []
     assert [v.state for v in store.versions.of(ONE)] == [State.PRESENT, State.GONE, State.PRESENT]
 
 
-def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_is_back(
+def test_a_merged_member_is_followed_to_its_successor_and_reported_on_return(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -381,25 +381,25 @@ def test_a_member_that_was_merged_is_followed_where_it_went_and_noticed_when_it_
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, TWO)
     result = run(make_sync(routes=[route]))
-    assert (ONE, Kind.MOVED) in told(result)
-    assert Kind.LEFT not in {kind for _, kind in told(result)}
+    assert (ONE, Kind.MOVED) in event_kinds(result)
+    assert Kind.LEFT not in {kind for _, kind in event_kinds(result)}
     assert members(store) == ([TWO], [])
     new_deliveries(store)
     replay.catalogue.advance()
-    assert told(run(make_sync(routes=[route]))) == []
+    assert event_kinds(run(make_sync(routes=[route]))) == []
 
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
     result = run(make_sync(routes=[route]))
-    assert (ONE, Kind.RETURNED) in told(result)
+    assert (ONE, Kind.RETURNED) in event_kinds(result)
     assert members(store) == ([ONE, TWO], [])
     assert ("open@example.org", ONE, "returned") in new_deliveries(store)
     states = [State.PRESENT, State.MOVED, State.PRESENT]
     assert [v.state for v in store.versions.of(ONE)] == states
 
 
-def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with_it(
+def test_a_member_merged_into_a_trial_that_does_not_match_leaves(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -408,17 +408,17 @@ def test_a_member_that_was_merged_into_a_trial_that_does_not_match_has_left_with
     run(make_sync())
     replay.catalogue.advance()
     replay.catalogue.merge(ONE, into=TWO)
-    assert (ONE, Kind.MOVED) in told(run(make_sync()))
+    assert (ONE, Kind.MOVED) in event_kinds(run(make_sync()))
     replay.catalogue.advance()
     result = run(make_sync())
-    assert (result.verdict, told(result)) == (Verdict.OK, [(TWO, Kind.LEFT)])
+    assert (result.verdict, event_kinds(result)) == (Verdict.OK, [(TWO, Kind.LEFT)])
     assert result.events[0].event.summary == (
         f'No longer matches the query of watch "open": took over {ONE}, which did'
     )
     assert members(store) == ([], [TWO])
 
 
-def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
+def test_a_member_that_returns_from_a_merger_is_in_only_if_it_matches(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -431,14 +431,14 @@ def test_a_member_that_is_back_from_a_merger_is_in_only_if_it_matches(
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE, overallStatus="COMPLETED")
     result = run(make_sync())
-    assert (ONE, Kind.RETURNED) in told(result)
-    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in told(result))
+    assert (ONE, Kind.RETURNED) in event_kinds(result)
+    assert {Kind.ENTERED, Kind.LEFT}.isdisjoint(kind for _, kind in event_kinds(result))
     assert members(store) == ([TWO], [ONE])
     replay.catalogue.advance()
-    assert told(run(make_sync())) == []
+    assert event_kinds(run(make_sync())) == []
 
 
-def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
+def test_a_trial_enters_although_it_lists_another_members_id_as_an_alias(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -448,11 +448,11 @@ def test_a_trial_enters_though_it_calls_its_own_the_id_of_one_that_is_back(
     replay.catalogue.advance()
     aliases = "protocolSection.identificationModule.nctIdAliases"
     replay.catalogue.edit(TWO, {STATUS: "RECRUITING", aliases: [ONE]})
-    assert (TWO, Kind.ENTERED) in told(run(make_sync()))
+    assert (TWO, Kind.ENTERED) in event_kinds(run(make_sync()))
     assert members(store) == ([ONE, TWO], [])
 
 
-def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
+def test_a_returned_trial_is_reported_also_to_watches_added_meanwhile(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     routes = [Route("mail", f"{name}@example.org", watches=(name,)) for name in ("old", "young")]
@@ -470,12 +470,12 @@ def test_that_a_trial_is_back_is_told_to_who_asked_for_it_meanwhile_as_well(
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
     run(make_sync(routes=routes))
-    told_of = {row[0] for row in new_deliveries(store) if row[1:] == (ONE, "returned")}
-    assert told_of == {"old@example.org", "young@example.org"}
+    recipients = {row[0] for row in new_deliveries(store) if row[1:] == (ONE, "returned")}
+    assert recipients == {"old@example.org", "young@example.org"}
 
 
 @pytest.mark.parametrize("batch", [500, 1])
-def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
+def test_a_returned_trial_is_followed_although_its_successor_has_moved(
     store: Store,
     replay: ReplayRegistry,
     make_sync: MakeSync,
@@ -495,11 +495,11 @@ def test_a_trial_is_followed_again_though_what_it_was_merged_into_has_moved_on(
     publish(replay, ONE)
     replay.catalogue.merge(TWO, into=THREE)
     result = run(make_sync())
-    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(told(result))
+    assert {(ONE, Kind.RETURNED), (TWO, Kind.MOVED)} <= set(event_kinds(result))
     assert store.watched.ids() == (ONE, THREE)
 
 
-def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merger(
+def test_a_trial_named_in_a_watch_is_followed_again_after_a_merger_ends(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -513,20 +513,20 @@ def test_a_trial_named_in_a_watch_is_followed_again_when_it_is_back_from_a_merge
     assert store.watched.ids() == (TWO,)
     replay.forget_requests()
     replay.catalogue.advance()
-    assert told(run(make_sync(routes=[route]))) == []
+    assert event_kinds(run(make_sync(routes=[route]))) == []
     assert len([e for e in replay.requests if e.path.startswith("/v2/studies")]) == 1
     new_deliveries(store)
     replay.catalogue.advance()
     replay.catalogue.edit(TWO, {"protocolSection.identificationModule.nctIdAliases": None})
     publish(replay, ONE)
-    assert (ONE, Kind.RETURNED) in told(run(make_sync(routes=[route])))
+    assert (ONE, Kind.RETURNED) in event_kinds(run(make_sync(routes=[route])))
     assert store.watched.ids() == (ONE, TWO)
     assert ("me@example.org", ONE, "returned") in new_deliveries(store)
     replay.catalogue.advance()
-    assert told(run(make_sync(routes=[route]))) == []
+    assert event_kinds(run(make_sync(routes=[route]))) == []
 
 
-def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_no_other(
+def test_a_trial_the_store_refuses_affects_no_other_and_enters_later(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(replay, ONE)
@@ -546,13 +546,13 @@ def test_a_trial_that_the_store_refuses_enters_once_it_can_be_stored_and_spoils_
         result = run(make_sync())
     assert result.verdict is Verdict.PARTIAL
     assert [failed.nct_id for failed in result.failed] == [TWO]
-    assert told(result) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
+    assert event_kinds(result) == [(THREE, Kind.FIRST_SEEN), (THREE, Kind.ENTERED)]
     assert members(store) == ([ONE, THREE], [])
-    assert told(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
+    assert event_kinds(run(make_sync())) == [(TWO, Kind.FIRST_SEEN), (TWO, Kind.ENTERED)]
     assert members(store) == ([ONE, TWO, THREE], [])
 
 
-def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
+def test_a_new_trial_unreadable_at_first_is_registered_once_it_can_be_read(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, clock: StillClock
 ) -> None:
     publish(replay, ONE)
@@ -564,7 +564,7 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
 
     def unreadable(reply: Reply) -> Reply:
         body = reply.body
-        if b"statusModule" in body:  # the listing is whole
+        if b"statusModule" in body:  # the listing is complete
             for nct_id in (TWO, THREE):
                 body = body.replace(f'"nctId":"{nct_id}"'.encode(), b'"nctId":12')
         return Reply(reply.status, body, reply.headers)
@@ -579,7 +579,7 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
         replay.catalogue.advance()
     clock.sleep(86_400)
     # first posted after the load before its first failure, and on the day of that load
-    assert sorted(told(run(make_sync()))) == [
+    assert sorted(event_kinds(run(make_sync()))) == [
         (TWO, Kind.REGISTERED),
         (THREE, Kind.ENTERED),
         (THREE, Kind.FIRST_SEEN),
@@ -587,7 +587,7 @@ def test_a_new_trial_that_cannot_be_read_at_first_is_registered_once_it_can_be(
     assert members(store) == ([ONE, TWO, THREE], [])
 
 
-def test_another_query_begins_anew(
+def test_a_changed_query_starts_with_a_new_baseline(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -596,7 +596,7 @@ def test_another_query_begins_anew(
     run(make_sync())
     follow(store, overallStatus="COMPLETED")
     result = run(make_sync())
-    assert told(result) == [(TWO, Kind.FIRST_SEEN)]
+    assert event_kinds(result) == [(TWO, Kind.FIRST_SEEN)]
     assert members(store) == ([TWO], [ONE])
 
 
@@ -612,5 +612,5 @@ def test_a_trial_named_in_a_watch_neither_enters_nor_leaves_its_query(
     for status in ("COMPLETED", "RECRUITING"):
         replay.catalogue.advance()
         replay.catalogue.edit(ONE, {STATUS: status})
-        assert told(run(make_sync())) == [(ONE, Kind.STATUS)]
+        assert event_kinds(run(make_sync())) == [(ONE, Kind.STATUS)]
     assert members(store) == ([ONE, TWO], [])

@@ -1,4 +1,4 @@
-"""Events follow from versions: derived again, they equal the stored events."""
+"""Events follow from versions: the derived events equal the stored ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def results(*measures: str) -> list[dict[str, str]]:
 
 @pytest.fixture
 def history(store: Store, replay: Any, make_sync: MakeSync) -> Store:
-    """A life of four trials: changes of every sort, gone, returned, moved, registered."""
+    """The history of four trials with every kind of change: gone, returned, moved, registered."""
     catalogue, followed = replay.catalogue, [ONE, TWO, OLD, LATE]
 
     def day(*changed: tuple[NctId, dict[str, Any]]) -> None:
@@ -87,11 +87,11 @@ def repair(store: Store, thresholds: Thresholds = RULES) -> None:
             rewrite(unit, found)
 
 
-def as_told(store: Store) -> list[Any]:
+def stored_events(store: Store) -> list[Any]:
     return store.events.find()
 
 
-def test_the_history_holds_every_sort_of_event(history: Store) -> None:
+def test_the_history_has_every_kind_of_event(history: Store) -> None:
     kinds = {stored.event.kind for stored in history.events.find()}
     expected = {
         Kind.FIRST_SEEN, Kind.REGISTERED, Kind.GONE, Kind.RETURNED, Kind.MOVED, Kind.STATUS,
@@ -100,15 +100,15 @@ def test_the_history_holds_every_sort_of_event(history: Store) -> None:
     assert expected <= kinds
 
 
-def test_events_derived_anew_are_those_stored(history: Store) -> None:
+def test_derived_events_equal_the_stored_ones(history: Store) -> None:
     assert list(rederive_events(history, RULES)) == []
 
 
-def test_an_empty_database_differs_in_nothing(store: Store) -> None:
+def test_an_empty_database_has_no_differences(store: Store) -> None:
     assert list(rederive_events(store, RULES)) == []
 
 
-def test_thresholds_changed_since_differ_in_level_alone(history: Store) -> None:
+def test_changed_thresholds_change_only_levels(history: Store) -> None:
     found = differences(history, Thresholds(slip_critical_days=500))
     assert {nct_id for nct_id, _ in found} == {TWO}
     assert all(one.is_level_only for _, one in found)
@@ -127,23 +127,21 @@ def test_thresholds_changed_since_differ_in_level_alone(history: Store) -> None:
         ("UPDATE events SET level = 'routine' WHERE level = 'critical'", "stored as routine (R-"),
     ],
 )
-def test_what_was_altered_is_found_and_mended_in_place(
+def test_an_altered_event_is_found_and_repaired_in_place(
     history: Store, migrated_url: str, damage: str, says: str
 ) -> None:
-    before = as_told(history)
+    before = stored_events(history)
     altered = alter(migrated_url, damage)
     found = differences(history)
     assert len(found) == altered > 0
     assert all(one.says.startswith(says) for _, one in found)
     repair(history)
-    assert as_told(history) == before
+    assert stored_events(history) == before
     assert list(rederive_events(history, RULES)) == []
 
 
-def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_history(
-    history: Store, migrated_url: str
-) -> None:
-    before = as_told(history)
+def test_a_missing_event_is_found_and_added_in_its_place(history: Store, migrated_url: str) -> None:
+    before = stored_events(history)
     kinds = (Kind.GONE, Kind.MOVED, Kind.OUTCOME, Kind.FIRST_SEEN)
     lost = [s for s in before if s.event.kind in kinds]
     for stored in lost:
@@ -154,44 +152,42 @@ def test_an_event_that_is_missing_is_found_and_made_with_its_place_in_the_histor
     assert {one.says.split(":")[0] for _, one in found} == {"not stored"}
     repair(history)
 
-    def without_id(told: list[Any]) -> list[Any]:
-        named = [(s.nct_id, s.to_version, s.event, s.observed, s.run_id, s.posted) for s in told]
+    def without_id(events: list[Any]) -> list[Any]:
+        named = [(s.nct_id, s.to_version, s.event, s.observed, s.run_id, s.posted) for s in events]
         return sorted(named, key=lambda one: (one[0], one[1], one[2].path))
 
-    assert without_id(as_told(history)) == without_id(before)
+    assert without_id(stored_events(history)) == without_id(before)
 
 
-def test_a_path_that_changed_keeps_its_event_and_what_was_told_of_it(
-    history: Store, migrated_url: str
-) -> None:
-    sent, *_ = [s for s in as_told(history) if s.event.kind is Kind.ENROLLMENT]
+def test_a_changed_path_keeps_its_event_and_deliveries(history: Store, migrated_url: str) -> None:
+    sent, *_ = [s for s in stored_events(history) if s.event.kind is Kind.ENROLLMENT]
     renamed = "UPDATE events SET path = 'old.path', path_key = :key WHERE id = :id"
     alter(migrated_url, renamed, key=b"0" * 16, id=sent.event_id)
     assert {one.says.split(":")[0] for _, one in differences(history)} == {
         "not stored", "does not follow from it",
     }  # fmt: skip
     repair(history)
-    assert sent in as_told(history)
+    assert sent in stored_events(history)
     assert differences(history) == []
 
 
-def test_an_event_that_follows_from_nothing_goes_and_its_deliveries_stay_with_the_trial(
+def test_an_event_that_cannot_be_derived_is_dropped_and_its_deliveries_stay(
     history: Store, migrated_url: str
 ) -> None:
-    stored, *_ = [s for s in as_told(history) if s.event.kind is Kind.STATUS]
+    stored, *_ = [s for s in stored_events(history) if s.event.kind is Kind.STATUS]
     deliveries = history.counts()["deliveries"]
     surplus = f"""
         INSERT INTO events ({", ".join(COPIED)}, path, path_key, kind)
         SELECT {", ".join(COPIED)}, 'made.up', :key, 'design' FROM events WHERE id = :id
     """
     alter(migrated_url, surplus, key=b"1" * 16, id=stored.event_id)
-    (made_up,) = [s for s in as_told(history) if s.event.path == "made.up"]
+    (made_up,) = [s for s in stored_events(history) if s.event.path == "made.up"]
     point = "UPDATE deliveries SET event_id = :new WHERE event_id = :old"
     alter(migrated_url, point, new=made_up.event_id, old=stored.event_id)
     with history.unit() as unit:
         (sent, *_) = unit.outbox.untried_of([made_up.event_id])
     repair(history)
-    assert [s for s in as_told(history) if s.event.path == "made.up"] == []
+    assert [s for s in stored_events(history) if s.event.path == "made.up"] == []
     assert history.counts()["deliveries"] == deliveries
     (kept,) = [row for row in history.outbox.deliveries() if row.delivery_id == sent.delivery_id]
     assert (kept.state, kept.last_error) == (
@@ -209,7 +205,7 @@ COPIED = (
 )  # fmt: skip
 
 
-def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url: str) -> None:
+def test_an_unreadable_trial_does_not_stop_the_others(history: Store, migrated_url: str) -> None:
     digest = history.versions.newest_digest(OLD)
     alter(
         migrated_url,
@@ -224,7 +220,9 @@ def test_a_trial_that_cannot_be_read_stops_no_other(history: Store, migrated_url
     assert (found[OLD].steps, bool(found[ONE].steps)) == ((), True)
 
 
-def test_rewritten_events_say_which_rules_they_follow(history: Store, migrated_url: str) -> None:
+def test_rewritten_events_record_the_version_of_their_rules(
+    history: Store, migrated_url: str
+) -> None:
     alter(migrated_url, "UPDATE events SET rules_version = 0, level = 'routine'")
     repair(history)
     engine = create_engine(migrated_url)

@@ -1,4 +1,4 @@
-"""A damaged database is mended as far as what it lost follows from the rest or can be had again."""
+"""Repair of a damaged database: what can be rebuilt or fetched again is restored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ctsync.sync.repair import RepairStep, is_of_index, repair
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.faults.test_store_faults import failing
-from tests.registry_fixtures import make_study
+from tests.registry_fixtures import publish
 from tests.replay.registry_server import ReplayRegistry
 from tests.store.samples import fill
 from tests.store.test_check import damage_database
@@ -44,9 +44,8 @@ def open_registry(make_sync: Callable[..., TrialPass]) -> OpenRegistry:
 
 @pytest.fixture
 def synced(store: Store, replay: ReplayRegistry, make_sync: Callable[..., TrialPass]) -> Store:
-    """Two trials, of which one has three versions."""
-    for nct_id in (ONE, TWO):
-        replay.catalogue.publish(make_study(nct_id))
+    """Two trials; the first has three versions."""
+    publish(replay, ONE, TWO)
     make_sync().run([ONE, TWO])
     for status in ("SUSPENDED", "TERMINATED"):
         replay.catalogue.advance()
@@ -55,13 +54,13 @@ def synced(store: Store, replay: ReplayRegistry, make_sync: Callable[..., TrialP
     return store
 
 
-def mend(store: Store, url: str, open_registry: OpenRegistry) -> list[RepairStep]:
+def check_and_repair(store: Store, url: str, open_registry: OpenRegistry) -> list[RepairStep]:
     problems = check(url)
     return list(repair(store, problems, open_registry=open_registry, thresholds=Thresholds()))
 
 
 def answers(store: Store) -> list[object]:
-    """What a person may ask of it: versions, records, events."""
+    """Everything a person can read: heads, versions, records and events."""
     found: list[object] = [store.trials.heads([ONE, TWO])]
     for nct_id in (ONE, TWO):
         versions = store.versions.of(nct_id)
@@ -91,22 +90,22 @@ def values_of(statement: str) -> dict[str, bytes]:
     return {name: value for name, value in values.items() if f":{name}" in statement}
 
 
-def test_what_follows_from_the_rest_or_can_be_had_again_is_as_it_was(
+def test_rows_that_can_be_derived_or_fetched_again_are_restored(
     synced: Store, migrated_url: str, open_registry: OpenRegistry
 ) -> None:
     right = answers(synced)
     for damage, statement in DAMAGES.items():
         damage_database(migrated_url, statement, **values_of(statement))
-        done = mend(synced, migrated_url, open_registry)
+        done = check_and_repair(synced, migrated_url, open_registry)
         assert done, damage
         assert [one for one in done if not one.is_mended] == [], damage
         assert check(migrated_url) == [], damage
         assert answers(synced) == right, damage
-    assert mend(synced, migrated_url, open_registry) == []
-    print(f"repair: {len(DAMAGES)} kinds of damage, {len(DAMAGES)} mended")
+    assert check_and_repair(synced, migrated_url, open_registry) == []
+    print(f"repair: {len(DAMAGES)} kinds of damage, {len(DAMAGES)} repaired")
 
 
-def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
+def test_a_body_that_cannot_be_fetched_is_reported_and_the_rest_stays(
     synced: Store,
     migrated_url: str,
     open_registry: OpenRegistry,
@@ -116,7 +115,7 @@ def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
     damage_database(migrated_url, "UPDATE bodies SET data = :data", data=b"damaged")
     replay.catalogue.advance()
     replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
-    done = mend(synced, migrated_url, open_registry)
+    done = check_and_repair(synced, migrated_url, open_registry)
     of_bodies = {one.where: one for one in done if one.kind == "corrupt body"}
     assert last is not None
     assert of_bodies[last].says == f"the registry shows another version of {ONE} by now"
@@ -131,7 +130,7 @@ def test_a_body_that_cannot_be_had_is_named_and_everything_else_stays(
     assert len(synced.versions.of(ONE)) == 3
 
 
-def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
+def test_events_without_a_version_and_deliveries_without_an_event_are_dropped(
     tmp_path: Path, migrated_file: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'orphans.db'}"
@@ -148,7 +147,7 @@ def test_an_event_of_no_version_and_a_delivery_of_no_event_are_dropped(
     assert check(url) == []
 
 
-def test_an_index_that_lacks_a_row_is_built_anew(tmp_path: Path, migrated_file: Path) -> None:
+def test_an_index_that_lacks_a_row_is_rebuilt(tmp_path: Path, migrated_file: Path) -> None:
     url = f"sqlite:///{tmp_path / 'index.db'}"
     shutil.copy(migrated_file, tmp_path / "index.db")
     with open_store(url, clock=StillClock()) as store:
@@ -165,7 +164,7 @@ def test_an_index_that_lacks_a_row_is_built_anew(tmp_path: Path, migrated_file: 
         connection.execute(change, (other, "ix_snapshots_digest"))
         connection.execute(change, (root, "ix_snapshots_run_id"))
         connection.commit()
-    # a look through that index finds no version that points to a body
+    # a query through that index finds no version that refers to a body
     assert {problem.kind for problem in check(url)} == {"damaged file", "unused body"}
     with open_store(url, clock=StillClock()) as store, store.unit() as unit:
         assert all(is_of_index(one) for one in check(url) if one.kind == "damaged file")
@@ -204,10 +203,10 @@ def test_a_repair_that_fails_at_any_statement_is_finished_by_the_next(
             list(repair(synced, problems, open_registry=open_registry, thresholds=Thresholds()))
             failed = False
         failures += failed
-        mend(synced, migrated_url, open_registry)
+        check_and_repair(synced, migrated_url, open_registry)
         unfinished += check(migrated_url) != [] or answers(synced) != right
         if not failed:
             break
-    print(f"repair: {failures} statements failed, {unfinished} not whole after the next repair")
+    print(f"repair: {failures} statements failed, {unfinished} incomplete after the next repair")
     assert failures * step > 20
     assert unfinished == 0

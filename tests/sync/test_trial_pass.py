@@ -1,4 +1,4 @@
-"""One pass over trials, over real HTTP and on both databases."""
+"""Sync passes over trials, with real HTTP on both databases."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_first_sync_is_a_baseline(store: Store, replay: Any, make_sync: MakeSy
     assert [v.version for v in store.versions.of(ONE)] == [1]
 
 
-def test_a_day_on_which_only_the_stamp_changed_stores_nothing(
+def test_a_new_load_with_only_a_new_stamp_stores_nothing(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -67,7 +67,7 @@ def test_a_change_is_one_version_with_its_events(
     assert [v.key.status for v in store.versions.of(ONE)] == ["RECRUITING", "TERMINATED"]
 
 
-def test_the_same_load_again_stores_nothing_and_says_it_was_not_refreshed(
+def test_the_same_load_again_stores_nothing_and_is_not_refreshed(
     replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -90,7 +90,7 @@ def test_a_change_back_is_a_version_and_an_event_of_its_own(
     assert versions[0].digest == versions[2].digest
 
 
-def test_a_status_the_registry_set_by_itself_has_a_length_by_the_loads_that_showed_it(
+def test_the_duration_of_an_unknown_status_comes_from_the_loads_that_showed_it(
     replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, statusVerifiedDate="2023-12", completionDateStruct={"date": "2025-12"})
@@ -108,7 +108,7 @@ def test_a_status_the_registry_set_by_itself_has_a_length_by_the_loads_that_show
     assert status_event.summary == "Status UNKNOWN -> COMPLETED: unknown for 30 d"
 
 
-def test_one_trial_that_cannot_be_checked_stops_no_other(
+def test_a_trial_that_cannot_be_checked_does_not_stop_the_others(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -151,7 +151,7 @@ def test_a_trial_is_gone_only_when_a_second_load_lacks_it(
     assert [v.state for v in store.versions.of(ONE)] == [State.PRESENT, State.GONE]
 
 
-def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
+def test_a_gone_trial_that_is_found_again_has_returned_and_keeps_its_versions(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -168,7 +168,7 @@ def test_a_gone_trial_that_is_back_has_returned_and_nothing_was_deleted(
     assert [v.state for v in store.versions.of(ONE)] == states
 
 
-def test_an_id_the_registry_never_knew_is_told_and_becomes_news_once_it_is_posted(
+def test_an_unknown_id_is_reported_and_registered_once_it_is_posted(
     replay: Any, make_sync: MakeSync
 ) -> None:
     unknown = make_sync().run([ONE])
@@ -196,7 +196,7 @@ def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(
     assert make_sync().run([OLD]).events == ()
 
 
-def test_a_watch_begun_with_an_id_merged_away_long_ago_follows_the_trial_that_has_it(
+def test_a_watch_of_an_id_merged_long_ago_follows_its_successor(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, OLD, ONE)
@@ -212,7 +212,7 @@ def test_a_watch_begun_with_an_id_merged_away_long_ago_follows_the_trial_that_ha
     assert store.watched.ids() == (ONE,)
 
 
-def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
+def test_a_moved_trial_keeps_the_study_id_it_was_requested_by(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, OLD, ONE)
@@ -226,7 +226,7 @@ def test_a_moved_trial_stays_known_by_the_study_id_it_was_asked_for_by(
     assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(ONE, "ORG-141")]
 
 
-def test_a_damaged_stored_record_stops_no_other_trial(
+def test_a_damaged_stored_record_does_not_stop_the_other_trials(
     store: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(replay, ONE, TWO)
@@ -276,7 +276,7 @@ def test_a_reload_during_the_run_repeats_the_pass_against_the_new_load(
     assert (result.tally.same, result.events) == (2, ())
 
 
-def test_a_record_with_the_stamp_of_another_load_makes_the_pass_repeat(
+def test_a_record_stamped_with_another_load_repeats_the_pass(
     replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -285,7 +285,7 @@ def test_a_record_with_the_stamp_of_another_load_makes_the_pass_repeat(
     late["derivedSection"]["miscInfoModule"]["versionHolder"] = "2026-01-30"
     page = b'{"studies":[' + _json(_stamped(ONE)) + b"," + _json(late) + b"]}"
     replay.faults.add(faults.body(page), path="/v2/studies")
-    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK  # the second pass was whole
+    assert make_sync().run([ONE, TWO]).verdict is Verdict.OK  # the second pass was complete
     replay.faults.add(faults.body(page), path="/v2/studies", times=faults.EVERY_TIME)
     assert make_sync().run([ONE, TWO]).verdict is Verdict.MIXED
 
@@ -296,7 +296,7 @@ def _stamped(nct_id: str) -> Any:
     return study
 
 
-def test_a_registry_that_goes_away_after_the_pass_leaves_the_run_partial(
+def test_a_run_is_partial_if_the_registry_is_unreachable_after_the_pass(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -305,7 +305,7 @@ def test_a_registry_that_goes_away_after_the_pass_leaves_the_run_partial(
     assert (result.verdict, result.tally.new) == (Verdict.PARTIAL, 1)
 
 
-def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
+def test_an_unreachable_registry_stores_no_version_and_the_run_records_why(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     replay.faults.add(faults.status(503, "busy"), path="/v2/version", times=faults.EVERY_TIME)
@@ -318,7 +318,7 @@ def test_an_unreachable_registry_leaves_no_version_and_the_run_says_why(
     assert "RegistryBusy" in (last.error or "")
 
 
-def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
+def test_an_interrupted_run_is_not_recorded_as_complete(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)
@@ -333,7 +333,7 @@ def test_a_run_that_is_interrupted_is_not_taken_for_a_whole_one(
     assert (last.verdict, last.error) == (Verdict.STOPPED, "interrupted")
 
 
-def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
+def test_a_stopped_run_keeps_its_results_and_is_marked_stopped(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE, TWO)
@@ -353,7 +353,7 @@ def test_a_run_told_to_stop_keeps_what_it_has_and_is_marked_stopped(
     assert make_sync().run([ONE, TWO]).tally.new == 1
 
 
-def test_a_preview_tells_all_and_writes_nothing(
+def test_a_preview_reports_everything_and_writes_nothing(
     store: Store, replay: Any, make_sync: MakeSync
 ) -> None:
     publish(replay, ONE)

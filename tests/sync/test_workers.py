@@ -1,4 +1,4 @@
-"""What an archive's bytes are known by, and how records are packed, in this process."""
+"""Marks and load days of an archive's raw records, and packing in this process."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ pieces = st.lists(
 
 
 def with_no_day(raw: bytes) -> tuple[bytes, str]:
-    """The bytes without the last day of a load that they name, and that day."""
+    """The bytes without the last load day in them, and that day."""
     before, name, after = raw.rpartition(b'"versionHolder":"')
     day, quote, rest = after.partition(b'"')
     return (before + rest, day.decode()) if name and quote else (raw, "None")
 
 
 @given(pieces)
-def test_a_mark_is_of_the_bytes_less_the_last_day_of_a_load(parts: list[bytes]) -> None:
+def test_a_mark_covers_the_bytes_except_the_last_load_day(parts: list[bytes]) -> None:
     raw = b"".join(parts)
     less, _ = with_no_day(raw)
     assert mark_of(raw, DIGEST) == hashlib.sha256(less + DIGEST.encode()).digest()[:16]
 
 
 @given(pieces)
-def test_the_day_is_the_one_that_the_mark_leaves_out(parts: list[bytes]) -> None:
+def test_the_load_day_is_the_day_that_the_mark_leaves_out(parts: list[bytes]) -> None:
     raw = b"".join(parts)
     _, day = with_no_day(raw)
     assert day_in(raw) == day
 
 
-def test_many_are_packed_in_turn_and_each_is_read_alone() -> None:
+def test_records_packed_one_after_another_are_read_independently() -> None:
     records = [b'{"title":"A trial of %d","status":"RECRUITING"}' % n for n in range(2000)]
     dictionary = codec.Dictionary(codec.train(records) or b"")
     pack = dictionary.packer()
     packed = [pack(one) for one in records]
     assert [dictionary.unpack(one) for one in packed] == records
     assert {codec.dictionary_of(one) for one in packed} == {dictionary.number}
-    # what came before is no help to what comes after, which must be read without it
+    # a record must be readable without the records packed before it
     assert [pack(one) for one in reversed(records)] == packed[::-1]

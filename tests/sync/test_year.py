@@ -1,4 +1,4 @@
-"""A year of loads: that a record was loaded again is no news, and a change needs no date."""
+"""A year of loads: a new load alone is not a change, and a change needs no update date."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DESIGN = "protocolSection.designModule.enrollmentInfo.count"
 
 
 def followed(url: str) -> Installation:
-    """One trial, followed, its baseline stored and told."""
+    """One followed trial, with its baseline stored and reported."""
     here = Installation(url, watches={"all": [TRIAL]})
     here.catalogue.publish(make_study(TRIAL))
     here.round()
@@ -27,7 +27,7 @@ def followed(url: str) -> Installation:
     ("kind", "days"),
     [("sqlite", 365), ("postgres", 60), pytest.param("postgres", 365, marks=pytest.mark.soak)],
 )
-def test_days_of_nothing_but_new_loads_are_silent(
+def test_new_loads_without_changes_report_nothing(
     request: pytest.FixtureRequest, kind: str, days: int
 ) -> None:
     here = followed(request.getfixturevalue(f"migrated_{kind}_url"))
@@ -50,7 +50,7 @@ def test_days_of_nothing_but_new_loads_are_silent(
     here.store.close()
 
 
-def test_a_hundred_edits_that_move_no_update_date_are_found_and_told(migrated_url: str) -> None:
+def test_a_hundred_edits_without_an_update_date_are_found_and_reported(migrated_url: str) -> None:
     here = followed(migrated_url)
     for count in range(101, 201):
         here.catalogue.advance()
@@ -59,9 +59,9 @@ def test_a_hundred_edits_that_move_no_update_date_are_found_and_told(migrated_ur
         here.round()
     versions = here.store.versions.of(TRIAL)
     found = [one.event.after for one in here.events() if one.event.kind is Kind.ENROLLMENT]
-    told = {event_id for to, _, events in here.received if to == BERT for event_id in events}
-    print(f"edits without an update date: 100 made, {len(found)} found, {len(told)} told")
+    reported = {event_id for to, _, events in here.received if to == BERT for event_id in events}
+    print(f"edits without an update date: 100 made, {len(found)} found, {len(reported)} reported")
     assert len({version.posted for version in versions}) == 1
     assert found == list(range(101, 201))
-    assert len(told) == 100
+    assert len(reported) == 100
     here.store.close()

@@ -9,7 +9,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute, format_timestamp
 from ctsync.deliver.channels.channel import Channel, channels_from
 from ctsync.deliver.message import DeliveryError
 from ctsync.deliver.preview import PlannedMessage, preview, trial_message
@@ -92,7 +92,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
         ("DUE", "CHANNEL", "RECIPIENT", "EVENTS", "SUBJECT"),
         [
             (
-                "now" if one.due <= now else f"{one.due:%Y-%m-%d %H:%M}Z",
+                "now" if one.due <= now else format_minute(one.due),
                 one.message.route.channel,
                 one.message.route.recipient,
                 str(len(one.message.events)),

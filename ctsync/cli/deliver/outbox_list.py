@@ -7,7 +7,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute, format_timestamp
 from ctsync.record.value_text import counted
 from ctsync.store.data.outbox import DeliveryState
 
@@ -47,7 +47,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
                 one.state,
                 one.channel,
                 one.recipient,
-                f"{one.not_before:%Y-%m-%d %H:%M}Z",
+                format_minute(one.not_before),
                 str(one.attempts),
                 one.last_error or "-",
             )

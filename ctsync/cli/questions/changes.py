@@ -13,6 +13,7 @@ from ctsync.cli.param_types import MomentParam, TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId
 from ctsync.questions.changes.changes import find_changes
+from ctsync.record.value_text import counted
 from ctsync.report.rows import event_row
 from ctsync.store.data.events import EventFilter
 
@@ -92,4 +93,4 @@ def changes(
         shown = len(found.events)
         tell(f"the newest {shown} of {found.total} changes; without --limit all are shown")
     elif not as_json:
-        tell(f"{found.total} changes" if found.total != 1 else "1 change")
+        tell(counted(found.total, "change"))

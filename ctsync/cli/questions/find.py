@@ -14,6 +14,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.find import find as search
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.rules.conditions import read_condition
+from ctsync.record.value_text import NOTHING, counted
 
 
 @click.command()
@@ -80,11 +81,10 @@ def find(
             for one in found
         ],
     )
-    trials = len({one.nct_id for one in found})
-    tell(f"{trials:,} trial{'' if trials == 1 else 's'}")
+    tell(counted(len({one.nct_id for one in found}), "trial"))
 
 
 def _said(value: object) -> str:
     if value is None:
-        return "(none)"
+        return NOTHING
     return str(value) if not isinstance(value, bool) else ("yes" if value else "no")

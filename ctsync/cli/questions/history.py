@@ -10,6 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
+from ctsync.dates import format_minute
 from ctsync.model import Kind, NctId, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
@@ -67,7 +68,7 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     asked = f"as of {past.asked:%Y-%m-%d}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"
-    again = f"; next try {past.retry:%Y-%m-%d %H:%M}Z" if past.retry else ""
+    again = f"; next try {format_minute(past.retry)}" if past.retry else ""
     return f"history {past.state}: versions may be missing, {asked}{again}"
 
 

@@ -12,6 +12,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.errors import StoreError, UsageError
 from ctsync.model import JsonObject
 from ctsync.questions.changes.rules import thresholds_in_force
+from ctsync.record.value_text import counted
 from ctsync.store.admin.backup import back_up
 from ctsync.store.admin.check import Problem, check
 from ctsync.sync.history.rederive_events import rederive_events
@@ -69,7 +70,7 @@ def check_command(
     if as_json:
         show_json(reports)
     if left:
-        tell(f"{left:,} problems" if left != 1 else "1 problem")
+        tell(counted(left, "problem"))
         click.get_current_context().exit(PROBLEMS)
     tell("no problem is left" if reports else "no problem found")
 

@@ -12,7 +12,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.sync import PARTIAL, progress_bar
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute, format_timestamp
 from ctsync.errors import RegistryError, UsageError
 from ctsync.model import JsonObject, NctId
 from ctsync.questions.portfolio.watches import members_of
@@ -118,7 +118,7 @@ def report_backfill(
     failed = [trial for trial in result.trials if not trial.is_settled]
     for trial in failed:
         state = states.get(trial.nct_id)
-        again = f"; next try {state.retry:%Y-%m-%d %H:%M}Z" if state and state.retry else ""
+        again = f"; next try {format_minute(state.retry)}" if state and state.retry else ""
         tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
     stored = sum(trial.stored for trial in result.trials)
     tell(

@@ -13,7 +13,7 @@ import click
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.sync import PARTIAL, sync_json
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute, format_timestamp
 from ctsync.model import JsonObject
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import CycleResult, SyncCycle
@@ -115,7 +115,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
     tally = result.tally
     went = ", ".join(result.steps) or "nothing to do"
     yield (
-        f"mirror ({went}) at the load of {result.load.data_timestamp:%Y-%m-%d %H:%M}Z: "
+        f"mirror ({went}) at the load of {format_minute(result.load.data_timestamp)}: "
         f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
         f"same; {tally.requests:,} requests"
     )
@@ -140,7 +140,7 @@ def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
         "load": format_timestamp(result.load.data_timestamp),
         "steps": result.steps,
         **{name: getattr(result.tally, name) for name in result.tally.__slots__},
-        "said": result.said,
+        "messages": result.said,
         "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in result.failed],
         "missing": list(result.missing),
         "notices": [notice.line for notice in result.notices],

@@ -14,7 +14,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync_messages import sentences
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute, format_timestamp
 from ctsync.model import Event, JsonObject, Kind, Level, NctId
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
@@ -201,7 +201,7 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
     for lost in seen.unresolved:
         tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
     tell(
-        f"dry run against the load of {seen.load.data_timestamp:%Y-%m-%d %H:%M}Z: trials asked "
+        f"dry run against the load of {format_minute(seen.load.data_timestamp)}: trials asked "
         f"for {len(seen.examined)}, not checked {len(seen.unchecked)}, events {len(found)}; "
         "nothing stored or sent"
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from ctsync.model import Level, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
+from ctsync.report.rows import EventRow
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
@@ -39,3 +40,6 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
         if stored.event.level.reaches(minimum)
     )
     return Changes(reported[-wanted.limit :] if wanted.limit else reported, len(reported))
+
+
+SCHEMAS = {"change": EventRow}

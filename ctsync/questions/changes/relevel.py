@@ -66,3 +66,6 @@ def relevel_events(
         if replayed.level is not told.event.level:
             differing.append(RelevelledEvent(told, replayed))
     return RelevelResult(looked_at, tuple(differing))
+
+
+SCHEMAS = {"relevelled_change": RelevelledRow}

@@ -12,6 +12,7 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
+from ctsync.report.rows import ReportRow
 from ctsync.report.trial.timeline import trace
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
@@ -81,3 +82,6 @@ def _notices(store: Store, window: Window) -> tuple[Notice, ...]:
     """What the runs over the window's loads told as a whole."""
     runs = store.runs.with_notices(since=window.since, until=window.until)
     return tuple(notice for run in runs for notice in read_notices(run.notices))
+
+
+SCHEMAS = {"report": ReportRow}

@@ -81,3 +81,6 @@ def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds 
         return own
     require_watch(store, name)
     return store.watches.own_thresholds().get(name)
+
+
+SCHEMAS = {"rule": RuleRow, "rule_table": RuleTableRow}

@@ -143,3 +143,6 @@ def one_run(store: Store, run_id: int) -> Run:
     if run is None:
         raise UsageError(f"there is no run {run_id}; ctsync runs lists them")
     return run
+
+
+SCHEMAS = {"run": RunRow}

@@ -179,3 +179,6 @@ def _with_pending(health: Health, pending: Sequence[str]) -> Health:
     reason = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
     is_well = health.exit_code == 0
     return Health(HealthState.PARTIAL if is_well else health.condition, (*health.reasons, reason))
+
+
+SCHEMAS = {"status": StatusRow}

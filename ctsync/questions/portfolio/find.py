@@ -87,3 +87,6 @@ def _runs(versions: Sequence[Candidate], day: date, *, is_past: bool) -> Iterato
                 values=last.values,
             )
             first = None
+
+
+SCHEMAS = {"found_trial": FoundTrial}

@@ -101,3 +101,6 @@ def forecast_unknown(
 
 def _expected(nct_id: NctId, key: KeyFields, found: UnknownDate, on: date) -> ExpectedUnknown:
     return ExpectedUnknown(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)
+
+
+SCHEMAS = {"expected_unknown": ExpectedUnknownRow}

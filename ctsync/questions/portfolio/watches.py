@@ -95,3 +95,6 @@ def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId
     followed = store.watched.ids(TrialSelection(watch=watch))
     stored = store.trials.heads(followed)
     return [nct_id for nct_id in followed if nct_id in stored]
+
+
+SCHEMAS = {"watch": WatchRow}

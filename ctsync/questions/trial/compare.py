@@ -97,3 +97,6 @@ def _pick(versions: Sequence[Version], text: str) -> Version:
     if not isinstance(stood, Version):
         raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
     return stood
+
+
+SCHEMAS = {"field_change": FieldChangeRow}

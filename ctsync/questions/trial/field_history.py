@@ -112,3 +112,6 @@ def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[An
                 value = before[2]
         before = (version, record, value)
         yield value
+
+
+SCHEMAS = {"field_value": FieldValueRow}

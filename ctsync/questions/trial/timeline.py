@@ -51,7 +51,7 @@ class DateTrackRow:
     """Which date it is."""
     days: int
     """Days that the date moved from its first value to its last."""
-    said: tuple[DateStepRow, ...]
+    steps: tuple[DateStepRow, ...]
     """The values of the date, oldest first."""
 
 
@@ -133,7 +133,7 @@ def _track(track: DateTrack) -> DateTrackRow:
         DateStepRow(step.stood_from, step.value, type=step.kind, days=step.days, margin=step.margin)
         for step in track.steps
     )
-    return DateTrackRow(track.label, track.days, said=steps)
+    return DateTrackRow(track.label, track.days, steps)
 
 
 def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
@@ -142,3 +142,6 @@ def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
     drawn = trace(versions, stands_from(versions), until=until.date())
     moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))
     return replace(drawn, queries=query_steps(moves))
+
+
+SCHEMAS = {"timeline": TrialTimelineRow}

@@ -121,3 +121,6 @@ def trial_versions(store: Store, nct_id: NctId) -> TrialVersions:
     for stored in store.events.find(EventFilter(nct_ids=(nct_id,))):
         steps.setdefault(stored.to_version, []).append(stored)
     return TrialVersions(tuple(versions), steps, store.histories.states([nct_id]).get(nct_id))
+
+
+SCHEMAS = {"version": VersionRow}

@@ -14,7 +14,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text, update
+from sqlalchemy import Connection, and_, or_, select, text, update
 
 from ctsync.dates import Clock
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
@@ -62,15 +62,6 @@ class Delivery:
     message_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How many deliveries wait, how many are parked, and when the oldest that waits was due."""
-
-    waiting: int
-    parked: int
-    oldest_due: datetime | None
-
-
 _COLUMNS = [
     DELIVERIES.c.id.label("delivery_id"),
     *(DELIVERIES.c[field.name] for field in fields(Delivery)[1:]),
@@ -107,16 +98,6 @@ class OutboxReads(Reads):
             statement = statement.where(_IS_UNDONE)
         with self._reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
-
-    def backlog(self) -> Backlog:
-        """Count what waits and what is parked, and find when the oldest that waits was due."""
-        waiting = select(func.count(), func.min(DELIVERIES.c.not_before)).where(
-            _IS_UNDONE, DELIVERIES.c.state.in_(_UNSENT)
-        )
-        parked = select(func.count()).where(_IS_UNDONE, DELIVERIES.c.state == DeliveryState.PARKED)
-        with self._reading() as connection:
-            count, oldest = connection.execute(waiting).one()
-            return Backlog(count, connection.execute(parked).scalar_one(), oldest)
 
 
 class OutboxWrites(Writes):

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from ctsync.dates import format_minute
 from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import RegistryVersion
 from ctsync.registry.archive import Archive
@@ -116,7 +117,7 @@ class Mirror(MirrorSetup):
             return None
         if newest is not None and load.data_timestamp < newest:
             raise StaleRegistry(
-                f"the registry shows its load of {load.data_timestamp:%Y-%m-%d %H:%M}Z, older "
-                f"than that of {newest:%Y-%m-%d %H:%M}Z already seen; try again later"
+                f"the registry shows its load of {format_minute(load.data_timestamp)}, older "
+                f"than that of {format_minute(newest)} already seen; try again later"
             )
         return load

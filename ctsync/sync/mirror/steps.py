@@ -9,6 +9,7 @@ from collections.abc import Collection
 from datetime import UTC, date, datetime, time
 from itertools import islice
 
+from ctsync.dates import format_minute
 from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.registry.notices import NoticeKind, read_notices
@@ -165,7 +166,7 @@ class MirrorRun:
         if newest is not None and day < newest.date():
             raise StaleRegistry(
                 f"the archive is of the load of {day}, older than that of "
-                f"{newest:%Y-%m-%d %H:%M}Z already seen; nothing was compared"
+                f"{format_minute(newest)} already seen; nothing was compared"
             )
         if self.current is not None and self.current.data_timestamp.date() == day:
             return self.current
