@@ -11,24 +11,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 Sources = Mapping[str, str]
 
-# the private names that a test file may use, and why
-EXCEPTIONS: dict[tuple[str, str], str] = {
-    **{
-        (f"tests/{file}.py", "_engine"): "adds a fault to the connections of an open store"
-        for file in (
-            "faults/test_cycle_faults",
-            "faults/test_store_faults",
-            "sync/test_listing_faults",
-            "sync/test_quarantine",
-        )
-    },
-    **{
-        (f"tests/store/{file}.py", "_engine"): "records the statements of an open store"
-        for file in ("test_plans", "test_versions")
-    },
-    ("tests/store/test_version_batches.py", "_heads_for_update"): "acts between read and write",
-}
-
 
 def sources(folder: str) -> Sources:
     return {
@@ -104,7 +86,6 @@ def test_no_test_uses_a_private_name_of_ctsync() -> None:
         for file, source in sources("tests").items()
         if file != "tests/test_private_names.py"  # its examples break the rule
         for line, name in private_uses(source, known)
-        if (file, name) not in EXCEPTIONS
     ]
     assert found == []
 
