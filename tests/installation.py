@@ -143,7 +143,7 @@ class Installation:
         rebuilt = rederive_events(self.store, Thresholds())
         return found + [f"{one.nct_id}: {one.differences}{one.unreadable}" for one in rebuilt]
 
-    def told(self) -> Counter[tuple[str, int]]:
+    def event_counts(self) -> Counter[tuple[str, int]]:
         """Count how often each recipient got each event."""
         return Counter((to, event_id) for to, _, events in self.received for event_id in events)
 

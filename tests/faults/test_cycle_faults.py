@@ -72,7 +72,7 @@ def stored_state(here: Installation) -> tuple[Any, ...]:
 def delivery_counts(here: Installation) -> Counter[tuple[Any, ...]]:
     """Count how often each recipient received each event. Event ids do not matter."""
     known = {e.event_id: (e.nct_id, e.to_version, e.event.path) for e in here.events()}
-    return Counter({(to, *known[event_id]): n for (to, event_id), n in here.told().items()})
+    return Counter({(to, *known[event_id]): n for (to, event_id), n in here.event_counts().items()})
 
 
 def broken_at_each(

@@ -58,7 +58,7 @@ MUTANTS = [
            "onerror"),
     Mutant("a terminal is not steered", "ctsync.text",
            "return _LINE.sub(_escaped, text)", "return text",
-           "report/test_plain_text.py::test_no_remote_text_steers_the_terminal", "assert not"),
+           "report/test_plain_text.py::test_no_remote_text_controls_the_terminal", "assert not"),
     Mutant("a mail header is one line", "ctsync.text",
            r'_LINE.sub("\ufffd", one_line).replace("=?", "= ?")', "text",
            "test_text.py::test_a_header_is_one_line_without_encoded_words", "assert"),

@@ -347,12 +347,12 @@ class Machine(RuleBasedStateMachine):
     def assert_delivered(self) -> None:
         """Assert that every planned delivery was made, and that repeats had the same message id."""
         here = self.here
-        told, rows = here.told(), here.store.outbox.deliveries()
+        counts, rows = here.event_counts(), here.store.outbox.deliveries()
         unsent = [row for row in rows if row.state is not DeliveryState.SENT]
         assert unsent == []
         welcomed = {row.message_id for row in rows if row.dedup_key.startswith("w")}
         for row in rows:
-            assert told[row.recipient, row.event_id] or row.message_id in welcomed
+            assert counts[row.recipient, row.event_id] or row.message_id in welcomed
         keys = defaultdict(set)
         for recipient, key, events in here.received:
             for event_id in events:

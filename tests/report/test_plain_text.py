@@ -52,7 +52,7 @@ def test_an_unchecked_trial_is_listed_with_its_reason() -> None:
     assert "NCT01352702  no connection to the registry" in text
 
 
-def test_no_remote_text_steers_the_terminal() -> None:
+def test_no_remote_text_controls_the_terminal() -> None:
     attacked = [
         *(stored(event(Kind.OTHER, path=str(n), label=text, before=text, after=[text]),
                  brief_title=text) for n, text in enumerate(ATTACKS)),
