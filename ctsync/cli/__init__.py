@@ -48,8 +48,9 @@ class CommandLine(LazyGroup):
         **extra: Any,
     ) -> Any:
         """Run as click does, but report a usage error in one line."""
-        # a question creates 100,000 objects that live until it ends: checking them for cycles
-        # after every 700 new objects would take a tenth of its time
+        # A question creates 100,000 objects that live until it ends: checking them for cycles
+        # after every 700 new objects would take a tenth of its time. Wrong if a long run, such as
+        # the daemon, makes cycles that hold much memory: they are freed later.
         gc.set_threshold(COLLECT_AFTER)
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)

@@ -1,6 +1,9 @@
+# ruff: noqa: PLC0415 - see below
 """State shared by all commands: settings, store and registry, opened on demand.
 
-Imports are inside the methods so that `ctsync --help` stays fast.
+Imports are inside the methods, so that a command loads only what it opens. `ctsync --help` takes
+0.1 s to import; settings add 0.17 s, the store 0.33 s, and the registry 0.09 s (measured with
+-X importtime on two slow cores). Wrong if every command opens all three.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.dates import Clock, SystemClock
+from ctsync.text import for_log
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
@@ -126,8 +130,6 @@ class _LineFormatter(logging.Formatter):
     """Writes one line per log record, even if remote text in it contains line breaks."""
 
     def format(self, record: logging.LogRecord) -> str:
-        from ctsync.text import for_log
-
         return for_log(super().format(record))
 
 

@@ -9,6 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
@@ -79,32 +89,22 @@ def _folder(app: App) -> Path:
     return Path(tempfile.gettempdir()) if file is None else file.absolute().parent
 
 
+class _Rate(ProgressColumn):
+    """Trials per second."""
+
+    def render(self, task: Task) -> Text:
+        """Return the rate; empty if unknown."""
+        return Text("" if not task.speed else f"{task.speed:,.0f}/s")
+
+
 @contextmanager
 def mirror_progress() -> Iterator[RunCallbacks]:
     """Show a bar with rate and remaining time if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield RunCallbacks()
         return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Trials per second."""
-
-        def render(self, task: Task) -> Text:
-            """Return the rate; empty if unknown."""
-            return Text("" if not task.speed else f"{task.speed:,.0f}/s")
-
     console = Console(file=sys.stderr)
-    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), Rate())
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), _Rate())
     with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as progress:
         task = progress.add_task("trials", total=None)
         yield RunCallbacks(lambda done, of: progress.update(task, completed=done, total=of or None))

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.interrupt import heeding_interrupts
@@ -120,9 +122,6 @@ def progress_bar(what: str = "trials") -> Iterator[RunCallbacks]:
         with heeding_interrupts() as check:
             yield RunCallbacks(check=check)
         return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
     console = Console(file=sys.stderr)
     columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
