@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -52,7 +53,11 @@ def test_a_report_of_coverage_py_is_read(tmp_path: Path) -> None:
     (package / "imported.py").write_text("class A:\n    def one(self):\n        return 1\n")
     (package / "absent.py").write_text("def one():\n    return 1\n")
     (tmp_path / "both.py").write_text("import package.called, package.imported\n")
+    # a file of its own, else these modules get into the report of the tests' own coverage
+    env = os.environ | {"COVERAGE_FILE": str(tmp_path / ".coverage")}
     for words in (["run", "--source=package", "both.py"], ["json", "-q"]):
-        subprocess.run([sys.executable, "-m", "coverage", *words], cwd=tmp_path, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "coverage", *words], cwd=tmp_path, env=env, check=True
+        )
     report = json.loads((tmp_path / "coverage.json").read_text())
     assert modules_not_run(report) == ["package/absent.py", "package/imported.py"]

@@ -124,6 +124,16 @@ class App:
         root = logging.getLogger("ctsync")
         root.handlers[:] = [handler]
         root.setLevel(levels.get(self.verbose, logging.DEBUG))
+        of_pool = logging.StreamHandler(sys.stderr)
+        of_pool.setFormatter(_LineFormatter("%(levelname)s %(name)s: %(message)s"))
+        of_pool.addFilter(_is_no_interrupt)
+        logging.getLogger("sqlalchemy.pool").handlers[:] = [of_pool]
+
+
+def _is_no_interrupt(record: logging.LogRecord) -> bool:
+    # SQLAlchemy logs a traceback if Ctrl-C hits while it returns a connection to its pool, and
+    # raises the interrupt again, which ends the command in one line
+    return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
 
 
 class _LineFormatter(logging.Formatter):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -57,3 +58,51 @@ def test_an_ignored_sigint_stays_ignored() -> None:
         signal.raise_signal(signal.SIGINT)
         check()
     assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+
+
+RETURN_A_CONNECTION = """
+import signal, sqlite3
+from sqlalchemy import event
+from sqlalchemy.pool import QueuePool
+from ctsync.cli.app import App
+
+def fail(*_):
+    {failure}
+
+if {logs}:
+    App().start_logging()
+pool = QueuePool(lambda: sqlite3.connect(":memory:"))
+event.listen(pool, "reset", fail)
+connection = pool.connect()
+try:
+    connection.close()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def return_a_connection(failure: str, *, logs: bool = True) -> tuple[str, str]:
+    """What a process writes whose connection returns to the pool at the moment of a failure.
+
+    A process of its own, because pytest handles the log lines of this one.
+    """
+    program = RETURN_A_CONNECTION.format(failure=failure, logs=logs)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return done.stdout, done.stderr
+
+
+def test_a_ctrl_c_while_a_connection_is_returned_shows_no_traceback() -> None:
+    ctrl_c = "signal.raise_signal(signal.SIGINT)"
+    assert return_a_connection(ctrl_c) == ("interrupted\n", "")
+    _, unhandled = return_a_connection(ctrl_c, logs=False)
+    assert "Traceback" in unhandled
+
+
+def test_another_failure_while_a_connection_is_returned_is_logged_in_one_line() -> None:
+    output, errors = return_a_connection('raise sqlite3.OperationalError("disk I/O error")')
+    assert output == ""
+    (line,) = errors.splitlines()
+    assert line.startswith("ERROR sqlalchemy.pool")
+    assert "disk I/O error" in line
