@@ -165,7 +165,7 @@ class BatchWriter:
             self._commit([found], ())
         except _REFUSALS as error:
             nct_id, record = found.finding.nct_id, found.finding.record
-            log.warning("set aside nct_id=%s reason=%s", nct_id, for_log(str(error)))
+            log.warning("quarantined nct_id=%s reason=%s", nct_id, for_log(str(error)))
             raw = record.canonical if isinstance(record, Record) else b""
             named = f"{type(error).__name__}: {error}"
             reason = error if isinstance(error, Unstorable) else BadRecord(named)
