@@ -220,7 +220,8 @@ _ARMS = Branch(
     "protocolSection.armsInterventionsModule", Category.ARMS, Kind.ARM,
     (
         Row("", "Arms and Interventions", _OBJECT),
-        Row("armGroups", "Arm", _LIST, ListKey(("label",), ordered=True, like=("label",))),
+        Row("armGroups", "Arm", _LIST,
+            ListKey(("label",), ordered=True, like=("label",), same=("description",))),
         Row("armGroups.label", "Arm label", _TEXT),
         Row("armGroups.type", "Arm type", _ENUM),
         Row("armGroups.description", "Arm description", _MARKUP),
