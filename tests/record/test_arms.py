@@ -15,7 +15,7 @@ ALL = [OLAPARIB, DURVALUMAB, CARBOPLATIN]
 
 def trial(arms, **descriptions):
     """Return a trial from its interventions per arm label, with the links on both sides."""
-    interventions = {}
+    interventions: dict[tuple[str, str], list[str]] = {}
     for label, given in arms.items():
         for one in given:
             interventions.setdefault(one, []).append(label)
@@ -53,6 +53,17 @@ def test_a_relabelled_arm_is_one_event():
     assert len(event.covers) == 7
 
 
+def test_a_misspelt_label_corrected_is_one_event():
+    # NCT02942355, as the registry's own comparison of two versions lists it
+    before = trial({"Cohort A": ALL[:2], "Cohort B: Maintenance thrapy": ALL[:2]})
+    after = trial({"Cohort A": ALL[:2], "Cohort B: Maintenance therapy": ALL[:2]})
+    (summary,) = summaries(before, after)
+    assert summary == (
+        'Arm renamed: "Cohort B: Maintenance thrapy" -> "Cohort B: Maintenance therapy" '
+        "(in 2 interventions too)"
+    )
+
+
 def test_a_label_in_other_letter_case_is_administrative_with_its_consequences():
     before = trial({"Arm A": [OLAPARIB], "Arm B": [OLAPARIB]})
     after = trial({"ARM A": [OLAPARIB], "Arm B": [OLAPARIB]})
@@ -83,6 +94,23 @@ def test_an_arm_with_the_same_description_is_renamed_whatever_its_label():
     after = trial({"Dose expansion": ALL}, **{"Dose expansion": "Treatment of the second line"})
     assert summaries(before, after) == [
         'Arm renamed: "A" -> "Dose expansion" (in 3 interventions too)'
+    ]
+
+
+def test_an_arm_without_a_description_is_renamed_if_its_interventions_are_the_same():
+    # NCT00337649: the registry's own comparison lists the first label as edited, the arm as added
+    drugs = [("DRUG", "Epothilone D"), ("DRUG", "Herceptin")]
+    first, second = (
+        "Phase I - Epothilone D Dose Escalation",
+        "Phase II - Epothilone D Maximum Tolerated Dose",
+    )
+    before, after = trial({"1": drugs}), trial({first: drugs, second: drugs})
+    for made in (before, after):
+        for arm in made["protocolSection"]["armsInterventionsModule"]["armGroups"]:
+            del arm["description"]
+    assert summaries(before, after) == [
+        f'Arm renamed: "1" -> "{first}" (in 2 interventions too)',
+        f'Arm added: "{second}" (in 2 interventions too)',
     ]
 
 
@@ -151,6 +179,12 @@ def test_another_name_of_an_intervention_names_the_intervention():
     assert summaries(named(), named("Ferrum")) == [
         'Other name of the intervention "Iron" added: "Ferrum"'
     ]
+
+
+def test_another_name_of_a_nameless_intervention_is_an_event():
+    before, after = (study(**{INTERVENTIONS: [{"type": "DRUG", "otherNames": names}]})
+                     for names in (["Fe"], ["Fe", "Ferrum"]))  # fmt: skip
+    assert summaries(before, after) == ['Other name of the intervention "DRUG" added: "Ferrum"']
 
 
 def test_arms_that_share_a_label_lose_no_change():

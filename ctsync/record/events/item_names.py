@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ctsync.model import FieldChange, Record
-from ctsync.record.fields.table import field_at
+from ctsync.record.fields.table import field_at, outer_item
 from ctsync.record.value_text import quoted, said
 
 NAME_WIDTH = 60
@@ -30,7 +30,8 @@ def of_item(change: FieldChange, before: Record) -> str:
     item: Any = before.body
     for step in change.steps[: depth + 1]:
         item = item[step]
-    name = next((item[field] for field in _NAME_FIELDS if item.get(field)), change.item)
+    given = (item[field] for field in _NAME_FIELDS if item.get(field))
+    name = next(given, outer_item(change.path))
     # "Intervention of the arm" needs no second "of"
     of = " " if _NAMES_ITS_OWNER in field_at(change.field).label else " of "
     return of + quoted(name, NAME_WIDTH)
