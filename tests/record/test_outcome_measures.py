@@ -158,3 +158,23 @@ def test_hundreds_of_demoted_outcomes_are_matched_by_equal_text():
     many = [outcome(f"{n} is the number of this outcome") for n in range(250)]
     events = events_between(study(primary_outcomes=many), study(secondary_outcomes=many))
     assert [e.inputs["change"] for e in events] == ["demoted"] * 250
+
+
+LONG = "Achievement of complete response or better and maintaining it for at least twelve months"
+
+
+def test_a_long_edited_measure_is_named():
+    event = change([outcome(LONG)], [outcome(f"{LONG} after the transplant")])
+    assert event.summary.startswith(
+        'Primary outcome measure of "Achievement of complete response or better…'
+    )
+    cosmetic = change([outcome(LONG)], [outcome(LONG.upper())])
+    assert cosmetic.summary.startswith('Primary outcome measure of "Achievement of complete')
+
+
+def test_a_description_names_the_time_frame_if_the_measure_is_listed_twice():
+    early, late = outcome("Survival", "1 year", description="a"), outcome("Survival", "2 years")
+    event = change([early, late], [early, {**late, "description": "Of all patients"}])
+    assert event.summary.startswith(
+        'Primary outcome description of "Survival" at "2 years": added: "Of all patients"'
+    )

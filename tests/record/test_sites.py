@@ -11,14 +11,16 @@ SITES = [
 ]
 
 
-def test_site_changes_are_counted_by_country():
+def test_up_to_three_changed_sites_are_named():
     after = [{**s, "status": "RECRUITING"} if n < 2 else s for n, s in enumerate(SITES[:-1])]
     after += [site("New A", "Poland", zip="90"), site("New B", "Spain", zip="91")]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.kind, event.path, event.rule) == (Kind.SITE, LOCATIONS, "R-SIT-01")
     assert event.level is Level.ROUTINE
     assert event.summary == (
-        "Sites 8 -> 9: 2 added (1 Poland, 1 Spain), 1 removed (France), 2 now recruiting (Poland)"
+        'Sites 8 -> 9: 2 added ("New A", Poland; "New B", Spain), '
+        '1 removed ("Hospital 7", France), '
+        '2 now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)'
     )
     assert event.inputs["added_by_country"] == {"Poland": 1, "Spain": 1}
     assert (event.inputs["before"], event.inputs["after"]) == (8, 9)
@@ -26,24 +28,42 @@ def test_site_changes_are_counted_by_country():
     assert event.after[-1] == {**SITES[1], "status": "RECRUITING"}
 
 
+def test_more_than_three_changed_sites_are_counted_by_country():
+    after = [{**s, "status": "RECRUITING"} for s in SITES[:-1]]
+    after += [site(f"New {n}", ("Poland", "Spain")[n % 2], zip=str(90 + n)) for n in range(4)]
+    (event,) = events_between(study(sites=SITES), study(sites=after))
+    assert event.summary == (
+        'Sites 8 -> 11: 4 added (2 Poland, 2 Spain), 1 removed ("Hospital 7", France), '
+        "7 now recruiting (4 Poland, 3 Spain)"
+    )
+
+
+def test_a_site_without_a_facility_is_named_by_its_city():
+    nameless = {"city": "Gdansk", "country": "Poland", "zip": "80"}
+    (event,) = events_between(study(sites=SITES), study(sites=[*SITES, nameless, {"state": "X"}]))
+    assert event.summary == 'Sites 8 -> 10: 2 added (no name; "Gdansk", Poland)'
+
+
 def test_a_change_of_address_alone_is_administrative():
     after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
-    assert event.summary == "Sites 8: 1 site with other details"
+    assert event.summary == 'Sites 8: 1 with other details ("Hospital 0", Poland)'
 
 
 def test_a_renamed_site_is_reported_as_renamed():
     after = [{**SITES[0], "facility": "Ospedale Niguarda"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
-    assert event.summary == "Sites 8: 1 under another name (Poland)"
+    assert event.summary == (
+        'Sites 8: 1 under another name ("Hospital 0" -> "Ospedale Niguarda", Poland)'
+    )
     assert event.level is Level.ROUTINE
 
 
 def test_a_site_added_at_the_front_of_600_is_one_event():
     many = [site(f"Hospital {n}", zip=str(n)) for n in range(600)]
     (event,) = events_between(study(sites=many), study(sites=[site("A"), *many]))
-    assert event.summary == "Sites 600 -> 601: 1 added (Poland)"
+    assert event.summary == 'Sites 600 -> 601: 1 added ("A", Poland)'
 
 
 def test_site_contacts_and_map_positions_have_their_own_categories():

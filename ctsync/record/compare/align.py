@@ -6,7 +6,8 @@ Items are paired in rounds; each round works on the items that the previous one 
 2. Items with the same key, ignoring letter case and blanks. If several items share a key, those
    with the most equal fields are paired.
 3. Items whose identifying text (a measure, a facility) is similar by at least `ALIKE` percent, or
-   that are in the same place (a site's city and zip). The most similar are paired first.
+   that are in the same place (a site's city and zip) or described alike (an arm). The most similar
+   are paired first.
 
 Items left over after that were removed or added. Swapping the two lists gives the same pairs.
 
@@ -22,7 +23,7 @@ from typing import Any
 
 import orjson
 
-from ctsync.record.compare.canonical import as_text, key_of
+from ctsync.record.compare.canonical import as_text, key_of, key_part
 from ctsync.record.fields.field_types import ListKey
 
 ALIKE = 75.0
@@ -201,12 +202,12 @@ def _alike(
 
 def _signature(item: dict[str, Any], listing: ListKey) -> _Signature:
     text = " ".join(as_text(item.get(name)) for name in listing.like)
-    same = tuple(as_text(item.get(name)) for name in listing.same)
+    same = tuple(key_part(item, name) for name in listing.same)
     return " ".join(text[:_LONGEST_COMPARED].split()).casefold(), same
 
 
 def _resemblance(before: _Signature, after: _Signature) -> float:
-    """Return the similarity of two items, at least ALIKE if they are in the same place."""
+    """Return the similarity of two items, at least ALIKE if their `same` fields are equal."""
     alike = likeness(before[0], after[0])
     if before[1] == after[1] and all(before[1]) and before[1]:
         return ALIKE + alike * (100 - ALIKE) / 100

@@ -286,10 +286,11 @@ def key_of(item: Any, listing: ListKey) -> tuple[str, ...]:
     """Return the texts that identify an item of a list."""
     if not listing.key or not isinstance(item, dict):
         return (as_text(item),)
-    return tuple([_key_part(item, name) for name in listing.key])
+    return tuple([key_part(item, name) for name in listing.key])
 
 
-def _key_part(item: JsonObject, name: str) -> str:
+def key_part(item: JsonObject, name: str) -> str:
+    """Return the text of a field; of "pmid/citation", that of the first of the two present."""
     value = item.get(name)
     if value is None and "/" in name:
         value = next((item[either] for either in name.split("/") if item.get(either)), None)

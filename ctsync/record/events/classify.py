@@ -16,6 +16,7 @@ from datetime import date, datetime
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, FieldChange, KeyFields, Kind, NctId, Record
 from ctsync.record.compare.canonical import key_fields
+from ctsync.record.events.arms import arm_events
 from ctsync.record.events.base import VersionStep, days_posted, make_whole_event
 from ctsync.record.events.enrollment import enrollment_events
 from ctsync.record.events.lists import SITES, list_event, site_event
@@ -38,6 +39,7 @@ _FAMILIES: dict[Kind, Family] = {
     Kind.PRIMARY_COMPLETION_DATE: date_events,
     Kind.COMPLETION_DATE: date_events,
     Kind.ENROLLMENT: enrollment_events,
+    Kind.ARM: arm_events,
     Kind.OUTCOME: outcome_events,
     Kind.RESULTS: results_events,
 }

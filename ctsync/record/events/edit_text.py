@@ -21,12 +21,12 @@ def edit_summary(before: Any, after: Any) -> tuple[str, dict[str, Any]]:
     if is_cosmetic(before, after):
         text = f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}"
         only = "only letter case, blanks, numbering or markup changed"
-        return (f"{only}: {text}" if _are_short(before, after) else only), {}
+        return (f"{only}: {text}" if is_quoted_in_full(before, after) else only), {}
     segments = word_diff(before, after)
     removed = sum(s.words for s in segments if s.edit is Edit.DELETED)
     added = sum(s.words for s in segments if s.edit is Edit.INSERTED)
     counts = {"words_removed": removed, "words_added": added}
-    if _are_short(before, after):
+    if is_quoted_in_full(before, after):
         return f"{quoted(before, _SHORT)} -> {quoted(after, _SHORT)}", counts
     kept = sum(s.words for s in segments if s.edit is Edit.KEPT)
     verb = "rewritten" if removed > kept and added > kept else "edited"
@@ -39,7 +39,8 @@ def edit_summary(before: Any, after: Any) -> tuple[str, dict[str, Any]]:
     return f"{verb}: {edits}, {counted(kept, 'word')} kept", counts
 
 
-def _are_short(before: str, after: str) -> bool:
+def is_quoted_in_full(before: str, after: str) -> bool:
+    """Return whether the summary of an edit quotes both texts."""
     return max(len(before), len(after)) <= _SHORT
 
 

@@ -18,6 +18,7 @@ from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
+from ctsync.record.events.item_names import NEW_FACILITY, site_names
 from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import outer_item
 from ctsync.record.value_text import by_country, counted, listed, one_line, quoted, said
@@ -28,13 +29,16 @@ _NAMED_ITEMS = 3
 
 
 def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -> Event:
-    """Return the one event of all sites: their number, and the changes by country."""
+    """Return the one event of all sites: their number, and which sites changed.
+
+    Up to three sites per kind of change are named; more are counted by country.
+    """
     removed = [_compact(c.before) for c in changes if _is_item(c) and c.after is MISSING]
     added = [_compact(c.after) for c in changes if _is_item(c) and c.before is MISSING]
     edited = list(_edited_sites(changes, step.before))
     statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
     renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
-    details = sum(1 for pair in edited if _only_details(*pair))
+    details = [old for old, new in edited if _only_details(old, new)]
     before, after = _sites_of(step.before), _sites_of(step.after)
     inputs = {
         "nature": "sites" if removed or added or statuses or renamed else "details",
@@ -44,7 +48,7 @@ def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
         "removed": len(removed),
         "status_changed": len(statuses),
         "renamed": len(renamed),
-        "details_changed": details,
+        "details_changed": len(details),
         "added_by_country": _countries(added),
         "removed_by_country": _countries(removed),
     }
@@ -55,8 +59,11 @@ def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
         _placed(len(added), "added", added),
         _placed(len(removed), "removed", removed),
         *_status_phrases(statuses),
-        _placed(len(renamed), "under another name", [new for _, new in renamed]),
-        f"{counted(details, 'site')} with other details" if details else "",
+        _placed(len(renamed), "under another name", [
+            {**new, "facility": old.get("facility"), NEW_FACILITY: new.get("facility")}
+            for old, new in renamed
+        ]),
+        _placed(len(details), "with other details", details),
     ])  # fmt: skip
     return make_event(
         step,
@@ -124,7 +131,10 @@ def _country(site: dict[str, Any]) -> str:
 
 
 def _placed(number: int, verb: str, sites: Sequence[dict[str, Any]]) -> str:
-    return f"{number:,} {verb} ({by_country(map(_country, sites))})" if number else ""
+    if not number:
+        return ""
+    names = site_names(sites) if number <= _NAMED_ITEMS else by_country(map(_country, sites))
+    return f"{number:,} {verb} ({names})"
 
 
 def _status_phrases(

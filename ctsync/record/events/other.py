@@ -11,6 +11,7 @@ from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.edit_text import edit_summary
+from ctsync.record.events.item_names import of_item
 from ctsync.record.fields.field_types import Field, Shape
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted, said
@@ -41,7 +42,7 @@ def plain_event(
         "category": reported.category.value,
         **_facts(reported, change),
     }
-    text, counts = _what(reported, change, before, after)
+    text, counts = _what(reported, change, of_item(change, step.before))
     # the distance between two bookkeeping dates has no meaning
     is_date = reported.shape is Shape.DATE and reported.category is not Category.BOOKKEEPING
     old, new = (PartialDate.parse(v) if is_date else None for v in (before, after))
@@ -75,17 +76,17 @@ def _nature(change: FieldChange) -> str:
     return "removed" if change.after is MISSING else "changed"
 
 
-def _what(
-    reported: Field, change: FieldChange, before: Any, after: Any
-) -> tuple[str, dict[str, Any]]:
-    """Return the summary, and for a text the counts of words removed and added."""
+def _what(reported: Field, change: FieldChange, of: str) -> tuple[str, dict[str, Any]]:
+    """Return the summary, and for a text the counts of words removed and added.
+
+    `of` says which list item the value belongs to.
+    """
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
     if is_order(change):
-        return f"{reported.label}: only the order changed", {}
-    is_item = isinstance(change.steps[-1], int)
-    if is_item and MISSING in (change.before, change.after):
+        return f"{reported.label}{of}: only the order changed", {}
+    if isinstance(change.steps[-1], int) and MISSING in (change.before, change.after):
         verb = "added" if change.before is MISSING else "removed"
-        return f"{reported.label} {verb}: {quoted(after if verb == 'added' else before)}", {}
-    of = f" of {quoted(change.item, 60)}" if change.item and not is_item else ""
+        return f"{reported.label}{of} {verb}: {quoted(after if verb == 'added' else before)}", {}
     if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
         return f"{reported.label}{of}: {text}", counts

@@ -3,7 +3,9 @@
 Each change of an outcome is one of: added, dropped, replaced (one dropped and another added in
 its place), promoted (from secondary or other to primary, or from other to secondary), demoted
 (the other direction), measure edited, time frame edited, description edited, reordered, cosmetic.
-Changes of a primary outcome get a higher level once the trial has started.
+If the list has the outcome more than once, the change of one entry is one of: time frame added,
+time frame dropped, duplicate added, duplicate removed. Changes of a primary outcome get a higher
+level once the trial has started.
 
 Does no I/O.
 """
@@ -14,15 +16,27 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ctsync.dates import PartialDate
-from ctsync.model import MISSING, Event, FieldChange
+from ctsync.model import MISSING, Event, FieldChange, Record
 from ctsync.record.compare.align import ALIKE, likeness
-from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
-from ctsync.record.compare.text_diff import is_cosmetic, normal_form
+from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
-from ctsync.record.events.edit_text import edit_summary
+from ctsync.record.events.edit_text import edit_summary, is_quoted_in_full
+from ctsync.record.events.item_names import NAME_WIDTH
+from ctsync.record.events.repeated_outcomes import (
+    OutcomeEntries,
+    RepeatedOutcome,
+    Repetition,
+    comparable_measure,
+    full_name,
+    item_of,
+    measure_name,
+    measure_of,
+    repetitions,
+)
+from ctsync.record.fields.lookup import value_at
 from ctsync.record.fields.table import field_at
-from ctsync.record.value_text import quoted
+from ctsync.record.value_text import counted, quoted
 
 MODULE = "protocolSection.outcomesModule"
 _LISTS = {
@@ -36,7 +50,7 @@ _EDITS = {
     "timeFrame": "time frame edited",
     "description": "description edited",
 }
-_LONGEST_COMPARED = 1_000
+_DUPLICATES = frozenset({"duplicate removed", "duplicate added"})
 _MOST_COMPARISONS = 40_000
 _NOT_STARTED = frozenset({"NOT_YET_RECRUITING", "WITHHELD", None})
 
@@ -48,24 +62,53 @@ class _Move(NamedTuple):
     come: FieldChange
 
 
+class _Entries(NamedTuple):
+    """The outcomes before and after a step, by the field of their list."""
+
+    before: dict[str, OutcomeEntries]
+    after: dict[str, OutcomeEntries]
+
+    def name(self, outcome: Any, *fields: str, width: int = NAME_WIDTH * 2) -> str:
+        """Return the measure, with its time frame if one of the lists has the measure twice."""
+        lists = (side[field] for field in fields for side in self)
+        is_repeated = any(len(entries.named_like(outcome)) > 1 for entries in lists)
+        name = full_name if is_repeated else measure_name
+        return name(outcome, width)
+
+
+def _entries(record: Record) -> dict[str, OutcomeEntries]:
+    lists = {field: value_at(record.body, field) for field in _LISTS}
+    return {
+        field: OutcomeEntries(entries if isinstance(entries, list) else ())
+        for field, entries in lists.items()
+    }
+
+
 def outcome_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Event]:
     """Yield the events of all outcome lists together, because an outcome may change its list."""
+    entries = _Entries(_entries(step.before), _entries(step.after))
     gone = [c for c in changes if _is_item(c) and c.after is MISSING]
     come = [c for c in changes if _is_item(c) and c.before is MISSING]
-    moved = _between_lists(gone, come)
+    repeated = repetitions(gone, entries.after) | repetitions(come, entries.before)
+    kept = {key for key, found in repeated.items() if found.likeness.is_duplicate}
+    moved = _between_lists([c for c in gone if id(c) not in kept], come)
     for move in moved:
-        yield _moved(move, step)
-    gone = [c for c in gone if all(c is not move.gone for move in moved)]
-    come = [c for c in come if all(c is not move.come for move in moved)]
+        yield _moved(move, step, entries, repeated.get(id(move.gone)))
+    reported = {id(change) for move in moved for change in move}
+    for change in (*gone, *come):
+        if id(change) in repeated and id(change) not in reported:
+            reported.add(id(change))
+            yield _repeated(change, repeated[id(change)], step)
     for field in _LISTS:
-        yield from _come_and_gone(
-            [c for c in gone if c.field == field], [c for c in come if c.field == field], step
+        old, new = (
+            [c for c in side if c.field == field and id(c) not in reported] for side in (gone, come)
         )
+        yield from _come_and_gone(old, new, step, entries)
     for change in changes:
         if is_order(change):
             yield _reordered(change, step)
         elif not (_is_item(change) and MISSING in (change.before, change.after)):
-            yield _edited(change, step)
+            yield _edited(change, step, entries)
 
 
 def _is_item(change: FieldChange) -> bool:
@@ -76,22 +119,14 @@ def _rank(change: FieldChange) -> str:
     return next((rank for path, rank in _LISTS.items() if change.field.startswith(path)), "other")
 
 
-def _measure(item: Any) -> str:
-    return as_text(item.get("measure")) if isinstance(item, dict) else as_text(item)
-
-
-def _comparable(item: Any) -> str:
-    return normal_form(_measure(item)[:_LONGEST_COMPARED])
-
-
 def _equality(before: str, after: str) -> float:
     return 100.0 if before == after else 0.0
 
 
 def _between_lists(gone: list[FieldChange], come: list[FieldChange]) -> list[_Move]:
     """Pair outcomes removed from one list and added to another by similar measures, best first."""
-    old_texts = [_comparable(change.before) for change in gone]
-    new_texts = [_comparable(change.after) for change in come]
+    old_texts = [comparable_measure(change.before) for change in gone]
+    new_texts = [comparable_measure(change.after) for change in come]
     # comparing this many pairs would take too long: only equal texts count as similar
     like = likeness if len(gone) * len(come) <= _MOST_COMPARISONS else _equality
     scored = [
@@ -153,7 +188,8 @@ def _outcome_event(
     rank = _rank(change)
     timing = _timing(step)
     nature = {"cosmetic": "cosmetic", "reordered": "order"}.get(what, "change")
-    when = _when(timing) if rank == "primary" and nature == "change" else ""
+    is_dated = rank == "primary" and nature == "change" and what not in _DUPLICATES
+    when = _when(timing) if is_dated else ""
     return make_event(
         step,
         field_at(change.field),
@@ -166,19 +202,23 @@ def _outcome_event(
     )
 
 
-def _moved(move: _Move, step: VersionStep) -> Event:
+def _moved(
+    move: _Move, step: VersionStep, entries: _Entries, repeated: RepeatedOutcome | None
+) -> Event:
     old, new = _rank(move.gone), _rank(move.come)
     what = "promoted" if _WEIGHT[new] > _WEIGHT[old] else "demoted"
     heavier = move.come if what == "promoted" else move.gone
-    reworded = not is_cosmetic(_measure(move.gone.before), _measure(move.come.after))
-    change = reworded and _measure(move.gone.before) != _measure(move.come.after)
-    name = quoted(_measure(move.gone.before))
-    new_name = f", now {quoted(_measure(move.come.after))}" if change else ""
+    measures = measure_of(move.gone.before), measure_of(move.come.after)
+    change = measures[0] != measures[1] and not is_cosmetic(*measures)
+    name = entries.name(move.gone.before, move.gone.field, move.come.field)
+    new_name = f", now {quoted(measures[1])}" if change else ""
+    is_left = repeated and repeated.likeness is Repetition.OTHER_TIME_FRAME
+    left = f" (it remains {old} {repeated.time_frames})" if repeated and is_left else ""
     return _outcome_event(
         step,
         [move.gone, move.come],
         what=what,
-        summary=f"{new.capitalize()} outcome {name}: {what} from {old} to {new}{new_name}",
+        summary=f"{new.capitalize()} outcome {name}: {what} from {old} to {new}{new_name}{left}",
         change=heavier,
         before=move.gone.before,
         after=move.come.after,
@@ -187,8 +227,33 @@ def _moved(move: _Move, step: VersionStep) -> Event:
     )
 
 
+def _repeated(change: FieldChange, repeated: RepeatedOutcome, step: VersionStep) -> Event:
+    """Return the event of one of several entries of an outcome, dropped or added."""
+    is_gone = change.after is MISSING
+    stays = "remains" if is_gone else "was listed before"
+    if repeated.likeness.is_duplicate:
+        what = "duplicate removed" if is_gone else "duplicate added"
+        is_identical = repeated.likeness is Repetition.IDENTICAL
+        entry = "an identical entry" if is_identical else "an entry with this measure"
+        changed = "was removed too" if is_gone else "was added too"
+        rest = f"{entry} {stays if repeated.is_left else changed}"
+    else:
+        what = "time frame dropped" if is_gone else "time frame added"
+        rest = f"it {stays} {repeated.time_frames}"
+    label, name = field_at(change.field).label, full_name(item_of(change))
+    return _outcome_event(
+        step,
+        [change],
+        what=what,
+        summary=f"{label} {what}: {name} ({rest})",
+        before=change.before,
+        after=change.after,
+        repeats=repeated.likeness.value,
+    )
+
+
 def _come_and_gone(
-    gone: list[FieldChange], come: list[FieldChange], step: VersionStep
+    gone: list[FieldChange], come: list[FieldChange], step: VersionStep, entries: _Entries
 ) -> Iterator[Event]:
     """Yield the events of one list: pairs in list order are replaced, the rest dropped or added."""
     replaced = list(zip(gone, come, strict=False))
@@ -197,8 +262,8 @@ def _come_and_gone(
             step,
             [old, new],
             what="replaced",
-            summary=f"{field_at(old.field).label} replaced: {quoted(_measure(old.before))} -> "
-            f"{quoted(_measure(new.after))}",
+            summary=f"{field_at(old.field).label} replaced: "
+            f"{entries.name(old.before, old.field)} -> {entries.name(new.after, new.field)}",
             before=old.before,
             after=new.after,
         )
@@ -207,7 +272,8 @@ def _come_and_gone(
             step,
             [old],
             what="dropped",
-            summary=f"{field_at(old.field).label} dropped: {quoted(_measure(old.before))}",
+            summary=f"{field_at(old.field).label} dropped: {entries.name(old.before, old.field)}"
+            f"{_remaining(old, entries)}",
             before=old.before,
         )
     for new in come[len(replaced) :]:
@@ -215,27 +281,61 @@ def _come_and_gone(
             step,
             [new],
             what="added",
-            summary=f"{field_at(new.field).label} added: {quoted(_measure(new.after))}",
+            summary=f"{field_at(new.field).label} added: {entries.name(new.after, new.field)}",
             after=new.after,
         )
 
 
-def _edited(change: FieldChange, step: VersionStep) -> Event:
+def _remaining(change: FieldChange, entries: _Entries) -> str:
+    """Return where else the measure of a dropped outcome is still listed."""
+    outcome = change.before
+    namesakes = len(entries.after[change.field].named_like(outcome))
+    if namesakes:
+        described = quoted(outcome.get("description"), NAME_WIDTH)
+        others = counted(namesakes, "other entry", "other entries")
+        return f" described as {described} ({others} with this measure listed)"
+    ranks = [
+        rank
+        for field, rank in _LISTS.items()
+        if field != change.field and entries.after[field].named_like(outcome)
+    ]
+    return f" (the measure is still listed as {' and as '.join(ranks)})" if ranks else ""
+
+
+def _edited(change: FieldChange, step: VersionStep, entries: _Entries) -> Event:
     reported = field_at(change.field)
     leaf = change.field.rpartition(".")[2]
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     what = "cosmetic" if is_cosmetic(before, after) else _EDITS.get(leaf, "edited")
-    of = f" of {quoted(change.item, 60)}" if leaf != "measure" and change.item else ""
+    name = _edited_name(change, step, entries)
     text, counts = edit_summary(before, after)
     return _outcome_event(
         step,
         [change],
         what=what,
-        summary=f"{reported.label}{of}: {text}",
+        summary=f"{reported.label}{f' of {name}' if name else ''}: {text}",
         before=before,
         after=after,
         **counts,
     )
+
+
+def _edited_name(change: FieldChange, step: VersionStep, entries: _Entries) -> str:
+    """Return the name of the outcome that was edited; empty if the edit itself shows it."""
+    field, _, leaf = change.field.rpartition(".")
+    if field not in _LISTS:
+        return quoted(change.item, NAME_WIDTH) if change.item else ""
+    outcome: Any = step.before.body
+    for key in change.steps[:-1]:
+        outcome = outcome[key]
+    if leaf == "timeFrame":
+        return measure_name(outcome, NAME_WIDTH)
+    if leaf != "measure":
+        return entries.name(outcome, field, width=NAME_WIDTH)
+    before, after = absent_as_none(change.before), absent_as_none(change.after)
+    is_text = isinstance(before, str) and isinstance(after, str)
+    is_shown = not is_text or is_quoted_in_full(before, after)
+    return "" if is_shown else quoted(before, NAME_WIDTH)
 
 
 def _reordered(change: FieldChange, step: VersionStep) -> Event:

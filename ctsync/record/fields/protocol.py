@@ -15,6 +15,9 @@ _BOOL, _TEXT, _MARKUP, _OBJECT, _LIST = (
 
 _SET = ListKey()
 _OUTCOMES = ListKey(("measure",), ordered=True, like=("measure",))
+_ARM_GROUPS = ListKey(
+    ("label",), ordered=True, like=("label",), same=("description/interventionNames",)
+)
 _CONTACTS = ListKey(("name", "role"), like=("name",), within=("role",))
 _SITES = ListKey(
     ("facility", "city", "country"), like=("facility",), within=("city",), same=("zip",)
@@ -220,7 +223,7 @@ _ARMS = Branch(
     "protocolSection.armsInterventionsModule", Category.ARMS, Kind.ARM,
     (
         Row("", "Arms and Interventions", _OBJECT),
-        Row("armGroups", "Arm", _LIST, ListKey(("label",), ordered=True, like=("label",))),
+        Row("armGroups", "Arm", _LIST, _ARM_GROUPS),
         Row("armGroups.label", "Arm label", _TEXT),
         Row("armGroups.type", "Arm type", _ENUM),
         Row("armGroups.description", "Arm description", _MARKUP),

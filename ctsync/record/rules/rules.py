@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Increased whenever a rule's id, condition or level changes."""
 
 
@@ -114,6 +114,7 @@ def _yes(name: str) -> RuleCondition:
 
 
 _PRIMARY = _when("rank", "is", "primary")
+_DUPLICATE = _when("change", "in", ("duplicate removed", "duplicate added"))
 _TYPE = _when("part", "is", "type")
 _ACTUAL = _when("after_type", "is", "ACTUAL")
 
@@ -189,6 +190,12 @@ RULES: tuple[Rule, ...] = (
     Rule("R-DAT-03", _ROUTINE, _DATES,
          "moved by less, first given, dropped, or not to be read as a date"),
     # outcomes
+    Rule("R-OUT-11", _ADMINISTRATIVE, _OUTCOME,
+         "duplicate of an outcome removed or added: the list has an identical entry",
+         (_DUPLICATE, _when("repeats", "is", "identical"))),
+    Rule("R-OUT-12", _ROUTINE, _OUTCOME,
+         "duplicate of an outcome removed or added: the list has an entry with the same measure "
+         "and time frame", (_DUPLICATE,)),
     Rule("R-OUT-01", _CRITICAL, _OUTCOME, "primary outcome replaced after the start",
          (_PRIMARY, _when("change", "is", "replaced"), _yes("started"))),
     Rule("R-OUT-02", _CRITICAL, _OUTCOME, "primary outcome dropped after the start",
@@ -201,11 +208,14 @@ RULES: tuple[Rule, ...] = (
          (_PRIMARY, _when("change", "in", ("added", "promoted")))),
     Rule("R-OUT-06", _NOTABLE, _OUTCOME, "measure of a primary outcome edited",
          (_PRIMARY, _when("change", "is", "measure edited"))),
-    Rule("R-OUT-07", _NOTABLE, _OUTCOME, "time frame of a primary outcome edited",
-         (_PRIMARY, _when("change", "is", "time frame edited"))),
+    Rule("R-OUT-07", _NOTABLE, _OUTCOME,
+         "time frame of a primary outcome edited, or one of several added or dropped",
+         (_PRIMARY, _when("change", "in", (
+             "time frame edited", "time frame added", "time frame dropped")))),
     Rule("R-OUT-08", _ROUTINE, _OUTCOME, "description of a primary outcome edited", (_PRIMARY,)),
-    Rule("R-OUT-09", _ROUTINE, _OUTCOME, "secondary or other outcome dropped",
-         (_when("change", "is", "dropped"),)),
+    Rule("R-OUT-09", _ROUTINE, _OUTCOME,
+         "secondary or other outcome dropped, or one of its time frames",
+         (_when("change", "in", ("dropped", "time frame dropped")),)),
     Rule("R-OUT-10", _ROUTINE, _OUTCOME, "secondary or other outcome added or edited"),
     # results
     Rule("R-RES-01", _CRITICAL, _RESULTS, "results vanished", (_when("step", "is", "vanished"),)),
