@@ -216,7 +216,7 @@ def compare_row(
     course = [values(body) for body in bodies]
     old, new = course[0], course[-1]
     said = phrases(row.what) if row else {}
-    moved = set()
+    moved: set[str] = set()
     for name, before in old.items():
         after, told = new[name], said.get(name, [])
         seen = {one[name].value for one in course}

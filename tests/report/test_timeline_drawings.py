@@ -152,8 +152,12 @@ def test_no_label_of_the_picture_covers_another_or_leaves_the_picture(
 
 def far_below_target() -> Timeline:
     """Return a timeline whose actual count follows a few days after the target."""
-    planned = {"status": "RECRUITING", "enrollment": 18, "enrollment_type": "ESTIMATED"}
-    ended = {"status": "TERMINATED", "enrollment": 8, "enrollment_type": "ACTUAL"}
+    planned: dict[str, Any] = {
+        "status": "RECRUITING",
+        "enrollment": 18,
+        "enrollment_type": "ESTIMATED",
+    }
+    ended: dict[str, Any] = {"status": "TERMINATED", "enrollment": 8, "enrollment_type": "ACTUAL"}
     versions = [
         version(1, "2016-09-01", completion_date="2020-01-01", **planned),
         version(2, "2016-09-09", completion_date="2026-03-01", **ended),
