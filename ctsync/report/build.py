@@ -10,7 +10,6 @@ from itertools import groupby
 
 from ctsync.model import (
     STUDY_PAGE,
-    Event,
     KeyFields,
     Kind,
     Level,
@@ -21,7 +20,7 @@ from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.event_text import is_measured, short, short_since_first
+from ctsync.report.net_changes import net_changes, since_registration
 from ctsync.report.report import (
     Coverage,
     LeftOut,
@@ -34,9 +33,6 @@ from ctsync.report.report import (
 )
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.version_steps import line_order, steps_of
-
-_ROW_PHRASES = 3
-_ROW_FIGURES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +191,9 @@ def _trial(
     number: int, group: _Group, room: int | None, *, since: str, scope: Scope
 ) -> ReportTrial:
     """A trial with lines for at most `room` of its events, the worst."""
-    newest = max((*group.told, *group.aside), key=lambda stored: stored.to_version)
-    latest = list(_without_types(_latest(group.told)))
-    changes = [stored.event for stored in latest]
-    figures = map(short_since_first, sorted(changes, key=_figure_order))
-    moved = list(dict.fromkeys(filter(None, figures)))
+    events = (*group.told, *group.aside)
+    newest = max(events, key=lambda stored: stored.to_version)
+    changes = tuple(net_changes(events))
     nct_id, aside = group.nct_id, _aside(group.aside)
     shown = group.told[:room]
     return ReportTrial(
@@ -208,9 +202,10 @@ def _trial(
         title=newest.brief_title or "",
         url=newest.url,
         level=group.level,
-        what=_what(latest) if latest else aside,
-        since_first=", ".join(moved[:_ROW_FIGURES]),
-        subject=words.trial_subject(nct_id, changes) if latest else f"{nct_id} {aside}",
+        what=words.trial_row(changes) if changes else aside,
+        since_first=since_registration(changes),
+        subject=words.trial_subject(nct_id, changes) if changes else f"{nct_id} {aside}",
+        changes=changes,
         steps=tuple(steps_of((*shown, *group.aside))),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
@@ -221,38 +216,10 @@ def _trial(
     )
 
 
-def _latest(events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """The newest event per path, worst first: a table row covers several versions."""
-    newest: dict[str, StoredEvent] = {}
-    for stored in sorted(events, key=lambda stored: stored.to_version):
-        newest[stored.event.path] = stored
-    return sorted(newest.values(), key=line_order)
-
-
-def _without_types(latest: Sequence[StoredEvent]) -> Iterator[StoredEvent]:
-    """Skip the type change of a date or count if the row also shows its value."""
-    measured = {stored.event.kind for stored in latest if is_measured(stored.event)}
-    for stored in latest:
-        if is_measured(stored.event) or stored.event.kind not in measured:
-            yield stored
-
-
-def _what(latest: Sequence[StoredEvent]) -> str:
-    phrases = list(dict.fromkeys(short(stored.event) for stored in latest))
-    more = f"; +{len(phrases) - _ROW_PHRASES} more" if len(phrases) > _ROW_PHRASES else ""
-    return "; ".join(phrases[:_ROW_PHRASES]) + more
-
-
 def _aside(aside: Sequence[StoredEvent]) -> str:
     categories = "/".join(dict.fromkeys(stored.event.category.value for stored in aside))
     versions = counted(len({stored.to_version for stored in aside}), "version")
     return f"{versions}, {categories} only (collapsed)"
-
-
-def _figure_order(event: Event) -> int:
-    """Primary completion and enrollment first: they show best how far a trial has moved."""
-    order = (Kind.PRIMARY_COMPLETION_DATE, Kind.ENROLLMENT, Kind.COMPLETION_DATE, Kind.START_DATE)
-    return order.index(event.kind) if event.kind in order else len(order)
 
 
 def _since(window: Window) -> str:

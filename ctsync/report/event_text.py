@@ -32,7 +32,7 @@ _SHORTEST = 60
 
 def is_measured(event: Event) -> bool:
     """Whether the event is a change of a date or a count, not of its type."""
-    return event.kind in _MEASURED and event.before != event.before_type
+    return event.kind in _MEASURED and event.path.endswith(("date", "count"))
 
 
 def is_type(event: Event) -> bool:

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
+from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
 
 
@@ -130,6 +131,7 @@ class ReportTrial:
     """One trial with its steps, oldest first.
 
     `what` and `since_first` are its row in the table; `subject` is the same for a subject line.
+    All three describe `changes`, the net changes over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
     `command` shows them. `left_out` counts events beyond the size limit.
     """
@@ -142,6 +144,7 @@ class ReportTrial:
     what: str
     since_first: str
     subject: str
+    changes: tuple[NetChange, ...]
     steps: tuple[ReportStep, ...]
     administrative: int
     administrative_versions: int

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
+from ctsync.report.net_changes import NetChange, phrase
 from ctsync.report.report import Coverage, NoChangeReason, Report, ReportStep, ReportTrial
 from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
 
@@ -157,6 +158,36 @@ class ReportVersionRow:
 
 
 @dataclass(frozen=True, slots=True)
+class NetMoveRow:
+    """The net move of the status, the enrollment or a date over the window of a report."""
+
+    kind: Kind
+    """The field: status, enrollment, start_date, primary_completion_date or completion_date."""
+    label: str
+    """The name of the field for people."""
+    level: Level
+    """The worst level among its changes in the window."""
+    before: Any
+    """The value at the start of the window; null if there was none."""
+    after: Any
+    """The value at the end of the window; null if there is none."""
+    before_type: str | None
+    """ESTIMATED or ACTUAL, for the date or count before."""
+    after_type: str | None
+    """ESTIMATED or ACTUAL, for the date or count after."""
+    days: int | None
+    """Days from the date before to the date after; positive if it is now later."""
+    percent: float | None
+    """Percent by which the count changed over the window."""
+    changes: int
+    """Number of changes in the window."""
+    is_reversed: bool
+    """True if the value changed and is the same again at the end of the window."""
+    text: str
+    """The move in words."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportTrialRow:
     """One trial with the versions that changed it, oldest first."""
 
@@ -167,9 +198,11 @@ class ReportTrialRow:
     level: Level
     """The level of its worst change."""
     what: str
-    """The newest change of each field in a few words, worst first."""
+    """The net change of each field over the window in a few words, worst first."""
     since_registration: str | None
-    """How far it moved since it was first registered, in words."""
+    """How far each date and the enrollment moved since registration, in words."""
+    moves: tuple[NetMoveRow, ...]
+    """The net moves of the status, the enrollment and the dates, worst first."""
     url: str
     """The page of the trial at the registry."""
     versions: tuple[ReportVersionRow, ...]
@@ -326,6 +359,7 @@ def _trial(trial: ReportTrial) -> ReportTrialRow:
         level=trial.level,
         what=trial.what,
         since_registration=trial.since_first or None,
+        moves=tuple(_move(one) for one in trial.changes if one.has_values),
         url=trial.url,
         versions=tuple(_version(step) for step in trial.steps if step.lines),
         administrative=trial.administrative,
@@ -336,6 +370,24 @@ def _trial(trial: ReportTrial) -> ReportTrialRow:
             *((aside_sentence(trial),) if trial.administrative else ()),
         ),
         command=trial.command,
+    )
+
+
+def _move(change: NetChange) -> NetMoveRow:
+    event = change.event
+    return NetMoveRow(
+        kind=event.kind,
+        label=event.label,
+        level=change.level,
+        before=event.before,
+        after=event.after,
+        before_type=event.before_type,
+        after_type=event.after_type,
+        days=event.days,
+        percent=event.percent,
+        changes=len(change.values),
+        is_reversed=change.is_reversed,
+        text=phrase(change),
     )
 
 

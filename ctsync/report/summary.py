@@ -3,32 +3,62 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from ctsync.dates import format_timestamp
-from ctsync.model import Event, Kind, Level
+from ctsync.model import Level
 from ctsync.record.rules.rules import RULES_VERSION
-from ctsync.record.value_text import counted, plain
-from ctsync.report.event_text import DATE_KINDS, move_since_first, short
+from ctsync.record.value_text import counted
+from ctsync.report.net_changes import NetChange, phrase, subject_phrase
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
 PREFIX = "[ctsync]"
+MOST_PHRASES = 3
+"""Most phrases in a row or subject, besides those that are always shown."""
 
 
-def trial_subject(nct_id: str, events: Sequence[Event]) -> str:
-    """The changes of one trial as a subject line; `events` are sorted, worst first."""
-    told = list(dict.fromkeys(_subject_part(event) for event in events))
-    more = [f"{len(told) - 3} more"] if len(told) > 3 else []
-    return f"{nct_id} " + " · ".join(told[:3] + more)
+def trial_row(changes: Sequence[NetChange]) -> str:
+    """The changes of one trial as a table cell; `changes` are sorted, worst first.
+
+    The moves of the status, the enrollment and the dates are all shown. Others may be counted.
+    """
+    return "; ".join(_first(changes, phrase, kept=lambda change: change.is_headline))
 
 
-def _subject_part(event: Event) -> str:
-    if event.kind is Kind.STATUS:
-        return plain(event.after)
-    since = move_since_first(event)
-    if event.kind in DATE_KINDS and event.days not in {None, 0, event.days_since_first} and since:
-        return f"{short(event)} ({since} since registration)"
-    return short(event)
+def trial_subject(nct_id: str, changes: Sequence[NetChange]) -> str:
+    """The changes of one trial as a subject line; shows the moves that gave it its level."""
+    worst = changes[0].level
+    parts = _first(
+        changes,
+        subject_phrase,
+        kept=lambda change: change.is_headline and change.level is worst,
+    )
+    return f"{nct_id} " + " · ".join(parts)
+
+
+def _first(
+    changes: Sequence[NetChange],
+    say: Callable[[NetChange], str],
+    *,
+    kept: Callable[[NetChange], bool],
+) -> list[str]:
+    """The first phrases without repetitions, the kept ones after them, and a count of the rest."""
+    by_phrase: dict[str, NetChange] = {}
+    for change in changes:
+        by_phrase.setdefault(say(change), change)
+    shown, rest = [], []
+    for n, (words, change) in enumerate(by_phrase.items()):
+        if n < MOST_PHRASES or kept(change):
+            shown.append(words)
+        else:
+            rest.append(change)
+    return [*shown, _more(rest, changes[0].level)] if rest else shown
+
+
+def _more(rest: Sequence[NetChange], worst: Level) -> str:
+    alike = sum(change.level is worst for change in rest)
+    of_level = f" ({alike} {worst})" if alike and worst.reaches(Level.NOTABLE) else ""
+    return f"+{len(rest)} more{of_level}"
 
 
 def headline(

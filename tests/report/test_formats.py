@@ -64,7 +64,11 @@ def as_words(text: str, form: ReportFormat) -> str:
             text = "\n".join(ET.fromstring(text).itertext())
         case ReportFormat.HTML:
             body = re.sub(
-                r"<style>.*?</style>|<svg.*?</svg>|<title>.*?</title>", " ", text, flags=re.DOTALL
+                r"<style>.*?</style>|<svg.*?</svg>|<details class=\"values\">.*?</details>"
+                r"|<title>.*?</title>",
+                " ",
+                text,
+                flags=re.DOTALL,
             )
             text = html.unescape(re.sub(r"<[^>]+>", " ", body))
             text = text.replace("dashed line: 2016-01-01", "")

@@ -92,8 +92,11 @@ def test_a_report_keeps_its_published_keys_in_order() -> None:
     ]
     assert row["counts"] == {"critical": 2, "notable": 0, "routine": 0, "administrative": 0}
     assert " ".join(trial) == (
-        "nct_id title level what since_registration url versions administrative "
+        "nct_id title level what since_registration moves url versions administrative "
         "administrative_versions left_out notes command"
+    )
+    assert " ".join(trial["moves"][0]) == (
+        "kind label level before after before_type after_type days percent changes is_reversed text"
     )
     assert " ".join(trial["versions"][0]) == "version title compare_url command events"
     assert " ".join(new) == "nct_id title state url"

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
+from ctsync.report.net_changes import net_changes
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     WELCOME,
@@ -128,11 +129,11 @@ def read_json_feed(text: str) -> list[FeedEntry]:
 
 
 def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
-    events = [line.stored.event for line in step.lines]
+    changes = net_changes(stored for line in step.lines for stored in line.events)
     administrative = f"{trial.nct_id} administrative changes only"
     return FeedEntry(
         id=f"{trial.url}#v{step.to_version}",
-        title=trial_subject(trial.nct_id, events) if events else administrative,
+        title=trial_subject(trial.nct_id, changes) if changes else administrative,
         url=step.compare_url or trial.url,
         updated=_posted_at(step),
         content="\n".join(_told(trial, step)),

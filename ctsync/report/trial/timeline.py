@@ -64,6 +64,11 @@ class EnrollmentStep:
     count: int
     kind: str | None
 
+    @property
+    def label(self) -> str:
+        """The count with its type, as short as a drawing needs it: "46 act."."""
+        return f"{self.count} {self.kind[:3].lower()}." if self.kind else str(self.count)
+
 
 @dataclass(frozen=True, slots=True)
 class QueryStep:

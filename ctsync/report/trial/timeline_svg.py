@@ -1,18 +1,24 @@
-"""Positions of a timeline in an SVG picture; the template draws it. Does no I/O."""
+"""Positions of a timeline in an SVG picture; the template draws it. Does no I/O.
+
+A label that does not fit beside the others stands on a line below them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from ctsync.record.value_text import counted, signed_days, typed
 from ctsync.report.trial.timeline import DateTrack, Spell, Timeline
+from ctsync.report.trial.timeline_values import ValueList, value_lists
 
 GUTTER = 118
 _TOP = 24
 _ROW = 30
+_LINE = 14
 _LETTER = 6.6
+_GAP = 6
 _NEAREST_YEARS = 34.0
 """Smallest distance between two year labels."""
 
@@ -27,7 +33,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A status spell; `label` is the text that fits, `title` the full text."""
+    """A status spell; `label` is empty if the name does not fit into the bar."""
 
     x: float
     width: float
@@ -43,7 +49,15 @@ class Dot:
     x: float
     title: str
     is_actual: bool
-    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A text centred at `x`, with its baseline at `y`."""
+
+    x: float
+    y: float
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,11 @@ class TimelineRow:
 
 @dataclass(frozen=True, slots=True)
 class TimelineDrawing:
-    """All positions in one picture."""
+    """All positions in one picture.
+
+    `labels` are the names of the spells too short for one, and the enrollment counts. `lists`
+    holds all values, for a reader who cannot see the picture.
+    """
 
     width: int
     height: float
@@ -76,8 +94,13 @@ class TimelineDrawing:
     bars: tuple[Bar, ...]
     rows: tuple[TimelineRow, ...]
     enrollment: TimelineRow | None
+    labels: tuple[Label, ...]
+    lists: tuple[ValueList, ...]
     today: float
     until: date
+
+
+Place = Callable[[date], float]
 
 
 def draw_timeline(timeline: Timeline, *, width: int = 640) -> TimelineDrawing:
@@ -89,31 +112,68 @@ def draw_timeline(timeline: Timeline, *, width: int = 640) -> TimelineDrawing:
     def x(day: date) -> float:
         return round(GUTTER + room * (day - first).days / (last - first).days, 1)
 
-    tracks = [
-        TimelineRow(track.label, _TOP + _ROW * (n + 1), tuple(_dots(track, x)))
+    bars = tuple(_bar(spell, x) for spell in timeline.spells)
+    names = _stack(_unnamed(timeline, bars), top=_TOP + 32, width=width)
+    below = _bottom(names, _TOP + _ROW)
+    rows = tuple(
+        TimelineRow(track.label, below + _ROW * n, tuple(_dots(track, x)))
         for n, track in enumerate(timeline.tracks)
-    ]
-    below = _TOP + _ROW * (len(tracks) + 1)
+    )
+    below += _ROW * len(rows)
     counts = tuple(_counts(timeline, x))
+    labels = _stack(
+        ((x(step.stood_from), step.label) for step in timeline.enrollment),
+        top=below + 36,
+        width=width,
+    )
     return TimelineDrawing(
         width=width,
-        height=below + (_ROW + 12 if counts else 8),
+        height=_bottom(labels, below) + 8,
         title=_title(timeline),
         ticks=tuple(_ticks(first, last, x)),
-        bars=tuple(_bar(spell, x) for spell in timeline.spells),
-        rows=tuple(tracks),
+        bars=bars,
+        rows=rows,
         enrollment=TimelineRow("enrollment", below + 8, counts) if counts else None,
+        labels=(*names, *labels),
+        lists=tuple(value_lists(timeline)),
         today=x(timeline.until),
         until=timeline.until,
     )
 
 
-Place = Callable[[date], float]
+def _unnamed(timeline: Timeline, bars: Iterable[Bar]) -> Iterator[tuple[float, str]]:
+    for spell, bar in zip(timeline.spells, bars, strict=True):
+        if not bar.label:
+            yield bar.x + bar.width / 2, spell.status
+
+
+def _stack(wanted: Iterable[tuple[float, str]], *, top: float, width: int) -> tuple[Label, ...]:
+    """Labels at their places, each on the first line with room for it.
+
+    Near an edge a label moves towards the middle. One that is wider than the picture is cut; the
+    lists of values have it in full.
+    """
+    ends: list[float] = []
+    labels = []
+    longest = max(1, int((width - GUTTER) / _LETTER))
+    for place, full in wanted:
+        text = full if len(full) <= longest else f"{full[: longest - 1]}…"
+        half = len(text) * _LETTER / 2
+        x = round(min(max(place, GUTTER + half), width - half), 1)
+        line = next((n for n, end in enumerate(ends) if x - half >= end + _GAP), len(ends))
+        ends[line : line + 1] = [x + half]
+        labels.append(Label(x, top + line * _LINE, text))
+    return tuple(labels)
+
+
+def _bottom(labels: Iterable[Label], least: float) -> float:
+    """Where the next row begins, below the labels."""
+    return max((label.y + 4 for label in labels), default=least)
 
 
 def _title(timeline: Timeline) -> str:
     spells = ", ".join(f"{s.status} from {s.since}" for s in timeline.spells)
-    return f"Course of {timeline.nct_id}: {spells}"
+    return f"Timeline of {timeline.nct_id}: {spells}"
 
 
 def _ticks(first: date, last: date, x: Place) -> Iterator[Tick]:
@@ -130,22 +190,14 @@ def _bar(spell: Spell, x: Place) -> Bar:
     width = max(2.0, right - left)
     so_far = " so far" if spell.is_open else ""
     title = f"{spell.status} from {spell.since}, {counted(spell.days, 'day')}{so_far}"
-    names = (spell.status, "".join(word[:1] for word in spell.status.split("_")))
-    label = next((name for name in names if len(name) * _LETTER + 6 <= width), "")
+    label = spell.status if len(spell.status) * _LETTER + _GAP <= width else ""
     return Bar(left, round(width, 1), label, title, spell.status)
 
 
 def _counts(timeline: Timeline, x: Place) -> Iterator[Dot]:
-    """The enrollment counts; two counts too close for two labels share one."""
-    shared: list[str] = []
-    for i, step in enumerate(timeline.enrollment):
-        place, shared = x(step.stood_from), [*shared, str(step.count)]
-        label = " → ".join(shared if len(shared) < 3 else (shared[0], "…", shared[-1]))
-        later = timeline.enrollment[i + 1 : i + 2]
-        is_crowded = any(x(one.stood_from) - place < len(label) * _LETTER + 8 for one in later)
+    for step in timeline.enrollment:
         said = f"{typed(str(step.count), step.kind)}, from {step.stood_from}"
-        yield Dot(place, said, step.kind == "ACTUAL", "" if is_crowded else label)
-        shared = shared if is_crowded else []
+        yield Dot(x(step.stood_from), said, step.kind == "ACTUAL")
 
 
 def _dots(track: DateTrack, x: Place) -> Iterator[Dot]:

@@ -1,17 +1,22 @@
-"""A timeline for a terminal, in Unicode or ASCII, and as JSON. Does no I/O."""
+"""A timeline for a terminal, in Unicode or ASCII. Does no I/O.
+
+A label that does not fit beside the others stands on a line of its own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from ctsync.record.value_text import counted, signed_days, typed
-from ctsync.report.trial.timeline import DateTrack, Timeline
+from ctsync.report.trial.timeline import DateTrack, Spell, Timeline
+from ctsync.report.trial.timeline_values import value_lists
 from ctsync.text import for_terminal, shorten
 
 _GUTTER = 20
-_NARROWEST = 30
+_NARROWEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +55,58 @@ def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = F
     first, last = timeline.span
     scale = _Scale(first, max(last, first + timedelta(days=30)), max(_NARROWEST, width - _GUTTER))
     picture = [
-        _row("", _years(scale)),
-        _row("", _axis(scale, timeline, pen)),
-        _row("status", _status(scale, timeline, pen)),
-        *(_row(track.label, _track(scale, track, pen)) for track in timeline.tracks),
+        *_rows("", [_years(scale)]),
+        *_rows("", [_axis(scale, timeline, pen)]),
+        *_rows("status", _status(scale, timeline, pen)),
+        *(line for one in timeline.tracks for line in _rows(one.label, [_track(scale, one, pen)])),
+        *_rows("enrollment", _enrollment(scale, timeline)),
+        *_rows("", _key(scale, timeline, pen)),
     ]
-    if timeline.enrollment:
-        picture.append(_row("enrollment", _enrollment(scale, timeline)))
-    key = f"{pen.planned} planned   {pen.actual} actual   {pen.today} {timeline.until}"
-    picture.append(_row("", key))
     title = shorten(for_terminal(timeline.title), max(20, width - 13))
-    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *_lists(timeline)]
+    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *_lists(timeline, width)]
     text = "\n".join(line.rstrip() for line in lines) + "\n"
     if ascii_only:
         return text.replace("±", "+/-").encode("ascii", "backslashreplace").decode()
     return text
 
 
-def _row(label: str, cells: str) -> str:
-    return f"{label:<{_GUTTER - 1}} {cells}"
+def _rows(label: str, lines: Iterable[str]) -> Iterator[str]:
+    """Lines of the picture, the first with its label."""
+    for n, cells in enumerate(lines):
+        yield f"{'' if n else label:<{_GUTTER - 1}} {cells}"
 
 
-def _write(cells: list[str], column: int, text: str) -> None:
-    """Write a text at a column, or ending at the right edge; skips it if the cells are taken."""
+def _key(scale: _Scale, timeline: Timeline, pen: _Pen) -> Iterator[str]:
+    """The meaning of the marks, on as many lines as it needs."""
+    line = ""
+    for part in (f"{pen.planned} planned", f"{pen.actual} actual", f"{pen.today} {timeline.until}"):
+        longer = f"{line}   {part}" if line else part
+        if line and len(longer) > scale.columns:
+            yield line
+            longer = part
+        line = longer
+    yield line
+
+
+def _write(cells: list[str], column: int, text: str) -> bool:
+    """Write a text at a column, or ending at the right edge, if the cells there are free."""
     start = max(0, min(column, len(cells) - len(text)))
     end = start + len(text)
-    if all(cell == " " for cell in cells[max(0, start - 1) : end + 1]):
-        cells[start:end] = text
+    if any(cell != " " for cell in cells[max(0, start - 1) : end + 1]):
+        return False
+    cells[start:end] = text
+    return True
+
+
+def _stack(scale: _Scale, labels: Iterable[tuple[int, str]]) -> list[str]:
+    """Labels at their columns, each on the first line with room for it."""
+    lines: list[list[str]] = []
+    for column, label in labels:
+        for part in textwrap.wrap(label, scale.columns):
+            if not any(_write(cells, column, part) for cells in lines):
+                lines.append([" "] * scale.columns)
+                _write(lines[-1], column, part)
+    return ["".join(cells) for cells in lines]
 
 
 def _years(scale: _Scale) -> str:
@@ -96,19 +126,28 @@ def _axis(scale: _Scale, timeline: Timeline, pen: _Pen) -> str:
     return "".join(cells)
 
 
-def _status(scale: _Scale, timeline: Timeline, pen: _Pen) -> str:
+def _status(scale: _Scale, timeline: Timeline, pen: _Pen) -> list[str]:
+    """The bar of spells, and below it the names that do not fit into the bar."""
     cells = [" "] * scale.columns
+    below: list[tuple[int, str]] = []
     for spell in timeline.spells:
         start, end = scale.column(spell.since), scale.column(spell.until)
-        room = end - start - 1
-        name = for_terminal(spell.status)
-        label = next((text for text in (name, _initials(name)) if len(text) <= room), "")
-        cells[start : end + 1] = [pen.edge, *label.center(max(0, room), pen.line), pen.edge]
-    return "".join(cells[: scale.columns])
+        room, name = end - start - 1, _name(spell)
+        if len(name) > room:
+            below.append((start, name if len(name) <= scale.columns else _initials(name)))
+        cells[start] = cells[end] = pen.edge
+        if room > 0:
+            cells[start + 1 : end] = (name if len(name) <= room else "").center(room, pen.line)
+    return ["".join(cells), *_stack(scale, below)]
 
 
-def _initials(status: str) -> str:
-    return "".join(word[:1] for word in status.split("_"))
+def _name(spell: Spell) -> str:
+    return for_terminal(spell.status)
+
+
+def _initials(name: str) -> str:
+    """The first letter of each word, for a name that is wider than the picture."""
+    return "".join(word[0].upper() for word in re.findall(r"[^\W_]+", name)) or name
 
 
 def _track(scale: _Scale, track: DateTrack, pen: _Pen) -> str:
@@ -121,31 +160,23 @@ def _track(scale: _Scale, track: DateTrack, pen: _Pen) -> str:
     return "".join(cells)
 
 
-def _enrollment(scale: _Scale, timeline: Timeline) -> str:
-    cells = [" "] * scale.columns
-    for step in timeline.enrollment:
-        kind = f" {step.kind[:3].lower()}." if step.kind else ""
-        _write(cells, scale.column(step.stood_from), f"{step.count}{kind}")
-    return "".join(cells)
+def _enrollment(scale: _Scale, timeline: Timeline) -> list[str]:
+    steps = timeline.enrollment
+    return _stack(scale, ((scale.column(s.stood_from), for_terminal(s.label)) for s in steps))
 
 
-def _lists(timeline: Timeline) -> Iterator[str]:
-    yield "status"
-    for spell in timeline.spells:
-        length = f"{counted(spell.days, 'day')}{' so far' if spell.is_open else ''}"
-        yield f"  from {spell.since}  {for_terminal(spell.status)}, {length}"
-    for track in timeline.tracks:
-        moved = f" (moved {signed_days(track.days)} in all)" if len(track.steps) > 1 else ""
-        yield f"{track.label}{moved}"
-        for i, step in enumerate(track.steps):
-            move = f", {signed_days(step.days, step.margin)}" if i else ""
-            yield f"  from {step.stood_from}  {typed(step.value.text, step.kind)}{move}"
-    if timeline.enrollment:
-        yield "enrollment"
-        for one in timeline.enrollment:
-            yield f"  from {one.stood_from}  {typed(str(one.count), one.kind)}"
-    if timeline.queries:
-        yield "watched queries"
-        for at in timeline.queries:
-            did = "entered" if at.entered else "left"
-            yield f"  on   {at.day}  {did} {for_terminal(at.watch)}"
+def _lists(timeline: Timeline, width: int) -> Iterator[str]:
+    for found in value_lists(timeline):
+        yield from _wrapped(found.heading, "", width)
+        for since, value in found.lines:
+            yield from _wrapped(f"{since}  {for_terminal(value)}", "  ", width)
+
+
+def _wrapped(text: str, indent: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(_GUTTER + _NARROWEST, width),
+        initial_indent=indent,
+        subsequent_indent=indent * 3,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,457 @@
+"""The row of each trial in each format, compared with its bodies at both ends of the window.
+
+The truth is a plain comparison of two bodies: status, enrollment, start, primary completion and
+completion. The rows are read back from the text of each format. Two sources: 600 real trials on
+25 load days, and 533 versions of real trials, reconstructed from the table of cthist.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import combinations, pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+import pytest
+
+from ctsync.dates import PartialDate
+from ctsync.model import JsonObject, Level, NctId, StoredEvent
+from ctsync.questions.changes.report_data import ReportQuestion, report_data
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
+from ctsync.record.value_text import plain, signed_days, typed
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.http.transport import Transport
+from ctsync.report.build import Scope, build
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.report import Report, Window
+from ctsync.store.store import Store, open_store
+from ctsync.sync.trial_pass import TrialPass
+from tests.conftest import StillClock
+from tests.corpus.test_cthist_versions import Row, histories, study
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
+
+__all__ = ["histories"]  # a fixture
+
+DATES = {
+    "PCD": ("primaryCompletionDateStruct", "primary_completion_date"),
+    "completion": ("completionDateStruct", "completion_date"),
+    "start": ("startDateStruct", "start_date"),
+}
+KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "N"}
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
+
+
+class Typed(NamedTuple):
+    """A date or count of a body with its type."""
+
+    value: Any
+    type: str | None
+
+    @property
+    def words(self) -> str:
+        return typed(plain(self.value), self.type)
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """The row of a trial, as one format shows it."""
+
+    level: str
+    what: str
+    since: str
+
+
+def values(body: JsonObject) -> dict[str, Typed]:
+    """Return the measured values of a body by the names that a row uses."""
+    protocol = body["protocolSection"]
+    module = protocol["statusModule"]
+    count = protocol.get("designModule", {}).get("enrollmentInfo", {})
+    dates = {name: module.get(struct, {}) for name, (struct, _) in DATES.items()}
+    return {
+        "status": Typed(module["overallStatus"], None),
+        "N": Typed(count.get("count"), count.get("type")),
+        **{name: Typed(one.get("date"), one.get("type")) for name, one in dates.items()},
+    }
+
+
+def days_between(before: Any, after: Any) -> int | None:
+    old, new = PartialDate.parse(before), PartialDate.parse(after)
+    return old.shift_to(new).days if old and new else None
+
+
+# --- the rows of each format ------------------------------------------------------------------
+
+
+def rows_of(text: str, form: ReportFormat) -> dict[str, SummaryRow]:
+    """Read the summary rows back from a rendered report, by NCT id."""
+    return {nct: SummaryRow(*map(one_line, rest)) for nct, *rest in READERS[form](text)}
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _text(text: str) -> Iterator[list[str]]:
+    lines = text.split("LEVEL     TRIAL", 1)[-1].split("\n\n", 1)[0].splitlines()[1:]
+    found: list[list[str]] = []
+    for line in lines:
+        cells = [line[:9], line[10:22], line[23:60], line[61:]]
+        if cells[1].strip():
+            found.append([cell.strip() for cell in cells])
+        else:
+            for n in (2, 3):
+                found[-1][n] += f" {cells[n].strip()}"
+    full = {"admin": Level.ADMINISTRATIVE}
+    return ([nct, full.get(level, level), what, since] for level, nct, what, since in found)
+
+
+def _markdown(text: str) -> Iterator[list[str]]:
+    for line in text.splitlines():
+        if match := re.match(r"\| (\w+) \| \[(NCT\d{8})\]\([^)]*\) \| (.*) \| (.*) \|$", line):
+            level, nct, *cells = match.groups()
+            yield [nct, level, *(html.unescape(re.sub(r"\\(.)", r"\1", cell)) for cell in cells)]
+
+
+def _html(text: str) -> Iterator[list[str]]:
+    table = re.search(r'<table class="rows">(.*?)</table>', text, re.DOTALL)
+    for row in re.findall(r"<tr>(<td>.*?)</tr>", table[1] if table else ""):
+        level, nct, what, since = (
+            html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.split(r"</td>", row)[:4]
+        )
+        yield [nct, level, what, since]
+
+
+def _json(text: str) -> Iterator[list[str]]:
+    for trial in json.loads(text)["trials"]:
+        since = trial["since_registration"] or "-"
+        yield [trial["nct_id"], trial["level"], trial["what"], since]
+
+
+def _csv(text: str) -> Iterator[list[str]]:
+    for row in csv.DictReader(io.StringIO(text)):
+        if row["row"] == "trial" and row["level"]:
+            since = row["since_registration"].removeprefix("'") or "-"
+            yield [row["nct_id"], row["level"], row["text"].removeprefix("'"), since]
+
+
+def _atom(text: str) -> Iterator[list[str]]:
+    content = ET.fromstring(text).findtext(".//{*}entry/{*}content") or ""
+    row = re.compile(r"(\w+) (NCT\d{8}) (.*?)(?: \(([^()]*) since registration\))?$", re.MULTILINE)
+    for level, nct, what, since in row.findall(content):
+        if level in set(Level):
+            yield [nct, level, what, since or "-"]
+
+
+READERS = {
+    ReportFormat.TEXT: _text,
+    ReportFormat.MARKDOWN: _markdown,
+    ReportFormat.HTML: _html,
+    ReportFormat.JSON: _json,
+    ReportFormat.CSV: _csv,
+    ReportFormat.ATOM: _atom,
+}
+
+
+# --- the truth --------------------------------------------------------------------------------
+
+
+@dataclass
+class Verdicts:
+    """The number of statements that were compared, and those that are false."""
+
+    checked: int = 0
+    false: tuple[str, ...] = ()
+
+    def check(self, is_true: bool, statement: str) -> None:
+        self.checked += 1
+        if not is_true:
+            self.false = (*self.false, statement)
+
+
+def phrases(what: str) -> dict[str, list[str]]:
+    """Return the phrases of a row about each measured value; those of a type alone are others."""
+    found: dict[str, list[str]] = {}
+    for phrase in what.split("; "):
+        if re.fullmatch(r"\d+ of \d+ enrolled(, then .*)?", phrase):
+            name = "N"
+        else:
+            name = phrase.split(" ", 1)[0]
+        found.setdefault(name, []).append(phrase)
+    return found
+
+
+def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
+    """Whether the phrase names the net change from `before` to `after`."""
+    if name == "status":
+        return phrase.removeprefix("status -> ").split(", then ")[-1] == plain(after.value)
+    if name == "N":
+        if phrase == f"{after.value} of {before.value} enrolled":
+            return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
+        counts = phrase.removeprefix("N ").split(" -> ")
+        return (counts[0], counts[-1]) == (before.words, after.words)
+    days = days_between(before.value, after.value)
+    move = signed_days(days) if days else f"{before.words} -> {after.words}"
+    head = phrase.removeprefix(f"{name} ").split(": ")[0]
+    return head in (move, f"{move}, now {(after.type or '').lower()}")
+
+
+def compare_row(
+    row: SummaryRow | None, bodies: Sequence[JsonObject], earlier: Iterable[JsonObject],
+    tally: Verdicts,
+) -> None:  # fmt: skip
+    """Compare a row with the bodies in its window, oldest first, and all earlier ones."""
+    nct = bodies[0]["protocolSection"]["identificationModule"]["nctId"]
+    course = [values(body) for body in bodies]
+    old, new = course[0], course[-1]
+    said = phrases(row.what) if row else {}
+    moved: set[str] = set()
+    for name, before in old.items():
+        after, told = new[name], said.get(name, [])
+        seen = {one[name].value for one in course}
+        where = f"{nct} {name} {before} -> {after}: {told}"
+        changed = before.value != after.value
+        if name in DATES and changed and not days_between(before.value, after.value):
+            # a change of precision alone is administrative, and need not be in the row
+            changed = None in (before.value, after.value)
+        if changed:
+            # a date that was just given has not moved since
+            moved.update({name} if None not in seen else ())
+            tally.check(len(told) == 1 and is_net(name, told[0], before, after), where)
+        elif len(seen) > 1 and told:
+            back = f", then back to {after.words}"
+            tally.check(told[0].endswith(back) or is_net(name, told[0], before, after), where)
+        else:
+            tally.check(not told or before.value != after.value, where)
+    if row:
+        compare_since(row, [*map(values, earlier), *course], moved, tally)
+
+
+def compare_since(
+    row: SummaryRow, course: Sequence[dict[str, Typed]], moved: set[str], tally: Verdicts
+) -> None:
+    """Compare the moves since registration with the first body that has the date."""
+    new = course[-1]
+    for name in DATES:
+        known = next((one for one in course if one[name].value is not None), new)
+        told = re.findall(rf"\b{name} ([+-]?[\d,]+ d)", row.since)
+        days = days_between(known[name].value, new[name].value)
+        if name in moved and days is not None:
+            tally.check(told == [signed_days(days)], f"{name} since registration: {row.since}")
+        for figure in told:
+            tally.check(figure == signed_days(days or 0), f"{name} since {figure}, not {days}")
+
+
+# --- 25 load days -----------------------------------------------------------------------------
+
+
+@dataclass
+class Days:
+    """The trials that changed on the load days, synced into a store, and their bodies."""
+
+    store: Store
+    loads: list[str]
+    bodies: dict[NctId, dict[str, JsonObject]]
+    unchanged: int
+
+    def within(self, nct: NctId, since: str, until: str) -> list[JsonObject]:
+        """Return the body at the start of a window, then those of the loads in it."""
+        found = self.bodies[nct]
+        earlier = [body for day, body in found.items() if day < since]
+        return [*earlier[-1:], *(body for day, body in found.items() if since <= day <= until)]
+
+
+@pytest.fixture(scope="module")
+def synced(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Days]:
+    """Sync every trial with more than one body, on each load day."""
+    bodies: dict[NctId, dict[str, JsonObject]] = {}
+    unchanged = 0
+    for folder in sorted((corpus / "days").glob("NCT*")):
+        files = sorted(folder.iterdir())
+        unchanged += len(files) == 1
+        if len(files) > 1:
+            bodies[NctId(folder.name)] = {f.stem: orjson.loads(f.read_bytes()) for f in files}
+    loads = (corpus / "days/_days.txt").read_text().split()
+    clock = StillClock()
+    url = f"sqlite:///{tmp_path_factory.mktemp('rows') / 'ctsync.db'}"
+    with (
+        open_store(url, clock=clock) as store,
+        ReplayRegistry(Catalogue.from_folder(corpus / "days")) as registry,
+    ):
+        for day in loads:
+            registry.load = day
+            transport = Transport(registry.url, clock=clock, requests_per_second=1000)
+            api = RegistryApi(transport, clock=clock)
+            TrialPass(store=store, registry=api, clock=clock).run(list(bodies))
+            transport.close()
+        yield Days(store, loads, bodies, unchanged)
+
+
+def days_report(days: Days, since: str, until: str) -> Report:
+    end = datetime.fromisoformat(until).replace(tzinfo=UTC) + timedelta(days=1)
+    window = Window(datetime.fromisoformat(since).replace(tzinfo=UTC), end)
+    return report_data(days.store, ReportQuestion(window, ids=tuple(days.bodies), drawn=False))
+
+
+@pytest.mark.parametrize("form", ReportFormat)
+def test_each_row_over_the_load_days_agrees_with_the_bodies(
+    synced: Days, form: ReportFormat
+) -> None:
+    tally = Verdicts()
+    windows = [(synced.loads[0], synced.loads[-1]), *pairwise(synced.loads[::6])]
+    told = 0
+    for since, until in windows:
+        rows = rows_of(render(days_report(synced, since, until), form), form)
+        told += len(rows)
+        for nct, bodies in synced.bodies.items():
+            found = synced.within(nct, since, until)
+            if found:
+                compare_row(rows.get(nct), found, bodies.values(), tally)
+    print(
+        f"\n{form}: {told} rows in {len(windows)} windows, {len(synced.bodies)} trials that "
+        f"changed, {synced.unchanged} that did not; {tally.checked} statements compared, "
+        f"{len(tally.false)} false"
+    )
+    assert tally.false == ()
+    assert len(synced.bodies) + synced.unchanged == 600
+    assert told > 40
+    assert tally.checked > 400
+
+
+def test_the_row_of_each_load_day_is_the_same_in_each_format(synced: Days) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+
+    rows = [rows_of(render(report, form), form) for form in ReportFormat]
+
+    for found in rows[1:]:
+        assert found == rows[0]
+    assert list(rows[0]) == [trial.nct_id for trial in report.trials]
+
+
+def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced: Days) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+    compared = 0
+    for trial in report.trials:
+        bodies = list(synced.bodies[trial.nct_id].values())
+        old, new = values(bodies[0]), values(bodies[-1])
+        for change in trial.changes:
+            name = KINDS.get(change.event.kind, change.event.kind)
+            if name not in old or not change.has_values or change.level is not trial.level:
+                continue
+            compared += 1
+            days = days_between(old[name].value, new[name].value)
+            move = f"{name} {signed_days(days)}" if days else plain(new[name].value)
+            assert move in trial.subject
+    assert compared >= 10
+
+
+def test_the_json_has_the_values_of_the_bodies_at_both_ends(synced: Days) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+    compared = 0
+    for trial in json.loads(render(report, ReportFormat.JSON))["trials"]:
+        bodies = list(synced.bodies[NctId(trial["nct_id"])].values())
+        old, new = values(bodies[0]), values(bodies[-1])
+        for move in trial["moves"]:
+            name = KINDS.get(move["kind"], move["kind"])
+            compared += 1
+            assert (move["before"], move["before_type"]) == old[name]
+            assert (move["after"], move["after_type"]) == new[name]
+            if name in DATES:
+                assert move["days"] == days_between(move["before"], move["after"])
+    assert compared >= 20
+
+
+# --- windows over published histories ----------------------------------------------------------
+
+
+def events_of(bodies: Sequence[JsonObject]) -> Iterator[StoredEvent]:
+    """Yield the events between reconstructed versions of one trial."""
+    records = [canonicalize(body) for body in bodies]
+    keys = [key_fields(record.body) for record in records]
+    nct = NctId(bodies[0]["protocolSection"]["identificationModule"]["nctId"])
+    for n, (before, after) in enumerate(pairwise(records), 1):
+        for event in classify(diff(before, after), before, after, past=keys[:n]):
+            yield StoredEvent(
+                event_id=0, nct_id=nct, brief_title="", event=event, from_version=n,
+                to_version=n + 1, from_registry_version=None, to_registry_version=None,
+                posted=None, observed=None, fetched=NOW, run_id=None,
+            )  # fmt: skip
+
+
+def windows(count: int) -> Iterable[tuple[int, int]]:
+    """Return windows from one version to a later one: all, or those of 6 lengths if too many."""
+    pairs = combinations(range(count), 2)
+    return pairs if count < 15 else (one for one in pairs if one[1] - one[0] in {1, 2, 3, 5, 9, 20})
+
+
+def test_each_row_over_a_published_history_agrees_with_both_ends(
+    histories: list[list[Row]],
+) -> None:
+    tally, told, reversed_, twice = Verdicts(), 0, 0, 0
+    for rows in histories:
+        bodies = [study(row) for row in rows]
+        events = list(events_of(bodies))
+        spans = {*windows(len(bodies)), (0, len(bodies) - 1)}
+        for start, end in sorted(spans):
+            within = [one for one in events if start + 1 < one.to_version <= end + 1]
+            report = build(within, window=Window(None, NOW), scope=Scope("past", 1))
+            found = [SummaryRow(t.level, t.what, t.since_first or "-") for t in report.trials]
+            row = found[0] if found else None
+            compare_row(row, bodies[start : end + 1], bodies[:start], tally)
+            told += len(found)
+            reversed_ += any("then back to" in row.what for row in found)
+            changes = [one for trial in report.trials for one in trial.changes]
+            twice += any(len(one.values) > 1 and one.is_headline for one in changes)
+    print(
+        f"\n{told} rows over windows of {len(histories)} trials: {twice} with a value that changed "
+        f"twice or more, {reversed_} with one that was reversed; {tally.checked} statements "
+        f"compared, {len(tally.false)} false"
+    )
+    assert tally.false == ()
+    assert twice > 100
+    assert reversed_ > 0
+
+
+def test_a_row_never_hides_a_critical_move(histories: list[list[Row]]) -> None:
+    """Each critical change of a measured value is in the row of the complete history."""
+    seen = 0
+    for rows in histories:
+        events = list(events_of([study(row) for row in rows]))
+        (trial, *_) = build(events, window=Window(None, NOW), scope=Scope("past", 1)).trials or [
+            None
+        ]
+        if trial is None:
+            continue
+        critical = [change for change in trial.changes if change.level is Level.CRITICAL]
+        seen += len(critical)
+        assert trial.changes[: len(critical)] == tuple(critical)
+        for name in ("status", "PCD", "start", "completion"):
+            if any(phrases_of_kind(name, change.event.kind) for change in critical):
+                assert name in phrases(trial.what)
+    assert seen > 20
+
+
+def phrases_of_kind(name: str, kind: str) -> bool:
+    return kind == (name if name == "status" else DATES[name][1])
+
+
+def test_the_row_of_a_real_trial_shows_a_slip_that_was_partly_taken_back(
+    histories: list[list[Row]],
+) -> None:
+    rows = next(rows for rows in histories if rows[0]["nctid"] == "NCT01417949")
+    events = list(events_of([study(row) for row in rows]))
+
+    (trial,) = build(events, window=Window(None, NOW), scope=Scope("past", 1)).trials
+
+    assert f"PCD {signed_days(638)}: {signed_days(1157)}, then {signed_days(-519)}" in trial.what
