@@ -70,7 +70,7 @@ def trial_of(url: str) -> NctId | None:
     found = _ID.findall(unquote(parts.path)) or _only_id(parts)
     trials = list(dict.fromkeys(parse_nct_id(one) for one in found))
     if len(trials) > 1:
-        _refuse(url, f"it names several trials: {', '.join(trials)}")
+        _refuse(url, f"names several trials: {', '.join(trials)}")
     return trials[0] if trials else None
 
 
@@ -96,7 +96,7 @@ def query_of(url: str) -> dict[str, object]:
             if not _DAYS.fullmatch(value):
                 problems.append(f"{name}: {value!r} is not a range of days")
         elif name not in {*_PLACES, *_POINT, "locStr"}:
-            problems.append(f"{name}: ctsync has no such filter; remove it from the search")
+            problems.append(f"{name}: a query has no such filter; remove it from the search")
     if problems:
         raise BadQuery(problems)
     _add_place(query, given)
@@ -160,7 +160,7 @@ def _split(url: str) -> SplitResult:
     try:
         return urlsplit(text if "://" in text else f"https://{text}")
     except ValueError:
-        _refuse(url, "it is not a web address")
+        _refuse(url, "is not a web address")
 
 
 def _bare(text: str) -> str:
@@ -175,9 +175,9 @@ def _is_registry(parts: SplitResult) -> bool:
 def _no_trial(url: str) -> str:
     parts = _split(url)
     if _is_registry(parts) and _selecting(parts):
-        return "it is a search, which names no single trial; to follow it: ctsync watch add URL"
-    return "it names no trial; write an NCT id, as in NCT03389919"
+        return "is a search, not a trial; to follow what it finds: ctsync watch add URL"
+    return "names no trial; write an NCT id, as in NCT03389919"
 
 
 def _refuse(url: str, reason: str) -> NoReturn:
-    raise BadNctId(f"{shorten(url, _SHOWN)!r}: {reason}")
+    raise BadNctId(f"{shorten(url, _SHOWN)!r} {reason}")

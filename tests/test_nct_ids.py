@@ -53,7 +53,8 @@ def test_any_other_number_of_digits_is_refused_and_only_real_ids_are_named(
         ("NCT00000000", "write NCT and eight digits"),
         ("NCT", "write NCT and eight digits"),
         ("NCT0451448\u0664", "write NCT and eight digits"),
-        ("03389919", "write NCT and eight digits"),
+        ("0338991", "write NCT and eight digits"),
+        ("03389919", "is not an NCT id: did you mean NCT03389919?"),
         ("NCT03389919x", "write NCT and eight digits"),
     ],
 )
