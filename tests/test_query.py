@@ -25,7 +25,7 @@ GOOD: dict[str, Any] = {
     "patient": "leukemia",
     "overallStatus": "RECRUITING|NOT_YET_RECRUITING",
     "geo": "distance(39.0035707,-77.1013313,50mi)",
-    "ids": "NCT04852770,nct1728545",
+    "ids": "NCT04852770,nct 01728545",
     "advanced": "AREA[MinimumAge]RANGE[MIN, 16 years] AND AREA[MaximumAge]RANGE[16 years, MAX]",
     "synonyms": "ConditionSearch:1651367,BasicSearch:2013558",
     "aggFilters": "status:not rec,sex:f,healthy:y",
@@ -71,6 +71,7 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
         ("geo", "distance(39.0,-77.1)", "is no place; write distance("),
         ("geo", "distance(-77.1,391.0,50mi)", "is not on the earth"),
         ("ids", "NCT01728545|NTC04852770", "'NTC04852770' is not an NCT id"),
+        ("ids", "nct1728545", "did you mean NCT01728545?"),
         ("aggFilters", "phase:NA", "'phase:NA' is no facet; write"),
         ("synonyms", "1651367", "is no synonym; write"),
         ("geoDecay", "linear", "is no decay; write"),
@@ -85,6 +86,7 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
         ("advanced", "AREA[StartDate", "has a [ that nothing closes"),
         ("term", "NCT04852770", "holds nothing but NCT ids, and the registry then ignores every"),
         ("id", "nct04852770, NCT01728545", "holds nothing but NCT ids"),
+        ("id", "nct4852770", "holds nothing but NCT ids"),
     ],
 )  # fmt: skip
 def test_a_query_that_the_registry_would_misread_is_refused_with_a_correction(

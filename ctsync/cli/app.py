@@ -9,6 +9,7 @@ Imports are inside the methods, so that a command loads only what it opens. `cts
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -83,8 +84,11 @@ class App:
             store.close()
 
     @contextmanager
-    def registry(self) -> Iterator[RegistryApi]:
-        """Connect to the registry named in the settings."""
+    def registry(self, *, most_retry_seconds: float = math.inf) -> Iterator[RegistryApi]:
+        """Connect to the registry named in the settings.
+
+        `most_retry_seconds` limits the setting, for commands at which a person waits.
+        """
         from ctsync.registry.api import RegistryApi
         from ctsync.registry.http.transport import Transport
 
@@ -96,7 +100,7 @@ class App:
             burst=wanted.burst,
             deadline_seconds=wanted.deadline_seconds,
             max_bytes=wanted.max_megabytes * 2**20,
-            retry_seconds=wanted.retry_seconds,
+            retry_seconds=min(wanted.retry_seconds, most_retry_seconds),
             contact=wanted.contact,
         )
         try:

@@ -160,7 +160,7 @@ WATCH: Mapping[str, Entry] = {
     "add": Entry(
         "watches.watch_add",
         "add",
-        "Follow trials: NCT ids, study ids such as BM-MSC-01, or whatever matches a query.",
+        "Follow trials by NCT id, URL or study id, or all trials that match a query.",
     ),
     "list": Entry(
         "watches.watch_list",

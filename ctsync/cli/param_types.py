@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from ctsync.cli.app import App
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.pasted_url import read_trial
 
 _AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
@@ -88,7 +89,7 @@ class DayParam(click.ParamType[Any]):
 
 
 class TrialParam(click.ParamType[Any]):
-    """An NCT id."""
+    """A trial: an NCT id in any spelling, or the URL of its page."""
 
     name = "NCT"
 
@@ -99,4 +100,4 @@ class TrialParam(click.ParamType[Any]):
         ctx: click.Context | None,  # noqa: ARG002 - the signature is click's
     ) -> NctId:
         """Return the id in canonical form; raises BadNctId."""
-        return parse_nct_id(value)
+        return read_trial(value)

@@ -19,7 +19,8 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
 from ctsync.errors import BadNctId, BadQuery
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
 from ctsync.text import nearest, nearest_words
 
@@ -80,7 +81,7 @@ def _clock_time(text: str) -> str:
 
 def _trial(text: str) -> NctId:
     try:
-        return parse_nct_id(text)
+        return read_trial(text)
     except BadNctId as bad:
         raise ValueError(str(bad)) from None
 

@@ -79,7 +79,7 @@ def test_watch_add_can_sync_at_once(shell: Shell) -> None:
 
 def test_watches_are_read_from_a_file_or_standard_input(shell: Shell, tmp_path: Path) -> None:
     listed = tmp_path / "trials.txt"
-    listed.write_text(f"# mine\n{SEED}\n\n nct5935098 # with a comment\n")
+    listed.write_text(f"# mine\n{SEED}\n\n nct-05935098 # with a comment\n")
     shell.run("watch", "add", "--name", "mine", "--file", str(listed))
     shell.run("watch", "add", "--name", "theirs", "--file", "-", stdin="NCT00000001\n")
     watches = {

@@ -71,9 +71,9 @@ def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path:
     assert result.stdout == ""
     result = shell.run("watch", "add", SEED, "--query", "term=called", "--preview")
     assert result.stdout.splitlines() == [
-        f"{SEED}\tRECRUITING\tA trial called {SEED}",
+        f"{SEED}\tRecruiting\tA sponsor\tA trial called {SEED}",
         *sorted(
-            (f"{n}\tRECRUITING\tA trial called {n}" for n in (SEED, OTHER)),
+            (f"{n}\tRecruiting\tA sponsor\tA trial called {n}" for n in (SEED, OTHER)),
             key=result.stdout.splitlines()[1:].index,
         ),
     ]

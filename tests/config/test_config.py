@@ -182,7 +182,7 @@ def test_every_key_is_an_environment_variable():
         "CTSYNC_SMTP__HOST": "mail.example.org",
         "CTSYNC_SMTP__SENDER": "ctsync@example.org",
         "CTSYNC_SMTP__SECURITY": "tls",
-        "CTSYNC_WATCHES": '[{"name": "mine", "trials": ["nct3389919"]}]',
+        "CTSYNC_WATCHES": '[{"name": "mine", "trials": ["nct 03389919"]}]',
         "CTSYNC_MONITOR__PING_URL": "",
         "CTSYNC_CORPUS": "/somewhere",
     }

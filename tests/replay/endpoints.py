@@ -14,7 +14,6 @@ from http import HTTPStatus
 
 from ctsync.dates import format_timestamp
 from ctsync.errors import BadNctId
-from ctsync.model import parse_nct_id
 from tests.replay.bulk_download import download, range_start
 from tests.replay.catalogue import Catalogue, View
 from tests.replay.http_messages import (
@@ -27,6 +26,7 @@ from tests.replay.http_messages import (
     unsupported,
 )
 from tests.replay.record_history import answer_history
+from tests.replay.registry_id import read_registry_id
 from tests.replay.search.pieces import select
 from tests.replay.search.request_parameters import check_format, check_names, read_fields
 from tests.replay.search.studies_listing import list_studies
@@ -118,7 +118,7 @@ def _version(view: View, request: Request) -> Reply:
 
 def _study(view: View, request: Request, asked: str) -> Reply:
     try:
-        nct_id = parse_nct_id(asked)
+        nct_id = read_registry_id(asked)
     except BadNctId:
         raise bad_format("nctId") from None
     _check_own_names(request, _STUDY_PARAMETERS)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from ctsync.errors import BadNctId
-from ctsync.model import JsonObject, parse_nct_id
+from ctsync.model import JsonObject
 from tests.replay.catalogue import Catalogue, HistoryVersion
 from tests.replay.http_messages import (
     Refusal,
@@ -23,6 +23,7 @@ from tests.replay.http_messages import (
     json_reply,
     unsupported,
 )
+from tests.replay.registry_id import read_registry_id
 
 _PATH = re.compile(r"/int/studies/(?P<id>[^/]+)(?P<history>/history(?:/(?P<version>[^/]+))?)?\Z")
 _OUTCOMES = "protocolSection.outcomesModule"
@@ -56,7 +57,7 @@ def answer_history(catalogue: Catalogue, request: Request) -> Reply:
     if found is None:
         return front_page(HTTPStatus.NOT_FOUND)
     try:
-        nct_id = parse_nct_id(found["id"])
+        nct_id = read_registry_id(found["id"])
     except BadNctId:
         raise bad_format("nctId") from None
     _check_parameters(request, wants_history_flag=found["history"] is None)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import click
 from pydantic import TypeAdapter, ValidationError
@@ -15,70 +14,27 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.backfill import backfill_json, report_backfill, run_backfill
 from ctsync.cli.sync.sync import end_round, run_round, sync_json
-from ctsync.cli.terminal_table import show_table
+from ctsync.cli.watches.found_trials import MOST_ROWS, show_matches, show_named, tell_oddities
+from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
 from ctsync.config.error_text import sentence
 from ctsync.config.values import Name
-from ctsync.errors import UsageError
+from ctsync.errors import BadNctId, RegistryError, UsageError
 from ctsync.model import JsonObject, NctId
-from ctsync.query import PARAMETERS, Query, exactly, read_query
+from ctsync.pasted_url import is_url, trial_of
+from ctsync.query import Query
 from ctsync.questions.portfolio.watches import members_of
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.store import Store
-from ctsync.sync.watches.query_preview import QueryPreview, preview_query
+from ctsync.sync.watches.query_preview import QueryMatch, QueryPreview, look_up, preview_query
 from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all
+from ctsync.sync.watches.trial_list import join_ids, read_list
 from ctsync.text import for_terminal
 
 DEFAULT_WATCH = "default"
+MOST_RETRY_SECONDS = 20
 
-
-class QueryArguments(TypedDict):
-    """The query options of `watch add`, as click passes them."""
-
-    pairs: Sequence[str]
-    sponsor: str | None
-    condition: str | None
-    saved: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class QueryOptions:
-    """The query options of the command line."""
-
-    pairs: Sequence[str] = ()
-    sponsor: str | None = None
-    condition: str | None = None
-    saved: str | None = None
-
-    def query(self, app: App) -> Query | None:
-        """Build and check the query; return None if no option sets one."""
-        given: dict[str, object] = self._saved(app) if self.saved is not None else {}
-        for pair in self.pairs:
-            name, equals, value = pair.partition("=")
-            if not equals:
-                raise UsageError(f"--query {pair}: write KEY=VALUE, as in cond=asthma")
-            given[_long(name.strip())] = value
-        for name, text in (("query.spons", self.sponsor), ("query.cond", self.condition)):
-            if text is not None:
-                if name in given:
-                    raise UsageError(f"{name} is given twice: by name and by --query or --from")
-                given[name] = exactly(text)
-        return read_query(given) if given else None
-
-    def _saved(self, app: App) -> dict[str, object]:
-        """Return the query of another watch, from the settings file or the database."""
-        for known in app.settings.watches:
-            if known.name == self.saved and known.query:
-                return dict(known.query)
-        with app.store() as store:
-            names = {watch.name: watch.query for watch in store.watches.all()}
-        if names.get(str(self.saved)) is None:
-            raise UsageError(f"--from: no watch {self.saved!r} has a query; see: ctsync watch list")
-        return dict(names[str(self.saved)] or {})
-
-
-def _long(name: str) -> str:
-    return PARAMETERS.get(name, name)
+Found = Mapping[NctId, QueryMatch]
 
 
 @click.command("add")
@@ -98,7 +54,7 @@ def _long(name: str) -> str:
     "--file",
     "listed",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A file of terms, one a line; # begins a comment; - is standard input.",
+    help="A list of terms, one per line, or the CSV download of a search; - is standard input.",
 )
 @click.option("--preview", is_flag=True, help="Show how many match, and some; store nothing.")
 @click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
@@ -122,41 +78,44 @@ def add(
     as_json: bool,
     **asked: Unpack[QueryArguments],
 ) -> None:
-    """Follow trials: NCT ids, study ids such as BM-MSC-01, or whatever matches a query.
+    """Follow trials by NCT id, URL or study id, or all trials that match a query.
 
-    A study id is looked up at the registry at once and must name exactly one trial. If any
-    term cannot be resolved nothing is added. Records are pulled by the next `ctsync sync`.
-    A trial that leaves a query stays followed, and is told as left.
+    TERM is an NCT id, the URL of a trial's page, a sponsor's study id such as BM-MSC-01, or the
+    URL of a search on ClinicalTrials.gov, which becomes the query of the watch.
+
+    Shows title, status and sponsor of the trials found; totals if more than 20 are named. If a
+    term names no trial or several, nothing is added. The next `ctsync sync` fetches the records.
+    ctsync keeps following a trial that no longer matches a query, and reports it as left.
     """
     name = checked_name(name)
     if preview and (sync_now or history):
         raise UsageError("--preview stores nothing: leave --sync and --history out")
-    query = QueryOptions(**asked).query(app)
-    wanted = list(dict.fromkeys([*terms, *(_read_terms(listed) if listed else ())]))
+    wanted, searches = _split([*join_ids(terms), *(_read_terms(listed) if listed else ())])
+    query = QueryOptions(**asked).query(app, searches)
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
     if history and query is not None and not sync_now:
         raise UsageError("which trials a query matches only a sync finds: add --sync")
-    with app.registry() as registry:
-        if preview:
-            _preview(registry, wanted, query, as_json=as_json)
-            return
-        app.sends = sync_now
-        with app.writable_store() as store:
-            _check_watch(store, name, query)
-            resolved, seen = _look_up(registry, wanted, query)
-            _store(store, name, resolved, query, now=app.clock.now())
-    for one in resolved:
-        named = f" ({for_terminal(one.asked_as)})" if one.asked_as else ""
-        tell(f"following {one.nct_id}{named} in watch {for_terminal(name)}")
-    if query is not None and seen is not None:
-        tell(for_terminal(f"following {query} in watch {name}: {_matches(seen)}"))
-    shown: list[JsonObject] = [
-        {"term": one.term, "nct_id": one.nct_id, "watch": name} for one in resolved
-    ]
+    with app.registry(most_retry_seconds=MOST_RETRY_SECONDS) as registry:
+        resolved = resolve_all(wanted, registry)
+        matching = None if query is None else preview_query(registry, query)
+        ids = _ids(resolved)
+        found = look_up(registry, ids) if preview else _look_up(registry, ids)
+    if preview:
+        _show_preview(resolved, found, query, matching, as_json=as_json)
+        return
+    app.sends = sync_now
+    with app.writable_store() as store:
+        _check_watch(store, name, query)
+        _store(store, name, resolved, query, now=app.clock.now())
+    if not as_json:
+        _show_found(resolved, found, matching)
+    if found is not None:
+        tell_oddities(ids, found)
+    _tell_followed(name, resolved, query, matching)
+    shown = [_resolved_json(one, (found or {}).get(one.nct_id), name) for one in resolved]
     if query is not None:
         shown.append({"query": dict(query.params), "watch": name})
-    ids = tuple(dict.fromkeys(one.nct_id for one in resolved))
     if sync_now or history:
         _pull(app, name, ids, shown, sync_now=sync_now, history=history, as_json=as_json)
         return
@@ -165,11 +124,33 @@ def add(
     tell("next: ctsync sync")
 
 
-def _look_up(
-    registry: RegistryApi, wanted: Sequence[str], query: Query | None
-) -> tuple[list[ResolvedTerm], QueryPreview | None]:
-    resolved = resolve_all(wanted, registry)
-    return resolved, None if query is None else preview_query(registry, query)
+def _split(terms: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the terms that name trials, and the URLs of searches; each once."""
+    named_terms: list[str] = []
+    searches: list[str] = []
+    for term in dict.fromkeys(terms):
+        try:
+            is_search = is_url(term) and trial_of(term) is None
+        except BadNctId:
+            is_search = False  # resolve_all reports it, together with other wrong terms
+        (searches if is_search else named_terms).append(term)
+    return named_terms, searches
+
+
+def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> Found | None:
+    """Return what the registry shows of the named trials; None if it cannot be reached.
+
+    An NCT id can be followed without the registry, so a failure is only reported.
+    """
+    try:
+        return look_up(registry, ids)
+    except RegistryError as error:
+        tell(for_terminal(f"title, status and sponsor cannot be shown: {error}"))
+        return None
+
+
+def _ids(resolved: Sequence[ResolvedTerm]) -> tuple[NctId, ...]:
+    return tuple(dict.fromkeys(one.nct_id for one in resolved))
 
 
 def _check_watch(store: Store, name: str, query: Query | None) -> None:
@@ -229,25 +210,62 @@ def _pull(
     click.get_current_context().exit(code)
 
 
-def _preview(
-    registry: RegistryApi, wanted: Sequence[str], query: Query | None, *, as_json: bool
+def _show_preview(
+    resolved: Sequence[ResolvedTerm],
+    found: Found | None,
+    query: Query | None,
+    matching: QueryPreview | None,
+    *,
+    as_json: bool,
 ) -> None:
-    resolved, seen = _look_up(registry, wanted, query)
-    matches = list(seen.shown) if seen is not None else []
-    if resolved:
-        named = list(dict.fromkeys(one.nct_id for one in resolved))[:100]
-        found = preview_query(registry, read_query({"ids": list(named)}), size=len(named))
-        matches = [*found.shown, *matches]
-    total = (seen or QueryPreview(0, ())).total
     if as_json:
-        trials = [{"nct_id": m.nct_id, "status": m.status, "title": m.title} for m in matches]
+        named_trials = [found[n] for n in _ids(resolved) if found and n in found]
+        trials = [*named_trials, *(matching.shown if matching else ())]
+        shown = [
+            {"nct_id": m.nct_id, "status": m.status, "sponsor": m.sponsor, "title": m.title}
+            for m in trials
+        ]
         params = None if query is None else dict(query.params)
-        show_json({"query": params, "matches": total, "named": len(resolved), "shown": trials})
+        total = matching.total if matching else 0
+        show_json({"query": params, "matches": total, "named": len(resolved), "shown": shown})
         return
-    show_table(("TRIAL", "STATUS", "TITLE"), [(m.nct_id, m.status, m.title) for m in matches])
-    if seen is not None:
-        tell(for_terminal(f"{query}: {_matches(seen)}, {len(seen.shown)} shown"))
+    _show_found(resolved, found, matching)
+    tell_oddities(_ids(resolved), found or {})
+    if matching is not None:
+        shown_of = f"{_matches(matching)}, {len(matching.shown)} shown"
+        tell(for_terminal(f"{query}: {shown_of}"))
     tell("preview: nothing stored; to follow them, say the same without --preview")
+
+
+def _show_found(
+    resolved: Sequence[ResolvedTerm], found: Found | None, matching: QueryPreview | None
+) -> None:
+    if resolved and found is not None:
+        show_named(_ids(resolved), found)
+    if matching is not None:
+        show_matches(matching.shown)
+
+
+def _tell_followed(
+    name: str, resolved: Sequence[ResolvedTerm], query: Query | None, matching: QueryPreview | None
+) -> None:
+    spelled = {one.nct_id: f" ({one.asked_as})" if one.asked_as else "" for one in resolved}
+    if len(spelled) > MOST_ROWS:
+        tell(for_terminal(f"following {len(spelled):,} trials in watch {name}"))
+    elif spelled:
+        trials = ", ".join(nct_id + org_id for nct_id, org_id in spelled.items())
+        tell(for_terminal(f"following {trials} in watch {name}"))
+    if query is not None and matching is not None:
+        is_part = len(matching.shown) != matching.total
+        shown = f", {len(matching.shown)} shown" if is_part else ""
+        tell(for_terminal(f"following {query} in watch {name}: {_matches(matching)}{shown}"))
+
+
+def _resolved_json(one: ResolvedTerm, match: QueryMatch | None, name: str) -> JsonObject:
+    shown: JsonObject = {"status": None, "sponsor": None, "title": None}
+    if match is not None:
+        shown = {"status": match.status, "sponsor": match.sponsor, "title": match.title}
+    return {"term": one.term, "nct_id": one.nct_id, "watch": name, **shown}
 
 
 def _matches(seen: QueryPreview) -> str:
@@ -271,9 +289,8 @@ def checked_name(name: str) -> str:
 def _read_terms(listed: Path) -> list[str]:
     try:
         with click.open_file(str(listed), encoding="utf-8") as file:
-            lines = [line.split("#", 1)[0].strip() for line in file]
+            return read_list(file.read())
     except UnicodeDecodeError as error:
         raise UsageError(f"cannot read {listed}: it is not UTF-8 text") from error
     except OSError as error:
         raise UsageError(f"cannot read {listed}: {error.strerror}") from error
-    return [line for line in lines if line]

@@ -8,19 +8,20 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
+from ctsync.cli.param_types import TrialParam
 from ctsync.errors import UsageError
-from ctsync.model import parse_nct_id
+from ctsync.model import NctId
 from ctsync.questions.portfolio.watches import find_watch
 from ctsync.text import for_terminal
 
 
 @click.command("remove")
 @click.argument("name", metavar="NAME")
-@click.argument("trials", metavar="[NCT...]", nargs=-1)
+@click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @pass_app
-def remove(app: App, name: str, trials: Sequence[str]) -> None:
+def remove(app: App, name: str, trials: Sequence[NctId]) -> None:
     """End a watch, or stop following some of its trials; what is stored stays stored."""
-    ids = [parse_nct_id(text) for text in trials]
+    ids = list(dict.fromkeys(trials))
     with app.writable_store(create=False) as store:
         found = find_watch(store, name)
         if found.origin == "file":

@@ -1,9 +1,10 @@
-"""Preview of a query before anything is stored: how many trials match, and some of them."""
+"""What the registry shows of trials before they are followed, named or matched by a query."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ctsync.errors import RequestRefused, UsageError
 from ctsync.model import NctId
@@ -13,16 +14,18 @@ from ctsync.registry.identity import at, identity_of
 from ctsync.text import shorten
 
 SHOWN = 10
-_FIELDS = "NCTId|BriefTitle|OverallStatus"
+_FIELDS = "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName"
+_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
 class QueryMatch:
-    """A matching trial, as a listing shows it."""
+    """A trial as a listing shows it. A value that its record lacks is "-"."""
 
     nct_id: NctId
     status: str
     title: str
+    sponsor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +58,41 @@ def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> Que
     return QueryPreview(listing.total, matches[:size])
 
 
+def look_up(registry: Registry, ids: Sequence[NctId]) -> Mapping[NctId, QueryMatch]:
+    """Request what the registry shows of trials, by the id of each that it has.
+
+    A trial asked for by an alias is shown under its current id. Sends one request per 200
+    trials and stores nothing. Raises RegistryError.
+    """
+    wanted = list(dict.fromkeys(ids))
+    found: dict[NctId, QueryMatch] = {}
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        for study in _listed(registry, batch):
+            identity, match = identity_of(study), _match(study)
+            names = identity.names.intersection(batch) if identity else ()
+            found.update({name: match for name in names if match})
+    return found
+
+
+def _listed(registry: Registry, batch: Sequence[NctId]) -> list[Any]:
+    ids, size = {"filter.ids": "|".join(batch)}, len(batch) + 1  # a full page asks for another
+    try:
+        pages = list(registry.listing({**ids, "fields": _FIELDS}, page_size=size))
+    except RequestRefused:
+        # some clients saw the registry refuse `fields` together with ids
+        pages = list(registry.listing(ids, page_size=size))
+    return [study for page in pages for study in page.studies]
+
+
 def _match(study: object) -> QueryMatch | None:
     identity = identity_of(study)
     if identity is None:
         return None
-    module = at(study, "protocolSection", "identificationModule")
-    status = at(study, "protocolSection", "statusModule", "overallStatus")
-    return QueryMatch(identity.nct_id, str(status or "-"), str(at(module, "briefTitle") or "-"))
+    protocol = at(study, "protocolSection")
+    return QueryMatch(
+        identity.nct_id,
+        status=str(at(protocol, "statusModule", "overallStatus") or "-"),
+        title=str(at(protocol, "identificationModule", "briefTitle") or "-"),
+        sponsor=str(at(protocol, "sponsorCollaboratorsModule", "leadSponsor", "name") or "-"),
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -10,17 +12,22 @@ from types import MappingProxyType
 from ctsync.config.settings import WatchSettings
 from ctsync.errors import (
     AmbiguousOrgId,
+    BadNctId,
     RegistryError,
     RequestRefused,
     UnmatchedOrgId,
     UsageError,
 )
 from ctsync.model import NctId, parse_nct_id
+from ctsync.pasted_url import is_url, read_trial
 from ctsync.registry.api import Registry
 from ctsync.store.data.watches import NewWatch, Watch, WatchedTrial
 from ctsync.store.store import Store
 from ctsync.text import shorten
 
+# a hyphen between the digits, as in NCT-2013-0211, may belong to an organisation's study id
+_MEANT_AS_ID = re.compile("nct(?:\\d|[\\s\u2010-\u2015-]*[\\d\\s]*\\Z)", re.IGNORECASE | re.ASCII)
+_GROUPED = re.compile(r"nct[\d\s-]+", re.IGNORECASE | re.ASCII)
 SHOWN_MATCHES = 10
 SHOWN_WIDTH = 80
 
@@ -40,16 +47,19 @@ class ResolvedTerm:
 def resolve(term: str, registry: Registry) -> ResolvedTerm:
     """Find the one trial that `term` names.
 
-    An NCT id is accepted without a request. Any other term is searched among the organisations'
-    study ids and must match exactly one trial: otherwise UnmatchedOrgId or AmbiguousOrgId is
-    raised. A malformed NCT id raises BadNctId without a request.
+    An NCT id or the URL of a trial is accepted without a request. Any other term is searched
+    among the organisations' study ids and must match exactly one trial: otherwise UnmatchedOrgId
+    or AmbiguousOrgId is raised. A malformed NCT id raises BadNctId without a request.
     """
-    text = term.strip()
+    text = term.strip().strip("\ufeff")
     if not text:
         raise UsageError("an empty term names no trial")
-    if is_nct_id(text):
-        return ResolvedTerm(text, parse_nct_id(text))
+    if is_nct_id(text) or is_url(text):
+        return ResolvedTerm(text, read_trial(text))
     matches = registry.find_org_id(text)
+    if not matches and _GROUPED.fullmatch(text):
+        with suppress(BadNctId):
+            return ResolvedTerm(text, parse_nct_id(text))
     if not matches and "=" in text:
         raise UnmatchedOrgId(
             f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}; if it is part of a "
@@ -72,8 +82,8 @@ def resolve(term: str, registry: Registry) -> ResolvedTerm:
 
 
 def is_nct_id(term: str) -> bool:
-    """Whether a term is meant as an NCT id, even a malformed one."""
-    return term[:3].upper() == "NCT" and term[3:4].isdigit()
+    """Return whether a term is meant as an NCT id, even a malformed one."""
+    return _MEANT_AS_ID.match(term) is not None
 
 
 def resolve_all(terms: Iterable[str], registry: Registry) -> list[ResolvedTerm]:

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ctsync.errors import BadNctId
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
 from tests.replay.http_messages import (
     Refusal,
     bad_format,
@@ -17,6 +17,7 @@ from tests.replay.http_messages import (
     unknown_parameter,
     unsupported,
 )
+from tests.replay.registry_id import read_registry_id
 from tests.replay.search.pieces import Piece, Selection, area, find, is_single, selection
 
 Parameters = Mapping[str, str]
@@ -85,7 +86,7 @@ def read_ids(params: Parameters, name: str) -> list[NctId]:
         try:
             if item != item.strip():
                 raise bad_item(number, name)
-            ids.append(parse_nct_id(item))
+            ids.append(read_registry_id(item))
         except BadNctId:
             raise bad_item(number, name) from None
     return ids

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import orjson
 
 from ctsync.errors import BadNctId
-from ctsync.model import JsonObject, NctId, parse_nct_id
+from ctsync.model import JsonObject, NctId
 from tests.replay.catalogue import View
 from tests.replay.http_messages import JSON, Refusal, Reply, Request, bad_format, unsupported
+from tests.replay.registry_id import read_registry_id
 from tests.replay.search.essie_query import Test, parse
 from tests.replay.search.pieces import pieces, select
 from tests.replay.search.request_parameters import (
@@ -124,7 +125,7 @@ def _matching(view: View, params: Parameters) -> list[NctId]:
 def _nct_ids_only(text: str) -> list[NctId]:
     """The ids of a query that contains only ids, separated by commas or spaces; else empty."""
     try:
-        return [parse_nct_id(word) for word in text.replace(",", " ").split()]
+        return [read_registry_id(word) for word in text.replace(",", " ").split()]
     except BadNctId:
         return []
 

@@ -1,0 +1,63 @@
+"""The trials that `watch add` found: a table, or totals by status if there are many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ctsync.cli.output import tell
+from ctsync.cli.terminal_table import show_table
+from ctsync.model import NctId
+from ctsync.sync.watches.query_preview import QueryMatch
+from ctsync.text import for_terminal
+
+MOST_ROWS = 20
+UNKNOWN = "-"
+
+
+def show_matches(matches: Sequence[QueryMatch]) -> None:
+    """Write a table of trials to stdout; nothing if there are none."""
+    if matches:
+        show_table(
+            ("TRIAL", "STATUS", "SPONSOR", "TITLE"),
+            [(one.nct_id, _in_words(one.status), one.sponsor, one.title) for one in matches],
+        )
+
+
+def show_named(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
+    """Write the trials that were named to stdout; more than 20 are counted by status."""
+    if len(ids) <= MOST_ROWS:
+        show_matches([found.get(nct_id) or _absent(nct_id) for nct_id in ids])
+    else:
+        statuses = Counter(found[nct_id].status for nct_id in ids if nct_id in found)
+        rows = [(_in_words(status), f"{count:,}") for status, count in statuses.most_common()]
+        absent = sum(nct_id not in found for nct_id in ids)
+        rows += [("not at the registry", f"{absent:,}")] if absent else []
+        show_table(("STATUS", "TRIALS"), [*rows, ("total", f"{len(ids):,}")])
+
+
+def tell_oddities(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
+    """Say which of the trials that were named the registry lacks, or keeps under another id."""
+    absent_ids = [nct_id for nct_id in ids if nct_id not in found]
+    if absent_ids:
+        tell(f"the registry shows no trial {_named(absent_ids)}; check the number")
+    for nct_id in ids:
+        now = found[nct_id].nct_id if nct_id in found else nct_id
+        if now != nct_id:
+            tell(f"{nct_id} is an old number of {now}")
+
+
+def _named(texts: Sequence[str]) -> str:
+    """Return up to 20 names in one line, and the number of the rest."""
+    more = len(texts) - MOST_ROWS
+    shown = [for_terminal(text) for text in texts[:MOST_ROWS]]
+    return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _absent(nct_id: NctId) -> QueryMatch:
+    return QueryMatch(nct_id, status=UNKNOWN, title="not at the registry", sponsor=UNKNOWN)
+
+
+def _in_words(status: str) -> str:
+    words = status.replace("ACTIVE_NOT", "ACTIVE,_NOT").replace("_", " ")
+    return words if status == UNKNOWN else words.capitalize()

@@ -1,0 +1,70 @@
+"""The query of `watch add`: options, the query of another watch, or the URL of a search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypedDict
+
+from ctsync.cli.app import App
+from ctsync.errors import UsageError
+from ctsync.pasted_url import query_of
+from ctsync.query import PARAMETERS, Query, exactly, read_query
+
+
+class QueryArguments(TypedDict):
+    """The query options of `watch add`, as click passes them."""
+
+    pairs: Sequence[str]
+    sponsor: str | None
+    condition: str | None
+    saved: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryOptions:
+    """The query options of the command line."""
+
+    pairs: Sequence[str] = ()
+    sponsor: str | None = None
+    condition: str | None = None
+    saved: str | None = None
+
+    def query(self, app: App, searches: Sequence[str] = ()) -> Query | None:
+        """Build and check the query of the options and of the URL of a search.
+
+        --query replaces a part of the URL. Returns None if there is no query.
+        """
+        if len(searches) > 1:
+            raise UsageError("a watch follows one search; give each URL a --name of its own")
+        given: dict[str, object] = self._saved(app) if self.saved is not None else {}
+        if given and searches:
+            raise UsageError("take the query from the URL or with --from, not from both")
+        given.update(query_of(searches[0]) if searches else {})
+        for pair in self.pairs:
+            name, equals, value = pair.partition("=")
+            if not equals:
+                raise UsageError(f"--query {pair}: write KEY=VALUE, as in cond=asthma")
+            given[_long(name.strip())] = value
+        for name, text in (("query.spons", self.sponsor), ("query.cond", self.condition)):
+            if text is not None:
+                if name in given:
+                    others = "--query, --from or a URL"
+                    raise UsageError(f"{name} is given twice: by name and by {others}")
+                given[name] = exactly(text)
+        return read_query(given) if given else None
+
+    def _saved(self, app: App) -> dict[str, object]:
+        """Return the query of another watch, from the settings file or the database."""
+        for known in app.settings.watches:
+            if known.name == self.saved and known.query:
+                return dict(known.query)
+        with app.store() as store:
+            names = {watch.name: watch.query for watch in store.watches.all()}
+        if names.get(str(self.saved)) is None:
+            raise UsageError(f"--from: no watch {self.saved!r} has a query; see: ctsync watch list")
+        return dict(names[str(self.saved)] or {})
+
+
+def _long(name: str) -> str:
+    return PARAMETERS.get(name, name)
