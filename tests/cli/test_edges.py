@@ -49,8 +49,12 @@ def test_watch_add_with_sync_writes_one_json_object(shell: Shell) -> None:
     added = shell.json("watch", "add", SEED, "--sync", "--json")
     assert added["resolved"] == [
         {
-            **{"term": SEED, "nct_id": SEED, "watch": "default"},
-            **{"status": "RECRUITING", "sponsor": "A sponsor", "title": f"A trial called {SEED}"},
+            "term": SEED,
+            "nct_id": SEED,
+            "watch": "default",
+            "status": "RECRUITING",
+            "sponsor": "A sponsor",
+            "title": f"A trial called {SEED}",
         }
     ]
     assert (added["sync"]["verdict"], added["sync"]["new"]) == ("ok", 1)

@@ -78,6 +78,7 @@ def test_the_daemon_keeps_running_if_the_registry_is_down(
 ) -> None:
     shell.run("watch", "add", SEED)
     registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
+    registry.forget_requests()
     process = start("daemon")
     wait_until(lambda: len(registry.requests) > 0)
     time.sleep(0.5)
