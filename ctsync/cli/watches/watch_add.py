@@ -54,7 +54,8 @@ Found = Mapping[NctId, QueryMatch]
     "--file",
     "listed",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A list of terms, one per line, or the CSV download of a search; - is standard input.",
+    help="A list of terms, one per line (# begins a comment), or the CSV download of a search; "
+    "- is standard input.",
 )
 @click.option("--preview", is_flag=True, help="Show how many match, and some; store nothing.")
 @click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
