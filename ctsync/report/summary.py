@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from ctsync.dates import format_timestamp
-from ctsync.model import Event, Kind, Level
+from ctsync.model import Event, Level
 from ctsync.record.rules.rules import RULES_VERSION
-from ctsync.record.value_text import counted, plain
-from ctsync.report.event_text import DATE_KINDS, move_since_first, short
+from ctsync.record.value_text import counted, plain, short_signed_days
+from ctsync.report.event_text import DATE_KINDS, is_overall_status, short
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
 PREFIX = "[ctsync]"
@@ -23,11 +23,11 @@ def trial_subject(nct_id: str, events: Sequence[Event]) -> str:
 
 
 def _subject_part(event: Event) -> str:
-    if event.kind is Kind.STATUS:
-        return plain(event.after)
-    since = move_since_first(event)
-    if event.kind in DATE_KINDS and event.days not in {None, 0, event.days_since_first} and since:
-        return f"{short(event)} ({since} since registration)"
+    if is_overall_status(event):
+        return plain(event.after, field=event.path)
+    since = event.days_since_first
+    if event.kind in DATE_KINDS and event.days not in {None, 0, since} and since is not None:
+        return f"{short(event)} ({short_signed_days(since)} since registration)"
     return short(event)
 
 

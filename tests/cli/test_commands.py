@@ -152,10 +152,10 @@ def test_history_has_the_published_shape(watched: Shell) -> None:
 
 def test_show_shows_the_record_now_in_a_version_or_on_a_day(watched: Shell) -> None:
     field = ("--field", "overallStatus")
-    assert watched.run("show", SEED, *field).stdout == "RECRUITING\n"
-    assert watched.run("show", SEED, "--version", "2", *field).stdout == "SUSPENDED\n"
-    assert watched.run("show", SEED, "--as-of", "2026-02-03", *field).stdout == "SUSPENDED\n"
-    assert watched.run("show", SEED, "--as-of", "2026-02-02", *field).stdout == "RECRUITING\n"
+    assert watched.run("show", SEED, *field).stdout == "Recruiting\n"
+    assert watched.run("show", SEED, "--version", "2", *field).stdout == "Suspended\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-03", *field).stdout == "Suspended\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-02", *field).stdout == "Recruiting\n"
     early = watched.run("show", SEED, "--as-of", "2020-01-01", exit_code=2)
     assert "not registered yet" in early.stderr
     record = watched.json("show", SEED, "--json")
@@ -178,7 +178,7 @@ def test_diff_compares_any_two_versions(watched: Shell) -> None:
 
 def test_timeline_draws_the_status_spells(watched: Shell) -> None:
     drawn = watched.run("timeline", SEED, "--width", "80").stdout
-    assert "SUSPENDED" in drawn
+    assert "Suspended" in drawn
     assert max(map(len, drawn.splitlines())) <= 80
     assert watched.run("timeline", SEED, "--ascii").stdout.isascii()
     spells = watched.json("timeline", SEED, "--json")

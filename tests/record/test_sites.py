@@ -18,7 +18,7 @@ def test_site_changes_are_counted_by_country():
     assert (event.kind, event.path, event.rule) == (Kind.SITE, LOCATIONS, "R-SIT-01")
     assert event.level is Level.ROUTINE
     assert event.summary == (
-        "Sites 8 -> 9: 2 added (1 Poland, 1 Spain), 1 removed (France), 2 now recruiting (Poland)"
+        "Sites 8 -> 9: 2 added (1 Poland, 1 Spain), 1 removed (France), 2 of 9 opened (Poland)"
     )
     assert event.inputs["added_by_country"] == {"Poland": 1, "Spain": 1}
     assert (event.inputs["before"], event.inputs["after"]) == (8, 9)
@@ -30,13 +30,13 @@ def test_a_change_of_address_alone_is_administrative():
     after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
-    assert event.summary == "Sites 8: 1 site with other details"
+    assert event.summary == "Sites: 1 of 8 with other details"
 
 
 def test_a_renamed_site_is_reported_as_renamed():
     after = [{**SITES[0], "facility": "Ospedale Niguarda"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
-    assert event.summary == "Sites 8: 1 under another name (Poland)"
+    assert event.summary == "Sites: 1 of 8 renamed (Poland)"
     assert event.level is Level.ROUTINE
 
 

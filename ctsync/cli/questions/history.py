@@ -15,7 +15,8 @@ from ctsync.model import Kind, NctId, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.versions import trial_versions
-from ctsync.record.fields.table import field_at
+from ctsync.record.enum_words import enum_words
+from ctsync.record.fields.table import field_at, field_of
 from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
@@ -79,7 +80,7 @@ def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
         f"{version.version}{named}",
         version.posted or version.submitted or "-",
         f"{version.observed:%Y-%m-%d}" if version.observed else "-",
-        (key.status or "-") if version.state == "present" else version.state.upper(),
+        enum_words(key.status or "-") if version.state == "present" else version.state.capitalize(),
         _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
         _typed(key.primary_completion_date, key.primary_completion_date_type),
         ", ".join(kinds) or "-",
@@ -102,7 +103,7 @@ def _show_field(
         return
     path, spells = found.path, found.spells
     field = field_at(path)
-    told = list(words_of(spells))
+    told = list(words_of(spells, field=field_of(path)))
     tell(
         for_terminal(
             f"{versions[-1].nct_id}  {field.label}" + (f" ({path})" if field.known else "")

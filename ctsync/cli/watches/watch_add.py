@@ -22,6 +22,7 @@ from ctsync.errors import UsageError
 from ctsync.model import JsonObject, NctId
 from ctsync.query import PARAMETERS, Query, exactly, read_query
 from ctsync.questions.portfolio.watches import members_of
+from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.store import Store
@@ -244,7 +245,9 @@ def _preview(
         params = None if query is None else dict(query.params)
         show_json({"query": params, "matches": total, "named": len(resolved), "shown": trials})
         return
-    show_table(("TRIAL", "STATUS", "TITLE"), [(m.nct_id, m.status, m.title) for m in matches])
+    show_table(
+        ("TRIAL", "STATUS", "TITLE"), [(m.nct_id, enum_words(m.status), m.title) for m in matches]
+    )
     if seen is not None:
         tell(for_terminal(f"{query}: {_matches(seen)}, {len(seen.shown)} shown"))
     tell("preview: nothing stored; to follow them, say the same without --preview")

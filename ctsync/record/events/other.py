@@ -16,6 +16,7 @@ from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted, said
 
 _LEAD_SPONSOR = "protocolSection.sponsorCollaboratorsModule.leadSponsor.name"
+_REMOVED_COUNTRY = "derivedSection.miscInfoModule.removedCountries"
 _VIOLATIONS = (
     "annotationSection.annotationModule.violationAnnotation",
     "protocolSection.oversightModule.fdaaa801Violation",
@@ -53,6 +54,7 @@ def plain_event(
         before=before,
         after=after,
         inputs={**facts, **counts, **(inputs or {})},
+        label="Country" if change.field == _REMOVED_COUNTRY else None,
         days=old.shift_to(new).days if old and new else None,
     )
 
@@ -82,11 +84,22 @@ def _what(
     if is_order(change):
         return f"{reported.label}: only the order changed", {}
     is_item = isinstance(change.steps[-1], int)
+    if change.field == _REMOVED_COUNTRY and MISSING in (change.before, change.after):
+        return _country_removed(before, after), {}
     if is_item and MISSING in (change.before, change.after):
         verb = "added" if change.before is MISSING else "removed"
-        return f"{reported.label} {verb}: {quoted(after if verb == 'added' else before)}", {}
+        item = quoted(after if verb == "added" else before, field=change.field)
+        return f"{reported.label} {verb}: {item}", {}
     of = f" of {quoted(change.item, 60)}" if change.item and not is_item else ""
     if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
         return f"{reported.label}{of}: {text}", counts
-    return f"{reported.label}{of}: {said(before)} -> {said(after)}", {}
+    sides = (said(side, field=change.field) for side in (before, after))
+    return f"{reported.label}{of}: {' -> '.join(sides)}", {}
+
+
+def _country_removed(before: Any, after: Any) -> str:
+    """Return the change of the list of countries that the registry shows as removed."""
+    if after is not None:
+        return f"Country removed: {said(after)}"
+    return f"Country no longer listed as removed: {said(before)}"

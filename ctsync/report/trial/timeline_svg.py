@@ -27,7 +27,10 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A status spell; `label` is the text that fits, `title` the full text."""
+    """A status spell; `label` is the text that fits, `title` the full text.
+
+    `status` is the registry's value.
+    """
 
     x: float
     width: float
@@ -130,9 +133,9 @@ def _bar(spell: Spell, x: Place) -> Bar:
     width = max(2.0, right - left)
     so_far = " so far" if spell.is_open else ""
     title = f"{spell.status} from {spell.since}, {counted(spell.days, 'day')}{so_far}"
-    names = (spell.status, "".join(word[:1] for word in spell.status.split("_")))
+    names = (spell.status, "".join(word[:1] for word in spell.code.split("_")))
     label = next((name for name in names if len(name) * _LETTER + 6 <= width), "")
-    return Bar(left, round(width, 1), label, title, spell.status)
+    return Bar(left, round(width, 1), label, title, spell.code)
 
 
 def _counts(timeline: Timeline, x: Place) -> Iterator[Dot]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -60,7 +61,13 @@ def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = F
     key = f"{pen.planned} planned   {pen.actual} actual   {pen.today} {timeline.until}"
     picture.append(_row("", key))
     title = shorten(for_terminal(timeline.title), max(20, width - 13))
-    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *_lists(timeline)]
+    lines = [
+        f"{timeline.nct_id}  {title}".rstrip(),
+        "",
+        *picture,
+        "",
+        *_wrapped(_lists(timeline), width),
+    ]
     text = "\n".join(line.rstrip() for line in lines) + "\n"
     if ascii_only:
         return text.replace("±", "+/-").encode("ascii", "backslashreplace").decode()
@@ -102,7 +109,7 @@ def _status(scale: _Scale, timeline: Timeline, pen: _Pen) -> str:
         start, end = scale.column(spell.since), scale.column(spell.until)
         room = end - start - 1
         name = for_terminal(spell.status)
-        label = next((text for text in (name, _initials(name)) if len(text) <= room), "")
+        label = next((text for text in (name, _initials(spell.code)) if len(text) <= room), "")
         cells[start : end + 1] = [pen.edge, *label.center(max(0, room), pen.line), pen.edge]
     return "".join(cells[: scale.columns])
 
@@ -129,13 +136,18 @@ def _enrollment(scale: _Scale, timeline: Timeline) -> str:
     return "".join(cells)
 
 
+def _wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+    for line in lines:
+        yield from textwrap.wrap(line, width, subsequent_indent=" " * 6, break_on_hyphens=False)
+
+
 def _lists(timeline: Timeline) -> Iterator[str]:
     yield "status"
     for spell in timeline.spells:
         length = f"{counted(spell.days, 'day')}{' so far' if spell.is_open else ''}"
         yield f"  from {spell.since}  {for_terminal(spell.status)}, {length}"
     for track in timeline.tracks:
-        moved = f" (moved {signed_days(track.days)} in all)" if len(track.steps) > 1 else ""
+        moved = f", moved {signed_days(track.days)} in all" if len(track.steps) > 1 else ""
         yield f"{track.label}{moved}"
         for i, step in enumerate(track.steps):
             move = f", {signed_days(step.days, step.margin)}" if i else ""
