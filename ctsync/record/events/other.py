@@ -9,6 +9,7 @@ from ctsync.dates import PartialDate
 from ctsync.model import MISSING, Category, Event, FieldChange, Kind
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.enum_words import item_words
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.edit_text import edit_summary
 from ctsync.record.fields.field_types import Field, Shape
@@ -90,7 +91,8 @@ def _what(
         verb = "added" if change.before is MISSING else "removed"
         item = quoted(after if verb == "added" else before, field=change.field)
         return f"{reported.label} {verb}: {item}", {}
-    of = f" of {quoted(change.item, 60)}" if change.item and not is_item else ""
+    name = item_words(change.item, change.field) if change.item else None
+    of = f" of {quoted(name, 60)}" if name and not is_item else ""
     if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
         return f"{reported.label}{of}: {text}", counts
