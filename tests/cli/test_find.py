@@ -48,7 +48,9 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
     assert shell.json("find", "status=suspended", "--json") == []
     (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
     assert (then["until"], then["days"]) == (None, 16)
-    assert "1 trial" in shell.run("find", "status=suspended", "--ever").stderr
+    listed = shell.run("find", "status=suspended", "--ever")
+    assert listed.stdout.endswith("status Suspended\n")
+    assert "1 trial" in listed.stderr
 
 
 def test_a_wrong_condition_is_reported_in_one_line(shell: Shell) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 1
+RULES_VERSION = 2
 """Increased whenever a rule's id, condition or level changes."""
 
 
