@@ -95,7 +95,7 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
             demo_events()[:3],
             {"watched": 1, "coverage": coverage(1)},
             (
-                "[ctsync] NCT01352702 TERMINATED · 46 of 70 enrolled · "
+                "[ctsync] NCT01352702 Terminated · 46 of 70 enrolled · "
                 "PCD +1 month (+2.2 years since registration)"
             ),
         ),

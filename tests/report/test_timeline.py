@@ -48,7 +48,7 @@ def test_a_gone_trial_has_a_spell_but_adds_no_date() -> None:
 
     drawn = trace(versions, days, until=date(2016, 1, 1))
 
-    assert drawn.spells[-1].status == "GONE"
+    assert drawn.spells[-1].status == "Gone"
     assert drawn.tracks == timeline().tracks
 
 
