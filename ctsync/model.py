@@ -406,7 +406,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """An event with its place in a trial's history. `happened` is its sort key."""
+    """An event with its place in a trial's history. `happened` is its sort key.
+
+    `rules_version` is the version of the rules, and of the words, with which it was stored.
+    """
 
     event_id: int
     nct_id: NctId
@@ -421,6 +424,7 @@ class StoredEvent:
     fetched: datetime
     run_id: int | None
     happened: datetime | None = None
+    rules_version: int | None = None
 
     @property
     def url(self) -> str:

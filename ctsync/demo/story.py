@@ -125,7 +125,7 @@ def steps() -> Iterator[Step]:
         day=date(2022, 12, 30),
     )
     yield _step(
-        "3 January 2023: the registry itself turns it to UNKNOWN; the update date stays in 2018, "
+        "3 January 2023: the registry itself turns it to Unknown; the update date stays in 2018, "
         "so who looks for updates since then sees nothing",
         (("sync",), ("changes", TRIAL)),
         day=date(2023, 1, 3),

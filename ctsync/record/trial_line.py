@@ -6,13 +6,14 @@ from datetime import date
 
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
-from ctsync.record.value_text import said, typed
+from ctsync.record.enum_words import enum_words, phase_words, within_sentence
+from ctsync.record.value_text import duration, said, typed
 
-_PHASES = {"NA": "Phase N/A", "EARLY_PHASE1": "Early Phase 1"}
+_NO_PHASE = "NA"
 
 
 def state_of(key: KeyFields, *, on: date | None = None) -> str:
-    """Status, phase, enrollment, dates: "RECRUITING · Phase 3 · N 20 (estimated) · …".
+    """Status, phase, enrollment, dates: "Recruiting · Phase 3 · N 20 (estimated) · …".
 
     With a day `on`, the only trial date is the primary completion, marked if that day lies
     after it, and a late registration is added.
@@ -35,15 +36,16 @@ def state_of(key: KeyFields, *, on: date | None = None) -> str:
 def _status(key: KeyFields) -> str:
     if not key.status:
         return ""
-    known = f" (last known {said(key.last_known_status)})" if key.last_known_status else ""
-    return said(key.status) + known
+    known = key.last_known_status
+    last = f" (last known {said(within_sentence(enum_words(known)))})" if known else ""
+    return said(enum_words(key.status)) + last
 
 
 def _phases(key: KeyFields) -> str:
     """The phases as people write them: "Phase 2/3"; empty if the record has none."""
-    parts = (key.phases or "").split("|")
-    named = "/".join(_PHASES.get(part, part.replace("PHASE", "Phase ")) for part in parts)
-    return said(named.replace("/Phase ", "/")) if key.phases else ""
+    if not key.phases:
+        return ""
+    return "Phase N/A" if key.phases == _NO_PHASE else said(phase_words(key.phases))
 
 
 def _primary_completion(key: KeyFields, on: date | None) -> str:
@@ -57,7 +59,7 @@ def _primary_completion(key: KeyFields, on: date | None) -> str:
 def _late_registration(key: KeyFields) -> str:
     start, first = PartialDate.parse(key.start_date), PartialDate.parse(key.first_submitted)
     late = start.shift_to(first).days if start and first else 0
-    return f"registered {late:,} d after start" if late > 0 else ""
+    return f"registered {duration(late)} after start" if late > 0 else ""
 
 
 def _date(name: str, text: str | None, kind: str | None) -> str:

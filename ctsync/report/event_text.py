@@ -9,7 +9,19 @@ from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind
-from ctsync.record.value_text import plain, signed_days, signed_percent, typed
+from ctsync.record.enum_words import within_sentence
+from ctsync.record.events.lists import SITES
+from ctsync.record.events.overall_status import OVERALL
+from ctsync.record.events.results import QUALITY_CONTROL
+from ctsync.record.events.site_text import changes_of, short_site_summary
+from ctsync.record.fields.table import field_of
+from ctsync.record.value_text import (
+    plain,
+    short_signed_days,
+    signed_days,
+    signed_percent,
+    typed,
+)
 
 DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
 _MEASURED = frozenset((*DATE_KINDS, Kind.ENROLLMENT))
@@ -26,6 +38,7 @@ _SHORT = {
     Kind.ENTERED: "entered {}",
     Kind.LEFT: "left {}",
 }
+_QC = f"{QUALITY_CONTROL}: "
 _SHORTEST = 60
 """Longest summary, or part of it before a colon, for a table cell."""
 
@@ -40,6 +53,14 @@ def is_type(event: Event) -> bool:
     return event.kind in _MEASURED and event.path.endswith("type")
 
 
+def is_overall_status(event: Event) -> bool:
+    """Whether the event is a change of the trial's status.
+
+    Expanded access, delayed posting and the last known status have the same kind.
+    """
+    return event.kind is Kind.STATUS and event.path == OVERALL
+
+
 def detail(event: Event) -> str:
     """The summary of the event without its label."""
     label = event.label
@@ -52,12 +73,11 @@ def detail(event: Event) -> str:
 
 def sides(event: Event) -> tuple[str, str]:
     """The value before and after, each with its type if it has one."""
+    field = field_of(event.path)
+    before, after = plain(event.before, field=field), plain(event.after, field=field)
     if is_type(event):
-        return plain(event.before), plain(event.after)
-    return (
-        typed(plain(event.before), event.before_type),
-        typed(plain(event.after), event.after_type),
-    )
+        return within_sentence(before), within_sentence(after)
+    return typed(before, event.before_type), typed(after, event.after_type)
 
 
 def move(event: Event) -> str:
@@ -81,27 +101,41 @@ def move_since_first(event: Event) -> str:
 
 
 def short_since_first(event: Event) -> str:
-    """The move since the first version for a table cell: "PCD +820 d", "N -47 %"."""
-    figure = move_since_first(event)
+    """The move since the first version for a table cell: "PCD +2.2 years", "N -47 %"."""
+    days = event.days_since_first
+    figure = move_since_first(event) if days is None else short_signed_days(days)
     name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 
 
 def short(event: Event) -> str:
     """The event in a few words, for a table cell or a subject line."""
-    if event.kind is Kind.STATUS:
-        return f"status -> {plain(event.after)}"
+    if is_overall_status(event):
+        return f"status -> {plain(event.after, field=OVERALL)}"
     if event.kind in _SHORT:
         return _SHORT[event.kind].format(
             plain(event.before if event.after is None else event.after)
         )
     if is_measured(event):
         return _short_date(event) if event.kind in _SHORT_DATE else _short_enrollment(event)
+    return _short_sentence(event)
+
+
+def _short_sentence(event: Event) -> str:
+    if event.path == SITES:
+        return short_site_summary(changes_of(event))
+    if event.summary.startswith(_QC):
+        return _short_quality_control(event)
     told = " ".join(event.summary.split())
     head = told if len(told) <= _SHORTEST else told.partition(": ")[0]
     if head == event.label or not 0 < len(head) <= _SHORTEST:
         return f"{event.label} changed"
     return head
+
+
+def _short_quality_control(event: Event) -> str:
+    """The last step of the quality control: "results submitted for quality control on …"."""
+    return " ".join(event.summary.removeprefix(_QC).split()).rpartition(", then ")[2]
 
 
 def _short_enrollment(event: Event) -> str:
@@ -113,7 +147,7 @@ def _short_enrollment(event: Event) -> str:
 def _short_date(event: Event) -> str:
     name = _SHORT_DATE[event.kind]
     if event.days:
-        return f"{name} {signed_days(event.days)}"
+        return f"{name} {short_signed_days(event.days, _margin(event))}"
     before, after = sides(event)
     return f"{name} {before} -> {after}"
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass, replace
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.record.events.enrollment import percent_change
-from ctsync.record.events.overall_status import OVERALL
-from ctsync.record.value_text import signed_days
+from ctsync.record.value_text import short_signed_days
 from ctsync.report.event_text import (
     DATE_KINDS,
     is_measured,
+    is_overall_status,
     is_type,
-    move_since_first,
     short,
     short_since_first,
     sides,
@@ -75,7 +74,7 @@ class NetChange:
     @property
     def has_values(self) -> bool:
         """Whether `event` holds the value of the status, the enrollment or a date on each side."""
-        return _is_status(self.event) or is_measured(self.event)
+        return is_overall_status(self.event) or is_measured(self.event)
 
     @property
     def is_reversed(self) -> bool:
@@ -121,7 +120,7 @@ def _net_change(found: Sequence[StoredEvent]) -> NetChange:
         return NetChange(found[0].event, (found[0].event,), 1)
     level = min((stored.event.level for stored in found), key=lambda level: level.rank)
     first = found[0].event
-    if not (_is_status(first) or is_measured(first) or is_type(first)):
+    if not (is_overall_status(first) or is_measured(first) or is_type(first)):
         found = [one for one in found if one.event.level is not Level.ADMINISTRATIVE] or found
     steps = tuple(stored.event for stored in found)
     versions = len({stored.to_version for stored in found})
@@ -132,7 +131,7 @@ def _net_event(steps: Sequence[Event]) -> Event:
     """The last change of the value, or of the type if no value changed, from the first value."""
     values = [step for step in steps if not is_type(step)] or steps
     first, last = values[0], values[-1]
-    if not (_is_status(last) or is_measured(last)):
+    if not (is_overall_status(last) or is_measured(last)):
         return replace(last, before=first.before, before_type=first.before_type)
     old, new = PartialDate.parse(first.before), PartialDate.parse(last.after)
     percent = percent_change(_count(first.before), _count(last.after))
@@ -147,12 +146,8 @@ def _net_event(steps: Sequence[Event]) -> Event:
     )
 
 
-def _is_status(event: Event) -> bool:
-    return event.kind is Kind.STATUS and event.path == OVERALL
-
-
 def _is_of_state(event: Event) -> bool:
-    return _is_status(event) or event.kind in _RECORD_KINDS
+    return is_overall_status(event) or event.kind in _RECORD_KINDS
 
 
 def _count(value: object) -> int | None:
@@ -190,11 +185,11 @@ def subject_phrase(change: NetChange) -> str:
     """The same for a subject line, where a date shows its move since registration as well."""
     event = change.event
     head, tail = _head_and_tail(change)
-    if _is_status(event):
+    if is_overall_status(event):
         head = head.removeprefix("status -> ")
-    since = move_since_first(event)
-    if event.kind in DATE_KINDS and event.days not in {None, 0, event.days_since_first} and since:
-        head += f" ({since} since registration)"
+    since = event.days_since_first
+    if event.kind in DATE_KINDS and event.days not in {None, 0, since} and since:
+        head += f" ({short_signed_days(since)} since registration)"
     return head + tail
 
 
@@ -212,7 +207,7 @@ def _head_and_tail(change: NetChange) -> tuple[str, str]:
     event, last = change.event, change.steps[-1]
     if len(change.steps) == 1:
         return short(event), ""
-    if _is_status(event):
+    if is_overall_status(event):
         return _status(change)
     if change.is_reversed:
         back = f"back to {sides(event)[1]}" if change.is_headline else "changed back"
@@ -257,7 +252,7 @@ def _date_steps(change: NetChange) -> str:
 
 def _step(event: Event) -> str:
     if event.days is not None:
-        return signed_days(event.days)
+        return short_signed_days(event.days)
     return "removed" if event.after is None else f"given as {sides(event)[1]}"
 
 

@@ -37,7 +37,7 @@ def step_title(step: ReportStep) -> str:
 
 
 def moves_of(line: ReportLine) -> str:
-    """The moves of a value: "+90 d, +365 d since registration"; empty if it has none."""
+    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none."""
     since = f"{line.since_first} since registration" if line.since_first else ""
     return ", ".join(part for part in (line.move, since) if part)
 

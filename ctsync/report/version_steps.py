@@ -7,7 +7,15 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
-from ctsync.report.event_text import detail, is_measured, is_type, move, move_since_first, sides
+from ctsync.report.event_text import (
+    detail,
+    is_measured,
+    is_overall_status,
+    is_type,
+    move,
+    move_since_first,
+    sides,
+)
 from ctsync.report.excerpts import excerpt
 from ctsync.report.report import ReportLine, ReportStep
 
@@ -18,7 +26,8 @@ _CUT = re.compile(r"… \(\+\d+ characters?\)")
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
     """Sort key of lines: worst level first; for one path, the newest version first."""
     event = stored.event
-    return event.level.rank, _KIND_ORDER[event.kind], event.path, -stored.to_version
+    kind = Kind.OTHER if event.kind is Kind.STATUS and not is_overall_status(event) else event.kind
+    return event.level.rank, _KIND_ORDER[kind], event.path, -stored.to_version
 
 
 def steps_of(events: Sequence[StoredEvent]) -> Iterator[ReportStep]:

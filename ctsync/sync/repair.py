@@ -93,12 +93,16 @@ def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
 
 
 def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[RederivedTrial]:
-    """The trials whose stored events differ from the derived ones in more than their level.
+    """The trials whose stored events differ from the derived ones in more than level and words.
 
+    With `relevel`, also those that differ only in level or words.
     Includes the trials whose events cannot be derived.
     """
     for found in rederive_events(store, thresholds):
-        if found.unreadable or relevel or any(not o.is_level_only for o in found.differences):
+        is_damaged = any(
+            not (one.is_level_only or one.is_wording_only) for one in found.differences
+        )
+        if found.unreadable or relevel or is_damaged:
             yield found
 
 

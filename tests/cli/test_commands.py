@@ -150,12 +150,26 @@ def test_history_has_the_published_shape(watched: Shell) -> None:
     assert versions[1]["level"] == "critical"
 
 
+def test_the_list_of_versions_calls_only_the_overall_status_the_status(
+    watched: Shell, registry: ReplayRegistry
+) -> None:
+    registry.catalogue.advance()
+    access = "protocolSection.statusModule.expandedAccessInfo"
+    registry.catalogue.edit(SEED, {access: {"hasExpandedAccess": True}})
+    watched.run("sync")
+    changed = [line.split("\t")[-1] for line in watched.run("history", SEED).stdout.splitlines()]
+    assert changed[-2:] == ["status", "expanded access"]
+    report = watched.run("report", "--since", "all", "--format", "text").stdout
+    assert "Expanded Access" in report
+    assert watched.json("history", SEED, "--json")[-1]["kinds"] == ["status"]
+
+
 def test_show_shows_the_record_now_in_a_version_or_on_a_day(watched: Shell) -> None:
     field = ("--field", "overallStatus")
-    assert watched.run("show", SEED, *field).stdout == "RECRUITING\n"
-    assert watched.run("show", SEED, "--version", "2", *field).stdout == "SUSPENDED\n"
-    assert watched.run("show", SEED, "--as-of", "2026-02-03", *field).stdout == "SUSPENDED\n"
-    assert watched.run("show", SEED, "--as-of", "2026-02-02", *field).stdout == "RECRUITING\n"
+    assert watched.run("show", SEED, *field).stdout == "Recruiting\n"
+    assert watched.run("show", SEED, "--version", "2", *field).stdout == "Suspended\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-03", *field).stdout == "Suspended\n"
+    assert watched.run("show", SEED, "--as-of", "2026-02-02", *field).stdout == "Recruiting\n"
     early = watched.run("show", SEED, "--as-of", "2020-01-01", exit_code=2)
     assert "not registered yet" in early.stderr
     record = watched.json("show", SEED, "--json")
@@ -171,6 +185,7 @@ def test_diff_compares_any_two_versions(watched: Shell) -> None:
     )  # fmt: skip
     assert watched.json("diff", SEED, "1", "3", "--json") == []
     assert watched.run("diff", SEED, "--exit-code", exit_code=1).stdout.startswith(STATUS)
+    assert "  - Recruiting\n  + Suspended\n" in watched.run("diff", SEED, "1", "2").stdout
     watched.run("diff", SEED, "1", "3", "--exit-code")
     by_day = watched.json("diff", SEED, "2026-02-02", "2026-02-03", "--json")
     assert by_day == [change]
@@ -178,7 +193,7 @@ def test_diff_compares_any_two_versions(watched: Shell) -> None:
 
 def test_timeline_draws_the_status_spells(watched: Shell) -> None:
     drawn = watched.run("timeline", SEED, "--width", "80").stdout
-    assert "SUSPENDED" in drawn
+    assert "Suspended" in drawn
     assert max(map(len, drawn.splitlines())) <= 80
     assert watched.run("timeline", SEED, "--ascii").stdout.isascii()
     spells = watched.json("timeline", SEED, "--json")

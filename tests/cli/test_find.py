@@ -48,7 +48,9 @@ def test_a_trial_that_was_once_suspended_is_found(shell: Shell, kept: Store) -> 
     assert shell.json("find", "status=suspended", "--json") == []
     (then,) = shell.json("find", "status=suspended", "--as-of", "2020-04-01", "--json")
     assert (then["until"], then["days"]) == (None, 16)
-    assert "1 trial" in shell.run("find", "status=suspended", "--ever").stderr
+    listed = shell.run("find", "status=suspended", "--ever")
+    assert listed.stdout.endswith("status Suspended\n")
+    assert "1 trial" in listed.stderr
 
 
 def test_a_wrong_condition_is_reported_in_one_line(shell: Shell) -> None:
@@ -122,7 +124,7 @@ def test_an_ambiguous_or_misspelled_field_names_the_candidates(shell: Shell, kep
 
 def test_show_accepts_the_same_field_names(shell: Shell, kept: Store) -> None:
     keep_history(kept, [study()])
-    assert shell.run("show", SEED, "--field", "Overall Status").stdout == "RECRUITING\n"
+    assert shell.run("show", SEED, "--field", "Overall Status").stdout == "Recruiting\n"
     assert "no 'why stopped' in this version" in shell.refuse(
         "show", SEED, "--field", "why stopped", exit_code=2
     )
@@ -167,8 +169,8 @@ def test_a_history_is_complete_in_a_narrow_terminal(
     seen = at_a_terminal(shell, "history", trial, columns=columns)
     assert max(map(len, seen)) <= columns
     words = " ".join(" ".join(seen).split())
-    assert "8 v7 2019-07-16 - ACTIVE_NOT_RECRUITING 16 A 2020-03 E contact, enrollment" in words
-    assert "10 v9 2020-04-27 - COMPLETED" in words
+    assert "8 v7 2019-07-16 - Active, not recruiting 16 A 2020-03 E contact, enrollment" in words
+    assert "10 v9 2020-04-27 - Completed" in words
 
 
 def test_backfilled_changes_are_listed_by_their_own_day(shell: Shell, kept: Store) -> None:

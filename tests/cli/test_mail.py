@@ -91,7 +91,7 @@ def test_each_recipient_gets_its_changes_in_one_thread(
 
     anna, bert = server.mails
     assert anna["Subject"].startswith("[ctsync] 1 critical · 1 of 2 trials · both")
-    assert bert["Subject"] == f"[ctsync] {SEED} TERMINATED"
+    assert bert["Subject"] == f"[ctsync] {SEED} Terminated"
     assert "Updated, only administrative fields: 1 of 2 trials." in anna.as_string()
     for mail in (anna, bert):
         assert mail["In-Reply-To"] == mail["References"] == welcomes[mail["To"]]
@@ -121,7 +121,7 @@ def test_after_an_outage_every_change_arrives_once_and_in_order(
 
     bodies = [mail.get_body(("plain",)) for mail in server.mails if "anna" in mail["To"]]
     text = "\n".join(part.get_content() for part in bodies if part)
-    steps = ["RECRUITING -> SUSPENDED", "SUSPENDED -> RECRUITING", "RECRUITING -> TERMINATED"]
+    steps = ["Recruiting -> Suspended", "Suspended -> Recruiting", "Recruiting -> Terminated"]
     assert [text.count(step) for step in steps] == [1, 1, 1]
     assert sorted(steps, key=text.index) == steps
     assert "seen 2026-02-03" in text  # each change has its own day

@@ -39,8 +39,8 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     assert (left["kind"], left["nct_id"], left["before"]) == ("left", SEED, "open")
     assert "1 in, 1 left" in shell.run("watch", "list").stdout
     shown = shell.run("watch", "show", "open").stdout.splitlines()
-    assert shown[0] == f"{SEED}\tUNKNOWN\tleft 2026-02-03\tA trial called {SEED}"
-    assert shown[1].startswith(f"{OTHER}\tRECRUITING\tby query since 2026-02-02")
+    assert shown[0] == f"{SEED}\tUnknown\tleft 2026-02-03\tA trial called {SEED}"
+    assert shown[1].startswith(f"{OTHER}\tRecruiting\tby query since 2026-02-02")
     assert "status, left" in shell.run("history", SEED).stdout
     drawn = shell.run("timeline", SEED).stdout
     assert drawn.rstrip().endswith("watched queries\n  on   2026-02-03  left open")
@@ -48,7 +48,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
         {"day": "2026-02-03", "watch": "open", "entered": False}
     ]
     report = shell.run("report", "--since", "all").stdout
-    assert f"notable   {SEED}  status -> UNKNOWN; left open" in report
+    assert f"notable   {SEED}  status -> Unknown; left open" in report
     assert "No longer matches the query of watch" in report
     shell.run("check")
     shell.run("check", "--rebuild-events")
@@ -62,7 +62,7 @@ def test_a_change_within_a_load_is_reported_as_the_reason_for_leaving(
     registry.catalogue.edit(SEED, {STATUS: "COMPLETED"})
     shell.run("sync")
     (left,) = shell.json("changes", "--kind", "left", "--json")
-    assert ": Status RECRUITING -> COMPLETED" in left["summary"]
+    assert ": Status Recruiting -> Completed" in left["summary"]
 
 
 def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path: Path) -> None:

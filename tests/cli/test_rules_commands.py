@@ -82,7 +82,9 @@ def test_relevel_lists_events_with_another_level_and_writes_nothing(
     (line,) = result.stdout.splitlines()
     _, nct_id, *levels, what = line.split("\t")
     assert (nct_id, levels) == (SLIPPED, ["notable", "R-DAT-08", "routine", "R-DAT-03"])
-    assert what.startswith("Study Start 2008-06 (estimated) -> 2009-01 (estimated), +214 d")
+    assert what.startswith(
+        "Study Start 2008-06 (estimated) -> 2009-01 (estimated), +7 months (214 days ±30)"
+    )
     assert "1 of 4 events would have another level; nothing was written" in result.stderr
     (found,) = history.json("relevel", "--set", "start_slip_notable_days=250", "--json")
     assert (found["level"], found["rule"]) == ("notable", "R-DAT-08")
@@ -242,7 +244,7 @@ def test_a_forecast_lists_trials_that_will_turn_unknown_or_should_have(
     assert [line.split("\t")[1] for line in result.stdout.splitlines()] == [
         "NCT00000002", "NCT00000001",
     ]  # fmt: skip
-    assert "of 4 watched trials 1 will turn UNKNOWN if nobody updates them, 1 should have" in (
+    assert "of 4 watched trials 1 will become Unknown if nobody updates them, 1 should have" in (
         result.stderr
     )
     assert "1 more will later: ctsync forecast --within all" in result.stderr

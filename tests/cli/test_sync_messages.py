@@ -149,12 +149,12 @@ def test_a_preview_lists_pending_messages_and_changes_nothing(
     welcome, change = shell.json("notify", "--preview", "--json")
     assert (welcome["welcome"], change["welcome"]) == (True, False)
     assert change["recipient"] == "anna@example.org"
-    assert "TERMINATED" in change["subject"]
+    assert "Terminated" in change["subject"]
     assert change["due"] > welcome["due"]
     assert welcome["kept"].startswith("failed: no way out: no connection to 127.0.0.1:1")
     assert change["kept"] is None
     full = shell.run("notify", "--preview", "--full")
-    assert "RECRUITING -> TERMINATED" in full.stdout
+    assert "Recruiting -> Terminated" in full.stdout
     assert "(failed: no way out: no connection to 127.0.0.1:1" in full.stdout
     assert full.stderr.endswith("later; none was sent\n")
     assert shell.json("outbox", "list", "--json") == before

@@ -43,7 +43,7 @@ def test_apprise_sends_subject_and_rows_as_text() -> None:
     (got,) = server.received
     sent = json.loads(got.body)
     assert sent["title"].startswith("[ctsync] 2 critical")
-    assert "critical NCT01352702 status -> TERMINATED" in sent["message"]
+    assert "critical NCT01352702 status -> Terminated" in sent["message"]
     assert "https://clinicaltrials.gov/study/NCT01352702" in sent["message"]
 
 

@@ -149,10 +149,10 @@ def test_events_about_the_whole_record_have_their_kinds_and_levels():
         "entered": Level.ROUTINE,
         "left": Level.NOTABLE,
     }
-    assert events["gone"].summary == "No longer in the registry; last seen as RECRUITING"
+    assert events["gone"].summary == "No longer in the registry; last seen as Recruiting"
     assert events["moved"].after == "NCT01203436"
     assert events["left"].summary.startswith(
-        'No longer matches the query of watch "graft failure": Status RECRUITING -> COMPLETED'
+        'No longer matches the query of watch "graft failure": Status Recruiting -> Completed'
     )
     assert left("x", LOAD).summary.endswith(": nothing that it asks for changed")
     paths = {event.path for event in (events["left"], events["entered"], left("y", LOAD))}

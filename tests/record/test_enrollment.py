@@ -89,7 +89,7 @@ def test_a_type_that_becomes_actual_with_the_same_count_is_an_event():
     )
     assert event.path.endswith(".type")
     assert (event.rule, event.level) == ("R-ENR-04", Level.NOTABLE)
-    assert event.summary == "Enrollment ESTIMATED -> ACTUAL (100)"
+    assert event.summary == "Enrollment estimated -> actual (100)"
 
 
 def test_an_enrollment_added_or_removed_is_one_event():

@@ -77,7 +77,7 @@ def test_a_primary_outcome_replaced_after_the_start_is_critical():
     assert event.inputs["days_after_start"] == 227
     assert event.summary == (
         'Primary outcome replaced: "7-point ordinal scale" -> "Time to recovery", '
-        "227 d after the start"
+        "7 months (227 days) after the start"
     )
     assert len(event.covers) == 2
 
@@ -144,7 +144,7 @@ def test_the_days_after_completion_and_results_are_recorded():
     )
     assert event.inputs["days_after_primary_completion"] == 14
     assert event.inputs["days_after_results"] == 13
-    assert event.summary.endswith("14 d after primary completion")
+    assert event.summary.endswith("14 days after primary completion")
 
 
 def test_the_earliest_recorded_start_decides_whether_the_trial_has_started():

@@ -57,7 +57,7 @@ def test_a_status_that_is_not_text_is_still_reported():
 def test_the_reason_is_shown_with_the_stop_and_is_not_repeated_as_a_change():
     events = events_between(study(), study(status="TERMINATED", why="No money\nat all"))
     stop = the_event(events, Kind.STATUS)
-    assert stop.summary == 'Status RECRUITING -> TERMINATED: why stopped: "No money at all"'
+    assert stop.summary == 'Status Recruiting -> Terminated: why stopped: "No money at all"'
     why = the_event(events, Kind.WHY_STOPPED)
     assert (why.rule, why.level) == ("R-ADM-08", Level.ADMINISTRATIVE)
 
@@ -75,7 +75,7 @@ def test_an_unknown_status_is_reported_as_set_by_the_registry():
     events = events_between(study(), study(status="UNKNOWN", last_known="RECRUITING"))
     flip = the_event(events, Kind.STATUS, ".overallStatus")
     assert (flip.rule, flip.level) == ("R-STA-06", Level.NOTABLE)
-    assert "registry-derived, last known RECRUITING, no sponsor update since" in flip.summary
+    assert "registry-derived, last known recruiting, no sponsor update since" in flip.summary
     known = the_event(events, Kind.STATUS, ".lastKnownStatus")
     assert known.level is Level.ADMINISTRATIVE
 
@@ -105,7 +105,7 @@ def test_a_stop_and_a_restart_are_two_events_and_the_restart_shows_the_duration(
     )
     stop, restart = the_event(first, Kind.STATUS), the_event(second, Kind.STATUS)
     assert (stop.path, stop.before, stop.after) == (restart.path, restart.after, restart.before)
-    assert restart.summary.endswith("suspended for 91 d")
+    assert restart.summary.endswith("suspended for 3 months (91 days)")
 
 
 def test_a_status_duration_spans_versions_with_the_same_status():
@@ -123,7 +123,7 @@ def test_a_status_duration_with_an_unknown_start_is_a_minimum():
         events_between(study(posted="2020-03-01"), study(status="COMPLETED", posted="2020-03-31")),
         Kind.STATUS,
     )
-    assert event.summary == "Status RECRUITING -> COMPLETED: recruiting for at least 30 d"
+    assert event.summary == "Status Recruiting -> Completed: recruiting for at least 30 days"
 
 
 def test_a_status_duration_that_starts_at_registration_is_exact():
@@ -131,7 +131,7 @@ def test_a_status_duration_that_starts_at_registration_is_exact():
     event = the_event(
         events_between(first, study(status="COMPLETED", posted="2019-06-07")), Kind.STATUS
     )
-    assert event.summary == "Status RECRUITING -> COMPLETED: recruiting for 30 d"
+    assert event.summary == "Status Recruiting -> Completed: recruiting for 30 days"
 
 
 def test_expanded_access_is_routine():

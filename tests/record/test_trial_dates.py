@@ -38,7 +38,7 @@ def test_a_move_gets_its_days_and_its_rule(before, after, days, rule, level):
 
 def test_a_change_of_precision_is_reported_as_such():
     assert move("2026-10", "2026-10-31").summary == (
-        "Primary Completion 2026-10 (estimated) -> 2026-10-31 (estimated), precision only, 0 d"
+        "Primary Completion 2026-10 (estimated) -> 2026-10-31 (estimated), precision only, 0 days"
     )
 
 
@@ -49,7 +49,7 @@ def test_a_date_that_moves_and_becomes_actual_is_two_events():
     date, kind = the_event(events, PRIMARY, ".date"), the_event(events, PRIMARY, ".type")
     assert (date.days, date.level) == (30, Level.ROUTINE)
     assert (kind.rule, kind.level) == ("R-DAT-04", Level.NOTABLE)
-    assert kind.summary == "Primary Completion ESTIMATED -> ACTUAL (2021-07)"
+    assert kind.summary == "Primary Completion estimated -> actual (2021-07)"
     assert (kind.before, kind.after) == ("ESTIMATED", "ACTUAL")
 
 
@@ -84,7 +84,8 @@ def test_moves_add_up_since_the_first_version():
     event = the_event(last, PRIMARY)
     assert (event.days, event.days_since_first, event.inputs["moves"]) == (31, 214, 2)
     assert event.summary.endswith(
-        "+31 d (+214 d since first registered, 2nd move), month precision"
+        "+1 month (31 days ±30), month precision, "
+        "+7 months (214 days) since first registered (2nd move)"
     )
 
 

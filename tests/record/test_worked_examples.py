@@ -28,7 +28,8 @@ def test_nct01352702_slipped_three_times_by_820_days():
     assert [e.level for e in moves] == [Level.CRITICAL, Level.CRITICAL, Level.ROUTINE]
     assert moves[-1].summary == (
         "Primary Completion 2014-04 (estimated) -> 2014-05 (actual), "
-        "+30 d (+820 d since first registered, 3rd move), month precision"
+        "+1 month (30 days ±30), month precision, "
+        "+2.2 years (820 days) since first registered (3rd move)"
     )
 
 
@@ -66,15 +67,20 @@ def test_nct03690141_gives_the_expected_events_at_each_version():
 
 
 @pytest.mark.parametrize(
-    ("nct_id", "days"), [("NCT03693833", 91), ("NCT04161976", 44), ("NCT02025543", 294)]
+    ("nct_id", "days", "length"),
+    [
+        ("NCT03693833", 91, "3 months (91 days)"),
+        ("NCT04161976", 44, "44 days"),
+        ("NCT02025543", 294, "10 months (294 days)"),
+    ],
 )
-def test_a_suspension_is_a_stop_and_a_restart_with_its_duration(nct_id, days):
+def test_a_suspension_is_a_stop_and_a_restart_with_its_duration(nct_id, days, length):
     stop, restart = (the_event(step, Kind.STATUS) for step in steps(nct_id))
     assert (stop.rule, restart.rule) == ("R-STA-01", "R-STA-02")
     assert (stop.level, restart.level) == (Level.CRITICAL, Level.CRITICAL)
     assert restart.inputs["spell_days"] == days
     assert restart.inputs["spell_whole"]
-    assert restart.summary.endswith(f"restarted after a stop, suspended for {days} d")
+    assert restart.summary.endswith(f"restarted after a stop, suspended for {length}")
 
 
 def test_nct03389919_becomes_unknown_by_the_registrys_own_rule():
@@ -83,7 +89,7 @@ def test_nct03389919_becomes_unknown_by_the_registrys_own_rule():
     assert (status.rule, status.level) == ("R-STA-06", Level.NOTABLE)
     assert status.inputs["registry_derived"]
     assert status.summary == (
-        "Status RECRUITING -> UNKNOWN: registry-derived, last known RECRUITING, "
+        "Status Recruiting -> Unknown: registry-derived, last known recruiting, "
         "no sponsor update since 2017-12-27"
     )
     before = canonicalize(studies("NCT03389919")[0])
@@ -91,7 +97,7 @@ def test_nct03389919_becomes_unknown_by_the_registrys_own_rule():
     assert (expected.outlook, expected.on) == (Outlook.DUE, date(2023, 1, 2))
     baseline = first_seen(before)
     assert baseline.summary == (
-        "RECRUITING · Phase 3 · N 20 (estimated) · start 2017-01-01 (actual) · "
+        "Recruiting · Phase 3 · N 20 (estimated) · start 2017-01-01 (actual) · "
         "PCD 2020-12-31 (estimated) · completion 2022-12-31 (estimated) · "
         "last update posted 2018-01-04"
     )

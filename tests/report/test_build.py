@@ -37,8 +37,8 @@ def test_each_trial_has_one_row_and_the_highest_level_comes_first() -> None:
         (SLOW, Level.CRITICAL),
         (QUICK, Level.CRITICAL),
     ]
-    assert built.trials[0].what == "status -> TERMINATED; 46 of 70 enrolled; PCD +30 d"
-    assert built.trials[0].since_first == "PCD +820 d, N -34.3 %"
+    assert built.trials[0].what == "status -> Terminated; 46 of 70 enrolled; PCD +1 month"
+    assert built.trials[0].since_first == "PCD +2.2 years, N -34.3 %"
 
 
 def test_trials_of_equal_level_are_ordered_by_slip_then_phase_then_enrollment() -> None:
@@ -78,8 +78,8 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
     assert built.total == 0
     assert not built.trials
     assert built.welcomes[0].state == (
-        "RECRUITING · Phase 3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
-        "last update posted 2018-01-04 · registered 360 d after start"
+        "Recruiting · Phase 3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
+        "last update posted 2018-01-04 · registered 12 months (360 days) after start"
     )
 
 
@@ -95,8 +95,8 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
             demo_events()[:3],
             {"watched": 1, "coverage": coverage(1)},
             (
-                "[ctsync] NCT01352702 TERMINATED · 46 of 70 enrolled · "
-                "PCD +30 d (+820 d since registration)"
+                "[ctsync] NCT01352702 Terminated · 46 of 70 enrolled · "
+                "PCD +1 month (+2.2 years since registration)"
             ),
         ),
         (
@@ -268,11 +268,11 @@ def test_a_date_that_became_actual_shares_the_line_of_its_move() -> None:
     became = event(
         Kind.PRIMARY_COMPLETION_DATE, path="type", label="Primary Completion type",
         before="ESTIMATED", after="ACTUAL", before_type="ESTIMATED", after_type="ACTUAL",
-        summary="Primary Completion ESTIMATED -> ACTUAL (2014-05)",
+        summary="Primary Completion estimated -> actual (2014-05)",
     )  # fmt: skip
     trial = report([stored(became), stored(primary_completion("2014-04", "2014-05", 30, 820))])
 
-    assert trial.trials[0].what == "PCD +30 d"
+    assert trial.trials[0].what == "PCD +1 month"
     (line,) = trial.trials[0].lines
     assert len(line.events) == 2
     assert (trial.shown, trial.total) == (2, 2)

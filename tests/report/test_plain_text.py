@@ -38,8 +38,8 @@ def test_a_line_shows_both_values_the_moves_and_the_rule() -> None:
     flat = re.sub(r"\s+", " ", TEXT)
 
     assert (
-        "Primary completion 2014-04 (estimated) -> 2014-05 (actual); +30 d ±30 d, "
-        "+820 d since registration [notable R-DAT-03]" in flat
+        "Primary completion 2014-04 (estimated) -> 2014-05 (actual); +1 month (30 days ±30), "
+        "+2.2 years (820 days) since registration [notable R-DAT-03]" in flat
     )
     assert "3 administrative changes in 3 versions, not shown: ctsync changes NCT03690141" in flat
 

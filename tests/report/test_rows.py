@@ -109,7 +109,10 @@ def test_an_event_of_a_report_also_has_its_moves_in_words() -> None:
     moved = events[Kind.PRIMARY_COMPLETION_DATE]
 
     assert list(moved) == [*to_json(event_row(HALVED)), "move", "move_since_registration"]
-    assert (moved["move"], moved["move_since_registration"]) == ("+30 d ±30 d", "+820 d")
+    assert (moved["move"], moved["move_since_registration"]) == (
+        "+1 month (30 days ±30)",
+        "+2.2 years (820 days)",
+    )
     assert events[Kind.STATUS]["move"] is None
 
 

@@ -26,7 +26,7 @@ def test_a_page_compares_each_version_with_the_version_before() -> None:
     words = words_of(PAGE)
 
     assert "Field version 4 version 5 " in words
-    assert "RECRUITING TERMINATED" in words
+    assert "Recruiting Terminated" in words
     assert "70 (estimated) 46 (actual); -24, -34.3 %, -34.3 % since registration" in words
     assert "Response by <del>RECIST</del> 1.1 in" in PAGE
     assert "Response by <ins>iRECIST</ins> 1.1 in" in PAGE
@@ -43,7 +43,7 @@ def test_a_page_lists_every_event_and_every_version_newest_first() -> None:
 
 def test_a_page_draws_the_timeline_for_wide_and_narrow_screens() -> None:
     assert PAGE.count("<svg") == 2
-    assert "2013-02 (estimated), said from 2012-03-01, +366 d ±28 d" in PAGE
+    assert "2013-02 (estimated), said from 2012-03-01, +1.0 years (366 days ±28)" in PAGE
 
 
 def test_remote_text_adds_no_markup_to_a_page() -> None:

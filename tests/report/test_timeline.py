@@ -18,10 +18,10 @@ def test_each_status_is_a_spell_with_its_days_even_if_it_occurred_before() -> No
     spells = [(spell.status, spell.days, spell.is_open) for spell in timeline().spells]
 
     assert spells == [
-        ("RECRUITING", 670, False),
-        ("SUSPENDED", 184, False),
-        ("RECRUITING", 521, False),
-        ("TERMINATED", 331, True),
+        ("Recruiting", 670, False),
+        ("Suspended", 184, False),
+        ("Recruiting", 521, False),
+        ("Terminated", 331, True),
     ]
 
 
@@ -48,7 +48,7 @@ def test_a_gone_trial_has_a_spell_but_adds_no_date() -> None:
 
     drawn = trace(versions, days, until=date(2016, 1, 1))
 
-    assert drawn.spells[-1].status == "GONE"
+    assert drawn.spells[-1].status == "Gone"
     assert drawn.tracks == timeline().tracks
 
 
@@ -62,8 +62,8 @@ def test_the_drawing_keeps_its_width(width: int) -> None:
     text = render_timeline(timeline(), width=width)
 
     assert max(map(len, text.splitlines())) <= width
-    assert "──RECRUITING──" in text
-    assert "primary completion (moved +820 d in all)" in text
+    assert "──Recruiting──" in text
+    assert "primary completion, moved +2.2 years (820 days) in all" in text
 
 
 def test_the_drawing_can_be_plain_ascii() -> None:
@@ -71,14 +71,14 @@ def test_the_drawing_can_be_plain_ascii() -> None:
 
     assert text.isascii()
     assert "|" in text
-    assert "+366 d +/-28 d" in text
+    assert "+1.0 years (366 days +/-28)" in text
 
 
 def test_a_trial_of_one_day_can_be_drawn() -> None:
     versions = history()[:1]
     drawn = trace(versions, [date(2011, 5, 1)], until=date(2011, 5, 1))
 
-    assert "RECRUITING, 0 days so far" in render_timeline(drawn)
+    assert "Recruiting, 0 days so far" in render_timeline(drawn)
 
 
 def test_remote_text_sends_no_control_characters_to_the_terminal() -> None:

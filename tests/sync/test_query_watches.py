@@ -80,7 +80,7 @@ def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     left = result.events[-1].event
     assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
     assert left.summary.startswith(
-        'No longer matches the query of watch "open": Status RECRUITING -> UNKNOWN'
+        'No longer matches the query of watch "open": Status Recruiting -> Unknown'
     )
     assert left.inputs["because"] == [STATUS]
     assert members(store) == ([TWO], [ONE])

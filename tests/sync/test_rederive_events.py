@@ -16,6 +16,7 @@ from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database.types import pack_digest
 from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import EventDifference, rederive_events, rewrite
+from ctsync.sync.repair import to_rewrite
 from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study
 
@@ -231,3 +232,17 @@ def test_rewritten_events_record_the_version_of_their_rules(
         assert list(versions) == [RULES_VERSION]
     engine.dispose()
     assert Level.CRITICAL in {stored.event.level for stored in history.events.find()}
+
+
+def test_an_event_in_the_words_of_earlier_rules_is_no_damage_and_can_be_renewed(
+    history: Store, migrated_url: str
+) -> None:
+    before = stored_events(history)
+    older = "UPDATE events SET summary = 'x', label = 'y', rules_version = :older"
+    altered = alter(migrated_url, older, older=RULES_VERSION - 1)
+    found = differences(history)
+    assert len(found) == altered > 0
+    assert all(one.is_wording_only for _, one in found)
+    assert list(to_rewrite(history, RULES, relevel=False)) == []
+    repair(history)
+    assert stored_events(history) == before

@@ -105,7 +105,7 @@ def test_the_duration_of_an_unknown_status_comes_from_the_loads_that_showed_it(
         replay.catalogue.edit(ONE, changed | {module: posted})
         result = make_sync().run([ONE])
     (status_event,) = [s.event for s in result.events if s.event.kind is Kind.STATUS]
-    assert status_event.summary == "Status UNKNOWN -> COMPLETED: unknown for 30 d"
+    assert status_event.summary == "Status Unknown -> Completed: unknown for 30 days"
 
 
 def test_a_trial_that_cannot_be_checked_does_not_stop_the_others(

@@ -14,6 +14,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.model import MISSING, FieldChange, NctId
 from ctsync.questions.trial.compare import CompareQuestion, compare_versions
+from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.text import for_terminal
 
 DIFFERENCES = 1
@@ -58,13 +59,16 @@ def diff_command(
 
 
 def _show_changes(found: Sequence[FieldChange]) -> None:
-    def written(value: Any) -> str:
-        text = value if isinstance(value, str) else orjson.dumps(value).decode()
-        return for_terminal(text)
-
     for change in found:
         click.echo(for_terminal(change.path))
         if change.before is not MISSING:
-            click.echo(f"  - {written(change.before)}")
+            click.echo(f"  - {_written(change.before, change.field)}")
         if change.after is not MISSING:
-            click.echo(f"  + {written(change.after)}")
+            click.echo(f"  + {_written(change.after, change.field)}")
+
+
+def _written(value: Any, field: str) -> str:
+    """A text, in words if it is an enum value; any other value as JSON."""
+    if not isinstance(value, str):
+        return for_terminal(orjson.dumps(value).decode())
+    return for_terminal(enum_words(value, field) if is_enum(field) else value)

@@ -13,7 +13,8 @@ from ctsync.cli.param_types import DayParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.find import find as search
 from ctsync.questions.portfolio.watches import require_watch
-from ctsync.record.rules.conditions import read_condition
+from ctsync.record.enum_words import key_field_words
+from ctsync.record.rules.conditions import field_named, read_condition
 from ctsync.record.value_text import NOTHING, counted
 
 
@@ -76,7 +77,7 @@ def find(
                 str(one.since),
                 "-" if one.is_open else str(one.until),
                 f"{one.days:,}",
-                "; ".join(f"{name} {_said(value)}" for name, value in one.values.items()),
+                "; ".join(f"{name} {_said(name, value)}" for name, value in one.values.items()),
             )
             for one in found
         ],
@@ -84,7 +85,9 @@ def find(
     tell(counted(len({one.nct_id for one in found}), "trial"))
 
 
-def _said(value: object) -> str:
+def _said(name: str, value: object) -> str:
     if value is None:
         return NOTHING
-    return str(value) if not isinstance(value, bool) else ("yes" if value else "no")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return key_field_words(field_named(name), value) if isinstance(value, str) else str(value)

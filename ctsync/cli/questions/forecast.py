@@ -14,6 +14,8 @@ from ctsync.questions.portfolio.unknown_forecast import (
     expected_unknown_row,
     forecast_unknown,
 )
+from ctsync.record.enum_words import enum_words
+from ctsync.record.value_text import short_duration
 
 FORECAST_DAYS = 90
 
@@ -47,8 +49,8 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
                 (
                     f"{one.on}",
                     one.nct_id,
-                    one.key.status or "-",
-                    "overdue" if one.is_overdue else f"{(one.on - today).days:,} d",
+                    enum_words(one.key.status or "-"),
+                    "overdue" if one.is_overdue else short_duration((one.on - today).days),
                     one.why,
                     one.key.brief_title or "-",
                 )
@@ -57,8 +59,8 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
         )
     overdue = sum(one.is_overdue for one in found.expected)
     tell(
-        f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will turn UNKNOWN "
-        f"if nobody updates them, {overdue:,} should have already"
+        f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will become "
+        f"Unknown if nobody updates them, {overdue:,} should have already"
     )
     if found.later:
         tell(f"{found.later:,} more will later: ctsync forecast --within all")

@@ -11,11 +11,13 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
-from ctsync.model import Kind, NctId, Version
+from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.versions import trial_versions
-from ctsync.record.fields.table import field_at
+from ctsync.record.enum_words import enum_words
+from ctsync.record.fields.table import field_at, field_of
+from ctsync.report.event_text import is_overall_status
 from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
@@ -50,10 +52,7 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
     tell(for_terminal(f"{trial}  {found.versions[-1].key.brief_title or ''}".rstrip()))
     show_table(
         ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
-        [
-            _history_row(version, row.kinds)
-            for version, row in zip(found.versions, found.rows, strict=True)
-        ],
+        [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
     )
     tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
     tell(for_terminal(_past_sentence(found.history, trial)))
@@ -72,18 +71,25 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     return f"history {past.state}: versions may be missing, {asked}{again}"
 
 
-def _history_row(version: Version, kinds: Sequence[Kind]) -> tuple[str, ...]:
+def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ...]:
     key = version.key
     named = "" if version.registry_version is None else f" v{version.registry_version}"
     return (
         f"{version.version}{named}",
         version.posted or version.submitted or "-",
         f"{version.observed:%Y-%m-%d}" if version.observed else "-",
-        (key.status or "-") if version.state == "present" else version.state.upper(),
+        enum_words(key.status or "-") if version.state == "present" else version.state.capitalize(),
         _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
         _typed(key.primary_completion_date, key.primary_completion_date_type),
-        ", ".join(kinds) or "-",
+        ", ".join(dict.fromkeys(_changed(stored.event) for stored in step)) or "-",
     )
+
+
+def _changed(event: Event) -> str:
+    """Name what changed; the overall status alone is the status."""
+    if event.kind is Kind.STATUS and not is_overall_status(event):
+        return for_terminal(event.label.lower())
+    return event.kind
 
 
 def _typed(value: str | None, kind: str | None) -> str:
@@ -102,7 +108,7 @@ def _show_field(
         return
     path, spells = found.path, found.spells
     field = field_at(path)
-    told = list(words_of(spells))
+    told = list(words_of(spells, field=field_of(path)))
     tell(
         for_terminal(
             f"{versions[-1].nct_id}  {field.label}" + (f" ({path})" if field.known else "")

@@ -13,7 +13,9 @@ from ctsync.cli.param_types import DayParam, TrialParam
 from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
+from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.record.fields.lookup import find_path, values_at
+from ctsync.record.fields.table import field_of
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
 
@@ -68,8 +70,15 @@ def _show_field(record: Record, path: str, *, as_json: bool) -> None:
             tell(for_terminal(where))
             show_json(value)
         else:
-            text = for_terminal(str(value))
+            text = for_terminal(_said(value, where))
             click.echo(text if len(found) == 1 else f"{for_terminal(where)}: {text}")
+
+
+def _said(value: object, where: str) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    field = field_of(where)
+    return enum_words(str(value), field) if is_enum(field) else str(value)
 
 
 def _show_overview(version: Version) -> None:

@@ -84,20 +84,27 @@ def _report(reports: list[JsonObject], kind: str, where: str, says: str, *, quie
 
 def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
     """Report events that differ from those derived from the versions; return their number."""
-    differing = level_only = unreadable = 0
+    differing = level_only = wording_only = unreadable = 0
     with app.store() as store:
         for found in rederive_events(store, thresholds_in_force(app.settings)):
             if found.unreadable:
                 _report(reports, "unreadable trial", found.nct_id, found.unreadable, quiet=quiet)
                 unreadable += 1
-            for one in found.differences:
+            problems = [one for one in found.differences if not one.is_wording_only]
+            for one in problems:
                 _report(reports, "event differs", place_of(found, one), one.says, quiet=quiet)
-            differing += len(found.differences)
-            level_only += sum(one.is_level_only for one in found.differences)
+            differing += len(problems)
+            level_only += sum(one.is_level_only for one in problems)
+            wording_only += len(found.differences) - len(problems)
     if level_only:
         tell(
             f"{level_only:,} of {differing:,} differ in their level alone: the rules or thresholds "
             "were others when they were stored"
+        )
+    if wording_only:
+        tell(
+            f"{counted(wording_only, 'event')} in the words of an earlier version of ctsync, which "
+            "is no problem; ctsync check --rebuild-events --repair renews them"
         )
     if differing:
         tell("ctsync check --rebuild-events --repair would mend these")

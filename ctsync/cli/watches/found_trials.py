@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from ctsync.cli.output import tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import NctId
+from ctsync.record.enum_words import enum_words
 from ctsync.sync.watches.query_preview import QueryMatch
 from ctsync.text import for_terminal
 
@@ -20,7 +21,7 @@ def show_matches(matches: Sequence[QueryMatch]) -> None:
     if matches:
         show_table(
             ("TRIAL", "STATUS", "SPONSOR", "TITLE"),
-            [(one.nct_id, _in_words(one.status), one.sponsor, one.title) for one in matches],
+            [(one.nct_id, enum_words(one.status), one.sponsor, one.title) for one in matches],
         )
 
 
@@ -30,7 +31,7 @@ def show_named(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
         show_matches([found.get(nct_id) or _absent(nct_id) for nct_id in ids])
     else:
         statuses = Counter(found[nct_id].status for nct_id in ids if nct_id in found)
-        rows = [(_in_words(status), f"{count:,}") for status, count in statuses.most_common()]
+        rows = [(enum_words(status), f"{count:,}") for status, count in statuses.most_common()]
         absent = sum(nct_id not in found for nct_id in ids)
         rows += [("not at the registry", f"{absent:,}")] if absent else []
         show_table(("STATUS", "TRIALS"), [*rows, ("total", f"{len(ids):,}")])
@@ -56,8 +57,3 @@ def _named(texts: Sequence[str]) -> str:
 
 def _absent(nct_id: NctId) -> QueryMatch:
     return QueryMatch(nct_id, status=UNKNOWN, title="not at the registry", sponsor=UNKNOWN)
-
-
-def _in_words(status: str) -> str:
-    words = status.replace("ACTIVE_NOT", "ACTIVE,_NOT").replace("_", " ")
-    return words if status == UNKNOWN else words.capitalize()

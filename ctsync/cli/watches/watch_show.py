@@ -9,6 +9,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.cli.watches.watch_list import members_summary, query_text
 from ctsync.questions.portfolio.watches import find_watch, watch_row
+from ctsync.record.enum_words import enum_words
 from ctsync.store.data.watches import WatchedTrial
 from ctsync.text import for_terminal
 
@@ -30,7 +31,9 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
     rows = [
         (
             trial.nct_id,
-            keys[trial.nct_id][0].status or "-" if keys[trial.nct_id] else "not yet pulled",
+            enum_words(keys[trial.nct_id][0].status or "-")
+            if keys[trial.nct_id]
+            else "not yet pulled",
             _place(trial),
             keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
         )

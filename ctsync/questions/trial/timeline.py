@@ -110,7 +110,7 @@ def timeline_row(timeline: Timeline) -> TrialTimelineRow:
         until=timeline.until,
         spells=tuple(
             SpellRow(
-                spell.status,
+                spell.code,
                 spell.since,
                 until=None if spell.is_open else spell.until,
                 days=spell.days,

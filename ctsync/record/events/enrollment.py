@@ -15,7 +15,7 @@ from typing import Any
 from ctsync.model import Event, FieldChange, KeyFields
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
-from ctsync.record.events.trial_dates import type_nature
+from ctsync.record.events.trial_dates import type_nature, type_words
 from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import said, signed_percent, typed
 
@@ -126,7 +126,8 @@ def _type_event(change: FieldChange, step: VersionStep) -> Event:
         step,
         reported,
         [change],
-        f"Enrollment {said(before)} -> {said(after)}" + ("" if count is None else f" ({count})"),
+        f"Enrollment {type_words(before, change.field)} -> {type_words(after, change.field)}"
+        + ("" if count is None else f" ({count})"),
         before=before,
         after=after,
         inputs={"part": "type", "nature": type_nature(before, after), "count": count,

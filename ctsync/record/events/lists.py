@@ -8,20 +8,18 @@ Does no I/O.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from ctsync.model import MISSING, Category, Event, FieldChange, Record
-from ctsync.record.compare.align import ALIKE, likeness
-from ctsync.record.compare.canonical import as_text
 from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.enum_words import item_words
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
-from ctsync.record.events.item_names import NEW_FACILITY, site_names
+from ctsync.record.events.site_text import SiteChanges, by_country_count, site_summary
 from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import outer_item
-from ctsync.record.value_text import by_country, counted, listed, one_line, quoted, said
+from ctsync.record.value_text import counted, listed, one_line, quoted, said
 
 SITES = "protocolSection.contactsLocationsModule.locations"
 _SITE_PARTS = ("facility", "city", "state", "zip", "country", "status")
@@ -36,40 +34,25 @@ def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
     removed = [_compact(c.before) for c in changes if _is_item(c) and c.after is MISSING]
     added = [_compact(c.after) for c in changes if _is_item(c) and c.before is MISSING]
     edited = list(_edited_sites(changes, step.before))
-    statuses = [(old, new) for old, new in edited if old.get("status") != new.get("status")]
-    renamed = [(old, new) for old, new in edited if _is_renamed(old, new)]
-    details = [old for old, new in edited if _only_details(old, new)]
     before, after = _sites_of(step.before), _sites_of(step.after)
+    found = SiteChanges(len(before), len(after), added, removed, edited)
     inputs = {
-        "nature": "sites" if removed or added or statuses or renamed else "details",
+        "nature": "details" if found.is_details_only else "sites",
         "before": len(before),
         "after": len(after),
         "added": len(added),
         "removed": len(removed),
-        "status_changed": len(statuses),
-        "renamed": len(renamed),
-        "details_changed": len(details),
-        "added_by_country": _countries(added),
-        "removed_by_country": _countries(removed),
+        "status_changed": len(found.with_status),
+        "renamed": len(found.renamed),
+        "details_changed": len(found.with_details),
+        "added_by_country": by_country_count(added),
+        "removed_by_country": by_country_count(removed),
     }
-    count = f"Sites {len(before):,} -> {len(after):,}" if len(before) != len(after) else (
-        f"Sites {len(after):,}"
-    )  # fmt: skip
-    site_changes = listed([
-        _placed(len(added), "added", added),
-        _placed(len(removed), "removed", removed),
-        *_status_phrases(statuses),
-        _placed(len(renamed), "under another name", [
-            {**new, "facility": old.get("facility"), NEW_FACILITY: new.get("facility")}
-            for old, new in renamed
-        ]),
-        _placed(len(details), "with other details", details),
-    ])  # fmt: skip
     return make_event(
         step,
         reported,
         changes,
-        f"{count}: {site_changes or 'changed in a way ctsync does not know'}",
+        site_summary(found),
         path=reported.path,
         before=[*removed, *(old for old, _ in edited)],
         after=[*added, *(new for _, new in edited)],
@@ -111,44 +94,6 @@ def _edited_sites(
         yield old, {part: value for part, value in new.items() if value is not MISSING}
 
 
-def _is_renamed(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    """Return whether the site's new name is not similar to its old name."""
-    names = (as_text(old.get("facility")), as_text(new.get("facility")))
-    return names[0] != names[1] and likeness(names[0].casefold(), names[1].casefold()) < ALIKE
-
-
-def _only_details(old: dict[str, Any], new: dict[str, Any]) -> bool:
-    return old.get("status") == new.get("status") and not _is_renamed(old, new)
-
-
-def _countries(sites: Iterable[dict[str, Any]]) -> dict[str, int]:
-    return dict(Counter(_country(site) for site in sites))
-
-
-def _country(site: dict[str, Any]) -> str:
-    country = site.get("country")
-    return country if isinstance(country, str) and country else "no country"
-
-
-def _placed(number: int, verb: str, sites: Sequence[dict[str, Any]]) -> str:
-    if not number:
-        return ""
-    names = site_names(sites) if number <= _NAMED_ITEMS else by_country(map(_country, sites))
-    return f"{number:,} {verb} ({names})"
-
-
-def _status_phrases(
-    statuses: Sequence[tuple[dict[str, Any], dict[str, Any]]],
-) -> Iterator[str]:
-    now: dict[str, list[dict[str, Any]]] = {}
-    for _, site in statuses:
-        status = site.get("status")
-        name = said(status, 40).lower().replace("_", " ") if status else "without a status"
-        now.setdefault(name, []).append(site)
-    for name, sites in sorted(now.items(), key=lambda pair: -len(pair[1])):
-        yield _placed(len(sites), f"now {name}", sites)
-
-
 def list_event(reported: Field, changes: list[FieldChange], step: VersionStep) -> Event:
     """Return the one event of any other summed list, or of an undeclared part of the record.
 
@@ -159,7 +104,7 @@ def list_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
     removed = [c for c in changes if _is_item(c) and c.after is MISSING]
     added = [c for c in changes if _is_item(c) and c.before is MISSING]
     edits = [c for c in changes if c not in removed and c not in added]
-    edited = list(dict.fromkeys(outer_item(c.path) for c in edits if c.item is not None))
+    edited = list(dict.fromkeys(_outer_item(c) for c in edits if c.item is not None))
     loose = sum(1 for c in edits if c.item is None)
     inputs = {
         "nature": _nature(changes),
@@ -174,8 +119,8 @@ def list_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
         reported,
         changes,
         f"{_field_label(reported)}: " + listed([
-            _some(len(added), "added", [c.item for c in added]),
-            _some(len(removed), "removed", [c.item for c in removed]),
+            _some(len(added), "added", [_item(c) for c in added]),
+            _some(len(removed), "removed", [_item(c) for c in removed]),
             _some(len(edited), "changed", edited),
             f"{counted(loose, 'other value')} changed" if loose else "",
         ]),
@@ -188,13 +133,14 @@ def list_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
 
 def _single(reported: Field, change: FieldChange, step: VersionStep) -> Event:
     before, after = absent_as_none(change.before), absent_as_none(change.after)
-    of = f" of {quoted(change.item, 60)}" if change.item and not _is_item(change) else ""
+    of = f" of {quoted(_item(change), 60)}" if change.item and not _is_item(change) else ""
     if before is None:
-        what = f"{quoted(after)} added"
+        what = f"{quoted(after, field=change.field)} added"
     elif after is None:
-        what = f"{quoted(before)} removed"
+        what = f"{quoted(before, field=change.field)} removed"
     else:
-        what = f"{quoted(before, 80)} -> {quoted(after, 80)}"
+        sides = (quoted(side, 80, field=change.field) for side in (before, after))
+        what = " -> ".join(sides)
     return make_event(
         step,
         reported,
@@ -211,6 +157,15 @@ def _field_label(reported: Field) -> str:
     if reported.category is Category.UNKNOWN:
         return f"Field unknown to ctsync, {one_line(reported.label)}"
     return reported.label
+
+
+def _item(change: FieldChange) -> str | None:
+    return None if change.item is None else item_words(change.item, change.field)
+
+
+def _outer_item(change: FieldChange) -> str | None:
+    name = outer_item(change.path)
+    return None if name is None else item_words(name, change.path.partition("[")[0])
 
 
 def _nature(changes: Sequence[FieldChange]) -> str:

@@ -17,6 +17,7 @@ from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted, said
 
 _LEAD_SPONSOR = "protocolSection.sponsorCollaboratorsModule.leadSponsor.name"
+_REMOVED_COUNTRY = "derivedSection.miscInfoModule.removedCountries"
 _VIOLATIONS = (
     "annotationSection.annotationModule.violationAnnotation",
     "protocolSection.oversightModule.fdaaa801Violation",
@@ -54,6 +55,7 @@ def plain_event(
         before=before,
         after=after,
         inputs={**facts, **counts, **(inputs or {})},
+        label="Country" if change.field == _REMOVED_COUNTRY else None,
         days=old.shift_to(new).days if old and new else None,
     )
 
@@ -84,10 +86,21 @@ def _what(reported: Field, change: FieldChange, of: str) -> tuple[str, dict[str,
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     if is_order(change):
         return f"{reported.label}{of}: only the order changed", {}
+    if change.field == _REMOVED_COUNTRY and MISSING in (change.before, change.after):
+        return _country_removed(before, after), {}
     if isinstance(change.steps[-1], int) and MISSING in (change.before, change.after):
         verb = "added" if change.before is MISSING else "removed"
-        return f"{reported.label}{of} {verb}: {quoted(after if verb == 'added' else before)}", {}
+        item = quoted(after if verb == "added" else before, field=change.field)
+        return f"{reported.label}{of} {verb}: {item}", {}
     if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
         return f"{reported.label}{of}: {text}", counts
-    return f"{reported.label}{of}: {said(before)} -> {said(after)}", {}
+    sides = (said(side, field=change.field) for side in (before, after))
+    return f"{reported.label}{of}: {' -> '.join(sides)}", {}
+
+
+def _country_removed(before: Any, after: Any) -> str:
+    """Return the change of the list of countries that the registry shows as removed."""
+    if after is not None:
+        return f"Country removed: {said(after)}"
+    return f"Country no longer listed as removed: {said(before)}"

@@ -36,7 +36,7 @@ from ctsync.record.events.repeated_outcomes import (
 )
 from ctsync.record.fields.lookup import value_at
 from ctsync.record.fields.table import field_at
-from ctsync.record.value_text import counted, quoted
+from ctsync.record.value_text import counted, duration, quoted
 
 MODULE = "protocolSection.outcomesModule"
 _LISTS = {
@@ -167,9 +167,9 @@ def _timing(step: VersionStep) -> dict[str, Any]:
 def _when(timing: dict[str, Any]) -> str:
     after_end, after_start = timing["days_after_primary_completion"], timing["days_after_start"]
     if after_end is not None and after_end > 0:
-        return f"{after_end:,} d after primary completion"
+        return f"{duration(after_end)} after primary completion"
     if after_start is not None and after_start >= 0:
-        return f"{after_start:,} d after the start"
+        return f"{duration(after_start)} after the start"
     return ""
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from ctsync.model import Event, FieldChange
 from ctsync.record.compare.text_diff import is_cosmetic
+from ctsync.record.enum_words import within_sentence
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.fields.table import field_at
 from ctsync.record.registry.unknown_status import ACTIVE, UNKNOWN, is_registry_flip
-from ctsync.record.value_text import quoted, said
+from ctsync.record.value_text import duration, quoted, said
 
 MODULE = "protocolSection.statusModule"
 OVERALL = f"{MODULE}.overallStatus"
@@ -80,9 +81,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
         "spell_whole": complete,
         "why_stopped": step.new.why_stopped if kind == "stopped" else None,
     }
-    summary = (
-        f"Status {said(absent_as_none(change.before))} -> {said(absent_as_none(change.after))}"
-    )
+    summary = f"Status {_words(change.before)} -> {_words(change.after)}"
     remarks = _remarks(kind, step, inputs)
     return make_event(
         step,
@@ -95,9 +94,13 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
     )
 
 
+def _words(status: Any) -> str:
+    return said(absent_as_none(status), field=OVERALL)
+
+
 def _remarks(kind: str, step: VersionStep, inputs: dict[str, Any]) -> str:
     length = _length(inputs["spell_days"], complete=inputs["spell_whole"])
-    was = said(step.old.status).lower().replace("_", " ")
+    was = within_sentence(_words(step.old.status))
     match kind:
         case "stopped":
             why = step.new.why_stopped
@@ -115,7 +118,7 @@ def _remarks(kind: str, step: VersionStep, inputs: dict[str, Any]) -> str:
 
 def _unknown(step: VersionStep, *, derived: bool) -> str:
     known = step.new.last_known_status or step.old.status
-    text = f"registry-derived, last known {said(known)}"
+    text = f"registry-derived, last known {within_sentence(_words(known))}"
     if derived and (since := step.new.submitted or step.new.posted):
         text += f", no sponsor update since {said(since)}"
     return text
@@ -124,7 +127,7 @@ def _unknown(step: VersionStep, *, derived: bool) -> str:
 def _length(days: int | None, *, complete: bool) -> str:
     if days is None:
         return ""
-    return ("" if complete else "at least ") + f"{days:,} d"
+    return ("" if complete else "at least ") + duration(days)
 
 
 def spell(step: VersionStep) -> tuple[int | None, bool]:
@@ -172,7 +175,8 @@ def _other(change: FieldChange, step: VersionStep) -> Event:
         step,
         reported,
         [change],
-        f"{reported.label}: {said(before)} -> {said(after)}",
+        f"{reported.label}: {said(before, field=change.field)} -> "
+        f"{said(after, field=change.field)}",
         before=before,
         after=after,
         inputs={"part": change.field.rpartition(".")[2], "nature": "repeats" if repeats else None},

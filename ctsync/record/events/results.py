@@ -23,6 +23,7 @@ POSTED = "protocolSection.statusModule.resultsFirstPostDateStruct"
 UNPOSTED = "annotationSection.annotationModule.unpostedAnnotation.unpostedEvents"
 SUBMISSIONS = "derivedSection.miscInfoModule.submissionTracking.submissionInfos"
 
+QUALITY_CONTROL = "Results QC"
 _STEPS = {
     "RELEASE": "results submitted for quality control",
     "UNRELEASE": "results submission taken back",
@@ -100,9 +101,10 @@ def _quality_control(change: FieldChange, step: VersionStep) -> Event:
         step,
         reported,
         [change],
-        f"Results QC: {text}{gone}",
+        f"{QUALITY_CONTROL}: {text}{gone}",
         before=change.before,
         after=change.after,
+        label=QUALITY_CONTROL,
         inputs={
             "category": Category.RESULTS_QC.value,
             "nature": "repeats" if repeats else "change",
@@ -122,9 +124,10 @@ def _cycle(change: FieldChange) -> Iterator[str]:
     elif leaf in _SUBMISSION_STEPS:
         yield _dated(_SUBMISSION_STEPS[leaf], value)
     else:
-        yield f"{field_at(change.field).label}: {said(value)}"
+        yield f"{field_at(change.field).label}: {said(value, field=change.field)}"
 
 
 def _dated(name: Any, day: Any) -> str:
-    text = _STEPS.get(name, said(name).lower()) if isinstance(name, str) else said(name)
+    known = _STEPS.get(name) if isinstance(name, str) else None
+    text = known or said(name).lower()
     return f"{text} on {said(day)}" if day else f"{text}, date unknown"

@@ -15,11 +15,12 @@ from typing import Any
 
 from ctsync.dates import PartialDate, Shift
 from ctsync.model import Event, FieldChange, KeyFields, Kind
+from ctsync.record.enum_words import within_sentence
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import field_at
-from ctsync.record.value_text import ordinal, said, shifted, signed, typed
+from ctsync.record.value_text import ordinal, said, shifted, signed_days, typed
 
 _NAMES = {
     Kind.START_DATE: "start_date",
@@ -100,12 +101,13 @@ def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
     if shift is None:
         return
     since, moves = inputs["days_since_first"], inputs["moves"]
-    history = f" ({signed(since)} d since first registered, {ordinal(moves)} move)"
-    yield shifted(shift) + (history if moves > 1 and since is not None else "")
+    yield shifted(shift)
     if shift.margin and not shift.precision_only:
         yield "month precision" if shift.margin < 31 else "year precision"
     if inputs["crosses_registration"]:
         yield "moved across the date of registration"
+    if moves > 1 and since is not None:
+        yield f"{signed_days(since)} since first registered ({ordinal(moves)} move)"
 
 
 def _crosses_registration(
@@ -138,7 +140,8 @@ def _type_event(change: FieldChange, step: VersionStep) -> Event:
         step,
         reported,
         [change],
-        f"{label} {said(before)} -> {said(after)}" + (f" ({said(date)})" if date else ""),
+        f"{label} {type_words(before, change.field)} -> {type_words(after, change.field)}"
+        + (f" ({said(date)})" if date else ""),
         before=before,
         after=after,
         inputs={"part": "type", "nature": type_nature(before, after),
@@ -146,6 +149,11 @@ def _type_event(change: FieldChange, step: VersionStep) -> Event:
         before_type=before if isinstance(before, str) else None,
         after_type=after if isinstance(after, str) else None,
     )  # fmt: skip
+
+
+def type_words(value: Any, field: str) -> str:
+    """Return the type of a date or count in words: "estimated"."""
+    return within_sentence(said(value, field=field))
 
 
 def type_nature(before: Any, after: Any) -> str:

@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
+from ctsync.record.enum_words import enum_words, within_sentence
 
 UNKNOWN = "UNKNOWN"
 ACTIVE = frozenset(
@@ -60,11 +61,10 @@ def is_registry_flip(before: KeyFields, after: KeyFields) -> bool:
 def forecast(key: KeyFields, today: date) -> UnknownDate:
     """Return when the trial becomes UNKNOWN if no update is posted, as of `today`."""
     if key.status == UNKNOWN:
-        return UnknownDate(Outlook.ALREADY, None, "the status is UNKNOWN already")
+        return UnknownDate(Outlook.ALREADY, None, "the status is Unknown already")
     if key.status not in ACTIVE:
-        return UnknownDate(
-            Outlook.NEVER, None, f"a {key.status or 'missing'} status is never changed"
-        )
+        status = within_sentence(enum_words(key.status or "MISSING"))
+        return UnknownDate(Outlook.NEVER, None, f"a {status} status is never changed")
     verified = PartialDate.parse(key.verified)
     if verified is None:
         return UnknownDate(Outlook.NEVER, None, "no date of verification to count from")

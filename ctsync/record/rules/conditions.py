@@ -59,8 +59,13 @@ _STATUSES = (
 _TYPES = ("ESTIMATED", "ACTUAL")
 _PHASES = ("NA", "EARLY_PHASE1", "PHASE1", "PHASE2", "PHASE3", "PHASE4")
 _STUDY_TYPES = ("INTERVENTIONAL", "OBSERVATIONAL", "EXPANDED_ACCESS")
-_OLD_VALUES = {"ANTICIPATED": "ESTIMATED", "UNKNOWN_STATUS": "UNKNOWN", "N_A": "NA"}
-"""Values of the registry's older pages, and their current values."""
+_OLD_VALUES = {
+    "ANTICIPATED": "ESTIMATED",
+    "UNKNOWN_STATUS": "UNKNOWN",
+    "N_A": "NA",
+    "NOT_APPLICABLE": "NA",
+}
+"""Values as the registry's pages, old or new, write them, and as the API does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +157,11 @@ def _term(name: str) -> ConditionField:
     close = nearest_words(word, _BY_NAME, likeness=0.5)
     said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"known are: {field_names()}"
     raise UsageError(f"there is no field {name.strip()!r} to ask for; {said}")
+
+
+def field_named(name: str) -> str:
+    """Return the attribute of KeyFields that a condition calls `name`."""
+    return _BY_NAME[name].field
 
 
 def field_names() -> str:

@@ -25,7 +25,8 @@ from ctsync.text import for_terminal
 WIDTH = 76
 _LEVEL, _TRIAL, _WHAT, _SINCE = 9, 12, 37, 15
 _LABEL = 19
-_FIGURE = re.compile(r"\d (?:d|%)(?!\w)")  # a number and its unit stay on one line
+# a number and its unit stay on one line
+_FIGURE = re.compile(r"\d (?:days?|months?|years|%)(?!\w)")
 _GLUE = "\N{NO-BREAK SPACE}"
 _MARKS = {
     TextMark.KEPT: "{}",

@@ -75,38 +75,42 @@ def _key(value: Any) -> bytes:
     return b"" if value is MISSING else orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
-def words_of(spells: Sequence[ValueSpell]) -> Iterator[str]:
-    """The value of each spell in words; for a list, the items added and removed since the last."""
+def words_of(spells: Sequence[ValueSpell], *, field: str = "") -> Iterator[str]:
+    """The value of each spell in words; for a list, the items added and removed since the last.
+
+    `field` is the path of the field, without list items.
+    """
     before: Any = MISSING
     for spell in spells:
         if spell.state is not State.PRESENT:
-            yield spell.state.value.upper()
+            yield spell.state.value.capitalize()
         elif isinstance(spell.value, Unshown):
             yield f"(not known: {spell.value.value})"
             continue
         elif isinstance(spell.value, list) and isinstance(before, list):
-            yield _moved(before, spell.value)
+            yield _moved(before, spell.value, field)
         elif isinstance(spell.value, list):
-            yield f"{counted(len(spell.value), 'item')}: {plain(spell.value)}"
+            yield f"{counted(len(spell.value), 'item')}: {plain(spell.value, field=field)}"
         else:
-            yield _said(spell.value)
+            yield _said(spell.value, field)
         before = spell.value if spell.state is State.PRESENT else before
 
 
-def _said(value: Any) -> str:
+def _said(value: Any, field: str) -> str:
     """A value in words; a date or count with its type, as in "2026-10 (estimated)"."""
     for name in ("date", "count"):
         if isinstance(value, dict) and name in value and value.keys() <= {name, "type"}:
             kind = value.get("type")
             return typed(plain(value[name]), kind if isinstance(kind, str) else None)
-    return plain(value)
+    return plain(value, field=field)
 
 
-def _moved(before: Sequence[Any], after: Sequence[Any]) -> str:
+def _moved(before: Sequence[Any], after: Sequence[Any], field: str) -> str:
     items = {_key(item): item for item in (*before, *after)}
     old, new = Counter(map(_key, before)), Counter(map(_key, after))
-    came = [f"+ {_times(count)}{plain(items[key])}" for key, count in (new - old).items()]
-    went = [f"- {_times(count)}{plain(items[key])}" for key, count in (old - new).items()]
+    words = {key: plain(item, field=field) for key, item in items.items()}
+    came = [f"+ {_times(count)}{words[key]}" for key, count in (new - old).items()]
+    went = [f"- {_times(count)}{words[key]}" for key, count in (old - new).items()]
     told = "; ".join([*went, *came]) or "in another order"
     return f"{counted(len(after), 'item')}: {told}" if after else NOTHING
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.record.enum_words import enum_words
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
@@ -88,7 +89,7 @@ def _row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
         number=version.version,
         level=level.value if level else "",
         posted=version.posted or NOTHING,
-        status=(key.status or NOTHING) if is_present else version.state.value.upper(),
+        status=enum_words(key.status or NOTHING) if is_present else version.state.capitalize(),
         enrollment=typed(enrollment, key.enrollment_type),
         completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
     )

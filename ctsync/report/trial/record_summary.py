@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from ctsync.dates import format_minute
 from ctsync.model import STUDY_PAGE, Version
+from ctsync.record.enum_words import key_field_words
 from ctsync.record.value_text import typed
 
 
@@ -19,11 +20,11 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Title", key.brief_title),
         ("Sponsor's study id", key.org_study_id),
         ("Lead sponsor", key.lead_sponsor),
-        ("Overall status", key.status),
-        ("Last known status", key.last_known_status),
+        ("Overall status", key_field_words("status", key.status)),
+        ("Last known status", key_field_words("last_known_status", key.last_known_status)),
         ("Why stopped", key.why_stopped),
-        ("Study type", key.study_type),
-        ("Phase", key.phases),
+        ("Study type", key_field_words("study_type", key.study_type)),
+        ("Phase", key_field_words("phases", key.phases)),
         ("Enrollment", typed(enrollment, key.enrollment_type)),
         ("Start", typed(key.start_date or "", key.start_date_type)),
         (

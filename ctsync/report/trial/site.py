@@ -106,6 +106,6 @@ def _row(story: TrialContent, level: str, latest: Report) -> IndexRow:
         path=f"trials/{story.nct_id}.html",
         title=story.title,
         level=level,
-        status=state_of(newest.key, on=day) if is_present else newest.state.upper(),
+        status=state_of(newest.key, on=day) if is_present else newest.state.capitalize(),
         changed=f"{changed} ({told.value})" if told else changed,
     )

@@ -8,6 +8,7 @@ from datetime import date
 
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields, Kind, NctId, State, StoredEvent, Version
+from ctsync.record.enum_words import enum_words
 
 _TRACKS = (
     ("start", "start_date"),
@@ -18,12 +19,16 @@ _TRACKS = (
 
 @dataclass(frozen=True, slots=True)
 class Spell:
-    """A status and how long it lasted; the last spell lasts until the end of the timeline."""
+    """A status and how long it lasted; the last spell lasts until the end of the timeline.
+
+    `status` is in words; `code` is the registry's value.
+    """
 
     status: str
     since: date
     until: date
     is_open: bool
+    code: str
 
     @property
     def days(self) -> int:
@@ -144,7 +149,8 @@ def _spells(versions: Sequence[Version], days: Sequence[date], until: date) -> I
     starts = [pair for i, pair in enumerate(said) if i == 0 or pair[1] != said[i - 1][1]]
     for i, (since, status) in enumerate(starts):
         is_open = i + 1 == len(starts)
-        yield Spell(status, since, until if is_open else starts[i + 1][0], is_open)
+        end = until if is_open else starts[i + 1][0]
+        yield Spell(enum_words(status), since, end, is_open, code=status)
 
 
 def _status(version: Version) -> str:

@@ -191,7 +191,7 @@ def _bar(spell: Spell, x: Place) -> Bar:
     so_far = " so far" if spell.is_open else ""
     title = f"{spell.status} from {spell.since}, {counted(spell.days, 'day')}{so_far}"
     label = spell.status if len(spell.status) * _LETTER + _GAP <= width else ""
-    return Bar(left, round(width, 1), label, title, spell.status)
+    return Bar(left, round(width, 1), label, title, spell.code)
 
 
 def _counts(timeline: Timeline, x: Place) -> Iterator[Dot]:

@@ -24,7 +24,7 @@ def value_lists(timeline: Timeline) -> Iterator[ValueList]:
     """
     yield ValueList("status", tuple(_spells(timeline)))
     for track in timeline.tracks:
-        moved = f" (moved {signed_days(track.days)} in all)" if len(track.steps) > 1 else ""
+        moved = f", moved {signed_days(track.days)} in all" if len(track.steps) > 1 else ""
         yield ValueList(f"{track.label}{moved}", tuple(_dates(track)))
     if timeline.enrollment:
         counts = (

@@ -10,6 +10,7 @@ and days of all earlier versions, and the rules: events == classify(diff(before,
 - A trial is followed from the first version seen live. If a mirror or an import brought it unasked,
   it has a baseline only if one is stored.
 - Events that lead to that version, or precede it in the registry's history, were never reported.
+- An event that was stored under an earlier version of the rules may keep the words of that time.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ UNSTORED = -1
 
 Known = Mapping[int, Sequence[Event]]
 _LEVELLED = {"level", "rule"}
+_WORDS = {"label", "summary"}
 _COMPARED = [field.name for field in fields(Event) if field.compare]
 
 
@@ -83,13 +85,14 @@ class EventDifference:
     """One event that is stored differently from how it is derived.
 
     `is_level_only` if only level and rule differ: other rules or thresholds applied when it was
-    stored.
+    stored. `is_wording_only` if it only has the words of an earlier version of the rules.
     """
 
     version: int
     path: str
     says: str
     is_level_only: bool = False
+    is_wording_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +299,7 @@ def _compare(step: DerivedStep, stored: Sequence[StoredEvent]) -> Iterator[Event
         if found is None:
             yield EventDifference(version, event.path, f"not stored: {event.summary}")
         elif names := _differing_fields(found.event, event):
-            yield EventDifference(version, event.path, *_described(found.event, event, names))
+            yield _difference(version, found, event, names)
     for path, surplus in there.items():
         yield EventDifference(version, path, f"does not follow from it: {surplus.event.summary}")
 
@@ -314,8 +317,18 @@ def _as_stored(value: object) -> object:
     return load_json(dump_json(dict(value) if isinstance(value, Mapping) else value))
 
 
-def _described(stored: Event, derived: Event, names: Sequence[str]) -> tuple[str, bool]:
-    if _LEVELLED.issuperset(names):
+def _difference(
+    version: int, stored: StoredEvent, derived: Event, names: Sequence[str]
+) -> EventDifference:
+    is_older = stored.rules_version is not None and stored.rules_version < RULES_VERSION
+    others = [name for name in names if not is_older or name not in _WORDS]
+    if not others:
+        says = f"stored in other words: {derived.summary}"
+        return EventDifference(version, derived.path, says, is_wording_only=True)
+    if _LEVELLED.issuperset(others):
+        was = stored.event
         is_now = f"by the rules in force {derived.level} ({derived.rule})"
-        return f"stored as {stored.level} ({stored.rule}), {is_now}", True
-    return f"differs in {', '.join(names)}: {derived.summary}", False
+        says = f"stored as {was.level} ({was.rule}), {is_now}"
+        return EventDifference(version, derived.path, says, is_level_only=True)
+    says = f"differs in {', '.join(others)}: {derived.summary}"
+    return EventDifference(version, derived.path, says)

@@ -1,0 +1,143 @@
+"""Events in the words of rows and subjects."""
+
+from typing import Any
+
+import pytest
+
+from ctsync.model import Event, Kind
+from ctsync.report.event_text import detail, is_overall_status, short, sides
+from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.summary import trial_subject
+from tests.record.studies import events_between, site, study, the_event
+from tests.report.examples import SLOW, report, status, stored
+
+STATUS_MODULE = "protocolSection__statusModule"
+ACCESS = f"{STATUS_MODULE}__expandedAccessInfo"
+QC = "annotationSection__annotationModule__unpostedAnnotation__unpostedEvents"
+REMOVED = "derivedSection__miscInfoModule__removedCountries"
+
+
+def event_of(before: dict[str, Any], after: dict[str, Any]) -> Event:
+    (event,) = events_between(study(**before), study(**after))
+    return event
+
+
+NOT_THE_STATUS = [
+    ({ACCESS: {"hasExpandedAccess": False}}, {}, "Expanded Access: no -> (none)"),
+    (
+        {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "AVAILABLE"}},
+        {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "NO_LONGER_AVAILABLE"}},
+        "Expanded Access Status: Available -> No longer available",
+    ),
+    (
+        {f"{STATUS_MODULE}__delayedPosting": True},
+        {f"{STATUS_MODULE}__delayedPosting": False},
+        "Delayed Posting: yes -> no",
+    ),
+    (
+        {"last_known": "RECRUITING"},
+        {"last_known": "ACTIVE_NOT_RECRUITING"},
+        "Last Known Status: Recruiting -> Active, not recruiting",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "words"), NOT_THE_STATUS)
+def test_only_the_overall_status_is_the_status_of_the_trial(
+    before: dict[str, Any], after: dict[str, Any], words: str
+) -> None:
+    event = event_of(before, after)
+    assert event.kind is Kind.STATUS
+    assert not is_overall_status(event)
+    assert short(event) == words
+    built = report([stored(event)], is_about_one=True)
+    assert built.subject == f"[ctsync] {SLOW} {words}"
+    for form in (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM):
+        written = render(built, form)
+        assert "status ->" not in written
+        assert "status -&gt;" not in written
+
+
+def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level() -> None:
+    before = {
+        ACCESS: {"hasExpandedAccess": False},
+        "primary": {"date": "2021-06", "type": "ACTUAL"},
+    }
+    after = {"primary": {"date": "2021-07", "type": "ACTUAL"}}
+    events = events_between(study(**before), study(**after))
+    (trial,) = report([stored(event) for event in events]).trials
+    assert trial.what == "PCD +1 month; Expanded Access: no -> (none)"
+
+
+def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:
+    closed = status("RECRUITING", "ACTIVE_NOT_RECRUITING")
+    assert short(closed) == "status -> Active, not recruiting"
+    assert trial_subject(SLOW, [closed]) == f"{SLOW} Active, not recruiting"
+    assert sides(closed) == ("Recruiting", "Active, not recruiting")
+
+
+SITES = [
+    site(f"Hospital {n}", "Poland", status="NOT_YET_RECRUITING", zip=str(n)) for n in range(230)
+]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words", "line"),
+    [
+        (
+            SITES,
+            [{**s, "status": "RECRUITING"} for s in SITES[:176]] + SITES[176:],
+            "176 of 230 sites opened (Poland)",
+            "176 of 230 opened (Poland)",
+        ),
+        (
+            SITES,
+            [{**s, "status": "RECRUITING"} for s in SITES],
+            "all 230 sites opened (Poland)",
+            "all 230 opened (Poland)",
+        ),
+        (
+            SITES[:1],
+            [{**SITES[0], "status": "COMPLETED"}],
+            "the only site now completed (Poland)",
+            "the only site now completed (Poland)",
+        ),
+        (
+            [{**s, "status": "SUSPENDED"} for s in SITES[:3]],
+            [{**s, "status": "RECRUITING"} for s in SITES[:2]]
+            + [{**SITES[2], "status": "SUSPENDED"}],
+            "2 of 3 sites now recruiting (Poland)",
+            "2 of 3 now recruiting (Poland)",
+        ),
+        (
+            SITES[:3],
+            [SITES[0], {**SITES[1], "status": "RECRUITING"}, site("A", "Spain", zip="x")],
+            "1 site added, 1 site removed",
+            "1 added (Spain), 1 removed (Poland), 1 of 3 opened (Poland)",
+        ),
+    ],
+)
+def test_changes_of_sites_say_how_many_of_how_many_sites(
+    before: list[Any], after: list[Any], words: str, line: str
+) -> None:
+    event = event_of({"sites": before}, {"sites": after})
+    assert (short(event), detail(event)) == (words, line)
+
+
+def test_a_removed_country_is_named() -> None:
+    event = event_of({REMOVED: ["Spain"]}, {REMOVED: ["Spain", "Greece"]})
+    assert (event.label, short(event), detail(event)) == (
+        "Country", "Country removed: Greece", "removed: Greece",
+    )  # fmt: skip
+    back = event_of({REMOVED: ["Spain", "Greece"]}, {REMOVED: ["Spain"]})
+    assert short(back) == "Country no longer listed as removed: Greece"
+
+
+def test_a_row_names_the_step_of_quality_control() -> None:
+    release = {"type": "RELEASE", "date": "2026-01-10"}
+    before, after = study(**{QC: [release]}), study(**{
+        QC: [release, {"type": "RESET", "date": "2026-02-20"}],
+    })  # fmt: skip
+    event = the_event(events_between(before, after), Kind.RESULTS, '["RESET | 2026-02-20"]')
+    returned = "results returned to the sponsor with comments on 2026-02-20"
+    assert (event.label, short(event), detail(event)) == ("Results QC", returned, returned)
