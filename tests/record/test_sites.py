@@ -20,7 +20,7 @@ def test_up_to_three_changed_sites_are_named():
     assert event.summary == (
         'Sites 8 -> 9: 2 added ("New A", Poland; "New B", Spain), '
         '1 removed ("Hospital 7", France), '
-        '2 now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)'
+        '2 of 9 opened ("Hospital 0", Poland; "Hospital 1", Poland)'
     )
     assert event.inputs["added_by_country"] == {"Poland": 1, "Spain": 1}
     assert (event.inputs["before"], event.inputs["after"]) == (8, 9)
@@ -34,7 +34,7 @@ def test_more_than_three_changed_sites_are_counted_by_country():
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert event.summary == (
         'Sites 8 -> 11: 4 added (2 Poland, 2 Spain), 1 removed ("Hospital 7", France), '
-        "7 now recruiting (4 Poland, 3 Spain)"
+        "7 of 11 opened (4 Poland, 3 Spain)"
     )
 
 
@@ -48,15 +48,13 @@ def test_a_change_of_address_alone_is_administrative():
     after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
-    assert event.summary == 'Sites 8: 1 with other details ("Hospital 0", Poland)'
+    assert event.summary == 'Sites: 1 of 8 with other details ("Hospital 0", Poland)'
 
 
 def test_a_renamed_site_is_reported_as_renamed():
     after = [{**SITES[0], "facility": "Ospedale Niguarda"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
-    assert event.summary == (
-        'Sites 8: 1 under another name ("Hospital 0" -> "Ospedale Niguarda", Poland)'
-    )
+    assert event.summary == ('Sites: 1 of 8 renamed ("Hospital 0" -> "Ospedale Niguarda", Poland)')
     assert event.level is Level.ROUTINE
 
 

@@ -7,6 +7,7 @@ import pytest
 from ctsync.model import Event, Kind
 from ctsync.report.event_text import detail, is_overall_status, short, sides
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.net_changes import net_changes
 from ctsync.report.summary import trial_subject
 from tests.record.studies import events_between, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
@@ -72,7 +73,7 @@ def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level(
 def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:
     closed = status("RECRUITING", "ACTIVE_NOT_RECRUITING")
     assert short(closed) == "status -> Active, not recruiting"
-    assert trial_subject(SLOW, [closed]) == f"{SLOW} Active, not recruiting"
+    assert trial_subject(SLOW, net_changes([stored(closed)])) == f"{SLOW} Active, not recruiting"
     assert sides(closed) == ("Recruiting", "Active, not recruiting")
 
 
@@ -100,20 +101,21 @@ SITES = [
             SITES[:1],
             [{**SITES[0], "status": "COMPLETED"}],
             "the only site now completed (Poland)",
-            "the only site now completed (Poland)",
+            'the only site now completed ("Hospital 0", Poland)',
         ),
         (
             [{**s, "status": "SUSPENDED"} for s in SITES[:3]],
             [{**s, "status": "RECRUITING"} for s in SITES[:2]]
             + [{**SITES[2], "status": "SUSPENDED"}],
             "2 of 3 sites now recruiting (Poland)",
-            "2 of 3 now recruiting (Poland)",
+            '2 of 3 now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)',
         ),
         (
             SITES[:3],
             [SITES[0], {**SITES[1], "status": "RECRUITING"}, site("A", "Spain", zip="x")],
             "1 site added, 1 site removed",
-            "1 added (Spain), 1 removed (Poland), 1 of 3 opened (Poland)",
+            '1 added ("A", Spain), 1 removed ("Hospital 2", Poland), '
+            '1 of 3 opened ("Hospital 1", Poland)',
         ),
     ],
 )

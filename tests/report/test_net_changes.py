@@ -70,7 +70,7 @@ def row(*versions: Sequence[Event]) -> str:
 def test_a_row_adds_up_the_moves_of_a_date() -> None:
     slipped = moved("2026-01-01", "2027-04-05", Level.CRITICAL)
 
-    assert row([slipped], [moved("2027-04-05", "2027-04-07")]) == "completion +461 d"
+    assert row([slipped], [moved("2027-04-05", "2027-04-07")]) == "completion +1.3 years"
 
 
 @pytest.mark.parametrize("form", ReportFormat)
@@ -80,7 +80,7 @@ def test_every_format_shows_the_net_move(form: ReportFormat) -> None:
 
     text = render(report(history([slipped], [later])), form).replace("\\", "")  # of Markdown
 
-    assert "completion +461 d" in text
+    assert "completion +1.3 years" in text
 
 
 def test_the_subject_shows_the_net_move() -> None:
@@ -89,7 +89,9 @@ def test_the_subject_shows_the_net_move() -> None:
 
     built = report(history([slipped], [later]), watched=1, coverage=coverage(1))
 
-    assert built.subject == ("[ctsync] NCT01352702 completion +461 d (+502 d since registration)")
+    assert built.subject == (
+        "[ctsync] NCT01352702 completion +1.3 years (+1.4 years since registration)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,21 +102,21 @@ def test_the_subject_shows_the_net_move() -> None:
                 [moved("2026-01-01", "2027-04-05", Level.CRITICAL)],
                 [moved("2027-04-05", "2026-01-01", Level.CRITICAL)],
             ],
-            "completion +459 d, then back to 2026-01-01 (estimated)",
+            "completion +1.3 years, then back to 2026-01-01 (estimated)",
         ),
         (
             [
                 [moved("2026-01-01", "2027-04-05", Level.CRITICAL)],
                 [moved("2027-04-05", "2026-01-11", Level.CRITICAL)],
             ],
-            "completion +10 d: +459 d, then -449 d",
+            "completion +10 days: +1.3 years, then -1.2 years",
         ),
         (
             [
                 [moved("2026-01-01", None, Level.NOTABLE)],
                 [moved(None, "2026-01-11")],
             ],
-            "completion +10 d: removed, then given as 2026-01-11 (estimated)",
+            "completion +10 days: removed, then given as 2026-01-11 (estimated)",
         ),
         (
             [
@@ -123,28 +125,28 @@ def test_the_subject_shows_the_net_move() -> None:
                 [moved("2027-04-06", "2026-06-01", Level.NOTABLE)],
                 [moved("2026-06-01", "2026-05-31")],
             ],
-            "completion +150 d: 4 changes, one of +459 d",
+            "completion +5 months: 4 changes, one of +1.3 years",
         ),
         (
             [
                 [status("RECRUITING", "SUSPENDED")],
                 [status("SUSPENDED", "RECRUITING")],
             ],
-            "status -> SUSPENDED, then back to RECRUITING",
+            "status -> Suspended, then back to Recruiting",
         ),
         (
             [
                 [status("RECRUITING", "TERMINATED")],
                 [status("TERMINATED", "COMPLETED", Level.NOTABLE)],
             ],
-            "status -> TERMINATED, then COMPLETED",
+            "status -> Terminated, then Completed",
         ),
         (
             [
                 [status("RECRUITING", "ACTIVE_NOT_RECRUITING", Level.NOTABLE)],
                 [status("ACTIVE_NOT_RECRUITING", "COMPLETED", Level.NOTABLE)],
             ],
-            "status -> COMPLETED",
+            "status -> Completed",
         ),
         (
             [[counted(18, 8, "EA", Level.CRITICAL)], [counted(8, 18, "AE", Level.NOTABLE)]],
@@ -169,7 +171,7 @@ def test_a_change_that_was_reversed_stays_in_the_row(
 def test_a_row_names_the_type_that_gave_it_its_level() -> None:
     step = moved("2026-01-01", "2026-01-31", after_type=ACTUAL)
 
-    assert row([step, became()]) == "completion +30 d, now actual"
+    assert row([step, became()]) == "completion +30 days, now actual"
 
 
 def test_a_type_that_follows_in_a_later_version_is_part_of_the_net_move() -> None:
@@ -188,7 +190,7 @@ def test_an_administrative_step_is_part_of_the_net_move_of_a_date() -> None:
     (change,) = net_changes(history([precise], [later]))
 
     assert (change.event.before, change.event.after) == ("2026-01", "2027-01-31")
-    assert phrase(change) == "completion +365 d"
+    assert phrase(change) == "completion +1.0 years"
 
 
 def test_a_field_with_administrative_changes_only_is_no_net_change() -> None:
@@ -236,7 +238,8 @@ def test_a_row_has_all_measured_fields_and_counts_other_changes_by_level() -> No
                 moved("2026-01-01", "2026-01-03"), *texts])  # fmt: skip
 
     assert told == (
-        "status -> TERMINATED; start +365 d; PCD +365 d; 8 of 18 enrolled; completion +2 d; "
+        "status -> Terminated; start +1.0 years; PCD +1.0 years; 8 of 18 enrolled; "
+        "completion +2 days; "
         "+3 more (2 critical)"
     )
 
@@ -244,7 +247,7 @@ def test_a_row_has_all_measured_fields_and_counts_other_changes_by_level() -> No
 def test_within_a_level_the_largest_move_comes_first() -> None:
     changes = [moved("2026-01-01", "2026-03-01"), counted(100, 50)]
 
-    assert row(changes) == "N 100 (estimated) -> 50 (estimated); completion +59 d"
+    assert row(changes) == "N 100 (estimated) -> 50 (estimated); completion +59 days"
 
 
 def test_the_row_names_every_date_that_moved_since_registration() -> None:
@@ -257,7 +260,7 @@ def test_the_row_names_every_date_that_moved_since_registration() -> None:
 
     (trial,) = report(history([*dates, counted(70, 46)])).trials
 
-    assert trial.since_first == "PCD +62 d, N -34.3 %, completion +93 d, start +31 d"
+    assert trial.since_first == "PCD +2 months, N -34.3 %, completion +3 months, start +31 days"
 
 
 def test_the_json_has_the_values_at_both_ends_of_the_window() -> None:
@@ -278,7 +281,7 @@ def test_a_feed_entry_describes_its_own_version_and_not_the_window() -> None:
 
     titles = {entry.title for entry in entries(report(events)) if "#v" in entry.id}
 
-    assert titles == {"NCT01352702 completion +459 d", "NCT01352702 completion +2 d"}
+    assert titles == {"NCT01352702 completion +1.3 years", "NCT01352702 completion +2 days"}
 
 
 dates = st.one_of(st.none(), st.dates().map(str), st.dates().map(lambda day: str(day)[:7]))

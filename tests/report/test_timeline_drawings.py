@@ -171,7 +171,7 @@ def test_an_actual_count_close_to_the_target_has_a_line_of_its_own(width: int) -
     text = render_timeline(far_below_target(), width=width)
 
     assert re.search(r"enrollment +18 est\.\n +8 act\.\n", text)
-    assert re.search(r"RECRUITING\n +TERMINATED\n", text)
+    assert re.search(r"Recruiting\n +Terminated\n", text)
 
 
 def test_a_status_wider_than_the_picture_is_shortened_and_listed_in_full() -> None:
@@ -181,7 +181,7 @@ def test_a_status_wider_than_the_picture_is_shortened_and_listed_in_full() -> No
     picture, _, lists = render_timeline(drawn, width=40).partition("\n\nstatus\n")
 
     assert "EBI" in picture
-    assert "ENROLLING_BY_INVITATION" in lists
+    assert "Enrolling by invitation" in " ".join(lists.split())
 
 
 def test_the_page_lists_all_values_below_the_picture() -> None:

@@ -92,7 +92,7 @@ def short_site_summary(changes: SiteChanges) -> str:
     found = list(_phrases(changes, noun="sites "))
     if len(found) == 1:
         ((phrase, sites),) = found
-        in_full = f"{phrase} ({_places(sites)})" if sites else phrase
+        in_full = f"{phrase} ({by_country(map(_country, sites))})" if sites else phrase
         return in_full if len(in_full) <= _LONGEST else phrase
     return ", ".join(phrase for phrase, _ in found[:_MOST_PHRASES]) or "sites changed"
 

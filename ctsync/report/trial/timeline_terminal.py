@@ -63,10 +63,12 @@ def render_timeline(timeline: Timeline, *, width: int = 80, ascii_only: bool = F
         *_rows("", _key(scale, timeline, pen)),
     ]
     title = shorten(for_terminal(timeline.title), max(20, width - 13))
-    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *_lists(timeline, width)]
+    slack = "+/-" if ascii_only else "±"
+    lists = _lists(timeline, width, slack=slack)
+    lines = [f"{timeline.nct_id}  {title}".rstrip(), "", *picture, "", *lists]
     text = "\n".join(line.rstrip() for line in lines) + "\n"
     if ascii_only:
-        return text.replace("±", "+/-").encode("ascii", "backslashreplace").decode()
+        return text.encode("ascii", "backslashreplace").decode()
     return text
 
 
@@ -165,11 +167,12 @@ def _enrollment(scale: _Scale, timeline: Timeline) -> list[str]:
     return _stack(scale, ((scale.column(s.stood_from), for_terminal(s.label)) for s in steps))
 
 
-def _lists(timeline: Timeline, width: int) -> Iterator[str]:
+def _lists(timeline: Timeline, width: int, *, slack: str) -> Iterator[str]:
+    """All values below the picture; `slack` stands before the slack of a move."""
     for found in value_lists(timeline):
-        yield from _wrapped(found.heading, "", width)
+        yield from _wrapped(found.heading.replace("±", slack), "", width)
         for since, value in found.lines:
-            yield from _wrapped(f"{since}  {for_terminal(value)}", "  ", width)
+            yield from _wrapped(f"{since}  {for_terminal(value)}".replace("±", slack), "  ", width)
 
 
 def _wrapped(text: str, indent: str, width: int) -> list[str]:
