@@ -114,8 +114,10 @@ SITES = [
             SITES[:3],
             [SITES[0], {**SITES[1], "status": "RECRUITING"}, site("A", "Spain", zip="x")],
             "1 site added, 1 site removed",
-            '1 added ("A", Spain), 1 removed ("Hospital 2", Poland), '
-            '1 of 3 opened ("Hospital 1", Poland)',
+            (
+                '1 added ("A", Spain), 1 removed ("Hospital 2", Poland), '
+                '1 of 3 opened ("Hospital 1", Poland)'
+            ),
         ),
     ],
 )
