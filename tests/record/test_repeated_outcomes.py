@@ -69,7 +69,7 @@ def test_one_of_three_time_frames_dropped_is_notable_and_says_which():
     assert event.summary == (
         f'Primary outcome time frame dropped: "{DISEASE}" at "24 months after surgery" '
         '(it remains at "12 months after surgery" and "60 months after surgery"), '
-        "227 d after the start"
+        "7 months (227 days) after the start"
     )
 
 
@@ -99,8 +99,8 @@ def test_all_time_frames_dropped_are_critical_and_each_is_named():
     events = outcome_events(([AT_12, AT_24, PAIN], [PAIN]))
     assert {(e.rule, e.level) for e in events} == {("R-OUT-02", Level.CRITICAL)}
     assert [e.summary.partition(f'"{DISEASE}" ')[2] for e in events] == [
-        'at "12 months after surgery", 227 d after the start',
-        'at "24 months after surgery", 227 d after the start',
+        'at "12 months after surgery", 7 months (227 days) after the start',
+        'at "24 months after surgery", 7 months (227 days) after the start',
     ]
 
 
