@@ -23,17 +23,19 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from ctsync.dates import PartialDate
+from ctsync.dates import PartialDate, Shift
 from ctsync.model import JsonObject, Level, NctId, StoredEvent
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
+from ctsync.record.enum_words import enum_words
 from ctsync.record.events.classify import classify
-from ctsync.record.value_text import plain, signed_days, typed
+from ctsync.record.value_text import plain, short_signed_days, typed
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
@@ -59,9 +61,9 @@ class Typed(NamedTuple):
     value: Any
     type: str | None
 
-    @property
-    def words(self) -> str:
-        return typed(plain(self.value), self.type)
+    def words(self, name: str) -> str:
+        """The value as a row shows it; a status in words."""
+        return typed(enum_words(self.value) if name == "status" else plain(self.value), self.type)
 
 
 @dataclass(frozen=True)
@@ -86,9 +88,20 @@ def values(body: JsonObject) -> dict[str, Typed]:
     }
 
 
-def days_between(before: Any, after: Any) -> int | None:
+def shift(before: Any, after: Any) -> Shift | None:
     old, new = PartialDate.parse(before), PartialDate.parse(after)
-    return old.shift_to(new).days if old and new else None
+    return old.shift_to(new) if old and new else None
+
+
+def days_between(before: Any, after: Any) -> int | None:
+    found = shift(before, after)
+    return found.days if found else None
+
+
+def short_move(before: Any, after: Any) -> str:
+    """The move between two dates as a cell shows it; empty if there is none."""
+    found = shift(before, after)
+    return short_signed_days(found.days, found.margin) if found and found.days else ""
 
 
 # --- the rows of each format ------------------------------------------------------------------
@@ -195,14 +208,14 @@ def phrases(what: str) -> dict[str, list[str]]:
 def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
     """Whether the phrase names the net change from `before` to `after`."""
     if name == "status":
-        return phrase.removeprefix("status -> ").split(", then ")[-1] == plain(after.value)
+        return phrase.removeprefix("status -> ").split(", then ")[-1] == after.words(name)
     if name == "N":
         if phrase == f"{after.value} of {before.value} enrolled":
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
         counts = phrase.removeprefix("N ").split(" -> ")
-        return (counts[0], counts[-1]) == (before.words, after.words)
-    days = days_between(before.value, after.value)
-    move = signed_days(days) if days else f"{before.words} -> {after.words}"
+        return (counts[0], counts[-1]) == (before.words(name), after.words(name))
+    values_only = f"{before.words(name)} -> {after.words(name)}"
+    move = short_move(before.value, after.value) or values_only
     head = phrase.removeprefix(f"{name} ").split(": ")[0]
     return head in (move, f"{move}, now {(after.type or '').lower()}")
 
@@ -230,7 +243,7 @@ def compare_row(
             moved.update({name} if None not in seen else ())
             tally.check(len(told) == 1 and is_net(name, told[0], before, after), where)
         elif len(seen) > 1 and told:
-            back = f", then back to {after.words}"
+            back = f", then back to {after.words(name)}"
             tally.check(told[0].endswith(back) or is_net(name, told[0], before, after), where)
         else:
             tally.check(not told or before.value != after.value, where)
@@ -245,12 +258,24 @@ def compare_since(
     new = course[-1]
     for name in DATES:
         known = next((one for one in course if one[name].value is not None), new)
-        told = re.findall(rf"\b{name} ([+-]?[\d,]+ d)", row.since)
+        told = re.findall(rf"\b{name} ([^,]+)", row.since)
         days = days_between(known[name].value, new[name].value)
         if name in moved and days is not None:
-            tally.check(told == [signed_days(days)], f"{name} since registration: {row.since}")
+            tally.check(
+                told == [short_signed_days(days)], f"{name} since registration: {row.since}"
+            )
         for figure in told:
-            tally.check(figure == signed_days(days or 0), f"{name} since {figure}, not {days}")
+            tally.check(
+                figure == short_signed_days(days or 0), f"{name} since {figure}, not {days}"
+            )
+
+
+def compare_days(change: NetChange, first: JsonObject, last: JsonObject, tally: Verdicts) -> None:
+    """Compare the exact days of the net move of a date, which a cell rounds."""
+    name = KINDS.get(change.event.kind)
+    if name in DATES and change.has_values:
+        days = days_between(values(first)[name].value, values(last)[name].value)
+        tally.check(change.event.days == days, f"{name} {change.event.days} days, not {days}")
 
 
 # --- 25 load days -----------------------------------------------------------------------------
@@ -350,9 +375,9 @@ def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced
             if name not in old or not change.has_values or change.level is not trial.level:
                 continue
             compared += 1
-            days = days_between(old[name].value, new[name].value)
-            move = f"{name} {signed_days(days)}" if days else plain(new[name].value)
-            assert move in trial.subject
+            moved = short_move(old[name].value, new[name].value) if name in DATES else ""
+            shown = new[name]._replace(type=None).words(name)
+            assert (f"{name} {moved}" if moved else shown) in trial.subject
     assert compared >= 10
 
 
@@ -410,6 +435,8 @@ def test_each_row_over_a_published_history_agrees_with_both_ends(
             row = found[0] if found else None
             compare_row(row, bodies[start : end + 1], bodies[:start], tally)
             told += len(found)
+            for change in (one for trial in report.trials for one in trial.changes):
+                compare_days(change, bodies[start], bodies[end], tally)
             reversed_ += any("then back to" in row.what for row in found)
             changes = [one for trial in report.trials for one in trial.changes]
             twice += any(len(one.values) > 1 and one.is_headline for one in changes)
@@ -454,4 +481,7 @@ def test_the_row_of_a_real_trial_shows_a_slip_that_was_partly_taken_back(
 
     (trial,) = build(events, window=Window(None, NOW), scope=Scope("past", 1)).trials
 
-    assert f"PCD {signed_days(638)}: {signed_days(1157)}, then {signed_days(-519)}" in trial.what
+    assert trial.what.startswith("PCD +1.7 years: +3.2 years, then -1.4 years; ")
+    (moved,) = (one for one in trial.changes if one.event.kind == "primary_completion_date")
+    assert moved.event.days == 638
+    assert [step.days for step in moved.values if step.days] == [1157, -519]
