@@ -218,7 +218,7 @@ def test_both_real_changes_to_unknown_are_derived_by_the_registry(real_pairs: li
     ]
     assert len(flips) == 2
     assert all(event.inputs["registry_derived"] for event in flips)
-    assert all("last known NOT_YET_RECRUITING" in event.summary for event in flips)
+    assert all("last known not yet recruiting" in event.summary for event in flips)
 
 
 def test_the_published_example_has_the_published_event(real_pairs: list[Pair]) -> None:

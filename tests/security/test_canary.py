@@ -158,7 +158,7 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
             places[str(path.relative_to(tmp_path))] = path.read_bytes().decode("latin-1")
     assert "no way out" in places["database"]  # failures are recorded in the outbox
     assert "Traceback" in "".join(places.values())
-    assert "TERMINATED" in places["ctsync.log"]
+    assert "Terminated" in places["ctsync.log"]
 
     found = [name for name, text in places.items() if CANARY in text]
     print(f"canary: {len(places)} places searched, {len(found)} found")
