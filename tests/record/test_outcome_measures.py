@@ -178,3 +178,9 @@ def test_a_description_names_the_time_frame_if_the_measure_is_listed_twice():
     assert event.summary.startswith(
         'Primary outcome description of "Survival" at "2 years": added: "Of all patients"'
     )
+
+
+def test_one_outcome_in_place_of_a_list_is_reported_without_an_error():
+    one, other = {"measure": "Overall survival"}, {"measure": "Response rate"}
+    for before, after in ((one, other), (None, one), (one, None), ([one], other), (one, [other])):
+        assert outcome_events(before, after)

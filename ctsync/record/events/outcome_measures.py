@@ -323,7 +323,8 @@ def _edited(change: FieldChange, step: VersionStep, entries: _Entries) -> Event:
 def _edited_name(change: FieldChange, step: VersionStep, entries: _Entries) -> str:
     """Return the name of the outcome that was edited; empty if the edit itself shows it."""
     field, _, leaf = change.field.rpartition(".")
-    if field not in _LISTS:
+    if field not in _LISTS or not any(isinstance(key, int) for key in change.steps):
+        # without a position: one object where the registry should send a list
         return quoted(change.item, NAME_WIDTH) if change.item else ""
     outcome: Any = step.before.body
     for key in change.steps[:-1]:
