@@ -20,6 +20,8 @@ from ctsync.record.events.item_names import NAME_WIDTH
 from ctsync.record.value_text import quoted
 from tests.record.studies import uncovered
 
+pytestmark = pytest.mark.slow
+
 LISTS = {"primaryOutcomes": "Primary", "secondaryOutcomes": "Secondary", "otherOutcomes": "Other"}
 
 

@@ -21,6 +21,8 @@ from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report
 from tests.report.examples import report, stored
 
+pytestmark = pytest.mark.slow
+
 CODE = re.compile(r"\b[A-Z][A-Z0-9]*(?:\\?_[A-Z0-9]+)+\b")
 FORMATS = (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM)
 

@@ -44,6 +44,8 @@ from tests.corpus.test_cthist_versions import Row, histories, study
 from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["histories"]  # a fixture
 
 DATES = {

@@ -21,6 +21,8 @@ from tests.corpus.test_cthist_versions import Row, histories, study
 from tests.report.examples import WINDOW, version
 from tests.report.test_timeline_drawings import svg_texts, terse, values_of
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["histories"]  # a fixture
 
 FAR_BELOW = "NCT05935098"
