@@ -15,7 +15,8 @@ from typing import NoReturn
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from ctsync.errors import BadNctId, BadQuery
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.nct_id import parse_nct_id
 from ctsync.query import PARAMETERS, exactly
 from ctsync.text import shorten
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ctsync.errors import BadNctId, BadQuery
-from ctsync.model import parse_nct_id
+from ctsync.nct_id import parse_nct_id
 from ctsync.text import nearest
 
 Given = Mapping[str, object]

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import orjson
 
-from ctsync.model import JsonObject, NctId, parse_nct_id
+from ctsync.model import JsonObject, NctId
+from ctsync.nct_id import parse_nct_id
 
 TRIAL = parse_nct_id("NCT03389919")
 ORG_STUDY_ID = "BM-MSC-01"

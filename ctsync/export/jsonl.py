@@ -22,7 +22,8 @@ from typing import Any
 import orjson
 
 from ctsync.errors import BadNctId, CorruptBody, UsageError
-from ctsync.model import Category, Kind, Level, NctId, Source, State, parse_nct_id
+from ctsync.model import Category, Kind, Level, NctId, Source, State
+from ctsync.nct_id import parse_nct_id
 from ctsync.store.admin.row_export import ExportedVersion, JsonRow
 from ctsync.store.bodies.codec import verify
 from ctsync.store.data.bulk_reads import Selection

@@ -21,16 +21,8 @@ from ctsync.errors import (
     RequestRefused,
     UnidentifiedRecord,
 )
-from ctsync.model import (
-    Absent,
-    Answer,
-    Failed,
-    JsonObject,
-    NctId,
-    Observation,
-    RegistryVersion,
-    parse_nct_id,
-)
+from ctsync.model import Absent, Answer, Failed, JsonObject, NctId, Observation, RegistryVersion
+from ctsync.nct_id import parse_nct_id
 from ctsync.query import phrase
 from ctsync.registry.http.response import RequestCounts, Response, as_object
 from ctsync.registry.http.transport import Transport

@@ -11,7 +11,8 @@ from typing import Any
 
 from ctsync.dates import PartialDate, Precision
 from ctsync.errors import BadNctId
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.nct_id import parse_nct_id
 
 
 @dataclass(frozen=True, slots=True)

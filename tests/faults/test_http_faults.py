@@ -27,14 +27,8 @@ from ctsync.errors import (
     RegistryError,
     RegistryUnreachable,
 )
-from ctsync.model import (
-    Absent,
-    Answer,
-    Failed,
-    Observation,
-    RegistryVersion,
-    parse_nct_id,
-)
+from ctsync.model import Absent, Answer, Failed, Observation, RegistryVersion
+from ctsync.nct_id import parse_nct_id
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from tests.fakes import FakeClock

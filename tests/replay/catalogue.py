@@ -17,7 +17,8 @@ from typing import Any
 
 import orjson
 
-from ctsync.model import JsonObject, NctId, parse_nct_id
+from ctsync.model import JsonObject, NctId
+from ctsync.nct_id import parse_nct_id
 
 LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
 """The time of day in a load's dataTimestamp, similar to the real registry's."""

@@ -17,7 +17,8 @@ from typing import Any
 import orjson
 
 from ctsync.errors import BadNctId, BadRecord
-from ctsync.model import JsonObject, KeyFields, NctId, Record, parse_nct_id
+from ctsync.model import JsonObject, KeyFields, NctId, Record
+from ctsync.nct_id import parse_nct_id
 from ctsync.record.fields.field_types import ListKey
 from ctsync.record.fields.table import FIELDS, VOLATILE
 from ctsync.text import shorten

@@ -9,7 +9,8 @@ from datetime import datetime
 
 from sqlalchemy import delete, select, update
 
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.nct_id import parse_nct_id
 from ctsync.store.bodies import codec
 from ctsync.store.database.access import Reads, Writes, insert_rows
 from ctsync.store.database.tables import CURSOR_PAGES, CURSORS

@@ -18,7 +18,8 @@ from ctsync.errors import (
     UnmatchedOrgId,
     UsageError,
 )
-from ctsync.model import NctId, parse_nct_id
+from ctsync.model import NctId
+from ctsync.nct_id import parse_nct_id
 from ctsync.pasted_url import is_url, read_trial
 from ctsync.registry.api import Registry
 from ctsync.store.data.watches import NewWatch, Watch, WatchedTrial

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.errors import BadNctId
-from ctsync.model import parse_nct_id
+from ctsync.nct_id import parse_nct_id
 
 NUMBERS = st.integers(min_value=1, max_value=99_999_999)
 SEPARATORS = st.text(alphabet=" -\t\u00a0\u2010\u2011\u2013\ufeff", max_size=3)
