@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlencode, urljoin, urlsplit
 
 from ctsync.dates import Clock, parse_timestamp
@@ -51,50 +51,6 @@ _FORM = {"format": "json", "markupFormat": "markdown"}
 _NOT_FOUND = re.compile(r"NCT number (\S+) not found\s*", re.ASCII)
 _STUDY_PATH = re.compile(r".*/studies/(NCT\d{8})/?", re.IGNORECASE | re.ASCII)
 _logger = logging.getLogger(__name__)
-
-
-class Registry(Protocol):
-    """The requests that the rest of ctsync makes. RegistryApi implements it over the network."""
-
-    @property
-    def counts(self) -> RequestCounts:
-        """The requests sent so far."""
-
-    @property
-    def other_loads(self) -> Mapping[date, int]:
-        """The number of studies from loads other than the expected one, by day."""
-
-    def version(self) -> RegistryVersion:
-        """Fetch the load that the registry shows now."""
-
-    def studies(
-        self,
-        ids: Sequence[NctId],
-        load: RegistryVersion,
-        *,
-        known_absent: Collection[NctId] = (),
-    ) -> Iterator[Answer]:
-        """Yield exactly one answer per distinct id."""
-
-    def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
-        """Fetch the answer for one id."""
-
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
-        """Find the trials with exactly this organisation's study id."""
-
-    def listing(
-        self,
-        params: Mapping[str, str],
-        *,
-        page_size: int = PAGE_SIZE,
-        resume: Cursor | None = None,
-        seen: Iterable[NctId] = (),
-        restarts: int = MOST_RESTARTS,
-    ) -> Listing:
-        """Return the pages of all studies that match, with a check at the end."""
-
-    def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
-        """Return those of `ids` that match, each with its current id."""
 
 
 class _Missing(NamedTuple):

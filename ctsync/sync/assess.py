@@ -35,7 +35,7 @@ from ctsync.record.compare.canonical import canonicalize, key_fields, restore
 from ctsync.record.events import classify
 from ctsync.record.history_form.normalize import HistoryForm, align_forms, form_of, is_same_content
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store

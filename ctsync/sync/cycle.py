@@ -21,7 +21,7 @@ from ctsync.deliver.routes import routes_from
 from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
 from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store

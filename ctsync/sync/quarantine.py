@@ -23,7 +23,7 @@ from ctsync.errors import (
     InQuarantine,
 )
 from ctsync.model import Answer, Failed, NctId, RegistryVersion
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.data.failures import Failure
 from ctsync.store.store import Store
 

@@ -21,7 +21,7 @@ from ctsync.errors import BadRecord, RegistryError
 from ctsync.model import NctId, Observation
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.admin.check import (
     CORRUPT,
     DAMAGED_FILE,

@@ -25,7 +25,7 @@ from ctsync.dates import Clock, format_minute
 from ctsync.errors import RegistryError, StaleRegistry, Stopped
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.route import Route
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store

@@ -19,7 +19,7 @@ from ctsync.registry.http.response import RequestCounts
 
 if TYPE_CHECKING:
     from ctsync.model import RegistryVersion
-    from ctsync.registry.api import Registry
+    from ctsync.registry.interface import Registry
     from ctsync.sync.mirror.result import ArchiveFile
 
 

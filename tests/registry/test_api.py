@@ -38,8 +38,9 @@ from ctsync.model import (
     Observation,
     RegistryVersion,
 )
-from ctsync.registry.api import LONGEST_URL, Registry, RegistryApi
+from ctsync.registry.api import LONGEST_URL, RegistryApi
 from ctsync.registry.http.transport import Transport
+from ctsync.registry.interface import Registry
 from tests.fakes import FakeClock
 from tests.registry_fixtures import an_id
 from tests.replay.catalogue import Catalogue

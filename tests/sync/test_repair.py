@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 from ctsync.errors import CorruptBody, StoreError
 from ctsync.model import NctId
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.admin.check import check
 from ctsync.store.store import Store, open_store
 from ctsync.sync.repair import RepairStep, is_of_index, repair

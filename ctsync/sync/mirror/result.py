@@ -11,9 +11,9 @@ from ctsync.dates import Clock
 from ctsync.model import Failed, NctId, RegistryVersion, Verdict
 from ctsync.record.registry.notices import Notice
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
 from ctsync.registry.archive import Archive
 from ctsync.registry.http.response import RequestCounts
+from ctsync.registry.interface import Registry
 from ctsync.route import Route
 from ctsync.store.store import Store
 from ctsync.sync.result import RunCallbacks

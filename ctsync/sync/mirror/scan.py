@@ -16,8 +16,8 @@ from typing import Any
 from ctsync.dates import Clock
 from ctsync.model import KeyFields, NctId, Observation, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
-from ctsync.registry.api import Registry
 from ctsync.registry.identity import at, identity_of
+from ctsync.registry.interface import Registry
 from ctsync.registry.listing import Cursor, ListingPage
 from ctsync.store.store import Store, Unit
 from ctsync.sync.assess import Assessor, assess_answers, read

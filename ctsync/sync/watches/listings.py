@@ -17,7 +17,7 @@ from datetime import datetime
 from ctsync.errors import BadQuery, RegistryError
 from ctsync.model import NctId, RegistryVersion
 from ctsync.query import Query, read_query
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.registry.listing import Listing
 from ctsync.store.data.watches import Watch
 

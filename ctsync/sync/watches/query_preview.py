@@ -9,8 +9,8 @@ from typing import Any
 from ctsync.errors import RequestRefused, UsageError
 from ctsync.model import NctId
 from ctsync.query import Query
-from ctsync.registry.api import Registry
 from ctsync.registry.identity import at, identity_of
+from ctsync.registry.interface import Registry
 from ctsync.text import shorten
 
 SHOWN = 10

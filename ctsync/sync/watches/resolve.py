@@ -21,7 +21,7 @@ from ctsync.errors import (
 from ctsync.model import NctId
 from ctsync.nct_id import parse_nct_id
 from ctsync.pasted_url import is_url, read_trial
-from ctsync.registry.api import Registry
+from ctsync.registry.interface import Registry
 from ctsync.store.data.watches import NewWatch, Watch, WatchedTrial
 from ctsync.store.store import Store
 from ctsync.text import shorten
