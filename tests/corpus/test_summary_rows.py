@@ -196,7 +196,7 @@ class Verdicts:
 
 
 def phrases(what: str) -> dict[str, list[str]]:
-    """Return the phrases of a row about each measured value; those of a type alone are others."""
+    """Group the phrases of a row by the field that their first word names."""
     found: dict[str, list[str]] = {}
     for phrase in what.split("; "):
         if re.fullmatch(r"\d+ of \d+ enrolled(, then .*)?", phrase):

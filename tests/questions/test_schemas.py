@@ -118,7 +118,7 @@ def test_every_row_and_every_field_is_described(name: str) -> None:
 
 
 def objects(published: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the schema of a row and of each row inside it."""
+    """Yield the schema of a row, then those of the rows in it."""
     yield published
     yield from (one for one in published.get("$defs", {}).values() if one["type"] == "object")
 

@@ -1,4 +1,4 @@
-"""The net change of each field over a window, and its words in a row and a subject."""
+"""Net changes of fields over a window, as rows and subjects show them."""
 
 from __future__ import annotations
 
