@@ -184,3 +184,19 @@ def test_one_outcome_in_place_of_a_list_is_reported_without_an_error():
     one, other = {"measure": "Overall survival"}, {"measure": "Response rate"}
     for before, after in ((one, other), (None, one), (one, None), ([one], other), (one, [other])):
         assert outcome_events(before, after)
+
+
+@pytest.mark.parametrize("value", [[None], [{}], [{"measure": "Survival"}], "Survival", 7])
+def test_a_list_inside_the_object_in_place_of_a_list_is_reported_without_an_error(value):
+    one = {"measure": value}
+    for before, after in ((None, one), (one, None), (one, {"measure": ["Response"]})):
+        assert outcome_events(before, after)
+
+
+@pytest.mark.parametrize("value", [[None], [{}], {"measure": 7}, "Response", 7])
+@pytest.mark.parametrize("field", ["measure", "timeFrame", "description"])
+def test_a_value_of_another_type_inside_an_outcome_is_reported_without_an_error(field, value):
+    before = [{"measure": "Survival"}]
+    after = [{"measure": "Survival", field: value}]
+    assert outcome_events(before, after)
+    assert outcome_events(after, before)

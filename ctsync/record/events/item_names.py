@@ -24,17 +24,29 @@ def of_item(change: FieldChange, before: Record) -> str:
     `before` is the record before the change. Empty if the value belongs to no item, or is
     itself the item.
     """
-    depth = next((n for n, step in enumerate(change.steps[:-1]) if isinstance(step, int)), None)
-    if depth is None:
+    item = item_at(change, before)
+    if item is None:
         return ""
-    item: Any = before.body
-    for step in change.steps[: depth + 1]:
-        item = item[step]
     given = (item[field] for field in _NAME_FIELDS if item.get(field))
     name = next(given, outer_item(change.path))
     # "Intervention of the arm" needs no second "of"
     of = " " if _NAMES_ITS_OWNER in field_at(change.field).label else " of "
     return of + quoted(name, NAME_WIDTH)
+
+
+def item_at(change: FieldChange, before: Record) -> Mapping[str, Any] | None:
+    """Return the outermost list item that contains the changed value.
+
+    None if the value belongs to no item, or is itself the item. Empty if the item is not an
+    object.
+    """
+    depth = next((n for n, step in enumerate(change.steps[:-1]) if isinstance(step, int)), None)
+    if depth is None:
+        return None
+    item: Any = before.body
+    for step in change.steps[: depth + 1]:
+        item = item[step]
+    return item if isinstance(item, dict) else {}
 
 
 def site_names(sites: Iterable[Mapping[str, Any]]) -> str:

@@ -22,7 +22,7 @@ from ctsync.record.compare.diff import is_order
 from ctsync.record.compare.text_diff import is_cosmetic
 from ctsync.record.events.base import VersionStep, absent_as_none, make_event
 from ctsync.record.events.edit_text import edit_summary, is_quoted_in_full
-from ctsync.record.events.item_names import NAME_WIDTH
+from ctsync.record.events.item_names import NAME_WIDTH, item_at
 from ctsync.record.events.repeated_outcomes import (
     OutcomeEntries,
     RepeatedOutcome,
@@ -323,12 +323,10 @@ def _edited(change: FieldChange, step: VersionStep, entries: _Entries) -> Event:
 def _edited_name(change: FieldChange, step: VersionStep, entries: _Entries) -> str:
     """Return the name of the outcome that was edited; empty if the edit itself shows it."""
     field, _, leaf = change.field.rpartition(".")
-    if field not in _LISTS or not any(isinstance(key, int) for key in change.steps):
-        # without a position: one object where the registry should send a list
+    outcome = item_at(change, step.before)
+    if field not in _LISTS or outcome is None:
+        # without an outcome: one object where the registry should send a list
         return quoted(change.item, NAME_WIDTH) if change.item else ""
-    outcome: Any = step.before.body
-    for key in change.steps[:-1]:
-        outcome = outcome[key]
     if leaf == "timeFrame":
         return measure_name(outcome, NAME_WIDTH)
     if leaf != "measure":
