@@ -53,7 +53,8 @@ class DatabaseSettings(_Section):
     url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
     """The database. `sqlite:///` and a path, or `postgresql+psycopg://user@host/name`.
 
-    May be `env:NAME`. Keep the password in ~/.pgpass or PGPASSWORD.
+    Default: a file in your data directory. May be `env:NAME`. Keep the password in ~/.pgpass or
+    PGPASSWORD.
     """
 
     @property

@@ -43,12 +43,12 @@ def _index(context: click.Context) -> str:
 def _command_page(name: str, command: click.Command, parent: click.Context) -> str:
     context = click.Context(command, info_name=name, parent=parent)
     if not isinstance(command, click.Group):
-        return page(f"ctsync {name}", escape(_summary(command)), _body(command, context))
+        return page(f"ctsync {name}", _summary(command), _body(command, context))
     parts = [_help(command)]
     for sub_name, sub_command in _subcommands(context):
         sub_context = click.Context(sub_command, info_name=sub_name, parent=context)
         parts += [f"## ctsync {name} {sub_name}", _body(sub_command, sub_context)]
-    return page(f"ctsync {name}", escape(_summary(command)), *parts)
+    return page(f"ctsync {name}", _summary(command), *parts)
 
 
 def _body(command: click.Command, context: click.Context) -> str:
@@ -71,7 +71,7 @@ def _summary(command: click.Command) -> str:
 
 
 def _help(command: click.Command) -> str:
-    """Return the help text as Markdown; a paragraph after a \\b line stays as it is written."""
+    """Return the help text as Markdown; a paragraph after a backspace line is kept as it is."""
     parts = []
     for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
         if paragraph.startswith("\b\n"):

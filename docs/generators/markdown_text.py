@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 
@@ -41,5 +42,7 @@ def block(text: str, language: str = "text") -> str:
 
 def page(title: str, description: str, *parts: str) -> str:
     """Return a page from its title, its description for search engines, and its parts."""
-    front_matter = f"---\ntitle: {title}\ndescription: {description}\n---\n\n# {title}\n\n"
-    return front_matter + "\n".join(part.rstrip() + "\n" for part in parts if part.strip())
+    # quoted, because a colon in a text would end the front matter
+    front_matter = f"title: {json.dumps(title)}\ndescription: {json.dumps(description)}"
+    body = "\n".join(part.rstrip() + "\n" for part in parts if part.strip())
+    return f"---\n{front_matter}\n---\n\n# {title}\n\n{body}"

@@ -11,10 +11,10 @@ from docs.generators.settings_page import texts_below_fields
 def rule_table() -> str:
     """Return the rules in their order; the first that fires gives the level."""
     rows = [
-        (code(rule.id), rule.level.value, escape(text), _kinds(rule), escape(when))
+        (f"{code(rule.id)}<br>{rule.level}", escape(text), f"{_kinds(rule)}: {escape(when)}")
         for rule, text, when in describe(Thresholds())
     ]
-    return table(("Rule", "Level", "What happened", "Kind of change", "Condition"), rows)
+    return table(("Rule, level", "What happened", "Kind of change, and condition"), rows)
 
 
 def threshold_table() -> str:
