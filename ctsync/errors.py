@@ -62,11 +62,13 @@ EXIT_CODES: Mapping[int, ExitCode] = {
         "Read the message: it names the option, or the line of the settings file.",
     ),
     3: ExitCode(
-        "Some trials could not be checked. All other trials were.",
+        "Some trials could not be checked. All others were. For `ctsync status`, also: the last "
+        "complete sync or the registry's data are too old.",
         "Run `ctsync status`, which lists them. The next sync tries them again.",
     ),
     4: ExitCode(
-        "The registry is unreachable or refuses requests. Nothing was changed.",
+        "The registry is unreachable or refuses requests. For `ctsync status`: the last sync "
+        "failed.",
         "Wait for the next sync. If it lasts, run `ctsync doctor`.",
     ),
     5: ExitCode(

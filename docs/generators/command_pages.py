@@ -16,7 +16,8 @@ FOLDER = "reference/commands"
 
 def command_pages() -> Mapping[str, str]:
     """Every page about commands by its path: the index, and one page per top-level command."""
-    context = click.Context(main, info_name="ctsync")
+    # with its settings, because click keeps the names of the help option from the first context
+    context = click.Context(main, info_name="ctsync", **main.context_settings)
     pages = {f"{FOLDER}/index.md": _index(context)}
     for name, command in _subcommands(context):
         pages[f"{FOLDER}/{name}.md"] = _command_page(name, command, context)

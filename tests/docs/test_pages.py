@@ -102,13 +102,14 @@ def test_every_crontab_line_in_the_pages_is_valid() -> None:
     lines = [s.line for page in PAGES for s in steps(page.read_text()) if isinstance(s, CronLine)]
     jobs = [line.split(maxsplit=5) for line in lines if not re.match(r"[A-Z_]+=", line)]
     assert len(jobs) >= 4
+    context = click.Context(main, **main.context_settings)
     for *fields, job in jobs:
         read_cron(" ".join(fields))
         for words in re.findall(r"ctsync ([^>|;&]+)", job):
             name, *arguments = shlex.split(words.replace(r"\%", "%"))
-            command = main.get_command(click.Context(main), name)
+            command = main.get_command(context, name)
             assert command is not None, name
-            command.make_context(name, arguments)
+            command.make_context(name, arguments, parent=context)
 
 
 def test_every_test_file_in_the_pages_exists() -> None:
