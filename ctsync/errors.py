@@ -62,8 +62,8 @@ EXIT_CODES: Mapping[int, ExitCode] = {
         "Read the message: it names the option, or the line of the settings file.",
     ),
     3: ExitCode(
-        "Some trials could not be checked. All others were. For `ctsync status`, also: the last "
-        "complete sync or the registry's data are too old.",
+        "Some trials could not be checked. All others were. For `ctsync status`, also: no sync "
+        "was complete for some days.",
         "Run `ctsync status`, which lists them. The next sync tries them again.",
     ),
     4: ExitCode(
