@@ -49,7 +49,7 @@ def settings_page() -> str:
 
 
 def texts_below_fields(model: type) -> Mapping[str, str]:
-    """Return the text under each field of a class."""
+    """Return the text under each field of a class. Raises ValueError for a field without one."""
     (defined,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
     found = {}
     for field, below in pairwise(defined.body if isinstance(defined, ast.ClassDef) else []):
@@ -59,6 +59,12 @@ def texts_below_fields(model: type) -> Mapping[str, str]:
                 ast.Expr(value=ast.Constant(value=str(text))),
             ):
                 found[name] = inspect.cleandoc(text)
+    fields = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
+    for name in fields:
+        if name not in found:
+            raise ValueError(
+                f"{model.__name__}.{name} has no description: write it below the field"
+            )
     return found
 
 

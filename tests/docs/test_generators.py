@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 
 import click
@@ -89,6 +90,17 @@ def test_every_setting_is_described(section: str, key: str) -> None:
 
 def test_every_section_is_described() -> None:
     assert list(texts_below_fields(Settings)) == list(Settings.model_fields)
+
+
+def test_a_setting_without_a_description_is_found() -> None:
+    @dataclass
+    class Undescribed:
+        known: int = 1
+        """A number."""
+        new: int = 2
+
+    with pytest.raises(ValueError, match=r"Undescribed\.new has no description"):
+        texts_below_fields(Undescribed)
 
 
 def test_the_environment_variables_on_the_page_are_read() -> None:
