@@ -31,9 +31,7 @@ _MARKS = str.maketrans({
 _WORD = re.compile(r"\S+\s*")
 # a word runs up to the next blank or mark, so that no accent is cut from its letter
 _SIGNS = re.escape(string.punctuation + "‘’‚“”„–—‐‑−…•·≥≤±×→«»¿¡®™†‡（）、。，；：")
-_TOKEN = re.compile(
-    rf"(?:\d+(?:[.,]\d+)+|[^\s{_SIGNS}]+(?:['’][^\s{_SIGNS}]+)*|[{_SIGNS}])\s*"
-)
+_TOKEN = re.compile(rf"(?:\d+(?:[.,]\d+)+|[^\s{_SIGNS}]+(?:['’][^\s{_SIGNS}]+)*|[{_SIGNS}])\s*")
 
 _MOST_COMPARISONS = 10**8
 
@@ -42,12 +40,16 @@ def normal_form(text: str) -> str:
     """Return a text without markup and layout, the same for Markdown and HTML."""
     if "&" in text or "<" in text:
         text = _TAGS.sub("\n", html.unescape(text))
-    if "\\" in text:
-        text = _ESCAPES.sub(r"\1", text)
+    text = without_escapes(text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_MARKS)
     lines = (_plain_line(line) for line in text.casefold().splitlines())
     return " ".join(line for line in lines if line)
+
+
+def without_escapes(text: str) -> str:
+    """Return a Markdown text without the backslashes that keep its signs literal."""
+    return _ESCAPES.sub(r"\1", text) if "\\" in text else text
 
 
 def _plain_line(line: str) -> str:

@@ -1,0 +1,167 @@
+"""What a comparison shows, and its sentences: the same in every format. Does no I/O."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ctsync.model import STUDY_PAGE, Level, Version, compare_url
+from ctsync.record.enum_words import enum_words, phase_words
+from ctsync.record.value_text import counted, listed
+from ctsync.report.comparison.comparison import Comparison, Selection
+from ctsync.report.comparison.entries import Entry, Section, category_name, entries_of, sections_of
+from ctsync.report.event_text import is_measured, short
+from ctsync.report.report import TextMark
+
+_SHORT_VALUE = 60
+_MOST_SHORT = 2
+_EDITS = {TextMark.REMOVED: "[-{}-]", TextMark.ADDED: "{{+{}+}}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A comparison as every format shows it: heading lines, and sections with entries.
+
+    `hidden` says how many changes are left out, and `command` shows them; both are empty if
+    there are none.
+    """
+
+    comparison: Comparison
+    sections: tuple[Section, ...]
+    trial: str
+    title: str
+    about: str
+    versions: str
+    verdict: str
+    hidden: str
+    command: str
+    url: str
+    compare_url: str
+    is_full: bool
+
+    @property
+    def has_overview(self) -> bool:
+        """Whether the sections are too long to be seen at once."""
+        return len(self.sections) > 1 and sum(len(one.entries) for one in self.sections) > 4
+
+
+def reading_of(comparison: Comparison, selection: Selection) -> Reading:
+    """Select and order the changes of a comparison."""
+    entries = entries_of(comparison)
+    shown = [entry for entry in entries if _is_selected(entry, selection)]
+    left_out = [entry for entry in entries if not _is_selected(entry, selection)]
+    before, after = comparison.before, comparison.after
+    key = after.key if after.key.brief_title else before.key
+    phase = phase_words(key.phases) if key.phases and key.phases != "NA" else ""
+    status = enum_words(key.status) if key.status else ""
+    return Reading(
+        comparison=comparison,
+        sections=tuple(sections_of(shown)),
+        trial=after.nct_id,
+        title=key.brief_title or "",
+        about=" · ".join(part for part in (key.lead_sponsor or "", phase, status) if part),
+        versions=f"From {_version(before, comparison.since[0])} "
+        f"to {_version(after, comparison.since[1])}",
+        verdict=_verdict(comparison, entries),
+        hidden=_hidden(left_out),
+        command=_command(comparison) if left_out else "",
+        url=STUDY_PAGE + after.nct_id,
+        compare_url=_compare_url(before, after),
+        is_full=selection.is_full,
+    )
+
+
+def _is_selected(entry: Entry, selection: Selection) -> bool:
+    is_wanted = not selection.categories or entry.event.category in selection.categories
+    return is_wanted and entry.level.reaches(selection.level)
+
+
+def _version(version: Version, since: date) -> str:
+    known = version.registry_version
+    number = "" if known is None else f"registry v{known}, "
+    day = f"posted {version.posted}" if version.posted else f"in force since {since}"
+    return f"version {version.version} ({number}{day})"
+
+
+def _compare_url(before: Version, after: Version) -> str:
+    numbers = before.registry_version, after.registry_version
+    if numbers[0] is None or numbers[1] is None:
+        return ""
+    return compare_url(after.nct_id, numbers[0], numbers[1])
+
+
+def _verdict(comparison: Comparison, entries: Sequence[Entry]) -> str:
+    if not entries:
+        return "The two versions do not differ."
+    counts = Counter(entry.level for entry in entries)
+    categories = len({entry.event.category for entry in entries})
+    parts = [f"{counts[level]:,} {level.value}" for level in Level if counts[level]]
+    noun = "change" if len(entries) == 1 else "changes"
+    fields = counted(len(comparison.changes), "value")
+    differ = "differs" if len(comparison.changes) == 1 else "differ"
+    where = counted(categories, "category", "categories")
+    return f"{listed(parts)} {noun} in {where} ({fields} {differ})."
+
+
+def _hidden(left_out: Sequence[Entry]) -> str:
+    if not left_out:
+        return ""
+    levels = {entry.level for entry in left_out}
+    kind = "administrative change" if levels == {Level.ADMINISTRATIVE} else "change"
+    names = dict.fromkeys(category_name(entry.event.category) for entry in left_out)
+    verb = "is" if len(left_out) == 1 else "are"
+    return f"{counted(len(left_out), kind)} {verb} not shown ({', '.join(names)})."
+
+
+def _command(comparison: Comparison) -> str:
+    before, after = comparison.before, comparison.after
+    return f"ctsync diff {after.nct_id} {before.version} {after.version} --all"
+
+
+def in_short(entry: Entry) -> str:
+    """Return an entry in one phrase for the overview."""
+    if len(entry.values) == 1 and entry.values[0].pieces:
+        return _edited(entry)
+    if entry.sites:
+        return ", ".join(f"{group.count:,} {group.what}" for group in entry.sites)
+    if len(entry.values) != 1:
+        return short(entry.event).replace(" -> ", " → ")
+    value = entry.values[0]
+    note = f"; {entry.note}" if entry.note else ""
+    if value.parts:
+        return f"{entry.label} {value.verb}: {_cut(value.parts[0].text)}{note}"
+    sides = [side for side in (value.before, value.after) if side is not None]
+    if value.is_order or sum(map(len, sides)) > _SHORT_VALUE:
+        what = "reordered" if value.is_order else value.verb or "changed"
+        return f"{entry.label} {what}{note}"
+    verb = f" {value.verb}" if value.verb and not is_measured(entry.event) else ""
+    return f"{entry.label}{verb}: {' → '.join(sides)}{note}"
+
+
+def _cut(text: str) -> str:
+    if len(text) <= _SHORT_VALUE:
+        return text
+    return f"{text[:_SHORT_VALUE].rpartition(' ')[0] or text[:_SHORT_VALUE]} …"
+
+
+def _edited(entry: Entry) -> str:
+    """Return the edited words of a text if they are few, else their number."""
+    edits = [piece for piece in entry.values[0].pieces if piece.mark is not TextMark.KEPT]
+    if sum(len(piece.text) for piece in edits) <= _SHORT_VALUE:
+        words = " ".join(_EDITS[piece.mark].format(piece.text) for piece in edits)
+        return f"{entry.label}: {words}"
+    removed, added = (
+        sum(len(piece.text.split()) for piece in edits if piece.mark is mark) for mark in _EDITS
+    )
+    return f"{entry.label} edited ({counted(removed, 'word')} removed, {added:,} added)"
+
+
+def overview(reading: Reading) -> Iterator[tuple[Section, str]]:
+    """Yield each section with its worst changes in short."""
+    for section in reading.sections:
+        worst = [entry for entry in section.entries if entry.level is section.level][:_MOST_SHORT]
+        phrases = list(dict.fromkeys(in_short(entry) for entry in worst))
+        more = len(section.entries) - len(worst)
+        yield section, "; ".join(phrases) + (f"; {more} more" if more else "")

@@ -1,0 +1,156 @@
+"""One field change in words, in full. Does no I/O.
+
+Remote text stays as it is: each format makes it safe for its own sink.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ctsync.model import MISSING, FieldChange
+from ctsync.record.compare.diff import is_order
+from ctsync.record.compare.text_diff import Edit, Segment, token_diff, without_escapes
+from ctsync.record.enum_words import is_enum, item_words
+from ctsync.record.events.other import REMOVED_COUNTRY
+from ctsync.record.fields.field_types import Shape
+from ctsync.record.fields.table import field_at, items_of
+from ctsync.record.value_text import plain
+from ctsync.report.excerpts import is_glued
+from ctsync.report.report import TextMark, TextPiece
+
+_AROUND = 7
+"""Number of unchanged words shown on each side of an edit."""
+_ALIKE = 0.25
+"""The least share of unchanged words in a text that is shown word by word."""
+_MARKS = {
+    Edit.KEPT: TextMark.KEPT,
+    Edit.DELETED: TextMark.REMOVED,
+    Edit.INSERTED: TextMark.ADDED,
+}
+_GAP = TextPiece(TextMark.CUT, "…")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPart:
+    """One field of an added or removed list item."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownChange:
+    """A field change: the label of the field, the list item it belongs to, and both values.
+
+    `before` or `after` is None if there is no value; `verb` says then what happened. `pieces`
+    shows an edited text word by word, with all its words. `parts` has the fields of an item that
+    was added or removed. If `is_order`, both values are the names of the same items in another
+    order.
+    """
+
+    label: str
+    of: str
+    before: str | None
+    after: str | None
+    pieces: tuple[TextPiece, ...] = ()
+    parts: tuple[ShownPart, ...] = ()
+    verb: str = ""
+    is_order: bool = False
+
+
+def shown_change(change: FieldChange) -> ShownChange:
+    """Return a field change in words."""
+    field = field_at(change.field)
+    label = field.label if field.known else f"Field unknown to ctsync, {change.field}"
+    change = _readable(change)
+    before, after = _side(change.before, change.field), _side(change.after, change.field)
+    present = change.after if before is None else change.before
+    is_one_sided = before is None or after is None
+    parts = _parts(present, change.field) if is_one_sided and isinstance(present, dict) else ()
+    verb = ("added" if before is None else "removed") if is_one_sided else ""
+    if change.field == REMOVED_COUNTRY and verb:
+        label, verb = f"Country {'removed' if verb == 'added' else 'no longer removed'}", ""
+    return ShownChange(
+        label=label,
+        of=_owner(change),
+        before=before,
+        after=after,
+        pieces=_pieces(change),
+        parts=tuple(parts),
+        verb=verb,
+        is_order=is_order(change),
+    )
+
+
+def _readable(change: FieldChange) -> FieldChange:
+    """Return a change of a Markdown text without escapes, if it changed more than these."""
+    if field_at(change.field).shape is not Shape.MARKUP:
+        return change
+    before, after = (
+        without_escapes(side) if isinstance(side, str) else side
+        for side in (change.before, change.after)
+    )
+    return change if before == after else replace(change, before=before, after=after)
+
+
+def _side(value: Any, field: str) -> str | None:
+    return None if value is MISSING else plain(value, field=field)
+
+
+def _owner(change: FieldChange) -> str:
+    """Return the names of the list items that the value belongs to, outermost first.
+
+    Without the item itself, and without a name that the change shows anyway.
+    """
+    names = list(items_of(change.path))
+    if names and isinstance(change.steps[-1], int):
+        names.pop()
+    said = [item_words(name, field).replace(" | ", ", ") for field, name in names]
+    if said and isinstance(change.before, str) and " ".join(change.before.split()) == said[-1]:
+        said.pop()
+    return " › ".join(said)
+
+
+def _pieces(change: FieldChange) -> tuple[TextPiece, ...]:
+    """Return an edited text word by word; empty if it is no text, or hardly a word was kept."""
+    before, after = change.before, change.after
+    if not (isinstance(before, str) and isinstance(after, str)) or is_enum(change.field):
+        return ()
+    segments = token_diff(before, after)
+    kept = sum(segment.words for segment in segments if segment.edit is Edit.KEPT)
+    is_mixed = len(segments) > 1 and any(s.edit is not Edit.KEPT for s in segments)
+    if not is_mixed or kept < _ALIKE * sum(segment.words for segment in segments):
+        return ()
+    return tuple(map(_piece, segments))
+
+
+def _piece(segment: Segment) -> TextPiece:
+    return TextPiece(_MARKS[segment.edit], " ".join(segment.text.split()), is_glued(segment.text))
+
+
+def shortened(pieces: Sequence[TextPiece]) -> Iterator[TextPiece]:
+    """Yield the pieces with a "…" for the words that are far from every edit."""
+    for n, piece in enumerate(pieces):
+        words = piece.text.split()
+        head = words[:_AROUND] if n > 0 else []
+        tail = words[-_AROUND:] if n < len(pieces) - 1 else []
+        if piece.mark is not TextMark.KEPT or len(words) <= len(head) + len(tail) + _AROUND:
+            yield piece
+            continue
+        if head:
+            yield TextPiece(TextMark.KEPT, " ".join(head))
+        yield _GAP
+        if tail:
+            yield TextPiece(TextMark.KEPT, " ".join(tail), piece.is_glued)
+
+
+def _parts(item: dict[str, Any], field: str) -> Iterator[ShownPart]:
+    """Yield the fields of a list item with their labels."""
+    above = field_at(field).label
+    for key, value in item.items():
+        below = f"{field}.{key}"
+        declared = field_at(below)
+        label = declared.label.removeprefix(above).strip() if declared.known else key
+        yield ShownPart(label or declared.label, plain(value, field=below))
