@@ -25,7 +25,7 @@ from ctsync.questions.trial.compare import (
 )
 from ctsync.report.comparison.comparison import Selection
 from ctsync.report.comparison.comparison_text import comparison_lines
-from ctsync.report.comparison.reading import Reading, reading_of
+from ctsync.report.comparison.reading import ComparisonReading, reading_of
 from ctsync.report.comparison.styled_lines import Line, Span, Style, as_text
 from ctsync.report.row_json import dump
 from ctsync.text import for_terminal
@@ -153,7 +153,7 @@ def _write_json(rows: Sequence[Any], output: Path | None) -> None:
         write_file(output, dump(rows, indent=True).decode() + "\n")
 
 
-def _write(reading: Reading, form: str, output: Path | None) -> None:
+def _write(reading: ComparisonReading, form: str, output: Path | None) -> None:
     if form == "text" and output is None:
         is_terminal = sys.stdout.isatty()
         has_colour = is_terminal and not os.environ.get("NO_COLOR")
@@ -163,7 +163,7 @@ def _write(reading: Reading, form: str, output: Path | None) -> None:
     write_file(output or Path("-"), _text(reading, form))
 
 
-def _text(reading: Reading, form: str) -> str:
+def _text(reading: ComparisonReading, form: str) -> str:
     # imported when needed: a text must not wait for the template library
     if form == "html":
         from ctsync.report.comparison.comparison_html import (  # noqa: PLC0415 - see above

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from ctsync.report.comparison.comparison_text import LONGEST
-from ctsync.report.comparison.reading import Reading, overview
+from ctsync.report.comparison.reading import ComparisonReading, overview
 from ctsync.report.comparison.shown_change import shortened
 from ctsync.report.html_templates import fill
 
 
-def comparison_html(reading: Reading) -> str:
+def comparison_html(reading: ComparisonReading) -> str:
     """Write the page. Long values are folded, never cut."""
     return fill(
         "comparison.html.j2",

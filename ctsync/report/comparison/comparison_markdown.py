@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ctsync.report.comparison.comparison_text import MOST_NAMES, cut
-from ctsync.report.comparison.entries import Entry
-from ctsync.report.comparison.reading import Reading, overview
+from ctsync.report.comparison.entries import ComparisonEntry
+from ctsync.report.comparison.reading import ComparisonReading, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
 from ctsync.report.comparison.site_groups import SiteGroup
 from ctsync.report.formats.markdown import escaped
@@ -20,12 +20,12 @@ _MARKS = {
 }
 
 
-def comparison_markdown(reading: Reading) -> str:
+def comparison_markdown(reading: ComparisonReading) -> str:
     """Write the comparison: an overview as a table, then one heading per category."""
     return "\n".join(_lines(reading)) + "\n"
 
 
-def _lines(reading: Reading) -> Iterator[str]:
+def _lines(reading: ComparisonReading) -> Iterator[str]:
     yield f"# [{reading.trial}]({reading.url}) {escaped(reading.title)}"
     yield ""
     if reading.about:
@@ -54,7 +54,7 @@ def _lines(reading: Reading) -> Iterator[str]:
         yield f"{escaped(reading.hidden)} Show all changes, in full: `{reading.command}`"
 
 
-def _entry(entry: Entry, *, is_full: bool) -> Iterator[str]:
+def _entry(entry: ComparisonEntry, *, is_full: bool) -> Iterator[str]:
     level, note = f"*{entry.level.value}*", f"; {escaped(entry.note)}" if entry.note else ""
     if len(entry.values) == 1 and not entry.summary:
         yield f"- {level} {_value(entry.values[0], entry.label, is_full=is_full)}{note}"
@@ -83,14 +83,14 @@ def _value(value: ShownChange, label: str, *, is_full: bool) -> str:
         head += f" {value.verb}"
     if value.pieces:
         return f"{head}: {_pieces(value.pieces if is_full else tuple(shortened(value.pieces)))}"
-    if value.parts:
-        return f"{head}: {escaped(value.parts[0].text)}"
+    if value.title or value.parts:
+        return f"{head}: {escaped(value.title if is_full else cut(value.title))}"
     sides = [side for side in (value.before, value.after) if side is not None]
     return f"{head}: {' → '.join(escaped(side if is_full else cut(side)) for side in sides)}"
 
 
 def _parts(value: ShownChange, *, is_full: bool) -> Iterator[str]:
-    for part in value.parts[1:]:
+    for part in value.parts:
         yield f"    - {escaped(part.label)}: {escaped(part.text if is_full else cut(part.text))}"
 
 

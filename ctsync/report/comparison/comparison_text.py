@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from ctsync.model import Level
 from ctsync.record.value_text import counted
-from ctsync.report.comparison.entries import Entry, Section
-from ctsync.report.comparison.reading import Reading, overview
+from ctsync.report.comparison.entries import ComparisonEntry, Section
+from ctsync.report.comparison.reading import ComparisonReading, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
 from ctsync.report.comparison.site_groups import SiteGroup
 from ctsync.report.comparison.styled_lines import Line, Span, Style, wrap_spans
@@ -35,7 +35,7 @@ _LEVELS = {
 }
 
 
-def comparison_lines(reading: Reading, width: int) -> Iterator[Line]:
+def comparison_lines(reading: ComparisonReading, width: int) -> Iterator[Line]:
     """Write a comparison as lines of at most `width` columns; a longer word is not broken."""
     yield from _top(reading, width)
     if reading.has_overview:
@@ -50,7 +50,7 @@ def comparison_lines(reading: Reading, width: int) -> Iterator[Line]:
         yield from wrap_spans([Span(text, Style.SOFT)], width)
 
 
-def _top(reading: Reading, width: int) -> Iterator[Line]:
+def _top(reading: ComparisonReading, width: int) -> Iterator[Line]:
     head = f"{reading.trial}  "
     title = [Span(head, Style.HEADING), Span(reading.title, Style.HEADING)]
     yield from wrap_spans(title, width, rest=" " * len(head))
@@ -62,7 +62,7 @@ def _top(reading: Reading, width: int) -> Iterator[Line]:
     yield from wrap_spans([Span(reading.verdict, Style.HEADING)], width)
 
 
-def _overview(reading: Reading, width: int) -> Iterator[Line]:
+def _overview(reading: ComparisonReading, width: int) -> Iterator[Line]:
     columns = f"{'LEVEL':<{_LEVEL}} {'CATEGORY':<{_CATEGORY}} WORST CHANGES"
     yield (Span(columns, Style.SOFT),)
     for section, words in overview(reading):
@@ -75,7 +75,7 @@ def _overview(reading: Reading, width: int) -> Iterator[Line]:
         yield from others
 
 
-def _section(section: Section, reading: Reading, width: int) -> Iterator[Line]:
+def _section(section: Section, reading: ComparisonReading, width: int) -> Iterator[Line]:
     yield (Span(section.title.upper(), Style.HEADING),)
     for entry in section.entries:
         name, style = _LEVELS[entry.level]
@@ -84,7 +84,7 @@ def _section(section: Section, reading: Reading, width: int) -> Iterator[Line]:
         yield from others
 
 
-def _entry(entry: Entry, reading: Reading, width: int) -> Iterator[Line]:
+def _entry(entry: ComparisonEntry, reading: ComparisonReading, width: int) -> Iterator[Line]:
     """Write an entry, each line with the indent of its level."""
     is_full = reading.is_full
 
@@ -135,19 +135,13 @@ def _value(value: ShownChange, label: str, *, is_full: bool) -> Iterator[Span]:
     for n, (text, mark) in enumerate(present):
         if n:
             yield Span(" → ")
-        words = text if is_full or value.parts else cut(text)
-        if value.parts:
-            words = title_of(value)
+        words = value.title if value.title or value.parts else text
+        words = words if is_full else cut(words)
         yield Span(words, _MARKS[mark][1] if is_long or not is_pair else Style.PLAIN)
 
 
-def title_of(value: ShownChange) -> str:
-    """Return the name of an added or removed item: the text of its first field."""
-    return value.parts[0].text
-
-
 def _parts(value: ShownChange, width: int, *, is_full: bool) -> Iterator[Line]:
-    for part in value.parts[1:]:
+    for part in value.parts:
         text = part.text if is_full else cut(part.text)
         spans = [Span(f"{part.label}: ", Style.SOFT), Span(text)]
         indent = f"{_INDENT}    "

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from ctsync.model import Category, Event, FieldChange, Kind, Level
 from ctsync.record.events.lists import SITES
-from ctsync.record.events.other import REMOVED_COUNTRY
 from ctsync.record.events.site_text import changes_of
 from ctsync.record.fields.table import reporting_field
 from ctsync.report.comparison.comparison import Comparison
@@ -31,7 +30,7 @@ _ITEM_NAMES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ComparisonEntry:
     """One event between the two versions.
 
     `values` are always shown, `others` only in a full reading: together they are all field
@@ -61,7 +60,7 @@ class Section:
     """The entries of one category, worst first."""
 
     category: Category
-    entries: tuple[Entry, ...]
+    entries: tuple[ComparisonEntry, ...]
 
     @property
     def level(self) -> Level:
@@ -79,7 +78,7 @@ def category_name(category: Category) -> str:
     return _ITEM_NAMES.get(category, category.capitalize())
 
 
-def entries_of(comparison: Comparison) -> list[Entry]:
+def entries_of(comparison: Comparison) -> list[ComparisonEntry]:
     """Return all entries, worst first. Each field change is in exactly one of them."""
     types = {event.kind: event for event in comparison.events if is_type(event)}
     measured = {event.kind for event in comparison.events if is_measured(event)}
@@ -91,21 +90,21 @@ def entries_of(comparison: Comparison) -> list[Entry]:
     return sorted(found, key=_weight)
 
 
-def sections_of(entries: Iterable[Entry]) -> list[Section]:
+def sections_of(entries: Iterable[ComparisonEntry]) -> list[Section]:
     """Group entries by category; the category with the worst entry comes first."""
-    found: dict[Category, list[Entry]] = {}
+    found: dict[Category, list[ComparisonEntry]] = {}
     for entry in entries:
         found.setdefault(entry.event.category, []).append(entry)
     return [Section(category, tuple(group)) for category, group in found.items()]
 
 
-def _weight(entry: Entry) -> tuple[int, int, float, str]:
+def _weight(entry: ComparisonEntry) -> tuple[int, int, float, str]:
     event = entry.event
     size = abs(event.days or event.percent or 0)
     return entry.level.rank, _KIND_ORDER[event.kind], -size, event.path
 
 
-def _entry(event: Event, comparison: Comparison, of_type: Event | None) -> Entry:
+def _entry(event: Event, comparison: Comparison, of_type: Event | None) -> ComparisonEntry:
     covered = comparison.covered(event)
     of_types = comparison.covered(of_type) if of_type else []
     shown = [shown_change(change) for change in covered]
@@ -116,10 +115,10 @@ def _entry(event: Event, comparison: Comparison, of_type: Event | None) -> Entry
     if is_measured(event):
         shown[0] = _with_types(shown[0], event)
     always = _shown_always(event, covered)
-    return Entry(
+    return ComparisonEntry(
         event=event,
         level=level,
-        label=shown[0].label if covered[0].field == REMOVED_COUNTRY else event.label,
+        label=shown[0].label if always == 1 else event.label,
         summary="" if always == 1 else _summary(event),
         note=_note(event),
         values=tuple(shown[:always]),
@@ -128,11 +127,11 @@ def _entry(event: Event, comparison: Comparison, of_type: Event | None) -> Entry
     )
 
 
-def _site_entry(event: Event, shown: tuple[ShownChange, ...]) -> Entry:
+def _site_entry(event: Event, shown: tuple[ShownChange, ...]) -> ComparisonEntry:
     changes = changes_of(event)
     groups = site_groups(changes)
     total = f"{changes.before:,} → {changes.after:,}" if groups else _summary(event)
-    return Entry(event, event.level, event.label, total, "", (), shown, groups)
+    return ComparisonEntry(event, event.level, event.label, total, "", (), shown, groups)
 
 
 def _shown_always(event: Event, covered: Sequence[FieldChange]) -> int:

@@ -11,25 +11,31 @@ from ctsync.model import STUDY_PAGE, Level, Version, compare_url
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.value_text import counted, listed
 from ctsync.report.comparison.comparison import Comparison, Selection
-from ctsync.report.comparison.entries import Entry, Section, category_name, entries_of, sections_of
+from ctsync.report.comparison.entries import (
+    ComparisonEntry,
+    Section,
+    category_name,
+    entries_of,
+    sections_of,
+)
 from ctsync.report.event_text import is_measured, short
 from ctsync.report.report import TextMark
 
 _SHORT_VALUE = 60
 _MOST_SHORT = 2
-_EDITS = {TextMark.REMOVED: "[-{}-]", TextMark.ADDED: "{{+{}+}}"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ComparisonReading:
     """A comparison as every format shows it: heading lines, and sections with entries.
 
     `hidden` says how many changes are left out, and `command` shows them; both are empty if
-    there are none.
+    there are none. `aside` has those of the selected categories, for a format that can fold them.
     """
 
     comparison: Comparison
     sections: tuple[Section, ...]
+    aside: tuple[Section, ...]
     trial: str
     title: str
     about: str
@@ -47,18 +53,20 @@ class Reading:
         return len(self.sections) > 1 and sum(len(one.entries) for one in self.sections) > 4
 
 
-def reading_of(comparison: Comparison, selection: Selection) -> Reading:
+def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReading:
     """Select and order the changes of a comparison."""
     entries = entries_of(comparison)
     shown = [entry for entry in entries if _is_selected(entry, selection)]
     left_out = [entry for entry in entries if not _is_selected(entry, selection)]
+    aside = [entry for entry in left_out if _has_category(entry, selection)]
     before, after = comparison.before, comparison.after
     key = after.key if after.key.brief_title else before.key
     phase = phase_words(key.phases) if key.phases and key.phases != "NA" else ""
     status = enum_words(key.status) if key.status else ""
-    return Reading(
+    return ComparisonReading(
         comparison=comparison,
         sections=tuple(sections_of(shown)),
+        aside=tuple(sections_of(aside)),
         trial=after.nct_id,
         title=key.brief_title or "",
         about=" · ".join(part for part in (key.lead_sponsor or "", phase, status) if part),
@@ -73,9 +81,12 @@ def reading_of(comparison: Comparison, selection: Selection) -> Reading:
     )
 
 
-def _is_selected(entry: Entry, selection: Selection) -> bool:
-    is_wanted = not selection.categories or entry.event.category in selection.categories
-    return is_wanted and entry.level.reaches(selection.level)
+def _is_selected(entry: ComparisonEntry, selection: Selection) -> bool:
+    return _has_category(entry, selection) and entry.level.reaches(selection.level)
+
+
+def _has_category(entry: ComparisonEntry, selection: Selection) -> bool:
+    return not selection.categories or entry.event.category in selection.categories
 
 
 def _version(version: Version, since: date) -> str:
@@ -92,7 +103,7 @@ def _compare_url(before: Version, after: Version) -> str:
     return compare_url(after.nct_id, numbers[0], numbers[1])
 
 
-def _verdict(comparison: Comparison, entries: Sequence[Entry]) -> str:
+def _verdict(comparison: Comparison, entries: Sequence[ComparisonEntry]) -> str:
     if not entries:
         return "The two versions do not differ."
     counts = Counter(entry.level for entry in entries)
@@ -105,7 +116,7 @@ def _verdict(comparison: Comparison, entries: Sequence[Entry]) -> str:
     return f"{listed(parts)} {noun} in {where} ({fields} {differ})."
 
 
-def _hidden(left_out: Sequence[Entry]) -> str:
+def _hidden(left_out: Sequence[ComparisonEntry]) -> str:
     if not left_out:
         return ""
     levels = {entry.level for entry in left_out}
@@ -120,18 +131,19 @@ def _command(comparison: Comparison) -> str:
     return f"ctsync diff {after.nct_id} {before.version} {after.version} --all"
 
 
-def in_short(entry: Entry) -> str:
+def in_short(entry: ComparisonEntry) -> str:
     """Return an entry in one phrase for the overview."""
     if len(entry.values) == 1 and entry.values[0].pieces:
         return _edited(entry)
     if entry.sites:
-        return ", ".join(f"{group.count:,} {group.what}" for group in entry.sites)
+        groups = ", ".join(f"{group.count:,} {group.what}" for group in entry.sites)
+        return f"Sites {entry.summary}: {groups}"
     if len(entry.values) != 1:
         return short(entry.event).replace(" -> ", " → ")
     value = entry.values[0]
     note = f"; {entry.note}" if entry.note else ""
-    if value.parts:
-        return f"{entry.label} {value.verb}: {_cut(value.parts[0].text)}{note}"
+    if value.title:
+        return f"{entry.label} {value.verb}: {_cut(value.title)}{note}"
     sides = [side for side in (value.before, value.after) if side is not None]
     if value.is_order or sum(map(len, sides)) > _SHORT_VALUE:
         what = "reordered" if value.is_order else value.verb or "changed"
@@ -146,19 +158,20 @@ def _cut(text: str) -> str:
     return f"{text[:_SHORT_VALUE].rpartition(' ')[0] or text[:_SHORT_VALUE]} …"
 
 
-def _edited(entry: Entry) -> str:
+def _edited(entry: ComparisonEntry) -> str:
     """Return the edited words of a text if they are few, else their number."""
     edits = [piece for piece in entry.values[0].pieces if piece.mark is not TextMark.KEPT]
     if sum(len(piece.text) for piece in edits) <= _SHORT_VALUE:
-        words = " ".join(_EDITS[piece.mark].format(piece.text) for piece in edits)
+        words = ", ".join(f'"{piece.text}" {piece.mark}' for piece in edits)
         return f"{entry.label}: {words}"
     removed, added = (
-        sum(len(piece.text.split()) for piece in edits if piece.mark is mark) for mark in _EDITS
+        sum(len(piece.text.split()) for piece in edits if piece.mark is mark)
+        for mark in (TextMark.REMOVED, TextMark.ADDED)
     )
     return f"{entry.label} edited ({counted(removed, 'word')} removed, {added:,} added)"
 
 
-def overview(reading: Reading) -> Iterator[tuple[Section, str]]:
+def overview(reading: ComparisonReading) -> Iterator[tuple[Section, str]]:
     """Yield each section with its worst changes in short."""
     for section in reading.sections:
         worst = [entry for entry in section.entries if entry.level is section.level][:_MOST_SHORT]

@@ -15,8 +15,8 @@ from ctsync.record.compare.text_diff import Edit, Segment, token_diff, without_e
 from ctsync.record.enum_words import is_enum, item_words
 from ctsync.record.events.other import REMOVED_COUNTRY
 from ctsync.record.fields.field_types import Shape
-from ctsync.record.fields.table import field_at, items_of
-from ctsync.record.value_text import plain
+from ctsync.record.fields.table import FIELDS, field_at, items_of
+from ctsync.record.value_text import TITLES, plain
 from ctsync.report.excerpts import is_glued
 from ctsync.report.report import TextMark, TextPiece
 
@@ -29,6 +29,7 @@ _MARKS = {
     Edit.DELETED: TextMark.REMOVED,
     Edit.INSERTED: TextMark.ADDED,
 }
+_POSITIONS = {path: position for position, path in enumerate(FIELDS)}
 _GAP = TextPiece(TextMark.CUT, "…")
 
 
@@ -45,9 +46,9 @@ class ShownChange:
     """A field change: the label of the field, the list item it belongs to, and both values.
 
     `before` or `after` is None if there is no value; `verb` says then what happened. `pieces`
-    shows an edited text word by word, with all its words. `parts` has the fields of an item that
-    was added or removed. If `is_order`, both values are the names of the same items in another
-    order.
+    shows an edited text word by word, with all its words. `title` and `parts` show an item that
+    was added or removed: its name, and its other fields. If `is_order`, both values are the names
+    of the same items in another order.
     """
 
     label: str
@@ -55,6 +56,7 @@ class ShownChange:
     before: str | None
     after: str | None
     pieces: tuple[TextPiece, ...] = ()
+    title: str = ""
     parts: tuple[ShownPart, ...] = ()
     verb: str = ""
     is_order: bool = False
@@ -63,12 +65,13 @@ class ShownChange:
 def shown_change(change: FieldChange) -> ShownChange:
     """Return a field change in words."""
     field = field_at(change.field)
-    label = field.label if field.known else f"Field unknown to ctsync, {change.field}"
+    label = field.label
     change = _readable(change)
     before, after = _side(change.before, change.field), _side(change.after, change.field)
     present = change.after if before is None else change.before
     is_one_sided = before is None or after is None
-    parts = _parts(present, change.field) if is_one_sided and isinstance(present, dict) else ()
+    item = present if is_one_sided and isinstance(present, dict) else {}
+    named_by = next((key for key in TITLES if item.get(key)), None)
     verb = ("added" if before is None else "removed") if is_one_sided else ""
     if change.field == REMOVED_COUNTRY and verb:
         label, verb = f"Country {'removed' if verb == 'added' else 'no longer removed'}", ""
@@ -78,7 +81,8 @@ def shown_change(change: FieldChange) -> ShownChange:
         before=before,
         after=after,
         pieces=_pieces(change),
-        parts=tuple(parts),
+        title="" if named_by is None else plain(item[named_by]),
+        parts=tuple(_parts({k: v for k, v in item.items() if k != named_by}, change.field)),
         verb=verb,
         is_order=is_order(change),
     )
@@ -108,9 +112,17 @@ def _owner(change: FieldChange) -> str:
     if names and isinstance(change.steps[-1], int):
         names.pop()
     said = [item_words(name, field).replace(" | ", ", ") for field, name in names]
-    if said and isinstance(change.before, str) and " ".join(change.before.split()) == said[-1]:
+    if said and _is_shown(said[-1], change.before):
         said.pop()
     return " › ".join(said)
+
+
+def _is_shown(name: str, before: Any) -> bool:
+    """Return whether a value is what its list item is named by; a long name ends with "…"."""
+    if not isinstance(before, str):
+        return False
+    text = " ".join(before.split())
+    return text == name or (name.endswith("…") and text.startswith(name[:-1].rstrip()))
 
 
 def _pieces(change: FieldChange) -> tuple[TextPiece, ...]:
@@ -149,8 +161,8 @@ def shortened(pieces: Sequence[TextPiece]) -> Iterator[TextPiece]:
 def _parts(item: dict[str, Any], field: str) -> Iterator[ShownPart]:
     """Yield the fields of a list item with their labels."""
     above = field_at(field).label
-    for key, value in item.items():
-        below = f"{field}.{key}"
+    for key in sorted(item, key=lambda key: _POSITIONS.get(f"{field}.{key}", len(_POSITIONS))):
+        value, below = item[key], f"{field}.{key}"
         declared = field_at(below)
         label = declared.label.removeprefix(above).strip() if declared.known else key
         yield ShownPart(label or declared.label, plain(value, field=below))
