@@ -61,6 +61,7 @@ def test_a_version_is_written_as_documented() -> None:
         "primary_completion_date": "2020-03", "primary_completion_date_type": "ESTIMATED",
         "completion_date": "2020-04", "completion_date_type": "ESTIMATED", "enrollment": 16,
         "enrollment_type": "ACTUAL", "level": "critical", "kinds": ["status", "enrollment"],
+        "substantive": True,
         "digest": "1:ab",
         "url": "https://clinicaltrials.gov/study/NCT03690141?tab=history&a=8",
     }  # fmt: skip

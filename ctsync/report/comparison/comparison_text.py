@@ -46,8 +46,10 @@ def comparison_lines(reading: ComparisonReading, width: int) -> Iterator[Line]:
         yield from _section(section, reading, width)
     if reading.hidden:
         yield ()
-        text = f"{reading.hidden} Show all changes, in full: {reading.command}"
+        text = f"{reading.hidden} Show all changes, in full:"
         yield from wrap_spans([Span(text, Style.SOFT)], width)
+        # on a line of its own, so that it can be copied
+        yield (Span(f"  {reading.command}"),)
 
 
 def _top(reading: ComparisonReading, width: int) -> Iterator[Line]:
