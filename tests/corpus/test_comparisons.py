@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import orjson
@@ -11,18 +12,15 @@ import pytest
 
 from ctsync.model import Record
 from ctsync.record.compare.canonical import canonicalize
+from ctsync.report.comparison.comparison import Selection
 from ctsync.report.comparison.reading import reading_of
-from tests.report.test_comparison import (
-    Selection,
-    comparison_of,
-    entry_changes,
-    missing_words,
-    text_of,
-)
+from tests.report.test_comparison import comparison_of, entry_changes, missing_words, text_of
 
 pytestmark = pytest.mark.slow
 
 LARGEST = "NCT05827016"
+STEP = 60
+"""One record of so many is compared with the next."""
 
 
 def versions_in(folder: Path) -> list[Record]:
@@ -46,6 +44,20 @@ def test_a_full_reading_of_real_pairs_shows_every_field_change(corpus: Path) -> 
         missing += [f"{before.nct_id}: {word}" for word in missing_words(comparison)]
         pairs, changes = pairs + 1, changes + len(comparison.changes)
     print(f"comparisons: {pairs} real pairs, {changes} field changes, {len(missing)} not shown")
+    assert missing == []
+
+
+def test_a_full_reading_of_two_unlike_trials_shows_every_field_change(corpus: Path) -> None:
+    """Two trials differ in more kinds of fields than two versions of one trial."""
+    lines = islice(gzip.open(corpus / "studies.jsonl.gz"), 0, None, STEP)
+    records = [canonicalize(orjson.loads(line)) for line in lines]
+    changes, missing = 0, []
+    for before, after in pairwise(records):
+        comparison = comparison_of(before, after)
+        assert entry_changes(comparison) == len(comparison.changes)
+        missing += [f"{before.nct_id}, {after.nct_id}: {w}" for w in missing_words(comparison)]
+        changes += len(comparison.changes)
+    print(f"comparisons: {len(records) - 1} unlike pairs, {changes} field changes")
     assert missing == []
 
 

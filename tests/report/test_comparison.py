@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from copy import deepcopy
 from datetime import UTC, date, datetime
 from html.parser import HTMLParser
@@ -53,11 +52,11 @@ def version_of(record: Record, number: int) -> Version:
     )  # fmt: skip
 
 
-def comparison_of(before: Record, after: Record) -> Comparison:
+def comparison_of(before: Record, after: Record, *, between: int = 0) -> Comparison:
     changes = diff(before, after)
     return Comparison(
         version_of(before, 1),
-        version_of(after, 2),
+        version_of(after, 2 + between),
         (date(2026, 1, 1), date(2026, 1, 2)),
         tuple(changes),
         tuple(classify(changes, before, after)),
@@ -142,8 +141,35 @@ def test_a_full_reading_shows_every_field_change_in_each_format(pair: Any) -> No
     assert missing_words(comparison) == []
 
 
+def test_the_length_of_a_status_is_given_for_neighbouring_versions_only() -> None:
+    before, after = a_study(), a_study()
+    after["protocolSection"]["statusModule"] |= {
+        "overallStatus": "TERMINATED",
+        "whyStopped": "No funds",
+        "lastUpdatePostDateStruct": {"date": "2026-05-13", "type": "ACTUAL"},
+    }
+    active = deepcopy(after)
+    active["protocolSection"]["statusModule"]["overallStatus"] = "ACTIVE_NOT_RECRUITING"
+    records = [canonicalize(study) for study in (before, active, after)]
+
+    near = text_of(reading_of(comparison_of(records[0], records[1]), Selection()))
+    far = text_of(reading_of(comparison_of(records[0], records[1], between=1), Selection()))
+    stopped = text_of(reading_of(comparison_of(records[0], records[2], between=1), Selection()))
+
+    assert "recruiting for at least 4 months" in " ".join(near.split())
+    assert "Overall Status: Recruiting → Active, not recruiting\n" in far
+    assert 'Terminated; why stopped: "No funds"' in stopped
+
+
+def test_a_short_text_is_shown_before_and_after() -> None:
+    before, after = a_study(), a_study()
+    after["protocolSection"]["statusModule"]["statusVerifiedDate"] = "2026-02"
+
+    assert "Record Verification: 2026-01 → 2026-02" in text_of(read(before, after, ALL))
+
+
 @pytest.fixture
-def slipped() -> Sequence[JsonObject]:
+def slipped() -> tuple[JsonObject, JsonObject]:
     before = a_study()
     after = deepcopy(before)
     status = after["protocolSection"][STATUS]
@@ -161,7 +187,7 @@ def slipped() -> Sequence[JsonObject]:
     return before, after
 
 
-def test_the_worst_change_comes_first_with_its_size(slipped: Sequence[JsonObject]) -> None:
+def test_the_worst_change_comes_first_with_its_size(slipped: tuple[JsonObject, JsonObject]) -> None:
     text = text_of(read(*slipped))
 
     assert "Overall Status: Recruiting → Suspended" in text
@@ -171,14 +197,14 @@ def test_the_worst_change_comes_first_with_its_size(slipped: Sequence[JsonObject
     assert levels == sorted(levels, key=["critical", "notable", "routine", "admin"].index)
 
 
-def test_the_verdict_counts_the_levels(slipped: Sequence[JsonObject]) -> None:
+def test_the_verdict_counts_the_levels(slipped: tuple[JsonObject, JsonObject]) -> None:
     reading = read(*slipped)
 
     assert re.search(r"critical.* changes in \d+ categories \(\d+ values differ\)", reading.verdict)
 
 
 def test_administrative_changes_are_counted_with_the_command_that_shows_them(
-    slipped: Sequence[JsonObject],
+    slipped: tuple[JsonObject, JsonObject],
 ) -> None:
     text = " ".join(text_of(read(*slipped)).split())
 
@@ -189,7 +215,7 @@ def test_administrative_changes_are_counted_with_the_command_that_shows_them(
     assert "not shown" not in text_of(read(*slipped, ALL))
 
 
-def test_the_page_folds_administrative_changes(slipped: Sequence[JsonObject]) -> None:
+def test_the_page_folds_administrative_changes(slipped: tuple[JsonObject, JsonObject]) -> None:
     page = comparison_html(read(*slipped))
 
     assert "Record Verification" in page.partition('<details class="aside">')[2]
@@ -197,7 +223,7 @@ def test_the_page_folds_administrative_changes(slipped: Sequence[JsonObject]) ->
     assert "<ins>2</ins>" in page
 
 
-def test_a_category_or_a_level_selects(slipped: Sequence[JsonObject]) -> None:
+def test_a_category_or_a_level_selects(slipped: tuple[JsonObject, JsonObject]) -> None:
     dates = text_of(read(*slipped, Selection(categories=[Category.DATES])))
     assert "Primary Completion" in dates
     assert "Overall Status" not in dates
@@ -252,12 +278,12 @@ def test_a_long_value_is_cut_after_a_word_with_the_way_to_see_it() -> None:
     assert "more words" not in text_of(read(before, after, ALL))
 
 
-def test_lines_are_no_wider_than_the_terminal(slipped: Sequence[JsonObject]) -> None:
+def test_lines_are_no_wider_than_the_terminal(slipped: tuple[JsonObject, JsonObject]) -> None:
     for width in (60, 80, 120):
         assert max(map(len, text_of(read(*slipped), width).splitlines())) <= width
 
 
-def test_edits_have_a_style_of_their_own(slipped: Sequence[JsonObject]) -> None:
+def test_edits_have_a_style_of_their_own(slipped: tuple[JsonObject, JsonObject]) -> None:
     styles = {span.style for line in comparison_lines(read(*slipped), 100) for span in line}
     assert {Style.CRITICAL, Style.REMOVED, Style.ADDED, Style.HEADING} <= styles
 

@@ -25,6 +25,11 @@ class Comparison:
     events: tuple[Event, ...]
     note: str = ""
 
+    @property
+    def is_one_step(self) -> bool:
+        """Whether no version lies between the two: only then is the day of each change known."""
+        return self.after.version == self.before.version + 1
+
     def covered(self, event: Event) -> list[FieldChange]:
         """Return the field changes that an event reports, in the order of the event."""
         by_path = {change.path: change for change in self.changes}

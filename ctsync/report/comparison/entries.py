@@ -18,6 +18,9 @@ from ctsync.report.event_text import detail, is_measured, is_type, move, sides
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _WHEN = re.compile(r", ([^,]+ after (?:the start|primary completion))\Z")
 _TOO = re.compile(r"\((in \d[\d,]* (?:arm|intervention)s? too)\)\Z")
+_SPELL = re.compile(
+    r"(?:, )?[a-z, ]+ for (?:at least )?[\d.,]+ (?:days?|months?|years?)(?: \([\d,]+ days?\))?\Z"
+)
 _STATUS_NOTE = re.compile(r"Status .+? -> [^:]+: (.+)", re.DOTALL)
 _ITEM_NAMES = {
     "results-qc": "Results quality control",
@@ -120,7 +123,7 @@ def _entry(event: Event, comparison: Comparison, of_type: Event | None) -> Compa
         level=level,
         label=shown[0].label if always == 1 else event.label,
         summary="" if always == 1 else _summary(event),
-        note=_note(event),
+        note=", ".join(_notes(event, is_dated=comparison.is_one_step)),
         values=tuple(shown[:always]),
         others=(*shown[always:], *others),
         of_type=of_type,
@@ -156,18 +159,22 @@ def _with_types(shown: ShownChange, event: Event) -> ShownChange:
 
 
 def _summary(event: Event) -> str:
-    return detail(event).replace(" -> ", " → ")
+    return _WHEN.sub("", detail(event)).replace(" -> ", " → ")
 
 
-def _note(event: Event) -> str:
-    return ", ".join(_notes(event))
+def _notes(event: Event, *, is_dated: bool) -> Iterator[str]:
+    """Yield the figures of an event.
 
-
-def _notes(event: Event) -> Iterator[str]:
+    How long after the start, or how long a status stood, needs the day of the change: with other
+    versions between the two it would be wrong.
+    """
     if moved := move(event):
         yield moved
-    for pattern in (_WHEN, _TOO):
-        if found := pattern.search(event.summary):
-            yield found[1]
-    if event.kind is Kind.STATUS and (found := _STATUS_NOTE.match(event.summary)):
+    if is_dated and (found := _WHEN.search(event.summary)):
         yield found[1]
+    if found := _TOO.search(event.summary):
+        yield found[1]
+    if event.kind is Kind.STATUS and (found := _STATUS_NOTE.match(event.summary)):
+        note = found[1] if is_dated else _SPELL.sub("", found[1])
+        if note:
+            yield note

@@ -60,7 +60,7 @@ def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReadin
     left_out = [entry for entry in entries if not _is_selected(entry, selection)]
     aside = [entry for entry in left_out if _has_category(entry, selection)]
     before, after = comparison.before, comparison.after
-    key = after.key if after.key.brief_title else before.key
+    key = after.key
     phase = phase_words(key.phases) if key.phases and key.phases != "NA" else ""
     status = enum_words(key.status) if key.status else ""
     return ComparisonReading(

@@ -22,6 +22,8 @@ from ctsync.report.report import TextMark, TextPiece
 
 _AROUND = 7
 """Number of unchanged words shown on each side of an edit."""
+_SHORT = 30
+"""Shorter texts are shown in full, before and after."""
 _ALIKE = 0.25
 """The least share of unchanged words in a text that is shown word by word."""
 _MARKS = {
@@ -129,6 +131,8 @@ def _pieces(change: FieldChange) -> tuple[TextPiece, ...]:
     """Return an edited text word by word; empty if it is no text, or hardly a word was kept."""
     before, after = change.before, change.after
     if not (isinstance(before, str) and isinstance(after, str)) or is_enum(change.field):
+        return ()
+    if min(len(before), len(after)) < _SHORT:
         return ()
     segments = token_diff(before, after)
     kept = sum(segment.words for segment in segments if segment.edit is Edit.KEPT)
