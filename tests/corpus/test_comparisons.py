@@ -49,8 +49,8 @@ def test_a_full_reading_of_real_pairs_shows_every_field_change(corpus: Path) -> 
 
 def test_a_full_reading_of_two_unlike_trials_shows_every_field_change(corpus: Path) -> None:
     """Two trials differ in more kinds of fields than two versions of one trial."""
-    lines = islice(gzip.open(corpus / "studies.jsonl.gz"), 0, None, STEP)
-    records = [canonicalize(orjson.loads(line)) for line in lines]
+    with gzip.open(corpus / "studies.jsonl.gz") as lines:
+        records = [canonicalize(orjson.loads(line)) for line in islice(lines, 0, None, STEP)]
     changes, missing = 0, []
     for before, after in pairwise(records):
         comparison = comparison_of(before, after)

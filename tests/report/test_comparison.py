@@ -161,6 +161,24 @@ def test_the_length_of_a_status_is_given_for_neighbouring_versions_only() -> Non
     assert 'Terminated; why stopped: "No funds"' in stopped
 
 
+def test_outcomes_that_changed_in_the_same_way_are_folded_with_their_names() -> None:
+    before, after = a_study(), a_study()
+    for study, months in ((before, 59), (after, 58)):
+        study["protocolSection"]["outcomesModule"]["secondaryOutcomes"] = [
+            {"measure": name, "timeFrame": f"Up to approximately {months} months"}
+            for name in ("Duration of response", "Overall survival", "Adverse events")
+        ]
+
+    reading = read(before, after)
+    text = " ".join(text_of(reading).split())
+
+    assert text.count("58 months") == 1
+    assert "the same of 2 others: Duration of response; Overall survival" in text
+    assert "3 routine changes" in reading.verdict
+    for form in shown_texts(reading).values():
+        assert "thesameof2others:Durationofresponse;Overallsurvival" in form
+
+
 def test_a_short_text_is_shown_before_and_after() -> None:
     before, after = a_study(), a_study()
     after["protocolSection"]["statusModule"]["statusVerifiedDate"] = "2026-02"

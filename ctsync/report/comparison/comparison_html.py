@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ctsync.report.comparison.comparison_text import LONGEST
-from ctsync.report.comparison.reading import ComparisonReading, overview
+from ctsync.report.comparison.reading import ComparisonReading, others_in, overview
 from ctsync.report.comparison.shown_change import shortened
 from ctsync.report.html_templates import fill
 
@@ -15,5 +15,6 @@ def comparison_html(reading: ComparisonReading) -> str:
         reading=reading,
         overview=list(overview(reading)) if reading.has_overview else [],
         shortened=shortened,
+        others_in=others_in,
         longest=LONGEST,
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ctsync.report.comparison.comparison_text import MOST_NAMES, cut
 from ctsync.report.comparison.entries import ComparisonEntry
-from ctsync.report.comparison.reading import ComparisonReading, overview
+from ctsync.report.comparison.reading import ComparisonReading, others_in, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
 from ctsync.report.comparison.site_groups import SiteGroup
 from ctsync.report.formats.markdown import escaped
@@ -64,6 +64,8 @@ def _entry(entry: ComparisonEntry, *, is_full: bool) -> Iterator[str]:
             yield f"    - {_value(value, value.label, is_full=is_full)}"
     for value in entry.values:
         yield from _parts(value, is_full=is_full)
+    if entry.also_of:
+        yield f"    - the same of {others_in(entry)}: {escaped('; '.join(entry.also_of))}"
     for group in entry.sites:
         yield from _sites(group, is_full=is_full)
     for value in entry.others if is_full else ():

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ctsync.model import Level
 from ctsync.record.value_text import counted
 from ctsync.report.comparison.entries import ComparisonEntry, Section
-from ctsync.report.comparison.reading import ComparisonReading, overview
+from ctsync.report.comparison.reading import ComparisonReading, others_in, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
 from ctsync.report.comparison.site_groups import SiteGroup
 from ctsync.report.comparison.styled_lines import Line, Span, Style, wrap_spans
@@ -106,6 +106,9 @@ def _entry(entry: ComparisonEntry, reading: ComparisonReading, width: int) -> It
             yield from wrapped(_value(value, value.label, is_full=is_full), first="- ")
     for value in entry.values:
         yield from _parts(value, width, is_full=is_full)
+    if entry.also_of:
+        same = Span(f"the same of {others_in(entry)}: ", Style.SOFT)
+        yield from wrapped([same, Span("; ".join(entry.also_of))], "    ", first="  ")
     for group in entry.sites:
         for line in _sites(group, is_full=is_full):
             yield from wrapped(line, "    ", first="  ")

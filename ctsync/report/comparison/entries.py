@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ctsync.model import Category, Event, FieldChange, Kind, Level
 from ctsync.record.events.lists import SITES
@@ -39,7 +39,8 @@ class ComparisonEntry:
     `values` are always shown, `others` only in a full reading: together they are all field
     changes that the event reports. `summary` says what happened if no value does; `note` adds a
     figure, as how long after the start. `of_type` is the event of the type of a date or count,
-    which is a part of this entry. `sites` has the changed sites.
+    which is a part of this entry. `sites` has the changed sites. `also_of` names further list
+    items with exactly the same change.
     """
 
     event: Event
@@ -51,6 +52,7 @@ class ComparisonEntry:
     others: tuple[ShownChange, ...]
     sites: tuple[SiteGroup, ...] = ()
     of_type: Event | None = None
+    also_of: tuple[str, ...] = ()
 
     @property
     def rules(self) -> str:
@@ -99,6 +101,28 @@ def sections_of(entries: Iterable[ComparisonEntry]) -> list[Section]:
     for entry in entries:
         found.setdefault(entry.event.category, []).append(entry)
     return [Section(category, tuple(group)) for category, group in found.items()]
+
+
+def fold(entries: Iterable[ComparisonEntry]) -> list[ComparisonEntry]:
+    """Fold the entries of list items that changed in exactly the same way into the first.
+
+    A sponsor often moves the time frame of all outcomes at once.
+    """
+    found: dict[object, ComparisonEntry] = {}
+    for entry in entries:
+        key = _sameness(entry)
+        first = found.get(key)
+        names = (*first.also_of, entry.values[0].of) if first else ()
+        found[key] = replace(first, also_of=names) if first else entry
+    return list(found.values())
+
+
+def _sameness(entry: ComparisonEntry) -> object:
+    """Return what is equal for entries that can be folded."""
+    values = entry.values
+    if len(values) != 1 or entry.others or not values[0].of or values[0].verb:
+        return id(entry)
+    return entry.event.category, entry.level, entry.note, replace(values[0], of="")
 
 
 def _weight(entry: ComparisonEntry) -> tuple[int, int, float, str]:

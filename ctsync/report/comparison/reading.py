@@ -16,6 +16,7 @@ from ctsync.report.comparison.entries import (
     Section,
     category_name,
     entries_of,
+    fold,
     sections_of,
 )
 from ctsync.report.event_text import is_measured, short
@@ -65,8 +66,8 @@ def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReadin
     status = enum_words(key.status) if key.status else ""
     return ComparisonReading(
         comparison=comparison,
-        sections=tuple(sections_of(shown)),
-        aside=tuple(sections_of(aside)),
+        sections=tuple(sections_of(fold(shown))),
+        aside=tuple(sections_of(fold(aside))),
         trial=after.nct_id,
         title=key.brief_title or "",
         about=" · ".join(part for part in (key.lead_sponsor or "", phase, status) if part),
@@ -133,6 +134,16 @@ def _command(comparison: Comparison) -> str:
 
 def in_short(entry: ComparisonEntry) -> str:
     """Return an entry in one phrase for the overview."""
+    others = f" (also of {others_in(entry)})" if entry.also_of else ""
+    return _phrase(entry) + others
+
+
+def others_in(entry: ComparisonEntry) -> str:
+    """Return the number of further list items that changed in the same way."""
+    return counted(len(entry.also_of), "other")
+
+
+def _phrase(entry: ComparisonEntry) -> str:
     if len(entry.values) == 1 and entry.values[0].pieces:
         return _edited(entry)
     if entry.sites:
@@ -176,5 +187,6 @@ def overview(reading: ComparisonReading) -> Iterator[tuple[Section, str]]:
     for section in reading.sections:
         worst = [entry for entry in section.entries if entry.level is section.level][:_MOST_SHORT]
         phrases = list(dict.fromkeys(in_short(entry) for entry in worst))
-        more = len(section.entries) - len(worst)
+        more = sum(1 + len(entry.also_of) for entry in section.entries)
+        more -= sum(1 + len(entry.also_of) for entry in worst)
         yield section, "; ".join(phrases) + (f"; {more} more" if more else "")
