@@ -12,7 +12,7 @@ import pytest
 
 from ctsync.model import Record
 from ctsync.record.compare.canonical import canonicalize
-from ctsync.report.comparison.comparison import Selection
+from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.report.comparison.reading import reading_of
 from tests.report.test_comparison import comparison_of, entry_changes, missing_words, text_of
 
@@ -63,7 +63,7 @@ def test_a_full_reading_of_two_unlike_trials_shows_every_field_change(corpus: Pa
 
 def test_the_first_screen_of_the_largest_real_pair_lists_each_category(corpus: Path) -> None:
     comparison = comparison_of(*versions_in(corpus / "versions" / LARGEST))
-    reading = reading_of(comparison, Selection())
+    reading = reading_of(comparison, ChangeSelection())
     lines = text_of(reading).splitlines()
     screen = "\n".join(lines[:40])
 

@@ -15,7 +15,7 @@ from ctsync.model import Category, FieldChange, JsonObject, Level, Record, Sourc
 from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
-from ctsync.report.comparison.comparison import Comparison, Selection
+from ctsync.report.comparison.comparison import ChangeSelection, Comparison
 from ctsync.report.comparison.comparison_html import comparison_html
 from ctsync.report.comparison.comparison_markdown import comparison_markdown
 from ctsync.report.comparison.comparison_text import comparison_lines
@@ -28,7 +28,7 @@ from tests.properties.strategies import pairs_of_studies
 from tests.registry_fixtures import make_study
 from tests.security.attacks import ATTACKS
 
-ALL = Selection(Level.ADMINISTRATIVE, is_full=True)
+ALL = ChangeSelection(Level.ADMINISTRATIVE, is_full=True)
 STATUS = "statusModule"
 
 
@@ -64,10 +64,10 @@ def comparison_of(before: Record, after: Record, *, between: int = 0) -> Compari
 
 
 def read(
-    before: JsonObject, after: JsonObject, selection: Selection | None = None
+    before: JsonObject, after: JsonObject, selection: ChangeSelection | None = None
 ) -> ComparisonReading:
     pair = comparison_of(canonicalize(before), canonicalize(after))
-    return reading_of(pair, selection or Selection())
+    return reading_of(pair, selection or ChangeSelection())
 
 
 def text_of(reading: ComparisonReading, width: int = 100) -> str:
@@ -152,9 +152,11 @@ def test_the_length_of_a_status_is_given_for_neighbouring_versions_only() -> Non
     active["protocolSection"]["statusModule"]["overallStatus"] = "ACTIVE_NOT_RECRUITING"
     records = [canonicalize(study) for study in (before, active, after)]
 
-    near = text_of(reading_of(comparison_of(records[0], records[1]), Selection()))
-    far = text_of(reading_of(comparison_of(records[0], records[1], between=1), Selection()))
-    stopped = text_of(reading_of(comparison_of(records[0], records[2], between=1), Selection()))
+    near = text_of(reading_of(comparison_of(records[0], records[1]), ChangeSelection()))
+    far = text_of(reading_of(comparison_of(records[0], records[1], between=1), ChangeSelection()))
+    stopped = text_of(
+        reading_of(comparison_of(records[0], records[2], between=1), ChangeSelection())
+    )
 
     assert "recruiting for at least 4 months" in " ".join(near.split())
     assert "Overall Status: Recruiting → Active, not recruiting\n" in far
@@ -242,10 +244,10 @@ def test_the_page_folds_administrative_changes(slipped: tuple[JsonObject, JsonOb
 
 
 def test_a_category_or_a_level_selects(slipped: tuple[JsonObject, JsonObject]) -> None:
-    dates = text_of(read(*slipped, Selection(categories=[Category.DATES])))
+    dates = text_of(read(*slipped, ChangeSelection(categories=[Category.DATES])))
     assert "Primary Completion" in dates
     assert "Overall Status" not in dates
-    worst = read(*slipped, Selection(Level.CRITICAL))
+    worst = read(*slipped, ChangeSelection(Level.CRITICAL))
     assert {entry.level for one in worst.sections for entry in one.entries} == {Level.CRITICAL}
 
 

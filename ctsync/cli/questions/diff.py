@@ -23,7 +23,7 @@ from ctsync.questions.trial.compare import (
     compare_versions,
     comparison_rows,
 )
-from ctsync.report.comparison.comparison import Selection
+from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.report.comparison.comparison_text import comparison_lines
 from ctsync.report.comparison.reading import ComparisonReading, reading_of
 from ctsync.report.comparison.styled_lines import Line, Span, Style, as_text
@@ -134,7 +134,7 @@ def diff_command(
     form = "json" if as_json else form
     shows_all = is_full or form == "json"
     lowest = Level(level) if level else Level.ADMINISTRATIVE if shows_all else Level.ROUTINE
-    selection = Selection(lowest, tuple(map(Category, categories)), is_full=is_full)
+    selection = ChangeSelection(lowest, tuple(map(Category, categories)), is_full=is_full)
     if form == "json":
         rows = comparison_rows(found, selection)
         if found.note:

@@ -26,7 +26,7 @@ from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
 from ctsync.record.fields.table import field_at
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.comparison.comparison import Comparison, Selection
+from ctsync.report.comparison.comparison import ChangeSelection, Comparison
 from ctsync.store.store import Store
 
 _NUMBER = re.compile(r"-?\d{1,6}", re.ASCII)
@@ -123,13 +123,12 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
     changes = tuple(diff(old, new))
     since = dict(zip([v.version for v in versions], stands_from(versions), strict=True))
     past = _past(versions, before, after)
-    days = [since[version.version] for version in (*past, after)] if past else []
     events = classify(
         changes,
         old,
         new,
         past=[version.key for version in past],
-        stood_from=days,
+        stood_from=stands_from([*past, after]) if past else (),
         thresholds=question.thresholds,
     )
     return Comparison(
@@ -143,7 +142,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
 
 
 def comparison_rows(
-    comparison: Comparison, selection: Selection | None = None
+    comparison: Comparison, selection: ChangeSelection | None = None
 ) -> tuple[FieldChangeRow, ...]:
     """Return the fields that differ as rows, in the order of the record.
 

@@ -37,7 +37,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ChangeSelection:
     """Which changes a reading shows: a level or worse, and some categories or all.
 
     `is_full` shows each value in full, with the text around each edit.

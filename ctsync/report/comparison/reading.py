@@ -10,7 +10,7 @@ from datetime import date
 from ctsync.model import STUDY_PAGE, Level, Version, compare_url
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.value_text import counted, listed
-from ctsync.report.comparison.comparison import Comparison, Selection
+from ctsync.report.comparison.comparison import ChangeSelection, Comparison
 from ctsync.report.comparison.entries import (
     ComparisonEntry,
     Section,
@@ -31,7 +31,8 @@ class ComparisonReading:
     """A comparison as every format shows it: heading lines, and sections with entries.
 
     `hidden` says how many changes are left out, and `command` shows them; both are empty if
-    there are none. `aside` has those of the selected categories, for a format that can fold them.
+    there are none. `aside` has those of the selected categories, for a format that can fold them:
+    `aside_title` counts these, and `elsewhere` those of other categories.
     """
 
     comparison: Comparison
@@ -43,6 +44,8 @@ class ComparisonReading:
     versions: str
     verdict: str
     hidden: str
+    aside_title: str
+    elsewhere: str
     command: str
     url: str
     compare_url: str
@@ -54,7 +57,7 @@ class ComparisonReading:
         return len(self.sections) > 1 and sum(len(one.entries) for one in self.sections) > 4
 
 
-def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReading:
+def reading_of(comparison: Comparison, selection: ChangeSelection) -> ComparisonReading:
     """Select and order the changes of a comparison."""
     entries = entries_of(comparison)
     shown = [entry for entry in entries if _is_selected(entry, selection)]
@@ -75,6 +78,8 @@ def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReadin
         f"to {_version(after, comparison.since[1])}",
         verdict=_verdict(comparison, entries),
         hidden=_hidden(left_out),
+        aside_title=_counted(aside) if aside else "",
+        elsewhere=_hidden([entry for entry in left_out if not _has_category(entry, selection)]),
         command=_command(comparison) if left_out else "",
         url=STUDY_PAGE + after.nct_id,
         compare_url=_compare_url(before, after),
@@ -82,11 +87,11 @@ def reading_of(comparison: Comparison, selection: Selection) -> ComparisonReadin
     )
 
 
-def _is_selected(entry: ComparisonEntry, selection: Selection) -> bool:
+def _is_selected(entry: ComparisonEntry, selection: ChangeSelection) -> bool:
     return _has_category(entry, selection) and entry.level.reaches(selection.level)
 
 
-def _has_category(entry: ComparisonEntry, selection: Selection) -> bool:
+def _has_category(entry: ComparisonEntry, selection: ChangeSelection) -> bool:
     return not selection.categories or entry.event.category in selection.categories
 
 
@@ -120,11 +125,15 @@ def _verdict(comparison: Comparison, entries: Sequence[ComparisonEntry]) -> str:
 def _hidden(left_out: Sequence[ComparisonEntry]) -> str:
     if not left_out:
         return ""
-    levels = {entry.level for entry in left_out}
-    kind = "administrative change" if levels == {Level.ADMINISTRATIVE} else "change"
-    names = dict.fromkeys(category_name(entry.event.category) for entry in left_out)
     verb = "is" if len(left_out) == 1 else "are"
-    return f"{counted(len(left_out), kind)} {verb} not shown ({', '.join(names)})."
+    return f"{_counted(left_out, f' {verb} not shown')}."
+
+
+def _counted(entries: Sequence[ComparisonEntry], verb: str = "") -> str:
+    levels = {entry.level for entry in entries}
+    kind = "administrative change" if levels == {Level.ADMINISTRATIVE} else "change"
+    names = dict.fromkeys(category_name(entry.event.category) for entry in entries)
+    return f"{counted(len(entries), kind)}{verb} ({', '.join(names)})"
 
 
 def _command(comparison: Comparison) -> str:

@@ -54,7 +54,7 @@ def _groups(changes: SiteChanges) -> Iterator[SiteGroup]:
         renamed = [(new, f"{_name(old)} → {_name(new)}") for old, new in changes.renamed]
         yield _group("renamed", renamed)
     if changes.with_details:
-        yield _group("other details", [(site, _name(site)) for site in changes.with_details])
+        yield _group("changed in details", [(site, _name(site)) for site in changes.with_details])
 
 
 def _group(what: str, named: Sequence[tuple[Site, str]]) -> SiteGroup:
