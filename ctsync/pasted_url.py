@@ -23,6 +23,7 @@ from ctsync.text import shorten
 _HOST = re.compile(r"(?:[\w-]+\.)*clinicaltrials\.gov", re.IGNORECASE | re.ASCII)
 _URL = re.compile(rf"https?://|{_HOST.pattern}(?:[/?#]|\Z)", re.IGNORECASE | re.ASCII)
 _ID = re.compile(r"(?<![a-z0-9])nct\d+(?![a-z0-9])", re.IGNORECASE | re.ASCII)
+_PAGE_NUMBER = re.compile(r"[1-9]\d{0,5}", re.ASCII)
 _DAYS = re.compile(r"(\d{4}-\d{2}-\d{2})?_(\d{4}-\d{2}-\d{2})?", re.ASCII)
 
 _LONG_NAMES = {**PARAMETERS, **{long: long for long in PARAMETERS.values()}}
@@ -73,6 +74,20 @@ def trial_of(url: str) -> NctId | None:
     if len(trials) > 1:
         _refuse(url, f"names several trials: {', '.join(trials)}")
     return trials[0] if trials else None
+
+
+def versions_of(url: str) -> tuple[int, int] | None:
+    """Return the two versions that the URL of a page compares, numbered from 0; None if none.
+
+    The registry's pages number versions from 1. A page of one version compares it with the one
+    before.
+    """
+    given = dict(parse_qsl(_split(url).query)) if is_url(url) else {}
+    a, b = (int(given[name]) if _PAGE_NUMBER.fullmatch(given.get(name, "")) else 0 for name in "ab")
+    if a and b:
+        return (min(a, b) - 1, max(a, b) - 1)
+    number = a or b
+    return (number - 2, number - 1) if number > 1 else None
 
 
 def query_of(url: str) -> dict[str, object]:

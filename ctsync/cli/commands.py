@@ -57,7 +57,7 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry(
         "questions.diff",
         "diff_command",
-        "Compare two versions field by field: numbers, days, or by default the last two.",
+        "Compare two versions of a trial, worst changes first; by default the last two.",
     ),
     "doctor": Entry(
         "sync.doctor",

@@ -31,8 +31,8 @@ _MONTH_MARGIN, _YEAR_MARGIN = 27, 364
 _YEAR = 364
 """The shortest length, in days, that is given in years."""
 _NAMED_COUNTRIES = 3
-_TITLES = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
-_NAMES = (*_TITLES, "url", "id", "pmid", "description", "type")
+TITLES = ("measure", "label", "title", "name", "facility", "term", "citation", "filename")
+_NAMES = (*TITLES, "url", "id", "pmid", "description", "type")
 
 
 def said(value: Any, width: int = _WIDTH, *, field: str = "") -> str:
@@ -94,7 +94,7 @@ def _plain_object(value: dict[str, Any], field: str) -> str:
     if "city" in value:
         place = [(key, value.get(key)) for key in ("facility", "city", "country", "status")]
         return ", ".join(plain(part, field=_below(field, key)) for key, part in place if part)
-    title = next((value[key] for key in _TITLES if value.get(key)), None)
+    title = next((value[key] for key in TITLES if value.get(key)), None)
     rest = [
         f"{key}: {plain(item, field=_below(field, key))}"
         for key, item in value.items()

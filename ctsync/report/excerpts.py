@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctsync.record.compare.text_diff import Edit, Segment, word_diff
+from ctsync.record.compare.text_diff import Edit, Segment, token_diff
 from ctsync.record.value_text import counted
 from ctsync.report.report import TextMark, TextPiece
 from ctsync.text import shorten
@@ -43,7 +43,7 @@ def excerpt(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
     whole = Excerpt(shorten(before, LONGEST), shorten(after, LONGEST), (), is_cut)
     if not all(isinstance(value, str) for value in values) or min(len(before), len(after)) < SHORT:
         return whole
-    segments = word_diff(before, after)
+    segments = token_diff(before, after)
     kept = sum(segment.words for segment in segments if segment.edit is Edit.KEPT)
     if kept < _ALIKE * sum(segment.words for segment in segments):
         return whole
@@ -56,20 +56,25 @@ def excerpt(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
 def _pieces(segments: Sequence[Segment]) -> Iterator[TextPiece]:
     for n, (edit, text) in enumerate(segments):
         if edit is not Edit.KEPT:
-            yield TextPiece(_MARKS[edit], shorten(text.strip(), LONGEST))
+            yield TextPiece(_MARKS[edit], shorten(text.strip(), LONGEST), is_glued(text))
             continue
         words = text.split()
         head = words[:AROUND] if n > 0 else []
         tail = words[-AROUND:] if n < len(segments) - 1 else []
         gap = len(words) - len(head) - len(tail)
         if gap <= AROUND:
-            yield TextPiece(TextMark.KEPT, " ".join(words))
+            yield TextPiece(TextMark.KEPT, " ".join(words), is_glued(text))
             continue
         if head:
             yield TextPiece(TextMark.KEPT, " ".join(head))
         yield TextPiece(TextMark.CUT, f"{counted(gap, 'word')} as before")
         if tail:
-            yield TextPiece(TextMark.KEPT, " ".join(tail))
+            yield TextPiece(TextMark.KEPT, " ".join(tail), is_glued(text))
+
+
+def is_glued(text: str) -> bool:
+    """Whether a text ends without a blank."""
+    return not text[-1:].isspace()
 
 
 def _bounded(pieces: Sequence[TextPiece]) -> Iterator[TextPiece]:

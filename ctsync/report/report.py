@@ -61,10 +61,19 @@ class TextMark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class TextPiece:
-    """Consecutive words of a text; a CUT piece says how many words are left out."""
+    """Consecutive words of a text; a CUT piece says how many words are left out.
+
+    `is_glued` if no blank separates it from the next piece.
+    """
 
     mark: TextMark
     text: str
+    is_glued: bool = False
+
+    @property
+    def blank(self) -> str:
+        """What stands between this piece and the next."""
+        return "" if self.is_glued else " "
 
 
 @dataclass(frozen=True, slots=True)

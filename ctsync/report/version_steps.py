@@ -21,6 +21,7 @@ from ctsync.report.report import ReportLine, ReportStep
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
+_COUNTS = re.compile(r"(?:: |\A)(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
@@ -101,6 +102,9 @@ def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine
     before, after = sides(event)
     passage = excerpt(before, after, values=(event.before, event.after))
     told = "" if is_measured(event) else detail(event)
+    if passage.pieces:
+        # counts of words before the words themselves say nothing
+        told = _COUNTS.sub("", told)
     is_list = any(isinstance(value, list | dict) for value in (event.before, event.after))
     return ReportLine(
         stored=stored,

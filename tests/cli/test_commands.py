@@ -184,8 +184,9 @@ def test_diff_compares_any_two_versions(watched: Shell) -> None:
         STATUS, "RECRUITING", "SUSPENDED",
     )  # fmt: skip
     assert watched.json("diff", SEED, "1", "3", "--json") == []
-    assert watched.run("diff", SEED, "--exit-code", exit_code=1).stdout.startswith(STATUS)
-    assert "  - Recruiting\n  + Suspended\n" in watched.run("diff", SEED, "1", "2").stdout
+    assert watched.run("diff", SEED, "--exit-code", exit_code=1).stdout.startswith(SEED)
+    text = watched.run("diff", SEED, "1", "2").stdout
+    assert "  critical  Overall Status: Recruiting → Suspended" in text
     watched.run("diff", SEED, "1", "3", "--exit-code")
     by_day = watched.json("diff", SEED, "2026-02-02", "2026-02-03", "--json")
     assert by_day == [change]

@@ -134,8 +134,9 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT02110043"))
     (status, *_) = shell.json("diff", trial, "2017-01-01", "2018-01-01", "--json")
     assert (status["before"], status["after"]) == (22, None)
-    messages = shell.run("diff", trial, "2017-01-01", "2018-01-01").stderr
-    assert "version 5 and version 7" in messages
+    text = shell.run("diff", trial, "2017-01-01", "2018-01-01").stdout
+    assert "From version 5 (" in text
+    assert "to version 7 (" in text
     line = shell.refuse("show", trial, "--as-of", "2014-04-07", exit_code=2)
     assert "not registered yet" in line
 

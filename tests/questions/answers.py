@@ -25,6 +25,7 @@ from ctsync.questions.trial.trial_page import trial_page
 from ctsync.questions.trial.versions import version_row
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
 from ctsync.record.registry.notices import Notice, NoticeKind, notice_json
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
@@ -122,7 +123,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             *(version_row(v, _led_to(v, events)) for v in versions),
             version_row(replace(versions[0], registry_version=None, observed=LOAD), ()),
         ],
-        "field_change": [field_change_row(one) for one in _differences()],
+        "field_change": list(_differences()),
         "field_value": list(_values(store, versions)),
         "timeline": [
             timeline_row(trial_timeline(store, TRIAL, until=NOW)),
@@ -162,7 +163,11 @@ def _led_to(version: Version, events: Sequence[StoredEvent]) -> list[StoredEvent
 
 def _differences() -> Any:
     first, *_, last = (canonicalize(study) for study in studies(TRIAL))
-    return [*diff(first, last), *diff(last, first)]
+    for before, after in ((first, last), (last, first)):
+        changes = diff(before, after)
+        events = classify(changes, before, after)
+        event_of = {path: event for event in events for path in event.covers}
+        yield from (field_change_row(one, event_of[one.path]) for one in changes)
 
 
 def _values(store: Store, versions: Sequence[Version]) -> Any:

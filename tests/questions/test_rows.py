@@ -61,6 +61,7 @@ def test_a_version_is_written_as_documented() -> None:
         "primary_completion_date": "2020-03", "primary_completion_date_type": "ESTIMATED",
         "completion_date": "2020-04", "completion_date_type": "ESTIMATED", "enrollment": 16,
         "enrollment_type": "ACTUAL", "level": "critical", "kinds": ["status", "enrollment"],
+        "substantive": True,
         "digest": "1:ab",
         "url": "https://clinicaltrials.gov/study/NCT03690141?tab=history&a=8",
     }  # fmt: skip
@@ -76,11 +77,14 @@ def test_a_version_without_changes_and_number_has_no_level_and_no_own_url() -> N
 
 def test_a_field_change_marks_added_and_removed_values() -> None:
     def written(before: object, after: object) -> dict[str, object]:
-        return to_json(field_change_row(FieldChange("a[x].b", "a.b", ("a", 0), before, after)))
+        change = FieldChange("a[x].b", "a.b", ("a", 0), before, after)
+        return to_json(field_change_row(change, STEP[0].event))
 
     assert list(written(None, 1).items()) == [
-        ("path", "a[x].b"), ("field", "a.b"), ("added", False), ("removed", False),
-        ("before", None), ("after", 1),
+        ("path", "a[x].b"), ("field", "a.b"), ("label", "a.b"), ("item", None),
+        ("category", "status"), ("kind", "status"), ("level", STEP[0].event.level.value),
+        ("rule", STEP[0].event.rule), ("summary", STEP[0].event.summary), ("days", None),
+        ("percent", None), ("added", False), ("removed", False), ("before", None), ("after", 1),
     ]  # fmt: skip
     added, removed = written(MISSING, [1]), written({"c": 1}, MISSING)
     assert (added["added"], added["before"], added["after"]) == (True, None, [1])

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ctsync.record.compare.text_diff import Edit, Segment, is_cosmetic, normal_form, word_diff
+from ctsync.record.compare.text_diff import (
+    Edit,
+    Segment,
+    is_cosmetic,
+    normal_form,
+    token_diff,
+    word_diff,
+)
 
 LONG = "word and word " * 400_000
 
@@ -102,3 +109,60 @@ def test_texts_too_long_to_compare_are_deleted_and_inserted():
 def test_the_normal_form_takes_linear_time(unit):
     """The time must grow linearly with the text: quadratic time would make 500 KB hang the test."""
     assert isinstance(normal_form(unit * (500_000 // len(unit))), str)
+
+
+def test_words_numbers_and_punctuation_are_compared_apart():
+    assert token_diff("progression-free survival (PFS), by age", "PFS by age") == [
+        Segment(Edit.DELETED, "progression-free survival ("),
+        Segment(Edit.KEPT, "PFS "),
+        Segment(Edit.DELETED, "), "),
+        Segment(Edit.KEPT, "by age"),
+    ]
+    assert token_diff("age and sex", "age, and sex") == [
+        Segment(Edit.KEPT, "age"),
+        Segment(Edit.INSERTED, ", "),
+        Segment(Edit.KEPT, "and sex"),
+    ]
+    assert [s.edit for s in token_diff("at 1.1 g", "at 1.2 g")].count(Edit.KEPT) == 2
+
+
+def test_an_accent_stays_with_its_letter():
+    assert token_diff("cafe\u0301, tea", "cafe, tea")[0] == Segment(Edit.DELETED, "cafe\u0301")
+
+
+def test_replacements_that_only_punctuation_separates_are_one_replacement():
+    assert token_diff("red, green; blue", "one, two; three") == [
+        Segment(Edit.DELETED, "red, green; blue"),
+        Segment(Edit.INSERTED, "one, two; three"),
+    ]
+
+
+def test_a_blank_added_before_a_sign_is_a_change():
+    assert [s.edit for s in token_diff("10%", "10 %")] == [Edit.DELETED, Edit.INSERTED]
+
+
+signs = st.lists(
+    st.sampled_from(["a", "PFS", "1", "1.5", "é", "e\u0301", " ", "\n", ",", "(", ")", "-", "'"]),
+    max_size=30,
+).map("".join)
+
+
+@given(signs, signs)
+def test_the_tokens_add_up_to_both_texts(before, after):
+    segments = token_diff(before, after)
+    for edit, text in ((Edit.INSERTED, before), (Edit.DELETED, after)):
+        made = "".join(s.text for s in segments if s.edit is not edit)
+        assert "".join(made.split()) == "".join(text.split())
+    assert all(s.text.strip() for s in segments)
+    assert before.split() == after.split() or any(s.edit is not Edit.KEPT for s in segments)
+
+
+def test_tokens_of_several_megabytes_are_compared_by_their_common_ends():
+    segments = token_diff(LONG + "old, end", LONG + "new, end")
+    assert [s.edit for s in segments] == [Edit.KEPT, Edit.DELETED, Edit.INSERTED, Edit.KEPT]
+
+
+@pytest.mark.parametrize("unit", ["1.", "1,", "a'", "''", "(", " ,", "a-"])
+def test_tokens_are_found_in_linear_time(unit):
+    text = unit * (1_000_000 // len(unit))
+    assert token_diff(text, text)[0].edit is Edit.KEPT

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
+from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import NoChangeReason, UncheckedTrial
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
@@ -250,6 +251,23 @@ def test_a_change_of_one_letter_in_a_measure_is_marked() -> None:
 
     changed = [piece for piece in line.pieces if piece.mark.value in ("removed", "added")]
     assert [piece.text for piece in changed] == ["RECIST", "iRECIST"]
+
+
+def test_a_text_shown_word_by_word_does_not_repeat_the_number_of_its_words() -> None:
+    edited = event(
+        Kind.ELIGIBILITY, Level.ROUTINE, label="Eligibility Criteria", before=LONG,
+        after=LONG.replace("word50 ", "word50, "),
+        summary="Eligibility Criteria: edited: 1 word removed, 1 word added, 99 words kept",
+    )  # fmt: skip
+    built = report([stored(edited)])
+    line = built.trials[0].lines[0]
+
+    changed = [piece.text for piece in line.pieces if piece.mark.value in ("removed", "added")]
+    assert (line.detail, changed) == ("", [","])
+    for form in (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML):
+        assert "words kept" not in render(built, form)
+    assert "word50{+,+}" in render(built, ReportFormat.TEXT)
+    assert "<ins>,</ins>" in render(built, ReportFormat.HTML)
 
 
 def test_a_change_of_sites_shows_the_summary_of_its_event() -> None:

@@ -11,12 +11,14 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
+from ctsync.errors import UsageError
 from ctsync.model import Event, Kind, NctId, StoredEvent, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
-from ctsync.questions.trial.versions import trial_versions
+from ctsync.questions.trial.versions import TrialVersions, trial_versions
 from ctsync.record.enum_words import enum_words
 from ctsync.record.fields.table import field_at, field_of
+from ctsync.record.value_text import counted
 from ctsync.report.event_text import is_overall_status
 from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.store.data.history_versions import HistoryState
@@ -34,20 +36,24 @@ MOST_CHARACTERS = 400
     metavar="PATH",
     help="Every value of one field: its path, the end of it, or its label (primary completion).",
 )
+@click.option("--substantive", is_flag=True, help="Hide versions with only administrative changes.")
 @click.option("--json", "as_json", is_flag=True, help="An array, oldest first.")
 @pass_app
-def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
+def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_json: bool) -> None:
     """List the stored versions of a trial, oldest first, and what each changed.
 
     With --field: every value that field ever had, since when and for how long.
     """
+    if substantive and name is not None:
+        raise UsageError("--substantive lists versions: use it without --field")
     with app.store() as store:
         if name is not None:
             _show_field(app, store, stored_versions(store, trial), name, as_json=as_json)
             return
-        found = trial_versions(store, trial)
+        found = trial_versions(store, trial, substantive=substantive)
     if as_json:
         show_json(found.rows)
+        _tell_hidden(found)
         return
     tell(for_terminal(f"{trial}  {found.versions[-1].key.brief_title or ''}".rstrip()))
     show_table(
@@ -55,7 +61,15 @@ def history(app: App, *, trial: NctId, name: str | None, as_json: bool) -> None:
         [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
     )
     tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
+    _tell_hidden(found)
     tell(for_terminal(_past_sentence(found.history, trial)))
+
+
+def _tell_hidden(found: TrialVersions) -> None:
+    if found.hidden:
+        verb = "is" if found.hidden == 1 else "are"
+        versions = counted(found.hidden, "version")
+        tell(f"{versions} with only administrative changes {verb} hidden")
 
 
 def _past_sentence(past: HistoryState | None, trial: NctId) -> str:

@@ -8,12 +8,30 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from ctsync.dates import PartialDate
 from ctsync.errors import UnknownVersion, UsageError
-from ctsync.model import MISSING, FieldChange, NctId, Version
+from ctsync.model import (
+    MISSING,
+    Category,
+    Event,
+    FieldChange,
+    Kind,
+    Level,
+    NctId,
+    Version,
+)
 from ctsync.questions.trial.stored_records import pair_of, stored_versions
-from ctsync.questions.trial.version_dates import find_version, version_on
+from ctsync.questions.trial.version_dates import NotKnown, find_version, stands_from, version_on
 from ctsync.record.compare.diff import diff
+from ctsync.record.events.classify import classify
+from ctsync.record.fields.table import field_at
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.comparison.comparison import ChangeSelection, Comparison
 from ctsync.store.store import Store
+
+_NUMBER = re.compile(r"-?\d{1,6}", re.ASCII)
+_REGISTRY_NUMBER = re.compile(r"v(\d{1,6})", re.ASCII | re.IGNORECASE)
+_NAMES = {"first": "1", "oldest": "1", "previous": "-2", "last": "-1", "newest": "-1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +42,24 @@ class FieldChangeRow:
     """The place in the record; an item of a list is named in brackets."""
     field: str
     """The same place without the names of items."""
+    label: str
+    """The name of the field; the place again if ctsync does not know the field."""
+    item: str | None
+    """The list item that the value belongs to, or that was added or removed; null if none."""
+    category: Category
+    """The part of the record that the change is reported under."""
+    kind: Kind
+    """The kind of the event that reports the change."""
+    level: Level
+    """How much the change matters, by the rule table."""
+    rule: str
+    """The rule that gave the level."""
+    summary: str
+    """The event that reports the change, in words; it may report several changes."""
+    days: int | None
+    """Days that a date moved, positive if it is now later; null if it is not a date."""
+    percent: float | None
+    """Percent by which a count changed; null if it is not a count."""
     added: bool
     """True if the older version has no such value."""
     removed: bool
@@ -34,11 +70,20 @@ class FieldChangeRow:
     """The value in the newer version; null if it has none."""
 
 
-def field_change_row(change: FieldChange) -> FieldChangeRow:
-    """The row of a field change."""
+def field_change_row(change: FieldChange, event: Event) -> FieldChangeRow:
+    """Return the row of a field change; `event` reports it."""
     return FieldChangeRow(
         path=change.path,
         field=change.field,
+        label=field_at(change.field).label,
+        item=change.item,
+        category=event.category,
+        kind=event.kind,
+        level=event.level,
+        rule=event.rule,
+        summary=event.summary,
+        days=event.days,
+        percent=event.percent,
         added=change.before is MISSING,
         removed=change.after is MISSING,
         before=change.before,
@@ -48,55 +93,142 @@ def field_change_row(change: FieldChange) -> FieldChangeRow:
 
 @dataclass(frozen=True, slots=True)
 class CompareQuestion:
-    """Which two versions of a trial: numbers ("3", "-1") or days ("2020-01-01").
+    """Which two versions of a trial; without them, the last two.
 
-    Without them, the last two versions are compared.
+    A version is a number ("3", "-1"), the registry's number ("v2"), a day ("2020-01-01", "2020-01")
+    or "first", "previous" or "last". `pasted` holds the registry's numbers from the URL of a
+    page, if there was one: they are used if both versions are stored. `thresholds` are those of the
+    rule table.
     """
 
     nct_id: NctId
     older: str | None = None
     newer: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two versions, and the fields that differ, in the order of the record."""
-
-    before: Version
-    after: Version
-    changes: tuple[FieldChange, ...]
-
-    @property
-    def rows(self) -> tuple[FieldChangeRow, ...]:
-        """The fields that differ as rows."""
-        return tuple(field_change_row(change) for change in self.changes)
+    pasted: tuple[int, int] | None = None
+    thresholds: Thresholds | None = None
 
 
 def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
     """Compare two stored versions.
 
-    Raises UnknownTrial, UnknownVersion, CorruptBody, and UsageError for a text that is neither a
-    number nor a day.
+    Raises UnknownTrial, UnknownVersion, CorruptBody, and UsageError for a text that does not name
+    a version.
     """
     versions = stored_versions(store, question.nct_id)
     if question.older is None and len(versions) < 2:
         raise UnknownVersion(f"there is only one version of {question.nct_id}, nothing to compare")
-    before = _pick(versions, question.older or "-2")
-    after = _pick(versions, question.newer or "-1")
-    return Comparison(before, after, tuple(diff(*pair_of(store, before, after))))
+    pair, note = _pair(versions, question)
+    before, after = pair
+    old, new = pair_of(store, before, after)
+    changes = tuple(diff(old, new))
+    since = dict(zip([v.version for v in versions], stands_from(versions), strict=True))
+    past = _past(versions, before, after)
+    events = classify(
+        changes,
+        old,
+        new,
+        past=[version.key for version in past],
+        stood_from=stands_from([*past, after]) if past else (),
+        thresholds=question.thresholds,
+    )
+    return Comparison(
+        before=before,
+        after=after,
+        since=(since[before.version], since[after.version]),
+        changes=changes,
+        events=tuple(events),
+        note=note,
+    )
+
+
+def comparison_rows(
+    comparison: Comparison, selection: ChangeSelection | None = None
+) -> tuple[FieldChangeRow, ...]:
+    """Return the fields that differ as rows, in the order of the record.
+
+    `selection` narrows them by the level and category of their events.
+    """
+    event_of = {path: event for event in comparison.events for path in event.covers}
+    return tuple(
+        field_change_row(change, event_of[change.path])
+        for change in comparison.changes
+        if selection is None or selection.has(event_of[change.path])
+    )
+
+
+def _past(versions: Sequence[Version], before: Version, after: Version) -> list[Version]:
+    """Return the versions up to the older one; none if the newer one precedes it."""
+    if after.version < before.version:
+        return []
+    return [one for one in versions if one.version <= before.version and one.digest is not None]
+
+
+def _pair(
+    versions: Sequence[Version], question: CompareQuestion
+) -> tuple[tuple[Version, Version], str]:
+    """Return the two versions, and why they are not the ones of a pasted URL."""
+    if question.pasted is None or question.older is not None:
+        older, newer = _split(question.older, question.newer)
+        return (_pick(versions, older or "-2"), _pick(versions, newer or "-1")), ""
+    stored = {one.registry_version: one for one in versions}
+    found = [stored.get(number) for number in question.pasted]
+    if found[0] and found[1]:
+        return (found[0], found[1]), ""
+    missing = [
+        str(number + 1) for number, one in zip(question.pasted, found, strict=True) if one is None
+    ]
+    name = f"Version {missing[0]}" if len(missing) == 1 else f"Versions {' and '.join(missing)}"
+    verb = "is" if len(missing) == 1 else "are"
+    note = (
+        f"{name} of the pasted page {verb} not stored; these are the last two stored versions. "
+        f"To store the registry history: ctsync backfill {question.nct_id}"
+    )
+    return (_pick(versions, "-2"), _pick(versions, "-1")), note
+
+
+def _split(older: str | None, newer: str | None) -> tuple[str | None, str | None]:
+    """Split "1..4" into two versions."""
+    if older and newer is None and ".." in older:
+        first, _, last = older.partition("..")
+        return first or None, last or None
+    return older, newer
 
 
 def _pick(versions: Sequence[Version], text: str) -> Version:
-    if re.fullmatch(r"-?\d{1,6}", text):
+    text = _NAMES.get(text.lower(), text)
+    if _NUMBER.fullmatch(text):
         return find_version(versions, int(text))
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is neither a version number nor a day (2020-01-01)") from None
+    if found := _REGISTRY_NUMBER.fullmatch(text):
+        return _of_registry(versions, int(found[1]))
+    day = PartialDate.parse(text)
+    if day is None:
+        raise UsageError(
+            f"{text!r} is not a version: write its number (3, -1), the registry's number (v2) or a "
+            "day (2020-01-01)"
+        )
+    return _on(versions, day.last)
+
+
+def _of_registry(versions: Sequence[Version], number: int) -> Version:
+    for version in versions:
+        if version.registry_version == number:
+            return version
+    nct_id = versions[0].nct_id
+    raise UnknownVersion(
+        f"version v{number} of the registry is not stored of {nct_id}; to store the registry "
+        f"history: ctsync backfill {nct_id}"
+    )
+
+
+def _on(versions: Sequence[Version], day: date) -> Version:
     stood = version_on(versions, day)
-    if not isinstance(stood, Version):
-        raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
-    return stood
+    if isinstance(stood, Version):
+        return stood
+    nct_id = versions[0].nct_id
+    more = (
+        f"; to store earlier ones: ctsync backfill {nct_id}" if isinstance(stood, NotKnown) else ""
+    )
+    raise UnknownVersion(f"no version of {nct_id} is known to stand on {day}{more}")
 
 
 SCHEMAS = {"field_change": FieldChangeRow}

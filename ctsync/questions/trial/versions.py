@@ -13,6 +13,8 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
 
+_NO_CHANGES = (Kind.ENTERED, Kind.LEFT)
+
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
@@ -58,6 +60,8 @@ class VersionRow:
     """The worst level of the changes in this version; null if there are none."""
     kinds: tuple[Kind, ...]
     """What changed in this version."""
+    substantive: bool
+    """True for the first version, and if a change in this version is not administrative."""
     digest: str | None
     """Identifies the content of the record; null if the version has no record."""
     url: str
@@ -90,9 +94,21 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
         enrollment=key.enrollment,
         enrollment_type=key.enrollment_type,
         level=min((stored.event.level for stored in step), key=attrgetter("rank"), default=None),
+        substantive=version.version == 1 or is_substantive(step),
         kinds=tuple(dict.fromkeys(stored.event.kind for stored in step)),
         digest=version.digest,
         url=url,
+    )
+
+
+def is_substantive(step: Sequence[StoredEvent]) -> bool:
+    """Return whether a change is not administrative, as a cosmetic one is.
+
+    Entering or leaving the query of a watch is no change of the record.
+    """
+    return any(
+        stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES
+        for stored in step
     )
 
 
@@ -101,12 +117,14 @@ class TrialVersions:
     """The stored versions of a trial, oldest first, and what led to each.
 
     `steps` has the events by the number of the version they led to. `history` says how much of
-    the registry's own history is stored, None if it was never requested.
+    the registry's own history is stored, None if it was never requested. `hidden` counts the
+    versions that were left out because they have only administrative changes.
     """
 
     versions: tuple[Version, ...]
     steps: Mapping[int, Sequence[StoredEvent]]
     history: HistoryState | None
+    hidden: int = 0
 
     @property
     def rows(self) -> tuple[VersionRow, ...]:
@@ -114,13 +132,26 @@ class TrialVersions:
         return tuple(version_row(one, self.steps.get(one.version, ())) for one in self.versions)
 
 
-def trial_versions(store: Store, nct_id: NctId) -> TrialVersions:
-    """List the versions of a trial; raises UnknownTrial if nothing is stored of it."""
+def trial_versions(store: Store, nct_id: NctId, *, substantive: bool = False) -> TrialVersions:
+    """List the versions of a trial; raises UnknownTrial if nothing is stored of it.
+
+    With `substantive`, only the first version and those with a change that is not administrative.
+    """
     versions = stored_versions(store, nct_id)
     steps: dict[int, list[StoredEvent]] = {}
     for stored in store.events.find(EventFilter(nct_ids=(nct_id,))):
         steps.setdefault(stored.to_version, []).append(stored)
-    return TrialVersions(tuple(versions), steps, store.histories.states([nct_id]).get(nct_id))
+    shown = [
+        one
+        for one in versions
+        if not substantive or one.version == 1 or is_substantive(steps.get(one.version, ()))
+    ]
+    return TrialVersions(
+        versions=tuple(shown),
+        steps=steps,
+        history=store.histories.states([nct_id]).get(nct_id),
+        hidden=len(versions) - len(shown),
+    )
 
 
 SCHEMAS = {"version": VersionRow}

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import html
 import re
+import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -28,6 +29,9 @@ _MARKS = str.maketrans({
     "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "\u00a0": " ", "\u200b": "", "\ufeff": "",
 })  # fmt: skip
 _WORD = re.compile(r"\S+\s*")
+# a word runs up to the next blank or mark, so that no accent is cut from its letter
+_SIGNS = re.escape(string.punctuation + "‘’‚“”„–—‐‑−…•·≥≤±×→«»¿¡®™†‡（）、。，；：")
+_TOKEN = re.compile(rf"(?:\d+(?:[.,]\d+)+|[^\s{_SIGNS}]+(?:['’][^\s{_SIGNS}]+)*|[{_SIGNS}])\s*")
 
 _MOST_COMPARISONS = 10**8
 
@@ -36,12 +40,16 @@ def normal_form(text: str) -> str:
     """Return a text without markup and layout, the same for Markdown and HTML."""
     if "&" in text or "<" in text:
         text = _TAGS.sub("\n", html.unescape(text))
-    if "\\" in text:
-        text = _ESCAPES.sub(r"\1", text)
+    text = without_escapes(text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_MARKS)
     lines = (_plain_line(line) for line in text.casefold().splitlines())
     return " ".join(line for line in lines if line)
+
+
+def without_escapes(text: str) -> str:
+    """Return a Markdown text without the backslashes that keep its signs literal."""
+    return _ESCAPES.sub(r"\1", text) if "\\" in text else text
 
 
 def _plain_line(line: str) -> str:
@@ -86,7 +94,23 @@ def word_diff(before: str, after: str) -> list[Segment]:
     words make up the text after. If the differing middle is too long to compare word by word
     (about 10,000 words on each side), all of it is deleted and inserted.
     """
-    old, new = _WORD.findall(before), _WORD.findall(after)
+    return _compared(_WORD.findall(before), _WORD.findall(after))
+
+
+def token_diff(before: str, after: str) -> list[Segment]:
+    """Return the same as `word_diff`, with words, numbers and punctuation compared apart.
+
+    "survival (PFS)," and "PFS" have the token PFS in common. If the texts differ only in blanks
+    around punctuation, words are compared as `word_diff` does.
+    """
+    segments = _compared(_TOKEN.findall(before), _TOKEN.findall(after))
+    is_equal = all(segment.edit is Edit.KEPT for segment in segments)
+    if is_equal and before.split() != after.split():
+        return word_diff(before, after)
+    return _without_islands(segments)
+
+
+def _compared(old: list[str], new: list[str]) -> list[Segment]:
     old_keys, new_keys = [w.rstrip() for w in old], [w.rstrip() for w in new]
     start = _common(old_keys, new_keys)
     end = _common(old_keys[start:][::-1], new_keys[start:][::-1])
@@ -97,6 +121,30 @@ def word_diff(before: str, after: str) -> list[Segment]:
         (Edit.KEPT, new[len(new) - end :]),
     ]
     return [Segment(edit, "".join(words)) for edit, words in pieces if words]
+
+
+def _without_islands(segments: Sequence[Segment]) -> list[Segment]:
+    """Join two replacements that only punctuation separates: it is part of both texts."""
+    found: list[Segment] = []
+    for n, segment in enumerate(segments):
+        if (
+            len(found) > 1
+            and _is_replacement(found[-2:])
+            and segment.edit is Edit.KEPT
+            and not any(map(str.isalnum, segment.text))
+            and _is_replacement(segments[n + 1 : n + 3])
+        ):
+            found[-2:] = [Segment(edit, text + segment.text) for edit, text in found[-2:]]
+        elif len(found) > 1 and _is_replacement(found[-2:]) and segment.edit is not Edit.KEPT:
+            place = -2 if segment.edit is Edit.DELETED else -1
+            found[place] = Segment(segment.edit, found[place].text + segment.text)
+        else:
+            found.append(segment)
+    return found
+
+
+def _is_replacement(pair: Sequence[Segment]) -> bool:
+    return [segment.edit for segment in pair] == [Edit.DELETED, Edit.INSERTED]
 
 
 def _common(old: list[str], new: list[str]) -> int:

@@ -17,7 +17,7 @@ from ctsync.record.fields.table import field_at
 from ctsync.record.value_text import quoted, said
 
 _LEAD_SPONSOR = "protocolSection.sponsorCollaboratorsModule.leadSponsor.name"
-_REMOVED_COUNTRY = "derivedSection.miscInfoModule.removedCountries"
+REMOVED_COUNTRY = "derivedSection.miscInfoModule.removedCountries"
 _VIOLATIONS = (
     "annotationSection.annotationModule.violationAnnotation",
     "protocolSection.oversightModule.fdaaa801Violation",
@@ -55,7 +55,7 @@ def plain_event(
         before=before,
         after=after,
         inputs={**facts, **counts, **(inputs or {})},
-        label="Country" if change.field == _REMOVED_COUNTRY else None,
+        label="Country" if change.field == REMOVED_COUNTRY else None,
         days=old.shift_to(new).days if old and new else None,
     )
 
@@ -86,7 +86,7 @@ def _what(reported: Field, change: FieldChange, of: str) -> tuple[str, dict[str,
     before, after = absent_as_none(change.before), absent_as_none(change.after)
     if is_order(change):
         return f"{reported.label}{of}: only the order changed", {}
-    if change.field == _REMOVED_COUNTRY and MISSING in (change.before, change.after):
+    if change.field == REMOVED_COUNTRY and MISSING in (change.before, change.after):
         return _country_removed(before, after), {}
     if isinstance(change.steps[-1], int) and MISSING in (change.before, change.after):
         verb = "added" if change.before is MISSING else "removed"

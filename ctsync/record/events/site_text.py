@@ -121,7 +121,7 @@ def _phrases(changes: SiteChanges, *, noun: str = "") -> Iterator[tuple[str, Seq
         yield f"{some(len(changes.added))}added", changes.added
     if changes.removed:
         yield f"{some(len(changes.removed))}removed", changes.removed
-    for status, sites in _by_status(changes):
+    for status, sites in by_status(changes):
         yield f"{of(len(sites))}{status}", sites
     if renamed := [
         {**new, "facility": old.get("facility"), NEW_FACILITY: new.get("facility")}
@@ -132,8 +132,8 @@ def _phrases(changes: SiteChanges, *, noun: str = "") -> Iterator[tuple[str, Seq
         yield f"{of(len(details))}with other details", details
 
 
-def _by_status(changes: SiteChanges) -> Iterator[tuple[str, list[Site]]]:
-    """The sites with another status by what happened to them, most sites first."""
+def by_status(changes: SiteChanges) -> Iterator[tuple[str, list[Site]]]:
+    """The sites with another status by what happened to them ("opened"), most sites first."""
     now: dict[str, list[Site]] = {}
     for old, new in changes.with_status:
         now.setdefault(_status_phrase(old.get("status"), new.get("status")), []).append(new)

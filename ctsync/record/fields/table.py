@@ -78,6 +78,12 @@ def outer_item(path: str) -> str | None:
     return str(orjson.loads(found[1])) if found else None
 
 
+def items_of(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each list item of a path, outermost first: the field of its list, and its name."""
+    for found in _ITEM.finditer(path):
+        yield field_of(path[: found.start()]), str(orjson.loads(found[1]))
+
+
 @lru_cache(maxsize=4096)
 def listing_at(path: str) -> ListKey:
     """Return the list key for a path.

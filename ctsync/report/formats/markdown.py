@@ -101,16 +101,19 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
 
 def _line(line: ReportLine) -> str:
     event = line.stored.event
-    values = escaped(line.detail) or f"{escaped(line.before)} → {escaped(line.after)}"
+    values = escaped(line.detail)
     if line.pieces:
-        values += f": {_pieces(line.pieces)}"
+        values += f"{': ' if values else ''}{_pieces(line.pieces)}"
+    elif not values:
+        values = f"{escaped(line.before)} → {escaped(line.after)}"
     moves = moves_of(line)
     tail = f"; {escaped(moves)}" if moves else ""
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 
 
 def _pieces(pieces: tuple[TextPiece, ...]) -> str:
-    return " ".join(_MARKS[piece.mark].format(escaped(piece.text)) for piece in pieces)
+    marked = (_MARKS[piece.mark].format(escaped(piece.text)) + piece.blank for piece in pieces)
+    return "".join(marked).rstrip()
 
 
 def _welcomes(report: Report) -> Iterator[str]:

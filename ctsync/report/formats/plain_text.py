@@ -51,7 +51,8 @@ def render_text(report: Report) -> str:
 
 def wdiff(pieces: tuple[TextPiece, ...]) -> str:
     """Write word-level changes without colour: [-gone-] {+new+}."""
-    return " ".join(_MARKS[piece.mark].format(piece.text) for piece in pieces)
+    marked = (_MARKS[piece.mark].format(piece.text) + piece.blank for piece in pieces)
+    return "".join(marked).rstrip()
 
 
 def wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH) -> list[str]:
@@ -146,9 +147,9 @@ def _line(line: ReportLine) -> Iterator[str]:
 
 def said(line: ReportLine) -> str:
     """The values and moves of a line as text."""
-    values = line.detail or f"{line.before} -> {line.after}"
+    values = line.detail or ("" if line.pieces else f"{line.before} -> {line.after}")
     if line.pieces:
-        values += f": {wdiff(line.pieces)}"
+        values += f"{': ' if values else ''}{wdiff(line.pieces)}"
     moves = moves_of(line)
     return f"{values}; {moves}" if moves else values
 

@@ -1,0 +1,1 @@
+"""Two versions of a trial compared, for people to read: entries, and one module per format."""

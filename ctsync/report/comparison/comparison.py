@@ -1,0 +1,53 @@
+"""Two versions of a trial and what differs between them. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from ctsync.model import Category, Event, FieldChange, Level, Version
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two versions, the fields that differ, and the events that report these changes.
+
+    `changes` have the order of the record; each is reported by exactly one of `events`. `since`
+    holds the day from which each version stood. `note` says why other versions than the requested
+    ones are compared; it is empty if they are the requested ones.
+    """
+
+    before: Version
+    after: Version
+    since: tuple[date, date]
+    changes: tuple[FieldChange, ...]
+    events: tuple[Event, ...]
+    note: str = ""
+
+    @property
+    def is_one_step(self) -> bool:
+        """Whether no version lies between the two: only then is the day of each change known."""
+        return self.after.version == self.before.version + 1
+
+    def covered(self, event: Event) -> list[FieldChange]:
+        """Return the field changes that an event reports, in the order of the event."""
+        by_path = {change.path: change for change in self.changes}
+        return [by_path[path] for path in event.covers]
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSelection:
+    """Which changes a reading shows: a level or worse, and some categories or all.
+
+    `is_full` shows each value in full, with the text around each edit.
+    """
+
+    level: Level = Level.ROUTINE
+    categories: Sequence[Category] = ()
+    is_full: bool = False
+
+    def has(self, event: Event) -> bool:
+        """Return whether a reading shows the event."""
+        is_wanted = not self.categories or event.category in self.categories
+        return is_wanted and event.level.reaches(self.level)
