@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from ctsync.config.paths import default_database_url
+from ctsync.config.paths import default_database_url, default_event_log
 from ctsync.config.values import (
     Address,
     ChannelUrl,
@@ -95,14 +95,17 @@ class MirrorSettings(_Section):
 
 
 class LogSettings(_Section):
-    """The log; `events` says where the log channel writes changes."""
+    """The log of events: one line per change.
+
+    `events` selects where the lines go; `file` replaces the default file.
+    """
 
     format: Literal["text", "json"] = "text"
     level: Literal["debug", "info", "warning", "error"] = "info"
     file: FilePath | None = None
     max_megabytes: Positive = 10.0
     keep: Annotated[int, Field(ge=0, le=1000)] = 5
-    events: Literal["stderr", "file", "off"] = "stderr"
+    events: Literal["file", "stderr", "off"] = "file"
 
 
 class SmtpSettings(_Section):
@@ -189,6 +192,11 @@ class Settings(BaseModel):
     def path(self) -> Path | None:
         """The config file that was read, or None."""
         return self._path
+
+    @property
+    def event_log(self) -> Path:
+        """The file that event lines go to if `log.events` is "file"."""
+        return self.log.file or default_event_log(self.database.url)
 
     def unknown_watches(self, stored: Collection[str] = ()) -> Iterator[str]:
         """One line per watch that a recipient or channel names but that does not exist.
