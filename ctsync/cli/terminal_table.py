@@ -159,11 +159,16 @@ def _table(columns: Sequence[_Column], width: int) -> Table:
     for row in zip(*(column.cells for column in columns), strict=True):
         table.add_row(
             *(
-                Text(cell, style=_STYLES.get(cell, "") if column.heading in _STYLED else "")
+                Text(cell, style=_style(column.heading, cell))
                 for cell, column in zip(row, columns, strict=True)
             )
         )
     return table
+
+
+def _style(heading: str, cell: str) -> str:
+    """The style of a level or verdict; a reason may follow it."""
+    return _STYLES.get(cell.partition(":")[0], "") if heading in _STYLED else ""
 
 
 def _show_in_two_lines(console: Console, columns: Sequence[_Column]) -> None:

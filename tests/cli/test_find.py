@@ -77,13 +77,13 @@ def test_every_value_of_a_field_is_listed_with_its_duration(
 
 def test_a_value_that_returns_is_listed_twice(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    lines = shell.run("history", SUSPENDED, "--field", "why stopped").stdout.splitlines()
+    lines = shell.rows("history", SUSPENDED, "--field", "why stopped")
     assert [line.split("\t")[-1] for line in lines] == ["(none)", "COVID-19", "(none)"]
 
 
 def test_dates_and_counts_are_listed_with_their_type(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT01352702"))
-    lines = shell.run("history", trial, "--field", "primary completion").stdout.splitlines()
+    lines = shell.rows("history", trial, "--field", "primary completion")
     assert [line.split("\t")[-1] for line in lines] == [
         "2012-02 (estimated)", "2013-02 (estimated)", "2014-04 (estimated)", "2014-05 (actual)",
     ]  # fmt: skip
@@ -100,7 +100,7 @@ def test_a_list_is_shown_by_its_added_and_removed_items(shell: Shell, kept: Stor
         kept,
         [study(sites=sites, posted=f"2020-0{n}-01") for n, sites in enumerate(steps, start=1)],
     )
-    lines = shell.run("history", SEED, "--field", "sites").stdout.splitlines()
+    lines = shell.rows("history", SEED, "--field", "sites")
     assert [line.split("\t")[-1] for line in lines] == [
         "2 items: A, Warsaw, Poland; B, Warsaw, Poland",
         "2 items: - A, Warsaw, Poland; + C, Warsaw, Poland",
@@ -175,5 +175,5 @@ def test_a_history_is_complete_in_a_narrow_terminal(
 
 def test_backfilled_changes_are_listed_by_their_own_day(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    lines = shell.run("changes", "--since", "2020-03-01", "--kind", "status").stdout.splitlines()
+    lines = shell.rows("changes", "--since", "2020-03-01", "--kind", "status")
     assert [line.split("\t")[0] for line in lines] == ["2020-03-16", "2020-06-15"]

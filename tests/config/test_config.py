@@ -319,7 +319,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ("[[watches]]\nname = 'a\\nb'\ntrials = ['NCT1']", "watches#1.name: holds a line break"),
         ("[[watches]]\nname = 'x'", "watches#1: follows nothing"),
         ("[[watches]]\ntrials = ['NCT1']", "watches#1.name: is missing"),
-        ("[log]\nevents = 'file'", "log.events: "),
+        ("[log]\nevents = 'syslog'", "log.events: "),
         ("[smtp]\nhost = 'x'", "smtp.sender: is missing"),
         (
             "[smtp]\nhost='x'\nsender='a@b.c'\nusername='u'",

@@ -191,14 +191,18 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
         tell(for_terminal(reason))
     for lost in seen.unresolved:
         tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
-    baselines = sum(event.kind is Kind.FIRST_SEEN for _, event in found)
-    new = f"{counted(baselines, 'new baseline')}, " if baselines else ""
     tell(
         f"dry run: checked {len(seen.examined) - len(seen.unchecked):,} of "
         f"{counted(len(seen.examined), 'trial')} against the registry data of "
-        f"{format_minute(seen.load.data_timestamp)}: {new}"
-        f"{counted(len(found) - baselines, 'change')}; nothing stored or sent"
+        f"{format_minute(seen.load.data_timestamp)}: {_found(found)}; nothing stored or sent"
     )
+
+
+def _found(events: Sequence[tuple[NctId, Event]]) -> str:
+    baselines = sum(event.kind is Kind.FIRST_SEEN for _, event in events)
+    changes = len(events) - baselines
+    parts = [counted(baselines, "new baseline")] if baselines else []
+    return ", ".join([*parts, counted(changes, "change")] if changes else parts) or "no changes"
 
 
 def _preview_events(seen: CyclePreview) -> Iterator[StoredEvent]:
