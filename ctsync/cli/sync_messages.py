@@ -12,7 +12,7 @@ from ctsync.sync.history.backfill import BackfillResult
 from ctsync.sync.result import SyncResult
 
 MOST_FAILURES = 5
-"""Most lines about single trials, for each kind of problem."""
+"""Most lines about trials that could not be checked."""
 MOST_NAMED = 3
 
 
@@ -60,34 +60,29 @@ def _named(ids: Sequence[NctId]) -> str:
 
 def _unanswered(result: CycleResult) -> Iterator[str]:
     sync = result.sync
-    yield from _first(
-        [f"could not check {failed.nct_id}: {failed.error}" for failed in sync.failed],
-        "that could not be checked: ctsync status",
-    )
-    yield from _first(
-        [
-            f"{nct_id}: the registry has no such trial; to stop following it: ctsync watch remove"
-            for nct_id in sync.unknown
-        ],
-        "that the registry does not have: ctsync sync --json",
-    )
-    yield from _first(
-        [
-            f"{nct_id}: not in this data refresh; the next one shows whether it is gone"
-            for nct_id in sync.missing
-        ],
-        "that are not in this data refresh: ctsync sync --json",
-    )
+    yield from (f"could not check {one.nct_id}: {one.error}" for one in sync.failed[:MOST_FAILURES])
+    if (more := len(sync.failed) - MOST_FAILURES) > 0:
+        yield f"and {more:,} more that could not be checked: ctsync status"
+    if sync.unknown:
+        yield (
+            f"{_some(sync.unknown)}: the registry has no such trial; to stop following it: "
+            "ctsync watch remove"
+        )
+    if sync.missing:
+        yield (
+            f"{_some(sync.missing)}: not in this data refresh; the next one shows whether it is "
+            "gone"
+        )
     yield from sync.reasons
     for lost in result.unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
-def _first(lines: Sequence[str], rest: str) -> Iterator[str]:
-    """The first lines, and the number of the others with the command that shows them."""
-    yield from lines[:MOST_FAILURES]
-    if (more := len(lines) - MOST_FAILURES) > 0:
-        yield f"and {more:,} more {rest}"
+def _some(ids: Sequence[NctId]) -> str:
+    """The first ids, and the number of the others with the command that lists them."""
+    more = len(ids) - MOST_NAMED
+    rest = f" and {more:,} more (ctsync sync --json lists them)" if more > 0 else ""
+    return ", ".join(ids[:MOST_NAMED]) + rest
 
 
 def _history_sentence(past: BackfillResult | None) -> Iterator[str]:

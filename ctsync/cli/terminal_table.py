@@ -80,7 +80,7 @@ def show_table(
         _show_in_two_lines(console, columns)
     if dropped and is_drop_noted:
         names = ", ".join(dropped)
-        click.echo(f"not shown at this width: {names}; a pipe shows every column", err=True)
+        click.echo(f"not shown (narrow terminal): {names}", err=True)
 
 
 @dataclass(frozen=True, slots=True)
