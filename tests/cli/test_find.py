@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import re
-import struct
-import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 from datetime import date
 
@@ -17,6 +9,7 @@ import pytest
 
 from ctsync.store.store import Store, open_store
 from tests.cli.conftest import SEED, Shell
+from tests.cli.terminal import at_a_terminal
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import site, study
@@ -138,27 +131,6 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     assert "version 5 and version 7" in messages
     line = shell.refuse("show", trial, "--as-of", "2014-04-07", exit_code=2)
     assert "not registered yet" in line
-
-
-def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
-    """Return the lines that a command shows on a real terminal of the given width."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**os.environ, **{key: value for key, value in shell.env.items() if value is not None}}
-    env = {key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "ctsync", *words], stdout=theirs, stderr=subprocess.DEVNULL, env=env
-    ) as running:
-        os.close(theirs)
-        seen = b""
-        try:
-            while piece := os.read(ours, 65536):
-                seen += piece
-        except OSError:  # the command has closed the other end
-            pass
-        assert running.wait() == 0
-    os.close(ours)
-    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
 
 
 @pytest.mark.parametrize("columns", [80, 60])
