@@ -126,8 +126,6 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert header.split() == ["LEVEL", "TRIAL", "WHAT", "TITLE"]
     assert "status -> Completed" in row
     assert row.rstrip().endswith("…")
-    narrow = at_a_terminal(listing, "sync", "--dry-run", columns=80)
-    assert narrow[0].split() == ["LEVEL", "TRIAL", "WHAT"]
 
 
 def test_a_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
