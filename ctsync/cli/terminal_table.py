@@ -177,7 +177,7 @@ def _show_in_two_lines(console: Console, columns: Sequence[_Column]) -> None:
     from rich.text import Text  # noqa: PLC0415 - see show_table
 
     *others, last = columns
-    # a table wider than the terminal: the terminal folds it, because a cut number would be wrong
+    # a line wider than the terminal wraps between cells, because a cut number would be wrong
     width = max(console.width, _total([column.least for column in others]))
     room = console.options.update(width=width)
     lines = console.render_lines(_table(others, width), room, pad=False)
@@ -185,7 +185,7 @@ def _show_in_two_lines(console: Console, columns: Sequence[_Column]) -> None:
     for line, below in zip(lines, (last.heading, *last.cells), strict=True):
         text = Text.assemble(*((part.text, part.style or "") for part in line))
         text.rstrip()
-        console.print(text, soft_wrap=True)
+        console.print(text)
         if below not in _BLANKS:
             console.print(Padding(below, (0, 0, 0, INDENT)), style=style)
         style = ""
