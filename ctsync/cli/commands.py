@@ -146,7 +146,7 @@ COMMANDS: Mapping[str, Entry] = {
     "sync": Entry(
         "sync.sync",
         "sync_command",
-        "Fetch what is watched (or the trials given), store, compare, report, deliver.",
+        "Fetch the watched trials (or those given), store new versions, report what changed.",
     ),
     "timeline": Entry(
         "questions.timeline",

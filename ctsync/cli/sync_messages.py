@@ -2,54 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ctsync.dates import format_minute
-from ctsync.model import Verdict
+from ctsync.model import Kind, NctId, Verdict
 from ctsync.record.value_text import counted
 from ctsync.sync.cycle import CycleResult
 from ctsync.sync.history.backfill import BackfillResult
+from ctsync.sync.result import SyncResult
 
-SHOWN_FAILURES = 20
+MOST_FAILURES = 5
+"""Most lines about trials that could not be checked."""
+MOST_NAMED = 3
 
 
 def sentences(result: CycleResult) -> Iterator[str]:
     """Report the result of a sync in sentences, the numbers checked first."""
-    sync, tally = result.sync, result.sync.tally
-    load = format_minute(sync.load.data_timestamp)
-    yield (
-        f"checked {tally.answered} of {tally.asked} trials against the registry's load of {load}: "
-        f"{tally.new} new, {tally.changed} changed, {tally.gone} gone, {tally.same} the same "
-        f"({tally.requests} requests)"
-    )
+    sync = result.sync
+    baselines = [one.nct_id for one in sync.events if one.event.kind is Kind.FIRST_SEEN]
+    yield _checked(sync, baselines=len(baselines))
+    if baselines:
+        yield f"{counted(len(baselines), 'trial')} stored as baseline{_named(baselines)}"
     for notice in sync.notices:
         yield notice.line
-    if not sync.refreshed:
-        yield f"registry not refreshed since {load}"
     yield from _unanswered(result)
     if sync.verdict is Verdict.MIXED:
-        yield "the registry reloaded twice during the run; run again to be sure of one load"
+        yield "the registry refreshed its data twice during the run; run again: ctsync sync"
     yield from _history_sentence(result.past)
     delivered = result.delivered
     if delivered.messages or delivered.waiting or delivered.parked:
         yield delivered.sentence()
 
 
+def _checked(sync: SyncResult, *, baselines: int) -> str:
+    """The number of trials checked, the date of the data, and the number of trials changed."""
+    tally, load = sync.tally, format_minute(sync.load.data_timestamp)
+    checked = f"checked {tally.answered:,} of {counted(tally.asked, 'trial')}"
+    requests = f"({counted(tally.requests, 'request')})"
+    is_unchanged = not (sync.events or tally.new or tally.changed or tally.gone)
+    if is_unchanged and not sync.refreshed and tally.answered == tally.asked:
+        return f"already up to date with the registry data of {load}: {checked} {requests}"
+    counts = {
+        "newly registered": tally.new - baselines,
+        "changed": tally.changed,
+        "gone": tally.gone,
+        "unchanged": tally.same,
+    }
+    found = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number > 0)
+    if is_unchanged and tally.same:
+        found = "no changes"
+    return f"{checked} against the registry data of {load}{': ' if found else ''}{found} {requests}"
+
+
+def _named(ids: Sequence[NctId]) -> str:
+    return f": {', '.join(ids)}" if len(ids) <= MOST_NAMED else ""
+
+
 def _unanswered(result: CycleResult) -> Iterator[str]:
     sync = result.sync
-    for failed in sync.failed[:SHOWN_FAILURES]:
-        yield f"could not check {failed.nct_id}: {failed.error}"
-    if (more := len(sync.failed) - SHOWN_FAILURES) > 0:
-        yield f"and {more} more that could not be checked: ctsync status"
-    for nct_id in sync.unknown:
-        yield f"{nct_id}: the registry has no such trial; if that is a slip: ctsync watch remove"
-    for nct_id in sync.missing[:SHOWN_FAILURES]:
-        yield f"{nct_id}: not in this load; the next one will tell whether it is gone"
-    if (more := len(sync.missing) - SHOWN_FAILURES) > 0:
-        yield f"and {more} more that are not in this load: ctsync sync --json"
+    yield from (f"could not check {one.nct_id}: {one.error}" for one in sync.failed[:MOST_FAILURES])
+    if (more := len(sync.failed) - MOST_FAILURES) > 0:
+        yield f"and {more:,} more that could not be checked: ctsync status"
+    if sync.unknown:
+        yield (
+            f"{_some(sync.unknown)}: the registry has no such trial; to stop following it: "
+            "ctsync watch remove"
+        )
+    if sync.missing:
+        yield (
+            f"{_some(sync.missing)}: not in this data refresh; the next one shows whether it is "
+            "gone"
+        )
     yield from sync.reasons
     for lost in result.unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
+
+
+def _some(ids: Sequence[NctId]) -> str:
+    """The first ids, and the number of the others with the command that lists them."""
+    more = len(ids) - MOST_NAMED
+    rest = f" and {more:,} more (ctsync sync --json lists them)" if more > 0 else ""
+    return ", ".join(ids[:MOST_NAMED]) + rest
 
 
 def _history_sentence(past: BackfillResult | None) -> Iterator[str]:
@@ -58,7 +91,7 @@ def _history_sentence(past: BackfillResult | None) -> Iterator[str]:
     complete = [trial for trial in past.trials if trial.is_settled]
     stored = sum(trial.stored for trial in past.trials)
     message = (
-        f"asked again for {counted(len(past.trials), 'history', 'histories')}: "
+        f"fetched the registry history of {counted(len(past.trials), 'trial')}: "
         f"{len(complete)} complete, {counted(stored, 'version')} stored"
     )
     lacking = [f"{trial.nct_id} {trial.state}" for trial in past.trials if not trial.is_settled]

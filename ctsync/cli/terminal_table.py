@@ -1,58 +1,191 @@
-"""Tables on stdout: formatted on a terminal, tab-separated in a pipe."""
+"""Tables on stdout: fitted to the width of a terminal, tab-separated in a pipe."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import click
-from rich.segment import Segment
+from rich.cells import cell_len
 
 from ctsync.text import for_terminal
 
-LEAST_LAST_COLUMN = 24
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+LEAST_WRAPPED = 24
+LEAST_SHORTENED = 16
 INDENT = 4
+GAP = 2
+_BLANKS = frozenset({"", "-"})
+_STYLED = frozenset({"LEVEL", "VERDICT", "CONDITION"})
+_STYLES: Mapping[str, str] = MappingProxyType(
+    {
+        "critical": "bold red",
+        "notable": "yellow",
+        "administrative": "dim",
+        "failed": "bold red",
+        "partial": "yellow",
+        "wrong": "bold red",
+        "warning": "yellow",
+    }
+)
 
 
-def show_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Write rows to stdout; in a pipe, one tab-separated line per row, so that `cut` works.
+def show_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    drop: Sequence[str] = (),
+    shorten: Collection[str] = (),
+    wrap: Collection[str] = (),
+    least: int = LEAST_WRAPPED,
+    is_drop_noted: bool = True,
+) -> None:
+    """Write headings and rows to stdout; nothing if there are no rows.
 
-    A terminal shows every cell in full: the last column wraps, and moves below the others if
-    they leave it too little room.
+    In a pipe, each row is one tab-separated line, and no cell is cut. A terminal that is too
+    narrow gets less:
+
+    1. Columns of `shorten` end in an ellipsis. Columns of `wrap`, and the last one unless it is
+       in `shorten`, wrap within their width, of at least `least`.
+    2. Columns of `drop` are left out, in this order. A line on stderr names them, unless
+       `is_drop_noted` is false.
+    3. The last column moves below the others.
     """
     safe = [[for_terminal(str(cell)) for cell in row] for row in rows]
-    if not sys.stdout.isatty():
-        for row in safe:
-            click.echo("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
-        return
     if not safe:
         return
-    # imported here, because a pipe does without them: 0.03 s of the 0.6 s of a question
+    if not sys.stdout.isatty():
+        for row in (headings, *safe):
+            click.echo("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
+        return
+    # imported here, because a pipe does without it: 0.03 s of the 0.6 s of a question
     from rich.console import Console  # noqa: PLC0415 - see above
-    from rich.padding import Padding  # noqa: PLC0415 - see above
-    from rich.table import Table  # noqa: PLC0415 - see above
 
     console = Console(highlight=False, markup=False)
-    *others, last = headings
-    wide = sum(max(len(row[n]) for row in [headings, *safe]) + 2 for n in range(len(others)))
-    below = console.width - wide < LEAST_LAST_COLUMN
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
-    for heading in others if below else headings:
-        table.add_column(heading, no_wrap=heading is not last, overflow="fold")
-    for row in safe:
-        table.add_row(*row[: len(table.columns)])
-    if not below:
-        console.print(table)
-        return
-    # let the terminal wrap a line that does not fit: a truncated number would be wrong
-    room = console.options.update(width=max(console.width, wide))
-    head, *lines = console.render_lines(table, room, pad=False)
-    console.print(_text(head), style="bold")
-    console.print(Padding(last, (0, 0, 0, INDENT)), style="bold")
-    for line, row in zip(lines, safe, strict=True):
-        console.print(_text(line))
-        console.print(Padding(row[-1], (0, 0, 0, INDENT)))
+    wrapped = {*wrap, headings[-1]} - set(shorten)
+    columns = [
+        _column(heading, cells, wrapped=wrapped, shortened=shorten, least=least)
+        for heading, cells in zip(headings, zip(*safe, strict=True), strict=True)
+    ]
+    dropped = _drop(columns, drop, console.width)
+    if _total([column.least for column in columns]) <= console.width:
+        console.print(_table(columns, console.width))
+    else:
+        _show_in_two_lines(console, columns)
+    if dropped and is_drop_noted:
+        names = ", ".join(dropped)
+        click.echo(f"not shown (narrow terminal): {names}", err=True)
 
 
-def _text(line: Sequence[Segment]) -> str:
-    return "".join(segment.text for segment in line).rstrip()
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One column of a table; `least` and `most` are the widths it can take."""
+
+    heading: str
+    cells: tuple[str, ...]
+    least: int
+    most: int
+    is_wrapped: bool
+
+
+def _column(
+    heading: str,
+    cells: tuple[str, ...],
+    *,
+    wrapped: Collection[str],
+    shortened: Collection[str],
+    least: int,
+) -> _Column:
+    most = max(map(cell_len, (heading, *cells)))
+    smallest = least if heading in wrapped else LEAST_SHORTENED if heading in shortened else most
+    return _Column(heading, cells, min(most, smallest), most, is_wrapped=heading in wrapped)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def _drop(columns: list[_Column], names: Sequence[str], width: int) -> list[str]:
+    """Remove columns until the others fit; return the headings of those removed."""
+    dropped = []
+    for name in names:
+        if _total([column.least for column in columns]) <= width:
+            break
+        columns[:] = [column for column in columns if column.heading != name]
+        dropped.append(name)
+    return dropped
+
+
+def _widths(columns: Sequence[_Column], width: int) -> list[int]:
+    """Give each column its least width, and the rest of the room to those that can use it.
+
+    Columns that wrap get theirs before columns that are cut.
+    """
+    widths = [column.least for column in columns]
+    for is_wrapped in (True, False):
+        room = width - _total(widths)
+        wants = [
+            column.most - column.least if column.is_wrapped is is_wrapped else 0
+            for column in columns
+        ]
+        wanted = sum(wants)
+        if wanted and room > 0:
+            share = min(1.0, room / wanted)
+            widths = [own + int(want * share) for own, want in zip(widths, wants, strict=True)]
+    return widths
+
+
+def _table(columns: Sequence[_Column], width: int) -> Table:
+    from rich.table import Table  # noqa: PLC0415 - see show_table
+    from rich.text import Text  # noqa: PLC0415 - see show_table
+
+    table = Table(
+        box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, GAP, 0, 0)
+    )
+    for column, own in zip(columns, _widths(columns, width), strict=True):
+        overflow = "fold" if column.is_wrapped else "ellipsis"
+        table.add_column(
+            column.heading,
+            width=own,
+            no_wrap=not column.is_wrapped,
+            overflow=overflow,  # type: ignore[arg-type]  # one of rich's literals
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(
+            *(
+                Text(cell, style=_style(column.heading, cell))
+                for cell, column in zip(row, columns, strict=True)
+            )
+        )
+    return table
+
+
+def _style(heading: str, cell: str) -> str:
+    """The style of a level or verdict; a reason may follow it."""
+    return _STYLES.get(cell.partition(":")[0], "") if heading in _STYLED else ""
+
+
+def _show_in_two_lines(console: Console, columns: Sequence[_Column]) -> None:
+    """Write the last column below the others, and nothing below a row that leaves it blank."""
+    from rich.padding import Padding  # noqa: PLC0415 - see show_table
+    from rich.text import Text  # noqa: PLC0415 - see show_table
+
+    *others, last = columns
+    # a line wider than the terminal wraps between cells, because a cut number would be wrong
+    width = max(console.width, _total([column.least for column in others]))
+    room = console.options.update(width=width)
+    lines = console.render_lines(_table(others, width), room, pad=False)
+    style = "bold"
+    for line, below in zip(lines, (last.heading, *last.cells), strict=True):
+        text = Text.assemble(*((part.text, part.style or "") for part in line))
+        text.rstrip()
+        console.print(text)
+        if below not in _BLANKS:
+            console.print(Padding(below, (0, 0, 0, INDENT)), style=style)
+        style = ""

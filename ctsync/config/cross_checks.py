@@ -16,7 +16,6 @@ def cross_check(table: Table) -> Contradictions:
     """Every contradiction in a config table, with the place to correct."""
     yield from _names_that_stand_twice(table)
     yield from _watches_of_nothing(table)
-    yield from _log_without_file(table)
     yield from _mail_that_cannot_go(table)
 
 
@@ -36,12 +35,6 @@ def _watches_of_nothing(table: Table) -> Contradictions:
     for number, watch in _items(table, "watches"):
         if not any(watch.get(key) for key in ("trials", "org_ids", "query")):
             yield ("watches", number), "follows nothing; give it trials, org_ids or a query"
-
-
-def _log_without_file(table: Table) -> Contradictions:
-    log = _section(table, "log")
-    if log.get("events") == "file" and not log.get("file"):
-        yield ("log", "events"), '"file" needs one to write to; add file = "…" to [log]'
 
 
 def _mail_that_cannot_go(table: Table) -> Contradictions:

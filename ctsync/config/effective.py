@@ -33,6 +33,8 @@ def effective_settings(
     env = os.environ if env is None else env
     settings, origin = read_settings(path, env=env, database_url=database_url, need_secrets=False)
     shown = dict(_leaves(settings, ())) | {("database", "url"): settings.database.shown_url}
+    if settings.log.events == "file":
+        shown["log", "file"] = str(settings.event_log)
     return [EffectiveSetting(label(where), value, origin(where)) for where, value in shown.items()]
 
 

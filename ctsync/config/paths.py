@@ -14,11 +14,25 @@ import ctsync
 from ctsync.errors import ConfigError
 
 FILE_NAME = "ctsync.toml"
+EVENT_LOG = "events.log"
+_SQLITE = "sqlite:///"
 
 
 def default_database_url() -> str:
     """The database without any setting: a file in the user's data directory."""
     return f"sqlite:///{(user_data_path('ctsync') / 'ctsync.db').as_posix()}"
+
+
+def default_event_log(database_url: str) -> Path:
+    """The file of the event log without any setting: beside the database file.
+
+    For a database server, it is in the user's data directory.
+    """
+    if not database_url.startswith(_SQLITE):
+        return user_data_path("ctsync") / EVENT_LOG
+    database = Path(database_url.removeprefix(_SQLITE).partition("?")[0]).expanduser()
+    # a linked database is one database: its log must not depend on the name it is opened by
+    return database.resolve().parent / EVENT_LOG
 
 
 def default_config_path() -> Path:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
-from ctsync.config.paths import default_database_url
+from ctsync.config.paths import default_database_url, default_event_log
 from ctsync.config.values import (
     Address,
     ChannelUrl,
@@ -116,19 +116,19 @@ class MirrorSettings(_Section):
 
 
 class LogSettings(_Section):
-    """The log; `events` says where the log channel writes changes."""
+    """The log on stderr, and the log of changes; `events` selects where the changes go."""
 
     format: Literal["text", "json"] = "text"
     """`text` for people, or `json` for programs, with one object per line."""
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level to log."""
     file: FilePath | None = None
-    """A log file, in addition to stderr."""
+    """The file for these lines. Default: `events.log` beside the database, or in your data folder."""
     max_megabytes: Positive = 10.0
     """The size at which the log file is rotated, in megabytes."""
     keep: Annotated[int, Field(ge=0, le=1000)] = 5
-    """The number of rotated log files to keep."""
-    events: Literal["stderr", "file", "off"] = "stderr"
+    """The number of rotated files to keep."""
+    events: Literal["file", "stderr", "off"] = "file"
     """Where each change is logged as one line."""
 
 
@@ -253,6 +253,11 @@ class Settings(BaseModel):
     def path(self) -> Path | None:
         """The config file that was read, or None."""
         return self._path
+
+    @property
+    def event_log(self) -> Path:
+        """The file that event lines go to if `log.events` is "file"."""
+        return self.log.file or default_event_log(self.database.url)
 
     def unknown_watches(self, stored: Collection[str] = ()) -> Iterator[str]:
         """One line per watch that a recipient or channel names but that does not exist.

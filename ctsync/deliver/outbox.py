@@ -24,35 +24,47 @@ from ctsync.deliver.backoff import (
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import ComposedMessage, compose
 from ctsync.deliver.message import DeliveryError
-from ctsync.record.value_text import counted
+from ctsync.record.value_text import counted, listed
+from ctsync.route import ChannelKind
 from ctsync.store.data.outbox import Delivery, DeliveryState
 from ctsync.store.store import Store
 
 log = logging.getLogger(__name__)
 
 CLAIM = 20_000
+MOST_NAMED = 2
 LEASE = timedelta(minutes=15)
 
 
 @dataclass(slots=True)
 class DrainResult:
-    """Result of a drain; all counts except `messages` are outbox rows."""
+    """Result of a drain.
+
+    `messages`, `recipients` and `waiting` leave out the log: its lines are no messages. `sent`,
+    `waiting` and `parked` count outbox rows. Each of `problems` was logged as a warning.
+    """
 
     messages: int = 0
     sent: int = 0
     waiting: int = 0
     parked: int = 0
+    recipients: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
     def sentence(self) -> str:
         """Return the result as one sentence."""
-        sent = counted(self.sent, "delivery", "deliveries")
-        parts = [f"{counted(self.messages, 'message')} sent ({sent})"]
+        parts = [f"{counted(self.messages, 'message')} sent{self._to()}"]
         if self.waiting:
-            parts.append(f"{self.waiting:,} will be tried again later")
+            waiting = counted(self.waiting, "delivery", "deliveries")
+            parts.append(f"{waiting} will be retried: ctsync outbox list")
         if self.parked:
             parts.append(f"{self.parked:,} parked, see: ctsync outbox list")
-        return "; ".join(parts + self.problems)
+        return "; ".join(parts)
+
+    def _to(self) -> str:
+        if len(self.recipients) > MOST_NAMED:
+            return f" to {len(self.recipients):,} recipients"
+        return f" to {listed(sorted(self.recipients))}" if self.recipients else ""
 
 
 def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> DrainResult:
@@ -168,14 +180,19 @@ class _Drain:
                 now=self._clock.now(),
                 message_id=parcel.message.key,
             )
-        self.result.messages += 1
         self.result.sent += len(parcel.rows)
+        route = parcel.message.route
+        if route.channel != ChannelKind.LOG:
+            self.result.messages += 1
+            self.result.recipients.add(route.recipient)
 
     def _fail(self, parcel: ComposedMessage, error: DeliveryError) -> None:
         route, attempts = parcel.message.route, parcel.rows[0].attempts + 1
         reason = f"{CHANNEL_DOWN}{error}" if error.is_channel else str(error)
-        self.result.problems.append(f"{route.channel} to {route.recipient}: {error}")
-        log.warning("%s to %s: %s", route.channel, route.recipient, error)
+        is_log = route.channel == ChannelKind.LOG
+        address = "event log" if is_log else f"{route.channel} to {route.recipient}"
+        self.result.problems.append(f"{address}: {error}")
+        log.warning("%s: %s", address, error)
         if attempts >= MOST_ATTEMPTS or (error.permanent and not error.is_channel):
             self._park(parcel.rows, reason)
             return
@@ -188,7 +205,7 @@ class _Drain:
 
     def _hold(self, rows: Sequence[Delivery], wait: _Wait) -> None:
         self._held.setdefault(wait, []).extend(rows)
-        self.result.waiting += len(rows)
+        self.result.waiting += sum(row.channel != ChannelKind.LOG for row in rows)
 
     def _give_back(self) -> None:
         """Schedule all held rows for a later attempt, in one transaction."""

@@ -25,14 +25,20 @@ BASE = "/api"
 _API_VERSION = "2.0.5"
 _RECORD_PARAMETERS = {"format": "json", "markupFormat": "markdown"}
 _SEARCH_PARAMETERS = {**_RECORD_PARAMETERS, "fields": "NCTId|OrgStudyId", "pageSize": "1000"}
+_LOOKUP_PARAMETERS = {
+    **_RECORD_PARAMETERS,
+    "fields": "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName",
+    "pageSize": "2",
+    "countTotal": "true",
+}
 _ORG_STUDY_ID = re.compile(r'AREA\[OrgStudyId\]"([^"]*)"')
 
 
 def answer(study: JsonObject, load: datetime, target: str) -> JsonObject | None:
     """Answer a GET request for `target` from one study, or return None to refuse it.
 
-    Answers the version, the record and the search by org study id, each only with the parameters
-    that RegistryApi sends. Does no I/O.
+    Answers the version, the record, the search by org study id and the look-up of title, status
+    and sponsor, each only with the parameters that RegistryApi sends. Does no I/O.
     """
     address = urlsplit(target)
     path = address.path.removeprefix(f"{BASE}/v2")
@@ -43,12 +49,29 @@ def answer(study: JsonObject, load: datetime, target: str) -> JsonObject | None:
         return {"apiVersion": _API_VERSION, "dataTimestamp": stamp}
     if path == f"/studies/{identification['nctId']}" and params == _RECORD_PARAMETERS:
         return _stamped(study, load.date())
+    if path == "/studies" and params == {
+        **_LOOKUP_PARAMETERS,
+        "filter.ids": identification["nctId"],
+    }:
+        return {"totalCount": 1, "studies": [_looked_up(study)]}
     wanted = _ORG_STUDY_ID.fullmatch(params.pop("filter.advanced", ""))
     if path == "/studies" and wanted is not None and params == _SEARCH_PARAMETERS:
         row = {key: identification[key] for key in ("nctId", "orgStudyIdInfo")}
         matches = identification["orgStudyIdInfo"]["id"] == wanted[1]
         return {"studies": [{"protocolSection": {"identificationModule": row}}] * matches}
     return None
+
+
+def _looked_up(study: JsonObject) -> JsonObject:
+    """The fields of _LOOKUP_PARAMETERS; the demo's records name no sponsor."""
+    protocol = study["protocolSection"]
+    identification = protocol["identificationModule"]
+    return {
+        "protocolSection": {
+            "identificationModule": {key: identification[key] for key in ("nctId", "briefTitle")},
+            "statusModule": {"overallStatus": protocol["statusModule"]["overallStatus"]},
+        }
+    }
 
 
 def _stamped(study: JsonObject, day: date) -> JsonObject:

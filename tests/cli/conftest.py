@@ -19,6 +19,13 @@ from tests.replay.registry_server import ReplayRegistry
 SEED = "NCT03389919"
 
 
+def below_header(stdout: str) -> list[str]:
+    """Check that a listing in a pipe begins with its header, and return the other lines."""
+    header, *lines = stdout.splitlines()
+    assert header == header.upper(), header
+    return lines
+
+
 @dataclass
 class Shell:
     """Runs `ctsync` with an environment."""
@@ -31,6 +38,10 @@ class Shell:
         output = f"{args} exited with {result.exit_code}\n{result.stdout}\n{result.stderr}"
         assert result.exit_code == exit_code, output
         return result
+
+    def rows(self, *args: str) -> list[str]:
+        """Run a command that lists; return the lines below its header."""
+        return below_header(self.run(*args).stdout)
 
     def json(self, *args: str) -> Any:
         return json.loads(self.run(*args).stdout)

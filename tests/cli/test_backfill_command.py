@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ctsync.model import JsonObject
-from tests.cli.conftest import SEED, Shell
+from tests.cli.conftest import SEED, Shell, below_header
 from tests.registry_fixtures import make_study
 from tests.replay import faults
 from tests.replay.faults import EVERY_TIME
@@ -62,7 +62,7 @@ def test_the_history_is_fetched_and_every_command_uses_it(
         "show", SEED, "--as-of", "2019-01-01", exit_code=2
     )
     ran = shell.run("backfill", SEED)
-    assert ran.stdout == f"{SEED}\tcomplete\t3\t2\t1\n"
+    assert below_header(ran.stdout) == [f"{SEED}\tcomplete\t3\t2\t1"]
     assert "fetched the history of 1 of 1 trial: 2 versions stored (5 requests)" in ran.stderr
 
     stored = shell.json("history", SEED, "--json")
@@ -112,7 +112,7 @@ def test_fetched_history_is_in_changes_but_not_in_the_report_of_this_week(
         ("NOT_YET_RECRUITING", "SUSPENDED", "2020-03-30", None),
         ("SUSPENDED", "RECRUITING", "2021-06-09", None),
     ]
-    lines = shell.run("changes", SEED, "--kind", "status").stdout.splitlines()
+    lines = shell.rows("changes", SEED, "--kind", "status")
     assert [line.split("\t")[0] for line in lines] == ["2020-03-30", "2021-06-09"]
     assert shell.run("check", "--rebuild-events").stdout == ""
 
@@ -172,7 +172,7 @@ def test_a_sync_retries_the_histories_that_are_due(
     with_history.faults.add(faults.status(503), path="/int/.*", times=2)
     shell.run("watch", "add", SEED, OTHER, "--history", exit_code=4)
     ran = shell.run("sync")
-    assert "asked again for 2 histories: 2 complete, 2 versions stored" in ran.stderr
+    assert "fetched the registry history of 2 trials: 2 complete, 2 versions stored" in ran.stderr
     assert shell.json("status", "--json")["histories"] == {
         "complete": 1,
         "none": 1,

@@ -38,7 +38,7 @@ def test_a_trial_is_followed_by_its_study_id_and_fetched_by_the_next_sync(shell:
         "left": 0,
         "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01", "by_query": False, "left_at": None}],
     }
-    assert "checked 1 of 1 trials" in shell.run("sync").stderr
+    assert "checked 1 of 1 trial " in shell.run("sync").stderr
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
 
 
@@ -231,7 +231,8 @@ def test_a_dry_run_uses_the_watches_of_the_settings_file_and_reports_unchecked_t
     result = shell.run("sync", "--dry-run", exit_code=3)
     assert "could not check NCT00000001: the registry has no such trial" in result.stderr
     assert "watch mine: no trial carries the study id 'XX'" in result.stderr
-    assert SEED in result.stdout
+    assert "checked 1 of 2 trials" in result.stderr
+    assert "1 new baseline; nothing stored or sent" in result.stderr
     assert shell.json("watch", "list", "--json") == []
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from ctsync.store.database import filesystem
 from ctsync.sync import doctor
-from tests.cli.conftest import SEED, Shell
+from tests.cli.conftest import SEED, Shell, below_header
 from tests.conftest import StillClock
 from tests.deliver.mailserver import Certificate, make_certificate, running
 from tests.replay import faults
@@ -50,7 +50,7 @@ def test_if_all_is_well_every_subject_is_listed_and_it_exits_with_0(synced: Shel
     assert "data of 2026-02-02" in findings["registry"]["found"]
     assert "requests: answers" in findings["history"]["found"]
     shown = synced.run("doctor")
-    assert shown.stdout.count("\n") == len(findings)
+    assert len(below_header(shown.stdout)) == len(findings)
     assert shown.stderr == "7 ok, 1 warning, 0 wrong\n"
 
 

@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import pty
-import re
-import struct
-import subprocess
-import sys
-import termios
 from collections.abc import Iterator
 from datetime import date
 
@@ -17,6 +9,7 @@ import pytest
 
 from ctsync.store.store import Store, open_store
 from tests.cli.conftest import SEED, Shell
+from tests.cli.terminal import at_a_terminal
 from tests.conftest import StillClock
 from tests.record.reconstructed import studies
 from tests.record.studies import site, study
@@ -77,13 +70,13 @@ def test_every_value_of_a_field_is_listed_with_its_duration(
 
 def test_a_value_that_returns_is_listed_twice(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    lines = shell.run("history", SUSPENDED, "--field", "why stopped").stdout.splitlines()
+    lines = shell.rows("history", SUSPENDED, "--field", "why stopped")
     assert [line.split("\t")[-1] for line in lines] == ["(none)", "COVID-19", "(none)"]
 
 
 def test_dates_and_counts_are_listed_with_their_type(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT01352702"))
-    lines = shell.run("history", trial, "--field", "primary completion").stdout.splitlines()
+    lines = shell.rows("history", trial, "--field", "primary completion")
     assert [line.split("\t")[-1] for line in lines] == [
         "2012-02 (estimated)", "2013-02 (estimated)", "2014-04 (estimated)", "2014-05 (actual)",
     ]  # fmt: skip
@@ -100,7 +93,7 @@ def test_a_list_is_shown_by_its_added_and_removed_items(shell: Shell, kept: Stor
         kept,
         [study(sites=sites, posted=f"2020-0{n}-01") for n, sites in enumerate(steps, start=1)],
     )
-    lines = shell.run("history", SEED, "--field", "sites").stdout.splitlines()
+    lines = shell.rows("history", SEED, "--field", "sites")
     assert [line.split("\t")[-1] for line in lines] == [
         "2 items: A, Warsaw, Poland; B, Warsaw, Poland",
         "2 items: - A, Warsaw, Poland; + C, Warsaw, Poland",
@@ -141,27 +134,6 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     assert "not registered yet" in line
 
 
-def at_a_terminal(shell: Shell, *words: str, columns: int = 80) -> list[str]:
-    """Return the lines that a command shows on a real terminal of the given width."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    env = {**os.environ, **{key: value for key, value in shell.env.items() if value is not None}}
-    env = {key: value for key, value in env.items() if key not in ("COLUMNS", "LINES")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "ctsync", *words], stdout=theirs, stderr=subprocess.DEVNULL, env=env
-    ) as running:
-        os.close(theirs)
-        seen = b""
-        try:
-            while piece := os.read(ours, 65536):
-                seen += piece
-        except OSError:  # the command has closed the other end
-            pass
-        assert running.wait() == 0
-    os.close(ours)
-    return re.sub(r"\x1b\[[0-9;]*m", "", seen.decode()).splitlines()
-
-
 @pytest.mark.parametrize("columns", [80, 60])
 def test_a_history_is_complete_in_a_narrow_terminal(
     shell: Shell, kept: Store, columns: int
@@ -176,5 +148,5 @@ def test_a_history_is_complete_in_a_narrow_terminal(
 
 def test_backfilled_changes_are_listed_by_their_own_day(shell: Shell, kept: Store) -> None:
     keep_history(kept, studies(SUSPENDED))
-    lines = shell.run("changes", "--since", "2020-03-01", "--kind", "status").stdout.splitlines()
+    lines = shell.rows("changes", "--since", "2020-03-01", "--kind", "status")
     assert [line.split("\t")[0] for line in lines] == ["2020-03-16", "2020-06-15"]

@@ -113,7 +113,7 @@ def test_after_an_outage_every_change_arrives_once_and_in_order(
     for status in ("SUSPENDED", "RECRUITING", "TERMINATED"):
         registry.catalogue.advance()
         registry.catalogue.edit(SEED, {STATUS: status})
-        assert "will be tried again later" in mailing.run("sync").stderr
+        assert "will be retried: ctsync outbox list" in mailing.run("sync").stderr
     waiting = {row["state"] for row in mailing.json("outbox", "list", "--json")}
     assert waiting == {"pending"}
     server.script = lambda _server, _stage: None

@@ -68,7 +68,7 @@ def test_the_daemon_syncs_at_once_if_a_sync_was_missed_and_ends_on_a_signal(
     _, messages = process.communicate(timeout=10)
     assert process.returncode == 0
     assert "Traceback" not in messages
-    checked = "checked 1 of 1 trials against the registry's load"
+    checked = "checked 1 of 1 trial against the registry data"
     assert f"INFO ctsync.cli.sync.daemon: {checked}" in messages
     assert shell.json("status", "--json")["state"] == "ok"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import orjson
 
-from tests.cli.conftest import SEED, Shell
+from tests.cli.conftest import SEED, Shell, below_header
 from tests.registry_fixtures import make_study
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
@@ -34,11 +34,12 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     assert "2 in, 0 left" in shell.run("watch", "list").stdout
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {STATUS: "UNKNOWN"})
-    assert "notable\tNCT03389919\tR-WAT-02\tNo longer matches" in shell.run("sync").stdout
+    assert f"notable\t{SEED}\tstatus -> Unknown; left open\t" in shell.run("sync").stdout
+    assert "\tnotable\tR-WAT-02\tNo longer matches" in shell.run("changes").stdout
     (left,) = shell.json("changes", "--kind", "left", "--json")
     assert (left["kind"], left["nct_id"], left["before"]) == ("left", SEED, "open")
     assert "1 in, 1 left" in shell.run("watch", "list").stdout
-    shown = shell.run("watch", "show", "open").stdout.splitlines()
+    shown = shell.rows("watch", "show", "open")
     assert shown[0] == f"{SEED}\tUnknown\tleft 2026-02-03\tA trial called {SEED}"
     assert shown[1].startswith(f"{OTHER}\tRecruiting\tby query since 2026-02-02")
     assert "status, left" in shell.run("history", SEED).stdout
@@ -70,11 +71,13 @@ def test_a_preview_shows_what_matches_and_stores_nothing(shell: Shell, tmp_path:
     assert "cond=nothing: no trial matches now" in result.stderr
     assert result.stdout == ""
     result = shell.run("watch", "add", SEED, "--query", "term=called", "--preview")
-    assert result.stdout.splitlines() == [
+    header, *lines = result.stdout.splitlines()
+    assert lines.pop(1) == header  # one table of the trials named, one of those that match
+    assert lines == [
         f"{SEED}\tRecruiting\tA sponsor\tA trial called {SEED}",
         *sorted(
             (f"{n}\tRecruiting\tA sponsor\tA trial called {n}" for n in (SEED, OTHER)),
-            key=result.stdout.splitlines()[1:].index,
+            key=lines[1:].index,
         ),
     ]
     assert "term=called: 2 trials match now, 2 shown" in result.stderr
@@ -123,7 +126,8 @@ def test_sponsors_and_conditions_are_found_by_name_with_any_characters(
         *("watch", "add", "--name", "acme", "--sponsor", 'Acme (OR) "Trials" AND [Sons]'),
         *("--condition", "graft failure", "--preview"),
     )
-    assert found.stdout.startswith("NCT00000007\t")
+    (line,) = below_header(found.stdout)
+    assert line.startswith("NCT00000007\t")
     assert "1 trial matches now" in found.stderr
 
 
@@ -151,16 +155,16 @@ def test_a_query_of_the_settings_file_is_followed_together_with_named_trials(
     )
     registry.catalogue.publish(make_study("NCT00000007", overallStatus="COMPLETED"))
     dry = shell.run("sync", "--dry-run")
-    assert "trials asked for 2" in dry.stderr
+    assert "checked 2 of 2 trials" in dry.stderr
     shell.run("sync")
-    shown = shell.run("watch", "show", "mine").stdout
-    assert [line.split("\t")[0] for line in shown.splitlines()] == ["NCT00000007", SEED]
+    shown = shell.rows("watch", "show", "mine")
+    assert [line.split("\t")[0] for line in shown] == ["NCT00000007", SEED]
     registry.catalogue.advance()
     registry.catalogue.edit("NCT00000007", {STATUS: "RECRUITING"})
     registry.catalogue.edit(OTHER, {STATUS: "TERMINATED"})
     dry = shell.run("sync", "--dry-run")
-    assert "\tR-WAT-02\tNo longer matches" in dry.stdout
-    assert "\tR-WAT-01\tNow matches" in dry.stdout
+    assert "NCT00000007\tstatus -> Recruiting; left mine\t" in dry.stdout
+    assert f"{OTHER}\tentered mine\t" in dry.stdout
     before = shell.json("watch", "list", "--json")
     assert before == shell.json("watch", "list", "--json")
     shell.run("sync")

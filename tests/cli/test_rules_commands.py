@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import SEED, Shell
+from tests.cli.conftest import SEED, Shell, below_header
 from tests.record.reconstructed import FOLDER, studies
 from tests.registry_fixtures import make_study
 from tests.replay.registry_server import ReplayRegistry
@@ -41,7 +41,7 @@ def test_the_rule_table_is_printed_with_the_thresholds_in_force(
 ) -> None:
     (tmp_path / "ctsync.toml").write_text("[rules]\nslip_notable_days = 60\n")
     result = shell.run("rules")
-    lines = {line.split("\t")[0]: line for line in result.stdout.splitlines()}
+    lines = {line.split("\t")[0]: line for line in below_header(result.stdout)}
     assert lines["R-DAT-02"].split("\t")[1:3] == ["notable", "moved by 60 days or more"]
     assert "slip_notable_days = 60, usually 90" in result.stderr
     assert "enrollment_below_target_percent = 85\n" in result.stderr
@@ -79,7 +79,7 @@ def test_relevel_lists_events_with_another_level_and_writes_nothing(
 ) -> None:
     before = (tmp_path / "ctsync.db").read_bytes()
     result = history.run("relevel", "--set", "start_slip_notable_days=250")
-    (line,) = result.stdout.splitlines()
+    (line,) = below_header(result.stdout)
     _, nct_id, *levels, what = line.split("\t")
     assert (nct_id, levels) == (SLIPPED, ["notable", "R-DAT-08", "routine", "R-DAT-03"])
     assert what.startswith(
@@ -241,7 +241,7 @@ def test_a_forecast_lists_trials_that_will_turn_unknown_or_should_have(
     )  # fmt: skip
     assert due["why"].startswith("verified 2024-02, more than 24 months before")
     result = aging.run("forecast", "--within", "90d")
-    assert [line.split("\t")[1] for line in result.stdout.splitlines()] == [
+    assert [line.split("\t")[1] for line in below_header(result.stdout)] == [
         "NCT00000002", "NCT00000001",
     ]  # fmt: skip
     assert "of 4 watched trials 1 will become Unknown if nobody updates them, 1 should have" in (

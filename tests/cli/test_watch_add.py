@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SEED, Shell
+from tests.cli.conftest import SEED, Shell, below_header
 from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
@@ -50,7 +50,7 @@ def followed(shell: Shell, name: str = "default") -> list[str]:
 )
 def test_every_name_of_a_trial_follows_it_and_shows_it(shell: Shell, words: list[str]) -> None:
     added = shell.run("watch", "add", *words)
-    assert added.stdout.splitlines() == [row(SEED)]
+    assert below_header(added.stdout) == [row(SEED)]
     assert f"following {SEED}" in added.stderr
     assert followed(shell) == [SEED]
 
@@ -115,10 +115,10 @@ def test_the_url_of_a_search_is_followed_as_a_query_and_shows_what_matches(
     publish(registry, *map(an_id, range(1, 13)), conditionsModule=conditions)
     url = "https://clinicaltrials.gov/search?cond=Graft%20Failure&viewType=Table&page=2"
     seen = shell.run("watch", "add", "--name", "graft", url, "--preview")
-    assert len(seen.stdout.splitlines()) == 10
+    assert len(below_header(seen.stdout)) == 10
     assert "cond=Graft Failure: 12 trials match now, 10 shown" in seen.stderr
     added = shell.run("watch", "add", "--name", "graft", url)
-    assert set(added.stdout.splitlines()) < {row(an_id(number)) for number in range(1, 13)}
+    assert set(below_header(added.stdout)) < {row(an_id(number)) for number in range(1, 13)}
     assert "following cond=Graft Failure in watch graft: 12 trials match now, 10 shown" in (
         added.stderr
     )
@@ -156,7 +156,7 @@ def test_a_download_and_a_list_are_read_with_and_without_a_bom(
     listed.write_text(f"{mark}{SEED}\n{COMPARE.format(OTHER)}\n", encoding="utf-8")
     for name, file in (("csv", download), ("txt", listed)):
         added = shell.run("watch", "add", "--name", name, "--file", str(file))
-        assert added.stdout.splitlines() == [row(SEED), row(OTHER)]
+        assert below_header(added.stdout) == [row(SEED), row(OTHER)]
         assert followed(shell, name) == [SEED, OTHER]
     shell.run("watch", "add", "--name", "stdin", "--file", "-", stdin=mark + f"{SEED}\n")
     assert followed(shell, "stdin") == [SEED]
@@ -170,7 +170,7 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"{an_id(number)}\n" for number in range(1, 21)))
     added = shell.run("watch", "add", "--name", "twenty", "--file", str(listed))
-    assert added.stdout.splitlines()[14:16] == [
+    assert below_header(added.stdout)[14:16] == [
         row(an_id(15)),
         row(an_id(16), "Active, not recruiting"),
     ]
@@ -178,7 +178,7 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
         file.write(f"{SEED}\nNCT00000099\n")
     for words in ((), ("--preview",)):
         added = shell.run("watch", "add", "--name", "more", "--file", str(listed), *words)
-        assert added.stdout.splitlines() == [
+        assert below_header(added.stdout) == [
             "Recruiting\t16",
             "Active, not recruiting\t5",
             "not at the registry\t1",
@@ -190,7 +190,7 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
 
 def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) -> None:
     added = shell.run("watch", "add", "NCT00000099", SEED)
-    assert added.stdout.splitlines() == ["NCT00000099\t-\t-\tnot at the registry", row(SEED)]
+    assert below_header(added.stdout) == ["NCT00000099\t-\t-\tnot at the registry", row(SEED)]
     assert "the registry shows no trial NCT00000099; check the number" in added.stderr
     absent, found = shell.json("watch", "add", "NCT00000099", SEED, "--json")
     assert absent == {
@@ -210,7 +210,7 @@ def test_an_old_number_shows_the_trial_that_took_it_over(
     registry.catalogue.advance()
     registry.catalogue.merge(OTHER, into=SEED)
     added = shell.run("watch", "add", OTHER)
-    assert added.stdout.splitlines() == [row(SEED)]
+    assert below_header(added.stdout) == [row(SEED)]
     assert f"{OTHER} is an old number of {SEED}" in added.stderr
     assert followed(shell) == [OTHER]
 
@@ -231,4 +231,4 @@ def test_a_registry_that_refuses_fields_is_asked_for_complete_records(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     registry.faults.add(faults.status(400), path="/v2/studies", times=1)
-    assert shell.run("watch", "add", SEED).stdout.splitlines() == [row(SEED)]
+    assert shell.rows("watch", "add", SEED) == [row(SEED)]

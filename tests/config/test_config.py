@@ -216,6 +216,34 @@ def test_relative_paths_in_a_file_are_relative_to_the_file(tmp_path, monkeypatch
     assert settings.log.file == tmp_path / "etc" / "ct.log"
 
 
+@pytest.mark.parametrize(
+    ("database", "log"),
+    [
+        ("sqlite:////data/ct.db", "/data/events.log"),
+        ("sqlite:////data/ct.db?timeout=5", "/data/events.log"),
+        ("postgresql://ctsync@db/ctsync", "/home/me/data/ctsync/events.log"),
+    ],
+)
+def test_the_event_log_is_beside_the_database_or_in_the_data_directory(monkeypatch, database, log):
+    monkeypatch.setenv("XDG_DATA_HOME", "/home/me/data")
+    settings = load(env={"CTSYNC_DATABASE_URL": database})
+    assert (settings.log.events, str(settings.event_log)) == ("file", log)
+
+
+def test_a_linked_database_has_one_event_log(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/ct.db").touch()
+    (tmp_path / "linked.db").symlink_to(tmp_path / "real/ct.db")
+    settings = load(env={"CTSYNC_DATABASE_URL": f"sqlite:///{tmp_path}/linked.db"})
+    assert settings.event_log == tmp_path / "real/events.log"
+
+
+def test_the_file_setting_replaces_the_default_event_log(write):
+    assert str(load(write("[log]\nfile = '/var/log/ct.log'"), env={}).event_log) == (
+        "/var/log/ct.log"
+    )
+
+
 def test_settings_are_frozen():
     settings = load(env={})
     with pytest.raises(ValidationError):
@@ -319,7 +347,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ("[[watches]]\nname = 'a\\nb'\ntrials = ['NCT1']", "watches#1.name: holds a line break"),
         ("[[watches]]\nname = 'x'", "watches#1: follows nothing"),
         ("[[watches]]\ntrials = ['NCT1']", "watches#1.name: is missing"),
-        ("[log]\nevents = 'file'", "log.events: "),
+        ("[log]\nevents = 'syslog'", "log.events: "),
         ("[smtp]\nhost = 'x'", "smtp.sender: is missing"),
         (
             "[smtp]\nhost='x'\nsender='a@b.c'\nusername='u'",

@@ -94,3 +94,32 @@ def test_a_full_disk_is_a_channel_failure() -> None:
 def test_events_to_a_file_need_the_file_setting() -> None:
     with pytest.raises(ConfigError, match=r"log\.file"):
         log_to(events="file")
+
+
+def test_lines_of_two_processes_survive_a_rotation_by_either(tmp_path: Path) -> None:
+    path = tmp_path / "events.log"
+    one, two = (
+        log_to(events="file", file=path, max_megabytes=0.01, keep=100) for _ in ("one", "two")
+    )
+    events = demo_events()
+    for _ in range(40):
+        one.send(message(events))
+        two.send(message(events))
+    one.close()
+    two.close()
+
+    files = list(tmp_path.iterdir())
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    assert len(lines) == 80 * len(events)
+    assert len(files) > 5
+    assert max(file.stat().st_size for file in files) < 11_000
+
+
+def test_a_file_that_disappears_is_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.log"
+    log = log_to(events="file", file=path)
+    log.send(message(demo_events()[:1]))
+    path.unlink()
+    log.send(message(demo_events()[:1]))
+    log.close()
+    assert len(path.read_text().splitlines()) == 1

@@ -31,7 +31,7 @@ def test_one_message_per_recipient_holds_all_due_events(store: Store, clock: Clo
     result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
     assert [len(message.events) for message in mail.sent] == [6, 6]
-    assert result.sentence() == "2 messages sent (12 deliveries)"
+    assert result.sentence() == "2 messages sent to anna@example.org, bert@example.org"
     assert mail.is_closed
     assert drain(store, {ChannelKind.MAIL: mail}, clock=clock).messages == 0
 

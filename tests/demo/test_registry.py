@@ -18,6 +18,13 @@ from tests.replay.catalogue import Catalogue
 from tests.replay.registry_server import ReplayRegistry
 
 RECORD = {"format": "json", "markupFormat": "markdown"}
+LOOKUP = {
+    **RECORD,
+    "filter.ids": story.TRIAL,
+    "fields": "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName",
+    "pageSize": "2",
+    "countTotal": "true",
+}
 SEARCH = {**RECORD, "fields": "NCTId|OrgStudyId", "pageSize": "1000"}
 LOADS = [step.load for step in story.steps() if step.load is not None]
 
@@ -44,6 +51,7 @@ def get(registry: DemoRegistry | ReplayRegistry, path: str, **params: str) -> re
         (f"/v2/studies/{story.TRIAL}", RECORD),
         ("/v2/studies", search_for(story.ORG_STUDY_ID)),
         ("/v2/studies", search_for("BM-MSC-02")),
+        ("/v2/studies", LOOKUP),
     ],
 )
 def test_an_answer_equals_that_of_the_strict_replay(

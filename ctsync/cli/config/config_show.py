@@ -24,4 +24,5 @@ def show_settings(app: App, *, as_json: bool) -> None:
     show_table(
         ("SETTING", "VALUE", "READ FROM"),
         [(one.name, json.dumps(one.value, ensure_ascii=False), one.origin) for one in shown],
+        wrap=("VALUE",),
     )

@@ -100,6 +100,8 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
             )
             for one in planned
         ],
+        drop=("EVENTS", "CHANNEL"),
+        shorten=("RECIPIENT",),
     )
     if full:
         for one in planned:

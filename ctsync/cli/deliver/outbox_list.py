@@ -53,5 +53,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
             )
             for one in found
         ],
+        drop=("TRIES", "CHANNEL"),
+        shorten=("RECIPIENT",),
     )
     tell(counted(len(found), "delivery", "deliveries"))

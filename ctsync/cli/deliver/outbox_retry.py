@@ -10,6 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
 from ctsync.deliver.channels.channel import channels_from
 from ctsync.deliver.outbox import drain
+from ctsync.text import for_terminal
 
 
 @click.command("retry")
@@ -22,4 +23,4 @@ def retry(app: App, ids: Sequence[int]) -> None:
         with store.unit() as unit:
             unit.outbox.retry(ids or None, now=app.clock.now())
         result = drain(store, channels_from(app.settings), clock=app.clock)
-    tell(result.sentence())
+    tell(for_terminal(result.sentence()))

@@ -88,6 +88,8 @@ def changes(
                     )
                     for event in found.events
                 ],
+                drop=("RULE",),
+                least=32,
             )
     if found.total > len(found.events):
         shown = len(found.events)

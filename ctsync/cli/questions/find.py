@@ -81,6 +81,7 @@ def find(
             )
             for one in found
         ],
+        drop=("VERSIONS",),
     )
     tell(counted(len({one.nct_id for one in found}), "trial"))
 

@@ -56,6 +56,9 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
                 )
                 for one in found.expected
             ],
+            drop=("TITLE", "STATUS"),
+            shorten=("TITLE",),
+            wrap=("WHY",),
         )
     overdue = sum(one.is_overdue for one in found.expected)
     tell(

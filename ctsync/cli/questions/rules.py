@@ -43,6 +43,8 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
     show_table(
         ("RULE", "LEVEL", "SAYS", "FOR", "WHEN"),
         [(rule.id, rule.level, says, _kinds(rule), when) for rule, says, when in table],
+        drop=("FOR",),
+        wrap=("SAYS", "FOR"),
     )
     usual = asdict(Thresholds())
     for name, value in asdict(thresholds).items():

@@ -19,8 +19,9 @@ from ctsync.text import for_terminal
 SHOWN_RUNS = 20
 _HEADINGS = (
     *("ID", "KIND", "STARTED", "SECONDS", "DATA OF", "REQUESTS", "ASKED", "ANSWERED", "SAME"),
-    *("CHANGED", "NEW", "GONE", "FAILED", "OUTCOME"),
+    *("CHANGED", "NEW", "GONE", "FAILED", "VERDICT"),
 )
+_DROPPED = ("REQUESTS", "SECONDS", "SAME", "ASKED", "GONE", "NEW", "FAILED", "STARTED")
 _COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
 
 
@@ -38,8 +39,8 @@ _COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
 def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> None:
     """List the runs, newest first, or show one: times, data of the registry, counts, verdict.
 
-    ASKED counts the trials a run was to check; ANSWERED those it could. An verdict of "running"
-    is a run under way, or one that was cut off.
+    ASKED counts the trials that a run was to check, ANSWERED those that it could check. The
+    verdict "running" means a run in progress, or an interrupted one.
     """
     with app.store() as store:
         if run_id is not None:
@@ -74,6 +75,7 @@ def _show_runs(found: Sequence[Run]) -> None:
             )
             for run in found
         ],
+        drop=_DROPPED,
     )
 
 

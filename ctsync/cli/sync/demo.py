@@ -47,7 +47,6 @@ def demo(app: App, keep: Path | None) -> None:
                 **_without_settings(),
                 **settings(registry.url),
                 "CTSYNC_DATABASE_URL": f"sqlite:///{database.as_posix()}",
-                "CTSYNC_LOG__EVENTS": "off",
             }
             for number, step in enumerate(steps(), start=1):
                 if step.load is not None:

@@ -57,6 +57,7 @@ def doctor_command(app: App, as_json: bool) -> None:
         show_table(
             ("WHAT", "CONDITION", "FOUND", "WHAT TO DO"),
             [(one.subject, one.condition, one.found, one.advice or "-") for one in findings],
+            wrap=("FOUND",),
         )
     counts = {kind: sum(one.condition is kind for one in findings) for kind in CheckState}
     tell(", ".join(f"{number} {kind}" for kind, number in counts.items()))

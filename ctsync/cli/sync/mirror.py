@@ -22,7 +22,7 @@ from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.sync import PARTIAL, sync_json
+from ctsync.cli.sync.sync import PARTIAL, show_result, sync_json
 from ctsync.dates import format_minute, format_timestamp
 from ctsync.model import JsonObject
 from ctsync.registry.archive_download import ArchiveDownload
@@ -77,6 +77,8 @@ def mirror_command(
         )
     if as_json:
         show_json(mirror_json(result, synced))
+    elif synced is not None:
+        show_result(synced)
     for sentence in _sentences(result):
         tell(for_terminal(sentence))
     if result.verdict != "ok" or (synced is not None and not synced.is_whole):

@@ -14,10 +14,10 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.interrupt import heeding_interrupts
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
-from ctsync.cli.sync_messages import sentences
-from ctsync.cli.terminal_table import show_table
+from ctsync.cli.sync.changes_table import is_worth_reporting, show_changes
+from ctsync.cli.sync_messages import MOST_FAILURES, sentences
 from ctsync.dates import format_minute, format_timestamp
-from ctsync.model import Event, JsonObject, Kind, Level, NctId
+from ctsync.model import Event, JsonObject, Kind, NctId, StoredEvent
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
 from ctsync.report.rows import event_row
@@ -35,9 +35,9 @@ PARTIAL = 3
 @click.option(
     "--accept-gone",
     is_flag=True,
-    help="Believe the registry also where many trials are gone, or left a query, at once.",
+    help="Accept that many trials are gone, or left a query, at once.",
 )
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing when all is well and unchanged.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only changes and problems; for cron.")
 @click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
 @pass_app
 def sync_command(
@@ -50,9 +50,13 @@ def sync_command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Fetch what is watched (or the trials given), store, compare, report, deliver.
+    """Fetch the watched trials (or those given), store new versions, report what changed.
 
-    Ends with 3 where something could not be checked, and lists what and why.
+    Prints the trials that changed, worst first; at most 20, and the command that lists the rest.
+    The first sync of a trial stores a baseline and reports no change. Every change is also a
+    line in the event log (setting log.events), and goes to the recipients of the settings.
+
+    Exits with code 3 if a trial could not be checked, and lists the reasons.
     """
     ids = tuple(dict.fromkeys(trials))
     app.sends = not dry_run
@@ -64,7 +68,7 @@ def sync_command(
     result, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
     if as_json:
         show_json(sync_json(result))
-    end_round(app, result, misnamed, tabled=not as_json, quiet=quiet)
+    end_round(result, misnamed, tabled=not as_json, quiet=quiet)
 
 
 @contextmanager
@@ -97,7 +101,6 @@ def run_round(
 
 
 def end_round(
-    app: App,
     result: CycleResult,
     misnamed: Sequence[str] = (),
     *,
@@ -105,10 +108,9 @@ def end_round(
     quiet: bool = False,
 ) -> None:
     """Report the result of a sync; exit with PARTIAL if it is incomplete."""
-    # the log channel has already written the events if it writes to stderr
-    if tabled and app.settings.log.events != "stderr":
-        _show_events(result)
     if not quiet or misnamed or _is_notable(result):
+        if tabled:
+            show_result(result)
         for sentence in (*sentences(result), *misnamed):
             tell(for_terminal(sentence))
     if not result.is_whole:
@@ -136,7 +138,7 @@ def _is_notable(result: CycleResult) -> bool:
     """Check whether --quiet must report a sync; cron mails every line of output."""
     delivered = result.delivered
     return bool(
-        result.sync.events
+        is_worth_reporting(result.sync.events)
         or result.sync.notices
         or not result.is_whole
         or delivered.waiting
@@ -144,21 +146,12 @@ def _is_notable(result: CycleResult) -> bool:
     )
 
 
-def _show_events(result: CycleResult) -> None:
-    """Write the events to stdout, worst first."""
-    sync = result.sync
-    shown = [
-        s
-        for s in sorted(sync.events, key=lambda s: (s.event.level.rank, s.nct_id))
-        if s.event.level is not Level.ADMINISTRATIVE or s.event.kind is Kind.FIRST_SEEN
-    ]
-    show_table(
-        ("LEVEL", "TRIAL", "RULE", "WHAT"),
-        [(s.event.level, s.nct_id, s.event.rule, s.event.summary) for s in shown],
-    )
-    if hidden := len(sync.events) - len(shown):
-        day = f"{sync.load.data_timestamp:%Y-%m-%d}"
-        tell(f"{counted(hidden, 'administrative change')} not shown: ctsync changes --since {day}")
+def show_result(result: CycleResult) -> None:
+    """Write the changes that a sync found to stdout."""
+    shown = uncovered(result.sync.events, result.sync.notices)
+    since = min((stored.observed or stored.fetched for stored in shown), default=None)
+    if since is not None:
+        show_changes(shown, command=f"ctsync changes --since {since:%Y-%m-%d}")
 
 
 def sync_json(result: CycleResult) -> JsonObject:
@@ -189,21 +182,50 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
     if as_json:
         show_json([_preview_json(nct_id, event) for nct_id, event in found])
     else:
-        show_table(
-            ("LEVEL", "TRIAL", "RULE", "WHAT"),
-            [(event.level, nct_id, event.rule, event.summary) for nct_id, event in found],
-        )
-    for nct_id, reason in seen.unchecked:
+        show_changes(_preview_events(seen), command="ctsync sync --dry-run --json")
+    for nct_id, reason in seen.unchecked[:MOST_FAILURES]:
         tell(for_terminal(f"could not check {nct_id}: {reason}"))
+    if (more := len(seen.unchecked) - MOST_FAILURES) > 0:
+        tell(f"and {more:,} more that could not be checked: ctsync sync --json")
     for reason in seen.reasons:
         tell(for_terminal(reason))
     for lost in seen.unresolved:
         tell(for_terminal(f"watch {lost.watch}: {lost.reason}"))
     tell(
-        f"dry run against the load of {format_minute(seen.load.data_timestamp)}: trials asked "
-        f"for {len(seen.examined)}, not checked {len(seen.unchecked)}, events {len(found)}; "
-        "nothing stored or sent"
+        f"dry run: checked {len(seen.examined) - len(seen.unchecked):,} of "
+        f"{counted(len(seen.examined), 'trial')} against the registry data of "
+        f"{format_minute(seen.load.data_timestamp)}: {_found(found)}; nothing stored or sent"
     )
+
+
+def _found(events: Sequence[tuple[NctId, Event]]) -> str:
+    baselines = sum(event.kind is Kind.FIRST_SEEN for _, event in events)
+    changes = len(events) - baselines
+    parts = [counted(baselines, "new baseline")] if baselines else []
+    return ", ".join([*parts, counted(changes, "change")] if changes else parts) or "no changes"
+
+
+def _preview_events(seen: CyclePreview) -> Iterator[StoredEvent]:
+    """The events as they would be stored."""
+    titles = {one.asked: one.finding.key.brief_title for one in seen.examined if one.finding}
+    heads = {one.asked: one.finding.head for one in seen.examined if one.finding}
+    for nct_id, event in seen.events:
+        head = heads.get(nct_id)
+        version = head.version if head else 0
+        yield StoredEvent(
+            event_id=0,
+            nct_id=nct_id,
+            brief_title=titles.get(nct_id),
+            event=event,
+            from_version=version or None,
+            to_version=version + 1,
+            from_registry_version=None,
+            to_registry_version=None,
+            posted=None,
+            observed=seen.load.data_timestamp,
+            fetched=seen.load.data_timestamp,
+            run_id=None,
+        )
 
 
 def _preview_json(nct_id: NctId, event: Event) -> JsonObject:

@@ -22,6 +22,7 @@ def show_matches(matches: Sequence[QueryMatch]) -> None:
         show_table(
             ("TRIAL", "STATUS", "SPONSOR", "TITLE"),
             [(one.nct_id, enum_words(one.status), one.sponsor, one.title) for one in matches],
+            shorten=("SPONSOR", "TITLE"),
         )
 
 

@@ -205,7 +205,7 @@ def _pull(
         show_json(told)
     code = report_backfill(past, states, tabled=not as_json) if history else 0
     if sync_now:
-        end_round(app, result, misnamed, tabled=not as_json)
+        end_round(result, misnamed, tabled=not as_json)
     else:
         tell("next: ctsync sync")
     click.get_current_context().exit(code)

@@ -32,7 +32,7 @@ def list_watches(app: App, as_json: bool) -> None:
         show_json([watch_row(watch) for watch in watches])
         return
     rows = [row for watch in watches for row in _rows(watch, heads)]
-    show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows)
+    show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows, wrap=("ASKED AS",))
     followed = {trial.nct_id for watch in watches for trial in watch.trials}
     tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]

@@ -39,7 +39,7 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
         )
         for trial in found.trials
     ]
-    show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows)
+    show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows, shorten=("TITLE",))
     if found.query is not None:
         seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
         tell(for_terminal(f"query: {query_text(found)}: {members_summary(found)}{seen}"))

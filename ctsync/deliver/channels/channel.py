@@ -51,7 +51,7 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
     kind, _, own_name = name.partition(":")
     match ChannelKind(kind):
         case ChannelKind.LOG:
-            return LogChannel(routes, settings.log)
+            return LogChannel(routes, settings.log, settings.event_log)
         case ChannelKind.MAIL:
             if settings.smtp is None:
                 raise ConfigError(["recipients: there is no [smtp] section to send mail by"])

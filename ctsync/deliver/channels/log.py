@@ -1,4 +1,4 @@
-"""The log channel: each event as one line, for people or for programs, to stderr or a file."""
+"""The log channel: each event as one line, for people or for programs, to a file or stderr."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
@@ -30,11 +31,15 @@ if TYPE_CHECKING:
 class LogChannel:
     """Writes every event and notice of a message; nothing remote can end a line or begin another.
 
-    The file is made private to its owner, and rotated at its size limit.
+    The file is `file`, or that of the settings. It is private to its owner, and rotated at its
+    size limit.
     """
 
-    def __init__(self, routes: Mapping[str, Route], settings: LogSettings) -> None:
-        if settings.events == "file" and settings.file is None:
+    def __init__(
+        self, routes: Mapping[str, Route], settings: LogSettings, file: Path | None = None
+    ) -> None:
+        self._file = file or settings.file
+        if settings.events == "file" and self._file is None:
             raise ConfigError(['log.events is "file", but log.file names none'])
         self.routes = routes
         self._settings = settings
@@ -54,13 +59,17 @@ class LogChannel:
                 stream.emit(_record(write_line(stored)))
             stream.flush()
         except OSError as error:
-            raise DeliveryError(f"log: {error.strerror or error}", is_channel=True) from error
-        to_file = self._settings.events == "file"
-        return f"written to {self._settings.file if to_file else 'stderr'}"
+            reason = f"cannot write {self._place}: {error.strerror or error}"
+            raise DeliveryError(reason, is_channel=True) from error
+        return f"written to {self._place}"
+
+    @property
+    def _place(self) -> str:
+        return str(self._file) if self._settings.events == "file" else "stderr"
 
     def _stream(self) -> logging.Handler:
         if self._open is None:
-            path = self._settings.file if self._settings.events == "file" else None
+            path = self._file if self._settings.events == "file" else None
             self._open = _Rotation(path, self._settings) if path else _Stderr(sys.stderr)
         return self._open
 
@@ -86,7 +95,10 @@ class _Stderr(_Loud, logging.StreamHandler):  # type: ignore[type-arg]  # generi
 
 
 class _Rotation(_Loud, RotatingFileHandler):
-    """The rotating file, made for its owner's eyes alone."""
+    """The rotating file, which only its owner can read.
+
+    Several processes may write to it, such as syncs of two databases in one folder.
+    """
 
     def __init__(self, path: Path, settings: LogSettings) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -97,6 +109,27 @@ class _Rotation(_Loud, RotatingFileHandler):
             encoding="utf-8",
             errors="backslashreplace",
         )
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line to the file that now has the name: another process may have rotated it."""
+        if self.stream is not None and not self._is_current(self.stream):
+            self.stream.close()
+            self.stream = self._open()
+        super().emit(record)
+
+    def _is_current(self, stream: TextIOWrapper) -> bool:
+        try:
+            named = Path(self.baseFilename).stat()
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(named, os.fstat(stream.fileno()))
+
+    def doRollover(self) -> None:  # noqa: N802  the library's signature
+        """Rename the files; continue with the new file if another process renames them too."""
+        with suppress(FileNotFoundError):
+            super().doRollover()
+        if self.stream is None:
+            self.stream = self._open()
 
     def _open(self) -> TextIOWrapper:
         opened = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, mode=0o600)
