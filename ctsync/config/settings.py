@@ -26,6 +26,7 @@ from ctsync.config.values import (
     QueryParams,
     RegistryUrl,
     Rules,
+    SiteUrl,
     Trial,
     Zone,
 )
@@ -133,7 +134,10 @@ class WatchSettings(_Section):
 
 
 class RecipientSettings(_Section):
-    """A person who gets mail; no `watches` means all watches."""
+    """A person who gets mail; no `watches` means all watches.
+
+    An address has one section, so that one person gets one message over all watches.
+    """
 
     email: Address
     watches: tuple[Name, ...] = ()
@@ -153,6 +157,12 @@ class ChannelSettings(_Section):
     secret: SecretStr = SecretStr("")
     watches: tuple[Name, ...] = ()
     minimum_level: Level = Level.ROUTINE
+
+
+class WebSettings(_Section):
+    """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
+
+    url: SiteUrl = ""
 
 
 class MonitorSettings(_Section):
@@ -181,6 +191,7 @@ class Settings(BaseModel):
     watches: tuple[WatchSettings, ...] = ()
     recipients: tuple[RecipientSettings, ...] = ()
     channels: tuple[ChannelSettings, ...] = ()
+    web: WebSettings = WebSettings()
     monitor: MonitorSettings = MonitorSettings()
 
     _path: Path | None = PrivateAttr(default=None)
