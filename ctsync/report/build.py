@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from ctsync.model import (
@@ -20,6 +20,8 @@ from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
+from ctsync.report.mail.subject import subject_of, trial_subject
+from ctsync.report.mail.welcome import heading, status_of, status_totals
 from ctsync.report.net_changes import net_changes, since_registration
 from ctsync.report.report import (
     Coverage,
@@ -41,9 +43,10 @@ class Scope:
 
     `keys` holds the newest key fields per trial, for welcomes and ranking. `timelines` are drawn
     if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
-    trials that changed in the window, with the worst level of the changes not in this report. If
-    `is_about_one`, the subject line names the changes of that trial. `notices` describe a load
-    as a whole and replace the events they cover.
+    trials that changed in the window, with the worst level of the changes not in this report.
+    `watches` names the watches
+    that each trial is in, if the report shows them. `notices` describe a load as a whole and
+    replace the events they cover.
     """
 
     title: str
@@ -53,7 +56,7 @@ class Scope:
     timelines: Mapping[NctId, Timeline] | None = None
     limit: int | None = None
     elsewhere: Mapping[NctId, Level] | None = None
-    is_about_one: bool = False
+    watches: Mapping[NctId, Sequence[str]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
 
@@ -79,10 +82,12 @@ def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Sco
             key.brief_title or "",
             STUDY_PAGE + nct_id,
             state_of(key, on=window.until.date()),
+            status_of(key),
         )
         for nct_id, key in keys.items()
     ]
-    return _assemble([], welcomes, window, scope)
+    report = _assemble([], welcomes, window, scope)
+    return replace(report, subject=heading(report), statuses=status_totals(keys.values()))
 
 
 def _assemble(
@@ -101,7 +106,7 @@ def _assemble(
     notices = tuple(notice.line for notice in scope.notices)
     return Report(
         report_id=report_id,
-        subject=_subject(line, kept, welcomed=bool(welcomes), window=window, scope=scope),
+        subject=_subject(line, kept, by_level, welcomed=len(welcomes), window=window, scope=scope),
         headline=line,
         title=scope.title,
         window=window,
@@ -127,15 +132,22 @@ def _assemble(
 
 
 def _subject(
-    line: str, trials: Sequence[ReportTrial], *, welcomed: bool, window: Window, scope: Scope
+    line: str,
+    trials: Sequence[ReportTrial],
+    counts: Mapping[Level, int],
+    *,
+    welcomed: int,
+    window: Window,
+    scope: Scope,
 ) -> str:
-    whole = scope.coverage is None or not scope.coverage.failed
-    is_about_one = scope.is_about_one or scope.watched == 1
-    if is_about_one and len(trials) == 1 and not welcomed and whole:
-        return f"{words.PREFIX} {trials[0].subject}"
+    if any(trial.level is not Level.ADMINISTRATIVE for trial in trials):
+        titles = tuple(dict.fromkeys(notice.title for notice in scope.notices))
+        return subject_of(
+            trials, counts, notices=titles, welcomed=welcomed, coverage=scope.coverage
+        )
     if line.startswith("quiet"):
-        return f"{words.PREFIX} {line}"
-    return f"{words.PREFIX} {line} · {scope.title} · {window.until:%Y-%m-%d}"
+        return line
+    return f"{line} · {scope.title} · {window.until:%Y-%m-%d}"
 
 
 def _report_id(
@@ -194,7 +206,7 @@ def _trial(
     events = (*group.told, *group.aside)
     newest = max(events, key=lambda stored: stored.to_version)
     changes = tuple(net_changes(events))
-    nct_id, aside = group.nct_id, _aside(group.aside)
+    nct_id, aside, about = group.nct_id, _aside(group.aside), ()
     shown = group.told[:room]
     return ReportTrial(
         number=number,
@@ -204,13 +216,15 @@ def _trial(
         level=group.level,
         what=words.trial_row(changes) if changes else aside,
         since_first=since_registration(changes),
-        subject=words.trial_subject(nct_id, changes) if changes else f"{nct_id} {aside}",
+        subject=trial_subject(nct_id, about, changes) if changes else f"{nct_id} {aside}",
+        about=about,
         changes=changes,
         steps=tuple(steps_of((*shown, *group.aside))),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
         left_out=len(group.told) - len(shown),
         command=f"ctsync changes {nct_id} --level administrative{since}",
+        watches=tuple(scope.watches.get(nct_id, ())),
         key=(scope.keys or {}).get(nct_id),
         timeline=(scope.timelines or {}).get(nct_id),
     )

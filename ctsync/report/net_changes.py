@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
@@ -33,6 +34,7 @@ _FIGURE_ORDER = (
     Kind.COMPLETION_DATE,
     Kind.START_DATE,
 )
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _MOST_STEPS = 3
 """Most changes of one field that a phrase lists one by one."""
 
@@ -181,16 +183,27 @@ def phrase(change: NetChange) -> str:
     return "".join(_head_and_tail(change))
 
 
-def subject_phrase(change: NetChange) -> str:
-    """The same for a subject line, where a date shows its move since registration as well."""
+def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
+    """The same for a subject line: "Terminated", "primary completion +2.0 years, to Apr 2029".
+
+    `has_date=False` leaves out the new date.
+    """
     event = change.event
     head, tail = _head_and_tail(change)
     if is_overall_status(event):
         head = head.removeprefix("status -> ")
-    since = event.days_since_first
-    if event.kind in DATE_KINDS and event.days not in {None, 0, since} and since:
-        head += f" ({short_signed_days(since)} since registration)"
+    if event.kind is Kind.PRIMARY_COMPLETION_DATE and head.startswith("PCD "):
+        head = f"primary completion {head.removeprefix('PCD ')}"
+    if has_date and event.kind in DATE_KINDS and event.days and not change.is_reversed:
+        head += f", to {_month(event.after)}"
     return head + tail
+
+
+def _month(day: Any) -> str:
+    """A date without its day: "Apr 2029"; a year alone stays one."""
+    text = str(day)
+    number = text[5:7]
+    return f"{_MONTHS[int(number) - 1]} {text[:4]}" if number else text
 
 
 def since_registration(changes: Iterable[NetChange]) -> str:

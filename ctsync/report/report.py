@@ -130,10 +130,12 @@ class ReportStep:
 class ReportTrial:
     """One trial with its steps, oldest first.
 
-    `what` and `since_first` are its row in the table; `subject` is the same for a subject line.
-    All three describe `changes`, the net changes over the window, worst first.
+    `what` and `since_first` are its row in the table; `subject` is a subject line for this trial
+    alone, and `about` the words about the trial in it. They describe `changes`, the net changes
+    over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
-    `command` shows them. `left_out` counts events beyond the size limit.
+    `command` shows them. `left_out` counts events beyond the size limit. `watches` names the
+    watches that the trial is in, if the report covers several.
     """
 
     number: int
@@ -152,6 +154,8 @@ class ReportTrial:
     command: str
     key: KeyFields | None
     timeline: Timeline | None
+    about: tuple[str, ...] = ()
+    watches: tuple[str, ...] = ()
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:
@@ -175,6 +179,15 @@ class Welcome:
     title: str
     url: str
     state: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTotal:
+    """How many newly followed trials have one overall status."""
+
+    status: str
+    trials: int
 
 
 class NoChangeReason(StrEnum):
@@ -216,7 +229,8 @@ class Report:
     `welcomed` counts the newly followed trials; `welcomes` are those shown. `total` counts all
     events except baselines: `shown` have a line, `collapsed` are administrative, and the rest
     are in `left_out`, beyond the size limit. `notices` describe a load as a whole and replace
-    events that are not in the report; the footer starts with them.
+    events that are not in the report; the footer starts with them. `statuses` counts all newly
+    followed trials of a welcome by status; it is empty in other reports.
     """
 
     report_id: str
@@ -237,6 +251,7 @@ class Report:
     total: int
     footer: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    statuses: tuple[StatusTotal, ...] = ()
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:

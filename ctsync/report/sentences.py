@@ -49,6 +49,12 @@ def aside_sentence(trial: ReportTrial) -> str:
     return f"{changes} in {versions}, not shown: {trial.command}"
 
 
+def watches_line(trial: ReportTrial) -> str:
+    """The watches that a trial is in; empty if the report covers only one watch."""
+    name = "Watch" if len(trial.watches) == 1 else "Watches"
+    return f"{name}: {', '.join(trial.watches)}" if trial.watches else ""
+
+
 def trial_left_out_sentence(trial: ReportTrial) -> str:
     """The number of changes of a trial beyond the size limit."""
     command = trial.command.replace(" --level administrative", "")

@@ -1,20 +1,19 @@
-"""Subject, headline, closing sentences and footer of a report. Does no I/O."""
+"""Headline, closing sentences and footer of a report. Does no I/O."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ctsync.dates import format_timestamp
 from ctsync.model import Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.value_text import counted
-from ctsync.report.net_changes import NetChange, phrase, subject_phrase
+from ctsync.report.net_changes import NetChange, phrase
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
-PREFIX = "[ctsync]"
 MOST_PHRASES = 3
-"""Most phrases in a row or subject, besides those that are always shown."""
+"""Most phrases in a row, besides those that are always shown."""
 
 
 def trial_row(changes: Sequence[NetChange]) -> str:
@@ -22,33 +21,17 @@ def trial_row(changes: Sequence[NetChange]) -> str:
 
     The moves of the status, the enrollment and the dates are all shown. Others may be counted.
     """
-    return "; ".join(_first(changes, phrase, kept=lambda change: change.is_headline))
+    return "; ".join(_first(changes))
 
 
-def trial_subject(nct_id: str, changes: Sequence[NetChange]) -> str:
-    """The changes of one trial as a subject line; shows the moves that gave it its level."""
-    worst = changes[0].level
-    parts = _first(
-        changes,
-        subject_phrase,
-        kept=lambda change: change.is_headline and change.level is worst,
-    )
-    return f"{nct_id} " + " · ".join(parts)
-
-
-def _first(
-    changes: Sequence[NetChange],
-    say: Callable[[NetChange], str],
-    *,
-    kept: Callable[[NetChange], bool],
-) -> list[str]:
-    """The first phrases without repetitions, the kept ones after them, and a count of the rest."""
+def _first(changes: Sequence[NetChange]) -> list[str]:
+    """The first phrases without repetitions, those always shown, and a count of the rest."""
     by_phrase: dict[str, NetChange] = {}
     for change in changes:
-        by_phrase.setdefault(say(change), change)
+        by_phrase.setdefault(phrase(change), change)
     shown, rest = [], []
     for n, (words, change) in enumerate(by_phrase.items()):
-        if n < MOST_PHRASES or kept(change):
+        if n < MOST_PHRASES or change.is_headline:
             shown.append(words)
         else:
             rest.append(change)

@@ -35,6 +35,7 @@ from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.mail.subject import LONGEST
 from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
 from ctsync.store.store import Store, open_store
@@ -54,6 +55,7 @@ DATES = {
     "start": ("startDateStruct", "start_date"),
 }
 KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "N"}
+SUBJECT_NAMES = {"PCD": "primary completion"}
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 
 
@@ -379,7 +381,9 @@ def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced
             compared += 1
             moved = short_move(old[name].value, new[name].value) if name in DATES else ""
             shown = new[name]._replace(type=None).words(name)
-            assert (f"{name} {moved}" if moved else shown) in trial.subject
+            words = f"{SUBJECT_NAMES.get(name, name)} {moved}" if moved else shown
+            assert words in trial.subject
+            assert len(trial.subject) <= LONGEST
     assert compared >= 10
 
 

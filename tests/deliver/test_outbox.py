@@ -52,12 +52,17 @@ def test_a_recipient_gets_its_own_watches_and_levels_and_a_shared_trial_once(
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    sent = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
+    sent = [(m.route.recipient, m.watches, [s.nct_id for s in m.events]) for m in mail.sent]
     assert sent == [
-        ("anna@example.org", "melanoma", [an_id(1), an_id(2)]),
-        ("anna@example.org", "sponsor", [an_id(3)]),
-        ("bert@example.org", "sponsor", [an_id(3)]),
+        ("anna@example.org", ("melanoma", "sponsor"), [an_id(1), an_id(2), an_id(3)]),
+        ("bert@example.org", ("sponsor",), [an_id(3)]),
     ]
+    assert {trial.nct_id: trial.watches for trial in mail.sent[0].report().trials} == {
+        an_id(1): ("melanoma",),
+        an_id(2): ("melanoma", "sponsor"),
+        an_id(3): ("sponsor",),
+    }
+    assert [message.scope.watched for message in mail.sent] == [3, 2]
 
 
 def test_a_change_outside_a_message_is_never_reported_as_no_update(
@@ -88,7 +93,7 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
             NoChangeReason.ADMINISTRATIVE_ONLY: 1,
             NoChangeReason.NOT_TOLD: 2,
         }
-        assert report.subject == f"[ctsync] {report.trials[0].subject}"
+        assert report.subject == report.trials[0].subject
         assert message.window.since == runs[0][1]  # the start of the sync before
 
 

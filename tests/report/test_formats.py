@@ -233,7 +233,7 @@ def test_a_feed_entry_has_the_id_and_the_post_date_of_its_version() -> None:
 
     entry = found["https://clinicaltrials.gov/study/NCT03690141#v8"]
     assert f"{entry.updated:%Y-%m-%d}" == "2019-07-16"
-    assert entry.title == "NCT03690141 16 of 30 enrolled · Active, not recruiting"
+    assert entry.title == "16 of 30 enrolled; Active, not recruiting (NCT03690141)"
     assert "https://clinicaltrials.gov/study/NCT03690141#v4" in found
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
+from ctsync.report.mail.subject import trial_subject
 from ctsync.report.net_changes import net_changes
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.sentences import (
@@ -24,7 +25,6 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.summary import trial_subject
 from ctsync.text import for_markup
 
 HOME = "https://clinicaltrials.gov/"
@@ -133,7 +133,7 @@ def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
     administrative = f"{trial.nct_id} administrative changes only"
     return FeedEntry(
         id=f"{trial.url}#v{step.to_version}",
-        title=trial_subject(trial.nct_id, changes) if changes else administrative,
+        title=trial_subject(trial.nct_id, trial.about, changes) if changes else administrative,
         url=step.compare_url or trial.url,
         updated=_posted_at(step),
         content="\n".join(_told(trial, step)),

@@ -17,6 +17,7 @@ from ctsync.report.sentences import (
     moves_of,
     step_title,
     trial_left_out_sentence,
+    watches_line,
     welcomes_left_out_sentence,
     window_line,
 )
@@ -110,6 +111,8 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
     head = f"{trial.number}. {trial.nct_id}  "
     yield from wrap(trial.title, head, " " * len(head))
     yield f"   {trial.url}"
+    if watches := watches_line(trial):
+        yield from wrap(watches, "   ", "   ")
     for step in trial.steps:
         if step.lines:
             yield from _step(step)
