@@ -13,8 +13,7 @@ Terminal and log show what they defuse, so that a person sees that a record is o
 the four characters \x1b, a right-to-left override the six of \u202e. Records in the database,
 JSON and Parquet are never touched: there a text is only data.
 
-More functions serve messages: `shorten` and `cut_at_word` cut a text, `nearest` corrects a
-misspelt name.
+Two more functions serve messages: `shorten` cuts a text, `nearest` corrects a misspelt name.
 """
 
 from __future__ import annotations
@@ -117,16 +116,6 @@ def shorten(text: str, width: int) -> str:
     while kept > 0 and unicodedata.combining(text[kept]):
         kept -= 1  # an accent stays with its letter
     return text[:kept].rstrip() + _cut_note(len(text) - len(text[:kept].rstrip()))
-
-
-def cut_at_word(text: str, width: int) -> str:
-    """The text in at most `width` characters, cut between words; "…" shows that it is cut."""
-    if len(text) <= width:
-        return text
-    kept = text[: max(0, width - 1)]
-    if not text[len(kept)].isspace():
-        kept = kept.rpartition(" ")[0] or kept
-    return kept.rstrip(" ,;:·-") + "…"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

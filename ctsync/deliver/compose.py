@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 
 from ctsync.deliver.channels.channel import Channel
@@ -26,6 +26,7 @@ from ctsync.deliver.message import (
     welcome_key,
 )
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
+from ctsync.questions.trial.headings import read_headings
 from ctsync.record.registry.notices import Notice, read_notices, uncovered
 from ctsync.record.rules.relevel import relevel_worst_stored
 from ctsync.report.build import Scope
@@ -148,7 +149,8 @@ class _Composer:
                 notices=notices,
                 watches=watches if len(own) > 1 else {},
             ),
-            read_keys=partial(self._keys, watches.keys()),
+            read_keys=cache(partial(self._keys, watches.keys())),
+            read_headings=cache(partial(read_headings, self._store, tuple(watches))),
             thread=self._thread(route),
         )
 
@@ -166,7 +168,7 @@ class _Composer:
             scope=Scope(
                 title=_title(watches), watched=len(members), coverage=self._coverage(members)
             ),
-            read_keys=partial(self._keys, members),
+            read_keys=cache(partial(self._keys, members)),
             is_welcome=True,
             thread=self._thread(route),
         )

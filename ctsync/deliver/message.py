@@ -10,6 +10,7 @@ from datetime import datetime
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.report import Report, Window
+from ctsync.report.trial_heading import TrialHeading
 from ctsync.route import Route
 
 WELCOME_PREFIX = "w"
@@ -35,7 +36,8 @@ class Message:
 
     `watches` are the watches that its trials are in. A welcome has no events: it shows the state
     of the trials of the watches that are new to the recipient. `read_keys` reads the newest key
-    fields of the trials shown. `thread` is the identity of the recipient's first message.
+    fields of the trials shown, and `read_headings` the words about them. `thread` is the identity
+    of the recipient's first message.
     """
 
     key: str
@@ -45,6 +47,7 @@ class Message:
     window: Window
     scope: Scope
     read_keys: Callable[[], Mapping[NctId, KeyFields]]
+    read_headings: Callable[[], Mapping[NctId, TrialHeading]] = dict
     is_welcome: bool = False
     thread: str = ""
 
@@ -56,7 +59,7 @@ class Message:
     def report(self, *, limit: int | None = None) -> Report:
         """Build the report of this message; `limit` is the largest number of lines shown."""
         keys = self.read_keys()
-        scope = replace(self.scope, limit=limit, keys=keys)
+        scope = replace(self.scope, limit=limit, keys=keys, headings=self.read_headings())
         if self.is_welcome:
             return build_welcome(keys, window=self.window, scope=scope)
         return build(self.events, window=self.window, scope=scope)

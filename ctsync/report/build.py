@@ -20,7 +20,7 @@ from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.mail.subject import subject_of, trial_subject
+from ctsync.report.mail.subject import subject_of, subject_of_trial
 from ctsync.report.mail.welcome import heading, status_of, status_totals
 from ctsync.report.net_changes import net_changes, since_registration
 from ctsync.report.report import (
@@ -34,6 +34,7 @@ from ctsync.report.report import (
     Window,
 )
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import TrialHeading, heading_of_key
 from ctsync.report.version_steps import line_order, steps_of
 
 
@@ -45,7 +46,8 @@ class Scope:
     if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
     trials that changed in the window, with the worst level of the changes not in this report.
     `watches` names the watches
-    that each trial is in, if the report shows them. `notices` describe a load as a whole and
+    that each trial is in, if the report shows them. `headings` holds the words about each trial;
+    without them, the key fields give them. `notices` describe a load as a whole and
     replace the events they cover.
     """
 
@@ -57,6 +59,7 @@ class Scope:
     limit: int | None = None
     elsewhere: Mapping[NctId, Level] | None = None
     watches: Mapping[NctId, Sequence[str]] = field(default_factory=dict)
+    headings: Mapping[NctId, TrialHeading] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
 
 
@@ -206,9 +209,9 @@ def _trial(
     events = (*group.told, *group.aside)
     newest = max(events, key=lambda stored: stored.to_version)
     changes = tuple(net_changes(events))
-    nct_id, aside, about = group.nct_id, _aside(group.aside), ()
+    nct_id, aside = group.nct_id, _aside(group.aside)
     shown = group.told[:room]
-    return ReportTrial(
+    trial = ReportTrial(
         number=number,
         nct_id=nct_id,
         title=newest.brief_title or "",
@@ -216,8 +219,8 @@ def _trial(
         level=group.level,
         what=words.trial_row(changes) if changes else aside,
         since_first=since_registration(changes),
-        subject=trial_subject(nct_id, about, changes) if changes else f"{nct_id} {aside}",
-        about=about,
+        subject=f"{nct_id} {aside}",
+        heading=_heading(nct_id, newest, scope),
         changes=changes,
         steps=tuple(steps_of((*shown, *group.aside))),
         administrative=len(group.aside),
@@ -228,6 +231,13 @@ def _trial(
         key=(scope.keys or {}).get(nct_id),
         timeline=(scope.timelines or {}).get(nct_id),
     )
+    return replace(trial, subject=subject_of_trial(trial)) if changes else trial
+
+
+def _heading(nct_id: NctId, newest: StoredEvent, scope: Scope) -> TrialHeading:
+    known = scope.headings.get(nct_id)
+    key = (scope.keys or {}).get(nct_id)
+    return known or heading_of_key(key, brief_title=newest.brief_title)
 
 
 def _aside(aside: Sequence[StoredEvent]) -> str:

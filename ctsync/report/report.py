@@ -10,6 +10,12 @@ from enum import StrEnum
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
 from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import (
+    TrialHeading,
+    short_condition,
+    short_phase,
+    short_sponsor,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +137,7 @@ class ReportTrial:
     """One trial with its steps, oldest first.
 
     `what` and `since_first` are its row in the table; `subject` is a subject line for this trial
-    alone, and `about` the words about the trial in it. They describe `changes`, the net changes
+    alone. They describe `changes`, the net changes
     over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
     `command` shows them. `left_out` counts events beyond the size limit. `watches` names the
@@ -154,8 +160,15 @@ class ReportTrial:
     command: str
     key: KeyFields | None
     timeline: Timeline | None
-    about: tuple[str, ...] = ()
+    heading: TrialHeading
     watches: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Sponsor, condition and phase, without the empty ones."""
+        heading = self.heading
+        parts = (short_sponsor(heading), short_condition(heading), short_phase(heading))
+        return tuple(part for part in parts if part)
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:

@@ -24,7 +24,7 @@ from ctsync.report.sentences import (
     watches_line,
     window_line,
 )
-from ctsync.text import cut_at_word
+from ctsync.report.trial_heading import short_title
 
 _LONGEST_TITLE = 90
 """Longest title in the overview, in characters; the part about a trial has the complete one."""
@@ -58,7 +58,7 @@ def _digest(report: Report, notes: Sequence[str]) -> str:
             *notes,
         ),
         watches_line=watches_line,
-        brief=_brief,
+        brief=lambda trial: short_title(trial.heading, _LONGEST_TITLE),
         more=counted,
     )
 
@@ -80,10 +80,6 @@ def _welcome(report: Report, site: str, notes: Sequence[str]) -> str:
 def _heading(report: Report) -> str:
     is_one = len(report.trials) == 1 and report.trials[0].changes and not report.left_out
     return report.trials[0].subject if is_one else report.headline
-
-
-def _brief(title: str) -> str:
-    return cut_at_word(title, _LONGEST_TITLE)
 
 
 def _filled(*lines: str) -> list[str]:

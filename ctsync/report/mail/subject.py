@@ -15,7 +15,7 @@ from ctsync.model import Level, NctId
 from ctsync.record.value_text import counted
 from ctsync.report.net_changes import NetChange, subject_phrase
 from ctsync.report.report import Coverage, ReportTrial
-from ctsync.text import cut_at_word
+from ctsync.report.trial_heading import cut_at_word
 
 LONGEST = 100
 _MOST_PHRASES = 3
@@ -40,13 +40,13 @@ def subject_of(
     head = "".join(f"{title}; " for title in notices)
     room = LONGEST - len(head) - len(tail)
     if total == 1:
-        return f"{head}{_of_trial(trials[0], room)}{tail}"
+        return f"{head}{subject_of_trial(trials[0], room)}{tail}"
     worst = trials[0].level
     head += f"{counts[worst]:,} {worst}: "
     room = LONGEST - len(head) - len(tail)
-    named = [_of_trial(trials[0], room - len(_rest(total - 1)), phrases=1)]
+    named = [subject_of_trial(trials[0], room - len(_rest(total - 1)), phrases=1)]
     for trial in trials[1 : counts[worst]]:
-        more = [*named, _of_trial(trial, LONGEST, phrases=1)]
+        more = [*named, subject_of_trial(trial, LONGEST, phrases=1)]
         if len("; ".join(more)) + len(_rest(total - len(more))) > room:
             break
         named = more
@@ -119,7 +119,8 @@ class _Parts:
         return "; ".join(shown)
 
 
-def _of_trial(trial: ReportTrial, room: int, phrases: int | None = None) -> str:
+def subject_of_trial(trial: ReportTrial, room: int = LONGEST, *, phrases: int | None = None) -> str:
+    """Return the subject of one trial with changes, as `trial_subject` does."""
     return trial_subject(trial.nct_id, trial.about, trial.changes, room=room, phrases=phrases)
 
 
