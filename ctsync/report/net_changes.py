@@ -192,6 +192,7 @@ def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
     head, tail = _head_and_tail(change)
     if is_overall_status(event):
         head = head.removeprefix("status -> ")
+        head = "status unknown" if head == "Unknown" else head
     if event.kind is Kind.PRIMARY_COMPLETION_DATE and head.startswith("PCD "):
         head = f"primary completion {head.removeprefix('PCD ')}"
     if has_date and event.kind in DATE_KINDS and event.days and not change.is_reversed:

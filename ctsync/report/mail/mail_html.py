@@ -14,6 +14,7 @@ import css_inline
 
 from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
+from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
 from ctsync.report.mail.mail_text import LIST_COMMAND
 from ctsync.report.mail.welcome import heading, more_line, totals_line
@@ -35,7 +36,7 @@ def render_mail_html(report: Report, *, site: str = "", notes: Sequence[str] = (
 
     Links lead to the pages of `site` if it is given.
     """
-    linked = with_links(report, site)
+    linked = with_links(condensed(report), site)
     html = _welcome(linked, site, notes) if report.statuses else _digest(linked, notes)
     return _inliner().inline(html)
 

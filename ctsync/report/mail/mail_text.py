@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ctsync.report.formats.plain_text import WIDTH, render_text, wrap
+from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
 from ctsync.report.mail.welcome import heading, more_line
 from ctsync.report.report import Report, Welcome
@@ -23,7 +24,7 @@ def render_mail_text(report: Report, *, site: str = "", notes: Sequence[str] = (
     blocks = [_notes(notes)]
     if report.statuses:
         return _joined([*_welcome(with_links(report, site), site), *blocks])
-    return render_text(with_links(report, site)) + "\n" + _joined(blocks)
+    return render_text(with_links(condensed(report), site)) + "\n" + _joined(blocks)
 
 
 def _joined(blocks: Sequence[Iterator[str]]) -> str:
