@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,28 @@ layout = "per-trial"
 email = "cleo@example.org"
 cadence = "weekly"
 minimum_level = "administrative"
+"""
+
+
+THREE = """
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "ctsync <ctsync@example.org>"
+[[watches]]
+name = "graft failure"
+trials = ["NCT03389919"]
+[[watches]]
+name = "both"
+trials = ["NCT03389919", "NCT05935098"]
+[[watches]]
+name = "competitors"
+trials = ["NCT05935098"]
+[[recipients]]
+email = "dora@example.org"
+[web]
+url = "https://trials.example.org/"
 """
 
 
@@ -148,3 +171,53 @@ def test_a_permanently_refused_mail_is_shown_and_stops_no_other(
     mailing.run("outbox", "retry")
     mailing.run("status")
     assert [to for to, _ in received(server)] == ["bert", "anna"]
+
+
+def parts(mail: EmailMessage) -> tuple[str, str]:
+    text, html = mail.iter_parts()
+    assert isinstance(text, EmailMessage)
+    assert isinstance(html, EmailMessage)
+    return text.get_content(), html.get_content()
+
+
+def test_a_recipient_of_three_watches_gets_one_mail_per_round_with_links_to_the_pages(
+    shell: Shell, tmp_path: Path, registry: ReplayRegistry
+) -> None:
+    with running() as server:
+        (tmp_path / "ctsync.toml").write_text(THREE.format(port=server.port))
+        shell.run("sync")
+        registry.catalogue.advance()
+        for trial in (SEED, OTHER):
+            registry.catalogue.edit(trial, {STATUS: "TERMINATED"})
+        shell.run("sync")
+
+    welcome, digest = server.mails
+    assert welcome["Subject"] == "Now following 2 trials: both, competitors, graft failure"
+    assert digest["Subject"].startswith("2 critical: ")
+    assert digest["In-Reply-To"] == welcome["Message-ID"]
+    assert {mail["List-Id"] for mail in server.mails} == {"<all.ctsync.example.org>"}
+    for mail in server.mails:
+        assert mail["List-Unsubscribe"] == "<mailto:ctsync@example.org?subject=unsubscribe>"
+        assert 'href="https://trials.example.org/trials/NCT03389919.html"' in parts(mail)[1]
+    text, html = parts(digest)
+    assert text.count("\n1. NCT") == text.count("\n2. NCT") == 1
+    for part in (text, html):
+        assert "https://trials.example.org/trials/NCT03389919.html" in part
+        assert "Watches: both, graft failure" in part
+        assert "Watches: both, competitors" in part
+
+
+def test_a_second_sync_on_one_day_mails_nothing_and_is_no_alarm(
+    mailing: Shell, server: Server, registry: ReplayRegistry
+) -> None:
+    server.mails.clear()
+    mailing.run("sync")
+    assert server.mails == []
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    mailing.run("sync")
+    mailing.run("sync")
+
+    assert [to for to, _ in received(server)] == ["anna", "bert"]
+    for mail in server.mails:
+        assert not any("not refreshed" in part for part in parts(mail))
