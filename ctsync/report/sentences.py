@@ -37,8 +37,12 @@ def step_title(step: ReportStep) -> str:
 
 
 def moves_of(line: ReportLine) -> str:
-    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none."""
-    since = f"{line.since_first} since registration" if line.since_first else ""
+    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none.
+
+    The first move since registration is given once.
+    """
+    is_first = line.since_first == line.move
+    since = f"{line.since_first} since registration" if line.since_first and not is_first else ""
     return ", ".join(part for part in (line.move, since) if part)
 
 
