@@ -11,6 +11,7 @@ from ctsync.report.sentences import (
     about_line,
     aside_sentence,
     coverage_line,
+    fold_lines,
     left_out_sentence,
     moves_of,
     step_title,
@@ -18,6 +19,7 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
+from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 # Characters with a meaning in Markdown anywhere in a line. A hyphen or digit has one only at the
@@ -36,7 +38,8 @@ def render_markdown(report: Report) -> str:
     blocks = [
         _top(report),
         _table(report),
-        *(_trial(trial) for trial in report.trials),
+        _folds(report),
+        *(_trial(trial) for trial in report.listed),
         _welcomes(report),
         _bottom(report),
     ]
@@ -59,26 +62,41 @@ def _top(report: Report) -> Iterator[str]:
     yield ""
     yield f"**{escaped(report.headline)}**"
     yield ""
-    yield escaped(window_line(report)) + "  "
-    yield escaped(coverage_line(report))
+    lines = (window_line(report), report.filters, coverage_line(report))
+    yield "  \n".join(escaped(line) for line in lines if line)
 
 
 def _table(report: Report) -> Iterator[str]:
-    if not report.trials:
+    if not report.listed:
         return
-    yield "| Level | Trial | What | Since reg. |"
-    yield "|---|---|---|---|"
-    for trial in report.trials:
-        since = escaped(trial.since_first) or "-"
-        link = f"[{trial.nct_id}]({trial.url})"
-        yield f"| {trial.level.value} | {link} | {escaped(trial.what)} | {since} |"
+    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed"
+    yield f"| {' | '.join(heads)} | Since registration |"
+    yield f"|{'---|' * (len(heads) + 1)}"
+    for trial in report.listed:
+        cells = (
+            trial.level.value,
+            f"[{trial.nct_id}]({trial.url})",
+            escaped(short_title(trial.heading)),
+            escaped(trial_heading(trial.heading)),
+            escaped(trial.what),
+            escaped(trial.since_first) or "-",
+        )
+        yield f"| {' | '.join(cells)} |"
     if sentence := left_out_sentence(report):
         yield ""
         yield escaped(sentence)
 
 
+def _folds(report: Report) -> Iterator[str]:
+    for line in fold_lines(report):
+        yield f"- {escaped(line)}"
+
+
 def _trial(trial: ReportTrial) -> Iterator[str]:
     yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
+    if words := trial_heading(trial.heading):
+        yield ""
+        yield escaped(words)
     for step in trial.steps:
         if not step.lines:
             continue
