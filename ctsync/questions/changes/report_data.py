@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctsync.model import KeyFields, Level, NctId, StoredEvent
+from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.filters import require_sponsor
@@ -90,15 +90,10 @@ def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
 
 
 def _headings(store: Store, events: Sequence[StoredEvent]) -> dict[NctId, TrialHeading]:
-    """The heading of each trial as the last version in the window has it.
-
-    Trials with administrative changes only have no row, and so need no record.
-    """
-    named = {one.nct_id for one in events if one.event.level is not Level.ADMINISTRATIVE}
+    """The heading of each trial as the last version in the window has it."""
     last: dict[NctId, int] = {}
     for stored in events:
-        if stored.nct_id in named:
-            last[stored.nct_id] = max(stored.to_version, last.get(stored.nct_id, 0))
+        last[stored.nct_id] = max(stored.to_version, last.get(stored.nct_id, 0))
     return read_headings(store, last, until=last)
 
 

@@ -22,9 +22,21 @@ from ctsync.report.sentences import (
 from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
-# Characters with a meaning in Markdown anywhere in a line. A hyphen or digit has one only at the
-# start of a line, where there is never remote text.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:@])")
+# What has a meaning in Markdown, in CommonMark or on GitHub, and only there. Dots, dashes and
+# digits have one only at the start of a line.
+_SPECIAL = re.compile(
+    r"""
+    [\\`\[\]|~\#@]                   # anywhere
+    | (?<!\s)\* | \*(?!\s|$)          # emphasis: not between blanks
+    | (?<![^\W_])_ | _(?![^\W_])       # emphasis: not inside a word
+    | \$(?=.*\$) | (?<=\$)\$          # formulas, of which a single sign begins none
+    | :(?=//|(?:[a-z][\w+-]*|[+-]1|100|1234):)   # bare addresses and :emoji:
+    | (?<=www)\.                      # bare addresses
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _MARKS = {
     TextMark.KEPT: "{}",
     TextMark.REMOVED: "~~{}~~",
@@ -47,10 +59,14 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape remote text: it cannot make a tag, link, emphasis or table cell."""
+    """Escape what Markdown would read as markup, and nothing else.
+
+    Remote text cannot make a tag, link, emphasis or table cell. The result must not be at the
+    start of a line.
+    """
     line = " ".join(for_markup(text).split())
-    markup = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", markup)
+    markup = _TAG.sub("&lt;", _ENTITY.sub("&amp;", line))
+    return _SPECIAL.sub(r"\\\g<0>", markup)
 
 
 def _code(command: str) -> str:
@@ -96,7 +112,7 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
     yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
     if words := trial_heading(trial.heading):
         yield ""
-        yield escaped(words)
+        yield f"*{escaped(words)}*"
     for step in trial.steps:
         if not step.lines:
             continue

@@ -37,6 +37,7 @@ SCREEN = 44
 """Lines of a table that fit on one screen below the lines at the top."""
 _INDENT = " " * 23
 """The indent of a row's words, beside its level and NCT id."""
+_DEEPER = f"{_INDENT}  "
 _SHORTEST_TITLE = 24
 _LABEL = 19
 # a number and its unit stay on one line
@@ -145,9 +146,9 @@ def _row(trial: ReportTrial, width: int) -> list[str]:
     room = room if room > _SHORTEST_TITLE else width - len(_INDENT)
     about = " · ".join(part for part in (words, short_title(trial.heading, room)) if part)
     lines = wrap(about, _first_cells(trial), _INDENT, width)
-    lines += wrap(trial.what, _INDENT, width=width)
+    lines += wrap(trial.what, _DEEPER, width=width)
     if trial.since_first:
-        lines += wrap(f"since registration: {trial.since_first}", _INDENT, width=width)
+        lines += wrap(f"since registration: {trial.since_first}", _DEEPER, width=width)
     return lines
 
 
