@@ -7,7 +7,7 @@ own sink.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,11 +99,16 @@ def short_sponsor(heading: TrialHeading, width: int = SPONSOR_WIDTH) -> str:
 
 
 def short_condition(heading: TrialHeading, width: int = CONDITION_WIDTH) -> str:
-    """The first condition, by its abbreviation if the record gives it; cut at a word."""
+    """One condition, by its abbreviation if the record gives it; cut at a word.
+
+    It is the condition that the title names, because stored records have their conditions in
+    alphabetical order.
+    """
     if not heading.conditions:
         return ""
-    first = heading.conditions[0]
-    return _abbreviation(first, heading) or cut_at_word(first, width)
+    title = set(_words(f"{heading.acronym} {heading.brief_title}"))
+    found = max(heading.conditions, key=lambda one: _share(_words(one), title))
+    return _abbreviation(found, heading) or cut_at_word(found, width)
 
 
 def short_phase(heading: TrialHeading) -> str:
@@ -134,9 +139,19 @@ def cut_at_word(text: str, width: int) -> str:
 # --- parts ------------------------------------------------------------------------------------
 
 
+def _words(text: str) -> list[str]:
+    return [word.lower() for word in _WORD.findall(text) if word.lower() not in _SMALL_WORDS]
+
+
+def _share(words: Sequence[str], title: Collection[str]) -> float:
+    """The share of words that the title has; a plural counts as its singular."""
+    named = sum(any(one in title for one in (w, f"{w}s", w.removesuffix("s"))) for w in words)
+    return named / len(words) if words else 0.0
+
+
 def _abbreviation(condition: str, heading: TrialHeading) -> str:
     """An abbreviation of the condition in its own words, other conditions or keywords."""
-    candidates = (condition, *heading.conditions[1:], *heading.keywords)
+    candidates = (condition, *heading.conditions, *heading.keywords)
     for text in candidates:
         for word in _abbreviations_in(text):
             if _abbreviates(word, condition):

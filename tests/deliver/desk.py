@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
+from typing import Any
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.plan import plan
@@ -77,7 +78,7 @@ def refuse(reason: str = "452 try again", *, permanent: bool = False, down: bool
 
 
 def change(path: str = "status", level: Level = Level.NOTABLE, **given: object) -> Event:
-    default = {"kind": Kind.STATUS, "before": "RECRUITING", "after": "COMPLETED"}
+    default: dict[str, Any] = {"kind": Kind.STATUS, "before": "RECRUITING", "after": "COMPLETED"}
     return event(level=level, path=path, **default | given)
 
 

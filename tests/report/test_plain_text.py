@@ -39,7 +39,7 @@ def test_a_line_shows_both_values_the_moves_and_the_rule() -> None:
 
     assert (
         "Primary completion 2014-04 (estimated) -> 2014-05 (actual); +1 month (30 days ±30), "
-        "+2.2 years (820 days) since registration [notable R-DAT-03]" in flat
+        "+2.2 years (820 days ±30) since registration [notable R-DAT-03]" in flat
     )
     assert "3 administrative changes in 3 versions, not shown: ctsync changes NCT03690141" in flat
 

@@ -111,7 +111,7 @@ def test_an_event_of_a_report_also_has_its_moves_in_words() -> None:
     assert list(moved) == [*to_json(event_row(HALVED)), "move", "move_since_registration"]
     assert (moved["move"], moved["move_since_registration"]) == (
         "+1 month (30 days ±30)",
-        "+2.2 years (820 days)",
+        "+2.2 years (820 days ±30)",
     )
     assert events[Kind.STATUS]["move"] is None
 

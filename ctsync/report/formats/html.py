@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ctsync.report.html_templates import fill
-from ctsync.report.report import Report
+from ctsync.report.report import Fold, Report
 from ctsync.report.sentences import (
     about_line,
     coverage_line,
+    fold_title,
     left_out_sentence,
     welcomes_left_out_sentence,
     window_line,
@@ -24,4 +25,5 @@ def render_html(report: Report, *, pictures: bool = True) -> str:
         left_out=left_out_sentence(report),
         welcomes_left_out=welcomes_left_out_sentence(report),
         pictures=pictures,
+        folds=[(fold_title(report, f), trials) for f in Fold if (trials := report.folded(f))],
     )

@@ -31,6 +31,7 @@ def with_links(report: Report, site: str) -> Report:
     out = report.left_out
     return replace(
         report,
+        site=site,
         sections=tuple(
             replace(section, trials=tuple(_trial(trial, site) for trial in section.trials))
             for section in report.sections

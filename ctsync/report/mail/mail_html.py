@@ -7,7 +7,7 @@ them. Tables make the layout, because Outlook for Windows lays out nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 
 import css_inline
@@ -18,15 +18,18 @@ from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
 from ctsync.report.mail.mail_text import LIST_COMMAND
 from ctsync.report.mail.welcome import heading, more_line, totals_line
-from ctsync.report.report import Report
+from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
     coverage_line,
+    fold_command,
+    fold_title,
     left_out_sentence,
     watches_line,
     window_line,
 )
 from ctsync.report.trial_heading import short_title
 
+_MOST_FOLDED = 10
 _LONGEST_TITLE = 90
 """Longest title in the overview, in characters; the part about a trial has the complete one."""
 
@@ -47,6 +50,7 @@ def _digest(report: Report, notes: Sequence[str]) -> str:
         "mail.html.j2",
         report=report,
         preview=" · ".join(trial.what for trial in report.trials[:3]) or report.headline,
+        folds=[line for fold in Fold for line in _folded(report, fold)],
         heading=_heading(report),
         opening=_filled(coverage_line(report), window_line(report), f"Watches: {report.title}"),
         warnings=report.notices,
@@ -76,6 +80,18 @@ def _welcome(report: Report, site: str, notes: Sequence[str]) -> str:
         more_url=f"{site}/" if site else "",
         closing=notes,
     )
+
+
+def _folded(report: Report, fold: Fold) -> Iterator[tuple[str, Sequence[ReportTrial], str]]:
+    """The title, first trials and number of the others that one row shows together."""
+    trials = report.folded(fold)
+    if trials:
+        more = len(trials) - _MOST_FOLDED
+        yield (
+            fold_title(report, fold),
+            trials[:_MOST_FOLDED],
+            f"and {more:,} more: {fold_command(report, fold)}" if more > 0 else "",
+        )
 
 
 def _heading(report: Report) -> str:
