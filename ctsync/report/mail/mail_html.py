@@ -30,7 +30,7 @@ from ctsync.report.sentences import (
 from ctsync.report.trial_heading import short_title
 
 _MOST_FOLDED = 10
-_LONGEST_TITLE = 90
+_LONGEST_TITLE = 64
 """Longest title in the overview, in characters; the part about a trial has the complete one."""
 
 
