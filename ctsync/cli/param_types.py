@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ctsync.cli.app import App
 from ctsync.errors import UsageError
@@ -64,13 +65,22 @@ class WordParam(click.ParamType[Any]):
         self.name = words.__name__.upper()
 
     def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        ctx: click.Context | None,  # noqa: ARG002 - the signature is click's
     ) -> StrEnum:
-        """Return the member."""
-        try:
-            return parse_word(value, self.words)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+        """Return the member; raises UsageError."""
+        return parse_word(value, self.words)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - the signature is click's
+        param: click.Parameter,  # noqa: ARG002 - the signature is click's
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Complete one of the words."""
+        return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 
 class PhaseParam(click.ParamType[Any]):
@@ -78,12 +88,14 @@ class PhaseParam(click.ParamType[Any]):
 
     name = "PHASE"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the phase in the registry's form."""
-        try:
-            return parse_phase(value)
-        except UsageError as error:
-            self.fail(str(error), param, ctx)
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002 - the signature is click's
+        ctx: click.Context | None,  # noqa: ARG002 - the signature is click's
+    ) -> str:
+        """Return the phase in the registry's form; raises UsageError."""
+        return parse_phase(value)
 
 
 class SpanParam(click.ParamType[Any]):

@@ -169,7 +169,7 @@ def margin_since_first(event: Event) -> int:
     only the first date was a month.
     """
     margin = event.inputs.get("margin_since_first")
-    return margin if _is_number(margin) else _margin(event)
+    return margin if isinstance(margin, int) else _margin(event)
 
 
 def _margin(event: Event) -> int:

@@ -202,18 +202,8 @@ class ReportTrialRow:
     """The NCT id of the trial."""
     title: str
     """Its brief title."""
-    acronym: str | None
-    """Its acronym; null if it has none."""
-    sponsor: str | None
-    """Its lead sponsor."""
-    phase: str | None
-    """Its phase in words; null if phases do not apply."""
-    conditions: tuple[str, ...]
-    """The conditions it studies."""
     level: Level
     """The level of its worst change."""
-    folded: Fold | None
-    """Set if other formats show the trial in one line with others that changed only this."""
     what: str
     """The net change of each field over the window in a few words, worst first."""
     since_registration: str | None
@@ -234,6 +224,16 @@ class ReportTrialRow:
     """What is not shown, in sentences."""
     command: str
     """The ctsync command that lists every change of the trial."""
+    acronym: str | None
+    """Its acronym; null if it has none."""
+    sponsor: str | None
+    """Its lead sponsor."""
+    phase: str | None
+    """Its phase in words; null if phases do not apply."""
+    conditions: tuple[str, ...]
+    """The conditions it studies."""
+    folded: Fold | None
+    """Set if other formats show the trial in one line with others that changed only this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,8 +292,6 @@ class ReportRow:
     """The start of the window; null if it begins with the first version."""
     until: datetime
     """The end of the window."""
-    filters: str | None
-    """Which changes are selected, in words; null if all are."""
     watched: int
     """Number of trials followed."""
     coverage: CoverageRow | None
@@ -324,6 +322,8 @@ class ReportRow:
     """Sentences about a data refresh as a whole, each in place of many events."""
     footer: tuple[str, ...]
     """The lines at the end of the report."""
+    filters: str | None
+    """Which changes are selected, in words; null if all are."""
 
 
 def report_row(report: Report) -> ReportRow:

@@ -413,7 +413,7 @@ def xlsx_rows(report: Report) -> list[dict[str, Any]]:
     """Read the rows of the workbook; dates as the CSV writes them."""
     book = openpyxl.load_workbook(io.BytesIO(render_xlsx(report)))
     head, *rows = book["Changes"].iter_rows(values_only=True)
-    found = [dict(zip(head, row, strict=True)) for row in rows]
+    found = [dict(zip(map(str, head), row, strict=True)) for row in rows]
     for row in found:
         for name, value in row.items():
             if isinstance(value, datetime):

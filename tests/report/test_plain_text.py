@@ -27,7 +27,7 @@ def test_only_links_are_wider_than_76_columns() -> None:
 def test_the_table_has_one_row_per_trial() -> None:
     table = TEXT.split("\n\n")[1].splitlines()
 
-    assert table[0] == "LEVEL     TRIAL        WHAT                                  SINCE REG."
+    assert table[0] == "LEVEL     TRIAL        WHAT CHANGED"
     assert [line.split()[:2] for line in table if line.startswith("crit")] == [
         ["critical", "NCT01352702"],
         ["critical", "NCT03690141"],

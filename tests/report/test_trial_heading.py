@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ctsync.model import KeyFields
+from ctsync.model import JsonObject, KeyFields
 from ctsync.report.trial_heading import (
     TrialHeading,
     cut_at_word,
@@ -93,7 +93,7 @@ def test_a_cut_lies_between_words_and_is_marked() -> None:
 
 
 def test_values_of_the_wrong_type_are_ignored() -> None:
-    odd = {"protocolSection": {"conditionsModule": {"conditions": [1, "Asthma"]},
+    odd: JsonObject = {"protocolSection": {"conditionsModule": {"conditions": [1, "Asthma"]},
                                "identificationModule": [], "designModule": None}}  # fmt: skip
 
     assert heading_of(odd) == TrialHeading(conditions=("Asthma",))
