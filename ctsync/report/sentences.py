@@ -92,7 +92,8 @@ def fold_lines(report: Report) -> Iterator[str]:
 
 
 def _folded_what(trial: ReportTrial) -> str:
-    return f"({trial.what.removesuffix(' (collapsed)')})"
+    parts = (trial.what.removesuffix(" (collapsed)"), watches_line(trial))
+    return f"({'; '.join(part for part in parts if part)})"
 
 
 def fold_command(report: Report, fold: Fold) -> str:
