@@ -40,7 +40,7 @@ from ctsync.report.report import (
     Welcome,
     Window,
 )
-from ctsync.report.selection import EVERY_CHANGE, Selection
+from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.trial_heading import TrialHeading, heading_of_key
 from ctsync.report.version_steps import line_order, steps_of
@@ -69,7 +69,7 @@ class Scope:
     watches: Mapping[NctId, Sequence[str]] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
     headings: Mapping[NctId, TrialHeading] | None = None
-    selection: Selection = EVERY_CHANGE
+    selection: ReportFilter = EVERY_CHANGE
 
 
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 from ctsync.report.sentences import (
     WELCOME,
     aside_sentence,
+    since_first_of,
     step_title,
     trial_left_out_sentence,
 )
@@ -41,6 +42,7 @@ def _environment() -> Environment:
         draw_timeline=draw_timeline,
         step_title=step_title,
         short_title=short_title,
+        since_first_of=since_first_of,
         stopped=STOPPED,
         trial_heading=trial_heading,
         trial_left_out_sentence=trial_left_out_sentence,

@@ -25,7 +25,7 @@ from ctsync.report.event_text import (
     short_since_first,
     sides,
 )
-from ctsync.report.selection import Selection
+from ctsync.report.report_filter import ReportFilter
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _RECORD_KINDS = frozenset({Kind.GONE, Kind.RETURNED, Kind.MOVED})
@@ -112,7 +112,7 @@ def net_changes(events: Iterable[StoredEvent], *, administrative: bool = False) 
     return sorted(shown, key=_order)
 
 
-def selected_events(events: Iterable[StoredEvent], selection: Selection) -> list[StoredEvent]:
+def selected_events(events: Iterable[StoredEvent], selection: ReportFilter) -> list[StoredEvent]:
     """The events of one trial whose field has a net change that is selected.
 
     All events of such a field stay, so that its net change stays what it is.

@@ -38,13 +38,18 @@ def step_title(step: ReportStep) -> str:
     return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
 
 
+def since_first_of(line: ReportLine) -> str:
+    """The move since registration; empty if the move of this version is the same."""
+    is_same = line.since_first in {line.move, line.move.rpartition(", ")[2]}
+    return "" if is_same else line.since_first
+
+
 def moves_of(line: ReportLine) -> str:
     """The moves of a value: "+45 days, +60 days since registration"; empty if it has none.
 
     The first move since registration is given once.
     """
-    is_first = line.since_first == line.move
-    since = f"{line.since_first} since registration" if line.since_first and not is_first else ""
+    since = f"{since_first_of(line)} since registration" if since_first_of(line) else ""
     return ", ".join(part for part in (line.move, since) if part)
 
 

@@ -21,7 +21,7 @@ from ctsync.questions.portfolio.watches import require_watch
 from ctsync.report.formats.plain_text import WIDEST, WIDTH, render_text
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, Window
-from ctsync.report.selection import Selection
+from ctsync.report.report_filter import ReportFilter
 from ctsync.report.sentences import left_out_sentence
 from ctsync.text import for_terminal
 
@@ -116,7 +116,7 @@ def report_command(
                 ids=tuple(trials),
                 limit=(default if limit is None else limit) or None,
                 drawn=form == "html",
-                selection=Selection(level, categories, kinds, sponsor=sponsor, phase=phase),
+                selection=ReportFilter(level, categories, kinds, sponsor=sponsor, phase=phase),
             ),
         )
     _write(found, "json" if as_json else form, output)

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from ctsync.errors import UsageError
 from ctsync.model import KeyFields, NctId
-from ctsync.report.selection import read_phase
+from ctsync.report.report_filter import read_phase
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watched_trials import TrialSelection

@@ -14,8 +14,8 @@ from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
+from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.rows import ReportRow
-from ctsync.report.selection import EVERY_CHANGE, Selection
 from ctsync.report.trial.timeline import trace
 from ctsync.report.trial_heading import TrialHeading
 from ctsync.store.data.events import EventFilter
@@ -38,7 +38,7 @@ class ReportQuestion:
     ids: tuple[NctId, ...] = ()
     limit: int | None = None
     drawn: bool = True
-    selection: Selection = EVERY_CHANGE
+    selection: ReportFilter = EVERY_CHANGE
 
 
 def report_data(store: Store, question: ReportQuestion) -> Report:

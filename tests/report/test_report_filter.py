@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from ctsync.model import Category, KeyFields, Kind, Level, NctId, StoredEvent
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import NoChangeReason, Report
-from ctsync.report.selection import Selection, read_phase
+from ctsync.report.report_filter import ReportFilter, read_phase
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
     QUICK,
@@ -33,8 +34,8 @@ KEYS = {
 }
 
 
-def selected(events: list[StoredEvent], **filters: object) -> Report:
-    return report(events, keys=KEYS, selection=Selection(**filters))  # type: ignore[arg-type]
+def selected(events: list[StoredEvent], **filters: Any) -> Report:
+    return report(events, keys=KEYS, selection=ReportFilter(**filters))
 
 
 def rows(built: Report) -> dict[NctId, str]:

@@ -13,7 +13,7 @@ _ANY_LEVEL = Level.ADMINISTRATIVE
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class ReportFilter:
     """The filters of a report; one that is None or empty does not filter.
 
     `minimum` is the lowest level. `sponsor` is a part of the lead sponsor's name, in any case.
@@ -75,7 +75,7 @@ class Selection:
         return f"Only: {told}" if told else ""
 
 
-EVERY_CHANGE = Selection()
+EVERY_CHANGE = ReportFilter()
 
 
 def read_phase(text: str) -> str | None:
