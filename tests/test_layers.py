@@ -34,7 +34,10 @@ VIOLATIONS = {
     "the pure rooms reach no network, database or file": ("report", "import socket"),
 }
 # packages that only some commands need, so that `ctsync --help` must not import them
-HEAVY = "alembic apscheduler css_inline deepdiff jinja2 pyarrow pydantic requests rich sqlalchemy tenacity"
+HEAVY = (
+    "alembic apscheduler css_inline deepdiff jinja2 pyarrow pydantic requests rich sqlalchemy "
+    "tenacity"
+)
 
 
 def lint_imports(directory: Path) -> subprocess.CompletedProcess[str]:
