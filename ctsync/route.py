@@ -41,8 +41,8 @@ class Cadence(StrEnum):
 class Layout(StrEnum):
     """How changes are grouped into messages.
 
-    DIGEST: one message per watch. PER_TRIAL: one message per trial. STREAM: one line per change,
-    in the order in which the changes were found.
+    DIGEST: one message for all watches. PER_TRIAL: one message per trial. STREAM: one line per
+    change, in the order in which the changes were found.
     """
 
     DIGEST = "digest"
@@ -57,7 +57,7 @@ class Route:
     `watches`: the watches reported; empty means every trial.
     `at`: local time in `timezone` of a daily or weekly message. Weekly messages go on Mondays.
     `takes_baselines`: report a trial that is new to the route like any change.
-    `welcomes`: instead send one message when a watch first applies to the route.
+    `welcomes`: instead send one message when watches first apply to the route.
     `heartbeat`: send a message for a week without changes too.
     """
 
@@ -73,16 +73,16 @@ class Route:
     welcomes: bool = False
     heartbeat: bool = False
 
-    def watch_of(self, watches: Sequence[str]) -> str | None:
-        """Return the watch under which this route reports a trial that is in `watches`.
+    def watches_of(self, watches: Sequence[str]) -> tuple[str, ...] | None:
+        """Return the watches under which this route reports a trial that is in `watches`.
 
-        This is the first of the route's own watches that has the trial. It is empty if the route
-        takes every trial and this trial is in no watch. None means that the route does not
-        report the trial.
+        These are the route's own watches that have the trial, in the order of the settings. The
+        result is empty if the route takes every trial and this trial is in no watch. None means
+        that the route does not report the trial.
         """
         if not self.watches:
-            return watches[0] if watches else ""
-        return next((name for name in self.watches if name in watches), None)
+            return tuple(watches)
+        return tuple(name for name in self.watches if name in watches) or None
 
     def due(self, now: datetime) -> datetime:
         """Return when an event found at `now` is due for delivery."""

@@ -6,6 +6,7 @@ Checks the raw table, not Settings, so that they are reported together with wron
 from __future__ import annotations
 
 from collections.abc import Iterator
+from email.utils import parseaddr
 
 from ctsync.config.secrets import Location, Table
 
@@ -15,6 +16,7 @@ Contradictions = Iterator[tuple[Location, str]]
 def cross_check(table: Table) -> Contradictions:
     """Every contradiction in a config table, with the place to correct."""
     yield from _names_that_stand_twice(table)
+    yield from _repeated_recipients(table)
     yield from _watches_of_nothing(table)
     yield from _mail_that_cannot_go(table)
 
@@ -29,6 +31,20 @@ def _names_that_stand_twice(table: Table) -> Contradictions:
             if name.strip() in seen:
                 yield (section, number, "name"), f"{name!r} stands twice; names must differ"
             seen.add(name.strip())
+
+
+def _repeated_recipients(table: Table) -> Contradictions:
+    """Two sections with one address: their messages could not be combined into one."""
+    seen: set[str] = set()
+    for number, item in _items(table, "recipients"):
+        email = item.get("email")
+        address = parseaddr(email)[1].casefold() if isinstance(email, str) else ""
+        if address and address in seen:
+            yield (
+                ("recipients", number, "email"),
+                f"{address} has a section already; list all its watches in one section",
+            )
+        seen.add(address)
 
 
 def _watches_of_nothing(table: Table) -> Contradictions:

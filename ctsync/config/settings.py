@@ -26,6 +26,7 @@ from ctsync.config.values import (
     QueryParams,
     RegistryUrl,
     Rules,
+    SiteUrl,
     Trial,
     Zone,
 )
@@ -123,7 +124,7 @@ class LogSettings(_Section):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The lowest level to log."""
     file: FilePath | None = None
-    """The file for these lines. Default: `events.log` beside the database, or in your data folder."""
+    """The file for changes. Default: `events.log` beside the database, or in your data folder."""
     max_megabytes: Positive = 10.0
     """The size at which the log file is rotated, in megabytes."""
     keep: Annotated[int, Field(ge=0, le=1000)] = 5
@@ -172,7 +173,10 @@ class WatchSettings(_Section):
 
 
 class RecipientSettings(_Section):
-    """A person who gets mail; no `watches` means all watches."""
+    """A person who gets mail; no `watches` means all watches.
+
+    An address has one section, so that one person gets one message over all watches.
+    """
 
     email: Address
     """The mail address."""
@@ -205,6 +209,13 @@ class ChannelSettings(_Section):
     """The watches to report to this channel. Default: all watches."""
     minimum_level: Level = Level.ROUTINE
     """The lowest level to report."""
+
+
+class WebSettings(_Section):
+    """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
+
+    url: SiteUrl = ""
+    """The address of the site. Links in mail lead to its pages instead of ClinicalTrials.gov."""
 
 
 class MonitorSettings(_Section):
@@ -244,6 +255,8 @@ class Settings(BaseModel):
     """People who get mail."""
     channels: tuple[ChannelSettings, ...] = ()
     """Other ways to send reports: webhooks, folders and chat services."""
+    web: WebSettings = WebSettings()
+    """The address of the pages that `ctsync site` writes."""
     monitor: MonitorSettings = MonitorSettings()
     """A monitor that notices if ctsync stops running."""
 

@@ -1,23 +1,34 @@
 """Messages composed from claimed outbox rows. Reads the store; sends nothing.
 
-Rows that were attempted before stay in their message and keep its identity. New rows are
-grouped by recipient and watch, or by trial, as their route says.
+Rows that were attempted before stay in their message and keep its identity. All other due rows
+of one recipient are one digest over all of its watches; in the layout per trial, they are one
+message per trial. Welcomes that are due together are one message, before any change.
+
+A trial in several watches of a recipient appears once, with the names of these watches and at
+its worst level in them. The denominators count all trials of the recipient's watches.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 
 from ctsync.deliver.channels.channel import Channel
-from ctsync.deliver.message import Message, is_welcome_key, message_key
+from ctsync.deliver.message import (
+    WELCOME_PREFIX,
+    Message,
+    is_welcome_key,
+    message_key,
+    welcome_key,
+)
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
+from ctsync.questions.trial.headings import read_headings
 from ctsync.record.registry.notices import Notice, read_notices, uncovered
-from ctsync.record.rules.relevel import relevel_stored
-from ctsync.record.rules.rules import Thresholds
+from ctsync.record.rules.relevel import relevel_worst_stored
 from ctsync.report.build import Scope
 from ctsync.report.report import Coverage, UncheckedTrial, Window
 from ctsync.route import Layout, Route
@@ -26,6 +37,8 @@ from ctsync.store.data.outbox import Delivery
 from ctsync.store.store import Store
 
 EVERYTHING = "all trials"
+_WELCOMES = "welcomes"
+_LONGEST_TITLE = 60
 _BATCH = 5_000
 _RUNS = 200
 _OF_ONE_WATCH = (Kind.ENTERED, Kind.LEFT)
@@ -55,6 +68,9 @@ def compose(
         route = channels[row.channel].routes[row.recipient]
         if row.event_id in composer.events:
             groups.setdefault(composer.group_of(row, route), []).append(row)
+    for name, group in groups.items():
+        if name[2:3] == (_WELCOMES,):
+            composer.threads.setdefault(name[:2], _key(group))
     for group in groups.values():
         route = channels[group[0].channel].routes[group[0].recipient]
         yield ComposedMessage(composer.message(group, route), tuple(group))
@@ -67,8 +83,15 @@ def quiet_message(
     return _Composer(store, (), now).quiet(route, key, since)
 
 
+def _key(rows: Sequence[Delivery]) -> str:
+    return rows[0].message_id or message_key([row.dedup_key for row in rows])
+
+
 class _Composer:
-    """Composes messages; reads the store once for all of them."""
+    """Composes messages; reads the store once for all of them.
+
+    `threads` maps a channel and recipient to the welcome that is its first message.
+    """
 
     def __init__(self, store: Store, rows: Sequence[Delivery], now: datetime) -> None:
         self._store, self._now = store, now
@@ -79,12 +102,17 @@ class _Composer:
             watch.name: frozenset(trial.nct_id for trial in watch.trials)
             for watch in store.watches.all()
         }
+        self._names: dict[NctId, list[str]] = defaultdict(list)
+        for name, members in self._members.items():
+            for nct_id in members:
+                self._names[nct_id].append(name)
+        self.threads: dict[tuple[str, ...], str] = {}
         self._failures = {one.nct_id: one.error for one in store.failures.find()}
         self._syncs = store.runs.latest(kind="sync", limit=_RUNS)
         # a failed or stopped run checked nothing: the events come from an earlier run
         unfinished = (Verdict.FAILED, Verdict.STOPPED)
         self._run = next((run for run in self._syncs if run.verdict not in unfinished), None)
-        self._changed: dict[tuple[int, Thresholds | None], Mapping[NctId, Level]] = {}
+        self._changed: dict[tuple[int, tuple[str, ...], Layout], Mapping[NctId, Level]] = {}
 
     def group_of(self, row: Delivery, route: Route) -> tuple[str, ...]:
         """Return the group of a row; rows of one group share a message."""
@@ -93,75 +121,113 @@ class _Composer:
             return (*address, "again", row.message_id)
         if route.layout is Layout.STREAM:
             return address
-        watch = self._watch(row, route)
         if is_welcome_key(row.dedup_key):
-            return (*address, "welcome", watch)
+            return (*address, _WELCOMES)
         if route.layout is Layout.PER_TRIAL:
-            return (*address, "trial", watch, self.events[row.event_id].nct_id)
-        return (*address, "digest", watch)
+            return (*address, "trial", self.events[row.event_id].nct_id)
+        return (*address, "digest")
 
     def message(self, rows: Sequence[Delivery], route: Route) -> Message:
         """Compose the message of one group of rows."""
-        first = rows[0]
-        watch = self._watch(first, route)
-        is_welcome = is_welcome_key(first.dedup_key)
-        # the log is one stream for all watches, so no watch's own thresholds apply
-        own = None if route.layout is Layout.STREAM else self._own.get(watch)
-        events = (
-            ()
-            if is_welcome
-            else tuple(relevel_stored(self.events[row.event_id], own) for row in rows)
-        )
-        notices = tuple(one for one in self._notices if any(map(one.covers, events)))
-        members = self._members_of(watch)
-        since = self._since(events)
+        if is_welcome_key(rows[0].dedup_key):
+            return self._welcome(rows, route)
+        found = [self._levelled(self.events[row.event_id], route) for row in rows]
+        notices = tuple(one for one in self._notices if any(map(one.covers, found)))
+        own, watches = self._own_watches(route), self._watches_by_trial(found, route)
+        members = self._followed(own) | watches.keys()
         return Message(
-            key=first.message_id or message_key([row.dedup_key for row in rows]),
+            key=_key(rows),
             route=route,
-            watch="" if route.layout is Layout.STREAM else watch,
-            events=tuple(uncovered(events, notices)),
-            window=Window(since, self._now),
+            watches=tuple(dict.fromkeys(name for names in watches.values() for name in names)),
+            events=tuple(uncovered(found, notices)),
+            window=Window(self._since(found), self._now),
             scope=Scope(
-                title=watch or EVERYTHING,
+                title=_title(own),
                 watched=len(members),
                 coverage=self._coverage(members),
-                elsewhere={} if is_welcome else self._elsewhere(events, members, own),
-                is_about_one=route.layout is Layout.PER_TRIAL,
+                elsewhere=self._elsewhere(found, members, route),
                 notices=notices,
+                watches=watches if len(own) > 1 else {},
             ),
-            read_keys=partial(self._keys, members if is_welcome else {e.nct_id for e in events}),
-            is_welcome=is_welcome,
+            read_keys=cache(partial(self._keys, watches.keys())),
+            read_headings=cache(partial(read_headings, self._store, tuple(watches))),
+            thread=self._thread(route),
+        )
+
+    def _welcome(self, rows: Sequence[Delivery], route: Route) -> Message:
+        """Compose the welcome to watches: those whose welcome is among the rows."""
+        keys, own = {row.dedup_key for row in rows}, self._own_watches(route)
+        watches = tuple(name for name in own if welcome_key(route, name) in keys)
+        members = self._followed(watches or own)
+        return Message(
+            key=_key(rows),
+            route=route,
+            watches=watches,
+            events=(),
+            window=Window(None, self._now),
+            scope=Scope(
+                title=_title(watches), watched=len(members), coverage=self._coverage(members)
+            ),
+            read_keys=cache(partial(self._keys, members)),
+            is_welcome=True,
+            thread=self._thread(route),
         )
 
     def quiet(self, route: Route, key: str, since: datetime) -> Message:
-        """Compose the message that reports no changes."""
-        watches = route.watches or tuple(self._members)
-        members: frozenset[NctId] = frozenset().union(*map(self._members_of, watches))
+        """Compose the message that reports no changes.
+
+        If the registry published no data in the time covered, the message reports that instead.
+        """
+        own = self._own_watches(route)
+        members = self._followed(own)
+        coverage = self._coverage(members)
+        if coverage is not None and coverage.load is not None:
+            coverage = replace(coverage, refreshed=coverage.load >= since)
         return Message(
             key=key,
             route=route,
-            watch="",
+            watches=own,
             events=(),
             window=Window(since, self._now),
-            scope=Scope(
-                title=", ".join(route.watches) or EVERYTHING,
-                watched=len(members),
-                coverage=self._coverage(members),
-            ),
+            scope=Scope(title=_title(own), watched=len(members), coverage=coverage),
             read_keys=dict,
+            thread=self._thread(route),
         )
 
-    def _watch(self, row: Delivery, route: Route) -> str:
-        nct_id, event = self.events[row.event_id].nct_id, self.events[row.event_id].event
-        if event.kind in _OF_ONE_WATCH:
-            return route.watch_of([str(event.inputs.get("query", ""))]) or ""
-        names = [name for name, members in self._members.items() if nct_id in members]
-        return route.watch_of(names) or ""
+    def _thread(self, route: Route) -> str:
+        """Return the identity of the welcome that was, or will be, a recipient's first message."""
+        address = (route.channel, route.recipient)
+        first = self._store.outbox.first_message(*address, prefix=WELCOME_PREFIX)
+        return first or self.threads.get(address) or welcome_key(route, "")
 
-    def _members_of(self, watch: str) -> frozenset[NctId]:
-        if watch in self._members:
-            return self._members[watch]
-        return frozenset().union(*self._members.values())
+    def _own_watches(self, route: Route) -> tuple[str, ...]:
+        """Return the watches of a route that exist."""
+        return route.watches_of(tuple(self._members)) or ()
+
+    def _watches(self, stored: StoredEvent, route: Route) -> tuple[str, ...]:
+        """Return the watches under which a route reports an event."""
+        if stored.event.kind in _OF_ONE_WATCH:
+            return route.watches_of([str(stored.event.inputs.get("query", ""))]) or ()
+        return route.watches_of(self._names.get(stored.nct_id, ())) or ()
+
+    def _watches_by_trial(
+        self, events: Sequence[StoredEvent], route: Route
+    ) -> dict[NctId, tuple[str, ...]]:
+        found: dict[NctId, dict[str, None]] = {}
+        for stored in events:
+            names = dict.fromkeys(self._watches(stored, route))
+            found.setdefault(stored.nct_id, {}).update(names)
+        return {nct_id: tuple(names) for nct_id, names in found.items()}
+
+    def _levelled(self, stored: StoredEvent, route: Route) -> StoredEvent:
+        """Return the event at its worst level in the recipient's watches."""
+        if not self._own or route.layout is Layout.STREAM:
+            return stored  # the log is one stream for all watches: no watch's thresholds apply
+        watches = self._watches(stored, route)
+        return relevel_worst_stored(stored, [self._own.get(watch) for watch in watches])
+
+    def _followed(self, watches: Sequence[str]) -> frozenset[NctId]:
+        return frozenset().union(*(self._members[watch] for watch in watches))
 
     def _coverage(self, members: frozenset[NctId]) -> Coverage | None:
         run = self._run
@@ -187,28 +253,29 @@ class _Composer:
         return next((run.started for run in self._syncs if run.id < first), earliest)
 
     def _elsewhere(
-        self, events: Sequence[StoredEvent], members: frozenset[NctId], own: Thresholds | None
+        self, events: Sequence[StoredEvent], members: frozenset[NctId], route: Route
     ) -> dict[NctId, Level]:
         """Return members that changed in the same runs but are not among these events."""
         reported = {stored.nct_id for stored in events}
         worst: dict[NctId, Level] = {}
         for run_id in sorted({stored.run_id for stored in events if stored.run_id is not None}):
-            for nct_id, level in self._levels(run_id, own).items():
+            for nct_id, level in self._levels(run_id, route).items():
                 if nct_id in members and nct_id not in reported:
                     worst[nct_id] = _worse(level, worst.get(nct_id, level))
         return worst
 
-    def _levels(self, run_id: int, own: Thresholds | None) -> Mapping[NctId, Level]:
+    def _levels(self, run_id: int, route: Route) -> Mapping[NctId, Level]:
         """Return the worst level of each trial that changed in a run; ignores baselines."""
-        if (run_id, own) not in self._changed:
+        asked = (run_id, route.watches, route.layout)
+        if asked not in self._changed:
             found: dict[NctId, Level] = {}
             for stored in self._store.events.each(EventFilter(run_id=run_id, kinds=_CHANGES)):
-                level = relevel_stored(stored, own).event.level
+                level = self._levelled(stored, route).event.level
                 found[stored.nct_id] = _worse(level, found.get(stored.nct_id, level))
-            self._changed[run_id, own] = found
-        return self._changed[run_id, own]
+            self._changed[asked] = found
+        return self._changed[asked]
 
-    def _keys(self, ids: frozenset[NctId] | set[NctId]) -> dict[NctId, KeyFields]:
+    def _keys(self, ids: Collection[NctId]) -> dict[NctId, KeyFields]:
         """Read the newest key fields of trials."""
         keys = {}
         for nct_id in sorted(ids):
@@ -216,6 +283,14 @@ class _Composer:
             if versions:
                 keys[nct_id] = versions[-1].key
         return keys
+
+
+def _title(watches: Sequence[str]) -> str:
+    """Return the names of watches; their number if they are too long for a heading."""
+    names = ", ".join(watches)
+    if not watches:
+        return EVERYTHING
+    return names if len(watches) == 1 or len(names) <= _LONGEST_TITLE else f"{len(watches)} watches"
 
 
 def _worse(one: Level, other: Level) -> Level:

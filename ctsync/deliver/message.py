@@ -10,9 +10,11 @@ from datetime import datetime
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.report import Report, Window
+from ctsync.report.trial_heading import TrialHeading
 from ctsync.route import Route
 
-_WELCOME = "w"  # other identities begin with a hexadecimal digit, so this cannot clash
+WELCOME_PREFIX = "w"
+"""Begins the identity of a welcome. Other identities begin with a hexadecimal digit."""
 
 
 class DeliveryError(Exception):
@@ -32,34 +34,32 @@ class DeliveryError(Exception):
 class Message:
     """One message; `key` is its identity, the same at every attempt.
 
-    `watch` is empty if the message belongs to no watch. A welcome has no events: it shows the
-    state of its watch's trials. `read_keys` reads the newest key fields of the trials shown.
+    `watches` are the watches that its trials are in. A welcome has no events: it shows the state
+    of the trials of the watches that are new to the recipient. `read_keys` reads the newest key
+    fields of the trials shown, and `read_headings` the words about them. `thread` is the identity
+    of the recipient's first message.
     """
 
     key: str
     route: Route
-    watch: str
+    watches: tuple[str, ...]
     events: tuple[StoredEvent, ...]
     window: Window
     scope: Scope
     read_keys: Callable[[], Mapping[NctId, KeyFields]]
+    read_headings: Callable[[], Mapping[NctId, TrialHeading]] = dict
     is_welcome: bool = False
-    is_test: bool = False
+    thread: str = ""
 
     @property
     def is_of_thread(self) -> bool:
-        """Whether the message follows a welcome; a test message does not."""
-        return not self.is_welcome and not self.is_test
-
-    @property
-    def thread(self) -> str:
-        """The identity of the thread: the welcome that opened it."""
-        return welcome_key(self.route, self.watch)
+        """Whether the message follows another one; a test message and a first one do not."""
+        return self.thread not in {"", self.key}
 
     def report(self, *, limit: int | None = None) -> Report:
         """Build the report of this message; `limit` is the largest number of lines shown."""
         keys = self.read_keys()
-        scope = replace(self.scope, limit=limit, keys=keys)
+        scope = replace(self.scope, limit=limit, keys=keys, headings=self.read_headings())
         if self.is_welcome:
             return build_welcome(keys, window=self.window, scope=scope)
         return build(self.events, window=self.window, scope=scope)
@@ -72,12 +72,12 @@ def event_key(route: Route, event_id: int, identity: Sequence[str]) -> str:
 
 def welcome_key(route: Route, watch: str) -> str:
     """Return the identity of a watch's only welcome to a recipient."""
-    return _WELCOME + _digest("welcome", route.channel, route.recipient, watch)
+    return WELCOME_PREFIX + _digest("welcome", route.channel, route.recipient, watch)
 
 
 def is_welcome_key(key: str) -> bool:
     """Check whether a row with this identity delivers a welcome, not its event."""
-    return key.startswith(_WELCOME)
+    return key.startswith(WELCOME_PREFIX)
 
 
 def quiet_key(route: Route, week: datetime | None) -> str:

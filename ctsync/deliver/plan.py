@@ -2,6 +2,15 @@
 
 The caller stores them in the unit that stores the events. A row planned twice is stored once:
 its identity is the event, the channel and the recipient. Does no I/O.
+
+A trial may be in several watches of one recipient. The recipient gets each event of it once:
+
+- Watches may set thresholds of their own. The worst level of the event in the recipient's
+  watches counts, and the recipient's lowest level applies to it.
+- The hour, the layout and the lowest level belong to the recipient, not to a watch, so all
+  events of one step are due at the same time. The settings allow one section per mail address.
+- A watch that is new to the recipient adds its welcome. Welcomes that are due together become
+  one message.
 """
 
 from __future__ import annotations
@@ -12,7 +21,7 @@ from types import MappingProxyType
 
 from ctsync.deliver.message import event_key, welcome_key
 from ctsync.model import Event, Kind, NctId
-from ctsync.record.rules.relevel import relevel
+from ctsync.record.rules.relevel import relevel_worst
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
 from ctsync.store.data.outbox import NewDelivery
@@ -31,34 +40,38 @@ def plan(
 
     Baselines go only to routes that take them. Other routes get one welcome per watch, before
     any change of that watch. Events from the registry's history must not be planned: they are
-    not new. `own` holds the thresholds of watches that set their own: they decide the levels
-    that such a watch reports.
+    not new. `own` holds the thresholds of watches that set their own.
     """
-    pairs = [(route, watch) for route in routes if (watch := route.watch_of(watches)) is not None]
+    pairs = [(route, found) for route in routes if (found := route.watches_of(watches)) is not None]
     return [
         row
-        for route, watch in pairs
-        for row in _plan_route(nct_id, _levelled(events, own.get(watch)), (route, watch), now)
+        for route, found in pairs
+        for row in _plan_route(nct_id, _levelled(events, found, own), (route, found), now)
     ]
 
 
 def _levelled(
-    events: Sequence[tuple[int, Event]], thresholds: Thresholds | None
+    events: Sequence[tuple[int, Event]], watches: Sequence[str], own: Mapping[str, Thresholds]
 ) -> Sequence[tuple[int, Event]]:
-    if thresholds is None:
+    if not any(watch in own for watch in watches):
         return events
-    return [(event_id, relevel(event, thresholds)) for event_id, event in events]
+    thresholds = [own.get(watch) for watch in watches]
+    return [(event_id, relevel_worst(event, thresholds)) for event_id, event in events]
 
 
 def _plan_route(
-    nct_id: NctId, events: Sequence[tuple[int, Event]], pair: tuple[Route, str], now: datetime
+    nct_id: NctId,
+    events: Sequence[tuple[int, Event]],
+    pair: tuple[Route, tuple[str, ...]],
+    now: datetime,
 ) -> Iterator[NewDelivery]:
-    route, watch = pair
+    route, watches = pair
     reported = [one for one in events if _takes(route, one[1])]
     is_relevant = reported or any(event.kind is Kind.FIRST_SEEN for _, event in events)
     if route.welcomes and is_relevant:
-        key = welcome_key(route, watch)
-        yield NewDelivery(events[0][0], route.channel, route.recipient, key, now)
+        for watch in watches or ("",):
+            key = welcome_key(route, watch)
+            yield NewDelivery(events[0][0], route.channel, route.recipient, key, now)
     due = route.due(now)
     for event_id, event in reported:
         key = event_key(route, event_id, (nct_id, event.path))

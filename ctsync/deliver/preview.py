@@ -108,10 +108,9 @@ def trial_message(route: Route, *, now: datetime) -> Message:
     return Message(
         key=f"test{now:%Y%m%d%H%M%S%f}",
         route=replace(route),
-        watch="",
+        watches=(),
         events=(stored,),
         window=Window(None, now),
         scope=Scope(title=TITLE, watched=1),
         read_keys=dict,
-        is_test=True,
     )

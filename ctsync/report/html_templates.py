@@ -11,10 +11,12 @@ from markupsafe import Markup
 from ctsync.report.sentences import (
     WELCOME,
     aside_sentence,
+    since_first_of,
     step_title,
     trial_left_out_sentence,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
+from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -39,7 +41,10 @@ def _environment() -> Environment:
         aside_sentence=aside_sentence,
         draw_timeline=draw_timeline,
         step_title=step_title,
+        short_title=short_title,
+        since_first_of=since_first_of,
         stopped=STOPPED,
+        trial_heading=trial_heading,
         trial_left_out_sentence=trial_left_out_sentence,
         welcome=WELCOME,
     )

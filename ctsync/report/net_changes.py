@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
@@ -24,6 +25,7 @@ from ctsync.report.event_text import (
     short_since_first,
     sides,
 )
+from ctsync.report.report_filter import ReportFilter
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _RECORD_KINDS = frozenset({Kind.GONE, Kind.RETURNED, Kind.MOVED})
@@ -33,6 +35,9 @@ _FIGURE_ORDER = (
     Kind.COMPLETION_DATE,
     Kind.START_DATE,
 )
+_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+_GROUPS = {Kind.OUTCOME: 2, Kind.SITE: 4}
+"""The place of a kind among changes of one level, after the status, the enrollment and dates."""
 _MOST_STEPS = 3
 """Most changes of one field that a phrase lists one by one."""
 
@@ -96,16 +101,31 @@ class NetChange:
         return tuple(step for step in self.steps if not is_type(step))
 
 
-def net_changes(events: Iterable[StoredEvent]) -> list[NetChange]:
+def net_changes(events: Iterable[StoredEvent], *, administrative: bool = False) -> list[NetChange]:
     """The net changes of one trial, by level, then by size, largest first.
 
-    Administrative events count only as steps of a field that has other events as well.
+    Administrative events count only as steps of a field that has other events as well, unless
+    `administrative` asks for them.
     """
+    changes = (_net_change(found) for found in _by_field(events))
+    shown = (one for one in changes if administrative or one.level is not Level.ADMINISTRATIVE)
+    return sorted(shown, key=_order)
+
+
+def selected_events(events: Iterable[StoredEvent], selection: ReportFilter) -> list[StoredEvent]:
+    """The events of one trial whose field has a net change that is selected.
+
+    All events of such a field stay, so that its net change stays what it is.
+    """
+    fields = (f for f in _by_field(events) if selection.accepts(_net_change(f).event))
+    return [stored for found in fields for stored in found]
+
+
+def _by_field(events: Iterable[StoredEvent]) -> Iterable[list[StoredEvent]]:
     by_field: dict[str, list[StoredEvent]] = defaultdict(list)
     for stored in sorted(events, key=lambda stored: (stored.to_version, stored.event.path)):
         by_field[_field(stored.event)].append(stored)
-    changes = (_net_change(found) for found in by_field.values())
-    return sorted((one for one in changes if one.level is not Level.ADMINISTRATIVE), key=_order)
+    return by_field.values()
 
 
 def _field(event: Event) -> str:
@@ -159,7 +179,7 @@ def _count(value: object) -> int | None:
 
 def _order(change: NetChange) -> tuple[int, int, float, int, str]:
     event = change.event
-    group = 0 if _is_of_state(event) else 1 if change.is_headline else 2
+    group = 0 if _is_of_state(event) else 1 if change.is_headline else _GROUPS.get(event.kind, 3)
     size = max(map(_size, (event, *change.steps)))
     return event.level.rank, group, -size, _KIND_ORDER[event.kind], event.path
 
@@ -181,16 +201,28 @@ def phrase(change: NetChange) -> str:
     return "".join(_head_and_tail(change))
 
 
-def subject_phrase(change: NetChange) -> str:
-    """The same for a subject line, where a date shows its move since registration as well."""
+def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
+    """The same for a subject line: "Terminated", "primary completion +2.0 years, to Apr 2029".
+
+    `has_date=False` leaves out the new date.
+    """
     event = change.event
     head, tail = _head_and_tail(change)
     if is_overall_status(event):
         head = head.removeprefix("status -> ")
-    since = event.days_since_first
-    if event.kind in DATE_KINDS and event.days not in {None, 0, since} and since:
-        head += f" ({short_signed_days(since)} since registration)"
+        head = "status unknown" if head == "Unknown" else head
+    if event.kind is Kind.PRIMARY_COMPLETION_DATE and head.startswith("PCD "):
+        head = f"primary completion {head.removeprefix('PCD ')}"
+    if has_date and event.kind in DATE_KINDS and event.days and not change.is_reversed:
+        head += f", to {_month(event.after)}"
     return head + tail
+
+
+def _month(day: Any) -> str:
+    """A date without its day: "Apr 2029"; a year alone stays one."""
+    text = str(day)
+    number = text[5:7]
+    return f"{_MONTHS[int(number) - 1]} {text[:4]}" if number else text
 
 
 def since_registration(changes: Iterable[NetChange]) -> str:

@@ -10,6 +10,12 @@ from enum import StrEnum
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
 from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import (
+    TrialHeading,
+    short_condition,
+    short_phase,
+    short_sponsor,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +141,23 @@ class ReportStep:
         return any(line.is_cut for line in self.lines)
 
 
+class Fold(StrEnum):
+    """Trials that a report shows in one line together, because they changed nothing else."""
+
+    SITES = "sites"
+    ADMINISTRATIVE = "administrative"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportTrial:
     """One trial with its steps, oldest first.
 
-    `what` and `since_first` are its row in the table; `subject` is the same for a subject line.
-    All three describe `changes`, the net changes over the window, worst first.
+    `what` and `since_first` are its row in the table; `subject` is a subject line for this trial
+    alone. They describe `changes`, the net changes over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
-    `command` shows them. `left_out` counts events beyond the size limit.
+    `command` shows them. `left_out` counts events beyond the size limit. `heading` holds the
+    words for the trial; `fold` is set if the trial is shown in one line with others like it.
+    `watches` names the watches that the trial is in, if the report covers several.
     """
 
     number: int
@@ -161,6 +176,16 @@ class ReportTrial:
     command: str
     key: KeyFields | None
     timeline: Timeline | None
+    heading: TrialHeading
+    fold: Fold | None
+    watches: tuple[str, ...] = ()
+
+    @property
+    def about(self) -> tuple[str, ...]:
+        """Sponsor, condition and phase, without the empty ones."""
+        heading = self.heading
+        parts = (short_sponsor(heading), short_condition(heading), short_phase(heading))
+        return tuple(part for part in parts if part)
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:
@@ -184,13 +209,23 @@ class Welcome:
     title: str
     url: str
     state: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusTotal:
+    """How many newly followed trials have one overall status."""
+
+    status: str
+    trials: int
 
 
 class NoChangeReason(StrEnum):
     """Why a report shows no change of a trial: four reasons that are never mixed.
 
-    NOT_TOLD is not one of the four. A message leaves out changes below the level of its recipient
-    or sent in another message; a trial with only such changes counts as NOT_TOLD.
+    NOT_TOLD and NOT_SELECTED are not of the four. A message leaves out changes below the level
+    of its recipient or sent in another message; a trial with only such changes counts as
+    NOT_TOLD. A trial of which the filters show no change counts as NOT_SELECTED.
     """
 
     NO_UPDATE = "no update posted"
@@ -198,6 +233,7 @@ class NoChangeReason(StrEnum):
     NOT_CHECKED = "could not check"
     NOT_REFRESHED = "registry not refreshed"
     NOT_TOLD = "told elsewhere"
+    NOT_SELECTED = "not selected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +261,10 @@ class Report:
     `welcomed` counts the newly followed trials; `welcomes` are those shown. `total` counts all
     events except baselines: `shown` have a line, `collapsed` are administrative, and the rest
     are in `left_out`, beyond the size limit. `notices` describe a load as a whole and replace
-    events that are not in the report; the footer starts with them.
+    events that are not in the report; the footer starts with them. `filters` says in words which
+    changes are selected; it is empty if all are. `statuses` counts all newly followed trials of
+    a welcome by status; it is empty in other reports. `site` is the address of the pages that a
+    mail links to, or empty.
     """
 
     report_id: str
@@ -246,8 +285,20 @@ class Report:
     total: int
     footer: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    statuses: tuple[StatusTotal, ...] = ()
+    site: str = ""
+    filters: str = ""
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:
-        """All trials with a change, worst first."""
+        """All trials with a change, worst first; folded trials come last."""
         return tuple(trial for section in self.sections for trial in section.trials)
+
+    @property
+    def listed(self) -> tuple[ReportTrial, ...]:
+        """The trials with a row of their own."""
+        return tuple(trial for trial in self.trials if trial.fold is None)
+
+    def folded(self, fold: Fold) -> tuple[ReportTrial, ...]:
+        """The trials that one line shows together."""
+        return tuple(trial for trial in self.trials if trial.fold is fold)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ctsync.dates import format_timestamp
 from ctsync.record.value_text import counted
-from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
+from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 
 
 def about_line(report: Report) -> str:
@@ -36,9 +38,18 @@ def step_title(step: ReportStep) -> str:
     return f"version {step.number}, {posted}, fetched {step.fetched:%Y-%m-%d}"
 
 
+def since_first_of(line: ReportLine) -> str:
+    """The move since registration; empty if the move of this version is the same."""
+    is_same = line.since_first in {line.move, line.move.rpartition(", ")[2]}
+    return "" if is_same else line.since_first
+
+
 def moves_of(line: ReportLine) -> str:
-    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none."""
-    since = f"{line.since_first} since registration" if line.since_first else ""
+    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none.
+
+    The first move since registration is given once.
+    """
+    since = f"{since_first_of(line)} since registration" if since_first_of(line) else ""
     return ", ".join(part for part in (line.move, since) if part)
 
 
@@ -49,10 +60,54 @@ def aside_sentence(trial: ReportTrial) -> str:
     return f"{changes} in {versions}, not shown: {trial.command}"
 
 
+def watches_line(trial: ReportTrial) -> str:
+    """The watches that a trial is in; empty if the report covers only one watch."""
+    name = "Watch" if len(trial.watches) == 1 else "Watches"
+    return f"{name}: {', '.join(trial.watches)}" if trial.watches else ""
+
+
 def trial_left_out_sentence(trial: ReportTrial) -> str:
     """The number of changes of a trial beyond the size limit."""
     command = trial.command.replace(" --level administrative", "")
     return f"{counted(trial.left_out, 'more change')} left out for size: {command}"
+
+
+_FOLDED = {
+    Fold.SITES: "changed sites only",
+    Fold.ADMINISTRATIVE: "changed administrative fields only",
+}
+_MOST_FOLDED = 5
+
+
+def fold_title(report: Report, fold: Fold) -> str:
+    """How many trials one line shows together: "12 trials changed sites only"."""
+    return f"{counted(len(report.folded(fold)), 'trial')} {_FOLDED[fold]}"
+
+
+def fold_lines(report: Report) -> Iterator[str]:
+    """One line for the trials that changed sites only, and one for the administrative ones."""
+    for fold in Fold:
+        trials = report.folded(fold)
+        if not trials:
+            continue
+        named = [f"{trial.nct_id} {_folded_what(trial)}" for trial in trials[:_MOST_FOLDED]]
+        more = len(trials) - len(named)
+        rest = [f"and {more:,} more: {fold_command(report, fold)}"] if more else []
+        yield f"{fold_title(report, fold)}: {'; '.join([*named, *rest])}"
+
+
+def _folded_what(trial: ReportTrial) -> str:
+    parts = (trial.what.removesuffix(" (collapsed)"), watches_line(trial))
+    return f"({'; '.join(part for part in parts if part)})"
+
+
+def fold_command(report: Report, fold: Fold) -> str:
+    """The command that lists the changes of the folded trials; in a mail, the pages."""
+    if report.site:
+        return f"{report.site}/"
+    since = report.window.since
+    option = "--category sites" if fold is Fold.SITES else "--level administrative"
+    return f"ctsync changes {option}" + (f" --since {since:%Y-%m-%d}" if since else "")
 
 
 def left_out_sentence(report: Report) -> str:

@@ -1,20 +1,19 @@
-"""Subject, headline, closing sentences and footer of a report. Does no I/O."""
+"""Headline, closing sentences and footer of a report. Does no I/O."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from ctsync.dates import format_timestamp
 from ctsync.model import Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.value_text import counted
-from ctsync.report.net_changes import NetChange, phrase, subject_phrase
+from ctsync.report.net_changes import NetChange, phrase
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
 
-PREFIX = "[ctsync]"
 MOST_PHRASES = 3
-"""Most phrases in a row or subject, besides those that are always shown."""
+"""Most phrases in a row, besides those that are always shown."""
 
 
 def trial_row(changes: Sequence[NetChange]) -> str:
@@ -22,33 +21,17 @@ def trial_row(changes: Sequence[NetChange]) -> str:
 
     The moves of the status, the enrollment and the dates are all shown. Others may be counted.
     """
-    return "; ".join(_first(changes, phrase, kept=lambda change: change.is_headline))
+    return "; ".join(_first(changes))
 
 
-def trial_subject(nct_id: str, changes: Sequence[NetChange]) -> str:
-    """The changes of one trial as a subject line; shows the moves that gave it its level."""
-    worst = changes[0].level
-    parts = _first(
-        changes,
-        subject_phrase,
-        kept=lambda change: change.is_headline and change.level is worst,
-    )
-    return f"{nct_id} " + " · ".join(parts)
-
-
-def _first(
-    changes: Sequence[NetChange],
-    say: Callable[[NetChange], str],
-    *,
-    kept: Callable[[NetChange], bool],
-) -> list[str]:
-    """The first phrases without repetitions, the kept ones after them, and a count of the rest."""
+def _first(changes: Sequence[NetChange]) -> list[str]:
+    """The first phrases without repetitions, those always shown, and a count of the rest."""
     by_phrase: dict[str, NetChange] = {}
     for change in changes:
-        by_phrase.setdefault(say(change), change)
+        by_phrase.setdefault(phrase(change), change)
     shown, rest = [], []
     for n, (words, change) in enumerate(by_phrase.items()):
-        if n < MOST_PHRASES or kept(change):
+        if n < MOST_PHRASES or change.is_headline:
             shown.append(words)
         else:
             rest.append(change)
@@ -62,9 +45,17 @@ def _more(rest: Sequence[NetChange], worst: Level) -> str:
 
 
 def headline(
-    counts: Mapping[Level, int], *, watched: int, welcomed: int, coverage: Coverage | None
+    counts: Mapping[Level, int],
+    *,
+    watched: int,
+    welcomed: int,
+    coverage: Coverage | None,
+    unselected: int = 0,
 ) -> str:
-    """One line that shows whether to open the report; each number has its denominator."""
+    """One line that shows whether to open the report; each number has its denominator.
+
+    `unselected` counts the trials that changed and that the filters leave out.
+    """
     parts = list(_incomplete(coverage, watched))
     told = [f"{n} {level}" for level, n in counts.items() if n and level != Level.ADMINISTRATIVE]
     changed = sum(n for level, n in counts.items() if level != Level.ADMINISTRATIVE)
@@ -73,6 +64,8 @@ def headline(
         parts += [", ".join(told), f"{changed:,} of {followed}"]
     elif counts[Level.ADMINISTRATIVE]:
         parts.append(f"administrative only: {counts[Level.ADMINISTRATIVE]:,} of {followed}")
+    elif unselected and not welcomed:
+        parts.append(f"no change matches the filters: 0 of {followed}")
     elif not welcomed and not parts:
         parts += _quiet(coverage, watched)
     if welcomed:
@@ -104,12 +97,14 @@ def sentences(
     administrative: int,
     coverage: Coverage | None,
     untold: tuple[int, str] = (0, ""),
+    unselected: tuple[int, str] = (0, ""),
 ) -> Iterator[ReportSentence]:
     """Sentences about the trials without a change in the report; each trial counts in only one.
 
     `still` counts trials that were checked and have no change. If the registry shows no new load,
     the sentence about them says only that. `untold` is the number of trials that changed but are
-    not in this report, and the command that shows their changes.
+    not in this report, and the command that shows their changes. `unselected` is the same for
+    trials that the filters leave out.
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
@@ -134,6 +129,14 @@ def sentences(
             NoChangeReason.NOT_TOLD,
             trials,
             f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
+            f"{command}",
+        )
+    trials, command = unselected
+    if trials:
+        yield ReportSentence(
+            NoChangeReason.NOT_SELECTED,
+            trials,
+            f"Changed or newly followed, but not selected by the filters: {trials:,} {of}: "
             f"{command}",
         )
     if coverage is not None and coverage.failed:

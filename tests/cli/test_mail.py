@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,28 @@ minimum_level = "administrative"
 """
 
 
+THREE = """
+[smtp]
+host = "127.0.0.1"
+port = {port}
+security = "none"
+sender = "ctsync <ctsync@example.org>"
+[[watches]]
+name = "graft failure"
+trials = ["NCT03389919"]
+[[watches]]
+name = "both"
+trials = ["NCT03389919", "NCT05935098"]
+[[watches]]
+name = "competitors"
+trials = ["NCT05935098"]
+[[recipients]]
+email = "dora@example.org"
+[web]
+url = "https://trials.example.org/"
+"""
+
+
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
     certificate = make_certificate(tmp_path, "127.0.0.1")
@@ -68,9 +91,13 @@ def received(server: Server) -> list[tuple[str, str]]:
     return [(mail["To"].split("@")[0], mail["Subject"]) for mail in server.mails]
 
 
-def test_a_first_sync_sends_one_welcome_per_watch(mailing: Shell, server: Server) -> None:
+def test_a_first_sync_sends_each_recipient_one_welcome(mailing: Shell, server: Server) -> None:
     assert Counter(to for to, _ in received(server)) == {"anna": 1, "bert": 1, "cleo": 1}
-    assert all("welcome: " in subject for _, subject in received(server))
+    assert dict(received(server)) == {
+        "anna": "Now following 2 trials: both",
+        "bert": "Now following 1 trial: graft failure",
+        "cleo": "Now following 2 trials: both, graft failure",
+    }
     assert server.logins == [(b"ctsync", PASSWORD.encode())]
     assert PASSWORD.encode() not in bytes(server.received)
     mailing.run("sync")
@@ -90,8 +117,8 @@ def test_each_recipient_gets_its_changes_in_one_thread(
     mailing.run("sync")
 
     anna, bert = server.mails
-    assert anna["Subject"].startswith("[ctsync] 1 critical · 1 of 2 trials · both")
-    assert bert["Subject"] == f"[ctsync] {SEED} Terminated"
+    assert anna["Subject"].endswith(f"Terminated ({SEED})")
+    assert bert["Subject"] == anna["Subject"]
     assert "Updated, only administrative fields: 1 of 2 trials." in anna.as_string()
     for mail in (anna, bert):
         assert mail["In-Reply-To"] == mail["References"] == welcomes[mail["To"]]
@@ -144,3 +171,53 @@ def test_a_permanently_refused_mail_is_shown_and_stops_no_other(
     mailing.run("outbox", "retry")
     mailing.run("status")
     assert [to for to, _ in received(server)] == ["bert", "anna"]
+
+
+def parts(mail: EmailMessage) -> tuple[str, str]:
+    text, html = mail.iter_parts()
+    assert isinstance(text, EmailMessage)
+    assert isinstance(html, EmailMessage)
+    return text.get_content(), html.get_content()
+
+
+def test_a_recipient_of_three_watches_gets_one_mail_per_round_with_links_to_the_pages(
+    shell: Shell, tmp_path: Path, registry: ReplayRegistry
+) -> None:
+    with running() as server:
+        (tmp_path / "ctsync.toml").write_text(THREE.format(port=server.port))
+        shell.run("sync")
+        registry.catalogue.advance()
+        for trial in (SEED, OTHER):
+            registry.catalogue.edit(trial, {STATUS: "TERMINATED"})
+        shell.run("sync")
+
+    welcome, digest = server.mails
+    assert welcome["Subject"] == "Now following 2 trials: both, competitors, graft failure"
+    assert digest["Subject"].startswith("2 critical: ")
+    assert digest["In-Reply-To"] == welcome["Message-ID"]
+    assert {mail["List-Id"] for mail in server.mails} == {"<all.ctsync.example.org>"}
+    for mail in server.mails:
+        assert mail["List-Unsubscribe"] == "<mailto:ctsync@example.org?subject=unsubscribe>"
+        assert 'href="https://trials.example.org/trials/NCT03389919.html"' in parts(mail)[1]
+    text, html = parts(digest)
+    assert text.count("\n1. NCT") == text.count("\n2. NCT") == 1
+    for part in (text, html):
+        assert "https://trials.example.org/trials/NCT03389919.html" in part
+        assert "Watches: both, graft failure" in part
+        assert "Watches: both, competitors" in part
+
+
+def test_a_second_sync_on_one_day_mails_nothing_and_is_no_alarm(
+    mailing: Shell, server: Server, registry: ReplayRegistry
+) -> None:
+    server.mails.clear()
+    mailing.run("sync")
+    assert server.mails == []
+    registry.catalogue.advance()
+    registry.catalogue.edit(SEED, {STATUS: "TERMINATED"})
+    mailing.run("sync")
+    mailing.run("sync")
+
+    assert [to for to, _ in received(server)] == ["anna", "bert"]
+    for mail in server.mails:
+        assert not any("not refreshed" in part for part in parts(mail))

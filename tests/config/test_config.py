@@ -497,6 +497,32 @@ def test_a_secret_may_be_set_by_its_own_environment_variable(write):
     assert settings.smtp.password.get_secret_value() == CANARY
 
 
+def test_an_address_has_one_section_so_that_its_mails_can_be_combined(write):
+    text = """
+[smtp]
+host = "smtp.example.org"
+sender = "ctsync@example.org"
+[[recipients]]
+email = "Anna <anna@example.org>"
+[[recipients]]
+email = "ANNA@example.org"
+cadence = "weekly"
+"""
+    assert the_problem(write(text)).endswith(
+        "recipients#2.email: anna@example.org has a section already; "
+        "list all its watches in one section"
+    )
+
+
+def test_web_url_is_the_address_of_the_pages_without_a_slash_at_its_end(write):
+    assert load(env={}).web.url == ""
+    assert load(write('[web]\nurl = "https://h.example/ct/"\n'), env={}).web.url == (
+        "https://h.example/ct"
+    )
+    for url in ("trials.example.org", "https://me@h", "https://h/?q=1", "https://h/#top"):
+        assert "web.url: must" in the_problem(write(f'[web]\nurl = "{url}"\n'))
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -97,6 +97,7 @@ def test_losing_expanded_access_is_never_the_status_of_a_trial(corpus: Path) -> 
         assert {event.kind for event in events} == {Kind.STATUS}
         for trial in _report(before.nct_id, events).trials:
             assert "status ->" not in trial.what
-            assert trial.subject.startswith(f"{before.nct_id} Expanded Access")
+            assert trial.subject.startswith("Expanded Access")
+            assert trial.subject.endswith(f"({before.nct_id})")
         count += 1
     assert count > 200

@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.plan import plan
 from ctsync.model import Event, KeyFields, Kind, Level, NctId, Record, Source, State
+from ctsync.record.rules.rules import Thresholds
 from ctsync.route import ChannelKind, Route
 from ctsync.store.store import Store
 from tests.report.examples import event
@@ -75,7 +78,8 @@ def refuse(reason: str = "452 try again", *, permanent: bool = False, down: bool
 
 
 def change(path: str = "status", level: Level = Level.NOTABLE, **given: object) -> Event:
-    return event(Kind.STATUS, level, path=path, before="RECRUITING", after="COMPLETED", **given)
+    default: dict[str, Any] = {"kind": Kind.STATUS, "before": "RECRUITING", "after": "COMPLETED"}
+    return event(level=level, path=path, **default | given)
 
 
 def keep(
@@ -86,6 +90,7 @@ def keep(
     routes: Sequence[Route] = (),
     now: datetime,
     run_id: int | None = None,
+    own: Mapping[str, Thresholds] = MappingProxyType({}),
 ) -> list[int]:
     """Store a step of a trial with its events and deliveries, as `sync` does; return event ids."""
     head = store.trials.heads([nct_id]).get(nct_id)
@@ -105,7 +110,7 @@ def keep(
             events=stored, run_id=run_id, posted="2026-03-13", observed=now, fetched=now,
         )  # fmt: skip
         numbered = list(zip(ids, stored, strict=True))
-        unit.outbox.enqueue(plan(nct_id, numbered, watches, routes, now=now))
+        unit.outbox.enqueue(plan(nct_id, numbered, watches, routes, now=now, own=own))
     return ids
 
 

@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 
 TOKEN = "k4n4r1e"
 ROUTE = Route("notify:chat", "chat")
-MESSAGE = Message("key1", ROUTE, "demo", tuple(demo_events()), WINDOW, Scope("demo", 4), dict)
+MESSAGE = Message("key1", ROUTE, ("demo",), tuple(demo_events()), WINDOW, Scope("demo", 4), dict)
 
 
 def chat(port: int) -> AppriseChannel:
@@ -42,7 +42,7 @@ def test_apprise_sends_subject_and_rows_as_text() -> None:
 
     (got,) = server.received
     sent = json.loads(got.body)
-    assert sent["title"].startswith("[ctsync] 2 critical")
+    assert sent["title"].startswith("2 critical: Terminated (NCT01352702); ")
     assert "critical NCT01352702 status -> Terminated" in sent["message"]
     assert "https://clinicaltrials.gov/study/NCT01352702" in sent["message"]
 

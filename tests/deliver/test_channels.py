@@ -51,7 +51,7 @@ def settings(url: str, **given: Any) -> ChannelSettings:
 
 def message(events: list[StoredEvent] | None = None, key: str = "key1") -> Message:
     reported = demo_events() if events is None else events
-    return Message(key, ROUTE, "demo", tuple(reported), WINDOW, Scope("demo", 4), dict)
+    return Message(key, ROUTE, ("demo",), tuple(reported), WINDOW, Scope("demo", 4), dict)
 
 
 # --- webhook ---------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Appris
     AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
     (sent,) = apprise.sent
-    assert sent["title"].startswith("[ctsync] 25 notable")
+    assert sent["title"].startswith("25 notable: status changed (NCT00000001); ")
     assert sent["body"].count("https://clinicaltrials.gov/study/") == 10
     assert "and 15 more of 25 trials: ctsync report" in sent["body"]
 
@@ -282,7 +282,7 @@ def test_a_quiet_week_sends_one_heartbeat_if_asked_for_and_a_week_with_changes_n
     quiets = [message for message in mail.sent if not message.events]
     assert {message.route.recipient for message in quiets} == {"anna@example.org"}
     assert len({message.key for message in quiets}) == 3
-    assert quiets[0].report().subject.startswith("[ctsync] quiet: 0 of 0 trials changed")
+    assert quiets[0].report().subject.startswith("quiet: 0 of 0 trials changed")
 
 
 def test_a_failed_heartbeat_is_retried(store: Store, clock: ClockAt) -> None:

@@ -6,6 +6,7 @@ import base64
 import re
 import tracemalloc
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
 from pathlib import Path
@@ -48,7 +49,8 @@ def channel(server: Server, *routes: Route, verdict: float = 600, **given: Any) 
 
 def message(events: list[StoredEvent], key: str = "key1", watch_name: str = "GF watch") -> Message:
     scope = Scope(watch_name, 42)
-    return Message(key, ANNA, watch_name, tuple(events), WINDOW, scope, dict)
+    route = replace(ANNA, watches=(watch_name,))
+    return Message(key, route, (watch_name,), tuple(events), WINDOW, scope, dict, thread="welcome")
 
 
 @pytest.fixture(scope="session")
@@ -73,11 +75,12 @@ def test_a_mail_has_text_and_html_parts_and_the_headers_of_an_automatic_list() -
 
     assert got["From"] == SENDER
     assert got["To"] == "Anna <anna@example.org>"
-    assert got["Subject"].startswith("[ctsync] 2 critical · 2 of 42 trials")
+    assert got["Subject"].startswith("2 critical: Terminated (NCT01352702); ")
     assert got["Message-ID"] == "<key1@example.org>"
     assert re.fullmatch(r"<gf-watch-[0-9a-f]{8}\.ctsync\.example\.org>", got["List-Id"])
     assert got["Auto-Submitted"] == "auto-generated"
-    assert got["In-Reply-To"] == got["References"]
+    assert got["List-Unsubscribe"] == "<mailto:ctsync@example.org?subject=unsubscribe>"
+    assert got["In-Reply-To"] == got["References"] == "<welcome@example.org>"
     assert got["Date"]
     assert [part.get_content_type() for part in got.iter_parts()] == ["text/plain", "text/html"]
     text = got.get_body(("plain",))
@@ -85,7 +88,7 @@ def test_a_mail_has_text_and_html_parts_and_the_headers_of_an_automatic_list() -
     assert "NCT01352702" in text.get_content()
 
 
-def test_the_mails_of_a_watch_form_one_thread_that_starts_with_its_welcome(
+def test_the_mails_to_a_recipient_form_one_thread_that_starts_with_its_welcome(
     store: Store, clock: ClockAt
 ) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL, welcomes=True)
@@ -96,7 +99,7 @@ def test_the_mails_of_a_watch_form_one_thread_that_starts_with_its_welcome(
         drain(store, {ChannelKind.MAIL: channel(server, route)}, clock=clock)
 
     welcome, *changes = server.mails
-    assert "welcome: 2 trials newly followed" in welcome["Subject"]
+    assert welcome["Subject"] == "Now following 2 trials: melanoma"
     assert welcome["In-Reply-To"] is None
     assert len(changes) == 2
     assert {mail["In-Reply-To"] for mail in changes} == {welcome["Message-ID"]}

@@ -22,7 +22,7 @@ ATTACKED = [stored(event(Kind.TEXT, summary=text, label=text, after=text)) for t
 
 
 def message(events: list[StoredEvent]) -> Message:
-    return Message("key", ROUTE, "", tuple(events), WINDOW, Scope("all", 1), dict)
+    return Message("key", ROUTE, (), tuple(events), WINDOW, Scope("all", 1), dict)
 
 
 def log_to(**settings: object) -> LogChannel:

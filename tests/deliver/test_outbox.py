@@ -52,11 +52,101 @@ def test_a_recipient_gets_its_own_watches_and_levels_and_a_shared_trial_once(
 
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
-    sent = [(m.route.recipient, m.watch, [s.nct_id for s in m.events]) for m in mail.sent]
+    sent = [(m.route.recipient, m.watches, [s.nct_id for s in m.events]) for m in mail.sent]
     assert sent == [
-        ("anna@example.org", "melanoma", [an_id(1), an_id(2)]),
-        ("anna@example.org", "sponsor", [an_id(3)]),
-        ("bert@example.org", "sponsor", [an_id(3)]),
+        ("anna@example.org", ("melanoma", "sponsor"), [an_id(1), an_id(2), an_id(3)]),
+        ("bert@example.org", ("sponsor",), [an_id(3)]),
+    ]
+    assert {trial.nct_id: trial.watches for trial in mail.sent[0].report().trials} == {
+        an_id(1): ("melanoma",),
+        an_id(2): ("melanoma", "sponsor"),
+        an_id(3): ("sponsor",),
+    }
+    assert [message.scope.watched for message in mail.sent] == [3, 2]
+
+
+def test_a_trial_in_two_watches_has_its_worst_level_in_them(store: Store, clock: ClockAt) -> None:
+    watch(store, "strict", [an_id(1)], since=clock.now())
+    watch(store, "usual", [an_id(1), an_id(2)], since=clock.now())
+    with store.unit() as unit:
+        unit.watches.add("strict", rules={"slip_critical_days": 30})
+    own = store.watches.own_thresholds()
+    both = Route(
+        ChannelKind.MAIL,
+        "anna@example.org",
+        watches=("usual", "strict"),
+        minimum_level=Level.CRITICAL,
+    )
+    usual = Route(
+        ChannelKind.MAIL, "bert@example.org", watches=("usual",), minimum_level=Level.CRITICAL
+    )
+    slip = {"part": "date", "nature": "moved", "days": 45}
+    late = change(kind=Kind.COMPLETION_DATE, level=Level.ROUTINE, days=45, inputs=slip)
+    for number in (1, 2):
+        keep(store, an_id(number), [late], routes=[both, usual], now=clock.now(), own=own)
+    mail = Recording.to(both, usual)
+
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    (message,) = mail.sent
+    assert message.route == both
+    assert [(s.nct_id, s.event.level) for s in message.events] == [(an_id(1), Level.CRITICAL)]
+
+
+def test_a_watch_added_later_has_its_own_welcome_in_the_same_thread(
+    store: Store, clock: ClockAt
+) -> None:
+    route = Route(ChannelKind.MAIL, "anna@example.org", welcomes=True)
+    mail = Recording.to(route)
+    for name, number in (("melanoma", 1), ("sponsor", 2), ("gliomas", 3)):
+        watch(store, name, [an_id(number)], since=clock.now())
+        keep(store, an_id(number), [first_seen()], routes=[route], now=clock.now())
+        if name != "melanoma":
+            drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    first, later = mail.sent
+    assert (first.watches, later.watches) == (("melanoma", "sponsor"), ("gliomas",))
+    assert [message.scope.watched for message in mail.sent] == [2, 1]
+    assert first.thread == later.thread == first.key
+    assert (first.is_of_thread, later.is_of_thread) == (False, True)
+
+
+def test_a_message_that_was_tried_keeps_its_changes_when_more_are_due(
+    store: Store, clock: ClockAt
+) -> None:
+    watch(store, "melanoma", [an_id(1)], since=clock.now())
+    watch(store, "sponsor", [an_id(2)], since=clock.now())
+    mail = Recording.to(ANNA, answer=refuse())
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+    keep(store, an_id(2), [change()], routes=[ANNA], now=clock.now())
+    mail.answer = lambda _message: None
+    clock.at += timedelta(minutes=1)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    assert [message.watches for message in mail.sent] == [("melanoma",), ("sponsor",)]
+    assert mail.tried[:2] == [mail.sent[0].key] * 2
+
+
+def test_daily_and_immediate_recipients_of_one_watch_get_the_same_changes(
+    store: Store, clock: ClockAt
+) -> None:
+    watch(store, "melanoma", [an_id(1), an_id(2)], since=clock.now())
+    watch(store, "sponsor", [an_id(2)], since=clock.now())
+    daily = Route(ChannelKind.MAIL, "anna@example.org", cadence=Cadence.DAILY)
+    mail = Recording.to(daily, BERT)
+    for number in (1, 2):
+        keep(store, an_id(number), [change()], routes=[daily, BERT], now=clock.now())
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+        clock.at += timedelta(hours=1)
+    clock.at += timedelta(days=1)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    sent = [(m.route.recipient, [s.nct_id for s in m.events]) for m in mail.sent]
+    assert sent == [
+        ("bert@example.org", [an_id(1)]),
+        ("bert@example.org", [an_id(2)]),
+        ("anna@example.org", [an_id(1), an_id(2)]),
     ]
 
 
@@ -88,7 +178,7 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
             NoChangeReason.ADMINISTRATIVE_ONLY: 1,
             NoChangeReason.NOT_TOLD: 2,
         }
-        assert report.subject == f"[ctsync] {report.trials[0].subject}"
+        assert report.subject == report.trials[0].subject
         assert message.window.since == runs[0][1]  # the start of the sync before
 
 

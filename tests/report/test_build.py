@@ -70,7 +70,7 @@ def test_a_row_says_if_a_trial_has_only_administrative_changes() -> None:
     built = report([stored(contact(), to_version=n) for n in (5, 6, 7)])
 
     assert built.trials[0].what == "3 versions, contacts only (collapsed)"
-    assert built.subject == "[ctsync] administrative only: 1 of 4 trials · demo · 2019-07-17"
+    assert built.subject == "administrative only: 1 of 4 trials · demo · 2019-07-17"
 
 
 def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> None:
@@ -90,33 +90,36 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
         (
             demo_events()[:3],
             {"watched": 42, "title": "GF-watch", "coverage": coverage(42)},
-            "[ctsync] 1 critical · 1 of 42 trials · GF-watch · 2019-07-17",
+            (
+                "Terminated; 46 of 70 enrolled; primary completion +1 month, to May 2014 "
+                "(NCT01352702)"
+            ),
         ),
         (
             demo_events()[:3],
-            {"watched": 1, "coverage": coverage(1)},
+            {"coverage": coverage(41, failed=(UncheckedTrial(QUICK, "timed out"),))},
             (
-                "[ctsync] NCT01352702 Terminated · 46 of 70 enrolled · "
-                "PCD +1 month (+2.2 years since registration)"
+                "Terminated; 46 of 70 enrolled; +1 more (NCT01352702); "
+                "INCOMPLETE: 1 of 42 trials not checked"
             ),
         ),
         (
             [],
             {"watched": 42, "coverage": coverage(42)},
-            "[ctsync] quiet: 0 of 42 trials changed · checked 42/42 · data of 2019-07-17",
+            "quiet: 0 of 42 trials changed · checked 42/42 · data of 2019-07-17",
         ),
         (
             [],
             {"watched": 42, "coverage": coverage(42, refreshed=False)},
             (
-                "[ctsync] quiet: 0 of 42 trials changed · checked 42/42 · "
+                "quiet: 0 of 42 trials changed · checked 42/42 · "
                 "registry not refreshed since 2019-07-17"
             ),
         ),
         (
             [],
             {"watched": 42, "coverage": coverage(41, failed=(UncheckedTrial(SLOW, "timed out"),))},
-            "[ctsync] INCOMPLETE: 41 of 42 checked · 1 unknown · see reasons · demo · 2019-07-17",
+            "INCOMPLETE: 41 of 42 checked · 1 unknown · see reasons · demo · 2019-07-17",
         ),
     ],
 )

@@ -7,8 +7,8 @@ import pytest
 from ctsync.model import Event, Kind
 from ctsync.report.event_text import detail, is_overall_status, short, sides
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.mail.subject import trial_subject
 from ctsync.report.net_changes import net_changes
-from ctsync.report.summary import trial_subject
 from tests.record.studies import events_between, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
 
@@ -51,8 +51,8 @@ def test_only_the_overall_status_is_the_status_of_the_trial(
     assert event.kind is Kind.STATUS
     assert not is_overall_status(event)
     assert short(event) == words
-    built = report([stored(event)], is_about_one=True)
-    assert built.subject == f"[ctsync] {SLOW} {words}"
+    built = report([stored(event)])
+    assert built.subject == f"{words} ({SLOW})"
     for form in (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM):
         written = render(built, form)
         assert "status ->" not in written
@@ -73,7 +73,8 @@ def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level(
 def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:
     closed = status("RECRUITING", "ACTIVE_NOT_RECRUITING")
     assert short(closed) == "status -> Active, not recruiting"
-    assert trial_subject(SLOW, net_changes([stored(closed)])) == f"{SLOW} Active, not recruiting"
+    subject = trial_subject(SLOW, (), net_changes([stored(closed)]))
+    assert subject == f"Active, not recruiting ({SLOW})"
     assert sides(closed) == ("Recruiting", "Active, not recruiting")
 
 

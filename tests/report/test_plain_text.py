@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,17 @@ from ctsync.model import Kind
 from ctsync.report.formats.plain_text import wrap
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import UncheckedTrial
-from tests.report.examples import SLOW, coverage, demo_events, event, outcome, report, stored
+from tests.report.examples import (
+    SLOW,
+    coverage,
+    demo_events,
+    enrollment,
+    event,
+    outcome,
+    primary_completion,
+    report,
+    stored,
+)
 from tests.security.attacks import ATTACKS
 
 TEXT = render(report(), ReportFormat.TEXT)
@@ -27,7 +38,7 @@ def test_only_links_are_wider_than_76_columns() -> None:
 def test_the_table_has_one_row_per_trial() -> None:
     table = TEXT.split("\n\n")[1].splitlines()
 
-    assert table[0] == "LEVEL     TRIAL        WHAT                                  SINCE REG."
+    assert table[0] == "LEVEL     TRIAL        WHAT CHANGED"
     assert [line.split()[:2] for line in table if line.startswith("crit")] == [
         ["critical", "NCT01352702"],
         ["critical", "NCT03690141"],
@@ -39,9 +50,30 @@ def test_a_line_shows_both_values_the_moves_and_the_rule() -> None:
 
     assert (
         "Primary completion 2014-04 (estimated) -> 2014-05 (actual); +1 month (30 days ±30), "
-        "+2.2 years (820 days) since registration [notable R-DAT-03]" in flat
+        "+2.2 years (820 days ±30) since registration [notable R-DAT-03]" in flat
     )
     assert "3 administrative changes in 3 versions, not shown: ctsync changes NCT03690141" in flat
+
+
+def test_a_first_move_is_shown_once() -> None:
+    first = primary_completion("2021-01-01", "2021-10-01", 273, 273)
+    text = render(report([stored(first), stored(enrollment(20, 17, -15.0))]), ReportFormat.TEXT)
+    page = render(report([stored(first)]), ReportFormat.HTML)
+
+    assert "(actual); +9 months (273 days)" in re.sub(r"\s+", " ", text)
+    assert "-3, -15 %" in text
+    assert "since registration" not in text.partition("1. NCT")[2]
+    assert "since registration" not in page.partition("<section")[2]
+
+
+def test_a_move_between_months_has_its_slack_since_registration_as_well() -> None:
+    moved = replace(
+        primary_completion("2026-02", "2026-03-31", 28, 31), inputs={"margin_since_first": 30}
+    )
+    (trial,) = report([stored(moved)]).trials
+
+    assert trial.since_first == "PCD +1 month"
+    assert trial.lines[0].since_first == "+1 month (31 days ±30)"
 
 
 def test_an_unchecked_trial_is_listed_with_its_reason() -> None:

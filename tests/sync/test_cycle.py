@@ -119,7 +119,7 @@ def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
         for _ in range(2):
             work.run(holder="test")
     (quiet,) = server.mails
-    assert quiet["Subject"].startswith("[ctsync] quiet: 0 of 2 trials changed")
+    assert quiet["Subject"].startswith("quiet: 0 of 2 trials changed")
 
 
 def test_report_denominators_come_from_the_newest_sync_not_from_later_runs(

@@ -104,7 +104,7 @@ def test_the_remaining_delivery_carries_the_notice_and_no_trial(
     report = message.report()
     assert (message.events, report.total) == ((), 0)
     assert report.notices == (notice.line,) == report.footer[:1]
-    assert report.subject.startswith("[ctsync] registry reprocessing · quiet: 0 of 30 trials")
+    assert report.subject.startswith("registry reprocessing · quiet: 0 of 30 trials")
 
 
 def test_a_report_of_the_day_shows_the_notice_instead_of_the_events(

@@ -116,7 +116,7 @@ def _planned_json(one: PlannedMessage) -> dict[str, object]:
         "due": format_timestamp(one.due),
         "channel": message.route.channel,
         "recipient": message.route.recipient,
-        "watch": message.watch or None,
+        "watches": list(message.watches),
         "welcome": message.is_welcome,
         "events": len(message.events),
         "subject": message.report().subject,

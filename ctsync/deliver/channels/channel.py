@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ctsync.deliver.channels.log import LogChannel
 from ctsync.deliver.routes import routes_from
@@ -55,16 +55,16 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
         case ChannelKind.MAIL:
             if settings.smtp is None:
                 raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
-            return _load(ChannelKind.MAIL)(routes, settings.smtp)
+            return _load(ChannelKind.MAIL)(routes, settings.smtp, site=settings.web.url)
         case of_url:
             own = next(channel for channel in settings.channels if channel.name == own_name)
             return _load(of_url)(routes, own)
 
 
-def _load(kind: ChannelKind) -> Callable[[Mapping[str, Route], Any], Channel]:
+def _load(kind: ChannelKind) -> Callable[..., Channel]:
     """Import the class of a channel late, so that unused channels cost no start-up time."""
     module, name = _CLASSES[kind]
-    loaded: Callable[[Mapping[str, Route], Any], Channel] = getattr(
+    loaded: Callable[..., Channel] = getattr(
         import_module(f"ctsync.deliver.channels.{module}"), name
     )
     return loaded

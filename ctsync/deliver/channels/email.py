@@ -68,18 +68,23 @@ class _TlsConnection(_Connection, smtplib.SMTP_SSL):
 
 
 class MailChannel:
-    """Sends over one connection: opened for the first mail, reopened after a loss."""
+    """Sends over one connection: opened for the first mail, reopened after a loss.
+
+    Links in mails lead to the pages of `site`, or to ClinicalTrials.gov if it is empty.
+    """
 
     def __init__(
         self,
         routes: Mapping[str, Route],
         settings: SmtpSettings,
         *,
+        site: str = "",
         timeout_seconds: float = TIMEOUT_SECONDS,
         verdict_seconds: float = VERDICT_SECONDS,
     ) -> None:
         self.routes = routes
         self._settings = settings
+        self._site = site
         self._timeout = timeout_seconds
         self._verdict = verdict_seconds
         self._connection: _Connection | None = None
@@ -87,7 +92,7 @@ class MailChannel:
 
     def send(self, message: Message) -> str:
         """Send one mail to its one recipient and return the server's reply."""
-        mail = write_mail(message, sender=self._settings.sender)
+        mail = write_mail(message, sender=self._settings.sender, site=self._site)
         connection = self._connection or self._connect()
         self._connection = connection
         with self._classified_errors():

@@ -7,30 +7,39 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
+from urllib.parse import quote
 
 from ctsync.deliver.message import Message
-from ctsync.report.formats.html import render_html
-from ctsync.report.formats.plain_text import render_text
+from ctsync.report.mail.mail_html import render_mail_html
+from ctsync.report.mail.mail_text import render_mail_text
 from ctsync.report.report import Report
 from ctsync.text import for_header, shorten
 
 MOST_LINES = 200
+MOST_WELCOMES = 50
 MOST_BYTES = 300_000
-"""A mail larger than this is composed again with half the lines; it counts the lines left out."""
+MOST_HTML_BYTES = 100_000
+"""A mail larger than this is composed again with half the lines; it counts the lines left out.
+
+Gmail hides what follows the first 102 KB of an HTML part."""
 LONGEST_SUBJECT = 200
 
 
-def write_mail(message: Message, *, sender: str) -> EmailMessage:
-    """Compose the mail of a message; Message-ID, thread and list are the same at every attempt."""
-    limit = MOST_LINES
-    mail = _compose(message, message.report(limit=limit), sender)
-    while len(mail.as_bytes()) > MOST_BYTES and limit > 1:
+def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage:
+    """Compose the mail of a message; Message-ID, thread and list are the same at every attempt.
+
+    Links lead to the pages of `site` if it is given, and to ClinicalTrials.gov if not.
+    """
+    limit = MOST_WELCOMES if message.is_welcome else MOST_LINES
+    mail = _compose(message, message.report(limit=limit), sender, site)
+    while _is_large(mail) and limit > 1:
         limit //= 2
-        mail = _compose(message, message.report(limit=limit), sender)
+        mail = _compose(message, message.report(limit=limit), sender, site)
     return mail
 
 
@@ -39,7 +48,13 @@ def address_of(text: str) -> str:
     return parseaddr(text)[1]
 
 
-def _compose(message: Message, report: Report, sender: str) -> EmailMessage:
+def _is_large(mail: EmailMessage) -> bool:
+    html = mail.get_body(("html",))
+    size = len(html.get_content().encode()) if html is not None else 0
+    return size > MOST_HTML_BYTES or len(mail.as_bytes()) > MOST_BYTES
+
+
+def _compose(message: Message, report: Report, sender: str, site: str) -> EmailMessage:
     domain = address_of(sender).rpartition("@")[2] or "localhost"
     mail = EmailMessage(policy=SMTP)
     mail["From"] = _address(sender)
@@ -49,12 +64,16 @@ def _compose(message: Message, report: Report, sender: str) -> EmailMessage:
     mail["Message-ID"] = f"<{message.key}@{domain}>"
     if message.is_of_thread:
         mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{domain}>"
-    mail["List-Id"] = _list_id(message.watch, domain)
+    mail["List-Id"] = _list_id(message.route.watches, domain)
+    mail["List-Unsubscribe"] = _unsubscribe(sender)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    mail.set_content(render_text(report), cte="quoted-printable")
+    notes = tuple(_notes(message, sender))
+    mail.set_content(render_mail_text(report, site=site, notes=notes), cte="quoted-printable")
     mail.add_alternative(
-        render_html(report, pictures=False), subtype="html", cte="quoted-printable"
+        render_mail_html(report, site=site, notes=notes),
+        subtype="html",
+        cte="quoted-printable",
     )
     if mail["Subject"].isascii():
         # else the library may fold before the first word and leave the header's first line empty
@@ -67,10 +86,23 @@ def _address(text: str) -> Address:
     return Address(for_header(name), addr_spec=bare)
 
 
-def _list_id(watch: str, domain: str) -> str:
-    """Return the List-Id that mail programs sort by; the hash keeps watch names distinct."""
-    if not watch:
+def _notes(message: Message, sender: str) -> Iterator[str]:
+    to, bare = address_of(message.route.recipient), address_of(sender)
+    yield f"ctsync sent this mail to {to}. To get no more mails, write to {bare}."
+
+
+def _unsubscribe(sender: str) -> str:
+    """Return the List-Unsubscribe of RFC 2369: a mail to the sender, who edits the settings."""
+    return f"<mailto:{quote(address_of(sender), safe='@+')}?subject=unsubscribe>"
+
+
+def _list_id(watches: Sequence[str], domain: str) -> str:
+    """Return the List-Id that mail programs sort by; the hash keeps watch names distinct.
+
+    It is the same in all mails to a recipient: of the watch, if the recipient has only one.
+    """
+    if len(watches) != 1:
         return f"<all.ctsync.{domain}>"
-    letters = re.sub(r"[^a-z0-9]+", "-", watch.lower()).strip("-")[:40]
-    mark = hashlib.sha256(watch.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    letters = re.sub(r"[^a-z0-9]+", "-", watches[0].lower()).strip("-")[:40]
+    mark = hashlib.sha256(watches[0].encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"<{f'{letters}-{mark}'.lstrip('-')}.ctsync.{domain}>"

@@ -68,7 +68,7 @@ def _body(message: Message) -> bytes:
         "schema": schema_id("report"),
         "id": message.key,
         "made": format_timestamp(message.window.until),
-        "watch": message.watch or None,
+        "watches": list(message.watches),
         "report": report_row(report),
     }
     return dump(body, ascii_only=True)

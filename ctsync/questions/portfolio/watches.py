@@ -12,6 +12,7 @@ from ctsync.model import NctId
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
+from ctsync.text import nearest_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +74,10 @@ def watch_row(watch: Watch) -> WatchRow:
 
 def require_watch(store: Store, name: str | None) -> None:
     """Raise UsageError if `name` is given and no watch has it."""
-    if name is not None and name not in store.watches.origins():
-        raise UsageError(f"there is no watch {name!r}; see: ctsync watch list")
+    if name is not None and name not in (names := store.watches.origins()):
+        likely = nearest_words(name, names)
+        hint = f"did you mean {likely[0]!r}? see: " if likely else "see: "
+        raise UsageError(f"there is no watch {name!r}; {hint}ctsync watch list")
 
 
 def find_watch(store: Store, name: str) -> Watch:

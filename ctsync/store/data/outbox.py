@@ -99,6 +99,25 @@ class OutboxReads(Reads):
         with self._reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
 
+    def first_message(self, channel: str, recipient: str, *, prefix: str) -> str | None:
+        """Return the message id of the oldest attempted delivery to a recipient.
+
+        Only deliveries whose `dedup_key` begins with `prefix` count.
+        """
+        key = DELIVERIES.c.dedup_key
+        after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        statement = (
+            select(DELIVERIES.c.message_id)
+            # a range, not LIKE, which uses no index under a collation of PostgreSQL
+            .where(key >= prefix, key < after)
+            .where(DELIVERIES.c.channel == channel, DELIVERIES.c.recipient == recipient)
+            .where(DELIVERIES.c.message_id.is_not(None))
+            .order_by(DELIVERIES.c.id)
+            .limit(1)
+        )
+        with self._reading() as connection:
+            return connection.scalars(statement).first()
+
 
 class OutboxWrites(Writes):
     """Writes deliveries. Methods that return an int return how many rows they changed."""

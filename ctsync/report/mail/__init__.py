@@ -1,0 +1,1 @@
+"""A report as a mail: subject, plain text and HTML. Does no I/O."""

@@ -1,0 +1,62 @@
+"""The plain text part of a mail, 76 columns wide. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from ctsync.report.formats.plain_text import WIDTH, render_text, wrap
+from ctsync.report.mail.condense import condensed
+from ctsync.report.mail.links import with_links
+from ctsync.report.mail.welcome import heading, more_line
+from ctsync.report.report import Report, Welcome
+from ctsync.report.sentences import coverage_line
+from ctsync.report.trial_heading import cut_at_word
+from ctsync.text import for_terminal
+
+LIST_COMMAND = "ctsync watch list"
+
+
+def render_mail_text(report: Report, *, site: str = "", notes: Sequence[str] = ()) -> str:
+    """Write the report for a mail, with the `notes` about the mail itself at its end.
+
+    Links lead to the pages of `site` if it is given.
+    """
+    blocks = [_notes(notes)]
+    if report.statuses:
+        return _joined([*_welcome(with_links(report, site), site), *blocks])
+    return render_text(with_links(condensed(report), site)) + "\n" + _joined(blocks)
+
+
+def _joined(blocks: Sequence[Iterator[str]]) -> str:
+    texts = ("\n".join(block) for block in blocks)
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def _welcome(report: Report, site: str) -> Iterator[Iterator[str]]:
+    yield _top(report)
+    yield (f"{total.trials:>6,}  {total.status}" for total in report.statuses)
+    yield _trials(report, site)
+    yield (line for line in [coverage_line(report)] if line)
+
+
+def _top(report: Report) -> Iterator[str]:
+    yield from wrap(heading(report))
+    yield from wrap("You get a mail when one of these trials changes.")
+
+
+def _trials(report: Report, site: str) -> Iterator[str]:
+    width = max((len(one.status) for one in report.welcomes), default=0)
+    for one in report.welcomes:
+        yield _line(one, width)
+    if more := more_line(report):
+        yield f"{more}: {f'{site}/' if site else LIST_COMMAND}"
+
+
+def _line(one: Welcome, width: int) -> str:
+    start = f"{one.nct_id}  {one.status:<{width}}  "
+    return (start + cut_at_word(for_terminal(one.title), WIDTH - len(start))).rstrip()
+
+
+def _notes(notes: Sequence[str]) -> Iterator[str]:
+    for note in notes:
+        yield from wrap(note)
