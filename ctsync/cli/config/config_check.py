@@ -14,7 +14,10 @@ from ctsync.errors import NoDatabase
 @click.command("check")
 @pass_app
 def check(app: App) -> None:
-    """Read the settings, secrets and all; tell every problem, or that there is none."""
+    """Check the settings and list every problem.
+
+    Also reads the secrets that the settings name.
+    """
     app.sends = True
     settings = app.settings
     names: list[str] = []

@@ -31,16 +31,19 @@ class TestFailed(CtsyncError):
     "--test",
     "channel",
     metavar="CHANNEL",
-    help="Send a test message by this channel, or to this mail address.",
+    help="Send a test message to this channel or mail address.",
 )
-@click.option("--preview", "previewed", is_flag=True, help="Show what waits; sends nothing.")
-@click.option("--full", is_flag=True, help="With --preview: the text of each message as well.")
-@click.option("--json", "as_json", is_flag=True, help="With --preview: an array of messages.")
+@click.option("--preview", "previewed", is_flag=True, help="Show waiting messages; send nothing.")
+@click.option("--full", is_flag=True, help="With --preview: also show the text of each message.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --preview: write a JSON array of messages."
+)
 @pass_app
 def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_json: bool) -> None:
-    """Try a channel (--test), or see what would be sent now, to whom and when (--preview).
+    """Send a test message, or preview waiting messages.
 
-    Neither touches the outbox. A test that fails says why, and ends with 7.
+    Does not change the outbox. If a test message fails, the command shows why and exits with code
+    7.
     """
     if (channel is None) == (not previewed):
         raise UsageError("say one of --test CHANNEL and --preview")

@@ -26,33 +26,36 @@ PROBLEMS = 6
 @click.option(
     "--rebuild-events",
     is_flag=True,
-    help="Also derive every event anew and compare; takes a while on a large database.",
+    help="Also derive every event again and compare. Slow on a large database.",
 )
 @click.option(
     "--repair",
     is_flag=True,
-    help="Mend what can be rebuilt or fetched again, after a copy of the file.",
+    help="Copy the database file, then repair what can be repaired.",
 )
 @click.option(
     "--have-backup",
     is_flag=True,
-    help="With --repair: make no copy; PostgreSQL needs this, and pg_dump before it.",
+    help="With --repair: make no copy. Required for PostgreSQL: run pg_dump first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="An array of problems.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of problems.")
 @pass_app
 def check_command(
     app: App, *, rebuild_events: bool, repair: bool, have_backup: bool, as_json: bool
 ) -> None:
     """Check the database for damage and inconsistencies. Exits with code 6 if it finds any.
 
-    Looks at the file, every body, chain, head, event and reference, and changes nothing. With
-    --rebuild-events all events are derived from the stored versions under the rules in force,
-    and every difference is told: also those that come from rules changed since.
+    Checks the file, each record body, version, event and reference. Changes nothing without
+    --repair.
 
-    --repair puts heads, sizes and the places of events right, drops what belongs to no version,
-    fetches the damaged body of a newest version again if the registry still shows that version,
-    and stores events as they are derived; a level that differs because of other rules is stored
-    anew only with --rebuild-events. What cannot be had is named, stays, and ends with 6.
+    --rebuild-events also derives every event again from the stored versions, under the rules in
+    force, and reports each difference. Differences may come from rules that changed since.
+
+    --repair copies the database file first. It corrects counters, sizes and the order of events,
+    removes rows that belong to no version, stores events as they are derived now, and fetches a
+    damaged body again if the registry still shows that version. It changes the level of an event
+    only with --rebuild-events. Damage that cannot be repaired is listed, and the command exits
+    with code 6.
     """
     if have_backup and not repair:
         raise UsageError("--have-backup goes with --repair")

@@ -31,14 +31,14 @@ from ctsync.sync.doctor import (
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="An array of findings.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of findings.")
 @pass_app
 def doctor_command(app: App, as_json: bool) -> None:
-    """Look at settings, database, disk, registry, history, clock and mail; say what to do.
+    """Check settings, database, disk, registry, clock and mail server.
 
-    Stores nothing and sends nothing. Ends with 0 where nothing is wrong, else with the code of
-    the worst: 6 the database, 2 the settings, 4 the registry, 7 the mail server. A warning is
-    nothing wrong.
+    Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
+    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server; 0 if there are only
+    warnings.
     """
     findings = list(_findings(app))
     if as_json:

@@ -18,13 +18,13 @@ from ctsync.errors import UsageError
     "--config",
     "target",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the settings (default: $CTSYNC_CONFIG, or ./ctsync.toml).",
+    help="Settings file to write (default: $CTSYNC_CONFIG or ./ctsync.toml).",
 )
 @pass_app
 def init(app: App, target: Path | None) -> None:
     """Write a commented ctsync.toml and create the database.
 
-    Neither is touched where it exists already.
+    Existing files stay as they are.
     """
     named = os.environ.get("CTSYNC_CONFIG")
     path = target or app.config_path or Path(named or "ctsync.toml").expanduser()

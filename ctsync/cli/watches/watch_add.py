@@ -39,32 +39,38 @@ Found = Mapping[NctId, QueryMatch]
 
 @click.command("add")
 @click.argument("terms", metavar="TERM...", nargs=-1)
-@click.option("--name", default=DEFAULT_WATCH, show_default=True, help="The watch to add to.")
+@click.option("--name", default=DEFAULT_WATCH, show_default=True, help="Watch to add to.")
 @click.option(
     "--query",
     "pairs",
     multiple=True,
     metavar="KEY=VALUE",
-    help="What matches cond=, term=, overallStatus=, …: a parameter of the API; all must hold.",
+    help="API parameter such as cond=GVHD or overallStatus=RECRUITING; may be repeated.",
 )
-@click.option("--sponsor", metavar="NAME", help="What this sponsor leads or takes part in.")
-@click.option("--condition", metavar="NAME", help="What is about this condition.")
-@click.option("--from", "saved", metavar="NAME", help="What the query of another watch matches.")
+@click.option(
+    "--sponsor", metavar="NAME", help="Trials that this sponsor leads or collaborates in."
+)
+@click.option("--condition", metavar="NAME", help="Trials of this condition.")
+@click.option("--from", "saved", metavar="NAME", help="Start from the query of another watch.")
 @click.option(
     "--file",
     "listed",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A list of terms, one per line (# begins a comment), or the CSV download of a search; "
-    "- is standard input.",
+    help="List of terms, one per line (# starts a comment), or the CSV download of a search; "
+    "- reads standard input.",
 )
-@click.option("--preview", is_flag=True, help="Show how many match, and some; store nothing.")
-@click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
-@click.option("--history", is_flag=True, help="Fetch their past at once, as `backfill` does.")
+@click.option(
+    "--preview", is_flag=True, help="Show how many trials match, and some of them; store nothing."
+)
+@click.option("--sync", "sync_now", is_flag=True, help="Fetch the records now.")
+@click.option(
+    "--history", is_flag=True, help="Also fetch their earlier versions now, like `ctsync backfill`."
+)
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="What was resolved, an array; with --sync or --history an object.",
+    help="Write the trials found as JSON: an array, or an object with --sync or --history.",
 )
 @pass_app
 def add(
@@ -79,13 +85,13 @@ def add(
     as_json: bool,
     **asked: Unpack[QueryArguments],
 ) -> None:
-    """Follow trials by NCT id, URL or study id, or all trials that match a query.
+    """Follow trials, or all trials that match a query.
 
     TERM is an NCT id, the URL of a trial's page, a sponsor's study id such as BM-MSC-01, or the
     URL of a search on ClinicalTrials.gov, which becomes the query of the watch.
 
     Shows title, status and sponsor of the trials found; totals if more than 20 are named. If a
-    term names no trial or several, nothing is added. The next `ctsync sync` fetches the records.
+    term matches no trial or several, nothing is added. The next `ctsync sync` fetches the records.
     ctsync keeps following a trial that no longer matches a query, and reports it as left.
     """
     name = checked_name(name)

@@ -18,12 +18,12 @@ from ctsync.text import for_terminal
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="An array of watches.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of watches.")
 @pass_app
 def list_watches(app: App, as_json: bool) -> None:
-    """List the watches, where each comes from, and the trials they follow.
+    """List the watches and the trials they follow.
 
-    The trials that a query brought are counted; `ctsync watch show` lists them.
+    Trials found by a query are counted; `ctsync watch show` lists them.
     """
     with app.store() as store:
         watches = store.watches.all()

@@ -20,7 +20,10 @@ from ctsync.text import for_terminal
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @pass_app
 def remove(app: App, name: str, trials: Sequence[NctId]) -> None:
-    """End a watch, or stop following some of its trials; what is stored stays stored."""
+    """Remove a watch, or stop following some of its trials.
+
+    Stored versions and changes stay in the database.
+    """
     ids = list(dict.fromkeys(trials))
     with app.writable_store(create=False) as store:
         found = find_watch(store, name)
