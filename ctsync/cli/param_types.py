@@ -40,11 +40,11 @@ class MomentParam(click.ParamType[Any]):
             try:
                 return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
             except OverflowError:
-                self.fail(f"{value!r} is longer ago than there are dates", param, ctx)
+                self.fail(f"{value!r} is too long ago", param, ctx)
         try:
             day = date.fromisoformat(value.strip())
         except ValueError:
-            self.fail(f"{value!r} is neither a day (2026-03-13) nor an age (7d)", param, ctx)
+            self.fail(f"{value!r} is not a date (2026-03-13) or an age (7d)", param, ctx)
         start = datetime.combine(day, time(), UTC)
         if not self.end_of_day:
             return start
@@ -66,11 +66,11 @@ class SpanParam(click.ParamType[Any]):
         text = value.strip().lower()
         found = _AGO.match(text)
         if found is None and text != "all":
-            self.fail(f"{value!r} is no length of time; write one such as 90d", param, ctx)
+            self.fail(f"{value!r} is not a time span; write one such as 90d", param, ctx)
         try:
             return timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else None
         except OverflowError:
-            self.fail(f"{value!r} is longer than there are dates", param, ctx)
+            self.fail(f"{value!r} is too long", param, ctx)
 
 
 class DayParam(click.ParamType[Any]):
@@ -85,7 +85,7 @@ class DayParam(click.ParamType[Any]):
         try:
             return date.fromisoformat(value.strip())
         except ValueError:
-            self.fail(f"{value!r} is not a day; write it as 2026-03-13", param, ctx)
+            self.fail(f"{value!r} is not a date; write it as 2026-03-13", param, ctx)
 
 
 class TrialParam(click.ParamType[Any]):

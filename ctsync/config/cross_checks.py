@@ -28,7 +28,7 @@ def _names_that_stand_twice(table: Table) -> Contradictions:
             if not isinstance(name, str):
                 continue
             if name.strip() in seen:
-                yield (section, number, "name"), f"{name!r} stands twice; names must differ"
+                yield (section, number, "name"), f"{name!r} is used twice; names must be unique"
             seen.add(name.strip())
 
 
@@ -41,7 +41,7 @@ def _watches_of_nothing(table: Table) -> Contradictions:
 def _log_without_file(table: Table) -> Contradictions:
     log = _section(table, "log")
     if log.get("events") == "file" and not log.get("file"):
-        yield ("log", "events"), '"file" needs one to write to; add file = "…" to [log]'
+        yield ("log", "events"), '"file" needs a file; add file = "…" to [log]'
 
 
 def _mail_that_cannot_go(table: Table) -> Contradictions:
@@ -51,7 +51,10 @@ def _mail_that_cannot_go(table: Table) -> Contradictions:
     if ("username" in smtp) != ("password" in smtp):
         yield ("smtp",), "username and password go together; set both or neither"
     if smtp.get("security") == "none" and "password" in smtp:
-        yield ("smtp", "security"), 'a password must not travel in clear; use "starttls" or "tls"'
+        yield (
+            ("smtp", "security"),
+            'a password must not be sent unencrypted; use "starttls" or "tls"',
+        )
 
 
 def _section(table: Table, name: str) -> Table:

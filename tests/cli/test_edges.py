@@ -85,7 +85,10 @@ def test_raw_bytes_are_not_written_to_a_terminal(stored: Shell) -> None:
         os.close(its)
         os.close(ours)
     assert done.returncode == 2
-    assert done.stderr == "ctsync: --raw is for another program: redirect it, or use --json\n"
+    assert (
+        done.stderr
+        == "ctsync: --raw is not shown on a terminal: redirect the output, or use --json\n"
+    )
     assert stored.run("show", SEED, "--raw").stdout.startswith("{")
 
 

@@ -29,7 +29,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     assert shell.json("watch", "list", "--json")[0]["query"] == {
         "filter.overallStatus": "RECRUITING"
     }
-    assert "not yet listed" in shell.run("watch", "list").stdout
+    assert "not listed yet" in shell.run("watch", "list").stdout
     shell.run("sync")
     assert "2 in, 0 left" in shell.run("watch", "list").stdout
     registry.catalogue.advance()

@@ -184,14 +184,14 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
             "not at the registry\t1",
             "total\t22",
         ]
-        assert "the registry shows no trial NCT00000099; check the number" in added.stderr
+        assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
     assert len(followed(shell, "more")) == 22
 
 
 def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) -> None:
     added = shell.run("watch", "add", "NCT00000099", SEED)
     assert added.stdout.splitlines() == ["NCT00000099\t-\t-\tnot at the registry", row(SEED)]
-    assert "the registry shows no trial NCT00000099; check the number" in added.stderr
+    assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
     absent, found = shell.json("watch", "add", "NCT00000099", SEED, "--json")
     assert absent == {
         "term": "NCT00000099",

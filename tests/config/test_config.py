@@ -265,8 +265,8 @@ line 4, registry.deadline_seconds: must be greater than 0, not -1
 line 7, schedule.cron: a cron expression has 5 fields (minute hour day month weekday), not 2
 line 8, schedule.timezone: 'Europe/Berlln' is not a time zone; did you mean Europe/Berlin?
 line 15, watches#2.trials#2: 'NCT3X' is not an NCT id: write NCT and eight digits, as in NCT03389919
-line 14, watches#2.name: 'a' stands twice; names must differ
-line 21, recipients#1.email: 'not an address' is not one mail address; write name@example.org
+line 14, watches#2.name: 'a' is used twice; names must be unique
+line 21, recipients#1.email: 'not an address' is not a mail address; write name@example.org
 line 22, recipients#1.cadence: must be 'immediate', 'daily' or 'weekly', not 'hourly'
 line 20, recipients: mail needs a server; add [smtp] with host and sender
 line 25, regstry: there is no such setting; did you mean registry?

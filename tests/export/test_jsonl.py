@@ -250,7 +250,7 @@ def edited(lines: list[bytes], record: str, change: dict[str, Any]) -> list[byte
         ("trial", {"nct_id": "NCT1x"}, "is not an NCT id"),
         ("trial", {"colour": "red"}, "trials has no column 'colour'"),
         ("trial", {"head_snapshot_id": 7}, "trials has no column 'head_snapshot_id'"),
-        ("trial", {"record": "trail"}, "line 2: a 'trail' cannot stand here"),
+        ("trial", {"record": "trail"}, "line 2: unexpected 'trail'"),
         ("version", {"body": {"a": 1}}, "line 3: the body does not match its digest"),
         ("version", {"body": ...}, "line 3: 'body' is missing"),
         ("version", {"body": None}, "a digest and no body"),

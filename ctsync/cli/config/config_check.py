@@ -26,5 +26,5 @@ def check(app: App) -> None:
     misnamed = list(settings.unknown_watches(names))
     for said in misnamed:
         tell(said)
-    where = settings.path or "environment and defaults; there is no file"
-    tell(f"the settings can be used: {where}")
+    where = settings.path or "environment and defaults; no settings file"
+    tell(f"the settings are valid: {where}")

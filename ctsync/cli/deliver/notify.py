@@ -46,7 +46,7 @@ def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_jso
     7.
     """
     if (channel is None) == (not previewed):
-        raise UsageError("say one of --test CHANNEL and --preview")
+        raise UsageError("specify --test CHANNEL or --preview")
 
     app.sends = True  # channel names depend on their URLs, which may be secrets
     channels = channels_from(app.settings)
@@ -79,8 +79,8 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
         return ways[0]
     if ways:
         who = ", ".join(route.recipient for _, route in ways)
-        raise UsageError(f"{name} goes to several; name one of them: {who}")
-    known = ", ".join(channels) or "none; see [[recipients]] and [[channels]] in the settings"
+        raise UsageError(f"{name} has several recipients; name one of: {who}")
+    known = ", ".join(channels) or "none; add [[recipients]] or [[channels]] to the settings"
     raise UsageError(f"there is no channel {name!r}; known are: {known}")
 
 
@@ -108,7 +108,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
         for one in planned:
             click.echo(f"\n{'-' * 76}\n{render_text(one.message.report())}", nl=False)
     due = sum(one.due <= now for one in planned)
-    tell(f"{counted(due, 'message')} would be sent now, {len(planned) - due} later; none was sent")
+    tell(f"{counted(due, 'message')} due now, {len(planned) - due} later; nothing was sent")
 
 
 def _planned_json(one: PlannedMessage) -> dict[str, object]:

@@ -19,5 +19,7 @@ def drop(app: App, ids: Sequence[int]) -> None:
     with app.writable_store(create=False) as store, store.unit() as unit:
         dropped = unit.outbox.drop(ids)
     if dropped != len(set(ids)):
-        raise UsageError(f"{dropped} of {len(set(ids))} dropped: the others are sent or not there")
+        raise UsageError(
+            f"{dropped} of {len(set(ids))} dropped; the others were sent already or do not exist"
+        )
     tell(f"{dropped} deliveries dropped")

@@ -30,4 +30,4 @@ def cohort_command(
     """
     with app.store() as store:
         selection = selected(store, trials, watch)
-        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "a row a trial")
+        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "one row per trial")

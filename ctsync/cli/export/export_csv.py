@@ -30,4 +30,6 @@ def csv_command(
     """
     with app.store() as store:
         selection = selected(store, trials, watch)
-        write_lines(output, csv_lines(COLUMNS, cthist_rows(store, selection)), "a row a version")
+        write_lines(
+            output, csv_lines(COLUMNS, cthist_rows(store, selection)), "one row per version"
+        )

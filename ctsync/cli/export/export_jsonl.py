@@ -36,8 +36,10 @@ def jsonl_command(
     Versions contain everything stored about a trial; `ctsync import` reads them.
     """
     if output in (None, STDOUT) and sys.stdout.isatty():
-        raise UsageError("JSON lines are for another program: redirect them, or use --output")
+        raise UsageError(
+            "JSON lines are not shown on a terminal: redirect the output, or use --output"
+        )
     with app.store() as store:
         selection = selected(store, trials, watch)
         lines = version_lines if what == "versions" else event_lines
-        write_lines(output, lines(store, selection), f"{what}, a line each")
+        write_lines(output, lines(store, selection), f"{what}, one line each")

@@ -47,6 +47,6 @@ def import_command(app: App, *, file: Path, as_json: bool) -> None:
         f"{done.known:,} were stored already"
     )
     for nct_id, why in done.refused.items():
-        tell(f"{nct_id} is left as it is: {why}")
+        tell(f"{nct_id} was skipped: {why}")
     if done.refused:
         raise PartialRun(f"{counted(len(done.refused), 'trial')} could not be imported")

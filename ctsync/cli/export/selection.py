@@ -26,7 +26,9 @@ def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Select
     """Select the trials to export; raises UnknownTrial or UsageError if one is not stored."""
     require_watch(store, watch)
     for nct_id in sorted(set(trials) - set(store.bulk.trial_ids(Selection(trials)))):
-        raise UnknownTrial(f"nothing is stored of {nct_id}; see: ctsync watch add")
+        raise UnknownTrial(
+            f"no version of {nct_id} is stored; follow it: ctsync watch add {nct_id}"
+        )
     return Selection(tuple(trials), watch)
 
 

@@ -39,7 +39,7 @@ class ThresholdParam(click.ParamType[tuple[str, float]]):
         except ValueError:
             amount = -1
         if not is_set or not 0 <= amount < float("inf"):
-            self.fail(f"{value!r}: write a number that is not negative: {key}=60", param, ctx)
+            self.fail(f"{value!r}: write a number of at least 0, as in {key}=60", param, ctx)
         return key, amount
 
 
@@ -94,6 +94,6 @@ def relevel_command(
             ],
         )
     tell(
-        f"{len(found.differing):,} of {found.looked_at:,} events would have another level; "
-        "nothing was written"
+        f"{len(found.differing):,} of {found.looked_at:,} events would get another level; nothing "
+        "was changed"
     )

@@ -46,9 +46,9 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
     )
     usual = asdict(Thresholds())
     for name, value in asdict(thresholds).items():
-        changed = "" if value == usual[name] else f", usually {usual[name]:g}"
+        changed = "" if value == usual[name] else f" (default {usual[name]:g})"
         tell(f"{name} = {value:g}{changed}")
-    tell(f"rules version {RULES_VERSION}; the first rule that fires gives the level")
+    tell(f"rules version {RULES_VERSION}; the first rule that matches an event sets its level")
 
 
 def _kinds(rule: Rule) -> str:

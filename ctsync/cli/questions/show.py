@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """Show a record: the newest version, or an earlier one."""
     if raw and sys.stdout.isatty():
-        raise UsageError("--raw is for another program: redirect it, or use --json")
+        raise UsageError("--raw is not shown on a terminal: redirect the output, or use --json")
     with app.store() as store:
         found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
     record = found.record

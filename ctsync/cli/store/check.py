@@ -58,7 +58,7 @@ def check_command(
     with code 6.
     """
     if have_backup and not repair:
-        raise UsageError("--have-backup goes with --repair")
+        raise UsageError("--have-backup works only with --repair")
 
     reports: list[JsonObject] = []
     problems = check(app.settings.database.url)
@@ -75,7 +75,7 @@ def check_command(
     if left:
         tell(counted(left, "problem"))
         click.get_current_context().exit(PROBLEMS)
-    tell("no problem is left" if reports else "no problem found")
+    tell("no problem left" if reports else "no problem found")
 
 
 def _report(reports: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
@@ -101,16 +101,16 @@ def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
             wording_only += len(found.differences) - len(problems)
     if level_only:
         tell(
-            f"{level_only:,} of {differing:,} differ in their level alone: the rules or thresholds "
-            "were others when they were stored"
+            f"{level_only:,} of {differing:,} differ only in their level: the rules or thresholds "
+            "have changed since they were stored"
         )
     if wording_only:
         tell(
-            f"{counted(wording_only, 'event')} in the words of an earlier version of ctsync, which "
-            "is no problem; ctsync check --rebuild-events --repair renews them"
+            f"{counted(wording_only, 'event')} with the wording of an earlier version of ctsync; "
+            "this is not a problem; to update them: ctsync check --rebuild-events --repair"
         )
     if differing:
-        tell("ctsync check --rebuild-events --repair would mend these")
+        tell("to repair these: ctsync check --rebuild-events --repair")
     return unreadable + differing
 
 
@@ -125,7 +125,7 @@ def _repair(
 ) -> int:
     """Repair and report problems; return the number of problems left."""
     if beyond_repair(problems):
-        raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
+        raise StoreError("the database file is damaged and nothing was changed: restore a backup")
     thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
     with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
         if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
@@ -157,8 +157,8 @@ def _back_up(app: App, *, have_backup: bool) -> None:
     file = sqlite_path(url)
     if file is None:
         raise UsageError(
-            "a PostgreSQL database is not copied from here: make a backup with pg_dump, then say "
-            "so: ctsync check --repair --have-backup"
+            "ctsync does not copy a PostgreSQL database: make a backup with pg_dump, then run: "
+            "ctsync check --repair --have-backup"
         )
     to = Path(f"{file}.before-repair-{app.clock.now():%Y%m%dT%H%M%S.%fZ}")
     back_up(url, to)

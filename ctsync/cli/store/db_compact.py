@@ -27,5 +27,5 @@ def compact_command(app: App, *, as_json: bool) -> None:
         show_json(asdict(done))
     tell(
         f"{done.before:,} bytes before, {done.after:,} after; {done.dropped:,} unused bodies "
-        f"dropped, {done.repacked:,} trials packed anew"
+        f"dropped, {done.repacked:,} trials compressed again"
     )

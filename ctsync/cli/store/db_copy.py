@@ -40,6 +40,6 @@ def _url(text: str) -> str:
     if text.startswith("env:"):
         found = os.environ.get(text.removeprefix("env:"))
         if not found:
-            raise UsageError(f"the environment has no {text.removeprefix('env:')}")
+            raise UsageError(f"the environment variable is not set: {text.removeprefix('env:')}")
         return found
     return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"

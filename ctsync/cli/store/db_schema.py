@@ -28,4 +28,8 @@ def current(app: App) -> None:
     found = revision_of(app.settings.database.url)
     refuse_newer(found, app.settings.database.shown_url)
     click.echo(found or "none")
-    tell(f"this ctsync knows {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")
+    tell(
+        f"this version of ctsync needs revision {HEAD_REVISION}"
+        if found != HEAD_REVISION
+        else "up to date"
+    )

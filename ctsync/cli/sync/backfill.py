@@ -76,14 +76,14 @@ def _chosen(
 ) -> Sequence[NctId]:
     """Return the chosen trials, each once."""
     if bool(trials) + (watch is not None) + every != 1:
-        raise UsageError("say whose history: NCT ids, --watch NAME, or --all that are followed")
+        raise UsageError("specify NCT ids, --watch NAME or --all")
     if trials:
         return tuple(dict.fromkeys(trials))
     if watch is not None:
         return members_of(store, watch)
     ids = store.watched.ids()
     if not ids:
-        raise UsageError("nothing is followed yet; add a trial: ctsync watch add NCT03389919")
+        raise UsageError("no trial is watched yet; add one: ctsync watch add NCT03389919")
     return ids
 
 

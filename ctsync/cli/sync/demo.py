@@ -40,7 +40,7 @@ def demo(app: App, keep: Path | None) -> None:
         place.mkdir(parents=True, exist_ok=True)
         database = place.absolute() / "demo.db"
         if database.exists():
-            raise StepFailed(f"{database} exists already; give an empty directory to --keep")
+            raise StepFailed(f"{database} exists already; specify an empty folder with --keep")
         click.echo(for_terminal(INTRODUCTION) + "\n")
         with DemoRegistry(studies()) as registry:
             environment = {
@@ -81,4 +81,4 @@ def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int)
         )
     click.echo()
     if done.returncode != 0:
-        raise StepFailed(f"`ctsync {' '.join(command)}` ended with {done.returncode}")
+        raise StepFailed(f"`ctsync {' '.join(command)}` exited with code {done.returncode}")

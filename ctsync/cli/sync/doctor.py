@@ -75,7 +75,7 @@ def _findings(app: App) -> Iterator[CheckResult]:
         yield from look_at_registry(registry.transport, clock=app.clock)
         yield look_at_history(registry.transport)
     if any(one.exit_code for one in found):
-        yield wrong("mail", "not tried: the settings are wrong", "see settings", 0)
+        yield wrong("mail", "not checked: the settings are wrong", "see settings", 0)
     else:
         yield look_at_mail(settings.smtp)
 
@@ -86,9 +86,9 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
         settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
     except ConfigError as error:
         for problem in error.problems:
-            yield wrong("settings", problem, "ctsync config check tells all of it", SETTINGS)
+            yield wrong("settings", problem, "see: ctsync config check", SETTINGS)
         return
-    where = str(settings.path) if settings.path else "no file: the environment and defaults"
+    where = str(settings.path) if settings.path else "no settings file: environment and defaults"
     yield ok("settings", where)
     named: list[str] = []
     # database problems have their own check; opening an older database would upgrade it
@@ -97,4 +97,4 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
             with open_store(settings.database.url, clock=app.clock, create=False) as store:
                 named = [watch.name for watch in store.watches.all()]
     for said in settings.unknown_watches(named):
-        yield warning("settings", said, "ctsync watch list shows the names")
+        yield warning("settings", said, "see the names: ctsync watch list")

@@ -96,13 +96,15 @@ def add(
     """
     name = checked_name(name)
     if preview and (sync_now or history):
-        raise UsageError("--preview stores nothing: leave --sync and --history out")
+        raise UsageError("--preview stores nothing: remove --sync and --history")
     wanted, searches = _split([*join_ids(terms), *(_read_terms(listed) if listed else ())])
     query = QueryOptions(**asked).query(app, searches)
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
     if history and query is not None and not sync_now:
-        raise UsageError("which trials a query matches only a sync finds: add --sync")
+        raise UsageError(
+            "--history with a query also needs --sync: a sync must first find the matching trials"
+        )
     with app.registry(most_retry_seconds=MOST_RETRY_SECONDS) as registry:
         resolved = resolve_all(wanted, registry)
         matching = None if query is None else preview_query(registry, query)
@@ -165,10 +167,10 @@ def _check_watch(store: Store, name: str, query: Query | None) -> None:
     if known is None:
         return
     if known.origin == "file":
-        raise UsageError(f"the watch {name!r} stands in the settings file; add the trial there")
+        raise UsageError(f"the watch {name!r} is defined in the settings file; add the trial there")
     if query is not None and known.query not in (None, dict(query.params)):
         raise UsageError(
-            f"the watch {name!r} has another query; choose another --name, or end it first: "
+            f"the watch {name!r} has another query; choose another --name, or remove it first: "
             "ctsync watch remove"
         )
 
@@ -241,7 +243,7 @@ def _show_preview(
     if matching is not None:
         shown_of = f"{_matches(matching)}, {len(matching.shown)} shown"
         tell(for_terminal(f"{query}: {shown_of}"))
-    tell("preview: nothing stored; to follow them, say the same without --preview")
+    tell("preview: nothing was stored; to follow these trials, run the command without --preview")
 
 
 def _show_found(
@@ -279,7 +281,7 @@ def _matches(seen: QueryPreview) -> str:
     if seen.total is None:
         return "the registry does not say how many match"
     if seen.total == 0:
-        return "no trial matches now; those that will are followed from then on"
+        return "no trial matches now; ctsync follows trials as soon as they match"
     return f"{counted(seen.total, 'trial')} {'matches' if seen.total == 1 else 'match'} now"
 
 

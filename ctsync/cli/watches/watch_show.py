@@ -35,7 +35,7 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
             trial.nct_id,
             enum_words(keys[trial.nct_id][0].status or "-")
             if keys[trial.nct_id]
-            else "not yet pulled",
+            else "not fetched yet",
             _place(trial),
             keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
         )

@@ -80,7 +80,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
     """
     versions = stored_versions(store, question.nct_id)
     if question.older is None and len(versions) < 2:
-        raise UnknownVersion(f"there is only one version of {question.nct_id}, nothing to compare")
+        raise UnknownVersion(f"only one version of {question.nct_id} is stored: nothing to compare")
     before = _pick(versions, question.older or "-2")
     after = _pick(versions, question.newer or "-1")
     return Comparison(before, after, tuple(diff(*pair_of(store, before, after))))
@@ -92,7 +92,7 @@ def _pick(versions: Sequence[Version], text: str) -> Version:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise UsageError(f"{text!r} is neither a version number nor a day (2020-01-01)") from None
+        raise UsageError(f"{text!r} is not a version number or a date (2020-01-01)") from None
     stood = version_on(versions, day)
     if not isinstance(stood, Version):
         raise UnknownVersion(f"no version of {versions[0].nct_id} is known to stand on {day}")
