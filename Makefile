@@ -9,6 +9,7 @@
 #   make lint     ruff
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
+#   make docs     the documentation, as a site in site/
 #
 # PYTHON=python3.13 make test   takes that Python; ARGS="-k diff" make test   hands options on.
 
@@ -20,7 +21,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test test-all bench bench-registry soak lint types layers wheel clean
+.PHONY: demo test test-all bench bench-registry soak lint types layers docs wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -55,12 +56,18 @@ types: $(VENV)/.lint $(VENV)/.test
 layers: $(VENV)/.lint
 	$(BIN)/lint-imports
 
+# -m, because the generators in docs/ import each other from here; the variable hides an
+# announcement of mkdocs-material
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
+	@echo "open site/index.html"
+
 wheel: $(VENV)/.test
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	rm -rf $(VENV) build dist site *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what is installed, each once -----------------------------------------------------------
@@ -97,6 +104,10 @@ $(VENV)/.test: $(VENV)/.run
 
 $(VENV)/.analysis: $(VENV)/.test
 	$(PIP) --group analysis
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.run
+	$(PIP) --group docs
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.run

@@ -43,6 +43,63 @@ UnidentifiedRecord means that the study has no NCT id.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
+
+class ExitCode(NamedTuple):
+    """The meaning of an exit code, and what its reader can do."""
+
+    meaning: str
+    action: str
+
+
+EXIT_CODES: Mapping[int, ExitCode] = {
+    0: ExitCode("Success.", ""),
+    1: ExitCode("`ctsync diff --exit-code` found differences.", ""),
+    2: ExitCode(
+        "The command line or the settings are wrong.",
+        "Read the message: it names the option, or the line of the settings file.",
+    ),
+    3: ExitCode(
+        "Some trials could not be checked. All others were. For `ctsync status`, also: no sync "
+        "was complete for some days.",
+        "Run `ctsync status`, which lists them. The next sync tries them again.",
+    ),
+    4: ExitCode(
+        "The registry is unreachable or refuses requests. For `ctsync status`: the last sync "
+        "failed.",
+        "Wait for the next sync. If it lasts, run `ctsync doctor`.",
+    ),
+    5: ExitCode(
+        "Another process writes to the database. The message names it.",
+        "Wait until it has finished. Commands that only read are not affected.",
+    ),
+    6: ExitCode(
+        "The database cannot be used, or `ctsync check` found a problem.",
+        "Run `ctsync check`. It names each problem and the command that repairs it.",
+    ),
+    7: ExitCode(
+        "A delivery is overdue or parked. For `ctsync notify --test` and `ctsync doctor`: "
+        "a channel or the mail server cannot be used.",
+        "Run `ctsync outbox list`, correct the channel, then run `ctsync outbox retry`.",
+    ),
+    70: ExitCode(
+        "An error in ctsync itself.",
+        "Run the command again with `-v`, and report the traceback.",
+    ),
+    74: ExitCode(
+        "The output could not be written, for example because the disk is full.",
+        "Free some space. Nothing in the database is affected.",
+    ),
+    130: ExitCode(
+        "The command was interrupted (Ctrl-C or SIGTERM). "
+        "The transaction in progress was finished or rolled back.",
+        "Run the command again. It resumes.",
+    ),
+}
+"""Every exit code of a command."""
+
 
 class CtsyncError(Exception):
     """Base of all errors that end a command with a one-line message and an exit code."""

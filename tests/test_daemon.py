@@ -261,11 +261,13 @@ def start() -> Iterator[Callable[[str], Child]]:
         child.process.stdout.close()
 
 
+@pytest.mark.slow  # it signals a real process
 @pytest.mark.parametrize("wanted", ["fails", "exits"])
 def test_the_tick_after_a_failing_one_runs(start: Callable[[str], Child], wanted: str) -> None:
     start(wanted).wait_for("tick 3")
 
 
+@pytest.mark.slow  # it signals a real process
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_a_sleeping_tick_and_the_daemon(
     start: Callable[[str], Child], number: signal.Signals
@@ -276,6 +278,7 @@ def test_a_signal_ends_a_sleeping_tick_and_the_daemon(
     assert child.process.wait(timeout=10) == 0
 
 
+@pytest.mark.slow  # it signals a real process
 def test_a_signal_lets_a_running_tick_finish_its_unit(start: Callable[[str], Child]) -> None:
     child = start("overlaps")
     child.wait_for("tick 1")
@@ -285,6 +288,7 @@ def test_a_signal_lets_a_running_tick_finish_its_unit(start: Callable[[str], Chi
     assert "done 1" in child.drained()
 
 
+@pytest.mark.slow  # it signals a real process
 def test_a_tick_that_does_not_end_is_interrupted_in_time(start: Callable[[str], Child]) -> None:
     child = start("hangs")
     child.wait_for("tick 1")
@@ -292,6 +296,7 @@ def test_a_tick_that_does_not_end_is_interrupted_in_time(start: Callable[[str], 
     assert child.process.wait(timeout=10) == 0
 
 
+@pytest.mark.slow  # it signals a real process
 def test_two_ticks_never_overlap(start: Callable[[str], Child]) -> None:
     child = start("overlaps")
     child.wait_for("tick 4")
@@ -302,6 +307,7 @@ def test_two_ticks_never_overlap(start: Callable[[str], Child]) -> None:
     assert lines[:2] == ["tick 4", "done 4"]
 
 
+@pytest.mark.slow  # it signals a real process
 def test_a_suspended_daemon_catches_up_once(start: Callable[[str], Child]) -> None:
     child = start("plain")
     child.wait_for("tick 2")

@@ -79,6 +79,7 @@ def names_of(files: Sources) -> set[str]:
     return {name for source in files.values() for name in defined(ast.parse(source))}
 
 
+@pytest.mark.slow  # it parses every file of ctsync and of the tests
 def test_no_test_uses_a_private_name_of_ctsync() -> None:
     known = names_of(sources("ctsync"))
     found = [

@@ -51,6 +51,11 @@ class DatabaseSettings(_Section):
     """Where the versions are stored."""
 
     url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
+    """The database. `sqlite:///` and a path, or `postgresql+psycopg://user@host/name`.
+
+    Default: a file in your data directory. May be `env:NAME`. Keep the password in ~/.pgpass or
+    PGPASSWORD.
+    """
 
     @property
     def shown_url(self) -> str:
@@ -67,56 +72,85 @@ class RegistrySettings(_Section):
     """The registry and the limits for requests to it."""
 
     url: RegistryUrl = "https://clinicaltrials.gov/api"
+    """The base URL of the registry's API, without `/v2`."""
     requests_per_second: Annotated[float, Field(gt=0, le=10)] = 1.0
+    """The highest request rate. The registry's robots.txt asks for one request per second."""
     burst: Annotated[int, Field(ge=1, le=20)] = 3
+    """The number of requests that may follow each other without a pause after an idle time."""
     deadline_seconds: Positive = 60.0
+    """The time limit of one request, from the first byte sent to the last byte read."""
     max_megabytes: Positive = 64.0
+    """The largest answer that is read, in megabytes after decompression."""
     retry_seconds: Annotated[float, Field(ge=0)] = 120.0
+    """How long a failing request is retried before the run continues without it."""
     history_transport: Literal["auto", "requests", "curl"] = "auto"
+    """How to fetch the registry history. `auto` uses requests, and curl if that is refused."""
     contact: HttpHeaderText = ""
+    """A mail address or web page, sent in the User-Agent, so that the registry can reach you."""
 
 
 class ScheduleSettings(_Section):
     """When the daemon syncs; `interval_minutes`, if set, replaces `cron`."""
 
     cron: Cron = "0 10,13,15 * * 1-5"
+    """When `ctsync daemon` syncs: minute, hour, day, month, weekday."""
     interval_minutes: Annotated[int, Field(ge=1)] | None = None
+    """Minutes between syncs. If set, `cron` is ignored."""
     timezone: Zone = "UTC"
+    """The time zone of `cron`."""
 
 
 class MirrorSettings(_Section):
     """The mirror: how far a daily run looks back, and the days between full scans."""
 
     overlap_days: Annotated[int, Field(ge=1, le=60)] = 5
+    """The number of days before its last run from which the mirror lists updates again."""
     sweep_days: Annotated[int, Field(ge=1, le=31)] = 7
+    """Days between full scans, which find changes that updated no date."""
     download_minutes: Annotated[int, Field(ge=1)] = 60
+    """The time limit for the bulk download of the first load."""
     folder: FilePath | None = None
+    """The folder for the bulk download. Default: the folder of the database."""
     processes: Annotated[int, Field(ge=0, le=64)] | None = None
+    """The number of processes that read records. Default: one per core. 0 starts none."""
 
 
 class LogSettings(_Section):
     """The log; `events` says where the log channel writes changes."""
 
     format: Literal["text", "json"] = "text"
+    """`text` for people, or `json` for programs, with one object per line."""
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The lowest level to log."""
     file: FilePath | None = None
+    """A log file, in addition to stderr."""
     max_megabytes: Positive = 10.0
+    """The size at which the log file is rotated, in megabytes."""
     keep: Annotated[int, Field(ge=0, le=1000)] = 5
+    """The number of rotated log files to keep."""
     events: Literal["stderr", "file", "off"] = "stderr"
+    """Where each change is logged as one line."""
 
 
 class SmtpSettings(_Section):
     """The mail server; an empty `password` means that none is set."""
 
     host: Name
+    """The name of the mail server."""
     security: Literal["starttls", "tls", "none"] = "starttls"
+    """The encryption. Certificates are always checked. Without TLS, no password is sent."""
     port: Annotated[int, Field(ge=1, le=65535)] = Field(
         default_factory=lambda read: _PORTS[read.get("security", "starttls")]
     )
+    """The port. Default: 587 with starttls, 465 with tls, 25 with none."""
     username: Line = ""
+    """The user name for the login, if the server requires one."""
     password: SecretStr = SecretStr("")
+    """The password for the login, as `env:NAME`, `file:/path` or `credential:NAME`."""
     sender: Address
+    """The sender of all mail."""
     ca_file: FilePath | None = None
+    """A PEM file with the certificates to trust instead of the system's."""
 
 
 class WatchSettings(_Section):
@@ -126,39 +160,58 @@ class WatchSettings(_Section):
     """
 
     name: Name
+    """The name of the watch in reports and commands."""
     trials: tuple[Trial, ...] = ()
+    """NCT ids, or URLs of the trials' pages."""
     org_ids: tuple[Name, ...] = ()
+    """Study ids of sponsors and other organisations."""
     query: QueryParams = {}
+    """A registry query: its parameters by their short names."""
     rules: Rules = {}
+    """Thresholds for this watch only, by the names in [rules]."""
 
 
 class RecipientSettings(_Section):
     """A person who gets mail; no `watches` means all watches."""
 
     email: Address
+    """The mail address."""
     watches: tuple[Name, ...] = ()
+    """The watches to report to this recipient. Default: all watches."""
     cadence: Literal["immediate", "daily", "weekly"] = "immediate"
+    """When mail is sent: after each sync that found a change, daily, or weekly on Mondays."""
     at: ClockTime = "08:00"
+    """The time of day of daily and weekly mail."""
     timezone: Zone = "UTC"
+    """The time zone of `at`."""
     minimum_level: Level = Level.ROUTINE
+    """The lowest level to report."""
     layout: Literal["digest", "per-trial"] = "digest"
+    """`digest` sends one mail with all trials, `per-trial` one mail per trial."""
     heartbeat: bool = False
+    """Also send a mail on Mondays after a week without changes."""
 
 
 class ChannelSettings(_Section):
     """Another channel: an apprise URL, a webhook or a folder; no `watches` means all watches."""
 
     name: Name
+    """The name of the channel in `ctsync notify` and `ctsync outbox`."""
     url: ChannelUrl
+    """A webhook (`https://`), a folder (`file:///`) or an apprise URL. May be `env:NAME`."""
     secret: SecretStr = SecretStr("")
+    """The key that signs webhook messages, as `env:NAME`, `file:/path` or `credential:NAME`."""
     watches: tuple[Name, ...] = ()
+    """The watches to report to this channel. Default: all watches."""
     minimum_level: Level = Level.ROUTINE
+    """The lowest level to report."""
 
 
 class MonitorSettings(_Section):
     """The monitor to ping; an empty `ping_url` means none."""
 
     ping_url: PingUrl = SecretStr("")
+    """A URL to request when a sync starts, succeeds or fails. May be `env:NAME`."""
 
 
 class Settings(BaseModel):
@@ -172,16 +225,27 @@ class Settings(BaseModel):
     )
 
     database: DatabaseSettings = Field(default_factory=DatabaseSettings)
+    """Where versions, changes and deliveries are stored."""
     registry: RegistrySettings = RegistrySettings()
+    """The registry, and the limits for requests to it."""
     schedule: ScheduleSettings = ScheduleSettings()
+    """When `ctsync daemon` syncs."""
     rules: Rules = {}
+    """Thresholds that decide the level of a change. A missing threshold has its default."""
     mirror: MirrorSettings = MirrorSettings()
+    """The copy of the whole registry that `ctsync mirror` keeps."""
     log: LogSettings = LogSettings()
+    """The log."""
     smtp: SmtpSettings | None = None
+    """The mail server. Required if there is a recipient."""
     watches: tuple[WatchSettings, ...] = ()
+    """Watches of the settings file, in addition to those of `ctsync watch add`."""
     recipients: tuple[RecipientSettings, ...] = ()
+    """People who get mail."""
     channels: tuple[ChannelSettings, ...] = ()
+    """Other ways to send reports: webhooks, folders and chat services."""
     monitor: MonitorSettings = MonitorSettings()
+    """A monitor that notices if ctsync stops running."""
 
     _path: Path | None = PrivateAttr(default=None)
 

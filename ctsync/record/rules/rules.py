@@ -24,14 +24,23 @@ class Thresholds:
     """The numbers in the rules. Each can be set in the configuration and per watch."""
 
     enrollment_below_target_percent: float = 85
+    """Actual enrollment below this percentage of the last target is critical."""
     enrollment_target_change_percent: float = 10
+    """A target that changed by at least this percentage is notable."""
     implausible_enrollment: float = 10_000_000
+    """An enrollment of at least this number is reported as implausible."""
     slip_critical_days: float = 365
+    """A (primary) completion date that slipped by at least this many days is critical."""
     slip_notable_days: float = 90
+    """A (primary) completion date that moved by at least this many days is notable."""
     start_slip_notable_days: float = 90
+    """A start date that moved by at least this many days is notable."""
     implausible_move_days: float = 3650
+    """A date that moved by at least this many days is reported as implausible."""
     reprocessing_share_percent: float = 20
+    """A change by the registry in at least this percentage of the trials becomes one notice."""
     reprocessing_trials: float = 20
+    """A change by the registry in fewer trials than this is reported per trial."""
 
     def replace(self, given: Mapping[str, float]) -> Thresholds:
         """Return a copy with some thresholds changed. Raises ValueError for an unknown name."""

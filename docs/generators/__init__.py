@@ -1,0 +1,1 @@
+"""Generators of the reference pages. `hook.py` runs them when mkdocs builds the site."""

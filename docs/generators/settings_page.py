@@ -1,0 +1,158 @@
+"""The page of the settings, from the settings model and the texts under its fields."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import textwrap
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from ctsync.config.environment import PREFIX, SHORT_NAMES
+from ctsync.config.settings import Settings
+from ctsync.record.rules.rules import Thresholds
+from docs.generators.markdown_text import code, escape, page
+from docs.generators.schema_text import Schema, type_text
+
+PATH = "reference/settings.md"
+
+_SHORT = {long: short for short, long in SHORT_NAMES.items()}
+_INTRODUCTION = """\
+ctsync works without a settings file. `ctsync init` writes one that holds every setting with its
+default and a comment. ctsync reads the first file that exists of:
+
+1. the file given with `--config`
+2. the file named in the environment variable `CTSYNC_CONFIG`
+3. `ctsync.toml` in the current folder
+4. `ctsync.toml` in your configuration folder
+
+An option overrides an environment variable, a variable overrides the file, and the file overrides
+the defaults. `ctsync config show` prints each setting and where it was read from.
+`ctsync config check` reports every error at once, with its line.
+
+Secrets do not belong in the file. Write `env:NAME` for an environment variable, `file:/path` for a
+file that only its owner may read, or `credential:NAME` for a systemd credential.
+"""
+
+
+def settings_page() -> str:
+    """Return the page: one part per section, one entry per setting."""
+    kinds = Settings.model_json_schema()["$defs"]
+    texts = texts_below_fields(Settings)
+    parts = [_section(name, texts[name], kinds) for name in Settings.model_fields]
+    return page("Settings", "Every setting of ctsync.", _INTRODUCTION, *parts)
+
+
+def texts_below_fields(model: type) -> Mapping[str, str]:
+    """Return the text under each field of a class. Raises ValueError for a field without one."""
+    (defined,) = ast.parse(textwrap.dedent(inspect.getsource(model))).body
+    found = {}
+    for field, below in pairwise(defined.body if isinstance(defined, ast.ClassDef) else []):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str(text))),
+            ):
+                found[name] = inspect.cleandoc(text)
+    fields = getattr(model, "model_fields", None) or getattr(model, "__dataclass_fields__", {})
+    for name in fields:
+        if name not in found:
+            raise ValueError(
+                f"{model.__name__}.{name} has no description: write it below the field"
+            )
+    return found
+
+
+def section_models() -> Mapping[str, type[BaseModel]]:
+    """Return the model of each section, or of each of its entries; [rules] has none."""
+    fields = Settings.model_fields.items()
+    return {name: _model_of(field.annotation) for name, field in fields if name != "rules"}
+
+
+def _model_of(annotation: Any) -> type[BaseModel]:
+    """Return the section's model that an annotation such as `tuple[WatchSettings, ...]` holds."""
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(
+        part
+        for part in annotation.__args__
+        if inspect.isclass(part) and issubclass(part, BaseModel)
+    )
+
+
+def _section(name: str, text: str, kinds: Mapping[str, Schema]) -> str:
+    is_list = Settings.model_fields[name].default == ()
+    heading = f"[[{name}]]" if is_list else f"[{name}]"
+    parts = [f"## {code(heading)} {{#{name}}}", escape(text)]
+    if is_list:
+        parts.append(
+            f"One section per entry. In the environment: `{PREFIX}{name.upper()}`, as a JSON list."
+        )
+    if name == "rules":
+        parts += [_threshold(*entry) for entry in texts_below_fields(Thresholds).items()]
+    else:
+        model = section_models()[name]
+        kind = kinds[model.__name__]
+        parts += [
+            _setting(model, key, kind["properties"][key], kinds, in_list=is_list, section=name)
+            for key in model.model_fields
+        ]
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _setting(
+    model: type[BaseModel],
+    key: str,
+    kind: Schema,
+    kinds: Mapping[str, Schema],
+    *,
+    in_list: bool,
+    section: str,
+) -> str:
+    facts = [f"Type: {type_text(_resolved(kind, kinds), link='', null=False)}"]
+    facts += [f"Default: {found}" for found in [_default(model, key)] if found]
+    if not in_list:
+        facts.append(f"Environment: {variables(section, key)}")
+    return _entry(section, key, texts_below_fields(model)[key], facts)
+
+
+def _threshold(key: str, text: str) -> str:
+    default = Thresholds.__dataclass_fields__[key].default
+    facts = ["Type: number, at least 0", f"Default: `{default}`"]
+    return _entry("rules", key, text, [*facts, f"Environment: {variables('rules', key)}"])
+
+
+def variables(section: str, key: str) -> str:
+    """Return the environment variables of a setting, as Markdown."""
+    long = f"{PREFIX}{section}__{key}".upper()
+    return " or ".join(code(name) for name in (_SHORT.get(long), long) if name)
+
+
+def _entry(section: str, key: str, text: str, facts: list[str]) -> str:
+    listed = "\n".join(f"- {fact}" for fact in facts)
+    return f"### {code(key)} {{#{section}-{key}}}\n\n{escape(text)}\n\n{listed}"
+
+
+def _resolved(kind: Schema, kinds: Mapping[str, Schema]) -> Schema:
+    name = kind.get("$ref", "").rpartition("/")[2]
+    return kinds[name] if name else kind
+
+
+def _default(model: type[BaseModel], key: str) -> str:
+    """Return the default as TOML; empty if it is a rule, which the text explains."""
+    field = model.model_fields[key]
+    if field.is_required():
+        return "none: the setting is required"
+    if field.default is PydanticUndefined:
+        return ""
+    value = getattr(field.default, "value", field.default)
+    if hasattr(value, "get_secret_value"):
+        value = value.get_secret_value()
+    if value is None or value in ((), "", {}):
+        return "none"
+    return code(json.dumps(value))
