@@ -83,7 +83,7 @@ def test_levels_of_other_thresholds_are_not_reported_as_damage(
     (tmp_path / "ctsync.toml").write_text("[rules]\nenrollment_target_change_percent = 5\n")
     result = changed.run("check", "--rebuild-events", exit_code=6)
     assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in result.stdout
-    assert "1 of 1 differ in their level alone" in result.stderr
+    assert "1 of 1 differ only in their level" in result.stderr
     changed.run("check", "--rebuild-events", "--repair")
     assert changed.json("relevel", "--json") == []
 
@@ -91,7 +91,7 @@ def test_levels_of_other_thresholds_are_not_reported_as_damage(
 def test_a_damaged_database_is_not_changed(changed: Shell, tmp_path: Path) -> None:
     alter(tmp_path, "UPDATE events SET summary = 'x', inputs = '{'")
     result = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
-    assert "restore a backup; nothing was changed" in result.stderr
+    assert "nothing was changed: restore a backup" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
 

@@ -92,7 +92,7 @@ def test_a_wrong_query_is_refused_before_any_request(
         ("overallStatus=recruiting", "did you mean RECRUITING?"),
         ("condition=asthma", "did you mean cond?"),
         ("cond", "write KEY=VALUE"),
-        ('cond="open', "nothing closes"),
+        ('cond="open', "without a closing one"),
         ("term=NCT03389919", "ignores every filter"),
     ):
         assert problem in shell.refuse("watch", "add", "--query", pair, exit_code=2)
@@ -188,7 +188,7 @@ def test_an_incomplete_listing_is_reported_and_exits_with_3(
 def test_a_trial_cannot_be_removed_while_the_query_matches_it(shell: Shell) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
     shell.run("sync")
-    assert "would again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
+    assert "would add it again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
     shell.run("watch", "remove", "open")
     assert shell.json("watch", "list", "--json") == []
 

@@ -143,7 +143,7 @@ def test_relevel_after_a_change_of_settings_shows_its_effect(
     [
         ("start_slip=250", "no threshold 'start_slip'; did you mean start_slip_notable_days?"),
         ("days", "no threshold 'days'; "),
-        ("slip_notable_days", "write a number that is not negative: slip_notable_days=60"),
+        ("slip_notable_days", "write a number of at least 0, as in slip_notable_days=60"),
         ("slip_notable_days=soon", "write a number"),
         ("slip_notable_days=-1", "write a number"),
         ("slip_notable_days=nan", "write a number"),

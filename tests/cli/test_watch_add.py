@@ -135,10 +135,10 @@ def test_the_url_of_a_search_is_followed_as_a_query_and_shows_what_matches(
 def test_a_search_that_ctsync_cannot_follow_is_refused(shell: Shell) -> None:
     search = "https://clinicaltrials.gov/search?cond="
     for words, problem in (
-        ([search + "x&ageRange=18y_65y"], "ageRange: a query has no such filter"),
+        ([search + "x&ageRange=18y_65y"], "ageRange: the API has no such filter"),
         ([search + "x", search + "y"], "a watch follows one search"),
         ([search + "x", "--condition", "y"], "query.cond is given twice"),
-        ([search + "x", "--history"], "add --sync"),
+        ([search + "x", "--history"], "also needs --sync"),
         ([search], "names no trial"),
     ):
         assert problem in shell.refuse("watch", "add", *words, exit_code=2)
@@ -211,7 +211,7 @@ def test_an_old_number_shows_the_trial_that_took_it_over(
     registry.catalogue.merge(OTHER, into=SEED)
     added = shell.run("watch", "add", OTHER)
     assert added.stdout.splitlines() == [row(SEED)]
-    assert f"{OTHER} is an old number of {SEED}" in added.stderr
+    assert f"{OTHER} is an old id of {SEED}" in added.stderr
     assert followed(shell) == [OTHER]
 
 

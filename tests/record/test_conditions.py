@@ -41,8 +41,8 @@ def test_a_condition_is_parsed_into_field_operator_and_values(text: str) -> None
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("overall", "is no condition"),
-        ("", "is no condition"),
+        ("overall", "is not a condition"),
+        ("", "is not a condition"),
         ("=x", "there is no field ''"),
         ("statsu=X", "did you mean status?"),
         ("shoe_size=44", "fields: status, last_known_status"),
@@ -52,11 +52,11 @@ def test_a_condition_is_parsed_into_field_operator_and_values(text: str) -> None
         ("enrollment=many", "'many' is not a whole number"),
         ("enrollment=1,00", "is not a whole number"),
         ("start=2020-13", "'2020-13' is not a date; write 2020, 2020-01 or 2020-01-31"),
-        ("start<none", "'none' is no date"),
-        ("has_results=perhaps", "neither yes nor no"),
+        ("start<none", "'none' is not a date"),
+        ("has_results=perhaps", "is not yes or no"),
         ("sponsor=", "sponsor=none asks for trials without one"),
         ("status=SUSPENDED|", "the value is missing"),
-        ("phase=7", "no such value"),
+        ("phase=7", "is not one of its values"),
     ],
 )
 def test_an_invalid_condition_is_refused_with_the_correct_form(text: str, says: str) -> None:

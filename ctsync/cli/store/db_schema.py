@@ -29,7 +29,7 @@ def current(app: App) -> None:
     refuse_newer(found, app.settings.database.shown_url)
     click.echo(found or "none")
     tell(
-        f"this version of ctsync needs revision {HEAD_REVISION}"
+        f"this ctsync needs revision {HEAD_REVISION}"
         if found != HEAD_REVISION
         else "up to date"
     )
