@@ -296,6 +296,7 @@ SENTENCE_WORDS = {
     "fetched",
     "first",
     "is",
+    "itself",
     "its",
     "keeps",
     "knows",

@@ -338,7 +338,10 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ("[[channels]]\nname = 'x'", "channels#1.url: is missing"),
         ("[schedule]\ncron = '0 8 * * $(id)'", "schedule.cron: '$(id)' is not a field"),
         ("[schedule]\ncron = '0 9 * * 1-9'", "schedule.cron: '9' is not a weekday: 0 to 7"),
-        ("[schedule]\ncron = '0 9 1 * 1'", "schedule.cron: specify a day of the month or a weekday"),
+        (
+            "[schedule]\ncron = '0 9 1 * 1'",
+            "schedule.cron: specify a day of the month or a weekday",
+        ),
         ("[schedule]\ncron = '61 9 * * *'", "schedule.cron: '61' is not a minute: 0 to 59"),
         ("[schedule]\ncron = '0 9-8 * * *'", "schedule.cron: '9-8': the hour range ends before"),
         ("[schedule]\ncron = '*/0 9 * * *'", "schedule.cron: '*/0' is not a field"),
@@ -531,7 +534,9 @@ def test_the_name_of_a_credential_cannot_point_outside_its_directory(write, tmp_
     (tmp_path / "credentials").mkdir()
     (tmp_path / "secret").write_text(CANARY)
     env = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
-    assert "must not contain a slash" in the_problem(write(MAIL.format("credential:../secret")), env=env)
+    assert "must not contain a slash" in the_problem(
+        write(MAIL.format("credential:../secret")), env=env
+    )
 
 
 @pytest.mark.parametrize(

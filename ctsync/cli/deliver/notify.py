@@ -81,7 +81,7 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
         who = ", ".join(route.recipient for _, route in ways)
         raise UsageError(f"{name} has several recipients; name one of: {who}")
     known = ", ".join(channels) or "none; add [[recipients]] or [[channels]] to the settings"
-    raise UsageError(f"there is no channel {name!r}; known are: {known}")
+    raise UsageError(f"there is no channel {name!r}; channels: {known}")
 
 
 def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
