@@ -101,7 +101,7 @@ def query_of(url: str) -> dict[str, object]:
     if not _is_registry(parts) or not pairs:
         _refuse(url, _no_trial(url))
     given = dict(pairs)
-    problems = [f"{name}: stands twice" for name in given if _count(name, pairs) > 1]
+    problems = [f"{name}: given twice" for name in given if _count(name, pairs) > 1]
     query: dict[str, object] = {}
     for name, value in given.items():
         if name in _LONG_NAMES:
@@ -112,7 +112,7 @@ def query_of(url: str) -> dict[str, object]:
             if not _DAYS.fullmatch(value):
                 problems.append(f"{name}: {value!r} is not a range of days")
         elif name not in {*_PLACES, *_POINT, "locStr"}:
-            problems.append(f"{name}: a query has no such filter; remove it from the search")
+            problems.append(f"{name}: the API has no such filter; remove it from the search")
     if problems:
         raise BadQuery(problems)
     _add_place(query, given)

@@ -91,7 +91,7 @@ def read_query(given: Given) -> Query:
             problems.append(f"{name}: {_no_such(name)}")
             continue
         if long in params:
-            problems.append(f"{name}: stands twice")
+            problems.append(f"{name}: given twice")
             continue
         text = _text(value, is_list=long in _LISTS)
         if text is None:
@@ -129,7 +129,7 @@ def _long_name(name: str) -> str | None:
 
 def _no_such(name: str) -> str:
     if name in _SHOWN:
-        return "is about how an answer is shown, not about which trials match; leave it out"
+        return "does not select trials; remove it"
     if name.startswith("postFilter."):
         return f"has the effect of filter.*; write {name.removeprefix('postFilter.')}"
     prefix, _, rest = name.rpartition(".")
@@ -148,7 +148,7 @@ def _wrong(name: str, text: str) -> Iterator[str]:
     if not text:
         yield "must not be empty"
     elif not text.isprintable():
-        yield "holds a character that cannot be printed"
+        yield "contains an unprintable character"
     else:
         check = _essie if name.startswith("query.") else _CHECKS[name]
         yield from check(text)
@@ -159,8 +159,8 @@ def _essie(text: str) -> Iterator[str]:
     words = text.replace(",", " ").split()
     if all(map(_REGISTRY_ID.fullmatch, words)):
         yield (
-            "holds nothing but NCT ids, and the registry then ignores every filter; "
-            "name the trials themselves, or write ids"
+            "contains only NCT ids, and then the registry ignores every filter; add the trials by "
+            "name, or use ids"
         )
 
 
@@ -178,14 +178,14 @@ def _unpaired(text: str) -> Iterator[str]:
         elif mark in "([":
             open_marks.append(mark)
         elif mark in _PAIRS and (not open_marks or open_marks.pop() != _PAIRS[mark]):
-            yield f"has a {mark} that nothing opened"
+            yield f"has a {mark} without an opening one"
             return
     if escaped:
         yield "ends in a backslash"
     if in_quotes:
-        yield 'has a " that nothing closes'
+        yield 'has a " without a closing one'
     elif open_marks:
-        yield f"has a {open_marks[-1]} that nothing closes"
+        yield f"has a {open_marks[-1]} without a closing one"
 
 
 def _statuses(text: str) -> Iterator[str]:
@@ -204,29 +204,29 @@ def _ids(text: str) -> Iterator[str]:
 
 def _place(text: str) -> Iterator[str]:
     if not _PLACE.fullmatch(text):
-        yield f"{text!r} is no place; write distance(39.0035707,-77.1013313,50mi)"
+        yield f"{text!r} is not a place; write distance(39.0035707,-77.1013313,50mi)"
         return
     latitude, longitude = (float(part) for part in text[len("distance(") :].split(",")[:2])
     if abs(latitude) > 90 or abs(longitude) > 180:
-        yield "is not on the earth: latitude from -90 to 90 first, then longitude from -180 to 180"
+        yield "is not a position: write the latitude (-90 to 90), then the longitude (-180 to 180)"
 
 
 def _decay(text: str) -> Iterator[str]:
     if not _DECAY.fullmatch(text):
-        yield f"{text!r} is no decay; write func:exp,scale:300mi,offset:0mi,decay:0.5"
+        yield f"{text!r} is not a decay; write func:exp,scale:300mi,offset:0mi,decay:0.5"
 
 
 def _synonyms(text: str) -> Iterator[str]:
     for item in _SEPARATOR.split(text):
         if not _SYNONYM.fullmatch(item.strip()):
-            yield f"{item.strip()!r} is no synonym; write ConditionSearch:1651367"
+            yield f"{item.strip()!r} is not a synonym; write ConditionSearch:1651367"
 
 
 def _facets(text: str) -> Iterator[str]:
     """Check the form of facets only: the registry changes the options too often to list them."""
     for item in _SEPARATOR.split(text):
         if not _FACET.fullmatch(item.strip()):
-            yield f"{item.strip()!r} is no facet; write results:with or status:not rec"
+            yield f"{item.strip()!r} is not a facet; write results:with or status:not rec"
 
 
 _CHECKS: Mapping[str, Callable[[str], Iterator[str]]] = {
@@ -244,12 +244,12 @@ def _contradictions(params: Mapping[str, str]) -> Iterator[str]:
     if not params.keys() - {"geoDecay"}:
         yield f"a query needs a parameter that selects trials: {', '.join(PARAMETERS)}"
     elif "geoDecay" in params and "filter.geo" not in params:
-        yield "geoDecay: says nothing without geo"
+        yield "geoDecay: needs geo"
     length = sum(map(len, params.values()))
     if length > LONGEST:
         yield (
             f"the values have {length:,} characters, more than the {LONGEST:,} a request takes; "
-            "a long list of trials goes into a file: ctsync watch add --file"
+            "for a long list of trials use: ctsync watch add --file"
         )
 
 

@@ -123,7 +123,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     names = list(known)
     if close := nearest_words(word, names):
         return f"did you mean {close[0]}?"
-    return f"known are: {', '.join(sorted(names))}"
+    return f"known: {', '.join(sorted(names))}"
 
 
 def nearest_words(

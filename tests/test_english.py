@@ -33,19 +33,6 @@ WORDS = {
 # the files that may use a phrase, and why
 EXCEPTIONS: dict[str, str] = {
     "tests/test_english.py": "it holds the word list",
-    **dict.fromkeys(
-        (
-            "ctsync/cli/export/export_cohort.py",
-            "ctsync/cli/export/export_csv.py",
-            "ctsync/cli/export/export_parquet.py",
-            "ctsync/cli/export/site.py",
-            "ctsync/cli/questions/report.py",
-            "ctsync/cli/store/check.py",
-            "ctsync/cli/store/db_compact.py",
-            "ctsync/cli/sync/backfill.py",
-        ),
-        "its docstring is help text, which is rewritten as a whole with the other help texts",
-    ),
 }
 SUBJECT = re.compile(r"[\w./-]+(?:, [\w./-]+)*: \S.*")
 FIRST_COMMIT_HELD = "01253fb"

@@ -164,8 +164,8 @@ def test_each_parameter_of_a_search_keeps_its_value(given_values: dict[str, str]
 @pytest.mark.parametrize(
     ("search", "problem"),
     [
-        ("cond=x&ageRange=18y_65y", "ageRange: a query has no such filter; remove it from"),
-        ("cond=x&cond=y", "cond: stands twice"),
+        ("cond=x&ageRange=18y_65y", "ageRange: the API has no such filter; remove it from"),
+        ("cond=x&cond=y", "cond: given twice"),
         ("cond=x&start=2020", "start: '2020' is not a range of days"),
     ],
 )

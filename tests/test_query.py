@@ -60,33 +60,33 @@ def test_a_list_of_values_equals_the_joined_values() -> None:
     [
         ("condition", "x", "there is no such parameter; did you mean cond?"),
         ("Cond", "x", "there is no such parameter; did you mean cond?"),
-        ("filter__phase", "x", "there is no such parameter; known are: advanced, "),
-        ("query__overallStatus", "x", "there is no such parameter; known are: cond, "),
+        ("filter__phase", "x", "there is no such parameter; known: advanced, "),
+        ("query__overallStatus", "x", "there is no such parameter; known: cond, "),
         ("overalStatus", "x", "there is no such parameter; did you mean overallStatus?"),
-        ("pageSize", "5", "is about how an answer is shown"),
-        ("fields", "NCTId", "is about how an answer is shown"),
+        ("pageSize", "5", "does not select trials"),
+        ("fields", "NCTId", "does not select trials"),
         ("postFilter__ids", "NCT1", "has the effect of filter.*; write ids"),
         ("overallStatus", "recruiting", "there is no status 'recruiting'; did you mean RECRUITING"),
-        ("overallStatus", "RECRUITING,OPEN", "there is no status 'OPEN'; known are: "),
-        ("geo", "distance(39.0,-77.1)", "is no place; write distance("),
-        ("geo", "distance(-77.1,391.0,50mi)", "is not on the earth"),
+        ("overallStatus", "RECRUITING,OPEN", "there is no status 'OPEN'; known: "),
+        ("geo", "distance(39.0,-77.1)", "is not a place; write distance("),
+        ("geo", "distance(-77.1,391.0,50mi)", "is not a position"),
         ("ids", "NCT01728545|NTC04852770", "'NTC04852770' is not an NCT id"),
         ("ids", "nct1728545", "did you mean NCT01728545?"),
-        ("aggFilters", "phase:NA", "'phase:NA' is no facet; write"),
-        ("synonyms", "1651367", "is no synonym; write"),
-        ("geoDecay", "linear", "is no decay; write"),
+        ("aggFilters", "phase:NA", "'phase:NA' is not a facet; write"),
+        ("synonyms", "1651367", "is not a synonym; write"),
+        ("geoDecay", "linear", "is not a decay; write"),
         ("cond", "", "must not be empty"),
-        ("cond", "a\x1bb", "holds a character that cannot be printed"),
+        ("cond", "a\x1bb", "contains an unprintable character"),
         ("cond", 5, "must be a text"),
-        ("cond", 'lung" OR AREA[NCTId]NCT1', 'has a " that nothing closes'),
-        ("cond", "(lung OR liver", "has a ( that nothing closes"),
-        ("cond", "lung) AND (x", "has a ) that nothing opened"),
-        ("cond", "lung (a]", "has a ] that nothing opened"),
+        ("cond", 'lung" OR AREA[NCTId]NCT1', 'has a " without a closing one'),
+        ("cond", "(lung OR liver", "has a ( without a closing one"),
+        ("cond", "lung) AND (x", "has a ) without an opening one"),
+        ("cond", "lung (a]", "has a ] without an opening one"),
         ("cond", "lung\\", "ends in a backslash"),
-        ("advanced", "AREA[StartDate", "has a [ that nothing closes"),
-        ("term", "NCT04852770", "holds nothing but NCT ids, and the registry then ignores every"),
-        ("id", "nct04852770, NCT01728545", "holds nothing but NCT ids"),
-        ("id", "nct4852770", "holds nothing but NCT ids"),
+        ("advanced", "AREA[StartDate", "has a [ without a closing one"),
+        ("term", "NCT04852770", "contains only NCT ids, and then the registry ignores every"),
+        ("id", "nct04852770, NCT01728545", "contains only NCT ids"),
+        ("id", "nct4852770", "contains only NCT ids"),
     ],
 )  # fmt: skip
 def test_a_query_that_the_registry_would_misread_is_refused_with_a_correction(
@@ -105,9 +105,9 @@ def test_all_problems_of_a_query_are_reported_together() -> None:
 def test_contradicting_or_missing_parameters_are_refused() -> None:
     assert "a query needs a parameter" in problems()[0]
     assert "a query needs a parameter" in problems(geoDecay=GOOD["geoDecay"])[0]
-    assert problems(cond="x", geoDecay=GOOD["geoDecay"]) == ["geoDecay: says nothing without geo"]
+    assert problems(cond="x", geoDecay=GOOD["geoDecay"]) == ["geoDecay: needs geo"]
     assert "4,001 characters" in problems(cond="x" * 4001)[0]
-    assert problems(cond="x", query__cond="y") == ["query.cond: stands twice"]
+    assert problems(cond="x", query__cond="y") == ["query.cond: given twice"]
 
 
 @given(st.text(max_size=60))

@@ -150,18 +150,18 @@ def _discard_output() -> None:
     "--config",
     "config_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Settings file (default: $CTSYNC_CONFIG, ./ctsync.toml, then the user's).",
+    help="Settings file (default: $CTSYNC_CONFIG, ./ctsync.toml, then your config folder).",
 )
 @click.option(
     "--database", "database_url", metavar="URL", help="Database URL (default: from the settings)."
 )
-@click.option("-v", "--verbose", count=True, help="Say more; twice for every request.")
+@click.option("-v", "--verbose", count=True, help="Log more; -vv logs every request.")
 @click.version_option(__version__, prog_name="ctsync")
 @click.pass_context
 def main(
     ctx: click.Context, config_path: Path | None, database_url: str | None, verbose: int
 ) -> None:
-    """Watch ClinicalTrials.gov records: keep every version, say what changed.
+    """Track ClinicalTrials.gov records: keep every version and report what changed.
 
     Start with: ctsync watch add NCT03389919 && ctsync sync
     """

@@ -27,12 +27,12 @@ COMMANDS: Mapping[str, Entry] = {
     "backfill": Entry(
         "sync.backfill",
         "backfill",
-        "Fetch every version that the registry keeps of trials, from before they were followed.",
+        "Fetch the earlier versions of trials from the registry history.",
     ),
     "backup": Entry(
         "store.backup",
         "backup_command",
-        "Copy the database into a new FILE, whole and consistent while others go on writing.",
+        "Copy the database to FILE while it is in use.",
     ),
     "changes": Entry(
         "questions.changes",
@@ -48,12 +48,10 @@ COMMANDS: Mapping[str, Entry] = {
     "daemon": Entry(
         "sync.daemon",
         "daemon",
-        "Sync on the schedule of the settings until told to stop (SIGTERM, Ctrl-C).",
+        "Sync on the schedule of the settings, until SIGTERM or Ctrl-C.",
     ),
-    "db": Entry("groups", "db", "Look after the database."),
-    "demo": Entry(
-        "sync.demo", "demo", "Show all of it in a minute: watch, change, report, history."
-    ),
+    "db": Entry("groups", "db", "Manage the database."),
+    "demo": Entry("sync.demo", "demo", "Run the main commands in a minute, without network."),
     "diff": Entry(
         "questions.diff",
         "diff_command",
@@ -62,20 +60,18 @@ COMMANDS: Mapping[str, Entry] = {
     "doctor": Entry(
         "sync.doctor",
         "doctor_command",
-        "Look at settings, database, disk, registry, history, clock and mail; say what to do.",
+        "Check settings, database, disk, registry, clock and mail server.",
     ),
-    "export": Entry(
-        "groups", "export", "Write what is stored for other programs: csv, jsonl, parquet, cohort."
-    ),
+    "export": Entry("groups", "export", "Export versions and events for other programs."),
     "find": Entry(
         "questions.find",
         "find",
-        "Find the stored trials that meet every CONDITION, since when and for how long.",
+        "Find trials by the values of their versions.",
     ),
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List the watched trials that the registry will turn UNKNOWN, and when.",
+        "List watched trials that will become UNKNOWN, and when.",
     ),
     "history": Entry(
         "questions.history",
@@ -85,30 +81,29 @@ COMMANDS: Mapping[str, Entry] = {
     "import": Entry(
         "export.import_jsonl",
         "import_command",
-        "Read versions that `ctsync export jsonl` wrote; - is standard input.",
+        "Import versions from a file of `ctsync export jsonl`.",
     ),
     "init": Entry("sync.init", "init", "Write a commented ctsync.toml and create the database."),
     "mirror": Entry(
         "sync.mirror",
         "mirror_command",
-        "Keep the whole registry: load it once, then fetch daily what changed.",
+        "Load the whole registry once, then fetch its changes.",
     ),
     "notify": Entry(
         "deliver.notify",
         "notify",
-        "Try a channel (--test), or see what would be sent now, to whom and when (--preview).",
+        "Send a test message, or preview waiting messages.",
     ),
     "outbox": Entry("groups", "outbox", "List, retry or drop deliveries."),
     "page": Entry(
         "export.page",
         "page",
-        "Write a trial's whole history as one HTML page: its course, and its versions side by "
-        "side.",
+        "Write the whole history of a trial as one HTML page.",
     ),
     "relevel": Entry(
         "questions.relevel",
         "relevel_command",
-        "List the stored events whose level other thresholds would change.",
+        "List stored events that would get another level.",
     ),
     "report": Entry(
         "questions.report",
@@ -118,30 +113,30 @@ COMMANDS: Mapping[str, Entry] = {
     "rules": Entry(
         "questions.rules",
         "rules",
-        "Print the table that levels come from, with the thresholds in force.",
+        "Show the rules that set the level of a change.",
     ),
     "runs": Entry(
         "questions.runs",
         "runs_command",
-        "List the runs, newest first, or show one: times, data of the registry, counts, verdict.",
+        "List runs, newest first, or show one run.",
     ),
     "schema": Entry(
         "questions.schema",
         "schema_command",
-        "List the JSON Schemas of ctsync's answers, or print the one of that NAME.",
+        "List the JSON Schemas of the output, or print one.",
     ),
     "show": Entry(
-        "questions.show", "show", "Show a record as it stood: now, on a day, or in a version."
+        "questions.show", "show", "Show a record: the newest version, or an earlier one."
     ),
     "site": Entry(
         "export.site",
         "site",
-        "Write a site of plain files: an index, a page a trial, the latest reports, an Atom feed.",
+        "Write a static site: index, trial pages, reports, feed.",
     ),
     "status": Entry(
         "questions.status",
         "status",
-        "Tell the last run, what is stored and whether all is well; the exit code is for monitors.",
+        "Show the last run and whether all is well.",
     ),
     "sync": Entry(
         "sync.sync",
@@ -151,7 +146,7 @@ COMMANDS: Mapping[str, Entry] = {
     "timeline": Entry(
         "questions.timeline",
         "timeline",
-        "Draw a trial's life: status spells, planned and actual dates, enrollment.",
+        "Draw the status, dates and enrollment of a trial over time.",
     ),
     "watch": Entry("groups", "watch", "Manage watches: the trials and queries you follow."),
 }
@@ -160,22 +155,22 @@ WATCH: Mapping[str, Entry] = {
     "add": Entry(
         "watches.watch_add",
         "add",
-        "Follow trials by NCT id, URL or study id, or all trials that match a query.",
+        "Follow trials, or all trials that match a query.",
     ),
     "list": Entry(
         "watches.watch_list",
         "list_watches",
-        "List the watches, where each comes from, and the trials they follow.",
+        "List the watches and the trials they follow.",
     ),
     "remove": Entry(
         "watches.watch_remove",
         "remove",
-        "End a watch, or stop following some of its trials; what is stored stays stored.",
+        "Remove a watch, or stop following some of its trials.",
     ),
     "show": Entry(
         "watches.watch_show",
         "show_watch",
-        "Show one watch: its query, and every trial it follows, with those that left.",
+        "Show the query of a watch and the trials it follows.",
     ),
 }
 
@@ -183,36 +178,36 @@ EXPORT: Mapping[str, Entry] = {
     "cohort": Entry(
         "export.export_cohort",
         "cohort_command",
-        "Write a row a trial: slips, first and last target, stop and restart, days and percent.",
+        "Write one row per trial, for analysis, as CSV.",
     ),
     "csv": Entry(
         "export.export_csv",
         "csv_command",
-        "Write a row a version, in the columns of the R package cthist.",
+        "Write one row per version, as the R package cthist does.",
     ),
     "jsonl": Entry(
         "export.export_jsonl",
         "jsonl_command",
-        "Write versions or events as JSON, an object a line.",
+        "Write versions or events as JSON, one object per line.",
     ),
     "parquet": Entry(
         "export.export_parquet",
         "parquet_command",
-        "Write events and versions as a Parquet dataset, a file a month, for DuckDB or Spark.",
+        "Write events and versions as Parquet, one file per month.",
     ),
 }
 
 OUTBOX: Mapping[str, Entry] = {
-    "drop": Entry("deliver.outbox_drop", "drop", "Give up deliveries; the events stay stored."),
+    "drop": Entry("deliver.outbox_drop", "drop", "Give up deliveries. The changes stay stored."),
     "list": Entry(
         "deliver.outbox_list",
         "list_deliveries",
-        "List deliveries that wait or are parked, oldest first.",
+        "List waiting and parked deliveries, oldest first.",
     ),
     "retry": Entry(
         "deliver.outbox_retry",
         "retry",
-        "Send what is due now, and what is parked or backing off as well (or only those named).",
+        "Send due and parked deliveries now, or those named.",
     ),
 }
 
@@ -220,27 +215,27 @@ DB: Mapping[str, Entry] = {
     "compact": Entry(
         "store.db_compact",
         "compact_command",
-        "Give back room that nothing needs; no version, change or delivery is deleted.",
+        "Reclaim unused space. Deletes no version or change.",
     ),
     "copy": Entry(
         "store.db_copy",
         "copy",
-        "Copy all of one database into another that is new or empty, and compare the two.",
+        "Copy a database to a new one, and compare the two.",
     ),
     "current": Entry(
         "store.db_schema",
         "current",
-        "Say which schema the database has, and which this ctsync knows; changes nothing.",
+        "Show the schema versions of the database and of ctsync.",
     ),
     "stats": Entry(
         "store.db_stats",
         "stats",
-        "Say what the database holds and what takes how much room; changes nothing.",
+        "Show what the database holds and how much space it takes.",
     ),
     "upgrade": Entry(
         "store.db_schema",
         "upgrade",
-        "Bring the database to this ctsync's schema, in one transaction, or create it.",
+        "Create the database, or upgrade its schema.",
     ),
 }
 
@@ -248,12 +243,12 @@ CONFIG: Mapping[str, Entry] = {
     "check": Entry(
         "config.config_check",
         "check",
-        "Read the settings, secrets and all; tell every problem, or that there is none.",
+        "Check the settings and list every problem.",
     ),
     "show": Entry(
         "config.config_show",
         "show_settings",
-        "Show every setting in force and where it was read from; a secret is shown as ***.",
+        "Show every setting and where it was read from.",
     ),
 }
 

@@ -112,11 +112,11 @@ class SpanParam(click.ParamType[Any]):
         text = value.strip().lower()
         found = _AGO.match(text)
         if found is None and text != "all":
-            self.fail(f"{value!r} is no length of time; write one such as 90d", param, ctx)
+            self.fail(f"{value!r} is not a time span; write one such as 90d", param, ctx)
         try:
             return timedelta(hours=int(found[1]) * _HOURS[found[2]]) if found else None
         except OverflowError:
-            self.fail(f"{value!r} is longer than there are dates", param, ctx)
+            self.fail(f"{value!r} is too long", param, ctx)
 
 
 class DayParam(click.ParamType[Any]):
@@ -131,7 +131,7 @@ class DayParam(click.ParamType[Any]):
         try:
             return date.fromisoformat(value.strip())
         except ValueError:
-            self.fail(f"{value!r} is not a day; write it as 2026-03-13", param, ctx)
+            self.fail(f"{value!r} is not a date; write it as 2026-03-13", param, ctx)
 
 
 class TrialParam(click.ParamType[Any]):

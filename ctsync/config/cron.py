@@ -55,7 +55,7 @@ def read_cron(text: str) -> CronTimes:
             f"a cron expression has 5 fields (minute hour day month weekday), not {len(fields)}"
         )
     if fields[2] != "*" and fields[4] != "*":
-        raise ValueError("give a day of the month or a weekday, not both")
+        raise ValueError("specify a day of the month or a weekday, not both")
     minutes, hours, days, months, weekdays = (
         _numbers(field, kind) for field, kind in zip(fields, _KINDS, strict=True)
     )
@@ -80,7 +80,7 @@ def _numbers(field: str, kind: _Kind) -> tuple[int, ...]:
         if last < first and is_weekday:
             last += 7  # fri-mon includes Sunday
         if last < first:
-            raise ValueError(f"{part!r}: the {kind.name} ends before it begins")
+            raise ValueError(f"{part!r}: the {kind.name} range ends before it begins")
         found.update(range(first, last + 1, int(match["step"] or 1)))
     return tuple(sorted(found))
 
@@ -89,5 +89,5 @@ def _number(text: str, kind: _Kind) -> int:
     if text in kind.names:
         return kind.lowest + kind.names.index(text)
     if not text.isdigit() or not kind.lowest <= int(text[:5]) <= kind.highest:
-        raise ValueError(f"{text!r} is no {kind.name}: {kind.lowest} to {kind.highest}")
+        raise ValueError(f"{text!r} is not a {kind.name}: {kind.lowest} to {kind.highest}")
     return int(text)

@@ -29,7 +29,7 @@ def _names_that_stand_twice(table: Table) -> Contradictions:
             if not isinstance(name, str):
                 continue
             if name.strip() in seen:
-                yield (section, number, "name"), f"{name!r} stands twice; names must differ"
+                yield (section, number, "name"), f"{name!r} is used twice; names must be unique"
             seen.add(name.strip())
 
 
@@ -60,7 +60,10 @@ def _mail_that_cannot_go(table: Table) -> Contradictions:
     if ("username" in smtp) != ("password" in smtp):
         yield ("smtp",), "username and password go together; set both or neither"
     if smtp.get("security") == "none" and "password" in smtp:
-        yield ("smtp", "security"), 'a password must not travel in clear; use "starttls" or "tls"'
+        yield (
+            ("smtp", "security"),
+            'a password must not be sent unencrypted; use "starttls" or "tls"',
+        )
 
 
 def _section(table: Table, name: str) -> Table:

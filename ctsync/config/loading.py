@@ -122,7 +122,7 @@ class _Reading:
         except OSError as failed:
             self.report(_FILE_ITSELF, f"cannot be read: {failed.strerror}")
         except tomllib.TOMLDecodeError as wrong:
-            hint = "; a text stands in quotes" if "Invalid value" in str(wrong) else ""
+            hint = "; a text needs quotes" if "Invalid value" in str(wrong) else ""
             self.report(_FILE_ITSELF, f"is not TOML: {wrong}{hint}")
         return {}
 

@@ -82,7 +82,7 @@ def follow(
                     report(where, str(bad))
         elif not named and in_file and _is_secret(place, text):
             item[key] = _UNAVAILABLE.get(place, "")
-            report(where, f"a secret must not stand in this file; write {key} = {_HOW}")
+            report(where, f"secrets are not allowed in this file; write {key} = {_HOW}")
 
 
 def _overrides(over: Table, where: Location) -> bool:
@@ -109,7 +109,7 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
         found = env.get(name, "")
         if not found:
             raise BadSecret(
-                f"there is no {name} in the environment; set it, or use another of {_HOW}"
+                f"the environment variable {name} is not set; set it, or use another of {_HOW}"
             )
         return found
     if kind == "file":
@@ -120,7 +120,7 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
             "no systemd credentials here: the unit needs LoadCredential=, see systemd.exec(5)"
         )
     if Path(name).name != name:
-        raise BadSecret("the name of a credential holds no slash")
+        raise BadSecret("the name of a credential must not contain a slash")
     # systemd protects these with an access list that the mode bits do not show
     return _read_file(Path(directory) / name, private=False)
 
@@ -129,14 +129,14 @@ def _read_file(path: Path, *, private: bool) -> str:
     try:
         mode = path.stat().st_mode
         if private and os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-            raise BadSecret(f"others may read {path}; run `chmod 600 {path}`")
+            raise BadSecret(f"other users can read {path}; run `chmod 600 {path}`")
         found = path.read_text(encoding="utf-8").strip("\r\n")
     except UnicodeDecodeError:
         raise BadSecret(f"{path} is not UTF-8 text") from None
     except OSError as failed:
         raise BadSecret(f"cannot read {path}: {failed.strerror}") from None
     except ValueError:
-        raise BadSecret("that is no path: it holds a NUL character") from None
+        raise BadSecret("is not a path: it contains a NUL character") from None
     if not found:
         raise BadSecret(f"{path} is empty")
     return found

@@ -29,7 +29,7 @@ _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
 
 def _one_line(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("holds a line break or another character that cannot be printed")
+        raise ValueError("contains a line break or another unprintable character")
     return text
 
 
@@ -50,7 +50,7 @@ def _address(text: str) -> str:
     header: Any = HeaderRegistry()("to", _one_line(text))  # its class is made at run time
     found = header.addresses
     if header.defects or len(found) != 1 or not found[0].username or not found[0].domain:
-        raise ValueError(f"{text!r} is not one mail address; write name@example.org")
+        raise ValueError(f"{text!r} is not a mail address; write name@example.org")
     return text
 
 
@@ -96,14 +96,14 @@ def _web_url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or "\\" in text:
         raise ValueError("must be a web address that begins with https:// or http://")
     if parts.username is not None:
-        raise ValueError("must not hold a user name or password")
+        raise ValueError("must not contain a user name or password")
     return _one_line(text).rstrip("/")
 
 
 def _registry_url(text: str) -> str:
     url = _web_url(text)
     if urlsplit(url).query or urlsplit(url).fragment:
-        raise ValueError("must end with the path: leave out what follows ? or #")
+        raise ValueError("must end with the path: remove ? or # and what follows")
     if url.endswith(("/v2", "/int")):
         raise ValueError("must end before /v2 or /int: ctsync adds them itself")
     return url

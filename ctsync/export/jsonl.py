@@ -82,7 +82,9 @@ def import_lines(store: Store, lines: Iterable[bytes]) -> ImportResult:
                     line = _import_one(unit, reader, line, done)
     except (BadNctId, ValueError, TypeError, KeyError, AttributeError) as error:
         said = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise UsageError(f"line {reader.number}: {said}; it is no export of this ctsync") from error
+        raise UsageError(
+            f"line {reader.number}: {said}; the file is not an export of this version of ctsync"
+        ) from error
     return done
 
 
@@ -96,7 +98,7 @@ class _Reader:
     def begin(self) -> JsonRow | None:
         first = self.next()
         if first is None or first["record"] != "ctsync":
-            raise ValueError("the first line does not say that it is an export of versions")
+            raise ValueError("the first line is not the header of an export of versions")
         if (first["format"], first["what"]) != (FORMAT, "versions"):
             raise ValueError(f"format {first['format']} of {first['what']} cannot be read")
         return self.next()
@@ -108,7 +110,7 @@ class _Reader:
                 # not orjson, which turns a large integer into a float
                 read = json.loads(line)
                 if not isinstance(read, dict):
-                    raise ValueError("it is no JSON object")
+                    raise ValueError("it is not a JSON object")
                 return read
         return None
 
@@ -126,7 +128,7 @@ def _import_one(unit: Unit, reader: _Reader, line: JsonRow, done: ImportResult) 
             done.watches += 1
             return reader.next()
         case other:
-            raise ValueError(f"a {other!r} cannot stand here")
+            raise ValueError(f"unexpected {other!r}")
 
 
 def _import_trial(
@@ -145,7 +147,7 @@ def _import_trial(
         else:
             head, digest, state = stored[index]
             if (digest, state) != (told.digest, told.row["state"]) and not differs:
-                done.refused[nct_id] = f"version {index + 1} is stored and is another"
+                done.refused[nct_id] = f"version {index + 1} is stored with other content"
                 differs = True
         index += 1
         line = reader.next()
@@ -162,11 +164,11 @@ def _read_version(line: JsonRow, nct_id: NctId) -> tuple[ExportedVersion, bytes 
     """A version from its line, and the bytes of its body for the digest."""
     row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
     if line["nct_id"] != nct_id:
-        raise ValueError(f"a version of {line['nct_id']} stands among those of {nct_id}")
+        raise ValueError(f"a version of {line['nct_id']} follows one of {nct_id}")
     told = ExportedVersion(row, row["digest"], tuple(line["events"]))
     _check_words(told)
     if (line["body"] is None) != (told.digest is None):
-        raise ValueError("it has a body and no digest, or a digest and no body")
+        raise ValueError("body or digest is missing")
     if told.digest is None:
         return told, None
     canonical = orjson.dumps(line["body"], option=orjson.OPT_SORT_KEYS)

@@ -75,9 +75,7 @@ def export_dataset(store: Store, folder: Path, selection: Selection) -> list[Par
     try:
         import pyarrow.parquet  # noqa: PLC0415, F401 - an extra, and slow to import
     except ImportError:
-        raise UsageError(
-            "Parquet needs pyarrow: pip install 'ctsync[parquet]'; csv and jsonl need nothing"
-        ) from None
+        raise UsageError("Parquet needs pyarrow: pip install 'ctsync[parquet]'") from None
     about = json.dumps({"watch": selection.watch, "trials": sorted(set(selection.nct_ids))})
     tables = (
         _Table("events", EVENT_COLUMNS, lambda: _event_rows(store, selection)),
@@ -123,11 +121,11 @@ def _present(folder: Path, about: str) -> dict[str, str]:
         except ArrowInvalid:
             said = {}
         if _FINGERPRINT not in said:
-            raise UsageError(f"{path} is not of an export by ctsync; give another folder")
+            raise UsageError(f"{path} was not written by ctsync export; use another folder")
         if said[_SELECTION].decode() != about:
             raise UsageError(
-                f"{folder.parent} holds an export of other trials; give another folder, "
-                "or the same trials and watch as before"
+                f"{folder.parent} contains an export of other trials; use another folder, or the "
+                "same trials and watch as before"
             )
         found[path.parent.name.removeprefix("month=")] = said[_FINGERPRINT].decode()
     return found

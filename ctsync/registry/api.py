@@ -290,7 +290,7 @@ class RegistryApi:
                 return self._absent(asked, reply, load)
             following = self._redirected_to(reply)
             if following in path:
-                raise BadAnswer(f"{asked}: the registry redirects in a circle")
+                raise BadAnswer(f"{asked}: the registry redirects in a loop")
             path.append(following)
         raise BadAnswer(f"{asked}: the registry redirects more than {MOST_HOPS} times")
 

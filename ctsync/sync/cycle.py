@@ -206,7 +206,7 @@ class SyncCycle:
     ) -> tuple[MirrorResult, CycleResult | None]:
         """Update the mirror, then sync the watched trials and deliver, as `run` does.
 
-        Downloads go to `folder`. The cycle result is None if nothing is watched or the registry
+        Downloads go to `folder`. The cycle result is None if no trial is watched or the registry
         cannot be reached; pending messages are delivered in either case.
         """
         with self.store.writer(holder=holder, wait_seconds=wait_seconds):
@@ -316,5 +316,5 @@ class SyncCycle:
 def _some(watched: Sequence[NctId], watches: Iterable[Watch], found: FileWatches) -> list[NctId]:
     queried = any(watch.query is not None for watch in watches)
     if not watched and not queried and not found.unresolved:
-        raise UsageError("nothing is watched yet; add a trial: ctsync watch add NCT03389919")
+        raise UsageError("no trial is watched yet; add a trial: ctsync watch add NCT03389919")
     return list(watched)

@@ -181,9 +181,11 @@ def test_a_sync_retries_the_histories_that_are_due(
 
 
 def test_backfill_needs_trials_a_watch_or_all(shell: Shell, with_history: ReplayRegistry) -> None:
-    assert "say whose history" in shell.refuse("backfill", exit_code=2)
-    assert "say whose history" in shell.refuse("backfill", SEED, "--all", exit_code=2)
-    assert "nothing is followed yet" in shell.refuse("backfill", "--all", exit_code=2)
+    assert "specify NCT ids, --watch NAME or --all" in shell.refuse("backfill", exit_code=2)
+    assert "specify NCT ids, --watch NAME or --all" in shell.refuse(
+        "backfill", SEED, "--all", exit_code=2
+    )
+    assert "no trial is watched yet" in shell.refuse("backfill", "--all", exit_code=2)
     assert "there is no watch 'mine'" in shell.refuse("backfill", "--watch", "mine", exit_code=2)
     shell.run("watch", "add", SEED, "--name", "mine")
     runs = [shell.json("backfill", *which, "--json") for which in (["--watch", "mine"], ["--all"])]

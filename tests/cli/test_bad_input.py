@@ -118,8 +118,8 @@ def test_a_port_in_use_is_one_clear_line() -> None:
 
 
 def test_an_invalid_day_is_refused(shell: Shell) -> None:
-    assert "neither a day" in shell.run("changes", "--since", "soon", exit_code=2).stderr
-    assert "not a day" in shell.run("show", SEED, "--as-of", "2026-13-01", exit_code=2).stderr
+    assert "not a date" in shell.run("changes", "--since", "soon", exit_code=2).stderr
+    assert "not a date" in shell.run("show", SEED, "--as-of", "2026-13-01", exit_code=2).stderr
 
 
 def test_an_empty_watch_list_says_what_to_do(shell: Shell) -> None:

@@ -59,12 +59,12 @@ def test_events_that_differ_from_their_versions_are_reported_and_repaired(
     lines = result.stdout.splitlines()
     assert lines[0].startswith(f"event differs: {SEED} version 1 as a whole: differs in summary")
     assert lines[1].startswith(f"event differs: {SEED} version 2 {STATUS}: differs in summary")
-    assert "ctsync check --rebuild-events --repair would mend these" in result.stderr
+    assert "to repair these: ctsync check --rebuild-events --repair" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
     mended = changed.run("check", "--rebuild-events", "--repair")
     assert "2 mended" in mended.stderr
-    assert "no problem is left" in mended.stderr
+    assert "no problem left" in mended.stderr
     assert changed.json("changes", "--json") == before
     assert changed.run("check", "--rebuild-events").stderr == "no problem found\n"
     (copy,) = tmp_path.glob("ctsync.db.before-repair-*")
@@ -83,7 +83,7 @@ def test_levels_of_other_thresholds_are_not_reported_as_damage(
     (tmp_path / "ctsync.toml").write_text("[rules]\nenrollment_target_change_percent = 5\n")
     result = changed.run("check", "--rebuild-events", exit_code=6)
     assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in result.stdout
-    assert "1 of 1 differ in their level alone" in result.stderr
+    assert "1 of 1 differ only in their level" in result.stderr
     changed.run("check", "--rebuild-events", "--repair")
     assert changed.json("relevel", "--json") == []
 
@@ -91,7 +91,7 @@ def test_levels_of_other_thresholds_are_not_reported_as_damage(
 def test_a_damaged_database_is_not_changed(changed: Shell, tmp_path: Path) -> None:
     alter(tmp_path, "UPDATE events SET summary = 'x', inputs = '{'")
     result = changed.run("check", "--rebuild-events", "--repair", exit_code=6)
-    assert "restore a backup; nothing was changed" in result.stderr
+    assert "nothing was changed: restore a backup" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
 
@@ -126,7 +126,7 @@ def test_repair_without_the_registry_fixes_the_rest_and_says_so(
     assert "not mended: corrupt body" in result.stdout
     assert "could not be asked for" in result.stdout
     registry.faults.clear()
-    assert "no problem is left" in changed.run("check", "--repair").stderr
+    assert "no problem left" in changed.run("check", "--repair").stderr
 
 
 def test_a_server_database_is_repaired_only_if_there_is_a_backup(
@@ -139,7 +139,7 @@ def test_a_server_database_is_repaired_only_if_there_is_a_backup(
     result = changed.run(*on_server, "check", "--repair", exit_code=2)
     assert "pg_dump" in result.stderr
     result = changed.run(*on_server, "check", "--repair", "--have-backup")
-    assert result.stderr.splitlines() == ["1 mended", "no problem is left"]
-    assert "--have-backup goes with --repair" in changed.refuse(
+    assert result.stderr.splitlines() == ["1 mended", "no problem left"]
+    assert "--have-backup works only with --repair" in changed.refuse(
         "check", "--have-backup", exit_code=2
     )

@@ -28,7 +28,7 @@ def test_a_copy_that_is_not_possible_is_refused_in_one_line(
     file = str(tmp_path / "ctsync.db")
     assert "into itself" in shell.refuse("db", "copy", file, f"sqlite:///{file}", exit_code=2)
     assert "no database yet" in shell.refuse("db", "copy", f"{file}.none", "x.db", exit_code=6)
-    assert "no NOWHERE" in shell.refuse("db", "copy", file, "env:NOWHERE", exit_code=2)
+    assert "is not set: NOWHERE" in shell.refuse("db", "copy", file, "env:NOWHERE", exit_code=2)
     shell.env["TEAM"] = postgres_url
     copied = shell.json("db", "copy", file, "env:TEAM", "--json")
     assert copied["tables"]["trials"]["rows"] == 1

@@ -85,7 +85,10 @@ def test_raw_bytes_are_not_written_to_a_terminal(stored: Shell) -> None:
         os.close(its)
         os.close(ours)
     assert done.returncode == 2
-    assert done.stderr == "ctsync: --raw is for another program: redirect it, or use --json\n"
+    assert (
+        done.stderr
+        == "ctsync: --raw is not shown on a terminal: redirect the output, or use --json\n"
+    )
     assert stored.run("show", SEED, "--raw").stdout.startswith("{")
 
 
@@ -236,7 +239,7 @@ def test_status_reports_watches_that_no_sync_has_added(stored: Shell, tmp_path: 
     (tmp_path / "ctsync.toml").write_text(f'[[watches]]\nname = "file"\ntrials = ["{OTHER}"]\n')
     shown = stored.run("status", exit_code=3).stdout
     assert shown.startswith("partial\n")
-    assert "not taken up yet: watch file; run: ctsync sync" in shown
+    assert "not synced yet: watch file; run: ctsync sync" in shown
     stored.run("sync")
     assert stored.run("status").stdout.startswith("ok\n")
 
@@ -280,6 +283,8 @@ def test_a_newer_schema_is_reported_as_such(shell: Shell, tmp_path: Path) -> Non
 # words that follow "ctsync" in sentences about the program, such as "ctsync keeps"
 SENTENCE_WORDS = {
     "adds",
+    "follows",
+    "needs",
     "asks",
     "at",
     "began",
@@ -291,6 +296,7 @@ SENTENCE_WORDS = {
     "fetched",
     "first",
     "is",
+    "itself",
     "its",
     "keeps",
     "knows",

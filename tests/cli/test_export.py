@@ -28,7 +28,7 @@ def test_the_parquet_command_reports_what_it_wrote(shell: Shell, tmp_path: Path)
     assert [(one["table"], one["rows"], one["unchanged"]) for one in written] == [
         ("events", 0, 3), ("versions", 0, 3),
     ]  # fmt: skip
-    assert "nothing is stored of NCT00000009" in shell.refuse(
+    assert "no version of NCT00000009 is stored" in shell.refuse(
         "export", "parquet", "NCT00000009", "--output", str(out), exit_code=2
     )
     (tmp_path / "file").write_text("")
@@ -100,7 +100,7 @@ def test_a_trial_that_cannot_be_imported_exits_with_3(shell: Shell, tmp_path: Pa
     with open_store(str(shell.env["CTSYNC_DATABASE_URL"]), clock=StillClock()) as store:
         keep_history(store, studies("NCT01352702")[1:])
     result = shell.run("import", "-", stdin=exported, exit_code=3).stderr
-    assert "NCT01352702 is left as it is: version 1 is stored and is another" in result
+    assert "NCT01352702 was skipped: version 1 is stored with other content" in result
 
 
 def test_an_unreadable_file_is_reported_in_one_line(shell: Shell, tmp_path: Path) -> None:

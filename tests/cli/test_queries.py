@@ -29,7 +29,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     assert shell.json("watch", "list", "--json")[0]["query"] == {
         "filter.overallStatus": "RECRUITING"
     }
-    assert "not yet listed" in shell.run("watch", "list").stdout
+    assert "not listed yet" in shell.run("watch", "list").stdout
     shell.run("sync")
     assert "2 in, 0 left" in shell.run("watch", "list").stdout
     registry.catalogue.advance()
@@ -95,7 +95,7 @@ def test_a_wrong_query_is_refused_before_any_request(
         ("overallStatus=recruiting", "did you mean RECRUITING?"),
         ("condition=asthma", "did you mean cond?"),
         ("cond", "write KEY=VALUE"),
-        ('cond="open', "nothing closes"),
+        ('cond="open', "without a closing one"),
         ("term=NCT03389919", "ignores every filter"),
     ):
         assert problem in shell.refuse("watch", "add", "--query", pair, exit_code=2)
@@ -192,7 +192,7 @@ def test_an_incomplete_listing_is_reported_and_exits_with_3(
 def test_a_trial_cannot_be_removed_while_the_query_matches_it(shell: Shell) -> None:
     shell.run("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING")
     shell.run("sync")
-    assert "would again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
+    assert "would add it again" in shell.refuse("watch", "remove", "open", SEED, exit_code=2)
     shell.run("watch", "remove", "open")
     assert shell.json("watch", "list", "--json") == []
 

@@ -43,7 +43,7 @@ def test_the_rule_table_is_printed_with_the_thresholds_in_force(
     result = shell.run("rules")
     lines = {line.split("\t")[0]: line for line in below_header(result.stdout)}
     assert lines["R-DAT-02"].split("\t")[1:3] == ["notable", "moved by 60 days or more"]
-    assert "slip_notable_days = 60, usually 90" in result.stderr
+    assert "slip_notable_days = 60 (default 90)" in result.stderr
     assert "enrollment_below_target_percent = 85\n" in result.stderr
     table = shell.json("rules", "--json")
     assert table["thresholds"]["slip_notable_days"] == 60
@@ -85,7 +85,7 @@ def test_relevel_lists_events_with_another_level_and_writes_nothing(
     assert what.startswith(
         "Study Start 2008-06 (estimated) -> 2009-01 (estimated), +7 months (214 days ±30)"
     )
-    assert "1 of 4 events would have another level; nothing was written" in result.stderr
+    assert "1 of 4 events would get another level; nothing was changed" in result.stderr
     (found,) = history.json("relevel", "--set", "start_slip_notable_days=250", "--json")
     assert (found["level"], found["rule"]) == ("notable", "R-DAT-08")
     assert (found["new_level"], found["new_rule"]) == ("routine", "R-DAT-03")
@@ -143,7 +143,7 @@ def test_relevel_after_a_change_of_settings_shows_its_effect(
     [
         ("start_slip=250", "no threshold 'start_slip'; did you mean start_slip_notable_days?"),
         ("days", "no threshold 'days'; "),
-        ("slip_notable_days", "write a number that is not negative: slip_notable_days=60"),
+        ("slip_notable_days", "write a number of at least 0, as in slip_notable_days=60"),
         ("slip_notable_days=soon", "write a number"),
         ("slip_notable_days=-1", "write a number"),
         ("slip_notable_days=nan", "write a number"),
@@ -260,7 +260,7 @@ def test_a_forecast_looks_ahead_by_the_given_time_span(
 
     assert (seen("2w"), seen("90d"), seen("all")) == (1, 2, 3)
     refused = aging.run("forecast", "--within", "soon", exit_code=2)
-    assert "'soon' is no length of time; write one such as 90d" in refused.stderr
+    assert "'soon' is not a time span; write one such as 90d" in refused.stderr
 
 
 def test_a_trial_due_after_the_newest_seen_load_is_not_overdue(

@@ -49,5 +49,5 @@ def test_the_demo_refuses_a_folder_that_holds_an_earlier_one(shell: Shell, tmp_p
     folder.mkdir()
     (folder / "demo.db").touch()
     line = shell.refuse("demo", "--keep", "demo", exit_code=1)
-    assert "give an empty directory to --keep" in line
+    assert "specify an empty folder with --keep" in line
     assert (folder / "demo.db").stat().st_size == 0

@@ -135,10 +135,10 @@ def test_the_url_of_a_search_is_followed_as_a_query_and_shows_what_matches(
 def test_a_search_that_ctsync_cannot_follow_is_refused(shell: Shell) -> None:
     search = "https://clinicaltrials.gov/search?cond="
     for words, problem in (
-        ([search + "x&ageRange=18y_65y"], "ageRange: a query has no such filter"),
+        ([search + "x&ageRange=18y_65y"], "ageRange: the API has no such filter"),
         ([search + "x", search + "y"], "a watch follows one search"),
         ([search + "x", "--condition", "y"], "query.cond is given twice"),
-        ([search + "x", "--history"], "add --sync"),
+        ([search + "x", "--history"], "also needs --sync"),
         ([search], "names no trial"),
     ):
         assert problem in shell.refuse("watch", "add", *words, exit_code=2)
@@ -184,14 +184,14 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
             "not at the registry\t1",
             "total\t22",
         ]
-        assert "the registry shows no trial NCT00000099; check the number" in added.stderr
+        assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
     assert len(followed(shell, "more")) == 22
 
 
 def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) -> None:
     added = shell.run("watch", "add", "NCT00000099", SEED)
     assert below_header(added.stdout) == ["NCT00000099\t-\t-\tnot at the registry", row(SEED)]
-    assert "the registry shows no trial NCT00000099; check the number" in added.stderr
+    assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
     absent, found = shell.json("watch", "add", "NCT00000099", SEED, "--json")
     assert absent == {
         "term": "NCT00000099",
@@ -211,7 +211,7 @@ def test_an_old_number_shows_the_trial_that_took_it_over(
     registry.catalogue.merge(OTHER, into=SEED)
     added = shell.run("watch", "add", OTHER)
     assert below_header(added.stdout) == [row(SEED)]
-    assert f"{OTHER} is an old number of {SEED}" in added.stderr
+    assert f"{OTHER} is an old id of {SEED}" in added.stderr
     assert followed(shell) == [OTHER]
 
 

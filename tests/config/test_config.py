@@ -293,8 +293,8 @@ line 4, registry.deadline_seconds: must be greater than 0, not -1
 line 7, schedule.cron: a cron expression has 5 fields (minute hour day month weekday), not 2
 line 8, schedule.timezone: 'Europe/Berlln' is not a time zone; did you mean Europe/Berlin?
 line 15, watches#2.trials#2: 'NCT3X' is not an NCT id: write NCT and eight digits, as in NCT03389919
-line 14, watches#2.name: 'a' stands twice; names must differ
-line 21, recipients#1.email: 'not an address' is not one mail address; write name@example.org
+line 14, watches#2.name: 'a' is used twice; names must be unique
+line 21, recipients#1.email: 'not an address' is not a mail address; write name@example.org
 line 22, recipients#1.cadence: must be 'immediate', 'daily' or 'weekly', not 'hourly'
 line 20, recipients: mail needs a server; add [smtp] with host and sender
 line 25, regstry: there is no such setting; did you mean registry?
@@ -344,7 +344,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ('registry = "x"', "registry: must be a section of settings"),
         ("[watches]\nname = 'x'", "watches: must be a list, in [ ]"),
         ("[[watches]]\nname = ''\ntrials = ['NCT1']", "watches#1.name: must not be empty"),
-        ("[[watches]]\nname = 'a\\nb'\ntrials = ['NCT1']", "watches#1.name: holds a line break"),
+        ("[[watches]]\nname = 'a\\nb'\ntrials = ['NCT1']", "watches#1.name: contains a line break"),
         ("[[watches]]\nname = 'x'", "watches#1: follows nothing"),
         ("[[watches]]\ntrials = ['NCT1']", "watches#1.name: is missing"),
         ("[log]\nevents = 'syslog'", "log.events: "),
@@ -354,9 +354,9 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
             "smtp: username and password go together",
         ),
         ("[registry]\nurl = 'https://clinicaltrials.gov/api/v2'", "must end before /v2"),
-        ("[registry]\nurl = 'https://me:pw@host/api'", "must not hold a user name"),
+        ("[registry]\nurl = 'https://me:pw@host/api'", "must not contain a user name"),
         ("[registry]\nurl = 'https://h\\x5c@evil'", "registry.url: "),
-        ("[registry]\ncontact = 'a\\r\\nX: y'", "registry.contact: holds a line break"),
+        ("[registry]\ncontact = 'a\\r\\nX: y'", "registry.contact: contains a line break"),
         ("[registry]\ncontact = 'é'", "registry.contact: must be plain ASCII"),
         ("[registry]\nburst = nan", "registry.burst: "),
         ("[database]\nurl = 'mysql://x'", "database.url: must begin with sqlite:///"),
@@ -365,14 +365,17 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path):
         ("[[channels]]\nname = 'x'\nurl = 'nothing'", "channels#1.url: must be a URL"),
         ("[[channels]]\nname = 'x'", "channels#1.url: is missing"),
         ("[schedule]\ncron = '0 8 * * $(id)'", "schedule.cron: '$(id)' is not a field"),
-        ("[schedule]\ncron = '0 9 * * 1-9'", "schedule.cron: '9' is no weekday: 0 to 7"),
-        ("[schedule]\ncron = '0 9 1 * 1'", "schedule.cron: give a day of the month or a weekday"),
-        ("[schedule]\ncron = '61 9 * * *'", "schedule.cron: '61' is no minute: 0 to 59"),
-        ("[schedule]\ncron = '0 9-8 * * *'", "schedule.cron: '9-8': the hour ends before"),
+        ("[schedule]\ncron = '0 9 * * 1-9'", "schedule.cron: '9' is not a weekday: 0 to 7"),
+        (
+            "[schedule]\ncron = '0 9 1 * 1'",
+            "schedule.cron: specify a day of the month or a weekday",
+        ),
+        ("[schedule]\ncron = '61 9 * * *'", "schedule.cron: '61' is not a minute: 0 to 59"),
+        ("[schedule]\ncron = '0 9-8 * * *'", "schedule.cron: '9-8': the hour range ends before"),
         ("[schedule]\ncron = '*/0 9 * * *'", "schedule.cron: '*/0' is not a field"),
         ("[[recipients]]\nemail='a@b.c'\nat='8 am'", "recipients#1.at: '8 am' is not a time"),
         ("[[recipients]]\nemail='a@b.c, d@e.f'", "recipients#1.email: "),
-        ("[[recipients]]\nemail='a@b.c\\nBcc: x@y.z'", "recipients#1.email: holds a line break"),
+        ("[[recipients]]\nemail='a@b.c\\nBcc: x@y.z'", "recipients#1.email: contains a line break"),
         ("_env_file = 'x'", "_env_file: there is no such setting"),
     ],
 )
@@ -537,7 +540,7 @@ def test_web_url_is_the_address_of_the_pages_without_a_slash_at_its_end(write):
 def test_a_secret_in_the_file_is_refused_and_not_repeated(write, text):
     for need_secrets in (True, False):
         problem = the_problem(write(text), need_secrets=need_secrets)
-        assert "a secret must not stand in this file; write" in problem
+        assert "secrets are not allowed in this file; write" in problem
         assert '"env:NAME"' in problem
         assert CANARY not in problem
 
@@ -547,16 +550,16 @@ def test_a_secret_file_that_others_may_read_is_refused(write, tmp_path):
     held.write_text(CANARY)
     held.chmod(0o640)
     problem = the_problem(write(MAIL.format(f"file:{held}")))
-    assert f"others may read {held}; run `chmod 600 {held}`" in problem
+    assert f"other users can read {held}; run `chmod 600 {held}`" in problem
     assert CANARY not in problem
 
 
 @pytest.mark.parametrize(
     ("reference", "expected"),
     [
-        ("env:MAIL", "there is no MAIL in the environment"),
+        ("env:MAIL", "the environment variable MAIL is not set"),
         ("file:/nowhere/secret", "cannot read /nowhere/secret: No such file"),
-        ("file:/no\\u0000where", "that is no path"),
+        ("file:/no\\u0000where", "is not a path"),
         ("credential:secret", "no systemd credentials here"),
     ],
 )
@@ -570,13 +573,13 @@ def test_an_unreadable_secret_is_a_problem_only_if_secrets_are_needed(write, ref
 
 def test_a_channel_without_its_url_can_still_be_listed(write):
     path = write('[[channels]]\nname = "chat"\nurl = "env:CHAT"\n')
-    assert "there is no CHAT" in the_problem(path)
+    assert "the environment variable CHAT is not set" in the_problem(path)
     assert load(path, env={}, need_secrets=False).channels[0].name == "chat"
 
 
 def test_the_database_url_is_always_needed(write):
     path = write('[database]\nurl = "env:DB"\n')
-    assert "there is no DB" in the_problem(path, need_secrets=False)
+    assert "the environment variable DB is not set" in the_problem(path, need_secrets=False)
     url = "postgresql+psycopg://u:p@h/n"
     assert load(path, env={"DB": url}).database.url == url
 
@@ -585,7 +588,9 @@ def test_the_name_of_a_credential_cannot_point_outside_its_directory(write, tmp_
     (tmp_path / "credentials").mkdir()
     (tmp_path / "secret").write_text(CANARY)
     env = {"CREDENTIALS_DIRECTORY": str(tmp_path / "credentials")}
-    assert "holds no slash" in the_problem(write(MAIL.format("credential:../secret")), env=env)
+    assert "must not contain a slash" in the_problem(
+        write(MAIL.format("credential:../secret")), env=env
+    )
 
 
 @pytest.mark.parametrize(

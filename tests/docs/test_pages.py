@@ -48,7 +48,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def name_of(page: Path) -> str:
-    return page.relative_to(DOCS).as_posix()
+    return page.relative_to(ROOT).as_posix()
 
 
 def excepted(line: str) -> str | None:
@@ -91,7 +91,8 @@ def test_most_commands_are_run() -> None:
 
 
 def test_every_make_target_in_the_pages_exists() -> None:
-    targets = [line.split()[1:] for line in lines_of_all_pages() if line.startswith("make ")]
+    lines = [line for line in lines_of_all_pages() if line.startswith("make ")]
+    targets = [shlex.split(line, comments=True)[1:] for line in lines]
     assert targets
     for named in targets:
         for target in named:

@@ -193,7 +193,7 @@ def test_a_trial_with_other_stored_versions_is_left_unchanged_and_reported(
     keep_history(empty, studies(TERMINATED)[1:])
     before = empty.versions.of(TERMINATED)
     done = import_lines(empty, lines_of(full))
-    assert done.refused == {TERMINATED: "version 1 is stored and is another"}
+    assert done.refused == {TERMINATED: "version 1 is stored with other content"}
     assert done.trials == 4
     assert empty.versions.of(TERMINATED) == before
 
@@ -246,15 +246,15 @@ def edited(lines: list[bytes], record: str, change: dict[str, Any]) -> list[byte
     [
         ("ctsync", {"format": 2}, "line 1: format 2 of versions cannot be read"),
         ("ctsync", {"what": "events"}, "line 1: format 1 of events"),
-        ("ctsync", {"record": "trial"}, "line 1: the first line does not say"),
+        ("ctsync", {"record": "trial"}, "line 1: the first line is not the header"),
         ("trial", {"nct_id": "NCT1x"}, "is not an NCT id"),
         ("trial", {"colour": "red"}, "trials has no column 'colour'"),
         ("trial", {"head_snapshot_id": 7}, "trials has no column 'head_snapshot_id'"),
-        ("trial", {"record": "trail"}, "line 2: a 'trail' cannot stand here"),
+        ("trial", {"record": "trail"}, "line 2: unexpected 'trail'"),
         ("version", {"body": {"a": 1}}, "line 3: the body does not match its digest"),
         ("version", {"body": ...}, "line 3: 'body' is missing"),
-        ("version", {"body": None}, "a digest and no body"),
-        ("version", {"nct_id": "NCT00000009"}, "stands among those of"),
+        ("version", {"body": None}, "body or digest is missing"),
+        ("version", {"nct_id": "NCT00000009"}, "follows one of"),
         ("version", {"state": "asleep"}, "'asleep' is not a valid State"),
         ("version", {"fetched": "yesterday"}, "yesterday"),
         ("version", {"position": "first"}, "'first' cannot stand in position"),

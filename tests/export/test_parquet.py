@@ -203,8 +203,8 @@ def test_files_of_another_program_are_refused(tmp_path: Path, kept: Store) -> No
     folder = tmp_path / "events" / "month=2020-01"
     folder.mkdir(parents=True)
     pq.write_table(pa.table({"a": [1]}), folder / "part.parquet")
-    with pytest.raises(UsageError, match="is not of an export by ctsync"):
+    with pytest.raises(UsageError, match="was not written by ctsync export"):
         export_dataset(kept, tmp_path, ALL)
     (folder / "part.parquet").write_bytes(b"no parquet at all")
-    with pytest.raises(UsageError, match="is not of an export by ctsync"):
+    with pytest.raises(UsageError, match="was not written by ctsync export"):
         export_dataset(kept, tmp_path, ALL)

@@ -46,7 +46,7 @@ def test_two_working_days_without_a_complete_run_are_stale() -> None:
     health = assess(WELL, MONDAY + timedelta(days=2))
     assert health.condition is HealthState.STALE
     assert health.exit_code == 3
-    assert health.reasons[0] == "no sync has checked everything since 2026-03-09 10:30Z"
+    assert health.reasons[0] == "no sync has been complete since 2026-03-09 10:30Z"
 
 
 def test_a_failed_run_is_reported_with_its_error_and_exit_code_4() -> None:

@@ -108,5 +108,5 @@ def test_an_unknown_version_number_is_refused_with_the_stored_numbers() -> None:
 
 
 def test_a_trial_without_stored_versions_is_refused() -> None:
-    with pytest.raises(UnknownVersion, match="nothing is stored"):
+    with pytest.raises(UnknownVersion, match="no version of this trial is stored"):
         version_on([], date(2020, 1, 1))

@@ -14,7 +14,10 @@ from ctsync.errors import NoDatabase
 @click.command("check")
 @pass_app
 def check(app: App) -> None:
-    """Read the settings, secrets and all; tell every problem, or that there is none."""
+    """Check the settings and list every problem.
+
+    Also reads the secrets that the settings name.
+    """
     app.sends = True
     settings = app.settings
     names: list[str] = []
@@ -23,5 +26,5 @@ def check(app: App) -> None:
     misnamed = list(settings.unknown_watches(names))
     for said in misnamed:
         tell(said)
-    where = settings.path or "environment and defaults; there is no file"
-    tell(f"the settings can be used: {where}")
+    where = settings.path or "environment and defaults; no settings file"
+    tell(f"the settings are valid: {where}")

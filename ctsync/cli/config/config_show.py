@@ -13,10 +13,13 @@ from ctsync.config.effective import effective_settings
 
 
 @click.command("show")
-@click.option("--json", "as_json", is_flag=True, help="An array of settings.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of settings.")
 @pass_app
 def show_settings(app: App, *, as_json: bool) -> None:
-    """Show every setting in force and where it was read from; a secret is shown as ***."""
+    """Show every setting and where it was read from.
+
+    Secrets are shown as ***.
+    """
     shown = effective_settings(app.config_path, database_url=app.database_url)
     if as_json:
         show_json([{"name": s.name, "value": s.value, "origin": s.origin} for s in shown])

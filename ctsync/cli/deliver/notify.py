@@ -31,19 +31,22 @@ class TestFailed(CtsyncError):
     "--test",
     "channel",
     metavar="CHANNEL",
-    help="Send a test message by this channel, or to this mail address.",
+    help="Send a test message to this channel or mail address.",
 )
-@click.option("--preview", "previewed", is_flag=True, help="Show what waits; sends nothing.")
-@click.option("--full", is_flag=True, help="With --preview: the text of each message as well.")
-@click.option("--json", "as_json", is_flag=True, help="With --preview: an array of messages.")
+@click.option("--preview", "previewed", is_flag=True, help="Show waiting messages; send nothing.")
+@click.option("--full", is_flag=True, help="With --preview: also show the text of each message.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="With --preview: write a JSON array of messages."
+)
 @pass_app
 def notify(app: App, *, channel: str | None, previewed: bool, full: bool, as_json: bool) -> None:
-    """Try a channel (--test), or see what would be sent now, to whom and when (--preview).
+    """Send a test message, or preview waiting messages.
 
-    Neither touches the outbox. A test that fails says why, and ends with 7.
+    Does not change the outbox. If a test message fails, the command shows why and exits with code
+    7.
     """
     if (channel is None) == (not previewed):
-        raise UsageError("say one of --test CHANNEL and --preview")
+        raise UsageError("specify --test CHANNEL or --preview")
 
     app.sends = True  # channel names depend on their URLs, which may be secrets
     channels = channels_from(app.settings)
@@ -76,9 +79,9 @@ def _find(name: str, channels: Mapping[str, Channel]) -> tuple[Channel, Route]:
         return ways[0]
     if ways:
         who = ", ".join(route.recipient for _, route in ways)
-        raise UsageError(f"{name} goes to several; name one of them: {who}")
-    known = ", ".join(channels) or "none; see [[recipients]] and [[channels]] in the settings"
-    raise UsageError(f"there is no channel {name!r}; known are: {known}")
+        raise UsageError(f"{name} has several recipients; name one of: {who}")
+    known = ", ".join(channels) or "none; add [[recipients]] or [[channels]] to the settings"
+    raise UsageError(f"there is no channel {name!r}; channels: {known}")
 
 
 def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: bool) -> None:
@@ -107,7 +110,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
         for one in planned:
             click.echo(f"\n{'-' * 76}\n{render_text(one.message.report())}", nl=False)
     due = sum(one.due <= now for one in planned)
-    tell(f"{counted(due, 'message')} would be sent now, {len(planned) - due} later; none was sent")
+    tell(f"{counted(due, 'message')} due now, {len(planned) - due} later; nothing was sent")
 
 
 def _planned_json(one: PlannedMessage) -> dict[str, object]:

@@ -15,9 +15,11 @@ from ctsync.errors import UsageError
 @click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 @pass_app
 def drop(app: App, ids: Sequence[int]) -> None:
-    """Give up deliveries; the events stay stored."""
+    """Give up deliveries. The changes stay stored."""
     with app.writable_store(create=False) as store, store.unit() as unit:
         dropped = unit.outbox.drop(ids)
     if dropped != len(set(ids)):
-        raise UsageError(f"{dropped} of {len(set(ids))} dropped: the others are sent or not there")
+        raise UsageError(
+            f"{dropped} of {len(set(ids))} dropped; the others were sent already or do not exist"
+        )
     tell(f"{dropped} deliveries dropped")

@@ -13,11 +13,11 @@ from ctsync.store.data.outbox import DeliveryState
 
 
 @click.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those sent and dropped as well.")
-@click.option("--json", "as_json", is_flag=True, help="An array of deliveries.")
+@click.option("--all", "everything", is_flag=True, help="Also list sent and dropped deliveries.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of deliveries.")
 @pass_app
 def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
-    """List deliveries that wait or are parked, oldest first."""
+    """List waiting and parked deliveries, oldest first."""
     undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
     with app.store() as store:
         found = store.outbox.deliveries(*(() if everything else undone))

@@ -23,10 +23,11 @@ from ctsync.model import NctId
 def cohort_command(
     app: App, *, trials: Sequence[NctId], watch: str | None, output: Path | None
 ) -> None:
-    """Write a row a trial: slips, first and last target, stop and restart, days and percent.
+    """Write one row per trial, for analysis, as CSV.
 
-    The definitions are those of published studies; docs/exports.md tells them.
+    The columns give delays, first and last enrollment target, stops and restarts. They follow the
+    definitions of published studies.
     """
     with app.store() as store:
         selection = selected(store, trials, watch)
-        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "a row a trial")
+        write_lines(output, csv_lines(COLUMNS, cohort_rows(store, selection)), "one row per trial")

@@ -23,11 +23,13 @@ from ctsync.model import NctId
 def csv_command(
     app: App, *, trials: Sequence[NctId], watch: str | None, output: Path | None
 ) -> None:
-    """Write a row a version, in the columns of the R package cthist.
+    """Write one row per version, as the R package cthist does.
 
-    Versions are numbered as the registry does, from 0; month dates are the first of the month,
-    with a column for their precision; what is missing is NA.
+    Versions are numbered from 0, as in the registry. A date without a day is written as the first
+    of its month, with a column for its precision. NA stands for a missing value.
     """
     with app.store() as store:
         selection = selected(store, trials, watch)
-        write_lines(output, csv_lines(COLUMNS, cthist_rows(store, selection)), "a row a version")
+        write_lines(
+            output, csv_lines(COLUMNS, cthist_rows(store, selection)), "one row per version"
+        )

@@ -24,20 +24,22 @@ from ctsync.model import NctId
     type=click.Choice(["versions", "events"]),
     default="versions",
     show_default=True,
-    help="Versions lose nothing and can be imported; events are what `changes --json` gives.",
+    help="Versions can be imported again; events are as in `changes --json`.",
 )
 @takes_output
 @pass_app
 def jsonl_command(
     app: App, *, trials: Sequence[NctId], watch: str | None, what: str, output: Path | None
 ) -> None:
-    """Write versions or events as JSON, an object a line.
+    """Write versions or events as JSON, one object per line.
 
-    Versions are everything that is stored of a trial, to be read by `ctsync import`.
+    Versions contain everything stored about a trial; `ctsync import` reads them.
     """
     if output in (None, STDOUT) and sys.stdout.isatty():
-        raise UsageError("JSON lines are for another program: redirect them, or use --output")
+        raise UsageError(
+            "JSON lines are not shown on a terminal: redirect the output, or use --output"
+        )
     with app.store() as store:
         selection = selected(store, trials, watch)
         lines = version_lines if what == "versions" else event_lines
-        write_lines(output, lines(store, selection), f"{what}, a line each")
+        write_lines(output, lines(store, selection), f"{what}, one line each")

@@ -24,16 +24,17 @@ from ctsync.text import for_terminal
     "folder",
     required=True,
     type=click.Path(path_type=Path, file_okay=False),
-    help="The folder; an export that is there already is brought up to date.",
+    help="Folder to write to; an earlier export in it is updated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="What was written, as an array.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of the files written.")
 @pass_app
 def parquet_command(
     app: App, *, trials: Sequence[NctId], watch: str | None, folder: Path, as_json: bool
 ) -> None:
-    """Write events and versions as a Parquet dataset, a file a month, for DuckDB or Spark.
+    """Write events and versions as Parquet, one file per month.
 
-    Again into the same folder, it writes only the months in which something is new or different.
+    DuckDB, Spark and pandas read the dataset. A second export to the same folder writes only the
+    months with new or changed rows.
     """
     with app.store() as store:
         selection = selected(store, trials, watch)

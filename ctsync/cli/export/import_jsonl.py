@@ -17,13 +17,14 @@ from ctsync.record.value_text import counted
 @click.argument(
     "file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True)
 )
-@click.option("--json", "as_json", is_flag=True, help="What was imported, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write the counts as JSON.")
 @pass_app
 def import_command(app: App, *, file: Path, as_json: bool) -> None:
-    """Read versions that `ctsync export jsonl` wrote; - is standard input.
+    """Import versions from a file of `ctsync export jsonl`.
 
-    What is stored already stays as it is, so that an import may be repeated. A trial of which
-    other versions are stored is left alone and named, and the command ends with 3.
+    FILE may be - for standard input. Versions that are stored already are skipped, so an import
+    may be repeated. If other versions of a trial are stored, the trial is skipped and named, and
+    the command exits with code 3.
     """
     with app.writable_store() as store, store.writer(holder="ctsync import"):
         try:
@@ -46,6 +47,6 @@ def import_command(app: App, *, file: Path, as_json: bool) -> None:
         f"{done.known:,} were stored already"
     )
     for nct_id, why in done.refused.items():
-        tell(f"{nct_id} is left as it is: {why}")
+        tell(f"{nct_id} was skipped: {why}")
     if done.refused:
         raise PartialRun(f"{counted(len(done.refused), 'trial')} could not be imported")

@@ -23,13 +23,14 @@ from ctsync.text import for_terminal
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write into a file, replaced in one step (default: to stdout).",
+    help="Write to a file, replaced atomically (default: stdout).",
 )
 @pass_app
 def page(app: App, *, trial: NctId, output: Path | None) -> None:
-    """Write a trial's whole history as one HTML page: its course, and its versions side by side.
+    """Write the whole history of a trial as one HTML page.
 
-    The file needs nothing beside it, and no network.
+    The page shows the timeline, and each version beside the one before. It is one file that needs
+    no network.
     """
     now = app.clock.now()
     with app.store() as store:

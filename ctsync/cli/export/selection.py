@@ -19,14 +19,16 @@ from ctsync.store.store import Store
 def takes_trials(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and option that choose trials: by name, by watch, or all."""
     trials = click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
-    return trials(click.option("--watch", help="Only the trials of this watch.")(command))
+    return trials(click.option("--watch", help="Only trials of this watch.")(command))
 
 
 def selected(store: Store, trials: Sequence[NctId], watch: str | None) -> Selection:
     """Select the trials to export; raises UnknownTrial or UsageError if one is not stored."""
     require_watch(store, watch)
     for nct_id in sorted(set(trials) - set(store.bulk.trial_ids(Selection(trials)))):
-        raise UnknownTrial(f"nothing is stored of {nct_id}; see: ctsync watch add")
+        raise UnknownTrial(
+            f"no version of {nct_id} is stored; follow it: ctsync watch add {nct_id}"
+        )
     return Selection(tuple(trials), watch)
 
 
@@ -35,5 +37,5 @@ def takes_output(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option(
         "--output",
         type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-        help="Write into a file, replaced in one step (default: to stdout).",
+        help="Write to a file, replaced atomically (default: stdout).",
     )(command)

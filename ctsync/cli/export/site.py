@@ -24,24 +24,25 @@ KEPT_REPORTS = 30
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--watch", help="Only the trials of this watch.")
+@click.option("--watch", help="Only trials of this watch.")
 @click.option(
     "--since",
     type=MomentParam(),
-    help="The report and the feed begin at WHEN: 2026-03-13, 7d (default).",
+    help="Start of the report and the feed: 2026-03-13, 7d (default).",
 )
 @click.option(
     "--keep",
     type=click.IntRange(min=1),
     default=KEPT_REPORTS,
     show_default=True,
-    help="How many days' reports the site keeps; older ones are deleted.",
+    help="Days of reports to keep; older ones are deleted.",
 )
 @pass_app
 def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, keep: int) -> None:
-    """Write a site of plain files: an index, a page a trial, the latest reports, an Atom feed.
+    """Write a static site: index, trial pages, reports, feed.
 
-    Run it after each sync; every file is replaced in one step, so it may be served meanwhile.
+    Run it after each sync. Each file is replaced atomically, so a web server may serve the folder
+    meanwhile.
     """
     now = app.clock.now()
     start = now - WINDOW if since is None else since

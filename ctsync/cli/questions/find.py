@@ -20,12 +20,15 @@ from ctsync.record.value_text import NOTHING, counted
 
 @click.command()
 @click.argument("conditions", metavar="CONDITION...", nargs=-1, required=True)
-@click.option("--ever", is_flag=True, help="In any version, not only in the newest.")
+@click.option("--ever", is_flag=True, help="Search all versions, not only the newest.")
 @click.option(
-    "--as-of", "as_of", type=DayParam(), help="As the records stood at the end of that day."
+    "--as-of",
+    "as_of",
+    type=DayParam(),
+    help="Search the records as they were at the end of this day.",
 )
-@click.option("--watch", help="Only the trials of this watch.")
-@click.option("--json", "as_json", is_flag=True, help="An array of what was found.")
+@click.option("--watch", help="Only trials of this watch.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of the trials found.")
 @pass_app
 def find(
     app: App,
@@ -36,7 +39,7 @@ def find(
     watch: str | None,
     as_json: bool,
 ) -> None:
-    """Find the stored trials that meet every CONDITION, since when and for how long.
+    """Find trials by the values of their versions.
 
     A condition is FIELD, an operator and a value in one word; quote < > and | for your shell.
 

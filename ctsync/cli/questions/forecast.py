@@ -26,16 +26,18 @@ FORECAST_DAYS = 90
     type=SpanParam(),
     default=f"{FORECAST_DAYS}d",
     show_default=True,
-    help="How far ahead: 30d, 12w, 6m, 1y, or all.",
+    help="Time span to look ahead: 30d, 12w, 6m, 1y, or all.",
 )
-@click.option("--json", "as_json", is_flag=True, help="An array of trials, soonest first.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write a JSON array of trials, soonest first."
+)
 @pass_app
 def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> None:
-    """List the watched trials that the registry will turn UNKNOWN, and when.
+    """List watched trials that will become UNKNOWN, and when.
 
-    It does so by itself when an active trial was last verified more than 24 months ago and its
-    completion date has passed, and posts no update. A trial that should have turned and has not
-    is overdue.
+    The registry sets the status to UNKNOWN if an active trial was last verified more than 24
+    months ago and its completion date has passed. It posts no update then. A trial that should
+    have the status already is listed as overdue.
     """
     today = app.clock.now().date()
     with app.store() as store:

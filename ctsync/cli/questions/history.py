@@ -77,7 +77,7 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     if past is None:
         return f"what stood before the first sync is not stored; fetch it: ctsync backfill {trial}"
     if past.state == "none":
-        return "the registry keeps no history of it"
+        return "the registry has no history of it"
     asked = f"as of {past.asked:%Y-%m-%d}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"

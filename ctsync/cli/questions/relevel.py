@@ -39,7 +39,7 @@ class ThresholdParam(click.ParamType[tuple[str, float]]):
         except ValueError:
             amount = -1
         if not is_set or not 0 <= amount < float("inf"):
-            self.fail(f"{value!r}: write a number that is not negative: {key}=60", param, ctx)
+            self.fail(f"{value!r}: write a number of at least 0, as in {key}=60", param, ctx)
         return key, amount
 
 
@@ -49,11 +49,13 @@ class ThresholdParam(click.ParamType[tuple[str, float]]):
     "given",
     type=ThresholdParam(),
     multiple=True,
-    help="A threshold to try; may be repeated.",
+    help="Threshold to try; may be repeated.",
 )
-@click.option("--since", type=MomentParam(), help="Only what happened since: 2026-03-13, 90d.")
-@click.option("--watch", metavar="NAME", help="Only the trials of this watch, by its thresholds.")
-@click.option("--json", "as_json", is_flag=True, help="An array of events with their new level.")
+@click.option("--since", type=MomentParam(), help="Only changes since WHEN: 2026-03-13, 90d.")
+@click.option("--watch", metavar="NAME", help="Only trials of this watch, with its thresholds.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write a JSON array of events with their new level."
+)
 @pass_app
 def relevel_command(
     app: App,
@@ -63,10 +65,10 @@ def relevel_command(
     watch: str | None,
     as_json: bool,
 ) -> None:
-    """List the stored events whose level other thresholds would change.
+    """List stored events that would get another level.
 
-    Fetches nothing and writes nothing: to put thresholds in force, write them into the settings
-    file. Without --set, the rules in force now are applied.
+    Changes nothing. To use new thresholds, write them to the settings file. Without --set, the
+    rules in force now are applied.
     """
     with app.store() as store:
         own = None if watch is None else watch_thresholds(app.settings, store, watch)
@@ -92,6 +94,6 @@ def relevel_command(
             ],
         )
     tell(
-        f"{len(found.differing):,} of {found.looked_at:,} events would have another level; "
-        "nothing was written"
+        f"{len(found.differing):,} of {found.looked_at:,} events would get another level; nothing "
+        "was changed"
     )

@@ -20,14 +20,14 @@ from ctsync.record.rules.rules import RULES_VERSION, Rule, Thresholds, describe
 
 
 @click.command()
-@click.option("--watch", metavar="NAME", help="The thresholds of this watch.")
-@click.option("--json", "as_json", is_flag=True, help="The thresholds and the table as JSON.")
+@click.option("--watch", metavar="NAME", help="Use the thresholds of this watch.")
+@click.option("--json", "as_json", is_flag=True, help="Write the thresholds and the rules as JSON.")
 @pass_app
 def rules(app: App, watch: str | None, as_json: bool) -> None:
-    """Print the table that levels come from, with the thresholds in force.
+    """Show the rules that set the level of a change.
 
-    The first rule that fires for an event gives its level. Thresholds are set in the settings
-    file, for all under [rules] and for a watch under rules.
+    The first rule that matches an event sets its level. Set thresholds in the settings file: for
+    all trials under [rules], for one watch under its `rules`.
     """
     thresholds = thresholds_in_force(app.settings)
     if watch is not None:
@@ -48,9 +48,9 @@ def rules(app: App, watch: str | None, as_json: bool) -> None:
     )
     usual = asdict(Thresholds())
     for name, value in asdict(thresholds).items():
-        changed = "" if value == usual[name] else f", usually {usual[name]:g}"
+        changed = "" if value == usual[name] else f" (default {usual[name]:g})"
         tell(f"{name} = {value:g}{changed}")
-    tell(f"rules version {RULES_VERSION}; the first rule that fires gives the level")
+    tell(f"rules version {RULES_VERSION}; the first rule that matches an event sets its level")
 
 
 def _kinds(rule: Rule) -> str:

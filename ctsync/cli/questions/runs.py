@@ -32,15 +32,18 @@ _COUNTS = ("asked", "answered", "same", "changed", "new", "gone", "failed")
     type=click.IntRange(min=1),
     default=SHOWN_RUNS,
     show_default=True,
-    help="How many, the newest first.",
+    help="Number of runs to list.",
 )
-@click.option("--json", "as_json", is_flag=True, help="An array of runs; of one run, an object.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write a JSON array of runs, or one object for one run."
+)
 @pass_app
 def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> None:
-    """List the runs, newest first, or show one: times, data of the registry, counts, verdict.
+    """List runs, newest first, or show one run.
 
-    ASKED counts the trials that a run was to check, ANSWERED those that it could check. The
-    verdict "running" means a run in progress, or an interrupted one.
+    A run shows its times, the registry data before and after, counts and its verdict. ASKED is the
+    number of trials to check, ANSWERED the number checked. The verdict "running" also stands for a
+    run that was killed.
     """
     with app.store() as store:
         if run_id is not None:

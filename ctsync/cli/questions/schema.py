@@ -11,9 +11,9 @@ from ctsync.questions.schemas import names, schema
 @click.command("schema")
 @click.argument("name", metavar="[NAME]", required=False)
 def schema_command(name: str | None) -> None:
-    """List the JSON Schemas of ctsync's answers, or print the one of that NAME.
+    """List the JSON Schemas of the output, or print one.
 
-    The same schemas hold for --json, webhooks and exported events.
+    They describe the output of --json, webhooks and exported events.
     """
     if name is None:
         for known in names():

@@ -23,14 +23,17 @@ from ctsync.text import for_terminal
 @click.command()
 @click.argument("trial", metavar="NCT", type=TrialParam())
 @click.option(
-    "--as-of", "as_of", type=DayParam(), help="As the record stood at the end of that day."
+    "--as-of", "as_of", type=DayParam(), help="The record as it was at the end of this day."
 )
-@click.option("--version", "number", type=int, help="A version by its number; -1 is the newest.")
+@click.option("--version", "number", type=int, help="Version number; -1 is the newest.")
 @click.option(
-    "--field", "path", metavar="PATH", help="One field: its path or the end of it, or label."
+    "--field",
+    "path",
+    metavar="PATH",
+    help="Only one field: its label, its path, or the end of its path.",
 )
-@click.option("--raw", is_flag=True, help="The stored bytes, untouched, for another program.")
-@click.option("--json", "as_json", is_flag=True, help="The record (or field) as JSON.")
+@click.option("--raw", is_flag=True, help="Write the stored record unchanged, for another program.")
+@click.option("--json", "as_json", is_flag=True, help="Write the record or field as JSON.")
 @pass_app
 def show(
     app: App,
@@ -42,9 +45,9 @@ def show(
     raw: bool,
     as_json: bool,
 ) -> None:
-    """Show a record as it stood: now, on a day, or in a version."""
+    """Show a record: the newest version, or an earlier one."""
     if raw and sys.stdout.isatty():
-        raise UsageError("--raw is for another program: redirect it, or use --json")
+        raise UsageError("--raw is not shown on a terminal: redirect the output, or use --json")
     with app.store() as store:
         found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
     record = found.record

@@ -21,12 +21,13 @@ NOTICES_SHOWN = timedelta(days=7)
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @pass_app
 def status(app: App, as_json: bool) -> None:
-    """Tell the last run, what is stored and whether all is well; the exit code is for monitors.
+    """Show the last run and whether all is well.
 
-    0 well, 3 partial or stale, 4 the last sync failed, 7 a delivery is overdue.
+    The exit code is for monitors: 0 if all is well, 3 if the last sync was incomplete or too long
+    ago, 4 if it failed, 7 if a delivery is overdue.
     """
     settings, now = app.settings, app.clock.now()
     with app.store() as store:

@@ -17,12 +17,16 @@ from ctsync.report.trial.timeline_terminal import render_timeline
 
 @click.command()
 @click.argument("trial", metavar="NCT", type=TrialParam())
-@click.option("--width", type=click.IntRange(min=40), help="Columns (default: the terminal's).")
-@click.option("--ascii", "ascii_only", is_flag=True, help="Plain ASCII only.")
-@click.option("--json", "as_json", is_flag=True, help="The spells and moves as JSON.")
+@click.option(
+    "--width", type=click.IntRange(min=40), help="Width in columns (default: the terminal's)."
+)
+@click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters only.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write the statuses and date changes as JSON."
+)
 @pass_app
 def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_json: bool) -> None:
-    """Draw a trial's life: status spells, planned and actual dates, enrollment."""
+    """Draw the status, dates and enrollment of a trial over time."""
     with app.store() as store:
         stored_versions(store, trial)
         drawn = trial_timeline(store, trial, until=app.clock.now())

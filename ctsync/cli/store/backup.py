@@ -15,10 +15,10 @@ from ctsync.store.admin.backup import back_up
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_app
 def backup_command(app: App, file: Path) -> None:
-    """Copy the database into a new FILE, whole and consistent while others go on writing.
+    """Copy the database to FILE while it is in use.
 
-    The copy is private to its owner and appears when it is whole; a file that is there already
-    is left as it is. It is a database like any other: ctsync --database sqlite:///FILE check.
+    FILE must not exist. It appears only when the copy is complete, and only you can read it. It is
+    a normal ctsync database: check it with `ctsync --database sqlite:///FILE check`.
     """
     back_up(app.settings.database.url, file)
     tell(f"copied the database to {file} ({file.stat().st_size:,} bytes)")

@@ -26,36 +26,39 @@ PROBLEMS = 6
 @click.option(
     "--rebuild-events",
     is_flag=True,
-    help="Also derive every event anew and compare; takes a while on a large database.",
+    help="Also derive every event again and compare. Slow on a large database.",
 )
 @click.option(
     "--repair",
     is_flag=True,
-    help="Mend what can be rebuilt or fetched again, after a copy of the file.",
+    help="Copy the database file, then repair what can be repaired.",
 )
 @click.option(
     "--have-backup",
     is_flag=True,
-    help="With --repair: make no copy; PostgreSQL needs this, and pg_dump before it.",
+    help="With --repair: make no copy. Required for PostgreSQL: run pg_dump first.",
 )
-@click.option("--json", "as_json", is_flag=True, help="An array of problems.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of problems.")
 @pass_app
 def check_command(
     app: App, *, rebuild_events: bool, repair: bool, have_backup: bool, as_json: bool
 ) -> None:
     """Check the database for damage and inconsistencies. Exits with code 6 if it finds any.
 
-    Looks at the file, every body, chain, head, event and reference, and changes nothing. With
-    --rebuild-events all events are derived from the stored versions under the rules in force,
-    and every difference is told: also those that come from rules changed since.
+    Checks the file, each record body, version, event and reference. Changes nothing without
+    --repair.
 
-    --repair puts heads, sizes and the places of events right, drops what belongs to no version,
-    fetches the damaged body of a newest version again if the registry still shows that version,
-    and stores events as they are derived; a level that differs because of other rules is stored
-    anew only with --rebuild-events. What cannot be had is named, stays, and ends with 6.
+    --rebuild-events also derives every event again from the stored versions, under the rules in
+    force, and reports each difference. Differences may come from rules that changed since.
+
+    --repair copies the database file first. It corrects counters, sizes and the order of events,
+    removes rows that belong to no version, stores events as they are derived now, and fetches a
+    damaged body again if the registry still shows that version. It changes the level of an event
+    only with --rebuild-events. Damage that cannot be repaired is listed, and the command exits
+    with code 6.
     """
     if have_backup and not repair:
-        raise UsageError("--have-backup goes with --repair")
+        raise UsageError("--have-backup works only with --repair")
 
     reports: list[JsonObject] = []
     problems = check(app.settings.database.url)
@@ -72,7 +75,7 @@ def check_command(
     if left:
         tell(counted(left, "problem"))
         click.get_current_context().exit(PROBLEMS)
-    tell("no problem is left" if reports else "no problem found")
+    tell("no problem left" if reports else "no problem found")
 
 
 def _report(reports: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
@@ -98,16 +101,16 @@ def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
             wording_only += len(found.differences) - len(problems)
     if level_only:
         tell(
-            f"{level_only:,} of {differing:,} differ in their level alone: the rules or thresholds "
-            "were others when they were stored"
+            f"{level_only:,} of {differing:,} differ only in their level: the rules or thresholds "
+            "have changed since they were stored"
         )
     if wording_only:
         tell(
-            f"{counted(wording_only, 'event')} in the words of an earlier version of ctsync, which "
-            "is no problem; ctsync check --rebuild-events --repair renews them"
+            f"{counted(wording_only, 'event')} with the wording of an earlier version of ctsync; "
+            "this is not a problem; to update them: ctsync check --rebuild-events --repair"
         )
     if differing:
-        tell("ctsync check --rebuild-events --repair would mend these")
+        tell("to repair these: ctsync check --rebuild-events --repair")
     return unreadable + differing
 
 
@@ -122,7 +125,7 @@ def _repair(
 ) -> int:
     """Repair and report problems; return the number of problems left."""
     if beyond_repair(problems):
-        raise StoreError("the database itself is damaged: restore a backup; nothing was changed")
+        raise StoreError("the database file is damaged and nothing was changed: restore a backup")
     thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
     with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
         if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
@@ -154,8 +157,8 @@ def _back_up(app: App, *, have_backup: bool) -> None:
     file = sqlite_path(url)
     if file is None:
         raise UsageError(
-            "a PostgreSQL database is not copied from here: make a backup with pg_dump, then say "
-            "so: ctsync check --repair --have-backup"
+            "ctsync does not copy a PostgreSQL database: make a backup with pg_dump, then run: "
+            "ctsync check --repair --have-backup"
         )
     to = Path(f"{file}.before-repair-{app.clock.now():%Y%m%dT%H%M%S.%fZ}")
     back_up(url, to)

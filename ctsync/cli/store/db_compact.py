@@ -12,14 +12,14 @@ from ctsync.store.admin.compact import compact
 
 
 @click.command("compact")
-@click.option("--json", "as_json", is_flag=True, help="What was done, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
 def compact_command(app: App, *, as_json: bool) -> None:
-    """Give back room that nothing needs; no version, change or delivery is deleted.
+    """Reclaim unused space. Deletes no version or change.
 
-    Drops record bodies that no version points to, packs trials anew where that saves a tenth, and
-    has the database VACUUM itself. A file needs twice its size of free disk meanwhile. Others
-    can read, and wait to write; it may be cut off at any time and run again.
+    Removes record bodies that no version uses, compresses trials again if that saves a tenth of
+    their size, and runs VACUUM. A database file needs free disk space of twice its size. Readers
+    continue and writers wait meanwhile. You may interrupt it at any time and run it again.
     """
     with app.writable_store(create=False) as store:
         done = compact(store, progress=lambda step: tell(f"{step} ..."))
@@ -27,5 +27,5 @@ def compact_command(app: App, *, as_json: bool) -> None:
         show_json(asdict(done))
     tell(
         f"{done.before:,} bytes before, {done.after:,} after; {done.dropped:,} unused bodies "
-        f"dropped, {done.repacked:,} trials packed anew"
+        f"dropped, {done.repacked:,} trials compressed again"
     )

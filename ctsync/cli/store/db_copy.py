@@ -16,14 +16,14 @@ from ctsync.store.admin.copy import copy_database
 @click.command("copy")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
-@click.option("--json", "as_json", is_flag=True, help="What each table held, as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write the rows per table as JSON.")
 @pass_app
 def copy(app: App, *, source: str, target: str, as_json: bool) -> None:
-    """Copy all of one database into another that is new or empty, and compare the two.
+    """Copy a database to a new one, and compare the two.
 
-    FROM and TO are URLs, SQLite or PostgreSQL, or files, or env:NAME for a URL with a password.
-    Nothing is written to while it lasts; readers go on. Cut off, TO holds nothing: run it again.
-    Point database.url of the settings to TO afterwards.
+    FROM and TO are database URLs (SQLite or PostgreSQL), file names, or env:NAME for a URL with a
+    password. TO must be new or empty. Writers to FROM wait; readers continue. If interrupted, TO
+    stays empty: run the command again. Afterwards, set `database.url` to TO.
     """
     copied = copy_database(_url(source), _url(target), clock=app.clock)
     rows = {table: held.rows for table, held in copied.items()}
@@ -40,6 +40,6 @@ def _url(text: str) -> str:
     if text.startswith("env:"):
         found = os.environ.get(text.removeprefix("env:"))
         if not found:
-            raise UsageError(f"the environment has no {text.removeprefix('env:')}")
+            raise UsageError(f"the environment variable is not set: {text.removeprefix('env:')}")
         return found
     return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"

@@ -13,7 +13,10 @@ from ctsync.store.database.tables import HEAD_REVISION
 @click.command("upgrade")
 @pass_app
 def upgrade(app: App) -> None:
-    """Bring the database to this ctsync's schema, in one transaction, or create it."""
+    """Create the database, or upgrade its schema.
+
+    An upgrade runs in one transaction.
+    """
     with app.writable_store() as store:
         tell(f"the database is at revision {store.revision()}")
 
@@ -21,8 +24,8 @@ def upgrade(app: App) -> None:
 @click.command("current")
 @pass_app
 def current(app: App) -> None:
-    """Say which schema the database has, and which this ctsync knows; changes nothing."""
+    """Show the schema versions of the database and of ctsync."""
     found = revision_of(app.settings.database.url)
     refuse_newer(found, app.settings.database.shown_url)
     click.echo(found or "none")
-    tell(f"this ctsync knows {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")
+    tell(f"this ctsync needs revision {HEAD_REVISION}" if found != HEAD_REVISION else "up to date")

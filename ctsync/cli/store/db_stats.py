@@ -13,12 +13,13 @@ from ctsync.store.admin.stats import stats_of
 
 
 @click.command("stats")
-@click.option("--json", "as_json", is_flag=True, help="The same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Write the same as JSON.")
 @pass_app
 def stats(app: App, *, as_json: bool) -> None:
-    """Say what the database holds and what takes how much room; changes nothing.
+    """Show what the database holds and how much space it takes.
 
-    Counts by table, bytes by kind, versions a trial, growth by month, the largest trials.
+    Shows rows per table, bytes per kind, versions per trial, growth per month and the largest
+    trials.
     """
     with app.store() as store:
         found = stats_of(store)

@@ -30,10 +30,18 @@ BETWEEN_TRIALS_SECONDS = 600
 
 @click.command()
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
-@click.option("--watch", metavar="NAME", help="The trials of this watch.")
-@click.option("--all", "every", is_flag=True, help="Every trial that is followed.")
-@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
-@click.option("--json", "as_json", is_flag=True, help="The run and what became of each trial.")
+@click.option("--watch", metavar="NAME", help="Only trials of this watch.")
+@click.option("--all", "every", is_flag=True, help="All trials you follow.")
+@click.option(
+    "--wait",
+    type=float,
+    default=0,
+    metavar="SECONDS",
+    help="Wait up to SECONDS for another writer.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write the run and the result of each trial as JSON."
+)
 @pass_app
 def backfill(
     app: App,
@@ -44,11 +52,14 @@ def backfill(
     wait: float,
     as_json: bool,
 ) -> None:
-    """Fetch every version that the registry keeps of trials, from before they were followed.
+    """Fetch the earlier versions of trials from the registry history.
 
-    Takes about a second a version. Cut off anywhere, it goes on from there when run again, and
-    so does each sync. Nobody is told of what happened in the past. Ends with 3 where a history
-    could not be had, and says why; later syncs try again.
+    The registry keeps every version of a record since its registration. Fetching takes about one
+    second per version. An interrupted backfill resumes when you run it again, and with each sync.
+    Backfilled changes trigger no notifications.
+
+    Exits with code 3 if a history could not be fetched, and names the reason. Later syncs try
+    again.
     """
     with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
@@ -65,14 +76,14 @@ def _chosen(
 ) -> Sequence[NctId]:
     """Return the chosen trials, each once."""
     if bool(trials) + (watch is not None) + every != 1:
-        raise UsageError("say whose history: NCT ids, --watch NAME, or --all that are followed")
+        raise UsageError("specify NCT ids, --watch NAME or --all")
     if trials:
         return tuple(dict.fromkeys(trials))
     if watch is not None:
         return members_of(store, watch)
     ids = store.watched.ids()
     if not ids:
-        raise UsageError("nothing is followed yet; add a trial: ctsync watch add NCT03389919")
+        raise UsageError("no trial is watched yet; add one: ctsync watch add NCT03389919")
     return ids
 
 

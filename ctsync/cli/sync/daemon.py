@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 @click.command()
 @pass_app
 def daemon(app: App) -> None:
-    """Sync on the schedule of the settings until told to stop (SIGTERM, Ctrl-C).
+    """Sync on the schedule of the settings, until SIGTERM or Ctrl-C.
 
-    A round missed while the machine slept or the daemon was down is made up for once. The
-    settings are read at the start: restart the daemon to apply what was changed in them.
+    After a pause, for example when the machine slept, the daemon runs one sync for all missed
+    times. It reads the settings at the start: restart it to apply a change.
 
-    On several hosts with one database, one of them makes the round and the others stand by; where
-    it dies, another takes over within 30 seconds.
+    On several hosts with one database, one host syncs and the others stand by. If it stops,
+    another host takes over within 30 seconds.
     """
     app.sends = True
     wanted = app.settings.schedule

@@ -26,21 +26,21 @@ class StepFailed(CtsyncError):
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the database in this directory, to look around in afterwards.",
+    help="Keep the database in this folder.",
 )
 @pass_app
 def demo(app: App, keep: Path | None) -> None:
-    """Show all of it in a minute: watch, change, report, history. Needs no network.
+    """Run the main commands in a minute, without network.
 
-    The registry is replayed on this machine; its client, the database and the commands are the
-    real ones, each run as a process of its own.
+    A replayed registry on this machine answers. The client, the database and the commands are the
+    real ones; each command runs in a process of its own.
     """
     with tempfile.TemporaryDirectory(prefix="ctsync-demo-") as temporary:
         place = keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         database = place.absolute() / "demo.db"
         if database.exists():
-            raise StepFailed(f"{database} exists already; give an empty directory to --keep")
+            raise StepFailed(f"{database} exists already; specify an empty folder with --keep")
         click.echo(for_terminal(INTRODUCTION) + "\n")
         with DemoRegistry(studies()) as registry:
             environment = {
@@ -80,4 +80,4 @@ def _run(command: tuple[str, ...], environment: dict[str, str], *, verbose: int)
         )
     click.echo()
     if done.returncode != 0:
-        raise StepFailed(f"`ctsync {' '.join(command)}` ended with {done.returncode}")
+        raise StepFailed(f"`ctsync {' '.join(command)}` exited with code {done.returncode}")

@@ -31,14 +31,14 @@ from ctsync.sync.doctor import (
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="An array of findings.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of findings.")
 @pass_app
 def doctor_command(app: App, as_json: bool) -> None:
-    """Look at settings, database, disk, registry, history, clock and mail; say what to do.
+    """Check settings, database, disk, registry, clock and mail server.
 
-    Stores nothing and sends nothing. Ends with 0 where nothing is wrong, else with the code of
-    the worst: 6 the database, 2 the settings, 4 the registry, 7 the mail server. A warning is
-    nothing wrong.
+    Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
+    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server; 0 if there are only
+    warnings.
     """
     findings = list(_findings(app))
     if as_json:
@@ -76,7 +76,7 @@ def _findings(app: App) -> Iterator[CheckResult]:
         yield from look_at_registry(registry.transport, clock=app.clock)
         yield look_at_history(registry.transport)
     if any(one.exit_code for one in found):
-        yield wrong("mail", "not tried: the settings are wrong", "see settings", 0)
+        yield wrong("mail", "not checked: the settings are wrong", "see settings", 0)
     else:
         yield look_at_mail(settings.smtp)
 
@@ -87,9 +87,9 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
         settings = load(app.config_path, database_url=app.database_url, need_secrets=True)
     except ConfigError as error:
         for problem in error.problems:
-            yield wrong("settings", problem, "ctsync config check tells all of it", SETTINGS)
+            yield wrong("settings", problem, "see: ctsync config check", SETTINGS)
         return
-    where = str(settings.path) if settings.path else "no file: the environment and defaults"
+    where = str(settings.path) if settings.path else "no settings file: environment and defaults"
     yield ok("settings", where)
     named: list[str] = []
     # database problems have their own check; opening an older database would upgrade it
@@ -98,4 +98,4 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
             with open_store(settings.database.url, clock=app.clock, create=False) as store:
                 named = [watch.name for watch in store.watches.all()]
     for said in settings.unknown_watches(named):
-        yield warning("settings", said, "ctsync watch list shows the names")
+        yield warning("settings", said, "see the names: ctsync watch list")

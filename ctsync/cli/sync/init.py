@@ -18,25 +18,25 @@ from ctsync.errors import UsageError
     "--config",
     "target",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Where to write the settings (default: $CTSYNC_CONFIG, or ./ctsync.toml).",
+    help="Settings file to write (default: $CTSYNC_CONFIG or ./ctsync.toml).",
 )
 @pass_app
 def init(app: App, target: Path | None) -> None:
     """Write a commented ctsync.toml and create the database.
 
-    Neither is touched where it exists already.
+    Existing files stay as they are.
     """
     named = os.environ.get("CTSYNC_CONFIG")
     path = target or app.config_path or Path(named or "ctsync.toml").expanduser()
     if path.exists():
-        tell(f"kept {path}, which exists already")
+        tell(f"{path} exists already and was kept")
     else:
         try:
             with path.open("x", encoding="utf-8") as file:
                 file.write(default_config_text())
         except OSError as error:
             raise UsageError(f"cannot write {path}: {error.strerror}") from error
-        tell(f"wrote {path}: every setting, commented")
+        tell(f"wrote {path} with every setting, commented")
     app.config_path = path
     with app.writable_store():
         where = sqlite_path(app.settings.database.url)

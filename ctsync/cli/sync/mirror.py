@@ -40,21 +40,29 @@ SHOWN = 20
     "archive",
     metavar="FILE",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="Load this bulk archive (ctg-studies.json.zip) instead of downloading it.",
+    help="Load this bulk archive (ctg-studies.json.zip) instead of downloading one.",
 )
-@click.option("--sweep", is_flag=True, help="Look through all trials even if it is not due.")
-@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
-@click.option("--json", "as_json", is_flag=True, help="Write what was done as JSON.")
+@click.option("--sweep", is_flag=True, help="Run the full scan now, even if it is not due.")
+@click.option(
+    "--wait",
+    type=float,
+    default=0,
+    metavar="SECONDS",
+    help="Wait up to SECONDS for another writer.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
 def mirror_command(
     app: App, *, archive: Path | None, sweep: bool, wait: float, as_json: bool
 ) -> None:
-    """Keep the whole registry: load it once, then fetch daily what changed.
+    """Load the whole registry once, then fetch its changes.
 
-    The first load takes the registry's bulk download, or --bulk FILE. Every later run fetches
-    what was posted since, and weekly looks through all trials, by eight fields each, for what
-    moved no date. What is watched is synced too, whole. Stop it at any time; the next run goes
-    on where it was.
+    The first run downloads the registry's bulk archive, or reads the one given by --bulk. Each
+    later run fetches the records posted since. A weekly full scan compares eight fields of every
+    trial, which finds changes that updated no date. Watched trials are synced too, with all
+    fields.
+
+    An interrupted run resumes when you run it again.
     """
     app.sends = True
     wanted = app.settings.mirror

@@ -42,11 +42,11 @@ def tell_oddities(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> No
     """Say which of the trials that were named the registry lacks, or keeps under another id."""
     absent_ids = [nct_id for nct_id in ids if nct_id not in found]
     if absent_ids:
-        tell(f"the registry shows no trial {_named(absent_ids)}; check the number")
+        tell(f"the registry shows no trial {_named(absent_ids)}; check the NCT id")
     for nct_id in ids:
         now = found[nct_id].nct_id if nct_id in found else nct_id
         if now != nct_id:
-            tell(f"{nct_id} is an old number of {now}")
+            tell(f"{nct_id} is an old id of {now}")
 
 
 def _named(texts: Sequence[str]) -> str:

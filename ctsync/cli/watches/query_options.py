@@ -36,7 +36,7 @@ class QueryOptions:
         --query replaces a part of the URL. Returns None if there is no query.
         """
         if len(searches) > 1:
-            raise UsageError("a watch follows one search; give each URL a --name of its own")
+            raise UsageError("a watch follows one search: give each URL its own --name")
         given: dict[str, object] = self._saved(app) if self.saved is not None else {}
         if given and searches:
             raise UsageError("take the query from the URL or with --from, not from both")

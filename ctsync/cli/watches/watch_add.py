@@ -39,32 +39,38 @@ Found = Mapping[NctId, QueryMatch]
 
 @click.command("add")
 @click.argument("terms", metavar="TERM...", nargs=-1)
-@click.option("--name", default=DEFAULT_WATCH, show_default=True, help="The watch to add to.")
+@click.option("--name", default=DEFAULT_WATCH, show_default=True, help="Watch to add to.")
 @click.option(
     "--query",
     "pairs",
     multiple=True,
     metavar="KEY=VALUE",
-    help="What matches cond=, term=, overallStatus=, …: a parameter of the API; all must hold.",
+    help="API parameter such as cond=GVHD or overallStatus=RECRUITING; may be repeated.",
 )
-@click.option("--sponsor", metavar="NAME", help="What this sponsor leads or takes part in.")
-@click.option("--condition", metavar="NAME", help="What is about this condition.")
-@click.option("--from", "saved", metavar="NAME", help="What the query of another watch matches.")
+@click.option(
+    "--sponsor", metavar="NAME", help="Trials that this sponsor leads or collaborates in."
+)
+@click.option("--condition", metavar="NAME", help="Trials of this condition.")
+@click.option("--from", "saved", metavar="NAME", help="Start from the query of another watch.")
 @click.option(
     "--file",
     "listed",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="A list of terms, one per line (# begins a comment), or the CSV download of a search; "
-    "- is standard input.",
+    help="List of terms, one per line (# starts a comment), or the CSV download of a search; "
+    "- reads standard input.",
 )
-@click.option("--preview", is_flag=True, help="Show how many match, and some; store nothing.")
-@click.option("--sync", "sync_now", is_flag=True, help="Pull the records at once.")
-@click.option("--history", is_flag=True, help="Fetch their past at once, as `backfill` does.")
+@click.option(
+    "--preview", is_flag=True, help="Show how many trials match, and some of them; store nothing."
+)
+@click.option("--sync", "sync_now", is_flag=True, help="Fetch the records now.")
+@click.option(
+    "--history", is_flag=True, help="Also fetch their earlier versions now, like `ctsync backfill`."
+)
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="What was resolved, an array; with --sync or --history an object.",
+    help="Write the trials found as JSON: an array, or an object with --sync or --history.",
 )
 @pass_app
 def add(
@@ -79,24 +85,26 @@ def add(
     as_json: bool,
     **asked: Unpack[QueryArguments],
 ) -> None:
-    """Follow trials by NCT id, URL or study id, or all trials that match a query.
+    """Follow trials, or all trials that match a query.
 
     TERM is an NCT id, the URL of a trial's page, a sponsor's study id such as BM-MSC-01, or the
     URL of a search on ClinicalTrials.gov, which becomes the query of the watch.
 
     Shows title, status and sponsor of the trials found; totals if more than 20 are named. If a
-    term names no trial or several, nothing is added. The next `ctsync sync` fetches the records.
+    term matches no trial or several, nothing is added. The next `ctsync sync` fetches the records.
     ctsync keeps following a trial that no longer matches a query, and reports it as left.
     """
     name = checked_name(name)
     if preview and (sync_now or history):
-        raise UsageError("--preview stores nothing: leave --sync and --history out")
+        raise UsageError("--preview stores nothing: remove --sync and --history")
     wanted, searches = _split([*join_ids(terms), *(_read_terms(listed) if listed else ())])
     query = QueryOptions(**asked).query(app, searches)
     if not wanted and query is None:
         raise UsageError("name a trial to follow: ctsync watch add NCT03389919")
     if history and query is not None and not sync_now:
-        raise UsageError("which trials a query matches only a sync finds: add --sync")
+        raise UsageError(
+            "--history with a query also needs --sync: a sync must first find the matching trials"
+        )
     with app.registry(most_retry_seconds=MOST_RETRY_SECONDS) as registry:
         resolved = resolve_all(wanted, registry)
         matching = None if query is None else preview_query(registry, query)
@@ -159,10 +167,10 @@ def _check_watch(store: Store, name: str, query: Query | None) -> None:
     if known is None:
         return
     if known.origin == "file":
-        raise UsageError(f"the watch {name!r} stands in the settings file; add the trial there")
+        raise UsageError(f"the watch {name!r} is defined in the settings file; add the trial there")
     if query is not None and known.query not in (None, dict(query.params)):
         raise UsageError(
-            f"the watch {name!r} has another query; choose another --name, or end it first: "
+            f"the watch {name!r} has another query; choose another --name, or remove it first: "
             "ctsync watch remove"
         )
 
@@ -235,7 +243,7 @@ def _show_preview(
     if matching is not None:
         shown_of = f"{_matches(matching)}, {len(matching.shown)} shown"
         tell(for_terminal(f"{query}: {shown_of}"))
-    tell("preview: nothing stored; to follow them, say the same without --preview")
+    tell("preview: nothing was stored; to follow these trials, run the command without --preview")
 
 
 def _show_found(
@@ -273,7 +281,7 @@ def _matches(seen: QueryPreview) -> str:
     if seen.total is None:
         return "the registry does not say how many match"
     if seen.total == 0:
-        return "no trial matches now; those that will are followed from then on"
+        return "no trial matches now; ctsync follows trials as soon as they match"
     return f"{counted(seen.total, 'trial')} {'matches' if seen.total == 1 else 'match'} now"
 
 

@@ -18,12 +18,12 @@ from ctsync.text import for_terminal
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="An array of watches.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of watches.")
 @pass_app
 def list_watches(app: App, as_json: bool) -> None:
-    """List the watches, where each comes from, and the trials they follow.
+    """List the watches and the trials they follow.
 
-    The trials that a query brought are counted; `ctsync watch show` lists them.
+    Trials found by a query are counted; `ctsync watch show` lists them.
     """
     with app.store() as store:
         watches = store.watches.all()
@@ -38,7 +38,7 @@ def list_watches(app: App, as_json: bool) -> None:
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
     if pending:
         named = for_terminal(", ".join(pending))
-        tell(f"in the settings file, taken up by the next sync: {named}")
+        tell(f"in the settings file, used from the next sync on: {named}")
 
 
 def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]]:
@@ -47,7 +47,7 @@ def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]
     for trial in watch.trials:
         if not trial.by_query:
             head = heads.get(trial.nct_id)
-            stored = f"version {head.version}" if head is not None else "not yet pulled"
+            stored = f"version {head.version}" if head is not None else "not fetched yet"
             yield watch.name, watch.origin, trial.nct_id, trial.asked_as or "-", stored
 
 
@@ -59,7 +59,7 @@ def query_text(watch: Watch) -> str:
 def members_summary(watch: Watch) -> str:
     """Say how many trials the query of a watch matches, and how many have left."""
     if watch.listed is None:
-        return "not yet listed"
+        return "not listed yet"
     inside, left = _counts(watch)
     return f"{inside:,} in, {left:,} left"
 

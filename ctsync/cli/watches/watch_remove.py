@@ -20,12 +20,15 @@ from ctsync.text import for_terminal
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @pass_app
 def remove(app: App, name: str, trials: Sequence[NctId]) -> None:
-    """End a watch, or stop following some of its trials; what is stored stays stored."""
+    """Remove a watch, or stop following some of its trials.
+
+    Stored versions and changes stay in the database.
+    """
     ids = list(dict.fromkeys(trials))
     with app.writable_store(create=False) as store:
         found = find_watch(store, name)
         if found.origin == "file":
-            raise UsageError(f"the watch {name!r} stands in the settings file; remove it there")
+            raise UsageError(f"the watch {name!r} is defined in the settings file; remove it there")
         known = {trial.nct_id: trial for trial in found.trials}
         absent = [nct_id for nct_id in ids if nct_id not in known]
         if absent:
@@ -33,8 +36,8 @@ def remove(app: App, name: str, trials: Sequence[NctId]) -> None:
         brought = [n for n in ids if known[n].by_query and known[n].left_at is None]
         if brought:
             raise UsageError(
-                f"the query of watch {name!r} brought {', '.join(brought)} and would again: "
-                "end the watch, and follow a narrower query"
+                f"the query of watch {name!r} matches {', '.join(brought)} and would add it again: "
+                "remove the watch, and follow a narrower query"
             )
         with store.unit() as unit:
             if ids:

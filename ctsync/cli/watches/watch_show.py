@@ -16,10 +16,12 @@ from ctsync.text import for_terminal
 
 @click.command("show")
 @click.argument("name", metavar="NAME")
-@click.option("--json", "as_json", is_flag=True, help="The watch with its trials, an object.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write the watch and its trials as a JSON object."
+)
 @pass_app
 def show_watch(app: App, name: str, as_json: bool) -> None:
-    """Show one watch: its query, and every trial it follows, with those that left."""
+    """Show the query of a watch and the trials it follows."""
     with app.store() as store:
         found = find_watch(store, name)
         if as_json:
@@ -33,7 +35,7 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
             trial.nct_id,
             enum_words(keys[trial.nct_id][0].status or "-")
             if keys[trial.nct_id]
-            else "not yet pulled",
+            else "not fetched yet",
             _place(trial),
             keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
         )

@@ -97,24 +97,24 @@ def assess(standing: HealthFacts, now: datetime) -> Health:
 
 def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
     if standing.watched == 0:
-        return [(HealthState.IDLE, "nothing is watched")]
+        return [(HealthState.IDLE, "no trial is watched")]
     if standing.last is None:
         return [(HealthState.STALE, "no sync has run yet")]
     found: list[tuple[HealthState, str]] = []
     last = standing.last
     if last.verdict is Verdict.FAILED:
         found.append(
-            (HealthState.FAILED, f"the last sync failed: {last.error or 'no reason kept'}")
+            (HealthState.FAILED, f"the last sync failed: {last.error or 'reason unknown'}")
         )
     elif last.verdict in (Verdict.PARTIAL, Verdict.MIXED):
-        found.append((HealthState.PARTIAL, "the last sync could not check everything"))
+        found.append((HealthState.PARTIAL, "the last sync was incomplete"))
     elif last.verdict is Verdict.RUNNING:
-        found.append((HealthState.PARTIAL, "a sync is running, or was cut off"))
+        found.append((HealthState.PARTIAL, "a sync is running or was interrupted"))
     whole = standing.last_whole
     if whole is None:
-        found.append((HealthState.PARTIAL, "no sync has checked everything yet"))
+        found.append((HealthState.PARTIAL, "no sync has been complete yet"))
     elif business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
-        reason = f"no sync has checked everything since {format_minute(whole)}"
+        reason = f"no sync has been complete since {format_minute(whole)}"
         found.append((HealthState.STALE, reason))
     if standing.failures:
         found.append(

@@ -176,7 +176,7 @@ def _with_pending(health: Health, pending: Sequence[str]) -> Health:
     """The health, with the watches that no sync has added yet as a reason."""
     if not pending:
         return health
-    reason = f"in the settings file, not taken up yet: watch {', '.join(pending)}; run: ctsync sync"
+    reason = f"in the settings file, not synced yet: watch {', '.join(pending)}; run: ctsync sync"
     is_well = health.exit_code == 0
     return Health(HealthState.PARTIAL if is_well else health.condition, (*health.reasons, reason))
 

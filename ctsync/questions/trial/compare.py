@@ -116,7 +116,7 @@ def compare_versions(store: Store, question: CompareQuestion) -> Comparison:
     """
     versions = stored_versions(store, question.nct_id)
     if question.older is None and len(versions) < 2:
-        raise UnknownVersion(f"there is only one version of {question.nct_id}, nothing to compare")
+        raise UnknownVersion(f"only one version of {question.nct_id} is stored: nothing to compare")
     pair, note = _pair(versions, question)
     before, after = pair
     old, new = pair_of(store, before, after)

@@ -46,7 +46,7 @@ def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
     exist or is not known for that day, and CorruptBody.
     """
     if question.as_of is not None and question.number is not None:
-        raise UsageError("give --as-of or --version, not both")
+        raise UsageError("specify --as-of or --version, not both")
     version = _version(store, question)
     read = stored_record if question.as_stored else record_of
     return VersionRecord(version, read(store, version))
@@ -64,8 +64,8 @@ def _version(store: Store, question: RecordQuestion) -> Version:
             )
         case NotKnown(since):
             raise UnknownVersion(
-                f"not known: {nct_id} was registered by {day}, but the oldest stored version "
-                f"stands from {since}; what stood before: ctsync backfill {nct_id}"
+                f"not known: {nct_id} was registered by {day}, but the oldest stored version is "
+                f"from {since}; to fetch earlier ones: ctsync backfill {nct_id}"
             )
         case version:
             return version

@@ -18,7 +18,7 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
     versions = store.versions.of(nct_id)
     if not versions:
         raise UnknownTrial(
-            f"nothing is stored of {nct_id}; follow it with: ctsync watch add {nct_id} --sync"
+            f"no version of {nct_id} is stored; follow it: ctsync watch add {nct_id} --sync"
         )
     return versions
 
@@ -30,7 +30,7 @@ def stored_record(store: Store, version: Version) -> Record:
     """
     if version.digest is None:
         raise UnknownVersion(
-            f"version {version.version} of {version.nct_id} has no record: it says the trial is "
+            f"version {version.version} of {version.nct_id} has no record: the trial is "
             f"{version.state}"
         )
     return restore(store.bodies.read(version.digest), version.digest)

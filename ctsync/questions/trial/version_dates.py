@@ -95,7 +95,7 @@ def version_on(versions: Sequence[Version], day: date) -> Version | NotRegistere
     Raises UnknownVersion where nothing is stored.
     """
     if not versions:
-        raise UnknownVersion("nothing is stored of this trial; run: ctsync sync")
+        raise UnknownVersion("no version of this trial is stored yet; run: ctsync sync")
     standing = [v for v, since in zip(versions, stands_from(versions), strict=True) if since <= day]
     if standing:
         return standing[-1]

@@ -70,7 +70,7 @@ def restore(canonical: bytes, digest: str) -> Record:
     try:
         body = orjson.loads(canonical)
     except orjson.JSONDecodeError as error:
-        raise BadRecord(f"stored bytes are no JSON: {error}") from None
+        raise BadRecord(f"the stored record is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise BadRecord(f"a record is a JSON object, not {_kind_of(body)}")
     return Record(_identity(body), body, canonical, digest)

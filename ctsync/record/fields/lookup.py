@@ -74,7 +74,7 @@ def _outermost(paths: Sequence[str]) -> list[str]:
 def _several(name: str, paths: Sequence[str]) -> str:
     shown = ", ".join(_shortest(path) for path in paths[:_SHOWN])
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    return f"{name!r} may be {shown}{more}; give more of the path"
+    return f"{name!r} may be {shown}{more}; write more of the path"
 
 
 def _shortest(path: str) -> str:
@@ -95,7 +95,7 @@ def _near(words: str) -> str:
     close = nearest_words(words, names, most=3)
     if close:
         return f"; did you mean {' or '.join(dict.fromkeys(names[one] for one in close))}?"
-    return "; a field is named by its path, its label or the end of its path, as overallStatus"
+    return "; name a field by its label, its path, or the end of its path, such as overallStatus"
 
 
 def value_at(body: JsonObject, path: str) -> Any:

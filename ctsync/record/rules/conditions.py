@@ -136,8 +136,8 @@ def read_condition(text: str) -> FieldCondition:
     found = _SHAPE.fullmatch(text)
     if found is None:
         raise UsageError(
-            f"{text!r} is no condition: write FIELD, an operator and a value in one word, "
-            "as in status=SUSPENDED or 'enrollment>100'"
+            f"{text!r} is not a condition: write FIELD, an operator and a value without blanks, as "
+            "in status=SUSPENDED or 'enrollment>100'"
         )
     name, operator, wanted = found.groups()
     term = _term(name)
@@ -155,8 +155,8 @@ def _term(name: str) -> ConditionField:
     if word in _BY_NAME:
         return _BY_NAME[word]
     close = nearest_words(word, _BY_NAME, likeness=0.5)
-    said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"known are: {field_names()}"
-    raise UsageError(f"there is no field {name.strip()!r} to ask for; {said}")
+    said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"fields: {field_names()}"
+    raise UsageError(f"there is no field {name.strip()!r} ; {said}")
 
 
 def field_named(name: str) -> str:
@@ -181,11 +181,11 @@ def _value(term: ConditionField, text: str, operator: str) -> Value:
             return _date(term, text)
         case ValueType.COUNT:
             if not re.fullmatch(r"\d{1,3}(?:,\d{3})+|\d{1,18}", text, re.ASCII):
-                raise UsageError(f"{term.name}: {text!r} is no whole number")
+                raise UsageError(f"{term.name}: {text!r} is not a whole number")
             return int(text.replace(",", ""))
         case ValueType.FLAG:
             if text.lower() not in _FLAGS:
-                raise UsageError(f"{term.name}: {text!r} is neither yes nor no")
+                raise UsageError(f"{term.name}: {text!r} is not yes or no")
             return _FLAGS[text.lower()]
         case ValueType.WORD | ValueType.WORDS if operator in ("=", "!="):
             return _word(term, text)
@@ -196,7 +196,7 @@ def _value(term: ConditionField, text: str, operator: str) -> Value:
 def _date(term: ConditionField, text: str) -> PartialDate:
     date = PartialDate.parse(text)
     if date is None:
-        raise UsageError(f"{term.name}: {text!r} is no date; write 2020, 2020-01 or 2020-01-31")
+        raise UsageError(f"{term.name}: {text!r} is not a date; write 2020, 2020-01 or 2020-01-31")
     return date
 
 
@@ -208,6 +208,6 @@ def _word(term: ConditionField, text: str) -> str:
         word = re.sub(r"^(EARLY_)?(?:PHASE)?_?(\d)$", r"\1PHASE\2", word)
     if term.words and word not in term.words:
         close = nearest_words(word, term.words, likeness=0.5)
-        said = f"did you mean {close[0]}?" if close else f"known are: {', '.join(term.words)}"
-        raise UsageError(f"{term.name}: {text!r} is no such value; {said}")
+        said = f"did you mean {close[0]}?" if close else f"values: {', '.join(term.words)}"
+        raise UsageError(f"{term.name}: {text!r} is not one of its values; {said}")
     return word.lower() if term.field == "state" else word

@@ -30,7 +30,7 @@ _FAR = 2**60
 class HistoryState:
     """How far the registry's own history of a trial was fetched.
 
-    `state` is "complete", "partial", "none" if the registry keeps no history of it, or
+    `state` is "complete", "partial", "none" if the registry has no history of it, or
     "unavailable (why)". `listed` is how many versions its index had when it was last read, at
     `asked`. `retry` is when to ask again, None for never.
     """

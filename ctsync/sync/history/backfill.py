@@ -80,7 +80,7 @@ class History(Protocol):
         """Start a run."""
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Every version of a trial; None if the registry keeps no history of it."""
+        """Every version of a trial; None if the registry has no history of it."""
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
         """The record of one version."""
