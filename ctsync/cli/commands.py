@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "changes": Entry(
         "questions.changes",
         "changes",
-        "List what changed, oldest first: all that is stored, or as the options narrow it.",
+        "List stored changes, oldest first.",
     ),
     "check": Entry(
         "store.check",
@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, Entry] = {
     "history": Entry(
         "questions.history",
         "history",
-        "List the stored versions of a trial, oldest first, and what each changed.",
+        "List the stored versions of a trial, and what each changed.",
     ),
     "import": Entry(
         "export.import_jsonl",
@@ -108,7 +108,7 @@ COMMANDS: Mapping[str, Entry] = {
     "report": Entry(
         "questions.report",
         "report_command",
-        "Report what changed: one row per trial, worst first, then the details.",
+        "Report changes per trial, worst first.",
     ),
     "rules": Entry(
         "questions.rules",
@@ -141,7 +141,7 @@ COMMANDS: Mapping[str, Entry] = {
     "sync": Entry(
         "sync.sync",
         "sync_command",
-        "Fetch the watched trials (or those given), store new versions, report what changed.",
+        "Fetch watched trials, store new versions, report and notify.",
     ),
     "timeline": Entry(
         "questions.timeline",

@@ -112,7 +112,7 @@ def _registry_url(text: str) -> str:
 def _site_url(text: str) -> str:
     url = _web_url(text) if text else text
     if urlsplit(url).query or urlsplit(url).fragment:
-        raise ValueError("must end with the path: leave out what follows ? or #")
+        raise ValueError("must end with the path: remove ? or # and what follows")
     return url
 
 

@@ -120,7 +120,9 @@ class _Drain:
             self._deliver(parcel)
             delivered |= {row.delivery_id for row in parcel.rows}
         self._give_back()
-        self._park([row for row in ready if row.delivery_id not in delivered], "its event is gone")
+        self._park(
+            [row for row in ready if row.delivery_id not in delivered], "its event no longer exists"
+        )
         return True
 
     def _is_known(self, row: Delivery) -> bool:

@@ -70,12 +70,13 @@ def _due(row: Delivery, now: datetime) -> datetime:
 def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
     """Return why a row waits; empty if it only waits for its hour."""
     if row.lease_until is not None and row.lease_until > now:
-        return "a drain has it"
+        return "being sent"
     if ahead is not None:
-        return f"behind one that failed: {ahead.last_error}"
+        return f"waits for an earlier message that failed: {ahead.last_error}"
     if row.last_error is None:
         return ""
-    return f"{'failed' if row.attempts else 'behind one that failed'}: {row.last_error}"
+    reason = "failed" if row.attempts else "waits for an earlier message that failed"
+    return f"{reason}: {row.last_error}"
 
 
 def trial_message(route: Route, *, now: datetime) -> Message:

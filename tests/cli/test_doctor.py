@@ -198,7 +198,7 @@ def test_a_mail_server_that_refuses_the_login_or_has_no_tls_exits_with_7(
     assert PASSWORD not in result.stdout + result.stderr
     with running() as server:
         with_mail(synced, tmp_path, server.port, certificate.file, "starttls")
-        assert "nothing is sent in the clear" in found(synced, 7)["mail"]["found"]
+        assert "nothing is sent unencrypted" in found(synced, 7)["mail"]["found"]
 
 
 def test_an_unreadable_password_is_a_problem_of_the_settings(

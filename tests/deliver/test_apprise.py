@@ -38,7 +38,7 @@ def chat(port: int) -> AppriseChannel:
 
 def test_apprise_sends_subject_and_rows_as_text() -> None:
     with web() as server:
-        assert chat(int(server.url.rpartition(":")[2])).send(MESSAGE) == "taken, says apprise"
+        assert chat(int(server.url.rpartition(":")[2])).send(MESSAGE) == "accepted by apprise"
 
     (got,) = server.received
     sent = json.loads(got.body)

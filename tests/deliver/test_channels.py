@@ -327,14 +327,20 @@ def test_a_preview_shows_held_messages_with_the_reason_and_the_time_of_their_dra
     assert (to_bert.message.route, to_bert.due, to_bert.kept) == (BERT, clock.now(), "")
     later = clock.now() + timedelta(minutes=1)
     assert (failed.due, failed.kept) == (later, "failed: 452 busy")
-    assert (behind.due, behind.kept) == (later, "behind one that failed: 452 busy")
+    assert (behind.due, behind.kept) == (
+        later,
+        "waits for an earlier message that failed: 452 busy",
+    )
     assert [s.nct_id for s in behind.message.events] == [an_id(2)]
     mail.answer = lambda _message: None
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [message.key for message in mail.sent] == [to_bert.message.key]
     pending = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert pending[0].kept == "failed: 452 busy"
-    assert (pending[1].due, pending[1].kept) == (later, "behind one that failed: 452 busy")
+    assert (pending[1].due, pending[1].kept) == (
+        later,
+        "waits for an earlier message that failed: 452 busy",
+    )
     clock.at = later
     drain(store, {ChannelKind.MAIL: mail}, clock=clock)
     assert [m.key for m in mail.sent[1:]] == [failed.message.key, behind.message.key]
@@ -347,7 +353,7 @@ def test_a_preview_shows_messages_that_a_drain_has_claimed(store: Store, clock: 
         unit.outbox.claim(clock.now(), lease=LEASE, limit=9, worker="another")
 
     (taken,) = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
-    assert (taken.due, taken.kept) == (clock.now() + LEASE, "a drain has it")
+    assert (taken.due, taken.kept) == (clock.now() + LEASE, "being sent")
     clock.at += LEASE
     (free,) = preview(store, {ChannelKind.MAIL: mail}, now=clock.now())
     assert (free.due, free.kept) == (clock.now(), "")

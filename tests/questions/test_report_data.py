@@ -70,7 +70,7 @@ def test_unfetched_unknown_and_gone_trials_are_not_counted_as_checked(
     watch(store, new)
     assert reasons(store) == {
         TWO: "the registry has no such trial",
-        gone: "not in the load of 2026-02-03",
+        gone: "not in the registry data of 2026-02-03",
         new: "not fetched yet",
     }
 
@@ -83,4 +83,4 @@ def test_a_trial_that_the_newest_run_did_not_request_is_not_counted(
     make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     make_sync().run([ONE])
-    assert reasons(store) == {TWO: "not seen in the load of 2026-02-03 yet"}
+    assert reasons(store) == {TWO: "not seen yet in the registry data of 2026-02-03 yet"}

@@ -27,27 +27,29 @@ from ctsync.store.data.events import EventFilter
     type=MomentParam(or_last_report=True),
     help='At or after WHEN: 2026-03-13, 7d, yesterday, "last week", "last report".',
 )
-@click.option("--until", type=MomentParam(end_of_day=True), help="What happened up to WHEN.")
+@click.option("--until", type=MomentParam(end_of_day=True), help="Only changes up to WHEN.")
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
     type=WordParam(Kind),
     metavar="KIND",
-    help=f"Only these kinds; may be given again: {', '.join(Kind)}.",
+    help=f"Only changes of this kind; may be repeated: {', '.join(Kind)}.",
 )
-@click.option("--level", type=WordParam(Level), help="This level or worse.")
+@click.option("--level", type=WordParam(Level), help="Lowest level to list.")
 @click.option(
     "--category",
     "categories",
     multiple=True,
     type=WordParam(Category),
     metavar="CATEGORY",
-    help=f"Only these parts of the record; may be given again: {', '.join(Category)}.",
+    help=f"Only changes of this part of the record; may be repeated: {', '.join(Category)}.",
 )
 @click.option("--watch", help="Only trials of this watch.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most this many, newest kept.")
-@click.option("--json", "as_json", is_flag=True, help="An array of events.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), help="List at most this many changes, the newest."
+)
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of events.")
 @pass_app
 def changes(
     app: App,
@@ -62,7 +64,7 @@ def changes(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List what changed, oldest first: all that is stored, or as the options narrow it."""
+    """List stored changes, oldest first."""
     with app.store() as store:
         require_watch(store, watch)
         wanted = EventFilter(

@@ -34,15 +34,16 @@ MOST_CHARACTERS = 400
     "--field",
     "name",
     metavar="PATH",
-    help="Every value of one field: its path, the end of it, or its label (primary completion).",
+    help="List every value of one field: its label (primary completion), its path, or the end "
+    "of its path.",
 )
 @click.option("--substantive", is_flag=True, help="Hide versions with only administrative changes.")
-@click.option("--json", "as_json", is_flag=True, help="An array, oldest first.")
+@click.option("--json", "as_json", is_flag=True, help="Write a JSON array, oldest first.")
 @pass_app
 def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_json: bool) -> None:
-    """List the stored versions of a trial, oldest first, and what each changed.
+    """List the stored versions of a trial, and what each changed.
 
-    With --field: every value that field ever had, since when and for how long.
+    With --field: list every value of one field, since when and for how long.
     """
     if substantive and name is not None:
         raise UsageError("--substantive lists versions: use it without --field")

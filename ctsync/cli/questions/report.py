@@ -39,8 +39,10 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
     help='From WHEN on: 2026-03-13, 7d (the default), yesterday, "last week" (from its Monday), '
     '"last report" (after the data of the newest message sent to a recipient), all.',
 )
-@click.option("--until", type=MomentParam(end_of_day=True), help="Up to WHEN (default: now).")
-@click.option("--watch", help="Only the trials of this watch.")
+@click.option(
+    "--until", type=MomentParam(end_of_day=True), help="End of the report (default: now)."
+)
+@click.option("--watch", help="Only trials of this watch.")
 @click.option("--level", type=WordParam(Level), help=f"Lowest level to report: {', '.join(Level)}.")
 @click.option(
     "--category",
@@ -69,7 +71,7 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Write into a file, replaced in one step; - is standard output.",
+    help="Write to a file, replaced atomically (default: stdout).",
 )
 @click.option(
     "--limit",
@@ -96,7 +98,7 @@ def report_command(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Report what changed: one row per trial, worst first, then the details."""
+    """Report changes per trial, worst first."""
     if form == XLSX and output in {None, STDOUT}:
         raise UsageError("a workbook needs a file: add --output report.xlsx")
     now = app.clock.now()

@@ -31,7 +31,13 @@ PARTIAL = 3
 @click.command("sync")
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option("--dry-run", is_flag=True, help="Fetch and compare, but store and send nothing.")
-@click.option("--wait", type=float, default=0, metavar="SECONDS", help="Wait for another writer.")
+@click.option(
+    "--wait",
+    type=float,
+    default=0,
+    metavar="SECONDS",
+    help="Wait up to SECONDS for another writer.",
+)
 @click.option(
     "--accept-gone",
     is_flag=True,
@@ -50,13 +56,10 @@ def sync_command(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Fetch the watched trials (or those given), store new versions, report what changed.
+    """Fetch watched trials, store new versions, report and notify.
 
-    Prints the trials that changed, worst first; at most 20, and the command that lists the rest.
-    The first sync of a trial stores a baseline and reports no change. Every change is also a
-    line in the event log (setting log.events), and goes to the recipients of the settings.
-
-    Exits with code 3 if a trial could not be checked, and lists the reasons.
+    With NCT ids, only those trials are checked. Exits with code 3 if a trial could not be checked,
+    and names it.
     """
     ids = tuple(dict.fromkeys(trials))
     app.sends = not dry_run

@@ -38,8 +38,8 @@ class AppriseChannel:
             reason = f"{self._settings.name}: {type(error).__name__}"
             raise DeliveryError(reason, is_channel=True) from None
         if not is_sent:
-            raise DeliveryError(f"{self._settings.name}: not taken", is_channel=True)
-        return "taken, says apprise"
+            raise DeliveryError(f"{self._settings.name}: not accepted", is_channel=True)
+        return "accepted by apprise"
 
     def _client(self) -> Any:
         try:
@@ -52,7 +52,7 @@ class AppriseChannel:
         client = apprise.Apprise()
         if not client.add(self._settings.url.get_secret_value()):
             raise DeliveryError(
-                f"{self._settings.name}: apprise does not know such a URL", is_channel=True
+                f"{self._settings.name}: apprise does not support this URL", is_channel=True
             )
         return client
 

@@ -54,7 +54,7 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
             return LogChannel(routes, settings.log, settings.event_log)
         case ChannelKind.MAIL:
             if settings.smtp is None:
-                raise ConfigError(["recipients: there is no [smtp] section to send mail by"])
+                raise ConfigError(["recipients: mail needs an [smtp] section"])
             return _load(ChannelKind.MAIL)(routes, settings.smtp, site=settings.web.url)
         case of_url:
             own = next(channel for channel in settings.channels if channel.name == own_name)

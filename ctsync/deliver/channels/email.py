@@ -129,11 +129,11 @@ class MailChannel:
             yield
         except smtplib.SMTPNotSupportedError as error:
             raise DeliveryError(
-                "the mail server takes no address beyond ASCII", permanent=True
+                "the mail server accepts only ASCII addresses", permanent=True
             ) from error
         except smtplib.SMTPSenderRefused as error:
             is_large = error.smtp_code in _TOO_LARGE
-            reason = f"the sender is refused: {_reply_of(error)}"
+            reason = f"the server refuses the sender: {_reply_of(error)}"
             raise DeliveryError(reason, permanent=is_large, is_channel=not is_large) from error
         except smtplib.SMTPResponseException as error:
             if error.smtp_code == _SHUTTING_DOWN:
@@ -158,7 +158,7 @@ class MailChannel:
         try:
             return self._open()
         except smtplib.SMTPNotSupportedError as error:
-            reason = "the server offers no STARTTLS, or no login; nothing is sent in the clear"
+            reason = "the server offers no STARTTLS, or no login; nothing is sent unencrypted"
             raise DeliveryError(reason, is_channel=True) from error
         except smtplib.SMTPAuthenticationError as error:
             # the server's reply may repeat the credentials, so it is left out

@@ -55,6 +55,10 @@ def _unchecked(
         elif not sighting.is_stored:
             yield UncheckedTrial(nct_id, "the registry has no such trial")
         elif sighting.absent_since is not None:
-            yield UncheckedTrial(nct_id, f"not in the load of {sighting.absent_since:%Y-%m-%d}")
+            yield UncheckedTrial(
+                nct_id, f"not in the registry data of {sighting.absent_since:%Y-%m-%d}"
+            )
         elif newest is not None and (sighting.last_load is None or sighting.last_load < newest):
-            yield UncheckedTrial(nct_id, f"not seen in the load of {newest:%Y-%m-%d} yet")
+            yield UncheckedTrial(
+                nct_id, f"not seen yet in the registry data of {newest:%Y-%m-%d} yet"
+            )

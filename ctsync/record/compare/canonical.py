@@ -160,7 +160,7 @@ def _identity(body: JsonObject) -> NctId:
     try:
         return parse_nct_id(identity if isinstance(identity, str) else "")
     except BadNctId:
-        raise BadRecord(f"a study without an NCT id: {_kind_of(identity)}") from None
+        raise BadRecord(f"the study has no NCT id: {_kind_of(identity)}") from None
 
 
 def _kind_of(value: object) -> str:
