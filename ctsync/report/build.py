@@ -198,7 +198,9 @@ def _report_id(
     """A digest of the content: the same events in the same window give the same id."""
     seen = sorted((s.nct_id, s.from_version or 0, s.to_version, s.event.path) for s in events)
     new = [welcome.nct_id for welcome in welcomes]
-    text = repr((scope.title, window.since, window.until, seen, new))
+    # two selections of the same events are two reports
+    selection = [scope.selection.line()] if scope.selection.has_filters else []
+    text = repr((scope.title, window.since, window.until, seen, new, *selection))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 

@@ -106,6 +106,15 @@ def test_administrative_changes_are_shown_if_they_are_asked_for() -> None:
     assert "Central contact" in render(built, ReportFormat.TEXT)
 
 
+def test_two_selections_of_the_same_changes_are_two_reports() -> None:
+    ids = {
+        selected(demo_events(), **filters).report_id
+        for filters in ({}, {"phase": "PHASE2"}, {"minimum": Level.CRITICAL})
+    }
+
+    assert len(ids) == 3
+
+
 def test_a_newly_followed_trial_is_selected_by_its_kind() -> None:
     new = stored(first_seen(), an_id(7), from_version=None, to_version=1)
 
