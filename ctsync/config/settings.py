@@ -121,8 +121,6 @@ class LogSettings(_Section):
 
     format: Literal["text", "json"] = "text"
     """`text` for people, or `json` for programs, with one object per line."""
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    """The lowest level to log."""
     file: FilePath | None = None
     """The file for changes. Default: `events.log` beside the database, or in your data folder."""
     max_megabytes: Positive = 10.0

@@ -284,7 +284,7 @@ watches = []
 url = "x"
 """
     )
-    env = {"CTSYNC_LOG__LEVEL": "loud", "CTSYNC_REGISTY__URL": "x", "CTSYNC_DATABSE_URL": "x"}
+    env = {"CTSYNC_LOG__EVENTS": "loud", "CTSYNC_REGISTY__URL": "x", "CTSYNC_DATABSE_URL": "x"}
     found = problems(path, env=env)
     expected = """\
 line 2, registry.url: must be a web address that begins with https:// or http://
@@ -302,7 +302,7 @@ line 25, regstry: there is no such setting; did you mean registry?
     in_the_file = {problem.removeprefix(f"{path}, ") for problem in found if str(path) in problem}
     assert in_the_file == set(expected.splitlines())
     assert {problem for problem in found if str(path) not in problem} == {
-        "CTSYNC_LOG__LEVEL: must be 'debug', 'info', 'warning' or 'error', not 'loud'",
+        "CTSYNC_LOG__EVENTS: must be 'file', 'stderr' or 'off', not 'loud'",
         "CTSYNC_REGISTY__URL: there is no such setting; did you mean CTSYNC_REGISTRY__URL?",
         "CTSYNC_DATABSE_URL: there is no such setting; did you mean CTSYNC_DATABASE_URL?",
     }

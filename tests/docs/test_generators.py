@@ -109,9 +109,9 @@ def test_the_environment_variables_on_the_page_are_read() -> None:
     numbers = [name for name in named if name.startswith("CTSYNC_RULES__")]
     read = load(env=dict.fromkeys(numbers, "12"))
     assert read.rules == dict.fromkeys(Thresholds.__dataclass_fields__, 12)
-    text = {"CTSYNC_LOG__LEVEL": "debug", "CTSYNC_MIRROR__SWEEP_DAYS": "3"}
+    text = {"CTSYNC_LOG__EVENTS": "off", "CTSYNC_MIRROR__SWEEP_DAYS": "3"}
     assert text.keys() <= set(named)
-    assert load(env=text).log.level == "debug"
+    assert load(env=text).log.events == "off"
     assert load(env=text).mirror.sweep_days == 3
 
 

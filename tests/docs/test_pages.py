@@ -175,5 +175,5 @@ def test_pipes_files_and_variables_work_as_in_a_shell(world: Callable[[str], Wor
     assert shell.output == "version\n"
     shell.run("ctsync schema | head -n 1")
     assert shell.output == "change\n"
-    shell.run("CTSYNC_LOG__LEVEL=debug ctsync config show | grep log.level | wc -l")
+    shell.run("CTSYNC_LOG__EVENTS=off ctsync config show | grep log.events | wc -l")
     assert shell.output.strip() == "1"
