@@ -113,7 +113,7 @@ COMMANDS: Mapping[str, Entry] = {
     "report": Entry(
         "questions.report",
         "report_command",
-        "Report what changed: one row a trial, worst first, then the details.",
+        "Report what changed: one row per trial, worst first, then the details.",
     ),
     "rules": Entry(
         "questions.rules",

@@ -48,6 +48,19 @@ def write_file(path: Path, text: str) -> None:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace a file atomically and create its folder.
+
+    Raises UsageError if the file cannot be written; the old file is then kept.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as file:
+            file.write(content)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+
+
 def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
     """Stream lines to stdout, or to a file that is replaced atomically.
 

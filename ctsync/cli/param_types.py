@@ -3,53 +3,87 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 import click
 
 from ctsync.cli.app import App
+from ctsync.errors import UsageError
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
+from ctsync.questions.changes.filters import LAST_REPORT, parse_phase, parse_word, read_period
 
 _AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
 _HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
 
 
 class MomentParam(click.ParamType[Any]):
-    """A day (2026-03-13), an age (12h, 7d, 2w, 6m, 1y), or `all` for the beginning of time."""
+    """A day (2026-03-13, yesterday), an age (12h, 7d, 2w, 6m, 1y), "last week" or `all`.
+
+    `all` is the beginning of time. With `or_last_report`, "last report" is returned as text: only
+    the database knows when that was.
+    """
 
     name = "WHEN"
     BEGINNING = datetime.min.replace(tzinfo=UTC)
     END = datetime.max.replace(tzinfo=UTC)
 
-    def __init__(self, *, end_of_day: bool = False) -> None:
+    def __init__(self, *, end_of_day: bool = False, or_last_report: bool = False) -> None:
         self.end_of_day = end_of_day
+        self.or_last_report = or_last_report
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> datetime:
+    ) -> datetime | str:
         """Return an aware UTC time; a day means its start, or its end if `end_of_day`."""
         if isinstance(value, datetime):
             return value
-        if value.strip().lower() == "all":
+        words = " ".join(value.lower().split())
+        if words == "all":
             return self.BEGINNING
-        if ago := _AGO.match(value.strip().lower()):
-            app = (ctx.find_object(App) if ctx else None) or App()
-            now = app.clock.now()
-            try:
-                return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]])
-            except OverflowError:
-                self.fail(f"{value!r} is longer ago than there are dates", param, ctx)
+        if self.or_last_report and words == LAST_REPORT:
+            return LAST_REPORT
+        app = (ctx.find_object(App) if ctx else None) or App()
         try:
-            day = date.fromisoformat(value.strip())
-        except ValueError:
-            self.fail(f"{value!r} is neither a day (2026-03-13) nor an age (7d)", param, ctx)
-        start = datetime.combine(day, time(), UTC)
+            start, length = read_period(value, app.clock.now())
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
         if not self.end_of_day:
             return start
         # date.max has no next day
-        return self.END if day == date.max else start + timedelta(days=1)
+        return self.END if start.date() == date.max else start + length
+
+
+class WordParam(click.ParamType[Any]):
+    """A level, category or kind; a wrong one is refused with the likely values."""
+
+    def __init__(self, words: type[StrEnum]) -> None:
+        self.words = words
+        self.name = words.__name__.upper()
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> StrEnum:
+        """Return the member."""
+        try:
+            return parse_word(value, self.words)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
+class PhaseParam(click.ParamType[Any]):
+    """A phase as people write it: 2, "phase 2", PHASE2, "early 1", NA."""
+
+    name = "PHASE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the phase in the registry's form."""
+        try:
+            return parse_phase(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
 
 
 class SpanParam(click.ParamType[Any]):

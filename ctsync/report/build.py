@@ -10,6 +10,7 @@ from itertools import groupby
 
 from ctsync.model import (
     STUDY_PAGE,
+    Category,
     KeyFields,
     Kind,
     Level,
@@ -20,9 +21,15 @@ from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
 from ctsync.report import summary as words
-from ctsync.report.net_changes import net_changes, since_registration
+from ctsync.report.net_changes import (
+    NetChange,
+    net_changes,
+    selected_events,
+    since_registration,
+)
 from ctsync.report.report import (
     Coverage,
+    Fold,
     LeftOut,
     Report,
     ReportSection,
@@ -31,7 +38,9 @@ from ctsync.report.report import (
     Welcome,
     Window,
 )
+from ctsync.report.selection import EVERY_CHANGE, Selection
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import TrialHeading, heading_of_key
 from ctsync.report.version_steps import line_order, steps_of
 
 
@@ -43,7 +52,9 @@ class Scope:
     if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
     trials that changed in the window, with the worst level of the changes not in this report. If
     `is_about_one`, the subject line names the changes of that trial. `notices` describe a load
-    as a whole and replace the events they cover.
+    as a whole and replace the events they cover. `headings` holds the words for each trial; if
+    one is missing, they come from `keys`. `selection` holds the filters; it applies to the net
+    changes, which need all events of the window.
     """
 
     title: str
@@ -55,20 +66,38 @@ class Scope:
     elsewhere: Mapping[NctId, Level] | None = None
     is_about_one: bool = False
     notices: tuple[Notice, ...] = ()
+    headings: Mapping[NctId, TrialHeading] | None = None
+    selection: Selection = EVERY_CHANGE
 
 
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
     """Group events by level, trial and version, worst first.
 
-    Baselines become welcomes, never changes. Administrative events are only counted. Trials of
-    one level are ordered by slip since registration, then phase, then enrollment, largest first.
+    Baselines become welcomes, never changes. Administrative events are only counted. Among trials
+    of one level, those whose status, enrollment, dates or outcomes changed come first, and those
+    with changed sites only come last; then they are ordered by slip since registration, phase and
+    enrollment, largest first.
     """
     told = uncovered(events, scope.notices)
     baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
     changes = [stored for stored in told if stored.event.kind is not Kind.FIRST_SEEN]
     changed = {stored.nct_id for stored in changes}
-    welcomes = [_welcome(stored, window, scope, changed=changed) for stored in baselines]
-    return _assemble(changes, welcomes, window, scope)
+    welcomes = [
+        _welcome(stored, window, scope, changed=changed)
+        for stored in baselines
+        if _is_welcomed(stored, scope)
+    ]
+    return _assemble(changes, welcomes, window, scope, new={one.nct_id for one in baselines})
+
+
+def _is_welcomed(stored: StoredEvent, scope: Scope) -> bool:
+    return scope.selection.accepts_trial(_key(stored.nct_id, scope)) and (
+        scope.selection.accepts(stored.event)
+    )
+
+
+def _key(nct_id: NctId, scope: Scope) -> KeyFields | None:
+    return (scope.keys or {}).get(nct_id)
 
 
 def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Scope) -> Report:
@@ -86,16 +115,29 @@ def build_welcome(keys: Mapping[NctId, KeyFields], *, window: Window, scope: Sco
 
 
 def _assemble(
-    changes: Sequence[StoredEvent], found: Sequence[Welcome], window: Window, scope: Scope
+    changes: Sequence[StoredEvent],
+    found: Sequence[Welcome],
+    window: Window,
+    scope: Scope,
+    *,
+    new: Collection[NctId] = (),
 ) -> Report:
     groups = _ranked(changes, scope)
+    unselected = {stored.nct_id for stored in changes}.union(new) - {
+        *(group.nct_id for group in groups),
+        *(welcome.nct_id for welcome in found),
+    }
     kept, left_out = _limited(groups, window, scope)
     counts = Counter(group.level for group in groups)
     by_level = {level: counts[level] for level in Level}
     welcomes = tuple(sorted(found, key=lambda welcome: welcome.nct_id))
     report_id = _report_id(changes, welcomes, window, scope)
     line = words.headline(
-        by_level, watched=scope.watched, welcomed=len(welcomes), coverage=scope.coverage
+        by_level,
+        watched=scope.watched,
+        welcomed=len(welcomes),
+        coverage=scope.coverage,
+        unselected=len(unselected),
     )
     line = " · ".join([*dict.fromkeys(notice.title for notice in scope.notices), line])
     notices = tuple(notice.line for notice in scope.notices)
@@ -113,16 +155,17 @@ def _assemble(
         ),
         welcomes=welcomes[: scope.limit],
         welcomed=len(welcomes),
-        sentences=tuple(_sentences(groups, welcomes, window, scope)),
+        sentences=tuple(_sentences(groups, welcomes, window, scope, unselected=unselected)),
         left_out=left_out,
         shown=sum(len(line.events) for trial in kept for line in trial.lines),
         collapsed=sum(trial.administrative for trial in kept),
-        total=len(changes),
+        total=sum(len(group.told) + len(group.aside) for group in groups),
         footer=(
             *notices,
             *words.footer(scope.coverage, watched=scope.watched, report_id=report_id),
         ),
         notices=notices,
+        filters=scope.selection.line(),
     )
 
 
@@ -169,22 +212,72 @@ def _ranked(events: Sequence[StoredEvent], scope: Scope) -> list[_Group]:
     for stored in sorted(events, key=line_order):
         by_trial[stored.nct_id].append(stored)
     return sorted(
-        (_group(nct_id, found) for nct_id, found in by_trial.items()),
+        _selected_groups(by_trial, scope),
         key=lambda group: _rank(group, scope),
     )
 
 
-def _group(nct_id: NctId, events: Sequence[StoredEvent]) -> _Group:
+def _selected_groups(
+    by_trial: Mapping[NctId, Sequence[StoredEvent]], scope: Scope
+) -> Iterator[_Group]:
+    selection = scope.selection
+    for nct_id, found in by_trial.items():
+        if not selection.accepts_trial(_key(nct_id, scope)):
+            continue
+        events = found
+        if selection.filters_changes:
+            events = sorted(selected_events(found, selection), key=line_order)
+        if events:
+            yield _group(nct_id, events, shows_administrative=selection.shows_administrative)
+
+
+def _group(nct_id: NctId, events: Sequence[StoredEvent], *, shows_administrative: bool) -> _Group:
+    if shows_administrative:
+        return _Group(nct_id, tuple(events), ())
     told = tuple(one for one in events if one.event.level is not Level.ADMINISTRATIVE)
     aside = tuple(one for one in events if one.event.level is Level.ADMINISTRATIVE)
     return _Group(nct_id, told, aside)
 
 
-def _rank(group: _Group, scope: Scope) -> tuple[int, int, float, int, str]:
-    key = (scope.keys or {}).get(group.nct_id) or KeyFields()
+_FIRST_CATEGORIES = frozenset(
+    {Category.STATUS, Category.ENROLLMENT, Category.DATES, Category.OUTCOMES}
+)
+
+
+def _rank(group: _Group, scope: Scope) -> tuple[int, int, int, float, int, str]:
+    key = _key(group.nct_id, scope) or KeyFields()
     slip = max((abs(stored.event.days_since_first or 0) for stored in group.told), default=0)
     phase = words.phase_rank(key.phases)
-    return group.level.rank, -slip, -phase, -(key.enrollment or 0), group.nct_id
+    return (
+        group.level.rank,
+        _place(group),
+        -slip,
+        -phase,
+        -(key.enrollment or 0),
+        group.nct_id,
+    )
+
+
+def _place(group: _Group) -> int:
+    """The place of a trial among those of its level, by what changed in it."""
+    worst = {one.event.category for one in group.told if one.event.level is group.level}
+    if worst & _FIRST_CATEGORIES:
+        return 0
+    return 2 if _has_sites_only(group) else 1
+
+
+def _has_sites_only(group: _Group) -> bool:
+    return bool(group.told) and all(one.event.category is Category.SITES for one in group.told)
+
+
+def _fold(group: _Group, scope: Scope) -> Fold | None:
+    """The line in which the trial is shown with others; None for a row of its own."""
+    if not group.told:
+        return Fold.ADMINISTRATIVE
+    # a reader who asks for sites wants to see them
+    is_asked_for = scope.selection.filters_changes
+    is_mild = group.level is Level.ROUTINE and _has_sites_only(group)
+    return Fold.SITES if is_mild and not is_asked_for else None
 
 
 def _trial(
@@ -193,7 +286,8 @@ def _trial(
     """A trial with lines for at most `room` of its events, the worst."""
     events = (*group.told, *group.aside)
     newest = max(events, key=lambda stored: stored.to_version)
-    changes = tuple(net_changes(events))
+    is_complete = scope.selection.shows_administrative
+    changes: tuple[NetChange, ...] = tuple(net_changes(events, administrative=is_complete))
     nct_id, aside = group.nct_id, _aside(group.aside)
     shown = group.told[:room]
     return ReportTrial(
@@ -206,14 +300,21 @@ def _trial(
         since_first=since_registration(changes),
         subject=words.trial_subject(nct_id, changes) if changes else f"{nct_id} {aside}",
         changes=changes,
-        steps=tuple(steps_of((*shown, *group.aside))),
+        steps=tuple(steps_of((*shown, *group.aside), administrative=is_complete)),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
         left_out=len(group.told) - len(shown),
         command=f"ctsync changes {nct_id} --level administrative{since}",
-        key=(scope.keys or {}).get(nct_id),
+        key=_key(nct_id, scope),
         timeline=(scope.timelines or {}).get(nct_id),
+        heading=_heading(newest, scope),
+        fold=_fold(group, scope),
     )
+
+
+def _heading(newest: StoredEvent, scope: Scope) -> TrialHeading:
+    known = (scope.headings or {}).get(newest.nct_id)
+    return known or heading_of_key(_key(newest.nct_id, scope), brief_title=newest.brief_title)
 
 
 def _aside(aside: Sequence[StoredEvent]) -> str:
@@ -257,17 +358,28 @@ def _welcome(
 
 
 def _sentences(
-    groups: Sequence[_Group], welcomes: Sequence[Welcome], window: Window, scope: Scope
+    groups: Sequence[_Group],
+    welcomes: Sequence[Welcome],
+    window: Window,
+    scope: Scope,
+    *,
+    unselected: Collection[NctId],
 ) -> Iterator[ReportSentence]:
     failed = {one.nct_id for one in scope.coverage.failed} if scope.coverage else set()
     shown = {g.nct_id for g in groups} | {w.nct_id for w in welcomes} | failed
-    others = {n: level for n, level in (scope.elsewhere or {}).items() if n not in shown}
+    filtered = set(unselected) - shown
+    others = {
+        nct_id: level
+        for nct_id, level in (scope.elsewhere or {}).items()
+        if nct_id not in shown and nct_id not in filtered
+    }
     quietly = [nct_id for nct_id, level in others.items() if level is Level.ADMINISTRATIVE]
     aside = sum(group.level is Level.ADMINISTRATIVE for group in groups)
     return words.sentences(
         watched=scope.watched,
-        still=max(0, scope.watched - len(shown | others.keys())),
+        still=max(0, scope.watched - len(shown | filtered | others.keys())),
         administrative=aside + len(quietly),
         coverage=scope.coverage,
         untold=(len(others) - len(quietly), f"ctsync changes{_since(window)}"),
+        unselected=(len(filtered), f"ctsync changes{_since(window)}"),
     )

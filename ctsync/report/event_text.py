@@ -94,7 +94,7 @@ def move(event: Event) -> str:
 def move_since_first(event: Event) -> str:
     """How far the value has moved since the first known version; empty if unknown."""
     if event.days_since_first is not None:
-        return signed_days(event.days_since_first)
+        return signed_days(event.days_since_first, margin_since_first(event))
     if event.percent_since_first is not None:
         return signed_percent(event.percent_since_first)
     return ""
@@ -103,7 +103,8 @@ def move_since_first(event: Event) -> str:
 def short_since_first(event: Event) -> str:
     """The move since the first version for a table cell: "PCD +2.2 years", "N -47 %"."""
     days = event.days_since_first
-    figure = move_since_first(event) if days is None else short_signed_days(days)
+    margin = margin_since_first(event)
+    figure = move_since_first(event) if days is None else short_signed_days(days, margin)
     name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 
@@ -159,6 +160,16 @@ def _met_its_target(event: Event) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def margin_since_first(event: Event) -> int:
+    """The slack in days of the move since the first version.
+
+    An event stored before ctsync kept it has the slack of its last move, which is smaller if
+    only the first date was a month.
+    """
+    margin = event.inputs.get("margin_since_first")
+    return margin if isinstance(margin, int) else _margin(event)
 
 
 def _margin(event: Event) -> int:

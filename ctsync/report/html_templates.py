@@ -15,6 +15,7 @@ from ctsync.report.sentences import (
     trial_left_out_sentence,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
+from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -39,7 +40,9 @@ def _environment() -> Environment:
         aside_sentence=aside_sentence,
         draw_timeline=draw_timeline,
         step_title=step_title,
+        short_title=short_title,
         stopped=STOPPED,
+        trial_heading=trial_heading,
         trial_left_out_sentence=trial_left_out_sentence,
         welcome=WELCOME,
     )

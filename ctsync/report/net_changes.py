@@ -24,6 +24,7 @@ from ctsync.report.event_text import (
     short_since_first,
     sides,
 )
+from ctsync.report.selection import Selection
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _RECORD_KINDS = frozenset({Kind.GONE, Kind.RETURNED, Kind.MOVED})
@@ -33,6 +34,8 @@ _FIGURE_ORDER = (
     Kind.COMPLETION_DATE,
     Kind.START_DATE,
 )
+_GROUPS = {Kind.OUTCOME: 2, Kind.SITE: 4}
+"""The place of a kind among changes of one level, after the status, the enrollment and dates."""
 _MOST_STEPS = 3
 """Most changes of one field that a phrase lists one by one."""
 
@@ -96,16 +99,31 @@ class NetChange:
         return tuple(step for step in self.steps if not is_type(step))
 
 
-def net_changes(events: Iterable[StoredEvent]) -> list[NetChange]:
+def net_changes(events: Iterable[StoredEvent], *, administrative: bool = False) -> list[NetChange]:
     """The net changes of one trial, by level, then by size, largest first.
 
-    Administrative events count only as steps of a field that has other events as well.
+    Administrative events count only as steps of a field that has other events as well, unless
+    `administrative` asks for them.
     """
+    changes = (_net_change(found) for found in _by_field(events))
+    shown = (one for one in changes if administrative or one.level is not Level.ADMINISTRATIVE)
+    return sorted(shown, key=_order)
+
+
+def selected_events(events: Iterable[StoredEvent], selection: Selection) -> list[StoredEvent]:
+    """The events of one trial whose field has a net change that is selected.
+
+    All events of such a field stay, so that its net change stays what it is.
+    """
+    fields = (f for f in _by_field(events) if selection.accepts(_net_change(f).event))
+    return [stored for found in fields for stored in found]
+
+
+def _by_field(events: Iterable[StoredEvent]) -> Iterable[list[StoredEvent]]:
     by_field: dict[str, list[StoredEvent]] = defaultdict(list)
     for stored in sorted(events, key=lambda stored: (stored.to_version, stored.event.path)):
         by_field[_field(stored.event)].append(stored)
-    changes = (_net_change(found) for found in by_field.values())
-    return sorted((one for one in changes if one.level is not Level.ADMINISTRATIVE), key=_order)
+    return by_field.values()
 
 
 def _field(event: Event) -> str:
@@ -159,7 +177,7 @@ def _count(value: object) -> int | None:
 
 def _order(change: NetChange) -> tuple[int, int, float, int, str]:
     event = change.event
-    group = 0 if _is_of_state(event) else 1 if change.is_headline else 2
+    group = 0 if _is_of_state(event) else 1 if change.is_headline else _GROUPS.get(event.kind, 3)
     size = max(map(_size, (event, *change.steps)))
     return event.level.rank, group, -size, _KIND_ORDER[event.kind], event.path
 

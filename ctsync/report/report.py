@@ -10,6 +10,7 @@ from enum import StrEnum
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
 from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import TrialHeading
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +127,13 @@ class ReportStep:
         return any(line.is_cut for line in self.lines)
 
 
+class Fold(StrEnum):
+    """Trials that a report shows in one line together, because they changed nothing else."""
+
+    SITES = "sites"
+    ADMINISTRATIVE = "administrative"
+
+
 @dataclass(frozen=True, slots=True)
 class ReportTrial:
     """One trial with its steps, oldest first.
@@ -133,7 +141,8 @@ class ReportTrial:
     `what` and `since_first` are its row in the table; `subject` is the same for a subject line.
     All three describe `changes`, the net changes over the window, worst first.
     `administrative` counts events in `administrative_versions` versions that have no line;
-    `command` shows them. `left_out` counts events beyond the size limit.
+    `command` shows them. `left_out` counts events beyond the size limit. `heading` holds the
+    words for the trial; `fold` is set if the trial is shown in one line with others like it.
     """
 
     number: int
@@ -152,6 +161,8 @@ class ReportTrial:
     command: str
     key: KeyFields | None
     timeline: Timeline | None
+    heading: TrialHeading
+    fold: Fold | None
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:
@@ -180,8 +191,9 @@ class Welcome:
 class NoChangeReason(StrEnum):
     """Why a report shows no change of a trial: four reasons that are never mixed.
 
-    NOT_TOLD is not one of the four. A message leaves out changes below the level of its recipient
-    or sent in another message; a trial with only such changes counts as NOT_TOLD.
+    NOT_TOLD and NOT_SELECTED are not of the four. A message leaves out changes below the level
+    of its recipient or sent in another message; a trial with only such changes counts as
+    NOT_TOLD. A trial of which the filters show no change counts as NOT_SELECTED.
     """
 
     NO_UPDATE = "no update posted"
@@ -189,6 +201,7 @@ class NoChangeReason(StrEnum):
     NOT_CHECKED = "could not check"
     NOT_REFRESHED = "registry not refreshed"
     NOT_TOLD = "told elsewhere"
+    NOT_SELECTED = "not selected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +229,8 @@ class Report:
     `welcomed` counts the newly followed trials; `welcomes` are those shown. `total` counts all
     events except baselines: `shown` have a line, `collapsed` are administrative, and the rest
     are in `left_out`, beyond the size limit. `notices` describe a load as a whole and replace
-    events that are not in the report; the footer starts with them.
+    events that are not in the report; the footer starts with them. `filters` says in words which
+    changes are selected; it is empty if all are.
     """
 
     report_id: str
@@ -237,8 +251,18 @@ class Report:
     total: int
     footer: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    filters: str = ""
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:
-        """All trials with a change, worst first."""
+        """All trials with a change, worst first; folded trials come last."""
         return tuple(trial for section in self.sections for trial in section.trials)
+
+    @property
+    def listed(self) -> tuple[ReportTrial, ...]:
+        """The trials with a row of their own."""
+        return tuple(trial for trial in self.trials if trial.fold is None)
+
+    def folded(self, fold: Fold) -> tuple[ReportTrial, ...]:
+        """The trials that one line shows together."""
+        return tuple(trial for trial in self.trials if trial.fold is fold)

@@ -9,7 +9,14 @@ from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.report.net_changes import NetChange, phrase
-from ctsync.report.report import Coverage, NoChangeReason, Report, ReportStep, ReportTrial
+from ctsync.report.report import (
+    Coverage,
+    Fold,
+    NoChangeReason,
+    Report,
+    ReportStep,
+    ReportTrial,
+)
 from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
 
 
@@ -217,6 +224,16 @@ class ReportTrialRow:
     """What is not shown, in sentences."""
     command: str
     """The ctsync command that lists every change of the trial."""
+    acronym: str | None
+    """Its acronym; null if it has none."""
+    sponsor: str | None
+    """Its lead sponsor."""
+    phase: str | None
+    """Its phase in words; null if phases do not apply."""
+    conditions: tuple[str, ...]
+    """The conditions it studies."""
+    folded: Fold | None
+    """Set if other formats show the trial in one line with others that changed only this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,6 +322,8 @@ class ReportRow:
     """Sentences about a data refresh as a whole, each in place of many events."""
     footer: tuple[str, ...]
     """The lines at the end of the report."""
+    filters: str | None
+    """Which changes are selected, in words; null if all are."""
 
 
 def report_row(report: Report) -> ReportRow:
@@ -317,6 +336,7 @@ def report_row(report: Report) -> ReportRow:
         title=report.title,
         since=report.window.since,
         until=report.window.until,
+        filters=report.filters or None,
         watched=report.watched,
         coverage=_coverage(report.coverage) if report.coverage else None,
         counts=LevelCountsRow(**{level.value: n for level, n in report.counts.items()}),
@@ -356,7 +376,12 @@ def _trial(trial: ReportTrial) -> ReportTrialRow:
     return ReportTrialRow(
         nct_id=trial.nct_id,
         title=trial.title,
+        acronym=trial.heading.acronym or None,
+        sponsor=trial.heading.sponsor or None,
+        phase=trial.heading.phase or None,
+        conditions=trial.heading.conditions,
         level=trial.level,
+        folded=trial.fold,
         what=trial.what,
         since_registration=trial.since_first or None,
         moves=tuple(_move(one) for one in trial.changes if one.has_values),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from ctsync.dates import format_timestamp
 from ctsync.record.value_text import counted
-from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial
+from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 
 
 def about_line(report: Report) -> str:
@@ -37,8 +39,12 @@ def step_title(step: ReportStep) -> str:
 
 
 def moves_of(line: ReportLine) -> str:
-    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none."""
-    since = f"{line.since_first} since registration" if line.since_first else ""
+    """The moves of a value: "+45 days, +60 days since registration"; empty if it has none.
+
+    The first move since registration is given once.
+    """
+    is_first = line.since_first == line.move
+    since = f"{line.since_first} since registration" if line.since_first and not is_first else ""
     return ", ".join(part for part in (line.move, since) if part)
 
 
@@ -53,6 +59,40 @@ def trial_left_out_sentence(trial: ReportTrial) -> str:
     """The number of changes of a trial beyond the size limit."""
     command = trial.command.replace(" --level administrative", "")
     return f"{counted(trial.left_out, 'more change')} left out for size: {command}"
+
+
+_FOLDED = {
+    Fold.SITES: "changed sites only",
+    Fold.ADMINISTRATIVE: "changed administrative fields only",
+}
+_MOST_FOLDED = 5
+
+
+def fold_title(report: Report, fold: Fold) -> str:
+    """How many trials one line shows together: "12 trials changed sites only"."""
+    return f"{counted(len(report.folded(fold)), 'trial')} {_FOLDED[fold]}"
+
+
+def fold_lines(report: Report) -> Iterator[str]:
+    """One line for the trials that changed sites only, and one for the administrative ones."""
+    for fold in Fold:
+        trials = report.folded(fold)
+        if not trials:
+            continue
+        named = [f"{trial.nct_id} {_folded_what(trial)}" for trial in trials[:_MOST_FOLDED]]
+        more = len(trials) - len(named)
+        rest = [f"and {more:,} more: {_fold_command(report, fold)}"] if more else []
+        yield f"{fold_title(report, fold)}: {'; '.join([*named, *rest])}"
+
+
+def _folded_what(trial: ReportTrial) -> str:
+    return f"({trial.what.removesuffix(' (collapsed)')})"
+
+
+def _fold_command(report: Report, fold: Fold) -> str:
+    since = report.window.since
+    option = "--category sites" if fold is Fold.SITES else "--level administrative"
+    return f"ctsync changes {option}" + (f" --since {since:%Y-%m-%d}" if since else "")
 
 
 def left_out_sentence(report: Report) -> str:

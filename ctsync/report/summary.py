@@ -62,9 +62,17 @@ def _more(rest: Sequence[NetChange], worst: Level) -> str:
 
 
 def headline(
-    counts: Mapping[Level, int], *, watched: int, welcomed: int, coverage: Coverage | None
+    counts: Mapping[Level, int],
+    *,
+    watched: int,
+    welcomed: int,
+    coverage: Coverage | None,
+    unselected: int = 0,
 ) -> str:
-    """One line that shows whether to open the report; each number has its denominator."""
+    """One line that shows whether to open the report; each number has its denominator.
+
+    `unselected` counts the trials that changed and that the filters leave out.
+    """
     parts = list(_incomplete(coverage, watched))
     told = [f"{n} {level}" for level, n in counts.items() if n and level != Level.ADMINISTRATIVE]
     changed = sum(n for level, n in counts.items() if level != Level.ADMINISTRATIVE)
@@ -73,6 +81,8 @@ def headline(
         parts += [", ".join(told), f"{changed:,} of {followed}"]
     elif counts[Level.ADMINISTRATIVE]:
         parts.append(f"administrative only: {counts[Level.ADMINISTRATIVE]:,} of {followed}")
+    elif unselected and not welcomed:
+        parts.append(f"no change matches the filters: 0 of {followed}")
     elif not welcomed and not parts:
         parts += _quiet(coverage, watched)
     if welcomed:
@@ -104,12 +114,14 @@ def sentences(
     administrative: int,
     coverage: Coverage | None,
     untold: tuple[int, str] = (0, ""),
+    unselected: tuple[int, str] = (0, ""),
 ) -> Iterator[ReportSentence]:
     """Sentences about the trials without a change in the report; each trial counts in only one.
 
     `still` counts trials that were checked and have no change. If the registry shows no new load,
     the sentence about them says only that. `untold` is the number of trials that changed but are
-    not in this report, and the command that shows their changes.
+    not in this report, and the command that shows their changes. `unselected` is the same for
+    trials that the filters leave out.
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
@@ -134,6 +146,14 @@ def sentences(
             NoChangeReason.NOT_TOLD,
             trials,
             f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
+            f"{command}",
+        )
+    trials, command = unselected
+    if trials:
+        yield ReportSentence(
+            NoChangeReason.NOT_SELECTED,
+            trials,
+            f"Changed or newly followed, but not selected by the filters: {trials:,} {of}: "
             f"{command}",
         )
     if coverage is not None and coverage.failed:

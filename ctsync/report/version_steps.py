@@ -30,16 +30,25 @@ def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
     return event.level.rank, _KIND_ORDER[kind], event.path, -stored.to_version
 
 
-def steps_of(events: Sequence[StoredEvent]) -> Iterator[ReportStep]:
-    """The versions that these events of one trial led to, oldest first; no administrative lines."""
+def steps_of(
+    events: Sequence[StoredEvent], *, administrative: bool = False
+) -> Iterator[ReportStep]:
+    """The versions that these events of one trial led to, oldest first.
+
+    Administrative events have lines only if `administrative` asks for them.
+    """
     ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
     for _, group in groupby(ordered, key=lambda stored: stored.to_version):
-        yield _step(list(group))
+        yield _step(list(group), administrative=administrative)
 
 
-def _step(events: Sequence[StoredEvent]) -> ReportStep:
+def _step(events: Sequence[StoredEvent], *, administrative: bool) -> ReportStep:
     first = events[0]
-    told = [stored for stored in events if stored.event.level is not Level.ADMINISTRATIVE]
+    told = [
+        stored
+        for stored in events
+        if administrative or stored.event.level is not Level.ADMINISTRATIVE
+    ]
     newer = first.to_registry_version
     return ReportStep(
         number=_number(first.to_version, newer),

@@ -20,8 +20,10 @@ from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import openpyxl
 import orjson
 import pytest
+from markdown_it import MarkdownIt
 
 from ctsync.dates import PartialDate, Shift
 from ctsync.model import JsonObject, Level, NctId, StoredEvent
@@ -30,11 +32,13 @@ from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.enum_words import enum_words
 from ctsync.record.events.classify import classify
-from ctsync.record.value_text import plain, short_signed_days, typed
+from ctsync.record.value_text import plain, short_signed_days, signed_days, typed
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
 from ctsync.report.build import Scope, build
+from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.formats.xlsx import render_xlsx
 from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
 from ctsync.store.store import Store, open_store
@@ -55,6 +59,7 @@ DATES = {
 }
 KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "N"}
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
 
 class Typed(NamedTuple):
@@ -75,6 +80,7 @@ class SummaryRow:
     level: str
     what: str
     since: str
+    about: str = ""
 
 
 def values(body: JsonObject) -> dict[str, Typed]:
@@ -119,54 +125,53 @@ def one_line(text: str) -> str:
 
 
 def _text(text: str) -> Iterator[list[str]]:
-    lines = text.split("LEVEL     TRIAL", 1)[-1].split("\n\n", 1)[0].splitlines()[1:]
+    """Rows of the table: level and id, then what the trial is, then deeper what changed."""
     found: list[list[str]] = []
-    for line in lines:
-        cells = [line[:9], line[10:22], line[23:60], line[61:]]
-        if cells[1].strip():
-            found.append([cell.strip() for cell in cells])
+    for line in text.split("WHAT CHANGED\n", 1)[-1].split("\n\n", 1)[0].splitlines():
+        level, nct, cell, is_deeper = line[:9], line[10:22], line[23:], line[23:25] == "  "
+        if nct.strip():
+            found.append([nct.strip(), level.strip(), "", cell])
         else:
-            for n in (2, 3):
-                found[-1][n] += f" {cells[n].strip()}"
-    full = {"admin": Level.ADMINISTRATIVE}
-    return ([nct, full.get(level, level), what, since] for level, nct, what, since in found)
+            found[-1][2 if is_deeper else 3] += f" {cell}"
+    for nct, level, rest, about in found:
+        what, _, since = one_line(rest).partition(" since registration: ")
+        yield [nct, level, what, since or "-", about]
 
 
 def _markdown(text: str) -> Iterator[list[str]]:
-    for line in text.splitlines():
-        if match := re.match(r"\| (\w+) \| \[(NCT\d{8})\]\([^)]*\) \| (.*) \| (.*) \|$", line):
-            level, nct, *cells = match.groups()
-            yield [nct, level, *(html.unescape(re.sub(r"\\(.)", r"\1", cell)) for cell in cells)]
+    tables = (token.children for token in MARKDOWN.parse(text) if token.type == "inline")
+    cells = ["".join(child.content for child in children or ()) for children in tables]
+    for n, nct in enumerate(cells):
+        if re.fullmatch(r"NCT\d{8}", nct) and cells[n - 1] in set(Level):
+            title, words, what, since = cells[n + 1 : n + 5]
+            yield [nct, cells[n - 1], what, since, f"{words} · {title}"]
 
 
 def _html(text: str) -> Iterator[list[str]]:
     table = re.search(r'<table class="rows">(.*?)</table>', text, re.DOTALL)
     for row in re.findall(r"<tr>(<td>.*?)</tr>", table[1] if table else ""):
-        level, nct, what, since = (
-            html.unescape(re.sub(r"<[^>]+>", "", cell)) for cell in re.split(r"</td>", row)[:4]
+        level, nct, about, what, since = (
+            html.unescape(re.sub(r"<[^>]+>", "", cell.replace("<br>", "\n")))
+            for cell in re.split(r"</td>", row)[:5]
         )
-        yield [nct, level, what, since]
+        title, _, words = about.partition("\n")
+        yield [nct, level, what, since, f"{words} · {title}"]
 
 
 def _json(text: str) -> Iterator[list[str]]:
     for trial in json.loads(text)["trials"]:
-        since = trial["since_registration"] or "-"
-        yield [trial["nct_id"], trial["level"], trial["what"], since]
-
-
-def _csv(text: str) -> Iterator[list[str]]:
-    for row in csv.DictReader(io.StringIO(text)):
-        if row["row"] == "trial" and row["level"]:
-            since = row["since_registration"].removeprefix("'") or "-"
-            yield [row["nct_id"], row["level"], row["text"].removeprefix("'"), since]
+        if trial["folded"] is None:
+            since = trial["since_registration"] or "-"
+            yield [trial["nct_id"], trial["level"], trial["what"], since, ""]
 
 
 def _atom(text: str) -> Iterator[list[str]]:
     content = ET.fromstring(text).findtext(".//{*}entry/{*}content") or ""
-    row = re.compile(r"(\w+) (NCT\d{8}) (.*?)(?: \(([^()]*) since registration\))?$", re.MULTILINE)
-    for level, nct, what, since in row.findall(content):
+    moved = r"(?: \(([^()]*) since registration\))?"
+    row = re.compile(rf"^(\w+) (NCT\d{{8}}) (.*?){moved}\n(.*)$", re.MULTILINE)
+    for level, nct, what, since, about in row.findall(content):
         if level in set(Level):
-            yield [nct, level, what, since or "-"]
+            yield [nct, level, what, since or "-", about]
 
 
 READERS = {
@@ -174,9 +179,9 @@ READERS = {
     ReportFormat.MARKDOWN: _markdown,
     ReportFormat.HTML: _html,
     ReportFormat.JSON: _json,
-    ReportFormat.CSV: _csv,
     ReportFormat.ATOM: _atom,
 }
+"""The formats with a row per trial; CSV has a row per change."""
 
 
 # --- the truth --------------------------------------------------------------------------------
@@ -253,6 +258,32 @@ def compare_row(
         compare_since(row, [*map(values, earlier), *course], moved, tally)
 
 
+def compare_about(about: str, body: JsonObject, tally: Verdicts) -> None:
+    """Compare sponsor, condition, phase and title of a row with the body."""
+    protocol = body["protocolSection"]
+    identification = protocol["identificationModule"]
+    sponsor, *middle = one_line(about).split(" · ")
+    name = protocol["sponsorCollaboratorsModule"]["leadSponsor"]["name"]
+    tally.check(one_line(name).startswith(sponsor.rstrip("…")), f"sponsor {sponsor}, not {name}")
+    words = " · ".join(middle)
+    phases = protocol.get("designModule", {}).get("phases", [])
+    digits = "/".join(phase[-1] for phase in phases if phase != "NA")
+    tally.check(
+        f"Phase {digits} · " in words if digits else "Phase " not in words, f"{about}: {phases}"
+    )
+    title = identification.get("acronym") or identification["briefTitle"]
+    tally.check(one_line(title).startswith(middle[-1].partition(":")[0].rstrip("…")) or
+                middle[-1].rstrip("…") in one_line(identification["briefTitle"]),
+                f"title {middle[-1]}, not {title}")  # fmt: skip
+    conditions = protocol["conditionsModule"]["conditions"]
+    shown = middle[0].rstrip("…")
+    initials = {"".join(w[0] for w in re.findall(r"\w+", c)).upper() for c in conditions}
+    tally.check(
+        any(one_line(c).startswith(shown) for c in conditions) or shown in initials,
+        f"{shown}: {conditions}",
+    )
+
+
 def compare_since(
     row: SummaryRow, course: Sequence[dict[str, Typed]], moved: set[str], tally: Verdicts
 ) -> None:
@@ -261,15 +292,12 @@ def compare_since(
     for name in DATES:
         known = next((one for one in course if one[name].value is not None), new)
         told = re.findall(rf"\b{name} ([^,]+)", row.since)
-        days = days_between(known[name].value, new[name].value)
-        if name in moved and days is not None:
-            tally.check(
-                told == [short_signed_days(days)], f"{name} since registration: {row.since}"
-            )
+        found = shift(known[name].value, new[name].value)
+        words = short_signed_days(found.days, found.margin) if found else "0 days"
+        if name in moved and found is not None:
+            tally.check(told == [words], f"{name} since registration: {row.since}")
         for figure in told:
-            tally.check(
-                figure == short_signed_days(days or 0), f"{name} since {figure}, not {days}"
-            )
+            tally.check(figure == words, f"{name} since {figure}, not {words}")
 
 
 def compare_days(change: NetChange, first: JsonObject, last: JsonObject, tally: Verdicts) -> None:
@@ -331,7 +359,7 @@ def days_report(days: Days, since: str, until: str) -> Report:
     return report_data(days.store, ReportQuestion(window, ids=tuple(days.bodies), drawn=False))
 
 
-@pytest.mark.parametrize("form", ReportFormat)
+@pytest.mark.parametrize("form", READERS)
 def test_each_row_over_the_load_days_agrees_with_the_bodies(
     synced: Days, form: ReportFormat
 ) -> None:
@@ -345,6 +373,8 @@ def test_each_row_over_the_load_days_agrees_with_the_bodies(
             found = synced.within(nct, since, until)
             if found:
                 compare_row(rows.get(nct), found, bodies.values(), tally)
+                if nct in rows and form is not ReportFormat.JSON:
+                    compare_about(rows[nct].about, found[-1], tally)
     print(
         f"\n{form}: {told} rows in {len(windows)} windows, {len(synced.bodies)} trials that "
         f"changed, {synced.unchanged} that did not; {tally.checked} statements compared, "
@@ -359,11 +389,123 @@ def test_each_row_over_the_load_days_agrees_with_the_bodies(
 def test_the_row_of_each_load_day_is_the_same_in_each_format(synced: Days) -> None:
     report = days_report(synced, synced.loads[0], synced.loads[-1])
 
-    rows = [rows_of(render(report, form), form) for form in ReportFormat]
+    rows = [rows_of(render(report, form), form) for form in READERS]
+    words = [{nct: (r.level, r.what, r.since) for nct, r in found.items()} for found in rows]
 
-    for found in rows[1:]:
-        assert found == rows[0]
-    assert list(rows[0]) == [trial.nct_id for trial in report.trials]
+    for found in words[1:]:
+        assert found == words[0]
+    assert list(words[0]) == [trial.nct_id for trial in report.listed]
+
+
+def csv_rows(report: Report) -> list[dict[str, Any]]:
+    """Read the rows of the CSV; a number is a float."""
+    text = io.StringIO(render(report, ReportFormat.CSV), newline="")
+    rows = csv.DictReader(text, quoting=csv.QUOTE_NONNUMERIC)
+    return [
+        {k: v.removeprefix("'") if isinstance(v, str) else v for k, v in row.items()}
+        for row in rows
+    ]
+
+
+def xlsx_rows(report: Report) -> list[dict[str, Any]]:
+    """Read the rows of the workbook; dates as the CSV writes them."""
+    book = openpyxl.load_workbook(io.BytesIO(render_xlsx(report)))
+    head, *rows = book["Changes"].iter_rows(values_only=True)
+    found = [dict(zip(map(str, head), row, strict=True)) for row in rows]
+    for row in found:
+        for name, value in row.items():
+            if isinstance(value, datetime):
+                is_day = name == "posted"
+                row[name] = f"{value:%Y-%m-%d}" if is_day else f"{value:%Y-%m-%dT%H:%M:%SZ}"
+            row[name] = "" if value is None else row[name]
+    return found
+
+
+LABELS = {"Overall Status": "status", "Enrollment": "N", "Study Start": "start",
+          "Primary Completion": "PCD", "Study Completion": "completion"}  # fmt: skip
+
+
+def is_given(told: dict[str, Any], name: str, old: Typed, new: Typed) -> bool:
+    """Whether a row of a table has the values of both bodies, and the move between them."""
+    days = days_between(old.value, new.value) if name in DATES else None
+    percent = round((new.value - old.value) / old.value * 100, 1) if name == "N" else None
+    return (
+        (told["before"], told["after"]) == (old.words(name), new.words(name))
+        and told["days"] == ("" if days is None else days)
+        and told["percent"] == ("" if percent is None else percent)
+    )
+
+
+@pytest.mark.parametrize("read", [csv_rows, xlsx_rows])
+def test_each_row_of_a_table_agrees_with_the_bodies_of_its_version(synced: Days, read: Any) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+    rows = read(report)
+    tally = Verdicts()
+    for row in rows:
+        bodies = list(synced.bodies[NctId(row["nct_id"])].values())
+        protocol = bodies[-1]["protocolSection"]
+        tally.check(row["title"] == protocol["identificationModule"]["briefTitle"], row["title"])
+        lead = protocol["sponsorCollaboratorsModule"]["leadSponsor"]["name"]
+        tally.check(row["sponsor"] == lead, f"{row['sponsor']}, not {lead}")
+        conditions = sorted(protocol["conditionsModule"]["conditions"])
+        tally.check(sorted(row["conditions"].split("; ")) == conditions, row["conditions"])
+        here = bodies[int(row["version"]) - 1]["protocolSection"]["statusModule"]
+        posted = here["lastUpdatePostDateStruct"]["date"]
+        tally.check(row["posted"] == posted, f"posted {row['posted']}, not {posted}")
+    for nct, found in synced.bodies.items():
+        for number, (before, after) in enumerate(pairwise(found.values()), 2):
+            old, new = values(before), values(after)
+            of_version = [r for r in rows if (r["nct_id"], r["version"]) == (nct, number)]
+            for label, name in LABELS.items():
+                told = [row for row in of_version if row["label"] == label]
+                changed = old[name].value != new[name].value
+                where = f"{nct} {name} {old[name]} -> {new[name]}: {told}"
+                if changed and name in DATES and not days_between(old[name].value, new[name].value):
+                    continue
+                tally.check(len(told) == changed, where)
+                tally.check(all(is_given(row, name, old[name], new[name]) for row in told), where)
+    print(f"\n{len(rows)} rows of {read.__name__}; {tally.checked} statements compared, "
+          f"{len(tally.false)} false")  # fmt: skip
+    assert tally.false == ()
+    assert len(rows) == report.shown > 50
+    assert tally.checked > 500
+
+
+def test_both_tables_have_the_same_cells(synced: Days) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+
+    assert xlsx_rows(report) == csv_rows(report)
+
+
+def test_each_line_of_a_feed_entry_agrees_with_the_bodies_of_its_version(synced: Days) -> None:
+    report = days_report(synced, synced.loads[0], synced.loads[-1])
+    tally = Verdicts()
+    for entry in entries(report)[1:]:
+        match = re.fullmatch(r".*/(NCT\d{8})#v(\d+)", entry.id)
+        assert match is not None
+        bodies = list(synced.bodies[NctId(match[1])].values())
+        version = int(match[2])
+        if version == 1:
+            continue
+        old, new = values(bodies[version - 2]), values(bodies[version - 1])
+        title, words, *_ = entry.content.splitlines()
+        compare_about(f"{words} · {title.partition(' ')[2]}", bodies[-1], tally)
+        for label, name in LABELS.items():
+            told = re.findall(rf"^{label}: (.*) \[", entry.content, re.MULTILINE)
+            changed = old[name].value != new[name].value
+            if changed and name in DATES and not days_between(old[name].value, new[name].value):
+                continue
+            where = f"{entry.id} {name} {old[name]} -> {new[name]}: {told}"
+            tally.check(len(told) == changed, where)
+            for line in told:
+                sides = f"{old[name].words(name)} -> {new[name].words(name)}"
+                tally.check(line.startswith(sides), where)
+                found = shift(old[name].value, new[name].value) if name in DATES else None
+                move = signed_days(found.days, found.margin) if found else ""
+                tally.check(move in line, where)
+    print(f"\n{tally.checked} statements of feed entries compared, {len(tally.false)} false")
+    assert tally.false == ()
+    assert tally.checked > 150
 
 
 def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced: Days) -> None:

@@ -85,7 +85,7 @@ def test_moves_add_up_since_the_first_version():
     assert (event.days, event.days_since_first, event.inputs["moves"]) == (31, 214, 2)
     assert event.summary.endswith(
         "+1 month (31 days ±30), month precision, "
-        "+7 months (214 days) since first registered (2nd move)"
+        "+7 months (214 days ±30) since first registered (2nd move)"
     )
 
 

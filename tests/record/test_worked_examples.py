@@ -29,7 +29,7 @@ def test_nct01352702_slipped_three_times_by_820_days():
     assert moves[-1].summary == (
         "Primary Completion 2014-04 (estimated) -> 2014-05 (actual), "
         "+1 month (30 days ±30), month precision, "
-        "+2.2 years (820 days) since first registered (3rd move)"
+        "+2.2 years (820 days ±30) since first registered (3rd move)"
     )
 
 

@@ -13,12 +13,14 @@ from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from ctsync.model import Kind, NctId, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
+from ctsync.report.formats.markdown import escaped
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
@@ -44,6 +46,14 @@ FULL = report(
     coverage=coverage(3, failed=FAILED),
     timelines={SLOW: timeline()},
 )
+
+CHANGES = [
+    f"{line.rules} {trial.level} {trial.nct_id} {trial.url} {line.before} {line.after} "
+    f"{line.move} {line.since_first} {line.detail} {step.posted}"
+    for trial in FULL.trials
+    for step in trial.steps
+    for line in step.lines
+]
 
 _FACT = re.compile(
     r"NCT\d{8}|R-[A-Z]+-\d+|[+-][\d,.]+ (?:d|%)|\b\d{4}-\d{2}-\d{2}(?!\d)|[A-Z]+(?:_[A-Z]+)+"
@@ -94,8 +104,10 @@ def test_every_format_has_the_same_facts(form: ReportFormat) -> None:
     found = facts(render(FULL, form), form)
     expected = facts(render(FULL, ReportFormat.TEXT), ReportFormat.TEXT)
 
-    if form is ReportFormat.JSON:  # JSON cuts no value
+    if form in (ReportFormat.JSON, ReportFormat.CSV):  # they cut no value
         expected = {fact for fact in expected if "characters" not in fact}
+    if form is ReportFormat.CSV:  # it has the changes, not the report about them
+        expected = {fact for fact in expected if fact in " ".join(CHANGES)}
     missing = expected - found
     print(f"{form}: {len(expected)} facts, {len(missing)} missing")
     assert not missing
@@ -142,7 +154,8 @@ def tags_of(text: str) -> Tags:
     return parser
 
 
-BENIGN = tags_of(render(attacked(("A trial of aspirin", "long " * 200)), ReportFormat.HTML))
+# enough trials for the list at the top
+BENIGN = tags_of(render(attacked(("A trial of aspirin", "long " * 200) * 10), ReportFormat.HTML))
 LINK = re.compile(r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history.*)?|#NCT\d{8}")
 
 
@@ -181,13 +194,57 @@ def test_no_cell_of_a_csv_is_a_formula() -> None:
         assert len({len(row) for row in rows}) == 1
 
 
+MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
+
+
+def shown(markdown: str) -> str:
+    """The text that a reader of the rendered Markdown sees."""
+    tokens = [token for token in MARKDOWN.parse(markdown) if token.type == "inline"]
+    leaves = [child for token in tokens for child in token.children or ()]
+    return "".join(" " if one.type == "softbreak" else one.content for one in leaves)
+
+
 def test_remote_text_adds_no_html_or_link_to_markdown() -> None:
     text = render(ATTACKED, ReportFormat.MARKDOWN)
 
-    assert "<" not in text
-    links = re.findall(r"(?<!\\)\]\(([^)]*)\)", text)
+    tokens = MARKDOWN.parse(text)
+    leaves = [child for token in tokens for child in token.children or ()]
+    links = [str(one.attrs["href"]) for one in leaves if one.type == "link_open"]
+    types = {one.type for one in [*tokens, *leaves]}
+    assert not types & {"html_block", "html_inline", "image", "fence", "code_block", "blockquote"}
     assert links
     assert all(LINK.fullmatch(link) for link in links)
+    assert not re.search(r"(?<!\]\()\bhttps?://|\bwww\.", text)
+
+
+@settings(max_examples=400)
+@given(st.text(st.sampled_from("ab1 \\`*_{}[]()#+-.!|<>&;~$^=:@/é\n"), max_size=30))
+@example("5 * 3 = 15, p < 0.05 & q > 1; NCT_1 - v2.0 (n=3)")
+@example("<script>alert(1)</script> &lt; &#60; <!-- x --> <?x?>")
+@example("__a__ _b_ a_b *c* **d** ~~e~~ `f` [g](h) ![i](j)")
+def test_markdown_shows_each_text_as_it_is(text: str) -> None:
+    cell = f"| head |\n|---|\n| x {escaped(text)} x |"
+
+    assert " ".join(shown(cell).split()) == " ".join(
+        f"head x {for_markup(text)} x".split()
+    ).replace("head x", "headx", 1)
+    assert " ".join(shown(f"- x {escaped(text)} x").split()) == " ".join(
+        f"x {for_markup(text)} x".split()
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "N 300 (estimated) -> 420 (estimated); PCD +1.2 years, p < 0.05",
+        "BGB-A3055 v2.0: a 10-week, 2-arm study! {50 %} = half",
+        "Window: 2026-02-03T00:00:00Z to 2026-03-15T00:00:00Z",
+        "HER2_positive & EGFR_mutant at 5 * 3 mg",
+        "US$ 5",
+    ],
+)
+def test_markdown_escapes_nothing_that_has_no_meaning(text: str) -> None:
+    assert escaped(text) == text
 
 
 def test_atom_is_well_formed_with_hostile_text() -> None:

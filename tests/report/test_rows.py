@@ -82,7 +82,7 @@ def test_a_report_keeps_its_published_keys_in_order() -> None:
     assert " ".join(row) == (
         "report_id subject headline title since until watched coverage counts shown collapsed "
         "left_out left_out_trials left_out_command total trials newly_followed "
-        "newly_followed_total standing notices footer"
+        "newly_followed_total standing notices footer filters"
     )
     assert " ".join(row["coverage"]) == (
         "checked load refreshed run_ids requests retries could_not_check"
@@ -93,7 +93,7 @@ def test_a_report_keeps_its_published_keys_in_order() -> None:
     assert row["counts"] == {"critical": 2, "notable": 0, "routine": 0, "administrative": 0}
     assert " ".join(trial) == (
         "nct_id title level what since_registration moves url versions administrative "
-        "administrative_versions left_out notes command"
+        "administrative_versions left_out notes command acronym sponsor phase conditions folded"
     )
     assert " ".join(trial["moves"][0]) == (
         "kind label level before after before_type after_type days percent changes is_reversed text"
@@ -111,7 +111,7 @@ def test_an_event_of_a_report_also_has_its_moves_in_words() -> None:
     assert list(moved) == [*to_json(event_row(HALVED)), "move", "move_since_registration"]
     assert (moved["move"], moved["move_since_registration"]) == (
         "+1 month (30 days ±30)",
-        "+2.2 years (820 days)",
+        "+2.2 years (820 days ±30)",
     )
     assert events[Kind.STATUS]["move"] is None
 

@@ -9,10 +9,12 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.param_types import MomentParam, TrialParam
+from ctsync.cli.param_types import MomentParam, TrialParam, WordParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId
 from ctsync.questions.changes.changes import find_changes
+from ctsync.questions.changes.filters import last_report_end
+from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.value_text import counted
 from ctsync.report.rows import event_row
 from ctsync.store.data.events import EventFilter
@@ -21,25 +23,25 @@ from ctsync.store.data.events import EventFilter
 @click.command()
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option(
-    "--since", type=MomentParam(), help="What happened at or after WHEN: 2026-03-13, 7d, 12h."
+    "--since",
+    type=MomentParam(or_last_report=True),
+    help='At or after WHEN: 2026-03-13, 7d, yesterday, "last week", "last report".',
 )
 @click.option("--until", type=MomentParam(end_of_day=True), help="What happened up to WHEN.")
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
-    type=click.Choice([k.value for k in Kind]),
+    type=WordParam(Kind),
     metavar="KIND",
     help=f"Only these kinds; may be given again: {', '.join(Kind)}.",
 )
-@click.option(
-    "--level", type=click.Choice([level.value for level in Level]), help="This level or worse."
-)
+@click.option("--level", type=WordParam(Level), help="This level or worse.")
 @click.option(
     "--category",
     "categories",
     multiple=True,
-    type=click.Choice([category.value for category in Category]),
+    type=WordParam(Category),
     metavar="CATEGORY",
     help=f"Only these parts of the record; may be given again: {', '.join(Category)}.",
 )
@@ -51,27 +53,28 @@ def changes(
     app: App,
     *,
     trials: Sequence[NctId],
-    since: datetime | None,
+    since: datetime | str | None,
     until: datetime | None,
-    kinds: Sequence[str],
-    level: str | None,
-    categories: Sequence[str],
+    kinds: Sequence[Kind],
+    level: Level | None,
+    categories: Sequence[Category],
     watch: str | None,
     limit: int | None,
     as_json: bool,
 ) -> None:
     """List what changed, oldest first: all that is stored, or as the options narrow it."""
-    wanted = EventFilter(
-        nct_ids=tuple(trials),
-        since=since,
-        until=until,
-        kinds=tuple(Kind(kind) for kind in kinds),
-        minimum_level=Level(level) if level else None,
-        categories=tuple(Category(category) for category in categories),
-        watch=watch,
-        limit=limit,
-    )
     with app.store() as store:
+        require_watch(store, watch)
+        wanted = EventFilter(
+            nct_ids=tuple(trials),
+            since=last_report_end(store) if isinstance(since, str) else since,
+            until=until,
+            kinds=tuple(kinds),
+            minimum_level=level,
+            categories=tuple(categories),
+            watch=watch,
+            limit=limit,
+        )
         found = find_changes(store, wanted)
         if as_json:
             show_json([event_row(event) for event in found.events])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,33 +11,60 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import STDOUT, tell, write_file
-from ctsync.cli.param_types import MomentParam, TrialParam
-from ctsync.model import NctId
+from ctsync.cli.output import STDOUT, tell, write_bytes, write_file
+from ctsync.cli.param_types import MomentParam, PhaseParam, TrialParam, WordParam
+from ctsync.errors import UsageError
+from ctsync.model import Category, Kind, Level, NctId
+from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.portfolio.watches import require_watch
+from ctsync.report.formats.plain_text import WIDEST, WIDTH, render_text
 from ctsync.report.formats.render import ReportFormat, render
-from ctsync.report.report import Window
+from ctsync.report.report import Report, Window
+from ctsync.report.selection import Selection
+from ctsync.report.sentences import left_out_sentence
 from ctsync.text import for_terminal
 
 WINDOW = timedelta(days=7)
 MOST_LINES = 5_000
+XLSX = "xlsx"
+_TABLES = frozenset({XLSX, ReportFormat.CSV.value})
 
 
 @click.command("report")
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option(
-    "--since", type=MomentParam(), help="From WHEN on: 2026-03-13, 7d (the default), all."
+    "--since",
+    type=MomentParam(or_last_report=True),
+    help='From WHEN on: 2026-03-13, 7d (the default), yesterday, "last week" (from its Monday), '
+    '"last report" (after the data of the newest message sent to a recipient), all.',
 )
 @click.option("--until", type=MomentParam(end_of_day=True), help="Up to WHEN (default: now).")
 @click.option("--watch", help="Only the trials of this watch.")
+@click.option("--level", type=WordParam(Level), help=f"Lowest level to report: {', '.join(Level)}.")
+@click.option(
+    "--category",
+    "categories",
+    multiple=True,
+    type=WordParam(Category),
+    help="Only this part of the record, such as dates; repeatable.",
+)
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=WordParam(Kind),
+    help="Only this kind of change, such as primary_completion_date; repeatable.",
+)
+@click.option("--sponsor", metavar="TEXT", help="Only trials whose lead sponsor has TEXT.")
+@click.option("--phase", type=PhaseParam(), help="Only trials of this phase: early 1, 1 to 4, NA.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice([form.value for form in ReportFormat]),
+    type=click.Choice([*(form.value for form in ReportFormat), XLSX]),
     default="text",
     show_default=True,
-    help="The form; the content is the same in each.",
+    help="csv and xlsx have one row per change; xlsx needs --output.",
 )
 @click.option(
     "--output",
@@ -45,9 +74,8 @@ MOST_LINES = 5_000
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    default=MOST_LINES,
-    show_default=True,
-    help="Show so many changes, the worst, and count the rest; 0 for all.",
+    help=f"Most changes to show, worst first; 0 for all. Default: {MOST_LINES:,}, or all in csv "
+    "and xlsx.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @pass_app
@@ -55,20 +83,30 @@ def report_command(
     app: App,
     *,
     trials: Sequence[NctId],
-    since: datetime | None,
+    since: datetime | str | None,
     until: datetime | None,
     watch: str | None,
+    level: Level | None,
+    categories: Sequence[Category],
+    kinds: Sequence[Kind],
+    sponsor: str | None,
+    phase: str | None,
     form: str,
     output: Path | None,
-    limit: int,
+    limit: int | None,
     as_json: bool,
 ) -> None:
-    """Report what changed: one row a trial, worst first, then the details."""
+    """Report what changed: one row per trial, worst first, then the details."""
+    if form == XLSX and output in {None, STDOUT}:
+        raise UsageError("a workbook needs a file: add --output report.xlsx")
     now = app.clock.now()
-    start = now - WINDOW if since is None else since
-    window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
+    default = 0 if form in _TABLES else MOST_LINES
     with app.store() as store:
         require_watch(store, watch)
+        start = now - WINDOW if since is None else since
+        if isinstance(start, str):
+            start = last_report_end(store)
+        window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
         found = report_data(
             store,
             ReportQuestion(
@@ -76,13 +114,36 @@ def report_command(
                 title=watch or "all watches",
                 watch=watch,
                 ids=tuple(trials),
-                limit=limit or None,
+                limit=(default if limit is None else limit) or None,
                 drawn=form == "html",
+                selection=Selection(level, categories, kinds, sponsor=sponsor, phase=phase),
             ),
         )
-    text = render(found, ReportFormat("json" if as_json else form))
-    if output is None or output == STDOUT:
+    _write(found, "json" if as_json else form, output)
+
+
+def _write(report: Report, form: str, output: Path | None) -> None:
+    if form == XLSX and output is not None:
+        from ctsync.report.formats.xlsx import render_xlsx  # noqa: PLC0415 - an extra
+
+        write_bytes(output, render_xlsx(report))
+    elif output is None or output == STDOUT:
+        text = (
+            render_text(report, width=_width())
+            if form == "text"
+            else render(report, ReportFormat(form))
+        )
         click.echo(text.rstrip("\n"))
-        return
-    write_file(output, text)
-    tell(for_terminal(f"wrote {output}: {found.headline}"))
+    else:
+        write_file(output, render(report, ReportFormat(form)))
+    if form in _TABLES and (sentence := left_out_sentence(report)):
+        tell(for_terminal(sentence))
+    if output not in {None, STDOUT}:
+        tell(for_terminal(f"wrote {output}: {report.headline}"))
+
+
+def _width() -> int:
+    """The width of the terminal within limits; the usual width for a pipe or a file."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return min(WIDEST, max(WIDTH, shutil.get_terminal_size().columns))

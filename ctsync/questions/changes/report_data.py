@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ctsync.model import KeyFields, NctId
+from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.coverage import coverage_of
+from ctsync.questions.changes.filters import require_sponsor
+from ctsync.questions.trial.headings import read_headings
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
 from ctsync.report.rows import ReportRow
+from ctsync.report.selection import EVERY_CHANGE, Selection
 from ctsync.report.trial.timeline import trace
+from ctsync.report.trial_heading import TrialHeading
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -25,7 +29,7 @@ class ReportQuestion:
 
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
-    each trial.
+    each trial. `selection` holds the filters, which apply to the net changes over the window.
     """
 
     window: Window
@@ -34,12 +38,14 @@ class ReportQuestion:
     ids: tuple[NctId, ...] = ()
     limit: int | None = None
     drawn: bool = True
+    selection: Selection = EVERY_CHANGE
 
 
 def report_data(store: Store, question: ReportQuestion) -> Report:
     """Report what happened in a window.
 
     The denominators are those of the newest run: how many trials it could check, and why not.
+    Raises UsageError if the lead sponsor of no followed trial has the selected words.
     """
     window, ids, watch = question.window, question.ids, question.watch
     followed = TrialSelection(ids, watch)
@@ -51,12 +57,15 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
     if watch is not None or ids:
         notices = tuple(one for one in notices if any(one.covers(stored) for stored in events))
     changed = sorted({stored.nct_id for stored in events})
+    keys = _last_keys(store, changed)
+    if question.selection.sponsor:
+        require_sponsor(store, question.selection.sponsor, keys, followed)
     coverage = coverage_of(store, followed)
     scope = Scope(
         title=question.title,
         watched=coverage.watched if coverage else store.watched.count(followed),
         coverage=coverage,
-        keys=_last_keys(store, changed),
+        keys=keys,
         timelines={
             nct_id: trace(versions, stands_from(versions), until=window.until.date())
             for nct_id, versions in store.versions.of_many(
@@ -65,6 +74,8 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         },
         limit=question.limit,
         notices=notices,
+        headings=_headings(store, events),
+        selection=question.selection,
     )
     return build(events, window=window, scope=scope)
 
@@ -76,6 +87,14 @@ def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
     for versions in away.values():
         found |= {version.nct_id: version.key for version in versions if version.digest}
     return found
+
+
+def _headings(store: Store, events: Sequence[StoredEvent]) -> dict[NctId, TrialHeading]:
+    """The heading of each trial as the last version in the window has it."""
+    last: dict[NctId, int] = {}
+    for stored in events:
+        last[stored.nct_id] = max(stored.to_version, last.get(stored.nct_id, 0))
+    return read_headings(store, last, until=last)
 
 
 def _notices(store: Store, window: Window) -> tuple[Notice, ...]:

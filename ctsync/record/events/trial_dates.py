@@ -54,7 +54,8 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
     shift = old.shift_to(new) if old and new else None
     earlier = _values(step.past, _NAMES[reported.kind])
     first = earlier[0] if earlier else old
-    since_first = first.shift_to(new).days if first and new and shift else None
+    from_first = first.shift_to(new) if first and new and shift else None
+    since_first = from_first.days if from_first else None
     moves = count_moves([*earlier, new])
     before_type, after_type = _types(reported, step)
     inputs = {
@@ -64,6 +65,7 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "moved_days": abs(shift.days) if shift else None,
         "margin": shift.margin if shift else None,
         "days_since_first": since_first,
+        "margin_since_first": from_first.margin if from_first else None,
         "moves": moves,
         "before_type": before_type,
         "after_type": after_type,
@@ -107,7 +109,8 @@ def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
     if inputs["crosses_registration"]:
         yield "moved across the date of registration"
     if moves > 1 and since is not None:
-        yield f"{signed_days(since)} since first registered ({ordinal(moves)} move)"
+        margin = inputs["margin_since_first"]
+        yield f"{signed_days(since, margin)} since first registered ({ordinal(moves)} move)"
 
 
 def _crosses_registration(

@@ -18,6 +18,7 @@ from ctsync.report.sentences import (
     about_line,
     aside_sentence,
     coverage_line,
+    fold_lines,
     left_out_sentence,
     step_title,
     trial_left_out_sentence,
@@ -25,6 +26,7 @@ from ctsync.report.sentences import (
     window_line,
 )
 from ctsync.report.summary import trial_subject
+from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 HOME = "https://clinicaltrials.gov/"
@@ -142,6 +144,7 @@ def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
 
 def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
     yield f"{trial.nct_id} {trial.title}"
+    yield from filter(None, [trial_heading(trial.heading)])
     yield step_title(step)
     for line in step.lines:
         yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
@@ -172,13 +175,16 @@ def _overview_lines(report: Report) -> Iterator[str]:
     yield about_line(report)
     yield report.headline
     yield window_line(report)
+    yield report.filters
     yield coverage_line(report)
-    for trial in report.trials:
+    for trial in report.listed:
         since = f" ({trial.since_first} since registration)" if trial.since_first else ""
         yield f"{trial.level.value} {trial.nct_id} {trial.what}{since}"
+        yield " · ".join(filter(None, [trial_heading(trial.heading), short_title(trial.heading)]))
         yield trial_left_out_sentence(trial) if trial.left_out else ""
         yield aside_sentence(trial) if trial.administrative else ""
     yield left_out_sentence(report)
+    yield from fold_lines(report)
     if report.welcomes:
         yield WELCOME
     for one in report.welcomes:

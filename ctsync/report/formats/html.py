@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from ctsync.model import Level
 from ctsync.report.html_templates import fill
-from ctsync.report.report import Report
+from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
     about_line,
     coverage_line,
+    fold_title,
     left_out_sentence,
     welcomes_left_out_sentence,
     window_line,
 )
+
+_FIRST_SCREEN = 13
+"""Most rows of the table that fit on one screen of 1280x800."""
 
 
 def render_html(report: Report, *, pictures: bool = True) -> str:
@@ -24,4 +29,12 @@ def render_html(report: Report, *, pictures: bool = True) -> str:
         left_out=left_out_sentence(report),
         welcomes_left_out=welcomes_left_out_sentence(report),
         pictures=pictures,
+        glance=_glance(report),
+        folds=[(fold_title(report, f), trials) for f in Fold if (trials := report.folded(f))],
     )
+
+
+def _glance(report: Report) -> tuple[ReportTrial, ...]:
+    """The critical and notable trials, if their rows do not fit on one screen."""
+    worst = tuple(trial for trial in report.listed if trial.level.reaches(Level.NOTABLE))
+    return worst if len(worst) > _FIRST_SCREEN else ()

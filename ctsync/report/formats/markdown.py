@@ -11,6 +11,7 @@ from ctsync.report.sentences import (
     about_line,
     aside_sentence,
     coverage_line,
+    fold_lines,
     left_out_sentence,
     moves_of,
     step_title,
@@ -18,11 +19,24 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
+from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
-# Characters with a meaning in Markdown anywhere in a line. A hyphen or digit has one only at the
-# start of a line, where there is never remote text.
-_SPECIAL = re.compile(r"([\\`*_{}\[\]()#+!|~$^=:@])")
+# What has a meaning in Markdown, in CommonMark or on GitHub, and only there. Dots, dashes and
+# digits have one only at the start of a line.
+_SPECIAL = re.compile(
+    r"""
+    [\\`\[\]|~\#@]                   # anywhere
+    | (?<!\s)\* | \*(?!\s|$)          # emphasis: not between blanks
+    | (?<![^\W_])_ | _(?![^\W_])       # emphasis: not inside a word
+    | \$(?=.*\$) | (?<=\$)\$          # formulas, of which a single sign begins none
+    | :(?=//|(?:[a-z][\w+-]*|[+-]1|100|1234):)   # bare addresses and :emoji:
+    | (?<=www)\.                      # bare addresses
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_ENTITY = re.compile(r"&(?=#?\w+;)")
 _MARKS = {
     TextMark.KEPT: "{}",
     TextMark.REMOVED: "~~{}~~",
@@ -36,7 +50,8 @@ def render_markdown(report: Report) -> str:
     blocks = [
         _top(report),
         _table(report),
-        *(_trial(trial) for trial in report.trials),
+        _folds(report),
+        *(_trial(trial) for trial in report.listed),
         _welcomes(report),
         _bottom(report),
     ]
@@ -44,10 +59,14 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape remote text: it cannot make a tag, link, emphasis or table cell."""
+    """Escape what Markdown would read as markup, and nothing else.
+
+    Remote text cannot make a tag, link, emphasis or table cell. The result must not be at the
+    start of a line.
+    """
     line = " ".join(for_markup(text).split())
-    markup = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _SPECIAL.sub(r"\\\1", markup)
+    markup = _TAG.sub("&lt;", _ENTITY.sub("&amp;", line))
+    return _SPECIAL.sub(r"\\\g<0>", markup)
 
 
 def _code(command: str) -> str:
@@ -59,26 +78,41 @@ def _top(report: Report) -> Iterator[str]:
     yield ""
     yield f"**{escaped(report.headline)}**"
     yield ""
-    yield escaped(window_line(report)) + "  "
-    yield escaped(coverage_line(report))
+    lines = (window_line(report), report.filters, coverage_line(report))
+    yield "  \n".join(escaped(line) for line in lines if line)
 
 
 def _table(report: Report) -> Iterator[str]:
-    if not report.trials:
+    if not report.listed:
         return
-    yield "| Level | Trial | What | Since reg. |"
-    yield "|---|---|---|---|"
-    for trial in report.trials:
-        since = escaped(trial.since_first) or "-"
-        link = f"[{trial.nct_id}]({trial.url})"
-        yield f"| {trial.level.value} | {link} | {escaped(trial.what)} | {since} |"
+    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed"
+    yield f"| {' | '.join(heads)} | Since registration |"
+    yield f"|{'---|' * (len(heads) + 1)}"
+    for trial in report.listed:
+        cells = (
+            trial.level.value,
+            f"[{trial.nct_id}]({trial.url})",
+            escaped(short_title(trial.heading)),
+            escaped(trial_heading(trial.heading)),
+            escaped(trial.what),
+            escaped(trial.since_first) or "-",
+        )
+        yield f"| {' | '.join(cells)} |"
     if sentence := left_out_sentence(report):
         yield ""
         yield escaped(sentence)
 
 
+def _folds(report: Report) -> Iterator[str]:
+    for line in fold_lines(report):
+        yield f"- {escaped(line)}"
+
+
 def _trial(trial: ReportTrial) -> Iterator[str]:
     yield f"## {trial.number}. [{trial.nct_id}]({trial.url}) {escaped(trial.title)}".rstrip()
+    if words := trial_heading(trial.heading):
+        yield ""
+        yield f"*{escaped(words)}*"
     for step in trial.steps:
         if not step.lines:
             continue

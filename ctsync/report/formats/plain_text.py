@@ -1,4 +1,4 @@
-"""A report as plain text, 76 columns wide, readable without colour. Does no I/O."""
+"""A report as plain text, 76 columns wide unless asked, readable without colour. Does no I/O."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import textwrap
 from collections.abc import Iterator
 
 from ctsync.model import Level
-from ctsync.report.report import Report, ReportLine, ReportStep, ReportTrial, TextMark, TextPiece
+from ctsync.report.report import (
+    Report,
+    ReportLine,
+    ReportStep,
+    ReportTrial,
+    TextMark,
+    TextPiece,
+)
 from ctsync.report.sentences import (
     WELCOME,
     about_line,
     aside_sentence,
     coverage_line,
+    fold_lines,
     left_out_sentence,
     moves_of,
     step_title,
@@ -20,10 +28,17 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
+from ctsync.report.trial_heading import cut_at_word, short_title, trial_heading
 from ctsync.text import for_terminal
 
 WIDTH = 76
-_LEVEL, _TRIAL, _WHAT, _SINCE = 9, 12, 37, 15
+WIDEST = 120
+SCREEN = 44
+"""Lines of a table that fit on one screen below the lines at the top."""
+_INDENT = " " * 23
+"""The indent of a row's words, beside its level and NCT id."""
+_DEEPER = f"{_INDENT}  "
+_SHORTEST_TITLE = 24
 _LABEL = 19
 # a number and its unit stay on one line
 _FIGURE = re.compile(r"\d (?:days?|months?|years|%)(?!\w)")
@@ -36,15 +51,21 @@ _MARKS = {
 }
 
 
-def render_text(report: Report) -> str:
-    """Write the report: first one row per trial, worst first, then the details."""
+def render_text(report: Report, *, width: int = WIDTH) -> str:
+    """Write the report: first one row per trial, worst first, then the details.
+
+    If the rows of the critical and notable trials do not fit on one screen, a list with one line
+    for each comes first.
+    """
     blocks = [
-        _top(report),
-        _table(report),
-        *(_trial(trial) for trial in report.trials if trial.lines or trial.administrative),
-        _welcomes(report),
-        _standing(report),
-        _bottom(report),
+        _top(report, width),
+        _glance(report, width),
+        _table(report, width),
+        _folds(report, width),
+        *(_trial(trial, width) for trial in report.listed),
+        _welcomes(report, width),
+        _standing(report, width),
+        _bottom(report, width),
     ]
     return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
 
@@ -75,72 +96,109 @@ def wrap(text: str, first: str = "", rest: str | None = None, width: int = WIDTH
     return [line.replace(_GLUE, " ") for line in lines] or [first.rstrip()]
 
 
-def _top(report: Report) -> Iterator[str]:
-    yield from wrap(about_line(report))
-    yield from wrap(report.headline)
-    yield from wrap(window_line(report))
+def _top(report: Report, width: int) -> Iterator[str]:
+    yield from wrap(about_line(report), width=width)
+    yield from wrap(report.headline, width=width)
+    yield from wrap(window_line(report), width=width)
+    if report.filters:
+        yield from wrap(report.filters, width=width)
     if line := coverage_line(report):
-        yield from wrap(line)
+        yield from wrap(line, width=width)
 
 
-def _table(report: Report) -> Iterator[str]:
-    if not report.trials:
+def _glance(report: Report, width: int) -> Iterator[str]:
+    worst = [trial for trial in report.listed if trial.level.reaches(Level.NOTABLE)]
+    if sum(len(_row(trial, width)) for trial in worst) <= SCREEN:
         return
-    yield _row("LEVEL", "TRIAL", "WHAT", "SINCE REG.").rstrip()
-    for trial in report.trials:
-        level = "admin" if trial.level is Level.ADMINISTRATIVE else trial.level.value
-        what = wrap(trial.what, width=_WHAT)
-        since = wrap(trial.since_first or "-", width=_SINCE)
-        for i in range(max(len(what), len(since))):
-            yield _row(
-                level if i == 0 else "",
-                trial.nct_id if i == 0 else "",
-                what[i] if i < len(what) else "",
-                since[i] if i < len(since) else "",
-            ).rstrip()
+    yield "AT A GLANCE"
+    room = width - len(_INDENT)
+    for trial in worst:
+        what = _cut_between_phrases(trial.what, room * 7 // 10)
+        title = short_title(trial.heading, room - len(what) - 2)
+        yield for_terminal(f"{_first_cells(trial)}{what}  {title}")
+
+
+def _cut_between_phrases(what: str, width: int) -> str:
+    """As many phrases of a row as fit, and a count of the others."""
+    phrases = " ".join(what.split()).split("; ")
+    for kept in range(len(phrases), 0, -1):
+        more = f"; +{len(phrases) - kept}" if kept < len(phrases) else ""
+        if len(text := "; ".join(phrases[:kept]) + more) <= width:
+            return text
+    return cut_at_word(what, width)
+
+
+def _table(report: Report, width: int) -> Iterator[str]:
+    if not report.listed:
+        return
+    yield f"{'LEVEL':<9} {'TRIAL':<12} WHAT CHANGED"
+    for trial in report.listed:
+        yield from _row(trial, width)
     if sentence := left_out_sentence(report):
-        yield from wrap(sentence)
+        yield from wrap(sentence, width=width)
 
 
-def _row(level: str, trial: str, what: str, since: str) -> str:
-    return f"{level:<{_LEVEL}} {trial:<{_TRIAL}} {what:<{_WHAT}} {since:<{_SINCE}}"
+def _row(trial: ReportTrial, width: int) -> list[str]:
+    """The row of a trial: what it is, what changed, and how far that is from registration."""
+    words = trial_heading(trial.heading)
+    # the title fills the rest of the line, or a second one if that is too short
+    room = width - len(_INDENT) - len(words) - len(" · ")
+    room = room if room > _SHORTEST_TITLE else width - len(_INDENT)
+    about = " · ".join(part for part in (words, short_title(trial.heading, room)) if part)
+    lines = wrap(about, _first_cells(trial), _INDENT, width)
+    lines += wrap(trial.what, _DEEPER, width=width)
+    if trial.since_first:
+        lines += wrap(f"since registration: {trial.since_first}", _DEEPER, width=width)
+    return lines
 
 
-def _trial(trial: ReportTrial) -> Iterator[str]:
+def _first_cells(trial: ReportTrial) -> str:
+    level = "admin" if trial.level is Level.ADMINISTRATIVE else trial.level.value
+    return f"{level:<9} {trial.nct_id:<12} "
+
+
+def _folds(report: Report, width: int) -> Iterator[str]:
+    for line in fold_lines(report):
+        yield from wrap(line, width=width)
+
+
+def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
     head = f"{trial.number}. {trial.nct_id}  "
-    yield from wrap(trial.title, head, " " * len(head))
+    yield from wrap(trial.title, head, " " * len(head), width)
+    if words := trial_heading(trial.heading):
+        yield from wrap(words, "   ", width=width)
     yield f"   {trial.url}"
     for step in trial.steps:
         if step.lines:
-            yield from _step(step)
+            yield from _step(step, width)
     if trial.left_out:
-        yield from wrap(trial_left_out_sentence(trial), "   ", "   ")
+        yield from wrap(trial_left_out_sentence(trial), "   ", width=width)
     if trial.administrative:
-        yield from wrap(aside_sentence(trial), "   ", "   ")
+        yield from wrap(aside_sentence(trial), "   ", width=width)
 
 
-def _step(step: ReportStep) -> Iterator[str]:
-    yield from wrap(step_title(step), "   ", "   ")
+def _step(step: ReportStep, width: int) -> Iterator[str]:
+    yield from wrap(step_title(step), "   ", width=width)
     for line in step.lines:
-        yield from _line(line)
+        yield from _line(line, width)
     if step.compare_url:
         yield f"     compare: {step.compare_url}"
     if step.is_cut:
-        yield from wrap(f"in full: {step.command}", "     ", "     ")
+        yield from wrap(f"in full: {step.command}", "     ", width=width)
 
 
-def _line(line: ReportLine) -> Iterator[str]:
+def _line(line: ReportLine, width: int) -> Iterator[str]:
     """One event: label, values, moves, and the rule at the right edge."""
     label = for_terminal(line.stored.event.label)
     first, rest = f"     {label:<{_LABEL}} ", " " * (_LABEL + 6)
     if len(label) > _LABEL:
-        yield from wrap(label, "     ", "     ")
+        yield from wrap(label, "     ", width=width)
         first = rest
-    lines = wrap(said(line), first, rest)
+    lines = wrap(said(line), first, rest, width)
     rule = f"[{line.rules}]"
-    if len(lines[-1]) + 2 + len(rule) > WIDTH:
+    if len(lines[-1]) + 2 + len(rule) > width:
         lines.append("")
-    lines[-1] = f"{lines[-1]:<{WIDTH - len(rule)}}{rule}"
+    lines[-1] = f"{lines[-1]:<{width - len(rule)}}{rule}"
     yield from lines
 
 
@@ -153,24 +211,24 @@ def said(line: ReportLine) -> str:
     return f"{values}; {moves}" if moves else values
 
 
-def _welcomes(report: Report) -> Iterator[str]:
+def _welcomes(report: Report, width: int) -> Iterator[str]:
     if not report.welcomes:
         return
     yield WELCOME
     for welcome in report.welcomes:
-        yield from wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16)
-        yield from wrap(welcome.state, " " * 16, " " * 16)
+        yield from wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16, width)
+        yield from wrap(welcome.state, " " * 16, width=width)
     if sentence := welcomes_left_out_sentence(report):
-        yield from wrap(sentence, "   ", "   ")
+        yield from wrap(sentence, "   ", width=width)
 
 
-def _standing(report: Report) -> Iterator[str]:
+def _standing(report: Report, width: int) -> Iterator[str]:
     for sentence in report.sentences:
-        yield from wrap(sentence.text)
+        yield from wrap(sentence.text, width=width)
     for one in report.coverage.failed if report.coverage else ():
-        yield from wrap(one.reason, f"   {one.nct_id}  ", " " * 16)
+        yield from wrap(one.reason, f"   {one.nct_id}  ", " " * 16, width)
 
 
-def _bottom(report: Report) -> Iterator[str]:
+def _bottom(report: Report, width: int) -> Iterator[str]:
     for line in report.footer:
-        yield from wrap(line)
+        yield from wrap(line, width=width)

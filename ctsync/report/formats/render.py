@@ -24,17 +24,28 @@ def render(report: Report, form: ReportFormat) -> str:
     """Write `report` in one format. All formats have the same content."""
     match form:
         case ReportFormat.TEXT:
-            from ctsync.report.formats.plain_text import render_text as write
+            from ctsync.report.formats.plain_text import render_text
+
+            return render_text(report)
         case ReportFormat.MARKDOWN:
-            from ctsync.report.formats.markdown import render_markdown as write
+            from ctsync.report.formats.markdown import render_markdown
+
+            return render_markdown(report)
         case ReportFormat.HTML:
-            from ctsync.report.formats.html import render_html as write
+            from ctsync.report.formats.html import render_html
+
+            return render_html(report)
         case ReportFormat.JSON:
-            from ctsync.report.formats.json import render_json as write
+            from ctsync.report.formats.json import render_json
+
+            return render_json(report)
         case ReportFormat.CSV:
-            from ctsync.report.formats.csv import render_csv as write
+            from ctsync.report.formats.csv import render_csv
+
+            return render_csv(report)
         case ReportFormat.ATOM:
-            from ctsync.report.formats.feed import render_atom as write
+            from ctsync.report.formats.feed import render_atom
+
+            return render_atom(report)
         case _:
             assert_never(form)
-    return write(report)

@@ -1,0 +1,125 @@
+"""The filters of reports and changes, read from text. Writes nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import TypeVar
+
+from ctsync.errors import UsageError
+from ctsync.model import KeyFields, NctId
+from ctsync.report.selection import read_phase
+from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.data.runs import SYNC
+from ctsync.store.data.watched_trials import TrialSelection
+from ctsync.store.store import Store
+from ctsync.text import nearest, nearest_words
+
+LAST_REPORT = "last report"
+_PHASES = ("early 1", "1", "2", "3", "4", "NA")
+_LOG = "log"
+_AGO = re.compile(r"(\d+)\s*([hdwmy])\Z")
+_HOURS = {"h": 1, "d": 24, "w": 24 * 7, "m": 24 * 30, "y": 24 * 365}
+_MOST_NAMES = 5
+
+EnumT = TypeVar("EnumT", bound=StrEnum)
+
+
+def parse_word(text: str, words: type[EnumT]) -> EnumT:
+    """Read a level, category or kind; raises UsageError with the likely values."""
+    wanted = "-".join(text.lower().split())
+    for word in words:
+        if wanted in {word.value, word.value.replace("_", "-")}:
+            return word
+    name = words.__name__.lower()
+    raise UsageError(f"there is no {name} {text!r}; {nearest(text, list(words))}")
+
+
+def parse_phase(text: str) -> str:
+    """Read a phase ("2", "phase 2", "PHASE2"); raises UsageError with the values."""
+    phase = read_phase(text)
+    if phase is None:
+        raise UsageError(f"there is no phase {text!r}; known are: {', '.join(_PHASES)}")
+    return phase
+
+
+def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:
+    """Read a day or an age, as its start and its length: 2026-03-13, 12h, 7d, yesterday, last week.
+
+    Days start at midnight UTC. "last week" is the last calendar week, from Monday. An age is a
+    point in time, without a length. Raises UsageError for other text.
+    """
+    words = " ".join(text.lower().split())
+    today = datetime.combine(now.astimezone(UTC).date(), time(), UTC)
+    day = timedelta(days=1)
+    named = {
+        "today": (today, day),
+        "yesterday": (today - day, day),
+        "last week": (today - timedelta(days=today.weekday() + 7), 7 * day),
+    }
+    if words in named:
+        return named[words]
+    if ago := _AGO.fullmatch(words):
+        try:
+            return now - timedelta(hours=int(ago[1]) * _HOURS[ago[2]]), timedelta()
+        except OverflowError:
+            raise UsageError(f"{text!r} is longer ago than there are dates") from None
+    try:
+        return datetime.combine(date.fromisoformat(text.strip()), time(), UTC), day
+    except ValueError:
+        raise UsageError(
+            f'{text!r} is neither a day (2026-03-13, yesterday, "last week") nor an age (7d)'
+        ) from None
+
+
+def last_report_end(store: Store) -> datetime:
+    """The end of the last report that was sent: changes from this time on were not in it.
+
+    The last report is the newest message that any recipient got, other than the event log. It
+    covers the registry data of the last sync that had finished by then. `ctsync report` keeps no
+    record of what it prints, so it does not count. Raises UsageError if none was sent.
+    """
+    sent = [
+        row.sent_at
+        for row in store.outbox.deliveries(DeliveryState.SENT)
+        if row.sent_at is not None and row.channel != _LOG
+    ]
+    if not sent:
+        raise UsageError("no report was sent yet; use --since 7d, or a day such as 2026-03-13")
+    last = max(sent)
+    for run in store.runs.latest(kind=SYNC):
+        if run.finished is not None and run.finished <= last:
+            load = run.load_after or run.load_before
+            if load is not None:
+                # an event of this load was in the report; the next load is at least a second later
+                return load + timedelta(seconds=1)
+    return last
+
+
+def require_sponsor(
+    store: Store, part: str, changed: Mapping[NctId, KeyFields], followed: TrialSelection
+) -> None:
+    """Raise UsageError, with the likely names, if no lead sponsor has `part` in its name.
+
+    `changed` are the key fields of the trials that changed; the other followed trials are read
+    only if none of these matches.
+    """
+    wanted = part.casefold()
+    if any(wanted in (key.lead_sponsor or "").casefold() for key in changed.values()):
+        return
+    keys = store.versions.newest_keys(store.watched.ids(followed))
+    names = sorted({key.lead_sponsor for key in keys.values() if key.lead_sponsor})
+    if any(wanted in name.casefold() for name in names):
+        return
+    likely = nearest_words(part, names, most=_MOST_NAMES) or _with_a_word_like(part, names)
+    hint = f"did you mean {', '.join(likely)}?" if likely else "see: ctsync find --help"
+    raise UsageError(f"no followed trial has a lead sponsor with {part!r} in its name; {hint}")
+
+
+def _with_a_word_like(part: str, names: list[str]) -> list[str]:
+    """Names of which one word is like the words looked for: Novartis for "Novarits"."""
+    by_word = {word: name for name in names for word in name.split()}
+    words = nearest_words(part, by_word, most=_MOST_NAMES, likeness=0.7)
+    return list(dict.fromkeys(by_word[word] for word in words))

@@ -1,0 +1,136 @@
+"""A report as a workbook for Excel and LibreOffice: a sheet of changes, a sheet about the report.
+
+Does no I/O: the workbook is bytes. Needs XlsxWriter, the extra `ctsync[xlsx]`.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from ctsync.errors import UsageError
+from ctsync.report.formats.change_table import COLUMNS, Value, change_rows
+from ctsync.report.report import Report
+from ctsync.report.sentences import (
+    WELCOME,
+    about_line,
+    aside_sentence,
+    coverage_line,
+    left_out_sentence,
+    trial_left_out_sentence,
+    welcomes_left_out_sentence,
+    window_line,
+)
+from ctsync.text import for_markup, shorten
+
+if TYPE_CHECKING:
+    from xlsxwriter.format import Format
+    from xlsxwriter.workbook import Workbook
+    from xlsxwriter.worksheet import Worksheet
+
+LONGEST_CELL = 32_767
+"""Most characters that Excel keeps in a cell; a longer value ends with the number cut."""
+_FIRST_DAY = date(1900, 3, 1)
+"""The first day that Excel and LibreOffice count alike; an earlier one is written as text."""
+
+
+def render_xlsx(report: Report) -> bytes:
+    """Write the changes, one row each, with dates as dates; no cell is a formula.
+
+    The header is frozen and has a filter. Raises UsageError if XlsxWriter is missing.
+    """
+    try:
+        import xlsxwriter  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("xlsx needs XlsxWriter: pip install 'ctsync[xlsx]'") from error
+    content = io.BytesIO()
+    # remote text must not become a formula, a link or a number
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(content, options | {"strings_to_numbers": False})
+    # the time at which the file is made would make two files of one report differ
+    book.set_properties({"title": about_line(report), "created": report.window.until})
+    _changes(book, report)
+    _about(book, report)
+    book.close()
+    return content.getvalue()
+
+
+def _changes(book: Workbook, report: Report) -> None:
+    sheet = book.add_worksheet("Changes")
+    head = book.add_format({"bold": True, "bottom": 1, "text_wrap": True, "valign": "top"})
+    top = {"valign": "top"}
+    formats = {
+        str: book.add_format(top | {"text_wrap": True}),
+        date: book.add_format(top | {"num_format": "yyyy-mm-dd"}),
+        datetime: book.add_format(top | {"num_format": "yyyy-mm-dd hh:mm"}),
+        int: book.add_format(top | {"num_format": "0"}),
+        float: book.add_format(top | {"num_format": "0.0"}),
+    }
+    for n, column in enumerate(COLUMNS):
+        sheet.set_column(n, n, column.width)
+        sheet.write_string(0, n, column.name, head)
+        sheet.write_comment(0, n, column.meaning)
+    last = 0
+    for last, row in enumerate(change_rows(report), 1):
+        # without a height, a row grows to the height of its longest text
+        sheet.set_row(last, 15)
+        for n, value in enumerate(row.values):
+            _write(sheet, (last, n), value, formats)
+    sheet.freeze_panes(1, 1)
+    sheet.autofilter(0, 0, last, len(COLUMNS) - 1)
+
+
+def _write(
+    sheet: Worksheet, cell: tuple[int, int], value: Value, formats: dict[type, Format]
+) -> None:
+    match value:
+        case None | "":
+            return
+        case datetime() if value.date() >= _FIRST_DAY:
+            sheet.write_datetime(
+                *cell, value.astimezone(UTC).replace(tzinfo=None), formats[datetime]
+            )
+        case date() if value >= _FIRST_DAY:
+            sheet.write_datetime(*cell, value, formats[date])
+        case int() | float():
+            sheet.write_number(*cell, value, formats[type(value)])
+        case _:
+            sheet.write_string(*cell, _text(str(value)), formats[str])
+
+
+def _text(text: str) -> str:
+    return shorten(for_markup(text), LONGEST_CELL)
+
+
+def _about(book: Workbook, report: Report) -> None:
+    sheet = book.add_worksheet("Report")
+    wrapped = book.add_format({"text_wrap": True, "valign": "top"})
+    sheet.set_column(0, 0, 110)
+    for n, line in enumerate(filter(None, _lines(report))):
+        sheet.write_string(n, 0, _text(line), wrapped)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield about_line(report)
+    yield report.headline
+    yield window_line(report)
+    yield report.filters
+    yield coverage_line(report)
+    yield left_out_sentence(report)
+    for trial in report.trials:
+        if trial.left_out:
+            yield f"{trial.nct_id}: {trial_left_out_sentence(trial)}"
+        if trial.administrative:
+            yield f"{trial.nct_id}: {aside_sentence(trial)}"
+    if report.welcomes:
+        yield WELCOME
+    for one in report.welcomes:
+        yield f"{one.nct_id} {one.title}: {one.state}"
+    yield welcomes_left_out_sentence(report)
+    for sentence in report.sentences:
+        yield sentence.text
+    for unchecked in report.coverage.failed if report.coverage else ():
+        yield f"{unchecked.nct_id}: {unchecked.reason}"
+    yield from report.footer
