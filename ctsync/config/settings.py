@@ -26,6 +26,7 @@ from ctsync.config.values import (
     QueryParams,
     RegistryUrl,
     Rules,
+    SiteUrl,
     Trial,
     Zone,
 )
@@ -207,6 +208,12 @@ class ChannelSettings(_Section):
     """The lowest level to report."""
 
 
+class WebSettings(_Section):
+    """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
+
+    url: SiteUrl = ""
+
+
 class MonitorSettings(_Section):
     """The monitor to ping; an empty `ping_url` means none."""
 
@@ -244,6 +251,7 @@ class Settings(BaseModel):
     """People who get mail."""
     channels: tuple[ChannelSettings, ...] = ()
     """Other ways to send reports: webhooks, folders and chat services."""
+    web: WebSettings = WebSettings()
     monitor: MonitorSettings = MonitorSettings()
     """A monitor that notices if ctsync stops running."""
 

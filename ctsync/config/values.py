@@ -109,6 +109,13 @@ def _registry_url(text: str) -> str:
     return url
 
 
+def _site_url(text: str) -> str:
+    url = _web_url(text) if text else text
+    if urlsplit(url).query or urlsplit(url).fragment:
+        raise ValueError("must end with the path: leave out what follows ? or #")
+    return url
+
+
 def _database_url(text: str) -> str:
     if found := _POSTGRESQL.match(text):
         try:
@@ -172,6 +179,7 @@ Trial = Annotated[NctId, AfterValidator(_trial)]
 Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
 QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]
 RegistryUrl = Annotated[str, AfterValidator(_registry_url)]
+SiteUrl = Annotated[str, AfterValidator(_site_url)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 ChannelUrl = Annotated[SecretStr, AfterValidator(_channel_url)]
 PingUrl = Annotated[SecretStr, AfterValidator(_ping_url)]

@@ -469,6 +469,15 @@ def test_a_secret_may_be_set_by_its_own_environment_variable(write):
     assert settings.smtp.password.get_secret_value() == CANARY
 
 
+def test_web_url_is_the_address_of_the_pages_without_a_slash_at_its_end(write):
+    assert load(env={}).web.url == ""
+    assert load(write('[web]\nurl = "https://h.example/ct/"\n'), env={}).web.url == (
+        "https://h.example/ct"
+    )
+    for url in ("trials.example.org", "https://me@h", "https://h/?q=1", "https://h/#top"):
+        assert "web.url: must" in the_problem(write(f'[web]\nurl = "{url}"\n'))
+
+
 @pytest.mark.parametrize(
     "text",
     [
