@@ -8,14 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ctsync.report.sentences import (
-    WELCOME,
-    aside_sentence,
-    step_title,
-    trial_left_out_sentence,
-)
+from ctsync.record.value_text import counted
+from ctsync.report.sentences import WELCOME, step_title
 from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.report.trial_heading import short_title, trial_heading
+from ctsync.report.version_steps import line_in_full
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -37,13 +34,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        aside_sentence=aside_sentence,
+        counted=counted,
         draw_timeline=draw_timeline,
-        step_title=step_title,
+        line_in_full=line_in_full,
         short_title=short_title,
+        step_title=step_title,
         stopped=STOPPED,
         trial_heading=trial_heading,
-        trial_left_out_sentence=trial_left_out_sentence,
         welcome=WELCOME,
     )
     return environment

@@ -16,7 +16,7 @@ from ctsync.report.event_text import (
     move_since_first,
     sides,
 )
-from ctsync.report.excerpts import excerpt
+from ctsync.report.excerpts import Excerpt, excerpt, in_full
 from ctsync.report.report import ReportLine, ReportStep
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
@@ -79,6 +79,13 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
+
+
+def line_in_full(line: ReportLine) -> Excerpt:
+    """The change of a line without leaving anything out."""
+    event = line.stored.event
+    before, after = sides(event)
+    return in_full(before, after, values=(event.before, event.after))
 
 
 def _number(version: int, registry_version: int | None) -> str:

@@ -15,6 +15,7 @@ from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.page import render_page
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
 
 
@@ -27,14 +28,19 @@ from ctsync.text import for_terminal
 )
 @pass_app
 def page(app: App, *, trial: NctId, output: Path | None) -> None:
-    """Write a trial's whole history as one HTML page: its course, and its versions side by side.
+    """Write the history of a trial as one HTML page: its timeline, and its versions side by side.
 
-    The file needs nothing beside it, and no network.
+    The file needs no other file and no network. With the setting web.url, it links to your site.
     """
     now = app.clock.now()
+    url = app.settings.web.url
     with app.store() as store:
         count = len(stored_versions(store, trial))
-        text = render_page(trial_page(store, trial, until=now), Window(None, now))
+        text = render_page(
+            trial_page(store, trial, until=now),
+            Window(None, now),
+            links=SiteLinks(f"{url}/") if url else None,
+        )
     if output is None:
         click.echo(text.rstrip("\n"))
         return
