@@ -19,9 +19,7 @@ _FIRST_SCREEN = 13
 """Most rows of the table that fit on one screen of 1280x800."""
 
 
-def render_html(
-    report: Report, *, pictures: bool = True, links: SiteLinks | None = None
-) -> str:
+def render_html(report: Report, *, pictures: bool = True, links: SiteLinks | None = None) -> str:
     """Write the report; `pictures=False` is for mail programs, which do not show SVG.
 
     With `links` it is a page of that site: trials link to their pages there, and a link replaces

@@ -91,9 +91,7 @@ def _feed(latest: Report, links: SiteLinks) -> str:
     return atom(title, versions, updated=latest.window.until, page=links.index, own=own)
 
 
-def _index(
-    latest: Report, rows: dict[NctId, IndexRow], reports: Sequence[PastReport]
-) -> str:
+def _index(latest: Report, rows: dict[NctId, IndexRow], reports: Sequence[PastReport]) -> str:
     place = {trial.nct_id: trial.number for trial in latest.trials}
     last = len(place) + 1
     return fill(
