@@ -21,7 +21,7 @@ _CHILDREN = {
     "tr": {"th", "td"},
     "ul": {"li"},
     "ol": {"li"},
-    "dl": {"dt", "dd"},
+    "dl": {"div"},
 }
 _ATOM = "{http://www.w3.org/2005/Atom}"
 REGISTRY = re.compile(r"https://clinicaltrials\.gov/study/NCT\d{8}(\?tab=history\S*)?")
