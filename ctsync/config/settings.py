@@ -212,6 +212,8 @@ class WebSettings(_Section):
     """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
+    """The address at which your readers open the pages that `ctsync site` writes. The feed and
+    mails link to it. Without it, mails link to ClinicalTrials.gov."""
 
 
 class MonitorSettings(_Section):
@@ -252,6 +254,7 @@ class Settings(BaseModel):
     channels: tuple[ChannelSettings, ...] = ()
     """Other ways to send reports: webhooks, folders and chat services."""
     web: WebSettings = WebSettings()
+    """Where people read your pages."""
     monitor: MonitorSettings = MonitorSettings()
     """A monitor that notices if ctsync stops running."""
 

@@ -72,6 +72,6 @@ def test_the_pictures_are_small_enough_for_the_readme() -> None:
 
 
 def test_without_a_browser_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw.shutil, "which", lambda name: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
     with pytest.raises(SystemExit, match=r"^no browser on PATH: install one of chromium, "):
         draw.main()
