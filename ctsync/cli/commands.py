@@ -102,8 +102,7 @@ COMMANDS: Mapping[str, Entry] = {
     "page": Entry(
         "export.page",
         "page",
-        "Write a trial's whole history as one HTML page: its course, and its versions side by "
-        "side.",
+        "Write the history of a trial as one HTML page: its timeline and all its versions.",
     ),
     "relevel": Entry(
         "questions.relevel",
@@ -136,7 +135,7 @@ COMMANDS: Mapping[str, Entry] = {
     "site": Entry(
         "export.site",
         "site",
-        "Write a site of plain files: an index, a page a trial, the latest reports, an Atom feed.",
+        "Write a site of plain files: an index, a page per trial, the reports, an Atom feed.",
     ),
     "status": Entry(
         "questions.status",

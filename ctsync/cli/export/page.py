@@ -28,7 +28,7 @@ from ctsync.text import for_terminal
 )
 @pass_app
 def page(app: App, *, trial: NctId, output: Path | None) -> None:
-    """Write the history of a trial as one HTML page: its timeline, and its versions side by side.
+    """Write the history of a trial as one HTML page: its timeline and all its versions.
 
     The file needs no other file and no network. With the setting web.url, it links to your site.
     """
