@@ -12,7 +12,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.sentences import WELCOME, step_title
 from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.report.trial_heading import short_title, trial_heading
-from ctsync.report.version_steps import line_in_full
+from ctsync.report.version_steps import item_of, line_in_full
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -36,6 +36,7 @@ def _environment() -> Environment:
     environment.globals.update(
         counted=counted,
         draw_timeline=draw_timeline,
+        item_of=item_of,
         line_in_full=line_in_full,
         short_title=short_title,
         step_title=step_title,

@@ -21,6 +21,7 @@ from tests.report.examples import (
     SLOW,
     WINDOW,
     demo_events,
+    event,
     outcome,
     report,
     stored,
@@ -164,6 +165,28 @@ def test_a_change_that_is_cut_stands_in_full_below_it() -> None:
     assert "Criterion 199" in words
     assert "as before]" not in words
     assert "ctsync diff" not in shown
+
+
+def test_a_row_about_an_item_of_a_list_names_the_item() -> None:
+    detail = 'Primary outcome time frame of "Overall <survival>": "5 years" -> "2 years"'
+    edited = event(
+        Kind.OUTCOME, label="Primary outcome time frame", before="5 years", after="2 years",
+        summary=detail,
+    )  # fmt: skip
+    shown = render_page(replace(story(), events=[stored(edited)]), WINDOW)
+
+    assert (
+        'Primary outcome time frame <span class="item">of &#34;Overall &lt;survival&gt;&#34;</span>'
+        in shown
+    )
+    assert '<tr class="full">' not in shown
+
+
+def test_a_registered_trial_shows_its_status_in_words() -> None:
+    new = event(Kind.REGISTERED, label="Registered", after="NOT_YET_RECRUITING", path="")
+    shown = render_page(replace(story(), events=[stored(new)]), WINDOW)
+
+    assert '<span class="now">Not yet recruiting</span>' in shown
 
 
 def test_a_page_of_a_site_offers_a_link_in_place_of_each_command() -> None:
