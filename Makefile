@@ -10,6 +10,7 @@
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
 #   make docs     the documentation, as a site in site/
+#   make pictures the pictures of the README, in docs/pictures/; needs Chromium
 #
 # PYTHON=python3.13 make test   takes that Python; ARGS="-k diff" make test   hands options on.
 
@@ -21,7 +22,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test test-all bench bench-registry soak lint types layers docs wheel clean
+.PHONY: demo test test-all bench bench-registry soak lint types layers docs pictures wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -61,6 +62,9 @@ layers: $(VENV)/.lint
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet $(ARGS)
 	@echo "open site/index.html"
+
+pictures: $(VENV)/.docs
+	$(BIN)/python -m docs.pictures.draw
 
 wheel: $(VENV)/.test
 	rm -rf build dist

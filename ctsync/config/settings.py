@@ -213,7 +213,8 @@ class WebSettings(_Section):
     """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
-    """The address of the site. Links in mail lead to its pages instead of ClinicalTrials.gov."""
+    """The address at which your readers open the pages that `ctsync site` writes. The feed and
+    mails link to it. Without it, mails link to ClinicalTrials.gov."""
 
 
 class MonitorSettings(_Section):

@@ -38,6 +38,8 @@ _SHORT = {
     Kind.ENTERED: "entered {}",
     Kind.LEFT: "left {}",
 }
+_ARRIVALS = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.RETURNED})
+"""Events of a complete record, whose value is the overall status."""
 _QC = f"{QUALITY_CONTROL}: "
 _SHORTEST = 60
 """Longest summary, or part of it before a colon, for a table cell."""
@@ -73,7 +75,7 @@ def detail(event: Event) -> str:
 
 def sides(event: Event) -> tuple[str, str]:
     """The value before and after, each with its type if it has one."""
-    field = field_of(event.path)
+    field = OVERALL if event.kind in _ARRIVALS else field_of(event.path)
     before, after = plain(event.before, field=field), plain(event.after, field=field)
     if is_type(event):
         return within_sentence(before), within_sentence(after)

@@ -53,6 +53,20 @@ def excerpt(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
     return Excerpt(whole.before, whole.after, pieces, has_gap or is_long)
 
 
+def in_full(before: str, after: str, *, values: tuple[Any, Any]) -> Excerpt:
+    """Compare a value before and after without leaving anything out."""
+    known = excerpt(before, after, values=values)
+    if not known.pieces:
+        return Excerpt(before, after, (), is_cut=False)
+    pieces = (
+        TextPiece(
+            _MARKS.get(segment.edit, TextMark.KEPT), segment.text.strip(), is_glued(segment.text)
+        )
+        for segment in token_diff(before, after)
+    )
+    return Excerpt(before, after, tuple(pieces), is_cut=False)
+
+
 def _pieces(segments: Sequence[Segment]) -> Iterator[TextPiece]:
     for n, (edit, text) in enumerate(segments):
         if edit is not Edit.KEPT:

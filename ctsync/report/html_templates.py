@@ -8,15 +8,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from ctsync.record.value_text import counted
 from ctsync.report.sentences import (
     WELCOME,
-    aside_sentence,
     since_first_of,
     step_title,
-    trial_left_out_sentence,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
 from ctsync.report.trial_heading import short_title, trial_heading
+from ctsync.report.version_steps import item_of, line_in_full
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
@@ -38,14 +38,15 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
-        aside_sentence=aside_sentence,
+        counted=counted,
         draw_timeline=draw_timeline,
-        step_title=step_title,
+        item_of=item_of,
+        line_in_full=line_in_full,
         short_title=short_title,
         since_first_of=since_first_of,
+        step_title=step_title,
         stopped=STOPPED,
         trial_heading=trial_heading,
-        trial_left_out_sentence=trial_left_out_sentence,
         welcome=WELCOME,
     )
     return environment

@@ -16,8 +16,8 @@ from ctsync.report.event_text import (
     move_since_first,
     sides,
 )
-from ctsync.report.excerpts import excerpt
-from ctsync.report.report import ReportLine, ReportStep
+from ctsync.report.excerpts import Excerpt, excerpt, in_full
+from ctsync.report.report import ReportLine, ReportStep, TextMark
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
@@ -80,6 +80,22 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
+
+
+def item_of(line: ReportLine) -> str:
+    """The item of a list whose field changed: of "Overall survival"; empty for other changes."""
+    head, colon, _ = line.detail.partition('": ')
+    return f'{head}"' if colon and head.startswith('of "') else ""
+
+
+def line_in_full(line: ReportLine) -> Excerpt | None:
+    """The change of a line without leaving anything out; None if the line shows both values."""
+    event = line.stored.event
+    before, after = sides(event)
+    has_gap = any(piece.mark is TextMark.CUT for piece in line.pieces)
+    if (before, after) == (line.before, line.after) and not has_gap:
+        return None
+    return in_full(before, after, values=(event.before, event.after))
 
 
 def _number(version: int, registry_version: int | None) -> str:

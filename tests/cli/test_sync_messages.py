@@ -49,7 +49,7 @@ def test_a_site_written_again_keeps_the_newest_reports(watched: Shell, tmp_path:
     reports = place / "reports"
     (today,) = reports.iterdir()
     for day in ("2020-01-01", "2020-01-02", "2020-01-03"):
-        (reports / f"{day}.html").write_text("earlier")
+        (reports / f"{day}.html").write_text('<p class="headline">1 critical &amp; more</p>')
     (reports / "mine.html").write_text("not ours")
     watched.run("site", str(place), "--since", "all", "--keep", "3")
 
@@ -60,7 +60,9 @@ def test_a_site_written_again_keeps_the_newest_reports(watched: Shell, tmp_path:
         "reports/2020-01-03.html", "reports/2020-01-02.html", "reports/mine.html",
     }  # fmt: skip
     index = (place / "index.html").read_text()
-    assert "report of 2020-01-03" in index
+    assert (
+        '<a class="id" href="reports/2020-01-03.html">2020-01-03</a> 1 critical &amp; more' in index
+    )
     assert "2020-01-01" not in index
     assert index.index(SEED) < index.index(OTHER)  # the changed trial comes first
     assert f"{SEED}#v2" in (place / "feed.atom").read_text()

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import html
 import re
 from dataclasses import replace
 from datetime import date
 
+import pytest
+
+from ctsync.model import Kind
+from ctsync.report.formats.html import render_html
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page
-from ctsync.report.trial.site import build_site
+from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
-from tests.report.examples import SLOW, WINDOW, report, story, timeline, version
+from ctsync.report.trial_heading import TrialHeading
+from tests.report.examples import (
+    SLOW,
+    WINDOW,
+    demo_events,
+    event,
+    outcome,
+    report,
+    stored,
+    story,
+    timeline,
+    version,
+)
+from tests.report.html_pages import broken_links, html_faults
 from tests.report.test_formats import tags_of
 from tests.security.attacks import ATTACKS
 
@@ -61,21 +80,151 @@ def test_remote_text_adds_no_markup_to_a_page() -> None:
     assert not foreign
 
 
-def test_a_site_has_an_index_one_page_per_trial_reports_and_a_feed() -> None:
-    latest = report(timelines={SLOW: timeline()})
-    site = list(build_site([story()], latest, earlier=["reports/2019-07-10.html"]))
-    files = dict(site)
+PAST = PastReport("reports/2019-07-10.html", "1 critical · 1 of 4 trials")
 
-    assert [path for path, _ in site] == [
-        "latest.html",
-        "reports/2019-07-17.html",
+
+def a_site(url: str = "") -> dict[str, str]:
+    """Return the files of a site with a page of one trial, and of a report before it."""
+    latest = report(timelines={SLOW: timeline()})
+    return dict(build_site([story()], latest, earlier=[PAST], url=url))
+
+
+def test_a_site_has_one_page_per_trial_reports_a_feed_and_an_index() -> None:
+    files = a_site()
+
+    assert list(files) == [
         f"trials/{SLOW}.html",
+        "reports/2019-07-17.html",
+        "latest.html",
         "feed.atom",
         "index.html",
     ]
-    assert f'href="trials/{SLOW}.html"' in files["index.html"]
-    assert 'href="reports/2019-07-10.html">report of 2019-07-10</a>' in files["index.html"]
+    assert (
+        '<td class="trial"><a href="trials/NCT01352702.html">A trial of something</a>'
+        in (files["index.html"])
+    )
     assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
+
+
+def test_the_index_lists_each_report_with_its_day_and_its_headline() -> None:
+    words = words_of(a_site()["index.html"].partition('id="reports"')[2])
+
+    assert "2019-07-17 2 critical · 2 of 4 trials · welcome: 1 trial newly followed" in words
+    assert "2019-07-10 1 critical · 1 of 4 trials" in words
+    assert words.index("2019-07-17") < words.index("2019-07-10")
+
+
+def test_the_headline_of_a_past_report_is_read_from_its_page() -> None:
+    latest = replace(report(), headline="A & B <c>")
+
+    assert headline_of(render_html(latest)[:HEADLINE_WITHIN]) == "A & B <c>"
+    assert headline_of("<p>another page</p>") == ""
+
+
+def test_the_index_names_title_sponsor_condition_phase_status_and_the_last_changes() -> None:
+    heading = TrialHeading(
+        "Irinotecan in Glioma", "GLI-1", "Example Pharma Inc.", "Phase 2", "INTERVENTIONAL",
+        ("Glioma",),
+    )  # fmt: skip
+    content = replace(story(), record_heading=heading)
+    words = html.unescape(words_of(dict(build_site([content], report()))["index.html"]))
+
+    assert (
+        "NCT01352702 GLI-1: Irinotecan in Glioma Example Pharma · Glioma · Phase 2 Terminated "
+        "2015-02-04 status -> Terminated; 46 of 70 enrolled" in words
+    )
+
+
+def test_the_table_of_versions_says_what_each_version_changed_and_links_to_it() -> None:
+    rows = re.findall(r'<td class="what"><a href="(#v\d)">(.*?)</a></td>', PAGE)
+
+    assert [place for place, _ in rows] == ["#v5", "#v4", "#v3", "#v2", "#v1"]
+    words = [html.unescape(text) for _, text in rows]
+    assert words[0].startswith("status -> Terminated; 46 of 70 enrolled; ")
+    assert words[2].startswith("status -> Suspended")
+    assert words[4] == "first stored version"
+
+
+def test_a_version_with_administrative_changes_alone_says_so() -> None:
+    content = story()
+    only = replace(content, events=[e for e in content.events if e.event.kind is Kind.CONTACT])
+
+    assert ">4 administrative changes</a></td>" in render_page(only, WINDOW)
+
+
+def test_a_change_that_is_cut_stands_in_full_below_it() -> None:
+    long = [f"Criterion {n}: adults with a number of {n}" for n in range(200)]
+    before, after = " ".join(long), " ".join([*long[:100], "Women only.", *long[101:]])
+    cut = stored(outcome(before, after), from_version=4, to_version=5)
+    shown = render_page(replace(story(), events=[cut]), WINDOW)
+
+    (full,) = re.findall(r'<tr class="full">.*?</tr>', shown, flags=re.DOTALL)
+    words = re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", full)))
+    assert "Criterion 99: adults with a number of 99 " in words
+    assert "Women only." in words
+    assert "Criterion 199" in words
+    assert "as before]" not in words
+    assert "ctsync diff" not in shown
+
+
+def test_a_row_about_an_item_of_a_list_names_the_item() -> None:
+    detail = 'Primary outcome time frame of "Overall <survival>": "5 years" -> "2 years"'
+    edited = event(
+        Kind.OUTCOME, label="Primary outcome time frame", before="5 years", after="2 years",
+        summary=detail,
+    )  # fmt: skip
+    shown = render_page(replace(story(), events=[stored(edited)]), WINDOW)
+
+    assert (
+        'Primary outcome time frame <span class="item">of &#34;Overall &lt;survival&gt;&#34;</span>'
+        in shown
+    )
+    assert '<tr class="full">' not in shown
+
+
+def test_a_registered_trial_shows_its_status_in_words() -> None:
+    new = event(Kind.REGISTERED, label="Registered", after="NOT_YET_RECRUITING", path="")
+    shown = render_page(replace(story(), events=[stored(new)]), WINDOW)
+
+    assert '<span class="now">Not yet recruiting</span>' in shown
+
+
+def test_a_page_of_a_site_offers_a_link_in_place_of_each_command() -> None:
+    long = outcome("a long text " * 60, "another one")
+    changes = [*demo_events(), stored(long, to_version=6, from_registry_version=None)]
+    latest = report(changes, limit=3)
+    files = dict(build_site([story()], latest))
+
+    assert "<code>" in render_html(report(changes))
+    assert "ctsync changes" in render_html(latest)
+    for name, text in files.items():
+        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch list)|<code>", text), name
+
+
+def test_each_page_of_a_site_names_the_feed() -> None:
+    kind = 'rel="alternate" type="application/atom+xml" title="Changes of these trials"'
+    for name, text in a_site().items():
+        root = "../" if "/" in name else ""
+        assert name == "feed.atom" or f'<link {kind} href="{root}feed.atom">' in text
+
+
+def test_a_page_alone_links_to_the_registry_or_to_the_site_of_web_url() -> None:
+    assert set(tags_of(PAGE).links) >= {f"https://clinicaltrials.gov/study/{SLOW}"}
+    assert "index.html" not in PAGE
+    there = render_page(story(), WINDOW, links=SiteLinks("https://ct.example.org/"))
+    assert {"https://ct.example.org/index.html", "https://ct.example.org/feed.atom"} <= set(
+        tags_of(there).links
+    )
+
+
+def test_the_feed_of_a_site_links_each_version_to_the_page_of_its_trial() -> None:
+    feed = a_site()["feed.atom"]
+    absolute = a_site("https://ct.example.org")["feed.atom"]
+
+    assert f'<link rel="alternate" href="trials/{SLOW}.html#v5" />' in feed
+    assert f'href="https://ct.example.org/trials/{SLOW}.html#v5" />' in absolute
+    assert '<link rel="self" href="https://ct.example.org/feed.atom" />' in absolute
+    assert re.findall("<id>.*</id>", feed) == re.findall("<id>.*</id>", absolute)
 
 
 def test_the_feed_of_a_site_has_one_entry_per_version_and_none_per_report() -> None:
@@ -86,13 +235,31 @@ def test_the_feed_of_a_site_has_one_entry_per_version_and_none_per_report() -> N
 
 
 def test_every_link_of_a_site_leads_to_its_files_or_to_the_registry() -> None:
-    files = dict(build_site([story()], report()))
-    broken = [
-        (name, link)
-        for name, text in files.items()
-        if name.endswith(".html")
-        for link in tags_of(text).links
-        if not link.startswith(("https://clinicaltrials.gov/study/", "#"))
-        and link.removeprefix("../") not in files
-    ]
-    assert not broken
+    files = a_site() | {PAST.path: render_html(report())}
+
+    assert list(broken_links(files)) == []
+    del files[f"trials/{SLOW}.html"]
+    assert len(set(broken_links(files))) >= 4
+
+
+@pytest.mark.parametrize("name", [*a_site(), "alone"])
+def test_every_page_is_well_formed_with_captions_scopes_and_labelled_pictures(name: str) -> None:
+    alone = render_html(report(timelines={SLOW: timeline()}))
+    page = {**a_site(), "alone": alone}[name]
+
+    assert name == "feed.atom" or html_faults(page) == []
+
+
+def test_a_fault_of_a_page_is_found() -> None:
+    fine = '<table><caption>x</caption><thead><tr><th scope="col">a</th></tr></thead></table>'
+    assert html_faults(fine) == []
+    for bad in (
+        fine.replace(' scope="col"', ""),
+        fine.replace("<caption>x</caption>", ""),
+        fine.replace("</th>", ""),
+        "<p><ul></ul></p>",
+        '<p id="a"></p><p id="a"></p>',
+        '<svg role="img" aria-labelledby="none"></svg>',
+        "<div/>",
+    ):
+        assert html_faults(bad), bad

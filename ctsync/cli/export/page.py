@@ -15,6 +15,7 @@ from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
 from ctsync.report.trial.page import render_page
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
 
 
@@ -30,12 +31,17 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
     """Write the whole history of a trial as one HTML page.
 
     The page shows the timeline, and each version beside the one before. It is one file that needs
-    no network.
+    no network. If web.url is set, it links to your site.
     """
     now = app.clock.now()
+    url = app.settings.web.url
     with app.store() as store:
         count = len(stored_versions(store, trial))
-        text = render_page(trial_page(store, trial, until=now), Window(None, now))
+        text = render_page(
+            trial_page(store, trial, until=now),
+            Window(None, now),
+            links=SiteLinks(f"{url}/") if url else None,
+        )
     if output is None:
         click.echo(text.rstrip("\n"))
         return

@@ -16,7 +16,8 @@ from ctsync.questions.portfolio.watches import followed_trials, require_watch
 from ctsync.questions.trial.trial_page import trial_page
 from ctsync.record.value_text import counted
 from ctsync.report.report import Window
-from ctsync.report.trial.site import build_site, day_of
+from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
+from ctsync.report.trial.site_links import day_of
 from ctsync.text import for_terminal
 
 KEPT_REPORTS = 30
@@ -42,7 +43,7 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
     """Write a static site: index, trial pages, reports, feed.
 
     Run it after each sync. Each file is replaced atomically, so a web server may serve the folder
-    meanwhile.
+    meanwhile. Links in the feed need the setting web.url, the address of the site.
     """
     now = app.clock.now()
     start = now - WINDOW if since is None else since
@@ -56,7 +57,8 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
         trials = followed_trials(store, watch=watch)
         stories = (trial_page(store, nct_id, until=now) for nct_id in trials)
         kept = _delete_old_reports(folder, keep - 1, today=f"{now:%Y-%m-%d}")
-        for path, text in build_site(stories, latest, earlier=kept):
+        past = [PastReport(path, _headline(folder / path)) for path in kept]
+        for path, text in build_site(stories, latest, earlier=past, url=app.settings.web.url):
             write_file(folder / path, text)
     pages, reports = counted(len(trials), "trial"), counted(len(kept) + 1, "report")
     tell(for_terminal(f"wrote {folder / 'index.html'}: {pages}, {reports}"))
@@ -69,3 +71,8 @@ def _delete_old_reports(folder: Path, keep: int, *, today: str) -> list[str]:
     for path in earlier[keep:]:
         (folder / path).unlink(missing_ok=True)
     return earlier[:keep]
+
+
+def _headline(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return headline_of(file.read(HEADLINE_WITHIN))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from ctsync.model import Kind, NctId
+from ctsync.questions.trial.headings import read_headings
 from ctsync.questions.trial.version_dates import stands_from
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import trace
@@ -21,4 +22,5 @@ def trial_page(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
         if stored.event.kind is not Kind.FIRST_SEEN  # a baseline is not a change
     ]
     timeline = trace(versions, stands_from(versions), until=until.date())
-    return TrialContent(versions, events, timeline)
+    heading = read_headings(store, [nct_id]).get(nct_id)
+    return TrialContent(versions, events, timeline, heading)

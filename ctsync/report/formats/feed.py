@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from urllib.parse import quote
 
@@ -26,6 +26,7 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
@@ -43,9 +44,12 @@ class FeedEntry:
     content: str
 
 
-def entries(report: Report) -> list[FeedEntry]:
-    """An entry for the report, then one per version in it, newest first."""
-    versions = [_entry(trial, step) for trial in report.trials for step in trial.steps]
+def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
+    """An entry for the report, then one per version in it, newest first.
+
+    With `links`, the entry of a version links to the page of its trial in that site.
+    """
+    versions = [_linked(trial, step, links) for trial in report.trials for step in trial.steps]
     newest_first = sorted(versions, key=lambda entry: entry.updated, reverse=True)
     return [_overview(report), *newest_first]
 
@@ -60,17 +64,21 @@ def feed_title(report: Report) -> str:
     return f"ctsync: {report.title}"
 
 
-def atom(title: str, told: Iterable[FeedEntry], *, updated: datetime, page: str = "") -> str:
+def atom(
+    title: str, told: Iterable[FeedEntry], *, updated: datetime, page: str = "", own: str = ""
+) -> str:
     """Write entries as an Atom feed (RFC 4287), in their order.
 
-    `page` is the address of an HTML page with the same content; it may be relative.
+    `page` is the address of an HTML page with the same content; it may be relative. `own` is
+    the address at which the feed is published; empty if unknown.
     """
     feed = ET.Element("feed", xmlns="http://www.w3.org/2005/Atom")
     _add(feed, "id", f"urn:ctsync:{quote(title, safe='', errors='replace')}")
     _add(feed, "title", title)
     _add(feed, "updated", format_timestamp(updated))
     _add(ET.SubElement(feed, "author"), "name", "ctsync")
-    # no link rel="self": the address at which the file is published is unknown here
+    if own:
+        ET.SubElement(feed, "link", rel="self", href=for_markup(own))
     if page:
         _add_link(feed, page)
     _add(feed, "generator", "ctsync")
@@ -130,6 +138,14 @@ def read_json_feed(text: str) -> list[FeedEntry]:
         raise ValueError(f"not a feed of ctsync: {error!r}") from error
 
 
+def _linked(trial: ReportTrial, step: ReportStep, links: SiteLinks | None) -> FeedEntry:
+    page = links.version(trial.nct_id, step.to_version) if links else ""
+    if not page:
+        return _entry(trial, step)
+    # no command: the page to which the entry links shows the version in full
+    return replace(_entry(trial, replace(step, command="")), url=page)
+
+
 def _entry(trial: ReportTrial, step: ReportStep) -> FeedEntry:
     changes = net_changes(stored for line in step.lines for stored in line.events)
     administrative = f"{trial.nct_id} administrative changes only"
@@ -148,7 +164,7 @@ def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
     yield step_title(step)
     for line in step.lines:
         yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
-    if step.is_cut:
+    if step.is_cut and step.command:
         yield f"in full: {step.command}"
     if step.compare_url:
         yield f"compare: {step.compare_url}"

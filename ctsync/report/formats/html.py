@@ -13,25 +13,39 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
+from ctsync.report.trial.site_links import SiteLinks
 
 _FIRST_SCREEN = 13
 """Most rows of the table that fit on one screen of 1280x800."""
 
 
-def render_html(report: Report, *, pictures: bool = True) -> str:
-    """Write the report; `pictures=False` is for mail programs, which do not show SVG."""
+def render_html(report: Report, *, pictures: bool = True, links: SiteLinks | None = None) -> str:
+    """Write the report; `pictures=False` is for mail programs, which do not show SVG.
+
+    With `links` it is a page of that site: trials link to their pages there, and a link replaces
+    each command.
+    """
+    left_out = left_out_sentence(report)
+    welcomes_left_out = welcomes_left_out_sentence(report)
+    if links:
+        left_out, welcomes_left_out = map(_without_command, (left_out, welcomes_left_out))
     return fill(
         "report.html.j2",
         report=report,
         about=about_line(report),
         window=window_line(report),
         coverage=coverage_line(report),
-        left_out=left_out_sentence(report),
-        welcomes_left_out=welcomes_left_out_sentence(report),
+        left_out=left_out,
+        welcomes_left_out=welcomes_left_out,
         pictures=pictures,
+        links=links,
         glance=_glance(report),
         folds=[(fold_title(report, f), trials) for f in Fold if (trials := report.folded(f))],
     )
+
+
+def _without_command(sentence: str) -> str:
+    return sentence.partition(": ctsync ")[0]
 
 
 def _glance(report: Report) -> tuple[ReportTrial, ...]:

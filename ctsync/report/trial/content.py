@@ -7,15 +7,20 @@ from dataclasses import dataclass
 
 from ctsync.model import NctId, StoredEvent, Version
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import TrialHeading, heading_of_key
 
 
 @dataclass(frozen=True, slots=True)
 class TrialContent:
-    """The versions of one trial, oldest first, the events that led to them, and its timeline."""
+    """The versions of one trial, oldest first, the events that led to them, and its timeline.
+
+    `record_heading` comes from the newest record; if it is None, key fields take its place.
+    """
 
     versions: Sequence[Version]
     events: Sequence[StoredEvent]
     timeline: Timeline
+    record_heading: TrialHeading | None = None
 
     @property
     def nct_id(self) -> NctId:
@@ -25,4 +30,9 @@ class TrialContent:
     @property
     def title(self) -> str:
         """Its newest title."""
-        return self.versions[-1].key.brief_title or ""
+        return self.versions[-1].key.brief_title or self.heading.brief_title
+
+    @property
+    def heading(self) -> TrialHeading:
+        """Its title, sponsor, conditions and phase."""
+        return self.record_heading or heading_of_key(self.versions[-1].key)

@@ -11,19 +11,24 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
+from ctsync.report.net_changes import net_changes
 from ctsync.report.report import ReportStep, Window
+from ctsync.report.summary import trial_row
 from ctsync.report.trial.content import TrialContent
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import Timeline
+from ctsync.report.trial_heading import TrialHeading
 from ctsync.report.version_steps import step_of
 
 
 @dataclass(frozen=True, slots=True)
 class PageVersion:
-    """One row of the table of versions."""
+    """One row of the table of versions; `what` are its worst changes in a few words."""
 
     number: int
     level: str
     posted: str
+    what: str
     status: str
     enrollment: str
     completion: str
@@ -46,18 +51,26 @@ class TrialPage:
     nct_id: NctId
     title: str
     url: str
+    heading: TrialHeading
     summary: str
     timeline: Timeline
     rows: tuple[PageVersion, ...]
     steps: tuple[PageStep, ...]
 
 
-def render_page(story: TrialContent, window: Window, *, home: str = "") -> str:
-    """Write the page of a trial, newest version first; `home` is the address of the index."""
+def render_page(
+    story: TrialContent, window: Window, *, links: SiteLinks | None = None, report: str = ""
+) -> str:
+    """Write the page of a trial, newest version first.
+
+    `links` are the addresses of the site to which it belongs, and `report` is the address of the
+    latest report there; without them it is a page alone.
+    """
     made = format_timestamp(window.until)
     versions = counted(len(story.versions), "stored version")
     footer = f"{versions}; made {made}; administrative changes are folded"
-    return fill("page.html.j2", trial=page(story, window), home=home, footer=footer)
+    trial = page(story, window)
+    return fill("page.html.j2", trial=trial, links=links, report=report, footer=footer)
 
 
 def page(story: TrialContent, window: Window) -> TrialPage:
@@ -67,32 +80,43 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         nct_id=story.nct_id,
         title=story.title,
         url=STUDY_PAGE + story.nct_id,
+        heading=story.heading,
         summary=state_of(newest.key, on=window.until.date()),
         timeline=story.timeline,
-        rows=tuple(_row(version, story.events) for version in reversed(story.versions)),
+        rows=tuple(version_row(version, story.events) for version in reversed(story.versions)),
         steps=tuple(_step(version, story.events) for version in reversed(story.versions)),
     )
 
 
-def worst(events: Iterable[StoredEvent]) -> Level | None:
-    """The worst level among events."""
-    levels = (stored.event.level for stored in events)
-    return min(levels, key=lambda level: level.rank, default=None)
-
-
-def _row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
+def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
+    """The row of a version; `events` are those of its trial."""
     key = version.key
-    level = worst(stored for stored in events if stored.to_version == version.version)
+    here = [stored for stored in events if stored.to_version == version.version]
+    level = _worst(here)
     is_present = version.state is State.PRESENT
     enrollment = NOTHING if key.enrollment is None else str(key.enrollment)
     return PageVersion(
         number=version.version,
         level=level.value if level else "",
         posted=version.posted or NOTHING,
+        what=_what(version, here),
         status=enum_words(key.status or NOTHING) if is_present else version.state.capitalize(),
         enrollment=typed(enrollment, key.enrollment_type),
         completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
     )
+
+
+def _what(version: Version, here: Sequence[StoredEvent]) -> str:
+    if changes := net_changes(here):
+        return trial_row(changes)
+    if here:
+        return counted(len(here), "administrative change")
+    return "first stored version" if version.version == 1 else "no change reported"
+
+
+def _worst(events: Iterable[StoredEvent]) -> Level | None:
+    levels = (stored.event.level for stored in events)
+    return min(levels, key=lambda level: level.rank, default=None)
 
 
 def _step(version: Version, events: Sequence[StoredEvent]) -> PageStep:
@@ -104,5 +128,5 @@ def _step(version: Version, events: Sequence[StoredEvent]) -> PageStep:
         step=step_of(version, told, before=before),
         aside=step_of(version, aside, before=before) if aside else None,
         aside_title=counted(len(aside), "administrative change"),
-        empty="the first version that is stored" if before is None else "nothing that is told",
+        empty="the first version that is stored" if before is None else "no change reported",
     )

@@ -1,0 +1,69 @@
+"""The site of `ctsync site`: valid pages whose links all lead somewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ctsync.demo.story import TRIAL, studies
+from tests.cli.conftest import Shell
+from tests.replay.catalogue import Catalogue
+from tests.replay.registry_server import ReplayRegistry
+from tests.report.html_pages import broken_links, html_faults
+
+URL = "https://trials.example.org/ct"
+
+
+def files_of(folder: Path) -> dict[str, str]:
+    """Return the files of a site by path."""
+    paths = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def follow(shell: Shell, registry: ReplayRegistry, loads: Sequence[str], *ids: str) -> None:
+    """Follow trials and sync on each load."""
+    registry.load = loads[0]
+    shell.run("watch", "add", *ids)
+    for day in loads:
+        registry.load = day
+        shell.run("sync")
+
+
+def check(files: dict[str, str]) -> None:
+    """Check each page and each link of a site."""
+    faults = {name: html_faults(text) for name, text in files.items() if name.endswith(".html")}
+    broken = list(broken_links(files))
+    print(f"{len(faults)} pages, {len(broken)} broken links")
+    assert {name: found for name, found in faults.items() if found} == {}
+    assert broken == []
+
+
+@pytest.fixture
+def demo(shell: Shell, registry: ReplayRegistry) -> Shell:
+    """A shell that followed the trial of the demo over its loads."""
+    loads = [f"{load:%Y-%m-%d}" for load in sorted(studies())]
+    registry.catalogue = Catalogue(loads[0])
+    for load, study in sorted(studies().items()):
+        registry.catalogue.publish(study, load=f"{load:%Y-%m-%d}")
+    follow(shell, registry, loads, TRIAL)
+    return shell
+
+
+def test_each_link_of_the_site_of_the_demo_leads_somewhere(demo: Shell, tmp_path: Path) -> None:
+    demo.run("site", str(tmp_path / "site"), "--since", "all")
+    files = files_of(tmp_path / "site")
+
+    assert len(files) == 5
+    check(files)
+
+
+def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) -> None:
+    demo.env["CTSYNC_WEB__URL"] = URL
+    demo.run("site", str(tmp_path / "site"), "--since", "all")
+    files = files_of(tmp_path / "site")
+
+    assert f'href="{URL}/trials/{TRIAL}.html#v3"' in files["feed.atom"]
+    assert URL not in files["latest.html"]
+    assert f'<a href="{URL}/index.html">all trials</a>' in demo.run("page", TRIAL).stdout
