@@ -55,3 +55,7 @@ def test_the_site_has_the_files_that_pages_link_to_and_no_generators(site: Path)
         ROOT / "config" / "ctsync.service"
     ).read_bytes()
     assert not (site / "generators").exists()
+    assert sorted(path.name for path in (site / "pictures").iterdir()) == [
+        "report.png",
+        "trial.png",
+    ]
