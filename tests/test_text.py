@@ -156,7 +156,7 @@ def test_a_misspelt_name_is_answered_with_the_most_similar_one():
     assert text.nearest("overalstatus", ["overallStatus", "phases"]) == (
         "did you mean overallStatus?"
     )
-    assert text.nearest("x", ["b", "a"]) == "known are: a, b"
+    assert text.nearest("x", ["b", "a"]) == "known: a, b"
 
 
 def test_the_nearest_words_come_most_similar_first_and_as_they_are_known():

@@ -49,7 +49,8 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
         {"day": "2026-02-03", "watch": "open", "entered": False}
     ]
     report = shell.run("report", "--since", "all").stdout
-    assert f"notable   {SEED}  status -> Unknown; left open" in report
+    assert f"notable   {SEED}  " in report
+    assert "\n                         status -> Unknown; left open\n" in report
     assert "No longer matches the query of watch" in report
     shell.run("check")
     shell.run("check", "--rebuild-events")

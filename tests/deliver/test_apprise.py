@@ -52,7 +52,7 @@ def test_a_failed_notification_is_temporary_and_its_url_is_in_no_error_or_log(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    with web(status) as server, pytest.raises(DeliveryError, match="chat: not taken") as failed:
+    with web(status) as server, pytest.raises(DeliveryError, match="chat: not accepted") as failed:
         chat(int(server.url.rpartition(":")[2])).send(MESSAGE)
 
     assert failed.value.is_channel

@@ -219,9 +219,9 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Appris
 
 def test_a_failed_notification_raises_a_delivery_error(apprise: type[Apprise]) -> None:
     apprise.works = False
-    with pytest.raises(DeliveryError, match="team: not taken"):
+    with pytest.raises(DeliveryError, match="team: not accepted"):
         AppriseChannel({}, settings("slack://a/b/c")).send(message())
-    with pytest.raises(DeliveryError, match="does not know such a URL"):
+    with pytest.raises(DeliveryError, match="does not support this URL"):
         AppriseChannel({}, settings("nothing://a")).send(message())
 
 
@@ -381,5 +381,5 @@ def test_every_channel_of_the_settings_is_built_without_connecting(tmp_path: Pat
     )
 
     assert list(made) == ["log", "mail", "webhook:hook", "file:feed", "notify:chat"]
-    with pytest.raises(ConfigError, match=r"no \[smtp\] section"):
+    with pytest.raises(ConfigError, match=r"needs an \[smtp\] section"):
         channels_from(Settings.model_validate({"recipients": [{"email": "a@example.org"}]}))

@@ -47,7 +47,7 @@ def test_every_declared_path_finds_itself() -> None:
         ("measure", "primaryOutcomes.measure, secondaryOutcomes.measure"),
         ("primery completion", "did you mean primary completion"),
         ("overalStatus", "did you mean Overall Status"),
-        ("qqq", "a field is named by its path"),
+        ("qqq", "name a field by its label"),
     ],
 )
 def test_an_unknown_or_ambiguous_name_gives_suggestions(name: str, says: str) -> None:

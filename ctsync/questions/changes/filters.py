@@ -70,7 +70,7 @@ def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:
         return datetime.combine(date.fromisoformat(text.strip()), time(), UTC), day
     except ValueError:
         raise UsageError(
-            f'{text!r} is neither a day (2026-03-13, yesterday, "last week") nor an age (7d)'
+            f'{text!r} is not a date (2026-03-13, yesterday, "last week") or an age (7d)'
         ) from None
 
 

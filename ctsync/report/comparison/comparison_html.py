@@ -17,4 +17,5 @@ def comparison_html(reading: ComparisonReading) -> str:
         shortened=shortened,
         others_in=others_in,
         longest=LONGEST,
+        links=None,
     )
