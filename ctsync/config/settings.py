@@ -106,7 +106,7 @@ class MirrorSettings(_Section):
 
     overlap_days: Annotated[int, Field(ge=1, le=60)] = 5
     """The number of days before its last run from which the mirror lists updates again."""
-    sweep_days: Annotated[int, Field(ge=1, le=31)] = 7
+    full_scan_days: Annotated[int, Field(ge=1, le=31)] = 7
     """Days between full scans, which find changes that updated no date."""
     download_minutes: Annotated[int, Field(ge=1)] = 60
     """The time limit for the bulk download of the first load."""

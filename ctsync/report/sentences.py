@@ -130,3 +130,17 @@ def welcomes_left_out_sentence(report: Report) -> str:
     """The number of newly followed trials beyond the size limit; empty if none."""
     more = report.welcomed - len(report.welcomes)
     return f"and {counted(more, 'more trial')}, not shown: ctsync watch list" if more else ""
+
+
+def closing_sentences(report: Report) -> Iterator[str]:
+    """Yield what follows the changes: welcomes, sentences, unchecked trials and the footer."""
+    if report.welcomes:
+        yield WELCOME
+    for one in report.welcomes:
+        yield f"{one.nct_id} {one.title}: {one.state}"
+    yield welcomes_left_out_sentence(report)
+    for sentence in report.sentences:
+        yield sentence.text
+    for unchecked in report.coverage.failed if report.coverage else ():
+        yield f"{unchecked.nct_id}: {unchecked.reason}"
+    yield from report.footer

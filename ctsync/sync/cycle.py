@@ -224,7 +224,7 @@ class SyncCycle:
                 watcher=self.watcher,
                 processes=wanted.processes,
                 overlap=timedelta(days=wanted.overlap_days),
-                sweep_every=timedelta(days=wanted.sweep_days),
+                sweep_every=timedelta(days=wanted.full_scan_days),
             ).run(archive=archive, sweep=sweep)
             if result.is_online and self.store.watched.ids():
                 return result, self._run(())

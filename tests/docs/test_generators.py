@@ -109,10 +109,10 @@ def test_the_environment_variables_on_the_page_are_read() -> None:
     numbers = [name for name in named if name.startswith("CTSYNC_RULES__")]
     read = load(env=dict.fromkeys(numbers, "12"))
     assert read.rules == dict.fromkeys(Thresholds.__dataclass_fields__, 12)
-    text = {"CTSYNC_LOG__EVENTS": "off", "CTSYNC_MIRROR__SWEEP_DAYS": "3"}
+    text = {"CTSYNC_LOG__EVENTS": "off", "CTSYNC_MIRROR__FULL_SCAN_DAYS": "3"}
     assert text.keys() <= set(named)
     assert load(env=text).log.events == "off"
-    assert load(env=text).mirror.sweep_days == 3
+    assert load(env=text).mirror.full_scan_days == 3
 
 
 def test_the_file_that_init_writes_has_the_settings_of_the_page() -> None:

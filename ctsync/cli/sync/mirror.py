@@ -32,6 +32,8 @@ from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
 
 SHOWN = 20
+_STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sweep": "full scan"}
+"""What a person calls the steps of a run."""
 
 
 @click.command("mirror")
@@ -42,7 +44,7 @@ SHOWN = 20
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Load this bulk archive (ctg-studies.json.zip) instead of downloading one.",
 )
-@click.option("--sweep", is_flag=True, help="Run the full scan now, even if it is not due.")
+@click.option("--full-scan", is_flag=True, help="Run the full scan now, even if it is not due.")
 @click.option(
     "--wait",
     type=float,
@@ -53,7 +55,7 @@ SHOWN = 20
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
 def mirror_command(
-    app: App, *, archive: Path | None, sweep: bool, wait: float, as_json: bool
+    app: App, *, archive: Path | None, full_scan: bool, wait: float, as_json: bool
 ) -> None:
     """Load the whole registry once, then fetch its changes.
 
@@ -79,7 +81,7 @@ def mirror_command(
             bulk,
             folder=wanted.folder or _folder(app),
             archive=archive,
-            sweep=sweep,
+            sweep=full_scan,
             holder="ctsync mirror",
             wait_seconds=wait,
         )
@@ -123,9 +125,9 @@ def mirror_progress() -> Iterator[RunCallbacks]:
 def _sentences(result: MirrorResult) -> Iterator[str]:
     """Report the steps done and the trials that could not be checked."""
     tally = result.tally
-    went = ", ".join(result.steps) or "nothing to do"
+    steps = ", ".join(_STEPS.get(step, step) for step in result.steps) or "nothing to do"
     yield (
-        f"mirror ({went}) at the load of {format_minute(result.load.data_timestamp)}: "
+        f"mirror ({steps}), registry data of {format_minute(result.load.data_timestamp)}: "
         f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
         f"same; {tally.requests:,} requests"
     )
@@ -139,7 +141,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
         shown = ", ".join(result.missing[:SHOWN])
         more = len(result.missing) - SHOWN
         rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
-        yield f"not in this load, to be confirmed by another: {shown}{rest}"
+        yield f"not in this data refresh, to be confirmed by the next one: {shown}{rest}"
 
 
 def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:

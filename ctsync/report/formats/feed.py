@@ -15,15 +15,14 @@ from ctsync.report.mail.subject import trial_subject
 from ctsync.report.net_changes import net_changes
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.sentences import (
-    WELCOME,
     about_line,
     aside_sentence,
+    closing_sentences,
     coverage_line,
     fold_lines,
     left_out_sentence,
     step_title,
     trial_left_out_sentence,
-    welcomes_left_out_sentence,
     window_line,
 )
 from ctsync.report.trial.site_links import SiteLinks
@@ -201,13 +200,4 @@ def _overview_lines(report: Report) -> Iterator[str]:
         yield aside_sentence(trial) if trial.administrative else ""
     yield left_out_sentence(report)
     yield from fold_lines(report)
-    if report.welcomes:
-        yield WELCOME
-    for one in report.welcomes:
-        yield f"{one.nct_id} {one.title}: {one.state}"
-    yield welcomes_left_out_sentence(report)
-    for sentence in report.sentences:
-        yield sentence.text
-    for unchecked in report.coverage.failed if report.coverage else ():
-        yield f"{unchecked.nct_id} {unchecked.reason}"
-    yield from report.footer
+    yield from closing_sentences(report)

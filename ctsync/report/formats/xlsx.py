@@ -14,13 +14,12 @@ from ctsync.errors import UsageError
 from ctsync.report.formats.change_table import COLUMNS, Value, change_rows
 from ctsync.report.report import Report
 from ctsync.report.sentences import (
-    WELCOME,
     about_line,
     aside_sentence,
+    closing_sentences,
     coverage_line,
     left_out_sentence,
     trial_left_out_sentence,
-    welcomes_left_out_sentence,
     window_line,
 )
 from ctsync.text import for_markup, shorten
@@ -124,13 +123,4 @@ def _lines(report: Report) -> Iterator[str]:
             yield f"{trial.nct_id}: {trial_left_out_sentence(trial)}"
         if trial.administrative:
             yield f"{trial.nct_id}: {aside_sentence(trial)}"
-    if report.welcomes:
-        yield WELCOME
-    for one in report.welcomes:
-        yield f"{one.nct_id} {one.title}: {one.state}"
-    yield welcomes_left_out_sentence(report)
-    for sentence in report.sentences:
-        yield sentence.text
-    for unchecked in report.coverage.failed if report.coverage else ():
-        yield f"{unchecked.nct_id}: {unchecked.reason}"
-    yield from report.footer
+    yield from closing_sentences(report)
