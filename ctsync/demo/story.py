@@ -28,10 +28,10 @@ LOAD_TIME = time(9, 0, 5, tzinfo=UTC)
 
 INTRODUCTION = (
     f"{TRIAL} ({ORG_STUDY_ID}) studies stromal cells for patients whose transplant failed. "
-    "A registry on this machine replays its record, load day by load day; the client, the "
-    "database and the commands are the real ones, and nothing leaves this machine. "
-    f"The pace is raised to {REQUESTS_PER_SECOND} requests a second, which is fine with "
-    "oneself: against ClinicalTrials.gov it is 1."
+    "A registry on this machine replays its record, one data refresh after the other. The "
+    "client, the database and the commands are the real ones. Nothing leaves this machine. "
+    f"The demo sends up to {REQUESTS_PER_SECOND} requests per second; to ClinicalTrials.gov "
+    "ctsync sends one."
 )
 
 
@@ -111,33 +111,33 @@ def provenances() -> list[Provenance]:
 def steps() -> Iterator[Step]:
     """The story, in order."""
     yield _step(
-        "4 January 2018: the trial is posted; watch it by its sponsor's own study id",
+        "4 January 2018: the trial is posted. Watch it by its sponsor's study id",
         (("watch", "add", ORG_STUDY_ID), ("sync",)),
         day=date(2018, 1, 4),
     )
     yield _step(
-        "The next day the registry reloads: every record is stamped anew, nothing has changed",
+        "The next day the registry refreshes its data. No record has changed",
         (("sync",),),
         day=date(2018, 1, 5),
     )
     yield _step(
-        "Five years later nobody has touched the record: the last load of 2022",
+        "The last refresh of 2022: nobody has updated the record for five years",
         (("sync",),),
         day=date(2022, 12, 30),
     )
     yield _step(
-        "3 January 2023: the registry itself turns it to Unknown; the update date stays in 2018, "
-        "so who looks for updates since then sees nothing",
+        "3 January 2023: the registry sets the status to Unknown. The update date stays in 2018, "
+        "so a search for recent updates does not find it",
         (("sync",), ("changes", TRIAL)),
         day=date(2023, 1, 3),
     )
     yield _step(
-        "What an update by the sponsor would look like: completed, with 17 of 20 patients",
+        "Illustration of an update by the sponsor: completed, with 17 of 20 patients",
         (("sync",), ("report", "--since", "2023-01-01")),
         day=date(2024, 3, 14),
     )
     yield _step(
-        "All of it stays: every version, what changed in each, and how the record once stood",
+        "ctsync keeps every version. Ask what changed in each, and what the record said on a day",
         (
             ("history", TRIAL),
             ("timeline", TRIAL),

@@ -104,7 +104,7 @@ def _changed(event: Event) -> str:
     """Name what changed; the overall status alone is the status."""
     if event.kind is Kind.STATUS and not is_overall_status(event):
         return for_terminal(event.label.lower())
-    return event.kind
+    return "first version" if event.kind is Kind.FIRST_SEEN else event.kind.replace("_", " ")
 
 
 def _typed(value: str | None, kind: str | None) -> str:
