@@ -308,6 +308,7 @@ SENTENCE_WORDS = {
     "reads",
     "runs",
     "saw",
+    "sends",
     "sent",
     "sees",
     "stands",
