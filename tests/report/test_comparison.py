@@ -91,7 +91,7 @@ def squeezed(text: str) -> str:
 
 
 def unescaped(markdown: str) -> str:
-    plain = re.sub(r"\\([\\`*_{}\[\]()#+!|~$^=:@])", r"\1", markdown.replace("**", ""))
+    plain = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown.replace("**", ""))
     return plain.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
