@@ -125,7 +125,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
     tally = result.tally
     went = ", ".join(result.steps) or "nothing to do"
     yield (
-        f"mirror ({went}) at the load of {format_minute(result.load.data_timestamp)}: "
+        f"mirror ({went}), registry data of {format_minute(result.load.data_timestamp)}: "
         f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
         f"same; {tally.requests:,} requests"
     )
@@ -139,7 +139,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
         shown = ", ".join(result.missing[:SHOWN])
         more = len(result.missing) - SHOWN
         rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
-        yield f"not in this load, to be confirmed by another: {shown}{rest}"
+        yield f"missing in this data refresh; the next one must confirm it: {shown}{rest}"
 
 
 def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
