@@ -99,13 +99,16 @@ def _options(command: click.Command, context: click.Context) -> str:
 
 
 def _names(option: click.Option, context: click.Context) -> str:
-    value = "" if option.is_flag or option.count else f" {option.make_metavar(context)}"
+    metavar = option.make_metavar(context)
+    if isinstance(option.type, click.IntRange) and option.metavar is None:
+        metavar = "NUMBER"  # click writes INTEGER RANGE
+    value = "" if option.is_flag or option.count else f" {metavar}"
     return ", ".join(code(f"{name}{value}") for name in (*option.opts, *option.secondary_opts))
 
 
 def _text(option: click.Option) -> str:
     notes = []
-    if option.multiple:
+    if option.multiple and "may be repeated" not in (option.help or ""):
         notes.append("May be repeated.")
     if option.required:
         notes.append("Required.")
