@@ -109,7 +109,7 @@ class StoppableClock(SystemClock):
     def check(self) -> None:
         """Raise Stopped if `stop` was called."""
         if self._stop.is_set():
-            raise Stopped("told to stop")
+            raise Stopped("interrupted by a signal")
 
     def sleep(self, seconds: float) -> None:
         """Wait; raise Stopped once `stop` is called."""

@@ -42,7 +42,7 @@ COMMANDS: Mapping[str, Entry] = {
     "check": Entry(
         "store.check",
         "check_command",
-        "Check the database for damage and inconsistencies. Exits with code 6 if it finds any.",
+        "Check the database for damage and inconsistencies.",
     ),
     "config": Entry("groups", "config", "Show and check the settings."),
     "daemon": Entry(
@@ -55,7 +55,7 @@ COMMANDS: Mapping[str, Entry] = {
     "diff": Entry(
         "questions.diff",
         "diff_command",
-        "Compare two versions of a trial, worst changes first; by default the last two.",
+        "Compare two versions of a trial, worst changes first.",
     ),
     "doctor": Entry(
         "sync.doctor",
@@ -207,7 +207,7 @@ OUTBOX: Mapping[str, Entry] = {
     "retry": Entry(
         "deliver.outbox_retry",
         "retry",
-        "Send due and parked deliveries now, or those named.",
+        "Send due and parked deliveries now, or only the named ones.",
     ),
 }
 

@@ -24,7 +24,7 @@ def heeding_interrupts() -> Iterator[Callable[[], None]]:
 
     def check() -> None:
         if pressed:
-            raise Stopped("told to stop")
+            raise Stopped("interrupted by a signal")
 
     def interrupt(number: int, _frame: FrameType | None) -> None:
         pressed.append(number)

@@ -221,7 +221,7 @@ class ReportTrialRow:
     left_out: int
     """Number of changes that the size limit left out."""
     notes: tuple[str, ...]
-    """What is not shown, in sentences."""
+    """The parts that are not shown, in sentences."""
     command: str
     """The ctsync command that lists every change of the trial."""
     acronym: str | None

@@ -122,7 +122,7 @@ def left_out_sentence(report: Report) -> str:
     )
 
 
-WELCOME = "Newly followed; changes are told from these states on:"
+WELCOME = "Newly followed. Later changes are reported against these baselines:"
 """Heading of the newly followed trials."""
 
 

@@ -128,7 +128,7 @@ def sentences(
         yield ReportSentence(
             NoChangeReason.NOT_TOLD,
             trials,
-            f"Changed, but below the level asked for or told in another message: {trials:,} {of}: "
+            f"Changed, but below the requested level or sent in another message: {trials:,} {of}: "
             f"{command}",
         )
     trials, command = unselected

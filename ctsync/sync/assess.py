@@ -334,7 +334,7 @@ class Assessor:
 
     def _unpack(self, prepared: Prepared) -> Record:
         if prepared.keyframe is None:
-            raise ValueError(f"{prepared.nct_id} was not prepared whole")
+            raise ValueError(f"{prepared.nct_id} was not prepared completely")
         canonical = self.store.bodies.read_keyframe(prepared.keyframe, prepared.digest)
         return restore(canonical, prepared.digest)
 
@@ -348,7 +348,7 @@ def _key_of(record: Record | Prepared) -> KeyFields:
     if isinstance(record, Record):
         return key_fields(record.body)
     if record.key is None:
-        raise ValueError(f"{record.nct_id} was not prepared whole")
+        raise ValueError(f"{record.nct_id} was not prepared completely")
     return record.key
 
 

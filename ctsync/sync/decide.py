@@ -171,7 +171,7 @@ def _decide_present(
     if is_present and head.source is not Source.HISTORY and head.digest == record.digest:
         return Same(head, recovered=head.absent_since is not None)
     if not isinstance(record, Record):
-        raise ValueError(f"{record.nct_id} is to be compared, and is not there in full")
+        raise ValueError(f"{record.nct_id} must be compared, and its record was not loaded in full")
     if not is_present:
         return Returned(head, record)
     if head.source is Source.HISTORY and says_the_same:

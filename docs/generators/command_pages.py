@@ -45,7 +45,7 @@ def _command_page(name: str, command: click.Command, parent: click.Context) -> s
     context = click.Context(command, info_name=name, parent=parent)
     if not isinstance(command, click.Group):
         return page(f"ctsync {name}", _summary(command), _body(command, context))
-    parts = [_help(command)]
+    parts = [_paragraphs(command.help)]
     for sub_name, sub_command in _subcommands(context):
         sub_context = click.Context(sub_command, info_name=sub_name, parent=context)
         parts += [f"## ctsync {name} {sub_name}", _body(sub_command, sub_context)]
@@ -54,7 +54,14 @@ def _command_page(name: str, command: click.Command, parent: click.Context) -> s
 
 def _body(command: click.Command, context: click.Context) -> str:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
-    return "\n".join((block(usage), _help(command), _options(command, context)))
+    return "\n".join(
+        (
+            block(usage),
+            _paragraphs(command.help),
+            _options(command, context),
+            _paragraphs(command.epilog),
+        )
+    )
 
 
 def _subcommands(context: click.Context) -> Iterator[tuple[str, click.Command]]:
@@ -71,10 +78,10 @@ def _summary(command: click.Command) -> str:
     return command.get_short_help_str(limit=500)
 
 
-def _help(command: click.Command) -> str:
-    """Return the help text as Markdown; a paragraph after a backspace line is kept as it is."""
+def _paragraphs(text: str | None) -> str:
+    """Return a help text as Markdown; a paragraph after a backspace line is kept as it is."""
     parts = []
-    for paragraph in inspect.cleandoc(command.help or "").split("\n\n"):
+    for paragraph in inspect.cleandoc(text or "").split("\n\n"):
         if paragraph.startswith("\b\n"):
             parts.append(block(paragraph.removeprefix("\b\n")))
         else:
@@ -92,13 +99,16 @@ def _options(command: click.Command, context: click.Context) -> str:
 
 
 def _names(option: click.Option, context: click.Context) -> str:
-    value = "" if option.is_flag or option.count else f" {option.make_metavar(context)}"
+    metavar = option.make_metavar(context)
+    if isinstance(option.type, click.IntRange) and option.metavar is None:
+        metavar = "NUMBER"  # click writes INTEGER RANGE
+    value = "" if option.is_flag or option.count else f" {metavar}"
     return ", ".join(code(f"{name}{value}") for name in (*option.opts, *option.secondary_opts))
 
 
 def _text(option: click.Option) -> str:
     notes = []
-    if option.multiple:
+    if option.multiple and "may be repeated" not in (option.help or ""):
         notes.append("May be repeated.")
     if option.required:
         notes.append("Required.")

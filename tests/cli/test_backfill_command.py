@@ -158,7 +158,7 @@ def test_if_the_edge_refuses_the_history_the_trial_is_followed_and_status_report
     shell.run("sync")  # the history is not due yet
     histories = shell.json("status", "--json")["histories"]
     assert histories == {"unavailable (403)": 2, "not_requested": 0}
-    assert "histories       unavailable (403) 2; next try 20" in shell.run("status").stdout
+    assert "histories          unavailable (403) 2; next try 20" in shell.run("status").stdout
 
 
 def test_a_sync_retries_the_histories_that_are_due(

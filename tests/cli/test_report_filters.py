@@ -69,7 +69,7 @@ def test_an_unknown_sponsor_or_phase_is_refused_with_the_known_ones(watched: She
     phase = watched.refuse("report", "--phase", "5", exit_code=2)
 
     assert "did you mean A sponsor?" in sponsor
-    assert "there is no phase '5'; known are: early 1, 1, 2, 3, 4, NA" in phase
+    assert "there is no phase '5'; known: early 1, 1, 2, 3, 4, NA" in phase
 
 
 @pytest.mark.parametrize("command", ["report", "changes"])

@@ -55,6 +55,22 @@ def test_the_index_lists_every_command_and_the_common_options() -> None:
     assert "`-v`, `--verbose`" in index
 
 
+def test_an_option_says_once_that_it_may_be_repeated() -> None:
+    for page in command_pages().values():
+        assert "repeated. May be repeated" not in page
+
+
+def test_the_values_of_an_option_follow_the_options() -> None:
+    page = command_pages()["reference/commands/changes.md"]
+    assert page.index("--category CATEGORY") < page.index("\n\nCategories: status, dates,")
+
+
+def test_a_number_is_called_a_number() -> None:
+    pages = command_pages()
+    assert "`--limit NUMBER`" in pages["reference/commands/changes.md"]
+    assert not any("INTEGER RANGE" in page for page in pages.values())
+
+
 def test_an_option_shows_its_effect_and_its_default() -> None:
     @click.command()
     @click.option("--level", default="low|high", help="Lowest level | to *report*.")

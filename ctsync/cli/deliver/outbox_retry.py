@@ -17,7 +17,7 @@ from ctsync.text import for_terminal
 @click.argument("ids", metavar="[ID...]", type=int, nargs=-1)
 @pass_app
 def retry(app: App, ids: Sequence[int]) -> None:
-    """Send due and parked deliveries now, or those named."""
+    """Send due and parked deliveries now, or only the named ones."""
     app.sends = True
     with app.writable_store(create=False) as store, store.writer(holder="ctsync outbox retry"):
         with store.unit() as unit:

@@ -20,12 +20,12 @@ from ctsync.report.rows import event_row
 from ctsync.store.data.events import EventFilter
 
 
-@click.command()
+@click.command(epilog=f"Kinds: {', '.join(Kind)}.\n\nCategories: {', '.join(Category)}.")
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option(
     "--since",
     type=MomentParam(or_last_report=True),
-    help='At or after WHEN: 2026-03-13, 7d, yesterday, "last week", "last report".',
+    help='Only from WHEN on: 2026-03-13, 7d, yesterday, "last week", "last report".',
 )
 @click.option("--until", type=MomentParam(end_of_day=True), help="Only changes up to WHEN.")
 @click.option(
@@ -34,7 +34,7 @@ from ctsync.store.data.events import EventFilter
     multiple=True,
     type=WordParam(Kind),
     metavar="KIND",
-    help=f"Only changes of this kind; may be repeated: {', '.join(Kind)}.",
+    help="Only this kind of change (listed below); may be repeated.",
 )
 @click.option("--level", type=WordParam(Level), help="Lowest level to list.")
 @click.option(
@@ -43,7 +43,7 @@ from ctsync.store.data.events import EventFilter
     multiple=True,
     type=WordParam(Category),
     metavar="CATEGORY",
-    help=f"Only changes of this part of the record; may be repeated: {', '.join(Category)}.",
+    help="Only this part of the record (listed below); may be repeated.",
 )
 @click.option("--watch", help="Only trials of this watch.")
 @click.option(

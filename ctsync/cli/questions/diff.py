@@ -66,7 +66,11 @@ class PastedTrialParam(click.ParamType[Any]):
 
 
 # here -2 is a version number: click must not reject it as an unknown option
-@click.command("diff", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "diff",
+    context_settings={"ignore_unknown_options": True},
+    epilog=f"Categories: {', '.join(Category)}.",
+)
 @click.argument("trial", metavar="NCT", type=PastedTrialParam())
 @click.argument("older", metavar="[FROM]", required=False)
 @click.argument("newer", metavar="[TO]", required=False)
@@ -84,7 +88,7 @@ class PastedTrialParam(click.ParamType[Any]):
     multiple=True,
     type=click.Choice([category.value for category in Category]),
     metavar="CATEGORY",
-    help=f"Only these parts of the record; repeatable: {', '.join(Category)}.",
+    help="Only this part of the record (listed below); may be repeated.",
 )
 @click.option(
     "--level",
@@ -119,10 +123,11 @@ def diff_command(
     exit_code: bool,
     as_json: bool,
 ) -> None:
-    """Compare two versions of a trial, worst changes first; by default the last two.
+    """Compare two versions of a trial, worst changes first.
 
-    FROM and TO are version numbers (3, or -1 for the last), registry versions (v2) or days
-    (2020-01-01). FROM..TO works too. NCT may be the URL of a compare page at ClinicalTrials.gov.
+    Compares the last two versions by default. FROM and TO are version numbers (3, or -1 for the
+    last), registry versions (v2) or days (2020-01-01). FROM..TO works too. NCT may be the URL of a
+    compare page at ClinicalTrials.gov.
     """
     for text in (older, newer):
         if text and re.match(r"-\D", text):

@@ -34,8 +34,7 @@ MOST_CHARACTERS = 400
     "--field",
     "name",
     metavar="PATH",
-    help="List every value of one field: its label (primary completion), its path, or the end "
-    "of its path.",
+    help="List the values of one field, by its label (primary completion) or its path.",
 )
 @click.option("--substantive", is_flag=True, help="Hide versions with only administrative changes.")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array, oldest first.")
@@ -76,7 +75,7 @@ def _tell_hidden(found: TrialVersions) -> None:
 def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     """Say how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
-        return f"what stood before the first sync is not stored; fetch it: ctsync backfill {trial}"
+        return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
     if past.state == "none":
         return "the registry has no history of it"
     asked = f"as of {past.asked:%Y-%m-%d}"

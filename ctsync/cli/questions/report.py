@@ -31,13 +31,15 @@ XLSX = "xlsx"
 _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
 
 
-@click.command("report")
+@click.command(
+    "report",
+    epilog=f"Kinds: {', '.join(Kind)}.\n\nCategories: {', '.join(Category)}.",
+)
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
 @click.option(
     "--since",
     type=MomentParam(or_last_report=True),
-    help='From WHEN on: 2026-03-13, 7d (the default), yesterday, "last week" (from its Monday), '
-    '"last report" (after the data of the newest message sent to a recipient), all.',
+    help='From WHEN on: 2026-03-13, 7d (default), yesterday, "last week", "last report", all.',
 )
 @click.option(
     "--until", type=MomentParam(end_of_day=True), help="End of the report (default: now)."
@@ -49,16 +51,16 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
     "categories",
     multiple=True,
     type=WordParam(Category),
-    help="Only this part of the record, such as dates; repeatable.",
+    help="Only this part of the record (listed below); may be repeated.",
 )
 @click.option(
     "--kind",
     "kinds",
     multiple=True,
     type=WordParam(Kind),
-    help="Only this kind of change, such as primary_completion_date; repeatable.",
+    help="Only this kind of change (listed below); may be repeated.",
 )
-@click.option("--sponsor", metavar="TEXT", help="Only trials whose lead sponsor has TEXT.")
+@click.option("--sponsor", metavar="TEXT", help="Only trials with TEXT in the lead sponsor's name.")
 @click.option("--phase", type=PhaseParam(), help="Only trials of this phase: early 1, 1 to 4, NA.")
 @click.option(
     "--format",
@@ -76,8 +78,7 @@ _TABLES = frozenset({XLSX, ReportFormat.CSV.value})
 @click.option(
     "--limit",
     type=click.IntRange(min=0),
-    help=f"Most changes to show, worst first; 0 for all. Default: {MOST_LINES:,}, or all in csv "
-    "and xlsx.",
+    help=f"Most changes to show; 0 for all. Default: {MOST_LINES:,}; csv and xlsx: all.",
 )
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @pass_app
@@ -98,7 +99,11 @@ def report_command(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """Report changes per trial, worst first."""
+    """Report changes per trial, worst first.
+
+    "last week" begins on its Monday. "last report" begins after the registry data of the newest
+    message that was sent to a recipient.
+    """
     if form == XLSX and output in {None, STDOUT}:
         raise UsageError("a workbook needs a file: add --output report.xlsx")
     now = app.clock.now()

@@ -87,4 +87,4 @@ def _said(value: object, where: str) -> str:
 def _show_overview(version: Version) -> None:
     for label, value in overview(version):
         click.echo(f"{label + ':':<22} {for_terminal(value)}")
-    tell("the whole record: --json; one field: --field PATH")
+    tell("all fields: --json; one field: --field PATH")

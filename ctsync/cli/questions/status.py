@@ -50,20 +50,20 @@ def _lines(found: Status) -> Iterator[str]:
         yield f"  {failure.nct_id}: {failure.error} ({_tries(failure)})"
     yield from (f"  {notice.line}" for notice in found.notices)
     load, complete = facts.newest_load, facts.last_whole
-    yield f"registry load   {format_minute(load) if load else 'none seen'}"
-    yield f"last whole run  {format_minute(complete) if complete else 'none'}"
+    yield f"registry data      {format_minute(load) if load else 'none seen'}"
+    yield f"last complete run  {format_minute(complete) if complete else 'none'}"
     yield (
-        f"stored          trials {stored['trials']:,}, versions {stored['snapshots']:,}, "
+        f"stored             trials {stored['trials']:,}, versions {stored['snapshots']:,}, "
         f"events {stored['events']:,}; watched {facts.watched:,}"
     )
     if found.histories:
-        yield f"histories       {_histories(found)}"
-    yield f"database        {found.database}"
+        yield f"histories          {_histories(found)}"
+    yield f"database           {found.database}"
 
 
 def _histories(found: Status) -> str:
     counts = Counter(found.histories)
-    counts["not asked for"] = found.facts.watched - counts.total()
+    counts["not requested"] = found.facts.watched - counts.total()
     line = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
     return f"{line}; next try {format_minute(found.next_history)}" if found.next_history else line
 

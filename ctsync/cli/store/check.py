@@ -43,10 +43,10 @@ PROBLEMS = 6
 def check_command(
     app: App, *, rebuild_events: bool, repair: bool, have_backup: bool, as_json: bool
 ) -> None:
-    """Check the database for damage and inconsistencies. Exits with code 6 if it finds any.
+    """Check the database for damage and inconsistencies.
 
-    Checks the file, each record body, version, event and reference. Changes nothing without
-    --repair.
+    Checks the file, each record body, version, event and reference. Exits with code 6 if it finds
+    a problem. Changes nothing without --repair.
 
     --rebuild-events also derives every event again from the stored versions, under the rules in
     force, and reports each difference. Differences may come from rules that changed since.

@@ -141,7 +141,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
         shown = ", ".join(result.missing[:SHOWN])
         more = len(result.missing) - SHOWN
         rest = f" and {more:,} more (--json lists them)" if more > 0 else ""
-        yield f"not in this data refresh, to be confirmed by the next one: {shown}{rest}"
+        yield f"missing in this data refresh; the next one must confirm it: {shown}{rest}"
 
 
 def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:

@@ -56,8 +56,7 @@ Found = Mapping[NctId, QueryMatch]
     "--file",
     "listed",
     type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
-    help="List of terms, one per line (# starts a comment), or the CSV download of a search; "
-    "- reads standard input.",
+    help="File with one term per line, or the CSV download of a search; - reads stdin.",
 )
 @click.option(
     "--preview", is_flag=True, help="Show how many trials match, and some of them; store nothing."

@@ -88,7 +88,7 @@ def _address(text: str) -> Address:
 
 def _notes(message: Message, sender: str) -> Iterator[str]:
     to, bare = address_of(message.route.recipient), address_of(sender)
-    yield f"ctsync sent this mail to {to}. To get no more mails, write to {bare}."
+    yield f"ctsync sent this mail to {to}. To unsubscribe, write to {bare}."
 
 
 def _unsubscribe(sender: str) -> str:

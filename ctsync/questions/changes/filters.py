@@ -41,7 +41,7 @@ def parse_phase(text: str) -> str:
     """Read a phase ("2", "phase 2", "PHASE2"); raises UsageError with the values."""
     phase = read_phase(text)
     if phase is None:
-        raise UsageError(f"there is no phase {text!r}; known are: {', '.join(_PHASES)}")
+        raise UsageError(f"there is no phase {text!r}; known: {', '.join(_PHASES)}")
     return phase
 
 

@@ -228,7 +228,7 @@ def _on(versions: Sequence[Version], day: date) -> Version:
     more = (
         f"; to store earlier ones: ctsync backfill {nct_id}" if isinstance(stood, NotKnown) else ""
     )
-    raise UnknownVersion(f"no version of {nct_id} is known to stand on {day}{more}")
+    raise UnknownVersion(f"no version of {nct_id} is known for {day}{more}")
 
 
 SCHEMAS = {"field_change": FieldChangeRow}

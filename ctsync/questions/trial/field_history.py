@@ -36,9 +36,9 @@ class FieldValueRow:
     since: date
     """The first day of the value."""
     until: date | None
-    """The first day of the next value; null if the value still stands."""
+    """The first day of the next value; null if the value is still current."""
     days: int
-    """Number of days that the value stood, up to today if it still does."""
+    """Number of days that the value was current, up to today if it still is."""
 
 
 def field_value_row(path: str, spell: ValueSpell) -> FieldValueRow:

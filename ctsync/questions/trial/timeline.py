@@ -22,9 +22,9 @@ class SpellRow:
     since: date
     """The first day of the status."""
     until: date | None
-    """The first day of the next status; null if the status still stands."""
+    """The first day of the next status; null if it is still current."""
     days: int
-    """Number of days that the status stood, up to the end of the timeline if it still does."""
+    """Number of days with the status, up to the end of the timeline if it is still current."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class TrialTimelineRow:
     until: date
     """The end of the timeline."""
     spells: tuple[SpellRow, ...]
-    """Each status and how long it stood, oldest first."""
+    """Each status with its duration, oldest first."""
     dates: tuple[DateTrackRow, ...]
     """The start, primary completion and completion date, each with its values."""
     enrollment: tuple[EnrollmentStepRow, ...]

@@ -143,10 +143,10 @@ def read_condition(text: str) -> FieldCondition:
     term = _term(name)
     if operator not in _OPERATORS[term.sort]:
         takes = " ".join(_OPERATORS[term.sort])
-        raise UsageError(f"{term.name} takes {takes}, and not {operator}")
+        raise UsageError(f"{term.name} takes {takes}, not {operator}")
     values = tuple(_value(term, one.strip(), operator) for one in wanted.split("|"))
     if None in values and operator not in ("=", "!="):
-        raise UsageError(f"{term.name}: none takes = and !=, and not {operator}")
+        raise UsageError(f"{term.name}: none takes = and !=, not {operator}")
     return FieldCondition(term, operator.removeprefix("!"), values, denies=operator[0] == "!")
 
 
@@ -156,7 +156,7 @@ def _term(name: str) -> ConditionField:
         return _BY_NAME[word]
     close = nearest_words(word, _BY_NAME, likeness=0.5)
     said = f"did you mean {_BY_NAME[close[0]].name}?" if close else f"fields: {field_names()}"
-    raise UsageError(f"there is no field {name.strip()!r} ; {said}")
+    raise UsageError(f"there is no field {name.strip()!r}; {said}")
 
 
 def field_named(name: str) -> str:
@@ -172,7 +172,7 @@ def field_names() -> str:
 def _value(term: ConditionField, text: str, operator: str) -> Value:
     if not text:
         raise UsageError(
-            f"{term.name}: the value is missing; {term.name}=none asks for trials without one"
+            f"{term.name}: the value is missing; {term.name}=none finds trials without one"
         )
     if text.lower() == "none" and operator in ("=", "!="):
         return None

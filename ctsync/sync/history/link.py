@@ -123,7 +123,7 @@ def _confirm(
 
 def _record_of(finding: PendingVersion) -> Record | None:
     if isinstance(finding.record, Prepared):
-        raise ValueError(f"{finding.nct_id} is to be joined, and is not there in full")
+        raise ValueError(f"{finding.nct_id} must be joined, and its record was not loaded in full")
     return finding.record
 
 

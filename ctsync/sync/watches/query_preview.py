@@ -51,8 +51,8 @@ def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> Que
         raise UsageError(f"the registry does not take the query: {message}") from refused
     if listing.total == 0 and "aggFilters" in query.params:
         raise UsageError(
-            "no trial matches; the registry says so too of an option of aggFilters that it does "
-            "not know: check it, or write the same as overallStatus or advanced"
+            "no trial matches; the registry gives the same answer if it does not know an option of "
+            "aggFilters: check it, or use overallStatus or advanced"
         )
     matches = [found for study in page.studies if (found := _match(study))]
     return QueryPreview(listing.total, matches[:size])
