@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 
@@ -17,8 +17,8 @@ def about_line(report: Report) -> str:
 def window_line(report: Report) -> str:
     """The time the report covers."""
     window = report.window
-    since = format_timestamp(window.since) if window.since else "the first version"
-    return f"Window: {since} to {format_timestamp(window.until)}"
+    since = format_day_or_minute(window.since) if window.since else "the first version"
+    return f"Window: {since} to {format_minute(window.until)}"
 
 
 def coverage_line(report: Report) -> str:
@@ -26,7 +26,7 @@ def coverage_line(report: Report) -> str:
     if report.coverage is None:
         return ""
     load = report.coverage.load
-    data = f"Registry data of {format_timestamp(load)}; " if load else ""
+    data = f"Registry data of {format_minute(load)}; " if load else ""
     return f"{data}checked {report.coverage.checked:,} of {report.watched:,}"
 
 

@@ -72,7 +72,7 @@ def test_a_move_between_months_has_its_slack_since_registration_as_well() -> Non
     )
     (trial,) = report([stored(moved)]).trials
 
-    assert trial.since_first == "PCD +1 month"
+    assert trial.since_first == "primary completion +1 month"
     assert trial.lines[0].since_first == "+1 month (31 days ±30)"
 
 

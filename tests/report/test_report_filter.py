@@ -47,7 +47,7 @@ def test_a_level_keeps_all_steps_of_a_net_change_that_reaches_it() -> None:
 
     built = selected([*events, stored(enrollment(70, 71, 1.4), QUICK)], minimum=Level.CRITICAL)
 
-    assert rows(built)[SLOW] == "PCD +1.3 years"
+    assert rows(built)[SLOW] == "primary completion +1.3 years"
     (trial,) = (one for one in built.trials if one.nct_id == SLOW)
     assert [line.stored.event.level for line in trial.lines] == [Level.CRITICAL, Level.ROUTINE]
     assert built.filters == "Only: level critical"
@@ -56,7 +56,7 @@ def test_a_level_keeps_all_steps_of_a_net_change_that_reaches_it() -> None:
 def test_filters_combine_and_leave_out_other_changes_of_a_trial() -> None:
     built = selected(demo_events(), minimum=Level.NOTABLE, categories=[Category.DATES])
 
-    assert rows(built) == {SLOW: "PCD +1 month"}
+    assert rows(built) == {SLOW: "primary completion +1 month"}
     assert built.filters == "Only: level notable or worse; category dates"
     assert built.trials[0].level is Level.NOTABLE
     assert built.shown + built.collapsed == built.total == 1
