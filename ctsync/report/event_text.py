@@ -5,6 +5,7 @@ Remote text stays as it is: each format makes it safe for its own sink.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -100,6 +101,16 @@ def move_since_first(event: Event) -> str:
     if event.percent_since_first is not None:
         return signed_percent(event.percent_since_first)
     return ""
+
+
+def since_what(events: Iterable[Event]) -> str:
+    """From when the moves since the first version count: "since registration".
+
+    It is "since first seen" if the versions before the first sync are not stored. An event
+    stored before ctsync recorded this counts from registration.
+    """
+    known = all(event.inputs.get("since_registration", True) for event in events)
+    return "since registration" if known else "since first seen"
 
 
 def short_since_first(event: Event) -> str:

@@ -50,7 +50,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     ]
     report = shell.run("report", "--since", "all").stdout
     assert f"notable   {SEED}  " in report
-    assert "\n                         status -> Unknown; left open\n" in report
+    assert "\n                         status -> Unknown; left watch open\n" in report
     assert "No longer matches the query of watch" in report
     shell.run("check")
     shell.run("check", "--rebuild-events")

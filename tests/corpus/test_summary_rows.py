@@ -59,6 +59,7 @@ DATES = {
     "start": ("startDateStruct", "start_date"),
 }
 KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "enrollment"}
+FIRST_SEEN = "since first seen: "
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -135,8 +136,8 @@ def _text(text: str) -> Iterator[list[str]]:
         else:
             found[-1][2 if is_deeper else 3] += f" {cell}"
     for nct, level, rest, about in found:
-        what, _, since = one_line(rest).partition(" since registration: ")
-        yield [nct, level, what, since or "-", about]
+        what, *since = re.split(" since (?:registration|first seen): ", one_line(rest))
+        yield [nct, level, what, "".join(since) or "-", about]
 
 
 def _markdown(text: str) -> Iterator[list[str]]:
@@ -145,6 +146,7 @@ def _markdown(text: str) -> Iterator[list[str]]:
     for n, nct in enumerate(cells):
         if re.fullmatch(r"NCT\d{8}", nct) and cells[n - 1] in set(Level):
             title, words, what, since = cells[n + 1 : n + 5]
+            since = since.removeprefix(FIRST_SEEN)
             yield [nct, cells[n - 1], what, since, f"{words} · {title}"]
 
 
@@ -156,7 +158,7 @@ def _html(text: str) -> Iterator[list[str]]:
             for cell in re.split(r"</td>", row)[:5]
         )
         title, _, words = about.partition("\n")
-        yield [nct, level, what, since, f"{words} · {title}"]
+        yield [nct, level, what, since.removeprefix(FIRST_SEEN), f"{words} · {title}"]
 
 
 def _json(text: str) -> Iterator[list[str]]:
@@ -168,7 +170,7 @@ def _json(text: str) -> Iterator[list[str]]:
 
 def _atom(text: str) -> Iterator[list[str]]:
     content = ET.fromstring(text).findtext(".//{*}entry/{*}content") or ""
-    moved = r"(?: \(([^()]*) since registration\))?"
+    moved = r"(?: \(([^()]*) since (?:registration|first seen)\))?"
     row = re.compile(rf"^(\w+) (NCT\d{{8}}) (.*?){moved}\n(.*)$", re.MULTILINE)
     for level, nct, what, since, about in row.findall(content):
         if level in set(Level):
@@ -294,7 +296,7 @@ def compare_since(
     new = course[-1]
     for name in DATES:
         known = next((one for one in course if one[name].value is not None), new)
-        told = re.findall(rf"\b{name} ([^,]+)", row.since)
+        told = re.findall(rf"(?<!primary )\b{name} ([^,]+)", row.since)
         found = shift(known[name].value, new[name].value)
         words = short_signed_days(found.days, found.margin) if found else "0 days"
         if name in moved and found is not None:

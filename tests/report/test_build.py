@@ -82,7 +82,8 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
     assert built.total == 0
     assert not built.trials
     assert built.welcomes[0].state == (
-        "Recruiting · Phase 3 · enrollment 20 (estimated) · primary completion 2018-12-31 (estimated) passed · "
+        "Recruiting · Phase 3 · enrollment 20 (estimated) · "
+        "primary completion 2018-12-31 (estimated) passed · "
         "last update posted 2018-01-04 · registered 12 months (360 days) after start"
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ctsync.model import Category, KeyFields, Kind, Level, NctId, StoredEvent
+from ctsync.report.formats.plain_text import cut_between_phrases
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import NoChangeReason, Report
 from ctsync.report.report_filter import ReportFilter, read_phase
@@ -220,3 +221,11 @@ def test_a_line_at_a_glance_never_breaks() -> None:
 
     assert len(block) == 40
     assert max(map(len, block)) <= 76
+
+
+def test_a_line_at_a_glance_counts_every_change_that_it_leaves_out() -> None:
+    what = "status -> Terminated; primary completion +1.2 years; start +15 days; +15 more"
+
+    assert cut_between_phrases(what, 40) == "status -> Terminated; +17 more"
+    assert cut_between_phrases(f"{what} (2 critical)", 40) == "status -> Terminated; +17 more"
+    assert cut_between_phrases(what, 100) == what

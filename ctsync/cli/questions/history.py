@@ -60,8 +60,11 @@ def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_j
     show_table(
         ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
         [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
+        drop=("SEEN",),
+        shorten=("STATUS",),
+        is_drop_noted=False,
     )
-    tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
+    tell("V: version of ctsync and of the registry (from v0); N: enrollment, E estimated, A actual")
     _tell_hidden(found)
     tell(for_terminal(_past_sentence(found.history, trial)))
 
@@ -101,10 +104,10 @@ def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ..
 
 
 def _changed(event: Event) -> str:
-    """Name what changed; the overall status alone is the status."""
+    """Name what changed in words; the overall status alone is the status."""
     if event.kind is Kind.STATUS and not is_overall_status(event):
         return for_terminal(event.label.lower())
-    return event.kind
+    return event.kind.replace("_", " ")
 
 
 def _typed(value: str | None, kind: str | None) -> str:
