@@ -60,11 +60,8 @@ def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_j
     show_table(
         ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
         [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
-        drop=("SEEN",),
-        shorten=("STATUS",),
-        is_drop_noted=False,
     )
-    tell("V: version of ctsync and of the registry (from v0); N: enrollment, E estimated, A actual")
+    tell("V: ctsync's version, and the registry's (from v0); N: enrollment, E estimated, A actual")
     _tell_hidden(found)
     tell(for_terminal(_past_sentence(found.history, trial)))
 
