@@ -162,3 +162,8 @@ def format_timestamp(stamp: datetime) -> str:
 def format_minute(moment: datetime) -> str:
     """Write an aware time for people, as 2026-03-13 09:00Z; seconds are dropped."""
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="minutes") + "Z"
+
+
+def format_day_or_minute(moment: datetime) -> str:
+    """Write the start of a day (UTC) as 2026-03-13, and another time with its minute."""
+    return format_minute(moment).removesuffix(" 00:00Z")

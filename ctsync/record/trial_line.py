@@ -13,7 +13,7 @@ _NO_PHASE = "NA"
 
 
 def state_of(key: KeyFields, *, on: date | None = None) -> str:
-    """Status, phase, enrollment, dates: "Recruiting · Phase 3 · N 20 (estimated) · …".
+    """Status, phase, enrollment, dates: "Recruiting · Phase 3 · enrollment 20 (estimated) · …".
 
     With a day `on`, the only trial date is the primary completion, marked if that day lies
     after it, and a late registration is added.
@@ -23,7 +23,9 @@ def state_of(key: KeyFields, *, on: date | None = None) -> str:
     parts = [
         _status(key),
         _phases(key),
-        "" if key.enrollment is None else f"N {typed(said(key.enrollment), key.enrollment_type)}",
+        ""
+        if key.enrollment is None
+        else f"enrollment {typed(said(key.enrollment), key.enrollment_type)}",
         start if on is None else "",
         _primary_completion(key, on),
         completion if on is None else "",
@@ -49,7 +51,9 @@ def _phases(key: KeyFields) -> str:
 
 
 def _primary_completion(key: KeyFields, on: date | None) -> str:
-    text = _date("PCD", key.primary_completion_date, key.primary_completion_date_type)
+    text = _date(
+        "primary completion", key.primary_completion_date, key.primary_completion_date_type
+    )
     planned = PartialDate.parse(key.primary_completion_date)
     if on is None or planned is None or key.primary_completion_date_type == "ACTUAL":
         return text

@@ -5,6 +5,7 @@ Remote text stays as it is: each format makes it safe for its own sink.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ctsync.dates import PartialDate
@@ -26,7 +27,7 @@ from ctsync.record.value_text import (
 DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
 _MEASURED = frozenset((*DATE_KINDS, Kind.ENROLLMENT))
 _SHORT_DATE = {
-    Kind.PRIMARY_COMPLETION_DATE: "PCD",
+    Kind.PRIMARY_COMPLETION_DATE: "primary completion",
     Kind.COMPLETION_DATE: "completion",
     Kind.START_DATE: "start",
 }
@@ -35,8 +36,8 @@ _SHORT = {
     Kind.RETURNED: "back in the registry",
     Kind.REGISTERED: "newly registered",
     Kind.MOVED: "moved to {}",
-    Kind.ENTERED: "entered {}",
-    Kind.LEFT: "left {}",
+    Kind.ENTERED: "entered watch {}",
+    Kind.LEFT: "left watch {}",
 }
 _ARRIVALS = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.RETURNED})
 """Events of a complete record, whose value is the overall status."""
@@ -102,12 +103,22 @@ def move_since_first(event: Event) -> str:
     return ""
 
 
+def since_what(events: Iterable[Event]) -> str:
+    """From when the moves since the first version count: "since registration".
+
+    It is "since first seen" if the versions before the first sync are not stored. An event
+    stored before ctsync recorded this counts from registration.
+    """
+    known = all(event.inputs.get("since_registration", True) for event in events)
+    return "since registration" if known else "since first seen"
+
+
 def short_since_first(event: Event) -> str:
-    """The move since the first version for a table cell: "PCD +2.2 years", "N -47 %"."""
+    """The move since the first version for a table cell: "primary completion +2.2 years"."""
     days = event.days_since_first
     margin = margin_since_first(event)
     figure = move_since_first(event) if days is None else short_signed_days(days, margin)
-    name = _SHORT_DATE.get(event.kind, "N" if event.kind is Kind.ENROLLMENT else "")
+    name = _SHORT_DATE.get(event.kind, "enrollment" if event.kind is Kind.ENROLLMENT else "")
     return f"{name} {figure}" if figure and name else ""
 
 
@@ -144,7 +155,7 @@ def _short_quality_control(event: Event) -> str:
 def _short_enrollment(event: Event) -> str:
     if _met_its_target(event):
         return f"{event.after} of {event.before} enrolled"
-    return f"N {' -> '.join(sides(event))}"
+    return f"enrollment {' -> '.join(sides(event))}"
 
 
 def _short_date(event: Event) -> str:

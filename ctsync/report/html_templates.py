@@ -9,8 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ctsync.record.value_text import counted
+from ctsync.report.event_text import since_what
 from ctsync.report.sentences import (
     WELCOME,
+    since_cell,
     since_first_of,
     step_title,
 )
@@ -43,7 +45,9 @@ def _environment() -> Environment:
         item_of=item_of,
         line_in_full=line_in_full,
         short_title=short_title,
+        since_cell=since_cell,
         since_first_of=since_first_of,
+        since_what=since_what,
         step_title=step_title,
         stopped=STOPPED,
         trial_heading=trial_heading,

@@ -211,8 +211,6 @@ def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
     if is_overall_status(event):
         head = head.removeprefix("status -> ")
         head = "status unknown" if head == "Unknown" else head
-    if event.kind is Kind.PRIMARY_COMPLETION_DATE and head.startswith("PCD "):
-        head = f"primary completion {head.removeprefix('PCD ')}"
     if has_date and event.kind in DATE_KINDS and event.days and not change.is_reversed:
         head += f", to {_month(event.after)}"
     return head + tail
@@ -309,4 +307,4 @@ def _enrollment(change: NetChange) -> str:
     ]
     if len(beyond) >= _MOST_STEPS:
         beyond = [_worst(beyond)]
-    return f"N {' -> '.join([first, *(sides(step)[1] for step in beyond), last])}"
+    return f"enrollment {' -> '.join([first, *(sides(step)[1] for step in beyond), last])}"

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
+from ctsync.report.event_text import since_what
 from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.trial_heading import (
@@ -186,6 +187,11 @@ class ReportTrial:
         heading = self.heading
         parts = (short_sponsor(heading), short_condition(heading), short_phase(heading))
         return tuple(part for part in parts if part)
+
+    @property
+    def since_what(self) -> str:
+        """From when `since_first` counts: since registration, or since first seen."""
+        return since_what(change.event for change in self.changes)
 
     @property
     def lines(self) -> tuple[ReportLine, ...]:

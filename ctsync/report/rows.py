@@ -145,7 +145,7 @@ class ReportEventRow(EventRow):
     move: str | None
     """How far a date or count moved in this version, in words."""
     move_since_registration: str | None
-    """How far it moved since the trial was first registered, in words."""
+    """How far it moved since the first version that ctsync has, in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +207,7 @@ class ReportTrialRow:
     what: str
     """The net change of each field over the window in a few words, worst first."""
     since_registration: str | None
-    """How far each date and the enrollment moved since registration, in words."""
+    """How far each date and the enrollment moved since the first version that ctsync has."""
     moves: tuple[NetMoveRow, ...]
     """The net moves of the status, the enrollment and the dates, worst first."""
     url: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
+from ctsync.report.event_text import since_what
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 
 
@@ -17,8 +18,8 @@ def about_line(report: Report) -> str:
 def window_line(report: Report) -> str:
     """The time the report covers."""
     window = report.window
-    since = format_timestamp(window.since) if window.since else "the first version"
-    return f"Window: {since} to {format_timestamp(window.until)}"
+    since = format_day_or_minute(window.since) if window.since else "the first version"
+    return f"Window: {since} to {format_minute(window.until)}"
 
 
 def coverage_line(report: Report) -> str:
@@ -26,7 +27,7 @@ def coverage_line(report: Report) -> str:
     if report.coverage is None:
         return ""
     load = report.coverage.load
-    data = f"Registry data of {format_timestamp(load)}; " if load else ""
+    data = f"Registry data of {format_minute(load)}; " if load else ""
     return f"{data}checked {report.coverage.checked:,} of {report.watched:,}"
 
 
@@ -39,17 +40,25 @@ def step_title(step: ReportStep) -> str:
 
 
 def since_first_of(line: ReportLine) -> str:
-    """The move since registration; empty if the move of this version is the same."""
+    """The move since the first version; empty if the move of this version is the same."""
     is_same = line.since_first in {line.move, line.move.rpartition(", ")[2]}
     return "" if is_same else line.since_first
+
+
+def since_cell(trial: ReportTrial) -> str:
+    """The moves since registration for a column of that name; says if they count from later."""
+    if not trial.since_first or trial.since_what == "since registration":
+        return trial.since_first
+    return f"{trial.since_what}: {trial.since_first}"
 
 
 def moves_of(line: ReportLine) -> str:
     """The moves of a value: "+45 days, +60 days since registration"; empty if it has none.
 
-    The first move since registration is given once.
+    A first move is given once.
     """
-    since = f"{since_first_of(line)} since registration" if since_first_of(line) else ""
+    figure = since_first_of(line)
+    since = f"{figure} {since_what([line.stored.event])}" if figure else ""
     return ", ".join(part for part in (line.move, since) if part)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ctsync.dates import format_timestamp
+from ctsync.dates import format_minute
 from ctsync.model import Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.value_text import counted
@@ -108,7 +108,7 @@ def sentences(
     """
     of = f"of {counted(watched, 'trial')}"
     if coverage is not None and not coverage.refreshed and coverage.load and still:
-        since = format_timestamp(coverage.load)
+        since = format_minute(coverage.load)
         yield ReportSentence(
             NoChangeReason.NOT_REFRESHED,
             still,

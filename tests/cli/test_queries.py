@@ -34,7 +34,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     assert "2 in, 0 left" in shell.run("watch", "list").stdout
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {STATUS: "UNKNOWN"})
-    assert f"notable\t{SEED}\tstatus -> Unknown; left open\t" in shell.run("sync").stdout
+    assert f"notable\t{SEED}\tstatus -> Unknown; left watch open\t" in shell.run("sync").stdout
     assert "\tnotable\tR-WAT-02\tNo longer matches" in shell.run("changes").stdout
     (left,) = shell.json("changes", "--kind", "left", "--json")
     assert (left["kind"], left["nct_id"], left["before"]) == ("left", SEED, "open")
@@ -50,7 +50,7 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     ]
     report = shell.run("report", "--since", "all").stdout
     assert f"notable   {SEED}  " in report
-    assert "\n                         status -> Unknown; left open\n" in report
+    assert "\n                         status -> Unknown; left watch open\n" in report
     assert "No longer matches the query of watch" in report
     shell.run("check")
     shell.run("check", "--rebuild-events")
@@ -164,8 +164,8 @@ def test_a_query_of_the_settings_file_is_followed_together_with_named_trials(
     registry.catalogue.edit("NCT00000007", {STATUS: "RECRUITING"})
     registry.catalogue.edit(OTHER, {STATUS: "TERMINATED"})
     dry = shell.run("sync", "--dry-run")
-    assert "NCT00000007\tstatus -> Recruiting; left mine\t" in dry.stdout
-    assert f"{OTHER}\tentered mine\t" in dry.stdout
+    assert "NCT00000007\tstatus -> Recruiting; left watch mine\t" in dry.stdout
+    assert f"{OTHER}\tentered watch mine\t" in dry.stdout
     before = shell.json("watch", "list", "--json")
     assert before == shell.json("watch", "list", "--json")
     shell.run("sync")

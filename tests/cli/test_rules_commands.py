@@ -269,6 +269,8 @@ def test_a_trial_due_after_the_newest_seen_load_is_not_overdue(
     stand_on("2026-03-20", monkeypatch)
     found = {one["nct_id"]: one["outlook"] for one in aging.json("forecast", "--json")}
     assert found == {"NCT00000002": "overdue", "NCT00000001": "due"}
+    rows = below_header(aging.run("forecast").stdout)
+    assert [row.split("\t")[3] for row in rows] == ["overdue by 4 months", "18 days ago"]
 
 
 def stand_on(day: str, monkeypatch: pytest.MonkeyPatch) -> None:

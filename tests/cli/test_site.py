@@ -59,6 +59,17 @@ def test_each_link_of_the_site_of_the_demo_leads_somewhere(demo: Shell, tmp_path
     check(files)
 
 
+def test_a_report_as_a_page_links_to_web_url(demo: Shell) -> None:
+    page = demo.run("report", "--since", "all", "--format", "html").stdout
+    assert f"trials/{TRIAL}.html" not in page
+
+    demo.env["CTSYNC_WEB__URL"] = URL
+    page = demo.run("report", "--since", "all", "--format", "html").stdout
+    assert f'href="{URL}/trials/{TRIAL}.html"' in page
+    assert f'<a href="{URL}/index.html">all trials</a>' in page
+    assert "ctsync changes" not in page
+
+
 def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) -> None:
     demo.env["CTSYNC_WEB__URL"] = URL
     demo.run("site", str(tmp_path / "site"), "--since", "all")

@@ -54,12 +54,12 @@ pytestmark = pytest.mark.slow
 __all__ = ["histories"]  # a fixture
 
 DATES = {
-    "PCD": ("primaryCompletionDateStruct", "primary_completion_date"),
+    "primary completion": ("primaryCompletionDateStruct", "primary_completion_date"),
     "completion": ("completionDateStruct", "completion_date"),
     "start": ("startDateStruct", "start_date"),
 }
-KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "N"}
-SUBJECT_NAMES = {"PCD": "primary completion"}
+KINDS = {kind: name for name, (_, kind) in DATES.items()} | {"enrollment": "enrollment"}
+FIRST_SEEN = "since first seen: "
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 
@@ -93,7 +93,7 @@ def values(body: JsonObject) -> dict[str, Typed]:
     dates = {name: module.get(struct, {}) for name, (struct, _) in DATES.items()}
     return {
         "status": Typed(module["overallStatus"], None),
-        "N": Typed(count.get("count"), count.get("type")),
+        "enrollment": Typed(count.get("count"), count.get("type")),
         **{name: Typed(one.get("date"), one.get("type")) for name, one in dates.items()},
     }
 
@@ -136,8 +136,8 @@ def _text(text: str) -> Iterator[list[str]]:
         else:
             found[-1][2 if is_deeper else 3] += f" {cell}"
     for nct, level, rest, about in found:
-        what, _, since = one_line(rest).partition(" since registration: ")
-        yield [nct, level, what, since or "-", about]
+        what, *since = re.split(" since (?:registration|first seen): ", one_line(rest))
+        yield [nct, level, what, "".join(since) or "-", about]
 
 
 def _markdown(text: str) -> Iterator[list[str]]:
@@ -146,6 +146,7 @@ def _markdown(text: str) -> Iterator[list[str]]:
     for n, nct in enumerate(cells):
         if re.fullmatch(r"NCT\d{8}", nct) and cells[n - 1] in set(Level):
             title, words, what, since = cells[n + 1 : n + 5]
+            since = since.removeprefix(FIRST_SEEN)
             yield [nct, cells[n - 1], what, since, f"{words} · {title}"]
 
 
@@ -157,7 +158,7 @@ def _html(text: str) -> Iterator[list[str]]:
             for cell in re.split(r"</td>", row)[:5]
         )
         title, _, words = about.partition("\n")
-        yield [nct, level, what, since, f"{words} · {title}"]
+        yield [nct, level, what, since.removeprefix(FIRST_SEEN), f"{words} · {title}"]
 
 
 def _json(text: str) -> Iterator[list[str]]:
@@ -169,7 +170,7 @@ def _json(text: str) -> Iterator[list[str]]:
 
 def _atom(text: str) -> Iterator[list[str]]:
     content = ET.fromstring(text).findtext(".//{*}entry/{*}content") or ""
-    moved = r"(?: \(([^()]*) since registration\))?"
+    moved = r"(?: \(([^()]*) since (?:registration|first seen)\))?"
     row = re.compile(rf"^(\w+) (NCT\d{{8}}) (.*?){moved}\n(.*)$", re.MULTILINE)
     for level, nct, what, since, about in row.findall(content):
         if level in set(Level):
@@ -207,7 +208,9 @@ def phrases(what: str) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for phrase in what.split("; "):
         if re.fullmatch(r"\d+ of \d+ enrolled(, then .*)?", phrase):
-            name = "N"
+            name = "enrollment"
+        elif phrase.startswith("primary completion "):
+            name = "primary completion"
         else:
             name = phrase.split(" ", 1)[0]
         found.setdefault(name, []).append(phrase)
@@ -218,10 +221,10 @@ def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
     """Whether the phrase names the net change from `before` to `after`."""
     if name == "status":
         return phrase.removeprefix("status -> ").split(", then ")[-1] == after.words(name)
-    if name == "N":
+    if name == "enrollment":
         if phrase == f"{after.value} of {before.value} enrolled":
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
-        counts = phrase.removeprefix("N ").split(" -> ")
+        counts = phrase.removeprefix("enrollment ").split(" -> ")
         return (counts[0], counts[-1]) == (before.words(name), after.words(name))
     values_only = f"{before.words(name)} -> {after.words(name)}"
     move = short_move(before.value, after.value) or values_only
@@ -293,7 +296,7 @@ def compare_since(
     new = course[-1]
     for name in DATES:
         known = next((one for one in course if one[name].value is not None), new)
-        told = re.findall(rf"\b{name} ([^,]+)", row.since)
+        told = re.findall(rf"(?<!primary )\b{name} ([^,]+)", row.since)
         found = shift(known[name].value, new[name].value)
         words = short_signed_days(found.days, found.margin) if found else "0 days"
         if name in moved and found is not None:
@@ -423,14 +426,14 @@ def xlsx_rows(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-LABELS = {"Overall Status": "status", "Enrollment": "N", "Study Start": "start",
-          "Primary Completion": "PCD", "Study Completion": "completion"}  # fmt: skip
+LABELS = {"Overall Status": "status", "Enrollment": "enrollment", "Study Start": "start",
+          "Primary Completion": "primary completion", "Study Completion": "completion"}  # fmt: skip
 
 
 def is_given(told: dict[str, Any], name: str, old: Typed, new: Typed) -> bool:
     """Whether a row of a table has the values of both bodies, and the move between them."""
     days = days_between(old.value, new.value) if name in DATES else None
-    percent = round((new.value - old.value) / old.value * 100, 1) if name == "N" else None
+    percent = round((new.value - old.value) / old.value * 100, 1) if name == "enrollment" else None
     return (
         (told["before"], told["after"]) == (old.words(name), new.words(name))
         and told["days"] == ("" if days is None else days)
@@ -523,7 +526,7 @@ def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced
             compared += 1
             moved = short_move(old[name].value, new[name].value) if name in DATES else ""
             shown = new[name]._replace(type=None).words(name)
-            words = f"{SUBJECT_NAMES.get(name, name)} {moved}" if moved else shown
+            words = f"{name} {moved}" if moved else shown
             assert ("status unknown" if words == "Unknown" else words) in trial.subject
             assert len(trial.subject) <= LONGEST
     assert compared >= 10
@@ -611,7 +614,7 @@ def test_a_row_never_hides_a_critical_move(histories: list[list[Row]]) -> None:
         critical = [change for change in trial.changes if change.level is Level.CRITICAL]
         seen += len(critical)
         assert trial.changes[: len(critical)] == tuple(critical)
-        for name in ("status", "PCD", "start", "completion"):
+        for name in ("status", "primary completion", "start", "completion"):
             if any(phrases_of_kind(name, change.event.kind) for change in critical):
                 assert name in phrases(trial.what)
     assert seen > 20
@@ -629,7 +632,7 @@ def test_the_row_of_a_real_trial_shows_a_slip_that_was_partly_taken_back(
 
     (trial,) = build(events, window=Window(None, NOW), scope=Scope("past", 1)).trials
 
-    assert trial.what.startswith("PCD +1.7 years: +3.2 years, then -1.4 years; ")
+    assert trial.what.startswith("primary completion +1.7 years: +3.2 years, then -1.4 years; ")
     (moved,) = (one for one in trial.changes if one.event.kind == "primary_completion_date")
     assert moved.event.days == 638
     assert [step.days for step in moved.values if step.days] == [1157, -519]

@@ -57,8 +57,8 @@ def test_the_pages_of_the_pictures_show_varied_changes(tmp_path: Path) -> None:
 
     assert {name: html_faults(page) for name, page in pages.items()} == {"report": [], "trial": []}
     for what in (
-        "PCD +2.0 years", "status -&gt; Terminated", "Primary outcome replaced",
-        "N 300 (estimated) -&gt; 120 (estimated)", "Results first posted",
+        "primary completion +2.0 years", "status -&gt; Terminated", "Primary outcome replaced",
+        "enrollment 300 (estimated) -&gt; 120 (estimated)", "Results first posted",
         "1 trial changed sites only",
     ):  # fmt: skip
         assert what in pages["report"]

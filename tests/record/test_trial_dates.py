@@ -77,15 +77,19 @@ def test_a_date_added_or_removed_with_its_type_is_one_event():
     assert removed.inputs["nature"] == "dropped"
 
 
-def test_moves_add_up_since_the_first_version():
+@pytest.mark.parametrize(
+    ("first_version", "since"), [("2019-05-08", "registered"), ("2020-01-14", "seen")]
+)
+def test_moves_add_up_since_the_first_version(first_version, since):
     *_, last = history(
-        *(study(primary=dated(d)) for d in ("2021-06", "2021-06-30", "2021-12", "2022-01"))
+        study(primary=dated("2021-06"), posted=first_version),
+        *(study(primary=dated(d)) for d in ("2021-06-30", "2021-12", "2022-01")),
     )
     event = the_event(last, PRIMARY)
     assert (event.days, event.days_since_first, event.inputs["moves"]) == (31, 214, 2)
     assert event.summary.endswith(
         "+1 month (31 days ±30), month precision, "
-        "+7 months (214 days ±30) since first registered (2nd move)"
+        f"+7 months (214 days ±30) since first {since} (2nd move)"
     )
 
 

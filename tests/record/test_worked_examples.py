@@ -97,8 +97,8 @@ def test_nct03389919_becomes_unknown_by_the_registrys_own_rule():
     assert (expected.outlook, expected.on) == (Outlook.DUE, date(2023, 1, 2))
     baseline = first_seen(before)
     assert baseline.summary == (
-        "Recruiting · Phase 3 · N 20 (estimated) · start 2017-01-01 (actual) · "
-        "PCD 2020-12-31 (estimated) · completion 2022-12-31 (estimated) · "
+        "Recruiting · Phase 3 · enrollment 20 (estimated) · start 2017-01-01 (actual) · "
+        "primary completion 2020-12-31 (estimated) · completion 2022-12-31 (estimated) · "
         "last update posted 2018-01-04"
     )
     assert baseline.inputs["registered_days_after_start"] == 360

@@ -38,8 +38,11 @@ def test_each_trial_has_one_row_and_the_highest_level_comes_first() -> None:
         (SLOW, Level.CRITICAL),
         (QUICK, Level.CRITICAL),
     ]
-    assert built.trials[0].what == "status -> Terminated; 46 of 70 enrolled; PCD +1 month"
-    assert built.trials[0].since_first == "PCD +2.2 years, N -34.3 %"
+    assert (
+        built.trials[0].what
+        == "status -> Terminated; 46 of 70 enrolled; primary completion +1 month"
+    )
+    assert built.trials[0].since_first == "primary completion +2.2 years, enrollment -34.3 %"
 
 
 def test_trials_of_equal_level_are_ordered_by_slip_then_phase_then_enrollment() -> None:
@@ -79,7 +82,8 @@ def test_a_baseline_is_a_welcome_with_the_trials_state_and_not_a_change() -> Non
     assert built.total == 0
     assert not built.trials
     assert built.welcomes[0].state == (
-        "Recruiting · Phase 3 · N 20 (estimated) · PCD 2018-12-31 (estimated) passed · "
+        "Recruiting · Phase 3 · enrollment 20 (estimated) · "
+        "primary completion 2018-12-31 (estimated) passed · "
         "last update posted 2018-01-04 · registered 12 months (360 days) after start"
     )
 
@@ -293,7 +297,7 @@ def test_a_date_that_became_actual_shares_the_line_of_its_move() -> None:
     )  # fmt: skip
     trial = report([stored(became), stored(primary_completion("2014-04", "2014-05", 30, 820))])
 
-    assert trial.trials[0].what == "PCD +1 month"
+    assert trial.trials[0].what == "primary completion +1 month"
     (line,) = trial.trials[0].lines
     assert len(line.events) == 2
     assert (trial.shown, trial.total) == (2, 2)

@@ -67,7 +67,7 @@ def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level(
     after = {"primary": {"date": "2021-07", "type": "ACTUAL"}}
     events = events_between(study(**before), study(**after))
     (trial,) = report([stored(event) for event in events]).trials
-    assert trial.what == "PCD +1 month; Expanded Access: no -> (none)"
+    assert trial.what == "primary completion +1 month; Expanded Access: no -> (none)"
 
 
 def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:

@@ -236,9 +236,9 @@ def test_markdown_shows_each_text_as_it_is(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "N 300 (estimated) -> 420 (estimated); PCD +1.2 years, p < 0.05",
+        "enrollment 300 (estimated) -> 420 (estimated); primary completion +1.2 years, p < 0.05",
         "BGB-A3055 v2.0: a 10-week, 2-arm study! {50 %} = half",
-        "Window: 2026-02-03T00:00:00Z to 2026-03-15T00:00:00Z",
+        "Window: 2026-02-03 to 2026-03-15 00:00Z",
         "HER2_positive & EGFR_mutant at 5 * 3 mg",
         "US$ 5",
     ],

@@ -153,11 +153,11 @@ def test_the_subject_shows_the_net_move() -> None:
         ),
         (
             [[counted(263, 120, level=Level.NOTABLE)], [counted(120, 99, "EA", Level.CRITICAL)]],
-            "N 263 (estimated) -> 99 (actual)",
+            "enrollment 263 (estimated) -> 99 (actual)",
         ),
         (
             [[counted(100, 40, level=Level.NOTABLE)], [counted(40, 90, level=Level.NOTABLE)]],
-            "N 100 (estimated) -> 40 (estimated) -> 90 (estimated)",
+            "enrollment 100 (estimated) -> 40 (estimated) -> 90 (estimated)",
         ),
     ],
 )
@@ -237,7 +237,7 @@ def test_a_row_has_all_measured_fields_and_counts_other_changes_by_level() -> No
                 moved("2026-01-01", "2026-01-03"), *texts])  # fmt: skip
 
     assert told == (
-        "status -> Terminated; start +1.0 years; PCD +1.0 years; 8 of 18 enrolled; "
+        "status -> Terminated; start +1.0 years; primary completion +1.0 years; 8 of 18 enrolled; "
         "completion +2 days; "
         "+3 more (2 critical)"
     )
@@ -246,7 +246,7 @@ def test_a_row_has_all_measured_fields_and_counts_other_changes_by_level() -> No
 def test_within_a_level_the_largest_move_comes_first() -> None:
     changes = [moved("2026-01-01", "2026-03-01"), counted(100, 50)]
 
-    assert row(changes) == "N 100 (estimated) -> 50 (estimated); completion +59 days"
+    assert row(changes) == "enrollment 100 (estimated) -> 50 (estimated); completion +59 days"
 
 
 def test_the_row_names_every_date_that_moved_since_registration() -> None:
@@ -259,7 +259,10 @@ def test_the_row_names_every_date_that_moved_since_registration() -> None:
 
     (trial,) = report(history([*dates, counted(70, 46)])).trials
 
-    assert trial.since_first == "PCD +2 months, N -34.3 %, completion +3 months, start +31 days"
+    assert (
+        trial.since_first
+        == "primary completion +2 months, enrollment -34.3 %, completion +3 months, start +31 days"
+    )
 
 
 def test_the_json_has_the_values_at_both_ends_of_the_window() -> None:

@@ -7,6 +7,7 @@ import re
 import textwrap
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,8 +73,22 @@ def test_a_move_between_months_has_its_slack_since_registration_as_well() -> Non
     )
     (trial,) = report([stored(moved)]).trials
 
-    assert trial.since_first == "PCD +1 month"
+    assert trial.since_first == "primary completion +1 month"
     assert trial.lines[0].since_first == "+1 month (31 days ±30)"
+
+
+@pytest.mark.parametrize("form", [ReportFormat.TEXT, ReportFormat.HTML, ReportFormat.MARKDOWN])
+def test_a_move_counts_from_registration_only_if_that_version_is_stored(
+    form: ReportFormat,
+) -> None:
+    moved = primary_completion("2026-02-01", "2026-12-01", 303, 400)
+    later = replace(moved, inputs={"since_registration": False})
+    known, unknown = (render(report([stored(one)]), form) for one in (moved, later))
+
+    assert "+1.1 years (400 days) since registration" in " ".join(known.split())
+    assert "since first seen" not in known
+    assert "+1.1 years (400 days) since registration" not in " ".join(unknown.split())
+    assert "since first seen: primary completion +1.1 years" in " ".join(unknown.split())
 
 
 def test_an_unchecked_trial_is_listed_with_its_reason() -> None:

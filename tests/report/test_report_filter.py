@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ctsync.model import Category, KeyFields, Kind, Level, NctId, StoredEvent
+from ctsync.report.formats.plain_text import cut_between_phrases
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import NoChangeReason, Report
 from ctsync.report.report_filter import ReportFilter, read_phase
@@ -47,7 +48,7 @@ def test_a_level_keeps_all_steps_of_a_net_change_that_reaches_it() -> None:
 
     built = selected([*events, stored(enrollment(70, 71, 1.4), QUICK)], minimum=Level.CRITICAL)
 
-    assert rows(built)[SLOW] == "PCD +1.3 years"
+    assert rows(built)[SLOW] == "primary completion +1.3 years"
     (trial,) = (one for one in built.trials if one.nct_id == SLOW)
     assert [line.stored.event.level for line in trial.lines] == [Level.CRITICAL, Level.ROUTINE]
     assert built.filters == "Only: level critical"
@@ -56,7 +57,7 @@ def test_a_level_keeps_all_steps_of_a_net_change_that_reaches_it() -> None:
 def test_filters_combine_and_leave_out_other_changes_of_a_trial() -> None:
     built = selected(demo_events(), minimum=Level.NOTABLE, categories=[Category.DATES])
 
-    assert rows(built) == {SLOW: "PCD +1 month"}
+    assert rows(built) == {SLOW: "primary completion +1 month"}
     assert built.filters == "Only: level notable or worse; category dates"
     assert built.trials[0].level is Level.NOTABLE
     assert built.shown + built.collapsed == built.total == 1
@@ -220,3 +221,11 @@ def test_a_line_at_a_glance_never_breaks() -> None:
 
     assert len(block) == 40
     assert max(map(len, block)) <= 76
+
+
+def test_a_line_at_a_glance_counts_every_change_that_it_leaves_out() -> None:
+    what = "status -> Terminated; primary completion +1.2 years; start +15 days; +15 more"
+
+    assert cut_between_phrases(what, 40) == "status -> Terminated; +17 more"
+    assert cut_between_phrases(f"{what} (2 critical)", 40) == "status -> Terminated; +17 more"
+    assert cut_between_phrases(what, 100) == what

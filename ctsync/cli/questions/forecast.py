@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import click
 
@@ -11,6 +11,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import SpanParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.unknown_forecast import (
+    ExpectedUnknown,
     expected_unknown_row,
     forecast_unknown,
 )
@@ -52,7 +53,7 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
                     f"{one.on}",
                     one.nct_id,
                     enum_words(one.key.status or "-"),
-                    "overdue" if one.is_overdue else short_duration((one.on - today).days),
+                    _when(one, today),
                     one.why,
                     one.key.brief_title or "-",
                 )
@@ -69,3 +70,11 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
     )
     if found.later:
         tell(f"{found.later:,} more will later: ctsync forecast --within all")
+
+
+def _when(trial: ExpectedUnknown, today: date) -> str:
+    """The time to the expected day; past days are overdue only if newer data is stored."""
+    days = (trial.on - today).days
+    if trial.is_overdue:
+        return f"overdue by {short_duration(-days)}" if days < 0 else "overdue"
+    return f"{short_duration(-days)} ago" if days < 0 else short_duration(days)

@@ -60,7 +60,7 @@ def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_j
         ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
         [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
     )
-    tell("V: ctsync's number, and the registry's (v0 is its first); E estimated, A actual")
+    tell("V: ctsync's version, and the registry's (from v0); N: enrollment, E estimated, A actual")
     _tell_hidden(found)
     tell(for_terminal(_past_sentence(found.history, trial)))
 
@@ -100,7 +100,7 @@ def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ..
 
 
 def _changed(event: Event) -> str:
-    """Name what changed; the overall status alone is the status."""
+    """Name what changed in words; the overall status alone is the status."""
     if event.kind is Kind.STATUS and not is_overall_status(event):
         return for_terminal(event.label.lower())
     return "first version" if event.kind is Kind.FIRST_SEEN else event.kind.replace("_", " ")

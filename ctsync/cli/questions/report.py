@@ -18,11 +18,13 @@ from ctsync.model import Category, Kind, Level, NctId
 from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.portfolio.watches import require_watch
+from ctsync.report.formats.html import render_html
 from ctsync.report.formats.plain_text import WIDEST, WIDTH, render_text
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import ReportFilter
 from ctsync.report.sentences import left_out_sentence
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.text import for_terminal
 
 WINDOW = timedelta(days=7)
@@ -126,10 +128,10 @@ def report_command(
                 selection=ReportFilter(level, categories, kinds, sponsor=sponsor, phase=phase),
             ),
         )
-    _write(found, "json" if as_json else form, output)
+    _write(found, "json" if as_json else form, output, site=app.settings.web.url or "")
 
 
-def _write(report: Report, form: str, output: Path | None) -> None:
+def _write(report: Report, form: str, output: Path | None, *, site: str) -> None:
     if form == XLSX and output is not None:
         from ctsync.report.formats.xlsx import render_xlsx  # noqa: PLC0415 - an extra
 
@@ -138,15 +140,24 @@ def _write(report: Report, form: str, output: Path | None) -> None:
         text = (
             render_text(report, width=_width())
             if form == "text"
-            else render(report, ReportFormat(form))
+            else _rendered(report, ReportFormat(form), site)
         )
         click.echo(text.rstrip("\n"))
     else:
-        write_file(output, render(report, ReportFormat(form)))
+        write_file(output, _rendered(report, ReportFormat(form), site))
     if form in _TABLES and (sentence := left_out_sentence(report)):
         tell(for_terminal(sentence))
     if output not in {None, STDOUT}:
         tell(for_terminal(f"wrote {output}: {report.headline}"))
+
+
+def _rendered(report: Report, form: ReportFormat, site: str) -> str:
+    """The report in a format; HTML links to the pages of your site, if it has an address."""
+    if form is not ReportFormat.HTML or not site:
+        return render(report, form)
+    changed = {trial.nct_id for trial in report.trials}
+    trials = changed | {welcome.nct_id for welcome in report.welcomes}
+    return render_html(report, links=SiteLinks(f"{site}/", trials))
 
 
 def _width() -> int:

@@ -70,6 +70,15 @@ def days_posted(past: Sequence[KeyFields], new: KeyFields) -> tuple[date | None,
     return (days[0], *fresh)
 
 
+def is_since_registration(past: Sequence[KeyFields]) -> bool:
+    """Whether the oldest version of `past` is the registration, as far as its dates show.
+
+    A later version has a newer date of its last update than of its first posting.
+    """
+    first = past[0] if past else None
+    return first is None or first.first_posted in {None, first.posted} or first.posted is None
+
+
 def absent_as_none(value: Any) -> Any:
     """Return a value of a field change as JSON: None for MISSING."""
     return None if value is MISSING else value

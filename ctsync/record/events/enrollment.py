@@ -13,7 +13,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ctsync.model import Event, FieldChange, KeyFields
-from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
+from ctsync.record.events.base import (
+    VersionStep,
+    absent_as_none,
+    is_since_registration,
+    make_event,
+    with_type,
+)
 from ctsync.record.events.other import plain_event
 from ctsync.record.events.trial_dates import type_nature, type_words
 from ctsync.record.fields.table import field_at
@@ -72,6 +78,7 @@ def _count_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "before_type": before_type,
         "after_type": after_type,
         "target": target,
+        "since_registration": is_since_registration(step.past),
         "change_percent": abs(new - old) / old * 100 if old and new is not None else None,
         "percent_of_target": _percent_of(new, target),
         "percent_of_target_before": _percent_of(old, target) if before_type == _ACTUAL else None,

@@ -16,7 +16,13 @@ from typing import Any
 from ctsync.dates import PartialDate, Shift
 from ctsync.model import Event, FieldChange, KeyFields, Kind
 from ctsync.record.enum_words import within_sentence
-from ctsync.record.events.base import VersionStep, absent_as_none, make_event, with_type
+from ctsync.record.events.base import (
+    VersionStep,
+    absent_as_none,
+    is_since_registration,
+    make_event,
+    with_type,
+)
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import field_at
@@ -67,6 +73,7 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "days_since_first": since_first,
         "margin_since_first": from_first.margin if from_first else None,
         "moves": moves,
+        "since_registration": is_since_registration(step.past),
         "before_type": before_type,
         "after_type": after_type,
         "crosses_registration": _crosses_registration(reported.kind, old, new, step.new),
@@ -110,7 +117,8 @@ def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
         yield "moved across the date of registration"
     if moves > 1 and since is not None:
         margin = inputs["margin_since_first"]
-        yield f"{signed_days(since, margin)} since first registered ({ordinal(moves)} move)"
+        from_when = "registered" if inputs["since_registration"] else "seen"
+        yield f"{signed_days(since, margin)} since first {from_when} ({ordinal(moves)} move)"
 
 
 def _crosses_registration(

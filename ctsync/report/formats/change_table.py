@@ -47,9 +47,11 @@ COLUMNS = (
     Column("move", "how far a date or count moved, in words", 24),
     Column("days", "days that a date moved; positive if it is now later", 8),
     Column("percent", "percent by which a count changed", 8),
-    Column("since_registration", "move since registration, in words", 24),
-    Column("days_since_registration", "days that the date moved since registration", 10),
-    Column("percent_since_registration", "percent that the count changed since registration", 10),
+    Column("since_registration", "move since the first version, in words", 24),
+    Column("days_since_registration", "days that the date moved since the first version", 10),
+    Column(
+        "percent_since_registration", "percent that the count changed since the first version", 10
+    ),
     Column("version", "number of the version in ctsync, from 1", 8),
     Column("posted", "day on which the registry posted the version", 12),
     Column("observed", "data refresh in which ctsync saw it (UTC); empty if from history", 17),

@@ -193,7 +193,7 @@ def _overview_lines(report: Report) -> Iterator[str]:
     yield report.filters
     yield coverage_line(report)
     for trial in report.listed:
-        since = f" ({trial.since_first} since registration)" if trial.since_first else ""
+        since = f" ({trial.since_first} {trial.since_what})" if trial.since_first else ""
         yield f"{trial.level.value} {trial.nct_id} {trial.what}{since}"
         yield " · ".join(filter(None, [trial_heading(trial.heading), short_title(trial.heading)]))
         yield trial_left_out_sentence(trial) if trial.left_out else ""

@@ -14,6 +14,7 @@ from ctsync.report.sentences import (
     fold_lines,
     left_out_sentence,
     moves_of,
+    since_cell,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -95,7 +96,7 @@ def _table(report: Report) -> Iterator[str]:
             escaped(short_title(trial.heading)),
             escaped(trial_heading(trial.heading)),
             escaped(trial.what),
-            escaped(trial.since_first) or "-",
+            escaped(since_cell(trial)) or "-",
         )
         yield f"| {' | '.join(cells)} |"
     if sentence := left_out_sentence(report):

@@ -43,6 +43,7 @@ _SHORTEST_TITLE = 24
 _LABEL = 19
 # a number and its unit stay on one line
 _FIGURE = re.compile(r"\d (?:days?|months?|years|%)(?!\w)")
+_MORE = re.compile(r"\+(\d+) more(?: \(.*\))?")
 _GLUE = "\N{NO-BREAK SPACE}"
 _MARKS = {
     TextMark.KEPT: "{}",
@@ -115,16 +116,19 @@ def _glance(report: Report, width: int) -> Iterator[str]:
     yield "AT A GLANCE"
     room = width - len(_INDENT)
     for trial in worst:
-        what = _cut_between_phrases(trial.what, room * 7 // 10)
+        what = cut_between_phrases(trial.what, room * 7 // 10)
         title = short_title(trial.heading, room - len(what) - 2)
         yield for_terminal(f"{_first_cells(trial)}{what}  {title}")
 
 
-def _cut_between_phrases(what: str, width: int) -> str:
+def cut_between_phrases(what: str, width: int) -> str:
     """As many phrases of a row as fit, and a count of the others."""
     phrases = " ".join(what.split()).split("; ")
+    # the row may end in a count of its own
+    counted = _MORE.fullmatch(phrases[-1])
+    hidden = int(counted[1]) - 1 if counted else 0
     for kept in range(len(phrases), 0, -1):
-        more = f"; +{len(phrases) - kept}" if kept < len(phrases) else ""
+        more = f"; +{len(phrases) - kept + hidden} more" if kept < len(phrases) else ""
         if len(text := "; ".join(phrases[:kept]) + more) <= width:
             return text
     return cut_at_word(what, width)
@@ -150,7 +154,7 @@ def _row(trial: ReportTrial, width: int) -> list[str]:
     lines = wrap(about, _first_cells(trial), _INDENT, width)
     lines += wrap(trial.what, _DEEPER, width=width)
     if trial.since_first:
-        lines += wrap(f"since registration: {trial.since_first}", _DEEPER, width=width)
+        lines += wrap(f"{trial.since_what}: {trial.since_first}", _DEEPER, width=width)
     return lines
 
 
