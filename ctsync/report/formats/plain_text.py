@@ -122,7 +122,7 @@ def _glance(report: Report, width: int) -> Iterator[str]:
 
 
 def cut_between_phrases(what: str, width: int) -> str:
-    """As many phrases of a row as fit, and a count of the others."""
+    """Return the first phrases of a row that fit in `width`, and the number of the others."""
     phrases = " ".join(what.split()).split("; ")
     # the row may end in a count of its own
     counted = _MORE.fullmatch(phrases[-1])
