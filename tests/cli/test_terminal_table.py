@@ -50,6 +50,7 @@ def listing(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -109,6 +110,7 @@ def test_the_numbers_of_a_backfill_are_labelled(shell: Shell, registry: ReplayRe
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_levels_have_colours_on_a_terminal_but_not_with_no_color(listing: Shell) -> None:
     listing.env |= {"TERM": "xterm-256color", "NO_COLOR": None}
     command = ("changes", "NCT00000007", "--level", "critical")

@@ -53,6 +53,9 @@ from tests.faults.fault_server import (
 )
 from tests.registry_fixtures import an_id
 
+# sockets that stall and drip; the fast tests of these rooms are in tests/registry
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LOAD = RegistryVersion("2.0.5", datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC))
 CHUNKED = "Transfer-Encoding: chunked"

@@ -177,6 +177,7 @@ def test_hostile_text_is_escaped_in_the_one_line_summary():
     assert "characters)" in stop.summary
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_text_of_10_megabytes_is_summarized():
     long = "One criterion after another. " * 350_000
     (event,) = events_between(study(eligibility=long), study(eligibility=long + "And one more."))

@@ -193,6 +193,7 @@ def test_a_version_after_a_damaged_body_can_be_read(store: Store) -> None:
     assert store.bodies.read(record(1).digest) == record(1).canonical
 
 
+@pytest.mark.slow
 def test_six_hundred_unchanged_trials_take_two_statements(store: Store) -> None:
     ids = [an_id(number) for number in range(1, 601)]
     with store.unit() as unit:
