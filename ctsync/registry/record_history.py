@@ -96,7 +96,7 @@ class RegistryHistory:
 
         Raises EdgeRefused if every client is refused, else another RegistryError.
         """
-        reply, index = self._ask(f"/int/studies/{nct_id}/history", _read_index)
+        reply, index = self._ask(f"/int/studies/{nct_id}/history", read_index)
         if reply.status == 200:
             found: Index = index
             return found
@@ -117,7 +117,7 @@ class RegistryHistory:
         """
 
         def read(value: Any) -> JsonObject:
-            return _read_version(value, nct_id, number)
+            return read_history_version(value, nct_id, number)
 
         reply, study = self._ask(f"/int/studies/{nct_id}/history/{number}", read)
         if reply.status != 200:
@@ -185,7 +185,8 @@ def _probe(transport: Transport, way: HistoryTransport, nct_id: NctId) -> Histor
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _read_index(value: Any) -> Index:
+def read_index(value: Any) -> Index:
+    """Read the index of a trial's versions. Raises BadAnswer."""
     changes = as_object(value).get("changes")
     if not isinstance(changes, list) or not changes:
         raise BadAnswer("a history without a list of versions")
@@ -215,7 +216,8 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _read_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
+def read_history_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
+    """Read the record of one version. Raises BadAnswer if it is another version or trial."""
     body = as_object(value)
     echoed, study = body.get("studyVersion"), body.get("study")
     if type(echoed) is not int or echoed != number:

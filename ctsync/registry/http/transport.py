@@ -206,9 +206,7 @@ class Transport:
     def _fetch(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
     ) -> Response:
-        self._pace.wait()
-        with self._counting:
-            self._counts = RequestCounts(self._counts.requests + 1, self._counts.retries)
+        self._before_request()
         reply = self._exchange(path, params, accept)
         if reply.status == 400:
             raise self._refusal(reply)
@@ -217,6 +215,12 @@ class Transport:
             bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
             raise FailedAttempt(bad, NO_JSON)
         return reply
+
+    def _before_request(self) -> None:
+        """Wait for the rate limit, and count the request."""
+        self._pace.wait()
+        with self._counting:
+            self._counts = RequestCounts(self._counts.requests + 1, self._counts.retries)
 
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
