@@ -22,6 +22,7 @@ RUNS = (
     "ID\tKIND\tSTARTED\tSECONDS\tDATA OF\tREQUESTS\tASKED\tANSWERED\tSAME\t"
     "CHANGED\tNEW\tGONE\tFAILED\tVERDICT"
 )
+HISTORY = "VERSION\tDATE\tSEEN\tSTATUS\tENROLLMENT\tPRIMARY COMPLETION\tWHAT CHANGED"
 LONG = "Study of an Investigational Combination Therapy in Patients With Advanced Solid Tumors"
 
 
@@ -84,7 +85,7 @@ def test_no_listing_is_wider_than_80_columns(
     ("command", "header"),
     [
         (("runs",), RUNS),
-        (("history", SEED), "V\tPOSTED\tSEEN\tSTATUS\tN\tPRIMARY C.\tCHANGED"),
+        (("history", SEED), HISTORY),
         (("watch", "list"), "WATCH\tFROM\tTRIAL\tASKED AS\tSTORED"),
         (("outbox", "list"), "ID\tSTATE\tCHANNEL\tRECIPIENT\tDUE\tTRIES\tLAST ERROR"),
         (("changes",), "DAY\tTRIAL\tLEVEL\tRULE\tWHAT"),
