@@ -86,7 +86,8 @@ def test_no_listing_is_wider_than_80_columns(
     [
         (("runs",), RUNS),
         (("history", SEED), HISTORY),
-        (("watch", "list"), "WATCH\tFROM\tTRIAL\tASKED AS\tSTORED"),
+        (("watch", "list"), "WATCH\tFROM\tTRIALS\tNOT FETCHED\tFOLLOWS"),
+        (("watch", "show", "default"), "TRIAL\tSTATUS\tPHASE\tSPONSOR\tIN THE WATCH\tTITLE"),
         (("outbox", "list"), "ID\tSTATE\tCHANNEL\tRECIPIENT\tDUE\tTRIES\tLAST ERROR"),
         (("changes",), "DAY\tTRIAL\tLEVEL\tRULE\tWHAT"),
         (("find", "status=RECRUITING"), "TRIAL\tVERSIONS\tSINCE\tUNTIL\tDAYS\tWHAT"),

@@ -107,7 +107,7 @@ def named_trials(mail: EmailMessage) -> list[str]:
     """Return the trials that a mail has a section for, or names in the line of folded trials."""
     text = plain(mail)
     blocks = text.replace("\r\n", "\n").split("\n\n")
-    folded = [one for one in blocks if re.match(r"\d+ trials? changed sites only: ", one)]
+    folded = [one for one in blocks if re.match(r"\d+ trials? changed sites only:\s", one)]
     heads = re.findall(r"^\d+\. (NCT\d{8})", text, re.MULTILINE)
     return [*heads, *(nct_id for one in folded for nct_id in re.findall(r"NCT\d{8}", one))]
 
