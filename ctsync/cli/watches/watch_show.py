@@ -50,7 +50,7 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
         keys, heads = store.versions.newest_keys(ids), store.trials.heads(ids)
         # a trial that is gone shows the values of its last record
         for nct_id in heads.keys() - keys.keys():
-            keys |= {nct_id: key for key in store.versions.earlier_keys(nct_id)[-1:]}
+            keys[nct_id] = [*store.versions.earlier_keys(nct_id), KeyFields()][-2]
     show_table(
         ("TRIAL", "STATUS", "PHASE", "SPONSOR", "IN THE WATCH", "TITLE"),
         [_row(trial, heads, keys) for trial in shown],
