@@ -12,6 +12,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.config.loading import load
 from ctsync.errors import ConfigError, CtsyncError
+from ctsync.questions.results.setup_rows import FindingRow
 from ctsync.store.database.migrate import revision_of
 from ctsync.store.database.tables import HEAD_REVISION
 from ctsync.store.store import open_store
@@ -44,12 +45,7 @@ def doctor_command(app: App, as_json: bool) -> None:
     if as_json:
         show_json(
             [
-                {
-                    "subject": one.subject,
-                    "condition": one.condition,
-                    "found": one.found,
-                    "advice": one.advice or None,
-                }
+                FindingRow(one.subject, one.condition.value, one.found, one.advice or None)
                 for one in findings
             ]
         )

@@ -111,14 +111,7 @@ def _entry(entry: ComparisonEntry, reading: ComparisonReading, width: int) -> It
     if entry.also_of:
         same = Span(f"the same of {others_in(entry)}: ", Style.SOFT)
         yield from wrapped([same, Span("; ".join(entry.also_of))], "    ", first="  ")
-    large = () if is_full else tuple(one for one in entry.sites if one.count > MOST_NAMES)
-    # the places of a single group fit in a line
-    table = site_table(large, width=width - len(_SITES)) if len(large) > 1 else ()
-    yield from ((Span(_SITES), *line) for line in table)
-    for group in entry.sites:
-        if not (table and group in large):
-            for spans in _sites(group, is_full=is_full):
-                yield from wrapped(spans, "    ", first="  ")
+    yield from _changed_sites(entry.sites, width, is_full=is_full)
     if is_full:
         for value in entry.others:
             yield from wrapped(_value(value, value.label, is_full=True), first="- ")
@@ -175,6 +168,18 @@ def cut(text: str) -> str:
     shown = text[:LONGEST].rpartition(" ")[0] or text[:LONGEST]
     left = len(text[len(shown) :].split())
     return f"{shown} … ({counted(left, 'more word')}: --all)"
+
+
+def _changed_sites(groups: Sequence[SiteGroup], width: int, *, is_full: bool) -> Iterator[Line]:
+    """Write large groups as a table if they fit, and each other group as lines."""
+    large = [] if is_full else [one for one in groups if one.count > MOST_NAMES]
+    # the places of a single group fit in a line
+    table = site_table(large, width=width - len(_SITES)) if len(large) > 1 else ()
+    yield from ((Span(_SITES), *line) for line in table)
+    for group in groups:
+        if not (table and group in large):
+            for spans in _sites(group, is_full=is_full):
+                yield from wrap_spans(spans, width, first=_SITES, rest=f"{_INDENT}    ")
 
 
 def _sites(group: SiteGroup, *, is_full: bool) -> Iterator[list[Span]]:
