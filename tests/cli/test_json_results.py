@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -93,3 +95,18 @@ def test_an_import_and_an_export_fit_their_schemas(shell: Shell, tmp_path: Path)
     result = json.loads(shell.run("import", "-", "--json", stdin=exported).stdout)
     fits("import", result)
     assert (result["trials"], result["versions"], result["watches"]) == (1, 1, 1)
+
+
+def test_what_is_written_about_a_database_fits_its_schema(shell: Shell, tmp_path: Path) -> None:
+    shell.run("watch", "add", SEED, "--sync")
+    assert shell.json("check", "--json") == []
+    fits("database_stats", shell.json("db", "stats", "--json"))
+    url = f"sqlite:///{tmp_path / 'copy.db'}"
+    copied = shell.json("db", "copy", str(shell.env["CTSYNC_DATABASE_URL"]), url, "--json")
+    fits("database_copy", copied)
+    assert copied["tables"]["trials"]["rows"] == 1
+    fits("compaction", shell.json("db", "compact", "--json"))
+    with closing(sqlite3.connect(tmp_path / "ctsync.db")) as connection, connection:
+        connection.execute("UPDATE events SET level = 'critical'")
+    found = shell.run("check", "--rebuild-events", "--json", exit_code=6)
+    fits("problem", json.loads(found.stdout))

@@ -8,6 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, Verdict
+from ctsync.questions.results.database_rows import (
+    CompactionRow,
+    CopiedTableRow,
+    DatabaseCopyRow,
+    DatabaseStatsRow,
+    MonthRow,
+    ProblemRow,
+    TrialSizeRow,
+)
 from ctsync.questions.results.delivery_rows import DeliveryRow, PlannedMessageRow
 from ctsync.questions.results.setup_rows import FindingRow, SettingRow
 from ctsync.questions.results.sync_rows import (
@@ -94,6 +103,20 @@ def results() -> Mapping[str, Sequence[Any]]:
         ],
         "delivery": [DELIVERY, replace(DELIVERY, state=DeliveryState.SENT, message_id="2f6b")],
         "planned_message": [PLANNED, replace(PLANNED, kept=None, welcome=True)],
+        "problem": [ProblemRow("event differs", SEED, "the level is another one")],
+        "database_stats": [
+            DatabaseStatsRow(
+                {"trials": 1},
+                {"keyframes": 9},
+                raw_bytes=30,
+                spread={"1": 1},
+                most_versions=1,
+                months=(MonthRow("2026-03", 1, 1, 9),),
+                largest=(TrialSizeRow(SEED, 1, 9),),
+            )
+        ],
+        "database_copy": [DatabaseCopyRow({"trials": CopiedTableRow(1, "2f6b")})],
+        "compaction": [CompactionRow(9, 8, 1, 0)],
         "import": [ImportRow(1, 8, 2, 0, {SEED: "version 1 is stored with other content"})],
         "exported_table": [ExportedTableRow("events", 9, ("2026-03",), 2, ("2019-01",))],
     }

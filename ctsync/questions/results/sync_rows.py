@@ -43,7 +43,7 @@ class SyncRow:
     load: datetime
     """The data refresh that the registry showed."""
     refreshed: bool
-    """Whether this data refresh is newer than every one that ctsync has seen before."""
+    """Whether this data refresh is newer than all that ctsync has seen before."""
     requests: int
     """Number of requests to the registry."""
     retries: int
@@ -117,7 +117,7 @@ class MirrorRow:
     load: datetime
     """The data refresh that the registry showed."""
     steps: tuple[str, ...]
-    """The steps of the run: `bulk`, `pages`, `delta` (the changes), `sweep` (the full scan)."""
+    """The steps of the run, such as `bulk`, `pages` or `delta`."""
     requests: int
     """Number of requests to the registry."""
     retries: int
