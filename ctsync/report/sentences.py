@@ -137,10 +137,14 @@ WELCOME = "Newly followed. Later changes are reported against these baselines:"
 """Heading of the newly followed trials."""
 
 
+LIST_COMMAND = "ctsync watch show NAME --all"
+"""The command that lists the trials of a watch; `ctsync watch list` has the names."""
+
+
 def welcomes_left_out_sentence(report: Report) -> str:
     """The number of newly followed trials beyond the size limit; empty if none."""
     more = report.welcomed - len(report.welcomes)
-    return f"and {counted(more, 'more trial')}, not shown: ctsync watch list" if more else ""
+    return f"and {counted(more, 'more trial')}, not shown: {LIST_COMMAND}" if more else ""
 
 
 def closing_sentences(report: Report) -> Iterator[str]:

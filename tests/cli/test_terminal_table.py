@@ -130,6 +130,14 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert row.rstrip().endswith("…")
 
 
+def test_a_terminal_shows_no_column_that_has_no_value(listing: Shell) -> None:
+    header, *_ = at_a_terminal(listing, "history", "NCT03690141", columns=160)
+    assert "SEEN" not in header
+    header, *_ = at_a_terminal(listing, "history", SEED, columns=160)
+    assert "SEEN" in header
+    assert "\tSEEN\t" in listing.run("history", "NCT03690141").stdout.splitlines()[0]
+
+
 def test_a_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     show_table(("TRIAL", "WHAT"), [])
     assert capsys.readouterr().out == ""

@@ -127,7 +127,7 @@ def test_the_first_sync_of_600_trials_sends_one_short_welcome(
     assert welcome["Subject"] == "Now following 600 trials: oncology, sponsors, competitors"
     assert sum(totals) == len(ids) == 600
     assert len(trials) == html(welcome).count("https://clinicaltrials.gov/study/") == MOST_WELCOMES
-    assert "and 550 more trials: ctsync watch list" in plain(welcome)
+    assert "and 550 more trials: ctsync watch show NAME --all" in plain(welcome)
     assert len(lines) < MOST_WELCOMES + 30
 
 

@@ -10,11 +10,9 @@ from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import trial_page, with_links
 from ctsync.report.mail.welcome import heading, more_line
 from ctsync.report.report import Report, Welcome
-from ctsync.report.sentences import coverage_line
+from ctsync.report.sentences import LIST_COMMAND, coverage_line
 from ctsync.report.trial_heading import cut_at_word
 from ctsync.text import for_terminal
-
-LIST_COMMAND = "ctsync watch list"
 
 
 def render_mail_text(report: Report, *, site: str = "", notes: Sequence[str] = ()) -> str:
