@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.report.report import Report
-from ctsync.report.sentences import LIST_COMMAND, coverage_line, left_out_sentence
+from ctsync.report.sentences import coverage_line, left_out_sentence
 from ctsync.route import Route
 from ctsync.text import for_markup, shorten
 
@@ -71,7 +71,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield for_markup(f"{welcome.nct_id} {welcome.state}")
     more = report.welcomed - ROWS
     if more > 0:
-        yield f"and {more:,} more of {report.welcomed:,} newly followed: {LIST_COMMAND}"
+        yield f"and {more:,} more of {report.welcomed:,} newly followed: ctsync watch list"
     for line in (left_out_sentence(report), coverage_line(report)):
         if line:
             yield line
