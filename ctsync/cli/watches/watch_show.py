@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 
 import click
@@ -65,9 +66,9 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
 
 
 def _rest(name: str, shown: int, more: int) -> str:
-    word = f"'{name}'" if " " in name else name
     return for_terminal(
-        f"the first {shown:,} of {counted(shown + more, 'trial')}: ctsync watch show {word} --all"
+        f"the first {shown:,} of {counted(shown + more, 'trial')}: "
+        f"ctsync watch show {shlex.quote(name)} --all"
     )
 
 
