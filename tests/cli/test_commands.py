@@ -157,8 +157,9 @@ def test_the_list_of_versions_calls_only_the_overall_status_the_status(
     access = "protocolSection.statusModule.expandedAccessInfo"
     registry.catalogue.edit(SEED, {access: {"hasExpandedAccess": True}})
     watched.run("sync")
-    changed = [line.split("\t")[-1] for line in watched.run("history", SEED).stdout.splitlines()]
-    assert changed[-2:] == ["status", "expanded access"]
+    changed = [line.split("\t")[-1] for line in watched.rows("history", SEED)]
+    assert changed[-2].startswith("status -> ")
+    assert changed[-1].startswith("Expanded Access")
     report = watched.run("report", "--since", "all", "--format", "text").stdout
     assert "Expanded Access" in report
     assert watched.json("history", SEED, "--json")[-1]["kinds"] == ["status"]

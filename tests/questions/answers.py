@@ -38,6 +38,7 @@ from ctsync.store.data.failures import Failure
 from ctsync.store.data.runs import Run
 from ctsync.store.data.watches import Watch, WatchedTrial
 from ctsync.store.store import Store
+from tests.questions.results import results
 from tests.record.reconstructed import FOLDER, studies
 from tests.report.examples import KEYS, SEED, event, report, stored
 from tests.sync.histories import keep_history
@@ -153,6 +154,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             report_row(report()),
             report_row(report([])),
         ],
+        **results(),
     }
 
 

@@ -198,7 +198,7 @@ def test_a_page_of_a_site_offers_a_link_in_place_of_each_command() -> None:
     assert "<code>" in render_html(report(changes))
     assert "ctsync changes" in render_html(latest)
     for name, text in files.items():
-        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch list)|<code>", text), name
+        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch)|<code>", text), name
 
 
 def test_each_page_of_a_site_names_the_feed() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import click
@@ -12,10 +12,11 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.sync import PARTIAL, progress_bar
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute, format_timestamp
+from ctsync.dates import format_minute
 from ctsync.errors import RegistryError, UsageError
-from ctsync.model import JsonObject, NctId
+from ctsync.model import NctId
 from ctsync.questions.portfolio.watches import members_of
+from ctsync.questions.results.sync_rows import BackfillRow, FetchedHistoryRow
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
@@ -67,7 +68,7 @@ def backfill(
             result = run_backfill(app, store, registry, ids, wait=wait)
         states = store.histories.states(ids)
     if as_json:
-        show_json(backfill_json(result, states))
+        show_json(backfill_row(result, states))
     click.get_current_context().exit(report_backfill(result, states, tabled=not as_json))
 
 
@@ -148,27 +149,22 @@ def _row(trial: FetchedHistory) -> tuple[str, ...]:
     return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
 
 
-def backfill_json(result: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
-    """Return the result of a backfill as JSON."""
-
-    def retry(nct_id: NctId) -> str | None:
-        state = states.get(nct_id)
-        return format_timestamp(state.retry) if state and state.retry else None
-
-    return {
-        "run": result.run_id,
-        "verdict": result.verdict,
-        "requests": result.requests,
-        "trials": [
-            {
-                "nct_id": trial.nct_id,
-                "history": trial.state,
-                "listed": trial.listed,
-                "stored": trial.stored,
-                "seen_live": trial.joined,
-                "error": trial.error or None,
-                "retry": retry(trial.nct_id),
-            }
+def backfill_row(result: BackfillResult, states: Mapping[NctId, HistoryState]) -> BackfillRow:
+    """Return the row of a backfill."""
+    return BackfillRow(
+        run=result.run_id,
+        verdict=result.verdict,
+        requests=result.requests,
+        trials=tuple(
+            FetchedHistoryRow(
+                nct_id=trial.nct_id,
+                history=trial.state,
+                listed=trial.listed,
+                stored=trial.stored,
+                seen_live=trial.joined,
+                error=trial.error or None,
+                retry=states[trial.nct_id].retry if trial.nct_id in states else None,
+            )
             for trial in result.trials
-        ],
-    }
+        ),
+    )

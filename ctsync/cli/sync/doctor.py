@@ -14,6 +14,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.config.loading import load
 from ctsync.dates import format_timestamp
 from ctsync.errors import ConfigError, CtsyncError, RegistryError, UsageError
+from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow
 from ctsync.registry.contract.assumptions import ContractFinding, ContractState, check_contract
 from ctsync.registry.contract.evidence import evidence
 from ctsync.registry.contract.inquiry import LARGEST_INQUIRY, Inquiry
@@ -69,12 +70,7 @@ def doctor_command(app: App, as_json: bool, contract: bool, output: Path | None)
     if as_json:
         show_json(
             [
-                {
-                    "subject": one.subject,
-                    "condition": one.condition,
-                    "found": one.found,
-                    "advice": one.advice or None,
-                }
+                FindingRow(one.subject, one.condition.value, one.found, one.advice or None)
                 for one in findings
             ]
         )
@@ -95,17 +91,18 @@ def _check_contract(app: App, output: Path | None, *, as_json: bool) -> int:
     output = output or Path(f"ctsync-contract-{now:%Y-%m-%d}.json")
     with app.registry() as registry, closing(Inquiry(registry.transport)) as inquiry:
         findings = list(check_contract(inquiry))
+        rows = [AssumptionRow(one.assumption, one.state.value, one.found) for one in findings]
         written = {
             "checked_at": format_timestamp(now),
             "registry": inquiry.base_url,
-            "findings": findings,
+            "findings": rows,
             "exchanges": evidence(inquiry.exchanges),
         }
     if as_json:
-        show_json(findings)
+        show_json(rows)
     else:
-        rows = [(one.assumption, one.state, one.found) for one in findings]
-        show_table(("ASSUMPTION", "STATE", "FOUND"), rows, wrap=("FOUND",))
+        cells = [(row.assumption, row.state, row.found) for row in rows]
+        show_table(("ASSUMPTION", "STATE", "FOUND"), cells, wrap=("FOUND",))
     write_file(output, dump(written, indent=True).decode())
     words = {"holds": "hold", "differs": "differ"}
     counts = {state: sum(one.state is state for one in findings) for state in ContractState}

@@ -16,10 +16,10 @@ from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
-from ctsync.report.mail.mail_text import LIST_COMMAND
 from ctsync.report.mail.welcome import heading, more_line, totals_line
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
+    LIST_COMMAND,
     coverage_line,
     fold_command,
     fold_title,
