@@ -51,6 +51,7 @@ from ctsync.store.database.engine import (
     make_engine,
     name_of,
     parse_url,
+    require_writable,
     sqlite_file,
     translated_errors,
     vacuum_file,
@@ -220,8 +221,8 @@ def open_store(
 
     `create` allows to create a missing one, private to its owner. A statement that must wait for
     another program waits `patience_seconds`. A file on a network file system is opened, with a
-    warning in the log. Raises ConfigError for a URL that cannot be read, ForeignDatabase,
-    NewerDatabase and StoreUnavailable.
+    warning in the log. Raises ConfigError for a URL that cannot be read, UsageError for one that says
+    mode=ro, ForeignDatabase, NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
@@ -231,9 +232,10 @@ def open_store(
             name_of(parsed),
             remote,
         )
+    require_writable(parsed)
     engine = make_engine(parsed, patience_seconds=patience_seconds)
     try:
-        migrate.prepare(parsed, engine, create=create)
+        migrate.prepare(parsed, engine, create=create and parsed.query.get("mode") != "rw")
     except BaseException:
         engine.dispose()
         raise

@@ -10,6 +10,7 @@ from ctsync.errors import StoreUnavailable, UsageError
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import (
     connect_file,
+    is_read_only,
     make_engine,
     parse_url,
     sqlite_file,
@@ -34,7 +35,7 @@ def back_up(url: str, to: Path) -> None:
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with translated_errors(str(to)):
-            _copy(file, partial)
+            _copy(file, partial, reads_only=is_read_only(parsed))
         partial.replace(to)
     except OSError as error:
         raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
@@ -42,8 +43,8 @@ def back_up(url: str, to: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _copy(file: Path, to: Path) -> None:
-    source = connect_file(file)
+def _copy(file: Path, to: Path, *, reads_only: bool) -> None:
+    source = connect_file(file, reads_only=reads_only)
     try:
         copy = sqlite3.connect(to)
         try:

@@ -27,6 +27,7 @@ from ctsync.store.database import migrate
 from ctsync.store.database.access import BATCH
 from ctsync.store.database.engine import (
     connect_file,
+    is_read_only,
     make_engine,
     name_of,
     parse_url,
@@ -96,11 +97,15 @@ def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
     Returns None if `seconds` were not enough. Raises StoreError if the file cannot be read, and
     ValueError for a server, which checks its own files.
     """
-    file = sqlite_file(parse_url(url))
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
     if file is None:
         raise ValueError("a server has no file to check")
     deadline = clock.monotonic() + seconds
-    with translated_errors(str(file)), closing(connect_file(file)) as connection:
+    with (
+        translated_errors(str(file)),
+        closing(connect_file(file, reads_only=is_read_only(parsed))) as connection,
+    ):
         connection.set_progress_handler(lambda: clock.monotonic() > deadline, 100_000)
         try:
             found = [str(said) for (said,) in connection.execute("PRAGMA quick_check(10)")]

@@ -234,7 +234,7 @@ def _is_empty(file: Path) -> bool:
     # reading the log of another program would change it
     if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
         return False
-    uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro&immutable=1"
     with translated_errors(str(file)):
         connection = sqlite3.connect(uri, uri=True)
         try:
