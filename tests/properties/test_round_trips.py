@@ -285,7 +285,7 @@ def test_a_database_made_in_one_way_is_the_same_after_export_and_import(
 @given(plan=plans)
 @example(plan=EVERY_WAY)
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_a_database_made_in_any_mix_of_ways_is_the_same_after_export_and_import(
     plan: Plan, migrated_file: Path

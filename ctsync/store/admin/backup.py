@@ -16,6 +16,7 @@ from ctsync.store.database.engine import (
     sqlite_file,
     translated_errors,
 )
+from ctsync.store.database.wal_chain import commit_link
 
 
 def back_up(url: str, to: Path) -> None:
@@ -46,9 +47,11 @@ def back_up(url: str, to: Path) -> None:
 def _copy(file: Path, to: Path, *, reads_only: bool) -> None:
     source = connect_file(file, reads_only=reads_only)
     try:
-        copy = sqlite3.connect(to)
+        copy = sqlite3.connect(to, isolation_level=None)
         try:
             source.backup(copy)
+            # so that the log of the database is not taken for that of the copy
+            commit_link(copy)
         finally:
             copy.close()
     finally:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Connection, exists, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock
-from ctsync.errors import CorruptBody, StoreError
+from ctsync.errors import CorruptBody, MixedDatabase, StoreError
 from ctsync.model import Category, Kind, Level, Source, State, Verdict
 from ctsync.store.admin.damage import misplaced_events, streamed, wrong_heads, wrong_path_keys
 from ctsync.store.bodies.reader import Dictionaries, is_unused
@@ -47,6 +47,7 @@ from ctsync.store.database.tables import (
 )
 
 SHOWN_BY_SQLITE = 100
+MIXED_FILES = "mixed files"
 DAMAGED_FILE = "damaged file"
 CORRUPT = "corrupt body"
 WRONG_SIZE = "wrong size or depth"
@@ -77,7 +78,10 @@ def check(url: str) -> list[Problem]:
     parsed = parse_url(url)
     engine, name = make_engine(parsed), name_of(parsed)
     try:
-        migrate.require_ours(parsed, engine)
+        try:
+            migrate.require_ours(parsed, engine)
+        except MixedDatabase as error:
+            return [Problem(MIXED_FILES, name, str(error))]
         problems: list[Problem] = []
         for look in _CHECKS:
             try:

@@ -36,6 +36,7 @@ from ctsync.errors import (
     UsageError,
 )
 from ctsync.sqlite_url import SqliteUrl
+from ctsync.store.database.wal_chain import add_link, commit_link
 
 PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
@@ -53,6 +54,7 @@ KEEPALIVE = {
 }
 """Lets either end of a connection notice within 25 seconds that the other has vanished."""
 
+_CHANGES = "ctsync_changes"
 _SECRETS = ("password", "sslpassword", "passfile")
 
 
@@ -145,6 +147,7 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engi
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", _link)
     if reads_only:
         keep_from_writing(engine)
     return engine
@@ -204,6 +207,7 @@ def vacuum_file(file: Path) -> None:
             for statement in ("wal_checkpoint(TRUNCATE)", "optimize"):
                 connection.execute(f"PRAGMA {statement}").fetchall()
             connection.execute("VACUUM")
+            commit_link(connection)  # every page may lie elsewhere now
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             connection.close()
@@ -223,6 +227,19 @@ def _file_uri(file: Path, *, reads_only: bool) -> str:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("ctsync_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.info[_CHANGES] = _driver(connection).total_changes
+
+
+def _link(connection: Connection) -> None:
+    """Add a link to the chain of commits, if the transaction changed a row."""
+    driver = _driver(connection)
+    if driver.total_changes != connection.info.get(_CHANGES):
+        add_link(driver)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    driver: Any = connection.connection.driver_connection
+    return driver  # type: ignore[no-any-return]
 
 
 @contextmanager
