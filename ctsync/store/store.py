@@ -24,6 +24,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
+from ctsync.errors import StoreUnavailable
 from ctsync.store.admin.damage import DamageReads
 from ctsync.store.admin.repair import RepairWrites
 from ctsync.store.admin.row_export import RowReads, RowWrites
@@ -47,6 +48,8 @@ from ctsync.store.database import migrate
 from ctsync.store.database.access import Database
 from ctsync.store.database.engine import (
     PATIENCE_SECONDS,
+    FileIdentity,
+    file_identity,
     keep_from_writing,
     make_engine,
     name_of,
@@ -108,9 +111,12 @@ class Unit:
 class Store:
     """An open database of the newest schema, and what can be read from it, by subject."""
 
-    def __init__(self, engine: Engine, name: str, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, name: str, clock: Clock, *, identity: FileIdentity | None = None
+    ) -> None:
         self.name = name
         self._engine = engine
+        self._identity = identity
         self._clock = clock
         self._token: int | None = None
         self._dictionaries = Dictionaries()
@@ -135,7 +141,8 @@ class Store:
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:
         """Hold the writer lock of the database (see `lock.writer_lock`).
 
-        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld.
+        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld, and
+        StoreUnavailable if another file was put in the place of the one that was opened.
         """
         from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers do not need it
 
@@ -143,6 +150,10 @@ class Store:
             self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds
         )
         with lock as token:
+            if self._identity not in (None, file_identity(self._engine.url)):
+                raise StoreUnavailable(
+                    f"{self.name} was replaced after this command had opened it; run again"
+                )
             self._token = token
             try:
                 yield
@@ -233,13 +244,14 @@ def open_store(
             remote,
         )
     require_writable(parsed)
+    identity = file_identity(parsed)
     engine = make_engine(parsed, patience_seconds=patience_seconds)
     try:
         migrate.prepare(parsed, engine, create=create and parsed.query.get("mode") != "rw")
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, name_of(parsed), clock)
+    return Store(engine, name_of(parsed), clock, identity=identity)
 
 
 def open_for_reading(

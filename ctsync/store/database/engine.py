@@ -95,6 +95,20 @@ def sqlite_file(url: URL) -> Path | None:
     return file.resolve() if file.is_symlink() else file
 
 
+FileIdentity = tuple[int, int]
+"""The device and the number of a file: another file of the same name has another number."""
+
+
+def file_identity(url: URL) -> FileIdentity | None:
+    """Return the identity of the file of a SQLite URL, or None for a server or a missing file."""
+    file = sqlite_file(url)
+    try:
+        found = None if file is None else file.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
 def name_of(url: URL) -> str:
     """Return the name of a database for messages, without its password."""
     file = sqlite_file(url)
