@@ -16,7 +16,7 @@ PREFIX = "sqlite:///"
 MODES = ("ro", "rw", "rwc")
 """As SQLite names them: only read; also write; also create, which is the default."""
 
-_NAMES_NO_FILE = "must name a file: sqlite:/// and its path, as in sqlite:////var/lib/ct.db"
+_NAMES_NO_FILE = "must name a file: give the file, as in sqlite:////var/lib/ctsync.db"
 _ENCODED = {"%": "%25", "?": "%3F", "#": "%23"}
 
 

@@ -232,8 +232,8 @@ def open_store(
 
     `create` allows to create a missing one, private to its owner. A statement that must wait for
     another program waits `patience_seconds`. A file on a network file system is opened, with a
-    warning in the log. Raises ConfigError for a URL that cannot be read, UsageError for one that says
-    mode=ro, ForeignDatabase, NewerDatabase and StoreUnavailable.
+    warning in the log. Raises ConfigError for a URL that cannot be read, UsageError for one that
+    says mode=ro, ForeignDatabase, MixedDatabase, NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,8 @@ READING = (
     ("status",), ("history", SEED), ("show", SEED), ("changes", "--since", "all"), ("check",),
     ("watch", "list"), ("db", "current"), ("db", "stats"), ("outbox", "list"), ("runs",),
     ("export", "csv", "--output", "x.csv"), ("export", "jsonl", "--output", "x.jsonl"),
-    ("find", "status=RECRUITING"), ("report", "--since", "all"), ("timeline", SEED), ("config", "check"),
+    ("find", "status=RECRUITING"), ("report", "--since", "all"), ("timeline", SEED),
+    ("config", "check"),
 )  # fmt: skip
 
 
@@ -26,6 +26,11 @@ def place(tmp_path: Path) -> Path:
     folder = tmp_path / FOLDER
     folder.mkdir()
     return folder
+
+
+def names(folder: Path) -> set[str]:
+    """Return the names in a folder, without those of logs."""
+    return {one.name.removesuffix("-wal").removesuffix("-shm") for one in folder.iterdir()}
 
 
 def test_every_command_reaches_the_file_that_its_url_names(
@@ -37,7 +42,7 @@ def test_every_command_reaches_the_file_that_its_url_names(
     shell.run("--database", url, "watch", "add", SEED)
     shell.run("--database", url, "sync")
     with open_store(url, clock=StillClock()) as store, store.writer(holder="test"):
-        beside = {name for name in os.listdir(place) if not name.endswith(("-wal", "-shm"))}
+        beside = names(place)
         held = shell.refuse("--database", url, "sync", exit_code=5)
     assert beside >= {NAME, f"{NAME}.lock", f"{NAME}.lock-holder"}
     assert "in use by test" in held
@@ -48,10 +53,9 @@ def test_every_command_reaches_the_file_that_its_url_names(
     assert shell.json("--database", sqlite_url(place / "copy?.db"), "check", "--json") == []
     shell.run("db", "copy", str(file), str(place / "other?.db"))
     shell.run("db", "copy", url, sqlite_url(place / "third#.db"))
-    written = {name.removesuffix("-wal").removesuffix("-shm") for name in os.listdir(place)}
     copies = {"copy?.db", "other?.db", "third#.db", "other?.db.lock", "third#.db.lock"}
-    assert written <= {NAME, f"{NAME}.lock", "events.log"} | copies
-    assert {name for name in os.listdir(tmp_path)} <= {FOLDER, "x.csv", "x.jsonl"}
+    assert names(place) <= {NAME, f"{NAME}.lock", "events.log"} | copies
+    assert names(tmp_path) <= {FOLDER, "x.csv", "x.jsonl"}
     print(f"\nodd path: {len(ran) + 6} commands, all on one file")
 
 

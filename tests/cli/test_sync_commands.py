@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 
+from ctsync.model import NctId
 from tests.cli.conftest import SEED, Shell
 from tests.registry.lying_archives import lie_of_a_member, lie_of_the_end
 from tests.registry_fixtures import make_study
@@ -45,8 +46,10 @@ def test_mirror_names_a_member_and_an_archive_that_lie_about_their_sizes(
 ) -> None:
     file = tmp_path / "bulk.zip"
     with zipfile.ZipFile(file, "w") as archive:
-        for nct_id in (SEED, "NCT05935098"):
-            archive.writestr(f"{nct_id}.json", orjson.dumps(registry.catalogue.view().study(nct_id)))
+        for nct_id in (NctId(SEED), NctId("NCT05935098")):
+            archive.writestr(
+                f"{nct_id}.json", orjson.dumps(registry.catalogue.view().study(nct_id))
+            )
     sound = file.read_bytes()
     file.write_bytes(lie_of_the_end(sound, locator=2**63))
     assert "bulk.zip" in shell.refuse("mirror", "--bulk", "bulk.zip", exit_code=4)

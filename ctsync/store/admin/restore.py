@@ -1,4 +1,4 @@
-"""Puts a backup in the place of a SQLite database. Killed at any step, it leaves the old or the new.
+"""Puts a backup in the place of a SQLite database. A kill leaves the old one or the new one.
 
 1. Hold the writer lock, and copy the backup to a draft beside the database.
 2. Check the draft, and give it a link that no other log continues.
@@ -12,6 +12,7 @@ its log are both kept, and the log is removed just before the rename.
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import sqlite3
@@ -72,21 +73,21 @@ def restore(url: str, backup: Path, *, clock: Clock) -> Restored:
     file = sqlite_file(parsed)
     if file is None:
         raise UsageError(
-            "ctsync restores only a SQLite file; for PostgreSQL use pg_restore into an empty database"
+            "only a SQLite database is a file to restore; for PostgreSQL use pg_restore into an "
+            "empty database"
         )
     require_writable(parsed)
     _require_backup(backup, file)
     with _writable(file.parent):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = file.with_name(f"{file.name}.restoring")
-    kept = file.with_name(f"{file.name}.replaced-{clock.now():%Y%m%dT%H%M%S.%fZ}")
     with writer_lock(parsed, clock=clock, holder=HOLDER), _writable(file):
         _remove_second_names(file)
         try:
             _copy(backup, draft)
             _verify(backup, draft, clock)
             _keep_owner(file, draft)
-            return Restored(file, _replace(file, draft, kept))
+            return Restored(file, _replace(file, draft, _new_name(file, clock)))
         finally:
             _remove(draft, "", *_BESIDE)
 
@@ -115,9 +116,13 @@ def _copy(backup: Path, draft: Path) -> None:
     """Copy the backup, with what its log holds, and leave no file beside it."""
     _remove(draft, "", *_BESIDE)  # of a restore that was killed
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-    with translated_errors(str(backup)), closing(_read_backup(backup)) as source:
-        with translated_errors(str(draft)), closing(sqlite3.connect(draft)) as copy:
-            source.backup(copy)
+    with (
+        translated_errors(str(backup)),
+        closing(_read_backup(backup)) as source,
+        translated_errors(str(draft)),
+        closing(sqlite3.connect(draft)) as copy,
+    ):
+        source.backup(copy)
 
 
 def _read_backup(backup: Path) -> sqlite3.Connection:
@@ -236,6 +241,15 @@ def _exclusive(file: Path) -> sqlite3.Connection | None:
     return connection
 
 
+def _new_name(file: Path, clock: Clock) -> Path:
+    """Return a name for the replaced file that neither a file nor a log has."""
+    stem = f"{file.name}.replaced-{clock.now():%Y%m%dT%H%M%S.%fZ}"
+    taken = {one.name for one in file.parent.iterdir()}
+    names = itertools.chain([stem], (f"{stem}.{number}" for number in itertools.count(2)))
+    free = (n for n in names if not {f"{n}{suffix}" for suffix in ("", *_BESIDE)} & taken)
+    return file.with_name(next(free))
+
+
 def _second_name(file: Path, name: Path) -> None:
     try:
         os.link(file, name)
@@ -245,12 +259,17 @@ def _second_name(file: Path, name: Path) -> None:
 
 
 def _remove_second_names(file: Path) -> None:
-    """Remove the second names that a killed restore gave to the database itself."""
-    if not file.exists():
-        return
-    for name in file.parent.iterdir():
-        if name.name.startswith(f"{file.name}.replaced-") and name.samefile(file):
-            name.unlink()
+    """Remove the second names that a killed restore gave to the database as it still is."""
+    begin = f"{file.name}.replaced-"
+    found = [one for one in file.parent.iterdir() if one.name.startswith(begin)]
+    kept: dict[str, dict[Path, Path]] = {}
+    for one in found:
+        suffix = next((end for end in _KEPT_BESIDE if one.name.endswith(end)), "")
+        kept.setdefault(one.name.removesuffix(suffix), {})[one] = Path(f"{file}{suffix}")
+    for names in kept.values():
+        if all(own.exists() and own.samefile(name) for name, own in names.items()):
+            for name in names:
+                name.unlink()
 
 
 def _remove(file: Path, *suffixes: str) -> None:

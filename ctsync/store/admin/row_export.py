@@ -1,8 +1,8 @@
 """Exports trials with all their rows out of one database, and imports them into another.
 
 A row is exported as its columns by name, times as ISO text and bytes in hexadecimal, whatever
-columns the schema has. Ids are left out, because they mean something within one database only. A version is known by its place
-among those of its trial, an event by the version it leads to.
+columns the schema has. Ids are left out, because they mean something within one database only. A
+version is known by its place among those of its trial, an event by the version it leads to.
 """
 
 from __future__ import annotations
