@@ -43,7 +43,7 @@ def lie_of_a_member(content: bytes, number: int, **lies: int) -> bytes:
 def lie_of_the_end(content: bytes, **lies: int) -> bytes:
     """Return an archive with a zip64 end record, in which some numbers are others.
 
-    `locator` is where the record is said to be; `count`, `size` and `start` describe the directory.
+    `locator` is the place of the record; `count`, `size` and `start` describe the directory.
     """
     begin, end = content.index(b"PK\1\2"), content.rindex(b"PK\5\6")
     count = END.unpack_from(content, end)[4]

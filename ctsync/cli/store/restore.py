@@ -17,7 +17,7 @@ from ctsync.store.admin.restore import restore
 def restore_command(app: App, file: Path) -> None:
     """Replace the database by a copy of the backup FILE.
 
-    Stop every ctsync that uses the database first: the daemon, cron jobs and long queries. The
+    Stop what uses the database first: the daemon, cron jobs and commands that still run. The
     backup is checked before anything is changed, and stays as it is. The replaced database is kept
     beside the new one. You may interrupt the command at any time: the database is then the old one
     or the new one.

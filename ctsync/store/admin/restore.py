@@ -236,7 +236,7 @@ def _exclusive(file: Path) -> sqlite3.Connection | None:
     if is_busy:
         connection.close()
         raise StoreUnavailable(
-            f"{file} is open in another program; stop every ctsync that uses it and run again"
+            f"{file} is open in another program; stop it (the daemon?) and run again"
         )
     return connection
 

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -252,8 +252,7 @@ def _link(connection: Connection) -> None:
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
-    driver: Any = connection.connection.driver_connection
-    return driver  # type: ignore[no-any-return]
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
 @contextmanager

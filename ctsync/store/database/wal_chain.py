@@ -68,9 +68,9 @@ def has_foreign_log(file: Path) -> bool:
     """
     for _ in range(_ATTEMPTS):
         pair = _read_pair(file)
-        if pair is None or _matches(pair, _links(pair, verify=False)):
+        if pair is None or _matches(pair, _links(pair, checked=False)):
             return False
-        links = list(_links(pair, verify=True))
+        links = list(_links(pair, checked=True))
         if not links or _matches(pair, iter(links)):
             return False
         if _read_pair(file) == pair:
@@ -122,16 +122,16 @@ def _matches(pair: _Pair, links: Iterator[int]) -> bool:
     return any(link == pair.link for link in links)
 
 
-def _links(pair: _Pair, *, verify: bool) -> Iterator[int]:
+def _links(pair: _Pair, *, checked: bool) -> Iterator[int]:
     """Yield the link of each copy of page 1 in the log, oldest first.
 
-    `verify` checks every checksum, as SQLite does, and yields only what was committed. Without it,
+    `checked` reads every checksum, as SQLite does, and yields only what was committed. Without it,
     only the headers of the frames are read.
     """
     try:
         with pair.log.open("rb") as stream:
             if stream.read(_HEADER.size) == pair.header:
-                yield from _verified(stream, pair) if verify else _unverified(stream, pair)
+                yield from _verified(stream, pair) if checked else _unverified(stream, pair)
     except OSError:
         return
 
