@@ -110,6 +110,11 @@ COMMANDS: Mapping[str, Entry] = {
         "report_command",
         "Report changes per trial, worst first.",
     ),
+    "restore": Entry(
+        "store.restore",
+        "restore_command",
+        "Replace the database by a copy of the backup FILE.",
+    ),
     "rules": Entry(
         "questions.rules",
         "rules",

@@ -25,6 +25,7 @@ from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
 from tests.conftest import StillClock
+from tests.registry.lying_archives import MEMBER_LIES, lie_of_a_member
 from tests.registry_fixtures import an_id, make_study, publish, stop_after
 from tests.replay.faults import Fault
 from tests.replay.http_messages import front_page
@@ -279,6 +280,21 @@ def test_a_poison_member_is_quarantined_and_retried_and_the_rest_is_stored(
     result = make_mirror().run()
     assert len(store.trials.stored_ids()) == 13
     assert store.failures.find() == []
+
+
+def test_members_that_lie_about_their_sizes_fail_by_name_and_the_rest_is_stored(
+    make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
+) -> None:
+    count = len(MEMBER_LIES)
+    publish(replay, *map(an_id, range(1, count + 6)))
+    file = archive_of(replay, tmp_path / "b.zip")
+    for number, lie in enumerate(MEMBER_LIES):
+        file.write_bytes(lie_of_a_member(file.read_bytes(), number, **lie))
+    result = make_mirror(url="http://127.0.0.1:1/api").run(archive=file)
+    assert result.verdict == Verdict.PARTIAL
+    assert [f.nct_id for f in result.failed] == [an_id(n) for n in range(1, count + 1)]
+    assert len(store.trials.stored_ids()) == 5
+    print(f"\nlying members: {count} injected, {len(result.failed)} refused by name, 5 of 5 stored")
 
 
 def test_a_poison_member_that_the_same_run_then_fetches_leaves_quarantine(

@@ -21,7 +21,7 @@ from ctsync.registry.contract.inquiry import LARGEST_INQUIRY, Inquiry
 from ctsync.report.row_json import dump
 from ctsync.store.database.migrate import revision_of
 from ctsync.store.database.tables import HEAD_REVISION
-from ctsync.store.store import open_store
+from ctsync.store.store import open_for_reading
 from ctsync.sync.doctor import (
     SETTINGS,
     CheckResult,
@@ -148,7 +148,7 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
     # database problems have their own check; opening an older database would upgrade it
     with suppress(CtsyncError):
         if revision_of(settings.database.url) == HEAD_REVISION:
-            with open_store(settings.database.url, clock=app.clock, create=False) as store:
+            with open_for_reading(settings.database.url, clock=app.clock) as store:
                 named = [watch.name for watch in store.watches.all()]
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "see the names: ctsync watch list")
