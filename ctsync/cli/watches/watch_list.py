@@ -11,10 +11,12 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Head, NctId
 from ctsync.query import Query
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, member_facts, watch_row
 from ctsync.record.value_text import counted
 from ctsync.store.data.watches import Watch
 from ctsync.text import for_terminal
+
+NOT_IN_REGISTRY = "not in the registry"
 
 
 @click.command("list")
@@ -28,10 +30,11 @@ def list_watches(app: App, as_json: bool) -> None:
     with app.store() as store:
         watches = store.watches.all()
         heads = store.trials.heads([trial.nct_id for watch in watches for trial in watch.trials])
+        facts = member_facts(store, watches)
     if as_json:
-        show_json([watch_row(watch) for watch in watches])
+        show_json([watch_row(watch, facts) for watch in watches])
         return
-    rows = [row for watch in watches for row in _rows(watch, heads)]
+    rows = [row for watch in watches for row in _rows(watch, heads, facts)]
     show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows, wrap=("ASKED AS",))
     followed = {trial.nct_id for watch in watches for trial in watch.trials}
     tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
@@ -41,13 +44,16 @@ def list_watches(app: App, as_json: bool) -> None:
         tell(f"in the settings file, used from the next sync on: {named}")
 
 
-def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]]:
+def _rows(
+    watch: Watch, heads: Mapping[NctId, Head], facts: MemberFacts
+) -> Iterator[tuple[str, ...]]:
     if watch.query is not None:
         yield watch.name, watch.origin, "(query)", query_text(watch), members_summary(watch)
     for trial in watch.trials:
         if not trial.by_query:
             head = heads.get(trial.nct_id)
-            stored = f"version {head.version}" if head is not None else "not fetched yet"
+            lacking = NOT_IN_REGISTRY if trial.nct_id in facts.unknown else "not fetched yet"
+            stored = f"version {head.version}" if head is not None else lacking
             yield watch.name, watch.origin, trial.nct_id, trial.asked_as or "-", stored
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.cli.watches.watch_list import members_summary, query_text
-from ctsync.questions.portfolio.watches import find_watch, watch_row
+from ctsync.cli.watches.watch_list import NOT_IN_REGISTRY, members_summary, query_text
+from ctsync.model import NctId
+from ctsync.questions.portfolio.watches import MemberFacts, find_watch, member_facts, watch_row
+from ctsync.questions.trial.versions import history_words
 from ctsync.record.enum_words import enum_words
+from ctsync.store.data.history_versions import COMPLETE
 from ctsync.store.data.watches import WatchedTrial
 from ctsync.text import for_terminal
+
+MOST_NAMED = 5
 
 
 @click.command("show")
@@ -24,8 +31,9 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
     """Show the query of a watch and the trials it follows."""
     with app.store() as store:
         found = find_watch(store, name)
+        facts = member_facts(store, [found])
         if as_json:
-            show_json(watch_row(found))
+            show_json(watch_row(found, facts))
             return
         keys = {
             trial.nct_id: store.versions.earlier_keys(trial.nct_id)[-1:] for trial in found.trials
@@ -35,16 +43,31 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
             trial.nct_id,
             enum_words(keys[trial.nct_id][0].status or "-")
             if keys[trial.nct_id]
-            else "not fetched yet",
+            else (NOT_IN_REGISTRY if trial.nct_id in facts.unknown else "not fetched yet"),
             _place(trial),
             keys[trial.nct_id][0].brief_title or "-" if keys[trial.nct_id] else "-",
         )
         for trial in found.trials
     ]
     show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows, shorten=("TITLE",))
+    for sentence in _about_histories(facts):
+        tell(for_terminal(sentence))
     if found.query is not None:
         seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
         tell(for_terminal(f"query: {query_text(found)}: {members_summary(found)}{seen}"))
+
+
+def _about_histories(facts: MemberFacts) -> Iterator[str]:
+    """Name the trials whose registry history is not stored in full, by state."""
+    by_state: dict[str, list[NctId]] = {}
+    for nct_id, state in facts.histories.items():
+        if state != COMPLETE:
+            by_state.setdefault(history_words(state), []).append(nct_id)
+    for state, ids in sorted(by_state.items()):
+        more = f" and {len(ids) - MOST_NAMED:,} more (--json lists them)"
+        yield f"registry history: {state}: {', '.join(ids[:MOST_NAMED])}" + (
+            more if len(ids) > MOST_NAMED else ""
+        )
 
 
 def _place(trial: WatchedTrial) -> str:
