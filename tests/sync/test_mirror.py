@@ -24,6 +24,7 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
+from ctsync.sync.mirror.result import OVERLAP
 from tests.conftest import StillClock
 from tests.registry_fixtures import an_id, make_study, publish, stop_after
 from tests.replay.faults import Fault
@@ -137,6 +138,22 @@ def test_a_delta_fetches_posted_and_new_trials(
     listed = [r for r in replay.requests if r.path == "/v2/studies"]
     print(f"delta: 2 trials of 31 moved, {len(replay.requests)} requests")
     assert len(listed) == 2
+
+
+def test_a_delta_finds_what_was_posted_late_within_the_overlap(
+    make_mirror: Make, replay: ReplayRegistry, store: Store
+) -> None:
+    publish(replay, *map(an_id, range(1, 11)))
+    make_mirror().run()
+    replay.load = "2026-02-03"
+    # dated before the load of 2026-02-02, which did not show it
+    edit(replay, 5, lastUpdatePostDateStruct=posted("2026-01-29"))
+    replay.forget_requests()
+    result = make_mirror().run()
+    assert (result.steps, result.tally.changed) == (["delta"], 1)
+    (window,) = {q for r in replay.requests if (q := r.params.get("filter.advanced"))}
+    assert "AREA[LastUpdatePostDate]RANGE[2026-01-28,MAX]" in window
+    print(f"overlap: a change dated 4 days before the last load was found ({OVERLAP.days} days)")
 
 
 def test_a_sweep_finds_changes_without_a_date_and_trials_gone_in_two_loads(
