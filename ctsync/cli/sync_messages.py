@@ -64,10 +64,7 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
     if (more := len(sync.failed) - MOST_FAILURES) > 0:
         yield f"and {more:,} more that could not be checked: ctsync status"
     if sync.unknown:
-        yield (
-            f"{_some(sync.unknown)}: the registry has no such trial; to stop following it: "
-            "ctsync watch remove"
-        )
+        yield unknown_sentence(sync.unknown)
     if sync.missing:
         yield (
             f"{_some(sync.missing)}: not in this data refresh; the next one shows whether it is "
@@ -78,10 +75,18 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
-def _some(ids: Sequence[NctId]) -> str:
+def unknown_sentence(ids: Sequence[NctId]) -> str:
+    """Name the ids that no load has ever known. Later runs do not name them again."""
+    return (
+        f"{_some(ids, by='ctsync watch list')}: the registry has no such trial, ctsync will keep "
+        "looking for it; to stop following it: ctsync watch remove"
+    )
+
+
+def _some(ids: Sequence[NctId], *, by: str = "ctsync sync --json") -> str:
     """The first ids, and the number of the others with the command that lists them."""
     more = len(ids) - MOST_NAMED
-    rest = f" and {more:,} more (ctsync sync --json lists them)" if more > 0 else ""
+    rest = f" and {more:,} more ({by} lists them)" if more > 0 else ""
     return ", ".join(ids[:MOST_NAMED]) + rest
 
 

@@ -62,6 +62,7 @@ from ctsync.store.database.engine import (
 )
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
+from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.tables import MARKS, METADATA
 
 log = logging.getLogger(__name__)
@@ -84,6 +85,7 @@ class Unit:
         self.failures = FailureWrites(connection)
         self.outbox = OutboxWrites(connection, clock=clock)
         self.cursors = CursorWrites(connection)
+        self.marks = MarkWrites(connection)
         self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
         self.histories = HistoryWrites(
             connection, trials=self.trials, bodies=self.bodies, versions=self.versions
@@ -132,6 +134,7 @@ class Store:
         self.watched = WatchedTrialReads(database)
         self.outbox = OutboxReads(database)
         self.cursors = CursorReads(database)
+        self.marks = MarkReads(database)
         self.search = SearchReads(database)
         self.bulk = BulkReads(database)
         self.rows = RowReads(database)

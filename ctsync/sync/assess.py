@@ -110,11 +110,15 @@ def assess_answers(
     news_since: Mapping[NctId, date] = MappingProxyType({}),
     awaits: bool = False,
     followed: Container[NctId] | None = None,
+    asks_absent: bool = False,
+    names_absent: bool = False,
 ) -> Iterator[AssessedTrial]:
     """Request `ids` and assess each answer, streaming as the answers arrive.
 
     - `awaits`: a trial without stored versions is new in the registry, not only to ctsync.
     - `followed`: the trials that somebody follows; None if all are.
+    - `asks_absent`: an id that no load has ever known is requested singly if its batch lacks it.
+    - `names_absent`: such an id is reported again.
     - `news_since`: per trial, a day. A trial without stored versions that was first posted after it
       is new in the registry.
 
@@ -122,15 +126,25 @@ def assess_answers(
     unless that was requested itself. An answer that cannot be assessed yields NotChecked with the
     reason and stops no other.
     """
-    heads, awaited = store.trials.heads(ids), store.trials.never_found(ids)
+    states = store.trials.head_states(ids)
+    heads = {nct_id: one.head for nct_id, one in states.items() if one.head is not None}
+    awaited = {nct_id for nct_id, one in states.items() if one.never_found}
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
+    known_absent = away if asks_absent else awaited | away
     assessor = Assessor(store, load, thresholds, followed)
     asked = set(ids)
-    for answer in registry.studies(ids, load, known_absent=awaited | away):
+    for answer in registry.studies(ids, load, known_absent=known_absent):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
         is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
-        assessed = assessor.assess(name, heads.get(name), seen, awaited=is_news)
+        assessed = assessor.assess(
+            name,
+            heads.get(name),
+            seen,
+            awaited=is_news,
+            moved_to=states[name].moved_to if name in states else None,
+            is_known_absent=name in awaited and not names_absent,
+        )
         yield assessed
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
             # also assess the trial that took this id over, now or long ago
@@ -175,12 +189,21 @@ class Assessor:
         seen: Seen | Absent | Failed,
         *,
         awaited: bool = False,
+        moved_to: NctId | None = None,
+        is_known_absent: bool = False,
     ) -> AssessedTrial:
         """Decide one answer and derive what to store; a bad record never raises."""
         try:
             seen = self._in_full(head, seen)
             known = self._says_the_same(head, seen)
-            decision = decide(head, seen, awaited=awaited, says_the_same=known)
+            decision = decide(
+                head,
+                seen,
+                awaited=awaited,
+                says_the_same=known,
+                moved_to=moved_to,
+                is_known_absent=is_known_absent,
+            )
             fetched_at = _fetched_at(seen)
             return AssessedTrial(
                 asked, decision, fetched_at, self._find(asked, decision, fetched_at)

@@ -17,7 +17,7 @@ from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
 from ctsync.questions.trial.timeline import timeline_row, trial_timeline
@@ -78,6 +78,7 @@ WATCH = Watch(
         WatchedTrial(TRIAL, None, LOAD, left_at=NOW, by_query=True),
     ),
 )  # fmt: skip
+MEMBERS = MemberFacts({SEED: NOW}, {SEED: "none"})
 NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.trials[:1])
 FACTS = HealthFacts(
     watched=4,
@@ -140,7 +141,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
                 (versions[0].key, date(2026, 3, 2), True),
             ]
         ],
-        "watch": [watch_row(WATCH), watch_row(NAMED)],
+        "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],
         "rule": table.rules,
         "rule_table": [table],
         "relevelled_change": [relevelled_row(one) for one in [*changed, _relevelled()]],

@@ -95,9 +95,9 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     """Say how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
         return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
-    if past.state == "none":
-        return "the registry has no history of it"
     asked = f"as of {past.asked:%Y-%m-%d}"
+    if past.state == "none":
+        return f"the registry's own history has no versions of it, {asked}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"
     again = f"; next try {format_minute(past.retry)}" if past.retry else ""

@@ -17,12 +17,13 @@ from ctsync.errors import RegistryError, UsageError
 from ctsync.model import NctId
 from ctsync.questions.portfolio.watches import members_of
 from ctsync.questions.results.sync_rows import BackfillRow, FetchedHistoryRow
+from ctsync.questions.trial.versions import history_words
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
-from ctsync.sync.history.backfill import Backfill, BackfillResult, FetchedHistory
+from ctsync.sync.history.backfill import NOT_ASKED, Backfill, BackfillResult, FetchedHistory
 from ctsync.text import for_terminal
 
 BETWEEN_TRIALS_SECONDS = 600
@@ -60,7 +61,7 @@ def backfill(
     Backfilled changes trigger no notifications.
 
     Exits with code 3 if a history could not be fetched, and names the reason. Later syncs try
-    again.
+    again. "no versions" is final: the registry keeps no history of that trial.
     """
     with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
@@ -127,26 +128,36 @@ def report_backfill(
             ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
             [_row(trial) for trial in result.trials],
         )
-    failed = [trial for trial in result.trials if not trial.is_settled]
+    lacking = [trial for trial in result.trials if not trial.is_settled]
+    failed = [trial for trial in lacking if trial.state != NOT_ASKED]
     for trial in failed:
         state = states.get(trial.nct_id)
         again = f"; next try {format_minute(state.retry)}" if state and state.retry else ""
         tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
+    if waiting := len(lacking) - len(failed):
+        verb = "was" if waiting == 1 else "were"
+        tell(
+            for_terminal(
+                f"{counted(waiting, 'trial')} {verb} not asked for: {lacking[-1].error}; the next "
+                "syncs fetch them, or run this command again"
+            )
+        )
     stored = sum(trial.stored for trial in result.trials)
     tell(
-        f"fetched the history of {len(result.trials) - len(failed)} of "
+        f"fetched the history of {len(result.trials) - len(lacking)} of "
         f"{counted(len(result.trials), 'trial')}: {counted(stored, 'version')} stored "
         f"({counted(result.requests, 'request')})"
     )
-    if not failed:
+    if not lacking:
         return 0
-    is_nothing = len(failed) == len(result.trials) and not stored
+    is_nothing = len(lacking) == len(result.trials) and not stored
     return RegistryError.exit_code if is_nothing else PARTIAL
 
 
 def _row(trial: FetchedHistory) -> tuple[str, ...]:
     listed = "-" if trial.listed is None else str(trial.listed)
-    return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
+    state = history_words(trial.state)
+    return (trial.nct_id, state, listed, str(trial.stored), str(trial.joined))
 
 
 def backfill_row(result: BackfillResult, states: Mapping[NctId, HistoryState]) -> BackfillRow:

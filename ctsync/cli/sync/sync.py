@@ -16,7 +16,7 @@ from ctsync.cli.interrupt import heeding_interrupts
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.changes_table import is_worth_reporting, show_changes
-from ctsync.cli.sync_messages import MOST_FAILURES, sentences
+from ctsync.cli.sync_messages import MOST_FAILURES, sentences, unknown_sentence
 from ctsync.dates import format_minute
 from ctsync.model import Event, Failed, Kind, NctId, StoredEvent
 from ctsync.questions.results.sync_rows import (
@@ -149,6 +149,7 @@ def _is_notable(result: CycleResult) -> bool:
     delivered = result.delivered
     return bool(
         is_worth_reporting(result.sync.events)
+        or result.sync.unknown
         or result.sync.notices
         or not result.is_whole
         or delivered.waiting
@@ -197,6 +198,8 @@ def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
         show_json([_preview_row(nct_id, event) for nct_id, event in found])
     else:
         show_changes(_preview_events(seen), command="ctsync sync --dry-run --json")
+    if seen.unknown:
+        tell(unknown_sentence(seen.unknown))
     for nct_id, reason in seen.unchecked[:MOST_FAILURES]:
         tell(for_terminal(f"could not check {nct_id}: {reason}"))
     if (more := len(seen.unchecked) - MOST_FAILURES) > 0:

@@ -11,13 +11,14 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import NctId
 from ctsync.query import Query
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, member_facts, watch_row
 from ctsync.record.value_text import counted
 from ctsync.store.data.watches import Watch, WatchedTrial
 from ctsync.text import for_terminal
 
 MOST_NAMED = 3
 """Most trials that a row names."""
+NOT_IN_REGISTRY = "not in the registry"
 
 
 @click.command("list")
@@ -33,14 +34,15 @@ def list_watches(app: App, as_json: bool) -> None:
     """
     with app.store() as store:
         watches = store.watches.all()
+        facts = member_facts(store, watches)
         if as_json:
-            show_json([watch_row(watch) for watch in watches])
+            show_json([watch_row(watch, facts) for watch in watches])
             return
         followed = {trial.nct_id for watch in watches for trial in watch.trials}
         stored = store.trials.heads(followed)
     show_table(
         ("WATCH", "FROM", "TRIALS", "NOT FETCHED", "FOLLOWS"),
-        [_row(watch, stored) for watch in watches],
+        [_row(watch, stored, facts) for watch in watches],
         drop=("FROM", "NOT FETCHED"),
     )
     tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
@@ -52,8 +54,9 @@ def list_watches(app: App, as_json: bool) -> None:
         tell(f"in the settings file, used from the next sync on: {named}")
 
 
-def _row(watch: Watch, stored: Collection[NctId]) -> tuple[str, ...]:
-    missing = sum(trial.nct_id not in stored for trial in watch.trials)
+def _row(watch: Watch, stored: Collection[NctId], facts: MemberFacts) -> tuple[str, ...]:
+    known = {*stored, *facts.unknown}
+    missing = sum(trial.nct_id not in known for trial in watch.trials)
     return (
         watch.name,
         watch.origin,

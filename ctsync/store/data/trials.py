@@ -29,12 +29,14 @@ class HeadState:
     """A trial's newest version, or None if no version of it is stored.
 
     `raw_mark` is the hash of the archive's bytes that the head was made from. `never_found` means
-    that no version is stored and a load did not know the trial.
+    that no version is stored and a load did not know the trial. `moved_to` is the trial that took
+    this id over.
     """
 
     head: Head | None
     raw_mark: bytes | None
     never_found: bool
+    moved_to: NctId | None = None
 
 
 class TrialReads(Reads):
@@ -64,7 +66,8 @@ class TrialReads(Reads):
                 for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
                     head = None if row.id is None else _head(row)
                     never_found = head is None and row.absent_since is not None
-                    found[NctId(row.nct_id)] = HeadState(head, row.raw_mark, never_found)
+                    to = None if row.moved_to is None else NctId(row.moved_to)
+                    found[NctId(row.nct_id)] = HeadState(head, row.raw_mark, never_found, to)
         return found
 
     def sightings(self, ids: Iterable[NctId]) -> dict[NctId, Sighting]:

@@ -68,9 +68,9 @@ class MirrorRun:
         self.result.steps.append(BULK)
         is_whole = True
         if counted is None:
-            self.result.said.append(
-                f"the archive lists {archive.count:,} studies; how many the registry counts could "
-                "not be asked"
+            self.result.doubt(
+                f"the archive lists {archive.count:,} studies; this number is unverified, because "
+                "the registry did not give its own"
             )
         elif is_current and counted != archive.count:
             is_whole = False
