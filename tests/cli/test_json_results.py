@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from ctsync.questions.schemas import names, schema
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
+from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -59,9 +60,15 @@ def test_a_sync_its_preview_and_its_deliveries_fit_their_schemas(
     fits("planned_message", mailing.json("notify", "--preview", "--json"))
 
 
-def test_an_incomplete_sync_fits_its_schema(shell: Shell) -> None:
+def test_an_incomplete_sync_fits_its_schema(shell: Shell, registry: ReplayRegistry) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
-    result = json.loads(shell.run("sync", "--json", exit_code=3).stdout)
+    registry.faults.add(faults.status(503), path="/v2/studies", times=faults.EVERY_TIME)
+    fits("sync", json.loads(shell.run("sync", "--json", exit_code=3).stdout))
+
+
+def test_a_sync_with_an_id_without_a_record_fits_its_schema(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "NCT00000001")
+    result = shell.json("sync", "--json")
     fits("sync", result)
     assert result["unknown"] == ["NCT00000001"]
 
