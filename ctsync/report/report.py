@@ -8,10 +8,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
-from ctsync.report.event_text import since_what
-from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import (
+from ctsync.report.words.event_text import since_what
+from ctsync.report.words.net_changes import NetChange
+from ctsync.report.words.trial_heading import (
     TrialHeading,
     short_condition,
     short_phase,

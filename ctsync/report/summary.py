@@ -9,8 +9,8 @@ from ctsync.dates import format_minute
 from ctsync.model import Level
 from ctsync.record.rules.rules import RULES_VERSION
 from ctsync.record.value_text import counted
-from ctsync.report.net_changes import NetChange, phrase
 from ctsync.report.report import Coverage, NoChangeReason, ReportSentence
+from ctsync.report.words.net_changes import NetChange, phrase
 
 MOST_PHRASES = 3
 """Most phrases in a row, besides those that are always shown."""

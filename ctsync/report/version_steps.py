@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
-from ctsync.report.event_text import (
+from ctsync.report.report import ReportLine, ReportStep, TextMark
+from ctsync.report.words.event_text import (
     detail,
     is_measured,
     is_overall_status,
@@ -16,8 +17,7 @@ from ctsync.report.event_text import (
     move_since_first,
     sides,
 )
-from ctsync.report.excerpts import Excerpt, excerpt, in_full
-from ctsync.report.report import ReportLine, ReportStep, TextMark
+from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")

@@ -16,9 +16,9 @@ from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.enum_words import is_enum
 from ctsync.record.events.classify import classify
-from ctsync.report.event_line import event_line
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report
+from ctsync.report.words.event_line import event_line
 from tests.report.examples import report, stored
 
 pytestmark = pytest.mark.slow

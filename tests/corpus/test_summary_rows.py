@@ -40,8 +40,8 @@ from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.formats.xlsx import render_xlsx
 from ctsync.report.mail.subject import LONGEST
-from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
+from ctsync.report.words.net_changes import NetChange
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event, Kind
-from ctsync.report.event_text import detail, is_overall_status, short, sides
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.subject import trial_subject
-from ctsync.report.net_changes import net_changes
+from ctsync.report.words.event_text import detail, is_overall_status, short, sides
+from ctsync.report.words.net_changes import net_changes
 from tests.record.studies import events_between, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
 

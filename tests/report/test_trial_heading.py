@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ctsync.model import JsonObject, KeyFields
-from ctsync.report.trial_heading import (
+from ctsync.report.words.trial_heading import (
     TrialHeading,
     cut_at_word,
     heading_of,

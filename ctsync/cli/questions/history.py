@@ -19,8 +19,8 @@ from ctsync.questions.trial.versions import TrialVersions, trial_versions
 from ctsync.record.enum_words import enum_words
 from ctsync.record.fields.table import field_at, field_of
 from ctsync.record.value_text import counted
-from ctsync.report.event_text import is_overall_status
 from ctsync.report.trial.field_history import ValueSpell, words_of
+from ctsync.report.words.event_text import is_overall_status
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
 from ctsync.text import for_terminal, shorten

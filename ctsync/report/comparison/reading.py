@@ -19,8 +19,8 @@ from ctsync.report.comparison.entries import (
     fold,
     sections_of,
 )
-from ctsync.report.event_text import is_measured, short
 from ctsync.report.report import TextMark
+from ctsync.report.words.event_text import is_measured, short
 
 _SHORT_VALUE = 60
 _MOST_SHORT = 2

@@ -10,7 +10,7 @@ from ctsync.report.mail.links import with_links
 from ctsync.report.mail.welcome import heading, more_line
 from ctsync.report.report import Report, Welcome
 from ctsync.report.sentences import coverage_line
-from ctsync.report.trial_heading import cut_at_word
+from ctsync.report.words.trial_heading import cut_at_word
 from ctsync.text import for_terminal
 
 LIST_COMMAND = "ctsync watch list"

@@ -11,14 +11,14 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
-from ctsync.report.net_changes import net_changes
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.summary import trial_row
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import TrialHeading
 from ctsync.report.version_steps import step_of
+from ctsync.report.words.net_changes import net_changes
+from ctsync.report.words.trial_heading import TrialHeading
 
 
 @dataclass(frozen=True, slots=True)

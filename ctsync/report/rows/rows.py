@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
-from ctsync.report.net_changes import NetChange, phrase
 from ctsync.report.report import (
     Coverage,
     Fold,
@@ -18,6 +17,7 @@ from ctsync.report.report import (
     ReportTrial,
 )
 from ctsync.report.sentences import aside_sentence, step_title, trial_left_out_sentence
+from ctsync.report.words.net_changes import NetChange, phrase
 
 
 @dataclass(frozen=True, slots=True)
