@@ -30,8 +30,8 @@ from ctsync.model import StoredEvent, Verdict
 from ctsync.questions.schemas import schema
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
+from ctsync.report.rows.report_row import report_row
 from ctsync.report.rows.row_json import to_json
-from ctsync.report.rows.rows import report_row
 from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store

@@ -15,7 +15,7 @@ from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
-from ctsync.report.rows.rows import report_row
+from ctsync.report.rows.report_row import report_row
 from ctsync.report.words.net_changes import net_changes, phrase
 from tests.report.examples import coverage, enrollment, event, report, status, stored
 

@@ -16,7 +16,7 @@ from ctsync.questions.changes.changes import find_changes
 from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.value_text import counted
-from ctsync.report.rows.rows import event_row
+from ctsync.report.rows.event_row import event_row
 from ctsync.store.data.events import EventFilter
 
 

@@ -20,7 +20,7 @@ from ctsync.dates import format_minute, format_timestamp
 from ctsync.model import Event, JsonObject, Kind, NctId, StoredEvent
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
-from ctsync.report.rows.rows import event_row
+from ctsync.report.rows.event_row import event_row
 from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

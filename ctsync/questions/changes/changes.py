@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from ctsync.model import Level, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
-from ctsync.report.rows.rows import EventRow
+from ctsync.report.rows.event_row import EventRow
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
