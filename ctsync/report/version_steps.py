@@ -21,7 +21,8 @@ from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
-_COUNTS = re.compile(r"(?:: |\A)(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
+_COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
+_ITEM = re.compile(r'(of ".*?")(?:: | (?:added|removed|edited|rewritten): )')
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
@@ -84,8 +85,8 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
 
 def item_of(line: ReportLine) -> str:
     """The item of a list whose field changed: of "Overall survival"; empty for other changes."""
-    head, colon, _ = line.detail.partition('": ')
-    return f'{head}"' if colon and head.startswith('of "') else ""
+    found = _ITEM.match(line.detail)
+    return found[1] if found else ""
 
 
 def line_in_full(line: ReportLine) -> Excerpt | None:

@@ -226,6 +226,10 @@ def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
         counts = phrase.removeprefix("enrollment ").split(" -> ")
         return (counts[0], counts[-1]) == (before.words(name), after.words(name))
+    if before.value is None:
+        return phrase == f"{name} now given: {after.words(name)}"
+    if after.value is None:
+        return phrase == f"{name} no longer given (was {before.words(name)})"
     values_only = f"{before.words(name)} -> {after.words(name)}"
     move = short_move(before.value, after.value) or values_only
     head = phrase.removeprefix(f"{name} ").split(": ")[0]

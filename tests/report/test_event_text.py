@@ -24,7 +24,7 @@ def event_of(before: dict[str, Any], after: dict[str, Any]) -> Event:
 
 
 NOT_THE_STATUS = [
-    ({ACCESS: {"hasExpandedAccess": False}}, {}, "Expanded Access: no -> (none)"),
+    ({ACCESS: {"hasExpandedAccess": False}}, {}, "Expanded Access no longer given (was no)"),
     (
         {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "AVAILABLE"}},
         {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "NO_LONGER_AVAILABLE"}},
@@ -67,7 +67,7 @@ def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level(
     after = {"primary": {"date": "2021-07", "type": "ACTUAL"}}
     events = events_between(study(**before), study(**after))
     (trial,) = report([stored(event) for event in events]).trials
-    assert trial.what == "primary completion +1 month; Expanded Access: no -> (none)"
+    assert trial.what == "primary completion +1 month; Expanded Access no longer given (was no)"
 
 
 def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:
@@ -101,15 +101,15 @@ SITES = [
         (
             SITES[:1],
             [{**SITES[0], "status": "COMPLETED"}],
-            "the only site now completed (Poland)",
-            'the only site now completed ("Hospital 0", Poland)',
+            "the only site is now completed (Poland)",
+            'the only site is now completed ("Hospital 0", Poland)',
         ),
         (
             [{**s, "status": "SUSPENDED"} for s in SITES[:3]],
             [{**s, "status": "RECRUITING"} for s in SITES[:2]]
             + [{**SITES[2], "status": "SUSPENDED"}],
-            "2 of 3 sites now recruiting (Poland)",
-            '2 of 3 now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)',
+            "2 of 3 sites are now recruiting (Poland)",
+            '2 of 3 are now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)',
         ),
         (
             SITES[:3],

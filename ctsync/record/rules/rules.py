@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 2
-"""Increased whenever a rule's id, condition or level changes."""
+RULES_VERSION = 3
+"""Increased whenever a rule's id, condition or level, or the words of events change."""
 
 
 @dataclass(frozen=True, slots=True)
