@@ -287,8 +287,10 @@ def compare_about(about: str, body: JsonObject, tally: Verdicts) -> None:
     conditions = protocol["conditionsModule"]["conditions"]
     shown = middle[0].rstrip("…")
     initials = {"".join(w[0] for w in re.findall(r"\w+", c)).upper() for c in conditions}
+    numbers = {f"{n + 1} conditions" for n in range(1, len(conditions))}
+    known = {*initials, *numbers, " and ".join(sorted(conditions))}
     tally.check(
-        any(one_line(c).startswith(shown) for c in conditions) or shown in initials,
+        any(one_line(c).startswith(shown) for c in conditions) or shown in known,
         f"{shown}: {conditions}",
     )
 

@@ -151,7 +151,8 @@ def _is_short(values: str, taken: int) -> bool:
 
 def _edited(before: str, after: str, event: Event) -> tuple[str, str]:
     """The verb of an edited text, with the edited words if they are few, else their number."""
-    if event.kind is Kind.SPONSOR:  # another organization, even if its name has words in common
+    # another organization, even if the two names have words in common
+    if event.kind is Kind.SPONSOR or ".organization." in event.path:
         return f"changed to {cut_name(after)}", ""
     if max(len(before), len(after)) <= _COMPARED and (words := _few_edits(before, after)):
         return "edited", f": {words}"
@@ -205,7 +206,8 @@ def item_name(path: str) -> str:
 
 def cut_name(text: str, width: int = _NAME) -> str:
     """A name in quotes, cut at a word."""
-    line = said(text, 4 * width)
+    # a quote inside the name would look like its end
+    line = said(text, 4 * width).replace('"', "'")
     if len(line) > width:
         line = (line[:width].rpartition(" ")[0] or line[:width]).rstrip(" ,;:.-–(/") + "…"
     return f'"{line}"'
