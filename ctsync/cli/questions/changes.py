@@ -65,7 +65,10 @@ def changes(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List stored changes, oldest day first; of one trial on one day, the worst first."""
+    """List stored changes, oldest day first.
+
+    Of one trial on one day, the worst change comes first.
+    """
     with app.store() as store:
         require_watch(store, watch)
         wanted = EventFilter(
