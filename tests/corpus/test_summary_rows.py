@@ -221,15 +221,16 @@ def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
     """Whether the phrase names the net change from `before` to `after`."""
     if name == "status":
         return phrase.removeprefix("status -> ").split(", then ")[-1] == after.words(name)
+    steps = re.split(", (?:first|after) ", phrase)
+    if before.value is None:
+        return steps[0] == f"{name} now given: {after.words(name)}"
+    if after.value is None:
+        return steps[0] == f"{name} no longer given (was {before.words(name)})"
     if name == "enrollment":
         if phrase == f"{after.value} of {before.value} enrolled":
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
         counts = phrase.removeprefix("enrollment ").split(" -> ")
         return (counts[0], counts[-1]) == (before.words(name), after.words(name))
-    if before.value is None:
-        return phrase == f"{name} now given: {after.words(name)}"
-    if after.value is None:
-        return phrase == f"{name} no longer given (was {before.words(name)})"
     values_only = f"{before.words(name)} -> {after.words(name)}"
     move = short_move(before.value, after.value) or values_only
     head = phrase.removeprefix(f"{name} ").split(": ")[0]
@@ -259,7 +260,8 @@ def compare_row(
             moved.update({name} if None not in seen else ())
             tally.check(len(told) == 1 and is_net(name, told[0], before, after), where)
         elif len(seen) > 1 and told:
-            back = f", then back to {after.words(name)}"
+            is_gone = after.value is None
+            back = ", then removed again" if is_gone else f", then back to {after.words(name)}"
             tally.check(told[0].endswith(back) or is_net(name, told[0], before, after), where)
         else:
             tally.check(not told or before.value != after.value, where)
