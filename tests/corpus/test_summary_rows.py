@@ -40,8 +40,8 @@ from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.formats.xlsx import render_xlsx
 from ctsync.report.mail.subject import LONGEST
-from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
+from ctsync.report.words.net_changes import NetChange
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
@@ -221,6 +221,11 @@ def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
     """Whether the phrase names the net change from `before` to `after`."""
     if name == "status":
         return phrase.removeprefix("status -> ").split(", then ")[-1] == after.words(name)
+    steps = re.split(", (?:first|after) ", phrase)
+    if before.value is None:
+        return steps[0] == f"{name} now given: {after.words(name)}"
+    if after.value is None:
+        return steps[0] == f"{name} no longer given (was {before.words(name)})"
     if name == "enrollment":
         if phrase == f"{after.value} of {before.value} enrolled":
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
@@ -255,7 +260,8 @@ def compare_row(
             moved.update({name} if None not in seen else ())
             tally.check(len(told) == 1 and is_net(name, told[0], before, after), where)
         elif len(seen) > 1 and told:
-            back = f", then back to {after.words(name)}"
+            is_gone = after.value is None
+            back = ", then removed again" if is_gone else f", then back to {after.words(name)}"
             tally.check(told[0].endswith(back) or is_net(name, told[0], before, after), where)
         else:
             tally.check(not told or before.value != after.value, where)
@@ -283,8 +289,10 @@ def compare_about(about: str, body: JsonObject, tally: Verdicts) -> None:
     conditions = protocol["conditionsModule"]["conditions"]
     shown = middle[0].rstrip("…")
     initials = {"".join(w[0] for w in re.findall(r"\w+", c)).upper() for c in conditions}
+    numbers = {f"{n + 1} conditions" for n in range(1, len(conditions))}
+    known = {*initials, *numbers, " and ".join(sorted(conditions))}
     tally.check(
-        any(one_line(c).startswith(shown) for c in conditions) or shown in initials,
+        any(one_line(c).startswith(shown) for c in conditions) or shown in known,
         f"{shown}: {conditions}",
     )
 

@@ -18,7 +18,7 @@ from ctsync.questions.results.database_rows import (
     TrialSizeRow,
 )
 from ctsync.questions.results.delivery_rows import DeliveryRow, PlannedMessageRow
-from ctsync.questions.results.setup_rows import FindingRow, SettingRow
+from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow, SettingRow
 from ctsync.questions.results.sync_rows import (
     BackfillRow,
     FetchedHistoryRow,
@@ -29,7 +29,8 @@ from ctsync.questions.results.sync_rows import (
     UnresolvedTermRow,
 )
 from ctsync.questions.results.transfer_rows import ExportedTableRow, ImportRow
-from ctsync.report.rows import UncheckedTrialRow, event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.sync.run_log import RunCounts
 from tests.report.examples import QUICK, SEED, demo_events
@@ -92,6 +93,9 @@ def results() -> Mapping[str, Sequence[Any]]:
                 0,
                 (replace(COMPLETE, listed=None, error="timed out", retry=NOW),),
             ),
+        ],
+        "assumption": [
+            AssumptionRow("alias redirect", "holds", "301 to /api/v2/studies/NCT01203436"),
         ],
         "finding": [
             FindingRow("database", "ok", "schema 0001", None),

@@ -16,7 +16,8 @@ from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.record.events.enrollment import percent_change
 from ctsync.record.value_text import short_signed_days
-from ctsync.report.event_text import (
+from ctsync.report.report_filter import ReportFilter
+from ctsync.report.words.event_text import (
     DATE_KINDS,
     is_measured,
     is_overall_status,
@@ -25,7 +26,6 @@ from ctsync.report.event_text import (
     short_since_first,
     sides,
 )
-from ctsync.report.report_filter import ReportFilter
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _RECORD_KINDS = frozenset({Kind.GONE, Kind.RETURNED, Kind.MOVED})
@@ -240,7 +240,8 @@ def _head_and_tail(change: NetChange) -> tuple[str, str]:
     if is_overall_status(event):
         return _status(change)
     if change.is_reversed:
-        back = f"back to {sides(event)[1]}" if change.is_headline else "changed back"
+        to = "removed again" if event.after is None else f"back to {sides(event)[1]}"
+        back = to if change.is_headline else "changed back"
         return short(change.worst), f", then {back}"
     if is_measured(event) and event.kind is Kind.ENROLLMENT:
         return _enrollment(change), ""
@@ -275,9 +276,12 @@ def _date_steps(change: NetChange) -> str:
     days = [step.days or 0 for step in steps]
     if len(steps) < 2 or min(days) > 0 or max(days) < 0:
         return ""
+    # a date that was given or removed has a colon or brackets already
+    is_move = None not in {change.event.before, change.event.after}
     if len(steps) > _MOST_STEPS:
-        return f": {len(steps)} changes, one of {_step(_worst(steps))}"
-    return f": {', then '.join(map(_step, steps))}"
+        lead = ": " if is_move else ", after "
+        return f"{lead}{len(steps)} changes, one of {_step(_worst(steps))}"
+    return f"{': ' if is_move else ', first '}{', then '.join(map(_step, steps))}"
 
 
 def _step(event: Event) -> str:
@@ -307,4 +311,7 @@ def _enrollment(change: NetChange) -> str:
     ]
     if len(beyond) >= _MOST_STEPS:
         beyond = [_worst(beyond)]
+    if None in {event.before, event.after}:
+        passed = " -> ".join(sides(step)[1] for step in beyond)
+        return short(event) + (f", after {passed}" if passed else "")
     return f"enrollment {' -> '.join([first, *(sides(step)[1] for step in beyond), last])}"
