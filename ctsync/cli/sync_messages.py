@@ -81,8 +81,8 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
 def unknown_sentence(ids: Sequence[NctId]) -> str:
     """Name the ids that no load has ever known. Later runs do not name them again."""
     return (
-        f"{_some(ids, by='ctsync watch list')}: the registry has no such trial, ctsync will keep "
-        "looking for it; to stop following it: ctsync watch remove"
+        f"{_some(ids, by='ctsync watch list')}: the registry has no such trial; later syncs "
+        "look for it; to stop following it: ctsync watch remove"
     )
 
 

@@ -88,7 +88,7 @@ class RegistrySettings(_Section):
     retry_seconds: Annotated[float, Field(ge=0)] = 120.0
     """How long a failing request is retried before the run continues without it."""
     history_transport: Literal["auto", "requests", "curl"] = "auto"
-    """How to fetch the registry history. `auto` uses requests, and curl if that is refused."""
+    """How to fetch the registry history. `auto`: the client that worked last, else the other."""
     contact: HttpHeaderText = ""
     """A mail address or web page, sent in the User-Agent, so that the registry can reach you."""
 
