@@ -37,7 +37,7 @@ _logger = logging.getLogger(__name__)
 class HistoryTransport(StrEnum):
     """The HTTP client for record history.
 
-    AUTO uses the one that was answered last, at first requests, and the other if it is refused.
+    AUTO uses the client that was answered last, at first requests, and the other if it is refused.
     """
 
     AUTO = "auto"

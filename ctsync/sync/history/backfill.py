@@ -233,7 +233,7 @@ class _Trial:
         self.found = FetchedHistory(nct_id)
         self.known = self.store.histories.states([nct_id]).get(nct_id)
         self.began = self.history.counts.requests
-        self.started = backfill.clock.monotonic()
+        self.started = 0.0
         self.writer = HistoryWriter(
             store=backfill.store,
             clock=backfill.clock,
@@ -244,6 +244,7 @@ class _Trial:
 
     def fetch(self) -> FetchedHistory:
         """Fetch the versions that are not stored; never raises for a fault of this trial."""
+        self.started = self.backfill.clock.monotonic()  # not before: the lock may take minutes
         try:
             self._fetch()
         except _TakesTooLong as error:
