@@ -41,7 +41,7 @@ from ctsync.store.data.runs import RunReads, RunWrites
 from ctsync.store.data.trials import TrialReads, TrialWrites
 from ctsync.store.data.version_batches import BatchWrites
 from ctsync.store.data.versions import VersionReads, VersionWrites
-from ctsync.store.data.watched_trials import WatchedTrialReads
+from ctsync.store.data.watched_trials import WatchedTrialReads, WatchedTrialWrites
 from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
 from ctsync.store.database.access import Database
@@ -76,6 +76,7 @@ class Unit:
         self.events = EventWrites(connection)
         self.event_rewrites = EventRewrites(connection, events=self.events)
         self.watches = WatchWrites(connection, clock=clock)
+        self.watched = WatchedTrialWrites(connection)
         self.runs = RunWrites(connection)
         self.failures = FailureWrites(connection)
         self.outbox = OutboxWrites(connection, clock=clock)
