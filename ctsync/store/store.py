@@ -58,6 +58,7 @@ from ctsync.store.database.engine import (
 )
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
+from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
 
 log = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ class Store:
         self.name = name
         self._engine = engine
         self._clock = clock
-        self._token: int | None = None
+        self._token: str | None = None
         self._dictionaries = Dictionaries()
         self._database = database = Database(engine, name)
         self.trials = TrialReads(database)
@@ -221,8 +222,8 @@ def open_store(
 
     `create` allows to create a missing one, private to its owner. A statement that must wait for
     another program waits `patience_seconds`. A file on a network file system is opened, with a
-    warning in the log. Raises ConfigError for a URL that cannot be read, ForeignDatabase,
-    NewerDatabase and StoreUnavailable.
+    warning in the log. A server behind a proxy that pools transactions is refused. Raises
+    ConfigError for a URL that cannot be read, ForeignDatabase, NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
@@ -233,6 +234,7 @@ def open_store(
             remote,
         )
     engine = make_engine(parsed, patience_seconds=patience_seconds)
+    refuse_transaction_pooling(engine)
     try:
         migrate.prepare(parsed, engine, create=create)
     except BaseException:

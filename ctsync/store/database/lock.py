@@ -33,6 +33,7 @@ from ctsync.store.database.engine import (
     translated_errors,
 )
 from ctsync.store.database.fencing import new_token
+from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import APPLICATION_ID
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class Holder:
 @contextmanager
 def writer_lock(
     url: str | URL, *, clock: Clock, holder: str, wait_seconds: float = 0
-) -> Iterator[int | None]:
+) -> Iterator[str | None]:
     """Hold the writer lock of the database at `url`. Yields the fencing token.
 
     `holder` is the command that error messages of other processes name. Waits up to
@@ -100,7 +101,7 @@ class _Lock:
 
     acquire: Callable[[], bool]
     held_by: Callable[[], str]
-    token: int | None = None
+    token: str | None = None
 
 
 @contextmanager
@@ -156,6 +157,7 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
         connect_args={"application_name": shown, "connect_timeout": 10, **KEEPALIVE},
     )
     notice_lost_peers(engine, UNIT_SECONDS)
+    refuse_transaction_pooling(engine)
     with translated_errors(name):
         connection = engine.connect()
 
@@ -172,7 +174,7 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
             connection.close()
 
 
-def _try_server(connection: Connection, name: str) -> int | None:
+def _try_server(connection: Connection, name: str) -> str | None:
     """Take the lock and return the token. None if another has it or still ends a unit."""
     key = {"key": APPLICATION_ID}
     with translated_errors(name):
