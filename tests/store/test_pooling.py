@@ -133,7 +133,7 @@ def pgbouncer(postgres: PostgresServer, url: str, mode: str, folder: Path) -> It
     settings.write_text(
         f"[databases]\n{name} = host={server} user=postgres\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = any\npool_mode = {mode}\n"
+        f"auth_type = any\npool_mode = {mode}\nserver_login_retry = 1\n"
     )
     # PgBouncer refuses to run as root, and the directory of the server belongs to its own user
     words = ["pgbouncer", "-q", str(settings)]
@@ -223,6 +223,7 @@ def test_every_command_that_writes_refuses_a_transaction_pool(
 
 
 @needs_pgbouncer
+@pytest.mark.slow
 def test_a_busy_transaction_pool_is_refused_each_time(
     postgres: PostgresServer, migrated_postgres_url: str, tmp_path: Path
 ) -> None:
@@ -255,6 +256,7 @@ def refuses(url: str) -> bool:
 
 
 @needs_pgbouncer
+@pytest.mark.slow
 def test_a_session_pool_works_and_a_transaction_pool_can_be_read(
     postgres: PostgresServer, migrated_postgres_url: str, tmp_path: Path
 ) -> None:
