@@ -116,7 +116,7 @@ def _sessions(url: str) -> CheckResult:
     try:
         require_own_sessions(parse_url(url))
     except StoreError as error:
-        return wrong("sessions", str(error), "see: docs/team.md", DATABASE)
+        return wrong("sessions", str(error), "see what it says", DATABASE)
     return ok("sessions", "each connection has a session of its own, as the writer lock needs")
 
 

@@ -37,6 +37,7 @@ def test_a_trial_is_followed_by_its_study_id_and_fetched_by_the_next_sync(shell:
         "matching": 0,
         "left": 0,
         "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01", "by_query": False, "left_at": None}],
+        "merged": [],
     }
     assert "checked 1 of 1 trial " in shell.run("sync").stderr
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]

@@ -36,7 +36,7 @@ from ctsync.report.trial.timeline import query_steps
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.failures import Failure
 from ctsync.store.data.runs import Run
-from ctsync.store.data.watches import Watch, WatchedTrial
+from ctsync.store.data.watches import MergedTrial, Watch, WatchedTrial
 from ctsync.store.store import Store
 from tests.record.reconstructed import FOLDER, studies
 from tests.report.examples import KEYS, SEED, event, report, stored
@@ -76,6 +76,7 @@ WATCH = Watch(
         WatchedTrial(NctId("NCT00000002"), "", LOAD, by_query=True),
         WatchedTrial(TRIAL, None, LOAD, left_at=NOW, by_query=True),
     ),
+    merged=(MergedTrial(WatchedTrial(NctId("NCT00000009"), None, LOAD), SEED),),
 )  # fmt: skip
 NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.trials[:1])
 FACTS = HealthFacts(

@@ -41,6 +41,10 @@ def show_watch(app: App, name: str, as_json: bool) -> None:
         )
         for trial in found.trials
     ]
+    rows += [
+        (one.trial.nct_id, f"merged into {one.into}", _place(one.trial), "-")
+        for one in found.merged
+    ]
     show_table(("TRIAL", "STATUS", "IN THE WATCH", "TITLE"), rows, shorten=("TITLE",))
     if found.query is not None:
         seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
