@@ -95,6 +95,15 @@ def test_a_trial_asked_for_itself_stays_if_one_that_it_took_over_is_removed(stor
     assert store.watches.all()[0].trials == ()
 
 
+def test_two_trials_that_took_each_other_over_are_both_followed(store: Store) -> None:
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
+    merged(store, TRIAL, OTHER)
+    merged(store, OTHER, TRIAL)  # the answer for the first one could not be read
+    assert store.watched.ids() == (OTHER, TRIAL)
+    assert store.watched.moved_ids() == ()
+
+
 def test_a_successor_asked_for_by_its_own_id_counts_as_asked_for(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("a", {TRIAL: None}, FETCHED)

@@ -261,7 +261,9 @@ class WatchedTrialWrites(Writes):
         """
         of_old = select(WATCHED_TRIALS).where(WATCHED_TRIALS.c.nct_id == old)
         for row in self._connection.execute(of_old).all():
-            successor = dict(row._mapping) | {"nct_id": new, "asked_as": row.asked_as or old}
+            term = row.asked_as or old
+            asked_as = None if term == new else term
+            successor = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
             if not insert_watched(self._connection, [successor]) and not row.by_query:
                 is_it = (WATCHED_TRIALS.c.watch_id == row.watch_id, WATCHED_TRIALS.c.nct_id == new)
                 self._connection.execute(

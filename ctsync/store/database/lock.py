@@ -33,7 +33,6 @@ from ctsync.store.database.engine import (
     translated_errors,
 )
 from ctsync.store.database.fencing import new_token
-from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import APPLICATION_ID
 
 log = logging.getLogger(__name__)
@@ -157,7 +156,6 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
         connect_args={"application_name": shown, "connect_timeout": 10, **KEEPALIVE},
     )
     notice_lost_peers(engine, UNIT_SECONDS)
-    refuse_transaction_pooling(engine)
     with translated_errors(name):
         connection = engine.connect()
 

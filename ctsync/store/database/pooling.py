@@ -22,7 +22,7 @@ CONNECT_SECONDS = 10
 
 
 def refuse_transaction_pooling(engine: Engine) -> None:
-    """Have the connections of an engine raise StoreUnavailable behind such a proxy.
+    """Have the first connection of an engine raise StoreUnavailable behind such a proxy.
 
     A proxy that pools sessions passes. On SQLite, this does nothing.
     """
@@ -44,7 +44,7 @@ def refuse_transaction_pooling(engine: Engine) -> None:
             )
 
     # before the session settings: they would stay in a session that other programs use
-    event.listen(engine, "connect", refuse, insert=True)
+    event.listen(engine, "first_connect", refuse, insert=True)
 
 
 def require_own_sessions(url: URL) -> None:
