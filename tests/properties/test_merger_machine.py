@@ -259,14 +259,14 @@ def new_url(migrated_file: Path, tmp_path: Path) -> Callable[[], str]:
 
 
 def test_what_was_asked_for_stays_followed_over_mergers(new_url: Callable[[], str]) -> None:
-    run_machine(new_url, examples=5, steps=10)
+    run_machine(new_url, examples=3, steps=10)
 
 
 @pytest.mark.slow
 def test_what_was_asked_for_stays_followed_over_many_mergers(new_url: Callable[[], str]) -> None:
-    run_machine(new_url, examples=200, steps=25)
+    run_machine(new_url, examples=100, steps=25)
 
 
 @pytest.mark.soak
 def test_what_was_asked_for_stays_followed_over_long_chains(new_url: Callable[[], str]) -> None:
-    run_machine(new_url, examples=2000, steps=50)
+    run_machine(new_url, examples=1000, steps=50)

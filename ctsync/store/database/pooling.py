@@ -7,7 +7,7 @@ lock belongs to a session, so it would be lost after the first transaction. Post
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from typing import Any
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event
@@ -36,12 +36,15 @@ def refuse_transaction_pooling(engine: Engine) -> None:
         )
 
     def refuse(connection: Any, _record: object) -> None:
-        if pools_transactions(connection, connect_again):
-            connection.close()
-            raise StoreUnavailable(
-                f"{name_of(engine.url)} is behind a proxy that pools transactions, which loses the "
-                "writer lock; set pool_mode = session in it, or connect to the server itself"
-            )
+        with ExitStack() as on_error:
+            on_error.callback(connection.close)
+            if pools_transactions(connection, connect_again):
+                raise StoreUnavailable(
+                    f"{name_of(engine.url)} is behind a proxy that pools transactions, which loses "
+                    "the writer lock; set pool_mode = session in it, or connect to the server "
+                    "itself"
+                )
+            on_error.pop_all()
 
     # before the session settings: they would stay in a session that other programs use
     event.listen(engine, "first_connect", refuse, insert=True)
