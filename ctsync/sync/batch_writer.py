@@ -195,8 +195,8 @@ class BatchWriter:
 
         1. Restore the watches of trials that are back after a merger.
         2. Let the watches of trials that were taken over follow their successors.
-        3. Add the versions and their events. An alias without stored versions adds none: only its
-           watch moves.
+        3. Add the versions and their events. An alias without stored versions adds none: its
+           watches only follow its successor.
         4. Enqueue the deliveries.
         5. Link the versions that continue the registry's history, with their deliveries.
         6. Mark trials as seen, and clear their failures.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, exists, func, not_, or_, select, update
@@ -18,6 +19,7 @@ from ctsync.store.database.access import Reads, Writes, insert_rows
 from ctsync.store.database.tables import FAILURES, TRIALS, WATCHED_TRIALS, WATCHES
 
 
+@cache
 def is_taken_over() -> ColumnElement[bool]:
     """Whether another trial took a watched trial over, and its watch follows that trial instead.
 
@@ -59,6 +61,7 @@ def insert_watched(connection: Connection, rows: Sequence[Mapping[str, Any]]) ->
     return insert_rows(connection, WATCHED_TRIALS, columns, values, unless_there=True)
 
 
+@cache
 def taken_over() -> Select[Any]:
     """Select the watched trials that were taken over: watch_id, nct_id, asked_as, moved_to."""
     return (
