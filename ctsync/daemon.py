@@ -13,7 +13,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -28,9 +29,13 @@ from ctsync.errors import ConfigError, CtsyncError, Stopped
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 GRACE_SECONDS = 8.0
 HEARTBEAT_SECONDS = 30
-RETRY_SECONDS = (1, 2, 4, 8, 15, *[30] * 19)  # ten minutes
+RETRY_SECONDS = (1, 2, 4, 8, 15, 30)
+"""Waits between attempts; the last one repeats."""
+
 _SIGNALS = {signal.SIGTERM, signal.SIGINT}
 
 
@@ -156,23 +161,21 @@ def serve(
 
 
 def persistent(
-    tick: Callable[[], object], retryable: tuple[type[CtsyncError], ...], clock: Clock
-) -> Callable[[], None]:
-    """Return a tick that is retried at growing intervals after a `retryable` error.
+    tick: Callable[[], T], retryable: tuple[type[CtsyncError], ...], clock: Clock
+) -> Callable[[], T]:
+    """Return a tick that is retried after a `retryable` error until it succeeds.
 
-    After about ten minutes of retries the error is raised; the next scheduled tick tries again.
+    The waits grow to the last of RETRY_SECONDS.
     """
 
-    def with_retries() -> None:
-        for wait in RETRY_SECONDS:
+    def with_retries() -> T:
+        for wait in chain(RETRY_SECONDS, repeat(RETRY_SECONDS[-1])):
             try:
-                tick()
+                return tick()
             except retryable as error:
                 log.warning("%s; trying again in %d s", error, wait)
                 clock.sleep(wait)
-            else:
-                return
-        tick()
+        raise AssertionError("the waits have no end")
 
     return with_retries
 

@@ -78,12 +78,24 @@ def test_a_tick_is_retried_if_the_database_is_unreachable(caplog: pytest.LogCapt
     assert caplog.messages == [f"no answer; trying again in {n} s" for n in (1, 2)]
 
 
-def test_a_tick_is_retried_for_ten_minutes_and_no_longer() -> None:
+def test_a_tick_is_retried_until_it_succeeds() -> None:
     clock = FakeClock()
-    tick, _ = failing_times(10**6, StoreUnreachable("no answer"))
-    with pytest.raises(StoreUnreachable):
+    tick, results = failing_times(2880, StoreUnreachable("no answer"))
+    persistent(tick, (StoreUnreachable,), clock)()
+    assert results[-1] == "works"
+    assert max(clock.sleeps) == 30
+    print(f"daemon: {len(clock.sleeps):,} attempts in {sum(clock.sleeps) / 3600:.0f} h, complete")
+
+
+def test_a_retried_tick_ends_when_the_daemon_is_stopped() -> None:
+    clock = StoppableClock()
+
+    def tick() -> None:
+        clock.stop()
+        raise StoreUnreachable("no answer")
+
+    with pytest.raises(Stopped):
         persistent(tick, (StoreUnreachable,), clock)()
-    assert sum(clock.sleeps) == 600
 
 
 def test_an_error_that_a_retry_cannot_fix_is_not_retried() -> None:

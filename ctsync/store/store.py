@@ -42,7 +42,7 @@ from ctsync.store.data.runs import RunReads, RunWrites
 from ctsync.store.data.trials import TrialReads, TrialWrites
 from ctsync.store.data.version_batches import BatchWrites
 from ctsync.store.data.versions import VersionReads, VersionWrites
-from ctsync.store.data.watched_trials import WatchedTrialReads
+from ctsync.store.data.watched_trials import WatchedTrialReads, WatchedTrialWrites
 from ctsync.store.data.watches import WatchReads, WatchWrites
 from ctsync.store.database import migrate
 from ctsync.store.database.access import Database
@@ -63,6 +63,7 @@ from ctsync.store.database.engine import (
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
 from ctsync.store.database.marks import MarkReads, MarkWrites
+from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ class Unit:
         self.events = EventWrites(connection)
         self.event_rewrites = EventRewrites(connection, events=self.events)
         self.watches = WatchWrites(connection, clock=clock)
+        self.watched = WatchedTrialWrites(connection)
         self.runs = RunWrites(connection)
         self.failures = FailureWrites(connection)
         self.outbox = OutboxWrites(connection, clock=clock)
@@ -120,7 +122,7 @@ class Store:
         self._engine = engine
         self._identity = identity
         self._clock = clock
-        self._token: int | None = None
+        self._token: str | None = None
         self._dictionaries = Dictionaries()
         self._database = database = Database(engine, name)
         self.trials = TrialReads(database)
@@ -235,8 +237,9 @@ def open_store(
 
     `create` allows to create a missing one, private to its owner. A statement that must wait for
     another program waits `patience_seconds`. A file on a network file system is opened, with a
-    warning in the log. Raises ConfigError for a URL that cannot be read, UsageError for one that
-    says mode=ro, ForeignDatabase, MixedDatabase, NewerDatabase and StoreUnavailable.
+    warning in the log. A server behind a proxy that pools transactions is refused. Raises
+    ConfigError for a URL that cannot be read, UsageError for one that says mode=ro,
+    ForeignDatabase, MixedDatabase, NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
@@ -249,6 +252,7 @@ def open_store(
     require_writable(parsed)
     identity = file_identity(parsed)
     engine = make_engine(parsed, patience_seconds=patience_seconds)
+    refuse_transaction_pooling(engine)
     try:
         migrate.prepare(parsed, engine, create=create and parsed.query.get("mode") != "rw")
     except BaseException:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ctsync.dates import Clock
 from ctsync.deliver.plan import plan
-from ctsync.errors import BadRecord, Unstorable, UsageError
+from ctsync.errors import BadRecord, Unstorable
 from ctsync.model import Failed, NctId, Prepared, Record, State
 from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
@@ -198,9 +197,9 @@ class BatchWriter:
         """Store versions, events, deliveries and marks in one transaction.
 
         1. Restore the watches of trials that are back after a merger.
-        2. Move the watches of trials that were taken over.
-        3. Add the versions and their events. An alias without stored versions adds none: only its
-           watch moves.
+        2. Let the watches of trials that were taken over follow their successors.
+        3. Add the versions and their events. An alias without stored versions adds none: its
+           watches only follow its successor.
         4. Enqueue the deliveries.
         5. Link the versions that continue the registry's history, with their deliveries.
         6. Mark trials as seen, and clear their failures.
@@ -214,7 +213,8 @@ class BatchWriter:
         watching = self._watch_names(returning)
         steps = [found.step() for found in waiting if found.leaves_a_step]
         with self.store.unit() as unit:
-            self._restore_watches(unit, returning)
+            back = [found.finding.nct_id for found in waiting if found.came_back_from is not None]
+            self._restore_watches(unit, back, returning)
             # after the restores: a trial that moves may be one that another has just split from
             for found in waiting:
                 if found.finding.moved_to is not None:
@@ -246,11 +246,14 @@ class BatchWriter:
                 watching[nct_id] = tuple(dict.fromkeys((*watching.get(nct_id, ()), *restored)))
         return watching
 
-    def _restore_watches(self, unit: Unit, returning: Mapping[NctId, Mapping[str, NctId]]) -> None:
-        for nct_id, restored in returning.items():
-            for name, under in restored.items():
-                with suppress(UsageError):  # the watch was removed meanwhile
-                    unit.watches.restore_trial(name, under, nct_id, at=self.observed)
+    def _restore_watches(
+        self, unit: Unit, back: Sequence[NctId], returning: Mapping[NctId, Mapping[str, NctId]]
+    ) -> None:
+        """Let the watches of trials that are back after a merger follow them again."""
+        for nct_id in back:
+            for name, under in returning[nct_id].items():
+                unit.watched.restore(name, under, nct_id)
+            unit.watched.mark_returned(nct_id, at=self.observed)
 
     def _mark_seen(self, unit: Unit, seen: Sequence[NctId], steps: Sequence[NewStep]) -> None:
         """Mark trials as seen and clear their failures.
@@ -298,23 +301,18 @@ class BatchWriter:
         unit.outbox.enqueue(plan(nct_id, events, names, self.routes, now=now, own=self._own))
 
     def _follow(self, old: NctId, new: NctId | None) -> None:
-        """Move the watches of an id that was taken over long ago to the trial that has it now."""
-        if new is not None and self.store.watches.names_of(old):
+        """Let the watches of an id taken over long ago follow the trial that has it now."""
+        if new is not None and self.store.watched.lack_successor(old, new):
             with self.store.unit() as unit:
                 self._move_watches(unit, old, new)
 
     def _move_watches(self, unit: Unit, old: NctId, new: NctId) -> None:
-        """Move every watch of a moved trial to the one that took it over.
+        """Let every watch of a moved trial follow the one that took it over.
 
-        The watch keeps the term that the trial was first requested by: an organisation's id, or the
-        old NCT id.
+        The watch keeps the trial as it was asked for, in case it is back.
         """
         unit.trials.mark_moved(old, new)
-        for watch in self.store.watches.all():
-            terms = [trial.asked_as or old for trial in watch.trials if trial.nct_id == old]
-            if terms:
-                with suppress(UsageError):  # the watch was removed meanwhile
-                    unit.watches.move_trial(watch.name, old, new, asked_as=terms[0])
+        unit.watched.follow_successor(old, new)
 
     def _watches_back(self, found: _Found) -> dict[str, NctId]:
         """The watches that follow a trial again which is back after a merger.

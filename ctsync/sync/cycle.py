@@ -290,7 +290,8 @@ class SyncCycle:
         followed = sorted({trial.nct_id for watch in watches for trial in watch.trials})
         watched = [*_some(followed, watches, found), *self.store.watched.moved_ids()]
         sync = self._sync()
-        load, examined, listed = sync.preview(watched, queries=query_watches(watches))
+        asked = list(dict.fromkeys(watched))
+        load, examined, listed = sync.preview(asked, queries=query_watches(watches))
         membership = sync.membership(run_id=0, observed=load.data_timestamp)
         moves, held = membership.preview(listed, examined, accept_gone=self.accept_gone)
         return CyclePreview(load, examined, found.unresolved, listed, tuple(moves), tuple(held))

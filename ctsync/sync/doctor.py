@@ -26,6 +26,7 @@ from ctsync.store.admin.check import quick_check
 from ctsync.store.database.engine import parse_url, sqlite_file
 from ctsync.store.database.filesystem import free_bytes, network_file_system
 from ctsync.store.database.migrate import head_revision, refuse_newer, revision_of
+from ctsync.store.database.pooling import require_own_sessions
 
 QUICK_CHECK_SECONDS = 20.0
 LEAST_FREE_BYTES = 20 * 2**20
@@ -94,6 +95,8 @@ def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[Ch
         revision = None
     else:
         yield _schema(revision, shown)
+        if file is None:
+            yield _sessions(url)
     if file is not None:
         if revision is not None:
             yield _soundness(url, clock)
@@ -107,6 +110,14 @@ def _schema(revision: str | None, shown: str) -> CheckResult:
         found = f"{shown}: schema {revision}, of an earlier ctsync"
         return warning("database", found, "the next command upgrades it, or now: ctsync db upgrade")
     return ok("database", f"{shown}: schema {revision}")
+
+
+def _sessions(url: str) -> CheckResult:
+    try:
+        require_own_sessions(parse_url(url))
+    except StoreError as error:
+        return wrong("sessions", str(error), "see what it says", DATABASE)
+    return ok("sessions", "each connection has a session of its own, as the writer lock needs")
 
 
 def _soundness(url: str, clock: Clock) -> CheckResult:

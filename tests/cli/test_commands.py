@@ -46,6 +46,7 @@ def test_a_trial_is_followed_by_its_study_id_and_fetched_by_the_next_sync(shell:
                 "history": None,
             }
         ],
+        "merged": [],
     }
     assert "checked 1 of 1 trial " in shell.run("sync").stderr
     assert [v["version"] for v in shell.json("history", SEED, "--json")] == [1]
@@ -315,3 +316,21 @@ def test_completion_works_for_every_shell(shell: Shell, kind: str) -> None:
     shell.env["_CTSYNC_COMPLETE"] = f"{kind}_source"
     result = shell.runner.invoke(main, [], env=shell.env, prog_name="ctsync")
     assert "ctsync" in result.stdout
+
+
+def test_a_merged_trial_is_shown_as_asked_for_and_can_be_removed(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    other = "NCT05935098"
+    shell.run("watch", "add", "--name", "mine", other)
+    shell.run("sync")
+    registry.catalogue.advance()
+    registry.catalogue.merge(other, into=SEED)
+    shell.run("sync")
+    shown = shell.run("watch", "show", "mine").stdout
+    assert f"{other}\tmerged into {SEED}\tnamed" in shown
+    watch = shell.json("watch", "show", "mine", "--json")
+    assert [trial["nct_id"] for trial in watch["trials"]] == [SEED]
+    assert watch["merged"] == [{"nct_id": other, "into": SEED, "asked_as": None}]
+    shell.run("watch", "remove", "mine", other)
+    assert shell.json("watch", "show", "mine", "--json")["trials"] == []

@@ -26,8 +26,17 @@ from ctsync.cli import main
 from ctsync.model import NctId
 from ctsync.store.admin.check import check
 from ctsync.store.data.events import EventFilter
+from ctsync.store.database.engine import parse_url
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
+from tests.faults.database_gate import (
+    Behaviour,
+    DatabaseGate,
+    close_at_once,
+    drip,
+    forward,
+    never_answer,
+)
 from tests.registry_fixtures import an_id, publish
 from tests.replay import faults
 from tests.replay.catalogue import Catalogue
@@ -265,6 +274,46 @@ def test_a_cycle_completes_although_the_server_restarts_during_it(team: Team) ->
     assert before == 0
     assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert "Traceback" not in said
+    assert completed(team) == 1
+
+
+def is_behind(team: Team) -> DatabaseGate:
+    """Put a gate between the team and its server."""
+    folder = parse_url(team.url).query["host"]
+    gate = DatabaseGate(forward, server=f"{folder}/.s.PGSQL.5432")
+    team.url = f"{gate.url(team.postgres.name_of(team.url))}?sslmode=disable"
+    return gate
+
+
+@pytest.mark.parametrize("behaviour", [never_answer, drip, close_at_once])
+def test_a_starting_and_a_running_daemon_wait_for_a_silent_server(
+    team: Team, behaviour: Behaviour
+) -> None:
+    direct = team.url
+    with is_behind(team) as gate:
+        gate.behaviour = behaviour
+        daemon = team.start()
+        wait_for(lambda: daemon.has_said("trying again in"))
+        starting = sum("trying again in" in line for line in daemon.said)
+        team.registry.faults.add(faults.delayed(3), path="/v2/studies", times=1)
+        gate.behaviour = forward
+        team.url = direct
+        wait_for(lambda: team.leader() is not None)
+        gate.behaviour = behaviour
+        gate.cut()
+        wait_for(lambda: sum("trying again in" in line for line in daemon.said) > starting)
+        gate.behaviour = forward
+        waited = wait_for(lambda: completed(team), seconds=60)
+        said = daemon.end()
+    lines = [line for line in said.splitlines() if "trying again in" in line]
+    wrong = team.wrong()
+    print(
+        f"silent server ({behaviour.__name__}): waited at the start and in a cycle, "
+        f"{len(lines)} lines, complete {waited:.0f} s after it answered, {wrong}"
+    )
+    assert "hunter2" not in said
+    assert "Traceback" not in said
+    assert wrong == {"lost": 0, "double": 0, "torn": 0}
     assert completed(team) == 1
 
 

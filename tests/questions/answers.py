@@ -37,7 +37,7 @@ from ctsync.report.trial.timeline import query_steps
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.failures import Failure
 from ctsync.store.data.runs import Run
-from ctsync.store.data.watches import Watch, WatchedTrial
+from ctsync.store.data.watches import MergedTrial, Watch, WatchedTrial
 from ctsync.store.store import Store
 from tests.questions.results import results
 from tests.record.reconstructed import FOLDER, studies
@@ -78,6 +78,7 @@ WATCH = Watch(
         WatchedTrial(NctId("NCT00000002"), "", LOAD, by_query=True),
         WatchedTrial(TRIAL, None, LOAD, left_at=NOW, by_query=True),
     ),
+    merged=(MergedTrial(WatchedTrial(NctId("NCT00000009"), None, LOAD), SEED),),
 )  # fmt: skip
 MEMBERS = MemberFacts({SEED: NOW}, {SEED: "none"})
 NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.trials[:1])

@@ -144,7 +144,7 @@ def test_an_expected_unknown_has_the_days_until_its_date() -> None:
 def test_a_watch_counts_the_trials_that_match_and_that_left_its_query() -> None:
     row = to_json(watch_row(WATCH, MemberFacts({}, {NctId("NCT03389919"): "complete"})))
 
-    assert " ".join(row) == "name origin query listed matching left trials"
+    assert " ".join(row) == "name origin query listed matching left trials merged"
     assert (row["matching"], row["left"]) == (2, 1)
     assert (row["query"], row["listed"]) == ({"query.cond": "GVHD"}, "2026-03-13T09:00:05Z")
     assert list(row["trials"][0].items()) == [
@@ -152,6 +152,9 @@ def test_a_watch_counts_the_trials_that_match_and_that_left_its_query() -> None:
         ("left_at", None), ("unknown_since", None), ("history", "complete"),
     ]  # fmt: skip
     assert row["trials"][3]["left_at"] == "2026-03-13T15:02:11Z"
+    assert list(row["merged"][0].items()) == [
+        ("nct_id", "NCT00000009"), ("into", "NCT03389919"), ("asked_as", None),
+    ]  # fmt: skip
 
 
 def test_the_rule_table_has_every_rule_with_the_thresholds_filled_in() -> None:

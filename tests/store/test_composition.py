@@ -32,7 +32,7 @@ STORE_ITSELF = {
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
-    "watches", "runs", "failures", "outbox", "cursors", "rows", "marks",
+    "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks",
 }  # fmt: skip
 UNIT_ITSELF = {"connection"}
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 
 from ctsync.errors import LockHeld, LockLost
+from ctsync.store.database.marks import WRITER, read_mark
 from ctsync.store.store import Store, open_store
 from tests.conftest import PostgresServer, StillClock
 from tests.store.samples import FETCHED, TRIAL, delivery, fill, keep
@@ -29,6 +31,13 @@ def cut_lock(postgres: PostgresServer) -> None:
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE application_name LIKE 'ctsync %'"
     )
+
+
+def writer_mark(store: Store) -> str:
+    with store.view() as connection:
+        found = read_mark(connection, WRITER)
+    assert found is not None
+    return found
 
 
 def stored(store: Store) -> int:
@@ -61,6 +70,46 @@ def test_a_writer_stores_nothing_after_another_took_and_freed_the_lock(
             pass
         with pytest.raises(LockLost), one.unit():
             pass
+
+
+def fail_over_to_an_older_copy(postgres: PostgresServer, url: str, mark: str) -> None:
+    """Act like a failover to a copy that lacks the last commit: the mark is as it was before."""
+    cut_lock(postgres)
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute("UPDATE ctsync_marks SET value = %s WHERE key = 'writer'", [mark])
+
+
+def test_a_writer_stores_nothing_after_a_failover_that_lost_its_token(
+    stores: tuple[Store, Store], postgres: PostgresServer, migrated_postgres_url: str
+) -> None:
+    one, other = stores
+    refused = 0
+    for _ in range(failovers := 5):
+        with one.writer(holder="ctsync before"):
+            pass
+        before = writer_mark(one)
+        with one.writer(holder="ctsync one"):
+            fail_over_to_an_older_copy(postgres, migrated_postgres_url, before)
+            with other.writer(holder="ctsync two"):
+                try:
+                    with one.unit():
+                        pass
+                except LockLost:
+                    refused += 1
+    print(f"fence: {failovers} failovers lost the last token, {refused} old writers refused")
+    assert refused == failovers
+
+
+def test_a_token_without_a_nonce_of_an_earlier_release_is_followed(
+    stores: tuple[Store, Store], postgres: PostgresServer, migrated_postgres_url: str
+) -> None:
+    one, other = stores
+    with one.writer(holder="ctsync one"):
+        pass
+    fail_over_to_an_older_copy(postgres, migrated_postgres_url, "41")
+    with other.writer(holder="ctsync two"), other.unit():
+        pass
+    assert writer_mark(other).startswith("42:")
 
 
 def test_a_writer_may_continue_if_nobody_took_its_lost_lock(

@@ -59,6 +59,76 @@ def test_single_trials_can_be_removed_from_a_watch(store: Store) -> None:
     assert store.watched.ids() == (OTHER,)
 
 
+def merged(store: Store, old: NctId, into: NctId) -> None:
+    """Store that the registry merged a trial into another one."""
+    with store.unit() as unit:
+        unit.trials.mark_moved(old, into)
+        unit.watched.follow_successor(old, into)
+
+
+def test_a_successor_is_removed_with_the_trials_that_it_took_over(store: Store) -> None:
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {TRIAL: None, THIRD: None}, FETCHED)
+    merged(store, TRIAL, OTHER)
+    assert store.watched.ids() == (THIRD, OTHER)
+    with store.unit() as unit:
+        unit.watches.remove_trials("a", [OTHER])
+    (watch,) = store.watches.all()
+    assert (store.watched.ids(), watch.merged) == ((THIRD,), ())
+    assert not store.watched.lack_successor(TRIAL, OTHER)
+
+
+def test_a_trial_asked_for_itself_stays_if_one_that_it_took_over_is_removed(store: Store) -> None:
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {TRIAL: None, THIRD: None}, FETCHED)
+        unit.watches.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
+    merged(store, TRIAL, OTHER)
+    merged(store, THIRD, OTHER)
+    for name in ("a", "b"):
+        with store.unit() as unit:
+            unit.watches.remove_trials(name, [TRIAL])
+    a, b = store.watches.all()
+    assert [(t.nct_id, t.asked_as) for t in a.trials] == [(OTHER, THIRD)]
+    assert [(t.nct_id, t.asked_as) for t in b.trials] == [(OTHER, None)]
+    with store.unit() as unit:
+        unit.watches.remove_trials("a", [THIRD])
+    assert store.watches.all()[0].trials == ()
+
+
+def test_two_trials_that_took_each_other_over_are_both_followed(store: Store) -> None:
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
+    merged(store, TRIAL, OTHER)
+    merged(store, OTHER, TRIAL)  # the answer for the first one could not be read
+    assert store.watched.ids() == (OTHER, TRIAL)
+    assert store.watched.moved_ids() == ()
+
+
+def test_a_successor_asked_for_by_its_own_id_counts_as_asked_for(store: Store) -> None:
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
+    merged(store, TRIAL, OTHER)
+    with store.unit() as unit:
+        unit.watches.add_trials("a", {OTHER: None}, FETCHED)
+        unit.watches.remove_trials("a", [TRIAL])
+    assert [(t.nct_id, t.asked_as) for t in store.watches.all()[0].trials] == [(OTHER, None)]
+
+
+def test_a_trial_of_the_settings_file_stays_while_another_took_it_over(store: Store) -> None:
+    of_file = [NewWatch("one", {TRIAL: "X-1"})]
+    with store.unit() as unit:
+        unit.watches.replace_from_file(of_file)
+    merged(store, TRIAL, OTHER)
+    with store.unit() as unit:
+        unit.watches.replace_from_file(of_file)
+    (watch,) = store.watches.all()
+    assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(OTHER, "X-1")]
+    assert [one.trial.nct_id for one in watch.merged] == [TRIAL]
+    with store.unit() as unit:
+        unit.watches.replace_from_file([NewWatch("one", {THIRD: None})])
+    assert store.watched.ids() == (THIRD,)
+
+
 def test_removing_trials_from_an_unknown_watch_is_an_error(store: Store) -> None:
     with pytest.raises(UsageError, match="'nothing'; see: ctsync watch list"), store.unit() as unit:
         unit.watches.remove_trials("nothing", [TRIAL])

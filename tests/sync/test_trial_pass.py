@@ -248,6 +248,65 @@ def test_a_moved_trial_keeps_the_study_id_it_was_requested_by(
     assert [(t.nct_id, t.asked_as) for t in watch.trials] == [(ONE, "ORG-141")]
 
 
+def disown(replay: Any, heir: NctId, nct_id: NctId) -> None:
+    """End a merger: the registry shows `nct_id` as a trial of its own again."""
+
+    def remove(study: Any) -> None:
+        study["protocolSection"]["identificationModule"]["nctIdAliases"].remove(nct_id)
+
+    replay.catalogue.edit(heir, remove)
+    publish(replay, nct_id)
+
+
+def follow_all(store: Store, make_sync: MakeSync) -> tuple[NctId, ...]:
+    make_sync().run([*store.watched.ids(), *store.watched.moved_ids()])
+    return store.watched.ids()
+
+
+@pytest.mark.parametrize("asked", [(OLD,), (ONE,), (OLD, ONE)])
+def test_a_reversed_merger_loses_no_trial_that_was_asked_for(
+    store: Store, replay: Any, make_sync: MakeSync, asked: tuple[NctId, ...]
+) -> None:
+    publish(replay, OLD, ONE)
+    with store.unit() as unit:
+        unit.watches.add_trials("mine", dict.fromkeys(asked), replay.load)
+    follow_all(store, make_sync)
+    replay.catalogue.advance()
+    replay.catalogue.merge(OLD, into=ONE)
+    assert follow_all(store, make_sync) == (ONE,)
+    replay.catalogue.advance()
+    disown(replay, ONE, OLD)
+    replay.catalogue.merge(ONE, into=OLD)
+    assert follow_all(store, make_sync) == (OLD,)
+    replay.catalogue.advance()
+    disown(replay, OLD, ONE)
+    followed = follow_all(store, make_sync)
+    lost = set(asked) - set(followed)
+    print(f"reversed: {len(asked)} asked for, {len(lost)} lost after both are back")
+    assert not lost
+
+
+def test_a_chain_of_mergers_ends_in_any_order(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    publish(replay, OLD, ONE, TWO)
+    with store.unit() as unit:
+        unit.watches.add_trials("mine", {OLD: None}, replay.load)
+    follow_all(store, make_sync)
+    for old, into in ((OLD, ONE), (ONE, TWO)):
+        replay.catalogue.advance()
+        replay.catalogue.merge(old, into=into)
+        assert follow_all(store, make_sync) == (into,)
+    (watch,) = store.watches.all()
+    assert [(one.trial.nct_id, one.into) for one in watch.merged] == [(OLD, TWO), (ONE, TWO)]
+    replay.catalogue.advance()
+    disown(replay, TWO, OLD)
+    assert OLD in follow_all(store, make_sync)
+    replay.catalogue.advance()
+    replay.catalogue.merge(TWO, into=OLD)
+    assert follow_all(store, make_sync) == (OLD,)
+
+
 def test_a_damaged_stored_record_does_not_stop_the_other_trials(
     store: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:

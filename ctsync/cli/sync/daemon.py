@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 
 import click
 
@@ -63,9 +64,13 @@ def daemon(app: App) -> None:
         for sentence in misnamed:
             log.warning("%s", sentence)
 
-    with app.writable_store() as store:
-        last = store.runs.last_finished("sync")
+    def last_finished() -> datetime | None:
+        with app.writable_store() as store:
+            return store.runs.last_finished("sync")
+
     schedule.trigger()
+    # after a boot, the daemon may start before the server or the network
+    last = persistent(last_finished, (StoreUnreachable,), clock)()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
     worth_another_try = (StoreUnreachable, LockLost)
     serve(persistent(tick, worth_another_try, clock), schedule, clock=clock, last=last)

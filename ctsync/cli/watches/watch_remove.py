@@ -29,7 +29,8 @@ def remove(app: App, name: str, trials: Sequence[NctId]) -> None:
         found = find_watch(store, name)
         if found.origin == "file":
             raise UsageError(f"the watch {name!r} is defined in the settings file; remove it there")
-        known = {trial.nct_id: trial for trial in found.trials}
+        members = (*found.trials, *(one.trial for one in found.merged))
+        known = {trial.nct_id: trial for trial in members}
         absent = [nct_id for nct_id in ids if nct_id not in known]
         if absent:
             raise UsageError(f"the watch {name!r} does not follow {', '.join(absent)}")

@@ -56,9 +56,13 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
         # a trial that is gone shows the values of its last record
         for nct_id in heads.keys() - keys.keys():
             keys[nct_id] = [*store.versions.earlier_keys(nct_id), KeyFields()][-2]
+    merged = [
+        (one.trial.nct_id, f"merged into {one.into}", _BLANK, _BLANK, _place(one.trial), _BLANK)
+        for one in found.merged
+    ]
     show_table(
         ("TRIAL", "STATUS", "PHASE", "SPONSOR", "IN THE WATCH", "TITLE"),
-        [_row(trial, heads, keys, facts) for trial in shown],
+        [*(_row(trial, heads, keys, facts) for trial in shown), *merged],
         drop=("SPONSOR", "PHASE"),
         shorten=("SPONSOR", "TITLE"),
     )

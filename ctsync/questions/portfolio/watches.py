@@ -35,6 +35,18 @@ class WatchedTrialRow:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedTrialRow:
+    """A trial of a watch that the registry merged into another one."""
+
+    nct_id: NctId
+    """The NCT id that was asked for."""
+    into: NctId
+    """The trial that ctsync follows in its place, until the registry ends the merger."""
+    asked_as: str | None
+    """The study id that the trial was added by; null if it was its own NCT id."""
+
+
+@dataclass(frozen=True, slots=True)
 class WatchRow:
     """A watch: the trials and the query that it follows."""
 
@@ -52,6 +64,8 @@ class WatchRow:
     """Number of trials that left the query, which ctsync keeps following."""
     trials: tuple[WatchedTrialRow, ...]
     """The trials that the watch follows, those that left included."""
+    merged: tuple[MergedTrialRow, ...]
+    """The trials that the watch keeps as asked for while it follows another one in their place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +107,10 @@ def watch_row(watch: Watch, facts: MemberFacts) -> WatchRow:
                 history=facts.histories.get(trial.nct_id),
             )
             for trial in watch.trials
+        ),
+        merged=tuple(
+            MergedTrialRow(one.trial.nct_id, one.into, one.trial.asked_as or None)
+            for one in watch.merged
         ),
     )
 

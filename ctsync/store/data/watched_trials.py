@@ -1,25 +1,152 @@
-"""The trials that watches follow, read as a set: a team may follow tens of thousands."""
+"""The trials that watches follow, read as a set: a team may follow tens of thousands.
+
+A trial stays in its watch as it was asked for. While another trial has taken it over, the watch
+follows that one in its place; the registry's newest answer decides which, at each query.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, not_, or_, select, update
 
 from ctsync.model import NctId
-from ctsync.store.database.access import Reads
+from ctsync.store.database.access import Reads, Writes, insert_rows
 from ctsync.store.database.tables import FAILURES, TRIALS, WATCHED_TRIALS, WATCHES
 
 
+@cache
+def is_taken_over() -> ColumnElement[bool]:
+    """Whether another trial took a watched trial over, and its watch follows that trial instead.
+
+    If a trial could not be checked, two trials can each count as taken over by the other. Both are
+    followed then.
+    """
+    trial, heir, back = TRIALS.alias("taken"), WATCHED_TRIALS.alias("heir"), TRIALS.alias("back")
+    is_mutual = exists().where(back.c.nct_id == trial.c.moved_to, back.c.moved_to == trial.c.nct_id)
+    return (
+        exists()
+        .where(
+            trial.c.nct_id == WATCHED_TRIALS.c.nct_id,
+            heir.c.nct_id == trial.c.moved_to,
+            heir.c.watch_id == WATCHED_TRIALS.c.watch_id,
+            not_(is_mutual.correlate(trial)),
+        )
+        .correlate(WATCHED_TRIALS)
+    )
+
+
 def trials_of_watch(name: str) -> Select[str]:
-    """Select the ids of the trials that the watch of this name follows."""
+    """Select the ids of the trials in the watch of this name, those taken over included."""
     return (
         select(WATCHED_TRIALS.c.nct_id)
         .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
         .where(WATCHES.c.name == name)
     )
+
+
+def insert_watched(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
+    """Insert watched trials that their watch lacks. Return how many it lacked.
+
+    The rows are given by their columns, which are the same in all rows.
+    """
+    if not rows:
+        return 0
+    columns = tuple(rows[0])
+    values = [tuple(row[name] for name in columns) for row in rows]
+    return insert_rows(connection, WATCHED_TRIALS, columns, values, unless_there=True)
+
+
+@cache
+def taken_over() -> Select[Any]:
+    """Select the watched trials that were taken over: watch_id, nct_id, asked_as, moved_to."""
+    return (
+        select(WATCHED_TRIALS, TRIALS.c.moved_to)
+        .join(TRIALS, TRIALS.c.nct_id == WATCHED_TRIALS.c.nct_id)
+        .where(is_taken_over())
+    )
+
+
+def successors(nct_id: NctId, into: Mapping[NctId, NctId]) -> tuple[NctId, ...]:
+    """Return the trials that took a trial over, one after the other. The last one is followed.
+
+    Empty if the trial was not taken over. `into` maps each taken over trial to the next one.
+    """
+    found: list[NctId] = []
+    to = into.get(nct_id)
+    while to is not None and to not in found:
+        found.append(to)
+        to = into.get(to)
+    return tuple(found)
+
+
+class Mergers:
+    """Which trials of one watch others of it have taken over, read when it is made."""
+
+    def __init__(self, connection: Connection, watch_id: int) -> None:
+        self._connection = connection
+        self._here = WATCHED_TRIALS.c.watch_id == watch_id
+        rows = connection.execute(taken_over().where(self._here)).all()
+        self._into = {NctId(row.nct_id): NctId(row.moved_to) for row in rows}
+        self._terms = {NctId(row.nct_id): row.asked_as for row in rows if row.asked_as}
+
+    def of(self, nct_id: NctId) -> tuple[NctId, ...]:
+        """Return the trials that took a trial over, see `successors`."""
+        return successors(nct_id, self._into)
+
+    def with_related(self, ids: Iterable[NctId]) -> set[NctId]:
+        """Return trials to remove, with those that are in the watch only because of them."""
+        removed = set(ids)
+        named = removed & self._into.keys()
+        removed |= {old for old in self._into if removed.intersection(self.of(old)[-1:])}
+        needed = {new for old in self._into.keys() - removed for new in self.of(old)}
+        heirs = {new for old in named for new in self.of(old)} - needed
+        return removed | self._brought_by_others(heirs)
+
+    def rename(self, removed: Collection[NctId]) -> None:
+        """Name the successors of removed trials after trials that remain, or as themselves."""
+        terms = {*removed, *(self._terms[old] for old in removed if old in self._terms)}
+        remaining = self._into.keys() - removed
+        for heir in {new for old in self._into.keys() & removed for new in self.of(old)}:
+            others = sorted(old for old in remaining if heir in self.of(old))
+            named = [self._terms.get(old, old) for old in others]
+            self._connection.execute(
+                update(WATCHED_TRIALS)
+                .where(
+                    self._here,
+                    WATCHED_TRIALS.c.nct_id == heir,
+                    WATCHED_TRIALS.c.asked_as.in_(sorted(terms)),
+                )
+                .values(asked_as=named[0] if named else None)
+            )
+
+    def name_as_themselves(self, ids: Sequence[NctId]) -> None:
+        """Note that a person asks for trials by their own ids that a merger brought."""
+        for nct_id in self._brought_by_others(ids):
+            self._connection.execute(
+                update(WATCHED_TRIALS)
+                .where(self._here, WATCHED_TRIALS.c.nct_id == nct_id)
+                .values(asked_as=None)
+            )
+
+    def _brought_by_others(self, ids: Collection[NctId]) -> set[NctId]:
+        """Which of these trials are in the watch only because they took others over."""
+        heirs = set(self._into.values()).intersection(ids)
+        if not heirs:
+            return set()
+        rows = self._connection.execute(
+            select(WATCHED_TRIALS.c.nct_id, WATCHED_TRIALS.c.asked_as).where(
+                self._here,
+                WATCHED_TRIALS.c.nct_id.in_(sorted(heirs)),
+                WATCHED_TRIALS.c.by_query.is_(False),
+            )
+        )
+        terms = {*self._into, *self._terms.values()}
+        return {NctId(row.nct_id) for row in rows if row.asked_as in terms}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +180,27 @@ class WatchedTrialReads(Reads):
             members = _members(selection).order_by(WATCHED_TRIALS.c.nct_id)
             return tuple(NctId(nct_id) for nct_id in connection.scalars(members))
 
+    def lack_successor(self, old: NctId, new: NctId) -> bool:
+        """Return whether a watch has the trial `old` without `new`, which took it over."""
+        heir = WATCHED_TRIALS.alias("heir")
+        is_there = exists().where(
+            heir.c.watch_id == WATCHED_TRIALS.c.watch_id, heir.c.nct_id == new
+        )
+        lacking = select(WATCHED_TRIALS.c.watch_id).where(
+            WATCHED_TRIALS.c.nct_id == old, not_(is_there.correlate(WATCHED_TRIALS))
+        )
+        with self._reading() as connection:
+            return connection.execute(lacking.limit(1)).first() is not None
+
     def moved_ids(self) -> tuple[NctId, ...]:
         """Return the ids that a watched trial has taken over, in order.
 
         They are requested with it: one that answers under its own id again is a trial again.
         """
-        watched = select(WATCHED_TRIALS.c.nct_id)
+        watched, followed = select(WATCHED_TRIALS.c.nct_id), _members(TrialSelection())
         statement = (
             select(TRIALS.c.nct_id)
-            .where(TRIALS.c.moved_to.in_(watched), TRIALS.c.nct_id.not_in(watched))
+            .where(TRIALS.c.moved_to.in_(watched), TRIALS.c.nct_id.not_in(followed))
             .order_by(TRIALS.c.nct_id)
         )
         with self._reading() as connection:
@@ -114,7 +253,56 @@ class WatchedTrialReads(Reads):
         return {str(state): count for state, count, _ in rows}, min(retries, default=None)
 
 
+class WatchedTrialWrites(Writes):
+    """Writes what mergers and returns change in the watches."""
+
+    def follow_successor(self, old: NctId, new: NctId) -> None:
+        """Let every watch that has the trial `old` follow `new`, which took it over.
+
+        `old` stays in the watch as it was asked for. A trial that is new to the watch gets the term
+        that named the old one. If the old trial was named, the new one counts as named too.
+        """
+        of_old = select(WATCHED_TRIALS).where(WATCHED_TRIALS.c.nct_id == old)
+        for row in self._connection.execute(of_old).all():
+            term = row.asked_as or old
+            asked_as = None if term == new else term
+            successor = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
+            if not insert_watched(self._connection, [successor]) and not row.by_query:
+                is_it = (WATCHED_TRIALS.c.watch_id == row.watch_id, WATCHED_TRIALS.c.nct_id == new)
+                self._connection.execute(
+                    update(WATCHED_TRIALS).where(*is_it).values(by_query=False, left_at=None)
+                )
+
+    def mark_returned(self, nct_id: NctId, *, at: datetime) -> None:
+        """Note that a trial is back after a merger.
+
+        A trial that a query brought counts as left at `at` until it matches again.
+        """
+        self._connection.execute(
+            update(WATCHED_TRIALS)
+            .where(
+                WATCHED_TRIALS.c.nct_id == nct_id,
+                WATCHED_TRIALS.c.by_query,
+                WATCHED_TRIALS.c.left_at.is_(None),
+            )
+            .values(left_at=at)
+        )
+
+    def restore(self, name: str, under: NctId, nct_id: NctId) -> None:
+        """Let a watch that follows a trial `under` another id follow both ids from now on."""
+        here = WATCHED_TRIALS.c.watch_id.in_(select(WATCHES.c.id).where(WATCHES.c.name == name))
+        is_other = (here, WATCHED_TRIALS.c.nct_id == under)
+        other = self._connection.execute(select(WATCHED_TRIALS).where(*is_other)).one_or_none()
+        if other is None:
+            return
+        # an earlier release removed a trial from its watch when another took it over
+        term = None if other.asked_as == nct_id else other.asked_as
+        back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term}
+        insert_watched(self._connection, [back])
+        self._connection.execute(update(WATCHED_TRIALS).where(*is_other).values(asked_as=None))
+
+
 def _members(selection: TrialSelection) -> Select[str]:
     if selection.watch is None:
-        return select(WATCHED_TRIALS.c.nct_id).distinct()
-    return trials_of_watch(selection.watch)
+        return select(WATCHED_TRIALS.c.nct_id).where(not_(is_taken_over())).distinct()
+    return trials_of_watch(selection.watch).where(not_(is_taken_over()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,12 @@ from ctsync.errors import ConfigError, UsageError
 from ctsync.model import NctId
 from ctsync.record.rules.relevel import thresholds_of
 from ctsync.record.rules.rules import Thresholds
+from ctsync.store.data.watched_trials import (
+    Mergers,
+    insert_watched,
+    successors,
+    taken_over,
+)
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import WATCHED_TRIALS, WATCHES
 
@@ -34,11 +40,20 @@ class WatchedTrial:
 
 
 @dataclass(frozen=True, slots=True)
+class MergedTrial:
+    """A trial that stays in its watch while the watch follows `into`, which took it over."""
+
+    trial: WatchedTrial
+    into: NctId
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
-    """One watch with its trials. `origin` is "cli" or "file".
+    """One watch with the trials that it follows now. `origin` is "cli" or "file".
 
     `query` holds the registry's parameters by their long names. `listed` is the newest load in
-    which the list of matching trials was complete.
+    which the list of matching trials was complete. `merged` are the trials that another one of the
+    watch has taken over.
     """
 
     name: str
@@ -48,6 +63,7 @@ class Watch:
     rules: Mapping[str, Any]
     trials: tuple[WatchedTrial, ...] = ()
     listed: datetime | None = None
+    merged: tuple[MergedTrial, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +84,30 @@ class WatchReads(Reads):
         trials = select(WATCHED_TRIALS).order_by(WATCHED_TRIALS.c.nct_id)
         with self._reading() as connection:
             watches = connection.execute(select(WATCHES).order_by(WATCHES.c.name)).all()
+            heirs: dict[int, dict[NctId, NctId]] = {watch.id: {} for watch in watches}
+            for row in connection.execute(taken_over()):
+                heirs[row.watch_id][NctId(row.nct_id)] = NctId(row.moved_to)
             members: dict[int, list[WatchedTrial]] = {watch.id: [] for watch in watches}
+            merged: dict[int, list[MergedTrial]] = {watch.id: [] for watch in watches}
             for row in connection.execute(trials):
-                members[row.watch_id].append(
-                    WatchedTrial(
-                        NctId(row.nct_id), row.asked_as, row.since, row.left_at, row.by_query
-                    )
+                trial = WatchedTrial(
+                    NctId(row.nct_id), row.asked_as, row.since, row.left_at, row.by_query
                 )
+                if into := successors(trial.nct_id, heirs[row.watch_id]):
+                    merged[row.watch_id].append(MergedTrial(trial, into[-1]))
+                else:
+                    members[row.watch_id].append(trial)
         return [
-            Watch(w.name, w.origin, w.created, w.query, w.rules, tuple(members[w.id]), w.listed)
+            Watch(
+                name=w.name,
+                origin=w.origin,
+                created=w.created,
+                query=w.query,
+                rules=w.rules,
+                trials=tuple(members[w.id]),
+                listed=w.listed,
+                merged=tuple(merged[w.id]),
+            )
             for w in watches
         ]
 
@@ -87,7 +118,7 @@ class WatchReads(Reads):
             return {row.name: row.origin for row in rows}
 
     def names_of(self, nct_id: NctId) -> tuple[str, ...]:
-        """Return the names of the watches that follow a trial, in order."""
+        """Return the names of the watches that have a trial, in order."""
         statement = (
             select(WATCHES.c.name)
             .join(WATCHED_TRIALS, WATCHED_TRIALS.c.watch_id == WATCHES.c.id)
@@ -98,7 +129,7 @@ class WatchReads(Reads):
             return tuple(connection.scalars(statement))
 
     def names_by_trial(self, ids: Iterable[NctId]) -> dict[NctId, tuple[str, ...]]:
-        """Return the names of the watches that follow each trial. Unwatched trials are left out."""
+        """Return the names of the watches that have each trial. Unwatched trials are left out."""
         statement = (
             select(WATCHED_TRIALS.c.nct_id, WATCHES.c.name)
             .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
@@ -163,11 +194,7 @@ class WatchWrites(Writes):
 
         The rows are given by their columns, which are the same in all rows.
         """
-        if not rows:
-            return 0
-        columns = tuple(rows[0])
-        values = [tuple(row[name] for name in columns) for row in rows]
-        return insert_rows(self._connection, WATCHED_TRIALS, columns, values, unless_there=True)
+        return insert_watched(self._connection, rows)
 
     def remove(self, name: str) -> bool:
         """Remove a watch. The versions of its trials stay. False if there is no such watch."""
@@ -179,10 +206,12 @@ class WatchWrites(Writes):
         """Add trials to a watch, each with what named it. Return how many are new to the watch.
 
         Adds the watch if there is none of that name. A trial that the watch's query brought counts
-        as named from now on.
+        as named from now on, and one that took over a named trial counts as named itself.
         """
         self._add_named(name, "cli", {"query": None, "rules": {}})
         watch_id = self._watch_id(name)
+        own = [nct_id for nct_id, asked_as in trials.items() if not asked_as]
+        Mergers(self._connection, watch_id).name_as_themselves(own)
         for batch in batches(list(trials)):
             self._connection.execute(
                 update(WATCHED_TRIALS)
@@ -221,57 +250,25 @@ class WatchWrites(Writes):
             update(WATCHES).where(WATCHES.c.id == self._watch_id(name)).values(listed=load)
         )
 
-    def move_trial(self, name: str, old: NctId, new: NctId, *, asked_as: str | None) -> None:
-        """Let a watch follow the trial `new` in the place of `old`. `asked_as` is what names it."""
-        watch_id = self._watch_id(name)
-        here = WATCHED_TRIALS.c.watch_id == watch_id
-        row = self._connection.execute(
-            select(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == old)
-        ).one_or_none()
-        if row is None:
-            return
-        moved = dict(row._mapping) | {"nct_id": new, "asked_as": asked_as}
-        self._connection.execute(delete(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == old))
-        if self.insert_trials([moved]):
-            return
-        there = update(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == new)
-        self._connection.execute(
-            there.where(WATCHED_TRIALS.c.asked_as.is_(None)).values(asked_as=asked_as)
-        )
-        if not row.by_query:  # a named trial stays named
-            self._connection.execute(there.values(by_query=False, left_at=None))
-
-    def restore_trial(self, name: str, under: NctId, nct_id: NctId, *, at: datetime) -> None:
-        """Let a watch that follows a trial `under` another id follow both ids from now on.
-
-        If the query brought the other, the trial counts as left at `at` until it matches again.
-        """
-        here = WATCHED_TRIALS.c.watch_id == self._watch_id(name)
-        other = self._connection.execute(
-            select(WATCHED_TRIALS).where(here, WATCHED_TRIALS.c.nct_id == under)
-        ).one_or_none()
-        if other is None:
-            return
-        term = None if other.asked_as == nct_id else other.asked_as
-        left = at if other.by_query else None
-        back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term, "left_at": left}
-        self.insert_trials([back])
-        self._connection.execute(
-            update(WATCHED_TRIALS)
-            .where(here, WATCHED_TRIALS.c.nct_id == under)
-            .values(asked_as=None)
-        )
-
     def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
-        """Remove trials from a watch. Return how many were in it."""
+        """Remove trials from a watch. Return how many were in it.
+
+        A trial leaves with those that it took over. One that took over only removed trials, and was
+        not asked for itself, leaves with them.
+        """
         watch_id = self._watch_id(name)
+        mergers = Mergers(self._connection, watch_id)
+        return self._delete_trials(watch_id, mergers, mergers.with_related(ids))
+
+    def _delete_trials(self, watch_id: int, mergers: Mergers, ids: Collection[NctId]) -> int:
+        mergers.rename(ids)
         return sum(
             self._connection.execute(
                 delete(WATCHED_TRIALS).where(
                     WATCHED_TRIALS.c.watch_id == watch_id, WATCHED_TRIALS.c.nct_id.in_(batch)
                 )
             ).rowcount
-            for batch in batches(list(ids))
+            for batch in batches(sorted(ids))
         )
 
     def mark_left(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
@@ -307,13 +304,14 @@ class WatchWrites(Writes):
             self.remove(name)
         for watch in watches:
             self.add(watch.name, origin="file", query=watch.query, rules=watch.rules)
-            members = select(WATCHED_TRIALS.c.nct_id).where(
-                WATCHED_TRIALS.c.watch_id == self._watch_id(watch.name)
-            )
+            watch_id = self._watch_id(watch.name)
+            mergers = Mergers(self._connection, watch_id)
+            successors = {new for old in watch.trials for new in mergers.of(old)}
+            members = select(WATCHED_TRIALS.c.nct_id).where(WATCHED_TRIALS.c.watch_id == watch_id)
             if watch.query is not None:  # the trials that it brought stay
                 members = members.where(WATCHED_TRIALS.c.by_query.is_(False))
-            others = set(self._connection.scalars(members)) - set(watch.trials)
-            self.remove_trials(watch.name, [NctId(nct_id) for nct_id in others])
+            others = set(self._connection.scalars(members)) - set(watch.trials) - successors
+            self._delete_trials(watch_id, mergers, {NctId(nct_id) for nct_id in others})
             self.add_trials(watch.name, watch.trials, self._clock.now())
 
     def _watch_id(self, name: str) -> int:

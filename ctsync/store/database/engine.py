@@ -8,6 +8,7 @@ start or not at all. A read transaction begins deferred.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,9 @@ from sqlalchemy.exc import (
     DataError,
     DBAPIError,
     IntegrityError,
+    InterfaceError,
     NoSuchModuleError,
+    OperationalError,
     SQLAlchemyError,
     StatementError,
 )
@@ -139,8 +142,8 @@ def keep_from_writing(engine: Engine) -> None:
         if engine.dialect.name == "sqlite":
             connection.execute("PRAGMA query_only = ON")
         else:
-            connection.execute("SET default_transaction_read_only = on")
-            connection.commit()
+            # per transaction: behind a proxy, other programs may use the session next
+            connection.read_only = True
 
     event.listen(engine, "connect", forbid)
 
@@ -343,17 +346,49 @@ _POSTGRES = {
     "3D000": "does not exist; create it with: createdb",
     "42501": "does not allow this; grant the user its tables and schema",
     "53100": "has no disk space left; make room and run again",
-    "53300": "has no connection left; try again later",
+    "53200": "is out of memory; try again later",
     "55P03": "is locked by another program; try again later",
+    "57014": "cancelled a statement that took too long; raise statement_timeout for this user",
+    "58030": "cannot be read or written; check the server's disk",
 }
+
+_REFUSED = (
+    # patterns of what a server or driver says while connecting
+    ("password authentication failed", "refuses this password; check the user and password"),
+    ("no password supplied", "asks for a password; set it in database.url or in ~/.pgpass"),
+    ("no pg_hba.conf entry", "refuses this user or host; allow it in pg_hba.conf"),
+    ('database ".*" does not exist', "does not exist; create it with: createdb"),
+    ('role ".*" does not exist', "has no such user; create it with: createuser"),
+    ("invalid connection option", "has an unknown parameter; check database.url"),
+    ("statement pooling", "is behind a proxy that pools statements; set pool_mode = session in it"),
+    ("invalid sslmode value", "has an unknown sslmode; check database.url"),
+)
+"""Texts of errors without a code of their own, mostly while connecting, that no retry fixes."""
+
+_UNSPECIFIC = {"", "08P01"}
+"""The driver gives no code while connecting. PgBouncer gives most errors the same one."""
+
+_GONE_STATES = {"25P03", "25P04", "53300"}
+"""Errors that end the connection, or refuse it: two timeouts, and too many connections."""
+
+_GONE_CLASSES = {"08", "57"}
 
 
 def _postgres_meaning(error: DBAPIError, name: str) -> StoreError | None:
-    state = getattr(error.orig, "sqlstate", None)
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    said = " ".join(str(error.orig).split()) or "no answer"
     if state in _POSTGRES:
         return StoreUnavailable(f"{name} {_POSTGRES[state]}")
-    gone = type(error.orig).__name__ == "OperationalError" and state is None
-    if gone or error.connection_invalidated or str(state)[:2] in {"08", "57"}:
-        said = " ".join(str(error.orig).split()) or "no answer"
+    if state in _UNSPECIFIC and (why := _refused_connection(said)):
+        return StoreUnavailable(f"{name} {why}")
+    # an error of the connection itself has no code, such as a timeout or an unknown host
+    gone = not state and isinstance(error, OperationalError | InterfaceError)
+    is_ended = state in _GONE_STATES or state[:2] in _GONE_CLASSES
+    if gone or is_ended or error.connection_invalidated:
         return StoreUnreachable(f"{name} cannot be reached ({said}); check that the server runs")
     return None
+
+
+def _refused_connection(said: str) -> str | None:
+    """Return why a server refuses to be connected to, None if another attempt may succeed."""
+    return next((why for words, why in _REFUSED if re.search(words, said)), None)

@@ -1,38 +1,47 @@
 """Fencing: a writer that lost its lock without noticing can no longer write. Takes no lock itself.
 
 An advisory lock belongs to a connection, and a connection can be lost while its process lives on.
-So every writer gets a token, one higher than the last. Each of its units reads the newest token in
-its own transaction and keeps that row locked until the commit. A new writer's token waits for the
-units under way. A later unit of the old writer is refused.
+So every writer gets a token: a number, one higher than the last, and a nonce. Each of its units
+reads the newest token in its own transaction and keeps that row locked until the commit. A new
+writer's token waits for the units under way. A later unit of the old writer is refused.
+
+A failover can lose the last commits, and with them a token. The next writer then gets the same
+number again, but another nonce.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Connection, Text, cast
+import secrets
+
+from sqlalchemy import BigInteger, Connection, Text, cast, func
 from sqlalchemy.exc import OperationalError
 
 from ctsync.errors import LockLost
 from ctsync.store.database.marks import WRITER, add_mark, read_mark
 from ctsync.store.database.tables import MARKS
 
+NONCE_BYTES = 8
 
-def new_token(connection: Connection) -> int | None:
+
+def new_token(connection: Connection) -> str | None:
     """Return a new writer's token, which refuses all writers before it. PostgreSQL only.
 
     Returns None if a unit of the last writer is still under way when the statement times out.
     """
-    following = cast(cast(MARKS.c.value, BigInteger) + 1, Text)
+    nonce = secrets.token_hex(NONCE_BYTES)
+    number = cast(func.split_part(MARKS.c.value, ":", 1), BigInteger)
+    following = cast(number + 1, Text).concat(f":{nonce}")
     try:
-        return int(add_mark(connection, WRITER, "1", if_there=following))
+        return add_mark(connection, WRITER, f"1:{nonce}", if_there=following)
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == "55P03":  # lock_timeout
             return None
         raise
 
 
-def require_token(connection: Connection, token: int, name: str) -> None:
+def require_token(connection: Connection, token: str, name: str) -> None:
     """Raise LockLost unless `token` is the newest, and let no newer one in before the commit."""
-    if read_mark(connection, WRITER, lock=True) != str(token):
+    if read_mark(connection, WRITER, lock=True) != token:
         raise LockLost(
             f"{name} was taken over by another writer after this one lost its connection; "
             "nothing more was written, run again"

@@ -66,7 +66,7 @@ class Holder:
 @contextmanager
 def writer_lock(
     url: str | URL, *, clock: Clock, holder: str, wait_seconds: float = 0
-) -> Iterator[int | None]:
+) -> Iterator[str | None]:
     """Hold the writer lock of the database at `url`. Yields the fencing token.
 
     `holder` is the command that error messages of other processes name. Waits up to
@@ -102,7 +102,7 @@ class _Lock:
 
     acquire: Callable[[], bool]
     held_by: Callable[[], str]
-    token: int | None = None
+    token: str | None = None
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
             connection.close()
 
 
-def _try_server(connection: Connection, name: str) -> int | None:
+def _try_server(connection: Connection, name: str) -> str | None:
     """Take the lock and return the token. None if another has it or still ends a unit."""
     key = {"key": APPLICATION_ID}
     with translated_errors(name):

@@ -13,7 +13,7 @@ APPLICATION = "application"
 OURS = "ctsync"
 
 WRITER = "writer"
-"""The token of the newest writer. PostgreSQL only."""
+"""The token of the newest writer: a number, a colon and a nonce. PostgreSQL only."""
 
 
 def add_mark(

@@ -6,7 +6,7 @@ snapshots       one row per version, never deleted, with the fields that plain S
 bodies          the content-addressed records that snapshots point to
 dictionaries    what keyframes are packed with
 events          what changed from one snapshot to the next
-watches         the watches, and in watched_trials the trials that each follows today
+watches         the watches, and in watched_trials the trials of each, as asked for or brought
 runs            one row per run, however it ended
 failures        the quarantine: trials that could not be checked or stored
 cursors         how far a scan of the whole registry has come, and in cursor_pages what it saw

@@ -156,7 +156,7 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Q
     if isinstance(listing, str):
         return QueryListing(watch, problem=listing)
     known = watch.inside | watch.named
-    # a trial that another took over is in the query if its successor is; the watch moves to that
+    # a trial that another took over is in the query if its successor is; the watch follows that
     leaving = watch.inside - listing.ids - listing.aliases.keys()
     entering = listing.ids - known
     if leaving and watch.listed is not None:

@@ -130,8 +130,8 @@ def resolve_file_watches(
 ) -> FileWatches:
     """Find the trials that the watches of the settings file name; writes nothing.
 
-    A study id is requested once: the trial it named is remembered, and so is the successor of a
-    moved trial. A term that cannot be resolved leaves the rest of its watch in force. A registry
+    A study id is requested once: the trial it named is remembered, also while another trial has
+    taken it over. A term that cannot be resolved leaves the rest of its watch in force. A registry
     that cannot be reached is not requested again. A watch with thresholds of its own takes the
     common thresholds of `rules` for those it does not set.
     """
@@ -139,7 +139,9 @@ def resolve_file_watches(
         (watch.name, trial.asked_as): trial.nct_id
         for watch in store.watches.all()
         if watch.origin == "file"
-        for trial in watch.trials
+        # a trial that was taken over last: it was named, and not its successor
+        for trial in (*watch.trials, *(one.trial for one in watch.merged))
+        if trial.asked_as is not None and not is_nct_id(trial.asked_as)
     }
     unresolved: list[UnresolvedTerm] = []
     resolved: list[NewWatch] = []
