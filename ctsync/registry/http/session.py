@@ -97,7 +97,7 @@ def new_session(username: str | None, password: str | None, contact: str) -> req
     return session
 
 
-def time_limit(seconds: float, *, connect: float) -> urllib3.Timeout:
+def time_limit(seconds: float, *, connect: float) -> Any:  # the stubs of requests lack its type
     """Return a limit for connecting, sending and the complete answer together.
 
     Only a session of `new_session` keeps it if an answer arrives slowly. Connecting to one address

@@ -30,6 +30,7 @@ from ctsync.errors import (
     ConfigError,
     ForeignDatabase,
     StoreError,
+    StoreLocked,
     StoreUnavailable,
     StoreUnreachable,
     Unstorable,
@@ -251,7 +252,7 @@ def _refusal(error: DBAPIError, name: str) -> Unstorable | None:
     return None
 
 
-_LOCKED = (StoreUnavailable, "is locked by another program; try again later")
+_LOCKED = (StoreLocked, "is locked by another program; try again later")
 _READ_ONLY = (StoreUnavailable, "is read-only; make the file and its directory writable")
 _SQLITE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -275,6 +276,7 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
     return None if found is None else found[0](f"{name} {found[1]}")
 
 
+_POSTGRES_LOCKED = {"55P03", "40P01"}  # lock_timeout, and a deadlock that the server ended
 _POSTGRES = {
     "25006": "is read-only; connect to the primary server",
     "28000": "refuses this user; check the user and password",
@@ -283,12 +285,14 @@ _POSTGRES = {
     "42501": "does not allow this; grant the user its tables and schema",
     "53100": "has no disk space left; make room and run again",
     "53300": "has no connection left; try again later",
-    "55P03": "is locked by another program; try again later",
 }
 
 
 def _postgres_meaning(error: DBAPIError, name: str) -> StoreError | None:
     state = getattr(error.orig, "sqlstate", None)
+    if state in _POSTGRES_LOCKED:
+        kind, said = _LOCKED
+        return kind(f"{name} {said}")
     if state in _POSTGRES:
         return StoreUnavailable(f"{name} {_POSTGRES[state]}")
     gone = type(error.orig).__name__ == "OperationalError" and state is None
