@@ -18,34 +18,50 @@ DEADLINE_SECONDS = 15.0
 class Monitor:
     """Pings a URL with the suffixes of healthchecks.io: /start, none for success, /fail.
 
-    The suffix is added to the path of the URL; a query stays behind it. A ping that fails is
+    The suffix is added to the path of the URL; a query stays behind it. Pings are sent one after
+    the other in a thread of their own, so that a slow monitor delays nothing. A ping that fails is
     logged without its URL and never stops the run. An empty URL disables pings.
     """
 
     def __init__(self, ping_url: str, *, seconds: float = DEADLINE_SECONDS) -> None:
         self._url = ping_url
         self._seconds = seconds
-        self._starting: threading.Thread | None = None
+        self._newest: threading.Thread | None = None
+
+    @property
+    def is_started(self) -> bool:
+        """Whether the start of a run was reported."""
+        return self._newest is not None
 
     def start(self) -> None:
-        """Report that a run starts, in a thread of its own: the run does not wait for it."""
-        self._starting = threading.Thread(target=self._ping, args=("/start", ""), daemon=True)
-        self._starting.start()
+        """Report that a run starts."""
+        self._ping("/start", "")
 
     def success(self, words: str = "") -> None:
         """Report that a run succeeded."""
-        self._end("", words)
+        self._ping("", words)
 
     def failure(self, words: str) -> None:
         """Report that a run failed or was incomplete, and why."""
-        self._end("/fail", words)
+        self._ping("/fail", words)
 
-    def _end(self, suffix: str, words: str) -> None:
-        if self._starting is not None:
-            self._starting.join()  # the monitor must not see the start after the end
-        self._ping(suffix, words)
+    def wait(self) -> None:
+        """Wait until every ping was sent or given up."""
+        if self._newest is not None:
+            self._newest.join()
 
     def _ping(self, suffix: str, words: str) -> None:
+        earlier = self._newest
+
+        def send() -> None:
+            if earlier is not None:
+                earlier.join()  # the monitor must not see the start after the end
+            self._send(suffix, words)
+
+        self._newest = threading.Thread(target=send, daemon=True)
+        self._newest.start()
+
+    def _send(self, suffix: str, words: str) -> None:
         if not self._url:
             return
         body = shorten(for_log(words), 2000).encode()

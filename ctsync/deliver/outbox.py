@@ -58,6 +58,11 @@ class DrainResult:
     recipients: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def is_worth_a_sentence(self) -> bool:
+        """Whether a message was sent, waits or was parked."""
+        return bool(self.messages or self.waiting or self.parked)
+
     def sentence(self) -> str:
         """Return the result as one sentence."""
         parts = [f"{counted(self.messages, 'message')} sent{self._to()}"]
