@@ -375,7 +375,8 @@ def test_threads_that_create_the_file_at_once_create_one_database(tmp_path: Path
 def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(migrated_file: Path) -> None:
     """Else another process that ends takes itself for the last, and removes the log in use."""
     url, log = f"sqlite:///{migrated_file}", migrated_file.with_name(f"{migrated_file.name}-wal")
-    program = f"import sqlite3; c = sqlite3.connect({str(migrated_file)!r}); " + (
+    program = (
+        f"import sqlite3; c = sqlite3.connect({str(migrated_file)!r}); "
         "c.execute('SELECT count(*) FROM trials').fetchall(); c.close()"
     )
     with opened(url) as first:

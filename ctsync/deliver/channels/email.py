@@ -10,7 +10,7 @@ import contextlib
 import io
 import smtplib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +41,7 @@ QUIT_SECONDS = 5.0
 _SHORTEST = 0.001  # a socket timeout of 0 would mean that it never waits
 LOSSES = 3
 """If this many mails in a row lose the connection, the channel has failed, not the mails."""
+_NO_SMTPUTF8 = "the mail server offers no SMTPUTF8, so it accepts only ASCII addresses"
 _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
 _GO_AHEAD = 354
@@ -151,13 +152,16 @@ class MailChannel:
         self._losses = 0
         return connection.last_reply
 
-    def try_login(self) -> str:
+    def try_login(self, addresses: Sequence[str] = ()) -> str:
         """Connect and log in as for a mail, send none, and return the server's reply.
 
-        Raises DeliveryError.
+        Raises DeliveryError, also if the server cannot accept one of the addresses.
         """
         self._connection = self._connect()
         try:
+            beyond_ascii = [one for one in addresses if read_address(one).needs_smtputf8]
+            if beyond_ascii and not self._connection.has_extn("smtputf8"):
+                raise DeliveryError(f"{_NO_SMTPUTF8}, not {beyond_ascii[0]}", permanent=True)
             with self._classified_errors():
                 return _reply(*self._connection.noop())
         finally:
@@ -181,10 +185,7 @@ class MailChannel:
         try:
             yield
         except smtplib.SMTPNotSupportedError as error:
-            raise DeliveryError(
-                "the mail server offers no SMTPUTF8, so it accepts only ASCII addresses",
-                permanent=True,
-            ) from error
+            raise DeliveryError(_NO_SMTPUTF8, permanent=True) from error
         except smtplib.SMTPSenderRefused as error:
             is_large = error.smtp_code in _TOO_LARGE
             reason = f"the server refuses the sender: {_reply_of(error)}"
