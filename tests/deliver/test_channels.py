@@ -7,6 +7,7 @@ import hmac
 import json
 import logging
 import os
+import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -180,6 +181,41 @@ def test_a_folder_for_people_links_to_the_pages_of_web_url(
     written = "".join(file.read_text() for file in tmp_path.iterdir())
 
     assert (f"{site}/trials/NCT01352702.html" in written) is linked
+
+
+@pytest.mark.parametrize(("form", "files"), [("text", 1), ("atom", 2)])
+def test_a_folder_shows_a_file_only_when_it_is_complete_and_on_the_disk(
+    form: str, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, list[str]]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        visible = [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")]
+        synced.append((os.fstat(descriptor).st_size, visible))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder(tmp_path, form).send(message())
+
+    sizes = sorted(one.stat().st_size for one in tmp_path.iterdir())
+    assert sorted(size for size, _ in synced) == sizes
+    assert [len(visible) for _, visible in synced] == list(range(files))
+
+
+def test_a_link_in_the_folder_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "private.txt"
+    target.write_text("not ours")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    place = tmp_path / "feed"
+    place.mkdir()
+    (place / ".2019-07-17-key1.txt.guessed").symlink_to(target)
+
+    with pytest.raises(DeliveryError, match="File exists"):
+        folder(place, "text").send(message())
+    assert target.read_text() == "not ours"
 
 
 def test_a_folder_that_cannot_be_written_is_a_channel_failure(tmp_path: Path) -> None:

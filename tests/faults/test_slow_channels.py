@@ -119,7 +119,8 @@ def test_slow_channels_delay_no_sync_and_no_stop(
         finally:
             process.kill()
             process.wait()
-    places = [at - n * INTERVAL_SECONDS for n, at in enumerate(begun)]
+    # the first sync of a daemon starts when its modules are loaded, not on a schedule
+    places = [at - n * INTERVAL_SECONDS for n, at in enumerate(begun[1:])]
     late = max(places) - min(places)
     kind = migrated_url.partition("+")[0].partition(":")[0]
     print(
