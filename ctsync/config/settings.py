@@ -205,7 +205,7 @@ class ChannelSettings(_Section):
     name: Name
     """The name of the channel in `ctsync notify` and `ctsync outbox`."""
     url: ChannelUrl
-    """A webhook (`https://`), a folder (`file:///`) or an apprise URL. May be `env:NAME`."""
+    """A webhook (`https://`), a folder (`file:///`) or an apprise URL; `env:NAME` for secrets."""
     secret: SecretStr = SecretStr("")
     """The key that signs webhook messages, as `env:NAME`, `file:/path` or `credential:NAME`."""
     watches: tuple[Name, ...] = ()
@@ -218,15 +218,15 @@ class WebSettings(_Section):
     """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
-    """The address at which your readers open the pages that `ctsync site` writes. The feed and
-    mails link to it. Without it, mails link to ClinicalTrials.gov."""
+    """The address at which your readers open the pages that `ctsync site` writes. Mails, chat
+    messages, report files and the feed link to it. Without it, they link to ClinicalTrials.gov."""
 
 
 class MonitorSettings(_Section):
     """The monitor to ping; an empty `ping_url` means none."""
 
     ping_url: PingUrl = SecretStr("")
-    """A URL to request when a sync starts, succeeds or fails. May be `env:NAME`."""
+    """A URL to request when a sync starts, succeeds or fails; `env:NAME` for a secret one."""
 
 
 class Settings(BaseModel):

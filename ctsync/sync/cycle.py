@@ -194,7 +194,7 @@ class SyncCycle:
         A channel or monitor that cannot be reached is logged and does not fail the cycle.
         """
         monitor = self._monitor()
-        try:
+        with _pings_sent(monitor):
             with (
                 self._failures_to(monitor),
                 self.store.writer(holder=holder, wait_seconds=wait_seconds),
@@ -202,8 +202,6 @@ class SyncCycle:
                 synced = self._sync_monitored(monitor, only)
             result = self.deliver(synced)
             return result if only else replace(result, past=self.catch_up(synced, holder=holder))
-        finally:
-            monitor.wait()  # its thread ends with the process
 
     def run_if_due(
         self, is_due: Callable[[datetime | None], bool], *, holder: str
@@ -403,6 +401,19 @@ def _some(watched: Sequence[NctId], watches: Iterable[Watch], found: FileWatches
     if not watched and not queried and not found.unresolved:
         raise UsageError("no trial is watched yet; add a trial: ctsync watch add NCT03389919")
     return list(watched)
+
+
+@contextmanager
+def _pings_sent(monitor: Monitor) -> Iterator[None]:
+    """Wait for the pings at the end, unless a person stops the cycle: they end with the process."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except Exception:
+        monitor.wait()
+        raise
+    monitor.wait()
 
 
 def _named(error: Exception) -> str:
