@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from ctsync.config.settings import ChannelSettings
 
 ROWS = 10
-HOW = "this channel needs apprise: install ctsync[notify]"
+_REASONS = {
+    apprise_process.MISSING: "this channel needs apprise: install ctsync[notify]",
+    apprise_process.UNSUPPORTED: "apprise does not support this URL",
+    apprise_process.REFUSED: "not accepted",
+}
 DEADLINE_SECONDS = 60.0
 """Time limit of one message."""
 _PROGRAM = apprise_process.__file__
@@ -52,15 +56,17 @@ class AppriseChannel:
         if self._site:
             report = with_links(report, self._site)
         title = shorten(for_markup(report.subject), 200)
-        result = self._run(title, "\n".join(_lines(report)))
-        if result == apprise_process.MISSING:
-            raise DeliveryError(HOW, is_channel=True)
-        if result != apprise_process.SENT:
-            raise DeliveryError(f"{self._settings.name}: {result}", is_channel=True)
+        code = self._run(title, "\n".join(_lines(report)))
+        if code != apprise_process.SENT:
+            reason = _REASONS.get(code, "apprise ended with an error")
+            raise self._error(reason)
         return "accepted by apprise"
 
-    def _run(self, title: str, body: str) -> str:
-        """Send in a process of its own, and return its result, or why it has none."""
+    def _error(self, reason: str) -> DeliveryError:
+        return DeliveryError(f"{self._settings.name}: {reason}", is_channel=True)
+
+    def _run(self, title: str, body: str) -> int:
+        """Send in a process of its own, and return its exit code."""
         given = {
             "url": self._settings.url.get_secret_value(),
             "title": title,
@@ -77,10 +83,10 @@ class AppriseChannel:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            return "no answer in time"
+            raise self._error("no answer in time") from None
         except OSError as error:
-            return f"python cannot be started: {error.strerror}"
-        return done.stdout.decode(errors="replace") or "apprise ended without a result"
+            raise self._error(f"python cannot be started: {error.strerror}") from None
+        return done.returncode
 
     def close(self) -> None:
         """Do nothing: no connection stays open."""

@@ -4,7 +4,7 @@ apprise has no time limit for a complete message, and lets requests read ~/.netr
 own can be ended, and gets an environment without that file.
 
 Reads a JSON object from stdin: url, title, body and the seconds after which the process ends.
-Writes a RESULT to stdout; the text of an error is left out, because it may contain the URL.
+Exits with a code of this module. Writes no error, because it may contain the URL.
 """
 
 from __future__ import annotations
@@ -15,37 +15,27 @@ import os
 import sys
 import threading
 
-SENT = "sent"
-MISSING = "apprise is not installed"
-UNSUPPORTED = "apprise does not support this URL"
-REFUSED = "not accepted"
+SENT, FAILED, MISSING, UNSUPPORTED, REFUSED = 0, 1, 3, 4, 5
 
 
-def main() -> None:
-    """Send the message given on stdin, and write the result to stdout."""
+def main() -> int:
+    """Send the message given on stdin, and return the exit code."""
     given = json.load(sys.stdin)
     # the parent may have died, and a server that answers slowly would keep this process for ever
-    limit = threading.Timer(given["seconds"], os._exit, (1,))
+    limit = threading.Timer(given["seconds"], os._exit, (FAILED,))
     limit.daemon = True
     limit.start()
-    sys.stdout.write(_send(given["url"], given["title"], given["body"]))
-
-
-def _send(url: str, title: str, body: str) -> str:
     try:
         import apprise  # noqa: PLC0415 - an optional package, which takes a second to import
     except ImportError:
         return MISSING
     logging.disable(logging.CRITICAL)  # their log lines contain the URL
-    try:
-        client = apprise.Apprise()
-        if not client.add(url):
-            return UNSUPPORTED
-        is_sent = client.notify(title=title, body=body, body_format="text")
-    except Exception as error:  # noqa: BLE001 - the error of a plugin may contain the URL
-        return type(error).__name__
+    client = apprise.Apprise()
+    if not client.add(given["url"]):
+        return UNSUPPORTED
+    is_sent = client.notify(title=given["title"], body=given["body"], body_format="text")
     return SENT if is_sent else REFUSED
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
