@@ -25,6 +25,7 @@ from ctsync.report.build import Scope
 from ctsync.route import ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
+from ctsync.sync.doctor import CheckState, look_at_mail
 from tests.deliver.desk import ClockAt, change, keep, watch
 from tests.deliver.dripserver import (
     Connection,
@@ -397,6 +398,17 @@ def test_an_address_beyond_ascii_is_refused_without_smtputf8() -> None:
     assert failed.value.permanent
     assert not failed.value.is_channel
     assert server.mails == []
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_doctor_asks_the_mail_server_for_smtputf8_if_an_address_needs_it(*, offered: bool) -> None:
+    with running(enable_SMTPUTF8=offered) as server:
+        found = look_at_mail(smtp(server.port), ["anna@bücher.example", "jörg@example.org"])
+        plain = look_at_mail(smtp(server.port), ["anna@bücher.example"])
+    assert plain.condition is CheckState.OK
+    assert (found.condition is CheckState.OK) is offered
+    if not offered:
+        assert "accepts only ASCII addresses, not jörg@example.org" in found.found
 
 
 # --- TLS and the login ---------------------------------------------------------------------------
