@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain, repeat
+from queue import Queue
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -122,8 +123,46 @@ class StoppableClock(SystemClock):
         self.check()
 
 
+class Background:
+    """Runs work in a thread of its own, in the order given, so that no tick waits for it."""
+
+    def __init__(self, clock: StoppableClock) -> None:
+        self._clock = clock
+        self._waiting: Queue[Callable[[], object]] = Queue()
+        self._thread: threading.Thread | None = None
+
+    def add(self, work: Callable[[], object]) -> None:
+        """Run `work` after the work added before. What it raises is logged."""
+        self._waiting.put(work)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, daemon=True)
+            self._thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all work has ended; return False if it has not after `seconds`."""
+        end = self._clock.monotonic() + seconds
+        with self._waiting.all_tasks_done:
+            while self._waiting.unfinished_tasks:
+                left = end - self._clock.monotonic()
+                if left <= 0:
+                    return False
+                self._waiting.all_tasks_done.wait(left)
+        return True
+
+    def _run(self) -> None:
+        while True:
+            work = self._waiting.get()
+            _run_logged(work, self._clock, "deliveries")
+            self._waiting.task_done()
+
+
 def serve(
-    tick: Callable[[], object], schedule: Schedule, *, clock: StoppableClock, last: datetime | None
+    tick: Callable[[], object],
+    schedule: Schedule,
+    *,
+    clock: StoppableClock,
+    last: datetime | None,
+    background: Background | None = None,
 ) -> None:
     """Run `tick` whenever it is due, until SIGTERM or SIGINT; then return within ten seconds.
 
@@ -131,9 +170,9 @@ def serve(
        machine slept.
     2. Two ticks never overlap. A tick that is due while another runs is skipped and logged.
     3. If a tick raises, the error is logged and the next tick runs.
-    4. On a signal, the clock's sleeps end and a running tick may finish its unit. If it does not
-       end within GRACE_SECONDS, the process exits and the database rolls the unit back. A second
-       signal ends the process at once.
+    4. On a signal, the clock's sleeps end, and a running tick and the work in `background` may
+       finish their units. If they do not end within GRACE_SECONDS, the process exits and the
+       database rolls the unit back. A second signal ends the process at once.
     """
     # Signals are blocked in every thread and awaited here. A signal handler could run while a
     # lock that it needs is held, and deadlock.
@@ -151,9 +190,15 @@ def serve(
     log.info("%s: stopping", signal.Signals(got).name)
     clock.stop()
     scheduler.shutdown(wait=False)
-    if not finished.wait(GRACE_SECONDS):
+    end = clock.monotonic() + GRACE_SECONDS
+    is_over = finished.wait(GRACE_SECONDS)
+    if background is not None:
+        is_over = background.wait(max(0.0, end - clock.monotonic())) and is_over
+    if not is_over:
         log.warning(
-            "the tick did not end within %s s; exiting, its open unit is rolled back", GRACE_SECONDS
+            "the tick or its deliveries did not end within %s s; exiting, an open unit is rolled "
+            "back, and a message under way is sent again",
+            GRACE_SECONDS,
         )
         logging.shutdown()
         # a normal exit would join the pool's threads, for as long as the tick lasts
@@ -188,21 +233,27 @@ def guard(
     def guarded() -> None:
         finished.clear()
         try:
-            clock.check()  # the daemon may have been stopped while this waited for a thread
-            tick()
-        except Stopped:
-            log.info("tick stopped")
-        except CtsyncError as error:
-            # an expected error: one line is enough, and the next tick tries again
-            log.error("tick failed: %s", error)
-            log.debug("traceback of the failed tick", exc_info=True)
-        except BaseException:
-            # includes SystemExit and MemoryError, which APScheduler would swallow unlogged
-            log.exception("tick failed")
+            _run_logged(tick, clock, "tick")
         finally:
             finished.set()
 
     return guarded
+
+
+def _run_logged(work: Callable[[], object], clock: StoppableClock, name: str) -> None:
+    """Run `work` unless the daemon was stopped while it waited for a thread; log what it raises."""
+    try:
+        clock.check()
+        work()
+    except Stopped:
+        log.info("%s stopped", name)
+    except CtsyncError as error:
+        # an expected error: one line is enough, and the next tick tries again
+        log.error("%s failed: %s", name, error)
+        log.debug("traceback of the failed %s", name, exc_info=True)
+    except BaseException:
+        # includes SystemExit and MemoryError, which would end the thread unlogged
+        log.exception("%s failed", name)
 
 
 def make_scheduler(

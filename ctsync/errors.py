@@ -31,6 +31,7 @@ CtsyncError
 │   ├── MixedDatabase        a file, and the log of another database beside it
 │   ├── NewerDatabase        written by a later version of ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
+│   │   ├── StoreLocked      another program holds it; it may be free in a moment
 │   │   └── StoreUnreachable the server does not answer, or the connection broke
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
@@ -275,6 +276,10 @@ class NoDatabase(StoreUnavailable):
 
 class OldDatabase(StoreUnavailable):
     """The database has the schema of an earlier ctsync, and was opened for reading only."""
+
+
+class StoreLocked(StoreUnavailable):
+    """Another program holds the database; it may be free in a moment."""
 
 
 class StoreUnreachable(StoreUnavailable):

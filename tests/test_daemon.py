@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ctsync import daemon
 from ctsync.config.settings import ScheduleSettings
-from ctsync.daemon import Schedule, StoppableClock, guard, persistent
+from ctsync.daemon import Background, Schedule, StoppableClock, guard, persistent
 from ctsync.dates import SystemClock
 from ctsync.errors import ConfigError, RegistryUnreachable, Stopped, StoreUnreachable
 from tests.fakes import FakeClock
@@ -404,6 +404,34 @@ def test_after_a_daemon_was_down_all_missed_rounds_are_made_up_for_once(down: st
             scheduler.shutdown(wait=True)
     print(f"down {down}: {len(ran)} catch-up")
     assert len(ran) == 1
+
+
+# --- work beside the ticks -------------------------------------------------------------------
+
+
+def test_background_work_runs_in_order_and_a_failure_does_not_end_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ran: list[str] = []
+    background = Background(StoppableClock())
+    assert background.wait(0)
+    for work in (lambda: ran.append("one"), failing, lambda: ran.append("two")):
+        background.add(work)
+    assert background.wait(10)
+    assert ran == ["one", "two"]
+    assert "deliveries failed: the registry does not answer" in caplog.text
+
+
+def test_background_work_that_lasts_delays_neither_its_caller_nor_the_end() -> None:
+    clock, held = StoppableClock(), threading.Event()
+    background, ran = Background(clock), list[str]()
+    background.add(held.wait)
+    background.add(lambda: ran.append("later"))
+    assert not background.wait(0.05)
+    clock.stop()
+    held.set()
+    assert background.wait(10)
+    assert ran == [], "work that waits at the stop is left to the next daemon"
 
 
 # --- result of one tick ----------------------------------------------------------------------

@@ -10,6 +10,7 @@ from ctsync.record.value_text import counted
 from ctsync.sync.cycle import CycleResult
 from ctsync.sync.history.backfill import BackfillResult
 from ctsync.sync.result import SyncResult
+from ctsync.sync.watches.resolve import UnresolvedTerm
 
 MOST_FAILURES = 5
 """Most lines about trials that could not be checked."""
@@ -17,21 +18,24 @@ MOST_NAMED = 3
 
 
 def sentences(result: CycleResult) -> Iterator[str]:
-    """Report the result of a sync in sentences, the numbers checked first."""
-    sync = result.sync
+    """Report the result of a cycle in sentences, the numbers checked first."""
+    yield from sync_sentences(result.sync, result.unresolved)
+    yield from past_sentence(result.past)
+    if result.delivered.is_worth_a_sentence:
+        yield result.delivered.sentence()
+
+
+def sync_sentences(sync: SyncResult, unresolved: Sequence[UnresolvedTerm]) -> Iterator[str]:
+    """Report the result of a sync, before its messages are sent."""
     baselines = [one.nct_id for one in sync.events if one.event.kind is Kind.FIRST_SEEN]
     yield _checked(sync)
     if baselines:
         yield f"{counted(len(baselines), 'trial')} stored as baseline{_named(baselines)}"
     for notice in sync.notices:
         yield notice.line
-    yield from _unanswered(result)
+    yield from _unanswered(sync, unresolved)
     if sync.verdict is Verdict.MIXED:
         yield "the registry refreshed its data twice during the run; run again: ctsync sync"
-    yield from _history_sentence(result.past)
-    delivered = result.delivered
-    if delivered.messages or delivered.waiting or delivered.parked:
-        yield delivered.sentence()
 
 
 def _checked(sync: SyncResult) -> str:
@@ -61,8 +65,7 @@ def _named(ids: Sequence[NctId]) -> str:
     return f": {', '.join(ids)}" if len(ids) <= MOST_NAMED else ""
 
 
-def _unanswered(result: CycleResult) -> Iterator[str]:
-    sync = result.sync
+def _unanswered(sync: SyncResult, unresolved: Sequence[UnresolvedTerm]) -> Iterator[str]:
     yield from (f"could not check {one.nct_id}: {one.error}" for one in sync.failed[:MOST_FAILURES])
     if (more := len(sync.failed) - MOST_FAILURES) > 0:
         yield f"and {more:,} more that could not be checked: ctsync status"
@@ -74,7 +77,7 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
             "gone"
         )
     yield from sync.reasons
-    for lost in result.unresolved:
+    for lost in unresolved:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
@@ -93,7 +96,8 @@ def _some(ids: Sequence[NctId], *, by: str = "ctsync sync --json") -> str:
     return ", ".join(ids[:MOST_NAMED]) + rest
 
 
-def _history_sentence(past: BackfillResult | None) -> Iterator[str]:
+def past_sentence(past: BackfillResult | None) -> Iterator[str]:
+    """Report the histories that a cycle fetched; nothing if there were none."""
     if past is None:
         return
     complete = [trial for trial in past.trials if trial.is_settled]

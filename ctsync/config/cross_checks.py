@@ -6,8 +6,8 @@ Checks the raw table, not Settings, so that they are reported together with wron
 from __future__ import annotations
 
 from collections.abc import Iterator
-from email.utils import parseaddr
 
+from ctsync.config.mail_address import BadAddress, read_address
 from ctsync.config.secrets import Location, Table
 
 Contradictions = Iterator[tuple[Location, str]]
@@ -37,9 +37,11 @@ def _repeated_recipients(table: Table) -> Contradictions:
     """Two sections with one address: their messages could not be combined into one."""
     seen: set[str] = set()
     for number, item in _items(table, "recipients"):
-        email = item.get("email")
-        address = parseaddr(email)[1].casefold() if isinstance(email, str) else ""
-        if address and address in seen:
+        try:
+            address = read_address(str(item.get("email"))).bare.casefold()
+        except BadAddress:
+            continue  # reported as a wrong value
+        if address in seen:
             yield (
                 ("recipients", number, "email"),
                 f"{address} has a section already; list all its watches in one section",

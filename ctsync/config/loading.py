@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from ctsync.config.cross_checks import cross_check
 from ctsync.config.environment import read_environment, unknown_variables, variable_of
 from ctsync.config.error_text import label, line_of, sentence
 from ctsync.config.paths import anchored_url, find_config
-from ctsync.config.secrets import FileSource, Location, Table, follow
+from ctsync.config.secrets import FileSource, Location, Table, follow, open_urls
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
 
@@ -56,6 +56,7 @@ def read_settings(
     if reading.problems or settings is None:
         raise ConfigError(reading.lines())
     settings._path = reading.path  # not a setting: a file must not set it
+    settings._warnings = tuple(reading.warnings())
     return settings, reading.origin
 
 
@@ -69,6 +70,7 @@ class _Reading:
     text: str = ""
     in_file: Table = field(default_factory=dict)
     problems: dict[Location, str] = field(default_factory=dict)
+    open_urls: list[Location] = field(default_factory=list)
 
     def report(self, where: Location, said: str) -> None:
         """Note a problem; only the first problem of a place counts."""
@@ -82,6 +84,7 @@ class _Reading:
         if self.database_url is not None:
             over = _merge(over, {"database": {"url": self.database_url}})
         follow(over, self.report, env=self.env, required=need_secrets)
+        self.open_urls = open_urls(file, self.path) if self.path else []
         in_file = FileSource(base, over)
         follow(file, self.report, env=self.env, required=need_secrets, in_file=in_file)
         _anchor(file, base)
@@ -104,6 +107,14 @@ class _Reading:
         """One line per problem: its origin, what is wrong, and the correction."""
         in_order = sorted(self.problems, key=lambda where: line_of(self.text, where) or 0)
         return [f"{self._place(where)}: {self.problems[where]}" for where in in_order]
+
+    def warnings(self) -> Iterator[str]:
+        """One line per web address that other users can read in the file."""
+        for where in self.open_urls:
+            yield (
+                f"{self._place(where)}: other users can read this file; if the URL is a secret, "
+                f'write "env:NAME", or run: chmod o-r {self.path}'
+            )
 
     def origin(self, where: Location) -> str:
         """The origin of a setting: a variable, the option, a line of the file, or default."""

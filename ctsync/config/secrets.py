@@ -19,9 +19,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ctsync.config.secret_urls import holds_secret
+
 # keys whose value is always a secret, and keys whose value may contain one
 SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
-HIDDEN_KEYS = (("channels", "url"), ("monitor", "ping_url"), ("database", "url"))
+_URLS_OF_SERVICES = (("channels", "url"), ("monitor", "ping_url"))
+HIDDEN_KEYS = (*_URLS_OF_SERVICES, ("database", "url"))
 
 _REFERENCE = re.compile(r"(env|file|credential):(.+)\Z", re.DOTALL)
 # keys for which an empty text is invalid
@@ -82,7 +85,8 @@ def follow(
                     report(where, str(bad))
         elif not named and in_file and _is_secret(place, text):
             item[key] = _UNAVAILABLE.get(place, "")
-            report(where, f"secrets are not allowed in this file; write {key} = {_HOW}")
+            reason = "; the URL contains a token or password" if place in HIDDEN_KEYS else ""
+            report(where, f"secrets are not allowed in this file; write {key} = {_HOW}{reason}")
 
 
 def _overrides(over: Table, where: Location) -> bool:
@@ -97,11 +101,31 @@ def _is_secret(place: tuple[str, str], text: str) -> bool:
         return False
     if place in SECRET_KEYS:
         return True
+    if place in _URLS_OF_SERVICES:
+        return holds_secret(text)
     try:
         parts = urlsplit(text)
     except ValueError:
         return False
     return parts.password is not None or "password=" in parts.query.lower()
+
+
+def open_urls(table: Table, path: Path) -> list[Location]:
+    """Return the places of web addresses in a config file that all users of the machine can read.
+
+    ctsync takes them for no secret, which it cannot know.
+    """
+    try:
+        is_open = os.name == "posix" and bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return []
+    return [
+        where
+        for where, item, key in secret_values(table)
+        if is_open
+        and (str(where[0]), key) in _URLS_OF_SERVICES
+        and item[key].startswith(("http://", "https://"))
+    ]
 
 
 def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:

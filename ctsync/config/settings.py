@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, SecretStr
 
+from ctsync.config.mail_address import read_address
 from ctsync.config.paths import default_database_url, default_event_log
 from ctsync.config.values import (
     Address,
@@ -33,6 +34,10 @@ from ctsync.config.values import (
 from ctsync.model import Level
 from ctsync.text import nearest
 
+_SMTPUTF8 = (
+    "has characters beyond ASCII before the @, which only a mail server with SMTPUTF8 accepts; to "
+    "ask yours: ctsync doctor"
+)
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 
 
@@ -203,7 +208,7 @@ class ChannelSettings(_Section):
     name: Name
     """The name of the channel in `ctsync notify` and `ctsync outbox`."""
     url: ChannelUrl
-    """A webhook (`https://`), a folder (`file:///`) or an apprise URL. May be `env:NAME`."""
+    """A webhook (`https://`), a folder (`file:///`) or an apprise URL; `env:NAME` for secrets."""
     secret: SecretStr = SecretStr("")
     """The key that signs webhook messages, as `env:NAME`, `file:/path` or `credential:NAME`."""
     watches: tuple[Name, ...] = ()
@@ -216,15 +221,15 @@ class WebSettings(_Section):
     """Where people read the pages of `ctsync site`; an empty `url` means nowhere."""
 
     url: SiteUrl = ""
-    """The address at which your readers open the pages that `ctsync site` writes. The feed and
-    mails link to it. Without it, mails link to ClinicalTrials.gov."""
+    """The address at which your readers open the pages that `ctsync site` writes. Mails, chat
+    messages, report files and the feed link to it. Without it, they link to ClinicalTrials.gov."""
 
 
 class MonitorSettings(_Section):
     """The monitor to ping; an empty `ping_url` means none."""
 
     ping_url: PingUrl = SecretStr("")
-    """A URL to request when a sync starts, succeeds or fails. May be `env:NAME`."""
+    """A URL to request when a sync starts, succeeds or fails; `env:NAME` for a secret one."""
 
 
 class Settings(BaseModel):
@@ -263,6 +268,17 @@ class Settings(BaseModel):
     """A monitor that notices if ctsync stops running."""
 
     _path: Path | None = PrivateAttr(default=None)
+    _warnings: tuple[str, ...] = PrivateAttr(default=())
+
+    @property
+    def warnings(self) -> Iterator[str]:
+        """What a person should know about valid settings: one line each."""
+        yield from self._warnings
+        for number, one in enumerate(self.recipients, 1):
+            if read_address(one.email).needs_smtputf8:
+                yield f"recipients#{number}.email: {_SMTPUTF8}"
+        if self.smtp is not None and read_address(self.smtp.sender).needs_smtputf8:
+            yield f"smtp.sender: {_SMTPUTF8}"
 
     @property
     def path(self) -> Path | None:

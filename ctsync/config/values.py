@@ -10,7 +10,6 @@ import re
 import zoneinfo
 from collections.abc import Mapping
 from datetime import time
-from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
+from ctsync.config.mail_address import read_address
 from ctsync.config.paths import anchored_url
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId
@@ -48,11 +48,8 @@ def _ascii_line(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    """One mail address, with or without a display name."""
-    header: Any = HeaderRegistry()("to", _one_line(text))  # its class is made at run time
-    found = header.addresses
-    if header.defects or len(found) != 1 or not found[0].username or not found[0].domain:
-        raise ValueError(f"{text!r} is not a mail address; write name@example.org")
+    """One mail address, with or without a display name. Raises BadAddress."""
+    read_address(_one_line(text))
     return text
 
 

@@ -10,6 +10,7 @@ from ctsync.dates import Clock
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import quiet_message
 from ctsync.deliver.message import DeliveryError, quiet_key
+from ctsync.deliver.outbox import LEASE
 from ctsync.model import Verdict
 from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
@@ -25,8 +26,9 @@ def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clo
     """Send a heartbeat to each recipient who asked for it and got no mail for a week.
 
     Returns the number of mails sent. A heartbeat is due on Mondays at the recipient's hour,
-    from the second Monday after the first run. A sent heartbeat is recorded as a run. A mail
-    that fails is retried at the next call, under the same identity.
+    from the second Monday after the first run. A heartbeat is recorded as a run, which also
+    keeps other processes from sending it. A mail that fails is retried at the next call, under
+    the same identity.
     """
     channel = channels.get(ChannelKind.MAIL)
     routes = [route for route in channel.routes.values() if route.heartbeat] if channel else []
@@ -44,7 +46,10 @@ def _is_due(store: Store, route: Route, now: datetime) -> bool:
     monday = route.last_monday(now)
     runs = store.runs.latest()
     seen_long_enough = any(run.started < monday - WEEK for run in runs)
-    already_sent = any(run.kind == _kind(route) and run.started >= monday for run in runs)
+    already_sent = any(
+        run.kind == _kind(route) and run.started >= monday and run.verdict is Verdict.OK
+        for run in runs
+    )
     if already_sent or not seen_long_enough:
         return False
     return not any(
@@ -57,13 +62,18 @@ def _is_due(store: Store, route: Route, now: datetime) -> bool:
 def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
     monday = route.last_monday(now)
     key = quiet_key(route, monday)
+    with store.unit(fenced=False) as unit:
+        run_id = unit.runs.claim(_kind(route), now, since=monday, lease=LEASE)
+    if run_id is None:
+        return False
     try:
         channel.send(quiet_message(store, route, key=key, since=monday - WEEK, now=now))
     except DeliveryError as error:
         log.warning("heartbeat mail to %s failed: %s", route.recipient, error)
+        with store.unit(fenced=False) as unit:
+            unit.runs.discard(run_id)
         return False
-    with store.unit() as unit:
-        run_id = unit.runs.begin(_kind(route), now)
+    with store.unit(fenced=False) as unit:
         unit.runs.finish(run_id, finished=now, verdict=Verdict.OK)
     return True
 

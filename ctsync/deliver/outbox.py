@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from ctsync.dates import Clock
 from ctsync.deliver.backoff import (
@@ -24,16 +25,22 @@ from ctsync.deliver.backoff import (
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import ComposedMessage, compose
 from ctsync.deliver.message import DeliveryError
+from ctsync.errors import StoreLocked
 from ctsync.record.value_text import counted, listed
 from ctsync.route import ChannelKind
-from ctsync.store.data.outbox import Delivery, DeliveryState
-from ctsync.store.store import Store
+from ctsync.store.data.outbox import Delivery, DeliveryState, OutboxHorizon
+from ctsync.store.store import Store, Unit
 
 log = logging.getLogger(__name__)
 
 CLAIM = 20_000
 MOST_NAMED = 2
 LEASE = timedelta(minutes=15)
+"""Longer than the deadline of a message on any channel."""
+WRITE_SECONDS = 300.0
+"""How long a drain waits to write while another program holds the database."""
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -51,6 +58,11 @@ class DrainResult:
     recipients: set[str] = field(default_factory=set)
     problems: list[str] = field(default_factory=list)
 
+    @property
+    def is_worth_a_sentence(self) -> bool:
+        """Whether a message was sent, waits or was parked."""
+        return bool(self.messages or self.waiting or self.parked)
+
     def sentence(self) -> str:
         """Return the result as one sentence."""
         parts = [f"{counted(self.messages, 'message')} sent{self._to()}"]
@@ -67,8 +79,19 @@ class DrainResult:
         return f" to {listed(sorted(self.recipients))}" if self.recipients else ""
 
 
-def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> DrainResult:
+def drain(
+    store: Store,
+    channels: Mapping[str, Channel],
+    *,
+    clock: Clock,
+    horizon: OutboxHorizon | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> DrainResult:
     """Send all due messages; no message or channel stops another.
+
+    Needs no writer lock, so that a slow channel delays no sync: claims order drains that run at
+    the same time. `horizon` leaves the deliveries of a run under way to the drain after it; None
+    means that none is. `check` is called before each message and may raise Stopped.
 
     1. Claim every due row for a lease, and group the rows into messages.
     2. Write the attempt and the message's identity to the rows, send, then mark them as sent.
@@ -79,9 +102,9 @@ def drain(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> Dra
     If the process dies in between, the lease of its rows expires and a later drain sends them
     again, as the same message.
     """
-    drained = _Drain(store, channels, clock)
+    drained = _Drain(store, channels, clock, horizon)
     try:
-        while drained.round():
+        while drained.round(check):
             pass
     finally:
         for channel in channels.values():
@@ -100,30 +123,71 @@ class _Wait:
 class _Drain:
     """One drain, with the channels and recipients it holds back."""
 
-    def __init__(self, store: Store, channels: Mapping[str, Channel], clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        channels: Mapping[str, Channel],
+        clock: Clock,
+        horizon: OutboxHorizon | None,
+    ) -> None:
         self._store, self._channels, self._clock = store, channels, clock
+        self._horizon = horizon
         self._worker = uuid.uuid4().hex
         self._waits: dict[str | tuple[str, str], _Wait] = {}
         self._held: dict[_Wait, list[Delivery]] = {}
         self.result = DrainResult()
 
-    def round(self) -> bool:
+    def round(self, check: Callable[[], None]) -> bool:
         """Claim and send once; return False if no row was due."""
         now = self._clock.now()
-        with self._store.unit() as unit:
-            rows = unit.outbox.claim(now, lease=LEASE, limit=CLAIM, worker=self._worker)
+        rows = self._claim(now)
         if not rows:
             return False
-        ready = self._not_behind_others([row for row in rows if self._is_known(row)], now)
-        delivered = set()
-        for parcel in compose(self._store, ready, self._channels, now=now):
-            self._deliver(parcel)
-            delivered |= {row.delivery_id for row in parcel.rows}
+        untried = {row.delivery_id for row in rows}
+        try:
+            ready = self._not_behind_others([row for row in rows if self._is_known(row)], now)
+            delivered = set()
+            for parcel in compose(self._store, ready, self._channels, now=now):
+                check()
+                ids = {row.delivery_id for row in parcel.rows}
+                untried -= ids
+                self._deliver(parcel)
+                delivered |= ids
+        except BaseException:
+            # the claims of a message that was tried remain: it may have been sent
+            self._write(lambda unit: unit.outbox.release(untried, worker=self._worker))
+            raise
         self._give_back()
         self._park(
             [row for row in ready if row.delivery_id not in delivered], "its event no longer exists"
         )
         return True
+
+    def _claim(self, now: datetime) -> list[Delivery]:
+        if self._horizon is not None:
+            # a recipient's newer deliveries waited for this drain, if another sync has ended since
+            self._horizon = self._store.outbox.horizon(self._horizon) or self._horizon
+        up_to = self._horizon.delivery_id if self._horizon else None
+        return self._write(
+            lambda unit: unit.outbox.claim(
+                now, lease=LEASE, limit=CLAIM, worker=self._worker, up_to=up_to
+            )
+        )
+
+    def _write(self, change: Callable[[Unit], T]) -> T:
+        """Run a short transaction; wait while another program holds the database.
+
+        Not fenced: a drain writes beside the writer, and its claims are its fence.
+        """
+        end = self._clock.monotonic() + WRITE_SECONDS
+        while True:
+            try:
+                with self._store.unit(fenced=False) as unit:
+                    return change(unit)
+            except StoreLocked:
+                if self._clock.monotonic() >= end:
+                    raise
+                self._clock.sleep(1)
 
     def _is_known(self, row: Delivery) -> bool:
         channel = self._channels.get(row.channel)
@@ -166,22 +230,21 @@ class _Drain:
         """Record the attempt; return False if another worker has taken over the rows."""
         ids = [row.delivery_id for row in parcel.rows]
         lease_until = self._clock.now() + LEASE
-        with self._store.unit() as unit:
+
+        def note(unit: Unit) -> int:
             mine = unit.outbox.mark_attempt(
                 ids, worker=self._worker, lease_until=lease_until, message_id=parcel.message.key
             )
             if mine < len(ids):
                 unit.outbox.release(ids, worker=self._worker)
-        return mine == len(ids)
+            return mine
+
+        return self._write(note) == len(ids)
 
     def _mark_sent(self, parcel: ComposedMessage) -> None:
-        # not fenced: the message is sent, even if another writer holds the lock by now
-        with self._store.unit(fenced=False) as unit:
-            unit.outbox.mark_sent(
-                [row.delivery_id for row in parcel.rows],
-                now=self._clock.now(),
-                message_id=parcel.message.key,
-            )
+        ids, now = [row.delivery_id for row in parcel.rows], self._clock.now()
+        key = parcel.message.key
+        self._write(lambda unit: unit.outbox.mark_sent(ids, now=now, message_id=key))
         self.result.sent += len(parcel.rows)
         route = parcel.message.route
         if route.channel != ChannelKind.LOG:
@@ -211,7 +274,8 @@ class _Drain:
 
     def _give_back(self) -> None:
         """Schedule all held rows for a later attempt, in one transaction."""
-        with self._store.unit() as unit:
+
+        def give_back(unit: Unit) -> None:
             for wait, rows in self._held.items():
                 unit.outbox.mark_failed(
                     [row.delivery_id for row in rows],
@@ -219,10 +283,12 @@ class _Drain:
                     error=wait.reason,
                     not_before=wait.until,
                 )
+
+        self._write(give_back)
         self._held.clear()
 
     def _park(self, rows: Sequence[Delivery], reason: str) -> None:
         if rows:
-            with self._store.unit() as unit:
-                unit.outbox.park([row.delivery_id for row in rows], error=reason)
+            ids = [row.delivery_id for row in rows]
+            self._write(lambda unit: unit.outbox.park(ids, error=reason))
             self.result.parked += len(rows)

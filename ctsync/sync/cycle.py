@@ -1,13 +1,17 @@
-"""The sync cycle of cron, the daemon and `ctsync sync`: lock, targets, sync, deliver.
+"""The sync cycle of cron, the daemon and `ctsync sync`: lock, targets, sync, unlock, deliver.
 
-A monitor that the settings name (a dead man's switch) is notified of the start and end.
+Deliveries need no writer lock, so that a slow channel delays no sync (decision 012). A monitor that
+the settings name (a dead man's switch) is notified of the start of the sync and, after the
+deliveries, of the end.
 """
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +22,11 @@ from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain
 from ctsync.deliver.routes import routes_from
-from ctsync.errors import CtsyncError, RegistryError, Stopped, UsageError
+from ctsync.errors import CtsyncError, LockHeld, RegistryError, Stopped, UsageError
 from ctsync.model import Event, NctId, RegistryVersion
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.interface import Registry
+from ctsync.store.data.outbox import OutboxHorizon
 from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
@@ -43,6 +48,8 @@ from ctsync.sync.watches.resolve import (
     join_watches,
     resolve_file_watches,
 )
+
+log = logging.getLogger(__name__)
 
 HISTORIES_A_ROUND = 20
 
@@ -79,6 +86,35 @@ class CycleResult:
         return (
             f"checked {tally.answered} of {tally.asked}; messages: {delivered.messages} sent, "
             f"{delivered.waiting} waiting, {delivered.parked} parked"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PendingDeliveries:
+    """What a drain may send, and the run to whose count it is added."""
+
+    channels: Mapping[str, Channel]
+    horizon: OutboxHorizon | None
+    run_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedCycle:
+    """A cycle whose sync has ended and whose messages are not sent yet.
+
+    `sync` is the error if the registry ended it.
+    """
+
+    sync: SyncResult | RegistryError
+    pending: PendingDeliveries
+    unresolved: tuple[UnresolvedTerm, ...] = ()
+    monitor: Monitor = field(default_factory=lambda: Monitor(""))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether everything watched was checked."""
+        return (
+            isinstance(self.sync, SyncResult) and self.sync.verdict == "ok" and not self.unresolved
         )
 
 
@@ -154,48 +190,40 @@ class SyncCycle:
 
         1. Take the database's single writer lock, or raise LockHeld naming its holder.
         2. Copy the watches of the settings file into the store.
-        3. Sync all trials, except quarantined ones that were not named. Then drain the outbox, also
-           if the registry could not be reached.
-        4. Send heartbeats to the recipients that asked for them, if this week was quiet.
-        5. In a cycle over all watched trials, retry at most HISTORIES_A_ROUND histories that are
-           due.
+        3. Sync all trials, except quarantined ones that were not named. Release the lock.
+        4. `deliver`, also if the registry could not be reached.
+        5. `catch_up`, in a cycle over all watched trials.
 
         A channel or monitor that cannot be reached is logged and does not fail the cycle.
         """
-        with self.store.writer(holder=holder, wait_seconds=wait_seconds):
-            return self._run_monitored(only)
+        monitor = self._monitor()
+        with _pings_sent(monitor):
+            with (
+                self._failures_to(monitor),
+                self.store.writer(holder=holder, wait_seconds=wait_seconds),
+            ):
+                synced = self._sync_monitored(monitor, only)
+            result = self.deliver(synced)
+            return result if only else replace(result, past=self.catch_up(synced, holder=holder))
 
     def run_if_due(
         self, is_due: Callable[[datetime | None], bool], *, holder: str
-    ) -> CycleResult | None:
-        """Run as `run` does when the writer lock is free; return None if no run is due by then.
+    ) -> SyncedCycle | None:
+        """Sync as `run` does when the writer lock is free; return None if no sync is due by then.
 
-        Several daemons may share a database: one runs the cycle, the others wait for the lock.
-        `is_due` is called while the lock is held, with the start of the newest completed sync, or
-        None. So a daemon that waited sees the run that another one just completed, and takes over
-        from one that died.
+        The caller delivers. Several daemons may share a database: one runs the cycle, the others
+        wait for the lock. `is_due` is called while the lock is held, with the start of the newest
+        completed sync, or None. So a daemon that waited sees the run that another one just
+        completed, and takes over from one that died.
         """
-        with self.store.writer(holder=holder, wait_seconds=math.inf):
+        monitor = self._monitor()
+        with (
+            self._failures_to(monitor),
+            self.store.writer(holder=holder, wait_seconds=math.inf),
+        ):
             if not is_due(self.store.runs.last_completed_start(SYNC)):
                 return None
-            return self._run_monitored(())
-
-    def _run_monitored(self, only: Sequence[NctId]) -> CycleResult:
-        """Run, and notify the monitor of the start and the end."""
-        monitor = Monitor(self.settings.monitor.ping_url.get_secret_value())
-        monitor.start()
-        try:
-            result = self._run(only)
-        except Stopped:
-            raise
-        except Exception as error:
-            # the text of a foreign error may hold a secret: send only the texts of our own
-            message = f": {error}" if isinstance(error, CtsyncError) else ""
-            monitor.failure(type(error).__name__ + message)
-            raise
-        notify = monitor.success if result.is_well else monitor.failure
-        notify(result.sentence())
-        return result
+            return self._sync_monitored(monitor, ())
 
     def mirror(
         self,
@@ -212,8 +240,8 @@ class SyncCycle:
         Downloads go to `folder`. The cycle result is None if no trial is watched or the registry
         cannot be reached; pending messages are delivered in either case.
         """
+        channels = channels_from(self.settings)
         with self.store.writer(holder=holder, wait_seconds=wait_seconds):
-            channels = channels_from(self.settings)
             join_file_watches(self.store, self._file_watches())
             wanted = self.settings.mirror
             result = Mirror(
@@ -229,12 +257,72 @@ class SyncCycle:
                 overlap=timedelta(days=wanted.overlap_days),
                 sweep_every=timedelta(days=wanted.full_scan_days),
             ).run(archive=archive, sweep=sweep)
-            if result.is_online and self.store.watched.ids():
-                return result, self._run(())
-            self._deliver(channels)
+            is_followed = result.is_online and self.store.watched.ids()
+            synced = self._sync_watched(()) if is_followed else None
+            pending = self._pending(channels)
+        if synced is None:
+            self._drain(pending)
             return result, None
+        cycle = self.deliver(synced)
+        return result, replace(cycle, past=self.catch_up(synced, holder=holder))
 
-    def _run(self, only: Sequence[NctId]) -> CycleResult:
+    def deliver(self, synced: SyncedCycle) -> CycleResult:
+        """Send the messages and heartbeats that are due after a sync. Needs no writer lock.
+
+        Notifies the monitor of the result. Raises the RegistryError that ended the sync.
+        """
+        if isinstance(synced.sync, RegistryError):
+            synced.monitor.failure(_named(synced.sync))
+            self._drain(synced.pending)
+            raise synced.sync
+        with self._failures_to(synced.monitor):
+            delivered = self._drain(synced.pending)
+            send_heartbeats(self.store, synced.pending.channels, clock=self.clock)
+        result = CycleResult(synced.sync, delivered, synced.unresolved)
+        notify = synced.monitor.success if result.is_well else synced.monitor.failure
+        notify(result.sentence())
+        return result
+
+    def catch_up(self, synced: SyncedCycle, *, holder: str) -> Backfilled | None:
+        """Retry at most HISTORIES_A_ROUND histories that are due, if no other writer is at work."""
+        due = self.store.histories.due(self.clock.now(), limit=HISTORIES_A_ROUND)
+        if self.history is None or not due:
+            return None
+        try:
+            with self._failures_to(synced.monitor), self.store.writer(holder=holder):
+                return Backfill(
+                    store=self.store,
+                    history=self.history,
+                    clock=self.clock,
+                    thresholds=Thresholds().replace(self.settings.rules),
+                    watcher=RunCallbacks(check=self.watcher.check),
+                ).run(due)
+        except LockHeld as held:
+            log.info("the next sync fetches the histories that are due: %s", held)
+            return None
+
+    def _monitor(self) -> Monitor:
+        return Monitor(self.settings.monitor.ping_url.get_secret_value())
+
+    @contextmanager
+    def _failures_to(self, monitor: Monitor) -> Iterator[None]:
+        """Notify the monitor of an exception, if it was notified of the start."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except Exception as error:
+            # the exact type: a writer that waits has lost nothing, unlike one with LockLost
+            if monitor.is_started and type(error) is not LockHeld:
+                monitor.failure(_named(error))
+            raise
+
+    def _sync_monitored(self, monitor: Monitor, only: Sequence[NctId]) -> SyncedCycle:
+        monitor.start()
+        return replace(self._sync_watched(only), monitor=monitor)
+
+    def _sync_watched(self, only: Sequence[NctId]) -> SyncedCycle:
+        """Sync under the writer lock; what is pending then waits for `deliver`."""
         channels = channels_from(self.settings)
         try:
             found = self._file_watches()
@@ -247,35 +335,30 @@ class SyncCycle:
                 asked = [*watched, *aliases]
                 sync = self._sync(total=len(asked), aliases=aliases)
                 result = sync.run(asked, with_queries=True)
-        except RegistryError:
-            self._deliver(channels)  # pending messages are due whether or not the registry answers
-            raise
-        delivered = self._deliver(channels)
-        send_heartbeats(self.store, channels, clock=self.clock)
-        past = None if only else self._past()
-        return CycleResult(result, delivered, found.unresolved, past)
+        except RegistryError as error:
+            # pending messages are due whether or not the registry answers
+            return SyncedCycle(error, self._pending(channels))
+        return SyncedCycle(result, self._pending(channels), found.unresolved)
 
-    def _deliver(self, channels: Mapping[str, Channel]) -> DrainResult:
-        """Send pending messages, and add their number to the newest run."""
-        delivered = drain(self.store, channels, clock=self.clock)
+    def _pending(self, channels: Mapping[str, Channel]) -> PendingDeliveries:
+        """What a drain may send; called under the writer lock, with no run under way."""
         run = self.store.runs.last()
-        if delivered.messages and run is not None:
-            with self.store.unit() as unit:
-                unit.runs.add_delivered(run.id, delivered.messages)
-        return delivered
+        horizon = self.store.outbox.horizon()
+        return PendingDeliveries(channels, horizon, run.id if run else None)
 
-    def _past(self) -> Backfilled | None:
-        """Retry the histories that are due."""
-        due = self.store.histories.due(self.clock.now(), limit=HISTORIES_A_ROUND)
-        if self.history is None or not due:
-            return None
-        return Backfill(
-            store=self.store,
-            history=self.history,
+    def _drain(self, pending: PendingDeliveries) -> DrainResult:
+        """Send pending messages, and add their number to the run before them."""
+        delivered = drain(
+            self.store,
+            pending.channels,
             clock=self.clock,
-            thresholds=Thresholds().replace(self.settings.rules),
-            watcher=RunCallbacks(check=self.watcher.check),
-        ).run(due)
+            horizon=pending.horizon,
+            check=self.watcher.check,
+        )
+        if delivered.messages and pending.run_id is not None:
+            with self.store.unit(fenced=False) as unit:
+                unit.runs.add_delivered(pending.run_id, delivered.messages)
+        return delivered
 
     def preview(self, only: Sequence[NctId] = ()) -> CyclePreview:
         """What `run` would decide and store.
@@ -322,3 +405,22 @@ def _some(watched: Sequence[NctId], watches: Iterable[Watch], found: FileWatches
     if not watched and not queried and not found.unresolved:
         raise UsageError("no trial is watched yet; add a trial: ctsync watch add NCT03389919")
     return list(watched)
+
+
+@contextmanager
+def _pings_sent(monitor: Monitor) -> Iterator[None]:
+    """Wait for the pings at the end, unless a person stops the cycle: they end with the process."""
+    try:
+        yield
+    except (Stopped, KeyboardInterrupt):
+        raise
+    except Exception:
+        monitor.wait()
+        raise
+    monitor.wait()
+
+
+def _named(error: Exception) -> str:
+    """Return an error for the monitor: the text of a foreign error may hold a secret."""
+    message = f": {error}" if isinstance(error, CtsyncError) else ""
+    return type(error).__name__ + message

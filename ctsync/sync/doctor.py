@@ -7,7 +7,7 @@ check sends its requests once, without retries.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -209,13 +209,13 @@ def look_at_history(transport: Transport) -> CheckResult:
 # --- the mail ----------------------------------------------------------------------------------
 
 
-def look_at_mail(settings: SmtpSettings | None) -> CheckResult:
-    """Check whether the mail server accepts the login; sends no mail."""
+def look_at_mail(settings: SmtpSettings | None, recipients: Sequence[str] = ()) -> CheckResult:
+    """Check whether the mail server accepts the login and the addresses; sends no mail."""
     if settings is None:
         return ok("mail", "no mail server is set")
     where = f"{settings.host}:{settings.port} ({settings.security})"
     try:
-        message = MailChannel({}, settings).try_login()
+        message = MailChannel({}, settings).try_login([settings.sender, *recipients])
     except DeliveryError as error:
         return wrong("mail", f"{where}: {error}", "check [smtp] in the settings", MAIL)
     login = "logged in" if settings.username else "no login set"

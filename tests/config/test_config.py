@@ -545,6 +545,78 @@ def test_a_secret_in_the_file_is_refused_and_not_repeated(write, text):
         assert CANARY not in problem
 
 
+SECRET_URLS = [
+    "tgram://123456789:{}/42",
+    "slack://{}/b/c",
+    "https://hooks.slack.com/services/T0/B0/{}",
+    "https://hc-ping.com/{}",
+    "https://discord.com/api/webhooks/1/{}",
+    "https://me@hooks.example.org/{}",
+    "https://hooks.example.org/x?token={}",
+    "https://hooks.example.org/0b4c1f7e-1a2b-3c4d-5e6f-{}",
+    "https://hooks.example.org/5f3a9c1b2d4e6f708192a3b4/{}",
+]
+PLAIN_URLS = [
+    "https://intranet.example.org/hooks/clinical-trials-team-2026",
+    "http://127.0.0.1:8080/ping/ctsync?create=1",
+    "https://hooks.example.org/x",
+]
+CHANNEL = '[[channels]]\nname = "x"\nurl = "{}"\n'
+MONITOR = '[monitor]\nping_url = "{}"\n'
+
+
+@pytest.mark.parametrize("url", SECRET_URLS)
+def test_a_url_that_contains_a_token_is_refused_in_the_file(write, url):
+    url = url.format(CANARY)
+    problem = the_problem(write(CHANNEL.format(url)))
+    assert "secrets are not allowed in this file; write url" in problem
+    assert CANARY not in problem
+    if url.startswith("https"):
+        assert "write ping_url" in the_problem(write(MONITOR.format(url)))
+    path = write(CHANNEL.format("env:HOOK"))
+    assert load(path, env={"HOOK": url}).channels[0].url.get_secret_value() == url
+
+
+@pytest.mark.parametrize("url", PLAIN_URLS)
+def test_a_url_without_a_token_may_be_in_the_file(write, url):
+    text = CHANNEL.format(url) + MONITOR.format(url)
+    assert load(write(text), env={}).monitor.ping_url.get_secret_value() == url
+    assert load(write(CHANNEL.format("file:///srv/feed?format=html")), env={}).channels
+
+
+def test_a_url_in_a_file_that_others_may_read_is_warned_of(write):
+    path = write(CHANNEL.format(PLAIN_URLS[0]) + MONITOR.format("env:PING"))
+    path.chmod(0o640)
+    env = {"PING": "https://hc-ping.com/x"}
+    assert list(load(path, env=env).warnings) == []
+    path.chmod(0o644)
+    (said,) = load(path, env=env).warnings
+    assert said.startswith(f"{path}, line 3, channels#1.url: other users can read this file")
+    assert f"chmod o-r {path}" in said
+    assert PLAIN_URLS[0] not in said
+
+
+def test_an_address_that_needs_smtputf8_is_accepted_with_a_warning(write):
+    text = MAIL.format("env:MAIL") + '[[recipients]]\nemail = "Jörg <jörg@bücher.example>"\n'
+    (said,) = load(write(text), env={"MAIL": "x"}).warnings
+    assert said.startswith("recipients#1.email: has characters beyond ASCII before the @")
+    plain = text.replace("jörg@", "joerg@")
+    assert list(load(write(plain), env={"MAIL": "x"}).warnings) == []
+
+
+@pytest.mark.parametrize("domain", ["-ü.de", "ü..de", "a@b"])
+def test_a_domain_that_cannot_exist_is_refused(write, domain):
+    text = MAIL.format("env:MAIL") + f'[[recipients]]\nemail = "a@{domain}"\n'
+    assert "recipients#1.email: " in " ".join(problems(write(text), env={"MAIL": "x"}))
+
+
+def test_the_two_forms_of_a_domain_are_one_address(write):
+    text = MAIL.format("env:MAIL") + "".join(
+        f'[[recipients]]\nemail = "a@{domain}.example"\n' for domain in ("bücher", "xn--bcher-kva")
+    )
+    assert "has a section already" in the_problem(write(text), env={"MAIL": "x"})
+
+
 def test_a_secret_file_that_others_may_read_is_refused(write, tmp_path):
     held = tmp_path / "secret"
     held.write_text(CANARY)

@@ -99,7 +99,7 @@ class Listening(SMTP):
     """An SMTP session that keeps every byte received, encrypted or not."""
 
     def __init__(self, server: Server, **given: Any) -> None:
-        given["enable_SMTPUTF8"] = False
+        given = {"enable_SMTPUTF8": False} | given
         super().__init__(server, authenticator=server.authenticate, **given)
         self._server = server
 

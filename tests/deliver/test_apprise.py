@@ -7,6 +7,7 @@ import logging
 import socket
 import warnings
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,23 @@ def test_a_failed_notification_is_temporary_and_its_url_is_in_no_error_or_log(
     assert failed.value.is_channel
     assert not failed.value.permanent
     assert TOKEN not in caplog.text + repr(failed.value) + repr(failed.value.__cause__)
+
+
+def test_the_service_gets_no_credentials_of_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"default login ctsync password {TOKEN}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with web() as server:
+        AppriseChannel(
+            {}, ChannelSettings.model_validate({"name": "chat", "url": f"json{server.url[4:]}"})
+        ).send(MESSAGE)
+
+    sent = [got.headers.get("Authorization") for got in server.received]
+    print(f"apprise: {len(sent)} request, {sum(map(bool, sent))} with credentials of .netrc")
+    assert sent == [None]
 
 
 def test_the_url_of_an_unreachable_receiver_is_in_no_error_or_log(

@@ -6,22 +6,29 @@ import hashlib
 import hmac
 import json
 import logging
-import sys
+import os
+import secrets
+import time
+from base64 import b64encode
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from ctsync.config.settings import ChannelSettings, Settings
+from ctsync.deliver.channels import apprise as apprise_channel
+from ctsync.deliver.channels import http_post
 from ctsync.deliver.channels.apprise import AppriseChannel
 from ctsync.deliver.channels.channel import channels_from
+from ctsync.deliver.channels.email import MAIL_SECONDS
 from ctsync.deliver.channels.file import FileChannel
 from ctsync.deliver.channels.webhook import MOST_LINES, WebhookChannel
 from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.message import DeliveryError, Message
+from ctsync.deliver.monitor import DEADLINE_SECONDS as PING_SECONDS
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.deliver.preview import preview, trial_message
@@ -36,6 +43,7 @@ from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse
+from tests.deliver.dripserver import Talk, dripping, http, http_body, in_time, silent
 from tests.deliver.webserver import web
 from tests.registry_fixtures import an_id
 from tests.report.examples import WINDOW, demo_events, stored
@@ -116,7 +124,9 @@ def test_a_webhook_url_is_in_no_error_and_no_log(caplog: pytest.LogCaptureFixtur
 
     with pytest.raises(DeliveryError) as failed:
         hook.send(message())
-    Monitor(url).success()
+    monitor = Monitor(url)
+    monitor.success()
+    monitor.wait()
 
     assert str(failed.value) == "webhook: no connection"
     assert failed.value.is_channel
@@ -158,6 +168,56 @@ def test_a_message_sent_twice_is_written_to_the_same_file(form: str, tmp_path: P
     assert "NCT01352702" in file.read_text()
 
 
+@pytest.mark.parametrize(
+    ("form", "linked"),
+    [("html", True), ("markdown", True), ("text", True), ("atom", True), ("json", False)],
+)
+def test_a_folder_for_people_links_to_the_pages_of_web_url(
+    form: str, tmp_path: Path, *, linked: bool
+) -> None:
+    url = f"file://{tmp_path}?format={form}"
+    site = "https://trials.example.org"
+    FileChannel({}, settings(url), site=site).send(message())
+    written = "".join(file.read_text() for file in tmp_path.iterdir())
+
+    assert (f"{site}/trials/NCT01352702.html" in written) is linked
+
+
+@pytest.mark.parametrize(("form", "files"), [("text", 1), ("atom", 2)])
+def test_a_folder_shows_a_file_only_when_it_is_complete_and_on_the_disk(
+    form: str, files: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[int, list[str]]] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        fsync(descriptor)
+        visible = [one.name for one in tmp_path.iterdir() if not one.name.startswith(".")]
+        synced.append((os.fstat(descriptor).st_size, visible))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    folder(tmp_path, form).send(message())
+
+    sizes = sorted(one.stat().st_size for one in tmp_path.iterdir())
+    assert sorted(size for size, _ in synced) == sizes
+    assert [len(visible) for _, visible in synced] == list(range(files))
+
+
+def test_a_link_in_the_folder_is_not_written_through(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "private.txt"
+    target.write_text("not ours")
+    monkeypatch.setattr(secrets, "token_hex", lambda _: "guessed")
+    place = tmp_path / "feed"
+    place.mkdir()
+    (place / ".2019-07-17-key1.txt.guessed").symlink_to(target)
+
+    with pytest.raises(DeliveryError, match="File exists"):
+        folder(place, "text").send(message())
+    assert target.read_text() == "not ours"
+
+
 def test_a_folder_that_cannot_be_written_is_a_channel_failure(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("a file")
 
@@ -183,56 +243,80 @@ def test_a_wrong_folder_url_is_a_configuration_error(url: str) -> None:
 # --- apprise ---------------------------------------------------------------------------------
 
 
+FAKE = """
+import json, pathlib, sys
 class Apprise:
-    """The part of apprise's interface that ctsync uses."""
-
-    sent: list[dict[str, str]] = []  # noqa: RUF012 - reset by the fixture for each test
-    works = True
-
-    def add(self, url: str) -> bool:
+    def add(self, url):
         return url.startswith("slack://")
-
-    def notify(self, **given: str) -> bool:
-        self.sent.append(given)
-        return self.works
+    def notify(self, **given):
+        pathlib.Path(__file__).with_name("sent.json").write_text(json.dumps(given))
+        return WORKS
+"""
+"""The part of apprise's interface that ctsync uses."""
 
 
 @pytest.fixture
-def apprise(monkeypatch: pytest.MonkeyPatch) -> type[Apprise]:
-    module = ModuleType("apprise")
-    module.__dict__["Apprise"] = Apprise
-    monkeypatch.setitem(sys.modules, "apprise", module)
-    monkeypatch.setattr(Apprise, "sent", [])
-    monkeypatch.setattr(Apprise, "works", True)
-    return Apprise
+def apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Return a function that installs a module as apprise; it returns the file it writes."""
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    monkeypatch.setenv("PYTHONPATH", path)
+
+    def install(source: str) -> Path:
+        (tmp_path / "apprise.py").write_text(source)
+        return tmp_path / "sent.json"
+
+    return install
 
 
-def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Apprise]) -> None:
+def chat(url: str = "slack://a/b/c", **given: Any) -> AppriseChannel:
+    return AppriseChannel({}, settings(url), **given)
+
+
+def test_apprise_gets_ten_trials_and_the_number_of_the_rest(
+    apprise: Callable[[str], Path],
+) -> None:
     many = [stored(change(), an_id(n)) for n in range(1, 26)]
-    AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
+    file = apprise(FAKE.replace("WORKS", "True"))
+    chat().send(message(many))
 
-    (sent,) = apprise.sent
+    sent = json.loads(file.read_text())
     first = 'Status: "RECRUITING" -> "COMPLETED" (NCT00000001)'
     assert sent["title"].startswith(f"25 notable: {first}; ")
     assert sent["body"].count("https://clinicaltrials.gov/study/") == 10
     assert "and 15 more of 25 trials: ctsync report" in sent["body"]
 
+    chat(site="https://trials.example.org").send(message(many))
+    body = json.loads(file.read_text())["body"]
+    assert body.count("https://trials.example.org/trials/NCT000000") == 10
+    assert "and 15 more of 25 trials: https://trials.example.org/" in body
 
-def test_a_failed_notification_raises_a_delivery_error(apprise: type[Apprise]) -> None:
-    apprise.works = False
+
+def test_a_failed_notification_raises_a_delivery_error(apprise: Callable[[str], Path]) -> None:
+    apprise(FAKE.replace("WORKS", "False"))
     with pytest.raises(DeliveryError, match="team: not accepted"):
-        AppriseChannel({}, settings("slack://a/b/c")).send(message())
+        chat().send(message())
     with pytest.raises(DeliveryError, match="does not support this URL"):
-        AppriseChannel({}, settings("nothing://a")).send(message())
+        chat("nothing://a").send(message())
 
 
-def test_without_apprise_the_error_names_the_extra(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setitem(sys.modules, "apprise", None)
+def test_without_apprise_the_error_names_the_extra(apprise: Callable[[str], Path]) -> None:
+    apprise("raise ImportError")
 
     with pytest.raises(DeliveryError, match=r"install ctsync\[notify\]"):
-        AppriseChannel({}, settings("slack://a/b/c")).send(message())
+        chat().send(message())
+
+
+def test_apprise_that_does_not_end_is_ended_at_its_deadline(
+    apprise: Callable[[str], Path],
+) -> None:
+    apprise("import time; time.sleep(60)")
+    began = time.monotonic()
+    with pytest.raises(DeliveryError, match="team: no answer in time") as failed:
+        chat(seconds=0.5).send(message())
+    took = time.monotonic() - began
+    print(f"apprise: no end within 0.5 s, given up after {took:.1f} s")
+    assert failed.value.is_channel
+    assert took < 5
 
 
 # --- monitor (dead-man's switch) -------------------------------------------------------------
@@ -244,6 +328,7 @@ def test_a_monitor_gets_start_success_and_failure() -> None:
         monitor.start()
         monitor.success()
         monitor.failure("3 of 42 could not be checked\nforged")
+        monitor.wait()
 
     assert [got.path for got in server.received] == ["/uuid/start", "/uuid", "/uuid/fail"]
     assert server.received[-1].body == b"3 of 42 could not be checked\\nforged"
@@ -251,10 +336,104 @@ def test_a_monitor_gets_start_success_and_failure() -> None:
 
 def test_a_monitor_that_is_down_stops_no_run(caplog: pytest.LogCaptureFixture) -> None:
     with web(503) as server:
-        Monitor(server.url).start()
-    Monitor("").start()
+        for url in (server.url, ""):
+            monitor = Monitor(url)
+            monitor.success()
+            monitor.wait()
 
     assert "monitor ping failed: status 503" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("url", "paths"),
+    [
+        ("/ping/uuid?create=1", ["/ping/uuid/start?create=1", "/ping/uuid?create=1"]),
+        ("/uuid/#section", ["/uuid/start", "/uuid"]),
+        ("?key=a/", ["/start?key=a/", "/?key=a/"]),
+    ],
+)
+def test_a_suffix_of_the_monitor_goes_into_the_path(url: str, paths: list[str]) -> None:
+    with web() as server:
+        monitor = Monitor(server.url + url)
+        monitor.start()
+        monitor.success()
+        monitor.wait()
+
+    assert [got.path for got in server.received] == paths
+
+
+@pytest.mark.parametrize("talk", [http, silent])
+def test_a_slow_monitor_delays_nothing_and_is_given_up_at_its_deadline(talk: Talk) -> None:
+    with dripping(talk) as server:
+        monitor = Monitor(server.url, seconds=0.3)
+        began = time.monotonic()
+        monitor.start()
+        monitor.success()
+        returned = time.monotonic() - began
+        in_time(monitor.wait)
+        ended = time.monotonic() - began
+    print(f"monitor {talk.__name__}: returned after {returned:.2f} s, 2 pings ended {ended:.1f} s")
+    assert returned < 0.3
+    assert server.connections == 2
+
+
+# --- time limits and credentials ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("talk", [http, silent])
+def test_a_webhook_is_given_up_at_its_deadline(talk: Talk) -> None:
+    with dripping(talk) as server:
+        hook = WebhookChannel({}, settings(server.url), seconds=0.5)
+        began = time.monotonic()
+        with pytest.raises(DeliveryError, match="webhook: no answer in time") as failed:
+            in_time(lambda: hook.send(message()))
+        took = time.monotonic() - began
+    print(f"webhook {talk.__name__}: limit 0.5 s, given up after {took:.1f} s")
+    assert failed.value.is_channel
+
+
+def test_the_default_deadlines_of_channels_are_shorter_than_a_lease() -> None:
+    assert http_post.DEADLINE_SECONDS == 30
+    assert PING_SECONDS == 15
+    longest = max(http_post.DEADLINE_SECONDS, apprise_channel.DEADLINE_SECONDS, MAIL_SECONDS)
+    print(f"deadlines: at most {longest:.0f} s per message, lease {LEASE.total_seconds():.0f} s")
+    assert longest < LEASE.total_seconds()
+
+
+def test_an_answer_whose_body_does_not_end_is_an_answer() -> None:
+    with dripping(http_body) as server:
+        assert WebhookChannel({}, settings(server.url)).send(message()) == "answered 200"
+
+
+def test_credentials_come_from_the_url_and_never_from_netrc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"default login ctsync password {SECRET}\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with web() as server:
+        WebhookChannel({}, settings(server.url)).send(message())
+        monitor = Monitor(server.url)
+        monitor.success()
+        monitor.wait()
+        own = server.url.replace("http://", "http://me:p%40ss@")
+        WebhookChannel({}, settings(own)).send(message())
+
+    sent = [got.headers.get("Authorization") for got in server.received]
+    print(f".netrc: 2 requests, {sum(map(bool, sent[:2]))} with its credentials")
+    assert sent == [None, None, "Basic " + b64encode(b"me:p@ss").decode()]
+
+
+def test_a_webhook_goes_through_the_proxy_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with web() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        WebhookChannel({}, settings("http://hooks.example.org/x")).send(message())
+
+    assert [got.path for got in proxy.received] == ["http://hooks.example.org/x"]
 
 
 # --- heartbeat mails -------------------------------------------------------------------------

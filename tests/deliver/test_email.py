@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from ctsync.deliver.channels.email import MailChannel
+from ctsync.deliver.channels.email import VERDICT_SECONDS, MailChannel, SmtpLimits
 from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
@@ -24,7 +25,17 @@ from ctsync.report.build import Scope
 from ctsync.route import ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
+from ctsync.sync.doctor import CheckState, look_at_mail
 from tests.deliver.desk import ClockAt, change, keep, watch
+from tests.deliver.dripserver import (
+    Connection,
+    Talk,
+    dripping,
+    in_time,
+    smtp_greeting,
+    smtp_recipient,
+    smtp_verdict,
+)
 from tests.deliver.mailserver import (
     SENDER,
     Certificate,
@@ -44,7 +55,8 @@ ANNA = Route(ChannelKind.MAIL, "Anna <anna@example.org>", layout=Layout.PER_TRIA
 
 def channel(server: Server, *routes: Route, verdict: float = 600, **given: Any) -> MailChannel:
     by_recipient = {route.recipient: route for route in routes}
-    return MailChannel(by_recipient, smtp(server.port, **given), verdict_seconds=verdict)
+    limits = SmtpLimits(verdict=verdict)
+    return MailChannel(by_recipient, smtp(server.port, **given), limits=limits)
 
 
 def message(events: list[StoredEvent], key: str = "key1", watch_name: str = "GF watch") -> Message:
@@ -246,18 +258,54 @@ def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
 @pytest.mark.slow
 def test_a_server_that_accepts_a_mail_slowly_is_waited_for() -> None:
     with running(lambda _server, stage: "slow" if stage.startswith("taken") else None) as server:
-        impatient = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), timeout_seconds=0.5)
+        limits = SmtpLimits(reply=0.5)
+        impatient = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), limits=limits)
         assert impatient.send(message(demo_events())) == "250 taken"
         assert impatient.send(message(demo_events(), key="key2")) == "250 taken"
         impatient.close()
     assert len(server.mails) == 2
 
 
+@pytest.mark.parametrize("talk", [smtp_greeting, smtp_recipient, smtp_verdict])
+def test_a_server_that_drips_its_answer_is_given_up_at_its_limit(talk: Talk) -> None:
+    with dripping(talk) as server:
+        limits = SmtpLimits(reply=0.3, transfer=0.6, verdict=0.3)
+        mail = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), limits=limits)
+        began = time.monotonic()
+        with pytest.raises(DeliveryError, match="no answer in time"):
+            in_time(lambda: mail.send(message(demo_events())))
+        took = time.monotonic() - began
+    print(f"{talk.__name__}: limits 0.6 + 0.3 s, given up after {took:.1f} s")
+    assert took < 3
+
+
+def test_the_replies_before_the_text_share_one_limit() -> None:
+    """Each reply comes within its own limit, so only the common one ends the mail."""
+
+    def talk(connection: Connection) -> None:
+        connection.say("220 here\r\n")
+        while True:
+            connection.line()
+            connection.is_over(0.2)
+            connection.say("250 fine\r\n")
+
+    with dripping(talk) as server:
+        limits = SmtpLimits(reply=5, transfer=0.3)
+        mail = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), limits=limits)
+        with pytest.raises(DeliveryError, match="no answer in time"):
+            in_time(lambda: mail.send(message(demo_events())))
+
+
+def test_the_reply_to_a_mails_text_is_waited_for_ten_minutes() -> None:
+    # RFC 5321, 4.5.3.2.6; the test above shows that this limit is the one that applies
+    assert VERDICT_SECONDS == SmtpLimits().verdict == 600
+
+
 def test_an_unreachable_server_is_a_channel_failure(store: Store, clock: ClockAt) -> None:
     keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     with running() as server:
         port = server.port
-    mail = MailChannel({ANNA.recipient: ANNA}, smtp(port), timeout_seconds=2)
+    mail = MailChannel({ANNA.recipient: ANNA}, smtp(port), limits=SmtpLimits(reply=2))
 
     result = drain(store, {ChannelKind.MAIL: mail}, clock=clock)
 
@@ -306,6 +354,63 @@ def test_one_bad_mail_among_100_leaves_99_delivered_once(store: Store, clock: Cl
     print(f"poison mail: 1 among 100, {len(set(ids))} delivered, {len(ids) - len(set(ids))} twice")
     assert len(ids) == len(set(ids)) == 99
     assert len(store.outbox.deliveries(DeliveryState.PARKED)) == 1
+
+
+# --- international addresses ----------------------------------------------------------------------
+
+
+def to(recipient: str) -> Message:
+    return replace(message(demo_events()), route=replace(ANNA, recipient=recipient))
+
+
+def test_an_international_domain_is_sent_as_ascii() -> None:
+    route = Route(ChannelKind.MAIL, "Anna <anna@bücher.example>")
+    with running() as server:
+        mail = channel(server, route, sender="ctsync@größe.example")
+        mail.send(to(route.recipient))
+        mail.close()
+
+    (got,) = server.mails
+    assert b"rcpt TO:<anna@xn--bcher-kva.example>" in server.received
+    assert b"mail FROM:<ctsync@xn--gre-6ka8i.example>" in server.received
+    assert got["To"] == "Anna <anna@xn--bcher-kva.example>"
+    assert got["Message-ID"] == "<key1@xn--gre-6ka8i.example>"
+    assert b"=?utf-8?" not in bytes(server.received).partition(b"Subject:")[0]
+
+
+def test_an_address_beyond_ascii_is_sent_to_a_server_that_offers_smtputf8() -> None:
+    with running(enable_SMTPUTF8=True) as server:
+        mail = channel(server, sender="ctsync@example.org")
+        mail.send(to("Jörg <jörg@bücher.example>"))
+        mail.close()
+
+    (got,) = server.mails
+    assert "rcpt TO:<jörg@xn--bcher-kva.example>".encode() in server.received
+    assert "To: Jörg <jörg@xn--bcher-kva.example>".encode() in server.received
+    assert got["Message-ID"] == "<key1@example.org>"
+
+
+def test_an_address_beyond_ascii_is_refused_without_smtputf8() -> None:
+    with running() as server:
+        mail = channel(server)
+        with pytest.raises(DeliveryError, match="offers no SMTPUTF8") as failed:
+            mail.send(to("jörg@example.org"))
+        mail.close()
+
+    assert failed.value.permanent
+    assert not failed.value.is_channel
+    assert server.mails == []
+
+
+@pytest.mark.parametrize("offered", [True, False])
+def test_doctor_asks_the_mail_server_for_smtputf8_if_an_address_needs_it(*, offered: bool) -> None:
+    with running(enable_SMTPUTF8=offered) as server:
+        found = look_at_mail(smtp(server.port), ["anna@bücher.example", "jörg@example.org"])
+        plain = look_at_mail(smtp(server.port), ["anna@bücher.example"])
+    assert plain.condition is CheckState.OK
+    assert (found.condition is CheckState.OK) is offered
+    if not offered:
+        assert "accepts only ASCII addresses, not jörg@example.org" in found.found
 
 
 # --- TLS and the login ---------------------------------------------------------------------------

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from ctsync.deliver.backoff import MOST_ATTEMPTS
+from ctsync.deliver.channels.email import MAIL_SECONDS
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import LEASE, drain
-from ctsync.model import Kind, Level
+from ctsync.errors import Stopped, StoreLocked
+from ctsync.model import Kind, Level, Verdict
 from ctsync.report.report import NoChangeReason
 from ctsync.route import Cadence, ChannelKind, Layout, Route
-from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.data.outbox import DeliveryState, OutboxWrites
 from ctsync.store.store import Store
 from tests.deliver.desk import ANNA, BERT, ClockAt, Recording, change, keep, refuse, watch
 from tests.registry_fixtures import an_id
@@ -335,6 +338,105 @@ def test_a_process_that_died_after_sending_sends_the_same_message_again(
 
     assert mail.tried[0] == mail.tried[1]
     assert [[s.nct_id for s in m.events] for m in mail.sent] == [[an_id(1)], [an_id(2)]]
+
+
+def test_two_drains_at_once_send_no_row_twice_and_keep_the_order_of_a_recipient(
+    store: Store, clock: ClockAt
+) -> None:
+    """The second drain runs while the first one waits for the mail server."""
+    keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
+    other = Recording.to(ANNA, BERT)
+
+    def slow(message: Message) -> None:
+        if message.route == ANNA and not other.tried:
+            keep(store, an_id(2), [change()], routes=[ANNA, BERT], now=clock.now())
+            clock.at += timedelta(seconds=MAIL_SECONDS)
+            drain(store, {ChannelKind.MAIL: other}, clock=clock)
+            other.tried.append("done")
+
+    mail = Recording.to(ANNA, BERT, answer=slow)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    sent = mail.event_counts() + other.event_counts()
+    anna = [s.nct_id for m in mail.sent if m.route == ANNA for s in m.events]
+    print(f"two drains: {len(sent)} of 4 sent, {sum(sent.values()) - len(sent)} twice")
+    assert set(sent.values()) == {1}
+    assert len(sent) == 4
+    assert [m for m in other.sent if m.route == ANNA] == []
+    assert anna == [an_id(1), an_id(2)]
+
+
+def test_a_drain_leaves_the_rows_of_a_run_under_way(store: Store, clock: ClockAt) -> None:
+    """At its end, a run may still replace them by one notice."""
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
+    horizon = store.outbox.horizon()
+    with store.unit() as unit:
+        run_id = unit.runs.begin("sync", clock.now())
+    keep(store, an_id(2), [change()], routes=[ANNA], now=clock.now(), run_id=run_id)
+    mail = Recording.to(ANNA)
+
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock, horizon=horizon)
+    during = [s.nct_id for m in mail.sent for s in m.events]
+    with store.unit() as unit:
+        unit.runs.finish(run_id, finished=clock.now(), verdict=Verdict.OK)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock, horizon=horizon)
+
+    assert during == [an_id(1)]
+    assert [s.nct_id for m in mail.sent for s in m.events] == [an_id(1), an_id(2)]
+
+
+def test_a_stopped_drain_gives_back_what_it_has_not_tried(store: Store, clock: ClockAt) -> None:
+    keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
+
+    class Ended(BaseException):
+        pass
+
+    def stopped(_message: Message) -> None:
+        raise Ended
+
+    with pytest.raises(Ended):
+        drain(store, {ChannelKind.MAIL: Recording.to(ANNA, BERT, answer=stopped)}, clock=clock)
+
+    states = {row.recipient: row.state for row in store.outbox.deliveries()}
+    # the mail to Anna may have been sent: it is repeated only after the lease
+    assert states == {
+        ANNA.recipient: DeliveryState.CLAIMED,
+        BERT.recipient: DeliveryState.PENDING,
+    }
+
+
+def test_a_drain_that_is_told_to_stop_sends_nothing_more(store: Store, clock: ClockAt) -> None:
+    keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
+    mail = Recording.to(ANNA, BERT)
+
+    def check() -> None:
+        if mail.sent:
+            raise Stopped("interrupted by a signal")
+
+    with pytest.raises(Stopped):
+        drain(store, {ChannelKind.MAIL: mail}, clock=clock, check=check)
+
+    assert len(mail.sent) == 1
+    states = Counter(row.state for row in store.outbox.deliveries())
+    assert states == {DeliveryState.SENT: 1, DeliveryState.PENDING: 1}
+
+
+def test_a_sent_message_is_marked_although_another_program_holds_the_database(
+    store: Store, clock: ClockAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
+    mark_sent, failures = OutboxWrites.mark_sent, iter(range(3))
+
+    def locked(self: OutboxWrites, *given: Any, **more: Any) -> int:
+        if next(failures, None) is not None:
+            raise StoreLocked("ctsync.db is locked by another program; try again later")
+        return mark_sent(self, *given, **more)
+
+    monkeypatch.setattr(OutboxWrites, "mark_sent", locked)
+    mail = Recording.to(ANNA)
+    drain(store, {ChannelKind.MAIL: mail}, clock=clock)
+
+    assert len(mail.sent) == len(store.outbox.deliveries(DeliveryState.SENT)) == 1
 
 
 def test_a_delivery_to_a_removed_recipient_is_parked_with_the_reason(

@@ -215,6 +215,19 @@ def test_a_copy_excludes_writers_on_both_sides(source_url: str, tmp_path: Path) 
     assert {"trials", "bodies", "events", "deliveries"} <= set(tables)
 
 
+def test_a_copy_waits_until_no_message_is_being_sent(source_url: str, tmp_path: Path) -> None:
+    target, clock = f"sqlite:///{tmp_path / 'target.db'}", StillClock()
+    with opened(source_url) as store, store.unit() as unit:
+        unit.outbox.retry(now=clock.now())
+        unit.outbox.enqueue([delivery(1, "someone", not_before=clock.now())])
+        lease = timedelta(minutes=15)
+        assert unit.outbox.claim(clock.now(), lease=lease, limit=1, worker="a")
+    with pytest.raises(LockHeld, match=r"messages of .* are being sent"):
+        copy_database(source_url, target, clock=clock)
+    clock.sleep(15 * 60)
+    assert copy_database(source_url, target, clock=clock)
+
+
 def test_a_missing_source_is_reported_and_no_target_is_created(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable, match="there is no database yet"):
         copy_database(

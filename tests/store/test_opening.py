@@ -7,6 +7,8 @@ import pwd
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from ctsync.errors import (
     NoDatabase,
     StoreUnavailable,
 )
+from ctsync.model import NctId
 from ctsync.store.database.engine import name_of, parse_url
 from ctsync.store.database.migrate import (
     DatabaseState,
@@ -367,6 +370,26 @@ def test_threads_that_create_the_file_at_once_create_one_database(tmp_path: Path
             creator.join()
         assert look_at_file(file) is DatabaseState.OURS
     assert failed == []
+
+
+def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(migrated_file: Path) -> None:
+    """Else another process that ends takes itself for the last, and removes the log in use."""
+    url, log = f"sqlite:///{migrated_file}", migrated_file.with_name(f"{migrated_file.name}-wal")
+    program = (
+        f"import sqlite3; c = sqlite3.connect({str(migrated_file)!r}); "
+        "c.execute('SELECT count(*) FROM trials').fetchall(); c.close()"
+    )
+    with opened(url) as first:
+        fill(first, 1)
+        with opened(url) as second:
+            assert second.versions.of(TRIAL)
+        subprocess.run([sys.executable, "-c", program], check=True)
+        is_kept = log.exists()
+        fill(first, 1, NctId("NCT00000009"))
+    print(f"two openings in one process: log {'kept' if is_kept else 'removed while in use'}")
+    assert is_kept
+    with opened(url) as again:
+        assert again.versions.of(NctId("NCT00000009"))
 
 
 def test_a_reader_blocks_no_writer_and_has_one_consistent_view(store: Store) -> None:

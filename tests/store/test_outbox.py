@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
-from ctsync.store.data.outbox import Delivery, DeliveryState
+from ctsync.model import Verdict
+from ctsync.store.data.outbox import Delivery, DeliveryState, OutboxHorizon
 from ctsync.store.store import Store, open_store
 from tests.conftest import StillClock
 from tests.store.samples import FETCHED, TRIAL, add, add_events, delivery, event
@@ -13,12 +14,14 @@ from tests.store.samples import FETCHED, TRIAL, add, add_events, delivery, event
 LEASE = timedelta(minutes=5)
 
 
-def outbox(store: Store, count: int = 3) -> list[int]:
+def outbox(store: Store, count: int = 3, *, recipients: int = 1) -> list[int]:
     """Put this many deliveries into the outbox, and return the ids of their events."""
     with store.unit() as unit:
         step = [event(f"path.{n}") for n in range(count)]
         ids = add_events(unit, None, add(unit, 0, None), *step)
-        assert unit.outbox.enqueue([delivery(event_id) for event_id in ids]) == count
+        to = ["log", *map(str, range(1, recipients))]
+        made = [delivery(one, to[n % recipients]) for n, one in enumerate(ids)]
+        assert unit.outbox.enqueue(made) == count
     return ids
 
 
@@ -48,7 +51,67 @@ def test_claims_take_the_oldest_deliveries_first_up_to_the_limit(store: Store) -
     claimed = claim(store, limit=7)
     assert [one.event_id for one in claimed] == ids[:7]
     assert {one.state for one in claimed} == {DeliveryState.CLAIMED}
-    assert [one.event_id for one in claim(store, "b", limit=5)] == ids[7:12]
+    assert [one.event_id for one in claim(store, limit=5)] == ids[7:12]
+
+
+def test_no_worker_claims_for_a_recipient_of_whom_another_holds_a_delivery(store: Store) -> None:
+    (first,) = outbox(store, 1)
+    assert len(claim(store, "a")) == 1
+    with store.unit() as unit:
+        newer = [delivery(first, dedup_key="newer"), delivery(first, "someone else")]
+        assert unit.outbox.enqueue(newer) == 2
+    assert [one.recipient for one in claim(store, "b")] == ["someone else"]
+    assert [one.dedup_key for one in claim(store, "a")] == ["newer"]
+    assert [one.event_id for one in claim(store, "c", minutes=5)] == [first] * 3
+
+
+def test_deliveries_above_the_given_id_are_not_claimed(store: Store) -> None:
+    outbox(store, 3)
+    with store.unit() as unit:
+        claimed = unit.outbox.claim(FETCHED, lease=LEASE, limit=10, worker="a", up_to=2)
+    assert ids_of(claimed) == [1, 2]
+
+
+def test_the_horizon_moves_only_while_no_newer_run_is_under_way(store: Store) -> None:
+    outbox(store, 1)
+    with store.unit() as unit:
+        unit.runs.begin("sync", FETCHED)  # killed: it stays under way for ever
+    at_first = store.outbox.horizon()
+    assert at_first == OutboxHorizon(1, 1)
+    with store.unit() as unit:
+        run_id = unit.runs.begin("sync", FETCHED)
+    assert store.outbox.horizon(at_first) is None
+    with store.unit() as unit:
+        unit.runs.finish(run_id, finished=FETCHED, verdict=Verdict.OK)
+    assert store.outbox.horizon(at_first) == OutboxHorizon(1, 2)
+
+
+def test_a_delivery_that_a_worker_is_sending_is_not_retried(store: Store) -> None:
+    outbox(store, 1)
+    ids = ids_of(claim(store, "a"))
+    with store.unit() as unit:
+        assert unit.outbox.retry(ids, now=FETCHED) == 0
+        assert unit.outbox.retry(ids, now=FETCHED + LEASE) == 1
+
+
+def test_a_run_that_only_one_process_may_make_is_begun_once(store: Store) -> None:
+    def claim_run(minutes: float = 0) -> int | None:
+        now = FETCHED + timedelta(minutes=minutes)
+        with store.unit() as unit:
+            return unit.runs.claim("heartbeat 1", now, since=FETCHED, lease=LEASE)
+
+    first = claim_run()
+    assert first is not None
+    assert claim_run(4) is None
+    after_its_death = claim_run(5)
+    assert after_its_death is not None
+    with store.unit() as unit:
+        unit.runs.discard(after_its_death)
+    again = claim_run(5)
+    assert again is not None
+    with store.unit() as unit:
+        unit.runs.finish(again, finished=FETCHED, verdict=Verdict.OK)
+    assert claim_run(60) is None
 
 
 def test_a_delivery_is_not_claimed_before_it_is_due(store: Store) -> None:
@@ -133,7 +196,7 @@ def test_eight_workers_claim_four_hundred_deliveries_once_each(
     migrated_url: str, clock: StillClock
 ) -> None:
     with open_store(migrated_url, clock=clock) as store:
-        outbox(store, 400)
+        outbox(store, 400, recipients=40)
         claimed: list[int] = []
 
         def work(worker: str) -> None:
@@ -145,5 +208,7 @@ def test_eight_workers_claim_four_hundred_deliveries_once_each(
             worker.start()
         for worker in workers:
             worker.join()
+        owners = {(one.recipient, one.claimed_by) for one in store.outbox.deliveries()}
+        assert len(owners) == 40, "one worker at a time per recipient"
         assert sorted(claimed) == [one.delivery_id for one in store.outbox.deliveries()]
         assert store.trials.heads([TRIAL])[TRIAL].version == 1

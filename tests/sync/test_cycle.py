@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from ctsync.config.settings import Settings
+from ctsync.deliver.message import Message
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
@@ -18,9 +21,10 @@ from ctsync.questions.operation.health import OVERDUE_AFTER, HealthState, assess
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.archive_download import ArchiveDownload
+from ctsync.route import Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.data.watched_trials import TrialSelection
-from ctsync.store.store import Store
+from ctsync.store.store import Store, open_store
 from ctsync.sync.cycle import SyncCycle
 from tests.conftest import StillClock
 from tests.deliver.mailserver import running
@@ -144,6 +148,51 @@ def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
             work.run(holder="test")
     (quiet,) = server.mails
     assert quiet["Subject"].startswith("quiet: 0 of 2 trials changed")
+
+
+def test_the_writer_lock_is_free_while_messages_are_sent(
+    make_cycle: MakeCycle,
+    replay: ReplayRegistry,
+    store: Store,
+    clock: StillClock,
+    migrated_url: str,
+) -> None:
+    """A second cycle syncs while the first one waits for a channel, and overtakes no message."""
+    work = make_cycle()
+    work.run(holder="test")
+    taken: list[str] = []
+
+    @dataclass
+    class Slow:
+        routes: Mapping[str, Route]
+
+        def send(self, message: Message) -> None:
+            taken.append(", ".join(sorted(stored.nct_id for stored in message.events)))
+            if len(taken) == 1:
+                publish_change(TWO)
+                with open_store(migrated_url, clock=clock) as another:
+                    second = replace(work, store=another).run(holder="second")
+                taken.append(f"second sync {second.sync.verdict}, {second.delivered.messages} sent")
+
+        def close(self) -> None:
+            """Do nothing."""
+
+    def publish_change(nct_id: NctId) -> None:
+        replay.catalogue.advance()
+        replay.catalogue.edit(nct_id, {STATUS: "TERMINATED"})
+
+    route = Route("webhook:team", "team")
+    work = make_cycle(channels=[{"name": "team", "url": "https://hooks.example.org"}])
+    with patch(
+        "ctsync.sync.cycle.channels_from", lambda _: {"webhook:team": Slow({"team": route})}
+    ):
+        publish_change(ONE)
+        result = work.run(holder="first")
+
+    print(f"deliveries beside the lock: {taken}")
+    assert taken == [ONE, "second sync ok, 0 sent", TWO]
+    assert result.delivered.messages == 2
+    assert {row.state for row in store.outbox.deliveries()} == {DeliveryState.SENT}
 
 
 def test_report_denominators_come_from_the_newest_sync_not_from_later_runs(

@@ -23,8 +23,7 @@ def check(app: App) -> None:
     names: list[str] = []
     with suppress(NoDatabase), app.store() as store:
         names = list(store.watches.origins())
-    misnamed = list(settings.unknown_watches(names))
-    for said in misnamed:
+    for said in (*settings.warnings, *settings.unknown_watches(names)):
         tell(said)
     where = settings.path or "environment and defaults; no settings file"
     tell(f"the settings are valid: {where}")

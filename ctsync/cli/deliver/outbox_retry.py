@@ -19,8 +19,16 @@ from ctsync.text import for_terminal
 def retry(app: App, ids: Sequence[int]) -> None:
     """Send due and parked deliveries now, or only the named ones."""
     app.sends = True
-    with app.writable_store(create=False) as store, store.writer(holder="ctsync outbox retry"):
-        with store.unit() as unit:
-            unit.outbox.retry(ids or None, now=app.clock.now())
-        result = drain(store, channels_from(app.settings), clock=app.clock)
+    channels = channels_from(app.settings)
+    with app.writable_store(create=False) as store:
+        # the lock only until it is known what may be sent: a slow channel must delay no sync
+        with store.writer(holder="ctsync outbox retry"):
+            with store.unit() as unit:
+                changed = unit.outbox.retry(ids or None, now=app.clock.now())
+            horizon = store.outbox.horizon()
+        result = drain(store, channels, clock=app.clock, horizon=horizon)
+    if changed < len(set(ids)):
+        tell(
+            f"{changed} of {len(set(ids))} retried; the others are sent, being sent or do not exist"
+        )
     tell(for_terminal(result.sentence()))

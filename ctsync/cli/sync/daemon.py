@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 
 import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
-from ctsync.cli.sync_messages import sentences
-from ctsync.daemon import Schedule, StoppableClock, persistent, serve
-from ctsync.errors import LockLost, StoreUnreachable
-from ctsync.sync.cycle import SyncCycle
+from ctsync.cli.sync_messages import past_sentence, sync_sentences
+from ctsync.daemon import Background, Schedule, StoppableClock, persistent, serve
+from ctsync.errors import LockLost, RegistryError, StoreUnreachable
+from ctsync.sync.cycle import SyncCycle, SyncedCycle
 from ctsync.sync.result import RunCallbacks
 
 log = logging.getLogger(__name__)
@@ -36,30 +38,25 @@ def daemon(app: App) -> None:
     app.clock = clock
     app.start_logging(at_least=logging.INFO)
 
+    background = Background(clock)
+    worth_another_try = (StoreUnreachable, LockLost)
+
     def tick() -> None:
-        # open the store for every round: a connection may be lost between rounds
-        with (
-            app.writable_store() as store,
-            app.registry() as registry,
-            app.history(registry) as history,
-        ):
-            work = SyncCycle(
-                settings=app.settings,
-                store=store,
-                registry=registry,
-                history=history,
-                clock=clock,
-                watcher=RunCallbacks(check=clock.check),
-            )
-            result = work.run_if_due(
+        with _cycle(app, clock) as work:
+            synced = work.run_if_due(
                 lambda began: schedule.is_due(began, clock.now()), holder="ctsync daemon"
             )
-            if result is None:
+            if synced is None:
                 log.info("nothing to do: another writer has already run this sync")
                 return
-            misnamed = app.settings.unknown_watches(list(store.watches.origins()))
-        level = logging.INFO if result.is_whole else logging.WARNING
-        for sentence in sentences(result):
+            deliveries = persistent(lambda: _deliver(app, clock, synced), worth_another_try, clock)
+            background.add(deliveries)
+            if isinstance(synced.sync, RegistryError):
+                raise synced.sync
+            past = work.catch_up(synced, holder="ctsync daemon")
+            misnamed = app.settings.unknown_watches(list(work.store.watches.origins()))
+        level = logging.INFO if synced.is_whole else logging.WARNING
+        for sentence in (*sync_sentences(synced.sync, synced.unresolved), *past_sentence(past)):
             log.log(level, "%s", sentence)
         for sentence in misnamed:
             log.warning("%s", sentence)
@@ -72,8 +69,39 @@ def daemon(app: App) -> None:
     # after a boot, the daemon may start before the server or the network
     last = persistent(last_finished, (StoreUnreachable,), clock)()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
-    worth_another_try = (StoreUnreachable, LockLost)
-    serve(persistent(tick, worth_another_try, clock), schedule, clock=clock, last=last)
+    serve(
+        persistent(tick, worth_another_try, clock),
+        schedule,
+        clock=clock,
+        last=last,
+        background=background,
+    )
+
+
+@contextmanager
+def _cycle(app: App, clock: StoppableClock) -> Iterator[SyncCycle]:
+    """Open the store for every round: a connection may be lost between rounds."""
+    with (
+        app.writable_store() as store,
+        app.registry() as registry,
+        app.history(registry) as history,
+    ):
+        yield SyncCycle(
+            settings=app.settings,
+            store=store,
+            registry=registry,
+            history=history,
+            clock=clock,
+            watcher=RunCallbacks(check=clock.check),
+        )
+
+
+def _deliver(app: App, clock: StoppableClock, synced: SyncedCycle) -> None:
+    """Send the messages of a sync, in the thread for deliveries."""
+    with _cycle(app, clock) as work, suppress(RegistryError):  # its tick has logged this error
+        delivered = work.deliver(synced).delivered
+        if delivered.is_worth_a_sentence:
+            log.log(logging.WARNING if delivered.parked else logging.INFO, delivered.sentence())
 
 
 def _described(schedule: Schedule) -> str:

@@ -131,7 +131,7 @@ def _findings(app: App) -> Iterator[CheckResult]:
     if any(one.exit_code for one in found):
         yield wrong("mail", "not checked: the settings are wrong", "see settings", 0)
     else:
-        yield look_at_mail(settings.smtp)
+        yield look_at_mail(settings.smtp, [one.email for one in settings.recipients])
 
 
 def _look_at_settings(app: App) -> Iterator[CheckResult]:
@@ -150,5 +150,7 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
         if revision_of(settings.database.url) == HEAD_REVISION:
             with open_for_reading(settings.database.url, clock=app.clock) as store:
                 named = [watch.name for watch in store.watches.all()]
+    for said in settings.warnings:
+        yield warning("settings", said, "see: ctsync config check")
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "see the names: ctsync watch list")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import logging
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from ctsync.deliver.channels import apprise_process
 from ctsync.deliver.message import DeliveryError, Message
+from ctsync.report.mail.links import with_links
 from ctsync.report.report import Report
 from ctsync.report.sentences import coverage_line, left_out_sentence
 from ctsync.route import Route
@@ -17,44 +21,72 @@ if TYPE_CHECKING:
     from ctsync.config.settings import ChannelSettings
 
 ROWS = 10
-HOW = "this channel needs apprise: install ctsync[notify]"
+_REASONS = {
+    apprise_process.MISSING: "this channel needs apprise: install ctsync[notify]",
+    apprise_process.UNSUPPORTED: "apprise does not support this URL",
+    apprise_process.REFUSED: "not accepted",
+}
+DEADLINE_SECONDS = 60.0
+"""Time limit of one message."""
+_PROGRAM = apprise_process.__file__
 
 
 class AppriseChannel:
-    """Sends a short text: one line per trial, worst first, and the number left out."""
+    """Sends a short text: one line per trial, worst first, and the number left out.
 
-    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+    Links lead to the pages of `site`, or to ClinicalTrials.gov if it is empty.
+    """
+
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        settings: ChannelSettings,
+        *,
+        site: str = "",
+        seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         self.routes = routes
         self._settings = settings
+        self._site = site
+        self._seconds = seconds
 
     def send(self, message: Message) -> str:
         """Send one message; apprise reports only success or failure."""
         report = message.report()
-        client = self._client()
+        if self._site:
+            report = with_links(report, self._site)
         title = shorten(for_markup(report.subject), 200)
-        try:
-            is_sent = client.notify(title=title, body="\n".join(_lines(report)), body_format="text")
-        except Exception as error:  # noqa: BLE001 - the error of a plugin may contain the URL
-            reason = f"{self._settings.name}: {type(error).__name__}"
-            raise DeliveryError(reason, is_channel=True) from None
-        if not is_sent:
-            raise DeliveryError(f"{self._settings.name}: not accepted", is_channel=True)
+        code = self._run(title, "\n".join(_lines(report)))
+        if code != apprise_process.SENT:
+            reason = _REASONS.get(code, "apprise ended with an error")
+            raise self._error(reason)
         return "accepted by apprise"
 
-    def _client(self) -> Any:
+    def _error(self, reason: str) -> DeliveryError:
+        return DeliveryError(f"{self._settings.name}: {reason}", is_channel=True)
+
+    def _run(self, title: str, body: str) -> int:
+        """Send in a process of its own, and return its exit code."""
+        given = {
+            "url": self._settings.url.get_secret_value(),
+            "title": title,
+            "body": body,
+            "seconds": self._seconds,
+        }
         try:
-            apprise = import_module("apprise")
-        except ImportError as error:
-            raise DeliveryError(HOW, is_channel=True) from error
-        # their log lines contain the URL, which may hold a token
-        for name in ("apprise", "urllib3"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-        client = apprise.Apprise()
-        if not client.add(self._settings.url.get_secret_value()):
-            raise DeliveryError(
-                f"{self._settings.name}: apprise does not support this URL", is_channel=True
+            done = subprocess.run(
+                [sys.executable, "-P", _PROGRAM],  # -P: the program's folder is no place of modules
+                input=json.dumps(given).encode(),
+                capture_output=True,
+                timeout=self._seconds,
+                env={**os.environ, "NETRC": os.devnull},
+                check=False,
             )
-        return client
+        except subprocess.TimeoutExpired:
+            raise self._error("no answer in time") from None
+        except OSError as error:
+            raise self._error(f"python cannot be started: {error.strerror}") from None
+        return done.returncode
 
     def close(self) -> None:
         """Do nothing: no connection stays open."""
@@ -66,12 +98,14 @@ def _lines(report: Report) -> Iterator[str]:
         yield for_markup(f"{trial.level.value} {trial.nct_id} {trial.what} {trial.url}")
     more = len(report.trials) - ROWS
     if more > 0:
-        yield f"and {more:,} more of {len(report.trials):,} trials: ctsync report"
+        where = f"{report.site}/" if report.site else "ctsync report"
+        yield f"and {more:,} more of {len(report.trials):,} trials: {where}"
     for welcome in report.welcomes[:ROWS]:
         yield for_markup(f"{welcome.nct_id} {welcome.state}")
     more = report.welcomed - ROWS
     if more > 0:
-        yield f"and {more:,} more of {report.welcomed:,} newly followed: ctsync watch list"
+        where = f"{report.site}/" if report.site else "ctsync watch list"
+        yield f"and {more:,} more of {report.welcomed:,} newly followed: {where}"
     for line in (left_out_sentence(report), coverage_line(report)):
         if line:
             yield line

@@ -7,13 +7,18 @@ classified as temporary or permanent, and as about this mail or about the channe
 from __future__ import annotations
 
 import contextlib
+import io
 import smtplib
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ctsync.deliver.channels.mail_message import address_of, write_mail
+from ctsync.config.mail_address import read_address
+from ctsync.dates import SystemClock
+from ctsync.deliver.channels.mail_message import write_mail
 from ctsync.deliver.message import DeliveryError, Message
+from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.route import Route
 from ctsync.text import for_log, shorten
 
@@ -22,45 +27,93 @@ if TYPE_CHECKING:
 
     from ctsync.config.settings import SmtpSettings
 
-TIMEOUT_SECONDS = 30.0
+REPLY_SECONDS = 30.0
+"""Time limit for connecting to an address, and for each reply but the last."""
+TRANSFER_SECONDS = 180.0
+"""Time limit for everything before the text of a mail: connecting, login and all replies."""
 VERDICT_SECONDS = 600.0
-"""Time limit for the reply to the end of a mail's text (RFC 5321, 4.5.3.2.6).
+"""Time limit for a mail's text and the reply to its end (RFC 5321, 4.5.3.2.6).
 
 The server may have accepted the mail and reply slowly. A client that gives up sooner sends the
 mail twice."""
+MAIL_SECONDS = TRANSFER_SECONDS + VERDICT_SECONDS
+QUIT_SECONDS = 5.0
+_SHORTEST = 0.001  # a socket timeout of 0 would mean that it never waits
 LOSSES = 3
 """If this many mails in a row lose the connection, the channel has failed, not the mails."""
+_NO_SMTPUTF8 = "the mail server offers no SMTPUTF8, so it accepts only ASCII addresses"
 _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
 _GO_AHEAD = 354
+# socket timeouts run on the machine's clock, whatever clock a drain has
+_MACHINE = SystemClock()
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpLimits:
+    """Time limits in seconds; a server that sends single bytes slowly does not extend them."""
+
+    reply: float = REPLY_SECONDS
+    transfer: float = TRANSFER_SECONDS
+    verdict: float = VERDICT_SECONDS
+
+
+DEFAULT_LIMITS = SmtpLimits()
 
 
 class _Connection(smtplib.SMTP):
-    """Keeps the server's reply to an accepted mail, which smtplib discards.
+    """Keeps time limits, and the server's reply to an accepted mail, which smtplib discards.
 
-    Waits longer for that reply than for any other.
+    `allow` starts a phase, whose sends and replies share one limit. Each reply also has its own.
     """
 
     last_reply = ""
-    verdict_seconds = VERDICT_SECONDS
+
+    def __init__(self, host: str, port: int, limits: SmtpLimits, **given: Any) -> None:
+        self._limits = limits
+        self._reply_seconds = limits.reply
+        self._is_sending_text = False
+        self.allow(limits.transfer)
+        super().__init__(host, port, timeout=limits.reply, **given)
+
+    def allow(self, seconds: float) -> None:
+        """Start a phase of this length."""
+        self._phase_end = _MACHINE.monotonic() + seconds
 
     def data(self, msg: Any) -> tuple[int, bytes]:
         """Send a mail's text and keep the reply."""
-        code, reply = super().data(msg)
-        self._wait_up_to(self.timeout)
+        self._is_sending_text = True
+        try:
+            code, reply = super().data(msg)
+        finally:
+            self._is_sending_text = False
+            self._reply_seconds = self._limits.reply
         self.last_reply = _reply(code, reply)
         return code, reply
 
+    def send(self, s: Any) -> None:
+        """Send within the limit of the phase."""
+        if self.sock is not None:
+            self.sock.settimeout(max(self._phase_left(), _SHORTEST))
+        super().send(s)
+
     def getreply(self) -> tuple[int, bytes]:
-        """Read a reply; wait longer for the next one if this one asks for the mail's text."""
+        """Read a reply. The one that asks for a mail's text starts the last phase."""
+        self._reply_end = _MACHINE.monotonic() + self._reply_seconds
+        if self.file is None and self.sock is not None:
+            raw = self.sock.makefile("rb", buffering=0)
+            self.file = io.BufferedReader(TimedReads(raw, self.sock, self._reply_left))
         code, reply = super().getreply()
-        if code == _GO_AHEAD:
-            self._wait_up_to(self.verdict_seconds)
+        if code == _GO_AHEAD and self._is_sending_text:
+            self._reply_seconds = self._limits.verdict
+            self.allow(self._limits.verdict)
         return code, reply
 
-    def _wait_up_to(self, seconds: float) -> None:
-        if self.sock is not None:
-            self.sock.settimeout(seconds)
+    def _phase_left(self) -> float:
+        return self._phase_end - _MACHINE.monotonic()
+
+    def _reply_left(self) -> float:
+        return min(self._phase_left(), self._reply_end - _MACHINE.monotonic())
 
 
 class _TlsConnection(_Connection, smtplib.SMTP_SSL):
@@ -79,14 +132,12 @@ class MailChannel:
         settings: SmtpSettings,
         *,
         site: str = "",
-        timeout_seconds: float = TIMEOUT_SECONDS,
-        verdict_seconds: float = VERDICT_SECONDS,
+        limits: SmtpLimits = DEFAULT_LIMITS,
     ) -> None:
         self.routes = routes
         self._settings = settings
         self._site = site
-        self._timeout = timeout_seconds
-        self._verdict = verdict_seconds
+        self._limits = limits
         self._connection: _Connection | None = None
         self._losses = 0
 
@@ -95,18 +146,22 @@ class MailChannel:
         mail = write_mail(message, sender=self._settings.sender, site=self._site)
         connection = self._connection or self._connect()
         self._connection = connection
+        connection.allow(self._limits.transfer)
         with self._classified_errors():
             self._transmit(connection, mail, message.route.recipient)
         self._losses = 0
         return connection.last_reply
 
-    def try_login(self) -> str:
+    def try_login(self, addresses: Sequence[str] = ()) -> str:
         """Connect and log in as for a mail, send none, and return the server's reply.
 
-        Raises DeliveryError.
+        Raises DeliveryError, also if the server cannot accept one of the addresses.
         """
         self._connection = self._connect()
         try:
+            beyond_ascii = [one for one in addresses if read_address(one).needs_smtputf8]
+            if beyond_ascii and not self._connection.has_extn("smtputf8"):
+                raise DeliveryError(f"{_NO_SMTPUTF8}, not {beyond_ascii[0]}", permanent=True)
             with self._classified_errors():
                 return _reply(*self._connection.noop())
         finally:
@@ -115,7 +170,9 @@ class MailChannel:
     def _transmit(self, connection: _Connection, mail: EmailMessage, to: str) -> None:
         try:
             connection.send_message(
-                mail, from_addr=address_of(self._settings.sender), to_addrs=[address_of(to)]
+                mail,
+                from_addr=read_address(self._settings.sender).bare,
+                to_addrs=[read_address(to).bare],
             )
         except smtplib.SMTPRecipientsRefused as refused:
             # a mail has one recipient, so there is exactly one reply
@@ -128,9 +185,7 @@ class MailChannel:
         try:
             yield
         except smtplib.SMTPNotSupportedError as error:
-            raise DeliveryError(
-                "the mail server accepts only ASCII addresses", permanent=True
-            ) from error
+            raise DeliveryError(_NO_SMTPUTF8, permanent=True) from error
         except smtplib.SMTPSenderRefused as error:
             is_large = error.smtp_code in _TOO_LARGE
             reason = f"the server refuses the sender: {_reply_of(error)}"
@@ -179,11 +234,10 @@ class MailChannel:
         settings = self._settings
         address = (settings.host, settings.port)
         connection = (
-            _TlsConnection(*address, timeout=self._timeout, context=self._trust())
+            _TlsConnection(*address, self._limits, context=self._trust())
             if settings.security == "tls"
-            else _Connection(*address, timeout=self._timeout)
+            else _Connection(*address, self._limits)
         )
-        connection.verdict_seconds = self._verdict
         try:
             if settings.security == "starttls":
                 connection.starttls(context=self._trust())
@@ -217,6 +271,7 @@ class MailChannel:
         """Send QUIT if the server still answers, and close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
+            connection.allow(QUIT_SECONDS)
             with contextlib.suppress(smtplib.SMTPException, OSError):
                 connection.quit()
             connection.close()
@@ -232,5 +287,7 @@ def _reply(code: int, reply: bytes | str) -> str:
 
 
 def _named(error: Exception) -> str:
+    if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+        return "no answer in time"
     reason = error.strerror if isinstance(error, OSError) else None
     return shorten(for_log(reason or type(error).__name__), 200)

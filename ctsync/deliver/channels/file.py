@@ -15,6 +15,9 @@ from ctsync.errors import ConfigError
 from ctsync.files import replace_file
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.mail.links import with_links
+from ctsync.report.report import Report
+from ctsync.report.trial.site_links import SiteLinks
 from ctsync.route import Route
 from ctsync.text import for_filename
 
@@ -30,11 +33,15 @@ class FileChannel:
 
     As a feed it keeps feed.atom and feed.json with the newest entries, each version once. In
     any other format it writes one file per message, named by its day and identity, so that a
-    message sent twice is the same file.
+    message sent twice is the same file. Links lead to the pages of `site` if it is given, except
+    in JSON and CSV, which link to the registry.
     """
 
-    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+    def __init__(
+        self, routes: Mapping[str, Route], settings: ChannelSettings, *, site: str = ""
+    ) -> None:
         self.routes = routes
+        self._site = site
         self._name = settings.name
         self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
 
@@ -44,16 +51,24 @@ class FileChannel:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if self._form is ReportFormat.ATOM:
-                name = self._add_to_feed(entries(report), message)
+                name = self._add_to_feed(entries(report, self._links(report)), message)
             else:
                 ending = _ENDINGS.get(self._form, self._form.value)
                 day = f"{message.window.until:%Y-%m-%d}"
                 name = for_filename(f"{day}-{message.key[:16]}.{ending}")
-                replace_file(self._folder / name, render(report, self._form))
+                replace_file(self._folder / name, render(self._linked(report), self._form))
         except OSError as error:
             reason = f"{self._folder}: {error.strerror or error}"
             raise DeliveryError(reason, is_channel=True) from error
         return f"written to {self._folder / name}"
+
+    def _linked(self, report: Report) -> Report:
+        is_for_people = self._form not in {ReportFormat.JSON, ReportFormat.CSV}
+        return with_links(report, self._site) if self._site and is_for_people else report
+
+    def _links(self, report: Report) -> SiteLinks | None:
+        trials = frozenset(trial.nct_id for trial in report.trials)
+        return SiteLinks(f"{self._site}/", trials) if self._site else None
 
     def _add_to_feed(self, new: list[FeedEntry], message: Message) -> str:
         told = {entry.id: entry for entry in (*self._kept(), *new)}

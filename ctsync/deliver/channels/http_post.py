@@ -1,7 +1,8 @@
-"""One POST request to a URL of the settings: the only HTTP in this folder.
+"""A POST to a URL of the settings, the only HTTP in this folder.
 
 The URL comes from the settings alone, never from a record. Errors leave it out, because it may
-hold a token. Redirects are not followed, so a server cannot send the request elsewhere.
+hold a token. Redirects are not followed, so a server cannot send the request elsewhere. Proxies
+come from the environment; credentials come from the URL and never from ~/.netrc.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 
 from ctsync import __version__
+from ctsync.registry.http.session import new_session, time_limit
 
-TIMEOUT_SECONDS = (10.0, 20.0)
-_MOST_READ = 4096
+DEADLINE_SECONDS = 30.0
+"""Time limit of one request: connecting, sending, and the head of the answer."""
+CONNECT_SECONDS = 10.0
 USER_AGENT = f"ctsync/{__version__}"
 
 
@@ -40,21 +44,24 @@ def post(
     body: bytes,
     headers: Mapping[str, str],
     *,
-    timeout: tuple[float, float] = TIMEOUT_SECONDS,
+    seconds: float = DEADLINE_SECONDS,
 ) -> WebAnswer:
-    """Send `body`; raises NoAnswer if the server does not answer."""
+    """Send `body` and return the answer, whose body is not read; raises NoAnswer."""
     # urllib3's debug lines contain the full path, which may hold a token
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
-        with requests.post(
-            url,
-            data=body,
-            headers={"User-Agent": USER_AGENT, **headers},
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-        ) as answer:
-            answer.raw.read(_MOST_READ)
+        target = urlsplit(url)
+        with (
+            new_session(target.username, target.password, "") as session,
+            session.post(
+                url,
+                data=body,
+                headers={"User-Agent": USER_AGENT, **headers},
+                timeout=time_limit(seconds, connect=CONNECT_SECONDS),
+                allow_redirects=False,
+                stream=True,
+            ) as answer,
+        ):
             return WebAnswer(answer.status_code)
     except (requests.RequestException, OSError, ValueError) as error:
         raise NoAnswer(_reason(error)) from None

@@ -10,10 +10,11 @@ import re
 from collections.abc import Iterator, Sequence
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, SMTPUTF8
 from email.utils import format_datetime, parseaddr
 from urllib.parse import quote
 
+from ctsync.config.mail_address import MailAddress, read_address
 from ctsync.deliver.message import Message
 from ctsync.report.mail.mail_html import render_mail_html
 from ctsync.report.mail.mail_text import render_mail_text
@@ -43,11 +44,6 @@ def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage
     return mail
 
 
-def address_of(text: str) -> str:
-    """Return the bare address of "Name <address>"."""
-    return parseaddr(text)[1]
-
-
 def _is_large(mail: EmailMessage) -> bool:
     html = mail.get_body(("html",))
     size = len(html.get_content().encode()) if html is not None else 0
@@ -55,17 +51,19 @@ def _is_large(mail: EmailMessage) -> bool:
 
 
 def _compose(message: Message, report: Report, sender: str, site: str) -> EmailMessage:
-    domain = address_of(sender).rpartition("@")[2] or "localhost"
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = _address(sender)
-    mail["To"] = _address(message.route.recipient)
+    author, reader = read_address(sender), read_address(message.route.recipient)
+    domain = author.domain
+    policy = SMTPUTF8 if author.needs_smtputf8 or reader.needs_smtputf8 else SMTP
+    mail = EmailMessage(policy=policy)
+    mail["From"] = _header(author)
+    mail["To"] = _header(reader)
     mail["Subject"] = shorten(for_header(report.subject), LONGEST_SUBJECT)
     mail["Date"] = format_datetime(report.window.until)
     mail["Message-ID"] = f"<{message.key}@{domain}>"
     if message.is_of_thread:
         mail["In-Reply-To"] = mail["References"] = f"<{message.thread}@{domain}>"
     mail["List-Id"] = _list_id(message.route.watches, domain)
-    mail["List-Unsubscribe"] = _unsubscribe(sender)
+    mail["List-Unsubscribe"] = _unsubscribe(author)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
     notes = tuple(_notes(message, sender))
@@ -77,23 +75,22 @@ def _compose(message: Message, report: Report, sender: str, site: str) -> EmailM
     )
     if mail["Subject"].isascii():
         # else the library may fold before the first word and leave the header's first line empty
-        mail.policy = SMTP.clone(max_line_length=2 * LONGEST_SUBJECT)
+        mail.policy = policy.clone(max_line_length=2 * LONGEST_SUBJECT)
     return mail
 
 
-def _address(text: str) -> Address:
-    name, bare = parseaddr(text)
-    return Address(for_header(name), addr_spec=bare)
+def _header(address: MailAddress) -> Address:
+    return Address(for_header(address.name), username=address.local, domain=address.domain)
 
 
 def _notes(message: Message, sender: str) -> Iterator[str]:
-    to, bare = address_of(message.route.recipient), address_of(sender)
+    to, bare = parseaddr(message.route.recipient)[1], parseaddr(sender)[1]
     yield f"ctsync sent this mail to {to}. To unsubscribe, write to {bare}."
 
 
-def _unsubscribe(sender: str) -> str:
+def _unsubscribe(author: MailAddress) -> str:
     """Return the List-Unsubscribe of RFC 2369: a mail to the sender, who edits the settings."""
-    return f"<mailto:{quote(address_of(sender), safe='@+')}?subject=unsubscribe>"
+    return f"<mailto:{quote(author.bare, safe='@+')}?subject=unsubscribe>"
 
 
 def _list_id(watches: Sequence[str], domain: str) -> str:

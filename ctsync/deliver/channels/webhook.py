@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ctsync.dates import format_timestamp
-from ctsync.deliver.channels.http_post import NoAnswer, post
+from ctsync.deliver.channels.http_post import DEADLINE_SECONDS, NoAnswer, post
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.questions.schemas import schema_id
 from ctsync.report.rows.report_row import report_row
@@ -31,9 +31,16 @@ class WebhookChannel:
     JSON Schema of its report.
     """
 
-    def __init__(self, routes: Mapping[str, Route], settings: ChannelSettings) -> None:
+    def __init__(
+        self,
+        routes: Mapping[str, Route],
+        settings: ChannelSettings,
+        *,
+        seconds: float = DEADLINE_SECONDS,
+    ) -> None:
         self.routes = routes
         self._settings = settings
+        self._seconds = seconds
 
     def send(self, message: Message) -> str:
         """Post one message; what it was answered."""
@@ -43,7 +50,8 @@ class WebhookChannel:
         if secret:
             headers[SIGNATURE] = sign(body, secret)
         try:
-            answer = post(self._settings.url.get_secret_value(), body, headers)
+            url = self._settings.url.get_secret_value()
+            answer = post(url, body, headers, seconds=self._seconds)
         except NoAnswer as error:
             raise DeliveryError(f"webhook: {error}", is_channel=True) from error
         if not answer.is_ok:

@@ -16,44 +16,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from ctsync import __version__
 from ctsync.dates import SystemClock
+from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.text import for_header
 
 # socket timeouts run on the machine's clock, whatever clock the Transport has
 _MACHINE = SystemClock()
-
-
-class _TimedReads(io.RawIOBase):
-    """Reads from a socket, with the socket's timeout as a limit for all reads together.
-
-    A socket's own timeout restarts with each byte received, so a server that sends single bytes
-    slowly would never exceed it.
-    """
-
-    def __init__(self, raw: Any, sock: Any) -> None:
-        self._raw = raw
-        self._sock = sock
-        timeout = sock.gettimeout()
-        self._deadline = None if timeout is None else _MACHINE.monotonic() + timeout
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        if self._deadline is not None:
-            left = self._deadline - _MACHINE.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer took too long")
-            self._sock.settimeout(left)
-        count: int | None = self._raw.readinto(buffer)
-        return count
-
-    def readall(self) -> bytes:
-        # http.client calls this for a chunk with a negative length: it would read without limit
-        raise OSError("an answer without end")
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
 
 
 class _TimedResponse(http.client.HTTPResponse):
@@ -61,7 +28,13 @@ class _TimedResponse(http.client.HTTPResponse):
 
     def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        self.fp = io.BufferedReader(_TimedReads(self.fp.detach(), sock))
+        timeout = sock.gettimeout()
+        end = None if timeout is None else _MACHINE.monotonic() + timeout
+
+        def seconds_left() -> float | None:
+            return None if end is None else end - _MACHINE.monotonic()
+
+        self.fp = io.BufferedReader(TimedReads(self.fp.detach(), sock, seconds_left))
 
 
 class _Connection(HTTPConnection):
@@ -122,6 +95,15 @@ def new_session(username: str | None, password: str | None, contact: str) -> req
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers.update({"User-Agent": user_agent(contact), "Accept-Encoding": "gzip, deflate"})
     return session
+
+
+def time_limit(seconds: float, *, connect: float) -> Any:  # the stubs of requests lack its type
+    """Return a limit for connecting, sending and the complete answer together.
+
+    Only a session of `new_session` keeps it if an answer arrives slowly. Connecting to one address
+    may take `connect` seconds. The system's name lookup is not covered.
+    """
+    return urllib3.Timeout(total=seconds, connect=min(connect, seconds))
 
 
 def user_agent(contact: str = "") -> str:

@@ -30,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 
 from ctsync.dates import Clock
-from ctsync.errors import StoreError, UsageError
+from ctsync.errors import LockHeld, StoreError, UsageError
 from ctsync.store.database.engine import name_of, parse_url
 from ctsync.store.database.tables import BODIES, MARKS, METADATA
 from ctsync.store.database.types import Count, JsonText, RemoteText
@@ -64,8 +64,9 @@ def copy_database(
     missing, and upgrades both to the newest schema. Reads the copied rows again and compares them
     before the commit. Calls `progress(table, rows)` for each batch.
 
-    Raises UsageError if the target has rows or is the source itself, LockHeld, and StoreError if
-    the copied rows differ, in which case the target stays empty.
+    Raises UsageError if the target has rows or is the source itself, LockHeld, also while messages
+    of the source are being sent, and StoreError if the copied rows differ, in which case the target
+    stays empty.
     """
     if name_of(parse_url(source_url)) == name_of(parse_url(target_url)):
         raise UsageError("a database cannot be copied into itself")
@@ -75,6 +76,7 @@ def copy_database(
         open_store(target_url, clock=clock) as target,
         target.writer(holder=_HOLDER),
     ):
+        _require_no_message_under_way(source, clock)
         _require_empty(target)
         copied = _copy(source, target, progress)
         if target.file is None:
@@ -82,6 +84,15 @@ def copy_database(
             with suppress(StoreError):
                 target.vacuum()
         return copied
+
+
+def _require_no_message_under_way(source: Store, clock: Clock) -> None:
+    # the copy would not learn that they are sent, and send them again
+    if source.outbox.is_being_sent(clock.now()):
+        raise LockHeld(
+            f"messages of {source.name} are being sent; try again when no delivery is claimed: "
+            "ctsync outbox list"
+        )
 
 
 def _require_empty(target: Store) -> None:

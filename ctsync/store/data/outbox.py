@@ -2,7 +2,9 @@
 
 A delivery goes from pending to claimed to sent. A claim that fails makes it pending again, due
 later, or parked until a person decides. A claim is a compare-and-swap with a lease: of two workers
-one gets a row, and a row whose worker died becomes free. Sends nothing itself.
+one gets a row, and a row whose worker died becomes free. While a worker holds a row of a recipient,
+no other worker gets a row of that recipient, so that messages keep their order. Sends nothing
+itself.
 """
 
 from __future__ import annotations
@@ -14,11 +16,23 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, text, update
+from sqlalchemy import (
+    Connection,
+    and_,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 
 from ctsync.dates import Clock
-from ctsync.store.database.access import Reads, Writes, batches, insert_rows
-from ctsync.store.database.tables import DELIVERIES, UNDONE
+from ctsync.model import Verdict
+from ctsync.store.database.access import Reads, Writes, batches, exclude_other_claims, insert_rows
+from ctsync.store.database.tables import DELIVERIES, RUNS, UNDONE
 
 
 class DeliveryState(StrEnum):
@@ -62,6 +76,17 @@ class Delivery:
     message_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class OutboxHorizon:
+    """The newest delivery and the newest run at a moment when no run was under way.
+
+    A run may still drop deliveries that it made, until it ends.
+    """
+
+    delivery_id: int
+    run_id: int
+
+
 _COLUMNS = [
     DELIVERIES.c.id.label("delivery_id"),
     *(DELIVERIES.c[field.name] for field in fields(Delivery)[1:]),
@@ -76,6 +101,16 @@ _IS_UNDONE = text(UNDONE)
 repeats its condition, and otherwise reads every delivery ever made."""
 
 _FREE = {"claimed_by": None, "lease_until": None}
+
+
+def _is_held(now: datetime) -> Any:
+    """The condition that a worker holds a delivery."""
+    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until > now)
+
+
+def _is_abandoned(now: datetime) -> Any:
+    """The condition that a worker held a delivery for longer than its lease."""
+    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now)
 
 
 def _delivery(row: Any) -> Delivery:
@@ -98,6 +133,29 @@ class OutboxReads(Reads):
             statement = statement.where(_IS_UNDONE)
         with self._reading() as connection:
             return [_delivery(row) for row in connection.execute(statement)]
+
+    def horizon(self, since: OutboxHorizon | None = None) -> OutboxHorizon | None:
+        """Return how far the outbox is complete now.
+
+        Without `since`, the caller holds the writer lock and has no run under way. With it, the
+        result is None if a run has begun since and not ended.
+        """
+        newest = select(
+            select(func.coalesce(func.max(DELIVERIES.c.id), 0)).scalar_subquery(),
+            select(func.coalesce(func.max(RUNS.c.id), 0)).scalar_subquery(),
+            exists().where(
+                RUNS.c.verdict == Verdict.RUNNING, RUNS.c.id > (since.run_id if since else 0)
+            ),
+        )
+        with self._reading() as connection:
+            delivery_id, run_id, is_under_way = connection.execute(newest).one()
+        return None if since and is_under_way else OutboxHorizon(delivery_id, run_id)
+
+    def is_being_sent(self, now: datetime) -> bool:
+        """Check whether a worker holds a delivery."""
+        held = select(exists().where(_IS_UNDONE, _is_held(now)))
+        with self._reading() as connection:
+            return bool(connection.scalar(held))
 
     def first_message(self, channel: str, recipient: str, *, prefix: str) -> str | None:
         """Return the message id of the oldest attempted delivery to a recipient.
@@ -133,19 +191,34 @@ class OutboxWrites(Writes):
         rows = [(*_new_values(delivery), *more) for delivery in deliveries]
         return insert_rows(self._connection, DELIVERIES, columns, rows, unless_there=True)
 
-    def claim(self, now: datetime, *, lease: timedelta, limit: int, worker: str) -> list[Delivery]:
-        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`."""
-        is_free = or_(
-            DELIVERIES.c.state == DeliveryState.PENDING,
-            and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now),
+    def claim(
+        self,
+        now: datetime,
+        *,
+        lease: timedelta,
+        limit: int,
+        worker: str,
+        up_to: int | None = None,
+    ) -> list[Delivery]:
+        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`.
+
+        Leaves out recipients of whom another worker holds a delivery, and ids above `up_to`.
+        """
+        exclude_other_claims(self._connection)
+        is_free = or_(DELIVERIES.c.state == DeliveryState.PENDING, _is_abandoned(now))
+        recipient = tuple_(DELIVERIES.c.channel, DELIVERIES.c.recipient)
+        held = select(DELIVERIES.c.channel, DELIVERIES.c.recipient).where(
+            _IS_UNDONE, _is_held(now), DELIVERIES.c.claimed_by != worker
         )
         due = (
             select(DELIVERIES.c.id)
-            .where(_IS_UNDONE, is_free, DELIVERIES.c.not_before <= now)
+            .where(_IS_UNDONE, is_free, DELIVERIES.c.not_before <= now, recipient.not_in(held))
             .order_by(DELIVERIES.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
+        if up_to is not None:
+            due = due.where(DELIVERIES.c.id <= up_to)
         # not as a subquery: PostgreSQL may run one again for each row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
         claimed = (
@@ -230,10 +303,14 @@ class OutboxWrites(Writes):
         return sorted(found, key=lambda delivery: delivery.delivery_id)
 
     def retry(self, ids: Iterable[int] | None = None, *, now: datetime) -> int:
-        """Make unsent deliveries due now and restart their count. None means all that failed."""
+        """Make unsent deliveries due now and restart their count. None means all that failed.
+
+        One that a worker is sending stays as it is.
+        """
         values = {"state": DeliveryState.PENDING, "not_before": now, "attempts": 0, **_FREE}
         if ids is not None:
-            return self._update(ids, DELIVERIES.c.state != DeliveryState.SENT, **values)
+            is_over = or_(DELIVERIES.c.state == DeliveryState.SENT, _is_held(now))
+            return self._update(ids, not_(is_over), **values)
         is_backing_off = and_(
             DELIVERIES.c.state == DeliveryState.PENDING, DELIVERIES.c.last_error.is_not(None)
         )

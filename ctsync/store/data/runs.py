@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
 
 from ctsync.model import RegistryVersion, Verdict
-from ctsync.store.database.access import Reads, Writes, insert_row
+from ctsync.store.database.access import Reads, Writes, exclude_other_claims, insert_row
 from ctsync.store.database.tables import RUNS
 
 SYNC = "sync"
@@ -151,6 +151,24 @@ class RunWrites(Writes):
         """Add a run that is under way and return its id."""
         row = {"kind": kind, "started": started, "verdict": Verdict.RUNNING.value}
         return insert_row(self._connection, RUNS, row)
+
+    def claim(
+        self, kind: str, started: datetime, *, since: datetime, lease: timedelta
+    ) -> int | None:
+        """Begin a run that only one process may make, and return its id.
+
+        Returns None if a run of this kind has ended well since then, or is under way for less
+        than `lease`.
+        """
+        exclude_other_claims(self._connection)
+        is_made = and_(RUNS.c.verdict == Verdict.OK, RUNS.c.started >= since)
+        is_alive = and_(RUNS.c.verdict == Verdict.RUNNING, RUNS.c.started > started - lease)
+        other = select(exists().where(RUNS.c.kind == kind, or_(is_made, is_alive)))
+        return None if self._connection.scalar(other) else self.begin(kind, started)
+
+    def discard(self, run_id: int) -> None:
+        """Remove a run that did nothing."""
+        self._connection.execute(delete(RUNS).where(RUNS.c.id == run_id))
 
     def set_load(self, run_id: int, load: RegistryVersion) -> None:
         """Note which load the registry shows when a run begins."""

@@ -9,13 +9,28 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Dialect, Engine, Insert, Table, insert
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Integer,
+    Table,
+    cast,
+    func,
+    insert,
+    select,
+)
 from sqlalchemy.exc import StatementError
 
 from ctsync.store.database.engine import reading
+from ctsync.store.database.tables import APPLICATION_ID
 
 BATCH = 1000
 """How many ids one statement names. Both databases accept far more."""
+
+_CLAIMS = 2
+"""The key of the lock for claims. The writer lock has a key of another kind."""
 
 T = TypeVar("T")
 
@@ -47,6 +62,16 @@ class Writes:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+
+def exclude_other_claims(connection: Connection) -> None:
+    """Wait until no other transaction that calls this is under way.
+
+    SQLite has only one write transaction at a time anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        claims = func.pg_advisory_xact_lock(cast(APPLICATION_ID, Integer), _CLAIMS)
+        connection.execute(select(claims))
 
 
 def batches(items: Sequence[T]) -> Iterator[list[T]]:

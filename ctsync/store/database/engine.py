@@ -33,6 +33,7 @@ from ctsync.errors import (
     ConfigError,
     ForeignDatabase,
     StoreError,
+    StoreLocked,
     StoreUnavailable,
     StoreUnreachable,
     Unstorable,
@@ -315,7 +316,7 @@ def _refusal(error: DBAPIError, name: str) -> Unstorable | None:
     return None
 
 
-_LOCKED = (StoreUnavailable, "is locked by another program; try again later")
+_LOCKED = (StoreLocked, "is locked by another program; try again later")
 _READ_ONLY = (StoreUnavailable, "is read-only; make the file and its directory writable")
 _SQLITE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_BUSY: _LOCKED,
@@ -339,6 +340,7 @@ def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
     return None if found is None else found[0](f"{name} {found[1]}")
 
 
+_POSTGRES_LOCKED = {"55P03", "40P01"}  # lock_timeout, and a deadlock that the server ended
 _POSTGRES = {
     "25006": "is read-only; connect to the primary server",
     "28000": "refuses this user; check the user and password",
@@ -347,7 +349,6 @@ _POSTGRES = {
     "42501": "does not allow this; grant the user its tables and schema",
     "53100": "has no disk space left; make room and run again",
     "53200": "is out of memory; try again later",
-    "55P03": "is locked by another program; try again later",
     "57014": "cancelled a statement that took too long; raise statement_timeout for this user",
     "58030": "cannot be read or written; check the server's disk",
 }
@@ -377,6 +378,9 @@ _GONE_CLASSES = {"08", "57"}
 def _postgres_meaning(error: DBAPIError, name: str) -> StoreError | None:
     state = str(getattr(error.orig, "sqlstate", None) or "")
     said = " ".join(str(error.orig).split()) or "no answer"
+    if state in _POSTGRES_LOCKED:
+        kind, locked = _LOCKED
+        return kind(f"{name} {locked}")
     if state in _POSTGRES:
         return StoreUnavailable(f"{name} {_POSTGRES[state]}")
     if state in _UNSPECIFIC and (why := _refused_connection(said)):

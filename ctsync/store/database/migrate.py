@@ -7,9 +7,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
-import struct
+from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,10 +41,6 @@ from ctsync.store.database.wal_chain import require_own_log
 
 if TYPE_CHECKING:
     from alembic.config import Config
-
-_MAGIC = b"SQLite format 3\0"
-_HEADER_SIZE = 100
-_APPLICATION_ID_AT = 68  # https://www.sqlite.org/fileformat2.html#application_id
 
 
 class DatabaseState(Enum):
@@ -209,43 +206,57 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
 
 
 def look_at_file(file: Path) -> DatabaseState:
-    """Find out what a file is from its bytes. Opening a foreign database could change it.
+    """Find out what a file is without changing it, as opening a foreign database could.
 
+    Reads through SQLite: if this process opened and closed the file itself, the system would drop
+    the locks that SQLite holds on it in this process. Another process would then remove the log.
     Raises ForeignDatabase, MixedDatabase and StoreUnavailable.
     """
     if file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
     try:
-        with file.open("rb") as stream:
-            header = stream.read(_HEADER_SIZE)
+        size = file.stat().st_size
     except FileNotFoundError:
         return DatabaseState.NOTHING
     except OSError as error:
         raise StoreUnavailable(f"{file} cannot be read: {error.strerror}") from error
-    if not header:
+    if not size:
         return DatabaseState.NOTHING
-    if len(header) < _HEADER_SIZE or not header.startswith(_MAGIC):
-        raise ForeignDatabase(f"{file} is not a database; give another file")
-    (application_id,) = struct.unpack_from(">I", header, _APPLICATION_ID_AT)
+    if not os.access(file, os.R_OK):
+        raise StoreUnavailable(f"{file} cannot be read: {os.strerror(errno.EACCES)}")
+    application_id, is_empty = _read_unchanged(file)
     if application_id == APPLICATION_ID:
         require_own_log(file)
         return DatabaseState.OURS
-    if application_id == 0 and _is_empty(file):
+    # reading the log of another program would change it
+    has_log = any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal"))
+    if application_id == 0 and is_empty and not has_log:
         return DatabaseState.NOTHING
     raise ForeignDatabase(f"{file} is a database of another program; give ctsync its own file")
 
 
-def _is_empty(file: Path) -> bool:
-    # reading the log of another program would change it
-    if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
-        return False
+def _read_unchanged(file: Path) -> tuple[int, bool]:
+    """Return the application id of a SQLite file, and whether it has no tables.
+
+    Ignores its log and takes no lock.
+    """
     uri = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro&immutable=1"
-    with translated_errors(str(file)):
+    try:
         connection = sqlite3.connect(uri, uri=True)
         try:
-            return not connection.execute("SELECT 1 FROM sqlite_master").fetchall()
+            # without this, a file to which a log is being copied could count as damaged
+            connection.execute("PRAGMA writable_schema = ON")
+            (application_id,) = connection.execute("PRAGMA application_id").fetchone()
+            if application_id:
+                return application_id, False
+            return 0, not connection.execute("SELECT 1 FROM sqlite_master").fetchall()
         finally:
             connection.close()
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
+            raise ForeignDatabase(f"{file} is not a database; give another file") from error
+        with translated_errors(str(file)):
+            raise
 
 
 def mark_file(file: Path) -> None:
@@ -255,7 +266,9 @@ def mark_file(file: Path) -> None:
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        # O_EXCL: closing a file that SQLite has open in this process would drop its locks
+        with suppress(FileExistsError):
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreUnavailable(
             f"{file} cannot be created: {error.strerror}; give a path that can be written"

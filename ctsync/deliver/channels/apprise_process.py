@@ -1,0 +1,41 @@
+"""The process that sends one message with apprise. Run as a program; imports nothing of ctsync.
+
+apprise has no time limit for a complete message, and lets requests read ~/.netrc. A process of its
+own can be ended, and gets an environment without that file.
+
+Reads a JSON object from stdin: url, title, body and the seconds after which the process ends.
+Exits with a code of this module. Writes no error, because it may contain the URL.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import threading
+
+SENT, FAILED, MISSING, UNSUPPORTED, REFUSED = 0, 1, 3, 4, 5
+
+
+def main() -> int:
+    """Send the message given on stdin, and return the exit code."""
+    given = json.load(sys.stdin)
+    # the parent may have died, and a server that answers slowly would keep this process for ever
+    limit = threading.Timer(given["seconds"], os._exit, (FAILED,))
+    limit.daemon = True
+    limit.start()
+    try:
+        import apprise  # noqa: PLC0415 - an optional package, which takes a second to import
+    except ImportError:
+        return MISSING
+    logging.disable(logging.CRITICAL)  # their log lines contain the URL
+    client = apprise.Apprise()
+    if not client.add(given["url"]):
+        return UNSUPPORTED
+    is_sent = client.notify(title=given["title"], body=given["body"], body_format="text")
+    return SENT if is_sent else REFUSED
+
+
+if __name__ == "__main__":
+    sys.exit(main())
