@@ -212,7 +212,8 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Appris
     AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
     (sent,) = apprise.sent
-    assert sent["title"].startswith("25 notable: status changed (NCT00000001); ")
+    first = 'Status: "RECRUITING" -> "COMPLETED" (NCT00000001)'
+    assert sent["title"].startswith(f"25 notable: {first}; ")
     assert sent["body"].count("https://clinicaltrials.gov/study/") == 10
     assert "and 15 more of 25 trials: ctsync report" in sent["body"]
 
