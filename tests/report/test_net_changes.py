@@ -206,7 +206,8 @@ def test_a_milder_change_of_the_same_item_does_not_hide_the_worse_one() -> None:
 
 def test_a_list_item_removed_and_added_again_is_shown_as_changed_back() -> None:
     path = "protocolSection.conditionsModule.conditions"
-    removed, added = ({"label": "Terms", "inputs": {verb: 1}} for verb in ("removed", "added"))
+    removed: dict[str, Any] = {"label": "Terms", "inputs": {"removed": 1}}
+    added: dict[str, Any] = {"label": "Terms", "inputs": {"added": 1}}
     gone = event(Kind.OTHER, path=path, before=["Flu"], after=[], **removed)
     again = event(Kind.OTHER, path=path, before=[], after=["Flu"], **added)
     other = event(Kind.OTHER, path=path, before=[], after=["Cold"], **added)

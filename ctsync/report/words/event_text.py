@@ -125,6 +125,9 @@ def short(event: Event) -> str:
     """The event in a few words, for a table cell or a subject line."""
     if is_overall_status(event):
         return f"status -> {plain(event.after, field=OVERALL)}"
+    if event.kind is Kind.REGISTERED and not event.inputs.get("newly_registered", True):
+        first = event.inputs.get("first_posted")
+        return "newly seen by ctsync" + (f", first posted {plain(first)}" if first else "")
     if event.kind in _SHORT:
         return _SHORT[event.kind].format(
             plain(event.before if event.after is None else event.after)
