@@ -101,7 +101,8 @@ def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ..
 
 def _changed(event: Event) -> str:
     """Name what changed in words; the overall status alone is the status."""
-    if event.kind is Kind.STATUS and not is_overall_status(event):
+    is_other_status = event.kind is Kind.STATUS and not is_overall_status(event)
+    if is_other_status or event.kind is Kind.REGISTERED:  # which may be newly seen only
         return for_terminal(event.label.lower())
     return "first version" if event.kind is Kind.FIRST_SEEN else event.kind.replace("_", " ")
 
