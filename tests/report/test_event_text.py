@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event, Kind
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.events.classify import first_seen, registered
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.subject import trial_subject
-from ctsync.report.words.event_text import detail, is_overall_status, short, sides
+from ctsync.report.words.event_text import detail, is_overall_status, sentence, short, sides
 from ctsync.report.words.net_changes import net_changes
 from tests.record.studies import events_between, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
@@ -146,3 +148,16 @@ def test_a_row_names_the_step_of_quality_control() -> None:
     event = the_event(events_between(before, after), Kind.RESULTS, '["RESET | 2026-02-20"]')
     returned = "results returned to the sponsor with comments on 2026-02-20"
     assert (event.label, short(event), detail(event)) == ("Results QC", returned, returned)
+
+
+def test_the_first_version_of_a_trial_says_why_its_state_is_shown() -> None:
+    record = canonicalize(study())
+    events = (first_seen(record), registered(record), registered(record, is_new=False))
+
+    assert [sentence(event).partition(": ")[0] for event in events] == [
+        "First seen", "Registered", "Newly seen",
+    ]  # fmt: skip
+    assert [short(event) for event in events[1:]] == [
+        "newly registered", "newly seen by ctsync, first posted 2019-05-08",
+    ]  # fmt: skip
+    assert [event.rule for event in events] == ["R-NEW-01", "R-NEW-02", "R-NEW-03"]

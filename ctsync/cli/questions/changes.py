@@ -17,6 +17,7 @@ from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
+from ctsync.report.words.event_text import sentence
 from ctsync.store.data.events import EventFilter
 
 
@@ -89,7 +90,7 @@ def changes(
                         event.nct_id,
                         event.event.level,
                         event.event.rule,
-                        event.event.summary,
+                        sentence(event.event),
                     )
                     for event in found.events
                 ],

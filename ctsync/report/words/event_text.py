@@ -63,6 +63,15 @@ def is_overall_status(event: Event) -> bool:
     return event.kind is Kind.STATUS and event.path == OVERALL
 
 
+def sentence(event: Event) -> str:
+    """The summary of the event; that of a trial's first version after what happened.
+
+    Such a summary is only the state of the trial: "Recruiting · Phase 3 · enrollment 20".
+    """
+    is_state = event.kind in {Kind.FIRST_SEEN, Kind.REGISTERED}
+    return f"{event.label}: {event.summary}" if is_state else event.summary
+
+
 def detail(event: Event) -> str:
     """The summary of the event without its label."""
     label = event.label
