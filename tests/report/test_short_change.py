@@ -85,6 +85,8 @@ def test_three_items_that_changed_alike_share_a_phrase() -> None:
     events = [stored(event) for event in events_between(before, after)]
 
     assert len(events) == 11
-    assert trial_row(net_changes(events)) == "11 secondary outcome time frames edited"
+    assert trial_row(net_changes(events)) == (
+        '11 secondary outcome time frames edited ("Outcome 0 of many" and 10 others)'
+    )
     two = trial_row(net_changes(events[:2]))
     assert two.count("Secondary outcome time frame of ") == 2

@@ -144,7 +144,7 @@ class ReportTrialRow:
     phase: str | None
     """Its phase in words; null if phases do not apply."""
     conditions: tuple[str, ...]
-    """The conditions it studies."""
+    """The conditions it studies, in alphabetical order."""
     folded: Fold | None
     """Set if other formats show the trial in one line with others that changed only this."""
 

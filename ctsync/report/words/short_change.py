@@ -57,12 +57,14 @@ class ShortChange(NamedTuple):
         return f"{self.label}{self.item}{self.verb and ' '}{self.verb}{self.values}".strip()
 
     def of_several(self, number: int) -> str:
-        """The same change of so many list items; empty if it is of no item."""
+        """The same change of so many list items, the first one named; empty if of no item."""
         if not (self.item or self.is_item) or not (name := _plural(self.label)):
             return ""
         # a label in capitals keeps them: "3 IPD documents added"
         name = name if name[1:2].isupper() else name[:1].lower() + name[1:]
-        return f"{number:,} {name} {self.verb or 'changed'}"
+        first = self.item.removeprefix(" of ") or self.values.removeprefix(": ")
+        others = counted(number - 1, "other")
+        return f"{number:,} {name} {self.verb or 'changed'} ({first} and {others})"
 
     @property
     def is_item(self) -> bool:
