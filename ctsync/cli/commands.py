@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "changes": Entry(
         "questions.changes",
         "changes",
-        "List stored changes, oldest first.",
+        "List stored changes, oldest day first; of one trial on one day, the worst first.",
     ),
     "check": Entry(
         "store.check",

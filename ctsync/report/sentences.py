@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
-from ctsync.report.event_text import since_what
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
+from ctsync.report.words.event_text import since_what
 
 
 def about_line(report: Report) -> str:

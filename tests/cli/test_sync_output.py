@@ -52,6 +52,24 @@ def test_a_trial_added_later_is_named_as_baseline(followed: Shell) -> None:
     assert result.stderr.endswith(f"1 trial stored as baseline: {SEED}\n")
 
 
+def test_a_trial_that_appears_with_an_old_date_is_newly_seen(
+    followed: Shell, registry: ReplayRegistry
+) -> None:
+    late = an_id(77)
+    followed.run("watch", "add", late)
+    followed.run("sync", exit_code=3)
+    registry.catalogue.advance()
+    old = {"date": "2012-03-05", "type": "ACTUAL"}
+    publish(registry, late, studyFirstPostDateStruct=old, overallStatus="COMPLETED")
+    result = followed.run("sync")
+
+    assert "1 newly seen" in result.stderr
+    assert "newly seen by ctsync, first posted 2012-03-05" in " ".join(result.stdout.split())
+    for command in (["report", "--since", "all"], ["history", late], ["changes", late]):
+        assert "newly registered" not in followed.run(*command).stdout
+    assert "newly seen" in followed.run("history", late).stdout
+
+
 def test_a_quiet_day_prints_one_line(followed: Shell, registry: ReplayRegistry) -> None:
     followed.run("sync")
     registry.catalogue.advance()

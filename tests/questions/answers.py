@@ -30,7 +30,8 @@ from ctsync.record.registry.notices import Notice, NoticeKind, notice_json
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.report import Window
-from ctsync.report.rows import event_row, report_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import report_row
 from ctsync.report.trial.field_history import Unshown
 from ctsync.report.trial.timeline import query_steps
 from ctsync.store.data.events import EventFilter

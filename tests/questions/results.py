@@ -29,7 +29,8 @@ from ctsync.questions.results.sync_rows import (
     UnresolvedTermRow,
 )
 from ctsync.questions.results.transfer_rows import ExportedTableRow, ImportRow
-from ctsync.report.rows import UncheckedTrialRow, event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.sync.run_log import RunCounts
 from tests.report.examples import QUICK, SEED, demo_events

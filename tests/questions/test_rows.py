@@ -28,8 +28,8 @@ from ctsync.questions.trial.field_history import field_value_row
 from ctsync.questions.trial.versions import version_row
 from ctsync.record.registry.notices import notice_json
 from ctsync.record.rules.rules import RULES, RULES_VERSION, Thresholds
-from ctsync.report.row_json import to_json
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.field_history import Unshown, ValueSpell
 from tests.questions.answers import FAILURE, INTERRUPTED, NOTICE, NOW, RUN, STATUS, WATCH
 from tests.report.examples import event, stored

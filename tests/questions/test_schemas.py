@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.questions.schemas import names, schema, schema_id
-from ctsync.report.row_json import dump, to_json
+from ctsync.report.rows.row_json import dump, to_json
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
 from tests.questions.answers import answers, keep_all

@@ -220,7 +220,9 @@ def test_the_worst_change_comes_first_with_its_size(slipped: tuple[JsonObject, J
 def test_the_verdict_counts_the_levels(slipped: tuple[JsonObject, JsonObject]) -> None:
     reading = read(*slipped)
 
-    assert re.search(r"critical.* changes in \d+ categories \(\d+ values differ\)", reading.verdict)
+    assert re.search(
+        r"\d+ changes in \d+ categories: \d+ critical, .* \(\d+ values differ\)", reading.verdict
+    )
 
 
 def test_administrative_changes_are_counted_with_the_command_that_shows_them(

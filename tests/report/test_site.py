@@ -16,7 +16,7 @@ from ctsync.report.trial.page import render_page
 from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 from tests.report.examples import (
     SLOW,
     WINDOW,

@@ -134,8 +134,9 @@ def test_a_delta_fetches_posted_and_new_trials(
     assert (result.verdict, result.steps) == (Verdict.OK, ["delta"])
     assert (result.tally.changed, result.tally.new) == (1, 1)
     assert Kind.STATUS in kinds(store, 5)
-    # after a complete load, a trial it lacked is new in the registry, not only to ctsync
-    assert kinds(store, 31) == [Kind.REGISTERED]
+    # after a complete load, a trial it lacked and posted since is new in the registry
+    (registered,) = store.events.find(EventFilter(nct_ids=(an_id(31),)))
+    assert (registered.event.kind, registered.event.rule) == (Kind.REGISTERED, "R-NEW-02")
     listed = [r for r in replay.requests if r.path == "/v2/studies"]
     print(f"delta: 2 trials of 31 moved, {len(replay.requests)} requests")
     assert len(listed) == 2

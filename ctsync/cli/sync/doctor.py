@@ -18,7 +18,7 @@ from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow
 from ctsync.registry.contract.assumptions import ContractFinding, ContractState, check_contract
 from ctsync.registry.contract.evidence import evidence
 from ctsync.registry.contract.inquiry import LARGEST_INQUIRY, Inquiry
-from ctsync.report.row_json import dump
+from ctsync.report.rows.row_json import dump
 from ctsync.store.database.migrate import revision_of
 from ctsync.store.database.tables import HEAD_REVISION
 from ctsync.store.store import open_for_reading

@@ -27,7 +27,8 @@ from ctsync.questions.results.sync_rows import (
 )
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
-from ctsync.report.rows import UncheckedTrialRow, event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

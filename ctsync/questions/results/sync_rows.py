@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, Verdict
-from ctsync.report.rows import EventRow, UncheckedTrialRow
+from ctsync.report.rows.event_row import EventRow
+from ctsync.report.rows.report_row import UncheckedTrialRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial_heading import cut_at_word, short_title, trial_heading
+from ctsync.report.words.trial_heading import cut_at_word, short_title, trial_heading
 from ctsync.text import for_terminal
 
 WIDTH = 76

@@ -27,7 +27,7 @@ from ctsync.report.sentences import (
     watches_line,
     window_line,
 )
-from ctsync.report.trial_heading import short_title
+from ctsync.report.words.trial_heading import short_title
 
 _MOST_FOLDED = 10
 _LONGEST_TITLE = 64

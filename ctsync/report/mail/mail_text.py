@@ -11,7 +11,7 @@ from ctsync.report.mail.links import trial_page, with_links
 from ctsync.report.mail.welcome import heading, more_line
 from ctsync.report.report import Report, Welcome
 from ctsync.report.sentences import LIST_COMMAND, coverage_line
-from ctsync.report.trial_heading import cut_at_word
+from ctsync.report.words.trial_heading import cut_at_word
 from ctsync.text import for_terminal
 
 

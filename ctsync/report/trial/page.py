@@ -16,8 +16,8 @@ from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.trial.version_words import what_changed
-from ctsync.report.trial_heading import TrialHeading
 from ctsync.report.version_steps import step_of
+from ctsync.report.words.trial_heading import TrialHeading
 
 
 @dataclass(frozen=True, slots=True)

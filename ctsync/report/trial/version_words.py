@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from ctsync.model import StoredEvent, Version
 from ctsync.record.value_text import counted
-from ctsync.report.net_changes import net_changes
 from ctsync.report.summary import trial_row
+from ctsync.report.words.net_changes import net_changes
 
 
 def what_changed(version: Version, step: Sequence[StoredEvent]) -> str:

@@ -61,7 +61,7 @@ class MirrorRun:
             keeping=self._writer(load),
             thresholds=self.mirror.thresholds,
             watcher=self.mirror.watcher,
-            awaits=self.whole_load() is not None,
+            complete_load=self.whole_load(),
             followed=self._followed,
             processes=self.mirror.processes,
         ).run()
@@ -252,7 +252,7 @@ class MirrorRun:
             keeping=self._writer(current),
             thresholds=mirror.thresholds,
             watcher=mirror.watcher,
-            awaits=self.whole_load() is not None,
+            complete_load=self.whole_load(),
             followed=self._followed,
         )
 
