@@ -5,6 +5,7 @@
 #   make test     the fast tests, of every module, in less than 5 minutes
 #   make test-all the slow tests too: they race processes, replay a whole corpus or need a JVM
 #   make bench    what it costs, measured       make soak    what takes longer: full-size faults
+#   make mutants  breaks 40 places of the code, and counts how many the fast tests notice
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
 #   make lint     ruff
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
@@ -22,7 +23,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test test-all bench bench-registry soak lint types layers docs pictures wheel clean
+.PHONY: demo test test-all bench bench-registry soak mutants lint types layers docs pictures wheel clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -46,6 +47,9 @@ bench-registry: $(VENV)/.test
 
 soak: $(VENV)/.test
 	$(BIN)/python -m pytest -m soak -s $(ARGS)
+
+mutants: $(VENV)/.mutants
+	$(BIN)/python -m tests.mutants $(ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -108,6 +112,10 @@ $(VENV)/.test: $(VENV)/.run
 
 $(VENV)/.analysis: $(VENV)/.test
 	$(PIP) --group analysis
+	@touch $@
+
+$(VENV)/.mutants: $(VENV)/.test
+	$(PIP) --group mutants
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.run

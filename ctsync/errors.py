@@ -28,6 +28,7 @@ CtsyncError
 │   └── LockLost             another writer took the lock over
 ├── StoreError 6             the database cannot be used
 │   ├── ForeignDatabase      not a ctsync database
+│   ├── MixedDatabase        a file, and the log of another database beside it
 │   ├── NewerDatabase        written by a later version of ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
 │   │   └── StoreUnreachable the server does not answer, or the connection broke
@@ -254,6 +255,10 @@ class StoreError(CtsyncError):
 
 class ForeignDatabase(StoreError):
     """The database is not a ctsync database."""
+
+
+class MixedDatabase(StoreError):
+    """A database file, and beside it the log of another database."""
 
 
 class NewerDatabase(StoreError):

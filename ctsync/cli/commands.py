@@ -37,7 +37,7 @@ COMMANDS: Mapping[str, Entry] = {
     "changes": Entry(
         "questions.changes",
         "changes",
-        "List stored changes, oldest first.",
+        "List stored changes, oldest day first; of one trial on one day, the worst first.",
     ),
     "check": Entry(
         "store.check",
@@ -109,6 +109,11 @@ COMMANDS: Mapping[str, Entry] = {
         "questions.report",
         "report_command",
         "Report changes per trial, worst first.",
+    ),
+    "restore": Entry(
+        "store.restore",
+        "restore_command",
+        "Replace the database by a copy of the backup FILE.",
     ),
     "rules": Entry(
         "questions.rules",

@@ -11,7 +11,7 @@ import click
 
 from ctsync.errors import UsageError
 from ctsync.files import replace_file, replacing
-from ctsync.report.row_json import dump
+from ctsync.report.rows.row_json import dump
 from ctsync.text import for_terminal
 
 STDOUT = Path("-")

@@ -20,7 +20,7 @@ def sentences(result: CycleResult) -> Iterator[str]:
     """Report the result of a sync in sentences, the numbers checked first."""
     sync = result.sync
     baselines = [one.nct_id for one in sync.events if one.event.kind is Kind.FIRST_SEEN]
-    yield _checked(sync, baselines=len(baselines))
+    yield _checked(sync)
     if baselines:
         yield f"{counted(len(baselines), 'trial')} stored as baseline{_named(baselines)}"
     for notice in sync.notices:
@@ -34,7 +34,7 @@ def sentences(result: CycleResult) -> Iterator[str]:
         yield delivered.sentence()
 
 
-def _checked(sync: SyncResult, *, baselines: int) -> str:
+def _checked(sync: SyncResult) -> str:
     """The number of trials checked, the date of the data, and the number of trials changed."""
     tally, load = sync.tally, format_minute(sync.load.data_timestamp)
     checked = f"checked {tally.answered:,} of {counted(tally.asked, 'trial')}"
@@ -42,8 +42,11 @@ def _checked(sync: SyncResult, *, baselines: int) -> str:
     is_unchanged = not (sync.events or tally.new or tally.changed or tally.gone)
     if is_unchanged and not sync.refreshed and tally.answered == tally.asked:
         return f"already up to date with the registry data of {load}: {checked} {requests}"
+    registered = [one.event for one in sync.events if one.event.kind is Kind.REGISTERED]
+    old = sum(not event.inputs.get("newly_registered", True) for event in registered)
     counts = {
-        "newly registered": tally.new - baselines,
+        "newly registered": len(registered) - old,
+        "newly seen": old,
         "changed": tally.changed,
         "gone": tally.gone,
         "unchanged": tally.same,
@@ -64,10 +67,7 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
     if (more := len(sync.failed) - MOST_FAILURES) > 0:
         yield f"and {more:,} more that could not be checked: ctsync status"
     if sync.unknown:
-        yield (
-            f"{_some(sync.unknown)}: the registry has no such trial; to stop following it: "
-            "ctsync watch remove"
-        )
+        yield unknown_sentence(sync.unknown)
     if sync.missing:
         yield (
             f"{_some(sync.missing)}: not in this data refresh; the next one shows whether it is "
@@ -78,10 +78,18 @@ def _unanswered(result: CycleResult) -> Iterator[str]:
         yield f"watch {lost.watch}: {lost.reason}"
 
 
-def _some(ids: Sequence[NctId]) -> str:
+def unknown_sentence(ids: Sequence[NctId]) -> str:
+    """Name the ids that no load has ever known. Later runs do not name them again."""
+    return (
+        f"{_some(ids, by='ctsync watch list')}: the registry has no such trial, ctsync will keep "
+        "looking for it; to stop following it: ctsync watch remove"
+    )
+
+
+def _some(ids: Sequence[NctId], *, by: str = "ctsync sync --json") -> str:
     """The first ids, and the number of the others with the command that lists them."""
     more = len(ids) - MOST_NAMED
-    rest = f" and {more:,} more (ctsync sync --json lists them)" if more > 0 else ""
+    rest = f" and {more:,} more ({by} lists them)" if more > 0 else ""
     return ", ".join(ids[:MOST_NAMED]) + rest
 
 

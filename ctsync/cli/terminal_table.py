@@ -48,8 +48,8 @@ def show_table(
 ) -> None:
     """Write headings and rows to stdout; nothing if there are no rows.
 
-    In a pipe, each row is one tab-separated line, and no cell is cut. A terminal that is too
-    narrow gets less:
+    In a pipe, each row is one tab-separated line, and no cell is cut. A terminal does not show
+    columns of `drop` that have no value. One that is too narrow gets less:
 
     1. Columns of `shorten` end in an ellipsis. Columns of `wrap`, and the last one unless it is
        in `shorten`, wrap within their width, of at least `least`.
@@ -72,6 +72,7 @@ def show_table(
     columns = [
         _column(heading, cells, wrapped=wrapped, shortened=shorten, least=least)
         for heading, cells in zip(headings, zip(*safe, strict=True), strict=True)
+        if heading not in drop or not _BLANKS.issuperset(cells)
     ]
     dropped = _drop(columns, drop, console.width)
     if _total([column.least for column in columns]) <= console.width:

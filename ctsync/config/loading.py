@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from pydantic import ValidationError
 from ctsync.config.cross_checks import cross_check
 from ctsync.config.environment import read_environment, unknown_variables, variable_of
 from ctsync.config.error_text import label, line_of, sentence
-from ctsync.config.paths import find_config
+from ctsync.config.paths import anchored_url, find_config
 from ctsync.config.secrets import FileSource, Location, Table, follow
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
@@ -161,10 +162,8 @@ def _anchor(table: Table, base: Path) -> None:
             held[key] = str(base / Path(held[key]).expanduser())
     database = table.get("database")
     if isinstance(database, dict) and isinstance(database.get("url"), str):
-        path = database["url"].removeprefix("sqlite:///")
-        if path not in {database["url"], "", ":memory:"}:
-            anchored = (base / Path(path).expanduser()).absolute()
-            database["url"] = f"sqlite:///{anchored.as_posix()}"
+        with suppress(ValueError):  # reported when the settings are checked
+            database["url"] = anchored_url(base.absolute(), database["url"])
 
 
 def _merge(under: Table, over: Table) -> Table:

@@ -12,15 +12,25 @@ from platformdirs import user_config_path, user_data_path
 
 import ctsync
 from ctsync.errors import ConfigError
+from ctsync.sqlite_url import PREFIX, SqliteUrl, sqlite_url
 
 FILE_NAME = "ctsync.toml"
 EVENT_LOG = "events.log"
-_SQLITE = "sqlite:///"
 
 
 def default_database_url() -> str:
     """The database without any setting: a file in the user's data directory."""
-    return f"sqlite:///{(user_data_path('ctsync') / 'ctsync.db').as_posix()}"
+    return sqlite_url(user_data_path("ctsync") / "ctsync.db")
+
+
+def anchored_url(base: Path, url: str) -> str:
+    """Return the URL of a database file with `~` replaced, and a relative path below `base`.
+
+    Raises ValueError if it is not a URL of a database file.
+    """
+    file = base / Path(SqliteUrl.parse(url).path).expanduser()
+    _, mark, parameters = url.partition("?")
+    return f"{sqlite_url(file)}{mark}{parameters}"
 
 
 def default_event_log(database_url: str) -> Path:
@@ -28,9 +38,9 @@ def default_event_log(database_url: str) -> Path:
 
     For a database server, it is in the user's data directory.
     """
-    if not database_url.startswith(_SQLITE):
+    if not database_url.startswith(PREFIX):
         return user_data_path("ctsync") / EVENT_LOG
-    database = Path(database_url.removeprefix(_SQLITE).partition("?")[0]).expanduser()
+    database = Path(SqliteUrl.parse(database_url).path).expanduser()
     # a linked database is one database: its log must not depend on the name it is opened by
     return database.resolve().parent / EVENT_LOG
 

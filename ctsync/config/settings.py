@@ -54,6 +54,9 @@ class DatabaseSettings(_Section):
     url: DatabaseUrl = Field(default_factory=default_database_url, repr=False)
     """The database. `sqlite:///` and a path, or `postgresql+psycopg://user@host/name`.
 
+    In a path, `?` is written `%3F` and `%` is written `%25`. `?mode=ro` opens the file for reading
+    only. `?timeout=SECONDS` sets how long to wait for another program.
+
     Default: a file in your data directory. May be `env:NAME`. Keep the password in ~/.pgpass or
     PGPASSWORD.
     """

@@ -18,10 +18,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
+from ctsync.config.paths import anchored_url
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
+from ctsync.sqlite_url import PREFIX, SqliteUrl
 from ctsync.text import nearest, nearest_words
 
 _POSTGRESQL = re.compile(r"postgres(?:ql)?(?:\+psycopg)?://")
@@ -127,10 +129,8 @@ def _database_url(text: str) -> str:
         raise ValueError(
             "must begin with sqlite:/// and a path, or with postgresql+psycopg://user@host/name"
         )
-    path = text.removeprefix("sqlite:///")
-    if path in {text, "", ":memory:"}:
-        raise ValueError("must name a file, as in sqlite:////var/lib/ctsync/ctsync.db")
-    return f"sqlite:///{Path(path).expanduser().as_posix()}" if path.startswith("~") else text
+    SqliteUrl.parse(text)
+    return anchored_url(Path(), text) if text.startswith(f"{PREFIX}~") else text
 
 
 def _channel_url(secret: SecretStr) -> SecretStr:

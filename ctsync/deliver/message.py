@@ -10,7 +10,7 @@ from datetime import datetime
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.report import Report, Window
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.route import Route
 
 WELCOME_PREFIX = "w"

@@ -3,7 +3,7 @@
 Each line is one JSON object; its `record` says what it is:
 
     {"record":"ctsync","format":1,"what":"versions"}          first
-    {"record":"trial","nct_id":"NCT…", …}                     a trial, then its versions
+    {"record":"trial","nct_id":"NCT…", …}                     a trial, then its versions, if any
     {"record":"version","nct_id":"NCT…","version":1, …, "events":[…],"body":{…}}
     {"record":"watch","name":"…", …, "trials":[…]}            last, if all trials are exported
 
@@ -38,7 +38,7 @@ MOST_VERSIONS = 500
 def version_lines(store: Store, selection: Selection) -> Iterator[str]:
     """The lines of all selected versions, one at a time; raises CorruptBody."""
     yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
-    for nct_id in store.bulk.trial_ids(selection):
+    for nct_id in store.rows.trial_ids(selection):
         yield _line({"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)})
         for number, told in enumerate(store.rows.versions(nct_id), start=1):
             row = {"record": "version", "nct_id": nct_id, "version": number, **told.row}
@@ -151,7 +151,9 @@ def _import_trial(
                 differs = True
         index += 1
         line = reader.next()
-    if added and head is not None:
+    if not index:
+        unit.rows.add_unseen(nct_id, trial)
+    elif added and head is not None:
         unit.rows.set_trial(nct_id, trial, head=head)
         done.trials += 1
         done.versions += added

@@ -9,8 +9,8 @@ from ctsync.export.cohort import cohort_row
 from ctsync.export.cthist import cthist_row
 from ctsync.questions.trial.stored_records import record_of
 from ctsync.questions.trial.version_dates import stands_from
-from ctsync.report.row_json import dump
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.row_json import dump
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store

@@ -1,7 +1,8 @@
 """The JSON Schemas of the answers to all questions, by name. Does no I/O but importing them.
 
 A question's module lists the row types of its answers in SCHEMAS, by the name of their schema:
-the type of the answer, or of each item of an answer that is a list.
+the type of the answer, or of each item of an answer that is a list. The modules in `results` do
+the same for the commands that change something.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pkgutil import walk_packages
 from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.model import JsonObject
-from ctsync.report.row_json import schema_of
+from ctsync.report.rows.row_json import schema_of
 from ctsync.text import nearest
 
 SCHEMA_VERSION = 1

@@ -7,18 +7,17 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from ctsync.dates import Clock, parse_timestamp
 from ctsync.errors import (
-    AnswerTooLarge,
     BadAnswer,
     BadNctId,
     IdentityMismatch,
     RegistryError,
     RegistryUnreachable,
-    RequestRefused,
     UnidentifiedRecord,
 )
 from ctsync.model import Absent, Answer, Failed, JsonObject, NctId, Observation, RegistryVersion
@@ -26,6 +25,7 @@ from ctsync.nct_id import parse_nct_id
 from ctsync.query import phrase
 from ctsync.registry.http.response import RequestCounts, Response, as_object
 from ctsync.registry.http.transport import Transport
+from ctsync.registry.id_batches import DIVISIBLE, IdBatches
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
 from ctsync.registry.listing import (
     MOST_RESTARTS,
@@ -36,20 +36,20 @@ from ctsync.registry.listing import (
     read_complete,
     read_page,
 )
+from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
 LARGEST_BATCH = 500
 LONGEST_URL = 7_500  # the registry's nginx accepts 8 KB
 LONGEST_ORG_ID = 200
 MOST_HOPS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
 
 _STUDIES = "/v2/studies"
 _NAMES = "NCTId|NCTIdAlias"
-_AMONG = "postFilter.ids"
 # never change markupFormat: every text of every stored record would differ
 _FORM = {"format": "json", "markupFormat": "markdown"}
 _NOT_FOUND = re.compile(r"NCT number (\S+) not found\s*", re.ASCII)
-_STUDY_PATH = re.compile(r".*/studies/(NCT\d{8})/?", re.IGNORECASE | re.ASCII)
 _logger = logging.getLogger(__name__)
 
 
@@ -71,7 +71,9 @@ class RegistryApi:
     ) -> None:
         self._transport = transport
         self._clock = clock
-        self._batch_size = max(1, min(batch_size, self._room_for_ids(_batch_params([]))))
+        self._batches = IdBatches(max(1, batch_size))
+        self._most = self._room_for_ids(_batch_params([]))
+        self._pages = StudyPages(self._fetch_page)
         self._other_loads: Counter[date] = Counter()
 
     @property
@@ -94,9 +96,9 @@ class RegistryApi:
         """
         return self._other_loads
 
-    def version(self) -> RegistryVersion:
+    def version(self, *, retry: bool = True) -> RegistryVersion:
         """Fetch the load that the registry shows now. Raises RegistryError."""
-        version: RegistryVersion = self._ask("/v2/version", {}, read_version)
+        version: RegistryVersion = self._ask("/v2/version", {}, read_version, retry=retry)
         return version
 
     def studies(
@@ -121,17 +123,15 @@ class RegistryApi:
                 wanted[parse_nct_id(nct_id)] = None
             except BadNctId as error:
                 yield Failed(nct_id, error)
-        in_order = list(wanted)
-        for start in range(0, len(in_order), self._batch_size):
-            for answer in self._answers(in_order[start : start + self._batch_size], load):
-                if not isinstance(answer, _Missing):
-                    yield answer
-                elif answer.nct_id in known_absent:
-                    now = self._clock.now()
-                    reason = "not among the studies listed"
-                    yield Absent(answer.nct_id, reason, now, load.data_timestamp)
-                else:
-                    yield self.study(answer.nct_id, load)
+        for answer in self._answers(list(wanted), load):
+            if not isinstance(answer, _Missing):
+                yield answer
+            elif answer.nct_id in known_absent:
+                now = self._clock.now()
+                reason = "not among the studies listed"
+                yield Absent(answer.nct_id, reason, now, load.data_timestamp)
+            else:
+                yield self.study(answer.nct_id, load)
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for one id. An alias gives the trial that took it over.
@@ -140,10 +140,8 @@ class RegistryApi:
         """
         try:
             return self._study(nct_id, load)
-        except BadAnswer as error:
-            return Failed(nct_id, error, error.raw)
         except RegistryError as error:
-            return Failed(nct_id, error)
+            return _failed(nct_id, error)
 
     def find_org_id(self, text: str) -> tuple[NctId, ...]:
         """Find the trials with exactly this organisation's study id: none, one or several.
@@ -161,7 +159,7 @@ class RegistryApi:
             "pageSize": str(PAGE_SIZE),
         }
         found = set()
-        for study in read_complete(self._ask_page, params):
+        for study in read_complete(self._pages.page, params):
             identity = identity_of(study)
             if identity and _fold(org_study_id_of(study) or "") == wanted:
                 found.add(identity.nct_id)
@@ -169,32 +167,26 @@ class RegistryApi:
 
     # --- a batch -----------------------------------------------------------------------------
 
-    def _answers(
-        self, batch: Sequence[NctId], load: RegistryVersion
-    ) -> Iterator[Answer | _Missing]:
-        if len(batch) == 1:
-            yield self.study(batch[0], load)
-            return
-        result = self._fetch_batch(batch, load)
-        if isinstance(result, RequestRefused | BadAnswer | AnswerTooLarge):
-            _logger.warning("batch halved ids=%d reason=%s", len(batch), for_log(str(result)))
-            middle = len(batch) // 2
-            yield from self._answers(batch[:middle], load)
-            yield from self._answers(batch[middle:], load)
-        elif isinstance(result, RegistryError):
-            _logger.warning("batch failed ids=%d reason=%s", len(batch), for_log(str(result)))
-            yield from (Failed(nct_id, result) for nct_id in batch)
-        else:
-            for nct_id in batch:
-                yield result.get(nct_id) or _Missing(nct_id)
+    def _answers(self, ids: Sequence[NctId], load: RegistryVersion) -> Iterator[Answer | _Missing]:
+        def fetch(batch: Sequence[NctId]) -> Mapping[NctId, Answer]:
+            if len(batch) == 1:
+                return {batch[0]: self._alone(batch[0], load)}
+            studies = read_complete(self._pages.part, _batch_params(batch))
+            return self._match(batch, studies, load)
 
-    def _fetch_batch(
-        self, batch: Sequence[NctId], load: RegistryVersion
-    ) -> dict[NctId, Observation] | RegistryError:
-        try:
-            return self._match(batch, read_complete(self._ask_page, _batch_params(batch)), load)
-        except RegistryError as error:
-            return error
+        for batch, found in self._batches.each(ids, fetch, most=self._most):
+            for nct_id in batch:
+                if isinstance(found, RegistryError):
+                    yield _failed(nct_id, found)
+                else:
+                    yield found.get(nct_id) or _Missing(nct_id)
+
+    def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
+        """Fetch the answer for a batch of one id. Raises the errors that concern its size."""
+        answer = self.study(nct_id, load)
+        if isinstance(answer, Failed) and isinstance(answer.error, DIVISIBLE):
+            raise answer.error
+        return answer
 
     def _match(
         self, batch: Iterable[NctId], studies: Iterable[Any], load: RegistryVersion
@@ -240,7 +232,7 @@ class RegistryApi:
         records use pages of about 200: a record has 17 KB on average and 3.6 MB at most.
         """
         asked = {**_FORM, **params, "pageSize": str(page_size)}
-        return Listing(self._ask_page, asked, resume=resume, seen=seen, restarts=restarts)
+        return Listing(self._pages.page, asked, resume=resume, seen=seen, restarts=restarts)
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
         """Return those of `ids` that match `params`, each with its current id.
@@ -248,14 +240,15 @@ class RegistryApi:
         The requests are limited to `ids`. Raises RegistryError.
         """
         asked = {**_FORM, **params, "fields": _NAMES, "pageSize": str(PAGE_SIZE)}
-        size = self._room_for_ids({**asked, _AMONG: ""})
-        in_order, found = sorted(ids), {}
-        for start in range(0, len(in_order), size):
-            batch = in_order[start : start + size]
-            for study in read_complete(self._ask_page, {**asked, _AMONG: "|".join(batch)}):
-                identity = identity_of(study)
-                names = identity.names.intersection(batch) if identity else ()
-                found.update({name: identity.nct_id for name in names if identity})
+        most = self._room_for_ids({**asked, AMONG[0]: ""})
+        found: dict[NctId, NctId] = {}
+        fetch = partial(self._pages.among, asked)
+        for batch, studies in self._batches.each(sorted(ids), fetch, most=most):
+            if isinstance(studies, RegistryError):
+                raise studies
+            for identity in filter(None, map(identity_of, studies)):
+                names = identity.names.intersection(batch)
+                found.update(dict.fromkeys(names, identity.nct_id))
         return found
 
     def _room_for_ids(self, params: Mapping[str, str]) -> int:
@@ -263,13 +256,23 @@ class RegistryApi:
         url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
         return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
-    def _ask_page(self, params: Mapping[str, str]) -> AnsweredPage:
-        page: AnsweredPage = self._ask(_STUDIES, params, read_page)
+    def _fetch_page(self, params: Mapping[str, str], *, is_part: bool) -> AnsweredPage:
+        page: AnsweredPage = self._ask(_STUDIES, params, read_page, is_part=is_part)
         return page
 
-    def _ask(self, path: str, params: Mapping[str, str], read: Callable[[Any], Any]) -> Any:
+    def _ask(
+        self,
+        path: str,
+        params: Mapping[str, str],
+        read: Callable[[Any], Any],
+        *,
+        is_part: bool = False,
+        retry: bool = True,
+    ) -> Any:
         """Fetch a value that must exist: a 404 or a redirect here means a wrong base URL."""
-        reply, value = self._transport.get_json(path, params, read=read)
+        reply, value = self._transport.get_json(
+            path, params, read=read, retry=retry, is_divisible=is_part
+        )
         if reply.status != 200:
             raise RegistryUnreachable(
                 f"no registry at {self._transport.base_url}: {path} answers with status "
@@ -286,7 +289,7 @@ class RegistryApi:
             reply, study = self._transport.get_json(f"{_STUDIES}/{path[-1]}", _FORM)
             if reply.status == 200:
                 return self._recognise(path, reply, study, load)
-            if reply.status != 301:
+            if reply.status not in _REDIRECTS:
                 return self._absent(asked, reply, load)
             following = self._redirected_to(reply)
             if following in path:
@@ -295,23 +298,17 @@ class RegistryApi:
         raise BadAnswer(f"{asked}: the registry redirects more than {MOST_HOPS} times")
 
     def _redirected_to(self, reply: Response) -> NctId:
-        """Return the trial that a redirect names. Only the id of its target is used."""
+        """Return the trial that a redirect names.
+
+        The form of the target is not known: relative or absolute, with or without www. So only
+        its id is used. Nothing is sent to the target itself.
+        """
         location = reply.headers.get("Location", "")
-        shown = shorten(for_log(location), 200)
         try:
-            there, here = urlsplit(urljoin(reply.url, location)), urlsplit(reply.url)
-            same = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
-        except ValueError:
-            same = False
-        if not same:
-            raise BadAnswer(f"the registry redirects to another place, not followed: {shown!r}")
-        found = _STUDY_PATH.fullmatch(there.path)
-        if found is None:
-            raise BadAnswer(f"the registry redirects to what is no study: {shown!r}")
-        try:
-            return parse_nct_id(found[1])
-        except BadNctId as error:
-            raise BadAnswer(f"the registry redirects to what is no study: {shown!r}") from error
+            return parse_nct_id(urlsplit(location).path.rstrip("/").rpartition("/")[2])
+        except (ValueError, BadNctId) as error:
+            shown = shorten(for_log(location), 200)
+            raise BadAnswer(f"the registry redirects to no study: {shown!r}") from error
 
     def _recognise(
         self, path: Sequence[NctId], reply: Response, study: JsonObject, load: RegistryVersion
@@ -365,6 +362,10 @@ class RegistryApi:
         day = load_day_of(study)
         if day is not None and day != load.data_timestamp.date():
             self._other_loads[day] += 1
+
+
+def _failed(nct_id: NctId, error: RegistryError) -> Failed:
+    return Failed(nct_id, error, error.raw if isinstance(error, BadAnswer) else b"")
 
 
 def _batch_params(ids: Iterable[NctId]) -> dict[str, str]:

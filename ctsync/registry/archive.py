@@ -3,6 +3,7 @@
 Reads the zip format itself, one directory entry at a time: Python's zipfile keeps an object per
 member, 400 MB for the registry. Only the NCT id of a member's name is used, so an archive cannot
 choose where anything is written.
+Every number in the file is compared with the size of the file before it is used to seek or read.
 Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
 
@@ -22,6 +23,7 @@ from ctsync.model import NctId
 LARGEST_MEMBER = 64 * 2**20
 LARGEST_RATIO = 200  # the registry's own members shrink to a quarter; beyond this: a zip bomb
 _SMALL = 2**20  # members up to this size may shrink by any ratio
+_LARGEST_PACKED = LARGEST_MEMBER + 2**20  # deflate adds five bytes to a block it cannot shrink
 
 _END = struct.Struct("<4s4H2IH")
 _LOCATOR = struct.Struct("<4sIQI")
@@ -91,23 +93,34 @@ class Archive:
         while left > 0:
             head = stream.read(_ENTRY.size)
             if len(head) < _ENTRY.size or head[:4] != b"PK\1\2":
-                raise BadArchive(f"{self.file} has a damaged directory; get it anew")
+                raise self._damaged()
             lengths = _ENTRY.unpack(head)[10:13]
+            left -= _ENTRY.size + sum(lengths)
+            if left < 0:
+                raise self._damaged()
             rest = stream.read(sum(lengths))
-            left -= len(head) + len(rest)
             yield head, rest[: lengths[0]], rest[lengths[0] : lengths[0] + lengths[1]]
+
+    def _damaged(self) -> BadArchive:
+        return BadArchive(f"{self.file} has a damaged directory; download it again")
 
 
 def read_member(stream: IO[bytes], member: Member) -> bytes:
     """Return the bytes of one study, checked against its size and checksum.
 
-    Raises BadRecord if the member is damaged, encrypted, too large, or compressed by a method
-    other than deflate.
+    Raises BadRecord if the member is damaged, encrypted, too large, not within the file, or
+    compressed by a method other than deflate.
     """
-    if member.size > LARGEST_MEMBER or (
-        member.size > _SMALL and member.size > LARGEST_RATIO * member.packed_size
+    if (
+        member.size > LARGEST_MEMBER
+        or member.packed_size > _LARGEST_PACKED
+        or (member.size > _SMALL and member.size > LARGEST_RATIO * member.packed_size)
     ):
         raise BadRecord(f"a member of {member.size} bytes, packed into {member.packed_size}")
+    file_size = stream.seek(0, 2)
+    start = member.offset + _LOCAL.size
+    if start > file_size:
+        raise BadRecord(f"a member at byte {member.offset} of a file of {file_size} bytes")
     stream.seek(member.offset)
     head = stream.read(_LOCAL.size)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
@@ -115,7 +128,13 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
     local = _LOCAL.unpack(head)
     if local[2] & _ENCRYPTED:
         raise BadRecord("a member is encrypted")
-    stream.seek(local[9] + local[10], 1)
+    start += local[9] + local[10]
+    if start + member.packed_size > file_size:
+        raise BadRecord(
+            f"a member of {member.packed_size} packed bytes at byte {start} "
+            f"of a file of {file_size} bytes"
+        )
+    stream.seek(start)
     data = stream.read(member.packed_size)
     if member.method == _DEFLATED:
         unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
@@ -162,7 +181,7 @@ def _wide(extra: bytes) -> tuple[int, ...]:
 
 def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
     """Return the directory's start, its size in bytes, and its number of entries."""
-    cut = BadArchive(f"{file} is cut short, or no zip archive; get it anew")
+    cut = BadArchive(f"{file} is cut short, or no zip archive; download it again")
     file_size = stream.seek(0, 2)
     tail_at = max(0, file_size - _END.size - _LONGEST_COMMENT)
     stream.seek(tail_at)
@@ -181,6 +200,8 @@ def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
     locator = stream.read(_LOCATOR.size)
     if locator[:4] == b"PK\6\7":
         end = _LOCATOR.unpack(locator)[2]
+        if end + _END64.size > file_size:
+            raise cut
         stream.seek(end)
         record = stream.read(_END64.size)
         if len(record) < _END64.size or record[:4] != b"PK\6\6":

@@ -22,7 +22,7 @@ class Registry(Protocol):
     def other_loads(self) -> Mapping[date, int]:
         """The number of studies from loads other than the expected one, by day."""
 
-    def version(self) -> RegistryVersion:
+    def version(self, *, retry: bool = True) -> RegistryVersion:
         """Fetch the load that the registry shows now."""
 
     def studies(

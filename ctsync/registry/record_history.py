@@ -35,7 +35,10 @@ _logger = logging.getLogger(__name__)
 
 
 class HistoryTransport(StrEnum):
-    """The HTTP client for record history. AUTO uses requests, and curl if requests is refused."""
+    """The HTTP client for record history.
+
+    AUTO uses the one that was answered last, at first requests, and the other if it is refused.
+    """
 
     AUTO = "auto"
     REQUESTS = "requests"
@@ -47,17 +50,18 @@ class IndexEntry:
     """One version as the index lists it.
 
     `number` counts from 0. `date` is the day on which it passed the registry's first check, some
-    days before it was posted. `modules` are the modules it changed, by the registry's labels.
+    days before it was posted. `modules` are the modules it changed, by the registry's labels,
+    whose order varies.
     """
 
     number: int
     date: str
     status: str
-    modules: tuple[str, ...] = ()
+    modules: frozenset[str] = frozenset()
 
 
 Index = tuple[IndexEntry, ...]
-"""All versions of a trial, oldest first. The entry at position n has the number n."""
+"""All versions of a trial, oldest first. The entry at position n has the number n. May be empty."""
 
 
 class RegistryHistory:
@@ -73,6 +77,12 @@ class RegistryHistory:
         self._requests = transport.beside()
         self._curl = transport.beside(CurlTransport)
         self._transport = self._curl if way is HistoryTransport.CURL else self._requests
+        self._answered: HistoryTransport | None = None
+
+    @property
+    def answered(self) -> HistoryTransport | None:
+        """The client that was answered last, None before any answer."""
+        return self._answered
 
     @property
     def counts(self) -> RequestCounts:
@@ -80,11 +90,17 @@ class RegistryHistory:
         both = (self._requests.counts, self._curl.counts)
         return RequestCounts(sum(one.requests for one in both), sum(one.retries for one in both))
 
-    def reset(self) -> None:
-        """Start a run: close the circuit breakers and use the configured client again."""
+    def reset(self, first: HistoryTransport | None = None) -> None:
+        """Start a run: close the circuit breakers, and begin with the client `first`.
+
+        `first` is ignored if the settings name a client, or if there is no curl program.
+        """
         self._requests.reset()
         self._curl.reset()
-        self._transport = self._curl if self._way is HistoryTransport.CURL else self._requests
+        wanted = (first or self._way) if self._way is HistoryTransport.AUTO else self._way
+        has_curl = self._way is HistoryTransport.CURL or find_curl() is not None
+        is_curl = wanted is HistoryTransport.CURL and has_curl
+        self._transport = self._curl if is_curl else self._requests
 
     def close(self) -> None:
         """Close the connections."""
@@ -92,11 +108,11 @@ class RegistryHistory:
         self._curl.close()
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Fetch the index of a trial's versions; None if the registry says that it has none.
+        """Fetch the index of a trial's versions; empty or None if the registry has none.
 
         Raises EdgeRefused if every client is refused, else another RegistryError.
         """
-        reply, index = self._ask(f"/int/studies/{nct_id}/history", _read_index)
+        reply, index = self._ask(f"/int/studies/{nct_id}/history", read_index)
         if reply.status == 200:
             found: Index = index
             return found
@@ -117,7 +133,7 @@ class RegistryHistory:
         """
 
         def read(value: Any) -> JsonObject:
-            return _read_version(value, nct_id, number)
+            return read_history_version(value, nct_id, number)
 
         reply, study = self._ask(f"/int/studies/{nct_id}/history/{number}", read)
         if reply.status != 200:
@@ -127,23 +143,33 @@ class RegistryHistory:
         return found
 
     def _ask(self, path: str, read: Callable[[Any], Any]) -> tuple[Response, Any]:
-        """Fetch with the current client. If the edge refuses it, use curl until `reset`."""
+        """Fetch with the current client. If the edge refuses it, use the other until `reset`."""
         try:
-            return self._transport.get_json(path, read=read)
+            answer = self._transport.get_json(path, read=read)
         except EdgeRefused as refused:
-            if (
-                self._way is not HistoryTransport.AUTO
-                or self._transport is self._curl
-                or find_curl() is None
-            ):
+            other = self._other()
+            if other is None:
                 raise
-            _logger.info("history refused by=requests next=curl")
+            _logger.info("history refused by=%s", self._name_of(self._transport))
             try:
-                answer = self._curl.get_json(path, read=read)
-            except EdgeRefused:
+                answer = other.get_json(path, read=read)
+            except RegistryError:
                 raise refused from None
-            self._transport = self._curl
-            return answer
+            self._transport = other
+        self._answered = self._name_of(self._transport)
+        return answer
+
+    def _other(self) -> Transport | None:
+        """The client to use if the current one is refused."""
+        if self._way is not HistoryTransport.AUTO:
+            return None
+        if self._transport is self._curl:
+            return self._requests
+        return None if find_curl() is None else self._curl
+
+    def _name_of(self, transport: Transport) -> HistoryTransport:
+        is_curl = transport is self._curl
+        return HistoryTransport.CURL if is_curl else HistoryTransport.REQUESTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +204,17 @@ def _probe(transport: Transport, way: HistoryTransport, nct_id: NctId) -> Histor
         return HistoryProbe(way, str(error), works=False)
     finally:
         history.close()
-    said = "the registry has no history of it" if index is None else f"{len(index)} versions"
+    said = f"{len(index)} versions" if index else "the registry has no versions of it"
     return HistoryProbe(way, f"{nct_id}: {said}", works=True)
 
 
 # --- reading -------------------------------------------------------------------------------------
 
 
-def _read_index(value: Any) -> Index:
+def read_index(value: Any) -> Index:
+    """Read the index of a trial's versions. Raises BadAnswer."""
     changes = as_object(value).get("changes")
-    if not isinstance(changes, list) or not changes:
+    if not isinstance(changes, list):
         raise BadAnswer("a history without a list of versions")
     if len(changes) > MOST_VERSIONS:
         raise BadAnswer(f"a history of {len(changes)} versions")
@@ -205,7 +232,7 @@ def _read_entry(entry: Any, number: int) -> IndexEntry:
     labels = given.get("moduleLabels", [])
     if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
         raise BadAnswer(f"version {number} of a history has no list of modules")
-    return IndexEntry(number, day, status, tuple(labels))
+    return IndexEntry(number, day, status, frozenset(labels))
 
 
 def _is_day(text: str) -> bool:
@@ -215,7 +242,8 @@ def _is_day(text: str) -> bool:
         return False
 
 
-def _read_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
+def read_history_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
+    """Read the record of one version. Raises BadAnswer if it is another version or trial."""
     body = as_object(value)
     echoed, study = body.get("studyVersion"), body.get("study")
     if type(echoed) is not int or echoed != number:

@@ -23,12 +23,6 @@ from ctsync.record.value_text import counted
 from ctsync.report import summary as words
 from ctsync.report.mail.subject import subject_of, subject_of_trial
 from ctsync.report.mail.welcome import heading, status_of, status_totals
-from ctsync.report.net_changes import (
-    NetChange,
-    net_changes,
-    selected_events,
-    since_registration,
-)
 from ctsync.report.report import (
     Coverage,
     Fold,
@@ -42,8 +36,14 @@ from ctsync.report.report import (
 )
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import TrialHeading, heading_of_key
 from ctsync.report.version_steps import line_order, steps_of
+from ctsync.report.words.net_changes import (
+    NetChange,
+    net_changes,
+    selected_events,
+    since_registration,
+)
+from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ctsync.record.value_text import counted
-from ctsync.report.event_text import since_what
 from ctsync.report.sentences import (
     WELCOME,
     since_cell,
@@ -17,8 +16,9 @@ from ctsync.report.sentences import (
     step_title,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
-from ctsync.report.trial_heading import short_title, trial_heading
 from ctsync.report.version_steps import item_of, line_in_full
+from ctsync.report.words.event_text import since_what
+from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})

@@ -8,14 +8,12 @@ from datetime import datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
-from ctsync.report.event_text import since_what
-from ctsync.report.net_changes import NetChange
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import (
+from ctsync.report.words.event_text import since_what
+from ctsync.report.words.net_changes import NetChange
+from ctsync.report.words.trial_heading import (
     TrialHeading,
-    short_condition,
-    short_phase,
-    short_sponsor,
+    heading_parts,
 )
 
 
@@ -184,9 +182,7 @@ class ReportTrial:
     @property
     def about(self) -> tuple[str, ...]:
         """Sponsor, condition and phase, without the empty ones."""
-        heading = self.heading
-        parts = (short_sponsor(heading), short_condition(heading), short_phase(heading))
-        return tuple(part for part in parts if part)
+        return heading_parts(self.heading)
 
     @property
     def since_what(self) -> str:

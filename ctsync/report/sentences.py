@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
-from ctsync.report.event_text import since_what
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
+from ctsync.report.words.event_text import since_what
 
 
 def about_line(report: Report) -> str:
@@ -85,7 +85,8 @@ _FOLDED = {
     Fold.SITES: "changed sites only",
     Fold.ADMINISTRATIVE: "changed administrative fields only",
 }
-_MOST_FOLDED = 5
+MOST_FOLDED = 5
+"""Most trials that a line of folded trials names."""
 
 
 def fold_title(report: Report, fold: Fold) -> str:
@@ -99,15 +100,16 @@ def fold_lines(report: Report) -> Iterator[str]:
         trials = report.folded(fold)
         if not trials:
             continue
-        named = [f"{trial.nct_id} {_folded_what(trial)}" for trial in trials[:_MOST_FOLDED]]
+        named = [f"{trial.nct_id} ({folded_what(trial)})" for trial in trials[:MOST_FOLDED]]
         more = len(trials) - len(named)
         rest = [f"and {more:,} more: {fold_command(report, fold)}"] if more else []
         yield f"{fold_title(report, fold)}: {'; '.join([*named, *rest])}"
 
 
-def _folded_what(trial: ReportTrial) -> str:
+def folded_what(trial: ReportTrial) -> str:
+    """What changed in a folded trial, and its watches if the report covers several."""
     parts = (trial.what.removesuffix(" (collapsed)"), watches_line(trial))
-    return f"({'; '.join(part for part in parts if part)})"
+    return "; ".join(part for part in parts if part)
 
 
 def fold_command(report: Report, fold: Fold) -> str:
@@ -135,10 +137,14 @@ WELCOME = "Newly followed. Later changes are reported against these baselines:"
 """Heading of the newly followed trials."""
 
 
+LIST_COMMAND = "ctsync watch show NAME --all"
+"""The command that lists the trials of a watch; `ctsync watch list` has the names."""
+
+
 def welcomes_left_out_sentence(report: Report) -> str:
     """The number of newly followed trials beyond the size limit; empty if none."""
     more = report.welcomed - len(report.welcomes)
-    return f"and {counted(more, 'more trial')}, not shown: ctsync watch list" if more else ""
+    return f"and {counted(more, 'more trial')}, not shown: {LIST_COMMAND}" if more else ""
 
 
 def closing_sentences(report: Report) -> Iterator[str]:

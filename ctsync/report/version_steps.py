@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
-from ctsync.report.event_text import (
+from ctsync.report.report import ReportLine, ReportStep, TextMark
+from ctsync.report.words.event_text import (
     detail,
     is_measured,
     is_overall_status,
@@ -16,12 +17,12 @@ from ctsync.report.event_text import (
     move_since_first,
     sides,
 )
-from ctsync.report.excerpts import Excerpt, excerpt, in_full
-from ctsync.report.report import ReportLine, ReportStep, TextMark
+from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
-_COUNTS = re.compile(r"(?:: |\A)(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
+_COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
+_ITEM = re.compile(r'(of ".*?")(?:: | (?:added|removed|edited|rewritten): )')
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
@@ -84,8 +85,8 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
 
 def item_of(line: ReportLine) -> str:
     """The item of a list whose field changed: of "Overall survival"; empty for other changes."""
-    head, colon, _ = line.detail.partition('": ')
-    return f'{head}"' if colon and head.startswith('of "') else ""
+    found = _ITEM.match(line.detail)
+    return found[1] if found else ""
 
 
 def line_in_full(line: ReportLine) -> Excerpt | None:

@@ -24,6 +24,7 @@ from typing import Self
 from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
+from ctsync.errors import StoreUnavailable
 from ctsync.store.admin.damage import DamageReads
 from ctsync.store.admin.repair import RepairWrites
 from ctsync.store.admin.row_export import RowReads, RowWrites
@@ -47,10 +48,13 @@ from ctsync.store.database import migrate
 from ctsync.store.database.access import Database
 from ctsync.store.database.engine import (
     PATIENCE_SECONDS,
+    FileIdentity,
+    file_identity,
     keep_from_writing,
     make_engine,
     name_of,
     parse_url,
+    require_writable,
     sqlite_file,
     translated_errors,
     vacuum_file,
@@ -58,6 +62,7 @@ from ctsync.store.database.engine import (
 )
 from ctsync.store.database.fencing import require_token
 from ctsync.store.database.filesystem import network_file_system
+from ctsync.store.database.marks import MarkReads, MarkWrites
 from ctsync.store.database.pooling import refuse_transaction_pooling
 from ctsync.store.database.tables import MARKS, METADATA
 
@@ -82,6 +87,7 @@ class Unit:
         self.failures = FailureWrites(connection)
         self.outbox = OutboxWrites(connection, clock=clock)
         self.cursors = CursorWrites(connection)
+        self.marks = MarkWrites(connection)
         self.versions = VersionWrites(connection, trials=self.trials, bodies=self.bodies)
         self.histories = HistoryWrites(
             connection, trials=self.trials, bodies=self.bodies, versions=self.versions
@@ -109,9 +115,12 @@ class Unit:
 class Store:
     """An open database of the newest schema, and what can be read from it, by subject."""
 
-    def __init__(self, engine: Engine, name: str, clock: Clock) -> None:
+    def __init__(
+        self, engine: Engine, name: str, clock: Clock, *, identity: FileIdentity | None = None
+    ) -> None:
         self.name = name
         self._engine = engine
+        self._identity = identity
         self._clock = clock
         self._token: str | None = None
         self._dictionaries = Dictionaries()
@@ -127,6 +136,7 @@ class Store:
         self.watched = WatchedTrialReads(database)
         self.outbox = OutboxReads(database)
         self.cursors = CursorReads(database)
+        self.marks = MarkReads(database)
         self.search = SearchReads(database)
         self.bulk = BulkReads(database)
         self.rows = RowReads(database)
@@ -136,7 +146,8 @@ class Store:
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:
         """Hold the writer lock of the database (see `lock.writer_lock`).
 
-        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld.
+        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld, and
+        StoreUnavailable if another file was put in the place of the one that was opened.
         """
         from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers do not need it
 
@@ -144,6 +155,10 @@ class Store:
             self._engine.url, clock=self._clock, holder=holder, wait_seconds=wait_seconds
         )
         with lock as token:
+            if self._identity not in (None, file_identity(self._engine.url)):
+                raise StoreUnavailable(
+                    f"{self.name} was replaced after this command had opened it; run again"
+                )
             self._token = token
             try:
                 yield
@@ -223,7 +238,8 @@ def open_store(
     `create` allows to create a missing one, private to its owner. A statement that must wait for
     another program waits `patience_seconds`. A file on a network file system is opened, with a
     warning in the log. A server behind a proxy that pools transactions is refused. Raises
-    ConfigError for a URL that cannot be read, ForeignDatabase, NewerDatabase and StoreUnavailable.
+    ConfigError for a URL that cannot be read, UsageError for one that says mode=ro,
+    ForeignDatabase, MixedDatabase, NewerDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
@@ -233,14 +249,16 @@ def open_store(
             name_of(parsed),
             remote,
         )
+    require_writable(parsed)
+    identity = file_identity(parsed)
     engine = make_engine(parsed, patience_seconds=patience_seconds)
     refuse_transaction_pooling(engine)
     try:
-        migrate.prepare(parsed, engine, create=create)
+        migrate.prepare(parsed, engine, create=create and parsed.query.get("mode") != "rw")
     except BaseException:
         engine.dispose()
         raise
-    return Store(engine, name_of(parsed), clock)
+    return Store(engine, name_of(parsed), clock, identity=identity)
 
 
 def open_for_reading(

@@ -108,13 +108,18 @@ def assess_answers(
     load: RegistryVersion,
     thresholds: Thresholds,
     news_since: Mapping[NctId, date] = MappingProxyType({}),
-    awaits: bool = False,
+    complete_load: datetime | None = None,
     followed: Container[NctId] | None = None,
+    asks_absent: bool = False,
+    names_absent: bool = False,
 ) -> Iterator[AssessedTrial]:
     """Request `ids` and assess each answer, streaming as the answers arrive.
 
-    - `awaits`: a trial without stored versions is new in the registry, not only to ctsync.
+    - `complete_load`: the last load of which every trial was stored. A trial without stored
+      versions was not in it.
     - `followed`: the trials that somebody follows; None if all are.
+    - `asks_absent`: an id that no load has ever known is requested singly if its batch lacks it.
+    - `names_absent`: such an id is reported again.
     - `news_since`: per trial, a day. A trial without stored versions that was first posted after it
       is new in the registry.
 
@@ -122,15 +127,29 @@ def assess_answers(
     unless that was requested itself. An answer that cannot be assessed yields NotChecked with the
     reason and stops no other.
     """
-    heads, awaited = store.trials.heads(ids), store.trials.never_found(ids)
+    states = store.trials.head_states(ids)
+    heads = {nct_id: one.head for nct_id, one in states.items() if one.head is not None}
+    never_found = {
+        nct_id: one.never_found for nct_id, one in states.items() if one.never_found is not None
+    }
     away = {nct_id for nct_id, head in heads.items() if head.state is not State.PRESENT}
+    known_absent = away if asks_absent else never_found.keys() | away
     assessor = Assessor(store, load, thresholds, followed)
     asked = set(ids)
-    for answer in registry.studies(ids, load, known_absent=awaited | away):
+    for answer in registry.studies(ids, load, known_absent=known_absent):
         seen = read(answer)
         name = answer.asked_as if isinstance(answer, Observation) else answer.nct_id
-        is_news = awaits or name in awaited or _posted_after(seen, news_since.get(name))
-        assessed = assessor.assess(name, heads.get(name), seen, awaited=is_news)
+        lacked = first_load(complete_load, never_found.get(name))
+        is_news = lacked is not None or _posted_after(seen, news_since.get(name))
+        assessed = assessor.assess(
+            name,
+            heads.get(name),
+            seen,
+            awaited=is_news,
+            lacked=lacked,
+            moved_to=states[name].moved_to if name in states else None,
+            is_known_absent=name in never_found and not names_absent,
+        )
         yield assessed
         if isinstance(seen, Seen) and (to := seen.observation.nct_id) not in asked:
             # also assess the trial that took this id over, now or long ago
@@ -139,11 +158,22 @@ def assess_answers(
             yield assessor.assess(to, store.trials.heads([to]).get(to), own)
 
 
+def first_load(*loads: datetime | None) -> datetime | None:
+    """Return the earliest of these loads; None if there is none."""
+    return min((load for load in loads if load is not None), default=None)
+
+
 def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
     if day is None or not isinstance(seen, Seen):
         return False
     first = PartialDate.parse(_key_of(seen.record).first_posted)
     return first is not None and first.first > day
+
+
+def _is_posted_since(key: KeyFields, day: date) -> bool:
+    """Whether a trial was first posted, else first submitted, on a day or later."""
+    first = PartialDate.parse(key.first_posted) or PartialDate.parse(key.first_submitted)
+    return first is not None and first.last >= day
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:
@@ -175,15 +205,28 @@ class Assessor:
         seen: Seen | Absent | Failed,
         *,
         awaited: bool = False,
+        lacked: datetime | None = None,
+        moved_to: NctId | None = None,
+        is_known_absent: bool = False,
     ) -> AssessedTrial:
-        """Decide one answer and derive what to store; a bad record never raises."""
+        """Decide one answer and derive what to store; a bad record never raises.
+
+        `lacked` is a load that did not have the trial, if one is known and no version is stored.
+        """
         try:
             seen = self._in_full(head, seen)
             known = self._says_the_same(head, seen)
-            decision = decide(head, seen, awaited=awaited, says_the_same=known)
+            decision = decide(
+                head,
+                seen,
+                awaited=awaited,
+                says_the_same=known,
+                moved_to=moved_to,
+                is_known_absent=is_known_absent,
+            )
             fetched_at = _fetched_at(seen)
             return AssessedTrial(
-                asked, decision, fetched_at, self._find(asked, decision, fetched_at)
+                asked, decision, fetched_at, self._find(asked, decision, fetched_at, lacked)
             )
         except CorruptBody as error:
             damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
@@ -210,13 +253,17 @@ class Assessor:
         return is_same_content(stored, HistoryForm.HTML, seen.record, HistoryForm.MARKDOWN)
 
     def _find(
-        self, nct_id: NctId, decision: Decision, fetched_at: datetime | None
+        self,
+        nct_id: NctId,
+        decision: Decision,
+        fetched_at: datetime | None,
+        lacked: datetime | None,
     ) -> PendingVersion | None:
         thresholds = self.thresholds
         match decision:
             case First(record, awaited):
                 key = _key_of(record)
-                events = tuple(self._arrival(nct_id, key, is_news=awaited))
+                events = tuple(self._arrival(nct_id, key, is_news=awaited, lacked=lacked))
                 return PendingVersion(nct_id, None, State.PRESENT, record, key, events)
             case Changed(head, record) | Confirmed(head, record):
                 if head.source is not Source.HISTORY:
@@ -232,14 +279,19 @@ class Assessor:
             case _:
                 return None
 
-    def _arrival(self, nct_id: NctId, key: KeyFields, *, is_news: bool) -> Iterator[Event]:
-        """The event that a trial is new in the registry, or followed from now on.
+    def _arrival(
+        self, nct_id: NctId, key: KeyFields, *, is_news: bool, lacked: datetime | None
+    ) -> Iterator[Event]:
+        """The event that a trial is new in the registry or to ctsync, or followed from now on.
+
+        It is newly registered if it was first posted since a load that did not have it.
 
         A mirrored trial that nobody follows has no event: a first load of the registry would store
         600,000 of them.
         """
         if is_news:
-            yield classify.registered(key, thresholds=self.thresholds)
+            is_new = lacked is None or _is_posted_since(key, lacked.date())
+            yield classify.registered(key, is_new=is_new, thresholds=self.thresholds)
         elif self.followed is None or nct_id in self.followed:
             yield classify.first_seen(key, thresholds=self.thresholds)
 

@@ -32,6 +32,7 @@ from ctsync.sync.decide import (
     Returned,
     Same,
     StillAway,
+    StillUnknown,
 )
 from ctsync.sync.history.link import link_history
 from ctsync.sync.observations import PassObservations
@@ -126,8 +127,10 @@ class BatchWriter:
             case Missing(head):
                 self._note_absence(asked, self.missing if head else self.unknown)
                 return
-            case StillAway(head):
-                self._follow(asked, head.moved_to)
+            case StillUnknown():
+                return
+            case StillAway(_, to):
+                self._follow(asked, to)
             case _:
                 self._count(decision, 1)
         if isinstance(decision, Same) and not self._notes_same(asked, decision):

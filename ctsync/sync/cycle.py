@@ -113,21 +113,24 @@ class CyclePreview:
         return not (self.unchecked or self.unresolved or self.reasons)
 
     @property
+    def unknown(self) -> list[NctId]:
+        """The ids that no load has ever known, as far as no run has reported them."""
+        return [one.asked for one in self.examined if one.decision == Missing(None)]
+
+    @property
     def reasons(self) -> list[str]:
         """Why query watches could not be listed, and what would be held back; in words."""
         return [*unlisted(self.listed), *self.held]
 
     @property
     def unchecked(self) -> list[tuple[NctId, str]]:
-        """The trials that could not be checked or were not found, each with the reason."""
+        """The trials that could not be checked or are missing, each with the reason."""
         found: list[tuple[NctId, str]] = []
         for one in self.examined:
             match one.decision:
                 case NotChecked(failed):
                     found.append((one.asked, str(failed.error)))
-                case Missing(None):
-                    found.append((one.asked, "the registry has no such trial"))
-                case Missing():
+                case Missing(head) if head is not None:
                     found.append((one.asked, "not in this load"))
         return found
 

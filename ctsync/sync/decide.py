@@ -78,6 +78,11 @@ class Missing:
 
 
 @dataclass(frozen=True, slots=True)
+class StillUnknown:
+    """No load has ever known the id; an earlier run reported that."""
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """A second, later load without the trial."""
 
@@ -86,9 +91,10 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class StillAway:
-    """The trial was gone or moved, and still is."""
+    """The trial was gone or moved, and still is; `to` is the trial that has taken it over."""
 
-    head: Head
+    head: Head | None
+    to: NctId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,17 @@ class NotChecked:
 
 
 Decision = (
-    First | Same | Confirmed | Changed | Returned | Moved | Missing | Gone | StillAway | NotChecked
+    First
+    | Same
+    | Confirmed
+    | Changed
+    | Returned
+    | Moved
+    | Missing
+    | StillUnknown
+    | Gone
+    | StillAway
+    | NotChecked
 )
 
 
@@ -129,12 +145,16 @@ def decide(
     *,
     awaited: bool = False,
     says_the_same: bool = False,
+    moved_to: NctId | None = None,
+    is_known_absent: bool = False,
 ) -> Decision:
     """Decide what `answer` means, given `head`, the newest stored version of the trial.
 
     `awaited`: an earlier load did not know the trial and nothing is stored, so a first record is a
     change and not a baseline. `says_the_same`: the head is from the registry's history, whose form
-    differs, and the record has its content.
+    differs, and the record has its content. `moved_to`: the trial that took over an id without
+    stored versions, as an earlier load showed. `is_known_absent`: an earlier run reported that no
+    load knows the id.
 
     A trial is gone only after two different loads lack it; a failed answer counts as neither.
     """
@@ -142,11 +162,13 @@ def decide(
         case Failed():
             return NotChecked(answer)
         case Absent():
+            if head is None and is_known_absent:
+                return StillUnknown()
             return _decide_absent(head, answer.data_timestamp)
         case Seen(observation, record):
             if observation.asked_as != observation.nct_id:
-                if head is not None and head.moved_to == observation.nct_id:
-                    return StillAway(head)
+                if observation.nct_id == (moved_to if head is None else head.moved_to):
+                    return StillAway(head, observation.nct_id)
                 return Moved(head, observation.nct_id)
             return _decide_present(head, record, awaited=awaited, says_the_same=says_the_same)
 
@@ -155,7 +177,7 @@ def _decide_absent(head: Head | None, load: datetime) -> Decision:
     if head is None:
         return Missing(None)
     if head.state is not State.PRESENT:
-        return StillAway(head)
+        return StillAway(head, head.moved_to)
     if head.absent_since is not None and head.absent_since < load:
         return Gone(head)
     return Missing(head)

@@ -25,6 +25,7 @@ from ctsync.registry.interface import Registry
 from ctsync.store.admin.check import (
     CORRUPT,
     DAMAGED_FILE,
+    MIXED_FILES,
     UNREADABLE,
     WRONG_SCHEMA,
     WRONG_SIZE,
@@ -39,7 +40,7 @@ from ctsync.sync.history.rederive_events import (
 )
 
 _OF_BODIES = (CORRUPT, WRONG_SIZE)
-_BEYOND_REPAIR = {DAMAGED_FILE, WRONG_SCHEMA, UNREADABLE}
+_BEYOND_REPAIR = {MIXED_FILES, DAMAGED_FILE, WRONG_SCHEMA, UNREADABLE}
 _INDEX_ALONE = re.compile(r"row \d+ missing from index |wrong # of entries in index ")
 OpenRegistry = Callable[[], AbstractContextManager[Registry]]
 

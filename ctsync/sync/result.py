@@ -23,7 +23,7 @@ class RunCallbacks:
 class SyncResult:
     """The result of a sync run.
 
-    - `unknown`: ids the registry has never known.
+    - `unknown`: ids the registry has never known, each in the first run that finds it.
     - `missing`: stored trials this load lacks; another load must confirm that they are gone.
     - `refreshed`: whether the load is newer than every load seen before.
     - `events`: all events that the run stored.
@@ -51,7 +51,7 @@ class SyncResult:
     @property
     def is_whole(self) -> bool:
         """Whether everything was answered and nothing was held back."""
-        return not (self.failed or self.unknown or self.missing or self.reasons)
+        return not (self.failed or self.missing or self.reasons)
 
     @property
     def reasons(self) -> list[str]:

@@ -19,9 +19,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from ctsync.dates import Clock, format_minute
+from ctsync.dates import Clock, format_minute, format_timestamp, parse_timestamp
 from ctsync.errors import RegistryError, StaleRegistry, Stopped
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.rules.rules import Thresholds
@@ -51,6 +51,10 @@ from ctsync.sync.watches.membership import SHOWN, Membership, news_since
 log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
+
+ABSENT_IDS_EVERY = timedelta(days=7)
+ABSENT_IDS_REQUESTED = "absent_ids_requested"
+"""The mark of the time at which ids that no load has ever known were last requested singly."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +101,11 @@ class TrialPass:
                 load = self._current_load(newest)
                 with self.store.unit() as unit:
                     unit.runs.set_load(entry.run_id, load)
-                result = self._settle(ids, load, entry, sights, with_queries=with_queries)
+                absent = self._absent_ids(kind)
+                result = self._settle(
+                    ids, load, entry, sights, absent=absent, with_queries=with_queries
+                )
+                self._note_absent_ids(absent, result.unknown)
                 notices = conclude_pass(
                     self.store,
                     entry.run_id,
@@ -166,6 +174,7 @@ class TrialPass:
         entry: RunLogEntry,
         sights: PassObservations,
         *,
+        absent: _AbsentIds,
         with_queries: bool,
     ) -> SyncResult:
         """Pass over `ids` until the load is the same before and after, at most twice.
@@ -174,12 +183,16 @@ class TrialPass:
         added.
         """
         newest, earlier = load, RunCounts()
+        unknown: tuple[NctId, ...] = ()
         for _ in range(2):
             queries = query_watches(self.store.watches.all()) if with_queries else []
             load, listed = list_queries(self.registry, queries, newest)
-            result = _Pass(self, load, entry, sights, listed=listed).over(ids)
+            this_pass = _Pass(self, load, entry, sights, absent=absent, listed=listed)
+            result = this_pass.over(ids)
             result.tally.add_kept(earlier)
             earlier = result.tally
+            unknown = tuple(dict.fromkeys((*unknown, *result.unknown)))
+            result = replace(result, unknown=self._never_found(unknown))
             after = self._load_after()
             if after is None:
                 return replace(result, verdict=Verdict.PARTIAL)
@@ -187,6 +200,27 @@ class TrialPass:
                 return result
             newest = after
         return replace(result, verdict=Verdict.MIXED, load=newest)
+
+    def _never_found(self, ids: tuple[NctId, ...]) -> tuple[NctId, ...]:
+        still = self.store.trials.never_found(ids) if ids else ()
+        return tuple(nct_id for nct_id in ids if nct_id in still)
+
+    def _absent_ids(self, kind: str) -> _AbsentIds:
+        """How this run treats ids that no load has ever known."""
+        if kind != SYNC:
+            return _AbsentIds(are_requested=True, are_named=True)
+        last = self.store.marks.get(ABSENT_IDS_REQUESTED)
+        since = None if last is None else self.clock.now() - parse_timestamp(last)
+        # a time in the future, of a clock that ran ahead, counts as long ago
+        is_due = since is None or not timedelta() <= since < ABSENT_IDS_EVERY
+        return _AbsentIds(are_requested=is_due, is_first=last is None)
+
+    def _note_absent_ids(self, absent: _AbsentIds, found: Sequence[NctId]) -> None:
+        """Note when ids that no load has ever known were last requested singly."""
+        if absent.are_named or not absent.are_requested or (absent.is_first and not found):
+            return
+        with self.store.unit() as unit:
+            unit.marks.set(ABSENT_IDS_REQUESTED, format_timestamp(self.clock.now()))
 
     def _load_after(self) -> RegistryVersion | None:
         """The load after a pass; None if the registry became unreachable."""
@@ -206,6 +240,19 @@ class TrialPass:
         return bool(others) and sum(others.values()) < result.tally.answered
 
 
+@dataclass(frozen=True, slots=True)
+class _AbsentIds:
+    """How a run treats ids that no load has ever known.
+
+    `are_requested`: singly, if their batch lacks them. `are_named`: again, although an earlier run
+    reported them. `is_first`: no run has requested them singly again so far.
+    """
+
+    are_requested: bool = False
+    are_named: bool = False
+    is_first: bool = False
+
+
 class _Pass:
     """One pass over the trials in one load: stores what `assess_answers` finds, and counts it."""
 
@@ -216,10 +263,11 @@ class _Pass:
         entry: RunLogEntry,
         sights: PassObservations,
         *,
+        absent: _AbsentIds,
         listed: Sequence[QueryListing] = (),
     ) -> None:
         self.sync, self.load, self.entry = sync, load, entry
-        self.listed = listed
+        self.absent, self.listed = absent, listed
         self.membership = sync.membership(run_id=entry.run_id, observed=load.data_timestamp)
         self.gone: list[AssessedTrial] = []
         self.keeping = BatchWriter(
@@ -244,7 +292,10 @@ class _Pass:
             load=self.load,
             thresholds=sync.thresholds,
             news_since=news_since(self.listed, sync.store.failures.last_good_loads()),
+            asks_absent=self.absent.are_requested,
+            names_absent=self.absent.are_named,
         )
+        asked = set(ids)
         moving = {n for one in self.listed for n in (*one.entering, *one.leaving)}
         present: set[NctId] = set()
         still_aliases: set[NctId] = set()
@@ -258,8 +309,11 @@ class _Pass:
                     keeping.take(examined)
                 if isinstance(examined.decision, SHOWN):
                     present.update(moving & {examined.asked})
-                if isinstance(examined.decision, StillAway):
-                    still_aliases.update({examined.asked}.intersection(sync.aliases))
+                if isinstance(examined.decision, StillAway) and examined.asked in sync.aliases:
+                    still_aliases.add(examined.asked)
+                elif isinstance(examined.decision, StillAway):
+                    # if not requested itself, its successor was assessed, and counts for both
+                    tally.same += examined.decision.to in asked
                 sync.watcher.progress(min(done, len(ids)), len(ids))
         except Stopped:
             keeping.flush()

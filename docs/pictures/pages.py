@@ -55,7 +55,7 @@ class PictureRegistry:
         """The trials that are registered on the day."""
         return [nct_id for nct_id, found in self.records.items() if min(found) <= self.clock.day]
 
-    def version(self) -> RegistryVersion:
+    def version(self, *, retry: bool = True) -> RegistryVersion:  # noqa: ARG002 - no request
         """The load of the day."""
         return RegistryVersion("2.0.5", load_of(self.clock.day))
 

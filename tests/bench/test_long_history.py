@@ -48,7 +48,11 @@ class MadeHistory:
     def counts(self) -> RequestCounts:
         return RequestCounts(self.sent)
 
-    def reset(self) -> None:
+    @property
+    def answered(self) -> None:
+        return None
+
+    def reset(self, first: object = None) -> None:
         pass
 
     def index(self, nct_id: NctId) -> Index:

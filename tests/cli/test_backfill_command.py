@@ -190,3 +190,29 @@ def test_backfill_needs_trials_a_watch_or_all(shell: Shell, with_history: Replay
     shell.run("watch", "add", SEED, "--name", "mine")
     runs = [shell.json("backfill", *which, "--json") for which in (["--watch", "mine"], ["--all"])]
     assert [[t["stored"] for t in one["trials"]] for one in runs] == [[3], [0]]
+
+
+def test_an_empty_history_is_reported_in_words(shell: Shell, with_history: ReplayRegistry) -> None:
+    empty = faults.body(b'{"changes":[]}')
+    with_history.faults.add(empty, path=f"/int/studies/{OTHER}/history", times=EVERY_TIME)
+    shell.run("watch", "add", SEED, OTHER, "--name", "mine", "--sync")
+    ran = shell.run("backfill", "--all")
+    assert below_header(ran.stdout)[1] == f"{OTHER}\tno versions\t0\t0\t0"
+    assert "the registry's own history has no versions of it" in shell.run("history", OTHER).stderr
+    assert f"registry history: no versions: {OTHER}" in shell.run("watch", "show", "mine").stderr
+    shell.run("sync")
+    assert "complete 1, no versions 1" in shell.run("status").stdout
+    trials = shell.json("watch", "show", "mine", "--json")["trials"]
+    assert {one["nct_id"]: one["history"] for one in trials} == {SEED: "complete", OTHER: "none"}
+
+
+def test_trials_that_were_not_asked_for_take_one_line(
+    shell: Shell, with_history: ReplayRegistry
+) -> None:
+    shell.env["CTSYNC_REGISTRY__HISTORY_TRANSPORT"] = "requests"
+    with_history.faults.add(faults.edge_refusal(), path="/int/.*", times=EVERY_TIME)
+    ids = [f"NCT0000000{n}" for n in range(1, 8)]
+    ran = shell.run("backfill", *ids, exit_code=4)
+    assert ran.stderr.count("history unavailable (403)") == 3
+    (line,) = [line for line in ran.stderr.splitlines() if "not asked for" in line]
+    assert line.startswith("4 trials were not asked for: the edge of ")

@@ -47,7 +47,7 @@ def test_an_unknown_command_is_not_found() -> None:
 
 def test_completion_offers_the_commands_with_the_typed_prefix() -> None:
     offered = [item.value for item in main.shell_complete(click.Context(main), "re")]
-    assert offered == ["relevel", "report"]
+    assert offered == ["relevel", "report", "restore"]
 
 
 def test_the_help_imports_no_command() -> None:

@@ -36,7 +36,16 @@ def test_a_trial_is_followed_by_its_study_id_and_fetched_by_the_next_sync(shell:
         "listed": None,
         "matching": 0,
         "left": 0,
-        "trials": [{"nct_id": SEED, "asked_as": "BM-MSC-01", "by_query": False, "left_at": None}],
+        "trials": [
+            {
+                "nct_id": SEED,
+                "asked_as": "BM-MSC-01",
+                "by_query": False,
+                "left_at": None,
+                "unknown_since": None,
+                "history": None,
+            }
+        ],
         "merged": [],
     }
     assert "checked 1 of 1 trial " in shell.run("sync").stderr
@@ -158,8 +167,9 @@ def test_the_list_of_versions_calls_only_the_overall_status_the_status(
     access = "protocolSection.statusModule.expandedAccessInfo"
     registry.catalogue.edit(SEED, {access: {"hasExpandedAccess": True}})
     watched.run("sync")
-    changed = [line.split("\t")[-1] for line in watched.run("history", SEED).stdout.splitlines()]
-    assert changed[-2:] == ["status", "expanded access"]
+    changed = [line.split("\t")[-1] for line in watched.rows("history", SEED)]
+    assert changed[-2].startswith("status -> ")
+    assert changed[-1].startswith("Expanded Access")
     report = watched.run("report", "--since", "all", "--format", "text").stdout
     assert "Expanded Access" in report
     assert watched.json("history", SEED, "--json")[-1]["kinds"] == ["status"]
@@ -230,9 +240,9 @@ def test_a_dry_run_uses_the_watches_of_the_settings_file_and_reports_unchecked_t
         f'[[watches]]\nname = "mine"\ntrials = ["{SEED}", "NCT00000001"]\norg_ids = ["XX"]\n'
     )
     result = shell.run("sync", "--dry-run", exit_code=3)
-    assert "could not check NCT00000001: the registry has no such trial" in result.stderr
+    assert "NCT00000001: the registry has no such trial" in result.stderr
     assert "watch mine: no trial carries the study id 'XX'" in result.stderr
-    assert "checked 1 of 2 trials" in result.stderr
+    assert "checked 2 of 2 trials" in result.stderr
     assert "1 new baseline; nothing stored or sent" in result.stderr
     assert shell.json("watch", "list", "--json") == []
 
@@ -249,6 +259,14 @@ def test_a_study_id_that_cannot_be_resolved_stops_no_other_trial(
     assert len(shell.json("history", SEED, "--json")) == 1
 
 
+@pytest.fixture
+def with_broken_trial(registry: ReplayRegistry) -> None:
+    """One trial that the registry fails to show."""
+    broken = "/v2/studies/NCT00000001"
+    registry.faults.add(faults.status(500), path=broken, times=faults.EVERY_TIME)
+
+
+@pytest.mark.usefixtures("with_broken_trial")
 def test_a_sync_of_one_trial_does_not_clear_a_partial_state(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
     shell.run("sync", exit_code=3)
@@ -262,11 +280,10 @@ def test_status_is_for_people_and_monitors(watched: Shell) -> None:
     assert watched.run("status").stdout.startswith("ok\n")
 
 
-def test_status_after_an_incomplete_run_exits_with_3(
-    shell: Shell,
-) -> None:
+@pytest.mark.usefixtures("with_broken_trial")
+def test_status_after_an_incomplete_run_exits_with_3(shell: Shell) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
-    assert "no such trial" in shell.run("sync", exit_code=3).stderr
+    assert "could not check NCT00000001" in shell.run("sync", exit_code=3).stderr
     assert shell.run("status", exit_code=3).stdout.startswith("partial\n")
 
 
@@ -311,7 +328,7 @@ def test_a_merged_trial_is_shown_as_asked_for_and_can_be_removed(
     registry.catalogue.merge(other, into=SEED)
     shell.run("sync")
     shown = shell.run("watch", "show", "mine").stdout
-    assert f"{other}\tmerged into {SEED}\tnamed" in shown
+    assert f"{other}\tmerged into {SEED}\t-\t-\tnamed" in shown
     watch = shell.json("watch", "show", "mine", "--json")
     assert [trial["nct_id"] for trial in watch["trials"]] == [SEED]
     assert watch["merged"] == [{"nct_id": other, "into": SEED, "asked_as": None}]

@@ -228,3 +228,48 @@ def test_a_server_database_is_checked_too(shell: Shell, migrated_postgres_url: s
     result = shell.run("--database", gone, "doctor", exit_code=6)
     assert "cannot be reached" in result.stdout
     assert "hunter2" not in result.stdout + result.stderr
+
+
+# --- the registry's contract ---------------------------------------------------------------------
+
+
+def test_the_contract_is_checked_without_a_database_and_its_answers_are_written(
+    shell: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    result = shell.run("doctor", "--contract", "--output", "answers.json", exit_code=4)
+    rows = [line.split("\t") for line in below_header(result.stdout)]
+    states = {row[0]: row[1] for row in rows}
+    assert states["version"] == states["study"] == states["no such trial"] == "holds"
+    # this registry has no merged trial, and too few trials for a second page
+    assert states["alias redirect"] == "differs"
+    assert states["batch of ids"] == "could not be checked"
+    written = json.loads((tmp_path / "answers.json").read_text())
+    assert [one["assumption"] for one in written["findings"]] == [row[0] for row in rows]
+    assert len(written["exchanges"]) == len(registry.requests) <= 25
+    assert result.stderr.endswith(
+        f"{len(registry.requests)} requests. The answers are in answers.json\n"
+    )
+    assert not (tmp_path / "ctsync.db").exists()
+
+
+def test_the_answers_of_a_contract_check_have_a_file_of_their_day(
+    shell: Shell, tmp_path: Path
+) -> None:
+    found = json.loads(shell.run("doctor", "--contract", "--json", exit_code=4).stdout)
+    assert {"assumption", "state", "found"} == set(found[0])
+    (file,) = tmp_path.glob("ctsync-contract-*.json")
+    assert len(file.stem) == len("ctsync-contract-2026-11-27")
+
+
+def test_a_file_for_answers_needs_a_contract_check(shell: Shell, registry: ReplayRegistry) -> None:
+    assert "--contract" in shell.refuse("doctor", "--output", "x.json", exit_code=2)
+    assert registry.requests == []
+
+
+def test_findings_are_shown_also_if_their_answers_cannot_be_written(
+    shell: Shell, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    result = shell.run("doctor", "--contract", "--output", "file/x.json", exit_code=2)
+    assert "file/x.json" in result.stderr
+    assert "holds" in result.stdout

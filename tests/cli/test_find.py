@@ -134,16 +134,44 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     assert "not registered yet" in line
 
 
-@pytest.mark.parametrize("columns", [80, 60])
-def test_a_history_is_complete_in_a_narrow_terminal(
+def test_a_history_at_80_columns_tells_what_changed_beside_each_version(
+    shell: Shell, kept: Store
+) -> None:
+    trial = keep_history(kept, studies("NCT03690141"))
+    header, *rows = at_a_terminal(shell, "history", trial, columns=80)
+    assert header.split("  ")[0] == "VERSION"
+    assert header.rstrip().endswith("WHAT CHANGED")
+    place = header.index("WHAT CHANGED")
+    versions = [row for row in rows if row[:1].isdigit()]
+    beside = [row for row in versions if row[place:].strip()]
+    print(f"history: {len(beside)} of {len(versions)} versions have their change on their line")
+    assert len(beside) == len(versions) == 10
+    assert max(map(len, (header, *rows))) <= 80
+
+
+@pytest.mark.parametrize("columns", [120, 80, 60])
+def test_each_value_of_a_history_is_shown_when_it_changes(
     shell: Shell, kept: Store, columns: int
 ) -> None:
     trial = keep_history(kept, studies("NCT03690141"))
     seen = at_a_terminal(shell, "history", trial, columns=columns)
     assert max(map(len, seen)) <= columns
     words = " ".join(" ".join(seen).split())
-    assert "8 v7 2019-07-16 - Active, not recruiting 16 A 2020-03 E contact, enrollment" in words
-    assert "10 v9 2020-04-27 - Completed" in words
+    for told in (
+        "1 (v0) 2018-09-27", "30 (estimated)", "2020-03 (estimated)", "8 (v7) 2019-07-16",
+        "16 of 30 enrolled", "10 (v9) 2020-04-27", "Completed",
+    ):  # fmt: skip
+        assert told in words
+    if columns == 120:
+        assert "16 (actual)" in words
+
+
+def test_a_history_in_a_pipe_has_every_column(shell: Shell, kept: Store) -> None:
+    trial = keep_history(kept, studies("NCT03690141"))
+    assert shell.rows("history", trial)[7].split("\t") == [
+        "8 (v7)", "2019-07-16", "-", "Active, not recruiting", "16 (actual)",
+        "2020-03 (estimated)", "16 of 30 enrolled; status -> Active, not recruiting",
+    ]  # fmt: skip
 
 
 def test_backfilled_changes_are_listed_by_their_own_day(shell: Shell, kept: Store) -> None:

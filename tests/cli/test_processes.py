@@ -90,13 +90,15 @@ def test_the_daemon_keeps_running_if_the_registry_is_down(
     assert "Traceback" not in messages
 
 
-def test_the_daemon_warns_of_trials_it_could_not_check(shell: Shell, start: Start) -> None:
+def test_the_daemon_names_a_trial_that_the_registry_does_not_have(
+    shell: Shell, start: Start
+) -> None:
     shell.run("watch", "add", SEED, "NCT00000001")
     process = start("daemon")
     wait_until(lambda: versions(shell) == 1)
     process.send_signal(signal.SIGTERM)
     _, messages = process.communicate(timeout=10)
-    assert "WARNING ctsync.cli.sync.daemon: NCT00000001: the registry has no such trial" in messages
+    assert "INFO ctsync.cli.sync.daemon: NCT00000001: the registry has no such trial" in messages
 
 
 def test_a_second_writer_is_refused_with_the_holder_of_the_lock(

@@ -31,18 +31,20 @@ def test_a_query_is_followed_and_trials_that_leave_it_are_reported(
     }
     assert "not listed yet" in shell.run("watch", "list").stdout
     shell.run("sync")
-    assert "2 in, 0 left" in shell.run("watch", "list").stdout
+    assert "2 matching, 0 left" in shell.run("watch", "list").stdout
     registry.catalogue.advance()
     registry.catalogue.edit(SEED, {STATUS: "UNKNOWN"})
     assert f"notable\t{SEED}\tstatus -> Unknown; left watch open\t" in shell.run("sync").stdout
     assert "\tnotable\tR-WAT-02\tNo longer matches" in shell.run("changes").stdout
     (left,) = shell.json("changes", "--kind", "left", "--json")
     assert (left["kind"], left["nct_id"], left["before"]) == ("left", SEED, "open")
-    assert "1 in, 1 left" in shell.run("watch", "list").stdout
+    assert "1 matching, 1 left" in shell.run("watch", "list").stdout
     shown = shell.rows("watch", "show", "open")
-    assert shown[0] == f"{SEED}\tUnknown\tleft 2026-02-03\tA trial called {SEED}"
-    assert shown[1].startswith(f"{OTHER}\tRecruiting\tby query since 2026-02-02")
-    assert "status, left" in shell.run("history", SEED).stdout
+    titled = f"left 2026-02-03\tA trial called {SEED}"
+    assert shown[0] == f"{SEED}\tUnknown\tPhase 2\tA sponsor\t{titled}"
+    assert shown[1].startswith(f"{OTHER}\tRecruiting\t")
+    assert "\tby query since 2026-02-02\t" in shown[1]
+    assert "status -> Unknown; left watch open" in shell.run("history", SEED).stdout
     drawn = shell.run("timeline", SEED).stdout
     assert drawn.rstrip().endswith("watched queries\n  on   2026-02-03  left open")
     assert shell.json("timeline", SEED, "--json")["queries"] == [
@@ -169,8 +171,8 @@ def test_a_query_of_the_settings_file_is_followed_together_with_named_trials(
     before = shell.json("watch", "list", "--json")
     assert before == shell.json("watch", "list", "--json")
     shell.run("sync")
-    assert "2 in" not in shell.run("watch", "list").stdout
-    assert "1 in, 1 left" in shell.run("watch", "list").stdout
+    assert "2 matching" not in shell.run("watch", "list").stdout
+    assert "1 matching, 1 left" in shell.run("watch", "list").stdout
 
 
 def test_an_incomplete_listing_is_reported_and_exits_with_3(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
+import orjson
+
+from ctsync.model import NctId
 from tests.cli.conftest import SEED, Shell
+from tests.registry.lying_archives import lie_of_a_member, lie_of_the_end
 from tests.registry_fixtures import make_study
 from tests.replay.registry_server import ReplayRegistry
 
@@ -34,6 +39,25 @@ def test_mirror_refuses_an_archive_that_is_not_a_zip_file(shell: Shell, tmp_path
     (tmp_path / "studies.zip").write_text("<html>not found</html>")
     line = shell.refuse("mirror", "--bulk", "studies.zip", exit_code=4)
     assert "zip" in line
+
+
+def test_mirror_names_a_member_and_an_archive_that_lie_about_their_sizes(
+    shell: Shell, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    file = tmp_path / "bulk.zip"
+    with zipfile.ZipFile(file, "w") as archive:
+        for nct_id in (NctId(SEED), NctId("NCT05935098")):
+            archive.writestr(
+                f"{nct_id}.json", orjson.dumps(registry.catalogue.view().study(nct_id))
+            )
+    sound = file.read_bytes()
+    file.write_bytes(lie_of_the_end(sound, locator=2**63))
+    assert "bulk.zip" in shell.refuse("mirror", "--bulk", "bulk.zip", exit_code=4)
+    file.write_bytes(lie_of_a_member(sound, 1, packed=2**63))
+    shell.env["CTSYNC_REGISTRY_URL"] = "http://127.0.0.1:1/api"
+    result = shell.run("mirror", "--bulk", "bulk.zip", exit_code=3)
+    assert "NCT05935098" in result.stderr
+    assert shell.json("history", SEED, "--json")[0]["version"] == 1
 
 
 def test_the_daemon_ends_at_once_if_its_database_cannot_be_opened(

@@ -52,6 +52,24 @@ def test_a_trial_added_later_is_named_as_baseline(followed: Shell) -> None:
     assert result.stderr.endswith(f"1 trial stored as baseline: {SEED}\n")
 
 
+def test_a_trial_that_appears_with_an_old_date_is_newly_seen(
+    followed: Shell, registry: ReplayRegistry
+) -> None:
+    late = an_id(77)
+    followed.run("watch", "add", late)
+    followed.run("sync", exit_code=3)
+    registry.catalogue.advance()
+    old = {"date": "2012-03-05", "type": "ACTUAL"}
+    publish(registry, late, studyFirstPostDateStruct=old, overallStatus="COMPLETED")
+    result = followed.run("sync")
+
+    assert "1 newly seen" in result.stderr
+    assert "newly seen by ctsync, first posted 2012-03-05" in " ".join(result.stdout.split())
+    for command in (["report", "--since", "all"], ["history", late], ["changes", late]):
+        assert "newly registered" not in followed.run(*command).stdout
+    assert "newly seen" in followed.run("history", late).stdout
+
+
 def test_a_quiet_day_prints_one_line(followed: Shell, registry: ReplayRegistry) -> None:
     followed.run("sync")
     registry.catalogue.advance()
@@ -134,14 +152,27 @@ def test_json_of_a_sync_prints_no_table(followed: Shell, registry: ReplayRegistr
 
 def test_trials_that_the_registry_lacks_take_one_line(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "list.txt").write_text("\n".join(map(an_id, range(90, 100))))
-    shell.run("watch", "add", "--file", "list.txt")
-    result = shell.run("sync", exit_code=3)
-    assert printed(result)[1:] == [
+    shell.run("watch", "add", "--file", "list.txt", "--name", "mine")
+    assert printed(shell.run("sync")) == [
+        "checked 10 of 10 trials against the registry data of 2026-02-02 09:00Z (13 requests)",
         (
-            "NCT00000090, NCT00000091, NCT00000092 and 7 more (ctsync sync --json lists them): the "
-            "registry has no such trial; to stop following it: ctsync watch remove"
-        )
+            "NCT00000090, NCT00000091, NCT00000092 and 7 more (ctsync watch list lists them): the "
+            "registry has no such trial, ctsync will keep looking for it; to stop following it: "
+            "ctsync watch remove"
+        ),
     ]
+    assert "NCT00000090" not in shell.run("sync").stderr
+    assert shell.run("status").stdout.startswith("ok\n")
+    assert shell.rows("watch", "list")[0].endswith("\tnot in the registry")
+    assert "\tnot in the registry\t" in shell.rows("watch", "show", "mine")[0]
+    shown = shell.json("watch", "show", "mine", "--json")["trials"]
+    assert {one["unknown_since"] for one in shown} == {"2026-02-02T09:00:05Z"}
+
+
+def test_a_quiet_sync_names_a_trial_that_the_registry_lacks_once(shell: Shell) -> None:
+    shell.run("watch", "add", SEED, "NCT00000090", "--name", "mine")
+    assert "NCT00000090: the registry has no such trial" in shell.run("sync", "-q").stderr
+    assert printed(shell.run("sync", "-q")) == []
 
 
 @pytest.mark.parametrize(

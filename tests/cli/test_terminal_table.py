@@ -22,6 +22,7 @@ RUNS = (
     "ID\tKIND\tSTARTED\tSECONDS\tDATA OF\tREQUESTS\tASKED\tANSWERED\tSAME\t"
     "CHANGED\tNEW\tGONE\tFAILED\tVERDICT"
 )
+HISTORY = "VERSION\tDATE\tSEEN\tSTATUS\tENROLLMENT\tPRIMARY COMPLETION\tWHAT CHANGED"
 LONG = "Study of an Investigational Combination Therapy in Patients With Advanced Solid Tumors"
 
 
@@ -50,6 +51,7 @@ def listing(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -84,8 +86,9 @@ def test_no_listing_is_wider_than_80_columns(
     ("command", "header"),
     [
         (("runs",), RUNS),
-        (("history", SEED), "V\tPOSTED\tSEEN\tSTATUS\tN\tPRIMARY C.\tCHANGED"),
-        (("watch", "list"), "WATCH\tFROM\tTRIAL\tASKED AS\tSTORED"),
+        (("history", SEED), HISTORY),
+        (("watch", "list"), "WATCH\tFROM\tTRIALS\tNOT FETCHED\tFOLLOWS"),
+        (("watch", "show", "default"), "TRIAL\tSTATUS\tPHASE\tSPONSOR\tIN THE WATCH\tTITLE"),
         (("outbox", "list"), "ID\tSTATE\tCHANNEL\tRECIPIENT\tDUE\tTRIES\tLAST ERROR"),
         (("changes",), "DAY\tTRIAL\tLEVEL\tRULE\tWHAT"),
         (("find", "status=RECRUITING"), "TRIAL\tVERSIONS\tSINCE\tUNTIL\tDAYS\tWHAT"),
@@ -109,6 +112,7 @@ def test_the_numbers_of_a_backfill_are_labelled(shell: Shell, registry: ReplayRe
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_levels_have_colours_on_a_terminal_but_not_with_no_color(listing: Shell) -> None:
     listing.env |= {"TERM": "xterm-256color", "NO_COLOR": None}
     command = ("changes", "NCT00000007", "--level", "critical")
@@ -126,6 +130,14 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert header.split() == ["LEVEL", "TRIAL", "WHAT", "TITLE"]
     assert "status -> Completed" in row
     assert row.rstrip().endswith("…")
+
+
+def test_a_terminal_shows_no_column_that_has_no_value(listing: Shell) -> None:
+    header, *_ = at_a_terminal(listing, "history", "NCT03690141", columns=160)
+    assert "SEEN" not in header
+    header, *_ = at_a_terminal(listing, "history", SEED, columns=160)
+    assert "SEEN" in header
+    assert "\tSEEN\t" in listing.run("history", "NCT03690141").stdout.splitlines()[0]
 
 
 def test_a_table_without_rows_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:

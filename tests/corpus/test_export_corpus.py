@@ -111,6 +111,7 @@ def expected(row: Row) -> dict[str, str]:
     return wanted
 
 
+@pytest.mark.slow
 def test_export_csv_reproduces_the_533_versions_of_cthist(
     histories: list[list[Row]], kept: Store
 ) -> None:

@@ -107,7 +107,7 @@ def named_trials(mail: EmailMessage) -> list[str]:
     """Return the trials that a mail has a section for, or names in the line of folded trials."""
     text = plain(mail)
     blocks = text.replace("\r\n", "\n").split("\n\n")
-    folded = [one for one in blocks if re.match(r"\d+ trials? changed sites only: ", one)]
+    folded = [one for one in blocks if re.match(r"\d+ trials? changed sites only:\s", one)]
     heads = re.findall(r"^\d+\. (NCT\d{8})", text, re.MULTILINE)
     return [*heads, *(nct_id for one in folded for nct_id in re.findall(r"NCT\d{8}", one))]
 
@@ -127,7 +127,7 @@ def test_the_first_sync_of_600_trials_sends_one_short_welcome(
     assert welcome["Subject"] == "Now following 600 trials: oncology, sponsors, competitors"
     assert sum(totals) == len(ids) == 600
     assert len(trials) == html(welcome).count("https://clinicaltrials.gov/study/") == MOST_WELCOMES
-    assert "and 550 more trials: ctsync watch list" in plain(welcome)
+    assert "and 550 more trials: ctsync watch show NAME --all" in plain(welcome)
     assert len(lines) < MOST_WELCOMES + 30
 
 

@@ -16,9 +16,10 @@ from ctsync.record.compare.canonical import canonicalize, key_fields
 from ctsync.record.compare.diff import diff
 from ctsync.record.enum_words import is_enum
 from ctsync.record.events.classify import classify
-from ctsync.report.event_line import event_line
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report
+from ctsync.report.words.event_line import event_line
+from ctsync.report.words.net_changes import net_changes, phrase
 from tests.report.examples import report, stored
 
 pytestmark = pytest.mark.slow
@@ -85,6 +86,31 @@ def test_no_format_for_people_shows_an_enum_value(corpus: Path, pairs: Any) -> N
         for text in texts:
             shown = {found.replace("\\", "") for found in CODE.findall(text)}
             assert not shown & values, after.nct_id
+
+
+def _faults_of(phrase: str) -> Iterator[str]:
+    """What reads badly in a phrase of a row."""
+    outside = re.sub(r'"[^"]*"', '""', phrase)
+    if re.search(r": [a-z ]+:", outside):
+        yield "two colons"
+    if re.search(r' of ""$', outside):
+        yield "no verb"
+    if phrase.count('"') % 2:
+        yield "half a quoted text"
+    if "(none)" in outside or "other details" in outside or "Section." in outside:
+        yield "no plain words"
+
+
+@pytest.mark.parametrize("pairs", [_steps, _unlike])
+def test_each_phrase_of_a_row_says_what_happened(corpus: Path, pairs: Any) -> None:
+    phrases: set[str] = set()
+    for before, after, past in pairs(corpus):
+        events = [stored(event, after.nct_id) for event in _events(before, after, past)]
+        phrases.update(map(phrase, net_changes(events, administrative=True)))
+    faults = {one: list(found) for one in phrases if (found := tuple(_faults_of(one)))}
+    print(f"\n{len(phrases)} phrases of rows, {len(faults)} that read badly")
+    assert faults == {}
+    assert len(phrases) > 100
 
 
 def test_losing_expanded_access_is_never_the_status_of_a_trial(corpus: Path) -> None:

@@ -40,8 +40,8 @@ from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.formats.xlsx import render_xlsx
 from ctsync.report.mail.subject import LONGEST
-from ctsync.report.net_changes import NetChange
 from ctsync.report.report import Report, Window
+from ctsync.report.words.net_changes import NetChange
 from ctsync.store.store import Store, open_store
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
@@ -226,6 +226,10 @@ def is_net(name: str, phrase: str, before: Typed, after: Typed) -> bool:
             return (before.type, after.type) == ("ESTIMATED", "ACTUAL")
         counts = phrase.removeprefix("enrollment ").split(" -> ")
         return (counts[0], counts[-1]) == (before.words(name), after.words(name))
+    if before.value is None:
+        return phrase == f"{name} now given: {after.words(name)}"
+    if after.value is None:
+        return phrase == f"{name} no longer given (was {before.words(name)})"
     values_only = f"{before.words(name)} -> {after.words(name)}"
     move = short_move(before.value, after.value) or values_only
     head = phrase.removeprefix(f"{name} ").split(": ")[0]
@@ -283,8 +287,10 @@ def compare_about(about: str, body: JsonObject, tally: Verdicts) -> None:
     conditions = protocol["conditionsModule"]["conditions"]
     shown = middle[0].rstrip("…")
     initials = {"".join(w[0] for w in re.findall(r"\w+", c)).upper() for c in conditions}
+    numbers = {f"{n + 1} conditions" for n in range(1, len(conditions))}
+    known = {*initials, *numbers, " and ".join(sorted(conditions))}
     tally.check(
-        any(one_line(c).startswith(shown) for c in conditions) or shown in initials,
+        any(one_line(c).startswith(shown) for c in conditions) or shown in known,
         f"{shown}: {conditions}",
     )
 

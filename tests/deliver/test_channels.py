@@ -30,8 +30,8 @@ from ctsync.model import StoredEvent, Verdict
 from ctsync.questions.schemas import schema
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
-from ctsync.report.row_json import to_json
-from ctsync.report.rows import report_row
+from ctsync.report.rows.report_row import report_row
+from ctsync.report.rows.row_json import to_json
 from ctsync.route import ChannelKind, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
@@ -212,7 +212,8 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(apprise: type[Appris
     AppriseChannel({}, settings("slack://a/b/c")).send(message(many))
 
     (sent,) = apprise.sent
-    assert sent["title"].startswith("25 notable: status changed (NCT00000001); ")
+    first = 'Status: "RECRUITING" -> "COMPLETED" (NCT00000001)'
+    assert sent["title"].startswith(f"25 notable: {first}; ")
     assert sent["body"].count("https://clinicaltrials.gov/study/") == 10
     assert "and 15 more of 25 trials: ctsync report" in sent["body"]
 

@@ -193,6 +193,7 @@ def test_the_per_trial_layout_sends_one_message_per_trial(store: Store, clock: C
     assert [len(message.events) for message in mail.sent] == [2, 2]
 
 
+@pytest.mark.slow
 def test_a_first_sync_mails_one_welcome_per_watch_and_logs_every_baseline(
     store: Store, clock: ClockAt
 ) -> None:

@@ -152,6 +152,7 @@ def kept_at() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
+@pytest.mark.slow
 def test_an_interrupted_export_keeps_the_old_files_until_the_next_completes(
     tmp_path: Path, kept: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,9 @@ from tests.faults.fault_server import (
 )
 from tests.registry_fixtures import an_id
 
+# sockets that stall and drip; the fast tests of these rooms are in tests/registry
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 LOAD = RegistryVersion("2.0.5", datetime(2026, 3, 13, 9, 0, 5, tzinfo=UTC))
 CHUNKED = "Transfer-Encoding: chunked"
@@ -467,22 +470,57 @@ def moved(location: str) -> Act:
     return answer(b"", f"Location: {location}", status=301, media_type="")
 
 
-def test_a_redirect_is_followed_only_to_another_trial_of_the_same_registry(
+REDIRECTS = {
+    "relative to the host": "/api/v2/studies/NCT00000002",
+    "relative to the path": "NCT00000002",
+    "relative, with dots": "./NCT00000002",
+    "absolute": "https://clinicaltrials.gov/api/v2/studies/NCT00000002",
+    "with www": "https://www.clinicaltrials.gov/api/v2/studies/NCT00000002",
+    "http": "http://clinicaltrials.gov/api/v2/studies/NCT00000002",
+    "without a scheme": "//clinicaltrials.gov/api/v2/studies/NCT00000002",
+    "another port and user": "http://user:canary@127.0.0.1:1/api/v2/studies/NCT00000002",
+    "the page of the study": "https://clinicaltrials.gov/study/NCT00000002",
+    "with a query and a fragment": "/api/v2/studies/NCT00000002?fields=NCTId#NCT00000009",
+    "in small letters, with a slash": "/api/v2/studies/nct00000002/",
+    "a file": "file:///api/v2/studies/NCT00000002",
+}
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_of_any_form_gives_the_id_of_a_trial_that_is_then_requested(
+    status: int, server: FaultServer, open_transport: Callable[..., Transport]
+) -> None:
+    server.script(
+        "/v2/studies/NCT00000002",
+        answer(orjson.dumps(a_study(2, nctIdAliases=["NCT00000001"]))),
+    )
+    found = 0
+    for name, location in REDIRECTS.items():
+        server.script(
+            "/v2/studies/NCT00000001",
+            answer(b"", f"Location: {location}", status=status, media_type=""),
+        )
+        one = registry(open_transport()).study(an_id(1), LOAD)
+        assert isinstance(one, Observation), name
+        assert (one.asked_as, one.nct_id) == ("NCT00000001", "NCT00000002")
+        found += 1
+    print(f"alias redirects: {found} forms of {len(REDIRECTS)} found by status {status}")
+    assert server.hits["/api/v2/studies/NCT00000002"] == len(REDIRECTS)
+
+
+def test_a_redirect_that_names_no_other_trial_is_a_bad_answer(
     server: FaultServer, open_transport: Callable[..., Transport]
 ) -> None:
     refused = {
-        "another host": "http://elsewhere.test/api/v2/studies/NCT00000002",
-        "another port": "http://127.0.0.1:1/api/v2/studies/NCT00000002",
-        "another scheme": f"https://{server.host}/api/v2/studies/NCT00000002",
-        "a host without a scheme": "//elsewhere.test/api/v2/studies/NCT00000002",
-        "another user": f"http://user:canary@{server.host}/api/v2/studies/NCT00000002",
         "itself": "/api/v2/studies/NCT00000001",
         "a circle": "/api/v2/studies/NCT00000003",
         "no study": "/maintenance.html",
+        "another host": "https://elsewhere.test/",
         "a bad id": "/api/v2/studies/NCT00000000",
+        "an id in the query": "/maintenance?next=/studies/NCT00000002",
+        "an id in the middle": "/api/v2/studies/NCT00000002/history",
         "nowhere": "",
         "a broken address": "http://[::1/api/v2/studies/NCT00000002",
-        "a file": "file:///api/v2/studies/NCT00000002",
     }
     server.script("/v2/studies/NCT00000002", answer(orjson.dumps(a_study(2))))
     server.script("/v2/studies/NCT00000003", moved("/api/v2/studies/NCT00000001"))

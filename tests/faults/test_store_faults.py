@@ -140,6 +140,7 @@ def prepared_file(url: str) -> tuple[bytes, dict[NctId, int], list[object], list
     return content, heads, before, after
 
 
+@pytest.mark.slow
 def test_a_unit_aborted_at_any_sqlite_step_is_never_torn(migrated_sqlite_url: str) -> None:
     content, heads, before, after = prepared_file(migrated_sqlite_url)
     aborted = torn = ambiguous = doubled = 0

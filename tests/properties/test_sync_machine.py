@@ -280,7 +280,7 @@ class Machine(RuleBasedStateMachine):
         followed, spoilt = store.watched.ids(), registry.spoilt
         heads = store.trials.heads(followed)
         away = {i for i in followed if i in heads and heads[i].state is not State.PRESENT}
-        away |= store.trials.never_found(followed)
+        away |= store.trials.never_found(followed).keys()
         try:
             result = self.here.round()
         except RegistryError:

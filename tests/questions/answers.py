@@ -17,7 +17,7 @@ from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
 from ctsync.questions.trial.timeline import timeline_row, trial_timeline
@@ -30,7 +30,8 @@ from ctsync.record.registry.notices import Notice, NoticeKind, notice_json
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.report import Window
-from ctsync.report.rows import event_row, report_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import report_row
 from ctsync.report.trial.field_history import Unshown
 from ctsync.report.trial.timeline import query_steps
 from ctsync.store.data.events import EventFilter
@@ -38,6 +39,7 @@ from ctsync.store.data.failures import Failure
 from ctsync.store.data.runs import Run
 from ctsync.store.data.watches import MergedTrial, Watch, WatchedTrial
 from ctsync.store.store import Store
+from tests.questions.results import results
 from tests.record.reconstructed import FOLDER, studies
 from tests.report.examples import KEYS, SEED, event, report, stored
 from tests.sync.histories import keep_history
@@ -78,6 +80,7 @@ WATCH = Watch(
     ),
     merged=(MergedTrial(WatchedTrial(NctId("NCT00000009"), None, LOAD), SEED),),
 )  # fmt: skip
+MEMBERS = MemberFacts({SEED: NOW}, {SEED: "none"})
 NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.trials[:1])
 FACTS = HealthFacts(
     watched=4,
@@ -140,7 +143,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
                 (versions[0].key, date(2026, 3, 2), True),
             ]
         ],
-        "watch": [watch_row(WATCH), watch_row(NAMED)],
+        "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],
         "rule": table.rules,
         "rule_table": [table],
         "relevelled_change": [relevelled_row(one) for one in [*changed, _relevelled()]],
@@ -154,6 +157,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             report_row(report()),
             report_row(report([])),
         ],
+        **results(),
     }
 
 

@@ -175,6 +175,7 @@ def test_partial_dates_compare_as_intervals(dated_store, asked: str, operator: s
     assert matching == expected
 
 
+@pytest.mark.slow
 def test_any_typed_text_is_a_value_and_never_sql(store: Store) -> None:
     keep_history(store, studies("NCT03693833"))
     payloads = [

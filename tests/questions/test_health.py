@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -132,6 +133,7 @@ def test_load_days_add_up(start: date, end: date) -> None:
     assert 0 <= load_days(start, end) <= business_days(start, end)
 
 
+@pytest.mark.slow
 def test_a_registry_that_loads_every_load_day_is_never_overdue() -> None:
     alarms = 0
     load = datetime(2025, 12, 31, 13, tzinfo=UTC)

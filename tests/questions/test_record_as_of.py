@@ -18,7 +18,7 @@ from ctsync.questions.trial.field_history import field_history, field_value_row
 from ctsync.questions.trial.version_dates import NotRegistered, version_on
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.row_json import to_json
+from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.field_history import words_of
 from ctsync.store.data.bulk_reads import Selection
 from ctsync.store.data.events import EventFilter

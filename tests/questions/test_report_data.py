@@ -69,7 +69,6 @@ def test_unfetched_unknown_and_gone_trials_are_not_counted_as_checked(
     make_sync().run(store.watched.ids())
     watch(store, new)
     assert reasons(store) == {
-        TWO: "the registry has no such trial",
         gone: "not in the registry data of 2026-02-03",
         new: "not fetched yet",
     }

@@ -22,14 +22,14 @@ from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row
 from ctsync.questions.portfolio.find import FoundTrial
 from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_value_row
 from ctsync.questions.trial.versions import version_row
 from ctsync.record.registry.notices import notice_json
 from ctsync.record.rules.rules import RULES, RULES_VERSION, Thresholds
-from ctsync.report.row_json import to_json
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.field_history import Unshown, ValueSpell
 from tests.questions.answers import FAILURE, INTERRUPTED, NOTICE, NOW, RUN, STATUS, WATCH
 from tests.report.examples import event, stored
@@ -142,14 +142,14 @@ def test_an_expected_unknown_has_the_days_until_its_date() -> None:
 
 
 def test_a_watch_counts_the_trials_that_match_and_that_left_its_query() -> None:
-    row = to_json(watch_row(WATCH))
+    row = to_json(watch_row(WATCH, MemberFacts({}, {NctId("NCT03389919"): "complete"})))
 
     assert " ".join(row) == "name origin query listed matching left trials merged"
     assert (row["matching"], row["left"]) == (2, 1)
     assert (row["query"], row["listed"]) == ({"query.cond": "GVHD"}, "2026-03-13T09:00:05Z")
     assert list(row["trials"][0].items()) == [
         ("nct_id", "NCT03389919"), ("asked_as", "BM-MSC-01"), ("by_query", False),
-        ("left_at", None),
+        ("left_at", None), ("unknown_since", None), ("history", "complete"),
     ]  # fmt: skip
     assert row["trials"][3]["left_at"] == "2026-03-13T15:02:11Z"
     assert list(row["merged"][0].items()) == [

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from ctsync import questions
 from ctsync.errors import UsageError
 from ctsync.questions.schemas import names, schema, schema_id
-from ctsync.report.row_json import dump, to_json
+from ctsync.report.rows.row_json import dump, to_json
 from ctsync.store.store import open_store
 from tests.conftest import StillClock
 from tests.questions.answers import answers, keep_all
@@ -126,7 +126,7 @@ def objects(published: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no schema 'versoin'; did you mean version\?"):
         schema("versoin")
-    with pytest.raises(UsageError, match="known: change, expected_unknown, "):
+    with pytest.raises(UsageError, match="known: backfill, change, compaction, "):
         schema("zzz")
 
 

@@ -111,7 +111,7 @@ def test_an_edited_long_text_is_reported_with_its_word_counts():
     after = before.replace("criterion3 ", "").replace("criterion20", "two others")
     (event,) = events_between(study(eligibility=before), study(eligibility=after))
     assert event.summary == (
-        "Eligibility Criteria: edited: 2 words removed, 2 words added, 39 words kept"
+        "Eligibility Criteria edited: 2 words removed, 2 words added, 39 words kept"
     )
     assert (event.before, event.after) == (before, after)
     assert (event.inputs["words_removed"], event.inputs["words_added"]) == (2, 2)
@@ -177,10 +177,11 @@ def test_hostile_text_is_escaped_in_the_one_line_summary():
     assert "characters)" in stop.summary
 
 
+@pytest.mark.slow
 def test_an_edit_of_a_text_of_10_megabytes_is_summarized():
     long = "One criterion after another. " * 350_000
     (event,) = events_between(study(eligibility=long), study(eligibility=long + "And one more."))
-    assert event.summary.startswith("Eligibility Criteria: edited: 3 words added")
+    assert event.summary.startswith("Eligibility Criteria edited: 3 words added")
 
 
 def test_without_earlier_versions_moves_are_measured_from_the_previous_version():

@@ -307,6 +307,7 @@ def test_text_content_keeps_every_letter_and_digit_in_order(text):
     assert text_content(text_content(text)) == text_content(text)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(alphabet="<p>&;a \n", max_size=8),

@@ -176,7 +176,7 @@ def test_a_description_names_the_time_frame_if_the_measure_is_listed_twice():
     early, late = outcome("Survival", "1 year", description="a"), outcome("Survival", "2 years")
     event = change([early, late], [early, {**late, "description": "Of all patients"}])
     assert event.summary.startswith(
-        'Primary outcome description of "Survival" at "2 years": added: "Of all patients"'
+        'Primary outcome description of "Survival" at "2 years" added: "Of all patients"'
     )
 
 

@@ -144,6 +144,7 @@ def test_a_dropped_outcome_that_another_list_keeps_says_so():
     assert f'dropped: "{DISEASE}" (the measure is still listed as secondary)' in event.summary
 
 
+@pytest.mark.slow
 def test_a_thousand_entries_of_one_measure_take_less_than_three_seconds():
     entries = [
         outcome("Safety", "1 year", description=f"{n} " + "long text " * 100) for n in range(1000)

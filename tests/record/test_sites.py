@@ -48,7 +48,7 @@ def test_a_change_of_address_alone_is_administrative():
     after = [{**SITES[0], "state": "Mazowieckie"}, *SITES[1:]]
     (event,) = events_between(study(sites=SITES), study(sites=after))
     assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
-    assert event.summary == 'Sites: 1 of 8 with other details ("Hospital 0", Poland)'
+    assert event.summary == 'Sites: 1 of 8 with an edited address ("Hospital 0", Poland)'
 
 
 def test_a_renamed_site_is_reported_as_renamed():

@@ -70,6 +70,7 @@ def test_a_truncated_archive_is_refused(file: Path) -> None:
     assert refused == len(lengths)
 
 
+@pytest.mark.slow
 def test_a_changed_byte_is_detected_or_harmless(file: Path) -> None:
     original, chance = file.read_bytes(), random.Random(3)
     with file.open("rb") as stream:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import requests
 
 from ctsync.errors import RegistryError
 from ctsync.model import NctId
@@ -17,6 +18,7 @@ from tests.fakes import FakeClock
 from tests.registry_fixtures import an_id, make_study, publish
 from tests.replay import faults
 from tests.replay.catalogue import Catalogue
+from tests.replay.http_messages import Reply
 from tests.replay.registry_server import ReplayRegistry
 
 TODAY, TOMORROW = "2026-03-12", "2026-03-13"
@@ -148,6 +150,33 @@ def test_the_rows_of_several_attempts_on_one_load_add_up(
     replay.faults.add(faults.repeated(2), path=STUDIES, page=7)
     listing = listed()
     assert (listing.problem, listing.ids, listing.begun) == (None, truth, 2)
+
+
+def test_a_total_that_changes_between_attempts_discards_the_rows_so_far(
+    replay: ReplayRegistry, listed: List
+) -> None:
+    """Rows of the first attempt, one of them withdrawn since, would hide a row lost twice."""
+    publish_first(replay, 10)
+    first, other = (NctId(one) for one in in_order(replay)[:2])
+
+    def withdraw(reply: Reply) -> Reply:
+        replay.catalogue.withdraw(other)
+        return reply
+
+    replay.faults.add(faults.shifted(1), path=STUDIES, page=1, times=2)
+    replay.faults.add(faults.Fault(rewrite=withdraw), path=STUDIES, page=2)
+    listing = listed()
+    assert first in listing.ids
+    assert other not in listing.ids
+    assert (listing.problem, len(listing.ids), listing.begun) == (None, 9, 3)
+    print("total 10, then 9, the same row lost twice: 9 listed of 9, 1 withdrawn row discarded")
+
+
+def in_order(replay: ReplayRegistry) -> list[str]:
+    """The ids in the order in which the registry lists them."""
+    with requests.get(f"{replay.url}{STUDIES}", params=QUERY, timeout=10) as reply:
+        listed = reply.json()["studies"]
+    return [one["protocolSection"]["identificationModule"]["nctId"] for one in listed]
 
 
 def test_pages_from_different_loads_are_detected(replay: ReplayRegistry, listed: List) -> None:

@@ -526,6 +526,7 @@ def test_any_json_that_is_read_can_be_written_again(text: bytes) -> None:
     assert orjson.loads(orjson.dumps(value)) == value
 
 
+@pytest.mark.slow
 @given(JSON_VALUES.map(lambda value: json.dumps(value).encode()), st.data())
 def test_a_truncated_object_is_never_read(text: bytes, data: st.DataObject) -> None:
     complete = b'{"a":' + text + b"}"

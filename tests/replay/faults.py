@@ -150,6 +150,7 @@ class _Rule:
     page: int | None
     skip: int
     times: int
+    only: Callable[[Request], bool] | None = None
     met: int = field(default=0)
 
     def meets(self, request: Request, page: int) -> bool:
@@ -158,6 +159,7 @@ class _Rule:
             self.path.fullmatch(request.path) is not None
             and self.client.match(who) is not None
             and self.page in (None, page)
+            and (self.only is None or self.only(request))
         )
 
 
@@ -177,14 +179,15 @@ class FaultScript:
         page: int | None = None,
         skip: int = 0,
         times: int = 1,
+        only: Callable[[Request], bool] | None = None,
     ) -> None:
         """Inject `fault` into the next `times` matching requests, after `skip` others.
 
         `path` is a regular expression that must match the full path below the API's base,
         `client` one that must match the beginning of the User-Agent. `page` counts the pages of a
-        listing from 1. With `times=EVERY_TIME` the fault stays.
+        listing from 1. With `times=EVERY_TIME` the fault stays. `only` further limits the requests.
         """
-        rule = _Rule(fault, re.compile(path), re.compile(client), page, skip, times)
+        rule = _Rule(fault, re.compile(path), re.compile(client), page, skip, times, only)
         with self._lock:
             self._rules.append(rule)
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent
+from ctsync.record.events.lists import SITES
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import NoChangeReason, UncheckedTrial
@@ -264,7 +265,7 @@ def test_a_text_shown_word_by_word_does_not_repeat_the_number_of_its_words() -> 
     edited = event(
         Kind.ELIGIBILITY, Level.ROUTINE, label="Eligibility Criteria", before=LONG,
         after=LONG.replace("word50 ", "word50, "),
-        summary="Eligibility Criteria: edited: 1 word removed, 1 word added, 99 words kept",
+        summary="Eligibility Criteria edited: 1 word removed, 1 word added, 99 words kept",
     )  # fmt: skip
     built = report([stored(edited)])
     line = built.trials[0].lines[0]
@@ -279,12 +280,14 @@ def test_a_text_shown_word_by_word_does_not_repeat_the_number_of_its_words() -> 
 
 def test_a_change_of_sites_shows_the_summary_of_its_event() -> None:
     sites = event(
-        Kind.SITE, Level.ROUTINE, label="Sites", before=[{"city": "Rome", "facility": "A"}],
+        Kind.SITE, Level.ROUTINE, label="Sites", path=SITES,
+        before=[{"city": "Rome", "facility": "A", "country": "Italy"}],
+        inputs={"before": 44, "after": 43, "removed": 1},
         summary="Sites 44 -> 43: 1 removed (Italy), " + "and so on " * 9,
     )  # fmt: skip
     trial = report([stored(sites)]).trials[0]
 
-    assert trial.what == "Sites 44 -> 43"
+    assert trial.what == "1 site removed (Italy)"
     assert trial.lines[0].detail.startswith("44 -> 43: 1 removed (Italy)")
     assert trial.lines[0].is_cut
 

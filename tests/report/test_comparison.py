@@ -220,7 +220,9 @@ def test_the_worst_change_comes_first_with_its_size(slipped: tuple[JsonObject, J
 def test_the_verdict_counts_the_levels(slipped: tuple[JsonObject, JsonObject]) -> None:
     reading = read(*slipped)
 
-    assert re.search(r"critical.* changes in \d+ categories \(\d+ values differ\)", reading.verdict)
+    assert re.search(
+        r"\d+ changes in \d+ categories: \d+ critical, .* \(\d+ values differ\)", reading.verdict
+    )
 
 
 def test_administrative_changes_are_counted_with_the_command_that_shows_them(
@@ -273,6 +275,50 @@ def test_sites_are_grouped_with_whole_names_by_country() -> None:
     assert "1 removed: Clinic 2, Town 2, Poland" in text
     assert "1 opened: Clinic 0, Town 0, Poland" in text
     assert "1 added: Hospital, Rome, Italy" in text
+
+
+def many_sites() -> tuple[JsonObject, JsonObject]:
+    """Two versions of a trial with sites in 16 countries: 48 opened, 32 removed, 16 added."""
+    before = a_study()
+    kept, lost, added = (
+        [
+            {"facility": f"{name} clinic {n}", "city": f"{name} town {n}", "zip": f"{name}{n}",
+             "country": f"Country {n % 16:02}", "status": "NOT_YET_RECRUITING"}
+            for n in range(count)
+        ]
+        for name, count in (("Kept", 48), ("Lost", 32), ("Added", 16))
+    )  # fmt: skip
+    before["protocolSection"]["contactsLocationsModule"]["locations"] = kept + lost
+    after = deepcopy(before)
+    opened = [{**one, "status": "RECRUITING"} for one in kept]
+    after["protocolSection"]["contactsLocationsModule"]["locations"] = opened + added
+    return before, after
+
+
+def test_many_changed_sites_are_a_table_with_one_row_per_country() -> None:
+    text = text_of(read(*many_sites()), width=80)
+    lines = text.partition("SITES\n")[2].partition("\n\n")[0].splitlines()
+    print(f"sites: 96 changed in 16 countries, {len(lines)} lines")
+
+    assert lines[1].split() == ["COUNTRY", "REMOVED", "OPENED", "ADDED"]
+    assert [line.split() for line in lines[2:4]] == [
+        ["Country", "00", "2", "3", "1"],
+        ["Country", "01", "2", "3", "1"],
+    ]
+    assert lines[12].split() == ["6", "more", "(--all)", "12", "18", "6"]
+    assert lines[13].split() == ["all", "16", "countries", "32", "48", "16"]
+    assert len({len(line) for line in lines[1:]}) == 1
+    assert len(lines) == 14
+    assert "Kept clinic 0" in text_of(read(*many_sites(), ALL))
+
+
+def test_many_changed_sites_are_counted_in_lines_if_a_table_is_too_wide() -> None:
+    text = text_of(read(*many_sites()), width=50)
+
+    assert max(map(len, text.splitlines())) <= 50
+    assert "COUNTRY" not in text
+    assert "48 opened: Country 00 3" in text
+    assert "12 more sites elsewhere (--all)" in " ".join(text.split())
 
 
 def test_an_added_outcome_shows_its_fields_with_labels() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 from ctsync.model import MISSING
-from ctsync.report.row_json import to_json
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.row_json import to_json
 from tests.report.examples import demo_events, event, stored
 
 PUBLISHED = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ctsync.model import Kind
-from ctsync.report.event_line import event_line
+from ctsync.report.words.event_line import event_line
 from tests.report.examples import demo_events, event, stored
 from tests.security.attacks import ATTACKS
 

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from ctsync.model import Event, Kind
-from ctsync.report.event_text import detail, is_overall_status, short, sides
+from ctsync.record.compare.canonical import canonicalize
+from ctsync.record.events.classify import first_seen, registered
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.subject import trial_subject
-from ctsync.report.net_changes import net_changes
+from ctsync.report.words.event_text import detail, is_overall_status, sentence, short, sides
+from ctsync.report.words.net_changes import net_changes
 from tests.record.studies import events_between, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
 
@@ -24,7 +26,7 @@ def event_of(before: dict[str, Any], after: dict[str, Any]) -> Event:
 
 
 NOT_THE_STATUS = [
-    ({ACCESS: {"hasExpandedAccess": False}}, {}, "Expanded Access: no -> (none)"),
+    ({ACCESS: {"hasExpandedAccess": False}}, {}, "Expanded Access no longer given (was no)"),
     (
         {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "AVAILABLE"}},
         {ACCESS: {"hasExpandedAccess": True, "statusForNctId": "NO_LONGER_AVAILABLE"}},
@@ -67,7 +69,7 @@ def test_another_change_of_the_status_module_comes_after_the_dates_of_its_level(
     after = {"primary": {"date": "2021-07", "type": "ACTUAL"}}
     events = events_between(study(**before), study(**after))
     (trial,) = report([stored(event) for event in events]).trials
-    assert trial.what == "primary completion +1 month; Expanded Access: no -> (none)"
+    assert trial.what == "primary completion +1 month; Expanded Access no longer given (was no)"
 
 
 def test_the_status_is_in_words_in_rows_subjects_and_lines() -> None:
@@ -101,15 +103,15 @@ SITES = [
         (
             SITES[:1],
             [{**SITES[0], "status": "COMPLETED"}],
-            "the only site now completed (Poland)",
-            'the only site now completed ("Hospital 0", Poland)',
+            "the only site is now completed (Poland)",
+            'the only site is now completed ("Hospital 0", Poland)',
         ),
         (
             [{**s, "status": "SUSPENDED"} for s in SITES[:3]],
             [{**s, "status": "RECRUITING"} for s in SITES[:2]]
             + [{**SITES[2], "status": "SUSPENDED"}],
-            "2 of 3 sites now recruiting (Poland)",
-            '2 of 3 now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)',
+            "2 of 3 sites are now recruiting (Poland)",
+            '2 of 3 are now recruiting ("Hospital 0", Poland; "Hospital 1", Poland)',
         ),
         (
             SITES[:3],
@@ -146,3 +148,16 @@ def test_a_row_names_the_step_of_quality_control() -> None:
     event = the_event(events_between(before, after), Kind.RESULTS, '["RESET | 2026-02-20"]')
     returned = "results returned to the sponsor with comments on 2026-02-20"
     assert (event.label, short(event), detail(event)) == ("Results QC", returned, returned)
+
+
+def test_the_first_version_of_a_trial_says_why_its_state_is_shown() -> None:
+    record = canonicalize(study())
+    events = (first_seen(record), registered(record), registered(record, is_new=False))
+
+    assert [sentence(event).partition(": ")[0] for event in events] == [
+        "First seen", "Registered", "Newly seen",
+    ]  # fmt: skip
+    assert [short(event) for event in events[1:]] == [
+        "newly registered", "newly seen by ctsync, first posted 2019-05-08",
+    ]  # fmt: skip
+    assert [event.rule for event in events] == ["R-NEW-01", "R-NEW-02", "R-NEW-03"]

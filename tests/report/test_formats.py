@@ -8,6 +8,7 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from datetime import datetime
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
+    QUICK,
     SLOW,
     WINDOW,
     coverage,
@@ -33,7 +35,9 @@ from tests.report.examples import (
     event,
     first_seen,
     outcome,
+    primary_completion,
     report,
+    status,
     stored,
     timeline,
 )
@@ -301,3 +305,16 @@ def test_a_json_feed_can_be_read_back() -> None:
     assert atom("all", found, updated=WINDOW.until).count("<entry>") == len(found)
     with pytest.raises(ValueError, match="not a feed"):
         read_json_feed("{}")
+
+
+def test_a_narrow_page_labels_the_moves_since_the_first_version_once() -> None:
+    moved = primary_completion("2021-01-01", "2021-10-01", 273, 300)
+    seen = replace(moved, inputs={"since_registration": False})
+    events = [stored(moved), stored(seen, QUICK), stored(status("A", "B"), an_id(1))]
+    page = render(report(events), ReportFormat.HTML)
+    cells = re.findall(r'<td class="(since[^>]*)>([^<]*)</td>', page)
+    assert sorted(cells) == [
+        ('since none"', "-"),
+        ('since"', "since first seen: primary completion +10 months"),
+        ('since" data-is="since registration"', "primary completion +10 months"),
+    ]

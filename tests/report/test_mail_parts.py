@@ -9,14 +9,24 @@ from importlib.resources import files
 
 import pytest
 
-from ctsync.model import KeyFields, Kind, Level
+from ctsync.model import Category, KeyFields, Kind, Level
 from ctsync.report.build import Scope, build, build_welcome
 from ctsync.report.mail.condense import MOST_ALIKE
 from ctsync.report.mail.mail_html import render_mail_html
 from ctsync.report.mail.mail_text import render_mail_text
-from ctsync.report.report import Coverage, Report, UncheckedTrial
+from ctsync.report.report import Coverage, Fold, Report, UncheckedTrial
 from tests.registry_fixtures import an_id
-from tests.report.examples import QUICK, SLOW, WINDOW, demo_events, event, outcome, report, stored
+from tests.report.examples import (
+    QUICK,
+    SLOW,
+    WINDOW,
+    demo_events,
+    event,
+    first_seen,
+    outcome,
+    report,
+    stored,
+)
 from tests.security.attacks import ATTACKS
 
 SITE = "https://trials.example.org"
@@ -148,6 +158,26 @@ def test_links_lead_to_the_pages_of_web_url_or_to_the_registry(site: str) -> Non
         assert commands == ([] if site else ["ctsync changes"])
 
 
+@pytest.mark.parametrize("site", [SITE, ""])
+def test_each_trial_of_a_plain_text_mail_has_its_link(site: str) -> None:
+    sites = event(
+        Kind.SITE, Level.ROUTINE, category=Category.SITES, path="sites", label="Sites",
+        summary="Sites 44 -> 43",
+    )  # fmt: skip
+    folded = [stored(sites, an_id(n)) for n in range(20, 27)]
+    built = report(
+        [*demo_events(), *folded, stored(first_seen(), an_id(12))], watched=42, coverage=COVERAGE
+    )
+    assert (len(built.folded(Fold.SITES)), built.welcomed) == (7, 2)
+    for mailed in (render_mail_text(built, site=site), render_mail_text(welcome(60), site=site)):
+        named = set(re.findall(r"NCT\d{8}", mailed))
+        links = re.findall(r"https://\S+", mailed)
+        linked = {nct_id for url in links for nct_id in re.findall(r"NCT\d{8}", url)}
+        print(f"mail: {len(linked)} of {len(named)} trials have a link")
+        assert named - linked == set()
+        assert all(not site or url.startswith((site, "https://clini")) for url in links)
+
+
 def test_a_mail_names_the_watches_of_each_trial_and_what_could_not_be_checked() -> None:
     for part in (render_mail_html(digest()), render_mail_text(digest())):
         assert "Watches: melanoma, sponsor" in part
@@ -184,7 +214,7 @@ def test_a_welcome_has_totals_by_status_and_one_line_per_trial() -> None:
     ]
     assert len([line for line in lines if line.startswith("NCT")]) == 50
     assert f"and 522 more trials: {SITE}/" in lines
-    assert max(map(len, lines)) <= 76
+    assert max(len(line.partition("  https://")[0]) for line in lines) <= 76
     assert len(lines) < 70
     assert lines[-1] == NOTES[0]
     html = render_mail_html(built, site=SITE, notes=NOTES)

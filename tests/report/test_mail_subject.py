@@ -12,7 +12,7 @@ from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.mail.subject import LONGEST
 from ctsync.report.report import Report
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
     QUICK,

@@ -15,8 +15,8 @@ from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.report.formats.feed import entries
 from ctsync.report.formats.render import ReportFormat, render
-from ctsync.report.net_changes import net_changes, phrase
-from ctsync.report.rows import report_row
+from ctsync.report.rows.report_row import report_row
+from ctsync.report.words.net_changes import net_changes, phrase
 from tests.report.examples import coverage, enrollment, event, report, status, stored
 
 COMPLETION = "protocolSection.statusModule.completionDateStruct"
@@ -206,12 +206,14 @@ def test_a_milder_change_of_the_same_item_does_not_hide_the_worse_one() -> None:
 
 def test_a_list_item_removed_and_added_again_is_shown_as_changed_back() -> None:
     path = "protocolSection.conditionsModule.conditions"
-    gone = event(Kind.OTHER, path=path, before=["Flu"], after=[], summary="Flu removed")
-    again = event(Kind.OTHER, path=path, before=[], after=["Flu"], summary="Flu added")
-    other = event(Kind.OTHER, path=path, before=[], after=["Cold"], summary="Cold added")
+    removed: dict[str, Any] = {"label": "Terms", "inputs": {"removed": 1}}
+    added: dict[str, Any] = {"label": "Terms", "inputs": {"added": 1}}
+    gone = event(Kind.OTHER, path=path, before=["Flu"], after=[], **removed)
+    again = event(Kind.OTHER, path=path, before=[], after=["Flu"], **added)
+    other = event(Kind.OTHER, path=path, before=[], after=["Cold"], **added)
 
-    assert row([gone], [again]) == "Flu removed, then changed back"
-    assert row([gone], [other]) == "Cold added"
+    assert row([gone], [again]) == "Terms: 1 removed, then changed back"
+    assert row([gone], [other]) == "Terms: 1 added"
 
 
 def test_a_record_that_was_gone_and_is_back_shows_both() -> None:

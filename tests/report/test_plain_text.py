@@ -123,13 +123,15 @@ def test_json_has_every_event_of_the_report_and_the_counts() -> None:
 
 
 @given(
-    st.text(alphabet="ab -+5d%.\u00e9", max_size=90),
+    st.lists(st.sampled_from([*"ab -+5d%.\u00e9", " 5 days", "1 month ", " years"]), max_size=60),
     st.sampled_from(["", "   ", "1. NCT03389919  "]),
     st.integers(8, 40),
 )
-def test_wrap_breaks_lines_where_textwrap_breaks_them(text, first, room):
+def test_wrap_breaks_lines_where_textwrap_breaks_them(pieces, first, room):
+    text = "".join(pieces)
     width, clean = len(first) + room, " ".join(text.split())
-    glued = re.sub(r"\d (?:d|%)(?!\w)", lambda found: found[0].replace(" ", "\xa0"), clean)
+    unit = r"\d (?:days?|months?|years|%)(?!\w)"
+    glued = re.sub(unit, lambda found: found[0].replace(" ", "\xa0"), clean)
     lines = textwrap.wrap(
         glued, width, initial_indent=first, subsequent_indent=first, break_on_hyphens=False
     )

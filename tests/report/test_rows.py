@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from ctsync.model import MISSING, Category, Event, Kind, Level, NctId, StoredEvent
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import UncheckedTrial
-from ctsync.report.row_json import dump, to_json
-from ctsync.report.rows import event_row, report_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import report_row
+from ctsync.report.rows.row_json import dump, to_json
 from tests.report.examples import coverage, demo_events, event, report, stored
 
 PUBLISHED = """{

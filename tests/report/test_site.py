@@ -16,7 +16,7 @@ from ctsync.report.trial.page import render_page
 from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, headline_of
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -198,7 +198,7 @@ def test_a_page_of_a_site_offers_a_link_in_place_of_each_command() -> None:
     assert "<code>" in render_html(report(changes))
     assert "ctsync changes" in render_html(latest)
     for name, text in files.items():
-        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch list)|<code>", text), name
+        assert not re.search(r"ctsync [a-z]+ NCT|ctsync (changes|watch)|<code>", text), name
 
 
 def test_each_page_of_a_site_names_the_feed() -> None:

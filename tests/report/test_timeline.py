@@ -8,7 +8,7 @@ import pytest
 
 from ctsync.model import State
 from ctsync.questions.trial.timeline import timeline_row
-from ctsync.report.row_json import to_json
+from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.timeline import trace
 from ctsync.report.trial.timeline_terminal import render_timeline
 from tests.report.examples import history, timeline, version

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ctsync.model import JsonObject, KeyFields
-from ctsync.report.trial_heading import (
+from ctsync.report.words.trial_heading import (
     TrialHeading,
     cut_at_word,
     heading_of,
@@ -50,7 +50,10 @@ def test_a_heading_of_key_fields_leaves_out_the_condition() -> None:
         (("Heart Failure With Preserved Ejection Fraction",), ("HFpEF",), "HFpEF"),
         # abbreviations of something else
         (("Breast Cancer",), ("HER2", "BC", "EGFR"), "Breast Cancer"),
-        (("Asthma", "Chronic Obstructive Pulmonary Disease (COPD)"), (), "Asthma"),
+        # the order of the record is not stored, so that no condition is the first
+        (("Asthma", "Chronic Obstructive Pulmonary Disease (COPD)"), (), "2 conditions"),
+        (("Asthma", "Allergy"), (), "Allergy and Asthma"),
+        (("Asthma", "Allergy", "Eczema"), (), "3 conditions"),
         ((), ("AML",), ""),
     ],
 )
@@ -58,6 +61,28 @@ def test_a_condition_is_abbreviated_only_as_the_record_abbreviates_it(
     conditions: tuple[str, ...], keywords: tuple[str, ...], words: str
 ) -> None:
     assert short_condition(TrialHeading(conditions=conditions, keywords=keywords)) == words
+
+
+@pytest.mark.parametrize(
+    ("title", "words"),
+    [
+        ("A Study of Something in Zoster", "Zoster"),
+        ("A Study of Something in AML", "Acute Myeloid Leukemia"),
+        ("A Study of Something", "3 conditions"),
+    ],
+)
+def test_of_several_conditions_the_one_that_the_title_names_is_shown(
+    title: str, words: str
+) -> None:
+    conditions = ("Acute Myeloid Leukemia", "Bacteremia", "Zoster")
+    assert short_condition(TrialHeading(brief_title=title, conditions=conditions)) == words
+
+
+def test_a_trial_without_a_sponsor_says_so_before_its_condition() -> None:
+    heading = TrialHeading(conditions=("Asthma",), phase="Phase 2", brief_title="A study")
+
+    assert trial_heading(heading) == "no sponsor given · Asthma · Phase 2"
+    assert trial_heading(TrialHeading(brief_title="A study")) == ""
 
 
 @pytest.mark.parametrize(

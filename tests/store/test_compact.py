@@ -82,6 +82,7 @@ def test_compact_frees_space_and_keeps_every_version_and_delivery(
     assert compact.compact(store).repacked == 0
 
 
+@pytest.mark.slow
 def test_compact_packs_the_remaining_keyframes_with_the_dictionary(
     store: Store, migrated_url: str
 ) -> None:

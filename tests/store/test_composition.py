@@ -25,14 +25,14 @@ TABLES = {
 
 READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
-    "watched", "outbox", "cursors", "search", "bulk", "rows", "damage",
+    "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks",
 }  # fmt: skip
 STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "vacuum", "counts", "revision", "close",
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
-    "watches", "watched", "runs", "failures", "outbox", "cursors", "rows",
+    "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks",
 }  # fmt: skip
 UNIT_ITSELF = {"connection"}
 

@@ -133,6 +133,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=4,
     deadline=None,

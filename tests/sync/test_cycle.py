@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,8 @@ from ctsync.model import NctId
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.operation.health import OVERDUE_AFTER, HealthState, assess
 from ctsync.questions.operation.health_state import health_facts
+from ctsync.registry.api import RegistryApi
+from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
@@ -74,6 +77,27 @@ def test_the_monitor_is_notified_of_complete_incomplete_and_failed_cycles(
     assert pings[1][1] == "checked 2 of 2; messages: 0 sent, 0 waiting, 0 parked"
     assert pings[3][1].startswith("checked 0 of 2")
     assert pings[5][1].startswith("RegistryBusy: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "since"), [({}, "2026-01-28"), ({"overlap_days": 9}, "2026-01-24")]
+)
+def test_a_mirror_looks_back_as_many_days_as_the_settings_say(
+    make_cycle: MakeCycle,
+    replay: ReplayRegistry,
+    tmp_path: Path,
+    given: dict[str, Any],
+    since: str,
+) -> None:
+    work = make_cycle(mirror={"processes": 0, **given})
+    assert isinstance(work.registry, RegistryApi)
+    bulk = ArchiveDownload(work.registry.transport)
+    for _ in range(2):
+        work.mirror(bulk, folder=tmp_path, holder="test")
+        replay.catalogue.advance()
+    bulk.close()
+    (window,) = {q for one in replay.requests if (q := one.params.get("filter.advanced"))}
+    assert f"RANGE[{since},MAX]" in window
 
 
 def test_an_unreachable_monitor_does_not_fail_the_cycle(make_cycle: MakeCycle) -> None:

@@ -91,7 +91,7 @@ def test_an_id_answered_with_another_trial_has_moved_to_it() -> None:
 
 def test_an_id_already_known_to_have_moved_is_still_away() -> None:
     moved = head(None, State.MOVED, moved_to=OTHER)
-    assert decide(moved, seen(nct_id=OTHER)) == StillAway(moved)
+    assert decide(moved, seen(nct_id=OTHER)) == StillAway(moved, OTHER)
 
 
 def test_a_moved_trial_that_moves_again_has_moved() -> None:

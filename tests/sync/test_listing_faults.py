@@ -225,6 +225,25 @@ def test_many_vanished_trials_are_held_back_and_a_few_are_accepted(
     print(f"real removals: {len(removed)} of 5 reported")
 
 
+def test_trials_missing_for_the_first_time_count_for_the_guard_against_mass_disappearance(
+    store: Store, replay: ReplayRegistry, run_once: RunOnce
+) -> None:
+    ids = [an_id(n) for n in range(1, 61)]
+    publish(replay, *ids)
+    with store.unit() as unit:
+        unit.watches.add_trials("mine", dict.fromkeys(ids), replay.load)
+    run_once()
+    for some in (ids[:20], ids[20:40]):
+        replay.catalogue.advance()
+        for nct_id in some:
+            replay.catalogue.withdraw(nct_id)
+        result = run_once()
+    # neither the 20 confirmed nor the 20 new ones alone are too many; together they are
+    assert (result.events, len(result.missing), result.tally.gone) == ((), 40, 0)
+    assert result.held[0].startswith("the registry lacks 40 of 60 trials at once; 20 would be gone")
+    print("mass disappearance: 20 confirmed and 20 new of 60: 0 gone, 20 held")
+
+
 def test_held_trials_are_accepted_with_accept_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:

@@ -90,6 +90,7 @@ def values_of(statement: str) -> dict[str, bytes]:
     return {name: value for name, value in values.items() if f":{name}" in statement}
 
 
+@pytest.mark.slow
 def test_rows_that_can_be_derived_or_fetched_again_are_restored(
     synced: Store, migrated_url: str, open_registry: OpenRegistry
 ) -> None:

@@ -9,8 +9,11 @@ import pytest
 
 from ctsync.errors import CorruptBody, RegistryError, StaleRegistry, Stopped
 from ctsync.model import Kind, Level, NctId, State, Verdict
+from ctsync.record.rules.rules import Thresholds
+from ctsync.report.words.event_text import short
 from ctsync.store.bodies.reader import BodyReads
 from ctsync.store.store import Store
+from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
 from tests.registry_fixtures import make_study, publish
@@ -172,10 +175,29 @@ def test_an_unknown_id_is_reported_and_registered_once_it_is_posted(
     replay: Any, make_sync: MakeSync
 ) -> None:
     unknown = make_sync().run([ONE])
-    assert (unknown.unknown, unknown.verdict) == ((ONE,), Verdict.PARTIAL)
+    assert (unknown.unknown, unknown.verdict) == ((ONE,), Verdict.OK)
+    lacked = replay.load.date().isoformat()
     replay.catalogue.advance()
-    publish(replay, ONE)
-    assert kinds(make_sync().run([ONE])) == [(ONE, Kind.REGISTERED)]
+    publish(replay, ONE, studyFirstPostDateStruct={"date": lacked, "type": "ACTUAL"})
+    result = make_sync().run([ONE])
+    assert kinds(result) == [(ONE, Kind.REGISTERED)]
+    assert short(result.events[0].event) == "newly registered"
+
+
+def test_a_trial_posted_before_a_load_without_it_is_newly_seen_and_not_newly_registered(
+    store: Store, replay: Any, make_sync: MakeSync
+) -> None:
+    make_sync().run([ONE])
+    replay.catalogue.advance()
+    publish(replay, ONE, studyFirstPostDateStruct={"date": "2012-03-05", "type": "ACTUAL"},
+            overallStatus="COMPLETED")  # fmt: skip
+    result = make_sync().run([ONE])
+
+    assert kinds(result) == [(ONE, Kind.REGISTERED)]
+    (event,) = (stored.event for stored in result.events)
+    assert (event.rule, event.label) == ("R-NEW-03", "Newly seen")
+    assert short(event) == "newly seen by ctsync, first posted 2012-03-05"
+    assert list(rederive_events(store, Thresholds())) == []
 
 
 def test_a_merged_trial_moves_its_watch_and_keeps_both_histories(

@@ -10,6 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json
 from ctsync.cli.terminal_table import show_table
 from ctsync.config.effective import effective_settings
+from ctsync.questions.results.setup_rows import SettingRow
 
 
 @click.command("show")
@@ -22,7 +23,7 @@ def show_settings(app: App, *, as_json: bool) -> None:
     """
     shown = effective_settings(app.config_path, database_url=app.database_url)
     if as_json:
-        show_json([{"name": s.name, "value": s.value, "origin": s.origin} for s in shown])
+        show_json([SettingRow(one.name, one.value, one.origin) for one in shown])
         return
     show_table(
         ("SETTING", "VALUE", "READ FROM"),

@@ -9,11 +9,12 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute, format_timestamp
+from ctsync.dates import format_minute
 from ctsync.deliver.channels.channel import Channel, channels_from
 from ctsync.deliver.message import DeliveryError
 from ctsync.deliver.preview import PlannedMessage, preview, trial_message
 from ctsync.errors import CtsyncError, UsageError
+from ctsync.questions.results.delivery_rows import PlannedMessageRow
 from ctsync.record.value_text import counted
 from ctsync.report.formats.plain_text import render_text
 from ctsync.route import Route
@@ -89,7 +90,7 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
     with app.store() as store:
         planned = preview(store, channels, now=now)
     if as_json:
-        show_json([_planned_json(one) for one in planned])
+        show_json([_planned_row(one) for one in planned])
         return
     show_table(
         ("DUE", "CHANNEL", "RECIPIENT", "EVENTS", "SUBJECT"),
@@ -113,16 +114,16 @@ def _preview(app: App, channels: Mapping[str, Channel], *, full: bool, as_json: 
     tell(f"{counted(due, 'message')} due now, {len(planned) - due} later; nothing was sent")
 
 
-def _planned_json(one: PlannedMessage) -> dict[str, object]:
+def _planned_row(one: PlannedMessage) -> PlannedMessageRow:
     message = one.message
-    return {
-        "due": format_timestamp(one.due),
-        "channel": message.route.channel,
-        "recipient": message.route.recipient,
-        "watches": list(message.watches),
-        "welcome": message.is_welcome,
-        "events": len(message.events),
-        "subject": message.report().subject,
-        "message_id": message.key,
-        "kept": one.kept or None,
-    }
+    return PlannedMessageRow(
+        due=one.due,
+        channel=message.route.channel,
+        recipient=message.route.recipient,
+        watches=tuple(message.watches),
+        welcome=message.is_welcome,
+        events=len(message.events),
+        subject=message.report().subject,
+        message_id=message.key,
+        kept=one.kept or None,
+    )

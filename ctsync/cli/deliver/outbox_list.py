@@ -7,7 +7,8 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute, format_timestamp
+from ctsync.dates import format_minute
+from ctsync.questions.results.delivery_rows import DeliveryRow
 from ctsync.record.value_text import counted
 from ctsync.store.data.outbox import DeliveryState
 
@@ -24,17 +25,17 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     if as_json:
         show_json(
             [
-                {
-                    "id": one.delivery_id,
-                    "event_id": one.event_id,
-                    "channel": one.channel,
-                    "recipient": one.recipient,
-                    "state": one.state,
-                    "attempts": one.attempts,
-                    "not_before": format_timestamp(one.not_before),
-                    "last_error": one.last_error,
-                    "message_id": one.message_id,
-                }
+                DeliveryRow(
+                    id=one.delivery_id,
+                    event_id=one.event_id,
+                    channel=one.channel,
+                    recipient=one.recipient,
+                    state=one.state,
+                    attempts=one.attempts,
+                    not_before=one.not_before,
+                    last_error=one.last_error,
+                    message_id=one.message_id,
+                )
                 for one in found
             ]
         )

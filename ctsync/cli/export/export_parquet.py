@@ -13,6 +13,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.errors import UsageError
 from ctsync.export.parquet import export_dataset
 from ctsync.model import NctId
+from ctsync.questions.results.transfer_rows import ExportedTableRow
 from ctsync.record.value_text import counted
 from ctsync.text import for_terminal
 
@@ -45,13 +46,13 @@ def parquet_command(
     if as_json:
         show_json(
             [
-                {
-                    "table": one.table,
-                    "rows": one.rows,
-                    "written": one.written,
-                    "unchanged": len(one.unchanged),
-                    "removed": one.removed,
-                }
+                ExportedTableRow(
+                    table=one.table,
+                    rows=one.rows,
+                    written=tuple(one.written),
+                    unchanged=len(one.unchanged),
+                    removed=tuple(one.removed),
+                )
                 for one in done
             ]
         )

@@ -10,6 +10,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import PartialRun, UsageError
 from ctsync.export.jsonl import import_lines
+from ctsync.questions.results.transfer_rows import ImportRow
 from ctsync.record.value_text import counted
 
 
@@ -34,13 +35,13 @@ def import_command(app: App, *, file: Path, as_json: bool) -> None:
             raise UsageError(f"cannot read {file}: {error.strerror or error}") from error
     if as_json:
         show_json(
-            {
-                "trials": done.trials,
-                "versions": done.versions,
-                "already_stored": done.known,
-                "watches": done.watches,
-                "refused": done.refused,
-            }
+            ImportRow(
+                trials=done.trials,
+                versions=done.versions,
+                already_stored=done.known,
+                watches=done.watches,
+                refused=done.refused,
+            )
         )
     tell(
         f"imported {counted(done.versions, 'version')} of {counted(done.trials, 'trial')}; "

@@ -12,11 +12,12 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import MomentParam, TrialParam, WordParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import Category, Kind, Level, NctId
-from ctsync.questions.changes.changes import find_changes
+from ctsync.questions.changes.changes import day_of_change, find_changes
 from ctsync.questions.changes.filters import last_report_end
 from ctsync.questions.portfolio.watches import require_watch
 from ctsync.record.value_text import counted
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.words.event_text import sentence
 from ctsync.store.data.events import EventFilter
 
 
@@ -64,7 +65,7 @@ def changes(
     limit: int | None,
     as_json: bool,
 ) -> None:
-    """List stored changes, oldest first."""
+    """List stored changes, oldest day first; of one trial on one day, the worst first."""
     with app.store() as store:
         require_watch(store, watch)
         wanted = EventFilter(
@@ -85,11 +86,11 @@ def changes(
                 ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),
                 [
                     (
-                        f"{event.happened or event.observed or event.fetched:%Y-%m-%d}",
+                        day_of_change(event).isoformat(),
                         event.nct_id,
                         event.event.level,
                         event.event.rule,
-                        event.event.summary,
+                        sentence(event.event),
                     )
                     for event in found.events
                 ],

@@ -27,7 +27,7 @@ from ctsync.report.comparison.comparison import ChangeSelection
 from ctsync.report.comparison.comparison_text import comparison_lines
 from ctsync.report.comparison.reading import ComparisonReading, reading_of
 from ctsync.report.comparison.styled_lines import Line, Span, Style, as_text
-from ctsync.report.row_json import dump
+from ctsync.report.rows.row_json import dump
 from ctsync.text import for_terminal
 
 DIFFERENCES = 1

@@ -12,20 +12,33 @@ from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
 from ctsync.errors import UsageError
-from ctsync.model import Event, Kind, NctId, StoredEvent, Version
+from ctsync.model import NctId, State, StoredEvent, Version
 from ctsync.questions.trial.field_history import field_history
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.versions import TrialVersions, trial_versions
 from ctsync.record.enum_words import enum_words
 from ctsync.record.fields.table import field_at, field_of
-from ctsync.record.value_text import counted
-from ctsync.report.event_text import is_overall_status
+from ctsync.record.value_text import counted, typed
 from ctsync.report.trial.field_history import ValueSpell, words_of
+from ctsync.report.trial.version_words import what_changed
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
 from ctsync.text import for_terminal, shorten
 
 MOST_CHARACTERS = 400
+BLANK = "-"
+HEADINGS = (
+    "VERSION",
+    "DATE",
+    "SEEN",
+    "STATUS",
+    "ENROLLMENT",
+    "PRIMARY COMPLETION",
+    "WHAT CHANGED",
+)
+LEAST_WHAT = 28
+"""Least width of the last column; a narrower terminal leaves out the figures, which it repeats
+where they change."""
 
 
 @click.command()
@@ -42,6 +55,9 @@ MOST_CHARACTERS = 400
 def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_json: bool) -> None:
     """List the stored versions of a trial, and what each changed.
 
+    DATE is the day on which the registry posted the version, SEEN the data refresh in which ctsync
+    saw it. WHAT CHANGED has the worst change first. `ctsync diff` compares two versions.
+
     With --field: list every value of one field, since when and for how long.
     """
     if substantive and name is not None:
@@ -57,10 +73,13 @@ def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_j
         return
     tell(for_terminal(f"{trial}  {found.versions[-1].key.brief_title or ''}".rstrip()))
     show_table(
-        ("V", "POSTED", "SEEN", "STATUS", "N", "PRIMARY C.", "CHANGED"),
+        HEADINGS,
         [_history_row(version, found.steps.get(version.version, ())) for version in found.versions],
+        drop=("SEEN", "PRIMARY COMPLETION", "ENROLLMENT"),
+        least=LEAST_WHAT,
     )
-    tell("V: ctsync's version, and the registry's (from v0); N: enrollment, E estimated, A actual")
+    if any(version.registry_version is not None for version in found.versions):
+        tell("VERSION: ctsync's number, and the registry's own (from v0)")
     _tell_hidden(found)
     tell(for_terminal(_past_sentence(found.history, trial)))
 
@@ -76,9 +95,9 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
     """Say how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
         return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
-    if past.state == "none":
-        return "the registry has no history of it"
     asked = f"as of {past.asked:%Y-%m-%d}"
+    if past.state == "none":
+        return f"the registry's own history has no versions of it, {asked}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"
     again = f"; next try {format_minute(past.retry)}" if past.retry else ""
@@ -87,30 +106,36 @@ def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
 
 def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ...]:
     key = version.key
-    named = "" if version.registry_version is None else f" v{version.registry_version}"
+    known = "" if version.registry_version is None else f" (v{version.registry_version})"
+    seen = f"{version.observed:%Y-%m-%d}" if version.observed else BLANK
+    enrollment = "" if key.enrollment is None else f"{key.enrollment:,}"
+    completion = key.primary_completion_date or ""
+    figures = (
+        typed(enrollment, key.enrollment_type) or BLANK,
+        typed(completion, key.primary_completion_date_type) or BLANK,
+    )
+    is_present = version.state is State.PRESENT
     return (
-        f"{version.version}{named}",
-        version.posted or version.submitted or "-",
-        f"{version.observed:%Y-%m-%d}" if version.observed else "-",
-        enum_words(key.status or "-") if version.state == "present" else version.state.capitalize(),
-        _typed(None if key.enrollment is None else f"{key.enrollment:,}", key.enrollment_type),
-        _typed(key.primary_completion_date, key.primary_completion_date_type),
-        ", ".join(dict.fromkeys(_changed(stored.event) for stored in step)) or "-",
+        f"{version.version}{known}",
+        version.posted or version.submitted or seen,
+        seen,
+        enum_words(key.status or BLANK) if is_present else version.state.capitalize(),
+        *figures,
+        _what(version, step, figures),
     )
 
 
-def _changed(event: Event) -> str:
-    """Name what changed in words; the overall status alone is the status."""
-    if event.kind is Kind.STATUS and not is_overall_status(event):
-        return for_terminal(event.label.lower())
-    return "first version" if event.kind is Kind.FIRST_SEEN else event.kind.replace("_", " ")
+def _what(version: Version, step: Sequence[StoredEvent], figures: Sequence[str]) -> str:
+    """Return what changed; for the first version, with the figures that later ones change.
 
-
-def _typed(value: str | None, kind: str | None) -> str:
-    """Add the first letter of its type to a date or count: 2026-10 E."""
-    if value is None:
-        return "-"
-    return f"{value} {kind[:1]}" if kind else value
+    A terminal of 80 columns has no columns for these.
+    """
+    told = what_changed(version, step)
+    if version.version > 1:
+        return told
+    named = zip(("enrollment", "primary completion"), figures, strict=True)
+    known = [f"{name} {figure}" for name, figure in named if figure != BLANK]
+    return f"{told}: {', '.join(known)}" if known else told
 
 
 def _show_field(
@@ -129,7 +154,7 @@ def _show_field(
         )
     )
     show_table(
-        ("V", "SINCE", "UNTIL", "DAYS", "VALUE"),
+        ("VERSIONS", "SINCE", "UNTIL", "DAYS", "VALUE"),
         [_spell_row(spell, words) for spell, words in zip(spells, told, strict=True)],
     )
     if any(len(words) > MOST_CHARACTERS for words in told):

@@ -13,6 +13,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.dates import format_minute
 from ctsync.deliver.routes import routes_from
 from ctsync.questions.operation.status import Status, current_status
+from ctsync.questions.trial.versions import history_words
 from ctsync.record.value_text import counted
 from ctsync.store.data.failures import Failure
 from ctsync.text import for_terminal
@@ -62,7 +63,7 @@ def _lines(found: Status) -> Iterator[str]:
 
 
 def _histories(found: Status) -> str:
-    counts = Counter(found.histories)
+    counts = Counter({history_words(state): n for state, n in found.histories.items()})
     counts["not requested"] = found.facts.watched - counts.total()
     line = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
     return f"{line}; next try {format_minute(found.next_history)}" if found.next_history else line

@@ -10,8 +10,8 @@ import click
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import StoreError, UsageError
-from ctsync.model import JsonObject
 from ctsync.questions.changes.rules import thresholds_in_force
+from ctsync.questions.results.database_rows import ProblemRow
 from ctsync.record.value_text import counted
 from ctsync.store.admin.backup import back_up
 from ctsync.store.admin.check import Problem, check
@@ -60,7 +60,7 @@ def check_command(
     if have_backup and not repair:
         raise UsageError("--have-backup works only with --repair")
 
-    reports: list[JsonObject] = []
+    reports: list[ProblemRow] = []
     problems = check(app.settings.database.url)
     for problem in problems:
         _report(reports, problem.kind, problem.where, problem.says, quiet=as_json)
@@ -78,14 +78,14 @@ def check_command(
     tell("no problem left" if reports else "no problem found")
 
 
-def _report(reports: list[JsonObject], kind: str, where: str, says: str, *, quiet: bool) -> None:
-    reports.append({"problem": kind, "where": where, "says": says})
+def _report(reports: list[ProblemRow], kind: str, where: str, says: str, *, quiet: bool) -> None:
+    reports.append(ProblemRow(kind, where, says))
     if not quiet:
         line = for_terminal(f"{kind}: {where}: {says}")
         click.echo(" ".join(line.split("\n")))
 
 
-def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
+def _compare(app: App, reports: list[ProblemRow], *, quiet: bool) -> int:
     """Report events that differ from those derived from the versions; return their number."""
     differing = level_only = wording_only = unreadable = 0
     with app.store() as store:
@@ -117,7 +117,7 @@ def _compare(app: App, reports: list[JsonObject], *, quiet: bool) -> int:
 def _repair(
     app: App,
     problems: Sequence[Problem],
-    reports: list[JsonObject],
+    reports: list[ProblemRow],
     *,
     relevel: bool,
     have_backup: bool,

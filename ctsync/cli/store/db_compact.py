@@ -8,6 +8,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
+from ctsync.questions.results.database_rows import CompactionRow
 from ctsync.store.admin.compact import compact
 
 
@@ -24,7 +25,7 @@ def compact_command(app: App, *, as_json: bool) -> None:
     with app.writable_store(create=False) as store:
         done = compact(store, progress=lambda step: tell(f"{step} ..."))
     if as_json:
-        show_json(asdict(done))
+        show_json(CompactionRow(**asdict(done)))
     tell(
         f"{done.before:,} bytes before, {done.after:,} after; {done.dropped:,} unused bodies "
         f"dropped, {done.repacked:,} trials compressed again"

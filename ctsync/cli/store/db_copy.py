@@ -10,6 +10,8 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import UsageError
+from ctsync.questions.results.database_rows import CopiedTableRow, DatabaseCopyRow
+from ctsync.sqlite_url import sqlite_url
 from ctsync.store.admin.copy import copy_database
 
 
@@ -28,7 +30,8 @@ def copy(app: App, *, source: str, target: str, as_json: bool) -> None:
     copied = copy_database(_url(source), _url(target), clock=app.clock)
     rows = {table: held.rows for table, held in copied.items()}
     if as_json:
-        show_json({"tables": {t: {"rows": c.rows, "digest": c.digest} for t, c in copied.items()}})
+        tables = {name: CopiedTableRow(one.rows, one.digest) for name, one in copied.items()}
+        show_json(DatabaseCopyRow(tables))
     tell(
         f"copied and compared {sum(rows.values()):,} rows: "
         + ", ".join(f"{count:,} {table}" for table, count in rows.items() if count)
@@ -42,4 +45,4 @@ def _url(text: str) -> str:
         if not found:
             raise UsageError(f"the environment variable is not set: {text.removeprefix('env:')}")
         return found
-    return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"
+    return text if "://" in text else sqlite_url(Path(text).expanduser().absolute())

@@ -9,7 +9,8 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.store.admin.stats import stats_of
+from ctsync.questions.results.database_rows import DatabaseStatsRow, MonthRow, TrialSizeRow
+from ctsync.store.admin.stats import Stats, stats_of
 
 
 @click.command("stats")
@@ -24,7 +25,7 @@ def stats(app: App, *, as_json: bool) -> None:
     with app.store() as store:
         found = stats_of(store)
     if as_json:
-        show_json(asdict(found))
+        show_json(_row(found))
         return
     bodies = found.bytes["keyframes"] + found.bytes["deltas"]
     show_table(("TABLE", "ROWS"), [(name, f"{n:,}") for name, n in found.counts.items()])
@@ -43,3 +44,15 @@ def stats(app: App, *, as_json: bool) -> None:
             f"records take {bodies:,} bytes of their {found.raw_bytes:,} "
             f"({bodies / found.raw_bytes:.1%}); most versions of a trial: {found.most_versions}"
         )
+
+
+def _row(found: Stats) -> DatabaseStatsRow:
+    return DatabaseStatsRow(
+        counts=found.counts,
+        bytes=found.bytes,
+        raw_bytes=found.raw_bytes,
+        spread=found.spread,
+        most_versions=found.most_versions,
+        months=tuple(MonthRow(**asdict(one)) for one in found.months),
+        largest=tuple(TrialSizeRow(**asdict(one)) for one in found.largest),
+    )

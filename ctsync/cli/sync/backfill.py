@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import click
@@ -12,16 +12,18 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.sync import PARTIAL, progress_bar
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute, format_timestamp
+from ctsync.dates import format_minute
 from ctsync.errors import RegistryError, UsageError
-from ctsync.model import JsonObject, NctId
+from ctsync.model import NctId
 from ctsync.questions.portfolio.watches import members_of
+from ctsync.questions.results.sync_rows import BackfillRow, FetchedHistoryRow
+from ctsync.questions.trial.versions import history_words
 from ctsync.record.rules.rules import Thresholds
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.data.history_versions import HistoryState
 from ctsync.store.store import Store
-from ctsync.sync.history.backfill import Backfill, BackfillResult, FetchedHistory
+from ctsync.sync.history.backfill import NOT_ASKED, Backfill, BackfillResult, FetchedHistory
 from ctsync.text import for_terminal
 
 BETWEEN_TRIALS_SECONDS = 600
@@ -59,7 +61,7 @@ def backfill(
     Backfilled changes trigger no notifications.
 
     Exits with code 3 if a history could not be fetched, and names the reason. Later syncs try
-    again.
+    again. "no versions" is final: the registry keeps no history of that trial.
     """
     with app.writable_store() as store:
         ids = _chosen(store, trials, watch, every=every)
@@ -67,7 +69,7 @@ def backfill(
             result = run_backfill(app, store, registry, ids, wait=wait)
         states = store.histories.states(ids)
     if as_json:
-        show_json(backfill_json(result, states))
+        show_json(backfill_row(result, states))
     click.get_current_context().exit(report_backfill(result, states, tabled=not as_json))
 
 
@@ -126,49 +128,54 @@ def report_backfill(
             ("TRIAL", "HISTORY", "VERSIONS", "STORED", "SEEN LIVE"),
             [_row(trial) for trial in result.trials],
         )
-    failed = [trial for trial in result.trials if not trial.is_settled]
+    lacking = [trial for trial in result.trials if not trial.is_settled]
+    failed = [trial for trial in lacking if trial.state != NOT_ASKED]
     for trial in failed:
         state = states.get(trial.nct_id)
         again = f"; next try {format_minute(state.retry)}" if state and state.retry else ""
         tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
+    if waiting := len(lacking) - len(failed):
+        verb = "was" if waiting == 1 else "were"
+        tell(
+            for_terminal(
+                f"{counted(waiting, 'trial')} {verb} not asked for: {lacking[-1].error}; the next "
+                "syncs fetch them, or run this command again"
+            )
+        )
     stored = sum(trial.stored for trial in result.trials)
     tell(
-        f"fetched the history of {len(result.trials) - len(failed)} of "
+        f"fetched the history of {len(result.trials) - len(lacking)} of "
         f"{counted(len(result.trials), 'trial')}: {counted(stored, 'version')} stored "
         f"({counted(result.requests, 'request')})"
     )
-    if not failed:
+    if not lacking:
         return 0
-    is_nothing = len(failed) == len(result.trials) and not stored
+    is_nothing = len(lacking) == len(result.trials) and not stored
     return RegistryError.exit_code if is_nothing else PARTIAL
 
 
 def _row(trial: FetchedHistory) -> tuple[str, ...]:
     listed = "-" if trial.listed is None else str(trial.listed)
-    return (trial.nct_id, trial.state, listed, str(trial.stored), str(trial.joined))
+    state = history_words(trial.state)
+    return (trial.nct_id, state, listed, str(trial.stored), str(trial.joined))
 
 
-def backfill_json(result: BackfillResult, states: dict[NctId, HistoryState]) -> JsonObject:
-    """Return the result of a backfill as JSON."""
-
-    def retry(nct_id: NctId) -> str | None:
-        state = states.get(nct_id)
-        return format_timestamp(state.retry) if state and state.retry else None
-
-    return {
-        "run": result.run_id,
-        "verdict": result.verdict,
-        "requests": result.requests,
-        "trials": [
-            {
-                "nct_id": trial.nct_id,
-                "history": trial.state,
-                "listed": trial.listed,
-                "stored": trial.stored,
-                "seen_live": trial.joined,
-                "error": trial.error or None,
-                "retry": retry(trial.nct_id),
-            }
+def backfill_row(result: BackfillResult, states: Mapping[NctId, HistoryState]) -> BackfillRow:
+    """Return the row of a backfill."""
+    return BackfillRow(
+        run=result.run_id,
+        verdict=result.verdict,
+        requests=result.requests,
+        trials=tuple(
+            FetchedHistoryRow(
+                nct_id=trial.nct_id,
+                history=trial.state,
+                listed=trial.listed,
+                stored=trial.stored,
+                seen_live=trial.joined,
+                error=trial.error or None,
+                retry=states[trial.nct_id].retry if trial.nct_id in states else None,
+            )
             for trial in result.trials
-        ],
-    }
+        ),
+    )

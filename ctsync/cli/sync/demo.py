@@ -15,6 +15,7 @@ from ctsync.cli.output import tell
 from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import INTRODUCTION, settings, steps, studies
 from ctsync.errors import CtsyncError
+from ctsync.sqlite_url import sqlite_url
 from ctsync.text import for_terminal
 
 
@@ -46,7 +47,7 @@ def demo(app: App, keep: Path | None) -> None:
             environment = {
                 **_without_settings(),
                 **settings(registry.url),
-                "CTSYNC_DATABASE_URL": f"sqlite:///{database.as_posix()}",
+                "CTSYNC_DATABASE_URL": sqlite_url(database),
             }
             for number, step in enumerate(steps(), start=1):
                 if step.load is not None:
@@ -58,7 +59,7 @@ def demo(app: App, keep: Path | None) -> None:
                 for command in step.commands:
                     _run(command, environment, verbose=app.verbose)
         if keep:
-            tell(f"look around: ctsync --database sqlite:///{database} history NCT03389919")
+            tell(f"look around: ctsync --database {sqlite_url(database)} history NCT03389919")
 
 
 def _without_settings() -> dict[str, str]:

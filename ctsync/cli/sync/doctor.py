@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
+from pathlib import Path
 
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import show_json, tell
+from ctsync.cli.output import show_json, tell, write_file
 from ctsync.cli.terminal_table import show_table
 from ctsync.config.loading import load
-from ctsync.errors import ConfigError, CtsyncError
+from ctsync.dates import format_timestamp
+from ctsync.errors import ConfigError, CtsyncError, RegistryError, UsageError
+from ctsync.questions.results.setup_rows import AssumptionRow, FindingRow
+from ctsync.registry.contract.assumptions import ContractFinding, ContractState, check_contract
+from ctsync.registry.contract.evidence import evidence
+from ctsync.registry.contract.inquiry import LARGEST_INQUIRY, Inquiry
+from ctsync.report.rows.row_json import dump
 from ctsync.store.database.migrate import revision_of
 from ctsync.store.database.tables import HEAD_REVISION
-from ctsync.store.store import open_store
+from ctsync.store.store import open_for_reading
 from ctsync.sync.doctor import (
     SETTINGS,
     CheckResult,
@@ -32,24 +39,38 @@ from ctsync.sync.doctor import (
 
 @click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array of findings.")
+@click.option(
+    "--contract",
+    is_flag=True,
+    help="Check only the registry: whether it answers as expected. At most "
+    f"{LARGEST_INQUIRY} requests.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="With --contract: the file for the answers. Default: ctsync-contract-DATE.json here.",
+)
 @pass_app
-def doctor_command(app: App, as_json: bool) -> None:
+def doctor_command(app: App, as_json: bool, contract: bool, output: Path | None) -> None:
     """Check settings, database, disk, registry, clock and mail server.
 
     Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
     the worst problem: 6 database, 2 settings, 4 registry, 7 mail server; 0 if there are only
     warnings.
+
+    With --contract, checks each assumption about the registry and writes the answers to a file
+    that can be attached to a bug report: it has no personal data of a record, no address and no
+    secret. Exits with 4 if an answer differs, or if the registry gives none.
     """
+    if contract:
+        click.get_current_context().exit(_check_contract(app, output, as_json=as_json))
+    if output is not None:
+        raise UsageError("--output needs --contract")
     findings = list(_findings(app))
     if as_json:
         show_json(
             [
-                {
-                    "subject": one.subject,
-                    "condition": one.condition,
-                    "found": one.found,
-                    "advice": one.advice or None,
-                }
+                FindingRow(one.subject, one.condition.value, one.found, one.advice or None)
                 for one in findings
             ]
         )
@@ -62,6 +83,38 @@ def doctor_command(app: App, as_json: bool) -> None:
     counts = {kind: sum(one.condition is kind for one in findings) for kind in CheckState}
     tell(", ".join(f"{number} {kind}" for kind, number in counts.items()))
     click.get_current_context().exit(exit_code_of(findings))
+
+
+def _check_contract(app: App, output: Path | None, *, as_json: bool) -> int:
+    """Check the registry's contract, write the answers to a file, and return the exit code."""
+    now = app.clock.now()
+    output = output or Path(f"ctsync-contract-{now:%Y-%m-%d}.json")
+    with app.registry() as registry, closing(Inquiry(registry.transport)) as inquiry:
+        findings = list(check_contract(inquiry))
+        rows = [AssumptionRow(one.assumption, one.state.value, one.found) for one in findings]
+        written = {
+            "checked_at": format_timestamp(now),
+            "registry": inquiry.base_url,
+            "findings": rows,
+            "exchanges": evidence(inquiry.exchanges),
+        }
+    if as_json:
+        show_json(rows)
+    else:
+        cells = [(row.assumption, row.state, row.found) for row in rows]
+        show_table(("ASSUMPTION", "STATE", "FOUND"), cells, wrap=("FOUND",))
+    write_file(output, dump(written, indent=True).decode())
+    words = {"holds": "hold", "differs": "differ"}
+    counts = {state: sum(one.state is state for one in findings) for state in ContractState}
+    said = ", ".join(f"{n} {words.get(state, state)}" for state, n in counts.items() if n)
+    tell(f"{said}; {len(written['exchanges'])} requests. The answers are in {output}")
+    return _exit_code_of_contract(findings)
+
+
+def _exit_code_of_contract(findings: list[ContractFinding]) -> int:
+    states = {one.state for one in findings}
+    failed = ContractState.DIFFERS in states or ContractState.HOLDS not in states
+    return RegistryError.exit_code if failed else 0
 
 
 def _findings(app: App) -> Iterator[CheckResult]:
@@ -95,7 +148,7 @@ def _look_at_settings(app: App) -> Iterator[CheckResult]:
     # database problems have their own check; opening an older database would upgrade it
     with suppress(CtsyncError):
         if revision_of(settings.database.url) == HEAD_REVISION:
-            with open_store(settings.database.url, clock=app.clock, create=False) as store:
+            with open_for_reading(settings.database.url, clock=app.clock) as store:
                 named = [watch.name for watch in store.watches.all()]
     for said in settings.unknown_watches(named):
         yield warning("settings", said, "see the names: ctsync watch list")

@@ -6,6 +6,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,9 +23,9 @@ from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.sync import PARTIAL, show_result, sync_json
-from ctsync.dates import format_minute, format_timestamp
-from ctsync.model import JsonObject
+from ctsync.cli.sync.sync import PARTIAL, show_result, sync_row, unchecked_rows
+from ctsync.dates import format_minute
+from ctsync.questions.results.sync_rows import MirrorRow
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import CycleResult, SyncCycle
 from ctsync.sync.mirror.result import MirrorResult
@@ -86,7 +87,7 @@ def mirror_command(
             wait_seconds=wait,
         )
     if as_json:
-        show_json(mirror_json(result, synced))
+        show_json(mirror_row(result, synced))
     elif synced is not None:
         show_result(synced)
     for sentence in _sentences(result):
@@ -144,17 +145,17 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
         yield f"missing in this data refresh; the next one must confirm it: {shown}{rest}"
 
 
-def mirror_json(result: MirrorResult, synced: CycleResult | None) -> JsonObject:
-    """Return a mirror run, and the sync of watched trials that followed it, as JSON."""
-    return {
-        "run": result.run_id,
-        "verdict": result.verdict,
-        "load": format_timestamp(result.load.data_timestamp),
-        "steps": result.steps,
-        **{name: getattr(result.tally, name) for name in result.tally.__slots__},
-        "messages": result.said,
-        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in result.failed],
-        "missing": list(result.missing),
-        "notices": [notice.line for notice in result.notices],
-        "watched": None if synced is None else sync_json(synced),
-    }
+def mirror_row(result: MirrorResult, synced: CycleResult | None) -> MirrorRow:
+    """Return the row of a mirror run, and of the sync of watched trials that followed it."""
+    return MirrorRow(
+        run=result.run_id,
+        verdict=result.verdict,
+        load=result.load.data_timestamp,
+        steps=tuple(result.steps),
+        **asdict(result.tally),
+        messages=tuple(result.said),
+        could_not_check=unchecked_rows(result.failed),
+        missing=tuple(result.missing),
+        notices=tuple(notice.line for notice in result.notices),
+        watched=None if synced is None else sync_row(synced),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 
 import click
 from rich.console import Console
@@ -15,12 +16,19 @@ from ctsync.cli.interrupt import heeding_interrupts
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.sync.changes_table import is_worth_reporting, show_changes
-from ctsync.cli.sync_messages import MOST_FAILURES, sentences
-from ctsync.dates import format_minute, format_timestamp
-from ctsync.model import Event, JsonObject, Kind, NctId, StoredEvent
+from ctsync.cli.sync_messages import MOST_FAILURES, sentences, unknown_sentence
+from ctsync.dates import format_minute
+from ctsync.model import Event, Failed, Kind, NctId, StoredEvent
+from ctsync.questions.results.sync_rows import (
+    PreviewedChangeRow,
+    QueryListingRow,
+    SyncRow,
+    UnresolvedTermRow,
+)
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
@@ -70,7 +78,7 @@ def sync_command(
         click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
     result, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
     if as_json:
-        show_json(sync_json(result))
+        show_json(sync_row(result))
     end_round(result, misnamed, tabled=not as_json, quiet=quiet)
 
 
@@ -142,6 +150,7 @@ def _is_notable(result: CycleResult) -> bool:
     delivered = result.delivered
     return bool(
         is_worth_reporting(result.sync.events)
+        or result.sync.unknown
         or result.sync.notices
         or not result.is_whole
         or delivered.waiting
@@ -157,35 +166,41 @@ def show_result(result: CycleResult) -> None:
         show_changes(shown, command=f"ctsync changes --since {since:%Y-%m-%d}")
 
 
-def sync_json(result: CycleResult) -> JsonObject:
-    """Return a sync as JSON: the run, its counts, trials not checked, and events."""
+def sync_row(result: CycleResult) -> SyncRow:
+    """Return the row of a sync: the run, its counts, trials not checked, and events."""
     sync = result.sync
-    return {
-        "run": sync.run_id,
-        "verdict": sync.verdict,
-        "load": format_timestamp(sync.load.data_timestamp),
-        "refreshed": sync.refreshed,
-        **{name: getattr(sync.tally, name) for name in sync.tally.__slots__},
-        "could_not_check": [{"nct_id": f.nct_id, "reason": str(f.error)} for f in sync.failed],
-        "unknown": list(sync.unknown),
-        "missing": list(sync.missing),
-        "unresolved": [{"watch": u.watch, "term": u.term} for u in result.unresolved],
-        "listed": [
-            {"watch": one.watch.name, "matches": one.total, "problem": one.problem}
-            for one in sync.listed
-        ],
-        "held": list(sync.held),
-        "notices": [notice.line for notice in sync.notices],
-        "events": [event_row(stored) for stored in uncovered(sync.events, sync.notices)],
-    }
+    return SyncRow(
+        run=sync.run_id,
+        verdict=sync.verdict,
+        load=sync.load.data_timestamp,
+        refreshed=sync.refreshed,
+        **asdict(sync.tally),
+        could_not_check=unchecked_rows(sync.failed),
+        unknown=tuple(sync.unknown),
+        missing=tuple(sync.missing),
+        unresolved=tuple(UnresolvedTermRow(one.watch, one.term) for one in result.unresolved),
+        listed=tuple(
+            QueryListingRow(one.watch.name, one.total, one.problem) for one in sync.listed
+        ),
+        held=tuple(sync.held),
+        notices=tuple(notice.line for notice in sync.notices),
+        events=tuple(event_row(stored) for stored in uncovered(sync.events, sync.notices)),
+    )
+
+
+def unchecked_rows(failed: Sequence[Failed]) -> tuple[UncheckedTrialRow, ...]:
+    """Return the rows of trials that could not be checked."""
+    return tuple(UncheckedTrialRow(one.nct_id, str(one.error)) for one in failed)
 
 
 def _show_preview(seen: CyclePreview, *, as_json: bool) -> None:
     found = seen.events
     if as_json:
-        show_json([_preview_json(nct_id, event) for nct_id, event in found])
+        show_json([_preview_row(nct_id, event) for nct_id, event in found])
     else:
         show_changes(_preview_events(seen), command="ctsync sync --dry-run --json")
+    if seen.unknown:
+        tell(unknown_sentence(seen.unknown))
     for nct_id, reason in seen.unchecked[:MOST_FAILURES]:
         tell(for_terminal(f"could not check {nct_id}: {reason}"))
     if (more := len(seen.unchecked) - MOST_FAILURES) > 0:
@@ -231,6 +246,16 @@ def _preview_events(seen: CyclePreview) -> Iterator[StoredEvent]:
         )
 
 
-def _preview_json(nct_id: NctId, event: Event) -> JsonObject:
-    names = ("kind", "category", "level", "rule", "path", "label", "before", "after", "summary")
-    return {"nct_id": nct_id, **{name: getattr(event, name) for name in names}}
+def _preview_row(nct_id: NctId, event: Event) -> PreviewedChangeRow:
+    return PreviewedChangeRow(
+        nct_id=nct_id,
+        kind=event.kind,
+        category=event.category,
+        level=event.level,
+        rule=event.rule,
+        path=event.path,
+        label=event.label,
+        before=event.before,
+        after=event.after,
+        summary=event.summary,
+    )

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.backfill import backfill_json, report_backfill, run_backfill
-from ctsync.cli.sync.sync import end_round, run_round, sync_json
+from ctsync.cli.sync.backfill import backfill_row, report_backfill, run_backfill
+from ctsync.cli.sync.sync import end_round, run_round, sync_row
 from ctsync.cli.watches.found_trials import MOST_ROWS, show_matches, show_named, tell_oddities
 from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
 from ctsync.config.error_text import sentence
@@ -201,13 +201,13 @@ def _pull(
     if sync_now:
         # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
-        told["sync"] = sync_json(result)
+        told["sync"] = sync_row(result)
     if history:
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories.states(wanted)
-        told["history"] = backfill_json(past, states)
+        told["history"] = backfill_row(past, states)
     if as_json:
         show_json(told)
     code = report_backfill(past, states, tabled=not as_json) if history else 0

@@ -1,54 +1,84 @@
-"""`watch list`: list the watches and the trials they follow."""
+"""`watch list`: list the watches, one row each."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.model import Head, NctId
+from ctsync.model import NctId
 from ctsync.query import Query
-from ctsync.questions.portfolio.watches import watch_row
+from ctsync.questions.portfolio.watches import MemberFacts, member_facts, watch_row
 from ctsync.record.value_text import counted
-from ctsync.store.data.watches import Watch
+from ctsync.store.data.watches import Watch, WatchedTrial
 from ctsync.text import for_terminal
+
+MOST_NAMED = 3
+"""Most trials that a row names."""
+NOT_IN_REGISTRY = "not in the registry"
 
 
 @click.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Write a JSON array of watches.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Write a JSON array of watches with all their trials."
+)
 @pass_app
 def list_watches(app: App, as_json: bool) -> None:
-    """List the watches and the trials they follow.
+    """List the watches, one row each.
 
-    Trials found by a query are counted; `ctsync watch show` lists them.
+    TRIALS is the number of trials that the watch follows, NOT FETCHED the number of those that the
+    next sync must fetch. `ctsync watch show` lists the trials.
     """
     with app.store() as store:
         watches = store.watches.all()
-        heads = store.trials.heads([trial.nct_id for watch in watches for trial in watch.trials])
-    if as_json:
-        show_json([watch_row(watch) for watch in watches])
-        return
-    rows = [row for watch in watches for row in _rows(watch, heads)]
-    show_table(("WATCH", "FROM", "TRIAL", "ASKED AS", "STORED"), rows, wrap=("ASKED AS",))
-    followed = {trial.nct_id for watch in watches for trial in watch.trials}
+        facts = member_facts(store, watches)
+        if as_json:
+            show_json([watch_row(watch, facts) for watch in watches])
+            return
+        followed = {trial.nct_id for watch in watches for trial in watch.trials}
+        stored = store.trials.heads(followed)
+    show_table(
+        ("WATCH", "FROM", "TRIALS", "NOT FETCHED", "FOLLOWS"),
+        [_row(watch, stored, facts) for watch in watches],
+        drop=("FROM", "NOT FETCHED"),
+    )
     tell(f"{counted(len(watches), 'watch', 'watches')}, {counted(len(followed), 'trial')}")
+    if followed:
+        tell("the trials of a watch: ctsync watch show NAME")
     pending = [w.name for w in app.settings.watches if w.name not in {x.name for x in watches}]
     if pending:
         named = for_terminal(", ".join(pending))
         tell(f"in the settings file, used from the next sync on: {named}")
 
 
-def _rows(watch: Watch, heads: Mapping[NctId, Head]) -> Iterator[tuple[str, ...]]:
+def _row(watch: Watch, stored: Collection[NctId], facts: MemberFacts) -> tuple[str, ...]:
+    known = {*stored, *facts.unknown}
+    missing = sum(trial.nct_id not in known for trial in watch.trials)
+    return (
+        watch.name,
+        watch.origin,
+        f"{len(watch.trials):,}",
+        f"{missing:,}",
+        "; ".join(_follows(watch)) or "nothing",
+    )
+
+
+def _follows(watch: Watch) -> Iterator[str]:
+    """Yield what a watch follows: its query, and its first trials that were named."""
     if watch.query is not None:
-        yield watch.name, watch.origin, "(query)", query_text(watch), members_summary(watch)
-    for trial in watch.trials:
-        if not trial.by_query:
-            head = heads.get(trial.nct_id)
-            stored = f"version {head.version}" if head is not None else "not fetched yet"
-            yield watch.name, watch.origin, trial.nct_id, trial.asked_as or "-", stored
+        yield f"{query_text(watch)} ({members_summary(watch)})"
+    by_name = [trial for trial in watch.trials if not trial.by_query]
+    if by_name:
+        more = len(by_name) - MOST_NAMED
+        names = ", ".join(map(_named, by_name[:MOST_NAMED]))
+        yield f"{names} and {more:,} more" if more > 0 else names
+
+
+def _named(trial: WatchedTrial) -> str:
+    return f"{trial.nct_id} ({trial.asked_as})" if trial.asked_as else trial.nct_id
 
 
 def query_text(watch: Watch) -> str:
@@ -57,14 +87,9 @@ def query_text(watch: Watch) -> str:
 
 
 def members_summary(watch: Watch) -> str:
-    """Say how many trials the query of a watch matches, and how many have left."""
+    """Say how many trials match the query of a watch, and how many no longer match it."""
     if watch.listed is None:
         return "not listed yet"
-    inside, left = _counts(watch)
-    return f"{inside:,} in, {left:,} left"
-
-
-def _counts(watch: Watch) -> tuple[int, int]:
     brought = [trial for trial in watch.trials if trial.by_query]
     left = sum(trial.left_at is not None for trial in brought)
-    return len(brought) - left, left
+    return f"{len(brought) - left:,} matching, {left:,} left"

@@ -18,9 +18,9 @@ from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent
 from ctsync.record.registry.notices import Notice
-from ctsync.report.event_line import event_line
-from ctsync.report.row_json import dump
-from ctsync.report.rows import event_row
+from ctsync.report.rows.event_row import event_row
+from ctsync.report.rows.row_json import dump
+from ctsync.report.words.event_line import event_line
 from ctsync.route import Route
 from ctsync.text import for_log
 

@@ -11,8 +11,8 @@ from ctsync.dates import format_timestamp
 from ctsync.deliver.channels.http_post import NoAnswer, post
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.questions.schemas import schema_id
-from ctsync.report.row_json import dump
-from ctsync.report.rows import report_row
+from ctsync.report.rows.report_row import report_row
+from ctsync.report.rows.row_json import dump
 from ctsync.route import Route
 
 if TYPE_CHECKING:

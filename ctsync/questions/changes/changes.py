@@ -1,21 +1,25 @@
-"""What changed: stored events, oldest first. Writes nothing."""
+"""What changed: stored events by day, each trial's worst change first. Writes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 
-from ctsync.model import Level, StoredEvent
+from ctsync.model import Level, NctId, StoredEvent
 from ctsync.record.rules.relevel import relevel_stored
-from ctsync.report.rows import EventRow
+from ctsync.report.rows.event_row import EventRow
+from ctsync.report.version_steps import line_order
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """The events that a filter selects, oldest first.
+    """The events that a filter selects: oldest day first, then by trial, then worst first.
 
-    `total` counts them without the filter's limit, which keeps the newest.
+    `total` counts them without the filter's limit, which keeps the newest. If the limit cuts the
+    changes of one trial on one day, the worst of them stay.
     """
 
     events: tuple[StoredEvent, ...]
@@ -30,16 +34,61 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
     """
     own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
     if own is None:
-        events = tuple(store.events.find(wanted))
-        return Changes(events, store.events.count(wanted) if wanted.limit else len(events))
+        found = store.events.find(wanted)
+        if wanted.limit is None:
+            return Changes(tuple(sorted(found, key=_order)), len(found))
+        of_cut = store.events.find(_same_group(found[0], wanted)) if found else []
+        return Changes(_newest(found, of_cut), store.events.count(wanted))
     minimum = wanted.minimum_level or Level.ADMINISTRATIVE
     of_any_level = replace(wanted, minimum_level=None)
-    reported = tuple(
+    reported = [
         stored
         for stored in (relevel_stored(one, own) for one in store.events.each(of_any_level))
         if stored.event.level.reaches(minimum)
+    ]
+    newest = reported[-wanted.limit :] if wanted.limit else reported
+    of_cut = [one for one in reported if newest and _group(one) == _group(newest[0])]
+    return Changes(_newest(newest, of_cut), len(reported))
+
+
+def day_of_change(stored: StoredEvent) -> date:
+    """The day on which a change happened, in UTC."""
+    return (stored.happened or stored.observed or stored.fetched).date()
+
+
+def _group(stored: StoredEvent) -> tuple[date, NctId]:
+    return day_of_change(stored), stored.nct_id
+
+
+def _order(stored: StoredEvent) -> tuple[date, NctId, tuple[int, int, str, int]]:
+    return *_group(stored), line_order(stored)
+
+
+def _newest(found: Sequence[StoredEvent], of_cut: Sequence[StoredEvent]) -> tuple[StoredEvent, ...]:
+    """The events in order, except that the trial and day that a limit may cut keep their worst.
+
+    `found` are the newest events by time; the oldest of them may lack other events of its trial
+    and day. `of_cut` are all events of these.
+    """
+    if not found:
+        return ()
+    cut = _group(found[0])
+    others = [one for one in found if _group(one) != cut]
+    worst = sorted(of_cut, key=_order)[: len(found) - len(others)]
+    return tuple(sorted([*worst, *others], key=_order))
+
+
+def _same_group(stored: StoredEvent, wanted: EventFilter) -> EventFilter:
+    """The filter for all wanted events of the trial and day of one of them."""
+    day = datetime.combine(day_of_change(stored), time(), UTC)
+    since, until = day, day + timedelta(days=1)
+    return replace(
+        wanted,
+        nct_ids=(stored.nct_id,),
+        since=max(since, wanted.since or since),
+        until=min(until, wanted.until or until),
+        limit=None,
     )
-    return Changes(reported[-wanted.limit :] if wanted.limit else reported, len(reported))
 
 
 SCHEMAS = {"change": EventRow}

@@ -53,7 +53,9 @@ def _unchecked(
         elif sighting is None:
             yield UncheckedTrial(nct_id, "not fetched yet")
         elif not sighting.is_stored:
-            yield UncheckedTrial(nct_id, "the registry has no such trial")
+            # an id that the registry does not have was checked; the first sync reported it
+            if sighting.absent_since is None:
+                yield UncheckedTrial(nct_id, "not fetched yet")
         elif sighting.absent_since is not None:
             yield UncheckedTrial(
                 nct_id, f"not in the registry data of {sighting.absent_since:%Y-%m-%d}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ctsync.model import Event, Level, StoredEvent
 from ctsync.record.rules.relevel import relevel, relevel_stored
 from ctsync.record.rules.rules import Thresholds
-from ctsync.report.rows import EventRow, event_values
+from ctsync.report.rows.event_row import EventRow, event_values
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 

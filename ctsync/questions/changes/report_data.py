@@ -15,9 +15,9 @@ from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
 from ctsync.report.report_filter import EVERY_CHANGE, ReportFilter
-from ctsync.report.rows import ReportRow
+from ctsync.report.rows.report_row import ReportRow
 from ctsync.report.trial.timeline import trace
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store

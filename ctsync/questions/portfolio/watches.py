@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -27,6 +27,11 @@ class WatchedTrialRow:
     """True if the query of the watch brought the trial, false if it was added by name."""
     left_at: datetime | None
     """The data refresh in which the trial left the query; null if it has not left."""
+    unknown_since: datetime | None
+    """The first data refresh without the trial, if no refresh has ever had it; else null."""
+    history: str | None
+    """How far the registry history was fetched: complete, partial, none or unavailable, with the
+    reason; null if it was not requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,25 @@ class WatchRow:
     """The trials that the watch keeps as asked for while it follows another one in their place."""
 
 
-def watch_row(watch: Watch) -> WatchRow:
+@dataclass(frozen=True, slots=True)
+class MemberFacts:
+    """What is stored of the trials of watches: `unknown` since which load, and `histories`."""
+
+    unknown: Mapping[NctId, datetime | None]
+    histories: Mapping[NctId, str]
+
+
+def member_facts(store: Store, watches: Iterable[Watch]) -> MemberFacts:
+    """Read what is stored of the trials that watches follow."""
+    ids = list(dict.fromkeys(trial.nct_id for watch in watches for trial in watch.trials))
+    seen = store.trials.sightings(ids)
+    return MemberFacts(
+        {n: one.absent_since for n, one in seen.items() if not one.is_stored and one.absent_since},
+        {nct_id: one.state for nct_id, one in store.histories.states(ids).items()},
+    )
+
+
+def watch_row(watch: Watch, facts: MemberFacts) -> WatchRow:
     """The row of a watch."""
     by_query = [trial for trial in watch.trials if trial.by_query]
     left = sum(trial.left_at is not None for trial in by_query)
@@ -80,6 +103,8 @@ def watch_row(watch: Watch) -> WatchRow:
                 trial.asked_as or None,
                 by_query=trial.by_query,
                 left_at=trial.left_at,
+                unknown_since=facts.unknown.get(trial.nct_id),
+                history=facts.histories.get(trial.nct_id),
             )
             for trial in watch.trials
         ),

@@ -8,7 +8,7 @@ import orjson
 
 from ctsync.errors import CorruptBody
 from ctsync.model import NctId, Version
-from ctsync.report.trial_heading import TrialHeading, heading_of, heading_of_key
+from ctsync.report.words.trial_heading import TrialHeading, heading_of, heading_of_key
 from ctsync.store.store import Store
 
 

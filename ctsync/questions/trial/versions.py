@@ -10,7 +10,7 @@ from operator import attrgetter
 from ctsync.model import STUDY_PAGE, Kind, Level, NctId, Source, State, StoredEvent, Version
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.store.data.events import EventFilter
-from ctsync.store.data.history_versions import HistoryState
+from ctsync.store.data.history_versions import NONE, HistoryState
 from ctsync.store.store import Store
 
 _NO_CHANGES = (Kind.ENTERED, Kind.LEFT)
@@ -110,6 +110,11 @@ def is_substantive(step: Sequence[StoredEvent]) -> bool:
         stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES
         for stored in step
     )
+
+
+def history_words(state: str) -> str:
+    """Say how far the registry history of a trial was fetched."""
+    return "no versions" if state == NONE else state
 
 
 @dataclass(frozen=True, slots=True)

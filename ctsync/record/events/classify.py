@@ -10,8 +10,10 @@ Does no I/O.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any
 
 from ctsync.dates import PartialDate
 from ctsync.model import Category, Event, FieldChange, KeyFields, Kind, NctId, Record
@@ -105,13 +107,28 @@ def first_seen(record: Record | KeyFields, *, thresholds: Thresholds | None = No
     return _arrival(Kind.FIRST_SEEN, "First seen", record, thresholds)
 
 
-def registered(record: Record | KeyFields, *, thresholds: Thresholds | None = None) -> Event:
-    """Return the event of a trial that is new in the registry."""
-    return _arrival(Kind.REGISTERED, "Registered", record, thresholds)
+def registered(
+    record: Record | KeyFields, *, is_new: bool = True, thresholds: Thresholds | None = None
+) -> Event:
+    """Return the event of a trial that an earlier load did not have.
+
+    `is_new` is False if the trial was first posted before that load: then it is new to ctsync,
+    but was not registered since.
+    """
+    if is_new:
+        return _arrival(Kind.REGISTERED, "Registered", record, thresholds)
+    key = _key_of(record)
+    seen = {"newly_registered": False, "first_posted": key.first_posted or key.first_submitted}
+    return _arrival(Kind.REGISTERED, "Newly seen", key, thresholds, more=seen)
 
 
 def _arrival(
-    kind: Kind, label: str, record: Record | KeyFields, thresholds: Thresholds | None
+    kind: Kind,
+    label: str,
+    record: Record | KeyFields,
+    thresholds: Thresholds | None,
+    *,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> Event:
     key = _key_of(record)
     return make_whole_event(
@@ -121,7 +138,7 @@ def _arrival(
         label=label,
         thresholds=thresholds or Thresholds(),
         after=key.status,
-        inputs={"status": key.status, "registered_days_after_start": _late(key)},
+        inputs={"status": key.status, "registered_days_after_start": _late(key), **more},
     )
 
 

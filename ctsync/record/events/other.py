@@ -94,7 +94,7 @@ def _what(reported: Field, change: FieldChange, of: str) -> tuple[str, dict[str,
         return f"{reported.label}{of} {verb}: {item}", {}
     if reported.shape in _TEXTS:
         text, counts = edit_summary(before, after)
-        return f"{reported.label}{of}: {text}", counts
+        return f"{reported.label}{of}{text}", counts
     sides = (said(side, field=change.field) for side in (before, after))
     return f"{reported.label}{of}: {' -> '.join(sides)}", {}
 

@@ -313,7 +313,7 @@ def _edited(change: FieldChange, step: VersionStep, entries: _Entries) -> Event:
         step,
         [change],
         what=what,
-        summary=f"{reported.label}{f' of {name}' if name else ''}: {text}",
+        summary=f"{reported.label}{f' of {name}' if name else ''}{text}",
         before=before,
         after=after,
         **counts,

@@ -17,6 +17,7 @@ from ctsync.record.value_text import by_country, counted, listed, said
 Site = Mapping[str, Any]
 
 _NOT_YET, _RECRUITING = "NOT_YET_RECRUITING", "RECRUITING"
+_ADDRESS = frozenset({"city", "state", "zip", "country"})
 _MOST_PHRASES = 2
 """Most phrases in the short form."""
 _MOST_NAMED = 3
@@ -49,10 +50,10 @@ class SiteChanges:
         return [(old, new) for old, new in self.edited if _is_renamed(old, new)]
 
     @property
-    def with_details(self) -> list[Site]:
+    def with_details(self) -> list[tuple[Site, Site]]:
         """The sites that have the same status and a similar name as before."""
         return [
-            new
+            (old, new)
             for old, new in self.edited
             if old.get("status") == new.get("status") and not _is_renamed(old, new)
         ]
@@ -122,14 +123,15 @@ def _phrases(changes: SiteChanges, *, noun: str = "") -> Iterator[tuple[str, Seq
     if changes.removed:
         yield f"{some(len(changes.removed))}removed", changes.removed
     for status, sites in by_status(changes):
-        yield f"{of(len(sites))}{status}", sites
+        verb = "" if status == "opened" else "is " if len(sites) == 1 else "are "
+        yield f"{of(len(sites))}{verb}{status}", sites
     if renamed := [
         {**new, "facility": old.get("facility"), NEW_FACILITY: new.get("facility")}
         for old, new in changes.renamed
     ]:
         yield f"{of(len(renamed))}renamed", renamed
     if details := changes.with_details:
-        yield f"{of(len(details))}with other details", details
+        yield f"{of(len(details))}{edited_parts(details)}", [new for _, new in details]
 
 
 def by_status(changes: SiteChanges) -> Iterator[tuple[str, list[Site]]]:
@@ -138,6 +140,14 @@ def by_status(changes: SiteChanges) -> Iterator[tuple[str, list[Site]]]:
     for old, new in changes.with_status:
         now.setdefault(_status_phrase(old.get("status"), new.get("status")), []).append(new)
     yield from sorted(now.items(), key=lambda pair: -len(pair[1]))
+
+
+def edited_parts(sites: Sequence[tuple[Site, Site]]) -> str:
+    """What was edited of sites that have the same status: "with an edited address"."""
+    parts = {part for old, new in sites for part in {*old, *new} if old.get(part) != new.get(part)}
+    names = ["name"] if "facility" in parts else []
+    names += ["address"] if parts & _ADDRESS else []
+    return f"with an edited {' or '.join(names)}" if names else "with edited details"
 
 
 def _status_phrase(before: Any, after: Any) -> str:

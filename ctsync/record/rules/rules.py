@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 2
-"""Increased whenever a rule's id, condition or level changes."""
+RULES_VERSION = 3
+"""Increased whenever a rule's id, condition or level, or the words of events change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,8 +252,12 @@ RULES: tuple[Rule, ...] = (
     Rule("R-REC-01", _CRITICAL, _kind(Kind.GONE), "the record is gone from the registry"),
     Rule("R-REC-02", _NOTABLE, _kind(Kind.RETURNED), "the record is back in the registry"),
     Rule("R-REC-03", _NOTABLE, _kind(Kind.MOVED), "the record was merged into another"),
-    Rule("R-NEW-01", _ADMINISTRATIVE, _kind(Kind.FIRST_SEEN), "followed from here on"),
-    Rule("R-NEW-02", _NOTABLE, _kind(Kind.REGISTERED), "newly registered"),
+    Rule("R-NEW-01", _ADMINISTRATIVE, _kind(Kind.FIRST_SEEN), "newly followed: the baseline"),
+    Rule("R-NEW-03", _NOTABLE, _kind(Kind.REGISTERED),
+         "newly seen by ctsync: first posted before a data refresh that did not have the trial",
+         (_when("newly_registered", "is", value=False),)),
+    Rule("R-NEW-02", _NOTABLE, _kind(Kind.REGISTERED),
+         "newly registered: first posted since a data refresh that did not have the trial"),
     Rule("R-WAT-01", _ROUTINE, _kind(Kind.ENTERED), "now matches a watched query"),
     Rule("R-WAT-02", _NOTABLE, _kind(Kind.LEFT), "no longer matches a watched query"),
     # administrative by nature

@@ -27,6 +27,9 @@ LINK = RetryPolicy(attempts=6, weight=10)
 EDGE = RetryPolicy(attempts=2, weight=10)
 # a web page instead of JSON: the registry is under maintenance
 NO_JSON = RetryPolicy(attempts=3, weight=10)
+# a web page, or nothing in time, for a batch that can be halved: eight halvings lead from 500 ids
+# to one, and must not open the circuit breaker
+OVERSIZE = RetryPolicy(attempts=3, weight=3)
 # a truncated or broken body: a retry shows whether the error is permanent
 CONTENT = RetryPolicy(attempts=3, weight=1)
 # an invalid certificate: nothing is sent

@@ -19,6 +19,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -47,6 +48,7 @@ from ctsync.registry.http.retry import (
     FINAL,
     LINK,
     NO_JSON,
+    OVERSIZE,
     RELOADED,
     UNTRUSTED,
     FailedAttempt,
@@ -149,7 +151,9 @@ class Transport:
         Returns a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
         Raises the RegistryError of the last attempt.
         """
-        return self._repeat(lambda: self._fetch(path, params, accept), retry=retry)
+        return self._repeat(
+            lambda: self._fetch(path, params, accept), retry=retry, is_divisible=False
+        )
 
     def get_json(
         self,
@@ -158,11 +162,14 @@ class Transport:
         *,
         read: Callable[[Any], Any] = as_object,
         retry: bool = True,
+        is_divisible: bool = False,
     ) -> tuple[Response, Any]:
         """Fetch JSON. Return the response and `read(value)`, or None for any status but 200.
 
         `read` raises BadAnswer for a value of the wrong shape. The request is then retried like
-        any broken answer; the last BadAnswer carries the body as `raw`.
+        any broken answer; the last BadAnswer carries the body as `raw`. `is_divisible`: the caller
+        asks for less if this fails. A missed deadline is then not retried, and a failure that may
+        be due to the size weighs little for the circuit breaker.
         """
 
         def fetch_and_read() -> tuple[Response, Any]:
@@ -175,10 +182,12 @@ class Transport:
                 bad = BadAnswer(f"{self.host}: {error}", raw=reply.body)
                 raise FailedAttempt(bad, CONTENT) from error
 
-        return self._repeat(fetch_and_read, retry=retry)
+        return self._repeat(fetch_and_read, retry=retry, is_divisible=is_divisible)
 
-    def _repeat(self, attempt: Callable[[], _T], *, retry: bool) -> _T:
+    def _repeat(self, attempt: Callable[[], _T], *, retry: bool, is_divisible: bool) -> _T:
         self._circuit.check()
+        if is_divisible:
+            attempt = partial(_attempt_part, attempt)
         try:
             result = (
                 with_retries(
@@ -206,9 +215,7 @@ class Transport:
     def _fetch(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
     ) -> Response:
-        self._pace.wait()
-        with self._counting:
-            self._counts = RequestCounts(self._counts.requests + 1, self._counts.retries)
+        self._before_request()
         reply = self._exchange(path, params, accept)
         if reply.status == 400:
             raise self._refusal(reply)
@@ -217,6 +224,12 @@ class Transport:
             bad = BadAnswer(f"{self.host} answered with {what} for {accept[0]}", raw=reply.body)
             raise FailedAttempt(bad, NO_JSON)
         return reply
+
+    def _before_request(self) -> None:
+        """Wait for the rate limit, and count the request."""
+        self._pace.wait()
+        with self._counting:
+            self._counts = RequestCounts(self._counts.requests + 1, self._counts.retries)
 
     def _exchange(
         self, path: str, params: Mapping[str, str] | None, accept: Sequence[str]
@@ -323,3 +336,15 @@ class Transport:
         why = shorten(for_log(reason_in(causes)), 200)
         text = f"no connection to {self.host}, or none that lasted: {why}"
         return FailedAttempt(RegistryUnreachable(text), LINK)
+
+
+def _attempt_part(attempt: Callable[[], _T]) -> _T:
+    """Make one attempt at a divisible request. A smaller one may meet the deadline, or be JSON."""
+    try:
+        return attempt()
+    except FailedAttempt as failed:
+        is_late = isinstance(failed.error, DeadlineExceeded)
+        if not is_late and failed.policy is not NO_JSON:
+            raise
+        policy = OVERSIZE._replace(attempts=1) if is_late else OVERSIZE
+        raise FailedAttempt(failed.error, policy) from failed.__cause__

@@ -10,6 +10,7 @@ from ctsync.report.comparison.entries import ComparisonEntry, Section
 from ctsync.report.comparison.reading import ComparisonReading, others_in, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
 from ctsync.report.comparison.site_groups import SiteGroup
+from ctsync.report.comparison.site_table import site_table
 from ctsync.report.comparison.styled_lines import Line, Span, Style, wrap_spans
 from ctsync.report.report import TextMark, TextPiece
 
@@ -21,6 +22,7 @@ LONGEST = 320
 """Most characters of a value in a short reading."""
 _LEVEL, _CATEGORY = 9, 24
 _INDENT = " " * (_LEVEL + 3)
+_SITES = f"{_INDENT}  "
 _MARKS = {
     TextMark.KEPT: ("{}", Style.PLAIN),
     TextMark.CUT: ("{}", Style.SOFT),
@@ -109,9 +111,7 @@ def _entry(entry: ComparisonEntry, reading: ComparisonReading, width: int) -> It
     if entry.also_of:
         same = Span(f"the same of {others_in(entry)}: ", Style.SOFT)
         yield from wrapped([same, Span("; ".join(entry.also_of))], "    ", first="  ")
-    for group in entry.sites:
-        for line in _sites(group, is_full=is_full):
-            yield from wrapped(line, "    ", first="  ")
+    yield from _changed_sites(entry.sites, width, is_full=is_full)
     if is_full:
         for value in entry.others:
             yield from wrapped(_value(value, value.label, is_full=True), first="- ")
@@ -170,6 +170,18 @@ def cut(text: str) -> str:
     return f"{shown} … ({counted(left, 'more word')}: --all)"
 
 
+def _changed_sites(groups: Sequence[SiteGroup], width: int, *, is_full: bool) -> Iterator[Line]:
+    """Write large groups as a table if they fit, and each other group as lines."""
+    large = [] if is_full else [one for one in groups if one.count > MOST_NAMES]
+    # the places of a single group fit in a line
+    table = site_table(large, width=width - len(_SITES)) if len(large) > 1 else ()
+    yield from ((Span(_SITES), *line) for line in table)
+    for group in groups:
+        if not (table and group in large):
+            for spans in _sites(group, is_full=is_full):
+                yield from wrap_spans(spans, width, first=_SITES, rest=f"{_INDENT}    ")
+
+
 def _sites(group: SiteGroup, *, is_full: bool) -> Iterator[list[Span]]:
     head = Span(f"{group.count:,} {group.what}: ", Style.LABEL)
     if is_full:
@@ -184,5 +196,5 @@ def _sites(group: SiteGroup, *, is_full: bool) -> Iterator[list[Span]]:
         shown = group.countries[:MOST_COUNTRIES]
         more = sum(len(one.names) for one in group.countries[MOST_COUNTRIES:])
         counts = [f"{one.country} {len(one.names):,}" for one in shown]
-        rest = [f"{counted(more, 'more site')} elsewhere"] if more else []
+        rest = [f"{counted(more, 'more site')} elsewhere (--all)"] if more else []
         yield [head, Span(", ".join([*counts, *rest]))]

@@ -13,7 +13,7 @@ from ctsync.record.fields.table import reporting_field
 from ctsync.report.comparison.comparison import Comparison
 from ctsync.report.comparison.shown_change import ShownChange, shown_change
 from ctsync.report.comparison.site_groups import SiteGroup, site_groups
-from ctsync.report.event_text import detail, is_measured, is_type, move, sides
+from ctsync.report.words.event_text import detail, is_measured, is_type, move, sides
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _WHEN = re.compile(r", ([^,]+ after (?:the start|primary completion))\Z")

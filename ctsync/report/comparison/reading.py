@@ -19,8 +19,8 @@ from ctsync.report.comparison.entries import (
     fold,
     sections_of,
 )
-from ctsync.report.event_text import is_measured, short
 from ctsync.report.report import TextMark
+from ctsync.report.words.event_text import is_measured, short
 
 _SHORT_VALUE = 60
 _MOST_SHORT = 2
@@ -114,12 +114,16 @@ def _verdict(comparison: Comparison, entries: Sequence[ComparisonEntry]) -> str:
         return "The two versions do not differ."
     counts = Counter(entry.level for entry in entries)
     categories = len({entry.event.category for entry in entries})
-    parts = [f"{counts[level]:,} {level.value}" for level in Level if counts[level]]
-    noun = "change" if len(entries) == 1 else "changes"
+    levels = [level for level in Level if counts[level]]
     fields = counted(len(comparison.changes), "value")
     differ = "differs" if len(comparison.changes) == 1 else "differ"
     where = counted(categories, "category", "categories")
-    return f"{listed(parts)} {noun} in {where} ({fields} {differ})."
+    if len(levels) == 1:
+        changed = f"{counted(len(entries), f'{levels[0]} change')} in {where}"
+    else:
+        parts = listed([f"{counts[level]:,} {level}" for level in levels])
+        changed = f"{counted(len(entries), 'change')} in {where}: {parts}"
+    return f"{changed} ({fields} {differ})."
 
 
 def _hidden(left_out: Sequence[ComparisonEntry]) -> str:

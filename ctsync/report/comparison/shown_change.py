@@ -17,8 +17,8 @@ from ctsync.record.events.other import REMOVED_COUNTRY
 from ctsync.record.fields.field_types import Shape
 from ctsync.record.fields.table import FIELDS, field_at, items_of
 from ctsync.record.value_text import TITLES, plain
-from ctsync.report.excerpts import is_glued
 from ctsync.report.report import TextMark, TextPiece
+from ctsync.report.words.excerpts import is_glued
 
 _AROUND = 7
 """Number of unchanged words shown on each side of an edit."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ctsync.record.events.site_text import Site, SiteChanges, by_status
+from ctsync.record.events.site_text import Site, SiteChanges, by_status, edited_parts
 from ctsync.record.value_text import plain
 
 _NO_COUNTRY = "no country"
@@ -53,8 +53,8 @@ def _groups(changes: SiteChanges) -> Iterator[SiteGroup]:
     if changes.renamed:
         renamed = [(new, f"{_name(old)} → {_name(new)}") for old, new in changes.renamed]
         yield _group("renamed", renamed)
-    if changes.with_details:
-        yield _group("changed in details", [(site, _name(site)) for site in changes.with_details])
+    if details := changes.with_details:
+        yield _group(edited_parts(details), [(site, _name(site)) for _, site in details])
 
 
 def _group(what: str, named: Sequence[tuple[Site, str]]) -> SiteGroup:

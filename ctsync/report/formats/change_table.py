@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from ctsync.dates import PartialDate
 from ctsync.model import StoredEvent
-from ctsync.report.event_text import detail, is_measured, move, move_since_first, short, sides
 from ctsync.report.report import Report, ReportStep, ReportTrial
+from ctsync.report.words.event_text import detail, is_measured, move, move_since_first, short, sides
 
 Value = str | int | float | date | datetime | None
 

@@ -12,7 +12,6 @@ from urllib.parse import quote
 from ctsync.dates import PartialDate, format_timestamp
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
-from ctsync.report.net_changes import net_changes
 from ctsync.report.report import Report, ReportStep, ReportTrial
 from ctsync.report.sentences import (
     about_line,
@@ -26,7 +25,8 @@ from ctsync.report.sentences import (
     window_line,
 )
 from ctsync.report.trial.site_links import SiteLinks
-from ctsync.report.trial_heading import short_title, trial_heading
+from ctsync.report.words.net_changes import net_changes
+from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 HOME = "https://clinicaltrials.gov/"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ctsync.report.report import Report
-from ctsync.report.row_json import dump
-from ctsync.report.rows import report_row
+from ctsync.report.rows.report_row import report_row
+from ctsync.report.rows.row_json import dump
 
 
 def render_json(report: Report) -> str:

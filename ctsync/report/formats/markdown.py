@@ -20,7 +20,7 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial_heading import short_title, trial_heading
+from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
 # What has a meaning in Markdown, in CommonMark or on GitHub, and only there. Dots, dashes and

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from ctsync.model import Level
+from ctsync.model import Level, NctId
 from ctsync.report.report import (
+    Fold,
     Report,
     ReportLine,
     ReportStep,
@@ -16,11 +17,15 @@ from ctsync.report.report import (
     TextPiece,
 )
 from ctsync.report.sentences import (
+    MOST_FOLDED,
     WELCOME,
     about_line,
     aside_sentence,
     coverage_line,
+    fold_command,
     fold_lines,
+    fold_title,
+    folded_what,
     left_out_sentence,
     moves_of,
     step_title,
@@ -29,7 +34,7 @@ from ctsync.report.sentences import (
     welcomes_left_out_sentence,
     window_line,
 )
-from ctsync.report.trial_heading import cut_at_word, short_title, trial_heading
+from ctsync.report.words.trial_heading import cut_at_word, short_title, trial_heading
 from ctsync.text import for_terminal
 
 WIDTH = 76
@@ -53,20 +58,24 @@ _MARKS = {
 }
 
 
-def render_text(report: Report, *, width: int = WIDTH) -> str:
+LinkTo = Callable[[NctId], str]
+"""Returns the address of a trial's page."""
+
+
+def render_text(report: Report, *, width: int = WIDTH, link: LinkTo | None = None) -> str:
     """Write the report: first one row per trial, worst first, then the details.
 
     If the rows of the critical and notable trials do not fit on one screen, a list with one line
-    for each comes first.
+    for each comes first. With `link`, trials without details are named by their address.
     """
     blocks = [
         _top(report, width),
         _glance(report, width),
         _table(report, width),
-        _folds(report, width),
+        _folds(report, width, link),
         *(_trial(trial, width) for trial in report.listed),
-        _welcomes(report, width),
-        _standing(report, width),
+        _welcomes(report, width, link),
+        _standing(report, width, link),
         _bottom(report, width),
     ]
     return "\n\n".join("\n".join(block) for block in map(list, blocks) if block) + "\n"
@@ -163,9 +172,20 @@ def _first_cells(trial: ReportTrial) -> str:
     return f"{level:<9} {trial.nct_id:<12} "
 
 
-def _folds(report: Report, width: int) -> Iterator[str]:
-    for line in fold_lines(report):
-        yield from wrap(line, width=width)
+def _folds(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
+    if link is None:
+        for line in fold_lines(report):
+            yield from wrap(line, width=width)
+        return
+    for fold in Fold:
+        trials = report.folded(fold)
+        shown = trials[:MOST_FOLDED]
+        if trials:
+            yield f"{fold_title(report, fold)}:"
+        for trial in shown:
+            yield from wrap(folded_what(trial), f"   {link(trial.nct_id)}  ", " " * 5, width)
+        if more := len(trials) - len(shown):
+            yield from wrap(f"and {more:,} more: {fold_command(report, fold)}", "   ", width=width)
 
 
 def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
@@ -219,22 +239,25 @@ def said(line: ReportLine) -> str:
     return f"{values}; {moves}" if moves else values
 
 
-def _welcomes(report: Report, width: int) -> Iterator[str]:
+def _welcomes(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
     if not report.welcomes:
         return
     yield WELCOME
     for welcome in report.welcomes:
         yield from wrap(welcome.title, f"   {welcome.nct_id}  ", " " * 16, width)
         yield from wrap(welcome.state, " " * 16, width=width)
+        if link is not None:
+            yield f"{' ' * 16}{link(welcome.nct_id)}"
     if sentence := welcomes_left_out_sentence(report):
         yield from wrap(sentence, "   ", width=width)
 
 
-def _standing(report: Report, width: int) -> Iterator[str]:
+def _standing(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
     for sentence in report.sentences:
         yield from wrap(sentence.text, width=width)
     for one in report.coverage.failed if report.coverage else ():
-        yield from wrap(one.reason, f"   {one.nct_id}  ", " " * 16, width)
+        name = one.nct_id if link is None else link(one.nct_id)
+        yield from wrap(one.reason, f"   {name}  ", " " * 16, width)
 
 
 def _bottom(report: Report, width: int) -> Iterator[str]:

@@ -16,10 +16,10 @@ from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
-from ctsync.report.mail.mail_text import LIST_COMMAND
 from ctsync.report.mail.welcome import heading, more_line, totals_line
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
+    LIST_COMMAND,
     coverage_line,
     fold_command,
     fold_title,
@@ -27,7 +27,7 @@ from ctsync.report.sentences import (
     watches_line,
     window_line,
 )
-from ctsync.report.trial_heading import short_title
+from ctsync.report.words.trial_heading import short_title
 
 _MOST_FOLDED = 10
 _LONGEST_TITLE = 64

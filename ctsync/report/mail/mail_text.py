@@ -1,19 +1,18 @@
-"""The plain text part of a mail, 76 columns wide. Does no I/O."""
+"""The plain text part of a mail, 76 columns wide without its links. Does no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from ctsync.report.formats.plain_text import WIDTH, render_text, wrap
 from ctsync.report.mail.condense import condensed
-from ctsync.report.mail.links import with_links
+from ctsync.report.mail.links import trial_page, with_links
 from ctsync.report.mail.welcome import heading, more_line
 from ctsync.report.report import Report, Welcome
-from ctsync.report.sentences import coverage_line
-from ctsync.report.trial_heading import cut_at_word
+from ctsync.report.sentences import LIST_COMMAND, coverage_line
+from ctsync.report.words.trial_heading import cut_at_word
 from ctsync.text import for_terminal
-
-LIST_COMMAND = "ctsync watch list"
 
 
 def render_mail_text(report: Report, *, site: str = "", notes: Sequence[str] = ()) -> str:
@@ -24,7 +23,8 @@ def render_mail_text(report: Report, *, site: str = "", notes: Sequence[str] = (
     blocks = [_notes(notes)]
     if report.statuses:
         return _joined([*_welcome(with_links(report, site), site), *blocks])
-    return render_text(with_links(condensed(report), site)) + "\n" + _joined(blocks)
+    linked = with_links(condensed(report), site)
+    return render_text(linked, link=partial(trial_page, site=site)) + "\n" + _joined(blocks)
 
 
 def _joined(blocks: Sequence[Iterator[str]]) -> str:
@@ -53,8 +53,10 @@ def _trials(report: Report, site: str) -> Iterator[str]:
 
 
 def _line(one: Welcome, width: int) -> str:
+    """One line per trial; its link comes last, where a mail program may break the line."""
     start = f"{one.nct_id}  {one.status:<{width}}  "
-    return (start + cut_at_word(for_terminal(one.title), WIDTH - len(start))).rstrip()
+    title = cut_at_word(for_terminal(one.title), WIDTH - len(start))
+    return f"{start + title:<{WIDTH}}  {one.url}"
 
 
 def _notes(notes: Sequence[str]) -> Iterator[str]:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from ctsync.model import Level, NctId
 from ctsync.record.value_text import counted
-from ctsync.report.net_changes import NetChange, subject_phrase
 from ctsync.report.report import Coverage, ReportTrial
-from ctsync.report.trial_heading import cut_at_word
+from ctsync.report.words.net_changes import NetChange, subject_phrase
+from ctsync.report.words.trial_heading import cut_at_word
 
 LONGEST = 100
 _MOST_PHRASES = 3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ctsync.model import NctId, StoredEvent, Version
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import TrialHeading, heading_of_key
+from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,14 +11,13 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
-from ctsync.report.net_changes import net_changes
 from ctsync.report.report import ReportStep, Window
-from ctsync.report.summary import trial_row
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import Timeline
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.trial.version_words import what_changed
 from ctsync.report.version_steps import step_of
+from ctsync.report.words.trial_heading import TrialHeading
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +98,11 @@ def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
         number=version.version,
         level=level.value if level else "",
         posted=version.posted or NOTHING,
-        what=_what(version, here),
+        what=what_changed(version, here),
         status=enum_words(key.status or NOTHING) if is_present else version.state.capitalize(),
         enrollment=typed(enrollment, key.enrollment_type),
         completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
     )
-
-
-def _what(version: Version, here: Sequence[StoredEvent]) -> str:
-    if changes := net_changes(here):
-        return trial_row(changes)
-    if here:
-        return counted(len(here), "administrative change")
-    return "first stored version" if version.version == 1 else "no change reported"
 
 
 def _worst(events: Iterable[StoredEvent]) -> Level | None:

@@ -16,7 +16,7 @@ from ctsync.report.sentences import about_line, coverage_line, window_line
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.page import render_page, version_row
 from ctsync.report.trial.site_links import FEED, INDEX, LATEST, SiteLinks, day_of, trial_path
-from ctsync.report.trial_heading import TrialHeading
+from ctsync.report.words.trial_heading import TrialHeading
 
 HEADLINE_WITHIN = 65_536
 """The headline of a report stands within this many characters of its file."""

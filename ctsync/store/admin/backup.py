@@ -10,11 +10,13 @@ from ctsync.errors import StoreUnavailable, UsageError
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import (
     connect_file,
+    is_read_only,
     make_engine,
     parse_url,
     sqlite_file,
     translated_errors,
 )
+from ctsync.store.database.wal_chain import commit_link
 
 
 def back_up(url: str, to: Path) -> None:
@@ -34,7 +36,7 @@ def back_up(url: str, to: Path) -> None:
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         with translated_errors(str(to)):
-            _copy(file, partial)
+            _copy(file, partial, reads_only=is_read_only(parsed))
         partial.replace(to)
     except OSError as error:
         raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
@@ -42,12 +44,14 @@ def back_up(url: str, to: Path) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _copy(file: Path, to: Path) -> None:
-    source = connect_file(file)
+def _copy(file: Path, to: Path, *, reads_only: bool) -> None:
+    source = connect_file(file, reads_only=reads_only)
     try:
-        copy = sqlite3.connect(to)
+        copy = sqlite3.connect(to, isolation_level=None)
         try:
             source.backup(copy)
+            # so that the log of the database is not taken for that of the copy
+            commit_link(copy)
         finally:
             copy.close()
     finally:

@@ -18,7 +18,7 @@ from sqlalchemy import Column, Connection, exists, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from ctsync.dates import Clock
-from ctsync.errors import CorruptBody, StoreError
+from ctsync.errors import CorruptBody, MixedDatabase, StoreError
 from ctsync.model import Category, Kind, Level, Source, State, Verdict
 from ctsync.store.admin.damage import misplaced_events, streamed, wrong_heads, wrong_path_keys
 from ctsync.store.bodies.reader import Dictionaries, is_unused
@@ -27,6 +27,7 @@ from ctsync.store.database import migrate
 from ctsync.store.database.access import BATCH
 from ctsync.store.database.engine import (
     connect_file,
+    is_read_only,
     make_engine,
     name_of,
     parse_url,
@@ -46,6 +47,7 @@ from ctsync.store.database.tables import (
 )
 
 SHOWN_BY_SQLITE = 100
+MIXED_FILES = "mixed files"
 DAMAGED_FILE = "damaged file"
 CORRUPT = "corrupt body"
 WRONG_SIZE = "wrong size or depth"
@@ -76,7 +78,10 @@ def check(url: str) -> list[Problem]:
     parsed = parse_url(url)
     engine, name = make_engine(parsed), name_of(parsed)
     try:
-        migrate.require_ours(parsed, engine)
+        try:
+            migrate.require_ours(parsed, engine)
+        except MixedDatabase as error:
+            return [Problem(MIXED_FILES, name, str(error))]
         problems: list[Problem] = []
         for look in _CHECKS:
             try:
@@ -96,11 +101,15 @@ def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
     Returns None if `seconds` were not enough. Raises StoreError if the file cannot be read, and
     ValueError for a server, which checks its own files.
     """
-    file = sqlite_file(parse_url(url))
+    parsed = parse_url(url)
+    file = sqlite_file(parsed)
     if file is None:
         raise ValueError("a server has no file to check")
     deadline = clock.monotonic() + seconds
-    with translated_errors(str(file)), closing(connect_file(file)) as connection:
+    with (
+        translated_errors(str(file)),
+        closing(connect_file(file, reads_only=is_read_only(parsed))) as connection,
+    ):
         connection.set_progress_handler(lambda: clock.monotonic() > deadline, 100_000)
         try:
             found = [str(said) for (said,) in connection.execute("PRAGMA quick_check(10)")]

@@ -1,8 +1,8 @@
 """Exports trials with all their rows out of one database, and imports them into another.
 
-A row is exported as its columns by name, times as ISO text, whatever columns the schema has. Ids
-are left out, because they mean something within one database only. A version is known by its place
-among those of its trial, an event by the version it leads to.
+A row is exported as its columns by name, times as ISO text and bytes in hexadecimal, whatever
+columns the schema has. Ids are left out, because they mean something within one database only. A
+version is known by its place among those of its trial, an event by the version it leads to.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, Row, Table, select
 
 from ctsync.errors import StoreConflict
 from ctsync.model import NctId, Record
 from ctsync.store.bodies.writer import BodyWrites
-from ctsync.store.data.bulk_reads import Selection
+from ctsync.store.data.bulk_reads import Selection, narrowed
 from ctsync.store.data.events import EventWrites, path_key
 from ctsync.store.data.trials import TrialWrites
 from ctsync.store.data.versions import POSITION_STEP, VersionWrites
@@ -29,7 +29,7 @@ from ctsync.store.database.types import Digest, JsonText, Timestamp, pack_digest
 JsonRow = dict[str, Any]
 """A row by the names of its columns, as JSON values."""
 
-_OWN: dict[Table[Any], frozenset[str]] = {
+OWN_COLUMNS: dict[Table[Any], frozenset[str]] = {
     TRIALS: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
     SNAPSHOTS: frozenset({"id", "nct_id", "run_id"}),
     EVENTS: frozenset({"id", "nct_id", "from_snapshot_id", "to_snapshot_id", "path_key", "run_id"}),
@@ -53,6 +53,16 @@ class ExportedVersion:
 
 class RowReads(Reads):
     """Reads rows as JSON values for another database."""
+
+    def trial_ids(self, selection: Selection) -> list[NctId]:
+        """Return the selected trials in order, also those of which no version is stored."""
+        rows = select(TRIALS.c.nct_id).order_by(TRIALS.c.nct_id)
+        with self._reading() as connection:
+            return [
+                NctId(one)
+                for statement in narrowed(rows, TRIALS.c.nct_id, selection)
+                for one in connection.scalars(statement)
+            ]
 
     def trial(self, nct_id: NctId) -> JsonRow:
         """Return the trial's own row."""
@@ -176,6 +186,11 @@ class RowWrites(Writes):
             self._events.insert(tuple(columns), [tuple(columns.values())])
         return snapshot
 
+    def add_unseen(self, nct_id: NctId, exported: JsonRow) -> None:
+        """Store a trial of which no version is known, unless it is there."""
+        values = _columns(TRIALS, exported) | {"nct_id": nct_id}
+        self._trials.insert(tuple(values), [tuple(values.values())])
+
     def set_trial(self, nct_id: NctId, exported: JsonRow, *, head: int) -> None:
         """Make a trial's own row the exported one, with `head` as its newest snapshot."""
         values = _columns(TRIALS, exported) | {"head_snapshot_id": head}
@@ -192,18 +207,20 @@ class RowWrites(Writes):
 
 
 def _json_row(table: Table[Any], row: Row[Any]) -> JsonRow:
-    own = _OWN[table]
-    return {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in row._mapping.items()
-        if name not in own
-    }
+    own = OWN_COLUMNS[table]
+    return {name: _json_value(value) for name, value in row._mapping.items() if name not in own}
+
+
+def _json_value(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else value
 
 
 def _columns(table: Table[Any], exported: Mapping[str, Any]) -> JsonRow:
     """Return the values to insert. Raises ValueError for a column or value that does not fit."""
     columns = table.columns
-    own = _OWN[table]
+    own = OWN_COLUMNS[table]
     unknown = sorted(set(exported) - {column.name for column in columns} | set(exported) & own)
     if unknown:
         raise ValueError(f"{table.name} has no column {unknown[0]!r} to import")
@@ -215,6 +232,8 @@ def _value(column: ColumnElement[Any], value: Any) -> Any:
         return value
     if isinstance(column.type, Timestamp):
         return datetime.fromisoformat(value)
+    if isinstance(column.type, LargeBinary) and isinstance(value, str):
+        return bytes.fromhex(value)
     if isinstance(column.type, Digest) and isinstance(value, str):
         pack_digest(value)
         return value

@@ -151,6 +151,19 @@ class HistoryWrites(Writes):
             values["history_listed"] = listed
         self._trials.set_columns(nct_id, values)
 
+    def queue(self, ids: Iterable[NctId], *, at: datetime) -> None:
+        """Let the histories of trials be requested from `at` on, without a state of their own.
+
+        A trial whose history was requested before is left as it is.
+        """
+        for nct_id in ids:
+            self._trials.add(nct_id)
+            self._connection.execute(
+                update(TRIALS)
+                .where(TRIALS.c.nct_id == nct_id, TRIALS.c.history_state.is_(None))
+                .values(history_retry=at)
+            )
+
     def insert(
         self,
         nct_id: NctId,

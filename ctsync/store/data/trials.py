@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, bindparam, func, select, true, update
 
 from ctsync.model import Head, NctId, Source, State
 from ctsync.store.database.access import BATCH, Reads, Writes, batches, insert_rows
@@ -28,13 +28,15 @@ class Sighting:
 class HeadState:
     """A trial's newest version, or None if no version of it is stored.
 
-    `raw_mark` is the hash of the archive's bytes that the head was made from. `never_found` means
-    that no version is stored and a load did not know the trial.
+    `raw_mark` is the hash of the archive's bytes that the head was made from. `never_found` is the
+    first load that did not know the trial, if no version of it is stored. `moved_to` is the trial
+    that took this id over.
     """
 
     head: Head | None
     raw_mark: bytes | None
-    never_found: bool
+    never_found: datetime | None
+    moved_to: NctId | None = None
 
 
 class TrialReads(Reads):
@@ -63,8 +65,9 @@ class TrialReads(Reads):
             for batch in batches(list(ids)):
                 for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch))):
                     head = None if row.id is None else _head(row)
-                    never_found = head is None and row.absent_since is not None
-                    found[NctId(row.nct_id)] = HeadState(head, row.raw_mark, never_found)
+                    never_found = row.absent_since if head is None else None
+                    to = None if row.moved_to is None else NctId(row.moved_to)
+                    found[NctId(row.nct_id)] = HeadState(head, row.raw_mark, never_found, to)
         return found
 
     def sightings(self, ids: Iterable[NctId]) -> dict[NctId, Sighting]:
@@ -84,24 +87,26 @@ class TrialReads(Reads):
                 for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
             }
 
-    def never_found(self, ids: Iterable[NctId]) -> frozenset[NctId]:
-        """Return the trials without a stored version that a load did not know."""
-        statement = select(TRIALS.c.nct_id).where(
-            TRIALS.c.head_snapshot_id.is_(None), TRIALS.c.absent_since.is_not(None)
-        )
-        return self._among(ids, statement)
+    def never_found(self, ids: Iterable[NctId]) -> dict[NctId, datetime]:
+        """Return the trials without a stored version that a load did not know, with that load.
+
+        It is the first such load.
+        """
+        return self._absent(ids, TRIALS.c.head_snapshot_id.is_(None))
 
     def absent_ids(self, ids: Iterable[NctId]) -> frozenset[NctId]:
         """Return the trials that a load lacked and that no other load has confirmed or denied."""
-        return self._among(ids, select(TRIALS.c.nct_id).where(TRIALS.c.absent_since.is_not(None)))
+        return frozenset(self._absent(ids, true()))
 
-    def _among(self, ids: Iterable[NctId], statement: Any) -> frozenset[NctId]:
+    def _absent(self, ids: Iterable[NctId], condition: Any) -> dict[NctId, datetime]:
+        columns = (TRIALS.c.nct_id, TRIALS.c.absent_since)
+        statement = select(*columns).where(TRIALS.c.absent_since.is_not(None), condition)
         with self._reading() as connection:
-            return frozenset(
-                NctId(nct_id)
+            return {
+                NctId(row.nct_id): row.absent_since
                 for batch in batches(list(ids))
-                for nct_id in connection.scalars(statement.where(TRIALS.c.nct_id.in_(batch)))
-            )
+                for row in connection.execute(statement.where(TRIALS.c.nct_id.in_(batch)))
+            }
 
     def present_ids(self) -> Iterator[NctId]:
         """Iterate over the trials that the registry showed last, in order, BATCH per query."""

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -36,7 +36,10 @@ from ctsync.errors import (
     StoreUnavailable,
     StoreUnreachable,
     Unstorable,
+    UsageError,
 )
+from ctsync.sqlite_url import SqliteUrl
+from ctsync.store.database.wal_chain import add_link, commit_link
 
 PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
@@ -54,12 +57,15 @@ KEEPALIVE = {
 }
 """Lets either end of a connection notice within 25 seconds that the other has vanished."""
 
+_CHANGES = "ctsync_changes"
 _SECRETS = ("password", "sslpassword", "passfile")
 
 
 def parse_url(url: str | URL) -> URL:
     """Parse a database URL. Raises ConfigError if it names neither SQLite nor PostgreSQL."""
     try:
+        if isinstance(url, str) and url.startswith("sqlite:"):
+            url = _file_url(url)
         parsed = make_url(url)
         backend = parsed.get_backend_name()
     except (ArgumentError, NoSuchModuleError, ValueError):
@@ -71,9 +77,16 @@ def parse_url(url: str | URL) -> URL:
         return parsed.set(drivername="postgresql+psycopg")
     if backend != "sqlite":
         raise ConfigError([f"database.url: ctsync runs on SQLite and PostgreSQL, not {backend}"])
-    if parsed.database in {None, "", ":memory:"}:
-        raise ConfigError(["database.url: give the file, as in sqlite:////var/lib/ctsync.db"])
     return parsed
+
+
+def _file_url(text: str) -> URL:
+    try:
+        read = SqliteUrl.parse(text)
+    except ValueError as error:
+        raise ConfigError([f"database.url {error}"]) from None
+    query = {"mode": read.mode, "timeout": None if read.timeout is None else str(read.timeout)}
+    return URL.create("sqlite", database=read.path, query={k: v for k, v in query.items() if v})
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -85,6 +98,20 @@ def sqlite_file(url: URL) -> Path | None:
     return file.resolve() if file.is_symlink() else file
 
 
+FileIdentity = tuple[int, int]
+"""The device and the number of a file: another file of the same name has another number."""
+
+
+def file_identity(url: URL) -> FileIdentity | None:
+    """Return the identity of the file of a SQLite URL, or None for a server or a missing file."""
+    file = sqlite_file(url)
+    try:
+        found = None if file is None else file.stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_dev, found.st_ino)
+
+
 def name_of(url: URL) -> str:
     """Return the name of a database for messages, without its password."""
     file = sqlite_file(url)
@@ -92,6 +119,20 @@ def name_of(url: URL) -> str:
         return str(file)
     shown = {key: "***" if key in _SECRETS else value for key, value in url.query.items()}
     return url.set(query=shown).render_as_string(hide_password=True)
+
+
+def is_read_only(url: URL) -> bool:
+    """Return whether the URL says `mode=ro`."""
+    return sqlite_file(url) is not None and url.query.get("mode") == "ro"
+
+
+def require_writable(url: URL) -> None:
+    """Raise UsageError for a URL that says `mode=ro`."""
+    if is_read_only(url):
+        raise UsageError(
+            f"{name_of(url)} is opened for reading only, and this command writes; "
+            "remove mode=ro from the database URL"
+        )
 
 
 def keep_from_writing(engine: Engine) -> None:
@@ -115,12 +156,17 @@ def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engi
     file = sqlite_file(url)
     if file is None:
         return _server_engine(url, patience_seconds)
+    patience = float(str(url.query.get("timeout", patience_seconds)))
+    reads_only = is_read_only(url)
     engine = create_engine(
         URL.create("sqlite+pysqlite", database=str(file)),
-        creator=lambda: connect_file(file, patience_seconds=patience_seconds),
+        creator=lambda: connect_file(file, patience_seconds=patience, reads_only=reads_only),
         hide_parameters=True,
     )
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "commit", _link)
+    if reads_only:
+        keep_from_writing(engine)
     return engine
 
 
@@ -152,10 +198,12 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
     event.listen(engine, "connect", agree)
 
 
-def connect_file(file: Path, *, patience_seconds: float = PATIENCE_SECONDS) -> sqlite3.Connection:
-    """Connect to a SQLite file that exists, read-only if the file is."""
+def connect_file(
+    file: Path, *, patience_seconds: float = PATIENCE_SECONDS, reads_only: bool = False
+) -> sqlite3.Connection:
+    """Connect to a SQLite file that exists, read-only if the file is or `reads_only`."""
     connection = sqlite3.connect(
-        _file_uri(file),
+        _file_uri(file, reads_only=reads_only),
         uri=True,
         timeout=patience_seconds,
         isolation_level=None,  # `_begin` begins transactions, not Python
@@ -176,14 +224,15 @@ def vacuum_file(file: Path) -> None:
             for statement in ("wal_checkpoint(TRUNCATE)", "optimize"):
                 connection.execute(f"PRAGMA {statement}").fetchall()
             connection.execute("VACUUM")
+            commit_link(connection)  # every page may lie elsewhere now
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             connection.close()
 
 
-def _file_uri(file: Path) -> str:
-    uri = f"file:{quote(str(file.absolute()))}"
-    if os.access(file, os.W_OK):
+def _file_uri(file: Path, *, reads_only: bool) -> str:
+    uri = f"file:{quote(os.fsencode(file.absolute()))}"
+    if os.access(file, os.W_OK) and not reads_only:
         return f"{uri}?mode=rw"
     wal = file.with_name(file.name + "-wal")
     if os.access(file.parent, os.W_OK) or wal.exists():
@@ -195,6 +244,18 @@ def _file_uri(file: Path) -> str:
 def _begin(connection: Connection) -> None:
     writes = connection.get_execution_options().get("ctsync_writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.info[_CHANGES] = _driver(connection).total_changes
+
+
+def _link(connection: Connection) -> None:
+    """Add a link to the chain of commits, if the transaction changed a row."""
+    driver = _driver(connection)
+    if driver.total_changes != connection.info.get(_CHANGES):
+        add_link(driver)
+
+
+def _driver(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from ctsync.store.database.engine import (
     name_of,
     notice_lost_peers,
     parse_url,
+    require_writable,
     sqlite_file,
     translated_errors,
 )
@@ -74,6 +75,7 @@ def writer_lock(
     that lock while it lives.
     """
     parsed = parse_url(url)
+    require_writable(parsed)
     me = Holder(os.getpid(), socket.gethostname(), holder, clock.now())
     file = sqlite_file(parsed)
     with _server_lock(parsed, me) if file is None else _file_lock(file, me) as lock:

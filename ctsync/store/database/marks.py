@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, String, cast, insert, select
+from sqlalchemy import ColumnElement, Connection, String, cast, insert, select, update
 
+from ctsync.store.database.access import Reads, Writes
 from ctsync.store.database.tables import MARKS
 
 APPLICATION = "application"
@@ -43,3 +44,22 @@ def read_mark(connection: Connection, key: str, *, lock: bool = False) -> str | 
         statement = statement.with_for_update(read=True)
     found: str | None = connection.scalar(statement)
     return found
+
+
+class MarkReads(Reads):
+    """Reads marks."""
+
+    def get(self, key: str) -> str | None:
+        """Return the value of a mark, or None."""
+        with self._reading() as connection:
+            return read_mark(connection, key)
+
+
+class MarkWrites(Writes):
+    """Writes marks."""
+
+    def set(self, key: str, value: str) -> None:
+        """Give a mark a value, a new one or in place of its old one."""
+        replaced = update(MARKS).where(MARKS.c.key == key).values(value=value)
+        if not self._connection.execute(replaced).rowcount:
+            add_mark(self._connection, key, value)

@@ -36,6 +36,7 @@ from ctsync.store.database.engine import (
 )
 from ctsync.store.database.marks import APPLICATION, OURS, add_mark, read_mark
 from ctsync.store.database.tables import APPLICATION_ID, HEAD_REVISION, MARKS
+from ctsync.store.database.wal_chain import require_own_log
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -208,7 +209,10 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
 
 
 def look_at_file(file: Path) -> DatabaseState:
-    """Find out what a file is from its bytes. Opening a foreign database could change it."""
+    """Find out what a file is from its bytes. Opening a foreign database could change it.
+
+    Raises ForeignDatabase, MixedDatabase and StoreUnavailable.
+    """
     if file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
     try:
@@ -224,6 +228,7 @@ def look_at_file(file: Path) -> DatabaseState:
         raise ForeignDatabase(f"{file} is not a database; give another file")
     (application_id,) = struct.unpack_from(">I", header, _APPLICATION_ID_AT)
     if application_id == APPLICATION_ID:
+        require_own_log(file)
         return DatabaseState.OURS
     if application_id == 0 and _is_empty(file):
         return DatabaseState.NOTHING
@@ -234,7 +239,7 @@ def _is_empty(file: Path) -> bool:
     # reading the log of another program would change it
     if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
         return False
-    uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro&immutable=1"
     with translated_errors(str(file)):
         connection = sqlite3.connect(uri, uri=True)
         try:

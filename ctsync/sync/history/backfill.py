@@ -8,20 +8,28 @@
 The same code derives these events as all others. They trigger no notifications: they happened when
 they were posted. Versions seen live keep their events and deliveries. Their figures "since the
 first version" then count from the first version of the whole history.
+
+No trial blocks the others:
+
+- A version that the registry lists and refuses leaves a gap, if the index still answers.
+- A trial that takes longer than TRIAL_SECONDS resumes in the next run.
+- Trials whose last fetch failed come last.
+- If the edge refuses several trials in a row, or the registry went away, the rest are not
+  requested. Their state is not changed; later syncs fetch them.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from ctsync.dates import Clock
 from ctsync.errors import (
     BadAnswer,
-    BadRecord,
     CorruptBody,
     DeadlineExceeded,
     EdgeRefused,
@@ -30,25 +38,14 @@ from ctsync.errors import (
     RegistryUnreachable,
     StalePage,
 )
-from ctsync.model import JsonObject, NctId, Record, Source, State, Verdict, Version
-from ctsync.questions.trial.stored_records import stored_record
-from ctsync.record.compare.canonical import canonicalize, key_fields
-from ctsync.record.history_form.normalize import HistoryForm, is_same_content, readable
-from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.model import JsonObject, NctId, Verdict, Version
+from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.http.response import RequestCounts
-from ctsync.registry.record_history import Index, IndexEntry
+from ctsync.registry.record_history import HistoryTransport, Index, IndexEntry
 from ctsync.store.data.failures import FIRST_RETRY, LONGEST_RETRY
-from ctsync.store.data.history_versions import COMPLETE, NONE, PARTIAL, UNAVAILABLE, HistoryVersion
-from ctsync.store.data.runs import MIRROR
-from ctsync.store.store import Store, Unit
-from ctsync.sync.history.insertion_point import KnownVersion, find_insertion_point
-from ctsync.sync.history.rederive_events import (
-    NOT_DERIVED,
-    UNSTORED,
-    DerivedStep,
-    derive,
-    known_facts,
-)
+from ctsync.store.data.history_versions import COMPLETE, NONE, PARTIAL, UNAVAILABLE
+from ctsync.store.store import Store
+from ctsync.sync.history.history_writer import HistoryWriter
 from ctsync.sync.result import RunCallbacks
 from ctsync.sync.run_log import RunLogEntry, recorded_run
 from ctsync.text import for_log
@@ -58,15 +55,31 @@ log = logging.getLogger(__name__)
 BACKFILL = "backfill"
 MOST_INDEXES = 3
 EXPECTED_REQUESTS = 7  # a median trial: five versions, and the index twice
+MOST_REFUSALS = 3
+"""If the edge refuses so many trials in a row, it refuses everything."""
+TRIAL_SECONDS = 900.0
+"""Longest time for one trial, which holds the lock; the longest history seen takes 5 minutes."""
 
+NOT_ASKED = "not asked"
+"""The state, in a result, of a trial whose history was not requested in this run."""
+TRANSPORT = "history_transport"
+"""The mark of the client that the registry's history answered last."""
+
+_REFUSED, _UNUSABLE = "403", "bad answer"
+_UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What a version of an unexpected shape may raise; BadRecord and Unstorable are ValueErrors."""
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
-    (EdgeRefused, "403"),
+    (EdgeRefused, _REFUSED),
     (RegistryBusy, "busy"),
     (DeadlineExceeded, "too slow"),
     (RegistryUnreachable, "unreachable"),
     (StalePage, "changing"),
     (CorruptBody, "damaged store"),
 )
+
+
+class _TakesTooLong(Exception):
+    """A trial took longer than TRIAL_SECONDS."""
 
 
 class History(Protocol):
@@ -76,11 +89,15 @@ class History(Protocol):
     def counts(self) -> RequestCounts:
         """The requests sent so far."""
 
-    def reset(self) -> None:
-        """Start a run."""
+    @property
+    def answered(self) -> HistoryTransport | None:
+        """The client that was answered last, None before any answer."""
+
+    def reset(self, first: HistoryTransport | None = None) -> None:
+        """Start a run, with the client `first` if the settings allow it."""
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Every version of a trial; None if the registry has no history of it."""
+        """Every version of a trial; empty or None if the registry has no history of it."""
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
         """The record of one version."""
@@ -90,7 +107,8 @@ class History(Protocol):
 class FetchedHistory:
     """The result of one trial's history: `stored` versions are new, `joined` ones were seen live.
 
-    `state` is the state in the store; `error` says why the history is incomplete.
+    `state` is the state in the store, or NOT_ASKED; `error` says why the history is incomplete.
+    `refused`: the edge refused even the index.
     """
 
     nct_id: NctId
@@ -135,36 +153,73 @@ class Backfill:
         """Fetch the versions of the histories of `ids` that are not stored.
 
         A trial whose history cannot be fetched is noted with the reason, retried later, and stops
-        no other. If the edge refuses a request, the remaining trials are not requested. Raises
+        no other. If MOST_REFUSALS trials in a row are refused, the rest are not requested. Raises
         Stopped if the run is cancelled, and LockHeld.
         """
-        self.history.reset()
+        self.history.reset(self._remembered())
         began = self.history.counts
         with self.lock():
             pass  # raise LockHeld before the run is opened
         with recorded_run(self.store, BACKFILL, self.clock) as entry:
             try:
-                trials = tuple(self._each(ids, entry))
+                found = {trial.nct_id: trial for trial in self._each(self._in_turn(ids), entry)}
             finally:
                 entry.tally.requests = self.history.counts.requests - began.requests
                 entry.tally.retries = self.history.counts.retries - began.retries
+            trials = tuple(found[nct_id] for nct_id in ids)
+            self._queue(one.nct_id for one in trials if one.state == NOT_ASKED)
             entry.verdict = Verdict.OK if all(t.is_settled for t in trials) else Verdict.PARTIAL
         return BackfillResult(entry.run_id, entry.verdict, entry.tally.requests, trials)
 
+    def _in_turn(self, ids: Sequence[NctId]) -> list[NctId]:
+        """The trials in the order of their turn: last those that failed, most recent failure last.
+
+        Otherwise a trial that fails each time would be the first of every run.
+        """
+        known = self.store.histories.states(ids)
+
+        def turn(nct_id: NctId) -> datetime:
+            state = known.get(nct_id)
+            return state.asked if state and state.attempts else datetime.min.replace(tzinfo=UTC)
+
+        return sorted(ids, key=turn)
+
     def _each(self, ids: Sequence[NctId], entry: RunLogEntry) -> Iterator[FetchedHistory]:
-        tally, refusal = entry.tally, ""
+        tally, refusals, refusal = entry.tally, 0, ""
         tally.asked = len(ids)
         for done, nct_id in enumerate(ids):
             self.watcher.check()
-            trial = _Trial(self, nct_id, entry, later=EXPECTED_REQUESTS * (len(ids) - done - 1))
-            with self.lock():
-                found = trial.give_up("403", refusal) if refusal else trial.fetch()
-            refusal = refusal or (found.error if found.refused else "")
+            if refusals >= MOST_REFUSALS:
+                found = FetchedHistory(nct_id, NOT_ASKED, error=refusal)
+            else:
+                trial = _Trial(self, nct_id, entry, later=EXPECTED_REQUESTS * (len(ids) - done - 1))
+                with self.lock():
+                    found = trial.fetch()
+                    self._remember()
+                refusals = refusals + 1 if found.refused else 0
+                refusal = found.error
             tally.answered += not found.error
             tally.failed += bool(found.error)
             tally.new += found.stored
             tally.changed += found.joined
             yield found
+
+    def _queue(self, ids: Iterable[NctId]) -> None:
+        """Let later syncs fetch the histories that were not requested."""
+        if waiting := list(ids):
+            with self.lock(), self.store.unit() as unit:
+                unit.histories.queue(waiting, at=self.clock.now())
+
+    def _remembered(self) -> HistoryTransport | None:
+        """The client that was answered in an earlier run."""
+        known = self.store.marks.get(TRANSPORT)
+        return HistoryTransport(known) if known in set(HistoryTransport) else None
+
+    def _remember(self) -> None:
+        answered = self.history.answered
+        if answered is not None and answered != self._remembered():
+            with self.store.unit() as unit:
+                unit.marks.set(TRANSPORT, answered)
 
 
 class _Trial:
@@ -174,28 +229,42 @@ class _Trial:
         self, backfill: Backfill, nct_id: NctId, entry: RunLogEntry, *, later: int
     ) -> None:
         self.backfill, self.store, self.history = backfill, backfill.store, backfill.history
-        self.nct_id, self.run_id, self.later = nct_id, entry.run_id, later
+        self.nct_id, self.later = nct_id, later
         self.found = FetchedHistory(nct_id)
         self.known = self.store.histories.states([nct_id]).get(nct_id)
         self.began = self.history.counts.requests
+        self.started = backfill.clock.monotonic()
+        self.writer = HistoryWriter(
+            store=backfill.store,
+            clock=backfill.clock,
+            thresholds=backfill.thresholds,
+            nct_id=nct_id,
+            run_id=entry.run_id,
+        )
 
     def fetch(self) -> FetchedHistory:
         """Fetch the versions that are not stored; never raises for a fault of this trial."""
         try:
             self._fetch()
+        except _TakesTooLong as error:
+            return self._give_up("slow", str(error), wait=timedelta(), failed=False)
         except (RegistryError, CorruptBody) as error:
-            reason = next(
-                (text for kind, text in _REASONS if isinstance(error, kind)), "bad answer"
-            )
+            if self.history.counts.requests == self.began:
+                # the registry went away: the circuit is open
+                self.found.state, self.found.error = NOT_ASKED, str(error)
+                return self.found
             self.found.refused = isinstance(error, EdgeRefused)
-            return self.give_up(reason, str(error))
+            return self._give_up(_reason(error), str(error))
         return self.found
 
-    def give_up(self, reason: str, error: str) -> FetchedHistory:
+    def _give_up(
+        self, reason: str, error: str, *, wait: timedelta | None = None, failed: bool = True
+    ) -> FetchedHistory:
         """Note why the history cannot be fetched now, and when to retry."""
         known, stored = self.known, self._stored()
         attempts = 1 + (known.attempts if known else 0)
-        wait = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
+        if wait is None:
+            wait = min(FIRST_RETRY * 2 ** min(attempts - 1, 16), LONGEST_RETRY)
         now = self.backfill.clock.now()
         state = f"{PARTIAL if stored else UNAVAILABLE} ({reason})"
         if known is not None and known.state == COMPLETE and self.found.listed is None:
@@ -207,7 +276,7 @@ class _Trial:
                 asked=known.asked if known and state == COMPLETE else now,
                 index=self.store.histories.unfinished_index(self.nct_id),
                 retry=now + wait,
-                failed=True,
+                failed=failed,
             )
         log.warning("history nct_id=%s state=%s reason=%s", self.nct_id, state, for_log(error))
         self.found.state, self.found.error = state, error
@@ -216,17 +285,18 @@ class _Trial:
     def _fetch(self) -> None:
         kept = self.store.histories.unfinished_index(self.nct_id)
         index = _index_from(kept) if kept else self.history.index(self.nct_id)
-        if index is None:
+        if index is None or not (index or self._stored()):
             self._settle(NONE, 0)
             return
         unread = self._fetch_missing(index)
         if kept or unread or self.found.stored or self.found.joined:
             index, unread = self._confirm(index, unread)
         if unread:
-            raise BadAnswer(f"versions that cannot be used: {', '.join(map(str, unread))}")
+            self._give_up(*_reason_for(unread, self.found.error))
+            return
         self._settle(COMPLETE, len(index))
 
-    def _confirm(self, index: Index, unread: list[int]) -> tuple[Index, list[int]]:
+    def _confirm(self, index: Index, unread: dict[int, str]) -> tuple[Index, dict[int, str]]:
         """Request the index again until it equals the one whose versions were fetched."""
         for _ in range(MOST_INDEXES):
             self.backfill.watcher.check()
@@ -238,25 +308,43 @@ class _Trial:
             index, unread = again, self._fetch_missing(again)
         raise StalePage(f"{self.nct_id}: the history changed again and again while it was fetched")
 
-    def _fetch_missing(self, index: Index) -> list[int]:
-        """Fetch and store the missing versions of an index; return the numbers of unusable ones."""
+    def _fetch_missing(self, index: Index) -> dict[int, str]:
+        """Fetch and store the missing versions of an index.
+
+        Returns the numbers of the unusable ones, each with the reason.
+        """
         self.found.listed = len(index)
         stored = self._check(index)
         missing = [entry for entry in index if entry.number not in stored]
-        unread: list[int] = []
+        unread: dict[int, str] = {}
         if missing:
             self._note_index(index)
         for done, entry in enumerate(missing):
             self.backfill.watcher.check()
+            if done and self.backfill.clock.monotonic() - self.started > TRIAL_SECONDS:
+                raise _TakesTooLong(
+                    f"{self.nct_id}: stopped after {TRIAL_SECONDS / 60:.0f} minutes, so that other "
+                    "trials get their turn; the next sync resumes it"
+                )
             try:
-                study = self.history.version(self.nct_id, entry.number)
-                self._keep(entry, study, last=_last_of_gap(stored, entry, index))
-            except (BadAnswer, BadRecord) as error:
-                unread.append(entry.number)
-                self.found.error = str(error)
+                self._fetch_version(entry, last=_last_of_gap(stored, entry, index))
+            except EdgeRefused:
+                # raises EdgeRefused if the edge refuses everything, not only this version
+                self.history.index(self.nct_id)
+                unread[entry.number] = _REFUSED
+            except (BadAnswer, *_UNREADABLE) as error:
+                unread[entry.number] = _UNUSABLE
+                self.found.error = str(error) or type(error).__name__
             sent = self.history.counts.requests - self.began
             self.backfill.watcher.progress(sent, sent + len(missing) - done + self.later)
         return unread
+
+    def _fetch_version(self, entry: IndexEntry, *, last: int) -> None:
+        study = self.history.version(self.nct_id, entry.number)
+        if self.writer.keep(entry, study, last=last):
+            self.found.stored += 1
+        else:
+            self.found.joined += 1
 
     def _check(self, index: Index) -> set[int]:
         """The numbers of the stored versions; raises BadAnswer if the index contradicts them."""
@@ -268,70 +356,6 @@ class _Trial:
                     f"is stored, of {version.submitted}"
                 )
         return set(stored)
-
-    def _keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> None:
-        """Commit one version in its place, or note that it was seen live."""
-        record = canonicalize(study)
-        key = key_fields(readable(record, HistoryForm.HTML).body)
-        versions = self._versions()
-
-        def is_same(seen: Version) -> bool:
-            live = stored_record(self.store, seen)
-            return is_same_content(record, HistoryForm.HTML, live, HistoryForm.MARKDOWN)
-
-        found = find_insertion_point(versions, entry.number, key, is_same=is_same)
-        if isinstance(found, KnownVersion):
-            with self.store.unit() as unit:
-                seen = found.version.snapshot_id
-                unit.histories.link(seen, number=entry.number, submitted=entry.date)
-            self.found.joined += 1
-            return
-        now = self.backfill.clock.now()
-        new = HistoryVersion(entry.number, record, key, entry.date, now)
-        self._insert(new, versions, found.index, room=last - entry.number + 1)
-        self.found.stored += 1
-
-    def _insert(
-        self, new: HistoryVersion, versions: Sequence[Version], at: int, *, room: int
-    ) -> None:
-        pending = _pending(self.nct_id, new)
-        versions_to_derive = [*versions[:at], pending, *versions[at:]]
-
-        def read(version: Version) -> Record:
-            return new.record if version is pending else stored_record(self.store, version)
-
-        facts = known_facts(self.store, self.nct_id, versions)
-        mirrors, thresholds = self.store.runs.ids(MIRROR), self.backfill.thresholds
-        steps = list(derive(versions_to_derive, facts, read, thresholds, mirrors=mirrors, first=at))
-        follower = versions[at].snapshot_id if at < len(versions) else None
-        with self.store.unit() as unit:
-            snapshot_id, is_new = unit.histories.insert(
-                self.nct_id, new, before=follower, room=room, run_id=self.run_id
-            )
-            if is_new:
-                self._rewrite(unit, steps, snapshot_id)
-
-    def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
-        """Store the events to and from a new version, and the figures of all later versions."""
-        if len(steps) > 1:
-            theirs = {event.path for event in steps[1].events}
-            moved = [event.path for event in steps[0].events if event.path not in theirs]
-            follower = steps[1].after.snapshot_id
-            unit.event_rewrites.move(of=follower, to=snapshot_id, paths=moved)
-        for step in steps:
-            before, after = (
-                None if v is None else snapshot_id if v.snapshot_id == UNSTORED else v.snapshot_id
-                for v in (step.before, step.after)
-            )
-            unit.event_rewrites.rewrite(
-                from_snapshot=before,
-                to_snapshot=after or snapshot_id,
-                events=step.events,
-                leave=NOT_DERIVED,
-                rules_version=RULES_VERSION,
-                happened=step.happened,
-                run_id=self.run_id if step.happened else None,
-            )
 
     # --- the store -------------------------------------------------------------------------------
 
@@ -348,7 +372,7 @@ class _Trial:
                 PARTIAL,
                 asked=self.backfill.clock.now(),
                 listed=len(index),
-                index=[asdict(entry) for entry in index],
+                index=[asdict(entry) | {"modules": sorted(entry.modules)} for entry in index],
                 # if interrupted here, the next run resumes it at once
                 retry=self.backfill.clock.now(),
             )
@@ -361,26 +385,20 @@ class _Trial:
             )
 
 
-def _pending(nct_id: NctId, new: HistoryVersion) -> Version:
-    """A version of the history as it will be stored."""
-    return Version(
-        snapshot_id=UNSTORED,
-        nct_id=nct_id,
-        version=0,
-        registry_version=new.number,
-        source=Source.HISTORY,
-        state=State.PRESENT,
-        digest=new.record.digest,
-        posted=new.key.posted,
-        submitted=new.submitted,
-        observed=None,
-        fetched=new.fetched,
-        key=new.key,
-    )
+def _reason(error: Exception) -> str:
+    return next((text for kind, text in _REASONS if isinstance(error, kind)), _UNUSABLE)
+
+
+def _reason_for(unread: Mapping[int, str], last: str) -> tuple[str, str]:
+    """Say why versions are missing, in a word and in a sentence."""
+    numbers = ", ".join(map(str, unread))
+    if set(unread.values()) == {_REFUSED}:
+        return _REFUSED, f"the registry lists versions that it refuses to show (403): {numbers}"
+    return _UNUSABLE, f"versions that cannot be used: {numbers}; the last because: {last}"
 
 
 def _index_from(kept: Sequence[JsonObject]) -> Index:
-    return tuple(IndexEntry(**{**one, "modules": tuple(one["modules"])}) for one in kept)
+    return tuple(IndexEntry(**{**one, "modules": frozenset(one["modules"])}) for one in kept)
 
 
 def _last_of_gap(stored: set[int], entry: IndexEntry, index: Index) -> int:

@@ -268,10 +268,15 @@ def _arrival(
     record: Record, known: Sequence[Event], *, is_due: bool, thresholds: Thresholds
 ) -> Iterator[Event]:
     """The events of how the trial came to be followed, if it did so with this version."""
-    kinds = [event.kind for event in known if event.kind in ARRIVALS]
-    for kind in kinds or ([Kind.FIRST_SEEN] if is_due else []):
-        arrive = classify.registered if kind is Kind.REGISTERED else classify.first_seen
-        yield arrive(record, thresholds=thresholds)
+    arrivals = [event for event in known if event.kind in ARRIVALS]
+    for event in arrivals:
+        if event.kind is Kind.REGISTERED:
+            is_new = event.inputs.get("newly_registered", True)
+            yield classify.registered(record, is_new=is_new, thresholds=thresholds)
+        else:
+            yield classify.first_seen(record, thresholds=thresholds)
+    if is_due and not arrivals:
+        yield classify.first_seen(record, thresholds=thresholds)
 
 
 def _away(

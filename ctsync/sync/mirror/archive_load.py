@@ -22,7 +22,7 @@ from ctsync.registry.http.response import as_object, parse_json
 from ctsync.registry.identity import load_day_of
 from ctsync.store.bodies import codec
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Assessor, is_known_live
+from ctsync.sync.assess import Assessor, first_load, is_known_live
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import Seen
 from ctsync.sync.mirror.workers import ArchiveJob, WorkerPool, cores
@@ -95,8 +95,8 @@ def load_of(archive: Archive) -> date:
 class ArchivePass:
     """One pass over an archive, under one load.
 
-    `awaits`: a trial without stored versions is new in the registry. `followed` are the trials that
-    somebody follows.
+    `complete_load` is the last load of which every trial was stored. `followed` are the trials
+    that somebody follows.
     """
 
     store: Store
@@ -105,12 +105,12 @@ class ArchivePass:
     keeping: BatchWriter
     thresholds: Thresholds
     watcher: RunCallbacks
-    awaits: bool
+    complete_load: datetime | None
     followed: Container[NctId]
     processes: int | None = None
     _sighted: SeenTrials = field(default_factory=SeenTrials)
     _heads: dict[NctId, Head] = field(default_factory=dict)
-    _awaited: set[NctId] = field(default_factory=set)
+    _never_found: dict[NctId, datetime] = field(default_factory=dict)
 
     def run(self) -> ArchiveContents:
         """Compare every member not yet compared; raises Stopped if the run is cancelled."""
@@ -158,9 +158,11 @@ class ArchivePass:
         else:
             observed = self.load.data_timestamp
             seen = Seen(Observation(nct_id, nct_id, {}, now, observed), answer)
-        awaited = self.awaits or nct_id in self._awaited
+        lacked = first_load(self.complete_load, self._never_found.get(nct_id))
         assessor = Assessor(self.store, self.load, self.thresholds, self.followed)
-        self.keeping.take(assessor.assess(nct_id, head, seen, awaited=awaited))
+        self.keeping.take(
+            assessor.assess(nct_id, head, seen, awaited=lacked is not None, lacked=lacked)
+        )
 
     # --- jobs --------------------------------------------------------------------------------
 
@@ -186,8 +188,8 @@ class ArchivePass:
         ids = [member.nct_id for member in members]
         known = {}
         for nct_id, standing in self.store.trials.head_states(ids).items():
-            if standing.never_found:
-                self._awaited.add(nct_id)
+            if standing.never_found is not None:
+                self._never_found[nct_id] = standing.never_found
             if (head := standing.head) is not None:
                 self._heads[nct_id] = head
                 if is_known_live(head):

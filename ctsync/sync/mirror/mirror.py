@@ -39,8 +39,9 @@ class Mirror(MirrorSetup):
         """Update the mirror to the registry's current load.
 
         With `archive`, a bulk file on disk, its records are compared first. The run then succeeds
-        even if the registry cannot be reached; only the later steps are left out. `sweep` forces a
-        full scan that is not due.
+        even if the registry cannot be reached: the later steps are left out, and the verdict is
+        PARTIAL, because the number of its records is unverified. `sweep` forces a full scan that
+        is not due.
 
         Raises RegistryError, StaleRegistry for an archive or registry older than a load already
         seen, and Stopped if the run is cancelled. A stopped run resumes when started again.
@@ -108,9 +109,12 @@ class Mirror(MirrorSetup):
         return self.bulk.fetch(file)
 
     def _current(self, newest: datetime | None, *, needed: bool) -> RegistryVersion | None:
-        """The registry's current load; None if it cannot be reached and is not `needed`."""
+        """The registry's current load; None if it cannot be reached and is not `needed`.
+
+        If it is not needed, it is requested once, without retries.
+        """
         try:
-            load = self.registry.version()
+            load = self.registry.version(retry=needed)
         except RegistryError:
             if needed:
                 raise

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ from ctsync.registry.identity import at, identity_of
 from ctsync.registry.interface import Registry
 from ctsync.registry.listing import Cursor, ListingPage
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import Assessor, assess_answers, read
+from ctsync.sync.assess import Assessor, assess_answers, first_load, read
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.result import RunCallbacks
 
@@ -53,8 +53,8 @@ class ScanResult:
 class FullScan:
     """Scans under one load.
 
-    `awaits`: a trial without stored versions is new in the registry. `followed` are the trials that
-    somebody follows.
+    `complete_load` is the last load of which every trial was stored. `followed` are the trials
+    that somebody follows.
     """
 
     store: Store
@@ -64,7 +64,7 @@ class FullScan:
     keeping: BatchWriter
     thresholds: Thresholds
     watcher: RunCallbacks
-    awaits: bool
+    complete_load: datetime | None
     followed: Container[NctId]
 
     def delta(self, since: date, *, recent: date) -> ScanResult:
@@ -94,7 +94,7 @@ class FullScan:
                 ids[start : start + FETCHED_AT_ONCE],
                 load=self.load,
                 thresholds=self.thresholds,
-                awaits=self.awaits,
+                complete_load=self.complete_load,
                 followed=self.followed,
             ):
                 self.watcher.check()
@@ -163,15 +163,17 @@ class FullScan:
     def _compare_in_full(self, page: ListingPage) -> int:
         """Compare the trials of a page in full; return their number."""
         shown = _shown(page)
-        heads, awaited = self.store.trials.heads(shown), self.store.trials.never_found(shown)
+        heads, never_found = self.store.trials.heads(shown), self.store.trials.never_found(shown)
         assessor = Assessor(self.store, self.load, self.thresholds, self.followed)
         self.keeping.entry.tally.asked += len(shown)
         for nct_id, study in shown.items():
             now, observed = self.clock.now(), self.load.data_timestamp
             answer = Observation(nct_id, nct_id, study, now, observed)
-            is_awaited = self.awaits or nct_id in awaited
-            seen = read(answer)
-            self.keeping.take(assessor.assess(nct_id, heads.get(nct_id), seen, awaited=is_awaited))
+            lacked = first_load(self.complete_load, never_found.get(nct_id))
+            seen, head = read(answer), heads.get(nct_id)
+            self.keeping.take(
+                assessor.assess(nct_id, head, seen, awaited=lacked is not None, lacked=lacked)
+            )
         return len(shown)
 
 

@@ -61,16 +61,16 @@ class MirrorRun:
             keeping=self._writer(load),
             thresholds=self.mirror.thresholds,
             watcher=self.mirror.watcher,
-            awaits=self.whole_load() is not None,
+            complete_load=self.whole_load(),
             followed=self._followed,
             processes=self.mirror.processes,
         ).run()
         self.result.steps.append(BULK)
         is_whole = True
         if counted is None:
-            self.result.said.append(
-                f"the archive lists {archive.count:,} studies; how many the registry counts could "
-                "not be asked"
+            self.result.doubt(
+                f"the archive lists {archive.count:,} studies; this number is unverified, because "
+                "the registry did not give its own"
             )
         elif is_current and counted != archive.count:
             is_whole = False
@@ -252,7 +252,7 @@ class MirrorRun:
             keeping=self._writer(current),
             thresholds=mirror.thresholds,
             watcher=mirror.watcher,
-            awaits=self.whole_load() is not None,
+            complete_load=self.whole_load(),
             followed=self._followed,
         )
 

@@ -76,13 +76,11 @@ def look_up(registry: Registry, ids: Sequence[NctId]) -> Mapping[NctId, QueryMat
 
 
 def _listed(registry: Registry, batch: Sequence[NctId]) -> list[Any]:
-    ids, size = {"filter.ids": "|".join(batch)}, len(batch) + 1  # a full page asks for another
-    try:
-        pages = list(registry.listing({**ids, "fields": _FIELDS}, page_size=size))
-    except RequestRefused:
-        # some clients saw the registry refuse `fields` together with ids
-        pages = list(registry.listing(ids, page_size=size))
-    return [study for page in pages for study in page.studies]
+    # a full page asks for another
+    listing = registry.listing(
+        {"filter.ids": "|".join(batch), "fields": _FIELDS}, page_size=len(batch) + 1
+    )
+    return [study for page in listing for study in page.studies]
 
 
 def _match(study: object) -> QueryMatch | None:

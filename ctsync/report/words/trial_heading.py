@@ -17,6 +17,10 @@ from ctsync.record.enum_words import enum_words, phase_words
 TITLE_WIDTH = 60
 SPONSOR_WIDTH = 40
 CONDITION_WIDTH = 32
+NO_SPONSOR = "no sponsor given"
+_MOST_JOINED = 2
+_LEAST_SHARE = 1 / 3
+"""Least share of a condition's words that the title must have to name it."""
 _NO_PHASE = "NA"
 _INTERVENTIONAL = "INTERVENTIONAL"
 _ELLIPSIS = "…"
@@ -101,13 +105,23 @@ def short_sponsor(heading: TrialHeading, width: int = SPONSOR_WIDTH) -> str:
 def short_condition(heading: TrialHeading, width: int = CONDITION_WIDTH) -> str:
     """One condition, by its abbreviation if the record gives it; cut at a word.
 
-    It is the condition that the title names, because stored records have their conditions in
-    alphabetical order.
+    It is the only condition, or the one that the title names best. If the title names none, these
+    are two short conditions or the number of conditions: stored records have them in
+    alphabetical order, so that the first one of the record is not known.
     """
-    if not heading.conditions:
+    # "AML" beside "Acute Myeloid Leukemia" is the same condition
+    names = heading.conditions
+    conditions = [one for one in names if not any(_abbreviates(one, other) for other in names)]
+    if not conditions:
         return ""
-    title = set(_words(f"{heading.acronym} {heading.brief_title}"))
-    found = max(heading.conditions, key=lambda one: _share(_words(one), title))
+    title = f"{heading.acronym} {heading.brief_title}"
+    words = set(_words(title))
+    shares = [_named(one, title, words) for one in conditions]
+    if len(shares) > 1 and max(shares) < _LEAST_SHARE:
+        both = " and ".join(sorted(conditions))
+        is_short = len(shares) == _MOST_JOINED and len(both) <= width
+        return both if is_short else f"{len(shares)} conditions"
+    found = conditions[shares.index(max(shares))]
     return _abbreviation(found, heading) or cut_at_word(found, width)
 
 
@@ -118,10 +132,19 @@ def short_phase(heading: TrialHeading) -> str:
     return enum_words(heading.study_type)
 
 
+def heading_parts(heading: TrialHeading) -> tuple[str, ...]:
+    """Sponsor, condition and phase, without the empty ones.
+
+    Without a sponsor, the first part says so: readers take it for the sponsor.
+    """
+    sponsor, *others = (short_sponsor(heading), short_condition(heading), short_phase(heading))
+    known = [part for part in others if part]
+    return (sponsor or NO_SPONSOR, *known) if sponsor or known else ()
+
+
 def trial_heading(heading: TrialHeading, between: str = " · ") -> str:
     """Sponsor, condition and phase: "AstraZeneca · NSCLC · Phase 2"; leaves out empty parts."""
-    parts = (short_sponsor(heading), short_condition(heading), short_phase(heading))
-    return between.join(part for part in parts if part)
+    return between.join(heading_parts(heading))
 
 
 def cut_at_word(text: str, width: int) -> str:
@@ -141,6 +164,12 @@ def cut_at_word(text: str, width: int) -> str:
 
 def _words(text: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(text) if word.lower() not in _SMALL_WORDS]
+
+
+def _named(condition: str, title: str, words: Collection[str]) -> float:
+    """How much of a condition the title names, from 0 to 1; all of it by an abbreviation."""
+    abbreviated = any(_abbreviates(word, condition) for word in _abbreviations_in(title))
+    return 1.0 if abbreviated else _share(_words(condition), words)
 
 
 def _share(words: Sequence[str], title: Collection[str]) -> float:

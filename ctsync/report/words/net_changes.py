@@ -16,7 +16,8 @@ from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.record.events.enrollment import percent_change
 from ctsync.record.value_text import short_signed_days
-from ctsync.report.event_text import (
+from ctsync.report.report_filter import ReportFilter
+from ctsync.report.words.event_text import (
     DATE_KINDS,
     is_measured,
     is_overall_status,
@@ -25,7 +26,6 @@ from ctsync.report.event_text import (
     short_since_first,
     sides,
 )
-from ctsync.report.report_filter import ReportFilter
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _RECORD_KINDS = frozenset({Kind.GONE, Kind.RETURNED, Kind.MOVED})

@@ -23,6 +23,7 @@ from ctsync.record.value_text import (
     signed_percent,
     typed,
 )
+from ctsync.report.words.short_change import short_change
 
 DATE_KINDS = (Kind.PRIMARY_COMPLETION_DATE, Kind.COMPLETION_DATE, Kind.START_DATE)
 _MEASURED = frozenset((*DATE_KINDS, Kind.ENROLLMENT))
@@ -42,8 +43,6 @@ _SHORT = {
 _ARRIVALS = frozenset({Kind.FIRST_SEEN, Kind.REGISTERED, Kind.RETURNED})
 """Events of a complete record, whose value is the overall status."""
 _QC = f"{QUALITY_CONTROL}: "
-_SHORTEST = 60
-"""Longest summary, or part of it before a colon, for a table cell."""
 
 
 def is_measured(event: Event) -> bool:
@@ -62,6 +61,15 @@ def is_overall_status(event: Event) -> bool:
     Expanded access, delayed posting and the last known status have the same kind.
     """
     return event.kind is Kind.STATUS and event.path == OVERALL
+
+
+def sentence(event: Event) -> str:
+    """The summary of the event; that of a trial's first version after what happened.
+
+    Such a summary is only the state of the trial: "Recruiting · Phase 3 · enrollment 20".
+    """
+    is_state = event.kind in {Kind.FIRST_SEEN, Kind.REGISTERED}
+    return f"{event.label}: {event.summary}" if is_state else event.summary
 
 
 def detail(event: Event) -> str:
@@ -126,6 +134,9 @@ def short(event: Event) -> str:
     """The event in a few words, for a table cell or a subject line."""
     if is_overall_status(event):
         return f"status -> {plain(event.after, field=OVERALL)}"
+    if event.kind is Kind.REGISTERED and not event.inputs.get("newly_registered", True):
+        first = event.inputs.get("first_posted")
+        return "newly seen by ctsync" + (f", first posted {plain(first)}" if first else "")
     if event.kind in _SHORT:
         return _SHORT[event.kind].format(
             plain(event.before if event.after is None else event.after)
@@ -140,11 +151,7 @@ def _short_sentence(event: Event) -> str:
         return short_site_summary(changes_of(event))
     if event.summary.startswith(_QC):
         return _short_quality_control(event)
-    told = " ".join(event.summary.split())
-    head = told if len(told) <= _SHORTEST else told.partition(": ")[0]
-    if head == event.label or not 0 < len(head) <= _SHORTEST:
-        return f"{event.label} changed"
-    return head
+    return short_change(event).phrase
 
 
 def _short_quality_control(event: Event) -> str:
@@ -155,15 +162,24 @@ def _short_quality_control(event: Event) -> str:
 def _short_enrollment(event: Event) -> str:
     if _met_its_target(event):
         return f"{event.after} of {event.before} enrolled"
-    return f"enrollment {' -> '.join(sides(event))}"
+    return f"enrollment {_from_to(event)}"
 
 
 def _short_date(event: Event) -> str:
     name = _SHORT_DATE[event.kind]
     if event.days:
         return f"{name} {short_signed_days(event.days, _margin(event))}"
+    return f"{name} {_from_to(event)}"
+
+
+def _from_to(event: Event) -> str:
+    """The value before and after; says so if there is only one of them."""
     before, after = sides(event)
-    return f"{name} {before} -> {after}"
+    if event.before is None and event.after is not None:
+        return f"now given: {after}"
+    if event.after is None and event.before is not None:
+        return f"no longer given (was {before})"
+    return f"{before} -> {after}"
 
 
 def _met_its_target(event: Event) -> bool:

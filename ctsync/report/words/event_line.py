@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ctsync.dates import format_timestamp
 from ctsync.model import StoredEvent
+from ctsync.report.words.event_text import sentence
 from ctsync.text import for_log
 
 
@@ -13,7 +14,7 @@ def event_line(stored: StoredEvent) -> str:
     seen = stored.observed or stored.fetched
     posted = f"posted {stored.posted}" if stored.posted else "no post date"
     return for_log(
-        f"{event.level} {stored.nct_id} {_step(stored)} {event.summary} "
+        f"{event.level} {stored.nct_id} {_step(stored)} {sentence(event)} "
         f"[{event.rule}] {posted}, seen {format_timestamp(seen)}"
     )
 

@@ -1,0 +1,59 @@
+"""The JSON of `outbox list` and `notify --preview`. Does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctsync.store.data.outbox import DeliveryState
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """One change to deliver to one recipient."""
+
+    id: int
+    """The number of the delivery."""
+    event_id: int
+    """The number of the change in the database."""
+    channel: str
+    """The name of the channel."""
+    recipient: str
+    """Who receives it: an address, or the name of the channel."""
+    state: DeliveryState
+    """Whether it waits, was sent, or cannot be delivered."""
+    attempts: int
+    """Number of attempts so far."""
+    not_before: datetime
+    """The time from which it may be sent."""
+    last_error: str | None
+    """The error of the last attempt; null if none failed."""
+    message_id: str | None
+    """The id of the message that it was sent in; null if it was not sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedMessageRow:
+    """A message that waits to be sent."""
+
+    due: datetime
+    """The time at which it will be sent."""
+    channel: str
+    """The name of the channel."""
+    recipient: str
+    """Who receives it: an address, or the name of the channel."""
+    watches: tuple[str, ...]
+    """The watches that it is about."""
+    welcome: bool
+    """Whether it welcomes to newly followed trials."""
+    events: int
+    """Number of changes in it."""
+    subject: str
+    """Its subject."""
+    message_id: str
+    """Its id, which stays the same if it is sent again."""
+    kept: str | None
+    """Why it waits; null if it waits only for its time."""
+
+
+SCHEMAS = {"delivery": DeliveryRow, "planned_message": PlannedMessageRow}

@@ -1,0 +1,1 @@
+"""The rows of events and reports, and their JSON form."""

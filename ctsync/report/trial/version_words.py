@@ -1,0 +1,22 @@
+"""What a version of a trial changed, in a few words. Does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ctsync.model import StoredEvent, Version
+from ctsync.record.value_text import counted
+from ctsync.report.summary import trial_row
+from ctsync.report.words.net_changes import net_changes
+
+
+def what_changed(version: Version, step: Sequence[StoredEvent]) -> str:
+    """Return the changes that led to a version, worst first; `step` holds their events.
+
+    Administrative changes are only counted.
+    """
+    if changes := net_changes(step):
+        return trial_row(changes)
+    if version.version == 1:
+        return "first stored version"
+    return counted(len(step), "administrative change") if step else "no change reported"

@@ -1,0 +1,1 @@
+"""Events and trials in words, the same in every format."""

@@ -1,0 +1,81 @@
+"""URLs of SQLite databases: `sqlite:///` and a path, then perhaps parameters. Does no I/O.
+
+In the path, %XX is the byte XX. A question mark begins the parameters, so one in a file name is
+written %3F.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+from urllib.parse import unquote
+
+PREFIX = "sqlite:///"
+MODES = ("ro", "rw", "rwc")
+"""As SQLite names them: only read; also write; also create, which is the default."""
+
+_NAMES_NO_FILE = "must name a file: give the file, as in sqlite:////var/lib/ctsync.db"
+_ENCODED = {"%": "%25", "?": "%3F", "#": "%23"}
+
+
+def sqlite_url(file: Path) -> str:
+    """Return the URL of a file, whatever characters its path has."""
+    return PREFIX + "".join(_ENCODED.get(letter, letter) for letter in file.as_posix())
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteUrl:
+    """What a URL says. `timeout` is how many seconds a statement waits for another program."""
+
+    path: str
+    mode: str = "rwc"
+    timeout: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parse a URL. Raises ValueError, whose text names what is wrong and the correction."""
+        if not text.startswith(PREFIX):
+            raise ValueError(_NAMES_NO_FILE)
+        raw, mark, query = text.removeprefix(PREFIX).partition("?")
+        path = unquote(raw, errors="surrogateescape")
+        if path in {"", ":memory:"}:
+            raise ValueError(_NAMES_NO_FILE)
+        if "\0" in path:
+            raise ValueError("must not contain %00: no file has such a name")
+        given = dict(_parameters(query)) if mark else {}
+        mode, timeout = given.get("mode", "rwc"), given.get("timeout")
+        if mode not in MODES:
+            raise ValueError(f"must have mode=ro, mode=rw or mode=rwc, not mode={mode}")
+        return cls(path, mode, None if timeout is None else _seconds(timeout))
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing may be written."""
+        return self.mode == "ro"
+
+
+def _parameters(query: str) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
+    for item in query.split("&"):
+        name, equals, value = item.partition("=")
+        if not equals or name not in {"mode", "timeout"}:
+            raise ValueError(
+                f"has the unknown parameter {item!r}: only mode=ro, mode=rw and timeout=SECONDS "
+                "are known, and a question mark in a file name is written %3F"
+            )
+        if name in seen:
+            raise ValueError(f"has the parameter {name} twice")
+        seen.add(name)
+        yield name, unquote(value)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise ValueError(f"must have a timeout of 0 to 3600 seconds, not {text!r}")
+    return seconds

@@ -1,0 +1,121 @@
+"""Stores one version of a registry history in its place, with the events around it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ctsync.dates import Clock
+from ctsync.model import JsonObject, NctId, Record, Source, State, Version
+from ctsync.questions.trial.stored_records import stored_record
+from ctsync.record.compare.canonical import canonicalize, key_fields
+from ctsync.record.history_form.normalize import HistoryForm, is_same_content, readable
+from ctsync.record.rules.rules import RULES_VERSION, Thresholds
+from ctsync.registry.record_history import IndexEntry
+from ctsync.store.data.history_versions import HistoryVersion
+from ctsync.store.data.runs import MIRROR
+from ctsync.store.store import Store, Unit
+from ctsync.sync.history.insertion_point import KnownVersion, find_insertion_point
+from ctsync.sync.history.rederive_events import (
+    NOT_DERIVED,
+    UNSTORED,
+    DerivedStep,
+    derive,
+    known_facts,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryWriter:
+    """Writes versions of one trial's history, each in a transaction of its own."""
+
+    store: Store
+    clock: Clock
+    thresholds: Thresholds
+    nct_id: NctId
+    run_id: int
+
+    def keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> bool:
+        """Commit one version in its place; return False if it was seen live, which is noted.
+
+        `last` is the number of the last version missing in a row with this one. Raises BadRecord
+        or another ValueError if the version cannot be read or stored.
+        """
+        record = canonicalize(study)
+        key = key_fields(readable(record, HistoryForm.HTML).body)
+        versions = self.store.versions.of(self.nct_id)
+
+        def is_same(seen: Version) -> bool:
+            live = stored_record(self.store, seen)
+            return is_same_content(record, HistoryForm.HTML, live, HistoryForm.MARKDOWN)
+
+        found = find_insertion_point(versions, entry.number, key, is_same=is_same)
+        if isinstance(found, KnownVersion):
+            with self.store.unit() as unit:
+                seen = found.version.snapshot_id
+                unit.histories.link(seen, number=entry.number, submitted=entry.date)
+            return False
+        now = self.clock.now()
+        new = HistoryVersion(entry.number, record, key, entry.date, now)
+        self._insert(new, versions, found.index, room=last - entry.number + 1)
+        return True
+
+    def _insert(
+        self, new: HistoryVersion, versions: Sequence[Version], at: int, *, room: int
+    ) -> None:
+        pending = _pending(self.nct_id, new)
+        versions_to_derive = [*versions[:at], pending, *versions[at:]]
+
+        def read(version: Version) -> Record:
+            return new.record if version is pending else stored_record(self.store, version)
+
+        facts = known_facts(self.store, self.nct_id, versions)
+        mirrors, thresholds = self.store.runs.ids(MIRROR), self.thresholds
+        steps = list(derive(versions_to_derive, facts, read, thresholds, mirrors=mirrors, first=at))
+        follower = versions[at].snapshot_id if at < len(versions) else None
+        with self.store.unit() as unit:
+            snapshot_id, is_new = unit.histories.insert(
+                self.nct_id, new, before=follower, room=room, run_id=self.run_id
+            )
+            if is_new:
+                self._rewrite(unit, steps, snapshot_id)
+
+    def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
+        """Store the events to and from a new version, and the figures of all later versions."""
+        if len(steps) > 1:
+            theirs = {event.path for event in steps[1].events}
+            moved = [event.path for event in steps[0].events if event.path not in theirs]
+            follower = steps[1].after.snapshot_id
+            unit.event_rewrites.move(of=follower, to=snapshot_id, paths=moved)
+        for step in steps:
+            before, after = (
+                None if v is None else snapshot_id if v.snapshot_id == UNSTORED else v.snapshot_id
+                for v in (step.before, step.after)
+            )
+            unit.event_rewrites.rewrite(
+                from_snapshot=before,
+                to_snapshot=after or snapshot_id,
+                events=step.events,
+                leave=NOT_DERIVED,
+                rules_version=RULES_VERSION,
+                happened=step.happened,
+                run_id=self.run_id if step.happened else None,
+            )
+
+
+def _pending(nct_id: NctId, new: HistoryVersion) -> Version:
+    """A version of the history as it will be stored."""
+    return Version(
+        snapshot_id=UNSTORED,
+        nct_id=nct_id,
+        version=0,
+        registry_version=new.number,
+        source=Source.HISTORY,
+        state=State.PRESENT,
+        digest=new.record.digest,
+        posted=new.key.posted,
+        submitted=new.submitted,
+        observed=None,
+        fetched=new.fetched,
+        key=new.key,
+    )
