@@ -328,7 +328,7 @@ def test_a_merged_trial_is_shown_as_asked_for_and_can_be_removed(
     registry.catalogue.merge(other, into=SEED)
     shell.run("sync")
     shown = shell.run("watch", "show", "mine").stdout
-    assert f"{other}\tmerged into {SEED}\tnamed" in shown
+    assert f"{other}\tmerged into {SEED}\t-\t-\tnamed" in shown
     watch = shell.json("watch", "show", "mine", "--json")
     assert [trial["nct_id"] for trial in watch["trials"]] == [SEED]
     assert watch["merged"] == [{"nct_id": other, "into": SEED, "asked_as": None}]

@@ -18,7 +18,7 @@ from ctsync.questions.trial.versions import history_words
 from ctsync.record.enum_words import enum_words, phase_words
 from ctsync.record.value_text import counted
 from ctsync.store.data.history_versions import COMPLETE
-from ctsync.store.data.watches import WatchedTrial
+from ctsync.store.data.watches import MergedTrial, WatchedTrial
 from ctsync.text import for_terminal
 
 SHOWN_TRIALS = 50
@@ -56,13 +56,12 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
         # a trial that is gone shows the values of its last record
         for nct_id in heads.keys() - keys.keys():
             keys[nct_id] = [*store.versions.earlier_keys(nct_id), KeyFields()][-2]
-    merged = [
-        (one.trial.nct_id, f"merged into {one.into}", _BLANK, _BLANK, _place(one.trial), _BLANK)
-        for one in found.merged
-    ]
     show_table(
         ("TRIAL", "STATUS", "PHASE", "SPONSOR", "IN THE WATCH", "TITLE"),
-        [*(_row(trial, heads, keys, facts) for trial in shown), *merged],
+        [
+            *(_row(trial, heads, keys, facts) for trial in shown),
+            *(_merged_row(one) for one in found.merged),
+        ],
         drop=("SPONSOR", "PHASE"),
         shorten=("SPONSOR", "TITLE"),
     )
@@ -97,6 +96,11 @@ def _row(
     phase = phase_words(key.phases) if key.phases and key.phases != _NO_PHASE else _BLANK
     sponsor, title = key.lead_sponsor or _BLANK, key.brief_title or _BLANK
     return trial.nct_id, status, phase, sponsor, _place(trial), title
+
+
+def _merged_row(one: MergedTrial) -> tuple[str, ...]:
+    merged = f"merged into {one.into}"
+    return one.trial.nct_id, merged, _BLANK, _BLANK, _place(one.trial), _BLANK
 
 
 def _about_histories(facts: MemberFacts) -> Iterator[str]:
