@@ -9,9 +9,18 @@ import calendar
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clocks of two hosts with one database may differ.
+
+A stored time that is further ahead of our clock was written while a clock was wrong.
+"""
+
+LOAD_TOLERANCE = timedelta(days=1)
+"""How far a dataTimestamp of the registry may be ahead of our clock."""
 
 _EARLIEST = "-01-01"
 _SHAPE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
@@ -142,6 +151,11 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether a time that a clock has written lies in the future, beyond CLOCK_TOLERANCE."""
+    return moment > now + CLOCK_TOLERANCE
 
 
 def parse_timestamp(text: str) -> datetime:

@@ -173,7 +173,7 @@ class SyncCycle:
         from one that died.
         """
         with self.store.writer(holder=holder, wait_seconds=math.inf):
-            if not is_due(self.store.runs.last_completed_start(SYNC)):
+            if not is_due(self.store.runs.last_completed_start(SYNC, self.clock.now())):
                 return None
             return self._run_monitored(())
 

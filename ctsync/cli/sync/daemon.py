@@ -64,7 +64,7 @@ def daemon(app: App) -> None:
             log.warning("%s", sentence)
 
     with app.writable_store() as store:
-        last = store.runs.last_finished("sync")
+        last = store.runs.last_finished("sync", clock.now())
     schedule.trigger()
     tell(f"ctsync daemon: {_described(schedule)}; stop with Ctrl-C or SIGTERM")
     worth_another_try = (StoreUnreachable, LockLost)

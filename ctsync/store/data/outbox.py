@@ -14,11 +14,21 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, and_, or_, select, text, update
+from sqlalchemy import Connection, and_, case, literal, or_, select, text, update
 
-from ctsync.dates import Clock
+from ctsync.dates import CLOCK_TOLERANCE, Clock, is_ahead
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import DELIVERIES, UNDONE
+from ctsync.store.database.types import Timestamp
+
+LONGEST_WAIT = timedelta(hours=6)
+"""The longest wait after a failed attempt."""
+
+LONGEST_CADENCE = timedelta(days=8)
+"""The longest wait of a new delivery: a week, and the hours by which its time zone shifts."""
+
+LONGEST_LEASE = timedelta(hours=1)
+"""No worker claims a delivery for longer."""
 
 
 class DeliveryState(StrEnum):
@@ -60,6 +70,24 @@ class Delivery:
     last_error: str | None
     sent_at: datetime | None
     message_id: str | None
+
+    def due_at(self, now: datetime) -> datetime:
+        """Return when a drain can claim the delivery: `now` if it can at once.
+
+        A time that is further ahead than any wait was written by a wrong clock, and counts as due.
+        """
+        wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
+        times = [self.not_before]
+        if is_ahead(self.created, now) or is_ahead(self.not_before, now + wait):
+            times = []
+        return max([now, *times, *filter(None, [self.leased_until(now)])])
+
+    def leased_until(self, now: datetime) -> datetime | None:
+        """Return the end of a lease that is in force, or None."""
+        lease = self.lease_until
+        if lease is None or lease <= now or is_ahead(lease, now + LONGEST_LEASE):
+            return None
+        return lease
 
 
 _COLUMNS = [
@@ -134,24 +162,44 @@ class OutboxWrites(Writes):
         return insert_rows(self._connection, DELIVERIES, columns, rows, unless_there=True)
 
     def claim(self, now: datetime, *, lease: timedelta, limit: int, worker: str) -> list[Delivery]:
-        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`."""
+        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`.
+
+        A time that is further ahead than any wait was written by a wrong clock, and counts as due.
+        """
+        ahead = now + CLOCK_TOLERANCE
+        is_void = or_(
+            DELIVERIES.c.lease_until <= now, DELIVERIES.c.lease_until > ahead + LONGEST_LEASE
+        )
         is_free = or_(
             DELIVERIES.c.state == DeliveryState.PENDING,
-            and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now),
+            and_(DELIVERIES.c.state == DeliveryState.CLAIMED, is_void),
+        )
+        is_due = or_(
+            DELIVERIES.c.not_before <= now,
+            DELIVERIES.c.not_before > ahead + LONGEST_CADENCE,
+            and_(
+                DELIVERIES.c.last_error.is_not(None),
+                DELIVERIES.c.not_before > ahead + LONGEST_WAIT,
+            ),
+            DELIVERIES.c.created > ahead,
         )
         due = (
             select(DELIVERIES.c.id)
-            .where(_IS_UNDONE, is_free, DELIVERIES.c.not_before <= now)
+            .where(_IS_UNDONE, is_free, is_due)
             .order_by(DELIVERIES.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
         # not as a subquery: PostgreSQL may run one again for each row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
+        # a creation in the future would hide how long the delivery has waited
+        began = DELIVERIES.c.created
+        created = case((began > ahead, literal(now, Timestamp)), else_=began)
+        values = {"claimed_by": worker, "lease_until": now + lease, "created": created}
         claimed = (
             update(DELIVERIES)
             .where(DELIVERIES.c.id.in_(ids), is_free)
-            .values(state=DeliveryState.CLAIMED, claimed_by=worker, lease_until=now + lease)
+            .values(state=DeliveryState.CLAIMED, **values)
             .returning(*_COLUMNS)
         )
         rows = [_delivery(row) for row in self._connection.execute(claimed)]
