@@ -17,6 +17,7 @@ CtsyncError
 │   ├── DeadlineExceeded     the answer was not complete in time
 │   ├── AnswerTooLarge       the answer exceeded the size limit
 │   ├── BadAnswer            the answer cannot be used
+│   │   └── FutureLoad       its dataTimestamp is more than a day ahead of our clock
 │   ├── RegistryBusy         429 or 5xx, after all retries
 │   ├── EdgeRefused          403 from the edge server; says nothing about a trial
 │   ├── RequestRefused       400: the registry did not understand the request
@@ -201,6 +202,10 @@ class BadAnswer(RegistryError):
         """Keep the body."""
         super().__init__(message)
         self.raw = raw
+
+
+class FutureLoad(BadAnswer):
+    """The registry's dataTimestamp is more than a day ahead of our clock."""
 
 
 class RegistryBusy(RegistryError):

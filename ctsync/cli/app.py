@@ -84,10 +84,13 @@ class App:
             store.close()
 
     @contextmanager
-    def registry(self, *, most_retry_seconds: float = math.inf) -> Iterator[RegistryApi]:
+    def registry(
+        self, *, most_retry_seconds: float = math.inf, accept_load: bool = False
+    ) -> Iterator[RegistryApi]:
         """Connect to the registry named in the settings.
 
         `most_retry_seconds` limits the setting, for commands at which a person waits.
+        `accept_load` accepts registry data that are ahead of this computer's clock.
         """
         from ctsync.registry.api import RegistryApi
         from ctsync.registry.http.transport import Transport
@@ -104,7 +107,7 @@ class App:
             contact=wanted.contact,
         )
         try:
-            yield RegistryApi(transport, clock=self.clock)
+            yield RegistryApi(transport, clock=self.clock, accept_load=accept_load)
         finally:
             transport.close()
 

@@ -14,7 +14,7 @@ from ctsync.config.loading import load
 from ctsync.errors import ConfigError, CtsyncError
 from ctsync.store.database.migrate import revision_of
 from ctsync.store.database.tables import HEAD_REVISION
-from ctsync.store.store import open_store
+from ctsync.store.store import open_for_reading, open_store
 from ctsync.sync.doctor import (
     SETTINGS,
     CheckResult,
@@ -24,6 +24,7 @@ from ctsync.sync.doctor import (
     look_at_history,
     look_at_mail,
     look_at_registry,
+    look_at_times,
     ok,
     warning,
     wrong,
@@ -37,8 +38,8 @@ def doctor_command(app: App, as_json: bool) -> None:
     """Check settings, database, disk, registry, clock and mail server.
 
     Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
-    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server; 0 if there are only
-    warnings.
+    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server, 3 a stored time in the
+    future; 0 if there are only warnings.
     """
     findings = list(_findings(app))
     if as_json:
@@ -72,6 +73,11 @@ def _findings(app: App) -> Iterator[CheckResult]:
     except ConfigError:
         return  # already reported; without settings nothing else can be checked
     yield from look_at_database(settings.database, clock=app.clock)
+    # database problems have their own check; opening an older database would upgrade it
+    with suppress(CtsyncError):
+        if revision_of(settings.database.url) == HEAD_REVISION:
+            with open_for_reading(settings.database.url, clock=app.clock) as store:
+                yield from list(look_at_times(store, app.clock.now()))
     with app.registry() as registry:
         yield from look_at_registry(registry.transport, clock=app.clock)
         yield look_at_history(registry.transport)

@@ -22,7 +22,7 @@ from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.sync import PARTIAL, show_result, sync_json
+from ctsync.cli.sync.sync import PARTIAL, accept_load_option, show_result, sync_json
 from ctsync.dates import format_minute, format_timestamp
 from ctsync.model import JsonObject
 from ctsync.registry.archive_download import ArchiveDownload
@@ -45,6 +45,7 @@ _STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sw
     help="Load this bulk archive (ctg-studies.json.zip) instead of downloading one.",
 )
 @click.option("--full-scan", is_flag=True, help="Run the full scan now, even if it is not due.")
+@accept_load_option
 @click.option(
     "--wait",
     type=float,
@@ -55,7 +56,13 @@ _STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sw
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
 def mirror_command(
-    app: App, *, archive: Path | None, full_scan: bool, wait: float, as_json: bool
+    app: App,
+    *,
+    archive: Path | None,
+    full_scan: bool,
+    accept_load: bool,
+    wait: float,
+    as_json: bool,
 ) -> None:
     """Load the whole registry once, then fetch its changes.
 
@@ -68,7 +75,11 @@ def mirror_command(
     """
     app.sends = True
     wanted = app.settings.mirror
-    with app.writable_store() as store, app.registry() as registry, mirror_progress() as watcher:
+    with (
+        app.writable_store() as store,
+        app.registry(accept_load=accept_load) as registry,
+        mirror_progress() as watcher,
+    ):
         work = SyncCycle(
             settings=app.settings,
             store=store,

@@ -47,20 +47,15 @@ class Failure:
     error: str
     raw: bytes
 
-    @property
-    def waits_until(self) -> datetime | None:
-        """When the trial is requested again; None if every sync requests it."""
-        return self.next_try if self.error_class in _COSTLY else None
-
     def held_until(self, now: datetime) -> datetime | None:
         """When the trial is requested again; None if the next sync requests it.
 
-        A time that is further ahead than the longest wait was written by a wrong clock: the trial
-        is due.
+        Every sync requests a trial whose error cost no request of its own. A time that is further
+        ahead than the longest wait was written by a wrong clock: the trial is due.
         """
-        until = self.waits_until
         is_wrong = is_ahead(self.last_at, now) or is_ahead(self.next_try, now + LONGEST_RETRY)
-        return None if until is None or until <= now or is_wrong else until
+        is_due = self.error_class not in _COSTLY or self.next_try <= now or is_wrong
+        return None if is_due else self.next_try
 
 
 class FailureReads(Reads):
