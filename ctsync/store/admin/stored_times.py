@@ -169,6 +169,7 @@ class StoredTimeReads(Reads):
         right = and_(
             newer.c.kind == SYNC,
             newer.c.verdict == Verdict.OK,
+            newer.c.started <= now + CLOCK_TOLERANCE,
             newer.c.finished <= now + CLOCK_TOLERANCE,
         )
         newest = select(func.coalesce(func.max(newer.c.id), 0)).where(right).scalar_subquery()
