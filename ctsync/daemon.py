@@ -247,7 +247,7 @@ def keep_awake(scheduler: Any, schedule: Schedule, clock: Clock) -> None:
 def wake(scheduler: Any, schedule: Schedule, now: datetime) -> None:
     """Wake the scheduler. A tick that a wrong clock planned for a later time is due now."""
     job = scheduler.get_job("tick")
-    planned = job.next_run_time
+    planned = None if job is None else job.next_run_time
     if planned is not None and schedule.is_too_late(planned, now):
         log.warning("the next tick was planned for %s; the clock was set back since", planned)
         job.modify(next_run_time=now)

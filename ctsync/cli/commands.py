@@ -229,7 +229,7 @@ DB: Mapping[str, Entry] = {
     ),
     "forget-load": Entry(
         "store.db_forget_load",
-        "forget_load",
+        "forget_load_command",
         "Undo registry data whose date is in the future.",
     ),
     "stats": Entry(

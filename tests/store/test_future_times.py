@@ -88,8 +88,8 @@ def a_lease(store: Store, clock: StillClock) -> Callable[[], bool]:
 def a_quarantined_trial(store: Store, clock: StillClock) -> Callable[[], bool]:
     with store.unit() as unit:
         unit.failures.record(TRIAL, BadAnswer("not JSON"), b"", run_id=None, now=clock.now())
-    return lambda: bool(store.failures.find(due=clock.now())) and not held_back(
-        store, of=1, now=clock.now()
+    return lambda: (
+        bool(store.failures.find(due=clock.now())) and not held_back(store, of=1, now=clock.now())
     )
 
 
@@ -239,6 +239,7 @@ def filled(store: Store, clock: StillClock) -> Store:
     return store
 
 
+@pytest.mark.slow  # it changes each column of each database
 def test_each_stored_time_in_the_future_is_found(filled: Store, clock: StillClock) -> None:
     now = clock.now()
     assert filled.times.ahead(now) == []
@@ -262,6 +263,7 @@ STATUS = {
 """The times that something waits for, or that prove that a sync was complete."""
 
 
+@pytest.mark.slow  # it changes each column of each database
 def test_status_exits_with_3_and_names_each_time_that_something_waits_for(
     filled: Store, clock: StillClock
 ) -> None:

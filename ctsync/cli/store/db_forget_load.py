@@ -10,16 +10,17 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import tell
 from ctsync.dates import format_minute, parse_timestamp
 from ctsync.errors import UsageError
+from ctsync.questions.changes.rules import thresholds_in_force
 from ctsync.record.value_text import counted
 from ctsync.registry.load_checks import forget_command
-from ctsync.store.admin.forget_load import ForgottenLoad
 from ctsync.store.store import Store
+from ctsync.sync.forget_load import UndoneLoad, forget_load
 
 
 @click.command("forget-load")
 @click.argument("stamp", metavar="TIME")
 @pass_app
-def forget_load(app: App, *, stamp: str) -> None:
+def forget_load_command(app: App, *, stamp: str) -> None:
     """Undo registry data whose date is in the future.
 
     Every later sync is refused after ctsync has stored such a date. `ctsync doctor` shows the
@@ -35,8 +36,8 @@ def forget_load(app: App, *, stamp: str) -> None:
         store.writer(holder="ctsync db forget-load"),
     ):
         load = _load(store, stamp, now)
-        with store.unit() as unit:
-            found = unit.loads.forget(load, now=now)
+        thresholds = thresholds_in_force(app.settings)
+        found = forget_load(store, load, now=now, thresholds=thresholds)
     if found is None:
         raise UsageError(f"no run saw registry data of {format_minute(load)}; see: ctsync runs")
     tell(_sentence(load, found))
@@ -58,11 +59,12 @@ def _load(store: Store, stamp: str, now: datetime) -> datetime:
     return load
 
 
-def _sentence(load: datetime, found: ForgottenLoad) -> str:
-    runs, versions = counted(found.runs, "run"), counted(found.versions, "version")
-    changes = counted(found.events, "change")
-    before = format_minute(found.before) if found.before else "no registry data"
+def _sentence(load: datetime, found: UndoneLoad) -> str:
+    redated, forgotten = found.redated, found.forgotten
+    versions, changes = counted(redated.versions, "version"), counted(redated.events, "change")
+    runs = counted(forgotten.runs, "run")
+    before = format_minute(forgotten.before) if forgotten.before else "no registry data"
     return (
         f"forgot registry data of {format_minute(load)}: {versions} and {changes} now count as "
-        f"found on {found.seen:%Y-%m-%d}, {runs} as of {before}; run: ctsync sync"
+        f"found on {redated.seen:%Y-%m-%d}, {runs} as of {before}; run: ctsync sync"
     )

@@ -20,6 +20,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, and_, func, or_, select, update
 
 from ctsync.dates import LOAD_TOLERANCE, format_minute
+from ctsync.model import NctId
 from ctsync.store.data.cursors import CursorWrites
 from ctsync.store.database.access import Writes
 from ctsync.store.database.tables import (
@@ -36,37 +37,59 @@ _RUN_LOADS = (RUNS.c.load_before, RUNS.c.load_after)
 
 
 @dataclass(frozen=True, slots=True)
-class ForgottenLoad:
-    """What counts as of another time now.
+class RedatedLoad:
+    """The versions and events of a load that count as seen at `seen` now.
 
-    Versions and changes count as seen at `seen`; runs as of the load `before`, None if there is
-    none.
+    `trials` are those of them with several versions: their events tell how long a value stood.
     """
 
     seen: datetime
-    before: datetime | None
-    runs: int
     versions: int
     events: int
+    trials: tuple[NctId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenLoad:
+    """The number of runs that count as of the load `before` now, None if there is none."""
+
+    before: datetime | None
+    runs: int
 
 
 class LoadWrites(Writes):
-    """Writes what a wrong load has left."""
+    """Writes what a wrong load has left: first its versions and events, then the rest."""
 
     def __init__(self, connection: Connection, *, cursors: CursorWrites) -> None:
         super().__init__(connection)
         self._cursors = cursors
 
-    def forget(self, load: datetime, *, now: datetime) -> ForgottenLoad | None:
-        """Undo a load of the run log; return None if no run saw it.
+    def redate(self, load: datetime, *, now: datetime) -> RedatedLoad | None:
+        """Give the versions and events of a load another time; return None if no run saw it.
 
-        Runs in one transaction. A second call finds nothing to do.
+        A repeated call, after an interruption, returns the same trials.
         """
-        runs = self._connection.execute(
-            select(RUNS).where(or_(*(one == load for one in _RUN_LOADS))).order_by(RUNS.c.id)
-        ).all()
+        runs = self._runs(load)
         if not runs:
             return None
+        seen = _seen(runs[0], self._load_before(runs[0], load, now), now)
+        self._replace(EVENTS, "happened", load, seen)
+        events = self._replace(EVENTS, "observed", load, seen)
+        versions = self._replace(SNAPSHOTS, "observed", load, seen)
+        other = SNAPSHOTS.alias("other")
+        trials = (
+            select(SNAPSHOTS.c.nct_id)
+            .join(other, and_(other.c.nct_id == SNAPSHOTS.c.nct_id, other.c.id != SNAPSHOTS.c.id))
+            .where(SNAPSHOTS.c.observed == seen)
+            .distinct()
+            .order_by(SNAPSHOTS.c.nct_id)
+        )
+        found = self._connection.scalars(trials).all()
+        return RedatedLoad(seen, versions, events, tuple(map(NctId, found)))
+
+    def forget(self, load: datetime, *, now: datetime) -> ForgottenLoad:
+        """Undo what else a load has left, after `redate`."""
+        runs = self._runs(load)
         before = self._load_before(runs[0], load, now)
         seen = _seen(runs[0], before, now)
         self._forget_in_runs(runs, load, before, seen)
@@ -79,10 +102,12 @@ class LoadWrites(Writes):
         self._replace(WATCHES, "listed", load, known)
         self._replace(WATCHED_TRIALS, "left_at", load, seen)
         self._replace(WATCHED_TRIALS, "since", load, seen)
-        self._replace(EVENTS, "happened", load, seen)
-        events = self._replace(EVENTS, "observed", load, seen)
-        versions = self._replace(SNAPSHOTS, "observed", load, seen)
-        return ForgottenLoad(seen, before, len(runs), versions, events)
+        return ForgottenLoad(before, len(runs))
+
+    def _runs(self, load: datetime) -> Sequence[Row[Any]]:
+        """Return the runs that saw a load, oldest first."""
+        saw = or_(*(one == load for one in _RUN_LOADS))
+        return self._connection.execute(select(RUNS).where(saw).order_by(RUNS.c.id)).all()
 
     def _load_before(self, first: Row[Any], load: datetime, now: datetime) -> datetime | None:
         """Return the newest load that runs before the first one of the wrong load saw."""
