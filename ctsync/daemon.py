@@ -13,9 +13,8 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from ctsync.config.cron import WEEKDAYS, read_cron
-from ctsync.dates import Clock, SystemClock, is_ahead
+from ctsync.dates import Clock, SystemClock, is_ahead, time_zone
 from ctsync.errors import ConfigError, CtsyncError, Stopped
 
 log = logging.getLogger(__name__)
@@ -51,7 +50,7 @@ class Schedule:
         try:
             if self.minutes:
                 return IntervalTrigger(seconds=self.minutes * 60, timezone=UTC)
-            return _cron_trigger(self.cron, ZoneInfo(self.timezone))
+            return _cron_trigger(self.cron, time_zone(self.timezone))
         except (ValueError, KeyError) as error:
             raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
 
@@ -87,7 +86,7 @@ class Schedule:
         return self.was_missed(last, now)
 
 
-def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
+def _cron_trigger(expression: str, zone: tzinfo) -> CronTrigger:
     """Return the trigger of a cron expression. Raises ValueError.
 
     Does not use `CronTrigger.from_crontab`: it counts weekdays from Monday as 0, so that 1-5

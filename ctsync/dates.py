@@ -1,4 +1,4 @@
-"""Registry dates, which may be a year, a month or a day, and the clock; no other I/O.
+"""Registry dates, which may be a year, a month or a day, the clock and time zones; no other I/O.
 
 A month is an interval, not its first day: see `PartialDate.shift_to`.
 """
@@ -9,9 +9,10 @@ import calendar
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clocks of two hosts with one database may differ.
@@ -151,6 +152,24 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone. UTC needs no time zone database.
+
+    Raises ValueError for a name that is no time zone, and if there is no database.
+    """
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            raise ValueError(
+                "this computer has no time zone database; install one: pip install tzdata; "
+                "UTC works without it"
+            ) from None
+        raise ValueError(f"{name!r} is not a time zone") from None
 
 
 def is_ahead(moment: datetime, now: datetime) -> bool:

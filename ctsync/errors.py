@@ -35,6 +35,7 @@ CtsyncError
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
 │   └── CorruptBody          a stored body does not match its digest
+├── OutputError 74           the output cannot be written: the disk is full or broken
 └── Stopped 130              stopped by a signal or request; the open unit was finished or
                              rolled back
 
@@ -44,6 +45,7 @@ UnidentifiedRecord means that the study has no NCT id.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -54,6 +56,9 @@ class ExitCode(NamedTuple):
     meaning: str
     action: str
 
+
+WRITE_FAILS = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
+"""The errors of a write to a disk that is full or broken."""
 
 EXIT_CODES: Mapping[int, ExitCode] = {
     0: ExitCode("Success.", ""),
@@ -291,6 +296,12 @@ class Unstorable(StoreError, ValueError):
 
 class CorruptBody(StoreError):
     """A stored body does not match its digest."""
+
+
+class OutputError(CtsyncError):
+    """The output cannot be written, for example because the disk is full."""
+
+    exit_code = 74
 
 
 class Stopped(CtsyncError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,9 +93,13 @@ class App:
         `most_retry_seconds` limits the setting, for commands at which a person waits.
         `accept_load` accepts registry data that are ahead of this computer's clock.
         """
+        from ctsync.config.environment import missing_ca_bundles
+        from ctsync.errors import ConfigError
         from ctsync.registry.api import RegistryApi
         from ctsync.registry.http.transport import Transport
 
+        if missing := [f"{name}: {said}" for name, said in missing_ca_bundles(os.environ)]:
+            raise ConfigError(missing)
         wanted = self.settings.registry
         transport = Transport(
             wanted.url,

@@ -78,9 +78,12 @@ def _findings(app: App) -> Iterator[CheckResult]:
         if revision_of(settings.database.url) == HEAD_REVISION:
             with open_for_reading(settings.database.url, clock=app.clock) as store:
                 yield from list(look_at_times(store, app.clock.now()))
-    with app.registry() as registry:
-        yield from look_at_registry(registry.transport, clock=app.clock)
-        yield look_at_history(registry.transport)
+    try:
+        with app.registry() as registry:
+            yield from look_at_registry(registry.transport, clock=app.clock)
+            yield look_at_history(registry.transport)
+    except ConfigError:
+        yield wrong("registry", "not checked: the settings are wrong", "see settings", 0)
     if any(one.exit_code for one in found):
         yield wrong("mail", "not checked: the settings are wrong", "see settings", 0)
     else:
