@@ -25,7 +25,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from ctsync.dates import Clock
 from ctsync.store.admin.damage import DamageReads
-from ctsync.store.admin.forget_load import LoadWrites
+from ctsync.store.admin.load_redating import LoadWrites
 from ctsync.store.admin.repair import RepairWrites
 from ctsync.store.admin.row_export import RowReads, RowWrites
 from ctsync.store.admin.stored_times import StoredTimeReads

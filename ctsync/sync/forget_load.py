@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ctsync.record.rules.rules import Thresholds
-from ctsync.store.admin.forget_load import ForgottenLoad, RedatedLoad
+from ctsync.store.admin.load_redating import ForgottenLoad, RedatedLoad
 from ctsync.store.store import Store
 from ctsync.sync.history.rederive_events import rederive_events, rewrite
 

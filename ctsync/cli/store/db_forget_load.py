@@ -23,8 +23,8 @@ from ctsync.sync.forget_load import UndoneLoad, forget_load
 def forget_load_command(app: App, *, stamp: str) -> None:
     """Undo registry data whose date is in the future.
 
-    Every later sync is refused after ctsync has stored such a date. `ctsync doctor` shows the
-    TIME to name.
+    Such a date makes all later registry data look older, so that every sync is refused.
+    `ctsync doctor` shows the TIME to name.
 
     Deletes no version, change or delivery. Versions and changes found in these data count as found
     on the day of the sync that fetched them. Runs, watches and scans count as of the data before.
