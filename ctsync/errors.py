@@ -69,7 +69,8 @@ EXIT_CODES: Mapping[int, ExitCode] = {
     ),
     3: ExitCode(
         "Some trials could not be checked. All others were. For `ctsync status`, also: no sync "
-        "was complete for some days.",
+        "was complete for some days. For `ctsync status` and `ctsync doctor`: a stored time lies "
+        "in the future.",
         "Run `ctsync status`, which lists them. The next sync tries them again.",
     ),
     4: ExitCode(

@@ -27,7 +27,7 @@ def status(app: App, as_json: bool) -> None:
     """Show the last run and whether all is well.
 
     The exit code is for monitors: 0 if all is well, 3 if the last sync was incomplete or too long
-    ago, 4 if it failed, 7 if a delivery is overdue.
+    ago or a stored time lies in the future, 4 if it failed, 7 if a delivery is overdue.
     """
     settings, now = app.settings, app.clock.now()
     with app.store() as store:
