@@ -11,12 +11,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from itertools import chain, repeat
 from queue import Queue
 from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -25,7 +25,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from ctsync.config.cron import WEEKDAYS, read_cron
-from ctsync.dates import Clock, SystemClock
+from ctsync.dates import Clock, SystemClock, is_ahead, time_zone
 from ctsync.errors import ConfigError, CtsyncError, Stopped
 
 log = logging.getLogger(__name__)
@@ -56,18 +56,29 @@ class Schedule:
         try:
             if self.minutes:
                 return IntervalTrigger(seconds=self.minutes * 60, timezone=UTC)
-            return _cron_trigger(self.cron, ZoneInfo(self.timezone))
+            return _cron_trigger(self.cron, time_zone(self.timezone))
         except (ValueError, KeyError) as error:
             raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
 
     def was_missed(self, last: datetime | None, now: datetime) -> bool:
-        """Return whether a tick was due between `last` and `now`. True if none ever ran."""
-        if last is None:
+        """Return whether a tick was due between `last` and `now`. True if none ever ran.
+
+        Also True if `last` is in the future: a wrong clock wrote it.
+        """
+        if last is None or is_ahead(last, now):
             return True
         if self.minutes:
             return (now - last).total_seconds() >= self.minutes * 60
         due = self.trigger().get_next_fire_time(last, last)
         return due is not None and due <= now
+
+    def is_too_late(self, planned: datetime, now: datetime) -> bool:
+        """Return whether a tick is planned for later than the first one after `now`.
+
+        That happens if the clock was set back after the tick was planned.
+        """
+        first = self.trigger().get_next_fire_time(None, now)
+        return first is not None and is_ahead(planned, first)
 
     def is_due(self, last: datetime | None, now: datetime) -> bool:
         """Return whether the current tick is still due after a run that began at `last`.
@@ -76,12 +87,12 @@ class Schedule:
         it: the other daemon's clock may differ, and it recorded the start only after it got the
         lock.
         """
-        if last is not None and self.minutes:
+        if last is not None and self.minutes and not is_ahead(last, now):
             return (now - last).total_seconds() >= self.minutes * 60 * 0.9
         return self.was_missed(last, now)
 
 
-def _cron_trigger(expression: str, zone: ZoneInfo) -> CronTrigger:
+def _cron_trigger(expression: str, zone: tzinfo) -> CronTrigger:
     """Return the trigger of a cron expression. Raises ValueError.
 
     Does not use `CronTrigger.from_crontab`: it counts weekdays from Monday as 0, so that 1-5
@@ -184,6 +195,7 @@ def serve(
     scheduler = make_scheduler(guarded, schedule, clock, last)
     scheduler.start()
     log.info("started; the next tick is due %s", scheduler.get_job("tick").next_run_time)
+    threading.Thread(target=keep_awake, args=(scheduler, schedule, clock), daemon=True).start()
     got = signal.sigwait(_SIGNALS)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -269,15 +281,30 @@ def make_scheduler(
     now = clock.now()
     first = {"next_run_time": now} if schedule.was_missed(last, now) else {}
     scheduler.add_job(tick, schedule.trigger(), id="tick", **first)
-    # The clock that measures waits stops while the machine sleeps. Waking the scheduler twice a
-    # minute to read the wall clock limits how late a tick is after the machine wakes.
-    scheduler.add_job(_beat, IntervalTrigger(seconds=HEARTBEAT_SECONDS, timezone=UTC), id="beat")
     scheduler.add_listener(_log_skipped, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES)
     return scheduler
 
 
-def _beat() -> None:
-    """Do nothing: running any job wakes the scheduler."""
+def keep_awake(scheduler: Any, schedule: Schedule, clock: Clock) -> None:
+    """Let the scheduler read the wall clock twice a minute, until the clock's sleep raises Stopped.
+
+    The clock that measures waits stops while the machine sleeps, and the wall clock may be set
+    back. Without this, a tick would be late by the length of the sleep or of the correction.
+    """
+    with suppress(Stopped):
+        while True:
+            clock.sleep(HEARTBEAT_SECONDS)
+            wake(scheduler, schedule, clock.now())
+
+
+def wake(scheduler: Any, schedule: Schedule, now: datetime) -> None:
+    """Wake the scheduler. A tick that a wrong clock planned for a later time is due now."""
+    job = scheduler.get_job("tick")
+    planned = None if job is None else job.next_run_time
+    if planned is not None and schedule.is_too_late(planned, now):
+        log.warning("the next tick was planned for %s; the clock was set back since", planned)
+        job.modify(next_run_time=now)
+    scheduler.wakeup()
 
 
 def _log_skipped(event: JobEvent) -> None:

@@ -1,4 +1,4 @@
-"""Registry dates, which may be a year, a month or a day, and the clock; no other I/O.
+"""Registry dates, which may be a year, a month or a day, the clock and time zones; no other I/O.
 
 A month is an interval, not its first day: see `PartialDate.shift_to`.
 """
@@ -9,9 +9,19 @@ import calendar
 import re
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Protocol
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clocks of two hosts with one database may differ.
+
+A stored time that is further ahead of our clock was written while a clock was wrong.
+"""
+
+LOAD_TOLERANCE = timedelta(days=1)
+"""How far a dataTimestamp of the registry may be ahead of our clock."""
 
 _EARLIEST = "-01-01"
 _SHAPE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
@@ -142,6 +152,29 @@ class SystemClock:
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)
+
+
+def time_zone(name: str) -> tzinfo:
+    """Return a time zone. UTC needs no time zone database.
+
+    Raises ValueError for a name that is no time zone, and if there is no database.
+    """
+    if name.upper() == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        if not available_timezones():
+            raise ValueError(
+                "this computer has no time zone database; install one: pip install tzdata; "
+                "UTC works without it"
+            ) from None
+        raise ValueError(f"{name!r} is not a time zone") from None
+
+
+def is_ahead(moment: datetime, now: datetime) -> bool:
+    """Whether a time that a clock has written lies in the future, beyond CLOCK_TOLERANCE."""
+    return moment > now + CLOCK_TOLERANCE
 
 
 def parse_timestamp(text: str) -> datetime:

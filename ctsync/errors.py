@@ -17,6 +17,7 @@ CtsyncError
 │   ├── DeadlineExceeded     the answer was not complete in time
 │   ├── AnswerTooLarge       the answer exceeded the size limit
 │   ├── BadAnswer            the answer cannot be used
+│   │   └── FutureLoad       its dataTimestamp is more than a day ahead of our clock
 │   ├── RegistryBusy         429 or 5xx, after all retries
 │   ├── EdgeRefused          403 from the edge server; says nothing about a trial
 │   ├── RequestRefused       400: the registry did not understand the request
@@ -36,6 +37,7 @@ CtsyncError
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
 │   └── CorruptBody          a stored body does not match its digest
+├── OutputError 74           the output cannot be written: the disk is full or broken
 └── Stopped 130              stopped by a signal or request; the open unit was finished or
                              rolled back
 
@@ -45,6 +47,7 @@ UnidentifiedRecord means that the study has no NCT id.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -56,6 +59,9 @@ class ExitCode(NamedTuple):
     action: str
 
 
+WRITE_FAILS = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
+"""The errors of a write to a disk that is full or broken."""
+
 EXIT_CODES: Mapping[int, ExitCode] = {
     0: ExitCode("Success.", ""),
     1: ExitCode("`ctsync diff --exit-code` found differences.", ""),
@@ -65,7 +71,8 @@ EXIT_CODES: Mapping[int, ExitCode] = {
     ),
     3: ExitCode(
         "Some trials could not be checked. All others were. For `ctsync status`, also: no sync "
-        "was complete for some days.",
+        "was complete for some days. For `ctsync status` and `ctsync doctor`: a stored time lies "
+        "in the future.",
         "Run `ctsync status`, which lists them. The next sync tries them again.",
     ),
     4: ExitCode(
@@ -205,6 +212,10 @@ class BadAnswer(RegistryError):
         self.raw = raw
 
 
+class FutureLoad(BadAnswer):
+    """The registry's dataTimestamp is more than a day ahead of our clock."""
+
+
 class RegistryBusy(RegistryError):
     """The registry answered 429 or 5xx after all retries."""
 
@@ -296,6 +307,12 @@ class Unstorable(StoreError, ValueError):
 
 class CorruptBody(StoreError):
     """A stored body does not match its digest."""
+
+
+class OutputError(CtsyncError):
+    """The output cannot be written, for example because the disk is full."""
+
+    exit_code = 74
 
 
 class Stopped(CtsyncError):

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from typing import assert_never
-from zoneinfo import ZoneInfo
 
+from ctsync.dates import time_zone
 from ctsync.model import Level
 
 
@@ -102,7 +102,7 @@ class Route:
         return self._next_at(week_ago, weekday=0)
 
     def _next_at(self, now: datetime, *, weekday: int | None) -> datetime:
-        zone = ZoneInfo(self.timezone)
+        zone = time_zone(self.timezone)
         today = now.astimezone(zone).date()
         for days in range(9):
             day = today + timedelta(days=days)

@@ -50,7 +50,7 @@ class OfflineRegistry(BaseAdapter):
 
         with patch("ctsync.registry.http.transport.new_session", new_offline_session):
             transport = Transport(f"{HOST}/api", clock=clock, requests_per_second=1e6, burst=1000)
-        return RegistryApi(transport, clock=clock)
+        return RegistryApi(transport, clock=clock, accept_load=True)
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         self.requests += 1

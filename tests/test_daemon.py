@@ -390,6 +390,65 @@ def rounds_between(start: datetime, end: datetime) -> list[datetime]:
     return found
 
 
+WEEKDAY_MORNINGS = (WEEKDAYS, Schedule("", minutes=60))
+
+
+@pytest.mark.parametrize("schedule", WEEKDAY_MORNINGS, ids=["cron", "interval"])
+def test_a_tick_planned_by_a_clock_that_ran_ahead_runs_once_the_clock_is_right(
+    schedule: Schedule,
+) -> None:
+    ran: list[datetime] = []
+    clock = SystemClock()
+    ahead = MORNING + timedelta(days=400)
+    with time_machine.travel(ahead) as traveller:
+        scheduler = daemon.make_scheduler(lambda: ran.append(clock.now()), schedule, clock, ahead)
+        scheduler.start()
+        try:
+            daemon.wake(scheduler, schedule, clock.now())
+            assert ran == []
+            traveller.move_to(MORNING + timedelta(hours=1))
+            daemon.wake(scheduler, schedule, clock.now())
+            until(lambda: bool(ran))
+            daemon.wake(scheduler, schedule, clock.now())
+            planned = scheduler.get_job("tick").next_run_time
+        finally:
+            scheduler.shutdown(wait=True)
+    print(f"clock set back by 400 days: the tick runs, the next is planned for {planned:%Y-%m-%d}")
+    assert len(ran) == 1
+    assert planned - ran[0] < timedelta(hours=3)
+
+
+def test_the_scheduler_is_woken_until_the_clock_is_stopped() -> None:
+    woken: list[int] = []
+
+    class Clock(FakeClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if len(self.sleeps) > 3:
+                raise Stopped("stopped")
+
+    class Scheduler:
+        def get_job(self, _name: str) -> None:
+            return None
+
+        def wakeup(self) -> None:
+            woken.append(1)
+
+    clock = Clock()
+    daemon.keep_awake(Scheduler(), WEEKDAYS, clock)
+    assert (len(woken), set(clock.sleeps)) == (3, {daemon.HEARTBEAT_SECONDS})
+
+
+@given(st.integers(6, 10**6), st.sampled_from([1, 60, None]))
+def test_a_round_recorded_in_the_future_leaves_the_next_one_due(
+    ahead: int, minutes: int | None
+) -> None:
+    schedule = Schedule("0 10,13,15 * * 1-5", minutes=minutes)
+    last = FRIDAY + timedelta(minutes=ahead)
+    assert schedule.is_due(last, FRIDAY)
+    assert schedule.was_missed(last, FRIDAY)
+
+
 @pytest.mark.parametrize("down", ASLEEP)
 def test_after_a_daemon_was_down_all_missed_rounds_are_made_up_for_once(down: str) -> None:
     ran: list[datetime] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import os
 import sys
@@ -16,15 +15,13 @@ import click
 from ctsync import __version__
 from ctsync.cli.app import App
 from ctsync.cli.commands import COMMANDS, LazyGroup
-from ctsync.errors import ConfigError, CtsyncError
+from ctsync.errors import WRITE_FAILS, ConfigError, CtsyncError
 from ctsync.text import for_log, for_terminal
 
 COLLECT_AFTER = 200_000
 INTERNAL_ERROR = 70
 CANNOT_WRITE = 74
 INTERRUPTED = 130
-# errors of a write to stdout that goes to a full or broken disk
-_OUTPUT_FAILS = {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT}
 EXIT_CODES = """
 \b
 Exit codes:
@@ -95,7 +92,7 @@ class CommandLine(LazyGroup):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except OSError as error:
-            if error.errno not in _OUTPUT_FAILS or error.filename is not None:
+            if error.errno not in WRITE_FAILS or error.filename is not None:
                 self._report_error(ctx, error)
                 ctx.exit(INTERNAL_ERROR)
             ctx.exit(_report_output_error(error))

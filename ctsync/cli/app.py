@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -84,14 +85,21 @@ class App:
             store.close()
 
     @contextmanager
-    def registry(self, *, most_retry_seconds: float = math.inf) -> Iterator[RegistryApi]:
+    def registry(
+        self, *, most_retry_seconds: float = math.inf, accept_load: bool = False
+    ) -> Iterator[RegistryApi]:
         """Connect to the registry named in the settings.
 
         `most_retry_seconds` limits the setting, for commands at which a person waits.
+        `accept_load` accepts registry data that are ahead of this computer's clock.
         """
+        from ctsync.config.environment import missing_ca_bundles
+        from ctsync.errors import ConfigError
         from ctsync.registry.api import RegistryApi
         from ctsync.registry.http.transport import Transport
 
+        if missing := [f"{name}: {said}" for name, said in missing_ca_bundles(os.environ)]:
+            raise ConfigError(missing)
         wanted = self.settings.registry
         transport = Transport(
             wanted.url,
@@ -104,7 +112,7 @@ class App:
             contact=wanted.contact,
         )
         try:
-            yield RegistryApi(transport, clock=self.clock)
+            yield RegistryApi(transport, clock=self.clock, accept_load=accept_load)
         finally:
             transport.close()
 

@@ -232,6 +232,11 @@ DB: Mapping[str, Entry] = {
         "current",
         "Show the schema versions of the database and of ctsync.",
     ),
+    "forget-load": Entry(
+        "store.db_forget_load",
+        "forget_load_command",
+        "Undo registry data whose date is in the future.",
+    ),
     "stats": Entry(
         "store.db_stats",
         "stats",

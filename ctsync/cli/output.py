@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from ctsync.errors import UsageError
+from ctsync.errors import WRITE_FAILS, CtsyncError, OutputError, UsageError
 from ctsync.files import replace_file, replacing
 from ctsync.report.rows.row_json import dump
 from ctsync.text import for_terminal
@@ -33,10 +33,16 @@ def show_json(value: Any) -> None:
     click.echo(safe)
 
 
+def cannot_write(path: Path, error: OSError) -> CtsyncError:
+    """The error of a file that cannot be written: OutputError for a full disk, else UsageError."""
+    kind = OutputError if error.errno in WRITE_FAILS else UsageError
+    return kind(f"cannot write {path}: {error.strerror or error}")
+
+
 def write_file(path: Path, text: str) -> None:
     """Replace a file atomically and create its folder; "-" means stdout.
 
-    Raises UsageError if the file cannot be written.
+    Raises OutputError or UsageError if the file cannot be written.
     """
     if path == STDOUT:
         click.echo(text.rstrip("\n"))
@@ -45,26 +51,26 @@ def write_file(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically and create its folder.
 
-    Raises UsageError if the file cannot be written; the old file is then kept.
+    Raises OutputError or UsageError if the file cannot be written; the old file is then kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(content)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
     """Stream lines to stdout, or to a file that is replaced atomically.
 
-    Raises UsageError if the file cannot be written; the old file is then kept.
+    Raises OutputError or UsageError if the file cannot be written; the old file is then kept.
     """
     if output is None or output == STDOUT:
         for line in lines:
@@ -76,5 +82,5 @@ def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
             for line in lines:
                 file.write(line.encode(errors="backslashreplace"))
     except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
+        raise cannot_write(output, error) from error
     tell(for_terminal(f"wrote {output}: {what}"))

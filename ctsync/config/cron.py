@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MOST_DAYS = {month: 30 if month in {4, 6, 9, 11} else 31 for month in range(1, 13)} | {2: 29}
 _PART = re.compile(r"(\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[1-9]\d{0,3}))?", re.ASCII)
 
 
@@ -47,7 +48,7 @@ def read_cron(text: str) -> CronTimes:
     """Read five fields; raises ValueError, which says which field is wrong.
 
     An expression with both day and weekday is refused: cron runs if either matches, its
-    successors only if both match.
+    successors only if both match. One for days that no month has is refused as well.
     """
     fields = text.split()
     if len(fields) != len(_KINDS):
@@ -59,6 +60,8 @@ def read_cron(text: str) -> CronTimes:
     minutes, hours, days, months, weekdays = (
         _numbers(field, kind) for field, kind in zip(fields, _KINDS, strict=True)
     )
+    if min(days) > max(_MOST_DAYS[month] for month in months):
+        raise ValueError(f"never runs: there is no day {min(days)} in month {fields[3]}")
     named = tuple(sorted({day % 7 for day in weekdays}))
     return CronTimes(minutes, hours, days, months, named)
 

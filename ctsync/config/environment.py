@@ -6,6 +6,7 @@ long names, and is imported only if one is set.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
 from ctsync.config.secrets import Location, Report, Table
@@ -18,6 +19,8 @@ SHORT_NAMES = {
     "CTSYNC_REGISTRY_URL": "CTSYNC_REGISTRY__URL",
 }
 _CONFIG = "CTSYNC_CONFIG"
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""The files of certificates that requests, curl and Python's ssl use instead of their own."""
 
 
 def read_environment(env: Mapping[str, str], report: Report) -> Table:
@@ -45,6 +48,14 @@ def variable_of(where: Location, env: Mapping[str, str]) -> str | None:
         if name in names:
             return names[name]
     return None
+
+
+def missing_ca_bundles(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Variables that name a file of certificates which does not exist, each with what to do."""
+    for name in CA_VARIABLES:
+        path = env.get(name)
+        if path and not os.path.exists(path):  # noqa: PTH110 - Path.exists raises in a closed folder
+            yield name, f"there is no file {path}; correct the path, or unset the variable"
 
 
 def unknown_variables(env: Mapping[str, str]) -> Iterator[tuple[str, str]]:

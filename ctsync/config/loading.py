@@ -17,7 +17,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from ctsync.config.cross_checks import cross_check
-from ctsync.config.environment import read_environment, unknown_variables, variable_of
+from ctsync.config.environment import (
+    missing_ca_bundles,
+    read_environment,
+    unknown_variables,
+    variable_of,
+)
 from ctsync.config.error_text import label, line_of, sentence
 from ctsync.config.paths import anchored_url, find_config
 from ctsync.config.secrets import FileSource, Location, Table, follow, open_urls
@@ -38,7 +43,8 @@ def load(
     """Read the settings of this run.
 
     An option overrides the environment, the environment the file, the file the defaults. Commands
-    that send nothing pass `need_secrets=False`: a missing secret is then empty, not an error.
+    that send nothing pass `need_secrets=False`: a missing secret is then empty, not an error, and
+    files of certificates may be missing.
     Raises ConfigError with all problems.
     """
     env = os.environ if env is None else env
@@ -80,6 +86,8 @@ class _Reading:
         """File, environment and option as one table, with references to secrets resolved."""
         base = self.path.parent if self.path else Path()
         file, over = self._read_file(), self._read_environment()
+        for name, said in missing_ca_bundles(self.env) if need_secrets else ():
+            self.report((name,), said)
         self.in_file = file
         if self.database_url is not None:
             over = _merge(over, {"database": {"url": self.database_url}})

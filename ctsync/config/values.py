@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from ctsync.config.cron import read_cron
 from ctsync.config.mail_address import read_address
 from ctsync.config.paths import anchored_url
+from ctsync.dates import time_zone
 from ctsync.errors import BadNctId, BadQuery
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
@@ -55,11 +56,14 @@ def _address(text: str) -> str:
 
 def _zone(name: str) -> str:
     try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
-        hint = nearest_words(name, zoneinfo.available_timezones())
+        time_zone(name)
+    except ValueError as error:
+        known = zoneinfo.available_timezones()
+        if not known:
+            raise
+        hint = nearest_words(name, known)
         example = f"did you mean {hint[0]}?" if hint else "write one such as Europe/Berlin"
-        raise ValueError(f"{name!r} is not a time zone; {example}") from None
+        raise ValueError(f"{error}; {example}") from None
     return name
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from ctsync.store.data.outbox import Delivery
+from ctsync.store.data.outbox import LONGEST_WAIT, Delivery
 
 FIRST_WAIT = timedelta(minutes=1)
-LONGEST_WAIT = timedelta(hours=6)
 MOST_ATTEMPTS = 64
 """About two weeks at the longest wait. A message that fails this often is parked."""
 HOLDS_UP = 3
@@ -39,7 +38,7 @@ def held_behind(
     """
     first: dict[tuple[str, str], Delivery] = {}
     for row in waiting:
-        if row.not_before > now and holds_up(row.last_error, row.attempts):
+        if row.due_at(now) > now and holds_up(row.last_error, row.attempts):
             first.setdefault((row.channel, row.recipient), row)
     return {
         row.delivery_id: ahead

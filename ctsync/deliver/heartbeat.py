@@ -6,7 +6,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from ctsync.dates import Clock
+from ctsync.dates import Clock, is_ahead
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import quiet_message
 from ctsync.deliver.message import DeliveryError, quiet_key
@@ -46,14 +46,21 @@ def _is_due(store: Store, route: Route, now: datetime) -> bool:
     monday = route.last_monday(now)
     runs = store.runs.latest()
     seen_long_enough = any(run.started < monday - WEEK for run in runs)
+    # a wrong clock wrote a time in the future: it must not silence the heartbeats until then
     already_sent = any(
-        run.kind == _kind(route) and run.started >= monday and run.verdict is Verdict.OK
+        run.kind == _kind(route)
+        and run.started >= monday
+        and not is_ahead(run.started, now)
+        and run.verdict is Verdict.OK
         for run in runs
     )
     if already_sent or not seen_long_enough:
         return False
     return not any(
-        row.recipient == route.recipient and row.sent_at is not None and row.sent_at > monday - WEEK
+        row.recipient == route.recipient
+        and row.sent_at is not None
+        and row.sent_at > monday - WEEK
+        and not is_ahead(row.sent_at, now)
         for row in store.outbox.deliveries(DeliveryState.SENT)
         if row.channel == route.channel
     )

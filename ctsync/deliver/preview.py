@@ -47,11 +47,11 @@ def preview(
         if row.channel in channels and row.recipient in channels[row.channel].routes
     ]
     behind = held_behind(
-        [row for row in known if _due(row, now) == now],
+        [row for row in known if row.due_at(now) == now],
         [row for row in unsent if row.state is DeliveryState.PENDING],
         now=now,
     )
-    due = {row.delivery_id: _due(behind.get(row.delivery_id, row), now) for row in known}
+    due = {row.delivery_id: behind.get(row.delivery_id, row).due_at(now) for row in known}
     by_due = sorted(known, key=lambda row: (due[row.delivery_id], row.delivery_id))
     return [
         PlannedMessage(
@@ -62,14 +62,9 @@ def preview(
     ]
 
 
-def _due(row: Delivery, now: datetime) -> datetime:
-    """Return when a drain can claim a row."""
-    return max(row.not_before, now, row.lease_until or now)
-
-
 def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
     """Return why a row waits; empty if it only waits for its hour."""
-    if row.lease_until is not None and row.lease_until > now:
+    if row.leased_until(now) is not None:
         return "being sent"
     if ahead is not None:
         return f"waits for an earlier message that failed: {ahead.last_error}"

@@ -6,7 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
@@ -36,6 +36,7 @@ from ctsync.registry.listing import (
     read_complete,
     read_page,
 )
+from ctsync.registry.load_checks import refuse_future_load
 from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
@@ -67,9 +68,15 @@ class RegistryApi:
     """
 
     def __init__(
-        self, transport: Transport, *, clock: Clock, batch_size: int = LARGEST_BATCH
+        self,
+        transport: Transport,
+        *,
+        clock: Clock,
+        batch_size: int = LARGEST_BATCH,
+        accept_load: bool = False,
     ) -> None:
         self._transport = transport
+        self._accept_load = accept_load
         self._clock = clock
         self._batches = IdBatches(max(1, batch_size))
         self._most = self._room_for_ids(_batch_params([]))
@@ -97,9 +104,18 @@ class RegistryApi:
         return self._other_loads
 
     def version(self, *, retry: bool = True) -> RegistryVersion:
-        """Fetch the load that the registry shows now. Raises RegistryError."""
+        """Fetch the load that the registry shows now. Raises RegistryError.
+
+        Raises FutureLoad for one more than a day ahead of our clock, unless any load is accepted.
+        """
         version: RegistryVersion = self._ask("/v2/version", {}, read_version, retry=retry)
+        self.check_load(version.data_timestamp)
         return version
+
+    def check_load(self, load: datetime) -> None:
+        """Raise FutureLoad for a load more than a day ahead of our clock, as `version` does."""
+        if not self._accept_load:
+            refuse_future_load(load, self._clock.now())
 
     def studies(
         self,

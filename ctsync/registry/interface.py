@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 from ctsync.model import Answer, NctId, RegistryVersion
@@ -24,6 +24,9 @@ class Registry(Protocol):
 
     def version(self, *, retry: bool = True) -> RegistryVersion:
         """Fetch the load that the registry shows now."""
+
+    def check_load(self, load: datetime) -> None:
+        """Refuse a load that is more than a day ahead of our clock."""
 
     def studies(
         self,

@@ -26,8 +26,10 @@ from sqlalchemy import Connection, Engine, func, select
 from ctsync.dates import Clock
 from ctsync.errors import StoreUnavailable
 from ctsync.store.admin.damage import DamageReads
+from ctsync.store.admin.load_redating import LoadWrites
 from ctsync.store.admin.repair import RepairWrites
 from ctsync.store.admin.row_export import RowReads, RowWrites
+from ctsync.store.admin.stored_times import StoredTimeReads
 from ctsync.store.bodies.reader import BodyReads, Dictionaries
 from ctsync.store.bodies.writer import BodyWrites
 from ctsync.store.data.bulk_reads import BulkReads
@@ -107,6 +109,7 @@ class Unit:
             events=self.events,
             watches=self.watches,
         )
+        self.loads = LoadWrites(connection, cursors=self.cursors)
         self.repairs = RepairWrites(
             connection, dictionaries=dictionaries, trials=self.trials, bodies=self.bodies
         )
@@ -141,6 +144,7 @@ class Store:
         self.bulk = BulkReads(database)
         self.rows = RowReads(database)
         self.damage = DamageReads(database)
+        self.times = StoredTimeReads(database)
 
     @contextmanager
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:

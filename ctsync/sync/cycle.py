@@ -221,7 +221,7 @@ class SyncCycle:
             self._failures_to(monitor),
             self.store.writer(holder=holder, wait_seconds=math.inf),
         ):
-            if not is_due(self.store.runs.last_completed_start(SYNC)):
+            if not is_due(self.store.runs.last_completed_start(SYNC, self.clock.now())):
                 return None
             return self._sync_monitored(monitor, ())
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
@@ -21,12 +22,15 @@ from ctsync.errors import RegistryError, StoreError
 from ctsync.questions.operation.health import is_load_overdue
 from ctsync.registry.api import read_version
 from ctsync.registry.http.transport import Transport
+from ctsync.registry.load_checks import forget_command, is_future_load
 from ctsync.registry.record_history import probe_history
 from ctsync.store.admin.check import quick_check
+from ctsync.store.admin.stored_times import FutureTime, TimeKind
 from ctsync.store.database.engine import parse_url, sqlite_file
 from ctsync.store.database.filesystem import free_bytes, network_file_system
 from ctsync.store.database.migrate import head_revision, refuse_newer, revision_of
 from ctsync.store.database.pooling import require_own_sessions
+from ctsync.store.store import Store
 
 QUICK_CHECK_SECONDS = 20.0
 LEAST_FREE_BYTES = 20 * 2**20
@@ -36,8 +40,8 @@ FREE_BYTES = 500 * 2**20
 SKEW_SECONDS = 120
 KNOWN_API = "2."
 
-SETTINGS, DATABASE, REGISTRY, MAIL = 2, 6, 4, 7
-_WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL)
+SETTINGS, DATABASE, REGISTRY, MAIL, TIMES = 2, 6, 4, 7, 3
+_WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL, TIMES)
 
 
 class CheckState(StrEnum):
@@ -60,7 +64,10 @@ class CheckResult:
 
 
 def exit_code_of(findings: Iterable[CheckResult]) -> int:
-    """The exit code of the worst WRONG finding, else 0: database, settings, registry, mail."""
+    """The exit code of the worst WRONG finding: database, settings, registry, mail, times.
+
+    0 if there is none.
+    """
     codes = {one.exit_code for one in findings if one.condition is CheckState.WRONG}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
@@ -156,6 +163,34 @@ def _place(file: Path) -> Iterator[CheckResult]:
         yield warning("disk", f"a network file system ({remote})", advice)
 
 
+def look_at_times(store: Store, now: datetime) -> Iterator[CheckResult]:
+    """Check that no stored time lies in the future: a wrong clock or registry wrote it."""
+    loads = store.times.loads_ahead(now)
+    for load in loads:
+        found = f"registry data of {format_minute(load)}, but this clock says {format_minute(now)}"
+        advice = f"syncs are refused; if this clock is right: {forget_command(load)}"
+        yield wrong("times", found, advice, TIMES)
+    in_force = [one for one in store.times.in_force(now) if one.kind is not TimeKind.LOAD]
+    for one in in_force:
+        advice = "it counts as due: run ctsync sync, and let the system keep its time (NTP)"
+        yield wrong("times", _described(one), advice, TIMES)
+    told = {one.words for one in in_force}
+    others = [
+        one
+        for one in store.times.ahead(now)
+        if one.words not in told and not (loads and one.kind is TimeKind.LOAD)
+    ]
+    for one in others:
+        yield warning("times", _described(one), "nothing waits for it; let NTP keep the time")
+    if not (loads or in_force or others):
+        yield ok("times", "no stored time is in the future")
+
+
+def _described(found: FutureTime) -> str:
+    more = f" and {found.count - 1:,} more" if found.count > 1 else ""
+    return f"{found.words}: {format_minute(found.furthest)}{more} is in the future"
+
+
 # --- the registry -----------------------------------------------------------------------------
 
 
@@ -171,11 +206,15 @@ def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckRes
         found = f"{transport.base_url} answers with status {reply.status}"
         yield wrong("registry", found, "check registry.url", REGISTRY)
         return
-    load = version.data_timestamp
+    load, now = version.data_timestamp, clock.now()
     found = f"{transport.base_url}: API {version.api_version}, data of {format_minute(load)}"
     if not version.api_version.startswith(KNOWN_API):
         yield warning("registry", found, f"ctsync knows API {KNOWN_API}x; look for a newer ctsync")
-    elif is_load_overdue(load, clock.now()):
+    elif is_future_load(load, now):
+        ahead = f"{found}, ahead of this clock, which says {format_minute(now)}"
+        advice = "correct this clock; if it is right: ctsync sync --accept-load, or wait"
+        yield wrong("registry", ahead, advice, REGISTRY)
+    elif is_load_overdue(load, now):
         yield warning("registry", found, "it has not refreshed for days; nothing to do here")
     else:
         yield ok("registry", found)

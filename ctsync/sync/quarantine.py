@@ -40,7 +40,7 @@ def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
     held = {
         failure.nct_id: Failed(failure.nct_id, InQuarantine(_why(failure, until)))
         for failure in store.failures.find()
-        if (until := failure.waits_until) is not None and until > now
+        if (until := failure.held_until(now)) is not None
     }
     return held if len(held) <= max(MOST_HELD, of * MOST_HELD_PERCENT / 100) else {}
 

@@ -21,11 +21,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from ctsync.dates import Clock, format_minute, format_timestamp, parse_timestamp
-from ctsync.errors import RegistryError, StaleRegistry, Stopped
+from ctsync.dates import Clock, format_timestamp, parse_timestamp
+from ctsync.errors import RegistryError, Stopped
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.interface import Registry
+from ctsync.registry.load_checks import refuse_older_load
 from ctsync.route import Route
 from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store
@@ -159,12 +160,7 @@ class TrialPass:
 
     def _current_load(self, newest: datetime | None) -> RegistryVersion:
         load = self.registry.version()
-        if newest is not None and load.data_timestamp < newest:
-            raise StaleRegistry(
-                f"the registry shows its load of {format_minute(load.data_timestamp)}, older "
-                f"than that of {format_minute(newest)} already seen; nothing was compared, "
-                "try again later"
-            )
+        refuse_older_load(load.data_timestamp, newest, self.clock.now())
         return load
 
     def _settle(

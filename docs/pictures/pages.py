@@ -59,6 +59,9 @@ class PictureRegistry:
         """The load of the day."""
         return RegistryVersion("2.0.5", load_of(self.clock.day))
 
+    def check_load(self, load: datetime) -> None:
+        """Accept every load: the clock and the registry show the same day."""
+
     def studies(
         self,
         ids: Sequence[NctId],

@@ -138,3 +138,31 @@ def test_verbose_adds_the_traceback(shell: Shell) -> None:
     shell.run("db", "upgrade")
     message = shell.run("-v", "history", "NCT00000001", exit_code=2).stderr
     assert "Traceback" in message
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("report",),
+        ("report", "--format", "html"),
+        ("report", "--json"),
+        ("report", "--format", "xlsx"),
+        ("export", "jsonl"),
+        ("export", "csv"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_ends_with_74_and_one_line(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.run("db", "upgrade")
+    line = shell.refuse(*command, "--output", "/dev/full", exit_code=74)
+    assert line == "ctsync: cannot write /dev/full: No space left on device"
+
+
+@pytest.mark.parametrize("command", [("sync", SEED), ("sync", SEED, "--dry-run"), ("mirror",)])
+def test_a_ca_bundle_that_does_not_exist_is_named(shell: Shell, command: tuple[str, ...]) -> None:
+    shell.run("db", "upgrade")
+    shell.env["REQUESTS_CA_BUNDLE"] = "/nowhere/ca.pem"
+    line = shell.refuse(*command, exit_code=2)
+    assert line.startswith("ctsync: REQUESTS_CA_BUNDLE: there is no file /nowhere/ca.pem")
+    shell.run("status")

@@ -40,7 +40,8 @@ def found(shell: Shell, exit_code: int = 0, *args: str) -> dict[str, dict[str, A
 def test_if_all_is_well_every_subject_is_listed_and_it_exits_with_0(synced: Shell) -> None:
     findings = found(synced)
     assert list(findings) == [
-        *("settings", "database", "integrity", "disk", "registry", "clock", "history", "mail"),
+        *("settings", "database", "integrity", "disk", "times", "registry", "clock", "history"),
+        "mail",
     ]
     conditions = {subject: one["condition"] for subject, one in findings.items()}
     # the load is from February: a registry that has not refreshed is a warning, not an error
@@ -51,7 +52,7 @@ def test_if_all_is_well_every_subject_is_listed_and_it_exits_with_0(synced: Shel
     assert "requests: answers" in findings["history"]["found"]
     shown = synced.run("doctor")
     assert len(below_header(shown.stdout)) == len(findings)
-    assert shown.stderr == "7 ok, 1 warning, 0 wrong\n"
+    assert shown.stderr == "8 ok, 1 warning, 0 wrong\n"
 
 
 def test_every_finding_that_is_not_ok_has_advice(shell: Shell, registry: ReplayRegistry) -> None:

@@ -66,6 +66,7 @@ INTERRUPTED = replace(
     RUN, finished=None, load_after=None, load_before=None, api_version=None, error=None,
     verdict=Verdict.RUNNING, notices=None,
 )  # fmt: skip
+BEFORE = NOW - timedelta(minutes=1)
 FAILURE = Failure(
     nct_id=TRIAL, run_id=118, first_at=LOAD, last_at=NOW, attempts=3, next_try=NOW,
     error_class="BadAnswer", error="not JSON", raw=b"<html>",
@@ -98,8 +99,8 @@ STATUS = status_row(
     stored={"trials": 4, "snapshots": 12, "events": 30},
     histories={"partial": 1, "complete": 2},
     quarantine=[
-        quarantined_trial_row(FAILURE),
-        quarantined_trial_row(replace(FAILURE, error_class="DeadlineExceeded")),
+        quarantined_trial_row(FAILURE, BEFORE),
+        quarantined_trial_row(replace(FAILURE, error_class="DeadlineExceeded"), BEFORE),
     ],
     notices=[NOTICE],
 )

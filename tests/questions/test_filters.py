@@ -70,7 +70,15 @@ def test_the_last_report_ends_with_the_data_of_the_sync_before_it(store: Store) 
     sync(store, LOAD + DAY, FETCHED + DAY)
 
     # what the report had happened in that load; what it had not, in a later one
-    assert last_report_end(store) == LOAD + timedelta(seconds=1)
+    assert last_report_end(store, FETCHED + DAY) == LOAD + timedelta(seconds=1)
+
+
+def test_a_report_sent_by_a_clock_that_ran_ahead_is_ignored(store: Store) -> None:
+    sync(store, LOAD, FETCHED)
+    send(store, "mail", FETCHED + 400 * DAY)
+
+    with pytest.raises(UsageError, match="no report was sent yet"):
+        last_report_end(store, FETCHED + DAY)
 
 
 def test_a_line_in_the_event_log_is_not_a_report(store: Store) -> None:
@@ -78,10 +86,10 @@ def test_a_line_in_the_event_log_is_not_a_report(store: Store) -> None:
     send(store, "log", FETCHED + timedelta(minutes=5))
 
     with pytest.raises(UsageError, match="no report was sent yet"):
-        last_report_end(store)
+        last_report_end(store, FETCHED + DAY)
 
 
 def test_a_report_that_no_sync_preceded_ends_when_it_was_sent(store: Store) -> None:
     send(store, "mail", FETCHED)
 
-    assert last_report_end(store) == FETCHED
+    assert last_report_end(store, FETCHED + DAY) == FETCHED

@@ -31,7 +31,7 @@ from ctsync.record.rules.rules import RULES, RULES_VERSION, Thresholds
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.row_json import to_json
 from ctsync.report.trial.field_history import Unshown, ValueSpell
-from tests.questions.answers import FAILURE, INTERRUPTED, NOTICE, NOW, RUN, STATUS, WATCH
+from tests.questions.answers import BEFORE, FAILURE, INTERRUPTED, NOTICE, NOW, RUN, STATUS, WATCH
 from tests.report.examples import event, stored
 
 ENDED = Version(
@@ -219,7 +219,7 @@ def test_the_status_has_its_state_and_the_counts_of_stored_rows() -> None:
 
 
 def test_a_quarantined_trial_is_written_with_its_error_and_attempts() -> None:
-    assert list(to_json(quarantined_trial_row(FAILURE)).items()) == [
+    assert list(to_json(quarantined_trial_row(FAILURE, BEFORE)).items()) == [
         ("nct_id", "NCT01352702"), ("error", "not JSON"), ("error_class", "BadAnswer"),
         ("attempts", 3), ("first_seen", "2026-03-13T09:00:05Z"),
         ("last_seen", "2026-03-13T15:02:11Z"), ("next_try", "2026-03-13T15:02:11Z"),

@@ -25,14 +25,14 @@ TABLES = {
 
 READS = {
     "trials", "versions", "bodies", "histories", "events", "runs", "failures", "watches",
-    "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks",
+    "watched", "outbox", "cursors", "search", "bulk", "rows", "damage", "marks", "times",
 }  # fmt: skip
 STORE_ITSELF = {
     "name", "file", "writer", "unit", "view", "vacuum", "counts", "revision", "close",
 }  # fmt: skip
 WRITES = {
     "trials", "versions", "batches", "bodies", "histories", "events", "event_rewrites", "repairs",
-    "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks",
+    "watches", "watched", "runs", "failures", "outbox", "cursors", "rows", "marks", "loads",
 }  # fmt: skip
 UNIT_ITSELF = {"connection"}
 

@@ -339,7 +339,8 @@ def test_units_fail_in_time_and_reads_work_while_another_program_writes(migrated
                 store.bodies.read(store.versions.newest_digest(TRIAL)), store.events.find(),
                 store.events.of_run(1), store.events.count(), store.watches.all(),
                 store.watches.names_of(TRIAL), store.watched.ids(), store.runs.latest(),
-                store.runs.last(), store.runs.last_finished("sync"), store.runs.newest_load(),
+                store.runs.last(), store.runs.last_finished("sync", FETCHED),
+                store.runs.newest_load(),
                 store.failures.find(), store.outbox.deliveries(),
                 store.counts(), store.revision(),
             ]  # fmt: skip

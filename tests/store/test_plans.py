@@ -69,7 +69,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
     "changes": lambda s: s.events.find(EventFilter(since=WEEK)),
     "how many": lambda s: s.events.count(EventFilter(since=WEEK)),
     "report": lambda s: report_data(s, ReportQuestion(Window(WEEK, WEEK + timedelta(days=30)))),
-    "status": health_facts,
+    "status": lambda s: health_facts(s, now=FETCHED),
     "outbox": lambda s: s.outbox.deliveries(DeliveryState.PENDING, DeliveryState.PARKED),
     "heads": lambda s: s.trials.heads([TRIAL]),
 }

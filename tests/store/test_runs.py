@@ -21,7 +21,7 @@ def test_a_run_is_in_the_log_from_its_start(store: Store) -> None:
     assert (run.load_before, run.api_version) == (LOAD, "2.0.5")
     assert (run.id, run.kind, run.started, run.finished) == (run_id, "sync", FETCHED, None)
     assert run.verdict is Verdict.RUNNING
-    assert store.runs.last_finished("sync") is None
+    assert store.runs.last_finished("sync", FETCHED) is None
 
 
 def test_a_finished_run_has_its_counts_verdict_and_end(store: Store) -> None:
@@ -38,7 +38,7 @@ def test_a_finished_run_has_its_counts_verdict_and_end(store: Store) -> None:
     assert (run.changed, run.failed, run.gone, run.delivered) == (31, 3, 0, 0)
     assert (run.verdict, run.error, run.finished) == (Verdict.PARTIAL, "3 trials", FETCHED + HOUR)
     assert store.runs.newest_load() == LOAD + HOUR
-    assert store.runs.last_finished("sync") == FETCHED + HOUR
+    assert store.runs.last_finished("sync", FETCHED + HOUR) == FETCHED + HOUR
 
 
 def test_the_last_run_can_be_read_by_kind_and_verdict(store: Store) -> None:

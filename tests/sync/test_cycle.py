@@ -224,7 +224,7 @@ def test_a_weekly_mail_is_overdue_only_if_it_keeps_failing_after_its_hour(
     conditions = []
     for _ in range(6):
         work.run(holder="test")
-        facts = health_facts(store, routes_from(work.settings))
+        facts = health_facts(store, routes_from(work.settings), now=clock.now())
         late = assess(facts, clock.now()).condition is HealthState.OVERDUE
         conditions.append((f"{clock.now():%a}", late))
         clock.sleep(24 * 3600)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -469,8 +469,9 @@ def test_a_sweep_interrupted_at_any_page_resumes_at_that_page(
 
 
 def test_delta_and_sweep_find_every_change_of_a_day_and_nothing_else(
-    make_mirror: Make, replay: ReplayRegistry
+    make_mirror: Make, replay: ReplayRegistry, clock: StillClock
 ) -> None:
+    clock.time = datetime(2026, 10, 6, tzinfo=UTC)
     replay.load = "2026-10-02"
     known = [an_id(number) for number in range(1, 1001)]
     publish(replay, *map(an_id, range(1, 1001)))

@@ -154,7 +154,7 @@ def test_a_record_the_store_refused_is_kept_raw_and_stored_once_possible(
             (failure,) = store.failures.find()
             assert failure.attempts <= attempt
         assert result.tally.same == 3
-    assert (failure.nct_id, failure.waits_until) == (POISON, None)
+    assert (failure.nct_id, failure.held_until(failure.last_at)) == (POISON, None)
     assert "Python int too large" in failure.error
     assert POISON.encode() in failure.raw
     assert store.versions.of(POISON) == []

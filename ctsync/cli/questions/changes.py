@@ -73,7 +73,7 @@ def changes(
         require_watch(store, watch)
         wanted = EventFilter(
             nct_ids=tuple(trials),
-            since=last_report_end(store) if isinstance(since, str) else since,
+            since=last_report_end(store, app.clock.now()) if isinstance(since, str) else since,
             until=until,
             kinds=tuple(kinds),
             minimum_level=level,

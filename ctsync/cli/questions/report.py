@@ -114,7 +114,7 @@ def report_command(
         require_watch(store, watch)
         start = now - WINDOW if since is None else since
         if isinstance(start, str):
-            start = last_report_end(store)
+            start = last_report_end(store, now)
         window = Window(None if start <= MomentParam.BEGINNING else start, until or now)
         found = report_data(
             store,

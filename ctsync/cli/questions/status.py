@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import click
 
@@ -28,7 +28,7 @@ def status(app: App, as_json: bool) -> None:
     """Show the last run and whether all is well.
 
     The exit code is for monitors: 0 if all is well, 3 if the last sync was incomplete or too long
-    ago, 4 if it failed, 7 if a delivery is overdue.
+    ago or a stored time lies in the future, 4 if it failed, 7 if a delivery is overdue.
     """
     settings, now = app.settings, app.clock.now()
     with app.store() as store:
@@ -48,7 +48,7 @@ def _lines(found: Status) -> Iterator[str]:
     yield f"{found.health.condition}"
     yield from (f"  {reason}" for reason in found.health.reasons)
     for failure in found.failures:
-        yield f"  {failure.nct_id}: {failure.error} ({_tries(failure)})"
+        yield f"  {failure.nct_id}: {failure.error} ({_tries(failure, found.now)})"
     yield from (f"  {notice.line}" for notice in found.notices)
     load, complete = facts.newest_load, facts.last_whole
     yield f"registry data      {format_minute(load) if load else 'none seen'}"
@@ -69,8 +69,8 @@ def _histories(found: Status) -> str:
     return f"{line}; next try {format_minute(found.next_history)}" if found.next_history else line
 
 
-def _tries(failure: Failure) -> str:
-    until = failure.waits_until
+def _tries(failure: Failure, now: datetime) -> str:
+    until = failure.held_until(now)
     following = f"after {format_minute(until)}" if until else "with the next sync"
     since = format_minute(failure.first_at)
     return f"{counted(failure.attempts, 'attempt')} since {since}, next {following}"

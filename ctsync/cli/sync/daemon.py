@@ -63,7 +63,7 @@ def daemon(app: App) -> None:
 
     def last_finished() -> datetime | None:
         with app.writable_store() as store:
-            return store.runs.last_finished("sync")
+            return store.runs.last_finished("sync", clock.now())
 
     schedule.trigger()
     # after a boot, the daemon may start before the server or the network

@@ -31,6 +31,7 @@ from ctsync.sync.doctor import (
     look_at_history,
     look_at_mail,
     look_at_registry,
+    look_at_times,
     ok,
     warning,
     wrong,
@@ -55,8 +56,8 @@ def doctor_command(app: App, as_json: bool, contract: bool, output: Path | None)
     """Check settings, database, disk, registry, clock and mail server.
 
     Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
-    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server; 0 if there are only
-    warnings.
+    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server, 3 a stored time in the
+    future; 0 if there are only warnings.
 
     With --contract, checks each assumption about the registry and writes the answers to a file
     that can be attached to a bug report: it has no personal data of a record, no address and no
@@ -125,9 +126,17 @@ def _findings(app: App) -> Iterator[CheckResult]:
     except ConfigError:
         return  # already reported; without settings nothing else can be checked
     yield from look_at_database(settings.database, clock=app.clock)
-    with app.registry() as registry:
-        yield from look_at_registry(registry.transport, clock=app.clock)
-        yield look_at_history(registry.transport)
+    # database problems have their own check; opening an older database would upgrade it
+    with suppress(CtsyncError):
+        if revision_of(settings.database.url) == HEAD_REVISION:
+            with open_for_reading(settings.database.url, clock=app.clock) as store:
+                yield from list(look_at_times(store, app.clock.now()))
+    try:
+        with app.registry() as registry:
+            yield from look_at_registry(registry.transport, clock=app.clock)
+            yield look_at_history(registry.transport)
+    except ConfigError:
+        yield wrong("registry", "not checked: the settings are wrong", "see settings", 0)
     if any(one.exit_code for one in found):
         yield wrong("mail", "not checked: the settings are wrong", "see settings", 0)
     else:

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app, sqlite_path
-from ctsync.cli.output import tell
+from ctsync.cli.output import cannot_write, tell
 from ctsync.config.paths import default_config_text
-from ctsync.errors import UsageError
 
 
 @click.command()
@@ -35,7 +34,7 @@ def init(app: App, target: Path | None) -> None:
             with path.open("x", encoding="utf-8") as file:
                 file.write(default_config_text())
         except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+            raise cannot_write(path, error) from error
         tell(f"wrote {path} with every setting, commented")
     app.config_path = path
     with app.writable_store():

@@ -23,7 +23,13 @@ from rich.text import Text
 
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
-from ctsync.cli.sync.sync import PARTIAL, show_result, sync_row, unchecked_rows
+from ctsync.cli.sync.sync import (
+    PARTIAL,
+    accept_load_option,
+    show_result,
+    sync_row,
+    unchecked_rows,
+)
 from ctsync.dates import format_minute
 from ctsync.questions.results.sync_rows import MirrorRow
 from ctsync.registry.archive_download import ArchiveDownload
@@ -46,6 +52,7 @@ _STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sw
     help="Load this bulk archive (ctg-studies.json.zip) instead of downloading one.",
 )
 @click.option("--full-scan", is_flag=True, help="Run the full scan now, even if it is not due.")
+@accept_load_option
 @click.option(
     "--wait",
     type=float,
@@ -56,7 +63,13 @@ _STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sw
 @click.option("--json", "as_json", is_flag=True, help="Write the result as JSON.")
 @pass_app
 def mirror_command(
-    app: App, *, archive: Path | None, full_scan: bool, wait: float, as_json: bool
+    app: App,
+    *,
+    archive: Path | None,
+    full_scan: bool,
+    accept_load: bool,
+    wait: float,
+    as_json: bool,
 ) -> None:
     """Load the whole registry once, then fetch its changes.
 
@@ -69,7 +82,11 @@ def mirror_command(
     """
     app.sends = True
     wanted = app.settings.mirror
-    with app.writable_store() as store, app.registry() as registry, mirror_progress() as watcher:
+    with (
+        app.writable_store() as store,
+        app.registry(accept_load=accept_load) as registry,
+        mirror_progress() as watcher,
+    ):
         work = SyncCycle(
             settings=app.settings,
             store=store,

@@ -35,6 +35,12 @@ from ctsync.text import for_terminal
 
 PARTIAL = 3
 
+accept_load_option = click.option(
+    "--accept-load",
+    is_flag=True,
+    help="Accept registry data dated more than a day ahead of this computer's clock.",
+)
+
 
 @click.command("sync")
 @click.argument("trials", metavar="[NCT...]", type=TrialParam(), nargs=-1)
@@ -51,6 +57,7 @@ PARTIAL = 3
     is_flag=True,
     help="Accept that many trials are gone, or left a query, at once.",
 )
+@accept_load_option
 @click.option("-q", "--quiet", is_flag=True, help="Print only changes and problems; for cron.")
 @click.option("--json", "as_json", is_flag=True, help="Write the run and its events as JSON.")
 @pass_app
@@ -61,6 +68,7 @@ def sync_command(
     dry_run: bool,
     wait: float,
     accept_gone: bool,
+    accept_load: bool,
     quiet: bool,
     as_json: bool,
 ) -> None:
@@ -72,21 +80,25 @@ def sync_command(
     ids = tuple(dict.fromkeys(trials))
     app.sends = not dry_run
     if dry_run:
-        with _round(app, accept_gone=accept_gone) as work:
+        with _round(app, accept_gone=accept_gone, accept_load=accept_load) as work:
             seen = work.preview(ids)
         _show_preview(seen, as_json=as_json)
         click.get_current_context().exit(0 if seen.is_whole else PARTIAL)
-    result, misnamed = run_round(app, ids, wait=wait, accept_gone=accept_gone)
+    result, misnamed = run_round(
+        app, ids, wait=wait, accept_gone=accept_gone, accept_load=accept_load
+    )
     if as_json:
         show_json(sync_row(result))
     end_round(result, misnamed, tabled=not as_json, quiet=quiet)
 
 
 @contextmanager
-def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
+def _round(
+    app: App, *, accept_gone: bool = False, accept_load: bool = False
+) -> Iterator[SyncCycle]:
     with (
         app.writable_store() as store,
-        app.registry() as registry,
+        app.registry(accept_load=accept_load) as registry,
         app.history(registry) as history,
         progress_bar() as watcher,
     ):
@@ -102,10 +114,15 @@ def _round(app: App, *, accept_gone: bool = False) -> Iterator[SyncCycle]:
 
 
 def run_round(
-    app: App, ids: Sequence[NctId] = (), *, wait: float = 0, accept_gone: bool = False
+    app: App,
+    ids: Sequence[NctId] = (),
+    *,
+    wait: float = 0,
+    accept_gone: bool = False,
+    accept_load: bool = False,
 ) -> tuple[CycleResult, list[str]]:
     """Run one sync; return its result and a message for each unknown watch in the settings."""
-    with _round(app, accept_gone=accept_gone) as work:
+    with _round(app, accept_gone=accept_gone, accept_load=accept_load) as work:
         result = work.run(ids, holder="ctsync sync", wait_seconds=wait)
         names = list(work.store.watches.origins())
     return result, list(app.settings.unknown_watches(names))

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import TypeVar
 
+from ctsync.dates import is_ahead
 from ctsync.errors import UsageError
 from ctsync.model import KeyFields, NctId
 from ctsync.report.report_filter import read_phase
@@ -74,17 +75,18 @@ def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:
         ) from None
 
 
-def last_report_end(store: Store) -> datetime:
+def last_report_end(store: Store, now: datetime) -> datetime:
     """The end of the last report that was sent: changes from this time on were not in it.
 
     The last report is the newest message that any recipient got, other than the event log. It
     covers the registry data of the last sync that had finished by then. `ctsync report` keeps no
-    record of what it prints, so it does not count. Raises UsageError if none was sent.
+    record of what it prints, so it does not count. A message sent ahead of `now`, by a wrong
+    clock, does not count either. Raises UsageError if none was sent.
     """
     sent = [
         row.sent_at
         for row in store.outbox.deliveries(DeliveryState.SENT)
-        if row.sent_at is not None and row.channel != _LOG
+        if row.sent_at is not None and not is_ahead(row.sent_at, now) and row.channel != _LOG
     ]
     if not sent:
         raise UsageError("no report was sent yet; use --since 7d, or a day such as 2026-03-13")

@@ -10,6 +10,7 @@ from enum import StrEnum
 from ctsync.dates import format_minute
 from ctsync.model import Verdict
 from ctsync.record.value_text import counted
+from ctsync.store.admin.stored_times import FutureTime, TimeKind
 
 STALE_AFTER_BUSINESS_HOURS = 30
 """A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
@@ -53,7 +54,8 @@ class HealthFacts:
     """What is known at one moment: runs, the newest load, failures and waiting messages.
 
     `last` is the newest run of any end, `last_whole` when the newest that checked everything
-    ended; `oldest_waiting` is when the oldest unsent delivery fell due.
+    ended; `oldest_waiting` is when the oldest unsent delivery fell due. `ahead` are stored times
+    that lie in the future: a wrong clock wrote them, and they prove nothing.
     """
 
     watched: int
@@ -63,6 +65,7 @@ class HealthFacts:
     failures: int
     oldest_waiting: datetime | None
     parked: int
+    ahead: tuple[FutureTime, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,11 @@ class Health:
 
 def assess(standing: HealthFacts, now: datetime) -> Health:
     """Judge a standing; the worst reason gives the condition, and every reason is told."""
-    found = [*_run_reasons(standing, now), *_delivery_reasons(standing, now)]
+    found = [
+        *_run_reasons(standing, now),
+        *_delivery_reasons(standing, now),
+        *((HealthState.PARTIAL, future_sentence(one)) for one in standing.ahead),
+    ]
     if not found:
         return Health(HealthState.OK, ())
     order = [
@@ -110,12 +117,7 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
         found.append((HealthState.PARTIAL, "the last sync was incomplete"))
     elif last.verdict is Verdict.RUNNING:
         found.append((HealthState.PARTIAL, "a sync is running or was interrupted"))
-    whole = standing.last_whole
-    if whole is None:
-        found.append((HealthState.PARTIAL, "no sync has been complete yet"))
-    elif business_hours(whole, now) > STALE_AFTER_BUSINESS_HOURS:
-        reason = f"no sync has been complete since {format_minute(whole)}"
-        found.append((HealthState.STALE, reason))
+    found += _age_reasons(standing, now)
     if standing.failures:
         found.append(
             (HealthState.PARTIAL, f"{counted(standing.failures, 'trial')} could not be checked")
@@ -125,6 +127,26 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
         # the registry's doing, not ours: told, but no alarm
         found.append((HealthState.OK, f"registry not refreshed since {format_minute(load)}"))
     return found
+
+
+def _age_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
+    whole = standing.last_whole
+    if whole is None:
+        # a complete sync with an end in the future is no proof of a recent one
+        said = "is known to have been complete" if standing.ahead else "has been complete yet"
+        return [(HealthState.PARTIAL, f"no sync {said}")]
+    if business_hours(whole, now) <= STALE_AFTER_BUSINESS_HOURS:
+        return []
+    return [(HealthState.STALE, f"no sync has been complete since {format_minute(whole)}")]
+
+
+def future_sentence(found: FutureTime) -> str:
+    """Name stored times in the future: which they are, what they mean, and what to do."""
+    more = f" and {found.count - 1:,} more" if found.count > 1 else ""
+    when = f"{found.words}: {format_minute(found.furthest)}{more} is in the future"
+    if found.kind is TimeKind.LOAD:
+        return f"{when}; syncs are refused until it is forgotten; see: ctsync doctor"
+    return f"{when} and counts as due; check the clock: ctsync doctor"
 
 
 def is_load_overdue(load: datetime, now: datetime) -> bool:

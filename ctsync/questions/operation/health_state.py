@@ -13,16 +13,15 @@ from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 
 
-def health_facts(store: Store, routes: Iterable[Route] = ()) -> HealthFacts:
-    """How things stand in the store now; `routes` tell when what has failed was first due."""
+def health_facts(store: Store, routes: Iterable[Route] = (), *, now: datetime) -> HealthFacts:
+    """How things stand in the store at `now`; `routes` tell when what has failed was first due."""
     by_way = {(route.channel, route.recipient): route for route in routes}
     last = store.runs.last(kind="sync")
-    whole = store.runs.last(kind="sync", verdict=Verdict.OK)
     waiting = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     return HealthFacts(
         watched=store.watched.count(TrialSelection()),
         last=None if last is None else LastRun(last.finished, last.verdict, last.error),
-        last_whole=whole.finished if whole else None,
+        last_whole=store.runs.last_finished("sync", now, verdict=Verdict.OK),
         newest_load=store.runs.newest_load(),
         failures=len(store.watched.failing_ids()),
         oldest_waiting=min(
@@ -30,6 +29,7 @@ def health_facts(store: Store, routes: Iterable[Route] = ()) -> HealthFacts:
             default=None,
         ),
         parked=len(store.outbox.deliveries(DeliveryState.PARKED)),
+        ahead=tuple(store.times.in_force(now)),
     )
 
 

@@ -39,13 +39,13 @@ class QuarantinedTrialRow:
     last_seen: datetime
     """The time of the last error."""
     next_try: datetime | None
-    """The time from which a sync tries the trial again; null if each sync does."""
+    """The time from which a sync tries the trial again; null if the next sync does."""
     bytes_kept: int
     """Size in bytes of the response, which ctsync keeps."""
 
 
-def quarantined_trial_row(failure: Failure) -> QuarantinedTrialRow:
-    """The row of a failure; `next_try` is None if each sync tries the trial again."""
+def quarantined_trial_row(failure: Failure, now: datetime) -> QuarantinedTrialRow:
+    """The row of a failure; `next_try` is None if the next sync tries the trial again."""
     return QuarantinedTrialRow(
         nct_id=failure.nct_id,
         error=failure.error,
@@ -53,7 +53,7 @@ def quarantined_trial_row(failure: Failure) -> QuarantinedTrialRow:
         attempts=failure.attempts,
         first_seen=failure.first_at,
         last_seen=failure.last_at,
-        next_try=failure.waits_until,
+        next_try=failure.held_until(now),
         bytes_kept=len(failure.raw),
     )
 
@@ -118,6 +118,7 @@ def status_row(
 class Status:
     """What `status` shows: the health with its reasons, and the facts behind it."""
 
+    now: datetime
     health: Health
     facts: HealthFacts
     database: str
@@ -137,7 +138,7 @@ class Status:
             database=self.database,
             stored=self.stored,
             histories=self.histories,
-            quarantine=map(quarantined_trial_row, self.failures),
+            quarantine=(quarantined_trial_row(one, self.now) for one in self.failures),
             notices=self.notices,
         )
 
@@ -152,7 +153,7 @@ def current_status(
     """
     origins = store.watches.origins()
     pending = [watch for watch in settings.watches if origins.get(watch.name) != "file"]
-    facts = health_facts(store, routes)
+    facts = health_facts(store, routes, now=now)
     if pending:
         named = sum(len(watch.trials) + len(watch.org_ids) for watch in settings.watches)
         facts = replace(facts, watched=max(facts.watched, named))
@@ -160,6 +161,7 @@ def current_status(
     failing = store.watched.failing_ids()
     runs = store.runs.with_notices(since=now - NOTICES_SHOWN)
     return Status(
+        now=now,
         health=_with_pending(assess(facts, now), [watch.name for watch in pending]),
         facts=facts,
         database=settings.database.shown_url,

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import RowMapping, delete, func, select, update
+from sqlalchemy import RowMapping, case, delete, func, literal, or_, select, update
 
+from ctsync.dates import CLOCK_TOLERANCE, is_ahead
 from ctsync.errors import (
     AnswerTooLarge,
     BadAnswer,
@@ -21,6 +22,7 @@ from ctsync.store.bodies import codec
 from ctsync.store.data.runs import SYNC
 from ctsync.store.database.access import Reads, Writes, batches, insert_rows
 from ctsync.store.database.tables import FAILURES, RUNS
+from ctsync.store.database.types import Timestamp
 
 FIRST_RETRY = timedelta(hours=1)
 LONGEST_RETRY = timedelta(days=7)
@@ -45,20 +47,35 @@ class Failure:
     error: str
     raw: bytes
 
-    @property
-    def waits_until(self) -> datetime | None:
-        """When the trial is requested again; None if every sync requests it."""
-        return self.next_try if self.error_class in _COSTLY else None
+    def held_until(self, now: datetime) -> datetime | None:
+        """When the trial is requested again; None if the next sync requests it.
+
+        Every sync requests a trial whose error cost no request of its own. A time that is further
+        ahead than the longest wait was written by a wrong clock: the trial is due.
+        """
+        is_wrong = is_ahead(self.last_at, now) or is_ahead(self.next_try, now + LONGEST_RETRY)
+        is_due = self.error_class not in _COSTLY or self.next_try <= now or is_wrong
+        return None if is_due else self.next_try
 
 
 class FailureReads(Reads):
     """Reads the quarantine."""
 
     def find(self, *, due: datetime | None = None) -> list[Failure]:
-        """Return the quarantine in order of ids. `due` leaves out what is to be tried after it."""
+        """Return the quarantine in order of ids. `due` leaves out what is to be tried after it.
+
+        A trial whose times are ahead of `due` by more than any wait is due as well.
+        """
         statement = select(FAILURES).order_by(FAILURES.c.nct_id)
         if due is not None:
-            statement = statement.where(FAILURES.c.next_try <= due)
+            ahead = due + CLOCK_TOLERANCE
+            statement = statement.where(
+                or_(
+                    FAILURES.c.next_try <= due,
+                    FAILURES.c.next_try > ahead + LONGEST_RETRY,
+                    FAILURES.c.last_at > ahead,
+                )
+            )
         with self._reading() as connection:
             return [_failure(row._mapping) for row in connection.execute(statement)]
 
@@ -117,7 +134,11 @@ class FailureWrites(Writes):
         row = {"nct_id": nct_id, "first_at": now, **values}
         new = [tuple(row.values())]
         insert_rows(self._connection, FAILURES, tuple(row), new, unless_there=True)
-        self._connection.execute(update(FAILURES).where(FAILURES.c.nct_id == nct_id).values(values))
+        began = FAILURES.c.first_at
+        # a first failure in the future would hide how long the trial has failed
+        first = case((began > now + CLOCK_TOLERANCE, literal(now, Timestamp)), else_=began)
+        this = update(FAILURES).where(FAILURES.c.nct_id == nct_id)
+        self._connection.execute(this.values(values | {"first_at": first}))
 
     def clear(self, ids: Iterable[NctId]) -> int:
         """Take trials out of quarantine. Return how many were in it."""

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, select, update
+from sqlalchemy import Connection, Row, Select, or_, select, update
 
+from ctsync.dates import CLOCK_TOLERANCE
 from ctsync.errors import StoreConflict
 from ctsync.model import KeyFields, NctId, Record, Source, State
 from ctsync.store.bodies.writer import BodyWrites
+from ctsync.store.data.failures import LONGEST_RETRY
 from ctsync.store.data.trials import TrialWrites
 from ctsync.store.data.versions import POSITION_STEP, VersionWrites, key_columns
 from ctsync.store.database.access import Reads, Writes, batches
@@ -78,10 +80,19 @@ class HistoryReads(Reads):
         return found
 
     def due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
-        """Return the trials whose history is to be requested again, longest due first."""
+        """Return the trials whose history is to be requested again, longest due first.
+
+        A history whose times are ahead of `now` by more than any wait is due as well.
+        """
+        ahead = now + CLOCK_TOLERANCE
+        is_due = or_(
+            TRIALS.c.history_retry <= now,
+            TRIALS.c.history_retry > ahead + LONGEST_RETRY,
+            TRIALS.c.history_asked > ahead,
+        )
         statement = (
             select(TRIALS.c.nct_id)
-            .where(TRIALS.c.history_retry <= now)
+            .where(TRIALS.c.history_retry.is_not(None), is_due)
             .order_by(TRIALS.c.history_retry, TRIALS.c.nct_id)
             .limit(limit)
         )

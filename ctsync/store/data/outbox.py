@@ -19,8 +19,10 @@ from typing import Any
 from sqlalchemy import (
     Connection,
     and_,
+    case,
     exists,
     func,
+    literal,
     not_,
     or_,
     select,
@@ -29,10 +31,20 @@ from sqlalchemy import (
     update,
 )
 
-from ctsync.dates import Clock
+from ctsync.dates import CLOCK_TOLERANCE, Clock, is_ahead
 from ctsync.model import Verdict
 from ctsync.store.database.access import Reads, Writes, batches, exclude_other_claims, insert_rows
 from ctsync.store.database.tables import DELIVERIES, RUNS, UNDONE
+from ctsync.store.database.types import Timestamp
+
+LONGEST_WAIT = timedelta(hours=6)
+"""The longest wait after a failed attempt."""
+
+LONGEST_CADENCE = timedelta(days=8)
+"""The longest wait of a new delivery: a week, and the hours by which its time zone shifts."""
+
+LONGEST_LEASE = timedelta(hours=1)
+"""No worker claims a delivery for longer."""
 
 
 class DeliveryState(StrEnum):
@@ -75,6 +87,24 @@ class Delivery:
     sent_at: datetime | None
     message_id: str | None
 
+    def due_at(self, now: datetime) -> datetime:
+        """Return when a drain can claim the delivery: `now` if it can at once.
+
+        A time that is further ahead than any wait was written by a wrong clock, and counts as due.
+        """
+        wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
+        times = [self.not_before]
+        if is_ahead(self.created, now) or is_ahead(self.not_before, now + wait):
+            times = []
+        return max([now, *times, *filter(None, [self.leased_until(now)])])
+
+    def leased_until(self, now: datetime) -> datetime | None:
+        """Return the end of a lease that is in force, or None."""
+        lease = self.lease_until
+        if lease is None or lease <= now or is_ahead(lease, now + LONGEST_LEASE):
+            return None
+        return lease
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxHorizon:
@@ -104,13 +134,17 @@ _FREE = {"claimed_by": None, "lease_until": None}
 
 
 def _is_held(now: datetime) -> Any:
-    """The condition that a worker holds a delivery."""
-    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until > now)
+    """The condition that a worker holds a delivery. A lease too long to be true holds nothing."""
+    lease = DELIVERIES.c.lease_until
+    longest = now + CLOCK_TOLERANCE + LONGEST_LEASE
+    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, lease > now, lease <= longest)
 
 
 def _is_abandoned(now: datetime) -> Any:
     """The condition that a worker held a delivery for longer than its lease."""
-    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, DELIVERIES.c.lease_until <= now)
+    lease = DELIVERIES.c.lease_until
+    longest = now + CLOCK_TOLERANCE + LONGEST_LEASE
+    return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, or_(lease <= now, lease > longest))
 
 
 def _delivery(row: Any) -> Delivery:
@@ -202,17 +236,28 @@ class OutboxWrites(Writes):
     ) -> list[Delivery]:
         """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`.
 
-        Leaves out recipients of whom another worker holds a delivery, and ids above `up_to`.
+        Leaves out recipients of whom another worker holds a delivery, and ids above `up_to`. A
+        time that is further ahead than any wait was written by a wrong clock, and counts as due.
         """
         exclude_other_claims(self._connection)
+        ahead = now + CLOCK_TOLERANCE
         is_free = or_(DELIVERIES.c.state == DeliveryState.PENDING, _is_abandoned(now))
         recipient = tuple_(DELIVERIES.c.channel, DELIVERIES.c.recipient)
         held = select(DELIVERIES.c.channel, DELIVERIES.c.recipient).where(
             _IS_UNDONE, _is_held(now), DELIVERIES.c.claimed_by != worker
         )
+        is_due = or_(
+            DELIVERIES.c.not_before <= now,
+            DELIVERIES.c.not_before > ahead + LONGEST_CADENCE,
+            and_(
+                DELIVERIES.c.last_error.is_not(None),
+                DELIVERIES.c.not_before > ahead + LONGEST_WAIT,
+            ),
+            DELIVERIES.c.created > ahead,
+        )
         due = (
             select(DELIVERIES.c.id)
-            .where(_IS_UNDONE, is_free, DELIVERIES.c.not_before <= now, recipient.not_in(held))
+            .where(_IS_UNDONE, is_free, is_due, recipient.not_in(held))
             .order_by(DELIVERIES.c.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
@@ -221,10 +266,14 @@ class OutboxWrites(Writes):
             due = due.where(DELIVERIES.c.id <= up_to)
         # not as a subquery: PostgreSQL may run one again for each row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
+        # a creation in the future would hide how long the delivery has waited
+        began = DELIVERIES.c.created
+        created = case((began > ahead, literal(now, Timestamp)), else_=began)
+        values = {"claimed_by": worker, "lease_until": now + lease, "created": created}
         claimed = (
             update(DELIVERIES)
             .where(DELIVERIES.c.id.in_(ids), is_free)
-            .values(state=DeliveryState.CLAIMED, claimed_by=worker, lease_until=now + lease)
+            .values(state=DeliveryState.CLAIMED, **values)
             .returning(*_COLUMNS)
         )
         rows = [_delivery(row) for row in self._connection.execute(claimed)]

@@ -9,12 +9,16 @@ from typing import Any
 
 from sqlalchemy import Row, and_, delete, exists, func, or_, select, update
 
+from ctsync.dates import CLOCK_TOLERANCE
 from ctsync.model import RegistryVersion, Verdict
 from ctsync.store.database.access import Reads, Writes, exclude_other_claims, insert_row
 from ctsync.store.database.tables import RUNS
 
 SYNC = "sync"
 """The kind of a run over all watched trials."""
+
+COMPLETED = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
+"""The verdicts of runs that neither failed nor were interrupted."""
 
 MIRROR = "mirror"
 """The kind of a run over the whole registry, of which few trials are watched."""
@@ -117,17 +121,30 @@ class RunReads(Reads):
         with self._reading() as connection:
             return list(connection.scalars(statement.order_by(RUNS.c.id)))
 
-    def last_finished(self, kind: str) -> datetime | None:
-        """Return when the newest finished run of a kind finished."""
-        statement = select(func.max(RUNS.c.finished)).where(RUNS.c.kind == kind)
+    def last_finished(
+        self, kind: str, now: datetime, *, verdict: Verdict | None = None
+    ) -> datetime | None:
+        """Return when the newest finished run of a kind finished, only of `verdict` if given.
+
+        An end ahead of `now` is ignored: a wrong clock wrote it.
+        """
+        statement = select(func.max(RUNS.c.finished)).where(
+            RUNS.c.kind == kind, RUNS.c.finished <= now + CLOCK_TOLERANCE
+        )
+        if verdict is not None:
+            statement = statement.where(RUNS.c.verdict == verdict)
         with self._reading() as connection:
             return connection.execute(statement).scalar()
 
-    def last_completed_start(self, kind: str) -> datetime | None:
-        """Return when the newest run of a kind began that neither failed nor was interrupted."""
-        completed = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
+    def last_completed_start(self, kind: str, now: datetime) -> datetime | None:
+        """Return when the newest run of a kind began that neither failed nor was interrupted.
+
+        A start ahead of `now` is ignored: a wrong clock wrote it.
+        """
         statement = select(func.max(RUNS.c.started)).where(
-            RUNS.c.kind == kind, RUNS.c.verdict.in_(completed)
+            RUNS.c.kind == kind,
+            RUNS.c.verdict.in_(COMPLETED),
+            RUNS.c.started <= now + CLOCK_TOLERANCE,
         )
         with self._reading() as connection:
             return connection.execute(statement).scalar()

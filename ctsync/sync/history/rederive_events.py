@@ -108,13 +108,16 @@ class RederivedTrial:
     unreadable: str = ""
 
 
-def rederive_events(store: Store, thresholds: Thresholds) -> Iterator[RederivedTrial]:
+def rederive_events(
+    store: Store, thresholds: Thresholds, ids: Sequence[NctId] | None = None
+) -> Iterator[RederivedTrial]:
     """Derive all events under the current rules, and yield the trials with differences.
 
-    Holds one trial in memory at a time. A trial that cannot be read stops no other.
+    `ids` limits the trials. Holds one trial in memory at a time. A trial that cannot be read stops
+    no other.
     """
     mirrors = store.runs.ids(MIRROR)
-    for nct_id in store.trials.stored_ids():
+    for nct_id in store.trials.stored_ids() if ids is None else ids:
         try:
             stored, versions = _by_version(store, nct_id), store.versions.of(nct_id)
             known = {

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ctsync.dates import format_minute
-from ctsync.errors import BadArchive, RegistryError, StaleRegistry
+from ctsync.errors import BadArchive, FutureLoad, RegistryError
 from ctsync.model import RegistryVersion
 from ctsync.registry.archive import Archive
+from ctsync.registry.load_checks import refuse_older_load
 from ctsync.store.data.runs import MIRROR
 from ctsync.sync.mirror.archive_load import BULK, load_of
 from ctsync.sync.mirror.result import MirrorResult, MirrorSetup
@@ -115,13 +115,9 @@ class Mirror(MirrorSetup):
         """
         try:
             load = self.registry.version(retry=needed)
-        except RegistryError:
-            if needed:
+        except RegistryError as error:
+            if needed or isinstance(error, FutureLoad):
                 raise
             return None
-        if newest is not None and load.data_timestamp < newest:
-            raise StaleRegistry(
-                f"the registry shows its load of {format_minute(load.data_timestamp)}, older "
-                f"than that of {format_minute(newest)} already seen; try again later"
-            )
+        refuse_older_load(load.data_timestamp, newest, self.clock.now())
         return load

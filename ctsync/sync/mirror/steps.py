@@ -14,6 +14,7 @@ from ctsync.errors import BadArchive, RegistryError, StaleRegistry
 from ctsync.model import NctId, RegistryVersion, Verdict
 from ctsync.record.registry.notices import NoticeKind, read_notices
 from ctsync.registry.archive import Archive
+from ctsync.registry.load_checks import advice_on_newest
 from ctsync.sync.batch_writer import BatchWriter
 from ctsync.sync.decide import most_at_once
 from ctsync.sync.mirror.archive_load import BULK, ArchivePass, SeenTrials, load_of
@@ -162,11 +163,13 @@ class MirrorRun:
 
     def _load_on(self, day: date) -> RegistryVersion:
         """The load of a day; if it is not the current one, only its day is known."""
+        self.mirror.registry.check_load(datetime.combine(day, time(), UTC))
         newest = self.mirror.store.runs.newest_load()
         if newest is not None and day < newest.date():
             raise StaleRegistry(
                 f"the archive is of the load of {day}, older than that of "
-                f"{format_minute(newest)} already seen; nothing was compared"
+                f"{format_minute(newest)} already seen; nothing was compared, "
+                f"{advice_on_newest(newest, self.mirror.clock.now())}"
             )
         if self.current is not None and self.current.data_timestamp.date() == day:
             return self.current

@@ -1,0 +1,51 @@
+"""Checks of a load's dataTimestamp against our clock and the loads already seen. Does no I/O."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from ctsync.dates import LOAD_TOLERANCE, format_minute
+from ctsync.errors import FutureLoad, StaleRegistry
+
+
+def is_future_load(load: datetime, now: datetime) -> bool:
+    """Whether a load is so far ahead of our clock that one of the two clocks is wrong."""
+    return load > now + LOAD_TOLERANCE
+
+
+def refuse_future_load(load: datetime, now: datetime) -> None:
+    """Raise FutureLoad for a load more than a day ahead of our clock, naming both clocks.
+
+    Stored once, such a load would make every later one look old.
+    """
+    if is_future_load(load, now):
+        raise FutureLoad(
+            f"the registry data are of {format_minute(load)}, but this computer's clock says "
+            f"{format_minute(now)}; one of the two is wrong, and nothing was compared. Check this "
+            "clock: ctsync doctor. If the registry is right, add --accept-load"
+        )
+
+
+def refuse_older_load(load: datetime, newest: datetime | None, now: datetime) -> None:
+    """Raise StaleRegistry for a load older than the newest one already seen."""
+    if newest is not None and load < newest:
+        raise StaleRegistry(
+            f"the registry shows its load of {format_minute(load)}, older than that of "
+            f"{format_minute(newest)} already seen; nothing was compared, "
+            f"{advice_on_newest(newest, now)}"
+        )
+
+
+def advice_on_newest(newest: datetime, now: datetime) -> str:
+    """What to do about a load that is older than the newest one already seen."""
+    if not is_future_load(newest, now):
+        return "try again later"
+    return (
+        f"and {format_minute(newest)} is ahead of this computer's clock, which says "
+        f"{format_minute(now)}; if this clock is right: {forget_command(newest)}"
+    )
+
+
+def forget_command(load: datetime) -> str:
+    """The command that undoes a stored load with a wrong dataTimestamp."""
+    return f"ctsync db forget-load {load.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"

@@ -1,0 +1,164 @@
+"""Undoes a load whose dataTimestamp was wrong. Deletes no version, event or delivery.
+
+Such a load lies in the future, so every later load looks older and is refused. What was stored
+under it is real; only the time is wrong:
+
+- Its runs count as runs of the load before, or of none. Their error notes the forgotten time.
+- Its versions and events count as seen on the day of the run that first saw it.
+- Trials, watches and scans that it updated count as up to the load before.
+- An absence that it reported counts only for trials that no load ever showed.
+- A scan under way in it starts over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, and_, func, or_, select, update
+
+from ctsync.dates import LOAD_TOLERANCE, format_minute
+from ctsync.model import NctId
+from ctsync.store.data.cursors import CursorWrites
+from ctsync.store.database.access import Writes
+from ctsync.store.database.tables import (
+    CURSORS,
+    EVENTS,
+    RUNS,
+    SNAPSHOTS,
+    TRIALS,
+    WATCHED_TRIALS,
+    WATCHES,
+)
+
+_RUN_LOADS = (RUNS.c.load_before, RUNS.c.load_after)
+
+
+@dataclass(frozen=True, slots=True)
+class RedatedLoad:
+    """The versions and events of a load that count as seen at `seen` now.
+
+    `trials` are those of them with several versions: their events tell how long a value stood.
+    """
+
+    seen: datetime
+    versions: int
+    events: int
+    trials: tuple[NctId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenLoad:
+    """The number of runs that count as of the load `before` now, None if there is none."""
+
+    before: datetime | None
+    runs: int
+
+
+class LoadWrites(Writes):
+    """Writes what a wrong load has left: first its versions and events, then the rest."""
+
+    def __init__(self, connection: Connection, *, cursors: CursorWrites) -> None:
+        super().__init__(connection)
+        self._cursors = cursors
+
+    def redate(self, load: datetime, *, now: datetime) -> RedatedLoad | None:
+        """Give the versions and events of a load another time; return None if no run saw it.
+
+        A repeated call, after an interruption, returns the same trials.
+        """
+        runs = self._runs(load)
+        if not runs:
+            return None
+        seen = _seen(runs[0], self._load_before(runs[0], load, now), now)
+        self._replace(EVENTS, "happened", load, seen)
+        events = self._replace(EVENTS, "observed", load, seen)
+        versions = self._replace(SNAPSHOTS, "observed", load, seen)
+        other = SNAPSHOTS.alias("other")
+        trials = (
+            select(SNAPSHOTS.c.nct_id)
+            .join(other, and_(other.c.nct_id == SNAPSHOTS.c.nct_id, other.c.id != SNAPSHOTS.c.id))
+            .where(SNAPSHOTS.c.observed == seen)
+            .distinct()
+            .order_by(SNAPSHOTS.c.nct_id)
+        )
+        found = self._connection.scalars(trials).all()
+        return RedatedLoad(seen, versions, events, tuple(map(NctId, found)))
+
+    def forget(self, load: datetime, *, now: datetime) -> ForgottenLoad:
+        """Undo what else a load has left, after `redate`."""
+        runs = self._runs(load)
+        before = self._load_before(runs[0], load, now)
+        seen = _seen(runs[0], before, now)
+        self._forget_in_runs(runs, load, before, seen)
+        self._forget_absences(load, seen)
+        for name in self._connection.scalars(select(CURSORS.c.name).where(CURSORS.c.load == load)):
+            self._cursors.end(name, load=None)
+        known = before or seen
+        self._replace(CURSORS, "done_load", load, known)
+        self._replace(TRIALS, "last_seen_load", load, known)
+        self._replace(WATCHES, "listed", load, known)
+        self._replace(WATCHED_TRIALS, "left_at", load, seen)
+        self._replace(WATCHED_TRIALS, "since", load, seen)
+        return ForgottenLoad(before, len(runs))
+
+    def _runs(self, load: datetime) -> Sequence[Row[Any]]:
+        """Return the runs that saw a load, oldest first."""
+        saw = or_(*(one == load for one in _RUN_LOADS))
+        return self._connection.execute(select(RUNS).where(saw).order_by(RUNS.c.id)).all()
+
+    def _load_before(self, first: Row[Any], load: datetime, now: datetime) -> datetime | None:
+        """Return the newest load that runs before the first one of the wrong load saw."""
+        newest = [
+            self._connection.scalar(
+                select(func.max(column)).where(
+                    RUNS.c.id <= first.id, column != load, column <= now + LOAD_TOLERANCE
+                )
+            )
+            for column in _RUN_LOADS
+        ]
+        return max((one for one in newest if one is not None), default=None)
+
+    def _forget_in_runs(
+        self, runs: Sequence[Row[Any]], load: datetime, before: datetime | None, seen: datetime
+    ) -> None:
+        note = f"its registry data of {format_minute(load)} was forgotten"
+        for run in runs:
+            values: dict[str, Any] = {"error": f"{run.error}; {note}" if run.error else note}
+            values |= {
+                column.name: before for column in _RUN_LOADS if run._mapping[column.name] == load
+            }
+            if run.notices:
+                values["notices"] = [_dated(one, load, seen) for one in run.notices]
+            self._connection.execute(update(RUNS).where(RUNS.c.id == run.id).values(values))
+
+    def _forget_absences(self, load: datetime, seen: datetime) -> None:
+        """Keep the absence of a trial without versions: its first version is then a registration.
+
+        For another trial, a second load is to confirm an absence. This one proves nothing.
+        """
+        absent = TRIALS.c.absent_since == load
+        stored = TRIALS.c.head_snapshot_id.is_not(None)
+        gone = update(TRIALS).where(and_(absent, stored)).values(absent_since=None)
+        self._connection.execute(gone)
+        self._replace(TRIALS, "absent_since", load, seen)
+
+    def _replace(self, table: Table[Any], name: str, load: datetime, by: datetime) -> int:
+        column = table.c[name]
+        return self._connection.execute(
+            update(table).where(column == load).values({name: by})
+        ).rowcount
+
+
+def _seen(first: Row[Any], before: datetime | None, now: datetime) -> datetime:
+    """Return when the wrong load was seen: the day of its first run, and after the load before."""
+    day = datetime.combine(min(first.started, now).date(), time(), UTC)
+    return day if before is None else max(day, before + timedelta(seconds=1))
+
+
+def _dated(notice: Mapping[str, Any], load: datetime, seen: datetime) -> dict[str, Any]:
+    """Return a notice whose command lists its changes under their new day."""
+    command = str(notice["command"]).replace(f"{load:%Y-%m-%d}", f"{seen:%Y-%m-%d}")
+    return {**notice, "command": command}
