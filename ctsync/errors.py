@@ -34,6 +34,7 @@ CtsyncError
 │   ├── StoreConflict        another writer changed the same rows
 │   ├── Unstorable           the database cannot hold a value; also a ValueError
 │   └── CorruptBody          a stored body does not match its digest
+├── OutputFailed 74          a file could not be written: the disk is full or broken
 └── Stopped 130              stopped by a signal or request; the open unit was finished or
                              rolled back
 
@@ -286,6 +287,12 @@ class Unstorable(StoreError, ValueError):
 
 class CorruptBody(StoreError):
     """A stored body does not match its digest."""
+
+
+class OutputFailed(CtsyncError):
+    """A file could not be written: the disk is full or broken."""
+
+    exit_code = 74
 
 
 class Stopped(CtsyncError):

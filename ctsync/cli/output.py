@@ -1,15 +1,20 @@
-"""The two output streams and files: data on stdout, words on stderr."""
+"""The two output streams and files: data on stdout, words on stderr.
+
+A file format is UTF-8 wherever it goes; only text for a person is in the encoding of the stream.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
-from ctsync.errors import UsageError
+from ctsync.cli.streams import WRITE_FAILS, drop_output
+from ctsync.errors import CtsyncError, OutputFailed, UsageError
 from ctsync.files import replace_file, replacing
 from ctsync.report.row_json import dump
 from ctsync.text import for_terminal
@@ -30,45 +35,67 @@ def show_json(value: Any) -> None:
     """
     text = dump(value, indent=True).decode()
     safe = "".join(c if c == "\n" or for_terminal(c) == c else json.dumps(c)[1:-1] for c in text)
-    click.echo(safe)
+    write_document(safe)
+
+
+def write_document(text: str) -> None:
+    """Write a text in a file format to stdout.
+
+    It is UTF-8 in a pipe or a file. A terminal gets the characters that it can show: to others,
+    bytes of UTF-8 could be control codes.
+    """
+    if sys.stdout.isatty():
+        click.echo(text.rstrip("\n"))
+    else:
+        _write_lines([text.rstrip("\n") + "\n"])
+
+
+def _write_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout as UTF-8; stops without an error if the reader has gone."""
+    try:
+        for line in lines:
+            click.echo(line.encode(errors="backslashreplace"), nl=False)
+    except BrokenPipeError as error:
+        drop_output(sys.stdout, error)
 
 
 def write_file(path: Path, text: str) -> None:
     """Replace a file atomically and create its folder; "-" means stdout.
 
-    Raises UsageError if the file cannot be written.
+    Raises UsageError if the file cannot be written, OutputFailed if the disk is full.
     """
     if path == STDOUT:
-        click.echo(text.rstrip("\n"))
+        write_document(text)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         replace_file(path, text)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        raise cannot_write(path, error) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Replace a file atomically and create its folder.
 
-    Raises UsageError if the file cannot be written; the old file is then kept.
+    Raises UsageError if the file cannot be written, OutputFailed if the disk is full; the old file
+    is then kept.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(content)
     except OSError as error:
-        raise UsageError(f"cannot write {path}: {error.strerror or error}") from error
+        raise cannot_write(path, error) from error
 
 
 def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
-    """Stream lines to stdout, or to a file that is replaced atomically.
+    """Stream lines as UTF-8 to stdout, or to a file that is replaced atomically.
 
-    Raises UsageError if the file cannot be written; the old file is then kept.
+    Raises UsageError if the file cannot be written, OutputFailed if the disk is full; the old file
+    is then kept.
     """
     if output is None or output == STDOUT:
-        for line in lines:
-            click.echo(line, nl=False)
+        _write_lines(lines)
         return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
@@ -76,5 +103,11 @@ def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
             for line in lines:
                 file.write(line.encode(errors="backslashreplace"))
     except OSError as error:
-        raise UsageError(f"cannot write {output}: {error.strerror or error}") from error
+        raise cannot_write(output, error) from error
     tell(for_terminal(f"wrote {output}: {what}"))
+
+
+def cannot_write(path: Path, error: OSError) -> CtsyncError:
+    """Return the error for a file: of the arguments, or of a full or broken disk."""
+    kind = OutputFailed if error.errno in WRITE_FAILS else UsageError
+    return kind(f"cannot write {path}: {error.strerror or error}")

@@ -9,8 +9,7 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.export.selection import selected, takes_trials
-from ctsync.cli.output import show_json, tell
-from ctsync.errors import UsageError
+from ctsync.cli.output import cannot_write, show_json, tell
 from ctsync.export.parquet import export_dataset
 from ctsync.model import NctId
 from ctsync.record.value_text import counted
@@ -41,7 +40,7 @@ def parquet_command(
         try:
             done = export_dataset(store, folder, selection)
         except OSError as error:
-            raise UsageError(f"cannot write {folder}: {error.strerror or error}") from error
+            raise cannot_write(folder, error) from error
     if as_json:
         show_json(
             [

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app, sqlite_path
-from ctsync.cli.output import tell
+from ctsync.cli.output import tell, write_file
 from ctsync.config.paths import default_config_text
-from ctsync.errors import UsageError
 
 
 @click.command()
@@ -31,11 +30,7 @@ def init(app: App, target: Path | None) -> None:
     if path.exists():
         tell(f"{path} exists already and was kept")
     else:
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(default_config_text())
-        except OSError as error:
-            raise UsageError(f"cannot write {path}: {error.strerror}") from error
+        write_file(path, default_config_text())
         tell(f"wrote {path} with every setting, commented")
     app.config_path = path
     with app.writable_store():
