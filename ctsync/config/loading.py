@@ -22,6 +22,7 @@ from ctsync.config.paths import find_config
 from ctsync.config.secrets import FileSource, Location, Table, follow
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
+from ctsync.files import absolute, expanded
 
 _FILE_ITSELF: Location = ()
 Origin = Callable[[Location], str]
@@ -158,12 +159,12 @@ def _anchor(table: Table, base: Path) -> None:
     for section, key in (("log", "file"), ("smtp", "ca_file")):
         held = table.get(section)
         if isinstance(held, dict) and isinstance(held.get(key), str) and held[key]:
-            held[key] = str(base / Path(held[key]).expanduser())
+            held[key] = str(base / expanded(Path(held[key])))
     database = table.get("database")
     if isinstance(database, dict) and isinstance(database.get("url"), str):
         path = database["url"].removeprefix("sqlite:///")
         if path not in {database["url"], "", ":memory:"}:
-            anchored = (base / Path(path).expanduser()).absolute()
+            anchored = absolute(base / expanded(Path(path)))
             database["url"] = f"sqlite:///{anchored.as_posix()}"
 
 

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from ctsync.files import NO_HOME
+
 # keys whose value is always a secret, and keys whose value may contain one
 SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
 HIDDEN_KEYS = (("channels", "url"), ("monitor", "ping_url"), ("database", "url"))
@@ -113,7 +115,7 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
             )
         return found
     if kind == "file":
-        return _read_file(base / Path(name).expanduser(), private=True)
+        return _read_file(base / _expanded(name), private=True)
     directory = env.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise BadSecret(
@@ -123,6 +125,13 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
         raise BadSecret("the name of a credential must not contain a slash")
     # systemd protects these with an access list that the mode bits do not show
     return _read_file(Path(directory) / name, private=False)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise BadSecret(f"{name}: {NO_HOME}") from None
 
 
 def _read_file(path: Path, *, private: bool) -> str:

@@ -19,6 +19,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from ctsync.config.cron import read_cron
 from ctsync.errors import BadNctId, BadQuery
+from ctsync.files import NO_HOME
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
@@ -130,7 +131,14 @@ def _database_url(text: str) -> str:
     path = text.removeprefix("sqlite:///")
     if path in {text, "", ":memory:"}:
         raise ValueError("must name a file, as in sqlite:////var/lib/ctsync/ctsync.db")
-    return f"sqlite:///{Path(path).expanduser().as_posix()}" if path.startswith("~") else text
+    return f"sqlite:///{_expanded(path).as_posix()}" if path.startswith("~") else text
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(NO_HOME) from None
 
 
 def _channel_url(secret: SecretStr) -> SecretStr:
@@ -174,7 +182,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
-FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
+FilePath = Annotated[Path, AfterValidator(_expanded)]
 Trial = Annotated[NctId, AfterValidator(_trial)]
 Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
 QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]

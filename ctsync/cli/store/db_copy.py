@@ -10,6 +10,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import UsageError
+from ctsync.files import absolute, expanded
 from ctsync.store.admin.copy import copy_database
 
 
@@ -42,4 +43,4 @@ def _url(text: str) -> str:
         if not found:
             raise UsageError(f"the environment variable is not set: {text.removeprefix('env:')}")
         return found
-    return text if "://" in text else f"sqlite:///{Path(text).expanduser().absolute()}"
+    return text if "://" in text else f"sqlite:///{absolute(expanded(Path(text)))}"

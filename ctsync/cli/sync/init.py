@@ -10,6 +10,7 @@ import click
 from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import tell, write_file
 from ctsync.config.paths import default_config_text
+from ctsync.files import expanded, is_visible
 
 
 @click.command()
@@ -26,8 +27,8 @@ def init(app: App, target: Path | None) -> None:
     Existing files stay as they are.
     """
     named = os.environ.get("CTSYNC_CONFIG")
-    path = target or app.config_path or Path(named or "ctsync.toml").expanduser()
-    if path.exists():
+    path = target or app.config_path or expanded(Path(named or "ctsync.toml"))
+    if is_visible(path):
         tell(f"{path} exists already and was kept")
     else:
         write_file(path, default_config_text())

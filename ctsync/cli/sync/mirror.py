@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +23,7 @@ from ctsync.cli.app import App, pass_app, sqlite_path
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.sync import PARTIAL, show_result, sync_json
 from ctsync.dates import format_minute, format_timestamp
+from ctsync.files import absolute, temporary_folder
 from ctsync.model import JsonObject
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import CycleResult, SyncCycle
@@ -98,7 +98,7 @@ def mirror_command(
 def _folder(app: App) -> Path:
     """Return the database file's folder; for a server, the folder for temporary files."""
     file = sqlite_path(app.settings.database.url)
-    return Path(tempfile.gettempdir()) if file is None else file.absolute().parent
+    return temporary_folder() if file is None else absolute(file).parent
 
 
 class _Rate(ProgressColumn):

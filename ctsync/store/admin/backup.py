@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from ctsync.errors import StoreUnavailable, UsageError
+from ctsync.files import is_link, is_visible
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import (
     connect_file,
@@ -28,7 +29,7 @@ def back_up(url: str, to: Path) -> None:
     if file is None:
         raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
     migrate.require_ours(parsed, make_engine(parsed))
-    if to.exists() or to.is_symlink():
+    if is_visible(to) or is_link(to):
         raise UsageError(f"{to} exists already; name a new file")
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
     try:

@@ -34,6 +34,7 @@ from ctsync.errors import (
     StoreUnreachable,
     Unstorable,
 )
+from ctsync.files import absolute, expanded, is_link, is_visible
 
 PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
@@ -77,9 +78,9 @@ def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite URL, with links resolved, or None for a server."""
     if url.get_backend_name() != "sqlite":
         return None
-    file = Path(url.database or "").expanduser()
+    file = expanded(Path(url.database or ""))
     # the lock and the log lie beside the file: opened by two names it would have two of each
-    return file.resolve() if file.is_symlink() else file
+    return file.resolve() if is_link(file) else file
 
 
 def name_of(url: URL) -> str:
@@ -179,11 +180,11 @@ def vacuum_file(file: Path) -> None:
 
 
 def _file_uri(file: Path) -> str:
-    uri = f"file:{quote(str(file.absolute()))}"
+    uri = f"file:{quote(str(absolute(file)))}"
     if os.access(file, os.W_OK):
         return f"{uri}?mode=rw"
     wal = file.with_name(file.name + "-wal")
-    if os.access(file.parent, os.W_OK) or wal.exists():
+    if os.access(file.parent, os.W_OK) or is_visible(wal):
         return f"{uri}?mode=ro"
     # the folder is read-only and there is no log: SQLite can read without its side files
     return f"{uri}?mode=ro&immutable=1"

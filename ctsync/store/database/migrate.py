@@ -25,6 +25,7 @@ from ctsync.errors import (
     OldDatabase,
     StoreUnavailable,
 )
+from ctsync.files import absolute, is_visible
 from ctsync.store.database.engine import (
     make_engine,
     name_of,
@@ -209,7 +210,7 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
 
 def look_at_file(file: Path) -> DatabaseState:
     """Find out what a file is from its bytes. Opening a foreign database could change it."""
-    if file.is_dir():
+    if is_visible(file) and file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
     try:
         with file.open("rb") as stream:
@@ -234,7 +235,7 @@ def _is_empty(file: Path) -> bool:
     # reading the log of another program would change it
     if any(Path(f"{file}{suffix}").exists() for suffix in ("-wal", "-journal")):
         return False
-    uri = f"file:{quote(str(file.absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(str(absolute(file)))}?mode=ro&immutable=1"
     with translated_errors(str(file)):
         connection = sqlite3.connect(uri, uri=True)
         try:
