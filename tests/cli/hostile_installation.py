@@ -120,8 +120,9 @@ WRITING: Sequence[Sequence[str]] = (
     ("backfill", TRIAL),
     ("mirror", "--bulk", "ctg-studies.json.zip"),
     ("daemon",),
-    ("demo",),
 )
+DEMO = ("demo",)
+"""Takes as long as all others: it runs most of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +233,7 @@ NAMES = names()
 # forked processes have their imports done and none of this process's threads
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.cli.hostile_installation"])
-LONGEST_SECONDS = 120
+LONGEST_SECONDS = 300
 DAEMON_SECONDS = 2.0
 
 

@@ -53,7 +53,7 @@ def document_problem(words: Sequence[str], ended: Ended, encoding: str) -> str |
 
 
 def test_the_calls_name_every_command() -> None:
-    calls = (*hostile.READING, *hostile.WRITING)
+    calls = (*hostile.READING, *hostile.WRITING, hostile.DEMO)
     called = {" ".join(words[:length]) for words in calls for length in (1, 2)}
     assert hostile.NAMES - called == set()
 
@@ -68,6 +68,7 @@ def test_every_command_works_in_every_encoding(
     calls = [(words, problem_of) for words in hostile.READING if words not in hostile.DOCUMENTS]
     calls += [(words, document_problem) for words in hostile.DOCUMENTS]
     calls += [(words, problem_of) for words in hostile.WRITING]
+    calls += [(hostile.DEMO, problem_of)] if encoding == "ascii" else []
     wrong = {
         " ".join(words): problem
         for words, check in calls
