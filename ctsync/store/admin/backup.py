@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from ctsync.errors import StoreUnavailable, UsageError
@@ -40,7 +41,8 @@ def back_up(url: str, to: Path) -> None:
     except OSError as error:
         raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # in a folder that may not be searched there is no copy
+            partial.unlink(missing_ok=True)
 
 
 def _copy(file: Path, to: Path) -> None:
