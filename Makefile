@@ -11,6 +11,9 @@
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
 #   make docs     the documentation, as a site in site/
+#   make lock     requirements/*.txt again, with the newest versions that pyproject.toml allows
+#   make audit    the lock against the published advisories, if these can be reached
+#   make locked   installs what .ci/run needs, from the lock
 #   make pictures the pictures of the README, in docs/pictures/; needs Chromium
 #
 # PYTHON=python3.13 make test   takes that Python; ARGS="-k diff" make test   hands options on.
@@ -23,7 +26,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: demo test test-all bench bench-registry soak mutants lint types layers docs pictures wheel clean
+.PHONY: demo test test-all bench bench-registry soak mutants lint types layers docs pictures wheel
+.PHONY: lock locked locked-analysis audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -70,6 +74,27 @@ docs: $(VENV)/.docs
 pictures: $(VENV)/.docs
 	$(BIN)/python -m docs.pictures.draw
 
+# --universal: one lock for every system and every Python from 3.11 on
+LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+  --no-config --default-index https://pypi.org/simple --custom-compile-command "make lock"
+
+lock: $(VENV)/.lock
+	mkdir -p requirements
+	$(LOCK) pyproject.toml --all-extras --group test --group lint --group docs --group ci \
+	  --output-file requirements/ci.txt
+	$(LOCK) pyproject.toml --constraints requirements/ci.txt --output-file requirements/run.txt
+	$(LOCK) pyproject.toml --all-extras --constraints requirements/ci.txt \
+	  --output-file requirements/extras.txt
+	$(LOCK) --group analysis --constraints requirements/ci.txt \
+	  --output-file requirements/analysis.txt
+
+locked: $(VENV)/.locked
+
+locked-analysis: $(VENV)/.locked-analysis
+
+audit: $(VENV)/.audit
+	$(BIN)/python -m tests.audit
+
 wheel: $(VENV)/.test
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation --outdir dist
@@ -81,7 +106,7 @@ clean:
 # --- what is installed, each once -----------------------------------------------------------
 
 # The first Python that is new enough; PYTHON, where it is set, is the only one looked at.
-$(VENV)/.pip:
+$(VENV)/.bare:
 	@for python in $${PYTHON:-python3 python3.14 python3.13 python3.12 python3.11 python}; do \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
 	    found="$$python"; break; \
@@ -96,11 +121,33 @@ $(VENV)/.pip:
 	"$$found" -m venv $(VENV) || { \
 	  echo "Could not make a virtual environment; Debian and Ubuntu need: apt install python3-venv" >&2; \
 	  rm -rf $(VENV); exit 1; }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@touch $@
 
 # pip 25.1 is the first that reads [dependency-groups]
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+$(VENV)/.pip: $(VENV)/.bare
+	$(PIP) --upgrade 'pip>=25.1'
+	@touch $@
+
+# what the lock installs need not be installed again: its marks are set in the order of their rules
+$(VENV)/.locked: $(VENV)/.bare pyproject.toml requirements/ci.txt
+	$(PIP) --require-hashes --only-binary :all: --requirement requirements/ci.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check
+	@for mark in pip run test docs lint audit locked; do touch $(VENV)/.$$mark; done
+
+$(VENV)/.locked-analysis: $(VENV)/.locked requirements/analysis.txt
+	$(PIP) --require-hashes --no-build-isolation --requirement requirements/analysis.txt
+	@for mark in analysis locked-analysis; do touch $(VENV)/.$$mark; done
+
+$(VENV)/.audit: $(VENV)/.test
+	$(PIP) --group audit
+	@touch $@
+
+$(VENV)/.lock: $(VENV)/.pip
+	$(PIP) --group lock
+	@touch $@
 
 $(VENV)/.run: $(VENV)/.pip pyproject.toml
 	$(PIP) --editable .

@@ -59,8 +59,10 @@ class ExitCode(NamedTuple):
     action: str
 
 
-WRITE_FAILS = frozenset({errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT})
-"""The errors of a write to a disk that is full or broken."""
+WRITE_FAILS = frozenset(
+    {errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT, errno.EBADF, errno.EAGAIN}
+)
+"""Errors of a write to a full or broken disk, or to a stream that is open for reading only."""
 
 EXIT_CODES: Mapping[int, ExitCode] = {
     0: ExitCode("Success.", ""),

@@ -1,14 +1,63 @@
-"""Files replaced in one step: a reader sees the old content or the new, never half of it."""
+"""Files replaced in one step: a reader sees the old content or the new, never half of it.
+
+Also paths on machines where the user has no home, or may not look into a folder.
+"""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+from ctsync.errors import ConfigError, UsageError
+
+NO_HOME = "there is no home directory; write the path in full, or set HOME"
+
+
+def is_visible(path: Path) -> bool:
+    """Whether something is at a path and may be looked at. Raises no error."""
+    try:
+        path.stat()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def is_link(path: Path) -> bool:
+    """Whether a path is a symbolic link, even to nothing. Raises no error."""
+    try:
+        return path.is_symlink()
+    except OSError:  # Python 3.11 to 3.13 raise this in a folder that may not be searched
+        return False
+
+
+def temporary_folder() -> Path:
+    """The folder for temporary files; raises UsageError if none can be written."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise UsageError("no folder for temporary files can be written; set TMPDIR") from None
+
+
+def expanded(path: Path) -> Path:
+    """The path with ~ replaced; raises ConfigError if there is no home directory."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ConfigError([f"{path}: {NO_HOME}"]) from None
+
+
+def absolute(path: Path) -> Path:
+    """The absolute path; raises UsageError if the working directory has been deleted."""
+    try:
+        return path.absolute()
+    except OSError as error:
+        raise UsageError(f"{path}: the working directory is gone ({error.strerror})") from error
 
 
 def replace_file(path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -15,7 +14,8 @@ import click
 from ctsync import __version__
 from ctsync.cli.app import App
 from ctsync.cli.commands import COMMANDS, LazyGroup
-from ctsync.errors import WRITE_FAILS, ConfigError, CtsyncError
+from ctsync.cli.streams import drop_output, open_streams
+from ctsync.errors import WRITE_FAILS, ConfigError, CtsyncError, UsageError
 from ctsync.text import for_log, for_terminal
 
 COLLECT_AFTER = 200_000
@@ -49,6 +49,7 @@ class CommandLine(LazyGroup):
         # after every 700 new objects would take a tenth of its time. Wrong if a long run, such as
         # the daemon, makes cycles that hold much memory: they are freed later.
         gc.set_threshold(COLLECT_AFTER)
+        open_streams()
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, False, **extra)
         try:
@@ -67,14 +68,6 @@ class CommandLine(LazyGroup):
         gc.freeze()  # else the collection at exit would delay the end of the process
         sys.exit(code if isinstance(code, int) else 0)
 
-    def make_context(self, *args: Any, **extra: Any) -> click.Context:
-        """Parse the arguments; exit quietly if the reader of the help closes the pipe."""
-        try:
-            return super().make_context(*args, **extra)
-        except BrokenPipeError:
-            _discard_output()
-            sys.exit(0)
-
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; report errors on stderr, with a traceback only under -v."""
         try:
@@ -82,15 +75,23 @@ class CommandLine(LazyGroup):
         except CtsyncError as error:
             self._report_error(ctx, error)
             ctx.exit(error.exit_code)
-        except BrokenPipeError:
+        except BrokenPipeError as error:
             # the reader closed the pipe (| head): exit quietly, as other filters do
-            _discard_output()
+            drop_output(sys.stdout, error)
             ctx.exit(0)
         except KeyboardInterrupt:
             _say("ctsync: stopped")
             ctx.exit(INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
+        except UnicodeEncodeError as error:
+            # a path of the settings, which are UTF-8, in a locale that has no such character
+            if error.encoding != sys.getfilesystemencoding():
+                self._report_error(ctx, error)
+                ctx.exit(INTERNAL_ERROR)
+            name = for_log(str(error.object))
+            _say(f"ctsync: {name}: not a file name in this locale; set LC_ALL=C.UTF-8")
+            ctx.exit(UsageError.exit_code)
         except OSError as error:
             if error.errno not in WRITE_FAILS or error.filename is not None:
                 self._report_error(ctx, error)
@@ -127,14 +128,9 @@ def _usage_message(error: click.ClickException) -> str:
 
 
 def _report_output_error(error: OSError) -> int:
-    _discard_output()
+    drop_output(sys.stdout, error)
     _say(f"ctsync: cannot write the output: {error.strerror}")
     return CANNOT_WRITE
-
-
-def _discard_output() -> None:
-    """Send the rest of stdout to the null device: it can no longer be written."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(

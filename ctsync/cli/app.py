@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ctsync.dates import Clock, SystemClock
+from ctsync.files import is_visible
 from ctsync.text import for_log
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class App:
 
         url = self.settings.database.url
         path = sqlite_path(url)
-        is_new = path is not None and not path.exists()
+        is_new = path is not None and not is_visible(path)
         store = open_store(url, clock=self.clock, create=create)
         try:
             if is_new:

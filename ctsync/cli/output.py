@@ -1,14 +1,19 @@
-"""The two output streams and files: data on stdout, words on stderr."""
+"""The two output streams and files: data on stdout, words on stderr.
+
+A file format is UTF-8 wherever it goes; only text for a person is in the encoding of the stream.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ctsync.cli.streams import drop_output
 from ctsync.errors import WRITE_FAILS, CtsyncError, OutputError, UsageError
 from ctsync.files import replace_file, replacing
 from ctsync.report.rows.row_json import dump
@@ -30,7 +35,28 @@ def show_json(value: Any) -> None:
     """
     text = dump(value, indent=True).decode()
     safe = "".join(c if c == "\n" or for_terminal(c) == c else json.dumps(c)[1:-1] for c in text)
-    click.echo(safe)
+    write_document(safe)
+
+
+def write_document(text: str) -> None:
+    """Write a text in a file format to stdout.
+
+    It is UTF-8 in a pipe or a file. A terminal gets the characters that it can show: to others,
+    bytes of UTF-8 could be control codes.
+    """
+    if sys.stdout.isatty():
+        click.echo(text.rstrip("\n"))
+    else:
+        _write_lines([text.rstrip("\n") + "\n"])
+
+
+def _write_lines(lines: Iterable[str]) -> None:
+    """Write lines to stdout as UTF-8; stops without an error if the reader has gone."""
+    try:
+        for line in lines:
+            click.echo(line.encode(errors="backslashreplace"), nl=False)
+    except BrokenPipeError as error:
+        drop_output(sys.stdout, error)
 
 
 def cannot_write(path: Path, error: OSError) -> CtsyncError:
@@ -45,7 +71,7 @@ def write_file(path: Path, text: str) -> None:
     Raises OutputError or UsageError if the file cannot be written.
     """
     if path == STDOUT:
-        click.echo(text.rstrip("\n"))
+        write_document(text)
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,13 +94,12 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_lines(output: Path | None, lines: Iterable[str], what: str) -> None:
-    """Stream lines to stdout, or to a file that is replaced atomically.
+    """Stream lines as UTF-8 to stdout, or to a file that is replaced atomically.
 
     Raises OutputError or UsageError if the file cannot be written; the old file is then kept.
     """
     if output is None or output == STDOUT:
-        for line in lines:
-            click.echo(line, nl=False)
+        _write_lines(lines)
         return
     try:
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -28,6 +28,7 @@ from ctsync.config.paths import anchored_url, find_config
 from ctsync.config.secrets import FileSource, Location, Table, follow, open_urls
 from ctsync.config.settings import Settings
 from ctsync.errors import ConfigError
+from ctsync.files import absolute, expanded
 
 _FILE_ITSELF: Location = ()
 Origin = Callable[[Location], str]
@@ -178,11 +179,11 @@ def _anchor(table: Table, base: Path) -> None:
     for section, key in (("log", "file"), ("smtp", "ca_file")):
         held = table.get(section)
         if isinstance(held, dict) and isinstance(held.get(key), str) and held[key]:
-            held[key] = str(base / Path(held[key]).expanduser())
+            held[key] = str(base / expanded(Path(held[key])))
     database = table.get("database")
     if isinstance(database, dict) and isinstance(database.get("url"), str):
         with suppress(ValueError):  # reported when the settings are checked
-            database["url"] = anchored_url(base.absolute(), database["url"])
+            database["url"] = anchored_url(absolute(base), database["url"])
 
 
 def _merge(under: Table, over: Table) -> Table:

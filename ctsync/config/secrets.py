@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ctsync.config.secret_urls import holds_secret
+from ctsync.files import NO_HOME
 
 # keys whose value is always a secret, and keys whose value may contain one
 SECRET_KEYS = (("smtp", "password"), ("channels", "secret"))
@@ -137,7 +138,7 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
             )
         return found
     if kind == "file":
-        return _read_file(base / Path(name).expanduser(), private=True)
+        return _read_file(base / _expanded(name), private=True)
     directory = env.get("CREDENTIALS_DIRECTORY")
     if not directory:
         raise BadSecret(
@@ -147,6 +148,13 @@ def _read(kind: str, name: str, env: Mapping[str, str], base: Path) -> str:
         raise BadSecret("the name of a credential must not contain a slash")
     # systemd protects these with an access list that the mode bits do not show
     return _read_file(Path(directory) / name, private=False)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        raise BadSecret(f"{name}: {NO_HOME}") from None
 
 
 def _read_file(path: Path, *, private: bool) -> str:

@@ -20,7 +20,8 @@ from ctsync.config.cron import read_cron
 from ctsync.config.mail_address import read_address
 from ctsync.config.paths import anchored_url
 from ctsync.dates import time_zone
-from ctsync.errors import BadNctId, BadQuery
+from ctsync.errors import BadNctId, BadQuery, ConfigError
+from ctsync.files import NO_HOME
 from ctsync.model import NctId
 from ctsync.pasted_url import read_trial
 from ctsync.query import read_query
@@ -131,7 +132,19 @@ def _database_url(text: str) -> str:
             "must begin with sqlite:/// and a path, or with postgresql+psycopg://user@host/name"
         )
     SqliteUrl.parse(text)
-    return anchored_url(Path(), text) if text.startswith(f"{PREFIX}~") else text
+    if not text.startswith(f"{PREFIX}~"):
+        return text
+    try:
+        return anchored_url(Path(), text)
+    except ConfigError:
+        raise ValueError(NO_HOME) from None
+
+
+def _expanded(path: str | Path) -> Path:
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise ValueError(NO_HOME) from None
 
 
 def _channel_url(secret: SecretStr) -> SecretStr:
@@ -175,7 +188,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Cron = Annotated[str, AfterValidator(_cron)]
 ClockTime = Annotated[str, AfterValidator(_clock_time)]
-FilePath = Annotated[Path, AfterValidator(Path.expanduser)]
+FilePath = Annotated[Path, AfterValidator(_expanded)]
 Trial = Annotated[NctId, AfterValidator(_trial)]
 Rules = Annotated[dict[str, Annotated[float, Field(ge=0)]], AfterValidator(_thresholds)]
 QueryParams = Annotated[dict[str, Any], AfterValidator(_query)]

@@ -19,6 +19,7 @@ from ctsync.dates import Clock, format_minute
 from ctsync.deliver.channels.email import MailChannel
 from ctsync.deliver.message import DeliveryError
 from ctsync.errors import RegistryError, StoreError
+from ctsync.files import absolute, is_visible
 from ctsync.questions.operation.health import is_load_overdue
 from ctsync.registry.api import read_version
 from ctsync.registry.http.transport import Transport
@@ -142,7 +143,7 @@ def _soundness(url: str, clock: Clock) -> CheckResult:
 
 
 def _place(file: Path) -> Iterator[CheckResult]:
-    there = next(one for one in (file, *file.absolute().parents) if one.exists())
+    there = next(one for one in (file, *absolute(file).parents) if is_visible(one))
     if not os.access(there, os.W_OK):
         yield wrong("disk", f"{there} cannot be written", "make it writable", DATABASE)
     try:
@@ -150,7 +151,7 @@ def _place(file: Path) -> Iterator[CheckResult]:
     except OSError as error:
         yield wrong("disk", f"{file}: {error.strerror}", "check its place", DATABASE)
         return
-    size = file.stat().st_size if file.exists() else 0
+    size = file.stat().st_size if is_visible(file) else 0
     found = f"{free / 2**20:,.0f} MB free, the database has {size / 2**20:,.0f} MB"
     if free < LEAST_FREE_BYTES:
         yield wrong("disk", found, "make room: the next version may not be stored", DATABASE)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import tell, write_file
+from ctsync.cli.output import tell, write_document, write_file
 from ctsync.cli.param_types import TrialParam
 from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
@@ -43,7 +43,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
             links=SiteLinks(f"{url}/") if url else None,
         )
     if output is None:
-        click.echo(text.rstrip("\n"))
+        write_document(text)
         return
     write_file(output, text)
     tell(for_terminal(f"wrote {output}: {trial}, {counted(count, 'version')}"))

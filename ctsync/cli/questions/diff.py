@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import show_json, tell, write_file
+from ctsync.cli.output import STDOUT, show_json, tell, write_file
 from ctsync.cli.param_types import TrialParam
 from ctsync.model import Category, Level, NctId
 from ctsync.pasted_url import versions_of
@@ -165,7 +165,11 @@ def _write(reading: ComparisonReading, form: str, output: Path | None) -> None:
         for line in comparison_lines(reading, _width(is_terminal=is_terminal)):
             click.echo(_painted(line) if has_colour else as_text(line))
         return
-    write_file(output or Path("-"), _text(reading, form))
+    text = _text(reading, form)
+    if form == "text" and output == STDOUT:
+        click.echo(text.rstrip("\n"))
+    else:
+        write_file(output or STDOUT, text)
 
 
 def _text(reading: ComparisonReading, form: str) -> str:

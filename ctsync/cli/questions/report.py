@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app
-from ctsync.cli.output import STDOUT, tell, write_bytes, write_file
+from ctsync.cli.output import STDOUT, tell, write_bytes, write_document, write_file
 from ctsync.cli.param_types import MomentParam, PhaseParam, TrialParam, WordParam
 from ctsync.errors import UsageError
 from ctsync.model import Category, Kind, Level, NctId
@@ -137,12 +137,10 @@ def _write(report: Report, form: str, output: Path | None, *, site: str) -> None
 
         write_bytes(output, render_xlsx(report))
     elif output is None or output == STDOUT:
-        text = (
-            render_text(report, width=_width())
-            if form == "text"
-            else _rendered(report, ReportFormat(form), site)
-        )
-        click.echo(text.rstrip("\n"))
+        if form == "text":
+            click.echo(render_text(report, width=_width()).rstrip("\n"))
+        else:
+            write_document(_rendered(report, ReportFormat(form), site))
     else:
         write_file(output, _rendered(report, ReportFormat(form), site))
     if form in _TABLES and (sentence := left_out_sentence(report)):

@@ -9,6 +9,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json
 from ctsync.cli.param_types import TrialParam
+from ctsync.cli.streams import can_show
 from ctsync.model import NctId
 from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.timeline import timeline_row, trial_timeline
@@ -34,4 +35,7 @@ def timeline(app: App, *, trial: NctId, width: int | None, ascii_only: bool, as_
         show_json(timeline_row(drawn))
         return
     columns = width or shutil.get_terminal_size((80, 24)).columns
-    click.echo(render_timeline(drawn, width=columns, ascii_only=ascii_only))
+    text = render_timeline(drawn, width=columns, ascii_only=ascii_only)
+    if not can_show(text):
+        text = render_timeline(drawn, width=columns, ascii_only=True)
+    click.echo(text)

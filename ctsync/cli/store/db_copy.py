@@ -10,6 +10,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.errors import UsageError
+from ctsync.files import absolute, expanded
 from ctsync.questions.results.database_rows import CopiedTableRow, DatabaseCopyRow
 from ctsync.sqlite_url import sqlite_url
 from ctsync.store.admin.copy import copy_database
@@ -45,4 +46,4 @@ def _url(text: str) -> str:
         if not found:
             raise UsageError(f"the environment variable is not set: {text.removeprefix('env:')}")
         return found
-    return text if "://" in text else sqlite_url(Path(text).expanduser().absolute())
+    return text if "://" in text else sqlite_url(absolute(expanded(Path(text))))

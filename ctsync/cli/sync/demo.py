@@ -15,6 +15,7 @@ from ctsync.cli.output import tell
 from ctsync.demo.registry import DemoRegistry
 from ctsync.demo.story import INTRODUCTION, settings, steps, studies
 from ctsync.errors import CtsyncError
+from ctsync.files import temporary_folder
 from ctsync.sqlite_url import sqlite_url
 from ctsync.text import for_terminal
 
@@ -36,7 +37,7 @@ def demo(app: App, keep: Path | None) -> None:
     A replayed registry on this machine answers. The client, the database and the commands are the
     real ones; each command runs in a process of its own.
     """
-    with tempfile.TemporaryDirectory(prefix="ctsync-demo-") as temporary:
+    with tempfile.TemporaryDirectory(prefix="ctsync-demo-", dir=temporary_folder()) as temporary:
         place = keep or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         database = place.absolute() / "demo.db"

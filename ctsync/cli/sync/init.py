@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from ctsync.cli.app import App, pass_app, sqlite_path
-from ctsync.cli.output import cannot_write, tell
+from ctsync.cli.output import tell, write_file
 from ctsync.config.paths import default_config_text
+from ctsync.files import expanded, is_visible
 
 
 @click.command()
@@ -26,15 +27,11 @@ def init(app: App, target: Path | None) -> None:
     Existing files stay as they are.
     """
     named = os.environ.get("CTSYNC_CONFIG")
-    path = target or app.config_path or Path(named or "ctsync.toml").expanduser()
-    if path.exists():
+    path = target or app.config_path or expanded(Path(named or "ctsync.toml"))
+    if is_visible(path):
         tell(f"{path} exists already and was kept")
     else:
-        try:
-            with path.open("x", encoding="utf-8") as file:
-                file.write(default_config_text())
-        except OSError as error:
-            raise cannot_write(path, error) from error
+        write_file(path, default_config_text())
         tell(f"wrote {path} with every setting, commented")
     app.config_path = path
     with app.writable_store():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -31,6 +30,7 @@ from ctsync.cli.sync.sync import (
     unchecked_rows,
 )
 from ctsync.dates import format_minute
+from ctsync.files import absolute, temporary_folder
 from ctsync.questions.results.sync_rows import MirrorRow
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import CycleResult, SyncCycle
@@ -116,7 +116,7 @@ def mirror_command(
 def _folder(app: App) -> Path:
     """Return the database file's folder; for a server, the folder for temporary files."""
     file = sqlite_path(app.settings.database.url)
-    return Path(tempfile.gettempdir()) if file is None else file.absolute().parent
+    return temporary_folder() if file is None else absolute(file).parent
 
 
 class _Rate(ProgressColumn):

@@ -91,7 +91,13 @@ class _Loud(logging.Handler):
 
 
 class _Stderr(_Loud, logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only
-    """Standard error."""
+    """Standard error. The command line drops messages that it cannot write there, and notes why."""
+
+    def flush(self) -> None:
+        """Raise the error of a stream whose reader has gone: its lines are not delivered."""
+        super().flush()
+        if (lost := getattr(self.stream, "lost", None)) is not None:
+            raise lost
 
 
 class _Rotation(_Loud, RotatingFileHandler):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 
 from ctsync.errors import StoreUnavailable, UsageError
+from ctsync.files import is_link, is_visible
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import (
     connect_file,
@@ -30,7 +32,7 @@ def back_up(url: str, to: Path) -> None:
     if file is None:
         raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
     migrate.require_ours(parsed, make_engine(parsed))
-    if to.exists() or to.is_symlink():
+    if is_visible(to) or is_link(to):
         raise UsageError(f"{to} exists already; name a new file")
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
     try:
@@ -41,7 +43,8 @@ def back_up(url: str, to: Path) -> None:
     except OSError as error:
         raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # in a folder that may not be searched there is no copy
+            partial.unlink(missing_ok=True)
 
 
 def _copy(file: Path, to: Path, *, reads_only: bool) -> None:

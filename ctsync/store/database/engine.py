@@ -39,6 +39,7 @@ from ctsync.errors import (
     Unstorable,
     UsageError,
 )
+from ctsync.files import absolute, expanded, is_link, is_visible
 from ctsync.sqlite_url import SqliteUrl
 from ctsync.store.database.wal_chain import add_link, commit_link
 
@@ -94,9 +95,9 @@ def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite URL, with links resolved, or None for a server."""
     if url.get_backend_name() != "sqlite":
         return None
-    file = Path(url.database or "").expanduser()
+    file = expanded(Path(url.database or ""))
     # the lock and the log lie beside the file: opened by two names it would have two of each
-    return file.resolve() if file.is_symlink() else file
+    return file.resolve() if is_link(file) else file
 
 
 FileIdentity = tuple[int, int]
@@ -232,11 +233,11 @@ def vacuum_file(file: Path) -> None:
 
 
 def _file_uri(file: Path, *, reads_only: bool) -> str:
-    uri = f"file:{quote(os.fsencode(file.absolute()))}"
+    uri = f"file:{quote(os.fsencode(absolute(file)))}"
     if os.access(file, os.W_OK) and not reads_only:
         return f"{uri}?mode=rw"
     wal = file.with_name(file.name + "-wal")
-    if os.access(file.parent, os.W_OK) or wal.exists():
+    if os.access(file.parent, os.W_OK) or is_visible(wal):
         return f"{uri}?mode=ro"
     # the folder is read-only and there is no log: SQLite can read without its side files
     return f"{uri}?mode=ro&immutable=1"

@@ -6,6 +6,8 @@ import os
 import shutil
 from pathlib import Path
 
+from ctsync.files import absolute, is_visible
+
 MOUNTS = Path("/proc/self/mounts")
 NETWORK_FILE_SYSTEMS = frozenset(
     {
@@ -50,8 +52,8 @@ def network_file_system(file: Path, *, mounts: Path | None = None) -> str | None
 
 def _nearest_folder(file: Path) -> Path:
     """Return the folder of a file, or the nearest folder above it that exists."""
-    folder = file.absolute().parent
-    while not folder.is_dir() and folder != folder.parent:
+    folder = absolute(file).parent
+    while not is_visible(folder) and folder != folder.parent:
         folder = folder.parent
     return folder
 

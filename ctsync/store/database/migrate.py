@@ -26,6 +26,7 @@ from ctsync.errors import (
     OldDatabase,
     StoreUnavailable,
 )
+from ctsync.files import absolute, is_visible
 from ctsync.store.database.engine import (
     make_engine,
     name_of,
@@ -212,7 +213,7 @@ def look_at_file(file: Path) -> DatabaseState:
     the locks that SQLite holds on it in this process. Another process would then remove the log.
     Raises ForeignDatabase, MixedDatabase and StoreUnavailable.
     """
-    if file.is_dir():
+    if is_visible(file) and file.is_dir():
         raise StoreUnavailable(f"{file} is a directory; give a file in it")
     try:
         size = file.stat().st_size
@@ -240,7 +241,7 @@ def _read_unchanged(file: Path) -> tuple[int, bool]:
 
     Ignores its log and takes no lock.
     """
-    uri = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro&immutable=1"
+    uri = f"file:{quote(os.fsencode(absolute(file)))}?mode=ro&immutable=1"
     try:
         connection = sqlite3.connect(uri, uri=True)
         try:

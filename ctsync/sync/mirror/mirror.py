@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from ctsync.errors import BadArchive, FutureLoad, RegistryError
+from ctsync.files import is_visible
 from ctsync.model import RegistryVersion
 from ctsync.registry.archive import Archive
 from ctsync.registry.load_checks import refuse_older_load
@@ -99,7 +100,7 @@ class Mirror(MirrorSetup):
     def _download(self, run: MirrorRun) -> Archive | None:
         """The archive: a usable file that an interrupted run left, else a new download."""
         file = self.folder / ARCHIVE_NAME
-        if file.exists():
+        if is_visible(file):
             with suppress(BadArchive):
                 left = Archive(file)
                 is_current = run.current and load_of(left) == run.current.data_timestamp.date()

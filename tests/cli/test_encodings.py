@@ -1,0 +1,81 @@
+"""Output in an encoding that is not UTF-8: formats stay UTF-8, text degrades, nothing crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.cli import hostile_installation as hostile
+from tests.cli.hostile_installation import Caller, Ended
+from tests.replay.registry_server import ReplayRegistry
+
+ENCODINGS = ("cp1252", "iso8859-1", "ascii")
+FAILING = {"doctor": 7}
+"""The exit codes of calls that fail in every encoding: no mail server answers."""
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[ReplayRegistry]:
+    with ReplayRegistry(hostile.catalogue()) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def prepared(registry: ReplayRegistry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        hostile.prepare(folder, registry)
+    return folder
+
+
+def problem_of(words: Sequence[str], ended: Ended, encoding: str) -> str | None:
+    """Return what is wrong with the end of a call, or None."""
+    said = ended.stderr.decode(encoding, "replace")
+    if ended.code != FAILING.get(words[0], 0) or "Traceback" in said or "internal error" in said:
+        return f"exit code {ended.code}: {said[-300:]}"
+    if encoding == "ascii" and not (ended.stdout + ended.stderr).isascii():
+        return "not ASCII"
+    return None
+
+
+def document_problem(words: Sequence[str], ended: Ended, encoding: str) -> str | None:
+    """Return what is wrong with a file format on stdout, or None."""
+    if ended.code:
+        return problem_of(words, ended, encoding)
+    try:
+        text = ended.stdout.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: {error}"
+    return None if "日本" in text else "lacks characters"
+
+
+def test_the_calls_name_every_command() -> None:
+    calls = (*hostile.READING, *hostile.WRITING, hostile.DEMO)
+    called = {" ".join(words[:length]) for words in calls for length in (1, 2)}
+    assert hostile.NAMES - called == set()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoding", ENCODINGS)
+def test_every_command_works_in_every_encoding(
+    prepared: Path, registry: ReplayRegistry, tmp_path: Path, encoding: str
+) -> None:
+    folder = hostile.copied(prepared, tmp_path / encoding)
+    call = Caller(folder, hostile.environment(folder, registry), encoding)
+    calls = [(words, problem_of) for words in hostile.READING if words not in hostile.DOCUMENTS]
+    calls += [(words, document_problem) for words in hostile.DOCUMENTS]
+    calls += [(words, problem_of) for words in hostile.WRITING]
+    calls += [(hostile.DEMO, problem_of)] if encoding == "ascii" else []
+    wrong = {
+        " ".join(words): problem
+        for words, check in calls
+        if (problem := check(words, call(words), encoding))
+    }
+    print(
+        f"encodings: {len(hostile.NAMES)} commands in {len(calls)} calls under {encoding}, "
+        f"{len(wrong)} crashed or wrote another encoding"
+    )
+    assert wrong == {}
