@@ -53,12 +53,18 @@ def audit(locks: Sequence[str] = LOCKS) -> int:
     if reason := why_unreachable():
         print(f"audit: skipped, the advisory service cannot be reached ({reason})")
         return 0
-    files = [word for name in locks for word in ("--requirement", str(ROOT / "requirements" / name))]
+    files = [
+        word for name in locks for word in ("--requirement", str(ROOT / "requirements" / name))
+    ]
     command = [sys.executable, "-m", "pip_audit", *files, "--require-hashes", "--disable-pip"]
     options = ["--format", "json", "--progress-spinner", "off", "--timeout", str(ANSWER_SECONDS)]
     try:
         done = subprocess.run(
-            [*command, *options], capture_output=True, text=True, check=False, timeout=LONGEST_SECONDS
+            [*command, *options],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST_SECONDS,
         )
     except subprocess.TimeoutExpired:
         print(f"audit: skipped, the advisory service took more than {LONGEST_SECONDS} s")

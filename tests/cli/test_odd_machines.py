@@ -76,7 +76,7 @@ def test_another_user_gets_a_result_or_one_line(box: Container, name: str) -> No
     assert "Traceback" not in done.stderr
 
 
-# --- the same in one process, as any user ----------------------------------------------------------
+# --- the same in one process, as any user --------------------------------------------------------
 
 
 @pytest.fixture
