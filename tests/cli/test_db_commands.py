@@ -45,7 +45,8 @@ def test_stats_and_compact_report_sizes_and_keep_all_data(shell: Shell) -> None:
     assert "most versions of a trial: 1" in shown.stderr
     done = shell.json("db", "compact", "--json")
     assert (done["dropped"], done["repacked"]) == (0, 0)
-    assert done["after"] <= done["before"]
+    # nothing could be saved here, and VACUUM of some releases of SQLite adds a page
+    assert done["after"] <= done["before"] + 4096
     assert shell.json("history", SEED, "--json") == before
     assert shell.json("check", "--json") == []
     assert "no database yet" in shell.refuse(

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,7 @@ def test_imported_versions_are_stored_as_deltas_like_the_originals(
     import_lines(empty, lines_of(full))
     packed = {}
     for name in ("full", "empty"):
-        with sqlite3.connect(tmp_path / f"{name}.db") as database:
+        with closing(sqlite3.connect(tmp_path / f"{name}.db")) as database:
             packed[name] = dict(
                 database.execute("SELECT encoding, sum(length(data)) FROM bodies GROUP BY 1")
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+from contextlib import closing
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,7 +67,7 @@ def test_the_bodies_of_a_batch_are_stored_in_page_order(migrated_sqlite_url: str
         steps.append(NewStep(one.nct_id, None, State.PRESENT, body, KeyFields(), (), FETCHED))
     with open_store(migrated_sqlite_url, clock=StillClock()) as store, store.unit() as unit:
         unit.batches.add(steps, run_id=None, observed=LOAD, rules_version=1)
-    with sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///")) as file:
+    with closing(sqlite3.connect(migrated_sqlite_url.removeprefix("sqlite:///"))) as file:
         stored, by_name = (
             [size + 55 for (size,) in file.execute(f"SELECT length(data) FROM bodies {order}")]
             for order in ("ORDER BY rowid", "ORDER BY digest")

@@ -31,7 +31,11 @@ def back_up(url: str, to: Path) -> None:
     file = sqlite_file(parsed)
     if file is None:
         raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
-    migrate.require_ours(parsed, make_engine(parsed))
+    engine = make_engine(parsed)
+    try:
+        migrate.require_ours(parsed, engine)
+    finally:
+        engine.dispose()
     if is_visible(to) or is_link(to):
         raise UsageError(f"{to} exists already; name a new file")
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
