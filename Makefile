@@ -76,7 +76,7 @@ pictures: $(VENV)/.docs
 
 # --universal: one lock for every system and every Python from 3.11 on
 LOCK := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-  --no-config --default-index https://pypi.org/simple --custom-compile-command "make lock"
+  --no-config --custom-compile-command "make lock"
 
 lock: $(VENV)/.lock
 	mkdir -p requirements

@@ -17,7 +17,8 @@ import requests
 
 ROOT = Path(__file__).parents[1]
 LOCKS = ("ci.txt", "extras.txt", "analysis.txt")
-SERVICE = "https://pypi.org/pypi/pip/json"
+SERVICE = "https://api.osv.dev/v1/query"
+QUESTION = {"package": {"name": "pip", "ecosystem": "PyPI"}, "version": "20.0"}
 ANSWER_SECONDS = 5
 LONGEST_SECONDS = 300
 ACCEPTED: Mapping[str, str] = {}
@@ -27,9 +28,9 @@ ACCEPTED: Mapping[str, str] = {}
 def why_unreachable(url: str = SERVICE) -> str | None:
     """Return why the advisory service cannot be used, or None if it answers."""
     try:
-        answer = requests.get(url, timeout=ANSWER_SECONDS)
+        answer = requests.post(url, json=QUESTION, timeout=ANSWER_SECONDS)
         answer.raise_for_status()
-        answer.json()["vulnerabilities"]
+        answer.json()["vulns"]
     except (requests.RequestException, ValueError, KeyError, TypeError) as error:
         return f"{type(error).__name__}: {error}"
     return None
@@ -57,7 +58,8 @@ def audit(locks: Sequence[str] = LOCKS) -> int:
         word for name in locks for word in ("--requirement", str(ROOT / "requirements" / name))
     ]
     command = [sys.executable, "-m", "pip_audit", *files, "--require-hashes", "--disable-pip"]
-    options = ["--format", "json", "--progress-spinner", "off", "--timeout", str(ANSWER_SECONDS)]
+    options = ["--vulnerability-service", "osv", "--format", "json"]
+    options += ["--progress-spinner", "off", "--timeout", str(ANSWER_SECONDS)]
     try:
         done = subprocess.run(
             [*command, *options],
