@@ -84,7 +84,7 @@ def _unanswered(sync: SyncResult, unresolved: Sequence[UnresolvedTerm]) -> Itera
 def unknown_sentence(ids: Sequence[NctId]) -> str:
     """Name the ids that no load has ever known. Later runs do not name them again."""
     return (
-        f"{_some(ids, by='ctsync watch list')}: the registry has no such trial; later syncs "
+        f"{_some(ids, by='ctsync watch show')}: the registry has no such trial; later syncs "
         "look for it; to stop following it: ctsync watch remove"
     )
 

@@ -57,7 +57,7 @@ def test_a_trial_that_appears_with_an_old_date_is_newly_seen(
 ) -> None:
     late = an_id(77)
     followed.run("watch", "add", late)
-    followed.run("sync", exit_code=3)
+    followed.run("sync")
     registry.catalogue.advance()
     old = {"date": "2012-03-05", "type": "ACTUAL"}
     publish(registry, late, studyFirstPostDateStruct=old, overallStatus="COMPLETED")
@@ -156,14 +156,13 @@ def test_trials_that_the_registry_lacks_take_one_line(shell: Shell, tmp_path: Pa
     assert printed(shell.run("sync")) == [
         "checked 10 of 10 trials against the registry data of 2026-02-02 09:00Z (13 requests)",
         (
-            "NCT00000090, NCT00000091, NCT00000092 and 7 more (ctsync watch list lists them): the "
+            "NCT00000090, NCT00000091, NCT00000092 and 7 more (ctsync watch show lists them): the "
             "registry has no such trial; later syncs look for it; to stop following it: "
             "ctsync watch remove"
         ),
     ]
     assert "NCT00000090" not in shell.run("sync").stderr
     assert shell.run("status").stdout.startswith("ok\n")
-    assert shell.rows("watch", "list")[0].endswith("\tnot in the registry")
     assert "\tnot in the registry\t" in shell.rows("watch", "show", "mine")[0]
     shown = shell.json("watch", "show", "mine", "--json")["trials"]
     assert {one["unknown_since"] for one in shown} == {"2026-02-02T09:00:05Z"}
