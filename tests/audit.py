@@ -77,9 +77,16 @@ def audit(locks: Sequence[str] = LOCKS) -> int:
         print(f"audit: pip-audit failed\n{done.stderr}")
         return 1
     found, unchecked = findings(report)
+    checked = len(report["dependencies"]) - len(unchecked)
+    if not checked:
+        print("audit: skipped, the advisory service knows none of the packages")
+        return 0
     for line in (*found, *(f"not checked: {one}" for one in unchecked)):
         print(line)
-    print(f"audit: {len(report['dependencies'])} packages, {len(found)} known vulnerabilities")
+    print(
+        f"audit: {checked} packages checked, {len(unchecked)} not checked, "
+        f"{len(found)} known vulnerabilities"
+    )
     return 1 if found else 0
 
 
