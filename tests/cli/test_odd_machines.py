@@ -52,6 +52,8 @@ CALLS = {
 @pytest.fixture(scope="module")
 def box() -> Iterator[Container]:
     with container() as made:
+        created = made.run("db", "upgrade", env={"HOME": str(made.data)})
+        assert created.returncode == 0, created.stderr
         yield made
 
 
