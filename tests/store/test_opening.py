@@ -373,11 +373,14 @@ def test_threads_that_create_the_file_at_once_create_one_database(tmp_path: Path
     assert failed == []
 
 
-def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(migrated_file: Path) -> None:
+def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(
+    migrated_sqlite_url: str,
+) -> None:
     """Else another process that ends takes itself for the last, and removes the log in use."""
-    url, log = f"sqlite:///{migrated_file}", migrated_file.with_name(f"{migrated_file.name}-wal")
+    url, file = migrated_sqlite_url, Path(migrated_sqlite_url.removeprefix("sqlite:///"))
+    log = file.with_name(f"{file.name}-wal")
     program = (
-        f"import sqlite3; c = sqlite3.connect({str(migrated_file)!r}); "
+        f"import sqlite3; c = sqlite3.connect({str(file)!r}); "
         "c.execute('SELECT count(*) FROM trials').fetchall(); c.close()"
     )
     with opened(url) as first:

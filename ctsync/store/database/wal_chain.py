@@ -11,19 +11,21 @@ Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 from ctsync.errors import MixedDatabase
+from ctsync.files import absolute
 
 _LINK_AT = 60
-_PAGE_SIZE_AT = 16
-_FILE_HEADER = 100
 _HEADER = struct.Struct(">8I")
 _FRAME = struct.Struct(">6I")
 _MAGIC = (0x377F0682, 0x377F0683)  # the last bit says that the checksums are big-endian
@@ -98,18 +100,28 @@ def _read_pair(file: Path) -> _Pair | None:
     try:
         with log.open("rb") as stream:
             header = stream.read(_HEADER.size)
-        with file.open("rb") as stream:
-            head = stream.read(_FILE_HEADER)
-    except OSError:
+        values = _HEADER.unpack(header) if len(header) == _HEADER.size else (0, 0, 0)
+        if values[0] not in _MAGIC or not 512 <= values[2] <= 65536:
+            return None
+        link, page_size = _read_head(file)
+    except (OSError, sqlite3.DatabaseError):
         return None
-    if len(header) < _HEADER.size or len(head) < _FILE_HEADER:
-        return None
-    values = _HEADER.unpack(header)
-    if values[0] not in _MAGIC or not 512 <= values[2] <= 65536:
-        return None
-    (size,) = struct.unpack_from(">H", head, _PAGE_SIZE_AT)
-    (link,) = struct.unpack_from(">I", head, _LINK_AT)
-    return _Pair(log, link, 65536 if size == 1 else size, header)
+    return _Pair(log, link, page_size, header)
+
+
+def _read_head(file: Path) -> tuple[int, int]:
+    """Return the link and the page size in a file, without its log. Takes no lock.
+
+    Reads through SQLite: if this process opened and closed the file itself, the system would drop
+    the locks that SQLite holds on it in this process. Another process would then remove the log.
+    """
+    uri = f"file:{quote(os.fsencode(absolute(file)))}?mode=ro&immutable=1"
+    with closing(sqlite3.connect(uri, uri=True)) as connection:
+        # without this, a file to which a log is being copied could count as damaged
+        connection.execute("PRAGMA writable_schema = ON")
+        (link,) = connection.execute("PRAGMA user_version").fetchone()
+        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+    return link & _BITS, page_size
 
 
 def _matches(pair: _Pair, links: Iterator[int]) -> bool:
