@@ -165,7 +165,7 @@ WATCH: Mapping[str, Entry] = {
     "list": Entry(
         "watches.watch_list",
         "list_watches",
-        "List the watches and the trials they follow.",
+        "List the watches, one row each.",
     ),
     "remove": Entry(
         "watches.watch_remove",

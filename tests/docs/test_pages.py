@@ -174,6 +174,6 @@ def test_pipes_files_and_variables_work_as_in_a_shell(world: Callable[[str], Wor
     shell.run("export PYTHON_COLORS=0 && ctsync schema > names.txt && grep version names.txt")
     assert shell.output == "version\n"
     shell.run("ctsync schema | head -n 1")
-    assert shell.output == "backfill\n"
+    assert shell.output == "assumption\n"
     shell.run("CTSYNC_LOG__EVENTS=off ctsync config show | grep log.events | wc -l")
     assert shell.output.strip() == "1"

@@ -54,7 +54,7 @@ def transport(server: FaultServer) -> Iterator[Transport]:
 
 @pytest.fixture
 def api(transport: Transport) -> RegistryApi:
-    return RegistryApi(transport, clock=FakeClock())
+    return RegistryApi(transport, clock=FakeClock(LOAD.data_timestamp))
 
 
 @pytest.fixture

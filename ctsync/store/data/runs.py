@@ -175,12 +175,13 @@ class RunWrites(Writes):
         """Begin a run that only one process may make, and return its id.
 
         Returns None if a run of this kind has ended well since then, or is under way for less
-        than `lease`.
+        than `lease`. A run that a wrong clock began in the future does not count.
         """
         exclude_other_claims(self._connection)
         is_made = and_(RUNS.c.verdict == Verdict.OK, RUNS.c.started >= since)
         is_alive = and_(RUNS.c.verdict == Verdict.RUNNING, RUNS.c.started > started - lease)
-        other = select(exists().where(RUNS.c.kind == kind, or_(is_made, is_alive)))
+        is_past = RUNS.c.started <= started + CLOCK_TOLERANCE
+        other = select(exists().where(RUNS.c.kind == kind, is_past, or_(is_made, is_alive)))
         return None if self._connection.scalar(other) else self.begin(kind, started)
 
     def discard(self, run_id: int) -> None:
