@@ -59,7 +59,8 @@ def mailbox(log: Path) -> Iterator[int]:
             if stage.startswith("taken"):
                 mail = server.mails[-1]
                 text: Any = mail.get_body(("plain",))
-                changes = " ".join(re.findall(r"Change (\d+)", text.get_content()))
+                # a mail names a change in the row of its trial, and below it
+                changes = " ".join(sorted(set(re.findall(r"Change (\d+)", text.get_content()))))
                 with log.open("a") as file:
                     file.write(f"{mail['Message-ID']} {changes}\n")
 
