@@ -533,7 +533,7 @@ def test_the_subject_of_each_trial_names_the_moves_that_gave_it_its_level(synced
                 continue
             compared += 1
             moved = short_move(old[name].value, new[name].value) if name in DATES else ""
-            shown = new[name]._replace(type=None).words(name)
+            shown = Typed(new[name].value, None).words(name)
             words = f"{name} {moved}" if moved else shown
             assert ("status unknown" if words == "Unknown" else words) in trial.subject
             assert len(trial.subject) <= LONGEST

@@ -178,7 +178,7 @@ def test_a_backup_that_cannot_be_used_is_refused_and_nothing_is_changed(
 def test_a_database_in_use_is_not_replaced(
     file: Path, backup: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(restoring, "_PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(restoring, "PATIENCE_SECONDS", 0.1)
     url = f"sqlite:///{file}"
     with open_store(url, clock=NOW) as store:
         with store.writer(holder="ctsync sync"), pytest.raises(LockHeld, match="ctsync sync"):

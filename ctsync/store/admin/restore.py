@@ -48,7 +48,7 @@ from ctsync.store.store import open_store
 HOLDER = "ctsync restore"
 _BESIDE = ("-wal", "-shm", "-journal")
 _KEPT_BESIDE = ("-wal", "-journal")  # -shm is an index of the log, and SQLite makes it again
-_PATIENCE_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
 _MAGIC = b"SQLite format 3\0"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
@@ -87,7 +87,7 @@ def restore(url: str, backup: Path, *, clock: Clock) -> Restored:
             _copy(backup, draft)
             _verify(backup, draft, clock)
             _keep_owner(file, draft)
-            return Restored(file, _replace(file, draft, _new_name(file, clock)))
+            return Restored(file, _put_in_place(file, draft, _new_name(file, clock)))
         finally:
             _remove(draft, "", *_BESIDE)
 
@@ -169,7 +169,7 @@ def _keep_owner(file: Path, draft: Path) -> None:
 # --- the replacement -----------------------------------------------------------------------------
 
 
-def _replace(file: Path, draft: Path, kept: Path) -> Path | None:
+def _put_in_place(file: Path, draft: Path, kept: Path) -> Path | None:
     """Rename the draft over the file. Returns the name that the replaced file has now."""
     with _closed_to_others(file) as is_complete:
         wanted = ("",) if is_complete else ("", *_KEPT_BESIDE)
@@ -218,7 +218,7 @@ def _exclusive(file: Path) -> sqlite3.Connection | None:
         return None
     if found is migrate.DatabaseState.NOTHING:
         return None
-    connection = connect_file(file, patience_seconds=_PATIENCE_SECONDS)
+    connection = connect_file(file, patience_seconds=PATIENCE_SECONDS)
     try:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE").fetchall()
         connection.execute("BEGIN EXCLUSIVE")
