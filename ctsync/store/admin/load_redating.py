@@ -73,9 +73,9 @@ class LoadWrites(Writes):
         if not runs:
             return None
         seen = _seen(runs[0], self._load_before(runs[0], load, now), now)
-        self._replace(EVENTS, "happened", load, seen)
-        events = self._replace(EVENTS, "observed", load, seen)
-        versions = self._replace(SNAPSHOTS, "observed", load, seen)
+        self._redate(EVENTS, "happened", load, seen)
+        events = self._redate(EVENTS, "observed", load, seen)
+        versions = self._redate(SNAPSHOTS, "observed", load, seen)
         other = SNAPSHOTS.alias("other")
         trials = (
             select(SNAPSHOTS.c.nct_id)
@@ -97,11 +97,11 @@ class LoadWrites(Writes):
         for name in self._connection.scalars(select(CURSORS.c.name).where(CURSORS.c.load == load)):
             self._cursors.end(name, load=None)
         known = before or seen
-        self._replace(CURSORS, "done_load", load, known)
-        self._replace(TRIALS, "last_seen_load", load, known)
-        self._replace(WATCHES, "listed", load, known)
-        self._replace(WATCHED_TRIALS, "left_at", load, seen)
-        self._replace(WATCHED_TRIALS, "since", load, seen)
+        self._redate(CURSORS, "done_load", load, known)
+        self._redate(TRIALS, "last_seen_load", load, known)
+        self._redate(WATCHES, "listed", load, known)
+        self._redate(WATCHED_TRIALS, "left_at", load, seen)
+        self._redate(WATCHED_TRIALS, "since", load, seen)
         return ForgottenLoad(before, len(runs))
 
     def _runs(self, load: datetime) -> Sequence[Row[Any]]:
@@ -143,9 +143,9 @@ class LoadWrites(Writes):
         stored = TRIALS.c.head_snapshot_id.is_not(None)
         gone = update(TRIALS).where(and_(absent, stored)).values(absent_since=None)
         self._connection.execute(gone)
-        self._replace(TRIALS, "absent_since", load, seen)
+        self._redate(TRIALS, "absent_since", load, seen)
 
-    def _replace(self, table: Table[Any], name: str, load: datetime, by: datetime) -> int:
+    def _redate(self, table: Table[Any], name: str, load: datetime, by: datetime) -> int:
         column = table.c[name]
         return self._connection.execute(
             update(table).where(column == load).values({name: by})
