@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -436,6 +437,27 @@ def test_a_member_that_returns_from_a_merger_is_in_only_if_it_matches(
     assert members(store) == ([TWO], [ONE])
     replay.catalogue.advance()
     assert event_kinds(run(make_sync())) == []
+
+
+def test_a_member_that_no_run_has_stored_leaves_if_its_first_record_does_not_match(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    """A run that ends after the first listing, and before the records, leaves such members."""
+    publish(replay, ONE)
+    follow(store)
+    sync = make_sync()
+    with (
+        pytest.raises(KeyboardInterrupt),
+        patch.object(sync.registry, "studies", side_effect=KeyboardInterrupt),
+    ):
+        run(sync)
+    assert (members(store), store.versions.of(ONE)) == (([ONE], []), [])
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
+    result = run(make_sync())
+    assert result.verdict is Verdict.OK
+    assert event_kinds(result) == [(ONE, Kind.FIRST_SEEN), (ONE, Kind.LEFT)]
+    assert members(store) == ([], [ONE])
 
 
 def test_a_trial_enters_although_it_lists_another_members_id_as_an_alias(

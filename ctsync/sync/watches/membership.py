@@ -158,8 +158,8 @@ class Membership:
         later = self._events_since(one, nct_id)
         of_run = self.store.events.find(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
         since = {stored.event_id: stored for stored in (*later, *of_run)}.values()
-        why = why_left(one.watch.query, [*(stored.event for stored in since), *also])
-        return why or self._mergers(one, nct_id)
+        events = [*(stored.event for stored in since), *also]
+        return why_left(one.watch.query, events) or self._mergers(one, nct_id) or _unknown(events)
 
     def _mergers(self, one: QueryListing, nct_id: NctId) -> Sequence[Event]:
         """Why a trial that never matched was in: it took over one that did at the last listing."""
@@ -235,6 +235,19 @@ def _held(one: QueryListing, unexplained: int) -> str | None:
         "match, though nothing that the query asks for changed; held back as the registry's "
         "mistake. If it is none: ctsync sync --accept-gone"
     )
+
+
+def _unknown(events: Iterable[Event]) -> Sequence[Event]:
+    """Why a trial left whose first record came after it matched: nothing shows what changed.
+
+    A run that ends between its first listing and the records leaves such members. Without a
+    reason, the trial would be held back as a mistake of the registry.
+    """
+    return [
+        replace(event, summary="its record was not stored while it matched")
+        for event in events
+        if event.kind in _ARRIVALS
+    ][:1]
 
 
 def _events_of(examined: AssessedTrial) -> Sequence[Event]:
