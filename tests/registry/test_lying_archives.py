@@ -1,4 +1,4 @@
-"""Archives that lie: a member or an archive is refused by name, in little memory, and no more."""
+"""Archives with false sizes and offsets: the member or archive is refused, in little memory."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ctsync.registry.http.transport import CHUNK_BYTES, JSON, Transport
 
 LARGEST_INQUIRY = 25
 MOST_SILENT = 3
-"""After this many requests in a row without an answer, or refused with 403, no more are sent."""
+"""A client stops after this many requests in a row that got no answer, or a 403."""
 
 _RANGE = "bytes=0-99"
 
@@ -53,7 +53,7 @@ class _CurlAnyStatus(_AnyStatus, CurlTransport):
 
 
 class _FirstBytes(_AnyStatus):
-    """Asks for the first hundred bytes, and reads no more than one chunk if it gets all."""
+    """Requests the first hundred bytes, and reads one chunk if the server sends everything."""
 
     def _headers(self, accept: Sequence[str]) -> dict[str, str]:
         return {**super()._headers(accept), "Range": _RANGE}

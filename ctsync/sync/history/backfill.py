@@ -152,8 +152,8 @@ class Backfill:
     def run(self, ids: Sequence[NctId]) -> BackfillResult:
         """Fetch the versions of the histories of `ids` that are not stored.
 
-        A trial whose history cannot be fetched is noted with the reason, retried later, and stops
-        no other. If MOST_REFUSALS trials in a row are refused, the rest are not requested. Raises
+        If a history cannot be fetched, the reason is noted, and the others are fetched. A later run
+        retries it. After MOST_REFUSALS refused trials in a row, no other is requested. Raises
         Stopped if the run is cancelled, and LockHeld.
         """
         self.history.reset(self._remembered())
