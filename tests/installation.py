@@ -25,7 +25,8 @@ from ctsync.route import Route
 from ctsync.store.admin.check import check
 from ctsync.store.database.engine import make_engine, parse_url
 from ctsync.store.store import Store, open_store
-from ctsync.sync.cycle import CycleResult, SyncCycle
+from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.cycle_result import CycleResult
 from ctsync.sync.history.rederive_events import rederive_events
 from tests.fakes import FakeClock
 from tests.offline import OfflineRegistry

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from ctsync.dates import format_minute
 from ctsync.model import Kind, NctId, Verdict
 from ctsync.record.value_text import counted
-from ctsync.sync.cycle import CycleResult
+from ctsync.sync.cycle_result import CycleResult
 from ctsync.sync.history.backfill import BackfillResult
 from ctsync.sync.result import SyncResult
 from ctsync.sync.watches.resolve import UnresolvedTerm

@@ -39,6 +39,7 @@ from ctsync.registry.interface import Registry
 from ctsync.store.data.events import EventFilter
 from ctsync.store.data.runs import MIRROR
 from ctsync.store.store import Store
+from ctsync.sync.assessed_trial import AssessedTrial, HistoryLink, PendingVersion
 from ctsync.sync.decide import (
     Changed,
     Confirmed,
@@ -52,52 +53,6 @@ from ctsync.sync.decide import (
     decide,
 )
 from ctsync.sync.history.rederive_events import UNSTORED, derive, known_facts
-
-
-@dataclass(frozen=True, slots=True)
-class PendingVersion:
-    """A version to store after `head`, with the events that lead to it.
-
-    `record` is None if the trial is gone or has moved. `before` is the record it was compared with,
-    if that had the same form. `joining` is set if the version continues the registry's history.
-    """
-
-    nct_id: NctId
-    head: Head | None
-    state: State
-    record: Record | Prepared | None
-    key: KeyFields
-    events: tuple[Event, ...]
-    moved_to: NctId | None = None
-    before: Record | None = None
-    joining: HistoryLink | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLink:
-    """How a version continues the registry's history, which was fetched before it was seen live.
-
-    - `confirms`: it is the head itself, now seen live.
-    - `is_baseline`: the trial was never seen live before. Its first sighting is all that is
-      reported; its other events `happened` earlier.
-    - `overdue`: events from the history of a trial that was followed by then; they are reported
-      with this load.
-    """
-
-    confirms: bool = False
-    is_baseline: bool = False
-    overdue: tuple[StoredEvent, ...] = ()
-    happened: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class AssessedTrial:
-    """One requested trial: the decision on its answer, and the version to store, if any."""
-
-    asked: NctId
-    decision: Decision
-    fetched_at: datetime | None
-    finding: PendingVersion | None = None
 
 
 def assess_answers(

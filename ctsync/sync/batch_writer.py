@@ -21,7 +21,7 @@ from ctsync.route import Route
 from ctsync.store.data.events import path_key
 from ctsync.store.data.version_batches import NewBody, NewStep
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import AssessedTrial, PendingVersion
+from ctsync.sync.assessed_trial import AssessedTrial, PendingVersion
 from ctsync.sync.decide import (
     Confirmed,
     Decision,

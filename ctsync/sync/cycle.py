@@ -23,27 +23,24 @@ from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import CtsyncError, LockHeld, RegistryError, Stopped, UsageError
-from ctsync.model import Event, NctId, RegistryVersion
+from ctsync.model import NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.interface import Registry
-from ctsync.store.data.outbox import OutboxHorizon
 from ctsync.store.data.runs import SYNC
 from ctsync.store.data.watches import Watch
 from ctsync.store.store import Store
-from ctsync.sync.assess import AssessedTrial
-from ctsync.sync.decide import Missing, NotChecked
+from ctsync.sync.cycle_result import CyclePreview, CycleResult, PendingDeliveries, SyncedCycle
 from ctsync.sync.history.backfill import Backfill, History
 from ctsync.sync.history.backfill import BackfillResult as Backfilled
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import ArchiveFile, MirrorResult
 from ctsync.sync.observations import KIND_OF_SOME
 from ctsync.sync.quarantine import held_back, with_quarantine
-from ctsync.sync.result import RunCallbacks, SyncResult
+from ctsync.sync.result import RunCallbacks
 from ctsync.sync.trial_pass import TrialPass
-from ctsync.sync.watches.listings import QueryListing, query_watches, unlisted
+from ctsync.sync.watches.listings import query_watches
 from ctsync.sync.watches.resolve import (
     FileWatches,
-    UnresolvedTerm,
     join_file_watches,
     join_watches,
     resolve_file_watches,
@@ -52,123 +49,6 @@ from ctsync.sync.watches.resolve import (
 log = logging.getLogger(__name__)
 
 HISTORIES_A_ROUND = 20
-
-
-@dataclass(frozen=True, slots=True)
-class CycleResult:
-    """The result of one cycle.
-
-    `unresolved` holds the terms of file watches that do not name exactly one trial. `past` is the
-    result of fetching the histories whose retry was due.
-    """
-
-    sync: SyncResult
-    delivered: DrainResult
-    unresolved: tuple[UnresolvedTerm, ...] = ()
-    past: Backfilled | None = None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything watched was checked."""
-        return self.sync.verdict == "ok" and not self.unresolved
-
-    @property
-    def is_well(self) -> bool:
-        """Whether nobody needs to act: everything was checked and no delivery was parked."""
-        return self.is_whole and not self.delivered.parked
-
-    def sentence(self) -> str:
-        """The counts in one sentence, for the monitor.
-
-        Contains no text from the registry and no address.
-        """
-        tally, delivered = self.sync.tally, self.delivered
-        return (
-            f"checked {tally.answered} of {tally.asked}; messages: {delivered.messages} sent, "
-            f"{delivered.waiting} waiting, {delivered.parked} parked"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class PendingDeliveries:
-    """What a drain may send, and the run to whose count it is added."""
-
-    channels: Mapping[str, Channel]
-    horizon: OutboxHorizon | None
-    run_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class SyncedCycle:
-    """A cycle whose sync has ended and whose messages are not sent yet.
-
-    `sync` is the error if the registry ended it.
-    """
-
-    sync: SyncResult | RegistryError
-    pending: PendingDeliveries
-    unresolved: tuple[UnresolvedTerm, ...] = ()
-    monitor: Monitor = field(default_factory=lambda: Monitor(""))
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything watched was checked."""
-        return (
-            isinstance(self.sync, SyncResult) and self.sync.verdict == "ok" and not self.unresolved
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class CyclePreview:
-    """What a cycle would do: the assessment of each trial and the unresolved terms.
-
-    `moves` are the trials that would enter or leave a query, each with its event.
-    """
-
-    load: RegistryVersion
-    examined: Sequence[AssessedTrial]
-    unresolved: tuple[UnresolvedTerm, ...] = ()
-    listed: tuple[QueryListing, ...] = ()
-    moves: Sequence[tuple[NctId, Event]] = ()
-    held: tuple[str, ...] = ()
-
-    @property
-    def events(self) -> list[tuple[NctId, Event]]:
-        """The events that would be stored, each with its trial."""
-        found = [
-            (one.asked, event)
-            for one in self.examined
-            if one.finding
-            for event in one.finding.events
-        ]
-        return [*found, *self.moves]
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether everything watched could be checked."""
-        return not (self.unchecked or self.unresolved or self.reasons)
-
-    @property
-    def unknown(self) -> list[NctId]:
-        """The ids that no load has ever known, as far as no run has reported them."""
-        return [one.asked for one in self.examined if one.decision == Missing(None)]
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why query watches could not be listed, and what would be held back; in words."""
-        return [*unlisted(self.listed), *self.held]
-
-    @property
-    def unchecked(self) -> list[tuple[NctId, str]]:
-        """The trials that could not be checked or are missing, each with the reason."""
-        found: list[tuple[NctId, str]] = []
-        for one in self.examined:
-            match one.decision:
-                case NotChecked(failed):
-                    found.append((one.asked, str(failed.error)))
-                case Missing(head) if head is not None:
-                    found.append((one.asked, "not in this load"))
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,7 +46,7 @@ from ctsync.record.compare.canonical import canonicalize
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.database import migrate
 from ctsync.store.database.engine import connect_file, make_engine, parse_url, writing
-from ctsync.sync.cycle import CycleResult
+from ctsync.sync.cycle_result import CycleResult
 from tests.conftest import PostgresServer
 from tests.installation import BERT, Installation, Killed
 from tests.registry_fixtures import make_study

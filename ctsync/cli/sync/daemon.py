@@ -14,7 +14,8 @@ from ctsync.cli.output import tell
 from ctsync.cli.sync_messages import past_sentence, sync_sentences
 from ctsync.daemon import Background, Schedule, StoppableClock, persistent, serve
 from ctsync.errors import LockLost, RegistryError, StoreUnreachable
-from ctsync.sync.cycle import SyncCycle, SyncedCycle
+from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.cycle_result import SyncedCycle
 from ctsync.sync.result import RunCallbacks
 
 log = logging.getLogger(__name__)

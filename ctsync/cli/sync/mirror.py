@@ -33,7 +33,8 @@ from ctsync.dates import format_minute
 from ctsync.files import absolute, temporary_folder
 from ctsync.questions.results.sync_rows import MirrorRow
 from ctsync.registry.archive_download import ArchiveDownload
-from ctsync.sync.cycle import CycleResult, SyncCycle
+from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.cycle_result import CycleResult
 from ctsync.sync.mirror.result import MirrorResult
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal

@@ -29,7 +29,8 @@ from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.report_row import UncheckedTrialRow
-from ctsync.sync.cycle import CyclePreview, CycleResult, SyncCycle
+from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.cycle_result import CyclePreview, CycleResult
 from ctsync.sync.result import RunCallbacks
 from ctsync.text import for_terminal
 

@@ -22,7 +22,7 @@ from ctsync.record.rules.rules import RULES_VERSION, Thresholds
 from ctsync.route import Route
 from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store, Unit
-from ctsync.sync.assess import AssessedTrial
+from ctsync.sync.assessed_trial import AssessedTrial
 from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_at_once
 from ctsync.sync.watches.listings import QueryListing
 

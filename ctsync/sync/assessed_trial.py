@@ -1,0 +1,66 @@
+"""An assessed trial: the decision on its answer, and the version to store. Does no I/O."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from ctsync.model import (
+    Event,
+    Head,
+    KeyFields,
+    NctId,
+    Prepared,
+    Record,
+    State,
+    StoredEvent,
+)
+from ctsync.sync.decide import (
+    Decision,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingVersion:
+    """A version to store after `head`, with the events that lead to it.
+
+    `record` is None if the trial is gone or has moved. `before` is the record it was compared with,
+    if that had the same form. `joining` is set if the version continues the registry's history.
+    """
+
+    nct_id: NctId
+    head: Head | None
+    state: State
+    record: Record | Prepared | None
+    key: KeyFields
+    events: tuple[Event, ...]
+    moved_to: NctId | None = None
+    before: Record | None = None
+    joining: HistoryLink | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLink:
+    """How a version continues the registry's history, which was fetched before it was seen live.
+
+    - `confirms`: it is the head itself, now seen live.
+    - `is_baseline`: the trial was never seen live before. Its first sighting is all that is
+      reported; its other events `happened` earlier.
+    - `overdue`: events from the history of a trial that was followed by then; they are reported
+      with this load.
+    """
+
+    confirms: bool = False
+    is_baseline: bool = False
+    overdue: tuple[StoredEvent, ...] = ()
+    happened: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AssessedTrial:
+    """One requested trial: the decision on its answer, and the version to store, if any."""
+
+    asked: NctId
+    decision: Decision
+    fetched_at: datetime | None
+    finding: PendingVersion | None = None
