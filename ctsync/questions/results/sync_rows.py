@@ -34,8 +34,8 @@ class QueryListingRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SyncRow:
-    """The result of a sync."""
+class CheckedRun:
+    """A run that checks trials: its data refresh, its verdict and its counts."""
 
     run: int
     """The number of the run; `ctsync runs` shows it."""
@@ -43,8 +43,6 @@ class SyncRow:
     """How the run ended."""
     load: datetime
     """The data refresh that the registry showed."""
-    refreshed: bool
-    """Whether this data refresh is newer than all that ctsync has seen before."""
     requests: int
     """Number of requests to the registry."""
     retries: int
@@ -63,6 +61,14 @@ class SyncRow:
     """Number of trials that the registry no longer has."""
     failed: int
     """Number of trials that could not be checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRow(CheckedRun):
+    """The result of a sync."""
+
+    refreshed: bool
+    """Whether this data refresh is newer than all that ctsync has seen before."""
     could_not_check: tuple[UncheckedTrialRow, ...]
     """The trials that could not be checked."""
     unknown: tuple[NctId, ...]
@@ -108,35 +114,11 @@ class PreviewedChangeRow:
 
 
 @dataclass(frozen=True, slots=True)
-class MirrorRow:
+class MirrorRow(CheckedRun):
     """The result of a mirror run."""
 
-    run: int
-    """The number of the run; `ctsync runs` shows it."""
-    verdict: Verdict
-    """How the run ended."""
-    load: datetime
-    """The data refresh that the registry showed."""
     steps: tuple[str, ...]
     """The steps of the run, such as `bulk`, `pages` or `delta`."""
-    requests: int
-    """Number of requests to the registry."""
-    retries: int
-    """Number of these requests that were retries."""
-    asked: int
-    """Number of trials to check."""
-    answered: int
-    """Number of trials that the registry answered for."""
-    same: int
-    """Number of trials without a change."""
-    changed: int
-    """Number of trials with a new version."""
-    new: int
-    """Number of trials seen for the first time."""
-    gone: int
-    """Number of trials that the registry no longer has."""
-    failed: int
-    """Number of trials that could not be checked."""
     messages: tuple[str, ...]
     """Sentences about the run, problems first."""
     could_not_check: tuple[UncheckedTrialRow, ...]
