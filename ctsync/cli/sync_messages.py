@@ -83,9 +83,10 @@ def _unanswered(sync: SyncResult, unresolved: Sequence[UnresolvedTerm]) -> Itera
 
 def unknown_sentence(ids: Sequence[NctId]) -> str:
     """Name the ids that no load has ever known. Later runs do not name them again."""
+    them = "it" if len(ids) == 1 else "them"
     return (
         f"{_some(ids, by='ctsync watch show')}: the registry has no such trial; later syncs "
-        "look for it; to stop following it: ctsync watch remove"
+        f"look for {them}; to stop following {them}: ctsync watch remove"
     )
 
 

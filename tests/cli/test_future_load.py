@@ -75,7 +75,7 @@ def test_an_accepted_load_from_the_future_is_explained_and_forgotten_without_los
     move_to(registry, "2026-02-03", "COMPLETED")
     assert FORGET in shell.refuse("sync", exit_code=4)
     status = shell.run("status", exit_code=4).stdout
-    assert "registry data at the end of a run: 2099-01-01 09:00Z is in the future" in status
+    assert "registry data of 2099-01-01 09:00Z are dated in the future" in status
     findings = json.loads(shell.run("doctor", "--json", exit_code=3).stdout)
     (advice,) = [one["advice"] for one in findings if FORGET in (one["advice"] or "")]
     assert "if this clock is right" in advice

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
@@ -86,7 +86,7 @@ def assess(standing: HealthFacts, now: datetime) -> Health:
     found = [
         *_run_reasons(standing, now),
         *_delivery_reasons(standing, now),
-        *((HealthState.PARTIAL, future_sentence(one)) for one in standing.ahead),
+        *((HealthState.PARTIAL, one) for one in future_sentences(standing.ahead)),
     ]
     if not found:
         return Health(HealthState.OK, ())
@@ -140,13 +140,19 @@ def _age_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
     return [(HealthState.STALE, f"no sync has been complete since {format_minute(whole)}")]
 
 
-def future_sentence(found: FutureTime) -> str:
+def future_sentences(ahead: Sequence[FutureTime]) -> Iterator[str]:
     """Name stored times in the future: which they are, what they mean, and what to do."""
-    more = f" and {found.count - 1:,} more" if found.count > 1 else ""
-    when = f"{found.words}: {format_minute(found.furthest)}{more} is in the future"
-    if found.kind is TimeKind.LOAD:
-        return f"{when}; syncs are refused until it is forgotten; see: ctsync doctor"
-    return f"{when} and counts as due; check the clock: ctsync doctor"
+    loads = [found.furthest for found in ahead if found.kind is TimeKind.LOAD]
+    if loads:
+        yield (
+            f"registry data of {format_minute(max(loads))} are dated in the future; syncs are "
+            "refused until they are forgotten: ctsync doctor"
+        )
+    for found in ahead:
+        if found.kind is not TimeKind.LOAD:
+            more = f" and {found.count - 1:,} more" if found.count > 1 else ""
+            when = f"{found.words}: {format_minute(found.furthest)}{more} is in the future"
+            yield f"{when} and counts as due; check the clock: ctsync doctor"
 
 
 def is_load_overdue(load: datetime, now: datetime) -> bool:

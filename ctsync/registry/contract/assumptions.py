@@ -133,6 +133,10 @@ def _ids(studies: Iterable[Any]) -> list[NctId]:
     return [identity.nct_id for study in studies if (identity := identity_of(study))]
 
 
+def _listed(ids: Iterable[NctId]) -> str:
+    return ", ".join(sorted(ids)) or "no trial"
+
+
 def _json(answer: Response) -> Any:
     if answer.status != 200 or answer.media_type != "application/json":
         raise _Differs(_shown(answer))
@@ -174,7 +178,7 @@ def _user_agent(asked: _Asked) -> str:
 
 def _study(asked: _Asked) -> str:
     study = as_object(_json(asked.inquiry.ask(f"{_STUDIES}/{TRIAL}", _FORM)))
-    _need(_ids([study]) == [TRIAL], f"a record of {_ids([study])}")
+    _need(_ids([study]) == [TRIAL], f"a record of {_listed(_ids([study]))}")
     day, load = load_day_of(study), asked.load().data_timestamp.date()
     _need(day == load, f"versionHolder {day} in the load of {load}")
     return f"{TRIAL} with versionHolder {day}"
@@ -207,8 +211,8 @@ def _aliases_in_batch(asked: _Asked) -> str:
     found = {
         one.nct_id: one.names for study in asked.page(params).studies if (one := identity_of(study))
     }
-    _need(TRIAL in found and ABSENT not in found, f"for three ids came {sorted(found)}")
-    _need(ALIAS in found.get(CANONICAL, ()), f"for the alias {ALIAS} came {sorted(found)}")
+    _need(TRIAL in found and ABSENT not in found, f"for three ids came: {_listed(found)}")
+    _need(ALIAS in found.get(CANONICAL, ()), f"for the alias {ALIAS} came: {_listed(found)}")
     return f"an alias gives {CANONICAL}, and an id without a record gives nothing"
 
 
@@ -223,7 +227,7 @@ def _matching(asked: _Asked) -> str:
 
 def _selected(asked: _Asked, params: Mapping[str, str]) -> str:
     names = _ids(asked.page({**params, "fields": _NAMES, "pageSize": "10"}).studies)
-    _need(names == [TRIAL], f"came {names}")
+    _need(names == [TRIAL], f"came: {_listed(names)}")
     return f"{' and '.join(params)} with fields: {TRIAL} alone"
 
 
@@ -277,7 +281,7 @@ def _posted(study: Any) -> str:
 def _organisation(asked: _Asked) -> str:
     params = {"filter.advanced": f'AREA[OrgStudyId]"{ORG_ID}"', "pageSize": "10"}
     names = _ids(asked.page({**params, "fields": "NCTId|OrgStudyId"}).studies)
-    _need(TRIAL in names, f"the study id {ORG_ID} finds {names}")
+    _need(TRIAL in names, f"the study id {ORG_ID} finds: {_listed(names)}")
     return f"the study id {ORG_ID} finds {TRIAL}"
 
 
