@@ -157,7 +157,7 @@ def test_trials_that_the_registry_lacks_take_one_line(shell: Shell, tmp_path: Pa
         "checked 10 of 10 trials against the registry data of 2026-02-02 09:00Z (13 requests)",
         (
             "NCT00000090, NCT00000091, NCT00000092 and 7 more (ctsync watch show lists them): the "
-            "registry has no such trial; later syncs look for it; to stop following it: "
+            "registry has no such trial; later syncs look for them; to stop following them: "
             "ctsync watch remove"
         ),
     ]
