@@ -15,6 +15,9 @@ import ctsync
 
 ROOT = Path(__file__).parents[1]
 
+# each test needs the built wheel
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -129,6 +129,7 @@ def test_repair_without_the_registry_fixes_the_rest_and_says_so(
     assert "no problem left" in changed.run("check", "--repair").stderr
 
 
+@pytest.mark.slow
 def test_a_server_database_is_repaired_only_if_there_is_a_backup(
     changed: Shell, migrated_postgres_url: str
 ) -> None:

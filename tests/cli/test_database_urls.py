@@ -33,6 +33,7 @@ def names(folder: Path) -> set[str]:
     return {one.name.removesuffix("-wal").removesuffix("-shm") for one in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_every_command_reaches_the_file_that_its_url_names(
     shell: Shell, place: Path, tmp_path: Path
 ) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.cli.conftest import SEED, Shell
 
 
+@pytest.mark.slow
 def test_a_copied_database_can_be_used_on_the_server(
     shell: Shell, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -21,6 +24,7 @@ def test_a_copied_database_can_be_used_on_the_server(
     assert shell.json("check", "--json") == []
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_not_possible_is_refused_in_one_line(
     shell: Shell, tmp_path: Path, postgres_url: str
 ) -> None:

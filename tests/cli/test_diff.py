@@ -64,6 +64,7 @@ def test_a_category_selects_in_every_format(slipped: Shell) -> None:
     assert "not shown" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("1", "3"), ("1..3",), ("first", "last"), ("-3", "-1"), ("2026-02-02", "2026-02")]
 )
@@ -153,6 +154,7 @@ def at_a_terminal(shell: Shell, *words: str, **env: str) -> str:
     return text.decode()
 
 
+@pytest.mark.slow
 def test_a_terminal_gets_colours_unless_no_color_is_set(slipped: Shell) -> None:
     assert "\x1b[" in at_a_terminal(slipped, "diff", SEED, "1", "2", TERM="xterm", NO_COLOR="")
     assert "\x1b[" not in at_a_terminal(slipped, "diff", SEED, "1", "2", NO_COLOR="1")

@@ -77,6 +77,7 @@ def test_there_is_no_version_0(stored: Shell) -> None:
     assert "no version 0" in stored.refuse("show", SEED, "--version", "0", exit_code=2)
 
 
+@pytest.mark.slow
 def test_raw_bytes_are_not_written_to_a_terminal(stored: Shell) -> None:
     ours, its = pty.openpty()
     try:
@@ -154,6 +155,7 @@ def run(shell: Shell, *args: str, stdout: int) -> subprocess.CompletedProcess[st
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("args", [("rules",), ("--help",), ("show", SEED, "--raw")])
 def test_a_full_disk_is_reported_in_one_line(stored: Shell, args: tuple[str, ...]) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
@@ -323,6 +325,7 @@ def _without_docstrings(tree: ast.Module) -> Iterator[ast.AST]:
     return (n for n in ast.walk(tree) if id(n) not in docstrings)
 
 
+@pytest.mark.slow
 def test_every_command_named_in_a_text_exists() -> None:
     wrong = []
     for file in Path(ctsync.__file__).parent.rglob("*.py"):

@@ -134,6 +134,7 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
     assert "not registered yet" in line
 
 
+@pytest.mark.slow
 def test_a_history_at_80_columns_tells_what_changed_beside_each_version(
     shell: Shell, kept: Store
 ) -> None:
@@ -149,6 +150,7 @@ def test_a_history_at_80_columns_tells_what_changed_beside_each_version(
     assert max(map(len, (header, *rows))) <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [120, 80, 60])
 def test_each_value_of_a_history_is_shown_when_it_changes(
     shell: Shell, kept: Store, columns: int

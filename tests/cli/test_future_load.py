@@ -39,6 +39,7 @@ def statuses(shell: Shell) -> list[str]:
     return [version["status"] for version in shell.json("history", SEED, "--json")]
 
 
+@pytest.mark.slow
 def test_a_load_more_than_a_day_ahead_is_refused_and_names_both_clocks(
     on_each: Shell, registry: ReplayRegistry
 ) -> None:

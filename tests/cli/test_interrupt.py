@@ -93,6 +93,7 @@ def return_a_connection(failure: str, *, logs: bool = True) -> tuple[str, str]:
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 def test_a_ctrl_c_while_a_connection_is_returned_shows_no_traceback() -> None:
     ctrl_c = "signal.raise_signal(signal.SIGINT)"
     assert return_a_connection(ctrl_c) == ("interrupted\n", "")

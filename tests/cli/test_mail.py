@@ -155,6 +155,7 @@ def test_after_an_outage_every_change_arrives_once_and_in_order(
     print(f"outage: {len(steps)} changes, {len(server.mails)} mails after it, 0 lost, in order")
 
 
+@pytest.mark.slow
 def test_a_permanently_refused_mail_is_shown_and_stops_no_other(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:
@@ -207,6 +208,7 @@ def test_a_recipient_of_three_watches_gets_one_mail_per_round_with_links_to_the_
         assert "Watches: both, competitors" in part
 
 
+@pytest.mark.slow
 def test_a_second_sync_on_one_day_mails_nothing_and_is_no_alarm(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import orjson
+import pytest
 
 from tests.cli.conftest import SEED, Shell, below_header
 from tests.registry_fixtures import make_study
@@ -207,6 +208,7 @@ def test_adding_a_query_with_sync_fetches_the_matching_trials(shell: Shell) -> N
     assert found["sync"]["new"] == 2
 
 
+@pytest.mark.slow
 def test_a_repair_keeps_the_entered_and_left_events(
     shell: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:

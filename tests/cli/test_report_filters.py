@@ -31,6 +31,7 @@ def reported(shell: Shell, *options: str) -> list[str]:
     return [trial["what"] for trial in report["trials"]]
 
 
+@pytest.mark.slow
 def test_a_report_is_filtered_by_level_category_kind_watch_sponsor_and_phase(
     watched: Shell,
 ) -> None:

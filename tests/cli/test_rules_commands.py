@@ -92,6 +92,7 @@ def test_relevel_lists_events_with_another_level_and_writes_nothing(
     assert (tmp_path / "ctsync.db").read_bytes() == before
 
 
+@pytest.mark.slow
 def test_a_higher_threshold_for_starts_makes_one_event_of_real_histories_routine(
     shell: Shell, registry: ReplayRegistry
 ) -> None:

@@ -82,6 +82,7 @@ def test_no_listing_is_wider_than_80_columns(
     assert max(map(len, seen)) <= 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "header"),
     [
@@ -123,6 +124,7 @@ def test_levels_have_colours_on_a_terminal_but_not_with_no_color(listing: Shell)
     assert "\x1b" not in listing.run(*command).stdout
 
 
+@pytest.mark.slow
 def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: ReplayRegistry) -> None:
     registry.catalogue.advance()
     registry.catalogue.edit("NCT00000007", {f"{MODULE}.overallStatus": "COMPLETED"})
@@ -132,6 +134,7 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert row.rstrip().endswith("…")
 
 
+@pytest.mark.slow
 def test_a_terminal_shows_no_column_that_has_no_value(listing: Shell) -> None:
     header, *_ = at_a_terminal(listing, "history", "NCT03690141", columns=160)
     assert "SEEN" not in header

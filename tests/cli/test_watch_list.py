@@ -66,6 +66,7 @@ def test_a_watch_shows_its_first_trials_and_counts_the_others(large: Shell) -> N
     assert "not both" in line
 
 
+@pytest.mark.slow
 def test_the_title_of_a_trial_has_room_at_80_columns(shell: Shell) -> None:
     title = "Study of an Investigational Combination Therapy in Advanced Solid Tumors"
     study = make_study(SEED)

@@ -58,6 +58,7 @@ def store(migrated_sqlite_url: str) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INDEXES)
 def test_a_backfill_reproduces_a_real_index_and_a_second_adds_nothing(
     store: Store, migrated_sqlite_url: str, corpus: Path, name: str

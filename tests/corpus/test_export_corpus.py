@@ -136,6 +136,7 @@ def test_export_csv_reproduces_the_533_versions_of_cthist(
     assert (len(found), set(compared.values())) == (533, {533})
 
 
+@pytest.mark.slow
 def test_a_cohort_has_every_stop_and_restart_of_ctcovidstop(corpus: Path) -> None:
     rates: dict[str, list[bool]] = {}
     for row in read(corpus / "history" / "stops-2019-2022.csv"):

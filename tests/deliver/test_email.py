@@ -117,6 +117,7 @@ def test_the_mails_to_a_recipient_form_one_thread_that_starts_with_its_welcome(
     assert {mail["In-Reply-To"] for mail in changes} == {welcome["Message-ID"]}
 
 
+@pytest.mark.slow
 def test_remote_text_adds_no_header_and_no_recipient() -> None:
     extra, wrong = 0, 0
     expected = set(_header_names(write_mail(message([attacked("benign")]), sender=SENDER)))
@@ -138,6 +139,7 @@ def attacked(text: str) -> StoredEvent:
     return stored(event(Kind.OTHER, label=text, summary=text, after=text), brief_title=text)
 
 
+@pytest.mark.slow
 def test_a_digest_of_5000_events_counts_the_changes_it_leaves_out() -> None:
     events = [
         stored(outcome("before " * 90, f"after {n} " * 90), an_id(1 + n % 700), to_version=n)
@@ -214,8 +216,8 @@ REPEATS = {"dropped after accepted": 4}
 """Number of mails sent twice: if the server's answer is lost, nobody can know that it accepted
 the mail. Every other mail is sent once."""
 
-# a server that is busy, and a server that refuses a mail; the others are slow tests
-FAST = {"mail 451", "data 554"}
+# a server that refuses a mail; the other faults are slow tests
+FAST = {"data 554"}
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,7 @@ def test_a_temporary_failure_is_retried_later_as_the_same_message(
     assert mail.tried[0] == mail.tried[1]
 
 
+@pytest.mark.slow
 def test_a_permanent_failure_is_parked_and_stops_no_other(store: Store, clock: ClockAt) -> None:
     route = Route(ChannelKind.MAIL, "anna@example.org", layout=Layout.PER_TRIAL)
     for number in range(1, 101):
@@ -305,6 +306,7 @@ def test_a_dead_channel_is_tried_once_per_drain_and_the_others_are_on_time(
     print(f"dead channel: {days} days, {2 * days - len(mail.event_counts())} lost, in order")
 
 
+@pytest.mark.slow
 def test_retries_of_a_message_are_limited(store: Store, clock: ClockAt) -> None:
     keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     mail = Recording.to(ANNA, answer=refuse())

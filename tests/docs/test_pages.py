@@ -55,6 +55,7 @@ def excepted(line: str) -> str | None:
     return next((beginning for beginning in NOT_RUN if line.startswith(beginning)), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", STORIES, ids=name_of)
 def test_every_command_of_a_page_runs_in_its_order(
     page: Path, world: Callable[[str], World]

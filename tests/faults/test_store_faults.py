@@ -83,6 +83,7 @@ def failing(store: Store, hook: str, number: int) -> Iterator[None]:
         event.remove(engine, hook, fail)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", [sync_unit, drain_unit], ids=lambda work: work.__name__)
 def test_a_unit_that_fails_at_any_statement_stores_nothing_and_can_be_repeated(
     store: Store, work: Callable[[Unit, dict[NctId, int]], None]

@@ -78,6 +78,7 @@ print([name for name in ("alembic", "mako", "psycopg", "filelock") if name in sy
 """
 
 
+@pytest.mark.slow
 def test_opening_a_current_database_does_not_import_alembic(migrated_sqlite_url: str) -> None:
     child = subprocess.run(
         [sys.executable, "-c", OPEN, migrated_sqlite_url],

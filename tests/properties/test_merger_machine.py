@@ -258,6 +258,7 @@ def new_url(migrated_file: Path, tmp_path: Path) -> Callable[[], str]:
     return new
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_stays_followed_over_mergers(new_url: Callable[[], str]) -> None:
     run_machine(new_url, examples=3, steps=10)
 

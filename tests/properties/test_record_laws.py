@@ -124,6 +124,7 @@ def test_every_change_has_two_different_values_and_its_own_path(pair):
     assert len({c.path for c in changes}) == len(changes)
 
 
+@pytest.mark.slow
 @long_law
 @given(any_pair)
 def test_every_change_is_reported_by_exactly_one_event(pair):
@@ -146,6 +147,7 @@ def test_an_event_is_json_without_nul_characters(pair):
         assert "\x00" not in event.summary + event.path
 
 
+@pytest.mark.slow
 @law
 @given(any_pair)
 def test_a_level_derived_from_inputs_equals_that_of_classifying_again(pair):
@@ -159,6 +161,7 @@ def test_a_level_derived_from_inputs_equals_that_of_classifying_again(pair):
         assert assign(old.kind, inputs, OTHER_THRESHOLDS) == (new.rule, new.level)
 
 
+@pytest.mark.slow
 @law
 @given(any_pair)
 def test_events_rebuilt_from_stored_records_are_equal(pair):
@@ -169,6 +172,7 @@ def test_events_rebuilt_from_stored_records_are_equal(pair):
     assert classify(diff(*stored), *stored, past=past) == events
 
 
+@pytest.mark.slow
 @law
 @given(spoilt_studies())
 def test_any_record_gives_a_first_seen_event_of_one_line(study):
@@ -176,6 +180,7 @@ def test_any_record_gives_a_first_seen_event_of_one_line(study):
     assert "\n" not in first_seen(record).summary
 
 
+@pytest.mark.slow
 @law
 @given(st.dictionaries(st.text(max_size=12), hostile_json, max_size=6))
 def test_no_key_can_forge_a_path(keys):

@@ -276,6 +276,7 @@ EVERY_WAY: Plan = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", STEPS)
 def test_a_database_made_in_one_way_is_the_same_after_export_and_import(
     step: str, tmp_path: Path, migrated_file: Path

@@ -165,6 +165,7 @@ def dated_store(tmp_path_factory: pytest.TempPathFactory):
         yield store, starts
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(asked=PARTIAL, operator=st.sampled_from(sorted(MEANT)))
 def test_partial_dates_compare_as_intervals(dated_store, asked: str, operator: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from importlib import import_module
 from pkgutil import walk_packages
 from typing import Any
@@ -44,9 +45,13 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Sequence[Any]
         return answers(store)
 
 
+@cache
+def validator(name: str) -> Draft202012Validator:
+    return Draft202012Validator(schema(name), format_checker=FORMATS)
+
+
 def problems(name: str, document: object) -> list[str]:
-    validator = Draft202012Validator(schema(name), format_checker=FORMATS)
-    return [error.message for error in validator.iter_errors(document)]
+    return [error.message for error in validator(name).iter_errors(document)]
 
 
 @EVERY

@@ -191,6 +191,7 @@ def test_a_text_of_10_megabytes_is_compared_like_any_other():
     assert len(changed(before, after)) == 1
 
 
+@pytest.mark.slow
 def test_thousands_of_items_with_nothing_in_common_are_removed_and_added():
     chance = random.Random(3)
     old, new = (

@@ -37,6 +37,7 @@ def test_a_field_is_found_by_path_end_of_path_label_or_short_name(name: str, pat
     assert find_path(name) == path
 
 
+@pytest.mark.slow
 def test_every_declared_path_finds_itself() -> None:
     assert {find_path(path) for path in FIELDS} == set(FIELDS)
 

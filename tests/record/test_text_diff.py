@@ -94,6 +94,7 @@ def test_the_segments_add_up_to_both_texts(old, new):
     assert all(s.text.strip() for s in segments)
 
 
+@pytest.mark.slow
 def test_texts_of_several_megabytes_are_compared_by_their_common_ends():
     segments = word_diff(LONG + "old end", LONG + "new end")
     assert [s.edit for s in segments] == [Edit.KEPT, Edit.DELETED, Edit.INSERTED, Edit.KEPT]
@@ -157,11 +158,13 @@ def test_the_tokens_add_up_to_both_texts(before, after):
     assert before.split() == after.split() or any(s.edit is not Edit.KEPT for s in segments)
 
 
+@pytest.mark.slow
 def test_tokens_of_several_megabytes_are_compared_by_their_common_ends():
     segments = token_diff(LONG + "old, end", LONG + "new, end")
     assert [s.edit for s in segments] == [Edit.KEPT, Edit.DELETED, Edit.INSERTED, Edit.KEPT]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["1.", "1,", "a'", "''", "(", " ,", "a-"])
 def test_tokens_are_found_in_linear_time(unit):
     text = unit * (1_000_000 // len(unit))

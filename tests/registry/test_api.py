@@ -407,6 +407,7 @@ HOSTILE = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(HOSTILE, max_size=3))
 def test_a_study_of_any_shape_fails_only_itself(

@@ -93,6 +93,7 @@ def test_a_batch_that_the_registry_cannot_answer_is_halved_and_its_size_is_kept(
     assert again <= -(-120 // kept)
 
 
+@pytest.mark.slow
 def test_a_batch_past_its_deadline_is_halved_at_once(
     replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
 ) -> None:

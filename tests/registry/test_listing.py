@@ -103,6 +103,7 @@ def test_a_listing_gives_up_after_repeated_reloads(replay: ReplayRegistry, liste
     assert listing.begun == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["skipped", "emptied", "cut short"])
 def test_a_lost_page_is_detected_at_any_position(
     sort: str, replay: ReplayRegistry, listed: List
@@ -179,6 +180,7 @@ def in_order(replay: ReplayRegistry) -> list[str]:
     return [one["protocolSection"]["identificationModule"]["nctId"] for one in listed]
 
 
+@pytest.mark.slow
 def test_pages_from_different_loads_are_detected(replay: ReplayRegistry, listed: List) -> None:
     truth, noticed = publish_first(replay, 40), 0
     for page in range(1, 9):

@@ -94,6 +94,7 @@ def test_the_same_archives_without_a_lie_are_read(tmp_path: Path) -> None:
         assert (len(held), refused) == (5, {})
 
 
+@pytest.mark.slow
 @given(
     st.builds(
         Member,

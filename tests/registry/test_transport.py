@@ -517,6 +517,7 @@ JSON_VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(st.binary() | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
 def test_any_json_that_is_read_can_be_written_again(text: bytes) -> None:
     try:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import openpyxl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,6 +104,7 @@ def test_no_cell_of_a_workbook_is_a_formula_or_a_link() -> None:
         assert sheet.count('t="s"') > len(texts)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
 def test_a_workbook_keeps_any_text(text: str) -> None:

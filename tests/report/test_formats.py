@@ -172,6 +172,7 @@ def test_no_tag_and_no_attribute_comes_from_remote_text() -> None:
     assert all(LINK.fullmatch(link) for link in found.links)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
 def test_no_text_becomes_markup(text: str) -> None:

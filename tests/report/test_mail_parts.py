@@ -224,6 +224,7 @@ def test_a_welcome_has_totals_by_status_and_one_line_per_trial() -> None:
     assert len(html) < 50_000
 
 
+@pytest.mark.slow
 def test_remote_text_adds_no_element_to_a_mail() -> None:
     def tags(text: str) -> list[str]:
         keys = {an_id(1): KeyFields(status="RECRUITING", brief_title=text)}

@@ -121,6 +121,7 @@ moments = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hours=
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(anything=values, at=moments, indent=st.booleans(), ascii_only=st.booleans())
 def test_dump_and_to_json_give_the_same_json(

@@ -65,6 +65,7 @@ def test_a_page_draws_the_timeline_for_wide_and_narrow_screens() -> None:
     assert "2013-02 (estimated), said from 2012-03-01, +1.0 years (366 days ±28)" in PAGE
 
 
+@pytest.mark.slow
 def test_remote_text_adds_no_markup_to_a_page() -> None:
     known = tags_of(PAGE).seen
     foreign = set()

@@ -79,6 +79,7 @@ def terse(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
+@pytest.mark.slow
 @given(timelines(), st.integers(40, 200), st.booleans())
 def test_every_value_is_in_the_terminal_at_each_width(
     drawn: Timeline, width: int, ascii_only: bool
@@ -89,6 +90,7 @@ def test_every_value_is_in_the_terminal_at_each_width(
     assert max(map(len, text.splitlines())) <= width
 
 
+@pytest.mark.slow
 @given(timelines(), st.integers(44, 200))
 def test_the_picture_in_the_terminal_names_each_spell_and_each_count(
     drawn: Timeline, width: int
@@ -130,6 +132,7 @@ def test_every_value_is_in_the_picture_for_wide_and_for_narrow_screens(drawn: Ti
         assert [one.label for one in drawn.enrollment if one.label not in visible] == []
 
 
+@pytest.mark.slow
 @given(timelines(), st.integers(300, 1400))
 def test_no_label_of_the_picture_covers_another_or_leaves_the_picture(
     drawn: Timeline, width: int

@@ -13,6 +13,7 @@ from email.policy import SMTP
 from email.policy import default as modern
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import Environment
@@ -52,6 +53,7 @@ def _assert_header_is_inert(attack: str) -> None:
     assert not re.search(r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", str(read["Subject"]))
 
 
+@pytest.mark.slow
 def test_no_attack_adds_a_header_or_a_recipient(capsys):
     for attack in ATTACKS:
         _assert_header_is_inert(attack)

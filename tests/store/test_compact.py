@@ -63,6 +63,7 @@ def fill_badly_packed(store: Store) -> None:
             )
 
 
+@pytest.mark.slow
 def test_compact_frees_space_and_keeps_every_version_and_delivery(
     store: Store, migrated_url: str
 ) -> None:

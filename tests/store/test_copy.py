@@ -94,6 +94,7 @@ def source_url(migrated_sqlite_url: str) -> str:
     return migrated_sqlite_url
 
 
+@pytest.mark.slow
 def test_a_copy_to_postgresql_and_back_changes_no_value(
     source_url: str, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -109,6 +110,7 @@ def test_a_copy_to_postgresql_and_back_changes_no_value(
     print(f"copy: {rows} rows to PostgreSQL and back, 0 differ")
 
 
+@pytest.mark.slow
 def test_a_copy_continues_the_history_and_row_ids_of_the_source(
     source_url: str, postgres_url: str
 ) -> None:
@@ -169,6 +171,7 @@ def test_any_text_json_time_and_number_is_copied_exactly(
     postgres.drop(target)
 
 
+@pytest.mark.slow
 def test_a_database_is_copied_to_another_of_the_same_kind(
     store: Store, migrated_url: str, tmp_path: Path, postgres: PostgresServer
 ) -> None:
@@ -197,6 +200,7 @@ def test_a_copy_refuses_a_target_that_is_not_empty_or_is_the_source(
         assert dump(store) == before
 
 
+@pytest.mark.slow
 def test_a_copy_excludes_writers_on_both_sides(source_url: str, tmp_path: Path) -> None:
     target = f"sqlite:///{tmp_path / 'target.db'}"
     for url in (source_url, target):
@@ -258,6 +262,7 @@ def test_a_copy_with_altered_values_is_rolled_back(source_url: str, postgres_url
         assert not any(store.counts().values())
 
 
+@pytest.mark.slow
 def test_a_connection_lost_during_a_copy_is_reported_and_leaves_no_rows(
     source_url: str, postgres_url: str
 ) -> None:
@@ -284,6 +289,7 @@ def test_a_value_the_server_refuses_is_reported_and_leaves_no_rows(
         assert not any(store.counts().values())
 
 
+@pytest.mark.slow
 def test_a_copy_updates_the_row_statistics_of_the_server(
     source_url: str, postgres_url: str
 ) -> None:
@@ -330,6 +336,7 @@ def test_a_copy_killed_at_any_moment_leaves_no_rows_and_can_be_repeated(
     assert partly == 0
 
 
+@pytest.mark.slow
 def test_a_copy_that_fails_at_any_statement_leaves_no_rows(source_url: str, tmp_path: Path) -> None:
     failures = 0
     for number in itertools.count(1, 4):

@@ -79,6 +79,7 @@ def fail_over_to_an_older_copy(postgres: PostgresServer, url: str, mark: str) ->
         connection.execute("UPDATE ctsync_marks SET value = %s WHERE key = 'writer'", [mark])
 
 
+@pytest.mark.slow
 def test_a_writer_stores_nothing_after_a_failover_that_lost_its_token(
     stores: tuple[Store, Store], postgres: PostgresServer, migrated_postgres_url: str
 ) -> None:
@@ -122,6 +123,7 @@ def test_a_writer_may_continue_if_nobody_took_its_lost_lock(
     assert stored(one) == 2
 
 
+@pytest.mark.slow
 def test_another_writer_cannot_begin_before_the_open_unit_ends(
     stores: tuple[Store, Store], postgres: PostgresServer
 ) -> None:

@@ -37,6 +37,7 @@ def positions(url: str) -> list[int]:
     return listed
 
 
+@pytest.mark.slow
 def test_a_hundred_versions_fit_before_and_between_the_live_versions(
     store: Store, migrated_url: str
 ) -> None:

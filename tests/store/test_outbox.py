@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from datetime import timedelta
 
+import pytest
+
 from ctsync.model import Verdict
 from ctsync.store.data.outbox import Delivery, DeliveryState, OutboxHorizon
 from ctsync.store.store import Store, open_store
@@ -65,6 +67,7 @@ def test_no_worker_claims_for_a_recipient_of_whom_another_holds_a_delivery(store
     assert [one.event_id for one in claim(store, "c", minutes=5)] == [first] * 3
 
 
+@pytest.mark.slow
 def test_deliveries_above_the_given_id_are_not_claimed(store: Store) -> None:
     outbox(store, 3)
     with store.unit() as unit:
@@ -192,6 +195,7 @@ def test_a_parked_delivery_waits_until_it_is_retried_by_hand(store: Store) -> No
     assert (one.delivery_id, one.attempts) == (first, 0)
 
 
+@pytest.mark.slow
 def test_eight_workers_claim_four_hundred_deliveries_once_each(
     migrated_url: str, clock: StillClock
 ) -> None:

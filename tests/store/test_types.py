@@ -37,6 +37,7 @@ def test_escaped_text_is_restored_and_has_no_character_a_database_refuses(text: 
     escaped.encode()
 
 
+@pytest.mark.slow
 @given(
     st.recursive(
         st.none()

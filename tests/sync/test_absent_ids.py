@@ -73,6 +73,7 @@ def test_a_watched_alias_is_the_same_on_later_loads(
     assert (both.asked, both.same, both.changed) == (2, 2, 0)
 
 
+@pytest.mark.slow
 def test_an_id_that_never_existed_is_named_once_and_requested_weekly(
     store: Store, replay: ReplayRegistry, sync: Callable[..., SyncResult]
 ) -> None:

@@ -276,6 +276,7 @@ def test_a_later_event_has_figures_since_the_first_registration(
     assert_events_follow(store)
 
 
+@pytest.mark.slow
 def test_live_versions_keep_their_events_and_get_figures_of_the_complete_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:

@@ -207,6 +207,7 @@ def test_report_denominators_come_from_the_newest_sync_not_from_later_runs(
     assert (coverage.run_ids, coverage.checked) == ((run_id,), 2)
 
 
+@pytest.mark.slow
 def test_a_weekly_mail_is_overdue_only_if_it_keeps_failing_after_its_hour(
     make_cycle: MakeCycle, store: Store, clock: StillClock, replay: ReplayRegistry
 ) -> None:

@@ -244,6 +244,7 @@ def test_trials_missing_for_the_first_time_count_for_the_guard_against_mass_disa
     print("mass disappearance: 20 confirmed and 20 new of 60: 0 gone, 20 held")
 
 
+@pytest.mark.slow
 def test_held_trials_are_accepted_with_accept_gone(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:
@@ -279,6 +280,7 @@ def test_an_empty_listing_is_accepted_only_if_the_records_explain_it(
     assert result.verdict is Verdict.OK
 
 
+@pytest.mark.slow
 def test_merged_trials_keep_both_histories_and_chains_do_not_loop(
     store: Store, replay: ReplayRegistry, run_once: RunOnce
 ) -> None:

@@ -158,6 +158,7 @@ def test_a_delta_finds_what_was_posted_late_within_the_overlap(
     print(f"overlap: a change dated 4 days before the last load was found ({OVERLAP.days} days)")
 
 
+@pytest.mark.slow
 def test_a_sweep_finds_changes_without_a_date_and_trials_gone_in_two_loads(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
@@ -396,6 +397,7 @@ def test_a_merged_trial_is_found_by_the_sweep_and_keeps_its_history(
     assert (head.state, head.moved_to) == (State.MOVED, an_id(3))
 
 
+@pytest.mark.slow
 def test_a_dictionary_is_trained_on_the_first_load_and_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
@@ -437,6 +439,7 @@ def test_a_mirror_stopped_at_any_step_resumes_and_stores_each_trial_once(
     print(f"mirror: stopped {stops} times, 60 trials once each, 1 download")
 
 
+@pytest.mark.slow
 def test_a_sweep_interrupted_at_any_page_resumes_at_that_page(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:
@@ -468,6 +471,7 @@ def test_a_sweep_interrupted_at_any_page_resumes_at_that_page(
     print(f"sweep: stopped {stops} times, {len(slim)} requests for 10 pages")
 
 
+@pytest.mark.slow
 def test_delta_and_sweep_find_every_change_of_a_day_and_nothing_else(
     make_mirror: Make, replay: ReplayRegistry, clock: StillClock
 ) -> None:

@@ -170,6 +170,7 @@ def test_two_parts_reprocessed_at_once_are_two_notices(
     assert planned(followed) == {EVERYTHING.recipient: 1}
 
 
+@pytest.mark.slow
 def test_a_pass_interrupted_anywhere_ends_in_one_notice_and_one_delivery(
     followed: Store, replay: Any, make_sync: MakeSync, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -316,6 +317,7 @@ def drift_lines(result: SyncResult) -> list[str]:
     return [n.line for n in result.notices if n.kind is NoticeKind.VANISHED_FIELD]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_log_has_one_line_for_the_notice(
     followed: Store, replay: Any, make_sync: MakeSync, clock: Any, tmp_path: Path, form: str

@@ -143,6 +143,7 @@ def test_a_trial_that_is_held_back_is_reported_with_its_next_try(
     assert store.failures.find() == []
 
 
+@pytest.mark.slow
 def test_a_record_the_store_refused_is_kept_raw_and_stored_once_possible(
     make_cycle: MakeCycle, store: Store, replay: ReplayRegistry
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     assert members(store) == ([TWO], [ONE])
 
 
+@pytest.mark.slow
 def test_each_time_a_trial_leaves_or_enters_again_is_an_event(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_new_trial_is_registered_and_an_existing_one_enters(
     assert [found.nct_id for found in rederive_events(store, Thresholds())] == []
 
 
+@pytest.mark.slow
 def test_entering_and_leaving_are_reported_only_to_recipients_of_the_watch(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:

@@ -109,6 +109,7 @@ def test_an_empty_database_has_no_differences(store: Store) -> None:
     assert list(rederive_events(store, RULES)) == []
 
 
+@pytest.mark.slow
 def test_changed_thresholds_change_only_levels(history: Store) -> None:
     found = differences(history, Thresholds(slip_critical_days=500))
     assert {nct_id for nct_id, _ in found} == {TWO}
@@ -118,6 +119,7 @@ def test_changed_thresholds_change_only_levels(history: Store) -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
@@ -141,6 +143,7 @@ def test_an_altered_event_is_found_and_repaired_in_place(
     assert list(rederive_events(history, RULES)) == []
 
 
+@pytest.mark.slow
 def test_a_missing_event_is_found_and_added_in_its_place(history: Store, migrated_url: str) -> None:
     before = stored_events(history)
     kinds = (Kind.GONE, Kind.MOVED, Kind.OUTCOME, Kind.FIRST_SEEN)
@@ -160,6 +163,7 @@ def test_a_missing_event_is_found_and_added_in_its_place(history: Store, migrate
     assert without_id(stored_events(history)) == without_id(before)
 
 
+@pytest.mark.slow
 def test_a_changed_path_keeps_its_event_and_deliveries(history: Store, migrated_url: str) -> None:
     sent, *_ = [s for s in stored_events(history) if s.event.kind is Kind.ENROLLMENT]
     renamed = "UPDATE events SET path = 'old.path', path_key = :key WHERE id = :id"
@@ -172,6 +176,7 @@ def test_a_changed_path_keeps_its_event_and_deliveries(history: Store, migrated_
     assert differences(history) == []
 
 
+@pytest.mark.slow
 def test_an_event_that_cannot_be_derived_is_dropped_and_its_deliveries_stay(
     history: Store, migrated_url: str
 ) -> None:
@@ -206,6 +211,7 @@ COPIED = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_an_unreadable_trial_does_not_stop_the_others(history: Store, migrated_url: str) -> None:
     digest = history.versions.newest_digest(OLD)
     alter(
@@ -221,6 +227,7 @@ def test_an_unreadable_trial_does_not_stop_the_others(history: Store, migrated_u
     assert (found[OLD].steps, bool(found[ONE].steps)) == ((), True)
 
 
+@pytest.mark.slow
 def test_rewritten_events_record_the_version_of_their_rules(
     history: Store, migrated_url: str
 ) -> None:
@@ -234,6 +241,7 @@ def test_rewritten_events_record_the_version_of_their_rules(
     assert Level.CRITICAL in {stored.event.level for stored in history.events.find()}
 
 
+@pytest.mark.slow
 def test_an_event_in_the_words_of_earlier_rules_is_no_damage_and_can_be_renewed(
     history: Store, migrated_url: str
 ) -> None:
