@@ -25,19 +25,19 @@ def back_up(url: str, to: Path) -> None:
     """Copy the database at `url` into a new file, private to its owner.
 
     The file appears when the copy is complete. Raises UsageError if it exists or the database is
-    on a server, StoreUnavailable if it cannot be written or there is nothing to copy.
+    on a server, and StoreUnavailable if it cannot be written or there is no database to copy.
     """
     parsed = parse_url(url)
     file = sqlite_file(parsed)
     if file is None:
-        raise UsageError("only a SQLite database is a file; for PostgreSQL use pg_dump")
+        raise UsageError("ctsync backup copies only SQLite databases; for PostgreSQL use pg_dump")
     engine = make_engine(parsed)
     try:
         migrate.require_ours(parsed, engine)
     finally:
         engine.dispose()
     if is_visible(to) or is_link(to):
-        raise UsageError(f"{to} exists already; name a new file")
+        raise UsageError(f"{to} exists already; specify a new file")
     partial = to.with_name(f".{to.name}.{os.getpid()}.partial")
     try:
         os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
@@ -47,7 +47,7 @@ def back_up(url: str, to: Path) -> None:
     except OSError as error:
         raise StoreUnavailable(f"{to} cannot be written: {error.strerror}") from error
     finally:
-        with suppress(OSError):  # in a folder that may not be searched there is no copy
+        with suppress(OSError):  # without access to the folder, no copy was made
             partial.unlink(missing_ok=True)
 
 
@@ -57,7 +57,7 @@ def _copy(file: Path, to: Path, *, reads_only: bool) -> None:
         copy = sqlite3.connect(to, isolation_level=None)
         try:
             source.backup(copy)
-            # so that the log of the database is not taken for that of the copy
+            # so that the database's log is not mistaken for the copy's
             commit_link(copy)
         finally:
             copy.close()

@@ -1,7 +1,7 @@
-"""Checks a database against itself: bodies, chains, heads, events, the file. Changes nothing.
+"""Checks a database for inconsistencies: bodies, chains, heads, events, the file. Changes nothing.
 
-Checks what nothing else guarantees. Constraints that the database enforces are checked on SQLite
-only, because anyone may have edited its file.
+Checks what the database itself does not enforce. Its own constraints are checked on SQLite only,
+because anyone may have edited the file.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _LEAST_DIGEST = "0:"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong. `where` names the row, table or file."""
+    """Damage or an inconsistency. `where` names the row, table or file."""
 
     kind: str
     where: str
@@ -70,10 +70,10 @@ class Problem:
 
 
 def check(url: str) -> list[Problem]:
-    """Return every problem of the database at `url`. Each check reads a view of its own.
+    """Return every problem of the database at `url`. Each check reads in its own transaction.
 
-    A check that cannot be finished is a problem too. Raises StoreUnavailable and ForeignDatabase
-    if there is no ctsync database.
+    A check that cannot finish is reported as a problem. Raises StoreUnavailable or
+    ForeignDatabase if there is no ctsync database.
     """
     parsed = parse_url(url)
     engine, name = make_engine(parsed), name_of(parsed)
@@ -96,10 +96,10 @@ def check(url: str) -> list[Problem]:
 
 
 def quick_check(url: str, *, clock: Clock, seconds: float) -> list[str] | None:
-    """Return what SQLite itself finds wrong with a file, at most ten things.
+    """Return the problems that SQLite itself finds in a file, at most ten.
 
-    Returns None if `seconds` were not enough. Raises StoreError if the file cannot be read, and
-    ValueError for a server, which checks its own files.
+    Returns None if the check takes longer than `seconds`. Raises StoreError if the file cannot be
+    read, and ValueError for a server, which checks its own files.
     """
     parsed = parse_url(url)
     file = sqlite_file(parsed)
@@ -140,7 +140,7 @@ def _schema(connection: Connection) -> Iterator[Problem]:
 
 
 def _values(connection: Connection) -> Iterator[Problem]:
-    """Read every value of every table. The first that cannot be read ends the check."""
+    """Read every value except packed data. The first unreadable value ends the check."""
     for table in METADATA.sorted_tables:
         columns = [column for column in table.columns if column.name != "data"]
         deque(streamed(connection, select(*columns)), maxlen=0)
@@ -194,7 +194,7 @@ def _snapshots(connection: Connection) -> Iterator[Problem]:
 
 
 def _numbers(connection: Connection) -> Iterator[Problem]:
-    """The registry's own numbers, if known, must grow from version to version."""
+    """Find versions whose registry version number, if known, is not above all earlier ones."""
     older = SNAPSHOTS.alias()
     wrong = (
         select(SNAPSHOTS.c.id, SNAPSHOTS.c.nct_id, SNAPSHOTS.c.registry_version)
@@ -211,7 +211,7 @@ def _numbers(connection: Connection) -> Iterator[Problem]:
         yield Problem(
             "wrong number",
             f"{row.nct_id} snapshot {row.id}",
-            f"the registry's version {row.registry_version} comes after one with a later number",
+            f"registry version {row.registry_version} follows one with an equal or higher number",
         )
 
 
@@ -219,7 +219,7 @@ def _events(connection: Connection) -> Iterator[Problem]:
     for row in connection.execute(misplaced_events()):
         yield Problem("misplaced event", f"event {row.id}", f"not a step of {row.nct_id}")
     for wrong in wrong_path_keys(connection):
-        yield Problem("wrong path", f"event {wrong.event_id}", "its path is not the one indexed")
+        yield Problem("wrong path", f"event {wrong.event_id}", "the index holds another path")
 
 
 _WORDS: dict[Column[Any], type[StrEnum]] = {

@@ -1,10 +1,10 @@
 """Makes a database smaller. Deletes no version, event or delivery.
 
 1. Delete bodies that no version points to and no other body is packed against.
-2. Pack a trial's bodies again if they have more keyframes than needed and that saves enough.
-3. Compact the database itself: VACUUM, and on PostgreSQL fresh statistics.
+2. Repack a trial's bodies if they have more keyframes than needed and repacking saves enough.
+3. Run VACUUM, and refresh the statistics of the query planner.
 
-Each step is a transaction, or SQLite's own. The process may be killed at any time.
+Each batch or trial is one transaction, and VACUUM is atomic. The process may be killed at any time.
 """
 
 from __future__ import annotations
@@ -26,12 +26,15 @@ from ctsync.store.store import Store
 
 WORTH_SHARE = 0.1
 WORTH_BYTES = 1024
-"""A trial is packed again if that saves a tenth of it and at least this much."""
+"""A trial is repacked if that saves at least a tenth of its bytes and at least this many."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompactResult:
-    """What was done. Sizes are those of the database in bytes, with SQLite's log."""
+    """The size of the database in bytes, with SQLite's log, and the number of changes.
+
+    `dropped` counts bodies, `repacked` counts trials.
+    """
 
     before: int
     after: int
@@ -42,15 +45,15 @@ class CompactResult:
 def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: None) -> CompactResult:
     """Make a database as small as possible without losing anything. Holds the writer lock.
 
-    Raises LockHeld, and StoreUnavailable if the disk has no room for VACUUM, before anything is
-    changed.
+    Raises LockHeld, or StoreUnavailable if the disk has no room for VACUUM, before it changes
+    anything.
     """
     with store.writer(holder="ctsync db compact"):
         require_room(store)
         before = size_of(store)
         progress("deleting unused bodies")
         dropped = drop_unused(store)
-        progress("packing chains again")
+        progress("repacking bodies")
         learned = store.bodies.newest_dictionary()
         dictionary = None if learned is None else codec.Dictionary(learned)
         repacked = sum(repack(store, nct_id, dictionary) for nct_id in list(_wasteful(store)))
@@ -60,7 +63,7 @@ def compact(store: Store, *, progress: Callable[[str], None] = lambda _step: Non
 
 
 def size_of(store: Store) -> int:
-    """Return the bytes of the database on its disk."""
+    """Return the size of the database on disk in bytes, with SQLite's log."""
     file = store.file
     if file is None:
         with store.view() as connection:
@@ -78,13 +81,13 @@ def require_room(store: Store) -> None:
     needed, free = 2 * file.stat().st_size, shutil.disk_usage(file.parent).free
     if free < needed:
         raise StoreUnavailable(
-            f"{file} needs {needed:,} bytes of free disk space to be compacted and there are "
-            f"{free:,}; make room and run again"
+            f"compacting {file} needs {needed:,} bytes of free disk space, and only {free:,} are "
+            "free; make room and run again"
         )
 
 
 def drop_unused(store: Store) -> int:
-    """Delete unused bodies and return how many."""
+    """Delete unused bodies and return their number."""
     unused = select(BODIES.c.digest).where(is_unused()).limit(BATCH)
     dropped = 0
     while True:
@@ -92,12 +95,12 @@ def drop_unused(store: Store) -> int:
             digests = unit.connection.scalars(unused).all()
             unit.connection.execute(delete(BODIES).where(BODIES.c.digest.in_(digests)))
         dropped += len(digests)
-        if not digests:  # deleting a body may leave the one below it unused
+        if not digests:  # until then, deleting a body may leave its base unused
             return dropped
 
 
 def _wasteful(store: Store) -> Iterator[NctId]:
-    """Iterate over the trials of whose bodies more than every sixteenth is a keyframe."""
+    """Iterate over the trials with more keyframes than one per 16 bodies, rounded up."""
     keyframes = func.count(BODIES.c.digest.distinct()).filter(BODIES.c.encoding == "keyframe")
     bodies = func.count(BODIES.c.digest.distinct())
     length = codec.MAX_DEPTH + 1
@@ -113,10 +116,11 @@ def _wasteful(store: Store) -> Iterator[NctId]:
 
 
 def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> bool:
-    """Pack a trial's bodies in the order of its versions, if that saves enough. True if done.
+    """Repack a trial's bodies in the order of its versions, and return whether that was done.
 
-    Keyframes are packed with `dictionary`. A trial with a body that cannot be read is left as it
-    is: `ctsync check` reports it.
+    Keyframes are packed with `dictionary`. A trial is left unchanged if repacking saves too little,
+    a body of another trial is packed against its bodies, or a body cannot be read. `ctsync check`
+    reports unreadable bodies.
     """
     digests = list(dict.fromkeys(v.digest for v in store.versions.of(nct_id) if v.digest))
     try:
@@ -154,7 +158,7 @@ def repack(store: Store, nct_id: NctId, dictionary: codec.Dictionary | None) -> 
 def _chain(
     store: Store, digests: list[str], dictionary: codec.Dictionary | None
 ) -> Iterator[BodyRow]:
-    """Pack the bodies one against the other, and check that each can be read back."""
+    """Pack each body against the one before it, and check that it can be read back."""
     base: tuple[str, bytes] | None = None
     depth = 0
     links: list[bytes] = []

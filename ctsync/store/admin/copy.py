@@ -1,8 +1,8 @@
-"""Copies all tables of a database into another, of the same kind or not, and compares them.
+"""Copies all tables of a database into another, SQLite or PostgreSQL, and compares them.
 
-Rows are copied as they are stored: text escaped, JSON as its text, bodies packed. Only times and
-truth values are converted, because the two kinds of database write them differently. The target
-is written in one transaction: it gets all rows or none.
+Rows are copied as they are stored: text escaped, JSON as text, bodies packed. Only times, booleans
+and digests are converted, because SQLite and PostgreSQL store them differently. The target is
+written in one transaction: it gets all rows or none.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from ctsync.store.store import Store, open_store
 
 _READ_AT_ONCE = 500
 _OWN_MARKS = ("application", "writer")
-"""Marks about the database itself and its own writers. They are not copied."""
+"""Marks about the database itself and its writers. They are not copied."""
 
 _HOLDER = "ctsync db copy"
 
@@ -58,15 +58,15 @@ def copy_database(
     clock: Clock,
     progress: Callable[[str, int], None] = lambda _table, _rows: None,
 ) -> dict[str, TableContents]:
-    """Copy one database into another that is empty, and return what each table holds.
+    """Copy a database into an empty one, and return the contents of each table.
 
     Holds both writer locks. Readers of the source can continue. Creates the target if it is
     missing, and upgrades both to the newest schema. Reads the copied rows again and compares them
     before the commit. Calls `progress(table, rows)` for each batch.
 
-    Raises UsageError if the target has rows or is the source itself, LockHeld, also while messages
-    of the source are being sent, and StoreError if the copied rows differ, in which case the target
-    stays empty.
+    Raises UsageError if the target has rows or is the source itself. Raises LockHeld if another
+    writer runs or messages of the source are being sent. Raises StoreError if the copied rows
+    differ; the target then stays empty.
     """
     if name_of(parse_url(source_url)) == name_of(parse_url(target_url)):
         raise UsageError("a database cannot be copied into itself")
@@ -87,7 +87,7 @@ def copy_database(
 
 
 def _require_no_message_under_way(source: Store, clock: Clock) -> None:
-    # the copy would not learn that they are sent, and send them again
+    # the copy would not record that they were sent, and would send them again
     if source.outbox.is_being_sent(clock.now()):
         raise LockHeld(
             f"messages of {source.name} are being sent; try again when no delivery is claimed: "
@@ -99,7 +99,7 @@ def _require_empty(target: Store) -> None:
     held = {table: count for table, count in target.counts().items() if count}
     if held:
         shown = ", ".join(f"{count:,} {table}" for table, count in held.items())
-        raise UsageError(f"{target.name} is not empty ({shown}); give a new or empty database")
+        raise UsageError(f"{target.name} is not empty ({shown}); specify a new or empty database")
 
 
 def _copy(
@@ -121,8 +121,8 @@ def _copy(
             arrived = contents_of(writer, table)
             if arrived != sent[table.name]:
                 raise StoreError(
-                    f"{table.name} did not arrive as it was sent ({sent[table.name].rows:,} rows "
-                    f"sent, {arrived.rows:,} arrived); nothing was stored in {target.name}"
+                    f"the copy of {table.name} differs from its source ({sent[table.name].rows:,} "
+                    f"rows read, {arrived.rows:,} written); nothing was stored in {target.name}"
                 )
     return sent
 
@@ -136,7 +136,7 @@ def _insert(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -
 
 
 def _send(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert by COPY: 3.6 million rows take 246 s, against 392 s by INSERT."""
+    """Insert with COPY: 3.6 million rows take 246 s, compared with 392 s with INSERT."""
     dialect = writer.dialect
     quote = dialect.identifier_preparer.quote
     columns = ", ".join(quote(column.name) for column in table.columns)
@@ -151,12 +151,12 @@ def _send(writer: Connection, table: Table, rows: Sequence[tuple[Any, ...]]) -> 
                     value if process is None else process(value)
                     for process, value in zip(processors, row, strict=True)
                 )
-    except driver.Error as error:  # raise what SQLAlchemy would for its own statements
+    except driver.Error as error:  # the same error as for SQLAlchemy's own statements
         raise DBAPIError.instance(sql, (), error, driver.Error, dialect=dialect) from error
 
 
 def contents_of(connection: Connection, table: Table) -> TableContents:
-    """Count and digest the rows of a table, a few in memory."""
+    """Count and digest the rows of a table, with a few at a time in memory."""
     tally = _Tally()
     for rows in _batches_of(connection, table):
         for row in rows:
@@ -182,14 +182,12 @@ def _in_order(table: Table) -> Select[Any]:
     if table.name == MARKS.name:
         return statement.where(table.c.key.not_in(_OWN_MARKS))
     if table.name == BODIES.name:
-        return statement.order_by(
-            table.c.depth
-        )  # a body comes after the one that it is packed against
+        return statement.order_by(table.c.depth)  # a body comes after its base
     return statement
 
 
 def _plain_tables() -> list[Table]:
-    """The tables in the order of their references, with column types that convert nothing."""
+    """Return the tables, referenced ones first, with text, JSON and counts as they are stored."""
     metadata = MetaData()
     return [
         Table(
@@ -208,7 +206,7 @@ def _as_stored(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def _move_sequence(connection: Connection, table: Table) -> None:
-    """Let PostgreSQL number new rows after the copied ones. SQLite does so by itself."""
+    """Make PostgreSQL number new rows after the copied ones. SQLite does this by itself."""
     if connection.dialect.name != "postgresql" or "id" not in table.columns:
         return
     asked = text("SELECT pg_get_serial_sequence(:table, 'id')")
@@ -221,7 +219,7 @@ def _move_sequence(connection: Connection, table: Table) -> None:
 
 
 class _Tally:
-    """Counts rows and adds up their digests, because databases order text differently."""
+    """Counts rows and sums their digests, because databases sort text differently."""
 
     def __init__(self) -> None:
         self.rows = 0

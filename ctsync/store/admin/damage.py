@@ -1,4 +1,4 @@
-"""Queries for damage, which `check` reports and `repair` fixes. Each is written once, here."""
+"""Queries for the damage that `check` reports and `repair` fixes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ctsync.store.database.tables import BODIES, EVENTS, SNAPSHOTS, TRIALS
 
 
 class DamageReads(Reads):
-    """Reads which records would repair a damage."""
+    """Finds the trials whose records must be fetched to repair damage."""
 
     def bodies_to_refetch(self, corrupt: Collection[str]) -> dict[NctId, str]:
         """Return the trials whose newest version has a body that is missing or in `corrupt`."""
@@ -31,7 +31,7 @@ class DamageReads(Reads):
 
 
 def wrong_heads() -> Select[*tuple[Any, ...]]:
-    """Select the trials whose head is not their newest version, or has another state.
+    """Select the trials whose head or state is not that of their newest version.
 
     Columns: nct_id, head_snapshot_id, and the id and state of the newest version.
     """
@@ -55,9 +55,9 @@ def wrong_heads() -> Select[*tuple[Any, ...]]:
 
 
 def misplaced_events() -> Select[*tuple[Any, ...]]:
-    """Select the events that are not in the step that leads to their version.
+    """Select the events whose trial or older version does not fit their newer version.
 
-    Columns: id, nct_id as the event has it, and as it should be, trial and older.
+    Columns: id, the stored nct_id, and the correct values: trial and older.
     """
     newer, older = SNAPSHOTS.alias(), SNAPSHOTS.alias()
     before = (
@@ -79,7 +79,7 @@ def misplaced_events() -> Select[*tuple[Any, ...]]:
 
 @dataclass(frozen=True, slots=True)
 class WrongPathKey:
-    """An event whose path has another key than the one stored."""
+    """An event whose stored path key does not match its path. `key` is the correct one."""
 
     event_id: int
     to_snapshot_id: int
@@ -87,7 +87,7 @@ class WrongPathKey:
 
 
 def wrong_path_keys(connection: Connection) -> Iterator[WrongPathKey]:
-    """Iterate over the events that are not indexed by their path, a few rows in memory."""
+    """Iterate over the events with a wrong path key, with a few rows at a time in memory."""
     columns = (EVENTS.c.id, EVENTS.c.to_snapshot_id, EVENTS.c.path, EVENTS.c.path_key)
     for event_id, snapshot, path, stored in streamed(connection, select(*columns)):
         key = path_key(path)
@@ -96,6 +96,6 @@ def wrong_path_keys(connection: Connection) -> Iterator[WrongPathKey]:
 
 
 def streamed(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Iterator[Any]:
-    """Iterate over the rows of a table of any size, a few in memory."""
+    """Iterate over the rows of a result of any size, with a few at a time in memory."""
     with connection.execute(statement.execution_options(yield_per=BATCH)) as rows:
         yield from rows

@@ -1,13 +1,13 @@
 """Undoes a load whose dataTimestamp was wrong. Deletes no version, event or delivery.
 
-Such a load lies in the future, so every later load looks older and is refused. What was stored
-under it is real; only the time is wrong:
+Such a load is dated in the future, so every later load looks older and is refused. The stored rows
+are real; only their time is wrong:
 
-- Its runs count as runs of the load before, or of none. Their error notes the forgotten time.
-- Its versions and events count as seen on the day of the run that first saw it.
-- Trials, watches and scans that it updated count as up to the load before.
-- An absence that it reported counts only for trials that no load ever showed.
-- A scan under way in it starts over.
+- Its runs get the previous load, or none. Their error text notes the forgotten time.
+- Its versions and events get the day of the run that first saw the load.
+- Trials, watches and scans that it updated get the previous load.
+- An absence that it reported is kept only for trials without versions.
+- A scan of this load starts over.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _RUN_LOADS = (RUNS.c.load_before, RUNS.c.load_after)
 
 @dataclass(frozen=True, slots=True)
 class RedatedLoad:
-    """The versions and events of a load that count as seen at `seen` now.
+    """The number of versions and events of a load that are now dated `seen`.
 
-    `trials` are those of them with several versions: their events tell how long a value stood.
+    `trials` have several versions: their events state how long a value was current.
     """
 
     seen: datetime
@@ -51,21 +51,21 @@ class RedatedLoad:
 
 @dataclass(frozen=True, slots=True)
 class ForgottenLoad:
-    """The number of runs that count as of the load `before` now, None if there is none."""
+    """The number of runs that now have the load `before`, or no load if it is None."""
 
     before: datetime | None
     runs: int
 
 
 class LoadWrites(Writes):
-    """Writes what a wrong load has left: first its versions and events, then the rest."""
+    """Corrects the rows of a wrong load: first its versions and events, then the rest."""
 
     def __init__(self, connection: Connection, *, cursors: CursorWrites) -> None:
         super().__init__(connection)
         self._cursors = cursors
 
     def redate(self, load: datetime, *, now: datetime) -> RedatedLoad | None:
-        """Give the versions and events of a load another time; return None if no run saw it.
+        """Redate the versions and events of a load. Return None if no run saw it.
 
         A repeated call, after an interruption, returns the same trials.
         """
@@ -88,7 +88,7 @@ class LoadWrites(Writes):
         return RedatedLoad(seen, versions, events, tuple(map(NctId, found)))
 
     def forget(self, load: datetime, *, now: datetime) -> ForgottenLoad:
-        """Undo what else a load has left, after `redate`."""
+        """Undo the other effects of a load, after `redate`."""
         runs = self._runs(load)
         before = self._load_before(runs[0], load, now)
         seen = _seen(runs[0], before, now)
@@ -110,7 +110,7 @@ class LoadWrites(Writes):
         return self._connection.execute(select(RUNS).where(saw).order_by(RUNS.c.id)).all()
 
     def _load_before(self, first: Row[Any], load: datetime, now: datetime) -> datetime | None:
-        """Return the newest load that runs before the first one of the wrong load saw."""
+        """Return the newest other load, not in the future, that `first` or an earlier run saw."""
         newest = [
             self._connection.scalar(
                 select(func.max(column)).where(
@@ -135,9 +135,10 @@ class LoadWrites(Writes):
             self._connection.execute(update(RUNS).where(RUNS.c.id == run.id).values(values))
 
     def _forget_absences(self, load: datetime, seen: datetime) -> None:
-        """Keep the absence of a trial without versions: its first version is then a registration.
+        """Clear the absences that a load reported, except for trials without versions.
 
-        For another trial, a second load is to confirm an absence. This one proves nothing.
+        After an absence, the first version of a trial is a registration. An absence of any other
+        trial must be confirmed by a second load, and a wrong load confirms nothing.
         """
         absent = TRIALS.c.absent_since == load
         stored = TRIALS.c.head_snapshot_id.is_not(None)
@@ -153,12 +154,15 @@ class LoadWrites(Writes):
 
 
 def _seen(first: Row[Any], before: datetime | None, now: datetime) -> datetime:
-    """Return when the wrong load was seen: the day of its first run, and after the load before."""
+    """Return the new time of a wrong load's rows.
+
+    It is the day of the load's first run, and later than the load before.
+    """
     day = datetime.combine(min(first.started, now).date(), time(), UTC)
     return day if before is None else max(day, before + timedelta(seconds=1))
 
 
 def _dated(notice: Mapping[str, Any], load: datetime, seen: datetime) -> dict[str, Any]:
-    """Return a notice whose command lists its changes under their new day."""
+    """Return a notice with the new day of the changes in its command."""
     command = str(notice["command"]).replace(f"{load:%Y-%m-%d}", f"{seen:%Y-%m-%d}")
     return {**notice, "command": command}

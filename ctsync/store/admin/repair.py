@@ -1,7 +1,8 @@
-"""Repairs what a check found damaged. Deletes only what can be derived or fetched again.
+"""Repairs the damage that a check found. Reads no record.
 
-Reads no record. What follows from the versions (heads, places of events, sizes) is set to what
-they say. What belongs to nothing is deleted. A body is restored if its bytes are given.
+Sets the values that follow from the versions: heads, trials of events, sizes. Deletes events
+without a version, deliveries without an event, and unused bodies. Restores a body if its bytes are
+given.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from ctsync.store.database.access import Writes
 from ctsync.store.database.tables import BODIES, DELIVERIES, EVENTS, SNAPSHOTS, TRIALS
 
 Repaired = tuple[str, str, str]
-"""What was repaired, in the words of a check: its kind, where it was, and what was done."""
+"""One repair: the kind and place of the problem, as the check reports them, and the action."""
 
 
 class RepairWrites(Writes):
@@ -45,7 +46,7 @@ class RepairWrites(Writes):
         self._connection.execute(text("REINDEX"))
 
     def repair_heads(self) -> Iterator[Repaired]:
-        """Give every trial that has a version a row, and make its newest version its head."""
+        """Add the missing rows of trials with versions, and set each head to the newest version."""
         lost = select(SNAPSHOTS.c.nct_id).where(
             ~exists().where(TRIALS.c.nct_id == SNAPSHOTS.c.nct_id)
         )
@@ -58,9 +59,9 @@ class RepairWrites(Writes):
             yield "wrong head", row.nct_id, "its newest version is its head again"
 
     def repair_events(self) -> Iterator[Repaired]:
-        """Put every event into the step that leads to its version. Delete those without a version.
+        """Correct the trial and older version of each event. Delete events without a version.
 
-        The deliveries of a deleted event are deleted too.
+        The deliveries of a deleted event are deleted too. So are deliveries without an event.
         """
         yield from self._delete_orphans()
         for row in self._connection.execute(misplaced_events()).all():
@@ -91,7 +92,7 @@ class RepairWrites(Writes):
             same_step = EVENTS.c.to_snapshot_id == wrong.to_snapshot_id
             taken = select(EVENTS.c.id).where(same_step, EVENTS.c.path_key == wrong.key)
             if self._connection.scalar(taken) is not None:
-                continue  # the events of its step are derived again with it
+                continue  # the caller derives all events of this step again
             self._connection.execute(
                 update(EVENTS).where(EVENTS.c.id == wrong.event_id).values(path_key=wrong.key)
             )
@@ -103,12 +104,12 @@ class RepairWrites(Writes):
             try:
                 raw, links = self._dictionaries.read_body(self._connection, digest)
             except CorruptBody:
-                continue  # its size is not what is wrong with it
+                continue  # a corrupt body has no size to set
             true = {"raw_size": len(raw), "depth": links - 1}
             self._connection.execute(update(BODIES).where(BODIES.c.digest == digest).values(true))
             yield "wrong size or depth", digest, f"{len(raw)} B, {links} links"
         unused = select(BODIES.c.digest).where(is_unused())
-        # again and again: deleting a body may leave the one below it unused
+        # in a loop: deleting a body may leave its base unused
         while digests := self._connection.scalars(unused).all():
             for digest in digests:
                 self._connection.execute(delete(BODIES).where(BODIES.c.digest == digest))
@@ -130,7 +131,7 @@ class RepairWrites(Writes):
 
 
 def _depths_upon(digest: str) -> Update:
-    """Set the depth of all bodies that are packed upon one that has become a keyframe."""
+    """Set the depth of all bodies that depend on a body that has become a keyframe."""
     upper = (
         select(BODIES.c.digest, literal(1).label("depth"))
         .where(BODIES.c.base_digest == digest)

@@ -1,13 +1,13 @@
-"""Puts a backup in the place of a SQLite database. A kill leaves the old one or the new one.
+"""Replaces a SQLite database with a backup. A killed restore leaves the old or the new database.
 
 1. Hold the writer lock, and copy the backup to a draft beside the database.
 2. Check the draft, and give it a link that no other log continues.
-3. Close the old database to all other programs, and empty its log into its file.
-4. Give the old file a second name, and rename the draft over the first. Only this changes what a
-   program that opens the database gets.
+3. Lock out all other programs from the old database, and checkpoint its log.
+4. Give the old file a second name, and rename the draft over the first. Only then do programs that
+   open the database get the new one.
 
-The old database may be too damaged for step 3, or lie beside the log of another. Then its file and
-its log are both kept, and the log is removed just before the rename.
+If the old database is too damaged for step 3, or the log beside it belongs to another database, its
+file and that log are both kept. The log is removed just before the rename.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from ctsync.store.store import open_store
 
 HOLDER = "ctsync restore"
 _BESIDE = ("-wal", "-shm", "-journal")
-_KEPT_BESIDE = ("-wal", "-journal")  # -shm is an index of the log, and SQLite makes it again
+_KEPT_BESIDE = ("-wal", "-journal")  # -shm is an index of the log, and SQLite rebuilds it
 PATIENCE_SECONDS = 2.0
 _MAGIC = b"SQLite format 3\0"
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
@@ -56,24 +56,24 @@ _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """The database file, and the name under which the replaced one is kept, if there was one."""
+    """The database file, and the new path of the replaced file, or None if there was none."""
 
     file: Path
     kept: Path | None
 
 
 def restore(url: str, backup: Path, *, clock: Clock) -> Restored:
-    """Replace the database at `url` by a copy of `backup`, and keep the replaced one.
+    """Replace the database at `url` with a copy of `backup`, and keep the replaced one.
 
-    Raises UsageError for a server or a backup that is not there, LockHeld, NewerDatabase,
-    ForeignDatabase, StoreUnavailable if another program has the database open, and StoreError if
-    the backup is damaged. In all these cases nothing is changed.
+    Raises UsageError for a server or a missing backup, LockHeld, NewerDatabase, ForeignDatabase,
+    StoreUnavailable if another program has the database open, and StoreError if the backup is
+    damaged. In all these cases nothing is changed.
     """
     parsed = parse_url(url)
     file = sqlite_file(parsed)
     if file is None:
         raise UsageError(
-            "only a SQLite database is a file to restore; for PostgreSQL use pg_restore into an "
+            "ctsync restore replaces only SQLite databases; for PostgreSQL use pg_restore into an "
             "empty database"
         )
     require_writable(parsed)
@@ -104,17 +104,17 @@ def _writable(place: Path) -> Iterator[None]:
 
 def _require_backup(backup: Path, file: Path) -> None:
     if migrate.look_at_file(backup) is migrate.DatabaseState.NOTHING:
-        raise UsageError(f"{backup} does not exist or is empty; name a file of: ctsync backup")
+        raise UsageError(f"{backup} does not exist or is empty; specify a file of: ctsync backup")
     if file.exists() and backup.samefile(file):
-        raise UsageError(f"{backup} is the database itself; name a file of: ctsync backup")
+        raise UsageError(f"{backup} is the database itself; specify a file of: ctsync backup")
 
 
 # --- the draft -----------------------------------------------------------------------------------
 
 
 def _copy(backup: Path, draft: Path) -> None:
-    """Copy the backup, with what its log holds, and leave no file beside it."""
-    _remove(draft, "", *_BESIDE)  # of a restore that was killed
+    """Copy the backup and the contents of its log."""
+    _remove(draft, "", *_BESIDE)  # left by a killed restore
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     with (
         translated_errors(str(backup)),
@@ -134,12 +134,12 @@ def _read_backup(backup: Path) -> sqlite3.Connection:
 
 
 def _verify(backup: Path, draft: Path, clock: Clock) -> None:
-    """Upgrade and check the draft, and write it to the disk with a link of its own."""
+    """Upgrade and check the draft, give it a new link, and flush it to disk."""
     url = sqlite_url(draft)
     revision = migrate.revision_of(url)
     migrate.refuse_newer(revision, str(backup))
     if revision is None:
-        raise StoreError(f"{backup} holds no tables; name a complete backup")
+        raise StoreError(f"{backup} holds no tables; specify a complete backup")
     open_store(url, clock=clock, create=False).close()
     problems = check(url)
     if problems:
@@ -157,7 +157,7 @@ def _verify(backup: Path, draft: Path, clock: Clock) -> None:
 
 
 def _keep_owner(file: Path, draft: Path) -> None:
-    """Give the draft the mode of the file that it replaces, and its owner if that is allowed."""
+    """Give the draft the mode of the file that it replaces, and its owner if permitted."""
     with suppress(FileNotFoundError):
         there = file.stat()
         draft.chmod(stat.S_IMODE(there.st_mode))
@@ -170,7 +170,7 @@ def _keep_owner(file: Path, draft: Path) -> None:
 
 
 def _put_in_place(file: Path, draft: Path, kept: Path) -> Path | None:
-    """Rename the draft over the file. Returns the name that the replaced file has now."""
+    """Rename the draft over the file. Return the new path of the replaced file, if any."""
     with _closed_to_others(file) as is_complete:
         wanted = ("",) if is_complete else ("", *_KEPT_BESIDE)
         there = [suffix for suffix in wanted if Path(f"{file}{suffix}").exists()]
@@ -191,9 +191,9 @@ def _put_in_place(file: Path, draft: Path, kept: Path) -> Path | None:
 
 @contextmanager
 def _closed_to_others(file: Path) -> Iterator[bool]:
-    """Keep other programs from opening the file. Yields whether its log is now empty.
+    """Lock out other programs and empty the log. Yields whether this succeeded.
 
-    That is False if there is no file, if it is damaged, or if its log is that of another.
+    Yields False if the file is missing or damaged, or its log belongs to another database.
     """
     connection = _exclusive(file)
     if connection is None:
@@ -202,17 +202,17 @@ def _closed_to_others(file: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        connection.close()  # SQLite sees that the file was renamed, and leaves the new one alone
+        connection.close()  # SQLite detects the rename, and does not touch the new file
 
 
 def _exclusive(file: Path) -> sqlite3.Connection | None:
-    """Open the file for this connection alone and empty its log, if it is a sound database."""
+    """Open the file exclusively and empty its log. Returns None if it is not a sound database."""
     try:
         found = migrate.look_at_file(file)
     except ForeignDatabase:
         with file.open("rb") as stream:
             if stream.read(len(_MAGIC)) == _MAGIC:
-                raise  # of another program
+                raise  # the database of another program
         return None
     except MixedDatabase:
         return None
@@ -236,13 +236,13 @@ def _exclusive(file: Path) -> sqlite3.Connection | None:
     if is_busy:
         connection.close()
         raise StoreUnavailable(
-            f"{file} is open in another program; stop it (the daemon?) and run again"
+            f"{file} is open in another program; stop that program (the daemon?) and run again"
         )
     return connection
 
 
 def _new_name(file: Path, clock: Clock) -> Path:
-    """Return a name for the replaced file that neither a file nor a log has."""
+    """Return a path for the replaced file that is unused, also with a log's suffix."""
     stem = f"{file.name}.replaced-{clock.now():%Y%m%dT%H%M%S.%fZ}"
     taken = {one.name for one in file.parent.iterdir()}
     names = itertools.chain([stem], (f"{stem}.{number}" for number in itertools.count(2)))
@@ -259,7 +259,7 @@ def _second_name(file: Path, name: Path) -> None:
 
 
 def _remove_second_names(file: Path) -> None:
-    """Remove the second names that a killed restore gave to the database as it still is."""
+    """Remove the second names that a killed restore gave to the current database."""
     begin = f"{file.name}.replaced-"
     found = [one for one in file.parent.iterdir() if one.name.startswith(begin)]
     kept: dict[str, dict[Path, Path]] = {}
@@ -278,7 +278,7 @@ def _remove(file: Path, *suffixes: str) -> None:
 
 
 def _sync(place: Path) -> None:
-    """Have a file, or the names in a folder, reach the disk."""
+    """Flush a file, or the entries of a folder, to disk."""
     if place.is_dir() and os.name == "nt":
         return  # Windows does not open folders
     descriptor = os.open(place, os.O_RDONLY)

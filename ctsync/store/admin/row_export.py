@@ -1,8 +1,8 @@
-"""Exports trials with all their rows out of one database, and imports them into another.
+"""Exports trials with all their rows from one database, and imports them into another.
 
-A row is exported as its columns by name, times as ISO text and bytes in hexadecimal, whatever
-columns the schema has. Ids are left out, because they mean something within one database only. A
-version is known by its place among those of its trial, an event by the version it leads to.
+A row is exported as a mapping from column names to JSON values: times as ISO text, bytes in
+hexadecimal. Ids are left out, because they are valid in one database only. A version is identified
+by its order within its trial, an event by the version it leads to.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ctsync.store.database.tables import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIA
 from ctsync.store.database.types import Digest, JsonText, Timestamp, pack_digest
 
 JsonRow = dict[str, Any]
-"""A row by the names of its columns, as JSON values."""
+"""A row as JSON values by column name."""
 
 OWN_COLUMNS: dict[Table[Any], frozenset[str]] = {
     TRIALS: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
@@ -36,14 +36,14 @@ OWN_COLUMNS: dict[Table[Any], frozenset[str]] = {
     WATCHES: frozenset({"id"}),
     WATCHED_TRIALS: frozenset({"watch_id"}),
 }
-"""The columns that mean something within one database only. They are not exported."""
+"""The columns whose values are valid in one database only. They are not exported."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedVersion:
     """A version's row, the digest of its body and the rows of its events.
 
-    An event's row has one key more, `from_nothing`: no version comes before.
+    An event's row has an extra key, `from_nothing`: whether it has no older version.
     """
 
     row: JsonRow
@@ -55,7 +55,7 @@ class RowReads(Reads):
     """Reads rows as JSON values for another database."""
 
     def trial_ids(self, selection: Selection) -> list[NctId]:
-        """Return the selected trials in order, also those of which no version is stored."""
+        """Return the selected trials in order of NCT id, including trials without versions."""
         rows = select(TRIALS.c.nct_id).order_by(TRIALS.c.nct_id)
         with self._reading() as connection:
             return [
@@ -65,13 +65,13 @@ class RowReads(Reads):
             ]
 
     def trial(self, nct_id: NctId) -> JsonRow:
-        """Return the trial's own row."""
+        """Return the row of a trial in `trials`."""
         statement = select(TRIALS).where(TRIALS.c.nct_id == nct_id)
         with self._reading() as connection:
             return _json_row(TRIALS, connection.execute(statement).one())
 
     def versions(self, nct_id: NctId) -> Iterator[ExportedVersion]:
-        """Iterate over its versions, oldest first, each with the events that lead to it."""
+        """Iterate over a trial's versions, oldest first, each with the events that lead to it."""
         snapshots = (
             select(SNAPSHOTS).where(SNAPSHOTS.c.nct_id == nct_id).order_by(SNAPSHOTS.c.position)
         )
@@ -91,7 +91,7 @@ class RowReads(Reads):
                 )
 
     def watches(self, selection: Selection) -> list[tuple[JsonRow, list[JsonRow]]]:
-        """Return each watch with the trials it follows, none if the selection names trials."""
+        """Return each watch with its trials. Returns none if the selection names trials."""
         if selection.nct_ids:
             return []
         watches = select(WATCHES).order_by(WATCHES.c.name)
@@ -115,7 +115,7 @@ class RowReads(Reads):
 
 
 class RowWrites(Writes):
-    """Writes the JSON rows of another database."""
+    """Writes JSON rows that were exported from another database."""
 
     def __init__(
         self,
@@ -154,9 +154,9 @@ class RowWrites(Writes):
     ) -> int:
         """Store a version after the snapshot `after`, with its events. Return its snapshot id.
 
-        It keeps its position if that is free, or else comes next. `canonical` must match the
-        version's digest. Raises CorruptBody, and ValueError, TypeError and KeyError for rows that
-        do not fit this schema.
+        The version keeps its position if that is later than the position of `after`. `canonical`
+        must match the version's digest. Raises StoreConflict if `after` is not stored, CorruptBody,
+        and ValueError, TypeError or KeyError for rows that do not fit this schema.
         """
         self._trials.add(nct_id)
         values = _columns(SNAPSHOTS, exported.row)
@@ -187,17 +187,17 @@ class RowWrites(Writes):
         return snapshot
 
     def add_unseen(self, nct_id: NctId, exported: JsonRow) -> None:
-        """Store a trial of which no version is known, unless it is there."""
+        """Store a trial without versions, unless it is stored already."""
         values = _columns(TRIALS, exported) | {"nct_id": nct_id}
         self._trials.insert(tuple(values), [tuple(values.values())])
 
     def set_trial(self, nct_id: NctId, exported: JsonRow, *, head: int) -> None:
-        """Make a trial's own row the exported one, with `head` as its newest snapshot."""
+        """Replace a trial's row by the exported one, with `head` as its newest snapshot."""
         values = _columns(TRIALS, exported) | {"head_snapshot_id": head}
         self._trials.set_columns(nct_id, values)
 
     def add_watch(self, exported: JsonRow, trials: Sequence[JsonRow]) -> int:
-        """Store a watch if it is missing, and the trials it lacks. Return how many it lacked."""
+        """Store a watch and its trials if they are missing. Return the number of trials added."""
         self._watches.insert(_columns(WATCHES, exported))
         watch_id = self._connection.scalar(
             select(WATCHES.c.id).where(WATCHES.c.name == exported["name"])
@@ -240,5 +240,5 @@ def _value(column: ColumnElement[Any], value: Any) -> Any:
     wanted = getattr(column.type, "impl_instance", column.type).python_type
     fits = type(value) is wanted or (wanted is float and type(value) is int)
     if not fits:  # SQLite would store a value of any type
-        raise ValueError(f"{value!r} cannot stand in {column.key}")
+        raise ValueError(f"{value!r} is not a valid {column.key}")
     return value

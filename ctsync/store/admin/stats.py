@@ -1,6 +1,6 @@
-"""Counts what a database holds and the space it takes. Changes nothing.
+"""Counts the rows of a database and measures its size. Changes nothing.
 
-Bytes are those of the stored values. What the database adds to them is in `indexes` and `file`.
+Bytes are the bytes of the stored values. `indexes` and `file` include the database's overhead.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ctsync.store.database.tables import BODIES, DELIVERIES, EVENTS, METADATA, S
 from ctsync.store.store import Store
 
 SPANS = ((1, 1), (2, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))
-"""Classes of trials by how many versions they have."""
+"""Ranges of the number of versions of a trial. None: no upper limit."""
 
 LARGEST_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """What was fetched in a month: versions, events, and the packed bytes of the versions."""
+    """The versions and events fetched in a month, and the packed bytes of the versions."""
 
     month: str
     versions: int
@@ -33,7 +33,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class TrialSize:
-    """A trial, how many versions of it are stored, and their packed bytes."""
+    """A trial, the number of its stored versions, and their packed bytes."""
 
     nct_id: str
     versions: int
@@ -44,8 +44,8 @@ class TrialSize:
 class Stats:
     """Counts by table, bytes by kind, and their distribution.
 
-    `raw_bytes` is the size of all bodies unpacked. `spread` is the number of trials by how many
-    versions they have.
+    `raw_bytes` is the size of all bodies unpacked. `spread` is the number of trials per range of
+    versions.
     """
 
     counts: dict[str, int]
@@ -58,7 +58,7 @@ class Stats:
 
 
 def stats_of(store: Store) -> Stats:
-    """Count and measure everything in one view. Reads every table once or twice."""
+    """Count and measure everything. Reads every table, the largest ones several times."""
     counts = {str(table): count for table, count in store.counts().items()}
     with store.view() as connection:
         spread, most = _spread(connection)
@@ -78,7 +78,7 @@ def _scalar(connection: Connection, what: Any) -> int:
 
 
 def _bytes(connection: Connection) -> dict[str, int]:
-    """The bytes of each kind of content, of all indexes, and of the database."""
+    """Return the bytes of each kind of content, of all indexes, and of the database."""
     packed = select(BODIES.c.encoding, func.sum(func.length(BODIES.c.data))).group_by(
         BODIES.c.encoding
     )
@@ -101,7 +101,7 @@ def _dictionaries(connection: Connection) -> int:
 
 
 def _content(connection: Connection, table: Table[Any]) -> int:
-    """The characters and bytes that the columns of a table hold, numbers as their digits."""
+    """Return the length of all values of a table: characters, bytes, and digits of numbers."""
     columns = [text(f"coalesce(sum(length(cast({column.name} AS text))), 0)") for column in
                table.columns]  # fmt: skip
     row = connection.execute(select(*columns).select_from(table)).one()
@@ -117,8 +117,8 @@ def _server_sizes(connection: Connection) -> dict[str, int]:
         ),
         {"names": names},
     )
-    whole = connection.scalar(text("SELECT pg_database_size(current_database())"))
-    return {"indexes": int(indexes or 0), "file": int(whole or 0)}
+    total = connection.scalar(text("SELECT pg_database_size(current_database())"))
+    return {"indexes": int(indexes or 0), "file": int(total or 0)}
 
 
 def _file_sizes(connection: Connection) -> dict[str, int]:
@@ -163,7 +163,7 @@ def _span(least: int, most: int | None) -> str:
 
 
 def _months(connection: Connection) -> list[Month]:
-    """Growth by the month of fetching, oldest first."""
+    """Return the growth per month of fetching, oldest first."""
     versions = _by_month(
         connection,
         SNAPSHOTS.c.fetched,

@@ -1,8 +1,8 @@
-"""Every time that is stored, and those that lie in the future: a wrong clock or load wrote them.
+"""Lists every time column, and finds stored times in the future. Changes nothing.
 
-Two clocks write times: ours, and the registry's with its dataTimestamp. A clock that ran ahead must
-not stop anything until the time that it wrote. `STORED_TIMES` says of each column what a time in
-the future means. Changes nothing.
+A wrong clock writes such times: ours, or the registry's with its dataTimestamp. A time in the
+future must not block anything until it comes. `STORED_TIMES` states for each column what such a
+time means.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ from ctsync.store.database.tables import (
 
 
 class TimeKind(StrEnum):
-    """What writes a stored time, and what one in the future means.
+    """The source of a stored time, and the meaning of a time in the future.
 
-    LOAD: the registry. One more than a day ahead is refused; one that is stored blocks every sync
-    until `ctsync db forget-load` undoes it.
-    PAST: our clock, when something happened. In the future it is ignored: it proves nothing.
-    DUE: our clock and a wait. Further ahead than the longest wait, it counts as due.
+    LOAD: the registry. A time more than a day ahead is refused. If such a time is stored, it blocks
+    every sync until `ctsync db forget-load` undoes it.
+    PAST: our clock, when something happened. A time in the future is ignored.
+    DUE: our clock plus a wait. A time further ahead than the longest wait counts as due.
     """
 
     LOAD = "load"
@@ -52,9 +52,9 @@ class TimeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredTime:
-    """One column of times.
+    """One time column.
 
-    `words` name it for people. `longest` is the longest wait of a DUE time.
+    `words` describes it in messages. `longest` is the longest wait of a DUE time.
     """
 
     table: Table[Any]
@@ -69,7 +69,7 @@ class StoredTime:
         return self.table.c[self.name]
 
     def ahead(self, now: datetime) -> ColumnElement[bool]:
-        """Return the condition for a time in the future."""
+        """Return the condition that the time is in the future."""
         is_load = self.kind is TimeKind.LOAD
         tolerance = LOAD_TOLERANCE if is_load else CLOCK_TOLERANCE
         later: ColumnElement[bool] = self.column > now + tolerance + self.longest
@@ -106,12 +106,12 @@ STORED_TIMES = (
     StoredTime(DELIVERIES, "lease_until", _DUE, "lease of a delivery", LONGEST_LEASE),
     StoredTime(DELIVERIES, "sent_at", _PAST, "sending of a delivery"),
 )
-"""Every column of times: a new one belongs here, and its readers must hold its meaning."""
+"""Every time column. A new one is added here, and its readers must respect its kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class FutureTime:
-    """Times of one column that lie in the future: their number, and the furthest of them."""
+    """The times in the future of one column: their number, and the furthest of them."""
 
     kind: TimeKind
     words: str
@@ -127,9 +127,10 @@ class StoredTimeReads(Reads):
         return list(self._found(now, {}))
 
     def in_force(self, now: datetime) -> list[FutureTime]:
-        """Return the times in the future that a sync has yet to put right.
+        """Return the times in the future that still have an effect.
 
-        These are the ends of the newest sync, the times of what waits, and the loads of runs.
+        These are the times of syncs since the last successful one, of waiting retries and
+        deliveries, and the loads of runs.
         """
         return list(self._found(now, self._conditions(now)))
 
@@ -164,7 +165,7 @@ class StoredTimeReads(Reads):
                     yield FutureTime(one.kind, one.words, furthest, count)
 
     def _conditions(self, now: datetime) -> dict[tuple[str, str], ColumnElement[bool]]:
-        """Return which rows of which columns are still in force."""
+        """Return the condition of the rows that still have an effect, by table and column."""
         newer = RUNS.alias("newer")
         right = and_(
             newer.c.kind == SYNC,
