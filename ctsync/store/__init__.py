@@ -1,1 +1,1 @@
-"""The only code that knows SQL. Knows nothing of the registry."""
+"""The only code that uses SQL. Does not know the registry."""

@@ -8,7 +8,7 @@ Both are composed of one object per subject, each an attribute:
         ids = unit.events.add(..., to_snapshot=snapshot, ...)
         unit.outbox.enqueue(...)
 
-A unit stores everything or nothing. It may be repeated after a commit whose answer was lost:
+A unit stores everything or nothing. If the answer to its commit was lost, it can be repeated:
 versions, events and deliveries have identities and are stored once.
 """
 
@@ -116,7 +116,7 @@ class Unit:
 
 
 class Store:
-    """An open database of the newest schema, and what can be read from it, by subject."""
+    """An open database with the newest schema, and its reads, by subject."""
 
     def __init__(
         self, engine: Engine, name: str, clock: Clock, *, identity: FileIdentity | None = None
@@ -150,8 +150,8 @@ class Store:
     def writer(self, *, holder: str, wait_seconds: float = 0) -> Iterator[None]:
         """Hold the writer lock of the database (see `lock.writer_lock`).
 
-        Units begun meanwhile raise LockLost if another writer has taken over. Raises LockHeld, and
-        StoreUnavailable if another file was put in the place of the one that was opened.
+        Units that begin while it is held raise LockLost if another writer has taken over. Raises
+        LockHeld, and StoreUnavailable if the opened file was replaced by another one.
         """
         from ctsync.store.database.lock import writer_lock  # noqa: PLC0415 - readers do not need it
 
@@ -173,8 +173,8 @@ class Store:
     def unit(self, *, fenced: bool = True) -> Iterator[Unit]:
         """Open a write transaction. If the block raises, nothing is stored.
 
-        `fenced` False is for facts that stay true whoever writes now, such as that a message was
-        sent. All other units raise LockLost if another writer has taken over.
+        `fenced=False` is for facts that stay true even after another writer has taken over, such as
+        that a message was sent. All other units then raise LockLost.
         """
         with writing(self._engine, self.name) as connection:
             if fenced and self._token is not None:
@@ -186,7 +186,7 @@ class Store:
         return self._database.reading()
 
     def vacuum(self) -> None:
-        """Give free pages back to the disk, and refresh the statistics of the query planner."""
+        """Release free pages to the disk, and refresh the statistics of the query planner."""
         if self.file is not None:
             vacuum_file(self.file)
             return
@@ -200,7 +200,7 @@ class Store:
         return sqlite_file(self._engine.url)
 
     def counts(self) -> dict[str, int]:
-        """Count the rows of each table."""
+        """Count the rows of each table except `ctsync_marks`."""
         tables = [t for t in METADATA.sorted_tables if t is not MARKS]
         with self.view() as connection:
             return {
@@ -209,7 +209,7 @@ class Store:
             }
 
     def revision(self) -> str | None:
-        """Return the schema of the database."""
+        """Return the schema version of the database."""
         return migrate.current_revision(self._engine, self.name)
 
     def close(self) -> None:
@@ -239,17 +239,17 @@ def open_store(
 ) -> Store:
     """Open a database, after upgrading an empty or older one to the newest schema.
 
-    `create` allows to create a missing one, private to its owner. A statement that must wait for
-    another program waits `patience_seconds`. A file on a network file system is opened, with a
-    warning in the log. A server behind a proxy that pools transactions is refused. Raises
-    ConfigError for a URL that cannot be read, UsageError for one that says mode=ro,
-    ForeignDatabase, MixedDatabase, NewerDatabase and StoreUnavailable.
+    `create` allows creating a missing database, private to its owner. A statement waits up to
+    `patience_seconds` for another writer. For a file on a network file system, logs a warning.
+    Raises ConfigError for an invalid URL, UsageError for a URL with mode=ro, ForeignDatabase,
+    MixedDatabase, NewerDatabase, and StoreUnavailable, also for a server behind a proxy that pools
+    transactions.
     """
     parsed = parse_url(url)
     if (file := sqlite_file(parsed)) is not None and (remote := network_file_system(file)):
         log.warning(
-            "%s lies on a network file system (%s), where SQLite can lose what two programs write "
-            "at once; put the database on a local disk, or use PostgreSQL",
+            "%s is on a network file system (%s), where SQLite can lose data if two programs write "
+            "at the same time; put the database on a local disk, or use PostgreSQL",
             name_of(parsed),
             remote,
         )
@@ -268,10 +268,10 @@ def open_store(
 def open_for_reading(
     url: str, *, clock: Clock, patience_seconds: float = PATIENCE_SECONDS
 ) -> Store:
-    """Open a database of the newest schema; nothing is created, upgraded or written.
+    """Open a database with the newest schema. Creates, upgrades and writes nothing.
 
-    Raises NoDatabase if there is none yet, OldDatabase, NewerDatabase and ForeignDatabase,
-    ConfigError for a URL that cannot be read, and StoreUnavailable. A unit of this store fails
+    Raises NoDatabase if there is none yet, OldDatabase, NewerDatabase, ForeignDatabase,
+    MixedDatabase, ConfigError for an invalid URL, and StoreUnavailable. A unit of this store fails
     at its first write.
     """
     parsed = parse_url(url)

@@ -347,7 +347,7 @@ def test_a_read_only_role_can_run_every_question_and_change_nothing(team: Team) 
     for words in (("sync",), ("watch", "add", "NCT00000999")):
         done = team.run(*words)
         (line,) = done.stderr.strip().splitlines()
-        assert (done.exit_code, "does not allow this; grant" in line) == (6, True), line
+        assert (done.exit_code, "denies this user access; grant" in line) == (6, True), line
 
 
 # --- several writers at once -----------------------------------------------------------------

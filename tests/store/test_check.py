@@ -80,7 +80,7 @@ def test_a_body_with_a_text_digest_is_reported_and_the_check_continues(
     assert ("corrupt body", "'odd'") in [(p.kind, p.where) for p in check(filled_sqlite_url)]
     with open_store(filled_sqlite_url, clock=StillClock()) as store:
         for name in ("odd", "", "1:xyz", "256:00"):
-            with pytest.raises(CorruptBody, match="is not the name of a body"):
+            with pytest.raises(CorruptBody, match="is not the digest of a body"):
                 store.bodies.read(name)
 
 

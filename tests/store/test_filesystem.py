@@ -87,5 +87,5 @@ def test_opening_a_file_on_a_network_file_system_warns(
         monkeypatch.setattr(filesystem, "MOUNTS", mounted(tmp_path, f"far {tmp_path} nfs4"))
         open_store(migrated_sqlite_url, clock=StillClock()).close()
     (message,) = caplog.messages
-    assert "lies on a network file system (nfs4)" in message
+    assert "is on a network file system (nfs4)" in message
     assert "local disk" in message

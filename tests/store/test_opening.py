@@ -452,7 +452,7 @@ def test_an_unreadable_or_unwritable_path_is_reported(migrated_file: Path) -> No
         with as_nobody():
             assert "Permission denied" in refusal(f"sqlite:///{file}", StoreUnavailable)
             message = refusal(f"sqlite:///{folder}/new.db", StoreUnavailable)
-            assert "give a path that can be written" in message
+            assert "specify a writable path" in message
 
 
 def test_a_store_opened_for_reading_refuses_every_write(migrated_url: str) -> None:

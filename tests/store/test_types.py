@@ -64,7 +64,7 @@ def test_a_digest_is_packed_into_33_bytes_and_read_back(sha256: bytes, form: int
 
 @pytest.mark.parametrize("text", ["", "1", "x:00", "1:0", "1:zz", "256:00", "-1:00"])
 def test_an_invalid_digest_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not the name of a body"):
+    with pytest.raises(ValueError, match="is not the digest of a body"):
         pack_digest(text)
 
 

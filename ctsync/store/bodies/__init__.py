@@ -1,1 +1,1 @@
-"""Record bodies as they are packed and stored. Knows no trials."""
+"""Packing and storing of record bodies. Knows no trials."""

@@ -1,11 +1,11 @@
 """Packs bodies with zstd, each against the version before it. Knows no database.
 
-A keyframe is packed alone. A delta is packed with its base as prefix, which leaves little but the
-difference: under 1 % of the body for real changes. No chain is longer than MAX_DEPTH deltas, so
-that reading a body takes at most MAX_DEPTH + 1 unpackings.
+A keyframe is packed alone. A delta is packed with its base as prefix, so it holds little more than
+the difference: under 1 % of the body for real changes. A chain has at most MAX_DEPTH deltas, so
+reading a body unpacks at most MAX_DEPTH + 1 frames.
 
-A dictionary holds what all records have in common (keys, phrases, names of countries and
-diseases). It makes real keyframes a third smaller. The frame of a keyframe names its dictionary.
+A dictionary holds content that all records share (keys, phrases, names of countries and diseases).
+It makes real keyframes a third smaller. The frame of a keyframe names its dictionary.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ MAX_DEPTH = 15
 LEVEL = 9  # within 3 % of level 19 on real records, in a tenth of the time
 BULK_LEVEL = 5  # with a dictionary: a twelfth larger than level 9, in a third of the time
 _BULK_MATCH = 6  # bytes; the level's own 5 makes records 2 % larger in the same time
-DICTIONARY_BYTES = 2**19  # half of it makes records 2 % larger, twice of it 1 % smaller
+DICTIONARY_BYTES = 2**19  # half this size makes records 2 % larger, twice this size 1 % smaller
 LEAST_SAMPLES = 500  # trained on fewer records, a dictionary would only fit those
-_SMALLEST_WINDOW, _LARGEST_WINDOW = 10, 27  # zstd's least; the most that any reader accepts
-_LARGE = 2**20  # from this size on, search for matches further back than the level does
+_SMALLEST_WINDOW, _LARGEST_WINDOW = 10, 27  # zstd's minimum; the maximum of zstd's default decoder
+_LARGE = 2**20  # above this size, search for matches further back than the level does
 
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """What many records have in common, in zstd's format. `number` names it in frames."""
+    """Content that many records share, in zstd's format. `number` identifies it in frames."""
 
     data: bytes = field(repr=False)
     _made: zstd.ZstdDict = field(init=False, repr=False, compare=False)
@@ -111,7 +111,7 @@ def decompress(packed: bytes) -> bytes:
 
 
 def unpack(chain: Sequence[bytes], digest: str, dictionary: Dictionary | None = None) -> bytes:
-    """Unpack a body from its chain: a keyframe, then the deltas upon it in order.
+    """Unpack a body from its chain: a keyframe, then its deltas in order.
 
     `dictionary` is the one that the keyframe names. Raises CorruptBody if the chain is empty, is
     damaged, or does not match `digest`.
@@ -139,7 +139,7 @@ def verify(raw: bytes, digest: str) -> None:
 
 
 def _prefix(base: bytes) -> tuple[zstd.ZstdDict, int] | None:
-    # zstd accepts no shorter prefix, and it would save nothing
+    # zstd refuses a shorter prefix, which would save nothing
     return zstd.ZstdDict(base, is_raw=True).as_prefix if len(base) >= 8 else None
 
 

@@ -1,12 +1,12 @@
 """Orders rows so that they fill SQLite's pages. Does no I/O.
 
-What it does: SQLite fills its pages in the order in which rows come, and never puts a later row
-into a page that it has left. A row that is too large for a page fills overflow pages, and leaves
-the rest of its bytes in a leaf page of the table. So the rows of a batch are inserted in an order
-in which the parts that lie in leaf pages fill them.
+What it does: SQLite fills its pages in the order of inserts, and never adds a row to an earlier
+page. A row that is too large for a page fills overflow pages, and the rest of its bytes go into a
+leaf page of the table. So the rows of a batch are inserted in an order in which these parts fill
+the leaf pages.
 What it saves: an eighth of the space that packed records take (docs/decisions/011).
-When it would be wrong: with another page size than PAGE, or if SQLite changed its file format. The
-order is then only useless. The sizes are from https://www.sqlite.org/fileformat2.html#b_tree_pages
+When it would be wrong: with a page size other than PAGE, or if SQLite changed its file format. The
+order then does not help. The sizes are from https://www.sqlite.org/fileformat2.html#b_tree_pages
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LARGEST_LOCAL = PAGE - 35
 _LEAST_LOCAL = (PAGE - 12) * 32 // 255 - 23
 _OVERFLOW = PAGE - 4
 _LEAF = PAGE - 8
-_CELL = 10  # bytes of its length, its row id and its pointer
+_CELL = 10  # bytes of a row's length, id and pointer
 _FOLLOWS = 4  # the number of the first overflow page
 
 
@@ -36,7 +36,7 @@ def leaf_bytes(payload: int) -> int:
 def fill_pages(payloads: Sequence[int]) -> list[int]:
     """Return the indexes of rows of these sizes, in the order that fills SQLite's pages.
 
-    The largest row that still fits comes next. If none fits, a page begins with the largest left.
+    The largest row that still fits comes next. If none fits, the largest one begins a new page.
     """
     parts = [leaf_bytes(payload) for payload in payloads]
     left = sorted(range(len(parts)), key=parts.__getitem__)

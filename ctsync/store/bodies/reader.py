@@ -38,7 +38,7 @@ def body_chain(digest: str | BindParameter[str]) -> Select[int, bytes]:
 
 
 def is_unused() -> ColumnElement[bool]:
-    """Condition on `bodies`: no version points to it and no other body is packed against it."""
+    """Return the condition that no version points to a body and no body is packed against it."""
     upper = BODIES.alias()
     return and_(
         ~exists().where(SNAPSHOTS.c.digest == BODIES.c.digest),
@@ -47,14 +47,14 @@ def is_unused() -> ColumnElement[bool]:
 
 
 class Dictionaries:
-    """The dictionaries of one database. Each is read from it once."""
+    """The dictionaries of one database. Each is read once."""
 
     def __init__(self) -> None:
         self._read: dict[int, codec.Dictionary] = {}
         self._chain = body_chain(bindparam("digest", type_=Digest))
 
     def find(self, connection: Connection, number: int | None) -> codec.Dictionary | None:
-        """Return the dictionary of that number, or None if `number` is None or is not stored.
+        """Return the dictionary with this number, or None if `number` is None or not stored.
 
         Raises CorruptBody if it is damaged.
         """
@@ -82,7 +82,7 @@ class Dictionaries:
         """
         try:
             pack_digest(digest)
-        except ValueError as error:  # a name that another program wrote
+        except ValueError as error:  # another program wrote the digest
             raise CorruptBody(str(error)) from None
         chain = [row.data for row in connection.execute(self._chain, {"digest": digest})]
         number = codec.dictionary_of(chain[0]) if chain else None

@@ -18,7 +18,7 @@ from ctsync.store.database.tables import BODIES, DICTIONARIES
 
 _DIGEST_BYTES = 33
 _BODY_BYTES = _DIGEST_BYTES + 22
-"""What a body's row takes in SQLite besides the packed record, with its header."""
+"""Bytes of a body's row in SQLite besides the packed record, with the row's header."""
 
 
 class BodyRow(NamedTuple):
@@ -73,7 +73,10 @@ class BodyWrites(Writes):
         return body_row(digest, len(canonical), packed, base_digest=base_digest, depth=depth)
 
     def _base_of(self, beside: str | None) -> tuple[str | None, int, bytes | None]:
-        """What to pack a body against, and the body's depth. (None, 0, None) for a keyframe."""
+        """Return the base's digest, the new body's depth and the base's bytes.
+
+        Returns (None, 0, None) if the body must be a keyframe.
+        """
         if beside is None:
             return None, 0, None
         depth = self._connection.scalar(select(BODIES.c.depth).where(BODIES.c.digest == beside))
@@ -88,7 +91,7 @@ class BodyWrites(Writes):
 
     def insert(self, rows: Iterable[BodyRow]) -> None:
         """Insert bodies that are not stored yet, on SQLite in the order that fills its pages."""
-        # always in one order, so that two writers cannot wait for each other
+        # always in the same order, so that two writers cannot deadlock
         ordered = sorted(rows)
         if self._connection.dialect.name == "sqlite" and len(ordered) > 1:
             ordered = [ordered[index] for index in fill_pages(list(map(_payload, ordered)))]
@@ -106,5 +109,5 @@ class BodyWrites(Writes):
 
 
 def _payload(row: BodyRow) -> int:
-    """About how many bytes a body's row takes in SQLite."""
+    """Return the approximate size of a body's row in SQLite in bytes."""
     return len(row.data) + _BODY_BYTES + (_DIGEST_BYTES if row.base_digest else 0)

@@ -1,1 +1,1 @@
-"""Engines, tables, migrations and locks, which every read and write uses."""
+"""Engines, tables, migrations and locks, used by every read and write."""

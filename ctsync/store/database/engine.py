@@ -1,8 +1,8 @@
-"""Engines for SQLite and PostgreSQL, and the meaning of their errors. Knows no tables.
+"""Engines for SQLite and PostgreSQL, and the translation of their errors. Knows no tables.
 
-SQLite runs in WAL mode with synchronous=FULL: a commit that returned survives a power cut, and
-readers never wait for the writer. A write transaction begins IMMEDIATE, so that it fails at its
-start or not at all. A read transaction begins deferred.
+SQLite runs in WAL mode with synchronous=FULL: a completed commit survives a power failure, and
+readers never wait for the writer. A write transaction begins IMMEDIATE, so that it waits for other
+writers only at its start. A read transaction begins deferred.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ from ctsync.store.database.wal_chain import add_link, commit_link
 
 PATIENCE_SECONDS = 10.0
 CACHE_KIB = 32 * 1024
-"""How much of a SQLite file a connection keeps in memory: the indexes of the whole registry."""
+"""Page cache of a SQLite connection, large enough for the indexes of the entire registry."""
 
 LOG_PAGES = 4000
-"""How many pages SQLite's log may have before it is copied to the file. A page that many
-transactions of a large load write is then copied once for all of them."""
+"""Number of pages at which SQLite copies its log to the file. Many transactions of a large load
+change the same page, which is then copied once for all of them."""
 
 KEEPALIVE = {
     "keepalives_idle": 10,
@@ -57,7 +57,7 @@ KEEPALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""Lets either end of a connection notice within 25 seconds that the other has vanished."""
+"""Lets either end of a connection detect within 25 seconds that the other end is gone."""
 
 _CHANGES = "ctsync_changes"
 _SECRETS = ("password", "sslpassword", "passfile")
@@ -96,12 +96,12 @@ def sqlite_file(url: URL) -> Path | None:
     if url.get_backend_name() != "sqlite":
         return None
     file = expanded(Path(url.database or ""))
-    # the lock and the log lie beside the file: opened by two names it would have two of each
+    # the lock and the log are beside the file; opened by two names, it would have two of each
     return file.resolve() if is_link(file) else file
 
 
 FileIdentity = tuple[int, int]
-"""The device and the number of a file: another file of the same name has another number."""
+"""The device and the inode of a file. A new file with the same name has another inode."""
 
 
 def file_identity(url: URL) -> FileIdentity | None:
@@ -138,7 +138,7 @@ def require_writable(url: URL) -> None:
 
 
 def keep_from_writing(engine: Engine) -> None:
-    """Have the database refuse every write on this engine's connections."""
+    """Make the database refuse every write on this engine's connections."""
 
     def forbid(connection: Any, _record: object) -> None:
         if engine.dialect.name == "sqlite":
@@ -151,7 +151,7 @@ def keep_from_writing(engine: Engine) -> None:
 
 
 def make_engine(url: URL, *, patience_seconds: float = PATIENCE_SECONDS) -> Engine:
-    """Make an engine for a database that exists. Opens nothing yet.
+    """Make an engine for an existing database. Opens no connection.
 
     A statement waits `patience_seconds` for another writer, then fails.
     """
@@ -184,7 +184,7 @@ def _server_engine(url: URL, patience_seconds: float) -> Engine:
 
 
 def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
-    """Let the server end the sessions of vanished hosts, and limit how long statements wait."""
+    """Make the server end sessions of lost hosts, and limit how long statements wait for locks."""
 
     def agree(connection: Any, _record: object) -> None:
         for setting, value in {
@@ -203,12 +203,12 @@ def notice_lost_peers(engine: Engine, patience_seconds: float) -> None:
 def connect_file(
     file: Path, *, patience_seconds: float = PATIENCE_SECONDS, reads_only: bool = False
 ) -> sqlite3.Connection:
-    """Connect to a SQLite file that exists, read-only if the file is or `reads_only`."""
+    """Connect to an existing SQLite file, read-only if it is or `reads_only` is set."""
     connection = sqlite3.connect(
         _file_uri(file, reads_only=reads_only),
         uri=True,
         timeout=patience_seconds,
-        isolation_level=None,  # `_begin` begins transactions, not Python
+        isolation_level=None,  # `_begin` begins transactions, not the driver
         check_same_thread=False,  # the pool hands a connection to one thread at a time
     )
     connection.execute("PRAGMA foreign_keys = ON")
@@ -226,7 +226,7 @@ def vacuum_file(file: Path) -> None:
             for statement in ("wal_checkpoint(TRUNCATE)", "optimize"):
                 connection.execute(f"PRAGMA {statement}").fetchall()
             connection.execute("VACUUM")
-            commit_link(connection)  # every page may lie elsewhere now
+            commit_link(connection)  # VACUUM may have moved every page
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         finally:
             connection.close()
@@ -239,7 +239,7 @@ def _file_uri(file: Path, *, reads_only: bool) -> str:
     wal = file.with_name(file.name + "-wal")
     if os.access(file.parent, os.W_OK) or is_visible(wal):
         return f"{uri}?mode=ro"
-    # the folder is read-only and there is no log: SQLite can read without its side files
+    # the folder is read-only and there is no log: SQLite can read without its extra files
     return f"{uri}?mode=ro&immutable=1"
 
 
@@ -262,10 +262,10 @@ def _driver(connection: Connection) -> sqlite3.Connection:
 
 @contextmanager
 def reading(engine: Engine, name: str) -> Iterator[Connection]:
-    """Open one consistent view of the database. It waits for no writer and blocks none."""
+    """Open one consistent view of the database. It neither waits for writers nor blocks them."""
     with translated_errors(name), engine.connect() as connection:
         if connection.dialect.name == "postgresql":
-            # by default each statement of PostgreSQL has its own view
+            # by default, each PostgreSQL statement reads its own view
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
             yield connection
@@ -282,7 +282,7 @@ def writing(engine: Engine, name: str) -> Iterator[Connection]:
 
 @contextmanager
 def translated_errors(name: str) -> Iterator[None]:
-    """Translate what drivers raise into our errors, which say what to do."""
+    """Translate driver errors into ctsync errors, whose messages name the solution."""
     try:
         yield
     except DBAPIError as error:
@@ -294,7 +294,7 @@ def translated_errors(name: str) -> Iterator[None]:
         raise _sqlite_meaning(error, name) or error from error
     except StatementError as error:
         # the value was refused before it reached the database
-        raise Unstorable(f"{name} cannot hold a value: {error.orig}") from error
+        raise Unstorable(f"{name} cannot store a value: {error.orig}") from error
     except SQLAlchemyError as error:
         if "QueuePool limit" in str(error):
             raise StoreUnavailable(f"{name}: too many connections at once; try again") from error
@@ -308,12 +308,12 @@ def _meaning(error: DBAPIError, name: str) -> StoreError | None:
 
 
 def _refusal(error: DBAPIError, name: str) -> Unstorable | None:
-    """Return Unstorable if the database refused a value, None if the error is about itself."""
+    """Return Unstorable if the database refused a value, or None for any other error."""
     state = str(getattr(error.orig, "sqlstate", None) or "")
     of_value = isinstance(error, DataError | IntegrityError)  # if the driver gives no code
     of_type = isinstance(error.orig, sqlite3.InterfaceError)
     if state[:2] in {"22", "23"} or (not state and (of_value or of_type)):
-        return Unstorable(f"{name} cannot hold a value: {str(error.orig).splitlines()[0]}")
+        return Unstorable(f"{name} cannot store a value: {str(error.orig).splitlines()[0]}")
     return None
 
 
@@ -325,9 +325,9 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
     sqlite3.SQLITE_READONLY: _READ_ONLY,
     sqlite3.SQLITE_PERM: _READ_ONLY,
     sqlite3.SQLITE_FULL: (StoreUnavailable, "cannot grow: the disk is full; make room"),
-    sqlite3.SQLITE_CANTOPEN: (StoreUnavailable, "cannot be opened; check that it may be read"),
+    sqlite3.SQLITE_CANTOPEN: (StoreUnavailable, "cannot be opened; check that you may read it"),
     sqlite3.SQLITE_IOERR: (StoreUnavailable, "cannot be read or written; check the disk"),
-    sqlite3.SQLITE_NOTADB: (ForeignDatabase, "is not a database of ctsync; give another file"),
+    sqlite3.SQLITE_NOTADB: (ForeignDatabase, "is not a ctsync database; specify another file"),
     sqlite3.SQLITE_CORRUPT: (StoreError, "is damaged; run: ctsync check"),
 }
 
@@ -335,7 +335,7 @@ _SQLITE: dict[int, tuple[type[StoreError], str]] = {
 def _sqlite_meaning(error: sqlite3.Error, name: str) -> StoreError | None:
     code = getattr(error, "sqlite_errorcode", None)
     if code is None and "Could not decode to UTF-8" in str(error):
-        code = sqlite3.SQLITE_CORRUPT  # raised by Python, which has no code for it
+        code = sqlite3.SQLITE_CORRUPT  # Python raises this error without a code
     # the low byte is the error, the other bytes are its variants
     found = _SQLITE.get((code or 0) & 0xFF)
     return None if found is None else found[0](f"{name} {found[1]}")
@@ -347,7 +347,7 @@ _POSTGRES = {
     "28000": "refuses this user; check the user and password",
     "28P01": "refuses this password; check the user and password",
     "3D000": "does not exist; create it with: createdb",
-    "42501": "does not allow this; grant the user its tables and schema",
+    "42501": "denies this user access; grant the user its tables and schema",
     "53100": "has no disk space left; make room and run again",
     "53200": "is out of memory; try again later",
     "57014": "cancelled a statement that took too long; raise statement_timeout for this user",
@@ -355,7 +355,7 @@ _POSTGRES = {
 }
 
 _REFUSED = (
-    # patterns of what a server or driver says while connecting
+    # patterns of server and driver messages while connecting
     ("password authentication failed", "refuses this password; check the user and password"),
     ("no password supplied", "asks for a password; set it in database.url or in ~/.pgpass"),
     ("no pg_hba.conf entry", "refuses this user or host; allow it in pg_hba.conf"),
@@ -365,13 +365,13 @@ _REFUSED = (
     ("statement pooling", "is behind a proxy that pools statements; set pool_mode = session in it"),
     ("invalid sslmode value", "has an unknown sslmode; check database.url"),
 )
-"""Texts of errors without a code of their own, mostly while connecting, that no retry fixes."""
+"""Errors without a specific code, mostly while connecting, that a retry does not fix."""
 
 _UNSPECIFIC = {"", "08P01"}
-"""The driver gives no code while connecting. PgBouncer gives most errors the same one."""
+"""The driver gives no code while connecting. PgBouncer gives most errors the same code."""
 
 _GONE_STATES = {"25P03", "25P04", "53300"}
-"""Errors that end the connection, or refuse it: two timeouts, and too many connections."""
+"""Errors that end or refuse the connection: two timeouts, and too many connections."""
 
 _GONE_CLASSES = {"08", "57"}
 
@@ -395,5 +395,5 @@ def _postgres_meaning(error: DBAPIError, name: str) -> StoreError | None:
 
 
 def _refused_connection(said: str) -> str | None:
-    """Return why a server refuses to be connected to, None if another attempt may succeed."""
+    """Return why a server refuses the connection, or None if another attempt may succeed."""
     return next((why for words, why in _REFUSED if re.search(words, said)), None)

@@ -1,12 +1,12 @@
 """Fencing: a writer that lost its lock without noticing can no longer write. Takes no lock itself.
 
-An advisory lock belongs to a connection, and a connection can be lost while its process lives on.
+An advisory lock belongs to a connection, and a process can lose its connection and keep running.
 So every writer gets a token: a number, one higher than the last, and a nonce. Each of its units
-reads the newest token in its own transaction and keeps that row locked until the commit. A new
-writer's token waits for the units under way. A later unit of the old writer is refused.
+reads the newest token in its own transaction and keeps that row locked until the commit. Creating
+a new token waits for units in progress. A later unit of the old writer is refused.
 
-A failover can lose the last commits, and with them a token. The next writer then gets the same
-number again, but another nonce.
+A failover can lose the last commits, including a token. The next writer then gets the same number
+again, but another nonce.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ NONCE_BYTES = 8
 
 
 def new_token(connection: Connection) -> str | None:
-    """Return a new writer's token, which refuses all writers before it. PostgreSQL only.
+    """Store and return a new writer's token, which invalidates all earlier ones. PostgreSQL only.
 
-    Returns None if a unit of the last writer is still under way when the statement times out.
+    Returns None if a unit of the last writer is still in progress when the statement times out.
     """
     nonce = secrets.token_hex(NONCE_BYTES)
     number = cast(func.split_part(MARKS.c.value, ":", 1), BigInteger)
@@ -40,7 +40,7 @@ def new_token(connection: Connection) -> str | None:
 
 
 def require_token(connection: Connection, token: str, name: str) -> None:
-    """Raise LockLost unless `token` is the newest, and let no newer one in before the commit."""
+    """Raise LockLost unless `token` is the newest, and prevent a newer one until the commit."""
     if read_mark(connection, WRITER, lock=True) != token:
         raise LockLost(
             f"{name} was taken over by another writer after this one lost its connection; "

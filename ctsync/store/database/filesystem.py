@@ -17,7 +17,7 @@ NETWORK_FILE_SYSTEMS = frozenset(
         *("fuse.smbnetfs", "fuse.curlftpfs", "fuse.gcsfuse", "fuse.vmhgfs-fuse"),
     }
 )
-"""Types as Linux names them. On none of them can programs share memory through a file."""
+"""Linux names of the file systems on which programs cannot share memory through a file."""
 
 
 def free_bytes(file: Path) -> int:
@@ -29,8 +29,8 @@ def network_file_system(file: Path, *, mounts: Path | None = None) -> str | None
     """Return the type of the network file system that a file is on, or None on a local disk.
 
     SQLite's WAL keeps its index in memory that all programs share. No network file system supports
-    that (https://www.sqlite.org/wal.html). `mounts` is the table of mounts, by default that of
-    Linux. Returns None if there is no such table, as on other systems.
+    that (https://www.sqlite.org/wal.html). `mounts` is the mount table, by default that of Linux.
+    Returns None if there is no such table, as on other systems.
     """
     try:
         table = (mounts or MOUNTS).read_text(encoding="utf-8", errors="surrogateescape")
@@ -59,7 +59,7 @@ def _nearest_folder(file: Path) -> Path:
 
 
 def _unescape(point: str) -> str:
-    """Decode a mount point: blanks, tabs, line ends and backslashes are written in octal."""
+    """Decode a mount point, in which spaces, tabs, line feeds and backslashes are octal codes."""
     for code in ("040", "011", "012", "134"):
         point = point.replace(f"\\{code}", chr(int(code, 8)))
     return point

@@ -1,9 +1,9 @@
 """The writer lock: one writer per database, across processes and hosts. Readers are not locked.
 
 Both kinds of lock end with the process: flock belongs to an open file, the advisory lock to a
-connection. A killed process is noticed at once, a vanished host within 25 seconds. The note about
-the holder is for people only. Only `Store.writer` takes this lock, because it also fences (see
-`fencing`).
+connection. The lock of a killed process is free at once, that of a lost host within 25 seconds. The
+note about the holder is only used in messages. Only `Store.writer` takes this lock, because it also
+fences (see `fencing`).
 """
 
 from __future__ import annotations
@@ -69,10 +69,9 @@ def writer_lock(
 ) -> Iterator[str | None]:
     """Hold the writer lock of the database at `url`. Yields the fencing token.
 
-    `holder` is the command that error messages of other processes name. Waits up to
-    `wait_seconds`, logs that once, then raises LockHeld with the holder's name. The lock of a
-    process that dies is free at once. The token is None for a file, because a process cannot lose
-    that lock while it lives.
+    `holder` is this process's command, which the error messages of other processes name. Waits up
+    to `wait_seconds`, logs that once, then raises LockHeld with the holder's name. The token is
+    None for a file, because a process cannot lose that lock while it runs.
     """
     parsed = parse_url(url)
     require_writable(parsed)
@@ -98,7 +97,7 @@ def _wait_for(lock: _Lock, name: str, clock: Clock, seconds: float) -> None:
 
 @dataclass(slots=True)
 class _Lock:
-    """`acquire` tries once and sets `token`. `held_by` names the holder."""
+    """A lock: `acquire` tries once and sets `token`, `held_by` names the holder."""
 
     acquire: Callable[[], bool]
     held_by: Callable[[], str]
@@ -107,7 +106,7 @@ class _Lock:
 
 @contextmanager
 def _file_lock(file: Path, me: Holder) -> Iterator[_Lock]:
-    """An flock beside the database. Another file names the holder."""
+    """Make an flock on a file beside the database. Another file names the holder."""
     # with fallback_to_soft, a killed process would leave its lock behind
     lock = FileLock(f"{file}.lock", mode=0o600, fallback_to_soft=False)
     note = Path(f"{file}.lock-holder")
@@ -148,7 +147,7 @@ def _write_privately(file: Path, content: bytes) -> None:
 
 @contextmanager
 def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
-    """An advisory lock of its own connection, whose application name names the holder."""
+    """Make an advisory lock on a separate connection, whose application name is the holder."""
     name = name_of(url)
     shown = f"{me.command} pid {me.pid} {me.host}".encode()[:_NAME_BYTES].decode(errors="ignore")
     engine = create_engine(
@@ -175,7 +174,7 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
 
 
 def _try_server(connection: Connection, name: str) -> str | None:
-    """Take the lock and return the token. None if another has it or still ends a unit."""
+    """Try to take the lock. Return the token, or None if another writer has the lock or a unit."""
     key = {"key": APPLICATION_ID}
     with translated_errors(name):
         if not connection.execute(text("SELECT pg_try_advisory_lock(:key)"), key).scalar():

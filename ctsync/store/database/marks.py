@@ -1,4 +1,4 @@
-"""Marks: facts about the database itself, one row of `ctsync_marks` each."""
+"""Marks: facts about the database itself, stored as one row of `ctsync_marks` each."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ctsync.store.database.access import Reads, Writes
 from ctsync.store.database.tables import MARKS
 
 APPLICATION = "application"
-"""Says that the database is one of ctsync. Its value is OURS."""
+"""The key that marks a ctsync database. Its value is OURS."""
 
 OURS = "ctsync"
 
@@ -21,7 +21,7 @@ def add_mark(
 ) -> str:
     """Insert a mark and return its value.
 
-    `if_there` is the value that a stored mark gets instead, in one statement. PostgreSQL only.
+    If the mark is stored already, the same statement sets it to `if_there` (PostgreSQL only).
     """
     if if_there is None:
         connection.execute(insert(MARKS).values(key=key, value=value))
@@ -38,7 +38,7 @@ def add_mark(
 
 
 def read_mark(connection: Connection, key: str, *, lock: bool = False) -> str | None:
-    """Return the value of a mark, or None. `lock` keeps it from changing until the commit."""
+    """Return the value of a mark, or None. `lock` prevents changes to it until the commit."""
     statement = select(MARKS.c.value).where(MARKS.c.key == key)
     if lock:
         statement = statement.with_for_update(read=True)
@@ -59,7 +59,7 @@ class MarkWrites(Writes):
     """Writes marks."""
 
     def set(self, key: str, value: str) -> None:
-        """Give a mark a value, a new one or in place of its old one."""
+        """Insert a mark or replace its value."""
         replaced = update(MARKS).where(MARKS.c.key == key).values(value=value)
         if not self._connection.execute(replaced).rowcount:
             add_mark(self._connection, key, value)

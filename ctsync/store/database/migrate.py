@@ -1,6 +1,6 @@
-"""Upgrades a database to the newest schema, and refuses one that is foreign or newer.
+"""Upgrades a database to the newest schema, and refuses a foreign or newer database.
 
-1. Find out what is there without writing a byte: nothing, ours, foreign or newer.
+1. Find out without writing whether the database is missing, ours, foreign or newer.
 2. Upgrade in one transaction, on SQLite too: a crash leaves the old schema.
 3. Import alembic only if there is something to upgrade.
 """
@@ -45,27 +45,27 @@ if TYPE_CHECKING:
 
 
 class DatabaseState(Enum):
-    """What is there before anything is written."""
+    """Whether there is a ctsync database."""
 
     NOTHING = auto()
     OURS = auto()
 
 
 def head_revision() -> str:
-    """Return the newest schema that this ctsync knows."""
+    """Return the newest schema version that this ctsync knows."""
     return HEAD_REVISION
 
 
 def current_revision(engine: Engine, name: str = "the database") -> str | None:
-    """Return the schema of a database, or None if it has none yet."""
+    """Return the schema version of a database, or None if it has none yet."""
     with reading(engine, name) as connection:
         return _revision(connection)
 
 
 def revision_of(url: str) -> str | None:
-    """Return the schema of the database at `url`, or None if there is none. Writes nothing.
+    """Return the schema version of the database at `url`, or None if there is none.
 
-    Raises ForeignDatabase and StoreUnavailable.
+    Writes nothing. Raises ForeignDatabase and StoreUnavailable.
     """
     parsed = parse_url(url)
     engine = make_engine(parsed)
@@ -91,7 +91,7 @@ def _look(url: URL, engine: Engine) -> DatabaseState:
 def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
     """Make sure that the database is ours and has the newest schema.
 
-    `create` allows to create a missing one. Raises ForeignDatabase, NewerDatabase and
+    `create` allows creating a missing database. Raises ForeignDatabase, NewerDatabase and
     StoreUnavailable, all before anything is written.
     """
     name, file = name_of(url), sqlite_file(url)
@@ -107,7 +107,7 @@ def prepare(url: URL, engine: Engine, *, create: bool = True) -> None:
 
 
 def require_current(url: URL, engine: Engine) -> None:
-    """Raise unless a database of ours with the newest schema is there. Writes nothing.
+    """Raise unless there is a ctsync database with the newest schema. Writes nothing.
 
     Raises NoDatabase, OldDatabase, NewerDatabase and ForeignDatabase.
     """
@@ -117,12 +117,12 @@ def require_current(url: URL, engine: Engine) -> None:
     refuse_newer(revision, name)
     if revision != HEAD_REVISION:
         raise OldDatabase(
-            f"{name} has the schema of an earlier ctsync; bring it up to date: ctsync db upgrade"
+            f"{name} has the schema of an earlier ctsync; upgrade it with: ctsync db upgrade"
         )
 
 
 def _no_database(name: str) -> str:
-    return f"there is no database yet at {name}; begin with: ctsync watch add NCT03389919 --sync"
+    return f"there is no database yet at {name}; start with: ctsync watch add NCT03389919 --sync"
 
 
 def upgrade(engine: Engine, name: str = "the database") -> None:
@@ -136,7 +136,7 @@ def upgrade(engine: Engine, name: str = "the database") -> None:
     _refuse_unknown(config, current_revision(engine, name), name)
     with writing(engine, name) as connection:
         if connection.dialect.name == "postgresql":
-            # two processes that start at once upgrade one after the other, as with BEGIN IMMEDIATE
+            # two processes that start together upgrade one after the other, as on SQLite
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": APPLICATION_ID})
         before = _revision(connection)
         if before == HEAD_REVISION:
@@ -148,14 +148,14 @@ def upgrade(engine: Engine, name: str = "the database") -> None:
 
 
 def migrations_folder() -> Path:
-    """Return the folder of the migrations: in an installed package, or beside it in a checkout."""
+    """Return the folder of the migrations: inside an installed package, beside it in a checkout."""
     package = Path(__file__).resolve().parents[2]
     packaged = package / "_migrations"
     return packaged if packaged.is_dir() else package.parent / "alembic"
 
 
 def refuse_newer(revision: str | None, name: str) -> None:
-    """Raise NewerDatabase for a schema that this ctsync does not know."""
+    """Raise NewerDatabase for a schema version that this ctsync does not know."""
     if revision not in (None, HEAD_REVISION):
         _refuse_unknown(_configuration(), revision, name)
 
@@ -207,14 +207,15 @@ def _look_at_server(engine: Engine, name: str) -> DatabaseState:
 
 
 def look_at_file(file: Path) -> DatabaseState:
-    """Find out what a file is without changing it, as opening a foreign database could.
+    """Find out whether a file is a ctsync database without changing the file.
 
+    Opening a foreign database normally could change it.
     Reads through SQLite: if this process opened and closed the file itself, the system would drop
     the locks that SQLite holds on it in this process. Another process would then remove the log.
     Raises ForeignDatabase, MixedDatabase and StoreUnavailable.
     """
     if is_visible(file) and file.is_dir():
-        raise StoreUnavailable(f"{file} is a directory; give a file in it")
+        raise StoreUnavailable(f"{file} is a directory; specify a file in it")
     try:
         size = file.stat().st_size
     except FileNotFoundError:
@@ -245,7 +246,7 @@ def _read_unchanged(file: Path) -> tuple[int, bool]:
     try:
         connection = sqlite3.connect(uri, uri=True)
         try:
-            # without this, a file to which a log is being copied could count as damaged
+            # without this, a file could count as damaged while its log is copied into it
             connection.execute("PRAGMA writable_schema = ON")
             (application_id,) = connection.execute("PRAGMA application_id").fetchone()
             if application_id:
@@ -255,15 +256,15 @@ def _read_unchanged(file: Path) -> tuple[int, bool]:
             connection.close()
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_NOTADB:
-            raise ForeignDatabase(f"{file} is not a database; give another file") from error
+            raise ForeignDatabase(f"{file} is not a database; specify another file") from error
         with translated_errors(str(file)):
             raise
 
 
 def mark_file(file: Path) -> None:
-    """Create the file if it is missing, private, and mark it as ours before it has any content.
+    """Create a missing file, private to its owner, and mark it as ours before it has any content.
 
-    If the process is killed at any point, the file is empty, or ours without tables.
+    If the process is killed at any point, the file is empty, or marked but without tables.
     """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -272,7 +273,7 @@ def mark_file(file: Path) -> None:
             os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
         raise StoreUnavailable(
-            f"{file} cannot be created: {error.strerror}; give a path that can be written"
+            f"{file} cannot be created: {error.strerror}; specify a writable path"
         ) from error
     with translated_errors(str(file)):
         connection = sqlite3.connect(file, isolation_level=None)
@@ -291,6 +292,6 @@ def _set_wal(connection: sqlite3.Connection) -> None:
         except sqlite3.OperationalError:
             if not attempts_left:
                 raise
-            # this statement never waits for a lock; the transaction waits for the processes that
-            # do the same at the same moment
+            # this statement never waits for a lock; the transaction waits for other processes that
+            # run it at the same time
             connection.executescript("BEGIN IMMEDIATE; COMMIT")

@@ -1,7 +1,7 @@
 """Detection of a proxy that pools transactions, such as PgBouncer in transaction mode.
 
-Behind one, each transaction of a connection may run in another session of the server. The writer
-lock belongs to a session, so it would be lost after the first transaction. PostgreSQL only.
+Behind such a proxy, each transaction of a connection may run in another session of the server. The
+writer lock belongs to a session, so it would be lost after the first transaction. PostgreSQL only.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ CONNECT_SECONDS = 10
 
 
 def refuse_transaction_pooling(engine: Engine) -> None:
-    """Have the first connection of an engine raise StoreUnavailable behind such a proxy.
+    """Make the first connection of an engine raise StoreUnavailable behind such a proxy.
 
-    A proxy that pools sessions passes. On SQLite, this does nothing.
+    Accepts a proxy that pools sessions. Does nothing on SQLite.
     """
     if engine.dialect.name != "postgresql":
         return
@@ -63,10 +63,10 @@ def require_own_sessions(url: URL) -> None:
 def pools_transactions(connection: Any, connect_again: Callable[[], Any]) -> bool:
     """Return whether transactions of a psycopg connection run in sessions that others share.
 
-    A server greets a connection with the process id of its session. A proxy must greet it with an
-    id of its own, or a request to cancel a statement would reach the wrong session. Only behind a
-    proxy, a second connection holds a transaction open: it then has the session of the first one,
-    or the first one gets another session.
+    A server sends a new connection the process id of its session. A proxy must send an id of its
+    own; otherwise a request to cancel a statement would reach the wrong session. If the two ids
+    differ, a second connection holds a transaction open. Behind a pooling proxy, it then has the
+    session of the first connection, or the first connection gets another session.
     """
     from psycopg import OperationalError  # noqa: PLC0415 - slow to import, not needed for SQLite
 
@@ -79,7 +79,7 @@ def pools_transactions(connection: Any, connect_again: Callable[[], Any]) -> boo
             for number in range(ROUNDS):
                 if _session_of(second) == session or _session_of(connection) != session:
                     return True
-                # a proxy lends the session that was returned first, or the one returned last
+                # a proxy assigns the session that was returned first or last
                 for one in (second, connection) if number % 2 else (connection, second):
                     one.rollback()
     except OperationalError as error:

@@ -1,19 +1,19 @@
 """The tables. Nothing here reads or writes them.
 
-trials          one row per trial: its head, and when a load last showed it
+trials          one row per trial: its head, and the last load with the trial
 snapshots       one row per version, never deleted, with the fields that plain SQL reads; a version
-                known from the history is updated when a load shows it
+                from the registry history is updated when a load contains it
 bodies          the content-addressed records that snapshots point to
-dictionaries    what keyframes are packed with
-events          what changed from one snapshot to the next
-watches         the watches, and in watched_trials the trials of each, as asked for or brought
-runs            one row per run, however it ended
+dictionaries    the zstd dictionaries that keyframes are packed with
+events          the changes from one snapshot to the next
+watches         the watches; watched_trials: their trials, named by a person or found by a query
+runs            one row per run, with any verdict
 failures        the quarantine: trials that could not be checked or stored
-cursors         how far a scan of the whole registry has come, and in cursor_pages what it saw
+cursors         the progress of a scan of the registry; cursor_pages: the trials that it saw
 deliveries      the outbox: one row per event and recipient
-ctsync_marks    facts about the database itself, such as that it is one of ctsync
+ctsync_marks    facts about the database itself, such as that it belongs to ctsync
 
-Text that others wrote is escaped (see `types.RemoteText`).
+Text from outside ctsync is escaped (see `types.RemoteText`).
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from sqlalchemy import (
 from ctsync.store.database.types import Count, Digest, JsonText, RemoteText, RowId, Timestamp
 
 HEAD_REVISION = "0001"
-"""The newest migration. It is repeated here so that opening a database needs no alembic."""
+"""The newest migration. It is repeated here so that opening a database does not need alembic."""
 
 APPLICATION_ID = 0x63747379
-"""'ctsy' in the header of a SQLite file, where SQLite and `file` read it."""
+"""'ctsy' in the header of a SQLite file, which SQLite and `file` read."""
 
 UNDONE = "state IN ('pending', 'claimed', 'parked')"
-"""The condition of the index of unfinished deliveries. Queries repeat it literally."""
+"""The condition of the partial index of unfinished deliveries. Queries repeat it literally."""
 
 
 METADATA = MetaData(
@@ -248,7 +248,7 @@ SNAPSHOTS = Table(
 
 
 class _Event(TypedColumns):
-    """One difference between two neighbouring snapshots."""
+    """One difference between two consecutive snapshots."""
 
     id: Named[int] = Column(RowId, primary_key=True)
     nct_id: Named[str] = Column(String(11), ForeignKey("trials.nct_id"))
@@ -337,7 +337,7 @@ WATCHED_TRIALS = Table("watched_trials", METADATA, _WatchedTrial, Index(None, "n
 
 
 class _Failure(TypedColumns):
-    """A trial that could not be checked or stored, in quarantine with what came instead."""
+    """A trial in quarantine: it could not be checked or stored. `raw` is the received data."""
 
     nct_id: Named[str] = Column(String(11), primary_key=True)
     run_id: Named[int | None] = Column(RowId, ForeignKey("runs.id"), comment="the last to fail")
@@ -354,7 +354,7 @@ FAILURES = Table("failures", METADATA, _Failure, Index(None, "next_try"))
 
 
 class _Cursor(TypedColumns):
-    """One way to scan the whole registry: the bulk archive, its pages, the full scan."""
+    """The progress of one kind of scan of the registry: the bulk archive, pages, the full scan."""
 
     name: Named[str] = Column(String(32), primary_key=True)
     source: Named[str | None] = Column(
@@ -375,7 +375,7 @@ CURSORS = Table("cursors", METADATA, _Cursor)
 
 
 class _CursorPage(TypedColumns):
-    """The trials seen on one page of a scan under way. Deleted at its end."""
+    """The trials on one page of a scan in progress. Deleted when the scan ends."""
 
     name: Named[str] = Column(
         String(32), ForeignKey("cursors.name", ondelete="CASCADE"), primary_key=True
@@ -388,7 +388,7 @@ CURSOR_PAGES = Table("cursor_pages", METADATA, _CursorPage)
 
 
 class _Delivery(TypedColumns):
-    """One event on its way to one recipient by one channel."""
+    """One event to be sent to one recipient by one channel."""
 
     id: Named[int] = Column(RowId, primary_key=True)
     event_id: Named[int] = Column(RowId, ForeignKey("events.id"))
@@ -413,8 +413,8 @@ DELIVERIES = Table(
     METADATA,
     _Delivery,
     UniqueConstraint("dedup_key"),
-    # the same condition for PostgreSQL is in the migration only: here it would make every
-    # command import that dialect
+    # the same condition for PostgreSQL is only in the migration: here, every command would have
+    # to import that dialect
     Index("ix_deliveries_undone", "id", sqlite_where=text(UNDONE)),
     Index(None, "event_id"),
 )

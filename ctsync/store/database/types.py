@@ -14,7 +14,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 # PostgreSQL refuses NUL in text, and both databases refuse half of a surrogate pair. Such a
 # character is written as DLE, the control character that means "escape", and four hex digits. Real
-# text has no DLE, so plain SQL sees the text itself.
+# text contains no DLE, so plain SQL reads it unchanged.
 _ESCAPED = re.compile("[\0\x10\ud800-\udfff]")
 _ESCAPE = re.compile("\x10([0-9a-f]{4})")
 
@@ -26,7 +26,7 @@ RowId = BigInteger().with_variant(Integer, "sqlite")
 
 
 def escape(text: str) -> str:
-    """Escape what a database refuses. `unescape` reverses it."""
+    """Escape the characters that a database refuses. `unescape` reverses it."""
     if text.isprintable():  # no character that is escaped is printable
         return text
     return _ESCAPED.sub(lambda found: f"\x10{ord(found[0]):04x}", text)
@@ -46,13 +46,13 @@ def _read_text(value: str | None) -> str | None:
 
 
 class RemoteText(TypeDecorator[str]):
-    """Text that others wrote. It may hold NUL and lone surrogates."""
+    """Text from outside ctsync. It may contain NUL and lone surrogates."""
 
     impl = Text
     cache_ok = True
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Escape what a database refuses, with one plain call per value because there are many."""
+        """Escape refused characters, with one plain call per value because there are many."""
         return _write_text
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
@@ -61,7 +61,7 @@ class RemoteText(TypeDecorator[str]):
 
 
 def dump_json(value: Any) -> str:
-    """Write JSON text that `load_json` reads back to an equal value, whatever its strings hold."""
+    """Write JSON text that `load_json` reads back as an equal value, for strings of any content."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:
@@ -104,7 +104,7 @@ class JsonText(TypeDecorator[Any]):
 
 @lru_cache(maxsize=64)
 def _as_text(moment: datetime) -> str:
-    # cached: the rows of a run share a few times
+    # cached: the rows of a run share a few timestamps
     if moment.tzinfo is None:
         raise ValueError(f"a stored time needs a zone: {moment!r}")
     # strftime would write the year 201 with three digits
@@ -137,7 +137,7 @@ def _read_text_time(value: str | None) -> datetime | None:
 
 
 class Timestamp(TypeDecorator[datetime]):
-    """An aware UTC time. On SQLite ISO text of one width, so that text order is time order."""
+    """An aware UTC time. On SQLite it is ISO text of fixed width, which sorts in time order."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -163,7 +163,7 @@ def pack_digest(digest: str) -> bytes:
     try:
         return int(form if colon else "").to_bytes(1) + bytes.fromhex(sha256)
     except (ValueError, OverflowError):
-        raise ValueError(f"{digest!r} is not the name of a body") from None
+        raise ValueError(f"{digest!r} is not the digest of a body") from None
 
 
 def _write_digest(value: str | None) -> bytes | None:
@@ -179,8 +179,8 @@ def _read_digest(value: bytes | str | None) -> str | None:
 class Digest(TypeDecorator[str]):
     """The digest of a body: a byte for the version of its canonical form, and 32 of SHA-256.
 
-    In Python it is text, "1:" and 64 hex digits. As text it would take twice the space, in the
-    body, in each version and in the index of either: 4 % of a mirror's file.
+    In Python it is text: "1:" and 64 hex digits. Stored as text, it would take twice the space in
+    `bodies`, `snapshots` and their indexes: 4 % of a mirror's file.
     """
 
     impl = LargeBinary
@@ -192,7 +192,7 @@ class Digest(TypeDecorator[str]):
         return dialect.type_descriptor(kind)
 
     def bind_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
-        """Pack it. Raises ValueError for a text that is not a digest."""
+        """Pack it. Raises ValueError for text that is not a digest."""
         return _write_digest
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
@@ -201,11 +201,11 @@ class Digest(TypeDecorator[str]):
 
 
 class Count(TypeDecorator[int]):
-    """A number of the registry. One beyond 64 bits is NULL here and complete in the body."""
+    """An integer from the registry. If it exceeds 64 bits, it is NULL here; the body keeps it."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - SQLAlchemy's signature
-        """Replace a number beyond 64 bits by NULL."""
+        """Replace a number beyond 64 bits with NULL."""
         return None if value is None or abs(value) > _LARGEST else value

@@ -1,9 +1,9 @@
-"""The chain of commits: it says whether a SQLite file and the `-wal` beside it belong together.
+"""The chain of commits, which shows whether a SQLite file and the `-wal` beside it belong together.
 
-SQLite applies any valid log that lies beside a file, also one of another database, or one that was
-left behind when an older copy of the file was put in place. So each write transaction puts a link
-into the header of the file, on page 1: a random number, and that of the transaction before it. The
-first link in a log must follow the one in the file, or the file must have one of the log's links.
+SQLite applies any valid log beside a file, even the log of another database or of a newer copy of
+the file. So each write transaction writes a link into the header of the file, on page 1: a random
+number, and that of the previous transaction. Either the first link in the log follows the link in
+the file, or the link in the file is one of the log's links.
 
 The link is SQLite's `user_version`, 32 bits, which no other part of ctsync uses.
 Format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
@@ -31,11 +31,11 @@ _FRAME = struct.Struct(">6I")
 _MAGIC = (0x377F0682, 0x377F0683)  # the last bit says that the checksums are big-endian
 _BITS = 0xFFFFFFFF
 _ATTEMPTS = 5
-"""How often a pair that does not match is read again, if a writer changed it meanwhile."""
+"""Maximum number of reads of a pair that does not match and that a writer keeps changing."""
 
 
 def add_link(connection: sqlite3.Connection) -> None:
-    """Put a new link into the header, as part of the open transaction."""
+    """Write a new link into the header, as part of the open transaction."""
     (stored,) = connection.execute("PRAGMA user_version").fetchone()
     link = (secrets.randbelow(0xFFFF) + 1) << 16 | (stored & _BITS) >> 16
     signed = link - 2**32 if link >= 2**31 else link
@@ -43,7 +43,7 @@ def add_link(connection: sqlite3.Connection) -> None:
 
 
 def commit_link(connection: sqlite3.Connection) -> None:
-    """Put a new link into the header in a transaction of its own."""
+    """Write a new link into the header in a separate transaction."""
     connection.execute("BEGIN IMMEDIATE")
     add_link(connection)
     connection.execute("COMMIT")
@@ -117,7 +117,7 @@ def _read_head(file: Path) -> tuple[int, int]:
     """
     uri = f"file:{quote(os.fsencode(absolute(file)))}?mode=ro&immutable=1"
     with closing(sqlite3.connect(uri, uri=True)) as connection:
-        # without this, a file to which a log is being copied could count as damaged
+        # without this, a file could count as damaged while its log is copied into it
         connection.execute("PRAGMA writable_schema = ON")
         (link,) = connection.execute("PRAGMA user_version").fetchone()
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
@@ -125,7 +125,7 @@ def _read_head(file: Path) -> tuple[int, int]:
 
 
 def _matches(pair: _Pair, links: Iterator[int]) -> bool:
-    """Return whether a log with these links continues the file. An empty log does."""
+    """Return whether a log with these links belongs to the file. An empty log does."""
     if pair.page_size != pair.log_page_size:
         return False
     first = next(links, None)
@@ -137,8 +137,8 @@ def _matches(pair: _Pair, links: Iterator[int]) -> bool:
 def _links(pair: _Pair, *, checked: bool) -> Iterator[int]:
     """Yield the link of each copy of page 1 in the log, oldest first.
 
-    `checked` reads every checksum, as SQLite does, and yields only what was committed. Without it,
-    only the headers of the frames are read.
+    `checked` verifies every checksum, as SQLite does, and yields only committed links. Without it,
+    only frame headers and links are read.
     """
     try:
         with pair.log.open("rb") as stream:
