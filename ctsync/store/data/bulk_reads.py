@@ -19,7 +19,7 @@ from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which stored trials: those of a watch, those named, or all if neither is given."""
+    """The stored trials to read: those of `watch`, those in `nct_ids`, or all by default."""
 
     nct_ids: Sequence[NctId] = ()
     watch: str | None = None

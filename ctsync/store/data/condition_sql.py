@@ -36,9 +36,10 @@ from ctsync.store.database.types import RemoteText
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version of a trial that has a match. `matches` if this version meets all conditions.
+    """A version of a trial that has a match.
 
-    `values` holds the fields that the conditions name, by the name they use.
+    `matches` is whether this version meets all conditions. `values` holds the fields of the
+    conditions, by the names in the conditions.
     """
 
     nct_id: NctId
@@ -58,11 +59,11 @@ class SearchReads(Reads):
     def candidates(
         self, conditions: Sequence[FieldCondition], *, newest: bool, watch: str | None = None
     ) -> Iterator[Candidate]:
-        """Iterate over every version of the trials that have a version that meets all conditions.
+        """Iterate over all versions of the trials with a version that meets all conditions.
 
-        `newest` requires that version to be the newest. Trials come in order of ids, versions
-        oldest first, a few rows in memory and all from one view of the database. A version of a
-        gone or moved trial meets no condition, unless a condition names the state.
+        `newest` requires that version to be the newest. Trials are in order of ids, versions oldest
+        first, read from one view of the database with a few rows at a time in memory. A version
+        that is gone or moved meets the conditions only if one of them names the state.
         """
         table = SNAPSHOTS
         asked = {condition.term.name: condition.term for condition in conditions}
@@ -117,7 +118,7 @@ def _meets(table: FromClause, conditions: Sequence[FieldCondition]) -> ColumnEle
 
 def _term(column: ColumnElement[Any], condition: FieldCondition) -> ColumnElement[bool]:
     holds = or_(*(_holds(column, condition, value) for value in condition.values))
-    # NULL = 'x' is NULL in SQL: a denied condition must be true then
+    # NULL = 'x' is NULL in SQL, but a negated condition must then be true
     return not_(func.coalesce(holds, false())) if condition.denies else holds
 
 
@@ -162,7 +163,7 @@ def _text(value: str) -> ColumnElement[str]:
 
 
 def _lower(text: ColumnElement[Any]) -> ColumnElement[str]:
-    # the database folds both sides: SQLite folds only a to z, PostgreSQL every letter
+    # the database lowers both sides: SQLite only A to Z, PostgreSQL all letters
     return func.lower(cast(text, String) if not isinstance(text.type, String) else text)
 
 

@@ -1,4 +1,4 @@
-"""Scan cursors: how far a scan of the whole registry has come, so that it can resume."""
+"""Scan cursors: the progress of a scan of the registry, so that it can resume."""
 
 from __future__ import annotations
 
@@ -18,10 +18,11 @@ from ctsync.store.database.tables import CURSOR_PAGES, CURSORS
 
 @dataclass(frozen=True, slots=True)
 class ScanCursor:
-    """One named scan: the one under way, if any, and the last one that was completed.
+    """The progress of one named scan.
 
-    `source` names the archive or request that is scanned, None if no scan is under way.
-    `position` is the next member or page. `done_load` is the load of the last completed scan.
+    `source` names the archive or request that is being scanned, or is None if no scan is in
+    progress. `position` is the next member or page. `done_load` is the load of the last completed
+    scan.
     """
 
     name: str
@@ -37,14 +38,14 @@ class CursorReads(Reads):
     """Reads scan cursors."""
 
     def get(self, name: str) -> ScanCursor:
-        """Return the cursor of that name, an empty one if no such scan ever began."""
+        """Return the cursor with this name, or an empty one if no such scan has begun."""
         statement = select(CURSORS).where(CURSORS.c.name == name)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
         return ScanCursor(name) if row is None else ScanCursor(**row._mapping)
 
     def seen_ids(self, name: str) -> Iterator[NctId]:
-        """Iterate over the trials that the scan under way has seen, in the order they came."""
+        """Iterate over the trials that the scan in progress has seen, in the order of its pages."""
         statement = (
             select(CURSOR_PAGES.c.ids)
             .where(CURSOR_PAGES.c.name == name)
@@ -62,7 +63,7 @@ class CursorWrites(Writes):
     """Writes scan cursors."""
 
     def begin(self, name: str, *, source: str, load: datetime) -> None:
-        """Begin a scan at its first member or page, and forget what an earlier one saw."""
+        """Begin a scan at its first member or page, and delete the trials of an earlier scan."""
         self._add(name)
         self._set(name, source=source, load=load, position=0, token=None, total=None)
         self._connection.execute(delete(CURSOR_PAGES).where(CURSOR_PAGES.c.name == name))
@@ -76,17 +77,17 @@ class CursorWrites(Writes):
         total: int | None = None,
         seen: Iterable[NctId] = (),
     ) -> None:
-        """Note that everything before `position` is stored, and the trials seen since."""
+        """Record that everything before `position` is stored, and which trials this step saw."""
         self._set(name, position=position, token=token, total=total)
         numbers = [int(nct_id[3:]) for nct_id in seen]
         if numbers:
             packed = codec.pack(struct.pack(f"<{len(numbers)}I", *numbers))
-            # a page is noted once, even if its unit is repeated
+            # a page is recorded once, even if its unit is repeated
             columns, row = ("name", "number", "ids"), (name, position, packed)
             insert_rows(self._connection, CURSOR_PAGES, columns, [row], unless_there=True)
 
     def end(self, name: str, *, load: datetime | None) -> None:
-        """End a scan. `load` is the load it covered completely, None if it was given up."""
+        """End a scan. `load` is the load that it covered completely, None if it was abandoned."""
         self._add(name)
         self._set(name, source=None, load=None, position=0, token=None, total=None)
         if load is not None:

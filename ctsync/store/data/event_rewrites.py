@@ -1,4 +1,4 @@
-"""Rewrites the events of a step as they are derived now. Events keep their identity."""
+"""Replaces the events of a step with newly derived ones. Matching events keep their ids."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class EventRewrites(Writes):
         happened: datetime | None = None,
         run_id: int | None = None,
     ) -> None:
-        """Make the events of one step these. Events of the kinds in `leave` are not touched.
+        """Replace the events of one step with `events`. Does not touch the kinds in `leave`.
 
         - A stored event keeps its id, and so its deliveries, if one of `events` has its path, or
-          else if one of its kind is left to take its place.
-        - The deliveries of an event that is removed move to another event of the trial. Those not
-          sent yet are dropped.
-        - An event that is added gets `run_id`, or else the run that stored the version.
-        - `happened` is when the step was, if no load showed it. An event that a load did show
-          keeps its own time.
+          if an unmatched one has its kind.
+        - Unsent deliveries of a removed event are dropped. All its deliveries move to another
+          event of the trial.
+        - An added event gets `run_id`, or by default the run that stored the version.
+        - `happened` is the time of the step if no load contained it. A stored event that a load
+          contained keeps its own time.
         """
         snapshot = self._connection.execute(
             select(SNAPSHOTS).where(SNAPSHOTS.c.id == to_snapshot)
@@ -72,7 +72,7 @@ class EventRewrites(Writes):
         self._remove([row.id for row in stored if row.id not in successors], snapshot)
 
     def move(self, *, of: int, to: int, paths: Iterable[str]) -> None:
-        """Let the events of version `of` that have these paths lead to version `to` of its trial.
+        """Move the events of version `of` with these paths to version `to` of the same trial.
 
         They keep their ids, deliveries and times.
         """
@@ -87,7 +87,7 @@ class EventRewrites(Writes):
     def mark_observed(
         self, event_ids: Sequence[int], *, run_id: int, observed: datetime, fetched: datetime
     ) -> None:
-        """Note that a load has shown events that were known only from the registry's history."""
+        """Record that a load contained events that were known only from the registry's history."""
         seen = {"observed": observed, "happened": observed, "fetched": fetched, "run_id": run_id}
         for batch in batches(event_ids):
             self._connection.execute(update(EVENTS).where(EVENTS.c.id.in_(batch)).values(seen))
@@ -118,7 +118,7 @@ class EventRewrites(Writes):
 
 
 def _successors(stored: Iterable[Any], wanted: dict[bytes, Event]) -> Iterator[tuple[int, bytes]]:
-    """Which stored event becomes which: the one of its path, else the next one of its kind."""
+    """Match stored events with new ones, by path, else by kind. Yields ids and new path keys."""
     left = dict(wanted)
     unmatched: list[Any] = []
     for row in stored:

@@ -21,11 +21,11 @@ from ctsync.store.database.types import dump_json
 
 @dataclass(frozen=True, slots=True)
 class EventFilter:
-    """Which events to read. A field that is None or empty does not filter.
+    """The events to read. A field that is None or empty does not filter.
 
-    `since` is inclusive, `until` is exclusive. Both compare when an event happened: the load it
-    was observed in, else the day it was posted, else when it was fetched. `minimum_level` means
-    that level or worse. `limit` keeps the newest events.
+    `since` is inclusive, `until` is exclusive. Both refer to the time when an event happened: the
+    load it was observed in, else the day it was posted, else the time it was fetched.
+    `minimum_level` means that level or worse. `limit` keeps the newest events.
     """
 
     nct_ids: Sequence[NctId] = ()
@@ -42,13 +42,13 @@ class EventFilter:
 
 
 EVENT_COLUMNS = tuple(one.name for one in fields(Event) if one.name != "covers")
-"""The columns that are fields of Event, in their order. The others are its place in a history."""
+"""The columns that are fields of Event, in field order. The others place it in a history."""
 
 _read_event = attrgetter(*EVENT_COLUMNS)
 
 
 def _number_of(snapshot: FromClause) -> Any:
-    """A version's number as a column, NULL if there is no snapshot."""
+    """Return a version's number as a column, NULL if there is no snapshot."""
     until = SNAPSHOTS.alias()
     count = (
         select(func.nullif(func.count(), 0))
@@ -152,7 +152,7 @@ def _reaching(minimum: Level | None) -> list[Level]:
 
 
 def _stored(row: Row[Any]) -> StoredEvent:
-    # by position: a week's report makes thousands, and access by name takes ten times as long
+    # by position: a week's report reads thousands, and access by name takes ten times as long
     kind, category, level, *rest = row[: len(EVENT_COLUMNS)]
     event_id, nct_id, brief_title, *place = row[len(EVENT_COLUMNS) :]
     event = Event(Kind(kind), Category(category), Level(level), *rest)
@@ -178,9 +178,9 @@ class EventWrites(Writes):
     ) -> list[int]:
         """Store the events of one step, and return their ids in the given order.
 
-        `happened` overrides the time that the other times give. An event whose path is stored for
-        this step already is left as it is. Raises ValueError if two events share a path, which is
-        their identity.
+        `happened` overrides the time derived from the other times. An event whose path is already
+        stored for this step is not changed. Raises ValueError if two events have the same path,
+        which is their identity.
         """
         step = {
             "nct_id": nct_id,
@@ -210,16 +210,16 @@ class EventWrites(Writes):
     def insert(
         self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]], *, unless_there: bool = False
     ) -> None:
-        """Insert rows of `events`. `unless_there` skips those whose step has their path."""
+        """Insert rows of `events`. `unless_there` skips rows whose step already has their path."""
         insert_rows(self._connection, EVENTS, columns, rows, unless_there=unless_there)
 
     def ids_by_path(self, to_snapshot: int) -> dict[str, int]:
-        """Return the events that lead to a version: their ids by path."""
+        """Return the ids of the events that lead to a version, by path."""
         statement = select(EVENTS.c.path, EVENTS.c.id).where(EVENTS.c.to_snapshot_id == to_snapshot)
         return {row.path: row.id for row in self._connection.execute(statement)}
 
     def ids_by_path_key(self, snapshot_ids: Iterable[int]) -> dict[int, dict[bytes, int]]:
-        """Return the events that lead to each of many versions: their ids by `path_key`."""
+        """Return the ids of the events that lead to each version, by `path_key`."""
         found: dict[int, dict[bytes, int]] = {}
         for batch in batches(list(snapshot_ids)):
             statement = select(EVENTS.c.to_snapshot_id, EVENTS.c.path_key, EVENTS.c.id).where(
@@ -231,19 +231,19 @@ class EventWrites(Writes):
 
 
 def path_key(path: str) -> bytes:
-    """Hash a path for the index. Paths carry remote text and may be of any length."""
+    """Hash a path for the index. Paths contain remote text and can have any length."""
     return hashlib.sha256(path.encode("utf-8", "surrogatepass")).digest()[:16]
 
 
 def event_columns(event: Event) -> dict[str, Any]:
-    """Return the columns of an event's row that are fields of Event, in their order."""
+    """Return the columns of an event's row that are fields of Event, in field order."""
     columns = dict(zip(EVENT_COLUMNS, _read_event(event), strict=True))
     columns["inputs"] = dict(event.inputs)
     return columns
 
 
 def happened_at(observed: datetime | None, posted: str | None, fetched: datetime) -> datetime:
-    """When a version's changes happened: in its load, else on the day posted, else as fetched."""
+    """Return when changes happened: the load's time, else the day posted, else the fetch time."""
     if observed is not None:
         return observed
     day = PartialDate.parse(posted)

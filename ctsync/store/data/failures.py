@@ -1,4 +1,4 @@
-"""Failures: the trials in quarantine, and when to try each again."""
+"""Failures: the trials in quarantine, and the time of the next attempt for each."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _COSTLY = {
     error.__name__
     for error in (BadAnswer, AnswerTooLarge, IdentityMismatch, RequestRefused, UnidentifiedRecord)
 }
-"""The errors that cost requests of their own: the batch had to be halved to find the trial."""
+"""The errors that cost extra requests: the batch had to be halved to find the trial."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A trial in quarantine. `raw` is what came instead of its record."""
+    """A trial in quarantine. `raw` is the received data, which was not a valid record."""
 
     nct_id: NctId
     run_id: int | None
@@ -48,10 +48,10 @@ class Failure:
     raw: bytes
 
     def held_until(self, now: datetime) -> datetime | None:
-        """When the trial is requested again; None if the next sync requests it.
+        """Return when the trial is requested again, or None if the next sync requests it.
 
-        Every sync requests a trial whose error cost no request of its own. A time that is further
-        ahead than the longest wait was written by a wrong clock: the trial is due.
+        Every sync requests a trial whose error cost no extra requests. If a time is further ahead
+        than the longest wait, a wrong clock wrote it, and the trial is due.
         """
         is_wrong = is_ahead(self.last_at, now) or is_ahead(self.next_try, now + LONGEST_RETRY)
         is_due = self.error_class not in _COSTLY or self.next_try <= now or is_wrong
@@ -62,9 +62,9 @@ class FailureReads(Reads):
     """Reads the quarantine."""
 
     def find(self, *, due: datetime | None = None) -> list[Failure]:
-        """Return the quarantine in order of ids. `due` leaves out what is to be tried after it.
+        """Return the trials in quarantine in order of ids, only those due at `due` if given.
 
-        A trial whose times are ahead of `due` by more than any wait is due as well.
+        A trial whose times are ahead of `due` by more than the longest wait is also due.
         """
         statement = select(FAILURES).order_by(FAILURES.c.nct_id)
         if due is not None:
@@ -82,7 +82,7 @@ class FailureReads(Reads):
     def last_good_loads(self) -> dict[NctId, datetime]:
         """Return the newest load that a sync saw before each quarantined trial first failed.
 
-        A trial that failed in the very first sync is left out.
+        A trial that failed in the first sync is left out.
         """
         newest = (
             select(func.max(RUNS.c.load_before))
@@ -108,10 +108,10 @@ class FailureWrites(Writes):
     def record(
         self, nct_id: NctId, error: Exception, raw: bytes, *, run_id: int | None, now: datetime
     ) -> None:
-        """Put a trial into quarantine. Each failure doubles the wait until the next try.
+        """Put a trial into quarantine. Each failure doubles the wait, up to LONGEST_RETRY.
 
-        Failures of one run count once. InQuarantine says that the trial still waits for its next
-        try. It is not a failure and changes nothing.
+        Failures of one run count once. InQuarantine means that the trial still waits for its next
+        attempt. It is not a failure and changes nothing.
         """
         if isinstance(error, InQuarantine):
             return
@@ -135,13 +135,13 @@ class FailureWrites(Writes):
         new = [tuple(row.values())]
         insert_rows(self._connection, FAILURES, tuple(row), new, unless_there=True)
         began = FAILURES.c.first_at
-        # a first failure in the future would hide how long the trial has failed
+        # a first failure in the future would hide how long the trial has been failing
         first = case((began > now + CLOCK_TOLERANCE, literal(now, Timestamp)), else_=began)
         this = update(FAILURES).where(FAILURES.c.nct_id == nct_id)
         self._connection.execute(this.values(values | {"first_at": first}))
 
     def clear(self, ids: Iterable[NctId]) -> int:
-        """Take trials out of quarantine. Return how many were in it."""
+        """Remove trials from quarantine. Return how many were in it."""
         return sum(
             self._connection.execute(delete(FAILURES).where(FAILURES.c.nct_id.in_(batch))).rowcount
             for batch in batches(list(ids))

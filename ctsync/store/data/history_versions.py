@@ -1,4 +1,4 @@
-"""The registry's own history: how far it was fetched, and older versions put in their place."""
+"""The registry's own history: the progress of fetching it, and inserts of older versions."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _FAR = 2**60
 
 @dataclass(frozen=True, slots=True)
 class HistoryState:
-    """How far the registry's own history of a trial was fetched.
+    """The progress of fetching the registry's own history of a trial.
 
     `state` is "complete", "partial", "none" if the registry has no history of it, or
-    "unavailable (why)". `listed` is how many versions its index had when it was last read, at
-    `asked`. `retry` is when to ask again, None for never.
+    "unavailable (why)". `listed` is the number of versions in its index, as last read. `asked` is
+    the time of the last request. `retry` is the time of the next request, or None.
     """
 
     nct_id: NctId
@@ -60,12 +60,12 @@ class HistoryVersion:
 
 
 class HistoryReads(Reads):
-    """Reads how far histories were fetched."""
+    """Reads the progress of fetching histories."""
 
     def states(self, ids: Iterable[NctId] | None = None) -> dict[NctId, HistoryState]:
-        """Return the state of each trial whose history was ever requested, in order of ids.
+        """Return the state of each trial whose history was requested, only of `ids` if given.
 
-        `ids` limits the trials.
+        In order of ids, at least within each batch of `ids`.
         """
         statement = select(TRIALS).where(TRIALS.c.history_state.is_not(None))
         wanted = [None] if ids is None else list(batches(list(ids)))
@@ -80,9 +80,9 @@ class HistoryReads(Reads):
         return found
 
     def due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
-        """Return the trials whose history is to be requested again, longest due first.
+        """Return the trials whose history must be requested now, in order of due time.
 
-        A history whose times are ahead of `now` by more than any wait is due as well.
+        A history whose times are ahead of `now` by more than the longest wait is also due.
         """
         ahead = now + CLOCK_TOLERANCE
         is_due = or_(
@@ -119,7 +119,7 @@ def _state(row: Row[Any]) -> HistoryState:
 
 
 class HistoryWrites(Writes):
-    """Writes versions of the registry's history, and how far it was fetched."""
+    """Writes versions of the registry's history, and the progress of fetching it."""
 
     def __init__(
         self,
@@ -145,10 +145,10 @@ class HistoryWrites(Writes):
         retry: datetime | None = None,
         failed: bool = False,
     ) -> None:
-        """Note how far a trial's history was fetched, and when to ask again.
+        """Record how far a trial's history was fetched, and when to request it again.
 
-        `listed` None keeps the number from before. `index` is stored until the next call without
-        it. `failed` counts one more failure in a row, else the count returns to 0.
+        `listed=None` keeps the previous number. `index` is stored until the next call without it.
+        `failed` adds one consecutive failure; otherwise their number is reset to 0.
         """
         self._trials.add(nct_id)
         values: dict[str, Any] = {
@@ -163,9 +163,9 @@ class HistoryWrites(Writes):
         self._trials.set_columns(nct_id, values)
 
     def queue(self, ids: Iterable[NctId], *, at: datetime) -> None:
-        """Let the histories of trials be requested from `at` on, without a state of their own.
+        """Schedule the first request for the histories of trials, due at `at`.
 
-        A trial whose history was requested before is left as it is.
+        A trial whose history was requested before is not changed.
         """
         for nct_id in ids:
             self._trials.add(nct_id)
@@ -186,9 +186,9 @@ class HistoryWrites(Writes):
     ) -> tuple[int, bool]:
         """Store a version before the snapshot `before`, or as the new head if that is None.
 
-        Returns its snapshot id and whether it is new. A version whose number is stored already is
-        left as it is. `room` is how many versions, with this one, may still come into the same
-        place. Raises StoreConflict if `before` does not exist.
+        Returns its snapshot id and whether it is new. A version whose number is already stored is
+        not changed. `room` is the number of versions, including this one, that may still be
+        inserted in this place. Raises StoreConflict if `before` does not exist.
         """
         self._trials.add(nct_id)
         self._trials.lock(nct_id)
@@ -229,9 +229,9 @@ class HistoryWrites(Writes):
         return snapshot_id, True
 
     def link(self, snapshot_id: int, *, number: int, submitted: str) -> bool:
-        """Note that a version seen live is the registry's version `number`. Its body stays.
+        """Record that a version seen live is the registry's version `number`. Keeps its body.
 
-        Returns whether that is new.
+        Returns whether that was not recorded before.
         """
         statement = (
             update(SNAPSHOTS)
@@ -251,10 +251,10 @@ class HistoryWrites(Writes):
         fetched: datetime,
         run_id: int | None,
     ) -> int | None:
-        """Note that a load shows the head, which came from the history. Return its predecessor.
+        """Record that a load contains the head, which came from the history.
 
-        The body seen live replaces the one from the history. Raises StoreConflict if the head is
-        another snapshot.
+        Returns the snapshot before it. The body from the load replaces the body from the history.
+        Raises StoreConflict if the head is another snapshot.
         """
         self._trials.lock(nct_id)
         row = self._connection.execute(
@@ -285,7 +285,7 @@ class HistoryWrites(Writes):
     def _neighbours(
         self, nct_id: NctId, before: int | None
     ) -> tuple[Row[Any] | None, Row[Any] | None]:
-        """Return the snapshot just below `before`, or the newest if that is None, and `before`."""
+        """Return the snapshot preceding `before`, or the newest if it is None, and `before`."""
         columns = (SNAPSHOTS.c.id, SNAPSHOTS.c.position, SNAPSHOTS.c.digest)
         place: Select[*tuple[Any, ...]] = select(*columns).where(SNAPSHOTS.c.nct_id == nct_id)
         above: Row[Any] | None = None
@@ -298,13 +298,13 @@ class HistoryWrites(Writes):
         return self._connection.execute(below).one_or_none(), above
 
     def _make_room(self, nct_id: NctId) -> None:
-        """Set all versions of a trial POSITION_STEP apart, in their order."""
+        """Space all versions of a trial POSITION_STEP apart, in their order."""
         ids = self._connection.scalars(
             select(SNAPSHOTS.c.id)
             .where(SNAPSHOTS.c.nct_id == nct_id)
             .order_by(SNAPSHOTS.c.position)
         ).all()
-        # first to positions that none has: two versions must not share a position at any time
+        # to unused positions first: two versions must never share a position
         for start, step in ((_FAR, 1), (POSITION_STEP, POSITION_STEP)):
             for rank, snapshot_id in enumerate(ids):
                 self._connection.execute(
@@ -315,7 +315,7 @@ class HistoryWrites(Writes):
 
 
 def _between(below: Row[Any] | None, above: Row[Any] | None, room: int) -> int | None:
-    """A position between two that leaves places for `room` - 1 more, or None if there is none."""
+    """Return a position between two rows with space for `room` - 1 more, or None."""
     if above is None:
         return POSITION_STEP if below is None else int(below.position) + POSITION_STEP
     if below is None:

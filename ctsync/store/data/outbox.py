@@ -1,10 +1,9 @@
 """The outbox: one row per event and recipient, written in the unit that wrote the event.
 
-A delivery goes from pending to claimed to sent. A claim that fails makes it pending again, due
-later, or parked until a person decides. A claim is a compare-and-swap with a lease: of two workers
-one gets a row, and a row whose worker died becomes free. While a worker holds a row of a recipient,
-no other worker gets a row of that recipient, so that messages keep their order. Sends nothing
-itself.
+A delivery goes from pending to claimed to sent. After a failed attempt it is pending again and due
+later, or parked until a person decides. A claim is a compare-and-swap with a lease: only one worker
+gets a row, and the row of a dead worker becomes free. While a worker holds a row of a recipient, no
+other worker gets a row of that recipient, so that messages keep their order. Sends nothing itself.
 """
 
 from __future__ import annotations
@@ -41,10 +40,10 @@ LONGEST_WAIT = timedelta(hours=6)
 """The longest wait after a failed attempt."""
 
 LONGEST_CADENCE = timedelta(days=8)
-"""The longest wait of a new delivery: a week, and the hours by which its time zone shifts."""
+"""The longest wait of a new delivery: a week, plus a margin for time zone shifts."""
 
 LONGEST_LEASE = timedelta(hours=1)
-"""No worker claims a delivery for longer."""
+"""The longest time for which a worker claims a delivery."""
 
 
 class DeliveryState(StrEnum):
@@ -59,7 +58,7 @@ class DeliveryState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NewDelivery:
-    """A delivery to be stored. `dedup_key` is its identity, `not_before` when it is due."""
+    """A delivery to be stored. `dedup_key` is its identity, `not_before` its due time."""
 
     event_id: int
     channel: str
@@ -88,9 +87,9 @@ class Delivery:
     message_id: str | None
 
     def due_at(self, now: datetime) -> datetime:
-        """Return when a drain can claim the delivery: `now` if it can at once.
+        """Return when a drain can claim the delivery, but not a time before `now`.
 
-        A time that is further ahead than any wait was written by a wrong clock, and counts as due.
+        A time further ahead than the longest wait was written by a wrong clock and counts as due.
         """
         wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
         times = [self.not_before]
@@ -99,7 +98,7 @@ class Delivery:
         return max([now, *times, *filter(None, [self.leased_until(now)])])
 
     def leased_until(self, now: datetime) -> datetime | None:
-        """Return the end of a lease that is in force, or None."""
+        """Return the end of the lease if it is still valid, or None."""
         lease = self.lease_until
         if lease is None or lease <= now or is_ahead(lease, now + LONGEST_LEASE):
             return None
@@ -108,9 +107,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class OutboxHorizon:
-    """The newest delivery and the newest run at a moment when no run was under way.
+    """The newest delivery and the newest run at a moment when no run was in progress.
 
-    A run may still drop deliveries that it made, until it ends.
+    Until it ends, a run may drop deliveries that it created.
     """
 
     delivery_id: int
@@ -127,21 +126,21 @@ _UNSENT = (DeliveryState.PENDING, DeliveryState.CLAIMED)
 _UNDONE = frozenset({*_UNSENT, DeliveryState.PARKED})
 
 _IS_UNDONE = text(UNDONE)
-"""Queries name this besides the states they want: SQLite uses a partial index only if the query
-repeats its condition, and otherwise reads every delivery ever made."""
+"""Queries add this to the states that they select: SQLite uses a partial index only if the query
+repeats its condition, and otherwise reads every stored delivery."""
 
 _FREE = {"claimed_by": None, "lease_until": None}
 
 
 def _is_held(now: datetime) -> Any:
-    """The condition that a worker holds a delivery. A lease too long to be true holds nothing."""
+    """Return the condition that a worker holds a delivery. Ignores impossibly long leases."""
     lease = DELIVERIES.c.lease_until
     longest = now + CLOCK_TOLERANCE + LONGEST_LEASE
     return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, lease > now, lease <= longest)
 
 
 def _is_abandoned(now: datetime) -> Any:
-    """The condition that a worker held a delivery for longer than its lease."""
+    """Return the condition that a claim's lease has ended or is impossibly long."""
     lease = DELIVERIES.c.lease_until
     longest = now + CLOCK_TOLERANCE + LONGEST_LEASE
     return and_(DELIVERIES.c.state == DeliveryState.CLAIMED, or_(lease <= now, lease > longest))
@@ -155,7 +154,7 @@ class OutboxReads(Reads):
     """Reads deliveries."""
 
     def deliveries(self, *states: DeliveryState, unsent_only: bool = False) -> list[Delivery]:
-        """Return the deliveries in these states, or all, in the order they were made.
+        """Return the deliveries in these states, or all, in order of creation.
 
         `unsent_only` adds the states pending, claimed and parked.
         """
@@ -169,10 +168,10 @@ class OutboxReads(Reads):
             return [_delivery(row) for row in connection.execute(statement)]
 
     def horizon(self, since: OutboxHorizon | None = None) -> OutboxHorizon | None:
-        """Return how far the outbox is complete now.
+        """Return the newest delivery and run up to which the outbox is complete.
 
-        Without `since`, the caller holds the writer lock and has no run under way. With it, the
-        result is None if a run has begun since and not ended.
+        Without `since`, the caller must hold the writer lock and have no run in progress. With it,
+        the result is None if a run began after `since` and has not ended.
         """
         newest = select(
             select(func.coalesce(func.max(DELIVERIES.c.id), 0)).scalar_subquery(),
@@ -200,7 +199,7 @@ class OutboxReads(Reads):
         after = prefix[:-1] + chr(ord(prefix[-1]) + 1)
         statement = (
             select(DELIVERIES.c.message_id)
-            # a range, not LIKE, which uses no index under a collation of PostgreSQL
+            # a range: with most collations, PostgreSQL uses no index for LIKE
             .where(key >= prefix, key < after)
             .where(DELIVERIES.c.channel == channel, DELIVERIES.c.recipient == recipient)
             .where(DELIVERIES.c.message_id.is_not(None))
@@ -219,7 +218,7 @@ class OutboxWrites(Writes):
         self._clock = clock
 
     def enqueue(self, deliveries: Sequence[NewDelivery]) -> int:
-        """Put deliveries into the outbox. One whose `dedup_key` is stored is left as it is."""
+        """Add deliveries to the outbox. Skips a delivery whose `dedup_key` is already stored."""
         columns = (*_NEW_COLUMNS, "state", "created")
         more = (DeliveryState.PENDING.value, self._clock.now())
         rows = [(*_new_values(delivery), *more) for delivery in deliveries]
@@ -234,10 +233,10 @@ class OutboxWrites(Writes):
         worker: str,
         up_to: int | None = None,
     ) -> list[Delivery]:
-        """Claim up to `limit` deliveries that are due, oldest first, for the time of `lease`.
+        """Claim up to `limit` due deliveries, oldest first, for the duration of `lease`.
 
-        Leaves out recipients of whom another worker holds a delivery, and ids above `up_to`. A
-        time that is further ahead than any wait was written by a wrong clock, and counts as due.
+        Leaves out ids above `up_to`, and recipients with a delivery that another worker holds. A
+        time further ahead than the longest wait was written by a wrong clock and counts as due.
         """
         exclude_other_claims(self._connection)
         ahead = now + CLOCK_TOLERANCE
@@ -264,9 +263,9 @@ class OutboxWrites(Writes):
         )
         if up_to is not None:
             due = due.where(DELIVERIES.c.id <= up_to)
-        # not as a subquery: PostgreSQL may run one again for each row, and claim more than `limit`
+        # not as a subquery: PostgreSQL may run it once per row, and claim more than `limit`
         ids = self._connection.scalars(due).all()
-        # a creation in the future would hide how long the delivery has waited
+        # a creation time in the future would hide how long the delivery has waited
         began = DELIVERIES.c.created
         created = case((began > ahead, literal(now, Timestamp)), else_=began)
         values = {"claimed_by": worker, "lease_until": now + lease, "created": created}
@@ -282,7 +281,7 @@ class OutboxWrites(Writes):
     def mark_attempt(
         self, ids: Iterable[int], *, worker: str, lease_until: datetime, message_id: str | None
     ) -> int:
-        """Note an attempt before it is made. Fewer rows than ids means that the lease was lost."""
+        """Record an attempt before it is made. Fewer rows than ids mean that the lease was lost."""
         return self._update(
             ids,
             self._is_mine(worker),
@@ -292,7 +291,7 @@ class OutboxWrites(Writes):
         )
 
     def mark_sent(self, ids: Iterable[int], *, now: datetime, message_id: str | None = None) -> int:
-        """Note that deliveries were sent, even if another worker has claimed them since."""
+        """Record that deliveries were sent, even if another worker has claimed them since."""
         values: dict[str, Any] = {"state": DeliveryState.SENT, "sent_at": now, **_FREE}
         if message_id is not None:
             values["message_id"] = message_id
@@ -326,7 +325,7 @@ class OutboxWrites(Writes):
         )
 
     def drop(self, ids: Iterable[int], *, reason: str | None = None) -> int:
-        """Drop deliveries that were not sent, and note the reason if one is given."""
+        """Drop deliveries that were not sent, and record the reason if given."""
         noted = {} if reason is None else {"last_error": reason}
         return self._update(
             ids,
@@ -337,7 +336,7 @@ class OutboxWrites(Writes):
         )
 
     def untried_of(self, event_ids: Iterable[int]) -> list[Delivery]:
-        """Return the pending deliveries of these events that were never tried, in their order."""
+        """Return the pending deliveries of these events without an attempt, oldest first."""
         found = [
             _delivery(row)
             for batch in batches(list(event_ids))
@@ -352,9 +351,9 @@ class OutboxWrites(Writes):
         return sorted(found, key=lambda delivery: delivery.delivery_id)
 
     def retry(self, ids: Iterable[int] | None = None, *, now: datetime) -> int:
-        """Make unsent deliveries due now and restart their count. None means all that failed.
+        """Make unsent deliveries due now and reset their attempts. Without `ids`, all failed ones.
 
-        One that a worker is sending stays as it is.
+        A delivery that a worker is sending is not changed.
         """
         values = {"state": DeliveryState.PENDING, "not_before": now, "attempts": 0, **_FREE}
         if ids is not None:

@@ -1,4 +1,4 @@
-"""The run log: one row per run, however it ended."""
+"""The run log: one row per run, with any verdict."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ COMPLETED = (Verdict.OK, Verdict.PARTIAL, Verdict.MIXED)
 """The verdicts of runs that neither failed nor were interrupted."""
 
 MIRROR = "mirror"
-"""The kind of a run over the whole registry, of which few trials are watched."""
+"""The kind of a run over the entire registry. Most of its trials are not watched."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run. `finished` is None while it runs and if it was interrupted.
 
-    `notices` are what it has to report about the registry as a whole, None until that is known.
+    `notices` are its findings about the registry as a whole, None until they are determined.
     """
 
     id: int
@@ -65,7 +65,7 @@ class RunReads(Reads):
             return [_run(row) for row in connection.execute(statement.limit(limit))]
 
     def get(self, run_id: int) -> Run | None:
-        """Return one run, or None if there is none of that id."""
+        """Return one run, or None if the id is unknown."""
         statement = select(RUNS).where(RUNS.c.id == run_id)
         with self._reading() as connection:
             row = connection.execute(statement).one_or_none()
@@ -87,8 +87,8 @@ class RunReads(Reads):
     ) -> list[Run]:
         """Return the runs that have notices, oldest first.
 
-        `first` is the least run id. `since` (inclusive) and `until` (exclusive) bound the loads
-        that the runs saw.
+        `first` is the lowest run id. `since` (inclusive) and `until` (exclusive) limit the loads
+        that the runs saw at their start.
         """
         noticed = select(RUNS).where(
             RUNS.c.id >= first, RUNS.c.notices.is_not(None), RUNS.c.notices != []
@@ -107,10 +107,9 @@ class RunReads(Reads):
             return frozenset(connection.scalars(select(RUNS.c.id).where(RUNS.c.kind == kind)))
 
     def ids_without_notices(self, *kinds: str) -> list[int]:
-        """Return the ids of the newest runs of these kinds without known notices, oldest first.
+        """Return the ids of the runs of these kinds after the last with notices, oldest first.
 
-        They are the runs after the last one whose notices are known: a run that was interrupted
-        before it looked for its notices leaves that to a later run.
+        A run that was interrupted before its notices were determined leaves this to a later run.
         """
         known = select(func.coalesce(func.max(RUNS.c.id), 0)).where(
             RUNS.c.kind.in_(kinds), RUNS.c.notices.is_not(None)
@@ -124,7 +123,7 @@ class RunReads(Reads):
     def last_finished(
         self, kind: str, now: datetime, *, verdict: Verdict | None = None
     ) -> datetime | None:
-        """Return when the newest finished run of a kind finished, only of `verdict` if given.
+        """Return the latest end of a run of a kind, only with `verdict` if given.
 
         An end ahead of `now` is ignored: a wrong clock wrote it.
         """
@@ -137,7 +136,7 @@ class RunReads(Reads):
             return connection.execute(statement).scalar()
 
     def last_completed_start(self, kind: str, now: datetime) -> datetime | None:
-        """Return when the newest run of a kind began that neither failed nor was interrupted.
+        """Return the latest start of a run of a kind that neither failed nor was interrupted.
 
         A start ahead of `now` is ignored: a wrong clock wrote it.
         """
@@ -150,7 +149,7 @@ class RunReads(Reads):
             return connection.execute(statement).scalar()
 
     def newest_load(self) -> datetime | None:
-        """Return the newest load of the registry that any run saw."""
+        """Return the newest load that any run saw."""
         statement = select(func.max(RUNS.c.load_before), func.max(RUNS.c.load_after))
         with self._reading() as connection:
             loads = connection.execute(statement).one()
@@ -165,7 +164,7 @@ class RunWrites(Writes):
     """Writes runs."""
 
     def begin(self, kind: str, started: datetime) -> int:
-        """Add a run that is under way and return its id."""
+        """Add a run with the verdict "running" and return its id."""
         row = {"kind": kind, "started": started, "verdict": Verdict.RUNNING.value}
         return insert_row(self._connection, RUNS, row)
 
@@ -174,8 +173,8 @@ class RunWrites(Writes):
     ) -> int | None:
         """Begin a run that only one process may make, and return its id.
 
-        Returns None if a run of this kind has ended well since then, or is under way for less
-        than `lease`. A run that a wrong clock began in the future does not count.
+        Returns None if a run of this kind that began at or after `since` has succeeded, or if one
+        that began less than `lease` ago is running. Ignores runs that began in the future.
         """
         exclude_other_claims(self._connection)
         is_made = and_(RUNS.c.verdict == Verdict.OK, RUNS.c.started >= since)
@@ -189,7 +188,7 @@ class RunWrites(Writes):
         self._connection.execute(delete(RUNS).where(RUNS.c.id == run_id))
 
     def set_load(self, run_id: int, load: RegistryVersion) -> None:
-        """Note which load the registry shows when a run begins."""
+        """Record the registry's load at the start of a run."""
         self._connection.execute(
             update(RUNS)
             .where(RUNS.c.id == run_id)
@@ -206,7 +205,7 @@ class RunWrites(Writes):
         error: str | None = None,
         **counts: int,
     ) -> None:
-        """Close a run with its verdict and its counts, which are named as the columns are."""
+        """Close a run with its verdict and its counts, which have the names of their columns."""
         values = {"finished": finished, "verdict": verdict, "load_after": load_after}
         self._connection.execute(
             update(RUNS).where(RUNS.c.id == run_id).values(error=error, **values, **counts)
@@ -219,7 +218,7 @@ class RunWrites(Writes):
         )
 
     def set_notices(self, run_id: int, notices: Sequence[Mapping[str, Any]]) -> None:
-        """Store what a run has to report as a whole. An empty sequence means nothing."""
+        """Store the notices of a run. An empty sequence means that there are none."""
         self._connection.execute(
             update(RUNS)
             .where(RUNS.c.id == run_id)

@@ -1,4 +1,4 @@
-"""Trials: their heads, when a load last showed them, and which trial took over their id."""
+"""Trials: their heads, the last load that contained them, and which trial took over their id."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ctsync.store.database.tables import SNAPSHOTS, TRIALS
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """The last load that showed a trial, and the first load since then that lacked it."""
+    """The last load that contained a trial, and the first later load without it."""
 
     last_load: datetime | None
     absent_since: datetime | None
@@ -26,11 +26,11 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class HeadState:
-    """A trial's newest version, or None if no version of it is stored.
+    """A trial's newest version and what its row adds. `head` is None if no version is stored.
 
     `raw_mark` is the hash of the archive's bytes that the head was made from. `never_found` is the
-    first load that did not know the trial, if no version of it is stored. `moved_to` is the trial
-    that took this id over.
+    first load without the trial, if no version is stored. `moved_to` is the trial that took over
+    this id.
     """
 
     head: Head | None
@@ -88,14 +88,11 @@ class TrialReads(Reads):
             }
 
     def never_found(self, ids: Iterable[NctId]) -> dict[NctId, datetime]:
-        """Return the trials without a stored version that a load did not know, with that load.
-
-        It is the first such load.
-        """
+        """Return the absent trials without a stored version, with the first load without them."""
         return self._absent(ids, TRIALS.c.head_snapshot_id.is_(None))
 
     def absent_ids(self, ids: Iterable[NctId]) -> frozenset[NctId]:
-        """Return the trials that a load lacked and that no other load has confirmed or denied."""
+        """Return the trials whose absence from a load no other load has confirmed or refuted."""
         return frozenset(self._absent(ids, true()))
 
     def _absent(self, ids: Iterable[NctId], condition: Any) -> dict[NctId, datetime]:
@@ -109,7 +106,7 @@ class TrialReads(Reads):
             }
 
     def present_ids(self) -> Iterator[NctId]:
-        """Iterate over the trials that the registry showed last, in order, BATCH per query."""
+        """Iterate over the trials whose state is present, in order of ids, BATCH per query."""
         last = ""
         while True:
             page = (
@@ -126,7 +123,7 @@ class TrialReads(Reads):
             last = found[-1]
 
     def count_present(self) -> int:
-        """Count the trials that the registry showed last."""
+        """Count the trials whose state is present."""
         statement = select(func.count()).where(TRIALS.c.state == State.PRESENT)
         with self._reading() as connection:
             return int(connection.scalar(statement) or 0)
@@ -152,7 +149,7 @@ class TrialReads(Reads):
 
 @cache
 def _version_number() -> Any:
-    """The rank of a snapshot among those of its trial, from 1, as a column."""
+    """Return the rank of a snapshot within its trial, from 1, as a column."""
     older = SNAPSHOTS.alias("older")
     return (
         select(func.count())
@@ -193,11 +190,11 @@ class TrialWrites(Writes):
         self.insert(("nct_id",), [(nct_id,)])
 
     def insert(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
-        """Insert trials that have no row yet, and return how many had none."""
+        """Insert trials that have no row yet, and return their number."""
         return insert_rows(self._connection, TRIALS, columns, rows, unless_there=True)
 
     def lock(self, nct_id: NctId) -> int | None:
-        """Keep other writers from changing a trial until the commit. Return its head's id."""
+        """Lock a trial against other writers until the commit. Return its head's id."""
         head_id: int | None = self._connection.scalar(
             select(TRIALS.c.head_snapshot_id).where(TRIALS.c.nct_id == nct_id).with_for_update()
         )
@@ -212,14 +209,14 @@ class TrialWrites(Writes):
         run_id: int | None,
         load: datetime | None,
     ) -> None:
-        """Make a snapshot that `load` shows the head of its trial."""
+        """Make a snapshot from `load` the head of its trial."""
         values = _head_values(state, run_id=run_id, load=load) | {"head_snapshot_id": snapshot_id}
         self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id == nct_id).values(values))
 
     def move_heads(
         self, heads: Sequence[NewHead], *, run_id: int | None, load: datetime | None
     ) -> None:
-        """Do the same for many trials, with one statement per state, and set their raw marks."""
+        """Make snapshots the heads of their trials, one statement per state, and set raw marks."""
         for state in State:
             rows = [
                 {"trial": one.nct_id, "head": one.snapshot_id, "mark": one.raw_mark}
@@ -241,13 +238,13 @@ class TrialWrites(Writes):
         )
 
     def mark_seen(self, ids: Sequence[NctId], *, run_id: int | None, load: datetime | None) -> None:
-        """Note that a load showed these trials as they are stored, and end their absence."""
+        """Record that a load contained these trials as they are stored, and end their absence."""
         seen = {"last_seen_run_id": run_id, "last_seen_load": load, "absent_since": None}
         for batch in batches(ids):
             self._connection.execute(update(TRIALS).where(TRIALS.c.nct_id.in_(batch)).values(seen))
 
     def mark_absent(self, nct_id: NctId, load: datetime) -> None:
-        """Note the first load that lacked a trial. Later loads do not change it."""
+        """Record the first load without a trial. Later loads do not change it."""
         self.add(nct_id)
         self._connection.execute(
             update(TRIALS)
@@ -256,13 +253,13 @@ class TrialWrites(Writes):
         )
 
     def mark_moved(self, nct_id: NctId, to: NctId) -> None:
-        """Note which trial took this id over."""
+        """Record which trial took over this id."""
         self.add(nct_id)
         self.set_columns(nct_id, {"moved_to": to})
 
 
 def _head_values(state: State, *, run_id: int | None, load: datetime | None) -> dict[str, Any]:
-    """What a new head changes in its trial's row, apart from the head itself."""
+    """Return the columns of a trial's row that a new head changes, except the head itself."""
     values: dict[str, Any] = {"state": state, "absent_since": None}
     if state is State.PRESENT:
         values |= {"last_seen_run_id": run_id, "last_seen_load": load}

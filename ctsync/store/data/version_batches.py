@@ -1,8 +1,8 @@
-"""The next versions of many trials at once, with their events, in a few statements per batch.
+"""Stores the next versions of many trials, with their events, in a few statements per batch.
 
-Does what `unit.versions.add` and `unit.events.add` do for one trial, with the same identities and
-the same refusals. Storing the first versions of 600,000 trials one by one would take half an hour
-of statements.
+Does the same as `unit.versions.add` and `unit.events.add` for one trial, with the same identities
+and errors. The statements to store the first versions of 600,000 trials one by one would take half
+an hour.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class _Head:
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What the rows of one batch share. `ids` are the snapshot ids that its steps may take."""
+    """The values that the rows of one batch share. `ids` holds a free snapshot id per trial."""
 
     ids: Mapping[NctId, int]
     run_id: int | None
@@ -129,9 +129,9 @@ class BatchWrites(Writes):
     ) -> dict[NctId, int]:
         """Store each version as the new head of its trial, with its events. Return snapshot ids.
 
-        A step that is stored already, because a unit is repeated after its commit's answer was
-        lost, is left as it is. Raises StoreConflict if a head is not the snapshot that the caller
-        read, and ValueError for two steps of one trial or two events of one path.
+        Skips a step that is already stored, because a unit is repeated if the answer to its commit
+        was lost. Raises StoreConflict if a head is not the snapshot that the caller read, and
+        ValueError for two steps of one trial or two events of a step with the same path.
         """
         if len({step.nct_id for step in steps}) < len(steps):
             raise ValueError("two steps of one trial in one batch")
@@ -147,10 +147,10 @@ class BatchWrites(Writes):
         """Store at most BATCH steps.
 
         1. Lock the trials that have a row, and read their heads.
-        2. Insert the other trials, already with the heads that they are about to get.
-        3. Leave out the steps that are stored already.
-        4. Insert the bodies, versions and events of the rest, in this order, because each row
-           names one from before. Move the heads of the trials that had a row.
+        2. Insert the other trials with the heads that they will have.
+        3. Leave out the steps that are already stored.
+        4. Insert the bodies, versions and events of the others, in this order, because rows
+           reference earlier ones. Move the heads of the trials that had a row.
         """
         heads = self._heads_for_update(list(shared.ids))
         unknown = [step for step in steps if step.nct_id not in heads]
@@ -169,7 +169,7 @@ class BatchWrites(Writes):
     def _heads_for_update(self, ids: Sequence[NctId]) -> dict[NctId, _Head]:
         """Lock the trials that have a row, and return their heads, empty without a version."""
         # two statements, as for one head; in the order of ids, so that two writers cannot
-        # wait for each other
+        # deadlock
         trials = (
             select(TRIALS.c.nct_id, TRIALS.c.head_snapshot_id)
             .where(TRIALS.c.nct_id.in_(ids))
@@ -195,7 +195,7 @@ class BatchWrites(Writes):
         return heads
 
     def _add_trials(self, steps: Sequence[NewStep], shared: _Batch) -> int:
-        """Insert trials with the heads they are about to get. Return how many had no row."""
+        """Insert trials with the heads that they will have. Return the number inserted."""
         rows = []
         for step in steps:
             is_present = step.state is State.PRESENT
@@ -206,7 +206,7 @@ class BatchWrites(Writes):
 
     def _add_bodies(self, steps: Sequence[NewStep]) -> None:
         wanted = {step.digest: step for step in steps if step.body is not None}
-        # to pack a body that is stored already would take longer than to ask for it
+        # packing a body that is already stored takes longer than this query
         unpacked = [s.body.digest for s in wanted.values() if s.body and s.body.keyframe is None]
         for digest in self._bodies.stored(unpacked) if unpacked else ():
             del wanted[digest]
@@ -266,7 +266,7 @@ def _sorted_out(
 ) -> tuple[dict[NctId, int], list[tuple[NewStep, int]]]:
     """Return the snapshot id of every step, and the steps not stored yet with their positions.
 
-    Raises StoreConflict if a head is not the snapshot that its step comes after.
+    Raises StoreConflict if a head is not the snapshot in its step's `after`.
     """
     found: dict[NctId, int] = {}
     new: list[tuple[NewStep, int]] = []

@@ -18,14 +18,14 @@ from ctsync.store.database.access import Reads, Writes, batches, insert_row, ins
 from ctsync.store.database.tables import BODIES, SNAPSHOTS, TRIALS
 
 POSITION_STEP = 2**20
-"""How far apart the positions of neighbouring versions are.
+"""The distance between the positions of consecutive versions.
 
-What it does: leaves room for versions that are found later. The registry's history brings in
-older versions, and each takes a position between two others without moving any of them.
-What it saves: 300 versions inserted between two take 1.2 s on SQLite. With positions one apart
+What it does: leaves room for older versions that the registry's history adds later. Each gets a
+position between two others, and no other version must be moved.
+What it saves: 300 versions inserted between two take 1.2 s on SQLite. With positions one apart,
 each insertion moves all versions of the trial, and the 300 take 20 s.
 When it would be wrong: if no position is left between two versions, for example after 20
-insertions that each halve the same gap. `HistoryWrites` then sets all versions apart again.
+insertions that each halve the same gap. `HistoryWrites` then spaces all versions again.
 """
 
 _RENAMED = {"posted": "last_update_posted", "submitted": "last_update_submitted"}
@@ -33,11 +33,11 @@ _RENAMED = {"posted": "last_update_posted", "submitted": "last_update_submitted"
 KEY_COLUMNS: Mapping[str, str] = {
     field.name: _RENAMED.get(field.name, field.name) for field in fields(KeyFields)
 }
-"""Which column of `snapshots` holds which key field. A snapshot has dates of its own as well."""
+"""The column of `snapshots` for each key field. A snapshot also has its own dates."""
 
 _read_key = attrgetter(*KEY_COLUMNS.values())
 key_values = attrgetter(*KEY_COLUMNS)
-"""Gives the key fields in the order of their columns."""
+"""Returns the key fields in the order of their columns."""
 
 
 def key_columns(key: KeyFields) -> dict[str, Any]:
@@ -84,7 +84,7 @@ class VersionReads(Reads):
         return [v.key for v in self.of(nct_id) if v.digest is not None]
 
     def newest_keys(self, ids: Iterable[NctId]) -> dict[NctId, KeyFields]:
-        """Return the key fields of the newest version of each trial that the registry shows."""
+        """Return the key fields of the newest version of each trial whose state is present."""
         found: dict[NctId, KeyFields] = {}
         statement = (
             select(TRIALS.c.nct_id, *(SNAPSHOTS.c[name] for name in KEY_COLUMNS.values()))
@@ -161,9 +161,9 @@ class VersionWrites(Writes):
     ) -> tuple[int, bool]:
         """Store a version as the new head. Return its snapshot id and whether it is new.
 
-        `after` is the snapshot that the caller read as the head, None for a first version. If the
-        head already is this version, because a unit is repeated after its commit's answer was
-        lost, nothing is added. Raises StoreConflict if the head is any other snapshot.
+        `after` is the snapshot that the caller read as the head, None for a first version. Adds
+        nothing if the head already is this version, because a unit is repeated if the answer to its
+        commit was lost. Raises StoreConflict if the head is any other snapshot.
         """
         self._trials.add(nct_id)
         head = self._head_for_update(nct_id)
@@ -194,8 +194,8 @@ class VersionWrites(Writes):
         return snapshot_id, True
 
     def _head_for_update(self, nct_id: NctId) -> Any:
-        # two statements: a join that waited for another writer would see its new head, but the
-        # snapshots from before
+        # two statements: a join that waited for another writer would see its new head, but not
+        # its new snapshots
         head_id = self._trials.lock(nct_id)
         head = select(
             SNAPSHOTS.c.id, SNAPSHOTS.c.digest, SNAPSHOTS.c.state, SNAPSHOTS.c.position
@@ -208,21 +208,21 @@ class VersionWrites(Writes):
         return digest
 
     def next_ids(self, count: int) -> Sequence[int]:
-        """Return ids for snapshots to be inserted in this unit. Ids that are not used stay free."""
+        """Return ids for snapshots to insert in this unit. Some of them may stay unused."""
         if self._connection.dialect.name == "postgresql":
             return self._connection.scalars(_NEXT_IDS, {"count": count}).all()
-        # the ids SQLite itself would give; no other writer comes between until the commit
+        # the ids that SQLite would assign; no other writer can insert before the commit
         last = self._connection.scalar(select(func.max(SNAPSHOTS.c.id))) or 0
         return range(last + 1, last + 1 + count)
 
     def insert_one(self, values: Mapping[str, Any]) -> int:
-        """Insert one row, given by the names of its columns. Return the id it was given."""
+        """Insert one row, given as values by column name. Return its id."""
         return self.insert(tuple(values), [tuple(values.values())])
 
     def insert(self, columns: tuple[str, ...], rows: Sequence[Sequence[Any]]) -> int:
         """Insert rows and return the id of the last one.
 
-        Either `columns` has "id", or there is one row, and the database gives it an id.
+        Without "id" in `columns`, there must be exactly one row, and the database assigns its id.
         """
         if "id" in columns:
             insert_rows(self._connection, SNAPSHOTS, columns, rows)

@@ -1,7 +1,7 @@
-"""The trials that watches follow, read as a set: a team may follow tens of thousands.
+"""The trials that watches follow, read as a set, because a team may follow tens of thousands.
 
-A trial stays in its watch as it was asked for. While another trial has taken it over, the watch
-follows that one in its place; the registry's newest answer decides which, at each query.
+A trial stays in its watch as it was requested. While another trial has taken over its id, the watch
+follows the other trial instead. Each query decides this by the registry's newest answer.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from ctsync.store.database.tables import FAILURES, TRIALS, WATCHED_TRIALS, WATCH
 
 @cache
 def is_taken_over() -> ColumnElement[bool]:
-    """Whether another trial took a watched trial over, and its watch follows that trial instead.
+    """Return the condition that another trial of the watch took over a watched trial.
 
-    If a trial could not be checked, two trials can each count as taken over by the other. Both are
-    followed then.
+    If a trial could not be checked, two trials can each count as taken over by the other. Then both
+    are followed.
     """
     trial, heir, back = TRIALS.alias("taken"), WATCHED_TRIALS.alias("heir"), TRIALS.alias("back")
     is_mutual = exists().where(back.c.nct_id == trial.c.moved_to, back.c.moved_to == trial.c.nct_id)
@@ -41,7 +41,7 @@ def is_taken_over() -> ColumnElement[bool]:
 
 
 def trials_of_watch(name: str) -> Select[str]:
-    """Select the ids of the trials in the watch of this name, those taken over included."""
+    """Select the ids of the trials in a watch, including trials that were taken over."""
     return (
         select(WATCHED_TRIALS.c.nct_id)
         .join(WATCHES, WATCHES.c.id == WATCHED_TRIALS.c.watch_id)
@@ -50,9 +50,9 @@ def trials_of_watch(name: str) -> Select[str]:
 
 
 def insert_watched(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> int:
-    """Insert watched trials that their watch lacks. Return how many it lacked.
+    """Insert watched trials that are not in their watch yet. Return their number.
 
-    The rows are given by their columns, which are the same in all rows.
+    All rows must have the same columns.
     """
     if not rows:
         return 0
@@ -72,9 +72,9 @@ def taken_over() -> Select[Any]:
 
 
 def successors(nct_id: NctId, into: Mapping[NctId, NctId]) -> tuple[NctId, ...]:
-    """Return the trials that took a trial over, one after the other. The last one is followed.
+    """Return the chain of trials that took over a trial. The last one is followed.
 
-    Empty if the trial was not taken over. `into` maps each taken over trial to the next one.
+    Empty if the trial was not taken over. `into` maps a trial to the trial that took it over.
     """
     found: list[NctId] = []
     to = into.get(nct_id)
@@ -85,7 +85,7 @@ def successors(nct_id: NctId, into: Mapping[NctId, NctId]) -> tuple[NctId, ...]:
 
 
 class Mergers:
-    """Which trials of one watch others of it have taken over, read when it is made."""
+    """The mergers in one watch: which of its trials took over which. Read on creation."""
 
     def __init__(self, connection: Connection, watch_id: int) -> None:
         self._connection = connection
@@ -95,11 +95,14 @@ class Mergers:
         self._terms = {NctId(row.nct_id): row.asked_as for row in rows if row.asked_as}
 
     def of(self, nct_id: NctId) -> tuple[NctId, ...]:
-        """Return the trials that took a trial over, see `successors`."""
+        """Return the trials that took over a trial (see `successors`)."""
         return successors(nct_id, self._into)
 
     def with_related(self, ids: Iterable[NctId]) -> set[NctId]:
-        """Return trials to remove, with those that are in the watch only because of them."""
+        """Return trials to remove, with all trials that are in the watch only because of them.
+
+        These are the trials that they took over, and the trials that took over only them.
+        """
         removed = set(ids)
         named = removed & self._into.keys()
         removed |= {old for old in self._into if removed.intersection(self.of(old)[-1:])}
@@ -108,7 +111,7 @@ class Mergers:
         return removed | self._brought_by_others(heirs)
 
     def rename(self, removed: Collection[NctId]) -> None:
-        """Name the successors of removed trials after trials that remain, or as themselves."""
+        """Set `asked_as` of the successors of removed trials to a remaining trial, or to None."""
         terms = {*removed, *(self._terms[old] for old in removed if old in self._terms)}
         remaining = self._into.keys() - removed
         for heir in {new for old in self._into.keys() & removed for new in self.of(old)}:
@@ -125,7 +128,7 @@ class Mergers:
             )
 
     def name_as_themselves(self, ids: Sequence[NctId]) -> None:
-        """Note that a person asks for trials by their own ids that a merger brought."""
+        """Record that a person requested, by their own ids, trials that a merger added."""
         for nct_id in self._brought_by_others(ids):
             self._connection.execute(
                 update(WATCHED_TRIALS)
@@ -134,7 +137,7 @@ class Mergers:
             )
 
     def _brought_by_others(self, ids: Collection[NctId]) -> set[NctId]:
-        """Which of these trials are in the watch only because they took others over."""
+        """Return those of the trials that are in the watch only because they took over others."""
         heirs = set(self._into.values()).intersection(ids)
         if not heirs:
             return set()
@@ -151,7 +154,7 @@ class Mergers:
 
 @dataclass(frozen=True, slots=True)
 class TrialSelection:
-    """Which trials: those named, else those of one watch, else those of all watches."""
+    """The trials to read: those in `ids`, else those of one watch, else those of all watches."""
 
     ids: Sequence[NctId] = ()
     watch: str | None = None
@@ -181,7 +184,7 @@ class WatchedTrialReads(Reads):
             return tuple(NctId(nct_id) for nct_id in connection.scalars(members))
 
     def lack_successor(self, old: NctId, new: NctId) -> bool:
-        """Return whether a watch has the trial `old` without `new`, which took it over."""
+        """Return whether a watch has the trial `old` but not `new`, which took it over."""
         heir = WATCHED_TRIALS.alias("heir")
         is_there = exists().where(
             heir.c.watch_id == WATCHED_TRIALS.c.watch_id, heir.c.nct_id == new
@@ -193,9 +196,9 @@ class WatchedTrialReads(Reads):
             return connection.execute(lacking.limit(1)).first() is not None
 
     def moved_ids(self) -> tuple[NctId, ...]:
-        """Return the ids that a watched trial has taken over, in order.
+        """Return the ids that a watched trial has taken over and that are not followed, in order.
 
-        They are requested with it: one that answers under its own id again is a trial again.
+        They are requested as well, because such an id may become a separate trial again.
         """
         watched, followed = select(WATCHED_TRIALS.c.nct_id), _members(TrialSelection())
         statement = (
@@ -207,10 +210,10 @@ class WatchedTrialReads(Reads):
             return tuple(NctId(nct_id) for nct_id in connection.scalars(statement))
 
     def unconfirmed(self, selection: TrialSelection, *, load: datetime | None) -> tuple[NctId, ...]:
-        """Return the selected trials that a load may not have shown as they are stored.
+        """Return the selected trials that `load` has not confirmed as they are stored.
 
-        Those are the trials that are in quarantine, are absent, have no stored version or were
-        last seen in an older load. If the selection names trials, all of them are returned.
+        These are the trials that are in quarantine, are absent, have no stored version or were last
+        seen in an older load. If the selection names trials, all of them are returned.
         """
         if selection.ids:
             return tuple(selection.ids)
@@ -238,7 +241,7 @@ class WatchedTrialReads(Reads):
             return frozenset(connection.scalars(select(FAILURES.c.nct_id).where(is_watched)))
 
     def history_summary(self) -> tuple[dict[str, int], datetime | None]:
-        """Return how many trials are in each history state, and the earliest retry of a history."""
+        """Return the number of watched trials per history state, and the earliest retry."""
         members = _members(TrialSelection()).subquery()
         asked = (
             select(TRIALS.c.history_state, func.count(), func.min(TRIALS.c.history_retry))
@@ -254,13 +257,13 @@ class WatchedTrialReads(Reads):
 
 
 class WatchedTrialWrites(Writes):
-    """Writes what mergers and returns change in the watches."""
+    """Updates the watches when a trial takes over another or returns."""
 
     def follow_successor(self, old: NctId, new: NctId) -> None:
-        """Let every watch that has the trial `old` follow `new`, which took it over.
+        """Add `new`, which took over `old`, to every watch that has the trial `old`.
 
-        `old` stays in the watch as it was asked for. A trial that is new to the watch gets the term
-        that named the old one. If the old trial was named, the new one counts as named too.
+        `old` stays in the watch as it was requested. If `new` is not in the watch yet, it gets the
+        term by which `old` was requested. If a person named `old`, `new` counts as named too.
         """
         of_old = select(WATCHED_TRIALS).where(WATCHED_TRIALS.c.nct_id == old)
         for row in self._connection.execute(of_old).all():
@@ -274,9 +277,9 @@ class WatchedTrialWrites(Writes):
                 )
 
     def mark_returned(self, nct_id: NctId, *, at: datetime) -> None:
-        """Note that a trial is back after a merger.
+        """Record that a trial has returned after a merger.
 
-        A trial that a query brought counts as left at `at` until it matches again.
+        If a query found the trial, it counts as left at `at` until it matches again.
         """
         self._connection.execute(
             update(WATCHED_TRIALS)
@@ -289,13 +292,13 @@ class WatchedTrialWrites(Writes):
         )
 
     def restore(self, name: str, under: NctId, nct_id: NctId) -> None:
-        """Let a watch that follows a trial `under` another id follow both ids from now on."""
+        """Make a watch that follows a trial under another id, `under`, follow both ids."""
         here = WATCHED_TRIALS.c.watch_id.in_(select(WATCHES.c.id).where(WATCHES.c.name == name))
         is_other = (here, WATCHED_TRIALS.c.nct_id == under)
         other = self._connection.execute(select(WATCHED_TRIALS).where(*is_other)).one_or_none()
         if other is None:
             return
-        # an earlier release removed a trial from its watch when another took it over
+        # an earlier release removed a trial from its watch when another trial took it over
         term = None if other.asked_as == nct_id else other.asked_as
         back = dict(other._mapping) | {"nct_id": nct_id, "asked_as": term}
         insert_watched(self._connection, [back])

@@ -28,8 +28,8 @@ from ctsync.store.database.tables import WATCHED_TRIALS, WATCHES
 class WatchedTrial:
     """One trial of a watch.
 
-    `asked_as` is the study id or alias that named it, None if its own id did. A trial that came
-    `by_query` may leave the query again, at `left_at`. A trial that was named always stays.
+    `asked_as` is the study id or alias by which it was requested, or None for its own id. A trial
+    that the query found (`by_query`) may leave it again, at `left_at`. A named trial always stays.
     """
 
     nct_id: NctId
@@ -52,8 +52,8 @@ class Watch:
     """One watch with the trials that it follows now. `origin` is "cli" or "file".
 
     `query` holds the registry's parameters by their long names. `listed` is the newest load in
-    which the list of matching trials was complete. `merged` are the trials that another one of the
-    watch has taken over.
+    which the list of matching trials was complete. `merged` are the trials that another trial of
+    the watch has taken over.
     """
 
     name: str
@@ -68,7 +68,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class NewWatch:
-    """A watch of the settings file. `trials` maps each trial to its `asked_as`."""
+    """A watch in the settings file. `trials` maps each trial to its `asked_as`."""
 
     name: str
     trials: Mapping[NctId, str | None]
@@ -166,7 +166,7 @@ class WatchWrites(Writes):
         query: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
     ) -> bool:
-        """Add a watch, or give the one of that name this query and these rules. True if it is new.
+        """Add a watch, or replace the query and rules of an existing one. Return whether it is new.
 
         A watch whose query changes starts over: the trials that match at its first listing are not
         reported as entered.
@@ -185,28 +185,28 @@ class WatchWrites(Writes):
         return self.insert({**row, **values})
 
     def insert(self, row: Mapping[str, Any]) -> bool:
-        """Insert a watch, given by its columns, unless there is one of its name. True if added."""
+        """Insert the row of a watch unless its name is taken. Return whether it was added."""
         columns, values = tuple(row), tuple(row.values())
         return bool(insert_rows(self._connection, WATCHES, columns, [values], unless_there=True))
 
     def insert_trials(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Insert watched trials that their watch lacks. Return how many it lacked.
+        """Insert watched trials that are not in their watch yet. Return their number.
 
-        The rows are given by their columns, which are the same in all rows.
+        All rows must have the same columns.
         """
         return insert_watched(self._connection, rows)
 
     def remove(self, name: str) -> bool:
-        """Remove a watch. The versions of its trials stay. False if there is no such watch."""
+        """Remove a watch, but no versions of its trials. Return False if there is no such watch."""
         return bool(
             self._connection.execute(delete(WATCHES).where(WATCHES.c.name == name)).rowcount
         )
 
     def add_trials(self, name: str, trials: Mapping[NctId, str | None], since: datetime) -> int:
-        """Add trials to a watch, each with what named it. Return how many are new to the watch.
+        """Add named trials to a watch, with their `asked_as`. Return how many are new to it.
 
-        Adds the watch if there is none of that name. A trial that the watch's query brought counts
-        as named from now on, and one that took over a named trial counts as named itself.
+        Adds the watch if it does not exist. A trial that the watch's query found counts as named
+        from now on. A trial that took over another one and is named by its own id stays without it.
         """
         self._add_named(name, "cli", {"query": None, "rules": {}})
         watch_id = self._watch_id(name)
@@ -225,7 +225,7 @@ class WatchWrites(Writes):
         return self.insert_trials(rows)
 
     def add_matches(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
-        """Note that trials match the query of a watch. Return how many are new to the watch."""
+        """Record that trials match the query of a watch. Return how many are new to the watch."""
         watch_id, added = self._watch_id(name), 0
         for batch in batches(list(ids)):
             self._connection.execute(
@@ -245,16 +245,16 @@ class WatchWrites(Writes):
         return added
 
     def mark_listed(self, name: str, load: datetime) -> None:
-        """Note the load in which the list of trials matching a watch's query was complete."""
+        """Record the load in which the list of trials matching a watch's query was complete."""
         self._connection.execute(
             update(WATCHES).where(WATCHES.c.id == self._watch_id(name)).values(listed=load)
         )
 
     def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
-        """Remove trials from a watch. Return how many were in it.
+        """Remove trials from a watch, with their mergers. Return how many trials were removed.
 
-        A trial leaves with those that it took over. One that took over only removed trials, and was
-        not asked for itself, leaves with them.
+        Also removes the trials that they took over, and each trial that took over only removed
+        trials and was not named itself.
         """
         watch_id = self._watch_id(name)
         mergers = Mergers(self._connection, watch_id)
@@ -272,7 +272,7 @@ class WatchWrites(Writes):
         )
 
     def mark_left(self, name: str, ids: Iterable[NctId], *, at: datetime) -> int:
-        """Note that trials left the query of a watch, which keeps following them."""
+        """Record that trials left the query of a watch, which keeps following them."""
         watch_id = self._watch_id(name)
         return sum(
             self._connection.execute(
@@ -289,7 +289,7 @@ class WatchWrites(Writes):
         )
 
     def replace_from_file(self, watches: Sequence[NewWatch]) -> None:
-        """Make the watches of the settings file exactly these, with exactly these trials.
+        """Replace the watches of the settings file and their named trials with exactly these.
 
         Raises ConfigError if a watch added by hand has the same name.
         """
@@ -308,7 +308,7 @@ class WatchWrites(Writes):
             mergers = Mergers(self._connection, watch_id)
             successors = {new for old in watch.trials for new in mergers.of(old)}
             members = select(WATCHED_TRIALS.c.nct_id).where(WATCHED_TRIALS.c.watch_id == watch_id)
-            if watch.query is not None:  # the trials that it brought stay
+            if watch.query is not None:  # the trials that the query found stay
                 members = members.where(WATCHED_TRIALS.c.by_query.is_(False))
             others = set(self._connection.scalars(members)) - set(watch.trials) - successors
             self._delete_trials(watch_id, mergers, {NctId(nct_id) for nct_id in others})
