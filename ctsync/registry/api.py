@@ -55,7 +55,7 @@ _logger = logging.getLogger(__name__)
 
 
 class _Missing(NamedTuple):
-    """An id that no study of its batch carries."""
+    """A requested id that is missing from the answer to its batch."""
 
     nct_id: NctId
 
@@ -63,8 +63,8 @@ class _Missing(NamedTuple):
 class RegistryApi:
     """The registry over an HTTP transport.
 
-    A trial that cannot be fetched gives a Failed and does not affect other trials. Calls that are
-    not about single trials (version, find_org_id, matching) raise RegistryError.
+    If a trial cannot be fetched, its answer is a Failed, and other trials are not affected. Calls
+    that are not about single trials (version, find_org_id, matching) raise RegistryError.
     """
 
     def __init__(
@@ -98,22 +98,23 @@ class RegistryApi:
         """The number of studies from loads other than the expected one, by day.
 
         The versionHolder of each study names its load. If it differs from /version, the registry
-        reloaded, or two of its servers differ. Then the studies are of mixed age, and a missing
-        trial means little. Each call of `studies` resets the counts.
+        reloaded, or two of its servers differ. The studies then come from different loads, and a
+        missing trial proves little. Each call of `studies` resets the counts.
         """
         return self._other_loads
 
     def version(self, *, retry: bool = True) -> RegistryVersion:
-        """Fetch the load that the registry shows now. Raises RegistryError.
+        """Fetch the registry's current load. Raises RegistryError.
 
-        Raises FutureLoad for one more than a day ahead of our clock, unless any load is accepted.
+        Raises FutureLoad for a load more than a day ahead of our clock, unless `accept_load` is
+        set.
         """
         version: RegistryVersion = self._ask("/v2/version", {}, read_version, retry=retry)
         self.check_load(version.data_timestamp)
         return version
 
     def check_load(self, load: datetime) -> None:
-        """Raise FutureLoad for a load more than a day ahead of our clock, as `version` does."""
+        """Raise FutureLoad for a load more than a day ahead of our clock, like `version`."""
         if not self._accept_load:
             refuse_future_load(load, self._clock.now())
 
@@ -126,11 +127,11 @@ class RegistryApi:
     ) -> Iterator[Answer]:
         """Yield exactly one answer per distinct id, batch by batch as they arrive.
 
-        - An id missing from its batch is requested singly, unless it is in `known_absent`: ids
-          already known to be absent are then Absent again, without a request of their own.
+        - An id missing from its batch is requested separately. If it is in `known_absent`, its
+          answer is Absent without another request.
         - A batch that is refused, unusable or too large is halved until the faulty id is found.
-        - A batch that cannot be fetched gives a Failed per id; the next batch is tried.
-        - A malformed id gives a Failed without a request.
+        - If a batch cannot be fetched, each of its ids gets a Failed, and the next batch is tried.
+        - A malformed id gets a Failed without a request.
         """
         self._other_loads.clear()
         wanted: dict[NctId, None] = {}
@@ -150,9 +151,9 @@ class RegistryApi:
                 yield self.study(answer.nct_id, load)
 
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
-        """Fetch the answer for one id. An alias gives the trial that took it over.
+        """Fetch the answer for one id. For an alias, fetches the trial that took it over.
 
-        Only a 404 in the registry's own words that names the id counts as Absent.
+        Only a 404 with the registry's own text that names the id counts as Absent.
         """
         try:
             return self._study(nct_id, load)
@@ -160,10 +161,10 @@ class RegistryApi:
             return _failed(nct_id, error)
 
     def find_org_id(self, text: str) -> tuple[NctId, ...]:
-        """Find the trials with exactly this organisation's study id: none, one or several.
+        """Find the trials with exactly this study id of an organisation: none, one or several.
 
-        Ignores letter case and the number of blanks. The registry searches by words and finds
-        more, so its results are compared here. Raises RegistryError.
+        Ignores case and the number of spaces. The registry searches by words and finds more, so
+        its results are compared here. Raises RegistryError.
         """
         wanted, quoted = _fold(text), phrase(text)
         if not quoted or len(quoted) > LONGEST_ORG_ID:
@@ -198,7 +199,7 @@ class RegistryApi:
                     yield found.get(nct_id) or _Missing(nct_id)
 
     def _alone(self, nct_id: NctId, load: RegistryVersion) -> Answer:
-        """Fetch the answer for a batch of one id. Raises the errors that concern its size."""
+        """Fetch the answer for a batch of one id. Raises DIVISIBLE errors."""
         answer = self.study(nct_id, load)
         if isinstance(answer, Failed) and isinstance(answer.error, DIVISIBLE):
             raise answer.error
@@ -209,8 +210,8 @@ class RegistryApi:
     ) -> dict[NctId, Observation]:
         """Map each requested id to its study, by the study's own id or by an alias.
 
-        Omits ids that no study carries, and aliases that several studies claim. Both are then
-        requested singly.
+        Omits ids that no study has, and aliases that several studies claim. Both are then requested
+        separately.
         """
         asked = set(batch)
         own: dict[NctId, Observation] = {}
@@ -219,7 +220,7 @@ class RegistryApi:
             identity = identity_of(study)
             if identity is None or asked.isdisjoint(identity.names):
                 who = identity.nct_id if identity else "none"
-                _logger.warning("study ignored reason=not_asked_for nct_id=%s", who)
+                _logger.warning("study ignored reason=not_requested nct_id=%s", who)
                 continue
             for name in asked & identity.names:
                 observation = self._observe(identity.nct_id, name, study, load)
@@ -244,14 +245,14 @@ class RegistryApi:
     ) -> Listing:
         """Return the pages of all studies that match `params` (query.*, filter.*, fields, ...).
 
-        Sends nothing before it is iterated; see Listing for its results and errors. For complete
-        records use pages of about 200: a record has 17 KB on average and 3.6 MB at most.
+        Sends nothing until it is iterated; see Listing for its results and errors. For complete
+        records, use pages of about 200: a record has 17 KB on average and 3.6 MB at most.
         """
         asked = {**_FORM, **params, "pageSize": str(page_size)}
         return Listing(self._pages.page, asked, resume=resume, seen=seen, restarts=restarts)
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
-        """Return those of `ids` that match `params`, each with its current id.
+        """Map each of `ids` that matches `params` to its current id.
 
         The requests are limited to `ids`. Raises RegistryError.
         """
@@ -299,7 +300,7 @@ class RegistryApi:
     # --- one study ---------------------------------------------------------------------------
 
     def _study(self, asked: NctId, load: RegistryVersion) -> Answer:
-        """Fetch one study. Follows redirects itself: the registry's drop the query string."""
+        """Fetch one study. Follows redirects itself, because they drop the query string."""
         path: list[NctId] = [asked]
         while len(path) <= MOST_HOPS + 1:
             reply, study = self._transport.get_json(f"{_STUDIES}/{path[-1]}", _FORM)
@@ -316,38 +317,38 @@ class RegistryApi:
     def _redirected_to(self, reply: Response) -> NctId:
         """Return the trial that a redirect names.
 
-        The form of the target is not known: relative or absolute, with or without www. So only
-        its id is used. Nothing is sent to the target itself.
+        The form of the target is unknown: relative or absolute, with or without www. So only its id
+        is used. Nothing is sent to the target itself.
         """
         location = reply.headers.get("Location", "")
         try:
             return parse_nct_id(urlsplit(location).path.rstrip("/").rpartition("/")[2])
         except (ValueError, BadNctId) as error:
             shown = shorten(for_log(location), 200)
-            raise BadAnswer(f"the registry redirects to no study: {shown!r}") from error
+            raise BadAnswer(f"the registry redirects to {shown!r}, not to a study") from error
 
     def _recognise(
         self, path: Sequence[NctId], reply: Response, study: JsonObject, load: RegistryVersion
     ) -> Answer:
-        """Return the answer at the end of a redirect path, if it is the study first requested."""
+        """Return the study at the end of a redirect path, or Failed if it is another study."""
         asked, last = path[0], path[-1]
         identity = identity_of(study)
         if identity is None:
             return Failed(
-                asked, UnidentifiedRecord(f"{asked}: the study carries no NCT id"), reply.body
+                asked, UnidentifiedRecord(f"{asked}: the study has no NCT id"), reply.body
             )
         redirected = len(path) > 1
         if asked not in identity.names or (redirected and last != identity.nct_id):
             error = IdentityMismatch(
-                f"asked for {asked}, the registry answered {identity.nct_id}, "
-                "which does not name it as an alias; nothing was stored"
+                f"requested {asked}, but the registry returned {identity.nct_id}, "
+                "which does not list it as an alias; nothing was stored"
             )
             return Failed(asked, error, reply.body)
         self._note_load(study, load)
         return self._observe(identity.nct_id, asked, study, load)
 
     def _absent(self, asked: NctId, reply: Response, load: RegistryVersion) -> Absent:
-        """Return Absent if the registry itself denies this id. Raises BadAnswer otherwise."""
+        """Return Absent if the registry says that the id does not exist. Else raises BadAnswer."""
         denied = _NOT_FOUND.fullmatch(reply.text)
         if reply.status == 404 and reply.media_type == "text/plain" and denied:
             try:
@@ -360,7 +361,7 @@ class RegistryApi:
                     )
             except BadNctId:
                 pass
-        text = f"{asked}: status {reply.status} that does not say there is no such trial"
+        text = f"{asked}: status {reply.status} without the registry's text for a missing trial"
         raise BadAnswer(text, raw=reply.body)
 
     def _observe(
@@ -398,7 +399,7 @@ def read_version(value: Any) -> RegistryVersion:
         return RegistryVersion(number, parse_timestamp(stamp))
     except (ValueError, OverflowError) as error:
         shown = shorten(for_log(stamp), 40)
-        raise BadAnswer(f"the registry's dataTimestamp is no time: {shown!r}") from error
+        raise BadAnswer(f"the registry's dataTimestamp is not a time: {shown!r}") from error
 
 
 def _fold(text: str) -> str:

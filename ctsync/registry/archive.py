@@ -1,8 +1,8 @@
 """Reader of the registry's bulk archive on disk: a zip file of studies, read member by member.
 
 Reads the zip format itself, one directory entry at a time: Python's zipfile keeps an object per
-member, 400 MB for the registry. Only the NCT id of a member's name is used, so an archive cannot
-choose where anything is written.
+member, 400 MB for the registry. Only the NCT id in a member's name is used, so an archive cannot
+choose the paths of files.
 Every number in the file is compared with the size of the file before it is used to seek or read.
 Format: https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT
 """
@@ -21,7 +21,7 @@ from ctsync.errors import BadArchive, BadRecord
 from ctsync.model import NctId
 
 LARGEST_MEMBER = 64 * 2**20
-LARGEST_RATIO = 200  # the registry's own members shrink to a quarter; beyond this: a zip bomb
+LARGEST_RATIO = 200  # the registry's own members shrink to a quarter; a zip bomb exceeds this
 _SMALL = 2**20  # members up to this size may shrink by any ratio
 _LARGEST_PACKED = LARGEST_MEMBER + 2**20  # deflate adds five bytes to a block it cannot shrink
 
@@ -84,7 +84,9 @@ class Archive:
             entries += 1
             studies += _NAME.fullmatch(name) is not None
         if entries != self._listed:
-            raise BadArchive(f"{self.file} lists {entries} entries where it says {self._listed}")
+            raise BadArchive(
+                f"{self.file} lists {entries} entries instead of {self._listed}; download it again"
+            )
         return seen.hexdigest(), studies
 
     def _entries(self, stream: IO[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
@@ -116,11 +118,11 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
         or member.packed_size > _LARGEST_PACKED
         or (member.size > _SMALL and member.size > LARGEST_RATIO * member.packed_size)
     ):
-        raise BadRecord(f"a member of {member.size} bytes, packed into {member.packed_size}")
+        raise BadRecord(f"a member is too large: {member.size} bytes, {member.packed_size} packed")
     file_size = stream.seek(0, 2)
     start = member.offset + _LOCAL.size
     if start > file_size:
-        raise BadRecord(f"a member at byte {member.offset} of a file of {file_size} bytes")
+        raise BadRecord(f"a member begins at byte {member.offset}, after the file's {file_size}")
     stream.seek(member.offset)
     head = stream.read(_LOCAL.size)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":
@@ -131,8 +133,8 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
     start += local[9] + local[10]
     if start + member.packed_size > file_size:
         raise BadRecord(
-            f"a member of {member.packed_size} packed bytes at byte {start} "
-            f"of a file of {file_size} bytes"
+            f"a member has {member.packed_size} packed bytes from byte {start} on, "
+            f"but the file ends at {file_size}"
         )
     stream.seek(start)
     data = stream.read(member.packed_size)
@@ -143,7 +145,7 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
         except zlib.error as error:
             raise BadRecord(f"a member cannot be unpacked: {error}") from error
     elif member.method != _STORED:
-        raise BadRecord(f"a member is packed by method {member.method}")
+        raise BadRecord(f"a member is compressed with the unsupported method {member.method}")
     if len(data) != member.size or zlib.crc32(data) != member.crc:
         raise BadRecord("a member does not match its checksum")
     return data
@@ -181,7 +183,7 @@ def _wide(extra: bytes) -> tuple[int, ...]:
 
 def _find_directory(stream: IO[bytes], file: Path) -> tuple[int, int, int]:
     """Return the directory's start, its size in bytes, and its number of entries."""
-    cut = BadArchive(f"{file} is cut short, or no zip archive; download it again")
+    cut = BadArchive(f"{file} is truncated or is not a zip archive; download it again")
     file_size = stream.seek(0, 2)
     tail_at = max(0, file_size - _END.size - _LONGEST_COMMENT)
     stream.seek(tail_at)

@@ -31,7 +31,7 @@ class ArchiveDownload:
 
     @property
     def counts(self) -> RequestCounts:
-        """The requests sent for downloads so far. Requests for the size count on the transport."""
+        """The requests sent for downloads so far. The transport counts requests for the size."""
         return self._download.counts
 
     def close(self) -> None:
@@ -46,10 +46,10 @@ class ArchiveDownload:
         return int(total)
 
     def fetch(self, to: Path) -> Archive | None:
-        """Download the archive to a new file; None if the registry offers no archive.
+        """Download the archive to a new file, or return None if the registry offers no archive.
 
         An interrupted attempt leaves `<name>.partial`, and the next attempt resumes it. Raises
-        RegistryError, and BadArchive if the file is not a complete archive; then it is deleted.
+        RegistryError, and BadArchive if the file is not a complete archive. Deletes such a file.
         """
         with ResumableFile(to.with_name(f"{to.name}.partial")) as partial:
             try:

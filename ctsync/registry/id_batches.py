@@ -1,4 +1,4 @@
-"""Batches of ids: halved if the registry cannot answer one, and the size that worked is kept.
+"""Batches of ids, halved if the registry cannot answer them. Remembers the size that worked.
 
 The registry documents no largest number of ids in a request. Does no I/O; a callable fetches.
 """
@@ -21,7 +21,7 @@ from ctsync.model import NctId
 from ctsync.text import for_log
 
 DIVISIBLE = (RequestRefused, BadAnswer, AnswerTooLarge, DeadlineExceeded)
-"""The errors that a smaller batch may avoid. The others say nothing about the batch."""
+"""The errors that a smaller batch may avoid. Other errors say nothing about the batch."""
 
 _T = TypeVar("_T")
 _logger = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ class IdBatches:
     ) -> Iterator[tuple[Sequence[NctId], _T | RegistryError]]:
         """Yield each batch with what `fetch` returns for it, in the order of `ids`.
 
-        A batch that cannot be fetched comes with its error, and the next one is tried. `most`
+        A batch that cannot be fetched is yielded with its error, and the next one is tried. `most`
         limits the size: as many ids as fit into the URL.
         """
         waiting = [ids] if ids else []

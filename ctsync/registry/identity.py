@@ -31,7 +31,8 @@ class Identity:
 def identity_of(study: Any) -> Identity | None:
     """Return the identity in a study, or None.
 
-    None also if the id is not in canonical form ("nct3389919"): the registry never writes that.
+    Returns None for an id that is not in canonical form ("nct3389919"): the registry never sends
+    such an id.
     """
     module = at(study, "protocolSection", "identificationModule")
     nct_id = _nct_id(at(module, "nctId"))

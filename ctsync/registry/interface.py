@@ -23,7 +23,7 @@ class Registry(Protocol):
         """The number of studies from loads other than the expected one, by day."""
 
     def version(self, *, retry: bool = True) -> RegistryVersion:
-        """Fetch the load that the registry shows now."""
+        """Fetch the registry's current load."""
 
     def check_load(self, load: datetime) -> None:
         """Refuse a load that is more than a day ahead of our clock."""
@@ -55,4 +55,4 @@ class Registry(Protocol):
         """Return the pages of all studies that match, with a check at the end."""
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
-        """Return those of `ids` that match, each with its current id."""
+        """Map each of `ids` that matches to its current id."""

@@ -4,7 +4,8 @@ A registry listing can be wrong without an error. How each failure is detected o
 
 - The registry reloads its data while a listing is paged (400, "data have probably changed"): the
   listing is restarted.
-- A page repeats or omits rows, or never arrives: the distinct ids are counted against totalCount.
+- A page repeats or omits rows, or never arrives: the number of distinct ids is compared with
+  totalCount.
 - Servers answer from different loads: the versionHolder of every study is compared.
 - A page token used with another query returns wrong rows: a cursor carries its query's
   fingerprint.
@@ -90,11 +91,11 @@ class Listing:
         if listing.problem is None:
             use(listing.ids)  # all trials that match, from one load
 
-    Only `ids` says which trials match, and only once `problem` is None. Iteration also yields
-    the pages of abandoned attempts; their studies are valid records.
+    `ids` are the trials that match, but only if `problem` is None. Iteration also yields the pages
+    of abandoned attempts; their studies are valid records.
 
-    `params` may limit the fields with `fields`. It must include NCTId, and VersionHolder for
-    different loads to be detected. The listing requests totalCount itself. If a page cannot be
+    `params` may limit the fields with `fields`. It must include NCTId, and also VersionHolder, so
+    that different loads are detected. The listing requests totalCount itself. If a page cannot be
     fetched, its RegistryError is raised and `problem` stays set.
 
     `resume` continues a stopped listing of the same query; `seen` are its ids so far. If the
@@ -121,7 +122,7 @@ class Listing:
         if self._resume is not None:
             self.total = self._resume.total
             self._ids.update(seen)
-        self.problem: str | None = "it was not read to its end"
+        self.problem: str | None = "it was not read completely"
 
     @property
     def ids(self) -> frozenset[NctId]:
@@ -169,7 +170,7 @@ class Listing:
             yield ListingPage(number, self.begun, answered.studies, following)
 
     def _take_total(self, total: int | None) -> None:
-        """Set the total. A total unlike the last attempt's means another load: discard its ids."""
+        """Set the total. If it differs from the last attempt's, the load has changed: drop ids."""
         if self.total not in (None, total):
             self._forget()
         self.total = total
@@ -186,7 +187,7 @@ class Listing:
             self._days[day] += 1
 
     def _judge(self) -> str | None:
-        """Return what is wrong with the listing, or None if it is complete.
+        """Return the problem of the listing, or None if it is complete.
 
         Ids accumulate over attempts, because every trial that a load lists matches in that load,
         in whichever attempt it appears. The listing is complete once it has as many ids as
@@ -198,15 +199,17 @@ class Listing:
             self._forget()
             return f"the registry answered from different loads: {loads}"
         if unnamed:
-            return f"{unnamed} of the studies listed carry no NCT id"
+            return f"{unnamed} of the studies listed have no NCT id"
         if self.total is None:
-            return "the registry did not say how many there are"
+            return "the registry did not send the number of studies"
         if came > self.total:
             total = self.total
             self._forget()
-            return f"{came} came of {total} that the registry counts"
+            return f"{came} studies were listed, but the registry counts {total}"
         return (
-            f"{came} came of {self.total} that the registry counts" if came < self.total else None
+            f"{came} studies were listed, but the registry counts {self.total}"
+            if came < self.total
+            else None
         )
 
     def _forget(self) -> None:
@@ -239,7 +242,7 @@ def walk_pages(
         if answered.token is None:
             return
         if answered.token in tokens:
-            raise StalePage("the registry's listing goes round in a circle")
+            raise StalePage("the registry's listing repeats a page token")
         tokens.add(answered.token)
         asked["pageToken"] = answered.token
         number += 1
@@ -266,6 +269,6 @@ def read_page(value: Any) -> AnsweredPage:
     body = as_object(value)
     studies, token, total = body.get("studies"), body.get("nextPageToken"), body.get("totalCount")
     if not isinstance(studies, list) or not isinstance(token, str | None):
-        raise BadAnswer("a page of studies has no list of studies, or a token that is no text")
+        raise BadAnswer("a page of studies has no list of studies, or a token that is not text")
     is_count = isinstance(total, int) and not isinstance(total, bool) and total >= 0
     return AnsweredPage(studies, token or None, total if is_count else None)

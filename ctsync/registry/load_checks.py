@@ -9,14 +9,14 @@ from ctsync.errors import FutureLoad, StaleRegistry
 
 
 def is_future_load(load: datetime, now: datetime) -> bool:
-    """Whether a load is so far ahead of our clock that one of the two clocks is wrong."""
+    """Return whether a load is so far ahead of our clock that one of the two clocks is wrong."""
     return load > now + LOAD_TOLERANCE
 
 
 def refuse_future_load(load: datetime, now: datetime) -> None:
     """Raise FutureLoad for a load more than a day ahead of our clock, naming both clocks.
 
-    Stored once, such a load would make every later one look old.
+    If it were stored, every later load would look old.
     """
     if is_future_load(load, now):
         raise FutureLoad(
@@ -30,14 +30,14 @@ def refuse_older_load(load: datetime, newest: datetime | None, now: datetime) ->
     """Raise StaleRegistry for a load older than the newest one already seen."""
     if newest is not None and load < newest:
         raise StaleRegistry(
-            f"the registry shows its load of {format_minute(load)}, older than that of "
+            f"the registry shows data of {format_minute(load)}, older than the data of "
             f"{format_minute(newest)} already seen; nothing was compared, "
             f"{advice_on_newest(newest, now)}"
         )
 
 
 def advice_on_newest(newest: datetime, now: datetime) -> str:
-    """What to do about a load that is older than the newest one already seen."""
+    """Return what to do about a load that is older than the newest one already seen."""
     if not is_future_load(newest, now):
         return "try again later"
     return (
@@ -47,5 +47,5 @@ def advice_on_newest(newest: datetime, now: datetime) -> str:
 
 
 def forget_command(load: datetime) -> str:
-    """The command that undoes a stored load with a wrong dataTimestamp."""
+    """Return the command that undoes a stored load with a wrong dataTimestamp."""
     return f"ctsync db forget-load {load.astimezone(UTC).isoformat().replace('+00:00', 'Z')}"

@@ -3,8 +3,8 @@
     /int/studies/{NCT}/history        the index: every version's number, date and status
     /int/studies/{NCT}/history/{v}    one version, with texts in HTML
 
-Every answer is checked. Version numbers must run from 0 without a gap. A version must echo the
-requested number and trial. Only a 404 in the registry's own words means that a trial has no
+Every answer is checked. Version numbers must run from 0 without a gap. A version must contain the
+requested number and trial. Only a 404 with the registry's own text means that a trial has no
 history. A 403 comes from the edge server, either because it refuses the client or because the
 version does not exist; it says nothing about the trial.
 """
@@ -37,7 +37,8 @@ _logger = logging.getLogger(__name__)
 class HistoryTransport(StrEnum):
     """The HTTP client for record history.
 
-    AUTO uses the client that was answered last, at first requests, and the other if it is refused.
+    AUTO uses the client that last got an answer (at first REQUESTS), and the other if it is
+    refused.
     """
 
     AUTO = "auto"
@@ -47,7 +48,7 @@ class HistoryTransport(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class IndexEntry:
-    """One version as the index lists it.
+    """One version in the index.
 
     `number` counts from 0. `date` is the day on which it passed the registry's first check, some
     days before it was posted. `modules` are the modules it changed, by the registry's labels,
@@ -81,7 +82,7 @@ class RegistryHistory:
 
     @property
     def answered(self) -> HistoryTransport | None:
-        """The client that was answered last, None before any answer."""
+        """The client that last got an answer, or None before any answer."""
         return self._answered
 
     @property
@@ -108,9 +109,9 @@ class RegistryHistory:
         self._curl.close()
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Fetch the index of a trial's versions; empty or None if the registry has none.
+        """Fetch the index of a trial's versions. It is empty or None if the registry has none.
 
-        Raises EdgeRefused if every client is refused, else another RegistryError.
+        Raises EdgeRefused if every client is refused, and other RegistryErrors.
         """
         reply, index = self._ask(f"/int/studies/{nct_id}/history", read_index)
         if reply.status == 200:
@@ -120,14 +121,15 @@ class RegistryHistory:
         if reply.status == 404 and reply.media_type == "text/plain" and denied:
             if denied[1] == nct_id:
                 return None
-            raise BadAnswer(f"asked for the history of {nct_id}, told of {for_log(denied[1])[:40]}")
+            other = for_log(denied[1])[:40]
+            raise BadAnswer(f"requested the history of {nct_id}, received that of {other}")
         raise RegistryUnreachable(
-            f"there is no record history at {self._transport.base_url} any more, or it moved "
+            f"the record history at {self._transport.base_url} was removed or has moved "
             f"(status {reply.status})"
         )
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
-        """Fetch one version, with texts in HTML. `number` must be one that the index lists.
+        """Fetch one version, with texts in HTML. `number` must be in the index.
 
         Raises RegistryError; BadAnswer if the answer is not the requested version.
         """
@@ -137,7 +139,7 @@ class RegistryHistory:
 
         reply, study = self._ask(f"/int/studies/{nct_id}/history/{number}", read)
         if reply.status != 200:
-            text = f"{nct_id}: version {number} is listed and not shown (status {reply.status})"
+            text = f"{nct_id}: version {number} is listed but not available (status {reply.status})"
             raise BadAnswer(text, raw=reply.body)
         found: JsonObject = study
         return found
@@ -160,7 +162,7 @@ class RegistryHistory:
         return answer
 
     def _other(self) -> Transport | None:
-        """The client to use if the current one is refused."""
+        """Return the client to use if the current one is refused."""
         if self._way is not HistoryTransport.AUTO:
             return None
         if self._transport is self._curl:
@@ -186,8 +188,8 @@ def probe_history(
 ) -> tuple[HistoryProbe, ...]:
     """Send one request with each client, at the transport's request rate.
 
-    An answer that the trial has no history counts as working: it comes from the registry, not
-    from the edge.
+    An answer that the trial has no history counts as working: it comes from the registry, not from
+    the edge server.
     """
     return tuple(
         _probe(transport, way, nct_id) for way in (HistoryTransport.REQUESTS, HistoryTransport.CURL)
@@ -196,7 +198,7 @@ def probe_history(
 
 def _probe(transport: Transport, way: HistoryTransport, nct_id: NctId) -> HistoryProbe:
     if way is HistoryTransport.CURL and find_curl() is None:
-        return HistoryProbe(way, "there is no curl program here", works=False)
+        return HistoryProbe(way, "curl is not installed", works=False)
     history = RegistryHistory(transport, way=way)
     try:
         index = history.index(nct_id)
@@ -215,9 +217,9 @@ def read_index(value: Any) -> Index:
     """Read the index of a trial's versions. Raises BadAnswer."""
     changes = as_object(value).get("changes")
     if not isinstance(changes, list):
-        raise BadAnswer("a history without a list of versions")
+        raise BadAnswer("a history has no list of versions")
     if len(changes) > MOST_VERSIONS:
-        raise BadAnswer(f"a history of {len(changes)} versions")
+        raise BadAnswer(f"a history has too many versions: {len(changes)}")
     return tuple(_read_entry(entry, number) for number, entry in enumerate(changes))
 
 
@@ -226,7 +228,7 @@ def _read_entry(entry: Any, number: int) -> IndexEntry:
     version, day, status = given.get("version"), given.get("date"), given.get("status")
     if type(version) is not int or version != number:
         shown = shorten(for_log(repr(version)), 40)
-        raise BadAnswer(f"a history whose versions do not run from 0: {shown} where {number} is")
+        raise BadAnswer(f"the versions of a history do not run from 0: {shown}, not {number}")
     if not isinstance(day, str) or not _is_day(day) or not isinstance(status, str):
         raise BadAnswer(f"version {number} of a history has no date or no status")
     labels = given.get("moduleLabels", [])
@@ -248,9 +250,9 @@ def read_history_version(value: Any, nct_id: NctId, number: int) -> JsonObject:
     echoed, study = body.get("studyVersion"), body.get("study")
     if type(echoed) is not int or echoed != number:
         shown = shorten(for_log(repr(echoed)), 40)
-        raise BadAnswer(f"asked for version {number} of {nct_id}, answered with version {shown}")
+        raise BadAnswer(f"requested version {number} of {nct_id}, received version {shown}")
     identity = identity_of(study)
     if identity is None or identity.nct_id != nct_id:
         who = identity.nct_id if identity else "no trial"
-        raise BadAnswer(f"asked for version {number} of {nct_id}, answered with one of {who}")
+        raise BadAnswer(f"requested version {number} of {nct_id}, received a version of {who}")
     return as_object(study)

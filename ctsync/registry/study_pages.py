@@ -18,10 +18,10 @@ AMONG = ("postFilter.ids", "filter.ids")
 
 
 class FetchPage(Protocol):
-    """Fetches one page. `is_part`: it is of a batch that can be halved. Raises RegistryError."""
+    """Fetches one page. `is_part` means a page of a divisible batch. Raises RegistryError."""
 
     def __call__(self, params: Mapping[str, str], *, is_part: bool) -> AnsweredPage:
-        """Fetch the page of these parameters."""
+        """Fetch the page for these parameters."""
 
 
 class StudyPages:

@@ -215,4 +215,4 @@ def test_trials_that_were_not_asked_for_take_one_line(
     ran = shell.run("backfill", *ids, exit_code=4)
     assert ran.stderr.count("history unavailable (403)") == 3
     (line,) = [line for line in ran.stderr.splitlines() if "not asked for" in line]
-    assert line.startswith("4 trials were not asked for: the edge of ")
+    assert line.startswith("4 trials were not asked for: the edge server of ")

@@ -184,10 +184,11 @@ def test_an_incomplete_listing_is_reported_and_exits_with_3(
     registry.catalogue.advance()
     registry.faults.add(faults.body(b'{"studies":[]}'), path="/v2/studies", times=3)
     result = shell.run("sync", exit_code=3).stderr
-    assert "watch open could not be listed: the registry did not say how many there are" in result
+    problem = "the registry did not send the number of studies"
+    assert f"watch open could not be listed: {problem}" in result
     registry.faults.add(faults.emptied(), path="/v2/studies", times=3)
     found = orjson.loads(shell.run("sync", "--json", exit_code=3).stdout)
-    assert found["listed"][0]["problem"].startswith("0 came of 2")
+    assert found["listed"][0]["problem"].startswith("0 studies were listed")
     registry.faults.add(faults.emptied(), path="/v2/studies", times=3)
     assert "could not be listed" in shell.run("sync", "--dry-run", exit_code=3).stderr
     shell.run("sync")

@@ -221,7 +221,7 @@ def test_a_trial_can_be_added_while_the_registry_is_away(shell: Shell) -> None:
         shell.env["CTSYNC_REGISTRY_URL"] = f"http://127.0.0.1:{taken.getsockname()[1]}/api"
         added = shell.run("watch", "add", SEED)
         assert added.stdout == ""
-        assert "title, status and sponsor cannot be shown: no connection to" in added.stderr
+        assert "title, status and sponsor cannot be shown: the connection to" in added.stderr
         assert "shows no trial" not in added.stderr
         assert followed(shell) == [SEED]
         shell.refuse("watch", "add", SEED, "--preview", exit_code=4)

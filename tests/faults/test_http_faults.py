@@ -300,7 +300,7 @@ def test_a_failed_name_lookup_is_retried(
     with pytest.raises(RegistryUnreachable) as caught:
         transport.get_json("/v2/version")
     assert str(caught.value) == (
-        "no connection to registry.test, or none that lasted: Temporary failure in name resolution"
+        "the connection to registry.test failed or was lost: Temporary failure in name resolution"
     )
 
 

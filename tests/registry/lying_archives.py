@@ -1,4 +1,4 @@
-"""Archives whose numbers lie: made from a sound zip file by changing its directory."""
+"""Archives with false numbers, made from a sound zip file by changing its directory."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def lie_of_a_member(content: bytes, number: int, **lies: int) -> bytes:
 
 
 def lie_of_the_end(content: bytes, **lies: int) -> bytes:
-    """Return an archive with a zip64 end record, in which some numbers are others.
+    """Return an archive with a zip64 end record, in which some numbers are false.
 
-    `locator` is the place of the record; `count`, `size` and `start` describe the directory.
+    `locator` is the position of the record; `count`, `size` and `start` describe the directory.
     """
     begin, end = content.index(b"PK\1\2"), content.rindex(b"PK\5\6")
     count = END.unpack_from(content, end)[4]

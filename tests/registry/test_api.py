@@ -344,7 +344,7 @@ def test_a_study_that_was_not_requested_is_ignored_and_logged(
     assert sorted(answers) == ["NCT00000001", "NCT00000002"]
     ignored = [record.getMessage() for record in caplog.records]
     assert len(ignored) == 7
-    assert ignored[0] == "study ignored reason=not_asked_for nct_id=NCT00000077"
+    assert ignored[0] == "study ignored reason=not_requested nct_id=NCT00000077"
 
 
 def test_a_single_answer_for_another_trial_is_a_mismatch(web: Web, api: RegistryApi) -> None:
@@ -448,7 +448,7 @@ def serve_pages(
     *,
     before: dict[str, Callable[[], None]] | None = None,
 ) -> list[str]:
-    """Answer each page token, "" for the first page; returns the list of requested tokens.
+    """Answer each page token, "" for the first page. Return the list of requested tokens.
 
     A function in `before` runs when its token is requested.
     """
@@ -604,7 +604,7 @@ def test_an_org_study_id_is_searched_for_and_must_then_match_exactly(
             "pageSize": ["1000"],
         }
     ]
-    print(f"org id: {len(look_alikes) - 1} look-alikes, 0 taken for the trial")
+    print(f"org id: {len(look_alikes) - 1} look-alikes, 0 mistaken for the trial")
 
 
 def test_an_org_study_id_of_several_trials_returns_all_of_them(

@@ -50,7 +50,7 @@ def test_folders_and_files_that_are_not_studies_are_skipped_and_not_counted(tmp_
     assert archive.count == 3
 
 
-def test_members_from_a_number_on_are_the_remaining_members(file: Path) -> None:
+def test_members_can_be_read_from_a_given_number_on(file: Path) -> None:
     members = list(Archive(file).members())
     assert [m.number for m in members] == list(range(300))
     assert list(Archive(file).members(250)) == members[250:]
@@ -63,10 +63,10 @@ def test_a_truncated_archive_is_refused(file: Path) -> None:
     refused = 0
     for length in lengths:
         file.write_bytes(complete[:length])
-        with pytest.raises(BadArchive, match=r"cut short|damaged"):
+        with pytest.raises(BadArchive, match=r"truncated|damaged"):
             Archive(file)
         refused += 1
-    print(f"archives cut short: {len(lengths)} injected, {refused} refused")
+    print(f"truncated archives: {len(lengths)} injected, {refused} refused")
     assert refused == len(lengths)
 
 

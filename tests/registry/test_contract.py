@@ -1,6 +1,6 @@
-"""The contract checks, against the replay registry as it is and with answers that differ.
+"""The contract checks, against the unchanged replay registry and with differing answers.
 
-That all of them hold on the replay registry keeps it to the same contract.
+All of them must hold on the replay registry, so that it follows the same contract.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from tests.replay.registry_server import ReplayRegistry
 
 LOAD = "2026-02-02"
 CONTACT = {"name": "Maria Muster", "phone": "+49 151 2345678", "email": "maria@clinic.example.org"}
-needs_curl = pytest.mark.skipif(find_curl() is None, reason="there is no curl program here")
+needs_curl = pytest.mark.skipif(find_curl() is None, reason="curl is not installed")
 
 
 def study_of_organisation() -> dict[str, object]:
@@ -48,7 +48,7 @@ def study_of_organisation() -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def catalogue() -> Catalogue:
-    """More than a page of trials, with those that the checks ask for."""
+    """More than one page of trials, including the trials that the checks request."""
     made = Catalogue(LOAD)
     for number in range(1001):
         made.publish(make_study(an_id(2000 + number)))
@@ -68,7 +68,7 @@ def registry(catalogue: Catalogue) -> Iterator[ReplayRegistry]:
 
 
 def asked(url: str) -> tuple[dict[str, ContractFinding], list[Exchange]]:
-    """Check the contract of a registry; return the findings by assumption, and the exchanges."""
+    """Check the contract of a registry. Return the findings by assumption, and the exchanges."""
     transport = Transport(url, clock=FakeClock(), requests_per_second=1e6, burst=1000)
     inquiry = Inquiry(transport)
     try:
@@ -79,13 +79,13 @@ def asked(url: str) -> tuple[dict[str, ContractFinding], list[Exchange]]:
     return findings, inquiry.exchanges
 
 
-def those(findings: dict[str, ContractFinding], state: ContractState) -> set[str]:
+def with_state(findings: dict[str, ContractFinding], state: ContractState) -> set[str]:
     return {name for name, one in findings.items() if one.state is state}
 
 
 @needs_curl
-def test_the_replay_registry_holds_to_every_assumption(registry: ReplayRegistry) -> None:
-    # the registry reloads before the last question for its version, so that a token can be stale
+def test_every_assumption_holds_on_the_replay_registry(registry: ReplayRegistry) -> None:
+    # the registry reloads before the last request for its version, so that a token can be stale
     registry.faults.add(faults.reload("2026-02-03"), path="/v2/version", skip=1)
     findings, exchanges = asked(registry.url)
     assert {name: one.found for name, one in findings.items() if one.state != "holds"} == {}
@@ -95,7 +95,7 @@ def test_the_replay_registry_holds_to_every_assumption(registry: ReplayRegistry)
 
 def test_without_a_reload_a_stale_token_could_not_be_checked(registry: ReplayRegistry) -> None:
     findings, _ = asked(registry.url)
-    assert those(findings, ContractState.UNCHECKED) <= {
+    assert with_state(findings, ContractState.UNCHECKED) <= {
         "page token after a reload",
         "history by curl",
     }
@@ -123,7 +123,7 @@ def test_any_form_of_an_alias_redirect_holds_and_is_shown(
 
 
 def rewritten(pattern: str, text: str) -> Fault:
-    """A fault that replaces what matches in the body."""
+    """Return a fault that replaces the matches of a pattern in the body."""
 
     def rewrite(reply: Reply) -> Reply:
         return replace(reply, body=re.sub(pattern.encode(), text.encode(), reply.body))
@@ -158,13 +158,13 @@ DIFFERENCES = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("assumption", DIFFERENCES)
-def test_an_answer_that_differs_is_reported_and_hides_no_other(
+def test_a_differing_answer_is_reported_and_stops_no_other_check(
     registry: ReplayRegistry, assumption: str
 ) -> None:
     for fault, path, skip in DIFFERENCES[assumption]:
         registry.faults.add(fault, path=path, skip=skip)
     findings, _ = asked(registry.url)
-    differing = those(findings, ContractState.DIFFERS)
+    differing = with_state(findings, ContractState.DIFFERS)
     assert assumption in differing
     # ids without aliases, and ids in another module, are seen by more than one check
     shared = {"page of fields": {"paging", "batch of ids"}}.get(assumption, set())
@@ -172,7 +172,7 @@ def test_an_answer_that_differs_is_reported_and_hides_no_other(
     print(f"contract: {assumption}: {findings[assumption].found}")
 
 
-def test_a_refused_client_is_asked_no_further_than_three_times(registry: ReplayRegistry) -> None:
+def test_a_refused_client_sends_at_most_three_requests(registry: ReplayRegistry) -> None:
     registry.faults.add(faults.edge_refusal(), client="python-requests", times=EVERY_TIME)
     findings, exchanges = asked(registry.url)
     by_requests = [one for one in exchanges if not one.by_curl]
@@ -180,13 +180,13 @@ def test_a_refused_client_is_asked_no_further_than_three_times(registry: ReplayR
     assert findings["user agent"].state is ContractState.DIFFERS
     if find_curl():
         assert findings["history by curl"].state is ContractState.HOLDS
-    assert findings["bulk download"].found.startswith("not asked: ")
+    assert findings["bulk download"].found.startswith("not requested: ")
 
 
 def test_a_registry_that_is_down_leaves_everything_unchecked(registry: ReplayRegistry) -> None:
     registry.faults.add(faults.reset(), times=EVERY_TIME)
     findings, exchanges = asked(registry.url)
-    assert those(findings, ContractState.UNCHECKED) == set(findings)
+    assert with_state(findings, ContractState.UNCHECKED) == set(findings)
     assert len(exchanges) <= 6
 
 
@@ -199,7 +199,7 @@ def test_the_evidence_has_no_personal_data(registry: ReplayRegistry) -> None:
     secrets = [*CONTACT.values(), "203.0.113.77", "2001:db8:0:1:1:1:1:1", "k4n4r1e"]
     assert [one for one in secrets if one in text] == []
     assert "Access denied for (address)" in text
-    # what a bug report needs is there
+    # a bug report needs these
     for needed in (TRIAL, CANONICAL, "versionHolder", "2026-02-02", "nextPageToken", "etag"):
         assert needed in text or needed.title() in text or needed.upper() in text
     assert len(text) < 200_000

@@ -1,4 +1,4 @@
-"""Batches of ids that the registry cannot answer: how small they become, and what that costs."""
+"""Batches of ids that the registry cannot answer: their final size, and the requests needed."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def above(limit: int) -> Callable[[Request], bool]:
 
 
 def fetched(api: RegistryApi, ids: range) -> int:
-    """Ask for trials; return how many were observed, each with exactly one answer."""
+    """Request trials, which each get exactly one answer. Return how many were observed."""
     answers = list(api.studies([an_id(n) for n in ids], api.version()))
     assert len(answers) == len(ids)
     return sum(isinstance(one, Observation) for one in answers)

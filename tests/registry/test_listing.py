@@ -1,4 +1,4 @@
-"""Listings over real HTTP: each matching trial exactly once, or the reason why not."""
+"""Listings over real HTTP: each matching trial exactly once, or the reason for the problem."""
 
 from __future__ import annotations
 
@@ -135,10 +135,10 @@ def test_rows_repeated_across_pages_count_once(replay: ReplayRegistry, listed: L
         replay.faults.add(faults.shifted(-1), path=STUDIES, page=page)
     listing = listed()
     assert (listing.problem, listing.ids, listing.begun) == (None, truth, 1)
-    # rows repeated in place of others mean that those others are lost
+    # if rows are repeated in place of others, the others are missing
     replay.faults.add(faults.repeated(2), path=STUDIES, page=3, times=faults.EVERY_TIME)
     listing = listed()
-    assert listing.problem == "98 came of 100 that the registry counts"
+    assert listing.problem == "98 studies were listed, but the registry counts 100"
     print("repeats: 19 of 20 pages began with a row of the page before: 100 listed of 100")
 
 
@@ -174,7 +174,7 @@ def test_a_total_that_changes_between_attempts_discards_the_rows_so_far(
 
 
 def in_order(replay: ReplayRegistry) -> list[str]:
-    """The ids in the order in which the registry lists them."""
+    """Return the ids in the order in which the registry lists them."""
     with requests.get(f"{replay.url}{STUDIES}", params=QUERY, timeout=10) as reply:
         listed = reply.json()["studies"]
     return [one["protocolSection"]["identificationModule"]["nctId"] for one in listed]
@@ -203,7 +203,7 @@ def test_an_answer_without_a_count_is_never_complete(replay: ReplayRegistry, lis
         replay.faults.add(faults.body(body), path=STUDIES, times=3)
         assert listed().problem is not None
     replay.faults.add(faults.uncounted(), path=STUDIES, page=1, times=3)
-    assert listed().problem == "the registry did not say how many there are"
+    assert listed().problem == "the registry did not send the number of studies"
 
 
 def test_an_answer_that_is_not_a_page_raises_an_error(replay: ReplayRegistry, listed: List) -> None:

@@ -1,4 +1,4 @@
-"""The registry history over HTTP: what is read, what is refused, and by which client."""
+"""The registry history over HTTP: accepted and refused answers, and the choice of the client."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from tests.replay.registry_server import ReplayRegistry
 
 TRIAL, OTHER = NctId("NCT03389919"), NctId("NCT05935098")
 INDEX = f"/int/studies/{TRIAL}/history"
-needs_curl = pytest.mark.skipif(find_curl() is None, reason="there is no curl program here")
+needs_curl = pytest.mark.skipif(find_curl() is None, reason="curl is not installed")
 CLIENTS = [HistoryTransport.REQUESTS, pytest.param(HistoryTransport.CURL, marks=needs_curl)]
 
 Open = Callable[..., RegistryHistory]
@@ -239,11 +239,11 @@ def test_a_temporary_failure_is_retried(
 
 
 @pytest.mark.parametrize("way", CLIENTS)
-def test_a_registry_that_stays_busy_is_given_up(
+def test_a_registry_that_stays_busy_is_reported(
     way: HistoryTransport, open_history: Open, replay: ReplayRegistry
 ) -> None:
     replay.faults.add(faults.status(429, retry_after="7"), path=INDEX, times=EVERY_TIME)
-    with pytest.raises(RegistryBusy, match="asks to be left alone"):
+    with pytest.raises(RegistryBusy, match="requests a pause"):
         open_history(way).index(TRIAL)
 
 
@@ -291,7 +291,7 @@ def test_without_curl_a_refusal_stays_a_refusal(
     refuse(replay, "python-requests/")
     with pytest.raises(EdgeRefused):
         open_history(HistoryTransport.AUTO).index(TRIAL)
-    with pytest.raises(RegistryUnreachable, match="no curl program"):
+    with pytest.raises(RegistryUnreachable, match="curl is not installed"):
         open_history(HistoryTransport.CURL).index(TRIAL)
 
 
@@ -303,7 +303,7 @@ def test_a_probe_reports_which_client_is_accepted(
     assert (by_requests.way, by_requests.works) == (HistoryTransport.REQUESTS, False)
     assert "403" in by_requests.said
     assert (by_curl.works, by_curl.said) == (
-        (True, f"{TRIAL}: 3 versions") if find_curl() else (False, "there is no curl program here")
+        (True, f"{TRIAL}: 3 versions") if find_curl() else (False, "curl is not installed")
     )
 
 

@@ -1,4 +1,4 @@
-"""The reader against answers in the dialect of the live registry."""
+"""The registry clients with answers in the format of the live registry."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_a_download_without_a_length_is_complete(
 # --- the record history --------------------------------------------------------------------------
 
 
-def test_an_index_is_the_same_in_whatever_order_its_labels_are(
+def test_an_index_is_the_same_for_any_order_of_its_labels(
     serve: Serve, history: RegistryHistory
 ) -> None:
     serve(HISTORY, recorded.INDEX, recorded.INDEX_IN_ANOTHER_ORDER)

@@ -255,7 +255,7 @@ def test_a_stop_while_waiting_is_not_a_registry_failure(
 ) -> None:
     class StoppingClock(FakeClock):
         def sleep(self, seconds: float) -> None:
-            raise Stopped("told to stop")
+            raise Stopped("interrupted by a signal")
 
     web.get(URL, status=503)
     with pytest.raises(Stopped):
@@ -355,7 +355,7 @@ def test_a_wait_longer_than_the_limit_ends_the_request_and_names_the_time(
     print(f"Retry-After: {len(TOO_LONG)} forms over the limit, 0 waits, 1 request each")
 
 
-def test_of_repeated_headers_the_longest_wait_counts() -> None:
+def test_the_longest_wait_of_repeated_headers_counts() -> None:
     assert read_retry_after(["3", "soon", "5"], NOW) == 5
     assert read_retry_after([], NOW) is None
 
@@ -376,7 +376,7 @@ def test_three_failed_requests_in_a_row_open_the_circuit(
     for _ in range(3):
         with pytest.raises(RegistryBusy, match="is busy"):
             transport.get("/v2/version")
-    with pytest.raises(RegistryBusy, match=r"not asked, as request after request failed.*503"):
+    with pytest.raises(RegistryBusy, match=r"not requested, because too many requests failed.*503"):
         transport.get("/v2/version")
     assert len(web.calls) == 18
     transport.reset()
@@ -403,7 +403,7 @@ def test_an_open_circuit_closes_by_itself(
     for _ in range(3):
         with pytest.raises(EdgeRefused):
             transport.get("/bad")
-    with pytest.raises(RegistryUnreachable, match=r"not asked.*\(403\)"):
+    with pytest.raises(RegistryUnreachable, match=r"not requested.*\(403\)"):
         transport.get("/good")
     clock.elapsed += CLOSES_AFTER_SECONDS
     assert transport.get("/good").status == 200
@@ -429,7 +429,7 @@ def test_no_time_window_holds_more_requests_than_the_rate_limit_allows(
     times = []
     for number in range(1000):
         if number % 100 == 0:
-            clock.elapsed += number / 3  # a pause saves up one burst and no more
+            clock.elapsed += number / 3  # a pause earns at most one burst
         limit.wait()
         times.append(clock.elapsed)
     above = sum(

@@ -31,7 +31,7 @@ __all__ = ["make_backfill"]
 
 IDS = tuple(an_id(n) for n in range(1, 8))
 ONE, TWO, THREE, *_ = IDS
-needs_curl = pytest.mark.skipif(find_curl() is None, reason="there is no curl program here")
+needs_curl = pytest.mark.skipif(find_curl() is None, reason="curl is not installed")
 
 
 @pytest.fixture

@@ -247,11 +247,11 @@ def test_watches_share_one_fetch_and_equal_queries_share_one_listing(
 @pytest.mark.parametrize(
     ("name", "fault", "said"),
     [
-        ("emptied", faults.emptied(), "0 came of 2"),
-        ("uncounted", faults.uncounted(), "did not say how many"),
+        ("emptied", faults.emptied(), "0 studies were listed, but the registry counts 2"),
+        ("uncounted", faults.uncounted(), "did not send the number of studies"),
         ("empty object", faults.body(b"{}"), "no list of studies"),
-        ("nothing", faults.body(b'{"studies":[]}'), "did not say how many"),
-        ("null", faults.body(b"null"), "no object"),
+        ("nothing", faults.body(b'{"studies":[]}'), "did not send the number of studies"),
+        ("null", faults.body(b"null"), "instead of an object"),
         ("HTML", faults.html_page(), "text/html"),
         ("refused", faults.edge_refusal(), "403"),
         ("mixed", faults.of_another_load("2026-02-05"), "different loads"),

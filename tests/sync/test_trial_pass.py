@@ -338,7 +338,7 @@ def test_an_older_load_than_one_already_seen_is_refused(
     make_sync().run([ONE])
     replay.load = "2026-02-02"
     replay.catalogue.edit(ONE, {STATUS: "TERMINATED"})
-    with pytest.raises(StaleRegistry, match="older than that of 2026-02-03"):
+    with pytest.raises(StaleRegistry, match="older than the data of 2026-02-03"):
         make_sync().run([ONE])
     assert store.runs.newest_load() == newer
     assert len(store.versions.of(ONE)) == 1

@@ -1,1 +1,1 @@
-"""The registry's contract: the assumptions that ctsync rests on, each checked by requests."""
+"""The registry's contract: the assumptions that ctsync relies on, each checked with requests."""

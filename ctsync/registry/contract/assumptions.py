@@ -1,7 +1,7 @@
-"""The assumptions about the registry that ctsync rests on, and how each is checked.
+"""The assumptions about the registry that ctsync relies on, and a check of each.
 
-Nothing here was seen live: the assumptions come from the registry's documentation and from other
-clients. `check_contract` asks a registry. It sends at most LARGEST_INQUIRY requests.
+None of them was verified with the live registry: they come from its documentation and from other
+clients. `check_contract` checks them with at most LARGEST_INQUIRY requests.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class ContractState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ContractFinding:
-    """What the registry answered where ctsync assumes something."""
+    """The result of checking one assumption. `found` describes the registry's answer."""
 
     assumption: str
     state: ContractState
@@ -60,7 +60,7 @@ class ContractFinding:
 
 
 class _Differs(Exception):
-    """The answer is not the assumed one; the text says what came."""
+    """The answer differs from the assumption; the text describes the answer."""
 
 
 class _NotSeen(Exception):
@@ -68,7 +68,7 @@ class _NotSeen(Exception):
 
 
 def check_contract(inquiry: Inquiry) -> Iterator[ContractFinding]:
-    """Check every assumption, and yield the finding about each. One that fails hides no other."""
+    """Check every assumption, and yield its finding. A failed check does not stop the others."""
     asked = _Asked(inquiry)
     for assumption, check in _CHECKS.items():
         try:
@@ -76,30 +76,30 @@ def check_contract(inquiry: Inquiry) -> Iterator[ContractFinding]:
         except _Differs as error:
             yield ContractFinding(assumption, ContractState.DIFFERS, str(error))
         except BadAnswer as error:
-            yield ContractFinding(assumption, ContractState.DIFFERS, f"came: {error}")
+            yield ContractFinding(assumption, ContractState.DIFFERS, f"received: {error}")
         except (_NotSeen, RegistryError) as error:
             yield ContractFinding(assumption, ContractState.UNCHECKED, str(error))
 
 
 class _Asked:
-    """The answers that several checks read. Each is asked for once, also if it is unusable."""
+    """The answers that several checks read. Each is requested once, even if it is unusable."""
 
     def __init__(self, inquiry: Inquiry) -> None:
         self.inquiry = inquiry
         self._read: dict[str, Any] = {}
 
     def studies(self, params: Mapping[str, str]) -> Response:
-        """Ask for a listing."""
+        """Request a listing."""
         return self.inquiry.ask(_STUDIES, {**_FORM, **params})
 
     def page(self, params: Mapping[str, str]) -> AnsweredPage:
-        """Ask for a page of a listing; any other answer differs."""
+        """Request a page of a listing. Raises _Differs or BadAnswer for any other answer."""
         return read_page(_json(self.studies(params)))
 
     def once(self, name: str, ask: Callable[[], _T]) -> _T:
-        """Return the answer of that name, which the first call asks for.
+        """Return the answer with this name, which the first call requests.
 
-        If it was unusable, the first call says how, and later ones that there is none.
+        If it is unusable, the first call raises the error, and later calls raise _NotSeen.
         """
         if name not in self._read:
             self._read[name] = None
@@ -144,9 +144,9 @@ def _json(answer: Response) -> Any:
 
 
 def _shown(answer: Response) -> str:
-    """Return status, media type and the beginning of a text, for a person."""
+    """Describe an answer: its status, media type and the beginning of its text."""
     if answer.status == 403:
-        return "403: the edge refuses this client"
+        return "403: the edge server refuses this client"
     text = answer.text if answer.media_type.startswith("text/") else ""
     where = f", Location {answer.headers['Location']}" if answer.headers.get("Location") else ""
     said = f": {text.strip()}" if text and answer.media_type != "text/html" else ""
@@ -199,7 +199,7 @@ def _batch(asked: _Asked) -> str:
             continue
         came = len(read_page(parse_json(answer.body)).studies)
         _need(came == size, f"{came} records for {size} ids")
-        _need(not refused, f"{refused}; {size} ids are answered")
+        _need(not refused, f"{refused}; {size} ids are accepted")
         return f"{size} ids in one request, {size} records"
     if not refused:
         raise _NotSeen(f"the registry lists only {len(ids)} trials")
@@ -211,8 +211,8 @@ def _aliases_in_batch(asked: _Asked) -> str:
     found = {
         one.nct_id: one.names for study in asked.page(params).studies if (one := identity_of(study))
     }
-    _need(TRIAL in found and ABSENT not in found, f"for three ids came: {_listed(found)}")
-    _need(ALIAS in found.get(CANONICAL, ()), f"for the alias {ALIAS} came: {_listed(found)}")
+    _need(TRIAL in found and ABSENT not in found, f"three ids return: {_listed(found)}")
+    _need(ALIAS in found.get(CANONICAL, ()), f"the alias {ALIAS} returns: {_listed(found)}")
     return f"an alias gives {CANONICAL}, and an id without a record gives nothing"
 
 
@@ -227,8 +227,8 @@ def _matching(asked: _Asked) -> str:
 
 def _selected(asked: _Asked, params: Mapping[str, str]) -> str:
     names = _ids(asked.page({**params, "fields": _NAMES, "pageSize": "10"}).studies)
-    _need(names == [TRIAL], f"came: {_listed(names)}")
-    return f"{' and '.join(params)} with fields: {TRIAL} alone"
+    _need(names == [TRIAL], f"received: {_listed(names)}")
+    return f"{' and '.join(params)} with fields: only {TRIAL}"
 
 
 # --- listings ------------------------------------------------------------------------------------
@@ -240,7 +240,7 @@ def _fields(asked: _Asked) -> str:
     _need(sections == ["derivedSection", "protocolSection"], f"sections {', '.join(sections)}")
     modules = sorted(as_object(as_object(study)["protocolSection"]))
     _need(modules == ["identificationModule"], f"modules {', '.join(modules)}")
-    return "only the fields asked for"
+    return "only the requested fields"
 
 
 def _paging(asked: _Asked) -> str:
@@ -251,7 +251,7 @@ def _paging(asked: _Asked) -> str:
     more = _ids(asked.page({**_PAGE, "pageToken": asked.first_token()}).studies)
     _need(more, "a second page without trials")
     twice = set(ids).intersection(more)
-    _need(not twice, f"{len(twice)} trials of the first page again on the second")
+    _need(not twice, f"{len(twice)} trials of the first page repeated on the second")
     return f"pages of {PAGE_SIZE} and a totalCount of {first.total:,}"
 
 
@@ -322,7 +322,7 @@ def _refusal(answer: Response, status: int, text: str) -> str:
 
 def _history(asked: _Asked, *, by_curl: bool) -> str:
     if by_curl and find_curl() is None:
-        raise _NotSeen("there is no curl program here")
+        raise _NotSeen("curl is not installed")
     path = f"/int/studies/{TRIAL}/history"
     index = read_index(_json(asked.inquiry.ask(path, by_curl=by_curl)))
     read_history_version(_json(asked.inquiry.ask(f"{path}/0", by_curl=by_curl)), TRIAL, 0)
@@ -336,7 +336,7 @@ def _download(asked: _Asked) -> str:
     answer = asked.inquiry.ask_start("/v2/studies/download", {"format": "json.zip"})
     kind = answer.media_type
     _need(answer.status in {200, 206} and kind == "application/zip", _shown(answer))
-    _need(answer.body[:4] == b"PK\3\4", "what came does not begin like a ZIP archive")
+    _need(answer.body[:4] == b"PK\3\4", "the answer does not begin like a ZIP archive")
     names = ("Content-Disposition", "Content-Length", "Content-Range", "Accept-Ranges", "ETag")
     sent = [f"{name} {answer.headers[name]}" for name in names if answer.headers.get(name)]
     return shorten(for_log("; ".join([f"{answer.status} {kind}", *sent])), 300)
@@ -354,7 +354,7 @@ def _reload(asked: _Asked) -> str:
         raise _NotSeen("the registry loaded no new data during these requests")
     answer = asked.studies({**_PAGE, "pageToken": asked.first_token()})
     _need(answer.status == 400 and _DATA_CHANGED in answer.text.lower(), _shown(answer))
-    return f"a page token of the load before: {_shown(answer)}"
+    return f"a page token of the previous load: {_shown(answer)}"
 
 
 _CHECKS: Mapping[str, Callable[[_Asked], str]] = {

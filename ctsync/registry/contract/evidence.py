@@ -1,9 +1,9 @@
 """The answers of an inquiry as JSON, for a bug report. Does no I/O.
 
-Personal data stays out. Of a record, only ids, dates, statuses and the like are kept; every other
-text becomes its length, so that names, addresses and telephone numbers of a trial's contacts are
-not written. Our own contact address and IP addresses, which an edge server may repeat in its
-error page, are left out too.
+Contains no personal data. Of a record, only ids, dates, statuses and similar values are included.
+Every other text is replaced with its length, so that names, addresses and telephone numbers of a
+trial's contacts are not written. Mail addresses, such as our own contact, and IP addresses, which
+an edge server may repeat in its error page, are removed too.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def _answer(answer: Response) -> JsonObject:
 
 
 def _headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Keep the names of all headers, and the values of those that say nothing of a person."""
+    """Return the names of all headers, and the values of headers without personal data."""
     return {
         name: _without_addresses(value) if name.lower() in _KEPT_HEADERS else "(left out)"
         for name, value in headers.items()

@@ -16,16 +16,16 @@ from ctsync.registry.http.transport import CHUNK_BYTES, JSON, Transport
 
 LARGEST_INQUIRY = 25
 MOST_SILENT = 3
-"""A client stops after this many requests in a row that got no answer, or a 403."""
+"""A client stops after this many requests in a row without an answer or with a 403."""
 
 _RANGE = "bytes=0-99"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request, and its answer or the error that came in its place.
+    """One request, and its answer or error.
 
-    `by_curl` tells which client sent it. `path` begins below the base URL.
+    `by_curl` is whether curl sent it. `path` begins below the base URL.
     """
 
     path: str
@@ -36,7 +36,7 @@ class Exchange:
 
 
 class _AnyStatus(Transport):
-    """Accepts every status. A body that is no JSON is an answer too: `get` is told so."""
+    """Accepts every status and media type."""
 
     def _judge_status(self, status: int, retry_after: Sequence[str]) -> None:
         """Accept it."""
@@ -49,7 +49,7 @@ class _AnyStatus(Transport):
 
 
 class _CurlAnyStatus(_AnyStatus, CurlTransport):
-    """The same by curl."""
+    """The same with curl."""
 
 
 class _FirstBytes(_AnyStatus):
@@ -66,7 +66,7 @@ class _FirstBytes(_AnyStatus):
 
 
 class Inquiry:
-    """Sends requests beside `transport`, at its request rate, and keeps every exchange."""
+    """Sends requests at the request rate of `transport`, and records every exchange."""
 
     def __init__(self, transport: Transport) -> None:
         self.base_url = transport.base_url
@@ -83,15 +83,15 @@ class Inquiry:
     def ask(
         self, path: str, params: Mapping[str, str] | None = None, *, by_curl: bool = False
     ) -> Response:
-        """Send one request. Returns an answer of any status; raises RegistryError without one.
+        """Send one request and return the answer, of any status. Raises RegistryError without one.
 
-        Raises it without a request if the last MOST_SILENT requests of this client had no answer
-        or a 403, or if LARGEST_INQUIRY have been sent.
+        Raises it without sending the request if the last MOST_SILENT requests of this client had no
+        answer or a 403, or if LARGEST_INQUIRY requests were sent.
         """
         return self._send(self._curl if by_curl else self._requests, path, params, by_curl=by_curl)
 
     def ask_start(self, path: str, params: Mapping[str, str]) -> Response:
-        """Send one request for the first hundred bytes. The body is not read to its end."""
+        """Send one request for the first hundred bytes. Does not read the complete body."""
         return self._send(self._first, path, params, by_curl=False)
 
     def _send(
@@ -103,11 +103,11 @@ class Inquiry:
         by_curl: bool,
     ) -> Response:
         if len(self.exchanges) >= LARGEST_INQUIRY:
-            raise RegistryUnreachable(f"not asked: {LARGEST_INQUIRY} requests were sent")
+            raise RegistryUnreachable(f"not requested: {LARGEST_INQUIRY} requests were sent")
         last = [one for one in self.exchanges if one.by_curl is by_curl][-MOST_SILENT:]
         if len(last) == MOST_SILENT and all(_is_silent(one) for one in last):
             raise RegistryUnreachable(
-                f"not asked: the last {MOST_SILENT} requests had no answer, or 403"
+                f"not requested: the last {MOST_SILENT} requests had no answer, or 403"
             )
         try:
             answer = transport.get(path, params, accept=JSON, retry=False)

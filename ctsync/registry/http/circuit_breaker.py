@@ -12,7 +12,7 @@ CLOSES_AFTER_SECONDS = 15 * 60.0
 
 
 class CircuitBreaker:
-    """Sums the weights of consecutive failures, and refuses requests from a sum of OPENS_AT on.
+    """Sums the weights of consecutive failures, and refuses requests once the sum is OPENS_AT.
 
     - A failure of the registry itself (no connection, 5xx, 403, a web page instead of JSON)
       weighs 10. Three of them open the circuit, each after all its retries.
@@ -20,10 +20,10 @@ class CircuitBreaker:
       bad id fails ten times in a row, and must not open the circuit.
     - Any usable answer closes the circuit, and so does `reset`.
     - The circuit also closes after CLOSES_AFTER_SECONDS, so that a daemon that never calls
-      `reset` does not stay silent forever.
+      `reset` sends requests again.
 
-    It opens wrongly if many independent requests fail in a row for reasons of their own, such as
-    30 malformed queries.
+    It opens wrongly if many independent requests fail in a row for separate reasons, such as 30
+    malformed queries.
     """
 
     def __init__(self, *, clock: Clock) -> None:
@@ -34,7 +34,7 @@ class CircuitBreaker:
         self._opened_at: float | None = None
 
     def check(self) -> None:
-        """Raise RegistryBusy or RegistryUnreachable if the circuit is open, by the last failure."""
+        """Raise RegistryBusy or RegistryUnreachable, like the last failure, if it is open."""
         with self._lock:
             if self._opened_at is None:
                 return
@@ -43,7 +43,7 @@ class CircuitBreaker:
                 return
             last = self._last
         kind = RegistryBusy if isinstance(last, RegistryBusy) else RegistryUnreachable
-        raise kind(f"not asked, as request after request failed; the last one: {last}")
+        raise kind(f"not requested, because too many requests failed; the last error: {last}")
 
     def strike(self, error: RegistryError, weight: int) -> None:
         """Count a request that failed after all its retries."""

@@ -1,8 +1,8 @@
 """Transport that sends requests with the curl program, if the edge server refuses requests.
 
-The edge compares a client's User-Agent with the way it connects, so this client says that it is
-curl. curl reads its settings from a pipe, and there is no shell, so the process list shows no
-secret. curl gets only the environment variables that name proxies and certificates.
+The edge server compares a client's User-Agent with the way it connects, so this client identifies
+itself as curl. curl reads its settings from a pipe, and there is no shell, so the process list
+shows no secret. curl gets only environment variables such as proxies and certificates.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class CurlTransport(Transport):
     ) -> Response:
         program = find_curl()
         if program is None:
-            raise FailedAttempt(RegistryUnreachable("there is no curl program to ask with"), FINAL)
+            raise FailedAttempt(RegistryUnreachable("curl is not installed"), FINAL)
         url = self.base_url + path + (f"?{urlencode(params)}" if params else "")
         result = self._run(program, self._settings(program, url, accept))
         if result.code or not result.is_complete:
@@ -124,8 +124,9 @@ class CurlTransport(Transport):
             text = f"the TLS certificate of {self.host} cannot be trusted: {why}"
             return FailedAttempt(RegistryUnreachable(text), UNTRUSTED)
         if result.code == _NOT_DECODABLE:
-            return FailedAttempt(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
-        text = f"no connection to {self.host} by curl, or none that lasted: {why}"
+            text = f"{self.host} sent a body that cannot be decoded"
+            return FailedAttempt(BadAnswer(text), CONTENT)
+        text = f"the connection to {self.host} by curl failed or was lost: {why}"
         return FailedAttempt(RegistryUnreachable(text), FINAL if result.code in _NOT_SENT else LINK)
 
 
@@ -180,7 +181,7 @@ def _write(pipe: IO[bytes] | None, settings: str) -> None:
 
 
 def _read(pipe: IO[bytes] | None, most: int) -> bytes | None:
-    """Read to the end; return None if that is more than `most` bytes."""
+    """Read to the end. Return None if there are more than `most` bytes."""
     read = bytearray()
     while pipe is not None and (chunk := pipe.read(CHUNK_BYTES)):
         read += chunk
@@ -195,7 +196,7 @@ def _split(output: bytes) -> tuple[int, http.client.HTTPMessage, bytes]:
     while True:
         found = re.match(rb"HTTP/[\d.]+ (\d{3})\b", stream.readline(HEADER_BYTES))
         if found is None:
-            raise FailedAttempt(BadAnswer("what answers does not speak HTTP"), NO_JSON)
+            raise FailedAttempt(BadAnswer("the answer is not HTTP"), NO_JSON)
         try:
             headers = http.client.parse_headers(stream)
         except http.client.HTTPException as error:

@@ -32,8 +32,8 @@ class Download(Transport):
         """Fetch one path into a file. Return the response as `get` does, without a body.
 
         A broken transfer resumes where it stopped, if the registry supports that and the data is
-        still the same. Otherwise it restarts. The deadline limits one attempt, and no attempt
-        starts later than that after the first.
+        still the same. Otherwise it restarts. The deadline limits each attempt, and also the time
+        from the first attempt to the start of the last one.
         """
         self._max_bytes = max_bytes
         self._deadline_seconds = self._retry_seconds = deadline_seconds

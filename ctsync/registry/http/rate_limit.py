@@ -15,7 +15,7 @@ class RateLimit:
 
     def __init__(self, per_second: float, burst: int, *, clock: Clock) -> None:
         if per_second <= 0 or burst < 1:
-            raise ValueError("a pace needs more than 0 requests a second and a burst of 1 or more")
+            raise ValueError("a rate limit needs per_second above 0 and a burst of at least 1")
         self._per_second = per_second
         self._burst = float(burst)
         self._clock = clock

@@ -1,4 +1,4 @@
-"""An answer of the registry, its JSON, and counts of requests sent. Does no I/O."""
+"""An answer from the registry, its JSON, and counts of requests sent. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.model import JsonObject
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An answer read to its end; `headers` ignores case."""
+    """A complete answer. `headers` ignores case."""
 
     status: int
     headers: Mapping[str, str]
@@ -34,7 +34,7 @@ class Response:
 
 @dataclass(frozen=True, slots=True)
 class RequestCounts:
-    """How many requests were sent so far, and how many of them were retries."""
+    """The number of requests sent so far, and the number of retries among them."""
 
     requests: int = 0
     retries: int = 0
@@ -57,7 +57,7 @@ def parse_json(body: bytes) -> Any:
 
 
 def as_object(value: Any) -> JsonObject:
-    """The value if it is a JSON object; raises BadAnswer."""
+    """Return the value if it is a JSON object. Raises BadAnswer otherwise."""
     if not isinstance(value, dict):
-        raise BadAnswer(f"an answer is JSON, but a {type(value).__name__} and no object")
+        raise BadAnswer(f"an answer is JSON, but a {type(value).__name__} instead of an object")
     return value

@@ -45,10 +45,10 @@ class ResumableFile:
             self._stream.close()
 
     def headers(self) -> dict[str, str]:
-        """Return the request headers: the remaining bytes only, if the data is still the same."""
+        """Return the request headers. They request only the missing bytes of unchanged data."""
         tag = self._note.read_text("ascii") if self._note.exists() else ""
         size = self.file.stat().st_size
-        # with a compressed answer the byte positions would not be those of the file
+        # in a compressed answer, the byte positions would differ from those of the file
         plain = {"Accept-Encoding": "identity"}
         if not size or not tag.startswith('"'):  # a weak ETag does not promise equal bytes
             return plain

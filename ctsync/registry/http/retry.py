@@ -27,7 +27,7 @@ LINK = RetryPolicy(attempts=6, weight=10)
 EDGE = RetryPolicy(attempts=2, weight=10)
 # a web page instead of JSON: the registry is under maintenance
 NO_JSON = RetryPolicy(attempts=3, weight=10)
-# a web page, or nothing in time, for a batch that can be halved: eight halvings lead from 500 ids
+# a web page or a missed deadline for a batch that can be halved: eight halvings lead from 500 ids
 # to one, and must not open the circuit breaker
 OVERSIZE = RetryPolicy(attempts=3, weight=3)
 # a truncated or broken body: a retry shows whether the error is permanent
@@ -44,7 +44,7 @@ class FailedAttempt(Exception):
     """A failed attempt.
 
     `error` is raised if this was the last attempt. `wait` is the number of seconds that the
-    server asks for, None if it does not say.
+    server requests, or None.
     """
 
     def __init__(
@@ -66,9 +66,9 @@ def with_retries(
     """Repeat `attempt` until it succeeds. Raises the last FailedAttempt.
 
     Stops after the policy's number of attempts, or if the next wait would end more than `within`
-    seconds after the first attempt began. So a server that asks for a longer wait gets no further
-    attempt. Waits double from 1 to 30 seconds, with up to a second of jitter, unless the server
-    asks for a wait. Other exceptions pass through.
+    seconds after the first attempt began. So if the server requests a longer wait, there is no
+    further attempt. Waits double from 1 to 30 seconds, with up to a second of jitter, unless the
+    server requests a wait. Other exceptions are not caught.
     """
     began = clock.monotonic()
 

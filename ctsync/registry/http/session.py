@@ -19,7 +19,7 @@ from ctsync.dates import SystemClock
 from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.text import for_header
 
-# socket timeouts run on the machine's clock, whatever clock the Transport has
+# socket timeouts use the machine's clock, even if the Transport has another clock
 _MACHINE = SystemClock()
 
 
@@ -100,8 +100,8 @@ def new_session(username: str | None, password: str | None, contact: str) -> req
 def time_limit(seconds: float, *, connect: float) -> Any:  # the stubs of requests lack its type
     """Return a limit for connecting, sending and the complete answer together.
 
-    Only a session of `new_session` keeps it if an answer arrives slowly. Connecting to one address
-    may take `connect` seconds. The system's name lookup is not covered.
+    Only a session from `new_session` enforces it if an answer arrives slowly. Connecting to one
+    address may take `connect` seconds. The limit does not cover the system's name lookup.
     """
     return urllib3.Timeout(total=seconds, connect=min(connect, seconds))
 

@@ -1,4 +1,4 @@
-"""Reads from a socket with one time limit for all of them together."""
+"""Reads from a socket with one time limit for all reads together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class TimedReads(io.RawIOBase):
-    """Reads from a socket, each within the seconds that `seconds_left` still allows.
+    """Reads from a socket. Each read may take the seconds that `seconds_left` returns.
 
     A socket's own timeout restarts with each byte received, so a server that sends single bytes
     slowly would never exceed it. `seconds_left` returns None for no limit. Raises TimeoutError.
@@ -38,7 +38,7 @@ class TimedReads(io.RawIOBase):
 
         http.client calls this for a chunk with a negative length: it would read without limit.
         """
-        raise OSError("an answer without end")
+        raise OSError("the answer has no end")
 
     def close(self) -> None:
         """Close the file that reads from the socket."""

@@ -148,7 +148,7 @@ class Transport:
     ) -> Response:
         """Fetch one path below the base URL.
 
-        Returns a 200 of an accepted media type, a redirect (never followed), a 304 or a 404.
+        Returns a 200 with an accepted media type, a redirect (never followed), a 304 or a 404.
         Raises the RegistryError of the last attempt.
         """
         return self._repeat(
@@ -167,9 +167,9 @@ class Transport:
         """Fetch JSON. Return the response and `read(value)`, or None for any status but 200.
 
         `read` raises BadAnswer for a value of the wrong shape. The request is then retried like
-        any broken answer; the last BadAnswer carries the body as `raw`. `is_divisible`: the caller
-        asks for less if this fails. A missed deadline is then not retried, and a failure that may
-        be due to the size weighs little for the circuit breaker.
+        any broken answer; the last BadAnswer carries the body as `raw`. `is_divisible` means that
+        the caller requests less if this fails. A missed deadline is then not retried, and a failure
+        that the size may have caused weighs little for the circuit breaker.
         """
 
         def fetch_and_read() -> tuple[Response, Any]:
@@ -266,8 +266,8 @@ class Transport:
             return
         if status == 403:
             text = (
-                f"the edge of {self.host} refuses us (403), which says nothing about any trial; "
-                "try later or from another network"
+                f"the edge server of {self.host} refuses this client (403), which says nothing "
+                "about any trial; try again later or from another network"
             )
             raise FailedAttempt(EdgeRefused(text), EDGE)
         if status in {408, 429} or status >= 500:
@@ -276,18 +276,18 @@ class Transport:
         raise FailedAttempt(BadAnswer(f"{self.host} answered with status {status}"), FINAL)
 
     def _busy(self, status: int, wait: float | None) -> RegistryBusy:
-        text = f"{self.host} is busy or out of order (status {status})"
+        text = f"{self.host} is busy or unavailable (status {status})"
         if not wait:
             return RegistryBusy(f"{text}; try again later")
         until = format_timestamp(self._clock.now() + timedelta(seconds=wait))
-        return RegistryBusy(f"{text} and asks to be left alone; try again after {until}")
+        return RegistryBusy(f"{text} and requests a pause; try again after {until}")
 
     def _read(self, response: requests.Response, deadline: float) -> Response:
         """Read the body within the limits. Only a 200 may be larger than an error text."""
         coding = response.headers.get("Content-Encoding", "").strip().lower()
         if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
             # not requested; nested encodings let a small answer expand without limit
-            text = f"{self.host} answered in the coding {shorten(for_log(coding), 60)}"
+            text = f"{self.host} answered with the unknown encoding {shorten(for_log(coding), 60)}"
             raise FailedAttempt(BadAnswer(text), NO_JSON)
         limit = self._max_bytes if response.status_code == 200 else ERROR_TEXT_BYTES
         body = bytearray()
@@ -332,14 +332,15 @@ class Transport:
         if late and not isinstance(error, requests.ConnectTimeout):
             return FailedAttempt(self._too_late(), LINK)
         if isinstance(error, requests.exceptions.ContentDecodingError):
-            return FailedAttempt(BadAnswer(f"{self.host} sent what cannot be decoded"), CONTENT)
+            text = f"{self.host} sent a body that cannot be decoded"
+            return FailedAttempt(BadAnswer(text), CONTENT)
         why = shorten(for_log(reason_in(causes)), 200)
-        text = f"no connection to {self.host}, or none that lasted: {why}"
+        text = f"the connection to {self.host} failed or was lost: {why}"
         return FailedAttempt(RegistryUnreachable(text), LINK)
 
 
 def _attempt_part(attempt: Callable[[], _T]) -> _T:
-    """Make one attempt at a divisible request. A smaller one may meet the deadline, or be JSON."""
+    """Make one attempt at a divisible request. A smaller one may be in time, or return JSON."""
     try:
         return attempt()
     except FailedAttempt as failed:
