@@ -1,8 +1,8 @@
 """Messages composed from claimed outbox rows. Reads the store; sends nothing.
 
-Rows that were attempted before stay in their message and keep its identity. All other due rows
-of one recipient are one digest over all of its watches; in the layout per trial, they are one
-message per trial. Welcomes that are due together are one message, before any change.
+Rows that were attempted before stay in their message, with the same identity. All other due rows of
+one recipient form one digest over all of its watches; in the layout per trial, they form one
+message per trial. Welcomes that are due together form one message, before any change.
 
 A trial in several watches of a recipient appears once, with the names of these watches and at
 its worst level in them. The denominators count all trials of the recipient's watches.
@@ -79,7 +79,7 @@ def compose(
 def quiet_message(
     store: Store, route: Route, *, key: str, since: datetime, now: datetime
 ) -> Message:
-    """Compose a message without changes about all trials that a route's recipient follows."""
+    """Compose a message that reports no changes, about all trials that the recipient follows."""
     return _Composer(store, (), now).quiet(route, key, since)
 
 
@@ -88,7 +88,7 @@ def _key(rows: Sequence[Delivery]) -> str:
 
 
 class _Composer:
-    """Composes messages; reads the store once for all of them.
+    """Composes messages. Reads the store once for all of them.
 
     `threads` maps a channel and recipient to the welcome that is its first message.
     """
@@ -155,7 +155,7 @@ class _Composer:
         )
 
     def _welcome(self, rows: Sequence[Delivery], route: Route) -> Message:
-        """Compose the welcome to watches: those whose welcome is among the rows."""
+        """Compose the welcome to the watches whose welcomes are among the rows."""
         keys, own = {row.dedup_key for row in rows}, self._own_watches(route)
         watches = tuple(name for name in own if welcome_key(route, name) in keys)
         members = self._followed(watches or own)
@@ -265,7 +265,7 @@ class _Composer:
         return worst
 
     def _levels(self, run_id: int, route: Route) -> Mapping[NctId, Level]:
-        """Return the worst level of each trial that changed in a run; ignores baselines."""
+        """Return the worst level of each trial that changed in a run. Ignores baselines."""
         asked = (run_id, route.watches, route.layout)
         if asked not in self._changed:
             found: dict[NctId, Level] = {}
@@ -286,7 +286,7 @@ class _Composer:
 
 
 def _title(watches: Sequence[str]) -> str:
-    """Return the names of watches; their number if they are too long for a heading."""
+    """Return the names of watches, or their number if the names are too long for a heading."""
     names = ", ".join(watches)
     if not watches:
         return EVERYTHING

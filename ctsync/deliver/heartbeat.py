@@ -1,4 +1,4 @@
-"""Heartbeat mails: report a week without changes to recipients who asked for it."""
+"""Heartbeat mails: report a week without changes to recipients who enabled them."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ KIND = "heartbeat"
 
 
 def send_heartbeats(store: Store, channels: Mapping[str, Channel], *, clock: Clock) -> int:
-    """Send a heartbeat to each recipient who asked for it and got no mail for a week.
+    """Send a heartbeat to each recipient who enabled it and got no mail for a week.
 
     Returns the number of mails sent. A heartbeat is due on Mondays at the recipient's hour,
-    from the second Monday after the first run. A heartbeat is recorded as a run, which also
-    keeps other processes from sending it. A mail that fails is retried at the next call, under
-    the same identity.
+    from the second Monday after the first run. It is recorded as a run, which also prevents other
+    processes from sending it. A failed mail is retried at the next call, with the same identity.
     """
     channel = channels.get(ChannelKind.MAIL)
     routes = [route for route in channel.routes.values() if route.heartbeat] if channel else []
@@ -86,5 +85,5 @@ def _send(store: Store, channel: Channel, route: Route, now: datetime) -> bool:
 
 
 def _kind(route: Route) -> str:
-    """Return the run kind of a recipient's heartbeats; the key is cut because kinds are short."""
+    """Return the run kind of a recipient's heartbeats. The key is cut, because kinds are short."""
     return f"{KIND} {quiet_key(route, None)[:20]}"

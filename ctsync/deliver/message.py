@@ -14,7 +14,7 @@ from ctsync.report.words.trial_heading import TrialHeading
 from ctsync.route import Route
 
 WELCOME_PREFIX = "w"
-"""Begins the identity of a welcome. Other identities begin with a hexadecimal digit."""
+"""The first letter of a welcome's identity. Other identities begin with a hexadecimal digit."""
 
 
 class DeliveryError(Exception):
@@ -34,10 +34,10 @@ class DeliveryError(Exception):
 class Message:
     """One message; `key` is its identity, the same at every attempt.
 
-    `watches` are the watches that its trials are in. A welcome has no events: it shows the state
-    of the trials of the watches that are new to the recipient. `read_keys` reads the newest key
-    fields of the trials shown, and `read_headings` the words about them. `thread` is the identity
-    of the recipient's first message.
+    `watches` are the watches of its trials. A welcome has no events: it shows the state of the
+    trials in the watches that are new to the recipient. `read_keys` reads the newest key fields of
+    the trials shown, and `read_headings` reads their headings. `thread` is the identity of the
+    recipient's first message.
     """
 
     key: str
@@ -53,11 +53,11 @@ class Message:
 
     @property
     def is_of_thread(self) -> bool:
-        """Whether the message follows another one; a test message and a first one do not."""
+        """Whether the message follows another one. A test message and a first message do not."""
         return self.thread not in {"", self.key}
 
     def report(self, *, limit: int | None = None) -> Report:
-        """Build the report of this message; `limit` is the largest number of lines shown."""
+        """Build the report of this message. `limit` is the largest number of lines shown."""
         keys = self.read_keys()
         scope = replace(self.scope, limit=limit, keys=keys, headings=self.read_headings())
         if self.is_welcome:
@@ -66,7 +66,7 @@ class Message:
 
 
 def event_key(route: Route, event_id: int, identity: Sequence[str]) -> str:
-    """Return the identity of the delivery of one event by one route."""
+    """Return the identity of the delivery of an event by a route."""
     return _digest("event", route.channel, route.recipient, str(event_id), *identity)
 
 
@@ -81,12 +81,12 @@ def is_welcome_key(key: str) -> bool:
 
 
 def quiet_key(route: Route, week: datetime | None) -> str:
-    """Return the identity of a recipient's heartbeat of one week; None stands for all weeks."""
+    """Return the identity of a recipient's heartbeat of one week, or of all weeks for None."""
     return _digest("quiet", route.channel, route.recipient, week.isoformat() if week else "")
 
 
 def message_key(dedup_keys: Sequence[str]) -> str:
-    """Return the identity of a message from its rows' identities, given in any order."""
+    """Return the identity of a message from the identities of its rows, in any order."""
     return dedup_keys[0] if len(dedup_keys) == 1 else _digest("message", *sorted(dedup_keys))
 
 

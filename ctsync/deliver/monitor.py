@@ -18,9 +18,9 @@ DEADLINE_SECONDS = 15.0
 class Monitor:
     """Pings a URL with the suffixes of healthchecks.io: /start, none for success, /fail.
 
-    The suffix is added to the path of the URL; a query stays behind it. Pings are sent one after
-    the other in a thread of their own, so that a slow monitor delays nothing. A ping that fails is
-    logged without its URL and never stops the run. An empty URL disables pings.
+    The suffix is added to the path of the URL, before a query. Pings are sent one after the other
+    in the background, so that a slow monitor does not delay the run. A failed ping is logged
+    without its URL and never stops the run. An empty URL disables pings.
     """
 
     def __init__(self, ping_url: str, *, seconds: float = DEADLINE_SECONDS) -> None:
@@ -46,7 +46,7 @@ class Monitor:
         self._ping("/fail", words)
 
     def wait(self) -> None:
-        """Wait until every ping was sent or given up."""
+        """Wait until every ping has succeeded or failed."""
         if self._newest is not None:
             self._newest.join()
 
@@ -55,7 +55,7 @@ class Monitor:
 
         def send() -> None:
             if earlier is not None:
-                earlier.join()  # the monitor must not see the start after the end
+                earlier.join()  # the monitor must not receive the start after the end
             self._send(suffix, words)
 
         self._newest = threading.Thread(target=send, daemon=True)
@@ -80,6 +80,6 @@ class Monitor:
 
 
 def ping_address(ping_url: str, suffix: str) -> str:
-    """Return a ping URL with a suffix added to its path, before the query; drops the fragment."""
+    """Return a ping URL with a suffix added to its path, before the query. Drops the fragment."""
     parts = urlsplit(ping_url)
     return parts._replace(path=parts.path.rstrip("/") + suffix, fragment="").geturl()

@@ -47,7 +47,7 @@ T = TypeVar("T")
 class DrainResult:
     """Result of a drain.
 
-    `messages`, `recipients` and `waiting` leave out the log: its lines are no messages. `sent`,
+    `messages`, `recipients` and `waiting` leave out the log, whose lines are not messages. `sent`,
     `waiting` and `parked` count outbox rows. Each of `problems` was logged as a warning.
     """
 
@@ -87,11 +87,12 @@ def drain(
     horizon: OutboxHorizon | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> DrainResult:
-    """Send all due messages; no message or channel stops another.
+    """Send all due messages. A failed message or channel does not stop the others.
 
-    Needs no writer lock, so that a slow channel delays no sync: claims order drains that run at
-    the same time. `horizon` leaves the deliveries of a run under way to the drain after it; None
-    means that none is. `check` is called before each message and may raise Stopped.
+    Needs no writer lock, so that a slow channel does not delay a sync: claims coordinate drains
+    that run at the same time. `horizon` leaves the deliveries of a run in progress to the drain
+    after it; None means that no run is in progress. `check` is called before each message and may
+    raise Stopped.
 
     1. Claim every due row for a lease, and group the rows into messages.
     2. Write the attempt and the message's identity to the rows, send, then mark them as sent.
@@ -114,14 +115,14 @@ def drain(
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """How long rows behind a failed message wait, and why."""
+    """The time until which rows behind a failed message wait, and the reason."""
 
     until: datetime
     reason: str
 
 
 class _Drain:
-    """One drain, with the channels and recipients it holds back."""
+    """One drain, with the channels and recipients that it holds back."""
 
     def __init__(
         self,
@@ -138,7 +139,7 @@ class _Drain:
         self.result = DrainResult()
 
     def round(self, check: Callable[[], None]) -> bool:
-        """Claim and send once; return False if no row was due."""
+        """Claim and send once. Return False if no row was due."""
         now = self._clock.now()
         rows = self._claim(now)
         if not rows:
@@ -154,7 +155,7 @@ class _Drain:
                 self._deliver(parcel)
                 delivered |= ids
         except BaseException:
-            # the claims of a message that was tried remain: it may have been sent
+            # the claims of an attempted message remain: it may have been sent
             self._write(lambda unit: unit.outbox.release(untried, worker=self._worker))
             raise
         self._give_back()
@@ -175,9 +176,9 @@ class _Drain:
         )
 
     def _write(self, change: Callable[[Unit], T]) -> T:
-        """Run a short transaction; wait while another program holds the database.
+        """Run a short transaction. Wait while another program locks the database.
 
-        Not fenced: a drain writes beside the writer, and its claims are its fence.
+        Not fenced: a drain may write while a writer runs, because its claims protect its rows.
         """
         end = self._clock.monotonic() + WRITE_SECONDS
         while True:
@@ -227,7 +228,7 @@ class _Drain:
                 self._mark_sent(parcel)
 
     def _note_attempt(self, parcel: ComposedMessage) -> bool:
-        """Record the attempt; return False if another worker has taken over the rows."""
+        """Record the attempt. Return False if another worker has taken over the rows."""
         ids = [row.delivery_id for row in parcel.rows]
         lease_until = self._clock.now() + LEASE
 

@@ -3,10 +3,10 @@
 The caller stores them in the unit that stores the events. A row planned twice is stored once:
 its identity is the event, the channel and the recipient. Does no I/O.
 
-A trial may be in several watches of one recipient. The recipient gets each event of it once:
+A trial may be in several watches of one recipient. The recipient gets each event of the trial once:
 
-- Watches may set thresholds of their own. The worst level of the event in the recipient's
-  watches counts, and the recipient's lowest level applies to it.
+- Watches may set their own thresholds. The worst level of the event in the recipient's watches is
+  compared with the recipient's lowest level.
 - The hour, the layout and the lowest level belong to the recipient, not to a watch, so all
   events of one step are due at the same time. The settings allow one section per mail address.
 - A watch that is new to the recipient adds its welcome. Welcomes that are due together become
@@ -38,9 +38,9 @@ def plan(
 ) -> list[NewDelivery]:
     """Plan the deliveries of a live step's events, given as (event id, event).
 
-    Baselines go only to routes that take them. Other routes get one welcome per watch, before
-    any change of that watch. Events from the registry's history must not be planned: they are
-    not new. `own` holds the thresholds of watches that set their own.
+    Baselines go only to routes that take them. Routes with welcomes get one welcome per watch,
+    before any change of that watch. Events from the registry's history must not be planned: they
+    are not new. `own` holds the thresholds of watches that set their own.
     """
     pairs = [(route, found) for route in routes if (found := route.watches_of(watches)) is not None]
     return [

@@ -24,7 +24,7 @@ _SEED = NctId("NCT03389919")
 
 @dataclass(frozen=True, slots=True)
 class PlannedMessage:
-    """A pending message, when it is due, and in `kept` why it waits, if not for its cadence."""
+    """A pending message and its due time. `kept` is why it waits, empty if for its cadence."""
 
     due: datetime
     message: Message
@@ -36,8 +36,8 @@ def preview(
 ) -> list[PlannedMessage]:
     """Compose the pending messages as drains would send them, earliest first. Claims nothing.
 
-    A message held back behind a failed one is due when that one is. A message that a drain
-    has claimed is due when its lease expires. A message that is due later may hold more
+    A message held back behind a failed one has the due time of the failed one. A message that a
+    drain has claimed is due when its lease expires. A message that is due later may contain more
     changes by then.
     """
     unsent = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
@@ -63,7 +63,7 @@ def preview(
 
 
 def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
-    """Return why a row waits; empty if it only waits for its hour."""
+    """Return why a row waits, or an empty text if it only waits for its hour."""
     if row.leased_until(now) is not None:
         return "being sent"
     if ahead is not None:
@@ -75,7 +75,7 @@ def _kept(row: Delivery, ahead: Delivery | None, now: datetime) -> str:
 
 
 def trial_message(route: Route, *, now: datetime) -> Message:
-    """Compose a test message: it says so, and holds one invented change."""
+    """Compose a test message, which states that it is one, with one invented change."""
     event = Event(
         kind=Kind.OTHER,
         category=Category.UNKNOWN,

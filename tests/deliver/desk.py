@@ -24,7 +24,7 @@ BERT = Route(ChannelKind.MAIL, "bert@example.org", minimum_level=Level.ROUTINE)
 
 @dataclass
 class ClockAt:
-    """A clock that shows the time it is set to, and moves by sleeping."""
+    """A clock that is set by the test, and that sleeping moves forward."""
 
     at: datetime
     slept: float = 0.0
@@ -45,7 +45,7 @@ Answer = Callable[[Message], None]
 
 @dataclass
 class Recording:
-    """A channel that records its messages; `answer` is called before each and may raise."""
+    """A channel that records its messages. `answer` is called before each one and may raise."""
 
     routes: Mapping[str, Route]
     answer: Answer = lambda _message: None
@@ -92,7 +92,7 @@ def keep(
     run_id: int | None = None,
     own: Mapping[str, Thresholds] = MappingProxyType({}),
 ) -> list[int]:
-    """Store a step of a trial with its events and deliveries, as `sync` does; return event ids."""
+    """Store a step of a trial with its events and deliveries, like `sync`. Return event ids."""
     head = store.trials.heads([nct_id]).get(nct_id)
     canonical = f"{nct_id} {head.version if head else 0}".encode()
     digest = f"1:{hashlib.sha256(canonical).hexdigest()}"

@@ -1,4 +1,4 @@
-"""Servers on localhost that answer one byte at a time, without end, and without going silent."""
+"""Servers on localhost that answer endlessly, one byte at a time, or never answer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Talk = Callable[["Connection"], None]
 
 @dataclass
 class DripServer:
-    """The state of a server: its port, and how many connections it accepted."""
+    """The state of a server: its port, and the number of accepted connections."""
 
     port: int = 0
     connections: int = 0
@@ -28,7 +28,7 @@ class DripServer:
 
 
 class Connection:
-    """One connection: reads lines, and writes at once or drop by drop."""
+    """One connection: reads lines, and writes at once or byte by byte."""
 
     def __init__(self, sock: socket.socket, over: threading.Event) -> None:
         self._sock, self._over = sock, over
@@ -48,7 +48,7 @@ class Connection:
         self._sock.sendall(text.encode())
 
     def is_over(self, seconds: float = DRIP_SECONDS) -> bool:
-        """Wait for a moment; return whether the server ends."""
+        """Wait briefly. Return whether the server is stopping."""
         return self._over.wait(seconds)
 
     def drip(self, start: str = "") -> None:
@@ -67,13 +67,13 @@ def silent(connection: Connection) -> None:
 
 
 def http(connection: Connection) -> None:
-    """Read a request, and drip the headers of an answer that would be a success."""
+    """Read a request, and drip the headers of a successful answer."""
     connection.lines_until(b"")
     connection.drip("HTTP/1.1 200 OK\r\nX-Padding: ")
 
 
 def http_body(connection: Connection) -> None:
-    """Read a request, and drip the body of a success."""
+    """Read a request, and drip the body of a successful answer."""
     connection.lines_until(b"")
     connection.say("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
     connection.drip()
@@ -99,7 +99,7 @@ def smtp_verdict(connection: Connection) -> None:
 
 
 def _mail(connection: Connection, last: bytes) -> None:
-    """Accept every command before `last`, which is read and not answered."""
+    """Accept every command before `last`. Read `last` without answering it."""
     connection.say("220 here\r\n")
     while not (line := connection.line()).upper().startswith(last):
         connection.say("221 bye\r\n" if line.upper().startswith(b"QUIT") else "250 fine\r\n")
@@ -139,7 +139,7 @@ def dripping(talk: Talk) -> Iterator[DripServer]:
 
 
 def in_time(work: Callable[[], object], seconds: float = 5) -> None:
-    """Run `work` and raise what it raises; fail if it has not ended after `seconds`."""
+    """Run `work` and raise its exception. Fail if it has not ended after `seconds`."""
     raised: list[BaseException] = []
 
     def run() -> None:

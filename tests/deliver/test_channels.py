@@ -172,7 +172,7 @@ def test_a_message_sent_twice_is_written_to_the_same_file(form: str, tmp_path: P
     ("form", "linked"),
     [("html", True), ("markdown", True), ("text", True), ("atom", True), ("json", False)],
 )
-def test_a_folder_for_people_links_to_the_pages_of_web_url(
+def test_files_for_people_link_to_the_pages_of_web_url(
     form: str, tmp_path: Path, *, linked: bool
 ) -> None:
     url = f"file://{tmp_path}?format={form}"
@@ -257,7 +257,7 @@ class Apprise:
 
 @pytest.fixture
 def apprise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
-    """Return a function that installs a module as apprise; it returns the file it writes."""
+    """Return a function that installs a module as apprise, and returns the file that it writes."""
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
     monkeypatch.setenv("PYTHONPATH", path)
 
@@ -306,7 +306,7 @@ def test_without_apprise_the_error_names_the_extra(apprise: Callable[[str], Path
         chat().send(message())
 
 
-def test_apprise_that_does_not_end_is_ended_at_its_deadline(
+def test_apprise_is_killed_at_its_deadline(
     apprise: Callable[[str], Path],
 ) -> None:
     apprise("import time; time.sleep(60)")
@@ -314,7 +314,7 @@ def test_apprise_that_does_not_end_is_ended_at_its_deadline(
     with pytest.raises(DeliveryError, match="team: no answer in time") as failed:
         chat(seconds=0.5).send(message())
     took = time.monotonic() - began
-    print(f"apprise: no end within 0.5 s, given up after {took:.1f} s")
+    print(f"apprise: no end within 0.5 s, killed after {took:.1f} s")
     assert failed.value.is_channel
     assert took < 5
 
@@ -400,7 +400,7 @@ def test_the_default_deadlines_of_channels_are_shorter_than_a_lease() -> None:
     assert longest < LEASE.total_seconds()
 
 
-def test_an_answer_whose_body_does_not_end_is_an_answer() -> None:
+def test_an_answer_with_an_endless_body_is_accepted() -> None:
     with dripping(http_body) as server:
         assert WebhookChannel({}, settings(server.url)).send(message()) == "answered 200"
 
@@ -439,7 +439,7 @@ def test_a_webhook_goes_through_the_proxy_of_the_environment(
 # --- heartbeat mails -------------------------------------------------------------------------
 
 
-def test_a_quiet_week_sends_one_heartbeat_if_asked_for_and_a_week_with_changes_none(
+def test_one_heartbeat_is_sent_per_quiet_week_to_recipients_who_enabled_it(
     store: Store, clock: ClockAt
 ) -> None:
     quiet = Route(ChannelKind.MAIL, "anna@example.org", at="08:00", heartbeat=True)

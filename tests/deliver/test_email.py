@@ -178,7 +178,7 @@ MESSAGES = 50
 
 
 def first_time(stage: str, reply: str, *, times: int = 1, total: int = 10**6) -> Fault:
-    """Give this answer the first `times` times that a mail is at a stage, at most `total` times."""
+    """Give this answer to the first `times` attempts of each mail at a stage, at most `total`."""
 
     def make() -> Script:
         seen: dict[str, int] = {}
@@ -213,8 +213,8 @@ FAULTS: dict[str, Fault] = {
     "no answer in time": first_time("data", "hang", total=4),
 }
 REPEATS = {"dropped after accepted": 4}
-"""Number of mails sent twice: if the server's answer is lost, nobody can know that it accepted
-the mail. Every other mail is sent once."""
+"""Number of mails sent twice: if the server's answer is lost, the client cannot know that the
+server accepted the mail. Every other mail is sent once."""
 
 # a server that refuses a mail; the other faults are slow tests
 FAST = {"data 554"}
@@ -224,7 +224,7 @@ FAST = {"data 554"}
     "name",
     [pytest.param(name, marks=[] if name in FAST else pytest.mark.slow) for name in FAULTS],
 )
-def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
+def test_no_server_fault_loses_a_mail_or_retries_it_endlessly(
     name: str, store: Store, clock: ClockAt
 ) -> None:
     for number in range(1, MESSAGES + 1):
@@ -258,7 +258,7 @@ def test_no_server_fault_loses_a_mail_or_retries_it_for_ever(
 
 
 @pytest.mark.slow
-def test_a_server_that_accepts_a_mail_slowly_is_waited_for() -> None:
+def test_the_client_waits_for_a_server_that_accepts_a_mail_slowly() -> None:
     with running(lambda _server, stage: "slow" if stage.startswith("taken") else None) as server:
         limits = SmtpLimits(reply=0.5)
         impatient = MailChannel({ANNA.recipient: ANNA}, smtp(server.port), limits=limits)
@@ -282,7 +282,7 @@ def test_a_server_that_drips_its_answer_is_given_up_at_its_limit(talk: Talk) -> 
 
 
 def test_the_replies_before_the_text_share_one_limit() -> None:
-    """Each reply comes within its own limit, so only the common one ends the mail."""
+    """Each reply arrives within its own limit, so only the shared limit can end the mail."""
 
     def talk(connection: Connection) -> None:
         connection.say("220 here\r\n")
@@ -298,7 +298,7 @@ def test_the_replies_before_the_text_share_one_limit() -> None:
             in_time(lambda: mail.send(message(demo_events())))
 
 
-def test_the_reply_to_a_mails_text_is_waited_for_ten_minutes() -> None:
+def test_the_client_waits_ten_minutes_for_the_reply_to_a_mails_text() -> None:
     # RFC 5321, 4.5.3.2.6; the test above shows that this limit is the one that applies
     assert VERDICT_SECONDS == SmtpLimits().verdict == 600
 
@@ -405,7 +405,7 @@ def test_an_address_beyond_ascii_is_refused_without_smtputf8() -> None:
 
 
 @pytest.mark.parametrize("offered", [True, False])
-def test_doctor_asks_the_mail_server_for_smtputf8_if_an_address_needs_it(*, offered: bool) -> None:
+def test_doctor_checks_for_smtputf8_if_an_address_needs_it(*, offered: bool) -> None:
     with running(enable_SMTPUTF8=offered) as server:
         found = look_at_mail(smtp(server.port), ["anna@bücher.example", "jörg@example.org"])
         plain = look_at_mail(smtp(server.port), ["anna@bücher.example"])

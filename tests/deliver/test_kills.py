@@ -1,4 +1,4 @@
-"""Killing the process around sending loses no mail, and a repeat is the same message.
+"""A process that is killed while it sends loses no mail, and a repeat is the same message.
 
 The real mail channel sends to a real SMTP server in a separate process.
 """
@@ -50,7 +50,7 @@ def store(migrated_url: str, clock: ClockAt) -> Iterator[Store]:
 
 @contextmanager
 def mailbox(log: Path) -> Iterator[int]:
-    """Run a mail server in a separate process that logs each accepted mail; yields its port."""
+    """Run a mail server in a separate process that logs each accepted mail. Yield its port."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -78,7 +78,7 @@ def mailbox(log: Path) -> Iterator[int]:
 
 
 def killed_at(moment: tuple[type, str], work: Callable[[], object]) -> bool:
-    """Run `work` in a separate process that is killed at that moment; return whether it was."""
+    """Run `work` in a separate process that is killed at that moment. Return whether it was."""
     child = os.fork()
     if child == 0:
 

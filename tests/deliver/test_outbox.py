@@ -26,7 +26,7 @@ from tests.report.examples import first_seen
 TO_LOG = Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
 
 
-def test_one_message_per_recipient_holds_all_due_events(store: Store, clock: ClockAt) -> None:
+def test_one_message_per_recipient_contains_all_due_events(store: Store, clock: ClockAt) -> None:
     for number in (1, 2, 3):
         keep(store, an_id(number), [change(), change("b")], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
@@ -368,8 +368,8 @@ def test_two_drains_at_once_send_no_row_twice_and_keep_the_order_of_a_recipient(
     assert anna == [an_id(1), an_id(2)]
 
 
-def test_a_drain_leaves_the_rows_of_a_run_under_way(store: Store, clock: ClockAt) -> None:
-    """At its end, a run may still replace them by one notice."""
+def test_a_drain_does_not_send_the_rows_of_a_run_in_progress(store: Store, clock: ClockAt) -> None:
+    """Until it ends, the run may replace them with one notice."""
     keep(store, an_id(1), [change()], routes=[ANNA], now=clock.now())
     horizon = store.outbox.horizon()
     with store.unit() as unit:
@@ -387,7 +387,9 @@ def test_a_drain_leaves_the_rows_of_a_run_under_way(store: Store, clock: ClockAt
     assert [s.nct_id for m in mail.sent for s in m.events] == [an_id(1), an_id(2)]
 
 
-def test_a_stopped_drain_gives_back_what_it_has_not_tried(store: Store, clock: ClockAt) -> None:
+def test_a_stopped_drain_releases_the_rows_that_it_has_not_tried(
+    store: Store, clock: ClockAt
+) -> None:
     keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
 
     class Ended(BaseException):
@@ -407,7 +409,7 @@ def test_a_stopped_drain_gives_back_what_it_has_not_tried(store: Store, clock: C
     }
 
 
-def test_a_drain_that_is_told_to_stop_sends_nothing_more(store: Store, clock: ClockAt) -> None:
+def test_a_stopped_drain_sends_no_further_message(store: Store, clock: ClockAt) -> None:
     keep(store, an_id(1), [change()], routes=[ANNA, BERT], now=clock.now())
     mail = Recording.to(ANNA, BERT)
 

@@ -66,7 +66,7 @@ class AppriseChannel:
         return DeliveryError(f"{self._settings.name}: {reason}", is_channel=True)
 
     def _run(self, title: str, body: str) -> int:
-        """Send in a process of its own, and return its exit code."""
+        """Send in a separate process, and return its exit code."""
         given = {
             "url": self._settings.url.get_secret_value(),
             "title": title,
@@ -75,7 +75,7 @@ class AppriseChannel:
         }
         try:
             done = subprocess.run(
-                [sys.executable, "-P", _PROGRAM],  # -P: the program's folder is no place of modules
+                [sys.executable, "-P", _PROGRAM],  # -P: import no modules from the program's folder
                 input=json.dumps(given).encode(),
                 capture_output=True,
                 timeout=self._seconds,

@@ -1,10 +1,10 @@
-"""The process that sends one message with apprise. Run as a program; imports nothing of ctsync.
+"""The process that sends one message with apprise. Run as a program; imports nothing from ctsync.
 
-apprise has no time limit for a complete message, and lets requests read ~/.netrc. A process of its
-own can be ended, and gets an environment without that file.
+apprise has no time limit for a complete message, and lets requests read ~/.netrc. A separate
+process can be killed, and its environment does not name that file.
 
 Reads a JSON object from stdin: url, title, body and the seconds after which the process ends.
-Exits with a code of this module. Writes no error, because it may contain the URL.
+Exits with one of the codes below. Writes no error, because it may contain the URL.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SENT, FAILED, MISSING, UNSUPPORTED, REFUSED = 0, 1, 3, 4, 5
 def main() -> int:
     """Send the message given on stdin, and return the exit code."""
     given = json.load(sys.stdin)
-    # the parent may have died, and a server that answers slowly would keep this process for ever
+    # without a limit, a slow server would keep this process alive after its parent has died
     limit = threading.Timer(given["seconds"], os._exit, (FAILED,))
     limit.daemon = True
     limit.start()
@@ -29,7 +29,7 @@ def main() -> int:
         import apprise  # noqa: PLC0415 - an optional package, which takes a second to import
     except ImportError:
         return MISSING
-    logging.disable(logging.CRITICAL)  # their log lines contain the URL
+    logging.disable(logging.CRITICAL)  # the log lines of apprise contain the URL
     client = apprise.Apprise()
     if not client.add(given["url"]):
         return UNSUPPORTED

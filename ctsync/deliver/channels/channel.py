@@ -58,7 +58,7 @@ def _channel(name: str, routes: Mapping[str, Route], settings: Settings) -> Chan
             return _load(ChannelKind.MAIL)(routes, settings.smtp, site=settings.web.url)
         case of_url:
             own = next(channel for channel in settings.channels if channel.name == own_name)
-            # the JSON of a webhook links to the registry, as its schema says
+            # the JSON of a webhook links to the registry, as its schema states
             site = {} if of_url is ChannelKind.WEBHOOK else {"site": settings.web.url}
             return _load(of_url)(routes, own, **site)
 

@@ -1,7 +1,7 @@
-"""The mail channel: sends mails over SMTP, the only module that does.
+"""The mail channel: sends mails over SMTP. No other module does.
 
-TLS is verified, or the mail is not sent. A login is never sent before TLS. Each error reply is
-classified as temporary or permanent, and as about this mail or about the channel.
+If TLS cannot be verified, the mail is not sent. A login is never sent before TLS. Each error reply
+is classified as temporary or permanent, and as an error of this mail or of the channel.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from ctsync.config.settings import SmtpSettings
 
 REPLY_SECONDS = 30.0
-"""Time limit for connecting to an address, and for each reply but the last."""
+"""Time limit for connecting to an address, and for each reply except the last."""
 TRANSFER_SECONDS = 180.0
 """Time limit for everything before the text of a mail: connecting, login and all replies."""
 VERDICT_SECONDS = 600.0
 """Time limit for a mail's text and the reply to its end (RFC 5321, 4.5.3.2.6).
 
-The server may have accepted the mail and reply slowly. A client that gives up sooner sends the
+The server may have accepted the mail but reply slowly. A client that gives up sooner sends the
 mail twice."""
 MAIL_SECONDS = TRANSFER_SECONDS + VERDICT_SECONDS
 QUIT_SECONDS = 5.0
-_SHORTEST = 0.001  # a socket timeout of 0 would mean that it never waits
+_SHORTEST = 0.001  # a socket timeout of 0 would make the socket non-blocking
 LOSSES = 3
 """If this many mails in a row lose the connection, the channel has failed, not the mails."""
 _NO_SMTPUTF8 = "the mail server offers no SMTPUTF8, so it accepts only ASCII addresses"
 _TOO_LARGE = {523, 552}
 _SHUTTING_DOWN = 421
 _GO_AHEAD = 354
-# socket timeouts run on the machine's clock, whatever clock a drain has
+# socket timeouts use the machine's clock, even if a drain has another clock
 _MACHINE = SystemClock()
 
 
@@ -62,7 +62,7 @@ DEFAULT_LIMITS = SmtpLimits()
 
 
 class _Connection(smtplib.SMTP):
-    """Keeps time limits, and the server's reply to an accepted mail, which smtplib discards.
+    """Enforces time limits, and keeps the reply to an accepted mail, which smtplib discards.
 
     `allow` starts a phase, whose sends and replies share one limit. Each reply also has its own.
     """
@@ -98,7 +98,7 @@ class _Connection(smtplib.SMTP):
         super().send(s)
 
     def getreply(self) -> tuple[int, bytes]:
-        """Read a reply. The one that asks for a mail's text starts the last phase."""
+        """Read a reply. The reply that requests a mail's text (354) starts the last phase."""
         self._reply_end = _MACHINE.monotonic() + self._reply_seconds
         if self.file is None and self.sock is not None:
             raw = self.sock.makefile("rb", buffering=0)
@@ -153,7 +153,7 @@ class MailChannel:
         return connection.last_reply
 
     def try_login(self, addresses: Sequence[str] = ()) -> str:
-        """Connect and log in as for a mail, send none, and return the server's reply.
+        """Connect and log in without sending a mail, and return the server's reply.
 
         Raises DeliveryError, also if the server cannot accept one of the addresses.
         """
@@ -181,7 +181,7 @@ class MailChannel:
 
     @contextlib.contextmanager
     def _classified_errors(self) -> Iterator[None]:
-        """Turn SMTP errors into a DeliveryError that says what failed and whether to retry."""
+        """Turn SMTP errors into a DeliveryError that states what failed and whether to retry."""
         try:
             yield
         except smtplib.SMTPNotSupportedError as error:
@@ -208,7 +208,7 @@ class MailChannel:
     # --- connecting ---------------------------------------------------------------------------
 
     def _connect(self) -> _Connection:
-        """Connect, start TLS and log in; any failure is a failure of the channel."""
+        """Connect, start TLS and log in. Any failure is a failure of the channel."""
         settings = self._settings
         try:
             return self._open()

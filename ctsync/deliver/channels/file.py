@@ -1,6 +1,6 @@
 """The file channel: writes a feed, or one report per message, into a folder.
 
-Each file is replaced in one step, so a reader never sees half of one.
+Each file is replaced atomically, so a reader never sees a partial file.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _ENDINGS = {ReportFormat.TEXT: "txt", ReportFormat.MARKDOWN: "md"}
 class FileChannel:
     """Writes into the folder of a URL such as file:///srv/trials?format=atom.
 
-    As a feed it keeps feed.atom and feed.json with the newest entries, each version once. In
-    any other format it writes one file per message, named by its day and identity, so that a
-    message sent twice is the same file. Links lead to the pages of `site` if it is given, except
-    in JSON and CSV, which link to the registry.
+    For a feed, it updates feed.atom and feed.json with the newest entries, each version once. In
+    any other format, it writes one file per message. The name contains the day and identity of the
+    message, so a message sent twice replaces its own file. Links lead to the pages of `site` if it
+    is given, except in JSON and CSV, which link to the registry.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class FileChannel:
         self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
 
     def send(self, message: Message) -> str:
-        """Write what one message tells; into which file."""
+        """Write the report of one message, and return the name of the file."""
         report = message.report()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -71,15 +71,15 @@ class FileChannel:
         return SiteLinks(f"{self._site}/", trials) if self._site else None
 
     def _add_to_feed(self, new: list[FeedEntry], message: Message) -> str:
-        told = {entry.id: entry for entry in (*self._kept(), *new)}
-        newest = sorted(told.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
+        by_id = {entry.id: entry for entry in (*self._stored_entries(), *new)}
+        newest = sorted(by_id.values(), key=lambda one: one.updated, reverse=True)[:MOST_ENTRIES]
         title = f"ctsync: {self._name}"
         replace_file(self._folder / "feed.json", json_feed(title, newest))
         text = atom(title, newest, updated=message.window.until)
         replace_file(self._folder / "feed.atom", text)
         return "feed.atom"
 
-    def _kept(self) -> list[FeedEntry]:
+    def _stored_entries(self) -> list[FeedEntry]:
         try:
             return read_json_feed((self._folder / "feed.json").read_text("utf-8"))
         except FileNotFoundError:
@@ -90,16 +90,16 @@ class FileChannel:
             ) from error
 
     def close(self) -> None:
-        """Do nothing: no file is kept open."""
+        """Do nothing: no file stays open."""
 
 
 def read_folder_url(url: str, name: str) -> tuple[Path, ReportFormat]:
-    """The folder and format that a file URL names; raises ConfigError."""
+    """Return the folder and format of a file URL. Raises ConfigError."""
     parts = urlsplit(url)
     form = parse_qs(parts.query).get("format", ["atom"])[0]
     if parts.netloc not in ("", "localhost") or not parts.path:
         raise ConfigError([f"channels: {name}: write the folder as file:///path/to/folder"])
     if form not in {one.value for one in ReportFormat}:
         known = ", ".join(one.value for one in ReportFormat)
-        raise ConfigError([f"channels: {name}: no format {form!r}; known are {known}"])
+        raise ConfigError([f"channels: {name}: unknown format {form!r}; use one of {known}"])
     return Path(unquote(parts.path)), ReportFormat(form)

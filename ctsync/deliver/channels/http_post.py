@@ -1,8 +1,8 @@
-"""A POST to a URL of the settings, the only HTTP in this folder.
+"""HTTP POST to a URL in the settings. No other module of this folder sends HTTP itself.
 
-The URL comes from the settings alone, never from a record. Errors leave it out, because it may
-hold a token. Redirects are not followed, so a server cannot send the request elsewhere. Proxies
-come from the environment; credentials come from the URL and never from ~/.netrc.
+The URL comes only from the settings, never from a record. Errors omit it, because it may contain a
+token. Redirects are not followed, so a server cannot redirect the request. Proxies come from the
+environment; credentials come from the URL and never from ~/.netrc.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ USER_AGENT = f"ctsync/{__version__}"
 
 
 class NoAnswer(Exception):
-    """The server did not answer; the text says why, without the URL."""
+    """The server did not answer. The text states why, without the URL."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def post(
     *,
     seconds: float = DEADLINE_SECONDS,
 ) -> WebAnswer:
-    """Send `body` and return the answer, whose body is not read; raises NoAnswer."""
-    # urllib3's debug lines contain the full path, which may hold a token
+    """Send `body` and return the answer. Does not read the answer's body. Raises NoAnswer."""
+    # urllib3's debug lines contain the full path, which may contain a token
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
         target = urlsplit(url)

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 
 class LogChannel:
-    """Writes every event and notice of a message; nothing remote can end a line or begin another.
+    """Writes each event and notice of a message as one line. Remote text cannot add line breaks.
 
-    The file is `file`, or that of the settings. It is private to its owner, and rotated at its
+    The file is `file`, or the one in the settings. It is private to its owner, and rotated at its
     size limit.
     """
 
@@ -40,13 +40,13 @@ class LogChannel:
     ) -> None:
         self._file = file or settings.file
         if settings.events == "file" and self._file is None:
-            raise ConfigError(['log.events is "file", but log.file names none'])
+            raise ConfigError(['log.events is "file", but log.file is not set'])
         self.routes = routes
         self._settings = settings
         self._open: logging.Handler | None = None
 
     def send(self, message: Message) -> str:
-        """Write one line per notice, then one per event; return where they went."""
+        """Write one line per notice, then one per event, and return the file or stream."""
         is_json = self._settings.format == "json"
         write_line, write_notice = (
             (_json_line, _json_notice) if is_json else (_text_line, _text_notice)
@@ -84,17 +84,17 @@ class LogChannel:
 
 
 class _Loud(logging.Handler):
-    """Lets an error out that a handler would only print: a line not written is not delivered."""
+    """Raises errors that a handler would only print: an unwritten line is not delivered."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802  the library's signature
         raise  # noqa: PLE0704  called by the library inside its except clause
 
 
 class _Stderr(_Loud, logging.StreamHandler):  # type: ignore[type-arg]  # generic in stubs only
-    """Standard error. The command line drops messages that it cannot write there, and notes why."""
+    """Standard error. If it cannot be written, the command line drops messages and stores why."""
 
     def flush(self) -> None:
-        """Raise the error of a stream whose reader has gone: its lines are not delivered."""
+        """Raise the error of a stream that has lost its reader: its lines are not delivered."""
         super().flush()
         if (lost := getattr(self.stream, "lost", None)) is not None:
             raise lost
@@ -117,7 +117,7 @@ class _Rotation(_Loud, RotatingFileHandler):
         )
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line to the file that now has the name: another process may have rotated it."""
+        """Write a line to the current file: another process may have rotated the old one."""
         if self.stream is not None and not self._is_current(self.stream):
             self.stream.close()
             self.stream = self._open()
@@ -131,7 +131,7 @@ class _Rotation(_Loud, RotatingFileHandler):
         return os.path.samestat(named, os.fstat(stream.fileno()))
 
     def doRollover(self) -> None:  # noqa: N802  the library's signature
-        """Rename the files; continue with the new file if another process renames them too."""
+        """Rename the files. Continue with the new file if another process renames them too."""
         with suppress(FileNotFoundError):
             super().doRollover()
         if self.stream is None:
@@ -151,7 +151,7 @@ def _text_line(stored: StoredEvent) -> str:
 
 
 def _json_line(stored: StoredEvent) -> str:
-    # ASCII alone: no reader finds a line end or a control character in it
+    # only ASCII: no reader can find a line break or a control character in it
     return dump(event_row(stored), ascii_only=True).decode()
 
 
@@ -160,5 +160,5 @@ def _text_notice(notice: Notice, now: datetime) -> str:
 
 
 def _json_notice(notice: Notice, now: datetime) -> str:
-    told = {"notice": notice.kind.value, "summary": notice.summary, "made": format_timestamp(now)}
-    return dump(told, ascii_only=True).decode()
+    row = {"notice": notice.kind.value, "summary": notice.summary, "made": format_timestamp(now)}
+    return dump(row, ascii_only=True).decode()

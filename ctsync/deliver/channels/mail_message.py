@@ -25,16 +25,16 @@ MOST_LINES = 200
 MOST_WELCOMES = 50
 MOST_BYTES = 300_000
 MOST_HTML_BYTES = 100_000
-"""A mail larger than this is composed again with half the lines; it counts the lines left out.
+"""A larger mail is composed again with half the lines, and states how many lines it omits.
 
-Gmail hides what follows the first 102 KB of an HTML part."""
+Gmail hides the part of an HTML text after the first 102 KB."""
 LONGEST_SUBJECT = 200
 
 
 def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage:
-    """Compose the mail of a message; Message-ID, thread and list are the same at every attempt.
+    """Compose the mail of a message. Every attempt has the same Message-ID, thread and list.
 
-    Links lead to the pages of `site` if it is given, and to ClinicalTrials.gov if not.
+    Links lead to the pages of `site` if it is given, or else to ClinicalTrials.gov.
     """
     limit = MOST_WELCOMES if message.is_welcome else MOST_LINES
     mail = _compose(message, message.report(limit=limit), sender, site)
@@ -74,7 +74,7 @@ def _compose(message: Message, report: Report, sender: str, site: str) -> EmailM
         cte="quoted-printable",
     )
     if mail["Subject"].isascii():
-        # else the library may fold before the first word and leave the header's first line empty
+        # otherwise the library may fold before the first word and leave the first line empty
         mail.policy = policy.clone(max_line_length=2 * LONGEST_SUBJECT)
     return mail
 
@@ -89,14 +89,15 @@ def _notes(message: Message, sender: str) -> Iterator[str]:
 
 
 def _unsubscribe(author: MailAddress) -> str:
-    """Return the List-Unsubscribe of RFC 2369: a mail to the sender, who edits the settings."""
+    """Return the List-Unsubscribe header (RFC 2369): a mail to the sender."""
     return f"<mailto:{quote(author.bare, safe='@+')}?subject=unsubscribe>"
 
 
 def _list_id(watches: Sequence[str], domain: str) -> str:
-    """Return the List-Id that mail programs sort by; the hash keeps watch names distinct.
+    """Return the List-Id, by which mail programs sort. Its hash distinguishes similar watch names.
 
-    It is the same in all mails to a recipient: of the watch, if the recipient has only one.
+    All mails to a recipient have the same List-Id. If the recipient has exactly one watch, it is
+    the List-Id of that watch.
     """
     if len(watches) != 1:
         return f"<all.ctsync.{domain}>"

@@ -1,4 +1,4 @@
-"""The webhook channel: a report as JSON, signed so that its reader knows who wrote it."""
+"""The webhook channel: a report as JSON, signed so that the receiver can verify its sender."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _BAD_MESSAGE = {400, 413, 415, 422}
 
 
 class WebhookChannel:
-    """Posts each message once; the reader may fold repeats by `Idempotency-Key`.
+    """Posts messages. Every attempt at a message has the same `Idempotency-Key`.
 
-    The signature is "sha256=" and the HMAC-SHA256 of the body under the channel's secret. The
-    body says when it was made, so that an old one cannot be played again unseen, and names the
-    JSON Schema of its report.
+    The signature is "sha256=" and the HMAC-SHA256 of the body with the channel's secret. The body
+    contains its creation time, so that the receiver can detect a replay, and names the JSON Schema
+    of its report.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class WebhookChannel:
         self._seconds = seconds
 
     def send(self, message: Message) -> str:
-        """Post one message; what it was answered."""
+        """Post one message, and return the status of the answer as text."""
         body = _body(message)
         headers = {"Content-Type": "application/json", "Idempotency-Key": message.key}
         secret = self._settings.secret.get_secret_value()
@@ -62,11 +62,11 @@ class WebhookChannel:
         return f"answered {answer.status}"
 
     def close(self) -> None:
-        """Do nothing: no connection is kept."""
+        """Do nothing: no connection stays open."""
 
 
 def sign(body: bytes, secret: str) -> str:
-    """The signature of a body."""
+    """Return the signature of a body."""
     return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
