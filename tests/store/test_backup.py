@@ -77,7 +77,7 @@ def write_on_demand(url: str, parent: Connection) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("backups", [15, pytest.param(50, marks=pytest.mark.soak)])
-def test_backups_under_load_are_sound_and_hold_every_acknowledged_unit(
+def test_backups_under_load_are_sound_and_contain_every_acknowledged_unit(
     migrated_sqlite_url: str, tmp_path: Path, backups: int
 ) -> None:
     mine, its = FORK.Pipe()

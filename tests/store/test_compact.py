@@ -27,7 +27,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def unpacked_rows(store: Store) -> dict[str, object]:
-    """Read everything stored; bodies are unpacked, so how they are packed does not matter."""
+    """Read all rows, with bodies unpacked, so that the way they are packed does not matter."""
     rows: dict[str, object] = {t: r for t, r in dump(store).items() if t != "bodies"}
     digests = {
         v.digest for t in store.trials.stored_ids() for v in store.versions.of(t) if v.digest

@@ -41,7 +41,7 @@ FORK = multiprocessing.get_context("fork")
 
 
 def dump(store: Store) -> dict[str, list[tuple[object, ...]]]:
-    """Read every row of every table, except the marks that each database has of its own."""
+    """Read every row of every table, except the marks, which differ between databases."""
     with store.view() as connection:
         return {
             table.name: sorted((tuple(row) for row in connection.execute(table.select())), key=repr)

@@ -1,4 +1,4 @@
-"""Events: one per step and path, read back with the versions they lead between."""
+"""Events: one per step and path, read back with their older and newer version."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_a_watch_filter_finds_the_events_of_its_trials(store: Store) -> None:
     assert [stored.nct_id for stored in store.events.find(EventFilter(watch="mine"))] == [OTHER]
 
 
-def test_an_event_without_a_load_is_dated_by_its_posting_else_by_its_fetching(store: Store) -> None:
+def test_an_event_without_a_load_has_its_posting_date_or_its_fetch_time(store: Store) -> None:
     with store.unit() as unit:
         add_events(unit, None, add(unit, 0, None), posted="2019-07-16", observed=None)
         add_events(unit, None, add(unit, 0, None, OTHER), nct_id=OTHER, posted=None, observed=None)

@@ -16,7 +16,7 @@ from tests.store.samples import FETCHED, TRIAL, delivery, fill, keep
 
 @pytest.fixture
 def stores(migrated_postgres_url: str) -> Iterator[tuple[Store, Store]]:
-    """Two stores open the same database, as two hosts do."""
+    """Open the same database in two stores, like two hosts."""
     clock = StillClock()
     with (
         open_store(migrated_postgres_url, clock=clock) as one,
@@ -73,7 +73,7 @@ def test_a_writer_stores_nothing_after_another_took_and_freed_the_lock(
 
 
 def fail_over_to_an_older_copy(postgres: PostgresServer, url: str, mark: str) -> None:
-    """Act like a failover to a copy that lacks the last commit: the mark is as it was before."""
+    """Simulate a failover to a copy without the last commit: restore the earlier mark."""
     cut_lock(postgres)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute("UPDATE ctsync_marks SET value = %s WHERE key = 'writer'", [mark])
@@ -101,7 +101,7 @@ def test_a_writer_stores_nothing_after_a_failover_that_lost_its_token(
     assert refused == failovers
 
 
-def test_a_token_without_a_nonce_of_an_earlier_release_is_followed(
+def test_a_token_of_an_earlier_release_without_a_nonce_is_incremented(
     stores: tuple[Store, Store], postgres: PostgresServer, migrated_postgres_url: str
 ) -> None:
     one, other = stores

@@ -43,7 +43,7 @@ def test_a_network_file_system_is_recognized_by_its_type(
     assert found == (kind if is_network else None)
 
 
-def test_the_innermost_mount_decides_and_the_later_of_two_on_one_mount_point(
+def test_the_innermost_and_then_the_latest_mount_decides(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "in").mkdir()

@@ -1,4 +1,4 @@
-"""Stored times in the future: each counts as due or proves nothing, and each is found."""
+"""Stored times in the future: each counts as due or is ignored, and each is found."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def run(store: Store, clock: StillClock, kind: str = "sync") -> None:
         unit.runs.finish(run_id, finished=clock.now(), verdict=Verdict.OK)
 
 
-# Each writes while the clock is 400 days ahead; each question is then asked at the right time.
+# Each function writes while the clock is 400 days ahead. The function that it returns then checks
+# at the correct time.
 
 
 def a_sync(store: Store, clock: StillClock) -> Callable[[], bool]:
@@ -111,11 +112,11 @@ def a_heartbeat(store: Store, clock: StillClock) -> Callable[[], bool]:
 
 
 def a_mail(store: Store, clock: StillClock) -> Callable[[], bool]:
-    a_right_time = clock.now() - AHEAD - timedelta(days=30)
+    correct_time = clock.now() - AHEAD - timedelta(days=30)
     with store.unit() as unit:
-        unit.runs.begin("sync", a_right_time)
+        unit.runs.begin("sync", correct_time)
         (event_id,) = add_events(unit, None, add(unit, 0, None))
-        one = delivery(event_id, QUIET.recipient, channel=QUIET.channel, not_before=a_right_time)
+        one = delivery(event_id, QUIET.recipient, channel=QUIET.channel, not_before=correct_time)
         unit.outbox.enqueue([one])
         unit.outbox.claim(clock.now(), lease=LEASE, limit=1, worker="a")
         unit.outbox.mark_sent([1], now=clock.now())
@@ -129,7 +130,7 @@ CASES = (
 )  # fmt: skip
 
 
-def test_what_a_clock_that_ran_ahead_wrote_is_due_at_the_right_time(
+def test_times_written_by_a_clock_that_ran_ahead_count_as_due(
     store: Store, clock: StillClock
 ) -> None:
     due = []
@@ -147,7 +148,9 @@ def test_what_a_clock_that_ran_ahead_wrote_is_due_at_the_right_time(
     assert due == [write.__name__ for write in CASES]
 
 
-def test_times_that_a_right_clock_writes_are_not_due_early(store: Store, clock: StillClock) -> None:
+def test_times_written_by_a_correct_clock_are_not_due_early(
+    store: Store, clock: StillClock
+) -> None:
     week = timedelta(days=7)
     enqueue(store, clock, week)
     with store.unit() as unit:
@@ -193,7 +196,7 @@ def test_a_delivery_created_in_the_future_is_corrected_when_it_is_claimed(
     assert claim(store, clock) == ["log"]
     (row,) = store.outbox.deliveries()
     assert row.created == clock.now()
-    # so a drain that fails does not claim it again at once
+    # so a failed drain does not claim it again at once
     with store.unit() as unit:
         until = clock.now() + MINUTE
         unit.outbox.mark_failed([row.delivery_id], worker="a", error="x", not_before=until)
@@ -211,7 +214,7 @@ def test_a_first_failure_in_the_future_is_corrected_by_the_next(
     assert (failure.first_at, failure.last_at) == (clock.now(), clock.now())
 
 
-def test_every_column_of_times_says_what_a_time_in_the_future_means() -> None:
+def test_every_time_column_is_among_the_stored_times() -> None:
     columns = {
         (table.name, column.name)
         for table in METADATA.sorted_tables
@@ -260,15 +263,15 @@ STATUS = {
     "trials.history_retry", "failures.first_at", "failures.last_at", "failures.next_try",
     "deliveries.created", "deliveries.not_before", "deliveries.lease_until",
 }  # fmt: skip
-"""The times that something waits for, or that prove that a sync was complete."""
+"""The times of waiting retries and deliveries, and of runs."""
 
 
 @pytest.mark.slow  # it changes each column of each database
-def test_status_exits_with_3_and_names_each_time_that_something_waits_for(
+def test_status_exits_with_3_and_names_each_future_time_in_effect(
     filled: Store, clock: StillClock
 ) -> None:
     now = clock.now()
-    told = set()
+    reported = set()
     for one in STORED_TIMES:
         with filled.unit() as unit:
             unit.connection.execute(update(one.table).values({one.name: now + AHEAD}))
@@ -277,14 +280,14 @@ def test_status_exits_with_3_and_names_each_time_that_something_waits_for(
         words = "registry data of" if one.kind is TimeKind.LOAD else one.words
         if any(words in reason for reason in reasons):
             assert health.exit_code == 3
-            told.add(f"{one.table.name}.{one.name}")
+            reported.add(f"{one.table.name}.{one.name}")
         with filled.unit() as unit:
             unit.connection.execute(update(one.table).values({one.name: now}))
-    print(f"status: {len(told)} of {len(STATUS)} times in the future told")
-    assert told == STATUS
+    print(f"status: {len(reported)} of {len(STATUS)} times in the future reported")
+    assert reported == STATUS
 
 
-def test_a_complete_sync_in_the_future_does_not_silence_a_stalled_sync(
+def test_a_complete_sync_in_the_future_does_not_hide_a_stalled_sync(
     store: Store, clock: StillClock
 ) -> None:
     with store.unit() as unit:

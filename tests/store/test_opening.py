@@ -1,4 +1,4 @@
-"""`open_store` opens or creates a database of ctsync, and leaves any other file unchanged."""
+"""`open_store` opens or creates a ctsync database, and leaves any other file unchanged."""
 
 from __future__ import annotations
 
@@ -376,7 +376,7 @@ def test_threads_that_create_the_file_at_once_create_one_database(tmp_path: Path
 def test_a_second_opening_in_one_process_keeps_the_locks_of_the_first(
     migrated_sqlite_url: str,
 ) -> None:
-    """Else another process that ends takes itself for the last, and removes the log in use."""
+    """Otherwise, another process that ends would remove the log that is still in use."""
     url, file = migrated_sqlite_url, Path(migrated_sqlite_url.removeprefix("sqlite:///"))
     log = file.with_name(f"{file.name}-wal")
     program = (

@@ -56,7 +56,7 @@ def test_claims_take_the_oldest_deliveries_first_up_to_the_limit(store: Store) -
     assert [one.event_id for one in claim(store, limit=5)] == ids[7:12]
 
 
-def test_no_worker_claims_for_a_recipient_of_whom_another_holds_a_delivery(store: Store) -> None:
+def test_a_recipient_with_a_claimed_delivery_is_left_to_its_worker(store: Store) -> None:
     (first,) = outbox(store, 1)
     assert len(claim(store, "a")) == 1
     with store.unit() as unit:
@@ -75,10 +75,10 @@ def test_deliveries_above_the_given_id_are_not_claimed(store: Store) -> None:
     assert ids_of(claimed) == [1, 2]
 
 
-def test_the_horizon_moves_only_while_no_newer_run_is_under_way(store: Store) -> None:
+def test_the_horizon_moves_only_if_no_newer_run_is_in_progress(store: Store) -> None:
     outbox(store, 1)
     with store.unit() as unit:
-        unit.runs.begin("sync", FETCHED)  # killed: it stays under way for ever
+        unit.runs.begin("sync", FETCHED)  # killed: it never ends
     at_first = store.outbox.horizon()
     assert at_first == OutboxHorizon(1, 1)
     with store.unit() as unit:

@@ -1,4 +1,4 @@
-"""A proxy that pools transactions is refused by what writes; one that pools sessions passes."""
+"""Writing commands refuse a proxy that pools transactions, but accept one that pools sessions."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from tests.store.samples import FETCHED, TRIAL
 
 @dataclass
 class Proxy:
-    """Lends the sessions of a server to connections, each for a transaction or for good.
+    """Assigns the sessions of a server to connections, each for a transaction or permanently.
 
-    `takes` is called before a session is lent: another program may use the proxy meanwhile.
+    `takes` is called before a session is assigned, to act like another program at the proxy.
     """
 
     mode: str
@@ -55,7 +55,7 @@ class Proxy:
 
 
 class Connection:
-    """What `pools_transactions` uses of a psycopg connection."""
+    """The part of a psycopg connection that `pools_transactions` uses."""
 
     def __init__(self, proxy: Proxy, number: int) -> None:
         self._proxy = proxy
@@ -86,7 +86,7 @@ def is_refused(proxy: Proxy) -> bool:
 
 
 def rotated(sessions: deque[int]) -> Callable[[], None]:
-    """Make another program that takes and returns a session between two transactions."""
+    """Return a function that acts like a program that uses a session between two transactions."""
     return lambda: sessions.rotate(1)
 
 
@@ -107,7 +107,7 @@ def test_a_proxy_is_refused_only_if_it_pools_transactions() -> None:
     assert refused == {True: 32, False: 0}
 
 
-def test_a_direct_connection_opens_no_second_one() -> None:
+def test_a_direct_connection_opens_no_second_connection() -> None:
     proxy = Proxy("none", deque([500]))
 
     def connect_again() -> Connection:
@@ -125,7 +125,7 @@ needs_pgbouncer = pytest.mark.skipif(
 
 @contextmanager
 def pgbouncer(postgres: PostgresServer, url: str, mode: str, folder: Path) -> Iterator[str]:
-    """Run PgBouncer in front of a database; yield the database's URL behind it."""
+    """Run PgBouncer in front of a database. Yield the database's URL behind PgBouncer."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     name, server = postgres.name_of(url), Path(str(parse_url(url).query["host"]))

@@ -1,4 +1,4 @@
-"""Restoring a backup: checked first, in one step, and never mixed with the log that was there."""
+"""Restoring a backup: checked first, replaced atomically, and never mixed with an old log."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def trials(file: Path) -> list[str]:
 
 @pytest.fixture
 def file(tmp_path: Path, migrated_sqlite_url: str) -> Path:
-    """A database with two trials; its backup has one."""
+    """A database with two trials, and its backup with one."""
     store_trial(migrated_sqlite_url, OLD)
     back_up(migrated_sqlite_url, tmp_path / "backup.db")
     store_trial(migrated_sqlite_url, NEW)
@@ -94,7 +94,7 @@ def test_a_restored_database_is_the_backup_and_the_replaced_one_is_kept(
 def test_the_log_of_the_replaced_database_no_longer_fits_the_restored_one(
     file: Path, backup: Path
 ) -> None:
-    """Also if it was left by a copy of the very backup, and put back after the restore."""
+    """Includes the log of a copy of the same backup that is put back after the restore."""
     for suffix in ("-wal", "-shm"):
         Path(f"{file}{suffix}").unlink(missing_ok=True)
     shutil.copy(backup, file)

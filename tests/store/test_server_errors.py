@@ -63,7 +63,7 @@ RAISED: list[tuple[Exception, type[StoreError]]] = [
 
 
 def kind_of(raised: Exception) -> type[StoreError]:
-    """Return what ctsync makes of an error that SQLAlchemy wraps as it does at run time."""
+    """Return the class of the ctsync error for a driver error, wrapped by SQLAlchemy."""
     wrapped = DBAPIError.instance(
         None, None, raised, psycopg.Error, hide_parameters=True, dialect=None
     )
@@ -95,7 +95,7 @@ SLOW_LISTENERS: dict[str, tuple[Behaviour, type[StoreError]]] = {
 
 
 def opening(case: tuple[Behaviour, type[StoreError]]) -> tuple[bool, float]:
-    """Open a database behind a gate; return whether it failed as it should, and the seconds."""
+    """Open a database behind a gate. Return whether it failed as expected, and the seconds."""
     behaviour, wanted = case
     began = time.monotonic()
     ending = "?sslmode=require" if behaviour is refuse_ssl else "?sslmode=disable"

@@ -39,7 +39,7 @@ def keep(store: Store, *steps: NewStep) -> dict[NctId, int]:
 
 @pytest.fixture
 def stale_heads(store: Store) -> Iterator[None]:
-    """Let a batch find no heads at first, as if another writer committed just after it looked."""
+    """Make a batch find no heads at first, as if another writer committed just after its query."""
     engine, lookups = engine_of(store), itertools.count(1)
 
     def see_none(

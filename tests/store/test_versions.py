@@ -55,7 +55,7 @@ def test_forty_versions_are_numbered_in_order_and_read_back(store: Store) -> Non
         assert store.bodies.read(version.digest or "") == record(number).canonical
 
 
-def test_a_body_is_read_with_at_most_sixteen_unpackings(store: Store) -> None:
+def test_a_body_is_unpacked_from_at_most_sixteen_frames(store: Store) -> None:
     fill(store, 40)
     with store.view() as connection:
         from sqlalchemy import text
@@ -99,9 +99,7 @@ def test_a_repeated_version_is_stored_once(store: Store) -> None:
 
 
 @pytest.mark.parametrize("stale", ["none", "older"])
-def test_a_version_after_an_outdated_head_is_refused_with_its_complete_unit(
-    store: Store, stale: str
-) -> None:
+def test_a_version_after_an_outdated_head_rolls_back_its_unit(store: Store, stale: str) -> None:
     first, *_ = fill(store, 2)
     before = store.counts()
 

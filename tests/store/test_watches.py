@@ -15,7 +15,7 @@ from tests.store.samples import FETCHED, OTHER, TRIAL
 THIRD = NctId("NCT00000102")
 
 
-def test_adding_trials_creates_the_watch_and_stores_the_ids_asked_for(store: Store) -> None:
+def test_adding_trials_creates_the_watch_and_stores_the_requested_ids(store: Store) -> None:
     with store.unit() as unit:
         assert unit.watches.add_trials("mine", {TRIAL: "BM-MSC-01", OTHER: None}, FETCHED) == 2
     (watch,) = store.watches.all()
@@ -60,7 +60,7 @@ def test_single_trials_can_be_removed_from_a_watch(store: Store) -> None:
 
 
 def merged(store: Store, old: NctId, into: NctId) -> None:
-    """Store that the registry merged a trial into another one."""
+    """Record that the registry merged a trial into another one."""
     with store.unit() as unit:
         unit.trials.mark_moved(old, into)
         unit.watched.follow_successor(old, into)
@@ -78,7 +78,7 @@ def test_a_successor_is_removed_with_the_trials_that_it_took_over(store: Store) 
     assert not store.watched.lack_successor(TRIAL, OTHER)
 
 
-def test_a_trial_asked_for_itself_stays_if_one_that_it_took_over_is_removed(store: Store) -> None:
+def test_a_trial_named_itself_stays_if_a_trial_that_it_took_over_is_removed(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("a", {TRIAL: None, THIRD: None}, FETCHED)
         unit.watches.add_trials("b", {TRIAL: None, OTHER: None}, FETCHED)
@@ -104,7 +104,7 @@ def test_two_trials_that_took_each_other_over_are_both_followed(store: Store) ->
     assert store.watched.moved_ids() == ()
 
 
-def test_a_successor_asked_for_by_its_own_id_counts_as_asked_for(store: Store) -> None:
+def test_a_successor_requested_by_its_own_id_counts_as_named(store: Store) -> None:
     with store.unit() as unit:
         unit.watches.add_trials("a", {TRIAL: None}, FETCHED)
     merged(store, TRIAL, OTHER)
