@@ -46,7 +46,7 @@ class FileChannel:
         self._folder, self._form = read_folder_url(settings.url.get_secret_value(), settings.name)
 
     def send(self, message: Message) -> str:
-        """Write the report of one message, and return the name of the file."""
+        """Write the report of one message, and return a text that names the file."""
         report = message.report()
         try:
             self._folder.mkdir(parents=True, exist_ok=True)

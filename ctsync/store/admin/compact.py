@@ -95,7 +95,7 @@ def drop_unused(store: Store) -> int:
             digests = unit.connection.scalars(unused).all()
             unit.connection.execute(delete(BODIES).where(BODIES.c.digest.in_(digests)))
         dropped += len(digests)
-        if not digests:  # until then, deleting a body may leave its base unused
+        if not digests:  # not earlier: a deleted body may have left its base unused
             return dropped
 
 

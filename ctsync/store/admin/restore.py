@@ -104,9 +104,11 @@ def _writable(place: Path) -> Iterator[None]:
 
 def _require_backup(backup: Path, file: Path) -> None:
     if migrate.look_at_file(backup) is migrate.DatabaseState.NOTHING:
-        raise UsageError(f"{backup} does not exist or is empty; specify a file of: ctsync backup")
+        raise UsageError(
+            f"{backup} does not exist or is empty; specify a file made by: ctsync backup"
+        )
     if file.exists() and backup.samefile(file):
-        raise UsageError(f"{backup} is the database itself; specify a file of: ctsync backup")
+        raise UsageError(f"{backup} is the database itself; specify a file made by: ctsync backup")
 
 
 # --- the draft -----------------------------------------------------------------------------------

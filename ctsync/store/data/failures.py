@@ -50,8 +50,9 @@ class Failure:
     def held_until(self, now: datetime) -> datetime | None:
         """Return when the trial is requested again, or None if the next sync requests it.
 
-        Every sync requests a trial whose error cost no extra requests. If a time is further ahead
-        than the longest wait, a wrong clock wrote it, and the trial is due.
+        Every sync requests a trial whose error cost no extra requests. If the last failure is in
+        the future, or the next try is further ahead than the longest wait, a wrong clock wrote it,
+        and the trial is due.
         """
         is_wrong = is_ahead(self.last_at, now) or is_ahead(self.next_try, now + LONGEST_RETRY)
         is_due = self.error_class not in _COSTLY or self.next_try <= now or is_wrong
@@ -64,7 +65,8 @@ class FailureReads(Reads):
     def find(self, *, due: datetime | None = None) -> list[Failure]:
         """Return the trials in quarantine in order of ids, only those due at `due` if given.
 
-        A trial whose times are ahead of `due` by more than the longest wait is also due.
+        A trial is also due if its last failure is after `due`, or its next try is further ahead
+        than the longest wait.
         """
         statement = select(FAILURES).order_by(FAILURES.c.nct_id)
         if due is not None:

@@ -82,7 +82,8 @@ class HistoryReads(Reads):
     def due(self, now: datetime, *, limit: int) -> tuple[NctId, ...]:
         """Return the trials whose history must be requested now, in order of due time.
 
-        A history whose times are ahead of `now` by more than the longest wait is also due.
+        A history is also due if its last request is in the future, or its next one is further ahead
+        than the longest wait.
         """
         ahead = now + CLOCK_TOLERANCE
         is_due = or_(

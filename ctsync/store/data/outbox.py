@@ -87,9 +87,10 @@ class Delivery:
     message_id: str | None
 
     def due_at(self, now: datetime) -> datetime:
-        """Return when a drain can claim the delivery, but not a time before `now`.
+        """Return when a drain can claim the delivery: `now`, or a later time.
 
-        A time further ahead than the longest wait was written by a wrong clock and counts as due.
+        A creation in the future, or a due time further ahead than the longest wait, was written by
+        a wrong clock: the delivery counts as due.
         """
         wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
         times = [self.not_before]
@@ -236,7 +237,8 @@ class OutboxWrites(Writes):
         """Claim up to `limit` due deliveries, oldest first, for the duration of `lease`.
 
         Leaves out ids above `up_to`, and recipients with a delivery that another worker holds. A
-        time further ahead than the longest wait was written by a wrong clock and counts as due.
+        creation in the future, or a due time further ahead than the longest wait, was written by a
+        wrong clock: the delivery counts as due.
         """
         exclude_other_claims(self._connection)
         ahead = now + CLOCK_TOLERANCE

@@ -206,7 +206,7 @@ class WatchWrites(Writes):
         """Add named trials to a watch, with their `asked_as`. Return how many are new to it.
 
         Adds the watch if it does not exist. A trial that the watch's query found counts as named
-        from now on. A trial that took over another one and is named by its own id stays without it.
+        from now on. So does a trial that a merger added, if it is now named by its own id.
         """
         self._add_named(name, "cli", {"query": None, "rules": {}})
         watch_id = self._watch_id(name)
@@ -251,7 +251,7 @@ class WatchWrites(Writes):
         )
 
     def remove_trials(self, name: str, ids: Iterable[NctId]) -> int:
-        """Remove trials from a watch, with their mergers. Return how many trials were removed.
+        """Remove trials from a watch, with related trials. Return how many were removed.
 
         Also removes the trials that they took over, and each trial that took over only removed
         trials and was not named itself.
