@@ -122,7 +122,9 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
     file_size = stream.seek(0, 2)
     start = member.offset + _LOCAL.size
     if start > file_size:
-        raise BadRecord(f"a member begins at byte {member.offset}, after the file's {file_size}")
+        raise BadRecord(
+            f"a member at byte {member.offset} is beyond the end of the file ({file_size})"
+        )
     stream.seek(member.offset)
     head = stream.read(_LOCAL.size)
     if len(head) < _LOCAL.size or head[:4] != b"PK\3\4":

@@ -34,7 +34,7 @@ class CircuitBreaker:
         self._opened_at: float | None = None
 
     def check(self) -> None:
-        """Raise RegistryBusy or RegistryUnreachable, like the last failure, if it is open."""
+        """While the circuit is open, raise RegistryBusy or RegistryUnreachable (the last error)."""
         with self._lock:
             if self._opened_at is None:
                 return
