@@ -74,7 +74,7 @@ log = logging.getLogger(__name__)
 class Unit:
     """The writes of one transaction, by subject.
 
-    `connection` is the transaction itself, for the modules of the store that write whole tables.
+    `connection` is the transaction itself, for the modules of the store that write entire tables.
     """
 
     def __init__(self, connection: Connection, *, clock: Clock, dictionaries: Dictionaries) -> None:

@@ -81,7 +81,7 @@ def train(samples: Sequence[bytes]) -> bytes | None:
 def dictionary_of(packed: bytes) -> int | None:
     """Return the number of the dictionary that a frame needs, or None.
 
-    None also if `packed` is not a frame.
+    Also returns None if `packed` is not a frame.
     """
     try:
         return zstd.get_frame_info(packed).dictionary_id or None
@@ -90,7 +90,7 @@ def dictionary_of(packed: bytes) -> int | None:
 
 
 def pack(raw: bytes, base: bytes | None = None, *, dictionary: Dictionary | None = None) -> bytes:
-    """Pack `raw` against `base` if given, else with `dictionary` if given, else alone."""
+    """Pack `raw` against `base`. Without a base, pack it with `dictionary`, if given."""
     if base is None and dictionary is not None:
         return dictionary.pack(raw)
     if base is None:
@@ -113,8 +113,8 @@ def decompress(packed: bytes) -> bytes:
 def unpack(chain: Sequence[bytes], digest: str, dictionary: Dictionary | None = None) -> bytes:
     """Unpack a body from its chain: a keyframe, then its deltas in order.
 
-    `dictionary` is the one that the keyframe names. Raises CorruptBody if the chain is empty, is
-    damaged, or does not match `digest`.
+    `dictionary` is the dictionary that the keyframe names. Raises CorruptBody if the chain is
+    empty, is damaged, or does not match `digest`.
     """
     raw: bytes | None = None
     try:

@@ -137,7 +137,7 @@ def _narrowed(statement: Select[Any], wanted: EventFilter) -> Select[Any]:
     if wanted.run_id is not None:
         statement = statement.where(EVENTS.c.run_id == wanted.run_id)
     if wanted.watch is not None:
-        # `entered` and `left` events name their watch: those of other watches are left out
+        # `entered` and `left` events name their watch: leave out the events of other watches
         after, before = type_coerce(EVENTS.c.after, Text), type_coerce(EVENTS.c.before, Text)
         is_elsewhere = EVENTS.c.kind.in_((Kind.ENTERED, Kind.LEFT)) & (
             func.coalesce(after, before) != dump_json(wanted.watch)

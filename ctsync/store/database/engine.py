@@ -124,12 +124,12 @@ def name_of(url: URL) -> str:
 
 
 def is_read_only(url: URL) -> bool:
-    """Return whether the URL says `mode=ro`."""
+    """Return whether the URL contains `mode=ro`."""
     return sqlite_file(url) is not None and url.query.get("mode") == "ro"
 
 
 def require_writable(url: URL) -> None:
-    """Raise UsageError for a URL that says `mode=ro`."""
+    """Raise UsageError for a URL with `mode=ro`."""
     if is_read_only(url):
         raise UsageError(
             f"{name_of(url)} is opened for reading only, and this command writes; "
