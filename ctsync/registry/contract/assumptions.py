@@ -64,7 +64,7 @@ class _Differs(Exception):
 
 
 class _NotSeen(Exception):
-    """The requests could not show whether the assumption holds; the text says why."""
+    """The requests could not show whether the assumption holds. The text states why."""
 
 
 def check_contract(inquiry: Inquiry) -> Iterator[ContractFinding]:

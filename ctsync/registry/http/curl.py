@@ -28,7 +28,7 @@ from ctsync.registry.http.retry import CONTENT, FINAL, LINK, NO_JSON, UNTRUSTED,
 from ctsync.registry.http.transport import CHUNK_BYTES, CONNECT_SECONDS, ERROR_TEXT_BYTES, Transport
 from ctsync.text import for_header, for_log, shorten
 
-GRACE_SECONDS = 5.0  # after the deadline, for curl to end by itself
+GRACE_SECONDS = 5.0  # after the deadline, before curl is killed
 HEADER_BYTES = 2**18
 LONGEST_ERROR_TEXT = 300
 

@@ -22,7 +22,7 @@ def causes_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def reason_in(causes: Sequence[BaseException]) -> str:
-    """Return the operating system's message if there is one, else that of the innermost error."""
+    """Return the operating system's message, or without one the innermost error's message."""
     for cause in causes:
         if isinstance(cause, OSError) and cause.strerror:
             return cause.strerror
