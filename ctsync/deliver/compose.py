@@ -245,7 +245,7 @@ class _Composer:
         )
 
     def _since(self, events: Sequence[StoredEvent]) -> datetime | None:
-        """Return the start of the last sync before the one that found these events."""
+        """Return the start of the last sync before the sync that found these events."""
         if not events:
             return None
         first = min(stored.run_id or 0 for stored in events)

@@ -155,7 +155,7 @@ class MailChannel:
     def try_login(self, addresses: Sequence[str] = ()) -> str:
         """Connect and log in without sending a mail, and return the server's reply.
 
-        Raises DeliveryError, also if the server cannot accept one of the addresses.
+        Raises DeliveryError if that fails, or if the server cannot accept one of the addresses.
         """
         self._connection = self._connect()
         try:
