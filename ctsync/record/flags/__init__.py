@@ -1,0 +1,68 @@
+"""Facts about a record on a day, by published rules. Pure, does no I/O.
+
+A flag states what the record says, such as results that are due by a public rule and not posted.
+It does not judge. No record makes a rule fail: a value that cannot be read counts as absent.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Literal
+
+from ctsync.model import JsonObject
+from ctsync.record.flags.enrollment_size import enrollment_flags
+from ctsync.record.flags.flag import FLAG_LABELS, Flag, FlagId, FlagState
+from ctsync.record.flags.record_values import StudyValues
+from ctsync.record.flags.registration import registration_flags
+from ctsync.record.flags.results_reporting import due_date, reporting_flags, trial_class
+from ctsync.record.flags.upkeep import upkeep_flags
+
+__all__ = [
+    "FLAG_LABELS",
+    "Flag",
+    "FlagId",
+    "FlagState",
+    "applicable",
+    "flags_of",
+    "results_due_date",
+    "true_ids",
+]
+
+
+def flags_of(body: JsonObject, *, as_of: date, first: JsonObject | None = None) -> tuple[Flag, ...]:
+    """Return the flags of a record on a day, in the order of FlagId.
+
+    `first` is the body of the earliest version known; without it, `retroactively_prospective` is
+    not known. The tuple holds every flag that is not false, so look at `state`: only the flags
+    with the state "true" count, and `true_ids` returns their ids. A true flag with a `since` has
+    been true on each day from it up to `as_of`, as this record shows it.
+    """
+    day = as_of.date() if isinstance(as_of, datetime) else as_of
+    study = StudyValues(body)
+    earliest = None if first is None else StudyValues(first)
+    found = (
+        *reporting_flags(study, day),
+        *upkeep_flags(study, day),
+        *registration_flags(study, day, first=earliest),
+        *enrollment_flags(study),
+    )
+    order = list(FlagId)
+    return tuple(sorted(found, key=lambda flag: order.index(flag.id)))
+
+
+def true_ids(flags: tuple[Flag, ...]) -> frozenset[FlagId]:
+    """Return the ids of the flags that are true: those undecided or not known do not count."""
+    return frozenset(flag.id for flag in flags if flag.is_true)
+
+
+def applicable(body: JsonObject) -> Literal["ACT", "pACT"] | None:
+    """Return the class of the trial for 42 CFR 11.44: ACT, pACT (probably one), or None."""
+    return trial_class(StudyValues(body))
+
+
+def results_due_date(body: JsonObject) -> date | None:
+    """Return the completion date plus one year, whatever the certificate.
+
+    None if the trial is neither ACT nor pACT, or has no completion date.
+    """
+    return due_date(StudyValues(body))
