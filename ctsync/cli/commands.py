@@ -68,6 +68,11 @@ COMMANDS: Mapping[str, Entry] = {
         "find",
         "Find trials by the values of their versions.",
     ),
+    "flags": Entry(
+        "questions.flags",
+        "flags",
+        "List facts about followed trials, such as results that are due.",
+    ),
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",

@@ -19,6 +19,7 @@ from ctsync.record.flags import (
     applicable,
     flags_of,
     results_due_date,
+    shown_flags,
     true_ids,
 )
 from tests.properties.strategies import build_study, hostile_json
@@ -104,8 +105,10 @@ def test_overdue_gives_the_day_of_the_rule_and_that_of_the_tracker() -> None:
     overdue = flag(trial(), "results_overdue")
 
     assert (overdue.inputs["due"], overdue.inputs["due_by_tracker"]) == ("2025-02-28", "2025-03-30")
-    assert "results due 2025-02-28" in overdue.words
-    assert "from 30 days later, 2025-03-30" in overdue.words
+    assert overdue.words == (
+        "no results submitted; due 2025-02-28 by the rule of 42 CFR 11.44 as the public tracker "
+        "applies it; overdue for the tracker 30 days later, after 2025-03-30"
+    )
 
 
 def test_results_stay_due_after_they_are_submitted_but_are_not_overdue() -> None:
@@ -116,6 +119,16 @@ def test_results_stay_due_after_they_are_submitted_but_are_not_overdue() -> None
     assert ids(late) == {"results_due", "reported_late"}
     assert flag(late, "reported_late").inputs["days"] == 1
     assert flag(posted, "results_due").words.endswith("results are posted")
+
+
+def test_people_see_results_due_only_while_none_are_posted() -> None:
+    def shown(body: JsonObject) -> list[str]:
+        return [one.id for one in shown_flags(flags_of(body, as_of=DAY))]
+
+    posted = trial(resultsFirstSubmitDate="2025-03-01")
+    assert shown(posted) == ["reported_late"]
+    assert shown(posted | {"hasResults": False}) == ["results_due", "reported_late"]
+    assert shown(trial()) == ["results_due", "results_overdue"]
 
 
 @pytest.mark.parametrize(

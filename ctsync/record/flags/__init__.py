@@ -25,6 +25,7 @@ __all__ = [
     "applicable",
     "flags_of",
     "results_due_date",
+    "shown_flags",
     "true_ids",
 ]
 
@@ -53,6 +54,18 @@ def flags_of(body: JsonObject, *, as_of: date, first: JsonObject | None = None) 
 def true_ids(flags: tuple[Flag, ...]) -> frozenset[FlagId]:
     """Return the ids of the flags that are true: those undecided or not known do not count."""
     return frozenset(flag.id for flag in flags if flag.is_true)
+
+
+def shown_flags(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
+    """Return the flags to show to people: the true ones, and results due only if none are posted.
+
+    `results_due` stays true after results are posted.
+    """
+    return tuple(
+        flag
+        for flag in flags
+        if flag.is_true and not (flag.id is FlagId.RESULTS_DUE and flag.inputs["posted"])
+    )
 
 
 def applicable(body: JsonObject) -> Literal["ACT", "pACT"] | None:

@@ -147,7 +147,7 @@ def _due_flags(
 ) -> Iterator[Flag]:
     submissions, since = study.submissions, days_after(due, 1)
     tracker = days_after(due, TRACKER_DAYS)
-    facts = {**facts, "due_by_tracker": f"{tracker}"}
+    facts = {**facts, "due_by_tracker": f"{tracker}", "posted": study.has_results}
     by_rule = f"results due {due} by the rule of {_RULE} as the public tracker applies it"
     certified = _certified(study)
     yield Flag(
@@ -160,8 +160,8 @@ def _due_flags(
     if not submissions.is_submitted and not submissions.is_pending:
         yield Flag(
             FlagId.RESULTS_OVERDUE,
-            f"{by_rule}{certified}; none submitted; the tracker counts them as overdue from 30 "
-            f"days later, {tracker}",
+            f"no results submitted; {by_rule.removeprefix('results ')}{certified}; overdue for "
+            f"the tracker 30 days later, after {tracker}",
             facts,
             _SOURCE,
             since,
