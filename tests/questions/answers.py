@@ -17,7 +17,7 @@ from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
-from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
+from ctsync.questions.portfolio.forecast import ExpectedChange, expected_change_row
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
@@ -138,9 +138,9 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             timeline_row(replace(content.timeline, queries=query_steps([LEFT]))),
         ],
         "found_trial": list(find(store, conditions, today=NOW.date(), ever=True)),
-        "expected_unknown": [
-            expected_unknown_row(
-                ExpectedUnknown(SEED, key, day, is_overdue=overdue, why="why"), NOW.date()
+        "expected_change": [
+            expected_change_row(
+                ExpectedChange(SEED, key, day, is_overdue=overdue, why="why"), NOW.date()
             )
             for key, day, overdue in [
                 (KEYS[SEED], date(2026, 4, 1), False),

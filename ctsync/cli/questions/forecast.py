@@ -10,10 +10,10 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import SpanParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.questions.portfolio.unknown_forecast import (
-    ExpectedUnknown,
-    expected_unknown_row,
-    forecast_unknown,
+from ctsync.questions.portfolio.forecast import (
+    ExpectedChange,
+    expected_change_row,
+    forecast_changes,
 )
 from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import short_duration
@@ -42,9 +42,9 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
     """
     today = app.clock.now().date()
     with app.store() as store:
-        found = forecast_unknown(store, today, within=within)
+        found = forecast_changes(store, today, within=within)
     if as_json:
-        show_json([expected_unknown_row(one, today) for one in found.expected])
+        show_json([expected_change_row(one, today) for one in found.expected])
     else:
         show_table(
             ("ON", "TRIAL", "STATUS", "IN", "WHY", "TITLE"),
@@ -72,7 +72,7 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
         tell(f"{found.later:,} more will later: ctsync forecast --within all")
 
 
-def _when(trial: ExpectedUnknown, today: date) -> str:
+def _when(trial: ExpectedChange, today: date) -> str:
     """The time to the expected day; past days are overdue only if newer data is stored."""
     days = (trial.on - today).days
     if trial.is_overdue:

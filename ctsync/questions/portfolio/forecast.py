@@ -12,7 +12,7 @@ from ctsync.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedUnknown:
+class ExpectedChange:
     """A trial whose status the registry will change, or should have changed, by itself."""
 
     nct_id: NctId
@@ -23,7 +23,7 @@ class ExpectedUnknown:
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedUnknownRow:
+class ExpectedChangeRow:
     """A followed trial whose status the registry will change to UNKNOWN by itself."""
 
     nct_id: NctId
@@ -48,10 +48,10 @@ class ExpectedUnknownRow:
     """The page of the trial at the registry."""
 
 
-def expected_unknown_row(expected: ExpectedUnknown, today: date) -> ExpectedUnknownRow:
+def expected_change_row(expected: ExpectedChange, today: date) -> ExpectedChangeRow:
     """The row of an expected change, with its days counted from `today`."""
     key = expected.key
-    return ExpectedUnknownRow(
+    return ExpectedChangeRow(
         nct_id=expected.nct_id,
         on=expected.on,
         outlook=Outlook.OVERDUE if expected.is_overdue else Outlook.DUE,
@@ -66,17 +66,17 @@ def expected_unknown_row(expected: ExpectedUnknown, today: date) -> ExpectedUnkn
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownForecast:
+class Forecast:
     """What is expected of the trials watched, soonest first; `later` come after the window."""
 
-    expected: tuple[ExpectedUnknown, ...]
+    expected: tuple[ExpectedChange, ...]
     watched: int
     later: int
 
 
-def forecast_unknown(
+def forecast_changes(
     store: Store, today: date, *, within: timedelta | None = None
-) -> UnknownForecast:
+) -> Forecast:
     """What is to be expected from `today` on, up to `within` from then.
 
     A trial is overdue where a load after its day still showed it active: whether it turned
@@ -96,11 +96,11 @@ def forecast_unknown(
     ]
     near = [one for one in coming if within is None or one.on <= today + within]
     near.sort(key=lambda one: (one.on, one.nct_id))
-    return UnknownForecast(tuple(near), len(ids), len(coming) - len(near))
+    return Forecast(tuple(near), len(ids), len(coming) - len(near))
 
 
-def _expected(nct_id: NctId, key: KeyFields, found: UnknownDate, on: date) -> ExpectedUnknown:
-    return ExpectedUnknown(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)
+def _expected(nct_id: NctId, key: KeyFields, found: UnknownDate, on: date) -> ExpectedChange:
+    return ExpectedChange(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)
 
 
-SCHEMAS = {"expected_unknown": ExpectedUnknownRow}
+SCHEMAS = {"expected_change": ExpectedChangeRow}
