@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List watched trials that will become UNKNOWN, and when.",
+        "List watched trials that will become UNKNOWN or have results due.",
     ),
     "history": Entry(
         "questions.history",

@@ -191,3 +191,36 @@ def test_show_gives_the_flags_of_the_day_asked_for(flagged: Shell, kept: Store) 
     )
     assert "Flag:" not in flagged.run("show", SEED, "--version", "1").stdout
     assert "open_past" not in flagged.run("show", SEED).stdout
+
+
+def test_a_forecast_lists_results_that_will_be_due(
+    flagged: Shell, kept: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(SystemClock, "now", lambda _: LOAD)
+    ended = {"overallStatus": "COMPLETED", "completionDateStruct": {"date": "2025-05-01"}}
+    soon = ended | {"primaryCompletionDateStruct": {"date": "2025-03-14"}}
+    in_review = {"derivedSection": {"miscInfoModule": {"submissionTracking": {
+        "submissionInfos": [{"releaseDate": "2026-01-05"}]}}}}  # fmt: skip
+    certified = soon | {"dispFirstSubmitDate": "2026-01-01"}
+    submitted = soon | {"resultsFirstSubmitDate": "2026-01-01"}
+    values = {"11": (soon, {}), "12": (soon, in_review), "13": (certified, {}),
+              "14": (submitted, {})}  # fmt: skip
+    ids = [NctId(f"NCT000000{number}") for number in values]
+    for nct_id, (status, sections) in zip(ids, values.values(), strict=True):
+        study = make_study(nct_id, oversightModule=REGULATED, **status) | sections
+        keep_history(kept, [study], source=Source.LIVE, with_events=False)
+    with kept.unit() as unit:
+        unit.watches.add_trials("default", dict.fromkeys(ids), LOAD)
+
+    (one,) = flagged.json("forecast", "--json")
+    assert (one["nct_id"], one["what"], one["on"]) == (ids[0], "results_due", "2026-03-15")
+    assert one["why"] == "42 CFR 11.44 counts from completion 2025-03-14; none submitted"
+    later = flagged.json("forecast", "--within", "all", "--json")
+    assert [(row["nct_id"], row["on"]) for row in later if row["what"] == "results_due"] == [
+        (ids[0], "2026-03-15"),
+        (ids[2], "2028-04-14"),
+    ]
+    seen = flagged.run("forecast")
+    assert seen.stdout.splitlines()[1].split("\t")[3:5] == ["41 days", "results due"]
+    assert "1 will have results due" in seen.stderr
+    assert flagged.json("flags", ids[0], "--flag", "results_due", "--json") == []

@@ -17,7 +17,7 @@ from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
-from ctsync.questions.portfolio.forecast import ExpectedChange, expected_change_row
+from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
@@ -140,11 +140,11 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
         "found_trial": list(find(store, conditions, today=NOW.date(), ever=True)),
         "expected_change": [
             expected_change_row(
-                ExpectedChange(SEED, key, day, is_overdue=overdue, why="why"), NOW.date()
+                ExpectedChange(SEED, key, what, day, is_overdue=overdue, why="why"), NOW.date()
             )
-            for key, day, overdue in [
-                (KEYS[SEED], date(2026, 4, 1), False),
-                (versions[0].key, date(2026, 3, 2), True),
+            for key, what, day, overdue in [
+                (KEYS[SEED], Expectation.RESULTS_DUE, date(2026, 4, 1), False),
+                (versions[0].key, Expectation.UNKNOWN, date(2026, 3, 2), True),
             ]
         ],
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],

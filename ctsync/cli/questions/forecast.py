@@ -1,4 +1,4 @@
-"""`forecast`: list watched trials that the registry will set to UNKNOWN."""
+"""`forecast`: list watched trials that will be UNKNOWN, or whose results will be due."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import SpanParam
 from ctsync.cli.terminal_table import show_table
 from ctsync.questions.portfolio.forecast import (
+    Expectation,
     ExpectedChange,
     expected_change_row,
     forecast_changes,
@@ -19,6 +20,7 @@ from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import short_duration
 
 FORECAST_DAYS = 90
+_EXPECTED = {Expectation.UNKNOWN: "Unknown", Expectation.RESULTS_DUE: "results due"}
 
 
 @click.command("forecast")
@@ -34,11 +36,14 @@ FORECAST_DAYS = 90
 )
 @pass_app
 def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> None:
-    """List watched trials that will become UNKNOWN, and when.
+    """List watched trials that will become UNKNOWN or have results due.
 
     The registry sets the status to UNKNOWN if an active trial was last verified more than 24
     months ago and its completion date has passed. It posts no update then. A trial that should
     have the status already is listed as overdue.
+
+    Results become due by the rule of 42 CFR 11.44. For results that are due already, see
+    `ctsync flags`.
     """
     today = app.clock.now().date()
     with app.store() as store:
@@ -47,13 +52,14 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
         show_json([expected_change_row(one, today) for one in found.expected])
     else:
         show_table(
-            ("ON", "TRIAL", "STATUS", "IN", "WHY", "TITLE"),
+            ("ON", "TRIAL", "STATUS", "IN", "EXPECTED", "WHY", "TITLE"),
             [
                 (
                     f"{one.on}",
                     one.nct_id,
                     enum_words(one.key.status or "-"),
                     _when(one, today),
+                    _EXPECTED[one.what],
                     one.why,
                     one.key.brief_title or "-",
                 )
@@ -64,9 +70,11 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
             wrap=("WHY",),
         )
     overdue = sum(one.is_overdue for one in found.expected)
+    results = sum(one.what is Expectation.RESULTS_DUE for one in found.expected)
     tell(
-        f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will become "
-        f"Unknown if nobody updates them, {overdue:,} should have already"
+        f"of {found.watched:,} watched trials {len(found.expected) - overdue - results:,} will "
+        f"become Unknown if nobody updates them, {overdue:,} should have already; "
+        f"{results:,} will have results due"
     )
     if found.later:
         tell(f"{found.later:,} more will later: ctsync forecast --within all")

@@ -1,22 +1,40 @@
-"""Which watched trials the registry will turn UNKNOWN, and when; writes nothing."""
+"""Which watched trials will turn UNKNOWN, whose results will be due, and when; writes nothing."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from enum import StrEnum
 from typing import Literal
 
+import orjson
+
+from ctsync.dates import PartialDate
+from ctsync.errors import CorruptBody
 from ctsync.model import STUDY_PAGE, KeyFields, NctId
-from ctsync.record.registry.unknown_status import Outlook, UnknownDate, forecast
+from ctsync.record.flags import results_become_due
+from ctsync.record.registry.unknown_status import Outlook, forecast
 from ctsync.store.store import Store
+
+_LONGEST_DELAY_YEARS = 4
+"""The most calendar years from completion to the year in which results are due."""
+
+
+class Expectation(StrEnum):
+    """What will happen to a trial by time alone."""
+
+    UNKNOWN = "unknown"
+    RESULTS_DUE = "results_due"
 
 
 @dataclass(frozen=True, slots=True)
 class ExpectedChange:
-    """A trial whose status the registry will change, or should have changed, by itself."""
+    """What will happen to a trial if nobody updates its record, or should have happened."""
 
     nct_id: NctId
     key: KeyFields
+    what: Expectation
     on: date
     is_overdue: bool
     why: str
@@ -24,12 +42,15 @@ class ExpectedChange:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedChangeRow:
-    """A followed trial whose status the registry will change to UNKNOWN by itself."""
+    """What will happen to a followed trial if nobody updates its record."""
 
     nct_id: NctId
     """The NCT id of the trial."""
+    what: Expectation
+    """`unknown` if the registry will change the status to UNKNOWN, `results_due` if results will
+    be due by the rule of 42 CFR 11.44."""
     on: date
-    """The day on which the registry will change the status."""
+    """The day on which it will happen."""
     outlook: Literal[Outlook.DUE, Outlook.OVERDUE]
     """Whether the day is still to come, or the registry should have changed the status."""
     days: int
@@ -41,7 +62,7 @@ class ExpectedChangeRow:
     completion_date: str | None
     """The completion date of the trial."""
     why: str
-    """Why the registry will change the status."""
+    """Why it will happen, with the dates that the rule counts from."""
     title: str | None
     """The brief title of the trial."""
     url: str
@@ -53,6 +74,7 @@ def expected_change_row(expected: ExpectedChange, today: date) -> ExpectedChange
     key = expected.key
     return ExpectedChangeRow(
         nct_id=expected.nct_id,
+        what=expected.what,
         on=expected.on,
         outlook=Outlook.OVERDUE if expected.is_overdue else Outlook.DUE,
         days=(expected.on - today).days,
@@ -74,9 +96,7 @@ class Forecast:
     later: int
 
 
-def forecast_changes(
-    store: Store, today: date, *, within: timedelta | None = None
-) -> Forecast:
+def forecast_changes(store: Store, today: date, *, within: timedelta | None = None) -> Forecast:
     """What is to be expected from `today` on, up to `within` from then.
 
     A trial is overdue where a load after its day still showed it active: whether it turned
@@ -84,23 +104,52 @@ def forecast_changes(
     """
     load = store.runs.newest_load()
     seen = min(load.date(), today) if load else today
-    ids = store.watched.ids()
-    forecasts = {
-        nct_id: (key, forecast(key, seen))
-        for nct_id, key in store.versions.newest_keys(ids).items()
-    }
-    coming = [
-        _expected(nct_id, key, found, found.on)
-        for nct_id, (key, found) in forecasts.items()
-        if found.on is not None
-    ]
+    keys = store.versions.newest_keys(ids := store.watched.ids())
+    coming = [*_unknown(keys, seen), *_results_due(store, keys, seen)]
     near = [one for one in coming if within is None or one.on <= today + within]
-    near.sort(key=lambda one: (one.on, one.nct_id))
+    near.sort(key=lambda one: (one.on, one.nct_id, one.what))
     return Forecast(tuple(near), len(ids), len(coming) - len(near))
 
 
-def _expected(nct_id: NctId, key: KeyFields, found: UnknownDate, on: date) -> ExpectedChange:
-    return ExpectedChange(nct_id, key, on, found.outlook is Outlook.OVERDUE, found.why)
+def _unknown(keys: Mapping[NctId, KeyFields], seen: date) -> Iterator[ExpectedChange]:
+    for nct_id, key in keys.items():
+        found = forecast(key, seen)
+        if found.on is not None:
+            is_overdue = found.outlook is Outlook.OVERDUE
+            yield ExpectedChange(
+                nct_id, key, Expectation.UNKNOWN, found.on, is_overdue=is_overdue, why=found.why
+            )
+
+
+def _results_due(
+    store: Store, keys: Mapping[NctId, KeyFields], seen: date
+) -> Iterator[ExpectedChange]:
+    """Yield the trials whose results become due after `seen`; those that are due have a flag."""
+    for nct_id, key in keys.items():
+        completion = PartialDate.parse(key.primary_completion_date or key.completion_date)
+        if completion is None or key.has_results or key.study_type != "INTERVENTIONAL":
+            continue
+        if completion.last.year + _LONGEST_DELAY_YEARS < seen.year:
+            continue  # spares reading the record
+        on = _become_due(store, nct_id)
+        if on is not None and on > seen:
+            yield ExpectedChange(
+                nct_id,
+                key,
+                Expectation.RESULTS_DUE,
+                on,
+                is_overdue=False,
+                why=f"42 CFR 11.44 counts from completion {completion.text}; none submitted",
+            )
+
+
+def _become_due(store: Store, nct_id: NctId) -> date | None:
+    try:
+        return results_become_due(
+            orjson.loads(store.bodies.read(store.versions.newest_digest(nct_id)))
+        )
+    except (CorruptBody, ValueError):  # a damaged body must not prevent the other rows
+        return None
 
 
 SCHEMAS = {"expected_change": ExpectedChangeRow}

@@ -12,9 +12,14 @@ from typing import Literal
 from ctsync.model import JsonObject
 from ctsync.record.flags.enrollment_size import enrollment_flags
 from ctsync.record.flags.flag import FLAG_LABELS, Flag, FlagId, FlagState
-from ctsync.record.flags.record_values import StudyValues
+from ctsync.record.flags.record_values import StudyValues, days_after
 from ctsync.record.flags.registration import registration_flags
-from ctsync.record.flags.results_reporting import due_date, reporting_flags, trial_class
+from ctsync.record.flags.results_reporting import (
+    due_date,
+    effective_due_date,
+    reporting_flags,
+    trial_class,
+)
 from ctsync.record.flags.upkeep import upkeep_flags
 
 __all__ = [
@@ -24,6 +29,7 @@ __all__ = [
     "FlagState",
     "applicable",
     "flags_of",
+    "results_become_due",
     "results_due_date",
     "shown_flags",
     "true_ids",
@@ -71,6 +77,18 @@ def shown_flags(flags: tuple[Flag, ...]) -> tuple[Flag, ...]:
 def applicable(body: JsonObject) -> Literal["ACT", "pACT"] | None:
     """Return the class of the trial for 42 CFR 11.44: ACT, pACT (probably one), or None."""
     return trial_class(StudyValues(body))
+
+
+def results_become_due(body: JsonObject) -> date | None:
+    """Return the first day on which `results_due` is true, with the delay of a certificate.
+
+    None as in `results_due_date`, and if results were submitted.
+    """
+    study = StudyValues(body)
+    if study.submissions.is_submitted or study.submissions.is_pending or study.has_results:
+        return None
+    due = effective_due_date(study)
+    return None if due is None else days_after(due, 1)
 
 
 def results_due_date(body: JsonObject) -> date | None:
