@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -224,3 +225,14 @@ def test_a_forecast_lists_results_that_will_be_due(
     assert seen.stdout.splitlines()[1].split("\t")[3:5] == ["41 days", "results due"]
     assert "1 will have results due" in seen.stderr
     assert flagged.json("flags", ids[0], "--flag", "results_due", "--json") == []
+
+
+def test_the_page_of_a_trial_lists_its_flags(flagged: Shell, kept: Store) -> None:
+    page = html.unescape(flagged.run("page", DUE, "--output", "-").stdout)
+
+    assert (
+        "<li><b>Results overdue</b> since 2025-11-01: no results submitted; due 2025-10-31" in page
+    )
+    assert "(42 CFR 11.44, as the FDAAA TrialsTracker applies it)" in page
+    assert "Facts about the record on 2026-02-02, not a judgement of the trial" in page
+    assert "<h2>Flags</h2>" not in flagged.run("page", PLAIN, "--output", "-").stdout
