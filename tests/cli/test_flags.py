@@ -84,7 +84,9 @@ def test_the_json_of_a_flag_has_words_inputs_and_source(flagged: Shell) -> None:
 
     assert one["state"] == "true"
     assert (one["since"], one["as_of"]) == ("2025-11-01", "2026-02-02")
-    assert one["words"].startswith("no results submitted; due 2025-10-31 by the rule of 42 CFR")
+    assert one["words"].startswith(
+        "no results posted or in review; due 2025-10-31 by the rule of 42 CFR"
+    )
     assert (one["inputs"]["due"], one["inputs"]["due_by_tracker"]) == ("2025-10-31", "2025-11-30")
     assert (one["inputs"]["class"], one["sponsor"]) == ("ACT", "A sponsor")
     assert one["source"] == "42 CFR 11.44, as the FDAAA TrialsTracker applies it"
@@ -231,7 +233,7 @@ def test_the_page_of_a_trial_lists_its_flags(flagged: Shell, kept: Store) -> Non
     page = html.unescape(flagged.run("page", DUE, "--output", "-").stdout)
 
     assert (
-        "<li><b>Results overdue</b> since 2025-11-01: no results submitted; due 2025-10-31" in page
+        "<li><b>Results overdue</b> since 2025-11-01: no results posted or in review; due " in page
     )
     assert "(42 CFR 11.44, as the FDAAA TrialsTracker applies it)" in page
     assert "Facts about the record on 2026-02-02, not a judgement of the trial" in page

@@ -106,8 +106,8 @@ def test_overdue_gives_the_day_of_the_rule_and_that_of_the_tracker() -> None:
 
     assert (overdue.inputs["due"], overdue.inputs["due_by_tracker"]) == ("2025-02-28", "2025-03-30")
     assert overdue.words == (
-        "no results submitted; due 2025-02-28 by the rule of 42 CFR 11.44 as the public tracker "
-        "applies it; overdue for the tracker 30 days later, after 2025-03-30"
+        "no results posted or in review; due 2025-02-28 by the rule of 42 CFR 11.44 as the public "
+        "tracker applies it; overdue for the tracker 30 days later, after 2025-03-30"
     )
 
 
@@ -164,6 +164,19 @@ def test_a_certificate_delays_the_day_but_not_the_due_date() -> None:
     assert ids(late) == {"late_certificate"}
     assert ids(on_time, date(2027, 3, 30)) == {"verification_stale"}
     assert flag(on_time, "results_due", date(2027, 3, 31)).since == date(2027, 3, 31)
+
+
+def test_the_rule_of_a_late_certificate_does_not_ask_for_the_class() -> None:
+    body = trial(dispFirstSubmitDate="2025-03-01")
+    body["protocolSection"] = body["protocolSection"] | {"oversightModule": {}}
+
+    assert (applicable(body), ids(body)) == (None, {"late_certificate"})
+
+
+def test_submitted_results_that_are_not_posted_are_said_so() -> None:
+    body = trial(resultsFirstSubmitDate="2025-02-01") | {"hasResults": False}
+
+    assert flag(body, "results_due").words.endswith("submitted 2025-02-01, not posted yet")
 
 
 def test_an_estimated_submission_is_no_due_date_and_no_submission() -> None:
@@ -373,6 +386,10 @@ def test_without_an_earlier_version_the_move_is_not_known() -> None:
         (9_999_999, "ACTUAL", "COMPLETED", set()),
         (10_000_000, "ESTIMATED", "RECRUITING", {"implausible_enrollment"}),
         (99_999_999, None, "COMPLETED", {"implausible_enrollment"}),
+        pytest.param(
+            10**5000, None, "COMPLETED", {"implausible_enrollment"}, id="an integer of 5001 digits"
+        ),
+        (-1, "ACTUAL", "COMPLETED", set()),
         (0, "ACTUAL", "COMPLETED", {"zero_enrollment"}),
         (0, "ACTUAL", "TERMINATED", {"zero_enrollment"}),
         (0, "ACTUAL", "WITHDRAWN", set()),

@@ -10,6 +10,8 @@ from ctsync.record.flags.record_values import StudyValues
 IMPLAUSIBLE_FROM = 10_000_000
 """The smallest implausible count. Some records say 99999999 for "not known"."""
 
+_LARGEST = 10**15
+"""A larger count is read as this one: Python refuses to write integers of 4,300 digits."""
 _SOURCE = "the enrollment and the status of the record"
 
 
@@ -18,6 +20,7 @@ def enrollment_flags(study: StudyValues) -> Iterator[Flag]:
     count = study.protocol("designModule", "enrollmentInfo", "count")
     if isinstance(count, bool) or not isinstance(count, int):
         return
+    count = min(count, _LARGEST)
     kind = study.text("designModule", "enrollmentInfo", "type")
     facts = {"enrollment": count, "enrollment_type": kind, "status": study.status}
     if count >= IMPLAUSIBLE_FROM:

@@ -107,6 +107,7 @@ def certificate(study: StudyValues) -> str | None:
 
 def reporting_flags(study: StudyValues, as_of: date) -> Iterator[Flag]:
     """Yield the flags of the duty to report results."""
+    yield from _late_certificate(study, as_of)
     due, effective = due_date(study), effective_due_date(study)
     completion = available_completion(study)
     if due is None or effective is None or completion is None:
@@ -130,15 +131,29 @@ def reporting_flags(study: StudyValues, as_of: date) -> Iterator[Flag]:
             _SOURCE,
             submitted,
         )
-    certified = PartialDate.parse(certificate(study))
-    if certified and due < certified.first <= as_of:
+
+
+def _late_certificate(study: StudyValues, as_of: date) -> Iterator[Flag]:
+    """Yield the flag of a certificate; its rule does not ask for the class of the trial."""
+    completion = available_completion(study)
+    submitted = PartialDate.parse(certificate(study))
+    if completion is None or submitted is None:
+        return
+    due = years_after(completion.last, 1)
+    if due < submitted.first <= as_of:
         yield Flag(
             FlagId.LATE_CERTIFICATE,
-            f"certificate of delay submitted {certified.text}, after {due}, one year after "
+            f"certificate of delay submitted {submitted.text}, after {due}, one year after "
             f"completion {date_words(completion)}",
-            {**facts, "due": f"{due}"},
+            {
+                "class": trial_class(study),
+                "completion_date": completion.text,
+                "completion_counted_as": f"{completion.last}",
+                "due": f"{due}",
+                "certificate": submitted.text,
+            },
             _SOURCE,
-            certified.first,
+            submitted.first,
         )
 
 
@@ -148,11 +163,12 @@ def _due_flags(
     submissions, since = study.submissions, days_after(due, 1)
     tracker = days_after(due, TRACKER_DAYS)
     facts = {**facts, "due_by_tracker": f"{tracker}", "posted": study.has_results}
-    by_rule = f"results due {due} by the rule of {_RULE} as the public tracker applies it"
-    certified = _certified(study)
+    by_rule = (
+        f"due {due} by the rule of {_RULE} as the public tracker applies it{_certified(study)}"
+    )
     yield Flag(
         FlagId.RESULTS_DUE,
-        f"{by_rule}{certified}; {_submitted(study)}",
+        f"results {by_rule}; {_submitted(study)}",
         facts,
         _SOURCE,
         since,
@@ -160,8 +176,8 @@ def _due_flags(
     if not submissions.is_submitted and not submissions.is_pending:
         yield Flag(
             FlagId.RESULTS_OVERDUE,
-            f"no results submitted; {by_rule.removeprefix('results ')}{certified}; overdue for "
-            f"the tracker 30 days later, after {tracker}",
+            f"no results posted or in review; {by_rule}; overdue for the tracker 30 days later, "
+            f"after {tracker}",
             facts,
             _SOURCE,
             since,
@@ -172,7 +188,7 @@ def _submitted(study: StudyValues) -> str:
     first = study.submissions.first
     if study.has_results:
         return "results are posted"
-    if study.submissions.is_pending:
+    if study.submissions.is_pending or study.submissions.is_submitted:
         return f"submitted {first}, not posted yet" if first else "submitted, not posted yet"
     return "none posted"
 
