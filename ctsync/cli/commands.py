@@ -68,10 +68,15 @@ COMMANDS: Mapping[str, Entry] = {
         "find",
         "Find trials by the values of their versions.",
     ),
+    "flags": Entry(
+        "questions.flags",
+        "flags",
+        "List facts about followed trials, such as results that are due.",
+    ),
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List watched trials that will become UNKNOWN, and when.",
+        "List watched trials that will become UNKNOWN or have results due.",
     ),
     "history": Entry(
         "questions.history",

@@ -58,11 +58,11 @@ class MomentParam(click.ParamType[Any]):
 
 
 class WordParam(click.ParamType[Any]):
-    """A level, category or kind; a wrong one is refused with the likely values."""
+    """A level, category, kind or flag; a wrong one is refused with the likely values."""
 
     def __init__(self, words: type[StrEnum]) -> None:
         self.words = words
-        self.name = words.__name__.upper()
+        self.name = words.__name__.removesuffix("Id").upper()
 
     def convert(
         self,

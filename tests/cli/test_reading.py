@@ -14,6 +14,7 @@ READING = [
     ("diff", SEED, "1", "1"),
     ("find", "status=RECRUITING"),
     ("timeline", SEED),
+    ("flags",),
     ("forecast",),
     ("relevel",),
     ("watch", "list"),

@@ -58,6 +58,7 @@ def listing(shell: Shell, registry: ReplayRegistry) -> Shell:
         ("runs",),
         ("changes",),
         ("find", "status=COMPLETED|RECRUITING", "--ever"),
+        ("flags", "--all"),
         ("forecast", "--within", "all"),
         ("watch", "list"),
         ("watch", "show", "default"),

@@ -16,7 +16,8 @@ from ctsync.questions.operation.health import HealthFacts, LastRun, assess
 from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
 from ctsync.questions.portfolio.find import find
-from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
+from ctsync.questions.portfolio.flags import flag_row
+from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_history, field_value_row
@@ -26,6 +27,7 @@ from ctsync.questions.trial.versions import version_row
 from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.compare.diff import diff
 from ctsync.record.events.classify import classify
+from ctsync.record.flags import Flag, flags_of
 from ctsync.record.registry.notices import Notice, NoticeKind, notice_json
 from ctsync.record.rules.conditions import read_condition
 from ctsync.record.rules.rules import Thresholds
@@ -41,6 +43,7 @@ from ctsync.store.data.watches import MergedTrial, Watch, WatchedTrial
 from ctsync.store.store import Store
 from tests.questions.results import results
 from tests.record.reconstructed import FOLDER, studies
+from tests.record.studies import study
 from tests.report.examples import KEYS, SEED, event, report, stored
 from tests.sync.histories import keep_history
 
@@ -135,15 +138,16 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
             timeline_row(replace(content.timeline, queries=query_steps([LEFT]))),
         ],
         "found_trial": list(find(store, conditions, today=NOW.date(), ever=True)),
-        "expected_unknown": [
-            expected_unknown_row(
-                ExpectedUnknown(SEED, key, day, is_overdue=overdue, why="why"), NOW.date()
+        "expected_change": [
+            expected_change_row(
+                ExpectedChange(SEED, key, what, day, is_overdue=overdue, why="why"), NOW.date()
             )
-            for key, day, overdue in [
-                (KEYS[SEED], date(2026, 4, 1), False),
-                (versions[0].key, date(2026, 3, 2), True),
+            for key, what, day, overdue in [
+                (KEYS[SEED], Expectation.RESULTS_DUE, date(2026, 4, 1), False),
+                (versions[0].key, Expectation.UNKNOWN, date(2026, 3, 2), True),
             ]
         ],
+        "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
         "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],
         "rule": table.rules,
         "rule_table": [table],
@@ -183,6 +187,14 @@ def _values(store: Store, versions: Sequence[Version]) -> Any:
     path, spells = found.path, found.spells
     yield field_value_row(path, replace(spells[0], value=Unshown.NOT_CARRIED))
     yield field_value_row(path, replace(spells[0], value=MISSING))
+
+
+def _flags() -> Sequence[Flag]:
+    before, after = (
+        study(start=start, first_submitted="2019-07-15", verified="2019-08")
+        for start in ({"date": "2019-06-01"}, {"date": "2019-07"})
+    )
+    return [*flags_of(after, as_of=NOW.date(), first=before), *flags_of(before, as_of=NOW.date())]
 
 
 def _relevelled() -> RelevelledEvent:

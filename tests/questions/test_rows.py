@@ -21,7 +21,7 @@ from ctsync.questions.changes.rules import rule_table_row
 from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row
 from ctsync.questions.portfolio.find import FoundTrial
-from ctsync.questions.portfolio.unknown_forecast import ExpectedUnknown, expected_unknown_row
+from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
 from ctsync.questions.portfolio.watches import MemberFacts, watch_row
 from ctsync.questions.trial.compare import field_change_row
 from ctsync.questions.trial.field_history import field_value_row
@@ -123,21 +123,27 @@ def test_a_found_trial_has_no_end_while_it_meets_the_conditions() -> None:
     ]  # fmt: skip
 
 
-def test_an_expected_unknown_has_the_days_until_its_date() -> None:
+def test_an_expected_change_has_the_days_until_its_date() -> None:
     key = KeyFields(
         status="RECRUITING", verified="2024-02", completion_date="2025-01", brief_title="A trial"
     )
-    expected = ExpectedUnknown(
-        NctId("NCT00000001"), key, date(2026, 3, 2), is_overdue=False, why="verified long ago"
+    expected = ExpectedChange(
+        NctId("NCT00000001"),
+        key,
+        Expectation.UNKNOWN,
+        date(2026, 3, 2),
+        is_overdue=False,
+        why="verified long ago",
     )
 
-    assert list(to_json(expected_unknown_row(expected, date(2026, 2, 3))).items()) == [
-        ("nct_id", "NCT00000001"), ("on", "2026-03-02"), ("outlook", "due"), ("days", 27),
+    assert list(to_json(expected_change_row(expected, date(2026, 2, 3))).items()) == [
+        ("nct_id", "NCT00000001"), ("what", "unknown"), ("on", "2026-03-02"), ("outlook", "due"),
+        ("days", 27),
         ("status", "RECRUITING"), ("verified", "2024-02"), ("completion_date", "2025-01"),
         ("why", "verified long ago"), ("title", "A trial"),
         ("url", "https://clinicaltrials.gov/study/NCT00000001"),
     ]  # fmt: skip
-    late = to_json(expected_unknown_row(replace(expected, is_overdue=True), date(2026, 3, 12)))
+    late = to_json(expected_change_row(replace(expected, is_overdue=True), date(2026, 3, 12)))
     assert (late["outlook"], late["days"]) == ("overdue", -10)
 
 

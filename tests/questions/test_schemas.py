@@ -96,7 +96,7 @@ def test_a_wrong_document_does_not_fit(name: str, rows: Mapping[str, Sequence[An
         ("version", "enrollment", 1.5),
         ("found_trial", "since", "2026-13-01"),
         ("found_trial", "since", "2026-03-13T15:02:11Z"),
-        ("expected_unknown", "outlook", "never"),
+        ("expected_change", "outlook", "never"),
         ("timeline", "dates", [{"date": "start"}]),
         ("run", "verdict", "splendid"),
         ("status", "stored", {"trials": "4"}),

@@ -1,4 +1,4 @@
-"""`forecast`: list watched trials that the registry will set to UNKNOWN."""
+"""`forecast`: list watched trials that will be UNKNOWN, or whose results will be due."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import SpanParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.questions.portfolio.unknown_forecast import (
-    ExpectedUnknown,
-    expected_unknown_row,
-    forecast_unknown,
+from ctsync.questions.portfolio.forecast import (
+    Expectation,
+    ExpectedChange,
+    expected_change_row,
+    forecast_changes,
 )
 from ctsync.record.enum_words import enum_words
 from ctsync.record.value_text import short_duration
 
 FORECAST_DAYS = 90
+_EXPECTED = {Expectation.UNKNOWN: "Unknown", Expectation.RESULTS_DUE: "results due"}
 
 
 @click.command("forecast")
@@ -34,26 +36,30 @@ FORECAST_DAYS = 90
 )
 @pass_app
 def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> None:
-    """List watched trials that will become UNKNOWN, and when.
+    """List watched trials that will become UNKNOWN or have results due.
 
     The registry sets the status to UNKNOWN if an active trial was last verified more than 24
     months ago and its completion date has passed. It posts no update then. A trial that should
     have the status already is listed as overdue.
+
+    Results become due by the rule of 42 CFR 11.44. For results that are due already, see
+    `ctsync flags`.
     """
     today = app.clock.now().date()
     with app.store() as store:
-        found = forecast_unknown(store, today, within=within)
+        found = forecast_changes(store, today, within=within)
     if as_json:
-        show_json([expected_unknown_row(one, today) for one in found.expected])
+        show_json([expected_change_row(one, today) for one in found.expected])
     else:
         show_table(
-            ("ON", "TRIAL", "STATUS", "IN", "WHY", "TITLE"),
+            ("ON", "TRIAL", "STATUS", "IN", "EXPECTED", "WHY", "TITLE"),
             [
                 (
                     f"{one.on}",
                     one.nct_id,
                     enum_words(one.key.status or "-"),
                     _when(one, today),
+                    _EXPECTED[one.what],
                     one.why,
                     one.key.brief_title or "-",
                 )
@@ -64,15 +70,17 @@ def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> No
             wrap=("WHY",),
         )
     overdue = sum(one.is_overdue for one in found.expected)
+    results = sum(one.what is Expectation.RESULTS_DUE for one in found.expected)
     tell(
-        f"of {found.watched:,} watched trials {len(found.expected) - overdue:,} will become "
-        f"Unknown if nobody updates them, {overdue:,} should have already"
+        f"of {found.watched:,} watched trials {len(found.expected) - overdue - results:,} will "
+        f"become Unknown if nobody updates them, {overdue:,} should have already; "
+        f"{results:,} will have results due"
     )
     if found.later:
         tell(f"{found.later:,} more will later: ctsync forecast --within all")
 
 
-def _when(trial: ExpectedUnknown, today: date) -> str:
+def _when(trial: ExpectedChange, today: date) -> str:
     """The time to the expected day; past days are overdue only if newer data is stored."""
     days = (trial.on - today).days
     if trial.is_overdue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from datetime import date
 
 import click
@@ -12,10 +13,12 @@ from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import DayParam, TrialParam
 from ctsync.errors import UsageError
 from ctsync.model import NctId, Record, Version
+from ctsync.questions.portfolio.flags import flags_shown_with
 from ctsync.questions.trial.record_as_of import RecordQuestion, record_as_of
 from ctsync.record.enum_words import enum_words, is_enum
 from ctsync.record.fields.lookup import find_path, values_at
 from ctsync.record.fields.table import field_of
+from ctsync.record.flags import Flag
 from ctsync.report.trial.record_summary import overview
 from ctsync.text import for_terminal
 
@@ -48,8 +51,11 @@ def show(
     """Show a record: the newest version, or an earlier one."""
     if raw and sys.stdout.isatty():
         raise UsageError("--raw is not shown on a terminal: redirect the output, or use --json")
+    is_data = raw or as_json or path is not None
     with app.store() as store:
         found = record_as_of(store, RecordQuestion(trial, as_of, number, as_stored=raw))
+        today = app.clock.now().date()
+        flags = () if is_data else flags_shown_with(store, found.version, as_of=as_of, today=today)
     record = found.record
     if raw:
         click.echo(record.canonical)  # click writes bytes unchanged and flushes them
@@ -58,7 +64,7 @@ def show(
     elif as_json:
         show_json(record.body)
     else:
-        _show_overview(found.version)
+        _show_overview(found.version, flags)
 
 
 def _show_field(record: Record, path: str, *, as_json: bool) -> None:
@@ -84,7 +90,11 @@ def _said(value: object, where: str) -> str:
     return enum_words(str(value), field) if is_enum(field) else str(value)
 
 
-def _show_overview(version: Version) -> None:
-    for label, value in overview(version):
+def _show_overview(version: Version, flags: Sequence[Flag]) -> None:
+    words = (
+        ("Flag", f"{flag.id}{f' since {flag.since}' if flag.since else ''}: {flag.words}")
+        for flag in flags
+    )
+    for label, value in (*overview(version), *words):
         click.echo(f"{label + ':':<22} {for_terminal(value)}")
     tell("all fields: --json; one field: --field PATH")

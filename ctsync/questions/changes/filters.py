@@ -29,12 +29,12 @@ EnumT = TypeVar("EnumT", bound=StrEnum)
 
 
 def parse_word(text: str, words: type[EnumT]) -> EnumT:
-    """Read a level, category or kind; raises UsageError with the likely values."""
+    """Read a level, category, kind or flag; raises UsageError with the likely values."""
     wanted = "-".join(text.lower().split())
     for word in words:
         if wanted in {word.value, word.value.replace("_", "-")}:
             return word
-    name = words.__name__.lower()
+    name = words.__name__.removesuffix("Id").lower()
     raise UsageError(f"there is no {name} {text!r}; {nearest(text, list(words))}")
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 
-from ctsync.model import Kind, NctId
+from ctsync.errors import CorruptBody
+from ctsync.model import Kind, NctId, Version
+from ctsync.questions.portfolio.flags import flag_day, flags_shown_with
 from ctsync.questions.trial.headings import read_headings
 from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.flags import Flag
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import trace
 from ctsync.store.data.events import EventFilter
@@ -23,4 +27,13 @@ def trial_page(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
     ]
     timeline = trace(versions, stands_from(versions), until=until.date())
     heading = read_headings(store, [nct_id]).get(nct_id)
-    return TrialContent(versions, events, timeline, heading)
+    today = until.date()
+    flags = _flags(store, versions[-1], today)
+    return TrialContent(versions, events, timeline, heading, flags, flag_day(store, today))
+
+
+def _flags(store: Store, version: Version, today: date) -> Sequence[Flag]:
+    try:
+        return flags_shown_with(store, version, as_of=None, today=today)
+    except (CorruptBody, ValueError):  # a damaged body must not prevent the page
+        return ()

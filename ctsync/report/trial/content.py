@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from ctsync.model import NctId, StoredEvent, Version
+from ctsync.record.flags import Flag
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 
@@ -14,13 +16,16 @@ from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 class TrialContent:
     """The versions of one trial, oldest first, the events that led to them, and its timeline.
 
-    `record_heading` comes from the newest record; if it is None, key fields take its place.
+    `record_heading` comes from the newest record; if it is None, key fields take its place. `flags`
+    are those to show for the day `flagged_on`.
     """
 
     versions: Sequence[Version]
     events: Sequence[StoredEvent]
     timeline: Timeline
     record_heading: TrialHeading | None = None
+    flags: Sequence[Flag] = ()
+    flagged_on: date | None = None
 
     @property
     def nct_id(self) -> NctId:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
 from ctsync.record.enum_words import enum_words
+from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import NOTHING, counted, typed
 from ctsync.report.html_templates import fill
@@ -44,6 +45,16 @@ class PageStep:
 
 
 @dataclass(frozen=True, slots=True)
+class PageFlag:
+    """A fact about the record: its name, the day since which it is true, words and source."""
+
+    label: str
+    since: str
+    words: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class TrialPage:
     """The content of the page of one trial."""
 
@@ -53,6 +64,8 @@ class TrialPage:
     heading: TrialHeading
     summary: str
     timeline: Timeline
+    flags: tuple[PageFlag, ...]
+    flagged_on: str
     rows: tuple[PageVersion, ...]
     steps: tuple[PageStep, ...]
 
@@ -82,9 +95,16 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         heading=story.heading,
         summary=state_of(newest.key, on=window.until.date()),
         timeline=story.timeline,
+        flags=tuple(_flag(flag) for flag in story.flags),
+        flagged_on=f"{story.flagged_on or window.until.date()}",
         rows=tuple(version_row(version, story.events) for version in reversed(story.versions)),
         steps=tuple(_step(version, story.events) for version in reversed(story.versions)),
     )
+
+
+def _flag(flag: Flag) -> PageFlag:
+    since = f"since {flag.since}" if flag.since else ""
+    return PageFlag(FLAG_LABELS[flag.id], since, flag.words, flag.source)
 
 
 def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:

@@ -1,0 +1,211 @@
+"""The flags of trials: facts about their newest records on the day of the data. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import orjson
+
+from ctsync.dates import PartialDate
+from ctsync.errors import CorruptBody
+from ctsync.model import STUDY_PAGE, JsonObject, NctId, State, Version
+from ctsync.questions.trial.stored_records import stored_versions
+from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.flags import FLAG_LABELS, Flag, FlagId, FlagState, flags_of, shown_flags
+from ctsync.store.data.watched_trials import TrialSelection
+from ctsync.store.store import Store
+
+_REGISTERED = 0
+"""The registry's number of the version that was registered."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlagQuestion:
+    """Which flags of which trials.
+
+    The trials are those named, or all that are followed; `watch` leaves out others. `sponsor` is a
+    part of the lead sponsor's name. `since` leaves out flags that were true before that day, and
+    those for which the day is not known. `all_states` adds flags that are undecided or not known,
+    and results due that are posted.
+    """
+
+    ids: Sequence[NctId] = ()
+    watch: str | None = None
+    flags: Sequence[FlagId] = ()
+    sponsor: str | None = None
+    since: date | None = None
+    all_states: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrialFlagRow:
+    """A fact about the newest record of a trial on the day of the newest registry data."""
+
+    nct_id: NctId
+    """The NCT id of the trial."""
+    flag: FlagId
+    """The id of the flag."""
+    label: str
+    """The name of the flag for people."""
+    state: FlagState
+    """`true`; `undecided` if a date without a day fits both answers; `not_known` if the rule
+    needs an earlier version that is not stored."""
+    since: date | None
+    """The first day on which the flag is true; null if that is not known."""
+    as_of: date
+    """The day for which the flag was computed: that of the newest registry data."""
+    words: str
+    """The flag in words, with its dates."""
+    inputs: Mapping[str, str | int | bool | None]
+    """The values that the rule read."""
+    source: str
+    """Where the rule is published."""
+    title: str | None
+    """The brief title of the trial."""
+    sponsor: str | None
+    """The lead sponsor."""
+    url: str
+    """The page of the trial at the registry."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFlags:
+    """The flags found, in order of trials, of how many trials; `unreadable` could not be read."""
+
+    rows: tuple[TrialFlagRow, ...]
+    as_of: date
+    trials: int
+    unreadable: tuple[NctId, ...]
+
+
+def find_flags(store: Store, question: FlagQuestion, *, today: date) -> FoundFlags:
+    """Compute the flags of the trials that the registry shows, from their newest records.
+
+    Raises UnknownTrial if nothing is stored of a trial that the question names.
+    """
+    as_of, ids = flag_day(store, today), _trials(store, question)
+    rows: list[TrialFlagRow] = []
+    unreadable: list[NctId] = []
+    trials = 0
+    for nct_id, versions in store.versions.of_many(ids).items():
+        if not _is_of_question(versions, question):
+            continue
+        trials += 1
+        try:
+            flags = version_flags(store, versions, as_of=as_of)
+        except (CorruptBody, ValueError):  # a damaged body must not prevent the other rows
+            unreadable.append(nct_id)
+            continue
+        rows += [flag_row(versions[-1], flag, as_of) for flag in _wanted(flags, question)]
+    return FoundFlags(tuple(rows), as_of, trials, tuple(unreadable))
+
+
+def flag_day(store: Store, today: date) -> date:
+    """Return the day for which flags are computed: that of the newest registry data."""
+    load = store.runs.newest_load()
+    return min(load.date(), today) if load else today
+
+
+def version_flags(store: Store, versions: Sequence[Version], *, as_of: date) -> tuple[Flag, ...]:
+    """Return the flags of the last of these versions of a trial, which are oldest first.
+
+    Raises CorruptBody if a record cannot be read. A start that moved to the registration or later
+    is found from any earlier version. That it never moved is known only from the version that was
+    registered.
+    """
+    known = [version for version in versions if version.digest is not None]
+    body = _body(store, known[-1])
+    earliest = known[0]
+    # the rules read only the start of the first version, so an equal one need not be read
+    is_same = earliest.key.start_date == known[-1].key.start_date
+    first = body if is_same else _body(store, earliest)
+    found = flags_of(body, as_of=as_of, first=first)
+    moved = FlagId.RETROACTIVELY_PROSPECTIVE
+    if all(flag.id is not moved for flag in found) and earliest.registry_version != _REGISTERED:
+        found = flags_of(body, as_of=as_of)
+    return tuple(
+        replace(flag, since=_moved_on(known, as_of)) if flag.id is moved and flag.is_true else flag
+        for flag in found
+    )
+
+
+def flags_shown_with(
+    store: Store, version: Version, *, as_of: date | None, today: date
+) -> tuple[Flag, ...]:
+    """Return the flags to show with a version: as of a day, or of the newest registry data.
+
+    A version that was replaced has none without a day, because it did not stand on one day only.
+    """
+    versions = store.versions.of(version.nct_id)[: version.version]
+    is_newest = store.trials.heads([version.nct_id])[version.nct_id].version == version.version
+    if version.digest is None or (as_of is None and not is_newest):
+        return ()
+    day = flag_day(store, today) if as_of is None else as_of
+    return shown_flags(version_flags(store, versions, as_of=day))
+
+
+def flag_row(version: Version, flag: Flag, as_of: date) -> TrialFlagRow:
+    """Return the row of a flag of a trial's newest version."""
+    return TrialFlagRow(
+        nct_id=version.nct_id,
+        flag=flag.id,
+        label=FLAG_LABELS[flag.id],
+        state=flag.state,
+        since=flag.since,
+        as_of=as_of,
+        words=flag.words,
+        inputs=flag.inputs,
+        source=flag.source,
+        title=version.key.brief_title,
+        sponsor=version.key.lead_sponsor,
+        url=STUDY_PAGE + version.nct_id,
+    )
+
+
+def _trials(store: Store, question: FlagQuestion) -> Sequence[NctId]:
+    for nct_id in question.ids:
+        stored_versions(store, nct_id)  # raises if there are none
+    followed = store.watched.ids(TrialSelection(watch=question.watch))
+    if not question.ids:
+        return followed
+    wanted = set(question.ids).intersection(followed) if question.watch else question.ids
+    return sorted(wanted)
+
+
+def _is_of_question(versions: Sequence[Version], question: FlagQuestion) -> bool:
+    if not versions or versions[-1].state is not State.PRESENT or versions[-1].digest is None:
+        return False
+    part = (question.sponsor or "").casefold()
+    return part in (versions[-1].key.lead_sponsor or "").casefold()
+
+
+def _wanted(flags: tuple[Flag, ...], question: FlagQuestion) -> Sequence[Flag]:
+    shown = flags if question.all_states else shown_flags(flags)
+    return [
+        flag
+        for flag in shown
+        if (not question.flags or flag.id in question.flags)
+        and (question.since is None or (flag.since is not None and flag.since >= question.since))
+    ]
+
+
+def _body(store: Store, version: Version) -> JsonObject:
+    body: JsonObject = orjson.loads(store.bodies.read(version.digest or ""))
+    return body
+
+
+def _moved_on(versions: Sequence[Version], as_of: date) -> date:
+    """Return the day from which the start has been on the day of registration or later."""
+    registered = PartialDate.parse(versions[-1].key.first_submitted)
+    starts = [PartialDate.parse(version.key.start_date) for version in versions]
+    earlier = [
+        number
+        for number, start in enumerate(starts)
+        if start is None or registered is None or start.first < registered.last
+    ]
+    return min(stands_from(versions)[min(earlier[-1] + 1, len(versions) - 1)], as_of)
+
+
+SCHEMAS = {"trial_flag": TrialFlagRow}
