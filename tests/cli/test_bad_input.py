@@ -32,7 +32,7 @@ def test_a_study_id_that_matches_no_or_several_trials_adds_none(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("db", "upgrade")
-    assert "no trial carries" in shell.refuse("watch", "add", SEED, "XX-1", exit_code=2)
+    assert "no trial has" in shell.refuse("watch", "add", SEED, "XX-1", exit_code=2)
     for nct_id in ("NCT00000011", "NCT00000012"):
         study = make_study(nct_id)
         study["protocolSection"]["identificationModule"]["orgStudyIdInfo"]["id"] = "TWICE"

@@ -241,7 +241,7 @@ def test_a_dry_run_uses_the_watches_of_the_settings_file_and_reports_unchecked_t
     )
     result = shell.run("sync", "--dry-run", exit_code=3)
     assert "NCT00000001: the registry has no such trial" in result.stderr
-    assert "watch mine: no trial carries the study id 'XX'" in result.stderr
+    assert "watch mine: no trial has the study id 'XX'" in result.stderr
     assert "checked 2 of 2 trials" in result.stderr
     assert "1 new baseline; nothing stored or sent" in result.stderr
     assert shell.json("watch", "list", "--json") == []

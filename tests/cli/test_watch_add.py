@@ -105,7 +105,7 @@ def test_a_study_id_in_the_form_of_an_nct_id_stays_a_study_id(
     registry.catalogue.publish(study)
     shell.run("watch", "add", "NCT-2013-0211")
     assert followed(shell) == ["NCT00000011"]
-    assert "no trial carries" in shell.refuse("watch", "add", "NCT-2013-021", exit_code=2)
+    assert "no trial has" in shell.refuse("watch", "add", "NCT-2013-021", exit_code=2)
 
 
 def test_the_url_of_a_search_is_followed_as_a_query_and_shows_what_matches(

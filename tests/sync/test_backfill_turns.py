@@ -82,7 +82,7 @@ def test_a_refused_version_ends_neither_its_trial_nor_the_others(
     result = make_backfill().run(IDS)
     assert states(result) == ["partial (403)"] + ["complete"] * 6
     assert [number for number, _, _ in shown(store, ONE)] == [1]
-    assert result.trials[0].error.endswith("refuses to show (403): 0")
+    assert result.trials[0].error.endswith("refuses to return (403): 0")
     print(f"one version refused: {states(result).count('complete')} of 6 other trials complete")
     lived.faults.clear()
     assert states(make_backfill().run([ONE])) == ["complete"]

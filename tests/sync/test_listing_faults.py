@@ -240,7 +240,9 @@ def test_trials_missing_for_the_first_time_count_for_the_guard_against_mass_disa
         result = run_once()
     # neither the 20 confirmed nor the 20 new ones alone are too many; together they are
     assert (result.events, len(result.missing), result.tally.gone) == ((), 40, 0)
-    assert result.held[0].startswith("the registry lacks 40 of 60 trials at once; 20 would be gone")
+    assert result.held[0].startswith(
+        "the registry lacks 40 of 60 trials at once, probably by mistake; 20 of them were not"
+    )
     print("mass disappearance: 20 confirmed and 20 new of 60: 0 gone, 20 held")
 
 

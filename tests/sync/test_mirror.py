@@ -258,7 +258,7 @@ def test_a_truncated_or_older_archive_changes_nothing(
     replay.load = "2026-02-03"
     make_mirror().run()
     versions = store.counts()["snapshots"]
-    with pytest.raises(StaleRegistry, match="archive is of the load of 2026-02-02"):
+    with pytest.raises(StaleRegistry, match="archive contains the load of 2026-02-02"):
         make_mirror().run(archive=file)
     assert store.counts()["snapshots"] == versions
 
@@ -380,7 +380,7 @@ def test_no_trial_is_marked_gone_if_the_registry_loses_most_of_them(
     replay.forget_requests()
     result = make_mirror().run(sweep=True)
     assert result.verdict == Verdict.PARTIAL
-    assert "none of them is taken for gone" in " ".join(result.said)
+    assert "none of them is marked as gone" in " ".join(result.said)
     assert (result.missing, result.tally.gone) == ((), 0)
     assert not [r for r in replay.requests if r.path.startswith("/v2/studies/")]
 
