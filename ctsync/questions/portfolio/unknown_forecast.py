@@ -1,4 +1,4 @@
-"""Which watched trials the registry will turn UNKNOWN, and when; writes nothing."""
+"""Forecast of watched trials that the registry will set to UNKNOWN. Writes nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class ExpectedUnknown:
-    """A trial whose status the registry will change, or should have changed, by itself."""
+    """A trial whose status the registry will set to UNKNOWN, or should have set."""
 
     nct_id: NctId
     key: KeyFields
@@ -67,7 +67,7 @@ def expected_unknown_row(expected: ExpectedUnknown, today: date) -> ExpectedUnkn
 
 @dataclass(frozen=True, slots=True)
 class UnknownForecast:
-    """What is expected of the trials watched, soonest first; `later` come after the window."""
+    """The expected changes of watched trials, soonest first; `later` counts those after."""
 
     expected: tuple[ExpectedUnknown, ...]
     watched: int
@@ -77,10 +77,10 @@ class UnknownForecast:
 def forecast_unknown(
     store: Store, today: date, *, within: timedelta | None = None
 ) -> UnknownForecast:
-    """What is to be expected from `today` on, up to `within` from then.
+    """Forecast the changes from `today` on, up to `within` later.
 
-    A trial is overdue where a load after its day still showed it active: whether it turned
-    since the newest load seen cannot be known, so that load is what days are compared with.
+    A trial is overdue if a load after its day still showed it as active. Days are compared with the
+    newest load seen, because later changes of the registry are not known.
     """
     load = store.runs.newest_load()
     seen = min(load.date(), today) if load else today

@@ -120,7 +120,7 @@ class MirrorRow(CheckedRun):
     steps: tuple[str, ...]
     """The steps of the run, such as `bulk`, `pages` or `delta`."""
     messages: tuple[str, ...]
-    """Sentences about the run, problems first."""
+    """Sentences about the run, in the order of its steps."""
     could_not_check: tuple[UncheckedTrialRow, ...]
     """The trials that could not be checked."""
     missing: tuple[NctId, ...]
