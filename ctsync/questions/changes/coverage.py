@@ -61,6 +61,4 @@ def _unchecked(
                 nct_id, f"not in the registry data of {sighting.absent_since:%Y-%m-%d}"
             )
         elif newest is not None and (sighting.last_load is None or sighting.last_load < newest):
-            yield UncheckedTrial(
-                nct_id, f"not seen yet in the registry data of {newest:%Y-%m-%d}"
-            )
+            yield UncheckedTrial(nct_id, f"not seen yet in the registry data of {newest:%Y-%m-%d}")

@@ -102,7 +102,7 @@ class PreviewedChangeRow:
     rule: str
     """The id of the rule that gave the level; `ctsync rules` lists them."""
     path: str
-    """Where in the record the change is; empty if it concerns the record as a whole."""
+    """The place of the change in the record; empty if it concerns the entire record."""
     label: str
     """The name of the field for people."""
     before: Any
