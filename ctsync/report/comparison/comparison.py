@@ -1,4 +1,4 @@
-"""Two versions of a trial and what differs between them. Does no I/O."""
+"""Two versions of a trial and their differences. Does no I/O."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSelection:
-    """Which changes a reading shows: a level or worse, and some categories or all.
+    """The changes that a reading shows: a level or worse, and some categories or all.
 
     `is_full` shows each value in full, with the text around each edit.
     """

@@ -12,7 +12,7 @@ from ctsync.report.comparison.styled_lines import Line, Span, Style
 from ctsync.text import for_terminal
 
 MOST_ROWS = 10
-"""Most countries with a row of their own; the others share one."""
+"""Most countries with their own row; the others share one row."""
 _HEADING = 11
 """Widest line of a heading: "NOW NOT YET / RECRUITING"."""
 _GAP = "  "

@@ -1,4 +1,4 @@
-"""Links of a mailed report, where reports for a terminal name a command. Does no I/O.
+"""Links of a mailed report, in place of the commands in other reports. Does no I/O.
 
 Links lead to the pages of `web.url` if it is set, and to ClinicalTrials.gov if not.
 """

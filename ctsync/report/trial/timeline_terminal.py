@@ -1,6 +1,6 @@
 """A timeline for a terminal, in Unicode or ASCII. Does no I/O.
 
-A label that does not fit beside the others stands on a line of its own.
+A label that does not fit next to the others is on a separate line.
 """
 
 from __future__ import annotations
