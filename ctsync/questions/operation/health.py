@@ -53,14 +53,14 @@ class LastRun:
 class HealthFacts:
     """The facts at one moment: runs, the newest load, failures and waiting messages.
 
-    `last` is the newest run, with any verdict. `last_whole` is when the newest run that checked
+    `last` is the newest run, with any verdict. `last_complete` is when the newest run that checked
     everything ended. `oldest_waiting` is when the oldest unsent delivery became due. `ahead` are
     stored times in the future: a wrong clock wrote them, and they prove nothing.
     """
 
     watched: int
     last: LastRun | None
-    last_whole: datetime | None
+    last_complete: datetime | None
     newest_load: datetime | None
     failures: int
     oldest_waiting: datetime | None
@@ -130,14 +130,14 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
 
 
 def _age_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
-    whole = standing.last_whole
-    if whole is None:
+    complete = standing.last_complete
+    if complete is None:
         # a complete sync whose end is in the future does not prove a recent one
         said = "is known to have been complete" if standing.ahead else "has been complete yet"
         return [(HealthState.PARTIAL, f"no sync {said}")]
-    if business_hours(whole, now) <= STALE_AFTER_BUSINESS_HOURS:
+    if business_hours(complete, now) <= STALE_AFTER_BUSINESS_HOURS:
         return []
-    return [(HealthState.STALE, f"no sync has been complete since {format_minute(whole)}")]
+    return [(HealthState.STALE, f"no sync has been complete since {format_minute(complete)}")]
 
 
 def future_sentences(ahead: Sequence[FutureTime]) -> Iterator[str]:

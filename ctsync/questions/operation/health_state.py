@@ -21,7 +21,7 @@ def health_facts(store: Store, routes: Iterable[Route] = (), *, now: datetime) -
     return HealthFacts(
         watched=store.watched.count(TrialSelection()),
         last=None if last is None else LastRun(last.finished, last.verdict, last.error),
-        last_whole=store.runs.last_finished("sync", now, verdict=Verdict.OK),
+        last_complete=store.runs.last_finished("sync", now, verdict=Verdict.OK),
         newest_load=store.runs.newest_load(),
         failures=len(store.watched.failing_ids()),
         oldest_waiting=min(

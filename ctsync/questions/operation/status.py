@@ -107,7 +107,7 @@ def status_row(
         watched=facts.watched,
         stored={_NAMES.get(table, table): count for table, count in stored.items()},
         newest_load=facts.newest_load,
-        last_complete_run=facts.last_whole,
+        last_complete_run=facts.last_complete,
         histories=requested | {"not_requested": facts.watched - sum(requested.values())},
         quarantine=tuple(quarantine),
         notices=tuple(notice_row(notice) for notice in notices),
