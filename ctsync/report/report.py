@@ -225,16 +225,16 @@ class StatusTotal:
 class NoChangeReason(StrEnum):
     """Why a report shows no change of a trial: four distinct reasons.
 
-    NOT_TOLD and NOT_SELECTED are not of the four. A message leaves out changes below the level
+    NOT_REPORTED and NOT_SELECTED are not of the four. A message leaves out changes below the level
     of its recipient or sent in another message; a trial with only such changes counts as
-    NOT_TOLD. A trial of which the filters show no change counts as NOT_SELECTED.
+    NOT_REPORTED. A trial of which the filters show no change counts as NOT_SELECTED.
     """
 
     NO_UPDATE = "no update posted"
     ADMINISTRATIVE_ONLY = "administrative only"
     NOT_CHECKED = "could not check"
     NOT_REFRESHED = "registry not refreshed"
-    NOT_TOLD = "told elsewhere"
+    NOT_REPORTED = "told elsewhere"
     NOT_SELECTED = "not selected"
 
 

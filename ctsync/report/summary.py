@@ -153,7 +153,7 @@ def sentences(
     trials, command = untold
     if trials:
         yield ReportSentence(
-            NoChangeReason.NOT_TOLD,
+            NoChangeReason.NOT_REPORTED,
             trials,
             f"Changed, but below the requested level or sent in another message: {trials:,} {of}: "
             f"{command}",

@@ -57,7 +57,7 @@ def _step(step: ReportStep, page: str) -> ReportStep:
 
 
 def _sentence(sentence: ReportSentence, report: Report, site: str) -> ReportSentence:
-    if sentence.standing is not NoChangeReason.NOT_TOLD:
+    if sentence.standing is not NoChangeReason.NOT_REPORTED:
         return sentence
     link = f" See {site}/" if site else ""
     text = (
