@@ -206,7 +206,7 @@ def test_an_empty_history_is_reported_in_words(shell: Shell, with_history: Repla
     assert {one["nct_id"]: one["history"] for one in trials} == {SEED: "complete", OTHER: "none"}
 
 
-def test_trials_that_were_not_asked_for_take_one_line(
+def test_trials_that_were_not_requested_take_one_line(
     shell: Shell, with_history: ReplayRegistry
 ) -> None:
     shell.env["CTSYNC_REGISTRY__HISTORY_TRANSPORT"] = "requests"

@@ -261,7 +261,7 @@ def test_a_study_id_that_cannot_be_resolved_stops_no_other_trial(
 
 @pytest.fixture
 def with_broken_trial(registry: ReplayRegistry) -> None:
-    """One trial that the registry fails to show."""
+    """One trial that the registry fails to return."""
     broken = "/v2/studies/NCT00000001"
     registry.faults.add(faults.status(500), path=broken, times=faults.EVERY_TIME)
 
@@ -318,7 +318,7 @@ def test_completion_works_for_every_shell(shell: Shell, kind: str) -> None:
     assert "ctsync" in result.stdout
 
 
-def test_a_merged_trial_is_shown_as_asked_for_and_can_be_removed(
+def test_a_merged_trial_is_shown_as_requested_and_can_be_removed(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     other = "NCT05935098"

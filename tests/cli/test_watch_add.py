@@ -1,4 +1,4 @@
-"""`watch add`: every way to name trials, and what is shown of those found."""
+"""`watch add`: every way to name trials, and the output about the trials found."""
 
 from __future__ import annotations
 
@@ -215,7 +215,7 @@ def test_an_old_number_shows_the_trial_that_took_it_over(
     assert followed(shell) == [OTHER]
 
 
-def test_a_trial_can_be_added_while_the_registry_is_away(shell: Shell) -> None:
+def test_a_trial_can_be_added_while_the_registry_is_unreachable(shell: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         shell.env["CTSYNC_REGISTRY_URL"] = f"http://127.0.0.1:{taken.getsockname()[1]}/api"

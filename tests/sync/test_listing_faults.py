@@ -147,7 +147,7 @@ def test_a_lost_page_marks_no_trial_as_left_or_gone(
 
 
 def without(ids: set[NctId]) -> faults.Fault:
-    """Leave these trials out of listings and counts; complete records stay as they are."""
+    """Leave these trials out of listings and counts; complete records do not change."""
 
     def drop(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
@@ -425,7 +425,7 @@ def run_to_end(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
 
 @contextmanager
 def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
-    """Fail every commit from the n-th on; the n-th is refused, or done and its answer lost."""
+    """Fail every commit from the n-th on; the n-th is refused, or done but its answer is lost."""
     calls, met = itertools.count(1), list[int]()
 
     def fail(connection: Connection) -> None:

@@ -142,7 +142,7 @@ def test_a_delta_fetches_posted_and_new_trials(
     assert len(listed) == 2
 
 
-def test_a_delta_finds_what_was_posted_late_within_the_overlap(
+def test_a_delta_finds_changes_posted_late_within_the_overlap(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -304,7 +304,7 @@ def test_a_poison_member_is_quarantined_and_retried_and_the_rest_is_stored(
     assert store.failures.find() == []
 
 
-def test_members_that_lie_about_their_sizes_fail_by_name_and_the_rest_is_stored(
+def test_members_with_wrong_sizes_fail_by_name_and_the_rest_is_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     count = len(MEMBER_LIES)

@@ -1,4 +1,4 @@
-"""Events follow from versions: the derived events equal the stored ones."""
+"""Events are derived from versions: the derived events equal the stored ones."""
 
 from __future__ import annotations
 
@@ -242,7 +242,7 @@ def test_rewritten_events_record_the_version_of_their_rules(
 
 
 @pytest.mark.slow
-def test_an_event_in_the_words_of_earlier_rules_is_no_damage_and_can_be_renewed(
+def test_an_event_with_the_wording_of_earlier_rules_is_not_damage_and_can_be_updated(
     history: Store, migrated_url: str
 ) -> None:
     before = stored_events(history)
