@@ -244,7 +244,7 @@ class StaleRegistry(RegistryError):
 
 
 class IdentityMismatch(RegistryError):
-    """The record is neither that of the requested trial nor of one that took over its id."""
+    """The record belongs neither to the requested trial nor to one that took over its id."""
 
 
 class BadArchive(RegistryError):

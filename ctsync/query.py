@@ -119,7 +119,7 @@ def phrase(text: str) -> str:
 
 
 def exactly(text: str) -> str:
-    """Return a query.* value that searches for a name as one phrase, whatever its characters."""
+    """Return a query.* value that searches for a name, with any characters, as one phrase."""
     return f'"{phrase(text)}"'
 
 

@@ -54,7 +54,7 @@ class Scope:
     if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
     trials that changed in the window, with the worst level of the changes not in this report.
     `watches` names the watches that each trial is in, if the report shows them. `notices`
-    describe a load as a whole and replace the events they cover. `headings` holds the words for
+    describe a load and replace the events they cover. `headings` holds the words for
     each trial; if one is missing, they come from `keys`. `selection` holds the filters; it
     applies to the net changes, which need all events of the window.
     """
@@ -284,7 +284,7 @@ def _has_sites_only(group: _Group) -> bool:
 
 
 def _fold(group: _Group, scope: Scope) -> Fold | None:
-    """The line in which the trial is shown with others; None for a row of its own."""
+    """Return the line that shows the trial together with others; None for its own row."""
     if not group.shown:
         return Fold.ADMINISTRATIVE
     # a reader who asks for sites wants to see them
@@ -366,7 +366,7 @@ def _limited(
 def _welcome(
     stored: StoredEvent, window: Window, scope: Scope, *, changed: Collection[NctId]
 ) -> Welcome:
-    # after a change, the newest state is no longer the state in which the trial was found
+    # after a change, the newest state is no longer the state in which ctsync found the trial
     key = None if stored.nct_id in changed else (scope.keys or {}).get(stored.nct_id)
     text = state_of(key, on=window.until.date()) if key else stored.event.summary
     return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)

@@ -225,9 +225,9 @@ class StatusTotal:
 class NoChangeReason(StrEnum):
     """Why a report shows no change of a trial: four distinct reasons.
 
-    NOT_REPORTED and NOT_SELECTED are not of the four. A message leaves out changes below the level
-    of its recipient or sent in another message; a trial with only such changes counts as
-    NOT_REPORTED. A trial of which the filters show no change counts as NOT_SELECTED.
+    There are two more reasons for trials with changes. NOT_REPORTED: all changes are below the
+    level of the recipient or are sent in another message. NOT_SELECTED: no change passes the
+    filters.
     """
 
     NO_UPDATE = "no update posted"
@@ -298,7 +298,7 @@ class Report:
 
     @property
     def listed(self) -> tuple[ReportTrial, ...]:
-        """The trials with a row of their own."""
+        """The trials with their own row."""
         return tuple(trial for trial in self.trials if trial.fold is None)
 
     def folded(self, fold: Fold) -> tuple[ReportTrial, ...]:

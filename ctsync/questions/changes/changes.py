@@ -30,7 +30,7 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
     """Select events.
 
     Each has the level that its reader sees: the stored level, or, if `wanted` names a watch with
-    thresholds of its own, the level these give.
+    its own thresholds, the level that these give.
     """
     own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
     if own is None:

@@ -17,7 +17,7 @@ class RuleRow:
     """One rule: the level of each change that meets its conditions."""
 
     id: str
-    """The id of the rule, which each change carries."""
+    """The id of the rule; each change names the rule that gave its level."""
     level: Level
     """The level that it gives."""
     kinds: tuple[Kind, ...]

@@ -81,7 +81,7 @@ class StatusRow:
     quarantine: tuple[QuarantinedTrialRow, ...]
     """The trials in quarantine."""
     notices: tuple[NoticeRow, ...]
-    """Sentences about the data refreshes of the last days as a whole."""
+    """Sentences about the data refreshes of the last days, each in place of many changes."""
 
 
 def status_row(

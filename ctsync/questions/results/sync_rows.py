@@ -82,7 +82,7 @@ class SyncRow(CheckedRun):
     held: tuple[str, ...]
     """Why some results were held back."""
     notices: tuple[str, ...]
-    """Sentences about the data refresh as a whole."""
+    """Sentences about the data refresh, each in place of many changes."""
     events: tuple[EventRow, ...]
     """The changes that the sync stored, without those that a notice replaces."""
 
@@ -126,7 +126,7 @@ class MirrorRow(CheckedRun):
     missing: tuple[NctId, ...]
     """Stored trials that this data refresh lacks; another one must confirm that they are gone."""
     notices: tuple[str, ...]
-    """Sentences about the data refresh as a whole."""
+    """Sentences about the data refresh, each in place of many changes."""
     watched: SyncRow | None
     """The sync of the watched trials that followed; null if there was none."""
 

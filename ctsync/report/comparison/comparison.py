@@ -14,7 +14,7 @@ class Comparison:
     """Two versions, the fields that differ, and the events that report these changes.
 
     `changes` have the order of the record; each is reported by exactly one of `events`. `since`
-    holds the day from which each version stood. `note` says why other versions than the requested
+    holds the first day of each version. `note` says why other versions than the requested
     ones are compared; it is empty if they are the requested ones.
     """
 

@@ -60,7 +60,7 @@ def _lines(
     height = max(map(len, headings))
     for n in range(height):
         title = "COUNTRY" if n == height - 1 else ""
-        # the last line of each heading stands above the numbers
+        # the last line of each heading is directly above the numbers
         texts = [([""] * (height - len(one)) + one)[n] for one in headings]
         yield (Span(_row(title, texts, first, widths), Style.SOFT),)
     for n, (title, cells) in enumerate(rows):

@@ -232,7 +232,7 @@ class ReportRow:
     standing: tuple[StandingRow, ...]
     """Why the other followed trials have no change in the report."""
     notices: tuple[str, ...]
-    """Sentences about a data refresh as a whole, each in place of many events."""
+    """Sentences about a data refresh, each in place of many events."""
     footer: tuple[str, ...]
     """The lines at the end of the report."""
     filters: str | None
