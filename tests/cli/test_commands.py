@@ -292,7 +292,7 @@ def test_init_writes_valid_settings_and_overwrites_nothing(shell: Shell, tmp_pat
     written = tmp_path / "ctsync.toml"
     before = written.read_bytes()
     assert b"requests_per_second" in before
-    assert "kept" in shell.run("init").stderr
+    assert "was not changed" in shell.run("init").stderr
     assert written.read_bytes() == before
     shell.run("status")
 
