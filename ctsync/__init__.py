@@ -1,3 +1,3 @@
-"""ctsync keeps every version of the ClinicalTrials.gov records you watch and says what changed."""
+"""Tracks changes in ClinicalTrials.gov records: stores every version and reports what changed."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """Daemon: runs a tick (any callable) on a schedule until it is stopped.
 
 The only module that imports APScheduler. Jobs are kept in memory. At each start the daemon
-derives from the database when the next tick is due, so no second record can contradict it.
+derives from the database when the next tick is due, so no other record can contradict it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Schedule:
             raise ConfigError([f"schedule.cron: {self.cron!r} cannot be read: {error}"]) from error
 
     def was_missed(self, last: datetime | None, now: datetime) -> bool:
-        """Return whether a tick was due between `last` and `now`. True if none ever ran.
+        """Return whether a tick was due between `last` and `now`. True if no tick ever ran.
 
         Also True if `last` is in the future: a wrong clock wrote it.
         """
@@ -114,7 +114,7 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 class StoppableClock(SystemClock):
-    """The machine's clock. Its sleep raises Stopped as soon as the daemon is stopped."""
+    """The system clock. Its sleep raises Stopped as soon as the daemon is stopped."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
@@ -135,7 +135,7 @@ class StoppableClock(SystemClock):
 
 
 class Background:
-    """Runs work in a thread of its own, in the order given, so that no tick waits for it."""
+    """Runs work in its own thread, in the order given, so that no tick waits for it."""
 
     def __init__(self, clock: StoppableClock) -> None:
         self._clock = clock
@@ -143,7 +143,7 @@ class Background:
         self._thread: threading.Thread | None = None
 
     def add(self, work: Callable[[], object]) -> None:
-        """Run `work` after the work added before. What it raises is logged."""
+        """Run `work` after all earlier work. Its exceptions are logged."""
         self._waiting.put(work)
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, daemon=True)

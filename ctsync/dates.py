@@ -1,4 +1,4 @@
-"""Registry dates, which may be a year, a month or a day, the clock and time zones; no other I/O.
+"""Registry dates (a year, a month or a day), the clock and time zones. Does no other I/O.
 
 A month is an interval, not its first day: see `PartialDate.shift_to`.
 """
@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clocks of two hosts with one database may differ.
 
-A stored time that is further ahead of our clock was written while a clock was wrong.
+A stored time that is further ahead of our clock was written by a wrong clock.
 """
 
 LOAD_TOLERANCE = timedelta(days=1)
@@ -28,7 +28,7 @@ _SHAPE = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?\Z", re.ASCII)
 
 
 class Precision(StrEnum):
-    """How much of a date the registry gave."""
+    """The precision of a date, as the registry gave it."""
 
     YEAR = "year"
     MONTH = "month"
@@ -42,11 +42,11 @@ _COARSENESS = {Precision.DAY: 0, Precision.MONTH: 1, Precision.YEAR: 2}
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """How far a date moved: `days` signed (later is positive), and the slack of that figure.
+    """The shift of a date: `days` is signed, and later is positive.
 
-    `margin` is 0 where both dates are days; otherwise the true shift may differ from `days`
-    by up to `margin` days either way. `precision_only` says that one date lies within the
-    other's interval: the same date said more or less exactly, so `days` is 0.
+    `margin` is 0 if both dates are days; otherwise the true shift may differ from `days` by up to
+    `margin` days either way. `precision_only` means that one date lies within the interval of the
+    other: it is the same date with another precision, so `days` is 0.
     """
 
     days: int
@@ -61,14 +61,14 @@ class PartialDate:
     text: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError for text that is no such date (month 13, 30 February)."""
+        """Raise ValueError for text that is not such a date (month 13, 30 February)."""
         if _SHAPE.match(self.text) is None:
             raise ValueError(f"not a date: {self.text!r}")
         date.fromisoformat((self.text + _EARLIEST)[:10])
 
     @classmethod
     def parse(cls, text: object) -> PartialDate | None:
-        """Read a date, or None for anything that is not one; remote text never raises."""
+        """Parse a date. Returns None for anything else; never raises for remote text."""
         if not isinstance(text, str):
             return None
         try:
@@ -78,7 +78,7 @@ class PartialDate:
 
     @property
     def precision(self) -> Precision:
-        """The finest part given."""
+        """The smallest unit of the date."""
         return _BY_LENGTH[len(self.text)]
 
     @property
@@ -97,12 +97,12 @@ class PartialDate:
         return date(first.year, first.month, calendar.monthrange(first.year, first.month)[1])
 
     def coarsened(self, precision: Precision) -> PartialDate:
-        """The same date at `precision`, or unchanged where it is coarser already."""
+        """Return the date at `precision`, or unchanged if it is already coarser."""
         length = {Precision.YEAR: 4, Precision.MONTH: 7, Precision.DAY: 10}[precision]
         return PartialDate(self.text[:length])
 
     def shift_to(self, later: PartialDate) -> Shift:
-        """How far it is from here to `later`.
+        """Return the shift from this date to `later`.
 
         Both dates are read at the coarser of the two precisions and the first days of those
         intervals are compared, so 2012-02 -> 2013-02 is 366 days and 2026-10 -> 2026-10-31
@@ -126,27 +126,27 @@ class PartialDate:
 
 
 class Clock(Protocol):
-    """Where the time comes from; passed in, so that a test can hold it."""
+    """The source of time; passed in, so that tests can control it."""
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards, for deadlines and pace."""
+        """Return seconds that never run backwards, for deadlines and rate limits."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The system clock."""
 
     def now(self) -> datetime:
         """The time, aware, in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """Seconds that never run backwards."""
+        """Return seconds that never run backwards."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
@@ -157,7 +157,7 @@ class SystemClock:
 def time_zone(name: str) -> tzinfo:
     """Return a time zone. UTC needs no time zone database.
 
-    Raises ValueError for a name that is no time zone, and if there is no database.
+    Raises ValueError for a name that is not a time zone, and if there is no database.
     """
     if name.upper() == "UTC":
         return UTC
@@ -173,12 +173,12 @@ def time_zone(name: str) -> tzinfo:
 
 
 def is_ahead(moment: datetime, now: datetime) -> bool:
-    """Whether a time that a clock has written lies in the future, beyond CLOCK_TOLERANCE."""
+    """Whether a time written by a clock is in the future by more than CLOCK_TOLERANCE."""
     return moment > now + CLOCK_TOLERANCE
 
 
 def parse_timestamp(text: str) -> datetime:
-    """Read a registry dataTimestamp, which is UTC written without a zone (OpenAPI 2.0.5).
+    """Parse a registry dataTimestamp, which is in UTC without a zone suffix (OpenAPI 2.0.5).
 
     Raises ValueError for anything else.
     """
@@ -188,7 +188,7 @@ def parse_timestamp(text: str) -> datetime:
 
 def format_timestamp(stamp: datetime) -> str:
     """Write an aware time as 2026-03-13T09:00:05Z; microseconds are dropped."""
-    # strftime would write the year 201 with three digits
+    # strftime writes the year 201 with three digits
     return stamp.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 

@@ -1,11 +1,11 @@
-"""Error classes. Each carries the exit code of a command that ends with it.
+"""Error classes. Each has the exit code of a command that fails with it.
 
 CtsyncError
 ├── UsageError 2             the command cannot be run with these arguments
 │   ├── BadNctId             not shaped like NCT01234567
 │   ├── UnknownTrial         the registry has no such trial, or none is stored
-│   ├── UnmatchedOrgId       no trial carries that organisation's study id
-│   ├── AmbiguousOrgId       several trials carry that study id
+│   ├── UnmatchedOrgId       no trial has that organisation's study id
+│   ├── AmbiguousOrgId       several trials have that study id
 │   ├── UnknownVersion       the trial has no such version
 │   ├── BadQuery             a query has one or more errors; all are listed
 │   ├── PortInUse            a server cannot listen on the given address
@@ -23,13 +23,13 @@ CtsyncError
 │   ├── RequestRefused       400: the registry did not understand the request
 │   ├── StalePage            the registry reloaded its data during a listing
 │   ├── StaleRegistry        the registry shows an older load than one already seen
-│   ├── IdentityMismatch     the record is not that of the requested trial
+│   ├── IdentityMismatch     the record belongs to another trial than requested
 │   └── BadArchive           the bulk archive is truncated, damaged or not the registry's
 ├── LockHeld 5               another writer holds the database
 │   └── LockLost             another writer took the lock over
 ├── StoreError 6             the database cannot be used
 │   ├── ForeignDatabase      not a ctsync database
-│   ├── MixedDatabase        a file, and the log of another database beside it
+│   ├── MixedDatabase        a file, and next to it the log of another database
 │   ├── NewerDatabase        written by a later version of ctsync
 │   ├── StoreUnavailable     missing, read-only, locked or full
 │   │   ├── StoreLocked      another program holds it; it may be free in a moment
@@ -53,7 +53,7 @@ from typing import NamedTuple
 
 
 class ExitCode(NamedTuple):
-    """The meaning of an exit code, and what its reader can do."""
+    """The meaning of an exit code, and what the user can do."""
 
     meaning: str
     action: str
@@ -141,11 +141,11 @@ class UnknownTrial(UsageError):
 
 
 class UnmatchedOrgId(UsageError):
-    """No trial carries that organisation's study id."""
+    """No trial has that organisation's study id."""
 
 
 class AmbiguousOrgId(UsageError):
-    """Several trials carry that organisation's study id."""
+    """Several trials have that organisation's study id."""
 
 
 class UnknownVersion(UsageError):
@@ -244,7 +244,7 @@ class StaleRegistry(RegistryError):
 
 
 class IdentityMismatch(RegistryError):
-    """The record is neither that of the requested trial nor of one that took over its id."""
+    """The record belongs neither to the requested trial nor to one that took over its id."""
 
 
 class BadArchive(RegistryError):
@@ -272,7 +272,7 @@ class ForeignDatabase(StoreError):
 
 
 class MixedDatabase(StoreError):
-    """A database file, and beside it the log of another database."""
+    """A database file, and next to it the log of another database."""
 
 
 class NewerDatabase(StoreError):

@@ -1,6 +1,6 @@
-"""Files replaced in one step: a reader sees the old content or the new, never half of it.
+"""Atomic file replacement: a reader sees the old content or the new content, never a part of it.
 
-Also paths on machines where the user has no home, or may not look into a folder.
+Also paths on machines where the user has no home directory, or no access to a folder.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ NO_HOME = "there is no home directory; write the path in full, or set HOME"
 
 
 def is_visible(path: Path) -> bool:
-    """Whether something is at a path and may be looked at. Raises no error."""
+    """Whether a path exists and is accessible. Raises no error."""
     try:
         path.stat()
     except (OSError, ValueError):
@@ -37,7 +37,7 @@ def is_link(path: Path) -> bool:
 
 
 def temporary_folder() -> Path:
-    """The folder for temporary files; raises UsageError if none can be written."""
+    """Return the folder for temporary files; raises UsageError if none is writable."""
     try:
         return Path(tempfile.gettempdir())
     except FileNotFoundError:
@@ -45,7 +45,7 @@ def temporary_folder() -> Path:
 
 
 def expanded(path: Path) -> Path:
-    """The path with ~ replaced; raises ConfigError if there is no home directory."""
+    """Return the path with ~ replaced; raises ConfigError if there is no home directory."""
     try:
         return path.expanduser()
     except RuntimeError:
@@ -53,7 +53,7 @@ def expanded(path: Path) -> Path:
 
 
 def absolute(path: Path) -> Path:
-    """The absolute path; raises UsageError if the working directory has been deleted."""
+    """Return the absolute path; raises UsageError if the working directory has been deleted."""
     try:
         return path.absolute()
     except OSError as error:
@@ -61,18 +61,18 @@ def absolute(path: Path) -> Path:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Write a text to a file in one step, as `replacing` does."""
+    """Replace a file atomically with a text, as `replacing` does."""
     with replacing(path) as file:
         file.write(text.encode(errors="backslashreplace"))
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A draft beside `path` that replaces it once the draft is complete and on the disk.
+    """Open a draft next to `path` that replaces it once the draft is complete and on the disk.
 
-    A file that exists keeps its mode; a new one follows the umask. A link stays, and its target
-    is replaced. A pipe or a device is written to directly. Raises OSError. An exception inside
-    the block leaves the old file and no draft.
+    An existing file keeps its mode; a new file follows the umask. The target of a link is replaced,
+    not the link. A pipe or a device is written to directly. Raises OSError. After an exception
+    inside the block, the old file is unchanged and there is no draft.
     """
     there = path.stat() if path.exists() else None
     if there is not None and (not stat.S_ISREG(there.st_mode) or path.parent == Path("/dev")):

@@ -19,7 +19,7 @@ STUDY_PAGE = "https://clinicaltrials.gov/study/"
 
 
 class Level(StrEnum):
-    """How much a change matters, from most to least."""
+    """The severity of a change, worst first."""
 
     CRITICAL = "critical"
     NOTABLE = "notable"
@@ -106,7 +106,7 @@ class Source(StrEnum):
     BOTH = "both"
 
 
-# --- answers of the registry ---------------------------------------------------------------
+# --- registry answers ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,7 +308,7 @@ class State(StrEnum):
 
 
 class Verdict(StrEnum):
-    """How a run ended. A run that stays RUNNING was interrupted."""
+    """The result of a run. A run that stays RUNNING was interrupted."""
 
     RUNNING = "running"
     OK = "ok"
@@ -366,7 +366,7 @@ class Version:
 class StoredEvent:
     """An event with its place in a trial's history. `happened` is its sort key.
 
-    `rules_version` is the version of the rules, and of the words, with which it was stored.
+    `rules_version` is the version of the rules, and of the wording, with which it was stored.
     """
 
     event_id: int

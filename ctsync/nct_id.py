@@ -18,8 +18,8 @@ _MOST_LIKELY = 3
 def parse_nct_id(text: str) -> NctId:
     """Parse an NCT id: NCT and eight digits, in any case, also with blanks and hyphens.
 
-    Any other number of digits is refused, although the registry itself fills up or drops zeros:
-    a mistyped id would name another trial. Raises BadNctId, which names the ids that are likely.
+    Any other number of digits is refused, although the registry adds or drops zeros: a mistyped id
+    would name another trial. Raises BadNctId, which names the likely ids.
     """
     found = _NCT_ID.match(_SEPARATORS.sub("", text))
     digits = found[2] if found else ""
@@ -40,7 +40,7 @@ def parse_nct_id(text: str) -> NctId:
 def _likely_ids(digits: str) -> list[str]:
     """Return the ids that a number with too few or too many digits may stand for, lowest first.
 
-    Zeros at the front are filled up or dropped. Of a digit typed twice, one is dropped.
+    Adds or drops zeros at the front, or drops one of two equal digits in a row.
     """
     number = digits.lstrip("0")
     found = {number.zfill(_DIGITS)} if 0 < len(number) <= _DIGITS else set()

@@ -2,9 +2,9 @@
 
 A trial is recognised in the path of any URL, so that pages of ClinicalTrials.gov (new and
 classic, history and compare), of its API and of other registries all work. A search is
-recognised only in URLs of ClinicalTrials.gov. Its parameters become those of a query; parameters
-for the form of the answer are dropped, and any other parameter is refused: without it the query
-would match other trials.
+recognised only in URLs of ClinicalTrials.gov. Its parameters become query parameters. Parameters
+for the form of the answer are dropped. Any other parameter is refused, because without it the
+query would match other trials.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def read_trial(text: str) -> NctId:
 def trial_of(url: str) -> NctId | None:
     """Return the trial that a URL shows; None if it shows none, as for a search.
 
-    A search for nothing but one NCT id shows that trial. Raises BadNctId if the number has not
+    A search for one NCT id only shows that trial. Raises BadNctId if the number does not have
     eight digits, or if the URL names several trials.
     """
     parts = _split(url)
@@ -77,7 +77,7 @@ def trial_of(url: str) -> NctId | None:
 
 
 def versions_of(url: str) -> tuple[int, int] | None:
-    """Return the two versions that the URL of a page compares, numbered from 0; None if none.
+    """Return the two versions that a page compares, by its URL, from 0; None if there are none.
 
     The registry's pages number versions from 1. A page of one version compares it with the one
     before.
@@ -94,7 +94,7 @@ def query_of(url: str) -> dict[str, object]:
     """Return the query of the URL of a search, by the long names of its parameters.
 
     The values are not checked; `read_query` does that. Raises BadQuery if a parameter cannot be
-    a part of a query, and BadNctId if the URL is not one of a search.
+    part of a query, and BadNctId if the URL is not a search.
     """
     parts = _split(url)
     pairs = _selecting(parts)
@@ -121,7 +121,7 @@ def query_of(url: str) -> dict[str, object]:
 
 
 def _add_place(query: dict[str, object], given: Mapping[str, str]) -> None:
-    """Add the place of a search: a circle, or else a city, state or country, or else its words.
+    """Add the place of a search: a circle, else a city, state or country, else its text.
 
     The site adds a distance to every search with a place; without a point it has no effect.
     """
@@ -134,7 +134,7 @@ def _add_place(query: dict[str, object], given: Mapping[str, str]) -> None:
     elif len(areas) == 1:
         _add_condition(query, areas[0])
     elif areas:
-        # SEARCH: one site must lie in all of them
+        # SEARCH: one site must match all of them
         _add_condition(query, f"SEARCH[Location]({' AND '.join(areas)})")
     elif "locStr" in given:
         query.setdefault("query.locn", given["locStr"])
@@ -166,7 +166,7 @@ def _count(name: str, pairs: Sequence[tuple[str, str]]) -> int:
 
 
 def _only_id(parts: SplitResult) -> list[str]:
-    """Return the NCT id that is all a search looks for; empty if it looks for more."""
+    """Return the NCT id if a search looks for nothing else; otherwise empty."""
     values = [value.strip() for _, value in _selecting(parts)] if _is_registry(parts) else []
     return values if len(values) == 1 and _ID.fullmatch(values[0]) else []
 
@@ -180,7 +180,7 @@ def _split(url: str) -> SplitResult:
 
 
 def _bare(text: str) -> str:
-    """Return a text without what surrounds a URL in mails and documents."""
+    """Return a text without the characters that surround a URL in mails and documents."""
     return text.strip().strip("\ufeff<>").strip()
 
 

@@ -2,10 +2,10 @@
 
 The parameters are those of `/v2/studies` in the registry's OpenAPI document 2.0.5 that select
 studies. Parameters for the form of the answer (fields, sort, pages) are not part of a query.
-Some queries the registry accepts without an error but answers wrongly. They are refused here:
+The registry answers some queries wrongly, without an error. They are refused here:
 
-- A query.* value of NCT ids only: it turns every filter off.
-- Unpaired quotes, parentheses and brackets: an open quote swallows the text after it.
+- A query.* value that contains only NCT ids: the registry then ignores every filter.
+- Unpaired quotes, parentheses and brackets: an open quote includes the text after it.
 
 Does no I/O.
 """
@@ -21,7 +21,7 @@ from ctsync.nct_id import parse_nct_id
 from ctsync.text import nearest
 
 Given = Mapping[str, object]
-"""A query as a person writes it: short or long names, each with a value or a list of values."""
+"""A query as users write it: short or long names, each with a value or a list of values."""
 
 STATUSES = (
     *("ACTIVE_NOT_RECRUITING", "COMPLETED", "ENROLLING_BY_INVITATION", "NOT_YET_RECRUITING"),
@@ -48,7 +48,7 @@ PARAMETERS: Mapping[str, str] = {
 _LONG_NAMES = frozenset(PARAMETERS.values())
 _LISTS = ("filter.overallStatus", "filter.ids", "filter.synonyms", "aggFilters")
 _SEPARATOR = re.compile(r"[,|]")
-# what the registry takes for an id; it fills up missing zeros, as parse_nct_id does not
+# the registry accepts these as ids: unlike parse_nct_id, it adds missing zeros
 _REGISTRY_ID = re.compile(r"nct0*[1-9]\d{0,7}", re.IGNORECASE | re.ASCII)
 _LENGTH = r"\d+(?:\.\d+)?(?:km|mi)"
 _PLACE = re.compile(
@@ -66,7 +66,7 @@ _PAIRS = {")": "(", "]": "["}
 class Query:
     """A checked query. `params` are its parameters by long name.
 
-    Queries with the same parameters and values are equal, in whatever order.
+    Queries with the same parameters and values are equal, in any order.
     """
 
     params: Mapping[str, str]
@@ -119,7 +119,7 @@ def phrase(text: str) -> str:
 
 
 def exactly(text: str) -> str:
-    """Return a query.* value that searches for a name as one phrase, whatever its characters."""
+    """Return a query.* value that searches for a name, with any characters, as one phrase."""
     return f'"{phrase(text)}"'
 
 
@@ -138,7 +138,7 @@ def _no_such(name: str) -> str:
 
 
 def _text(value: object, *, is_list: bool) -> str | None:
-    """Return a value as the registry takes it, or None if it has the wrong type."""
+    """Return a value in the registry's form, or None if it has the wrong type."""
     if isinstance(value, list | tuple) and is_list and all(isinstance(v, str) for v in value):
         value = "|".join(value)
     return " ".join(value.split()) if isinstance(value, str) else None

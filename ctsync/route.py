@@ -13,7 +13,7 @@ from ctsync.model import Level
 
 
 class ChannelKind(StrEnum):
-    """The channels there are; the value begins a channel's name in the outbox."""
+    """The kinds of channel; the value begins a channel's name in the outbox."""
 
     LOG = "log"
     MAIL = "mail"
@@ -27,7 +27,7 @@ CHANNEL_OF_SCHEME = {
     "http": ChannelKind.WEBHOOK,
     "file": ChannelKind.FILE,
 }
-"""Which channel a URL of the settings means; every other scheme is one of apprise's."""
+"""The channel of a URL in the settings, by scheme; apprise handles every other scheme."""
 
 
 class Cadence(StrEnum):
@@ -57,8 +57,8 @@ class Route:
     `watches`: the watches reported; empty means every trial.
     `at`: local time in `timezone` of a daily or weekly message. Weekly messages go on Mondays.
     `takes_baselines`: report a trial that is new to the route like any change.
-    `welcomes`: instead send one message when watches first apply to the route.
-    `heartbeat`: send a message for a week without changes too.
+    `welcomes`: instead, send one message when watches first apply to the route.
+    `heartbeat`: also send a message for a week without changes.
     """
 
     channel: str

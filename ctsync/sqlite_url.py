@@ -1,4 +1,4 @@
-"""URLs of SQLite databases: `sqlite:///` and a path, then perhaps parameters. Does no I/O.
+"""URLs of SQLite databases: `sqlite:///`, a path, and optional parameters. Does no I/O.
 
 In the path, %XX is the byte XX. A question mark begins the parameters, so one in a file name is
 written %3F.
@@ -14,20 +14,20 @@ from urllib.parse import unquote
 
 PREFIX = "sqlite:///"
 MODES = ("ro", "rw", "rwc")
-"""As SQLite names them: only read; also write; also create, which is the default."""
+"""SQLite's names: only read; also write; also create, which is the default."""
 
 _NAMES_NO_FILE = "must name a file: give the file, as in sqlite:////var/lib/ctsync.db"
 _ENCODED = {"%": "%25", "?": "%3F", "#": "%23"}
 
 
 def sqlite_url(file: Path) -> str:
-    """Return the URL of a file, whatever characters its path has."""
+    """Return the URL of a file; its path may contain any characters."""
     return PREFIX + "".join(_ENCODED.get(letter, letter) for letter in file.as_posix())
 
 
 @dataclass(frozen=True, slots=True)
 class SqliteUrl:
-    """What a URL says. `timeout` is how many seconds a statement waits for another program."""
+    """A parsed URL. `timeout` is how many seconds a statement waits for another program."""
 
     path: str
     mode: str = "rwc"
@@ -35,7 +35,7 @@ class SqliteUrl:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parse a URL. Raises ValueError, whose text names what is wrong and the correction."""
+        """Parse a URL. Raises ValueError with the error and its correction."""
         if not text.startswith(PREFIX):
             raise ValueError(_NAMES_NO_FILE)
         raw, mark, query = text.removeprefix(PREFIX).partition("?")
@@ -52,7 +52,7 @@ class SqliteUrl:
 
     @property
     def is_read_only(self) -> bool:
-        """Whether nothing may be written."""
+        """Whether the database is opened only for reading."""
         return self.mode == "ro"
 
 

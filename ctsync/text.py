@@ -1,19 +1,19 @@
-r"""Remote text made safe for the place it is shown in. Pure; knows no trial, no report, no file.
+r"""Makes remote text safe for the place where it is shown. Pure, no I/O.
 
-One function a sink; each is the last thing done to a text before it leaves ctsync:
+There is one function per sink. Each is the last step before a text leaves ctsync:
 
-    for_terminal   what would steer a terminal, hide or reorder text is shown as an escape: \x1b
-    for_log        the same, and a value is never more than one line
-    for_header     mail headers: one line, no control character, nothing that decodes to one
-    for_markup     HTML and XML: only characters these may hold; the template escapes < and &
-    for_csv        a cell that a spreadsheet would run as a formula gets an apostrophe before it
+    for_terminal   characters that control a terminal, hide or reorder text become escapes: \x1b
+    for_log        the same, and a value is always a single line
+    for_header     mail headers: one line, no control character, no encoded word
+    for_markup     HTML and XML: only permitted characters; the template escapes < and &
+    for_csv        a cell that a spreadsheet would run as a formula gets a leading apostrophe
     for_filename   letters, digits, dot, dash and underscore
 
-Terminal and log show what they defuse, so that a person sees that a record is odd: ESC becomes
-the four characters \x1b, a right-to-left override the six of \u202e. Records in the database,
-JSON and Parquet are never touched: there a text is only data.
+Terminal and log show the escaped characters, so that people see that a record is unusual: ESC
+becomes the four characters \x1b, a right-to-left override the six characters \u202e. Records in the
+database, JSON and Parquet are not changed, because there text is only data.
 
-Two more functions serve messages: `shorten` cuts a text, `nearest` corrects a misspelt name.
+Two more functions help with messages: `shorten` cuts a text, `nearest` suggests a similar name.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-# Controls C0, DEL and C1 less tab and newline; line and paragraph separators; half surrogates,
-# which no encoding takes; the two codes that are no characters. No sink lets these through.
+# Controls C0, DEL and C1 except tab and newline; line and paragraph separators; lone surrogates,
+# which cannot be encoded; the two noncharacters. No sink lets these through.
 _CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff"
-# Marks that turn the direction of the text around them (Trojan Source, CVE-2021-42574).
+# Marks that change the direction of the text around them (Trojan Source, CVE-2021-42574).
 _TURNING = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-# What leaves no mark on the screen and so may hide text or make two look alike: the rest of
-# Unicode's format characters (Cf), and fillers and joiners that are blank by definition.
+# Invisible characters, which may hide text or make two texts look alike: the other format
+# characters of Unicode (Cf), and fillers and joiners that are blank by definition.
 _INVISIBLE = (
     "\xad\u034f\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200d\u2060-\u2065\u206a-\u206f\u3164\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb"
@@ -44,48 +44,48 @@ _PAGE = re.compile(f"[{_CONTROLS}{_TURNING}\U000e0000-\U000e0fff]")
 _BREAKS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[\s\x1c-\x1f\x85\u2028\u2029]+")
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?", re.ASCII)
-# what a spreadsheet skips before it looks for a formula
+# characters that a spreadsheet skips before it looks for a formula
 _BEFORE_FORMULA = re.compile(f"[\\s\"'`\u2018-\u201f{_CONTROLS}{_TURNING}{_INVISIBLE}]*")
 _SHORT_ESCAPES = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 _RESERVED_ON_WINDOWS = re.compile(r"(?:con|prn|aux|nul|com\d|lpt\d)(?:\..*)?", re.IGNORECASE)
 
 
 def for_terminal(text: str, *, multiline: bool = False) -> str:
-    """The text as a terminal may show it; with `multiline`, line breaks and tabs stay."""
+    """Return a text that is safe on a terminal; with `multiline`, keep line breaks and tabs."""
     if multiline:
         return _BLOCK.sub(_escaped, text.replace("\r\n", "\n"))
     return _LINE.sub(_escaped, text)
 
 
 def for_log(text: str) -> str:
-    """The text as part of one log line, which it cannot end."""
+    """Return a text that is safe in a log line and cannot end it."""
     return for_terminal(text)
 
 
 def for_header(text: str) -> str:
-    """The text as the value of a mail header: one line, whose words are what they seem.
+    """Return a text as the value of a mail header: one line without hidden content.
 
-    Blanks of any kind become one space; what else no header should hold becomes U+FFFD. An
-    encoded word (=?utf-8?…?=) is broken, as it would be decoded into anything at all.
+    Whitespace becomes one space; any other character that a header must not contain becomes U+FFFD.
+    An encoded word (=?utf-8?…?=) is broken up, because it could decode to any text.
     """
     one_line = _BLANKS.sub(" ", text).strip()
     return _LINE.sub("\ufffd", one_line).replace("=?", "= ?")
 
 
 def for_markup(text: str) -> str:
-    """The text as content of HTML or XML, still to be escaped by the template or library.
+    """Return a text as content of HTML or XML; the template or library must still escape it.
 
-    Line breaks of every kind become a newline; controls and marks that would reorder the page
-    around them become U+FFFD. Joiners that scripts need to be read are kept.
+    Line breaks of every kind become a newline. Controls, and marks that would reorder the page
+    around them, become U+FFFD. Joiners, which some scripts need, are kept.
     """
     return _PAGE.sub("\ufffd", _BREAKS.sub("\n", text))
 
 
 def for_csv(text: str) -> str:
-    """The text as a CSV cell that no spreadsheet takes for a formula; numbers stay numbers.
+    """Return a text as a CSV cell that no spreadsheet runs as a formula; numbers stay numbers.
 
-    A guarded cell begins with an apostrophe. The file is to be written by the csv module with
-    QUOTE_NONNUMERIC, so that no other separator can split a cell into a new one.
+    A guarded cell begins with an apostrophe. Write the file with the csv module and
+    QUOTE_NONNUMERIC, so that no other separator can split a cell in two.
     """
     cell = _CELL.sub(_escaped, _BREAKS.sub("\n", text))
     if _NUMBER.fullmatch(cell):
@@ -97,16 +97,16 @@ def for_csv(text: str) -> str:
 
 
 def for_filename(text: str) -> str:
-    """The text as one file name of at most 100 characters, on every system; never empty."""
+    """Return a file name of at most 100 characters, valid on every system; never empty."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", plain)[:100].strip("._- ")
     return f"_{name}" if not name or _RESERVED_ON_WINDOWS.fullmatch(name) else name
 
 
 def shorten(text: str, width: int) -> str:
-    """The text in at most `width` characters, its end saying what was cut: "… (+812 characters)".
+    """Cut a text to at most `width` characters, with a note at the end: "… (+812 characters)".
 
-    A width too small for that note holds nothing but the note.
+    If the width is too small for the note, the result is only the note.
     """
     if len(text) <= width:
         return text
@@ -114,12 +114,12 @@ def shorten(text: str, width: int) -> str:
     while kept > 0 and kept + len(_cut_note(len(text) - kept)) > width:
         kept -= 1
     while kept > 0 and unicodedata.combining(text[kept]):
-        kept -= 1  # an accent stays with its letter
+        kept -= 1  # do not separate an accent from its letter
     return text[:kept].rstrip() + _cut_note(len(text) - len(text[:kept].rstrip()))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of an error message about an unknown name: the most similar name, else all names."""
+    """Return the end of an error message about an unknown name: a similar name, or all names."""
     names = list(known)
     if close := nearest_words(word, names):
         return f"did you mean {close[0]}?"
@@ -129,7 +129,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def nearest_words(
     word: str, known: Iterable[str], *, most: int = 1, likeness: float = 0.6
 ) -> list[str]:
-    """The known words most like `word`, the most similar first; ignores case."""
+    """Return the known words similar to `word`, the most similar first; ignores case."""
     by_lower = {name.lower(): name for name in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=most, cutoff=likeness)
     return [by_lower[lower] for lower in close]

@@ -45,9 +45,9 @@ class CommandLine(LazyGroup):
         **extra: Any,
     ) -> Any:
         """Run as click does, but report a usage error in one line."""
-        # A question creates 100,000 objects that live until it ends: checking them for cycles
-        # after every 700 new objects would take a tenth of its time. Wrong if a long run, such as
-        # the daemon, makes cycles that hold much memory: they are freed later.
+        # A query creates 100,000 objects that live until it ends: checking them for cycles after
+        # every 700 new objects would take a tenth of its time. The cost: a long run, such as the
+        # daemon, frees the memory of reference cycles later.
         gc.set_threshold(COLLECT_AFTER)
         open_streams()
         if not standalone_mode:
@@ -65,7 +65,7 @@ class CommandLine(LazyGroup):
             code = INTERRUPTED
         except OSError as error:
             code = _report_output_error(error)
-        gc.freeze()  # else the collection at exit would delay the end of the process
+        gc.freeze()  # otherwise the collection at exit delays the end of the process
         sys.exit(code if isinstance(code, int) else 0)
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -85,7 +85,7 @@ class CommandLine(LazyGroup):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except UnicodeEncodeError as error:
-            # a path of the settings, which are UTF-8, in a locale that has no such character
+            # a path in the settings, which are UTF-8, has a character that the locale lacks
             if error.encoding != sys.getfilesystemencoding():
                 self._report_error(ctx, error)
                 ctx.exit(INTERNAL_ERROR)

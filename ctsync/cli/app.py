@@ -3,7 +3,7 @@
 
 Imports are inside the methods, so that a command loads only what it opens. `ctsync --help` takes
 0.1 s to import; settings add 0.17 s, the store 0.33 s, and the registry 0.09 s (measured with
--X importtime on two slow cores). Wrong if every command opens all three.
+-X importtime on two slow cores). Not worthwhile if every command opens all three.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class App:
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings in force; raises one ConfigError with every problem.
+        """The current settings; raises one ConfigError with every problem.
 
         An unreadable secret is an error only if `sends` is true.
         """
@@ -91,8 +91,8 @@ class App:
     ) -> Iterator[RegistryApi]:
         """Connect to the registry named in the settings.
 
-        `most_retry_seconds` limits the setting, for commands at which a person waits.
-        `accept_load` accepts registry data that are ahead of this computer's clock.
+        `most_retry_seconds` limits the setting, for interactive commands. `accept_load` accepts
+        registry data dated ahead of this computer's clock.
         """
         from ctsync.config.environment import missing_ca_bundles
         from ctsync.errors import ConfigError
@@ -144,8 +144,8 @@ class App:
 
 
 def _is_no_interrupt(record: logging.LogRecord) -> bool:
-    # SQLAlchemy logs a traceback if Ctrl-C hits while it returns a connection to its pool, and
-    # raises the interrupt again, which ends the command in one line
+    # if Ctrl-C arrives while SQLAlchemy returns a connection to its pool, SQLAlchemy logs a
+    # traceback and raises the interrupt again, which ends the command with one line
     return not (record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt))
 
 

@@ -118,7 +118,7 @@ COMMANDS: Mapping[str, Entry] = {
     "restore": Entry(
         "store.restore",
         "restore_command",
-        "Replace the database by a copy of the backup FILE.",
+        "Replace the database with a copy of the backup FILE.",
     ),
     "rules": Entry(
         "questions.rules",
@@ -208,7 +208,7 @@ EXPORT: Mapping[str, Entry] = {
 }
 
 OUTBOX: Mapping[str, Entry] = {
-    "drop": Entry("deliver.outbox_drop", "drop", "Give up deliveries. The changes stay stored."),
+    "drop": Entry("deliver.outbox_drop", "drop", "Drop deliveries. The changes stay stored."),
     "list": Entry(
         "deliver.outbox_list",
         "list_deliveries",

@@ -1,4 +1,4 @@
-"""Ctrl-C that is never lost: Python drops a KeyboardInterrupt raised in an object's finalizer."""
+"""Reliable Ctrl-C, although Python drops a KeyboardInterrupt raised in an object's finalizer."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from ctsync.errors import Stopped
 def heeding_interrupts() -> Iterator[Callable[[], None]]:
     """Yield a `check` that raises Stopped after Ctrl-C was pressed.
 
-    Ctrl-C still raises KeyboardInterrupt at once; `check` catches the one case in a thousand
-    that Python drops. Changes nothing if SIGINT is ignored (nohup) or outside the main thread.
+    Ctrl-C still raises KeyboardInterrupt at once; `check` catches the one in a thousand that Python
+    drops. Changes nothing if SIGINT is ignored (nohup) or outside the main thread.
     """
     pressed: list[int] = []
 

@@ -1,6 +1,6 @@
-"""The two output streams and files: data on stdout, words on stderr.
+"""Output to the two streams and to files: data on stdout, messages on stderr.
 
-A file format is UTF-8 wherever it goes; only text for a person is in the encoding of the stream.
+File formats are always UTF-8; only text for people uses the encoding of the stream.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ STDOUT = Path("-")
 
 
 def tell(words: str) -> None:
-    """Write a message for a person to stderr."""
+    """Write a message for the user to stderr."""
     click.echo(words, err=True)
 
 
 def show_json(value: Any) -> None:
-    """Write indented JSON to stdout; rows of questions, alone or inside, are written as objects.
+    """Write indented JSON to stdout; rows of questions, also nested ones, are written as objects.
 
     JSON allows C1 control characters and bidi marks, which could control a terminal: they are
     written as JSON escapes.
@@ -41,8 +41,8 @@ def show_json(value: Any) -> None:
 def write_document(text: str) -> None:
     """Write a text in a file format to stdout.
 
-    It is UTF-8 in a pipe or a file. A terminal gets the characters that it can show: to others,
-    bytes of UTF-8 could be control codes.
+    It is UTF-8 in a pipe or a file. A terminal gets its own encoding: in another encoding, UTF-8
+    bytes could be control codes.
     """
     if sys.stdout.isatty():
         click.echo(text.rstrip("\n"))
@@ -51,7 +51,7 @@ def write_document(text: str) -> None:
 
 
 def _write_lines(lines: Iterable[str]) -> None:
-    """Write lines to stdout as UTF-8; stops without an error if the reader has gone."""
+    """Write lines to stdout as UTF-8; stop without an error if the reader closed the pipe."""
     try:
         for line in lines:
             click.echo(line.encode(errors="backslashreplace"), nl=False)
@@ -60,7 +60,7 @@ def _write_lines(lines: Iterable[str]) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> CtsyncError:
-    """The error of a file that cannot be written: OutputError for a full disk, else UsageError."""
+    """Return the error for a failed write: OutputError for a full disk, otherwise UsageError."""
     kind = OutputError if error.errno in WRITE_FAILS else UsageError
     return kind(f"cannot write {path}: {error.strerror or error}")
 

@@ -58,7 +58,7 @@ class MomentParam(click.ParamType[Any]):
 
 
 class WordParam(click.ParamType[Any]):
-    """A level, category, kind or flag; a wrong one is refused with the likely values."""
+    """A level, category, kind or flag; the error for a wrong value names the likely ones."""
 
     def __init__(self, words: type[StrEnum]) -> None:
         self.words = words
@@ -79,7 +79,7 @@ class WordParam(click.ParamType[Any]):
         param: click.Parameter,  # noqa: ARG002 - the signature is click's
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Complete one of the words."""
+        """Complete a value."""
         return [CompletionItem(word) for word in self.words if word.startswith(incomplete)]
 
 

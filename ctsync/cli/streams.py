@@ -1,7 +1,7 @@
-r"""The standard streams: in every encoding, closed, and after their reader has gone.
+r"""Standard streams that work in every encoding, if closed, and after their reader has exited.
 
-`open_streams` replaces them once, before the first output. Text that the encoding lacks is written
-as a look-alike (-> for an arrow) or as an escape (\u65e5), so that no output ends in the middle.
+`open_streams` replaces them once, before the first output. Characters that the encoding lacks are
+written as a look-alike (-> for an arrow) or an escape (\u65e5), so that no output is cut short.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _LOOK_ALIKES = {
 
 
 class OutputStream(io.TextIOWrapper):
-    """A standard stream that can be written to the end.
+    """A standard stream on which writing never fails with an error of the kind `drops`.
 
-    After an error of the kind `drops`, such as a pipe without a reader, the rest of the output is
-    dropped: the command does the rest of its work and exits with the code of its result. `lost` is
-    the error, for callers that must know.
+    After such an error, for example from a pipe without a reader, the rest of the output is
+    dropped: the command completes its work and exits with the code of its result. `lost` is the
+    error, for callers that must know.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class OutputStream(io.TextIOWrapper):
         self.target = codecs.lookup(raw.encoding).name
         self.lost = lost
         self._drops = drops
-        self._raw = raw  # which would close the buffer when it is deleted
+        self._raw = raw  # keep a reference: when deleted, it would close the buffer
         super().__init__(
             raw.buffer,
             # click writes UTF-8 to a stream that says it is ASCII
@@ -57,7 +57,7 @@ class OutputStream(io.TextIOWrapper):
             return len(text)
 
     def flush(self) -> None:
-        """Write what is buffered, or drop it."""
+        """Write the buffered text, or drop it."""
         try:
             super().flush()
         except self._drops as error:
@@ -65,9 +65,9 @@ class OutputStream(io.TextIOWrapper):
 
 
 def open_streams() -> None:
-    """Replace the standard streams of the process; those that a test has replaced stay.
+    """Replace the standard streams of the process, except streams that a test has replaced.
 
-    A lost message on stderr never stops the work. A full disk behind stdout is an error.
+    An error on stderr never stops the command. A full disk behind stdout is an error.
     """
     codecs.register_error(_ERRORS, _look_alike)
     closed = _occupy_closed()
@@ -88,7 +88,7 @@ def _output(
 
 
 def drop_output(stream: object, error: OSError) -> None:
-    """Send the rest of a stream to the null device: it can no longer be written."""
+    """Redirect a stream that can no longer be written to the null device."""
     if isinstance(stream, OutputStream):
         stream.lost = error
     number = stream.fileno()  # type: ignore[attr-defined]  # every stream of a process has one
@@ -108,9 +108,9 @@ def can_show(text: str) -> bool:
 
 
 def _occupy_closed() -> dict[int, OSError]:
-    """Open closed standard descriptors on the null device; return the error of using each.
+    """Open closed standard descriptors on the null device; return the error of each.
 
-    Otherwise the database would get such a number, and output would be written into it.
+    Otherwise the database file could get such a descriptor, and output would be written into it.
     """
     closed = {}
     for number in (0, 1, 2):

@@ -18,7 +18,7 @@ MOST_NAMED = 3
 
 
 def sentences(result: CycleResult) -> Iterator[str]:
-    """Report the result of a cycle in sentences, the numbers checked first."""
+    """Report the result of a cycle in sentences, beginning with the number of checked trials."""
     yield from sync_sentences(result.sync, result.unresolved)
     yield from past_sentence(result.past)
     if result.delivered.is_worth_a_sentence:
@@ -82,7 +82,7 @@ def _unanswered(sync: SyncResult, unresolved: Sequence[UnresolvedTerm]) -> Itera
 
 
 def unknown_sentence(ids: Sequence[NctId]) -> str:
-    """Name the ids that no load has ever known. Later runs do not name them again."""
+    """Name the ids that no load has ever contained. Later runs do not name them again."""
     them = "it" if len(ids) == 1 else "them"
     return (
         f"{_some(ids, by='ctsync watch show')}: the registry has no such trial; later syncs "

@@ -64,7 +64,7 @@ def show_table(
         for row in (headings, *safe):
             click.echo("\t".join(cell.replace("\n", " ").replace("\t", " ") for cell in row))
         return
-    # imported here, because a pipe does without it: 0.03 s of the 0.6 s of a question
+    # imported here, because pipes do not need it: 0.03 s of the 0.6 s of a query
     from rich.console import Console  # noqa: PLC0415 - see above
 
     console = Console(highlight=False, markup=False)
@@ -124,9 +124,9 @@ def _drop(columns: list[_Column], names: Sequence[str], width: int) -> list[str]
 
 
 def _widths(columns: Sequence[_Column], width: int) -> list[int]:
-    """Give each column its least width, and the rest of the room to those that can use it.
+    """Give each column its least width, and the remaining width to columns that can use it.
 
-    Columns that wrap get theirs before columns that are cut.
+    Columns that wrap get their share before columns that are cut.
     """
     widths = [column.least for column in columns]
     for is_wrapped in (True, False):

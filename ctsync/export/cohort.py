@@ -60,7 +60,7 @@ Dated = tuple[date, KeyFields]
 
 
 def cohort_row(versions: Sequence[Version], stood_from: Sequence[date]) -> dict[str, Any] | None:
-    """A row of COLUMNS from the versions of a trial, oldest first; None if none has a record.
+    """Return a row of COLUMNS from a trial's versions, oldest first; None if none has a record.
 
     `stood_from` holds the first day of each version.
     """

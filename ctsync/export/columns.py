@@ -1,8 +1,8 @@
 """Events and versions as rows of typed columns, for analysis. Does no I/O.
 
-A registry date is a day, a month or a year, and has three columns: NAME is the first day it may
-mean, NAME_precision is day, month or year, NAME_text is the text of the registry. Times are aware
-and in UTC. Lists and objects are columns of JSON text.
+A registry date is a day, a month or a year, and has three columns: NAME is its first day,
+NAME_precision is day, month or year, NAME_text is the registry's text. Times are aware and in UTC.
+Lists and objects are columns of JSON text.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ _OF_STORED = (
 
 
 def version_row(version: Version, *, stood_from: date, happened: datetime) -> Row:
-    """A version as a row of VERSION_COLUMNS, in their order."""
+    """Return a version as a row of VERSION_COLUMNS, in their order."""
     row: Row = {
         "nct_id": version.nct_id,
         "version": version.version,
@@ -142,7 +142,7 @@ def version_row(version: Version, *, stood_from: date, happened: datetime) -> Ro
 
 
 def event_row(stored: StoredEvent) -> Row:
-    """An event as a row of EVENT_COLUMNS."""
+    """Return an event as a row of EVENT_COLUMNS."""
     event = stored.event
     return {
         **{name: getattr(stored, name) for name in _OF_STORED},
@@ -173,5 +173,5 @@ def _json(value: Any) -> str | None:
     try:
         return orjson.dumps(value).decode()
     except TypeError:
-        # orjson refuses half a surrogate pair and integers beyond 64 bits
+        # orjson rejects lone surrogates and integers beyond 64 bits
         return json.dumps(value)

@@ -18,7 +18,7 @@ MISSING = "NA"
 
 
 def csv_lines(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """The header, then each row as one text with its line break; cells may contain line breaks."""
+    """Yield the header, then each row with its line break; cells may contain line breaks."""
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writerow(columns)

@@ -63,7 +63,7 @@ _OUTCOMES = {
 
 
 def version_date(version: Version, stood_from: date) -> str:
-    """The registry's date of a version: its submission if the history has it, else `stood_from`.
+    """Return a version's date: its submission if the registry history has it, else `stood_from`.
 
     `stood_from` is the first day of the version, according to the database.
     """
@@ -75,7 +75,7 @@ def version_date(version: Version, stood_from: date) -> str:
 def cthist_row(
     version: Version, body: JsonObject, *, stood_from: date, total: int | None
 ) -> dict[str, Any]:
-    """A version with a record as a row of COLUMNS."""
+    """Return a version with a record as a row of COLUMNS."""
     key = version.key
     return {
         "nctid": version.nct_id,

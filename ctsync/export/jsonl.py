@@ -1,14 +1,14 @@
-"""Versions as lines of JSON without loss, to copy them from one database into another.
+"""Versions as lossless JSON Lines, to copy them from one database to another.
 
-Each line is one JSON object; its `record` says what it is:
+Each line is one JSON object; its `record` gives its type:
 
     {"record":"ctsync","format":1,"what":"versions"}          first
     {"record":"trial","nct_id":"NCT…", …}                     a trial, then its versions, if any
     {"record":"version","nct_id":"NCT…","version":1, …, "events":[…],"body":{…}}
     {"record":"watch","name":"…", …, "trials":[…]}            last, if all trials are exported
 
-The line of a version has its database row by column names, the events that lead to it, and as
-`body` its record in canonical form, or null if there was none. Its digest is that of the body
+The line of a version has its database row by column names, the events that lead to it, and in
+`body` its record in canonical form, or null if there was none. The digest is computed from the body
 with sorted keys and no blanks, and is verified on import. An import creates no deliveries.
 """
 
@@ -36,7 +36,7 @@ MOST_VERSIONS = 500
 
 
 def version_lines(store: Store, selection: Selection) -> Iterator[str]:
-    """The lines of all selected versions, one at a time; raises CorruptBody."""
+    """Yield the lines of all selected versions; raises CorruptBody."""
     yield _line({"record": "ctsync", "format": FORMAT, "what": "versions"})
     for nct_id in store.rows.trial_ids(selection):
         yield _line({"record": "trial", "nct_id": nct_id, **store.rows.trial(nct_id)})
@@ -55,7 +55,7 @@ def _line(value: Mapping[str, Any]) -> str:
 
 @dataclass(slots=True)
 class ImportResult:
-    """What an import did; `refused` holds trials with other stored versions, and the reason."""
+    """The result of an import; `refused` has trials with other stored versions, and the reason."""
 
     versions: int = 0
     trials: int = 0
@@ -65,12 +65,11 @@ class ImportResult:
 
 
 def import_lines(store: Store, lines: Iterable[bytes]) -> ImportResult:
-    """Store the versions that are new here; each trial is imported in full or not at all.
+    """Store the versions that are not stored; each trial is imported completely or not at all.
 
-    A trial that is not stored gets all its versions. If the stored versions are the first of
-    those in the file, the trial gets the rest. If they are others, the trial is refused. For an
-    invalid line, raises UsageError with its number; earlier transactions stay, and the import
-    can be repeated.
+    A trial that is not stored gets all its versions. If the stored versions are the first versions
+    in the file, the trial gets the rest. If they differ, the trial is refused. For an invalid line,
+    raises UsageError with its number; earlier transactions stay, and the import can be repeated.
     """
     reader, done = _Reader(lines), ImportResult()
     try:
@@ -163,7 +162,7 @@ def _import_trial(
 
 
 def _read_version(line: JsonRow, nct_id: NctId) -> tuple[ExportedVersion, bytes | None]:
-    """A version from its line, and the bytes of its body for the digest."""
+    """Return a version from its line, and the bytes of its body for the digest."""
     row = {name: line[name] for name in line if name not in _NOT_ITS_ROW}
     if line["nct_id"] != nct_id:
         raise ValueError(f"a version of {line['nct_id']} follows one of {nct_id}")

@@ -12,9 +12,9 @@ Events lead from `from_version` to `to_version`. The version valid on a day is t
 `stood_from` not after that day.
 
 A second export into the same folder rewrites only the months with a new or different row. Each
-file is replaced in one step, so a reader sees the old or the new file and no row twice. After an
-interruption, the next export completes the files. The metadata of each file says what it was
-written from; there is no separate list of files.
+file is replaced atomically, so a reader sees the old or the new file and no row twice. After an
+interruption, the next export completes the files. The metadata of each file identifies the rows it
+was written from; there is no separate list of files.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LAYOUT = "1"
-"""Changes with the columns; files with another layout are rewritten."""
+"""Must change with the columns: files with another layout are rewritten."""
 
 MOST_ROWS = 50_000
 """Most rows kept in memory before some are written."""
@@ -57,7 +57,7 @@ _FILE = "part.parquet"
 
 @dataclass(slots=True)
 class ParquetTable:
-    """What an export did to one table: its months by what happened to them, and its rows."""
+    """The result of an export for one table: its months by what was done, and its rows."""
 
     table: str
     written: list[str] = field(default_factory=list)
@@ -108,12 +108,12 @@ class _Table:
 
 
 def _present(folder: Path, about: str) -> dict[str, str]:
-    """The existing months, each with the fingerprint of the rows it was written from."""
+    """Return the existing months, each with the fingerprint of the rows it was written from."""
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
     from pyarrow import ArrowInvalid  # noqa: PLC0415 - an extra
 
     for draft in folder.glob(f"month=*/.{_FILE}.*"):
-        draft.unlink(missing_ok=True)  # a draft of an export that was killed
+        draft.unlink(missing_ok=True)  # left by a killed export
     found: dict[str, str] = {}
     for path in sorted(folder.glob(f"month=*/{_FILE}")):
         try:
@@ -161,7 +161,7 @@ def _month(row: Row) -> str:
 
 
 class _Print:
-    """The fingerprint of rows in their order: their values and columns."""
+    """The fingerprint of ordered rows, from their values and columns."""
 
     def __init__(self, columns: Mapping[str, ColumnType]) -> None:
         self._columns = tuple(columns)
@@ -233,7 +233,7 @@ class _Writers:
 
 
 def _storable(value: Any) -> Any:
-    # Arrow refuses half a surrogate pair
+    # Arrow rejects lone surrogates
     if isinstance(value, str) and not value.isascii():
         return value.encode("utf-8", "backslashreplace").decode()
     return value

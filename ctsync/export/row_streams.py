@@ -17,7 +17,7 @@ from ctsync.store.store import Store
 
 
 def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
-    """One row of cthist's table per version that has a record; raises CorruptBody."""
+    """Yield one row of cthist's table per version that has a record; raises CorruptBody."""
     for versions in store.bulk.versions_by_trial(selection):
         total = sum(one.registry_version is not None for one in versions) or None
         for version, day in zip(versions, stands_from(versions), strict=True):
@@ -27,7 +27,7 @@ def cthist_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
-    """One row per trial that has a record."""
+    """Yield one row per trial that has a record."""
     for versions in store.bulk.versions_by_trial(selection):
         row = cohort_row(versions, stands_from(versions))
         if row is not None:
@@ -35,7 +35,7 @@ def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def event_lines(store: Store, selection: Selection) -> Iterator[str]:
-    """One line of JSON per event in the published schema, oldest first."""
+    """Yield one line of JSON per event in the published schema, oldest first."""
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
     for stored in store.events.each(wanted):
         yield f"{dump(event_row(stored)).decode()}\n"

@@ -1,4 +1,4 @@
-"""The JSON Schemas of the answers to all questions, by name. Does no I/O but importing them.
+"""The JSON Schemas of the answers to all questions, by name. Does no I/O except imports.
 
 A question's module lists the row types of its answers in SCHEMAS, by the name of their schema:
 the type of the answer, or of each item of an answer that is a list. The modules in `results` do
@@ -19,7 +19,7 @@ from ctsync.report.rows.row_json import schema_of
 from ctsync.text import nearest
 
 SCHEMA_VERSION = 1
-"""Increases if a key of any row changes its meaning or goes."""
+"""Increases if a key of any row changes its meaning or is removed."""
 
 
 @cache

@@ -48,13 +48,13 @@ from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a report covers: its title, the number of followed trials, and the last run.
+    """The scope of a report: its title, the number of followed trials, and the last run.
 
     `keys` holds the newest key fields per trial, for welcomes and ranking. `timelines` are drawn
     if given. `limit` is the most lines shown; the report counts the rest. `elsewhere` holds other
     trials that changed in the window, with the worst level of the changes not in this report.
     `watches` names the watches that each trial is in, if the report shows them. `notices`
-    describe a load as a whole and replace the events they cover. `headings` holds the words for
+    describe a load and replace the events they cover. `headings` holds the words for
     each trial; if one is missing, they come from `keys`. `selection` holds the filters; it
     applies to the net changes, which need all events of the window.
     """
@@ -80,9 +80,9 @@ def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Rep
     with changed sites only come last; then they are ordered by slip since registration, phase and
     enrollment, largest first.
     """
-    told = uncovered(events, scope.notices)
-    baselines = [stored for stored in told if stored.event.kind is Kind.FIRST_SEEN]
-    changes = [stored for stored in told if stored.event.kind is not Kind.FIRST_SEEN]
+    reported = uncovered(events, scope.notices)
+    baselines = [stored for stored in reported if stored.event.kind is Kind.FIRST_SEEN]
+    changes = [stored for stored in reported if stored.event.kind is not Kind.FIRST_SEEN]
     changed = {stored.nct_id for stored in changes}
     welcomes = [
         _welcome(stored, window, scope, changed=changed)
@@ -163,7 +163,7 @@ def _assemble(
         left_out=left_out,
         shown=sum(len(line.events) for trial in kept for line in trial.lines),
         collapsed=sum(trial.administrative for trial in kept),
-        total=sum(len(group.told) + len(group.aside) for group in groups),
+        total=sum(len(group.shown) + len(group.aside) for group in groups),
         footer=(
             *notices,
             *words.footer(scope.coverage, watched=scope.watched, report_id=report_id),
@@ -209,15 +209,15 @@ def _report_id(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """The events of one trial: `told` are shown, worst first; `aside` are administrative."""
+    """The events of one trial: `shown` worst first; `aside` are administrative."""
 
     nct_id: NctId
-    told: tuple[StoredEvent, ...]
+    shown: tuple[StoredEvent, ...]
     aside: tuple[StoredEvent, ...]
 
     @property
     def level(self) -> Level:
-        return self.told[0].event.level if self.told else Level.ADMINISTRATIVE
+        return self.shown[0].event.level if self.shown else Level.ADMINISTRATIVE
 
 
 def _ranked(events: Sequence[StoredEvent], scope: Scope) -> list[_Group]:
@@ -247,9 +247,9 @@ def _selected_groups(
 def _group(nct_id: NctId, events: Sequence[StoredEvent], *, shows_administrative: bool) -> _Group:
     if shows_administrative:
         return _Group(nct_id, tuple(events), ())
-    told = tuple(one for one in events if one.event.level is not Level.ADMINISTRATIVE)
+    shown = tuple(one for one in events if one.event.level is not Level.ADMINISTRATIVE)
     aside = tuple(one for one in events if one.event.level is Level.ADMINISTRATIVE)
-    return _Group(nct_id, told, aside)
+    return _Group(nct_id, shown, aside)
 
 
 _FIRST_CATEGORIES = frozenset(
@@ -259,7 +259,7 @@ _FIRST_CATEGORIES = frozenset(
 
 def _rank(group: _Group, scope: Scope) -> tuple[int, int, int, float, int, str]:
     key = _key(group.nct_id, scope) or KeyFields()
-    slip = max((abs(stored.event.days_since_first or 0) for stored in group.told), default=0)
+    slip = max((abs(stored.event.days_since_first or 0) for stored in group.shown), default=0)
     phase = words.phase_rank(key.phases)
     return (
         group.level.rank,
@@ -273,19 +273,19 @@ def _rank(group: _Group, scope: Scope) -> tuple[int, int, int, float, int, str]:
 
 def _place(group: _Group) -> int:
     """The place of a trial among those of its level, by what changed in it."""
-    worst = {one.event.category for one in group.told if one.event.level is group.level}
+    worst = {one.event.category for one in group.shown if one.event.level is group.level}
     if worst & _FIRST_CATEGORIES:
         return 0
     return 2 if _has_sites_only(group) else 1
 
 
 def _has_sites_only(group: _Group) -> bool:
-    return bool(group.told) and all(one.event.category is Category.SITES for one in group.told)
+    return bool(group.shown) and all(one.event.category is Category.SITES for one in group.shown)
 
 
 def _fold(group: _Group, scope: Scope) -> Fold | None:
-    """The line in which the trial is shown with others; None for a row of its own."""
-    if not group.told:
+    """Return the line that shows the trial together with others; None for its own row."""
+    if not group.shown:
         return Fold.ADMINISTRATIVE
     # a reader who asks for sites wants to see them
     is_asked_for = scope.selection.filters_changes
@@ -297,12 +297,12 @@ def _trial(
     number: int, group: _Group, room: int | None, *, since: str, scope: Scope
 ) -> ReportTrial:
     """A trial with lines for at most `room` of its events, the worst."""
-    events = (*group.told, *group.aside)
+    events = (*group.shown, *group.aside)
     newest = max(events, key=lambda stored: stored.to_version)
     is_complete = scope.selection.shows_administrative
     changes: tuple[NetChange, ...] = tuple(net_changes(events, administrative=is_complete))
     nct_id, aside = group.nct_id, _aside(group.aside)
-    shown = group.told[:room]
+    shown = group.shown[:room]
     trial = ReportTrial(
         number=number,
         nct_id=nct_id,
@@ -316,7 +316,7 @@ def _trial(
         steps=tuple(steps_of((*shown, *group.aside), administrative=is_complete)),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
-        left_out=len(group.told) - len(shown),
+        left_out=len(group.shown) - len(shown),
         command=f"ctsync changes {nct_id} --level administrative{since}",
         watches=tuple(scope.watches.get(nct_id, ())),
         key=_key(nct_id, scope),
@@ -353,11 +353,11 @@ def _limited(
     room, events, out, since = scope.limit, 0, 0, _since(window)
     for group in groups:
         if room is not None and room <= 0:
-            events, out = events + len(group.told) + len(group.aside), out + 1
+            events, out = events + len(group.shown) + len(group.aside), out + 1
             continue
         kept.append(_trial(len(kept) + 1, group, room, since=since, scope=scope))
         events += kept[-1].left_out
-        room = None if room is None else room - max(1, len(group.told))
+        room = None if room is None else room - max(1, len(group.shown))
     if not events:
         return kept, None
     return kept, LeftOut(events, out, f"ctsync changes{since}")
@@ -366,7 +366,7 @@ def _limited(
 def _welcome(
     stored: StoredEvent, window: Window, scope: Scope, *, changed: Collection[NctId]
 ) -> Welcome:
-    # after a change, the newest state is no longer the state in which the trial was found
+    # after a change, the newest state is no longer the state in which ctsync found the trial
     key = None if stored.nct_id in changed else (scope.keys or {}).get(stored.nct_id)
     text = state_of(key, on=window.until.date()) if key else stored.event.summary
     return Welcome(stored.nct_id, stored.brief_title or "", stored.url, text)

@@ -25,7 +25,7 @@ STOPPED = frozenset({"TERMINATED", "WITHDRAWN", "SUSPENDED", "GONE", "MOVED"})
 
 
 def fill(template: str, **values: Any) -> str:
-    """Fill in one of the templates. Remote text cannot add a tag or an attribute."""
+    """Render a template. Remote text cannot add a tag or an attribute."""
     return _environment().get_template(template).render(**values)
 
 

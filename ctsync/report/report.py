@@ -77,7 +77,7 @@ class TextPiece:
 
     @property
     def blank(self) -> str:
-        """What stands between this piece and the next."""
+        """The text between this piece and the next."""
         return "" if self.is_glued else " "
 
 
@@ -141,7 +141,7 @@ class ReportStep:
 
 
 class Fold(StrEnum):
-    """Trials that a report shows in one line together, because they changed nothing else."""
+    """The reason why a report shows trials together in one line: nothing else changed."""
 
     SITES = "sites"
     ADMINISTRATIVE = "administrative"
@@ -181,12 +181,12 @@ class ReportTrial:
 
     @property
     def about(self) -> tuple[str, ...]:
-        """Sponsor, condition and phase, without the empty ones."""
+        """Sponsor, condition and phase, without empty values."""
         return heading_parts(self.heading)
 
     @property
     def since_what(self) -> str:
-        """From when `since_first` counts: since registration, or since first seen."""
+        """The start of `since_first`: since registration, or since first seen."""
         return since_what(change.event for change in self.changes)
 
     @property
@@ -216,25 +216,25 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class StatusTotal:
-    """How many newly followed trials have one overall status."""
+    """The number of newly followed trials with one overall status."""
 
     status: str
     trials: int
 
 
 class NoChangeReason(StrEnum):
-    """Why a report shows no change of a trial: four reasons that are never mixed.
+    """Why a report shows no change of a trial: four distinct reasons.
 
-    NOT_TOLD and NOT_SELECTED are not of the four. A message leaves out changes below the level
-    of its recipient or sent in another message; a trial with only such changes counts as
-    NOT_TOLD. A trial of which the filters show no change counts as NOT_SELECTED.
+    There are two more reasons for trials with changes. NOT_REPORTED: all changes are below the
+    level of the recipient or are sent in another message. NOT_SELECTED: no change passes the
+    filters.
     """
 
     NO_UPDATE = "no update posted"
     ADMINISTRATIVE_ONLY = "administrative only"
     NOT_CHECKED = "could not check"
     NOT_REFRESHED = "registry not refreshed"
-    NOT_TOLD = "told elsewhere"
+    NOT_REPORTED = "told elsewhere"
     NOT_SELECTED = "not selected"
 
 
@@ -262,8 +262,8 @@ class Report:
 
     `welcomed` counts the newly followed trials; `welcomes` are those shown. `total` counts all
     events except baselines: `shown` have a line, `collapsed` are administrative, and the rest
-    are in `left_out`, beyond the size limit. `notices` describe a load as a whole and replace
-    events that are not in the report; the footer starts with them. `filters` says in words which
+    are in `left_out`, beyond the size limit. `notices` describe a load and replace events that are
+    not in the report; the footer starts with them. `filters` says in words which
     changes are selected; it is empty if all are. `statuses` counts all newly followed trials of
     a welcome by status; it is empty in other reports. `site` is the address of the pages that a
     mail links to, or empty.
@@ -298,7 +298,7 @@ class Report:
 
     @property
     def listed(self) -> tuple[ReportTrial, ...]:
-        """The trials with a row of their own."""
+        """The trials with their own row."""
         return tuple(trial for trial in self.trials if trial.fold is None)
 
     def folded(self, fold: Fold) -> tuple[ReportTrial, ...]:

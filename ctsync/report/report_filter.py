@@ -1,4 +1,4 @@
-"""Which changes a report shows: the filters of a reader. Does no I/O."""
+"""The filters of a report. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _ANY_LEVEL = Level.ADMINISTRATIVE
 
 @dataclass(frozen=True, slots=True)
 class ReportFilter:
-    """The filters of a report; one that is None or empty does not filter.
+    """The filters of a report; None or an empty value does not filter.
 
-    `minimum` is the lowest level. `sponsor` is a part of the lead sponsor's name, in any case.
+    `minimum` is the lowest level. `sponsor` is part of the lead sponsor's name, in any case.
     `phase` is one phase in the registry's form, such as PHASE2; a trial of phases 2 and 3 has
     both. Levels, categories and kinds are those of the net change of a field over the window.
     """
@@ -29,7 +29,7 @@ class ReportFilter:
 
     @property
     def has_filters(self) -> bool:
-        """Whether anything is filtered."""
+        """Whether any filter is set."""
         return self.filters_changes or bool(self.sponsor or self.phase)
 
     @property
@@ -39,7 +39,7 @@ class ReportFilter:
 
     @property
     def shows_administrative(self) -> bool:
-        """Whether administrative changes are shown, and not only counted: if asked for by name."""
+        """Whether a filter asks for administrative changes; otherwise they are only counted."""
         if self.minimum is not None:
             return self.minimum is _ANY_LEVEL
         return bool(self.categories) or bool(self.kinds)

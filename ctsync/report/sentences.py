@@ -16,7 +16,7 @@ def about_line(report: Report) -> str:
 
 
 def window_line(report: Report) -> str:
-    """The time the report covers."""
+    """Return the time window of the report."""
     window = report.window
     since = format_day_or_minute(window.since) if window.since else "the first version"
     return f"Window: {since} to {format_minute(window.until)}"
@@ -46,7 +46,7 @@ def since_first_of(line: ReportLine) -> str:
 
 
 def since_cell(trial: ReportTrial) -> str:
-    """The moves since registration for a column of that name; says if they count from later."""
+    """Return the moves for the column "since registration"; says so if they start later."""
     if not trial.since_first or trial.since_what == "since registration":
         return trial.since_first
     return f"{trial.since_what}: {trial.since_first}"

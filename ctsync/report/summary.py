@@ -58,7 +58,7 @@ def _phrases(changes: Sequence[NetChange]) -> Iterator[tuple[str, Sequence[NetCh
 
 
 def _sameness(change: NetChange) -> object:
-    """What is equal for changes that one phrase names together."""
+    """Return a key that is equal for changes that one phrase names together."""
     if change.is_headline or len(change.steps) > 1 or not change.event.path:
         return id(change)
     short = short_change(change.event)
@@ -79,7 +79,7 @@ def headline(
     coverage: Coverage | None,
     unselected: int = 0,
 ) -> str:
-    """One line that shows whether to open the report; each number has its denominator.
+    """Return a line that shows whether to open the report; each number has its denominator.
 
     `unselected` counts the trials that changed and that the filters leave out.
     """
@@ -126,9 +126,9 @@ def sentences(
     untold: tuple[int, str] = (0, ""),
     unselected: tuple[int, str] = (0, ""),
 ) -> Iterator[ReportSentence]:
-    """Sentences about the trials without a change in the report; each trial counts in only one.
+    """Yield sentences about the trials without a change in the report; each trial counts once.
 
-    `still` counts trials that were checked and have no change. If the registry shows no new load,
+    `still` counts trials that were checked and have no change. If the registry has no new load,
     the sentence about them says only that. `untold` is the number of trials that changed but are
     not in this report, and the command that shows their changes. `unselected` is the same for
     trials that the filters leave out.
@@ -153,7 +153,7 @@ def sentences(
     trials, command = untold
     if trials:
         yield ReportSentence(
-            NoChangeReason.NOT_TOLD,
+            NoChangeReason.NOT_REPORTED,
             trials,
             f"Changed, but below the requested level or sent in another message: {trials:,} {of}: "
             f"{command}",
@@ -171,7 +171,7 @@ def sentences(
         yield ReportSentence(
             NoChangeReason.NOT_CHECKED,
             failed,
-            f"Could not check: {failed:,} {of}; nothing is known of them in this run.",
+            f"Could not check: {failed:,} {of}; this run has no data on them.",
         )
 
 

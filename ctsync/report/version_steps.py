@@ -129,7 +129,7 @@ def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine
     passage = excerpt(before, after, values=(event.before, event.after))
     told = "" if is_measured(event) else detail(event)
     if passage.pieces:
-        # counts of words before the words themselves say nothing
+        # counts of words before the words themselves are not useful
         told = _COUNTS.sub("", told)
     is_list = any(isinstance(value, list | dict) for value in (event.before, event.after))
     return ReportLine(

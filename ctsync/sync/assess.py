@@ -1,4 +1,4 @@
-"""Assessment: turns the registry's answers into versions and events to store. Writes nothing."""
+"""Assessment: turns registry answers into versions and events to store. Writes nothing."""
 
 from __future__ import annotations
 
@@ -68,19 +68,19 @@ def assess_answers(
     asks_absent: bool = False,
     names_absent: bool = False,
 ) -> Iterator[AssessedTrial]:
-    """Request `ids` and assess each answer, streaming as the answers arrive.
+    """Request `ids` and yield an assessment of each answer as it arrives.
 
     - `complete_load`: the last load of which every trial was stored. A trial without stored
       versions was not in it.
-    - `followed`: the trials that somebody follows; None if all are.
-    - `asks_absent`: an id that no load has ever known is requested singly if its batch lacks it.
-    - `names_absent`: such an id is reported again.
-    - `news_since`: per trial, a day. A trial without stored versions that was first posted after it
-      is new in the registry.
+    - `followed`: the followed trials; None if all trials are followed.
+    - `asks_absent`: request an id alone if its batch lacks it, even if no load ever contained it.
+    - `names_absent`: report these ids again, although an earlier run reported them.
+    - `news_since`: one day per trial. A trial without stored versions that was first posted after
+      its day is new in the registry.
 
-    An id that was taken over yields two results: its own, and one for the trial that has it now,
-    unless that was requested itself. An answer that cannot be assessed yields NotChecked with the
-    reason and stops no other.
+    An id that another trial took over yields two results: its own, and one for that trial, unless
+    that trial was requested too. An answer that cannot be assessed yields NotChecked with the
+    reason, and the other answers are still assessed.
     """
     states = store.trials.head_states(ids)
     heads = {nct_id: one.head for nct_id, one in states.items() if one.head is not None}
@@ -126,13 +126,13 @@ def _posted_after(seen: Seen | Absent | Failed, day: date | None) -> bool:
 
 
 def _is_posted_since(key: KeyFields, day: date) -> bool:
-    """Whether a trial was first posted, else first submitted, on a day or later."""
+    """Whether a trial was first posted, or without that date first submitted, since a day."""
     first = PartialDate.parse(key.first_posted) or PartialDate.parse(key.first_submitted)
     return first is not None and first.last >= day
 
 
 def read(answer: Answer) -> Seen | Absent | Failed:
-    """Make an observation's record canonical; an unreadable one is Failed with its raw text."""
+    """Canonicalize an observation's record; return Failed with the raw JSON if it is unreadable."""
     if not isinstance(answer, Observation):
         return answer
     try:
@@ -143,9 +143,9 @@ def read(answer: Answer) -> Seen | Absent | Failed:
 
 @dataclass(frozen=True, slots=True)
 class Assessor:
-    """Assesses answers of one load under one set of thresholds.
+    """Assesses the answers of one load under one set of thresholds.
 
-    `followed` are the trials that somebody follows; None if all requested ones are.
+    `followed` are the followed trials; None if all requested trials are followed.
     """
 
     store: Store
@@ -164,9 +164,10 @@ class Assessor:
         moved_to: NctId | None = None,
         is_known_absent: bool = False,
     ) -> AssessedTrial:
-        """Decide one answer and derive what to store; a bad record never raises.
+        """Decide one answer and derive the version and events to store.
 
-        `lacked` is a load that did not have the trial, if one is known and no version is stored.
+        Never raises for a bad record. `lacked` is a load without the trial, if one is known and no
+        version is stored.
         """
         try:
             seen = self._in_full(head, seen)
@@ -184,14 +185,14 @@ class Assessor:
                 asked, decision, fetched_at, self._find(asked, decision, fetched_at, lacked)
             )
         except CorruptBody as error:
-            damaged = CorruptBody(f"what is stored of it is damaged, see: ctsync check ({error})")
+            damaged = CorruptBody(f"its stored record is damaged, see: ctsync check ({error})")
             return _unchecked(asked, seen, damaged)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             # a record of an unexpected shape must fail its trial, not the run
             return _unchecked(asked, seen, BadRecord(f"{type(error).__name__}: {error}"))
 
     def _in_full(self, head: Head | None, seen: Seen | Absent | Failed) -> Seen | Absent | Failed:
-        """The answer with its record in full, if it must be compared with a stored one."""
+        """Return the answer, with the full record if it must be compared with a stored one."""
         if not isinstance(seen, Seen) or isinstance(seen.record, Record) or head is None:
             return seen
         if is_known_live(head) and head.digest == seen.record.digest:
@@ -199,7 +200,7 @@ class Assessor:
         return replace(seen, record=self._unpack(seen.record))
 
     def _says_the_same(self, head: Head | None, seen: Seen | Absent | Failed) -> bool:
-        """Whether a record has the content of a head from the registry's history."""
+        """Whether a record has the same content as a head from the registry's history."""
         if head is None or head.source is not Source.HISTORY or not isinstance(seen, Seen):
             return False
         if not isinstance(seen.record, Record):
@@ -237,9 +238,9 @@ class Assessor:
     def _arrival(
         self, nct_id: NctId, key: KeyFields, *, is_news: bool, lacked: datetime | None
     ) -> Iterator[Event]:
-        """The event that a trial is new in the registry or to ctsync, or followed from now on.
+        """Yield the first event of a trial: new in the registry, or followed from now on.
 
-        It is newly registered if it was first posted since a load that did not have it.
+        It is newly registered if it was first posted since the day of the load that lacked it.
 
         A mirrored trial that nobody follows has no event: a first load of the registry would store
         600,000 of them.
@@ -251,7 +252,7 @@ class Assessor:
             yield classify.first_seen(key, thresholds=self.thresholds)
 
     def _away(self, nct_id: NctId, decision: Gone | Moved) -> PendingVersion:
-        """The version of a trial that is gone or has moved, with overdue events of its history."""
+        """Build the version of a gone or moved trial, with the overdue events of its history."""
         versions = self.store.versions.of(nct_id) if decision.head else []
         last = next((v.key for v in reversed(versions) if v.digest is not None), KeyFields())
         overdue = self._overdue(versions)
@@ -267,7 +268,7 @@ class Assessor:
         )
 
     def _compare(self, head: Head, record: Record) -> PendingVersion:
-        """Compare with the newest version that has a record; versions without one are skipped."""
+        """Compare with the newest version that has a record, skipping versions without one."""
         versions = [v for v in self.store.versions.of(head.nct_id) if v.digest is not None]
         newest, key = versions[-1], key_fields(record.body)
         stored = stored_record(self.store, newest)
@@ -289,10 +290,10 @@ class Assessor:
     def _join(
         self, head: Head, record: Record, *, confirms: bool, fetched_at: datetime | None
     ) -> PendingVersion:
-        """Continue from a version of the registry's history, or confirm that it is this one.
+        """Add a live version after one from the registry's history, or confirm that they are equal.
 
-        If nothing was seen live before, the trial is followed from now on. Otherwise, the events
-        from the history since it was last seen live are reported now.
+        If no earlier version was seen live, the trial is followed from now on. Otherwise, the
+        events from the history since it was last seen live are reported now.
         """
         versions = self.store.versions.of(head.nct_id)
         key, newest = key_fields(record.body), versions[-1]
@@ -332,7 +333,7 @@ class Assessor:
         )
 
     def _overdue(self, versions: Sequence[Version]) -> tuple[StoredEvent, ...]:
-        """The events from a trial's history since it was last seen live."""
+        """Return the events from a trial's history since it was last seen live."""
         seen = [v.version for v in versions if v.source is not Source.HISTORY]
         if not seen or seen[-1] == len(versions):
             return ()
@@ -347,7 +348,7 @@ class Assessor:
 
 
 def is_known_live(head: Head) -> bool:
-    """Whether the trial is present and the load showed a record with the head's digest."""
+    """Whether the trial is present and its head was seen in a load, not only in the history."""
     return head.state is State.PRESENT and head.source is not Source.HISTORY
 
 

@@ -25,7 +25,7 @@ class PendingVersion:
     """A version to store after `head`, with the events that lead to it.
 
     `record` is None if the trial is gone or has moved. `before` is the record it was compared with,
-    if that had the same form. `joining` is set if the version continues the registry's history.
+    if both have the same form. `joining` is set if the version continues the registry's history.
     """
 
     nct_id: NctId
@@ -41,12 +41,12 @@ class PendingVersion:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLink:
-    """How a version continues the registry's history, which was fetched before it was seen live.
+    """How a live version continues the registry's history, which was fetched earlier.
 
-    - `confirms`: it is the head itself, now seen live.
-    - `is_baseline`: the trial was never seen live before. Its first sighting is all that is
-      reported; its other events `happened` earlier.
-    - `overdue`: events from the history of a trial that was followed by then; they are reported
+    - `confirms`: the version is the head itself, now seen live.
+    - `is_baseline`: the trial was never seen live before. Only FIRST_SEEN is reported; the other
+      events `happened` earlier.
+    - `overdue`: events from the history of a trial that was already followed. They are reported
       with this load.
     """
 

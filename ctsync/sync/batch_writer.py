@@ -1,8 +1,8 @@
 """Batched writes of versions, events and deliveries, one transaction per batch.
 
-Serves a sync of three trials and a first load of 600,000 alike. A batch is stored completely or not
-at all. If a batch is refused because of one trial, its trials are stored one by one and the refused
-one is quarantined. An interrupted run loses at most one batch, which the next run sees again.
+Used for a sync of three trials and for a first load of 600,000. A batch is stored completely or not
+at all. If one trial makes a batch fail, its trials are stored one by one and that trial is
+quarantined. An interrupted run loses at most one batch, which the next run processes again.
 """
 
 from __future__ import annotations
@@ -43,8 +43,7 @@ log = logging.getLogger(__name__)
 
 SEEN_BATCH = 500
 LARGEST_BATCH_BYTES = 8 * 2**20
-# raised for a record that no database can hold or whose events clash; Unstorable is a subclass
-# of one of them
+# raised for a record that no database can store or whose events clash; these include Unstorable
 _REFUSALS = (ValueError, TypeError, OverflowError)
 
 
@@ -84,9 +83,9 @@ class BatchWriter:
     """Counts decisions and commits their results in batches.
 
     - `observed`: the load that the answers come from.
-    - `marked`: None in a sync, which marks every trial as seen. A mirror gives a set: only these
-      trials are marked as seen, and others only when an absence ends, because the position of the
-      scan shows what it saw. Trials quarantined during the run are added to it.
+    - `marked`: None in a sync, which marks every trial as seen. A mirror passes a set: an unchanged
+      trial is marked as seen only if it is in the set or its absence ends, because the scan's
+      position records the trials seen. Trials quarantined during the run are added to the set.
     - `failed`, `unknown`, `missing`: as in SyncResult.
     """
 
@@ -106,18 +105,19 @@ class BatchWriter:
     _bytes: int = 0
 
     def __post_init__(self) -> None:
-        """Read the watches' own thresholds once; they hold for the whole run."""
+        """Read the watches' own thresholds once for the run."""
         self._own = self.store.watches.own_thresholds()
 
     def take(self, examined: AssessedTrial) -> None:
-        """Count one decision; its finding is committed with its batch.
+        """Process one decision; its finding is committed with its batch.
 
-        1. A failed answer is quarantined, and an absence noted, each in a transaction of its own.
-        2. Any other decision is counted. Watches of a trial that was taken over follow its
-           successor.
-        3. An unchanged trial that needs no mark ends here.
-        4. The finding, if any, waits for the next flush, and the trial is marked as seen with it.
-        5. The batch is flushed at SEEN_BATCH trials or LARGEST_BATCH_BYTES.
+        1. Quarantine a failed answer or record an absence, each in its own transaction, and return.
+           An id that is still unknown needs no action.
+        2. If the trial is still taken over, let its watches follow its successor. Count any other
+           decision.
+        3. Return if the trial is unchanged and need not be marked as seen.
+        4. Add the finding, if any, to the batch, and mark the trial as seen with it.
+        5. Flush the batch at SEEN_BATCH trials or LARGEST_BATCH_BYTES.
         """
         asked, decision = examined.asked, examined.decision
         match decision:
@@ -144,7 +144,7 @@ class BatchWriter:
             self.flush()
 
     def _notes_same(self, asked: NctId, decision: Same) -> bool:
-        """Whether an unchanged trial is marked as seen; a sync also observes it as unchanged."""
+        """Whether to mark an unchanged trial as seen. A sync also records it as unchanged."""
         if self.marked is None:
             self.sights.unchanged.append(asked)
             return True
@@ -196,9 +196,9 @@ class BatchWriter:
     ) -> None:
         """Store versions, events, deliveries and marks in one transaction.
 
-        1. Restore the watches of trials that are back after a merger.
+        1. Restore the watches of trials that returned after a merger.
         2. Let the watches of trials that were taken over follow their successors.
-        3. Add the versions and their events. An alias without stored versions adds none: its
+        3. Add the versions and their events. An alias without stored versions has none: its
            watches only follow its successor.
         4. Enqueue the deliveries.
         5. Link the versions that continue the registry's history, with their deliveries.
@@ -215,7 +215,7 @@ class BatchWriter:
         with self.store.unit() as unit:
             back = [found.finding.nct_id for found in waiting if found.came_back_from is not None]
             self._restore_watches(unit, back, returning)
-            # after the restores: a trial that moves may be one that another has just split from
+            # run after the restores: a trial that moves may be one that another just split from
             for found in waiting:
                 if found.finding.moved_to is not None:
                     self._move_watches(unit, found.finding.nct_id, found.finding.moved_to)
@@ -225,7 +225,7 @@ class BatchWriter:
                 observed=self.observed,
                 rules_version=RULES_VERSION,
             )
-            # a sync reports every trial it was asked for; a mirror only the watched ones
+            # a sync reports every requested trial, a mirror only watched trials
             reports_all = self.marked is None
             reported = [step for step in steps if reports_all or step.nct_id in watching]
             self._enqueue(unit, reported, ids, watching)
@@ -239,7 +239,7 @@ class BatchWriter:
     def _watch_names(
         self, returning: Mapping[NctId, Mapping[str, NctId]]
     ) -> dict[NctId, tuple[str, ...]]:
-        """The watches of each trial, including those about to be restored."""
+        """Return the watches of each trial, including watches about to be restored."""
         watching = dict(self.store.watches.names_by_trial(returning))
         for nct_id, restored in returning.items():
             if restored:
@@ -249,7 +249,7 @@ class BatchWriter:
     def _restore_watches(
         self, unit: Unit, back: Sequence[NctId], returning: Mapping[NctId, Mapping[str, NctId]]
     ) -> None:
-        """Let the watches of trials that are back after a merger follow them again."""
+        """Let watches follow the trials again that returned after a merger."""
         for nct_id in back:
             for name, under in returning[nct_id].items():
                 unit.watched.restore(name, under, nct_id)
@@ -258,7 +258,8 @@ class BatchWriter:
     def _mark_seen(self, unit: Unit, seen: Sequence[NctId], steps: Sequence[NewStep]) -> None:
         """Mark trials as seen and clear their failures.
 
-        Adding a version marks its trial already. A mirror clears failures only of `marked` trials.
+        Adding a version already marks its trial. A mirror clears only the failures of `marked`
+        trials.
         """
         added = {step.nct_id for step in steps if step.state is State.PRESENT}
         unit.trials.mark_seen(
@@ -301,24 +302,23 @@ class BatchWriter:
         unit.outbox.enqueue(plan(nct_id, events, names, self.routes, now=now, own=self._own))
 
     def _follow(self, old: NctId, new: NctId | None) -> None:
-        """Let the watches of an id taken over long ago follow the trial that has it now."""
+        """Let the watches of an id that was taken over earlier follow its successor."""
         if new is not None and self.store.watched.lack_successor(old, new):
             with self.store.unit() as unit:
                 self._move_watches(unit, old, new)
 
     def _move_watches(self, unit: Unit, old: NctId, new: NctId) -> None:
-        """Let every watch of a moved trial follow the one that took it over.
+        """Let every watch of a moved trial follow its successor.
 
-        The watch keeps the trial as it was asked for, in case it is back.
+        The moved trial stays in the watch, in case it returns.
         """
         unit.trials.mark_moved(old, new)
         unit.watched.follow_successor(old, new)
 
     def _watches_back(self, found: _Found) -> dict[str, NctId]:
-        """The watches that follow a trial again which is back after a merger.
+        """Return the watches that follow a trial again after it returned from a merger.
 
-        Each is mapped to the trial it has followed meanwhile and continues to follow: the one that
-        took this trial over, or a later successor.
+        Maps each watch to the successor that it followed meanwhile and continues to follow.
         """
         nct_id, under = found.finding.nct_id, found.came_back_from
         if under is None:
@@ -333,7 +333,7 @@ class BatchWriter:
         }
 
     def _heirs(self, nct_id: NctId) -> set[NctId]:
-        """A trial and its successors: those that took it over, one after the other."""
+        """Return a trial and its chain of successors."""
         heirs: set[NctId] = set()
         to: NctId | None = nct_id
         while to is not None and to not in heirs:
@@ -374,7 +374,7 @@ def _body_of(record: Record | Prepared | None) -> NewBody | None:
 
 
 def _size_of(finding: PendingVersion) -> int:
-    """The approximate memory of a finding, in bytes of JSON."""
+    """Return the approximate size of a finding in memory, in bytes."""
     match finding.record:
         case Record() as record:
             return len(record.canonical) * (1 if finding.before is None else 2)

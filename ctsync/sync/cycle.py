@@ -1,8 +1,8 @@
 """The sync cycle of cron, the daemon and `ctsync sync`: lock, targets, sync, unlock, deliver.
 
-Deliveries need no writer lock, so that a slow channel delays no sync (decision 012). A monitor that
-the settings name (a dead man's switch) is notified of the start of the sync and, after the
-deliveries, of the end.
+Deliveries need no writer lock, so that a slow channel delays no sync (decision 012). If the
+settings name a monitor (a dead man's switch), it is notified of the start of the sync and, after
+the deliveries, of the end.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ HISTORIES_A_ROUND = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyncCycle:
-    """What a cycle needs; one instance can run any number of cycles."""
+    """The settings and services of a cycle; one instance can run any number of cycles."""
 
     settings: Settings
     store: Store
@@ -70,11 +70,11 @@ class SyncCycle:
 
         1. Take the database's single writer lock, or raise LockHeld naming its holder.
         2. Copy the watches of the settings file into the store.
-        3. Sync all trials, except quarantined ones that were not named. Release the lock.
-        4. `deliver`, also if the registry could not be reached.
+        3. Sync the trials. Without `only`, skip quarantined trials. Release the lock.
+        4. `deliver`, even if the registry could not be reached.
         5. `catch_up`, in a cycle over all watched trials.
 
-        A channel or monitor that cannot be reached is logged and does not fail the cycle.
+        An unreachable channel or monitor is logged and does not fail the cycle.
         """
         monitor = self._monitor()
         with _pings_sent(monitor):
@@ -89,12 +89,12 @@ class SyncCycle:
     def run_if_due(
         self, is_due: Callable[[datetime | None], bool], *, holder: str
     ) -> SyncedCycle | None:
-        """Sync as `run` does when the writer lock is free; return None if no sync is due by then.
+        """Wait for the writer lock, then sync as `run` does; return None if no sync is due by then.
 
         The caller delivers. Several daemons may share a database: one runs the cycle, the others
         wait for the lock. `is_due` is called while the lock is held, with the start of the newest
-        completed sync, or None. So a daemon that waited sees the run that another one just
-        completed, and takes over from one that died.
+        completed sync, or None. A daemon that waited therefore sees a run that another daemon just
+        completed, and takes over if the other daemon died.
         """
         monitor = self._monitor()
         with (
@@ -192,7 +192,7 @@ class SyncCycle:
         except Stopped:
             raise
         except Exception as error:
-            # the exact type: a writer that waits has lost nothing, unlike one with LockLost
+            # the exact type: LockHeld stopped nothing, but its subclass LockLost ended this run
             if monitor.is_started and type(error) is not LockHeld:
                 monitor.failure(_named(error))
             raise
@@ -202,7 +202,7 @@ class SyncCycle:
         return replace(self._sync_watched(only), monitor=monitor)
 
     def _sync_watched(self, only: Sequence[NctId]) -> SyncedCycle:
-        """Sync under the writer lock; what is pending then waits for `deliver`."""
+        """Sync under the writer lock, and leave the pending messages to `deliver`."""
         channels = channels_from(self.settings)
         try:
             found = self._file_watches()
@@ -221,13 +221,16 @@ class SyncCycle:
         return SyncedCycle(result, self._pending(channels), found.unresolved)
 
     def _pending(self, channels: Mapping[str, Channel]) -> PendingDeliveries:
-        """What a drain may send; called under the writer lock, with no run under way."""
+        """Return the deliveries that a drain may send.
+
+        Call under the writer lock, with no run in progress.
+        """
         run = self.store.runs.last()
         horizon = self.store.outbox.horizon()
         return PendingDeliveries(channels, horizon, run.id if run else None)
 
     def _drain(self, pending: PendingDeliveries) -> DrainResult:
-        """Send pending messages, and add their number to the run before them."""
+        """Send pending messages, and add their number to the newest run."""
         delivered = drain(
             self.store,
             pending.channels,
@@ -241,7 +244,7 @@ class SyncCycle:
         return delivered
 
     def preview(self, only: Sequence[NctId] = ()) -> CyclePreview:
-        """What `run` would decide and store.
+        """Return what `run` would decide and store.
 
         Writes and sends nothing, and takes no lock.
         """
@@ -265,7 +268,7 @@ class SyncCycle:
         )
 
     def _sync(self, *, total: int = 0, aliases: Collection[NctId] = ()) -> TrialPass:
-        """Build the pass; one over all `total` watched trials skips those held in quarantine."""
+        """Build the pass; a pass over all `total` watched trials skips quarantined trials."""
         now = self.clock.now()
         held = held_back(self.store, of=total, now=now) if total else {}
         return TrialPass(
@@ -289,7 +292,7 @@ def _some(watched: Sequence[NctId], watches: Iterable[Watch], found: FileWatches
 
 @contextmanager
 def _pings_sent(monitor: Monitor) -> Iterator[None]:
-    """Wait for the pings at the end, unless a person stops the cycle: they end with the process."""
+    """Wait for unsent pings at the end; if the user stops the cycle, they end with the process."""
     try:
         yield
     except (Stopped, KeyboardInterrupt):
@@ -301,6 +304,9 @@ def _pings_sent(monitor: Monitor) -> Iterator[None]:
 
 
 def _named(error: Exception) -> str:
-    """Return an error for the monitor: the text of a foreign error may hold a secret."""
+    """Return an error as text for the monitor, without the message of a third-party error.
+
+    That message may contain a secret.
+    """
     message = f": {error}" if isinstance(error, CtsyncError) else ""
     return type(error).__name__ + message

@@ -1,4 +1,4 @@
-"""What a sync cycle did, has still to deliver, or would do. Does no I/O."""
+"""The results, pending deliveries and preview of a sync cycle. Does no I/O."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class CycleResult:
 
 @dataclass(frozen=True, slots=True)
 class PendingDeliveries:
-    """What a drain may send, and the run to whose count it is added."""
+    """The deliveries that a drain may send, and the run whose count includes them."""
 
     channels: Mapping[str, Channel]
     horizon: OutboxHorizon | None
@@ -67,7 +67,7 @@ class PendingDeliveries:
 class SyncedCycle:
     """A cycle whose sync has ended and whose messages are not sent yet.
 
-    `sync` is the error if the registry ended it.
+    `sync` is the RegistryError if one ended the sync.
     """
 
     sync: SyncResult | RegistryError
@@ -115,12 +115,12 @@ class CyclePreview:
 
     @property
     def unknown(self) -> list[NctId]:
-        """The ids that no load has ever known, as far as no run has reported them."""
+        """The ids that no load has ever contained and no earlier run has reported."""
         return [one.asked for one in self.examined if one.decision == Missing(None)]
 
     @property
     def reasons(self) -> list[str]:
-        """Why query watches could not be listed, and what would be held back; in words."""
+        """Why query watches could not be listed, and what would be held back, as sentences."""
         return [*unlisted(self.listed), *self.held]
 
     @property

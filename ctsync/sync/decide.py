@@ -24,7 +24,7 @@ from ctsync.model import (
 
 @dataclass(frozen=True, slots=True)
 class First:
-    """Nothing of this trial was stored; `awaited` if the registry did not know it before."""
+    """No version of this trial is stored; `awaited` if an earlier load lacked it."""
 
     record: Record | Prepared
     awaited: bool
@@ -32,7 +32,7 @@ class First:
 
 @dataclass(frozen=True, slots=True)
 class Same:
-    """The record equals the stored one; `recovered` if an unconfirmed absence ends."""
+    """The record equals the stored one; `recovered` if this ends an unconfirmed absence."""
 
     head: Head
     recovered: bool
@@ -56,7 +56,7 @@ class Changed:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """The trial was gone, or merged away, and answers again under its own id."""
+    """The trial was gone or merged, and the registry has it again under its own id."""
 
     head: Head
     record: Record
@@ -72,14 +72,17 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """The first load without the trial; not reported until another load confirms it."""
+    """The first load without the trial; it counts as gone only if another load confirms it.
+
+    `head` is None for an id that no load has ever contained.
+    """
 
     head: Head | None
 
 
 @dataclass(frozen=True, slots=True)
 class StillUnknown:
-    """No load has ever known the id; an earlier run reported that."""
+    """No load has ever contained the id, and an earlier run reported it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Gone:
 
 @dataclass(frozen=True, slots=True)
 class StillAway:
-    """The trial was gone or moved, and still is; `to` is the trial that has taken it over."""
+    """The trial is still gone or moved; `to` is the trial that took it over."""
 
     head: Head | None
     to: NctId | None = None
@@ -132,7 +135,7 @@ SUSPICIOUS_SHARE = 1000
 
 
 def most_at_once(of: int) -> int:
-    """How many trials `of` so many may vanish at once before a registry fault is assumed.
+    """Return how many of `of` trials may vanish at once before a registry error is assumed.
 
     25 or one per thousand, whichever is more.
     """
@@ -150,13 +153,14 @@ def decide(
 ) -> Decision:
     """Decide what `answer` means, given `head`, the newest stored version of the trial.
 
-    `awaited`: an earlier load did not know the trial and nothing is stored, so a first record is a
-    change and not a baseline. `says_the_same`: the head is from the registry's history, whose form
-    differs, and the record has its content. `moved_to`: the trial that took over an id without
-    stored versions, as an earlier load showed. `is_known_absent`: an earlier run reported that no
-    load knows the id.
+    - `awaited`: an earlier load lacked the trial and no version is stored, so a first record is a
+      change and not a baseline.
+    - `says_the_same`: the head is from the registry's history, in another form, and the record has
+      the same content.
+    - `moved_to`: the trial that took over an id without stored versions in an earlier load.
+    - `is_known_absent`: an earlier run reported that no load contains the id.
 
-    A trial is gone only after two different loads lack it; a failed answer counts as neither.
+    A trial is gone only after two different loads lack it. A failed answer does not count.
     """
     match answer:
         case Failed():
@@ -189,11 +193,11 @@ def _decide_present(
     if head is None:
         return First(record, awaited)
     is_present = head.state is State.PRESENT
-    # a head from the history has another form, so equal digests prove nothing
+    # a head from the history has another form, so its digest cannot be compared
     if is_present and head.source is not Source.HISTORY and head.digest == record.digest:
         return Same(head, recovered=head.absent_since is not None)
     if not isinstance(record, Record):
-        raise ValueError(f"{record.nct_id} must be compared, and its record was not loaded in full")
+        raise ValueError(f"{record.nct_id} must be compared, but its record was not loaded in full")
     if not is_present:
         return Returned(head, record)
     if head.source is Source.HISTORY and says_the_same:

@@ -1,7 +1,7 @@
 """Checks of everything ctsync depends on: database, disk, registry, clock, history, mail.
 
-The checks are independent: a failed one hides no other. Nothing is stored or sent. Each registry
-check sends its requests once, without retries.
+The checks are independent: all run even if one fails. They store nothing and send no mail. Each
+registry check sends its requests once, without retries.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ctsync.store.store import Store
 QUICK_CHECK_SECONDS = 20.0
 LEAST_FREE_BYTES = 20 * 2**20
 FREE_BYTES = 500 * 2**20
-"""Enough for a day's changes of the whole registry, several times over."""
+"""Several times the changes of the entire registry in one day."""
 
 SKEW_SECONDS = 120
 KNOWN_API = "2."
@@ -46,7 +46,7 @@ _WORST_FIRST = (DATABASE, SETTINGS, REGISTRY, MAIL, TIMES)
 
 
 class CheckState(StrEnum):
-    """The state of one checked thing."""
+    """The outcome of one check."""
 
     OK = "ok"
     WARNING = "warning"
@@ -55,7 +55,7 @@ class CheckState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """The finding about one thing, and what to do; `exit_code` counts if it is WRONG."""
+    """The result of one check, with advice; `exit_code` applies only to WRONG."""
 
     subject: str
     condition: CheckState
@@ -65,26 +65,26 @@ class CheckResult:
 
 
 def exit_code_of(findings: Iterable[CheckResult]) -> int:
-    """The exit code of the worst WRONG finding: database, settings, registry, mail, times.
+    """Return the exit code of the worst WRONG result, or 0 if there is none.
 
-    0 if there is none.
+    Worst first: database, settings, registry, mail, times.
     """
     codes = {one.exit_code for one in findings if one.condition is CheckState.WRONG}
     return next((code for code in _WORST_FIRST if code in codes), 0)
 
 
 def ok(subject: str, found: str) -> CheckResult:
-    """A thing that works."""
+    """Return the result of a check that passed."""
     return CheckResult(subject, CheckState.OK, found)
 
 
 def warning(subject: str, found: str, advice: str) -> CheckResult:
-    """A thing that works only in part, or may soon fail."""
+    """Return the result for something that works only in part or may soon fail."""
     return CheckResult(subject, CheckState.WARNING, found, advice)
 
 
 def wrong(subject: str, found: str, advice: str, exit_code: int) -> CheckResult:
-    """A thing that does not work."""
+    """Return the result of a check that failed."""
     return CheckResult(subject, CheckState.WRONG, found, advice, exit_code)
 
 
@@ -92,14 +92,14 @@ def wrong(subject: str, found: str, advice: str, exit_code: int) -> CheckResult:
 
 
 def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[CheckResult]:
-    """Check that the database exists, has this schema and is sound, and check its disk."""
+    """Check that the database exists, has the current schema and is sound, and check its disk."""
     url, shown = settings.url, settings.shown_url
     file = sqlite_file(parse_url(url))
     try:
         revision = revision_of(url)
         refuse_newer(revision, shown)
     except StoreError as error:
-        yield wrong("database", str(error), "see what it says", DATABASE)
+        yield wrong("database", str(error), "follow the message", DATABASE)
         revision = None
     else:
         yield _schema(revision, shown)
@@ -113,10 +113,10 @@ def look_at_database(settings: DatabaseSettings, *, clock: Clock) -> Iterator[Ch
 
 def _schema(revision: str | None, shown: str) -> CheckResult:
     if revision is None:
-        return warning("database", f"{shown}: none yet", "ctsync init, or the first sync, makes it")
+        return warning("database", f"{shown}: none yet", "ctsync init or the first sync creates it")
     if revision != head_revision():
-        found = f"{shown}: schema {revision}, of an earlier ctsync"
-        return warning("database", found, "the next command upgrades it, or now: ctsync db upgrade")
+        found = f"{shown}: schema {revision}, of an earlier ctsync version"
+        return warning("database", found, "the next command upgrades it; or: ctsync db upgrade")
     return ok("database", f"{shown}: schema {revision}")
 
 
@@ -124,8 +124,8 @@ def _sessions(url: str) -> CheckResult:
     try:
         require_own_sessions(parse_url(url))
     except StoreError as error:
-        return wrong("sessions", str(error), "see what it says", DATABASE)
-    return ok("sessions", "each connection has a session of its own, as the writer lock needs")
+        return wrong("sessions", str(error), "follow the message", DATABASE)
+    return ok("sessions", "each connection has its own session, as the writer lock requires")
 
 
 def _soundness(url: str, clock: Clock) -> CheckResult:
@@ -135,32 +135,33 @@ def _soundness(url: str, clock: Clock) -> CheckResult:
         return wrong("integrity", str(error), "ctsync check; restore a backup", DATABASE)
     if problems is None:
         found = f"not finished in {QUICK_CHECK_SECONDS:.0f} s; nothing wrong so far"
-        return ok("integrity", f"{found}: ctsync check looks at everything")
+        return ok("integrity", f"{found}; for a full check: ctsync check")
     if problems:
         found = f"{problems[0]}" + (" and more" if len(problems) > 1 else "")
         return wrong("integrity", found, "ctsync check --repair, or restore a backup", DATABASE)
-    return ok("integrity", "the file is sound; ctsync check proves what is in it")
+    return ok("integrity", "the file is sound; ctsync check verifies its contents")
 
 
 def _place(file: Path) -> Iterator[CheckResult]:
     there = next(one for one in (file, *absolute(file).parents) if is_visible(one))
     if not os.access(there, os.W_OK):
-        yield wrong("disk", f"{there} cannot be written", "make it writable", DATABASE)
+        yield wrong("disk", f"{there} is not writable", "make it writable", DATABASE)
     try:
         free = free_bytes(file)
     except OSError as error:
-        yield wrong("disk", f"{file}: {error.strerror}", "check its place", DATABASE)
+        yield wrong("disk", f"{file}: {error.strerror}", "check database.url", DATABASE)
         return
     size = file.stat().st_size if is_visible(file) else 0
-    found = f"{free / 2**20:,.0f} MB free, the database has {size / 2**20:,.0f} MB"
+    found = f"{free / 2**20:,.0f} MB free, the database takes {size / 2**20:,.0f} MB"
     if free < LEAST_FREE_BYTES:
-        yield wrong("disk", found, "make room: the next version may not be stored", DATABASE)
+        advice = "free some space, or the next version may not be stored"
+        yield wrong("disk", found, advice, DATABASE)
     elif free < max(FREE_BYTES, size):
-        yield warning("disk", found, "make room, for what comes and for a backup")
+        yield warning("disk", found, "free some space for new versions and for a backup")
     else:
         yield ok("disk", found)
     if remote := network_file_system(file):
-        advice = "put it on a local disk, or use PostgreSQL: two programs may lose each other's"
+        advice = "use a local disk or PostgreSQL: two programs may overwrite each other's changes"
         yield warning("disk", f"a network file system ({remote})", advice)
 
 
@@ -173,16 +174,17 @@ def look_at_times(store: Store, now: datetime) -> Iterator[CheckResult]:
         yield wrong("times", found, advice, TIMES)
     in_force = [one for one in store.times.in_force(now) if one.kind is not TimeKind.LOAD]
     for one in in_force:
-        advice = "it counts as due: run ctsync sync, and let the system keep its time (NTP)"
+        advice = "it counts as due: run ctsync sync, and synchronize the system clock (NTP)"
         yield wrong("times", _described(one), advice, TIMES)
-    told = {one.words for one in in_force}
+    reported = {one.words for one in in_force}
     others = [
         one
         for one in store.times.ahead(now)
-        if one.words not in told and not (loads and one.kind is TimeKind.LOAD)
+        if one.words not in reported and not (loads and one.kind is TimeKind.LOAD)
     ]
     for one in others:
-        yield warning("times", _described(one), "nothing waits for it; let NTP keep the time")
+        advice = "nothing waits for it; synchronize the system clock (NTP)"
+        yield warning("times", _described(one), advice)
     if not (loads or in_force or others):
         yield ok("times", "no stored time is in the future")
 
@@ -196,34 +198,35 @@ def _described(found: FutureTime) -> str:
 
 
 def look_at_registry(transport: Transport, *, clock: Clock) -> Iterator[CheckResult]:
-    """Check that the registry answers, its API and load, and that the clocks agree."""
+    """Check that the registry answers, its API version and load, and the system clock."""
     try:
         reply, version = transport.get_json("/v2/version", {}, read=read_version, retry=False)
     except RegistryError as error:
-        advice = "check the network and registry.url; a 403 may be about this address, or pass"
+        advice = "check the network and registry.url; a 403 may be temporary or block this address"
         yield wrong("registry", str(error), advice, REGISTRY)
         return
     if version is None:
-        found = f"{transport.base_url} answers with status {reply.status}"
+        found = f"{transport.base_url} returned status {reply.status}"
         yield wrong("registry", found, "check registry.url", REGISTRY)
         return
     load, now = version.data_timestamp, clock.now()
     found = f"{transport.base_url}: API {version.api_version}, data of {format_minute(load)}"
     if not version.api_version.startswith(KNOWN_API):
-        yield warning("registry", found, f"ctsync knows API {KNOWN_API}x; look for a newer ctsync")
+        yield warning("registry", found, f"ctsync supports API {KNOWN_API}x; upgrade ctsync")
     elif is_future_load(load, now):
         ahead = f"{found}, ahead of this clock, which says {format_minute(now)}"
         advice = "correct this clock; if it is right: ctsync sync --accept-load, or wait"
         yield wrong("registry", ahead, advice, REGISTRY)
     elif is_load_overdue(load, now):
-        yield warning("registry", found, "it has not refreshed for days; nothing to do here")
+        advice = "the registry has not refreshed its data for days; nothing to do here"
+        yield warning("registry", found, advice)
     else:
         yield ok("registry", found)
     yield check_clock(reply.headers.get("Date", ""), reply.headers.get("Age", ""), clock)
 
 
 def check_clock(date: str, age: str, clock: Clock) -> CheckResult:
-    """Compare the clock with the Date and Age headers of a registry answer."""
+    """Compare the system clock with the Date and Age headers of a registry answer."""
     try:
         there = parsedate_to_datetime(date).timestamp() + (int(age) if age.isdigit() else 0)
     except (ValueError, TypeError):
@@ -233,16 +236,16 @@ def check_clock(date: str, age: str, clock: Clock) -> CheckResult:
         return ok("clock", f"within {SKEW_SECONDS} s of the registry's")
     how = "ahead of" if skew > 0 else "behind"
     found = f"{abs(skew):,} s {how} the registry's"
-    return warning("clock", found, "let the system keep its time (NTP): schedules go by it")
+    return warning("clock", found, "synchronize the system clock (NTP): schedules depend on it")
 
 
 def look_at_history(transport: Transport) -> CheckResult:
-    """Check whether the undocumented history endpoint answers, and by which client."""
+    """Check whether the undocumented history endpoint answers, and to which HTTP client."""
     probes = probe_history(transport)
     message = "; ".join(f"{one.way}: {'answers' if one.works else one.said}" for one in probes)
     if any(one.works for one in probes):
         return ok("history", message)
-    advice = "versions from before the watch cannot be fetched (ctsync backfill); all else works"
+    advice = "ctsync backfill cannot fetch earlier versions; everything else works"
     return warning("history", message, advice)
 
 

@@ -1,8 +1,8 @@
-"""Undoes a load whose dataTimestamp was wrong, and derives again the events that depend on it.
+"""Undoes a load with a wrong dataTimestamp, and derives the events that depend on it again.
 
-An event tells how long a value stood before. That changes with the time of the version, so the
-events of each trial with several versions are derived again. If interrupted, the command is to be
-run again, and does the rest.
+An event records how long the old value was current. This depends on the times of the versions, so
+the events of each trial with several versions are derived again. If interrupted, run the command
+again to complete it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ctsync.sync.history.rederive_events import rederive_events, rewrite
 
 @dataclass(frozen=True, slots=True)
 class UndoneLoad:
-    """What counts as of another time now."""
+    """The stored rows whose load or time was changed."""
 
     redated: RedatedLoad
     forgotten: ForgottenLoad
@@ -29,10 +29,10 @@ def forget_load(
 ) -> UndoneLoad | None:
     """Undo a load of the run log; return None if no run saw it. Deletes no version or event.
 
-    1. Its versions and events get the day on which a run first saw it.
-    2. The events of trials with several versions are derived again, one transaction per trial.
-       Events that differ only in level or words stay.
-    3. Runs, watches, trials and scans forget it.
+    1. Give its versions and events the day on which a run first saw it.
+    2. Derive the events of trials with several versions again, in one transaction per trial.
+       Events that differ only in level or wording are not changed.
+    3. Remove the load from runs, watches, trials and scans.
     """
     with store.unit() as unit:
         redated = unit.loads.redate(load, now=now)

@@ -1,14 +1,13 @@
 """The conclusions of a pass over many trials: registry reprocessing and schema drift.
 
-Only at the end of a pass is it known that the registry changed the same part of most records by
-itself. By then, the versions, events and deliveries of each trial are already committed. None of
-them is held back: deliveries are sent only under the writer lock, which the pass holds, and are
-drained after it.
+Only a completed pass shows whether the registry itself changed the same part of most records. By
+then, the versions, events and deliveries of each trial are already committed. This is safe because
+no drain sends the deliveries of a run in progress (see `horizon` in `deliver.outbox.drain`).
 
-At the end, one more transaction writes the notice to the run and drops the deliveries it replaces.
-One delivery per recipient stays and carries the notice. If the run is killed before that, it has no
-conclusion and the next run concludes both. If it is killed after that, the carrying deliveries wait
-like any other.
+At the end, one more transaction stores the notice with the run and drops the deliveries it
+replaces. One delivery per recipient remains and carries the notice. If the run is killed before
+that transaction, the next run concludes both. If it is killed afterwards, the remaining deliveries
+wait like any other.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from ctsync.store.data.runs import SYNC
 from ctsync.store.store import Store, Unit
 
 KIND_OF_SOME = "sync of some"
-"""The kind of a sync over trials that were named, not over all that are watched."""
+"""The kind of a sync over the trials that the user named, not over all watched trials."""
 
 
 _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
@@ -47,7 +46,7 @@ _CHANGES = tuple(kind for kind in Kind if kind is not Kind.FIRST_SEEN)
 
 @dataclass(slots=True)
 class PassObservations:
-    """What a pass observes across trials; fed while it runs.
+    """Observations across the trials of a pass, collected while it runs.
 
     `unchanged` are the trials whose record equals the stored one.
     """
@@ -99,7 +98,7 @@ def _reprocessing(
         by_trial[stored.nct_id].append(stored.event)
     found = find_mass_change(
         by_trial,
-        # an interrupted run may have seen more trials than this run asked for
+        # an interrupted run may have seen more trials than this run requested
         max(fetched, len(by_trial)),
         share_percent=thresholds.reprocessing_share_percent,
         at_least=int(thresholds.reprocessing_trials),
@@ -109,7 +108,7 @@ def _reprocessing(
 
 
 def fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
-    """Drop the planned deliveries of these events, except the first one to each recipient."""
+    """Drop the planned deliveries of these events, except the first to each recipient."""
     kept: dict[tuple[str, str], int] = {}
     dropped = []
     for row in unit.outbox.untried_of(event_ids):
@@ -117,7 +116,7 @@ def fold_deliveries(unit: Unit, event_ids: Sequence[int]) -> None:
             continue
         if kept.setdefault((row.channel, row.recipient), row.delivery_id) != row.delivery_id:
             dropped.append(row.delivery_id)
-    unit.outbox.drop(dropped, reason="told by the run's notice")
+    unit.outbox.drop(dropped, reason="replaced by the run's notice")
 
 
 def _drift(store: Store, sights: PassObservations) -> Iterator[Notice]:
@@ -131,7 +130,7 @@ def _drift(store: Store, sights: PassObservations) -> Iterator[Notice]:
 
 
 def reported_fields(store: Store) -> frozenset[str]:
-    """The unknown fields that an earlier run has reported."""
+    """Return the unknown fields that an earlier run reported."""
     return frozenset(
         path
         for run in store.runs.with_notices()
@@ -142,10 +141,10 @@ def reported_fields(store: Store) -> frozenset[str]:
 
 
 def _vanished(store: Store, sights: PassObservations) -> list[VanishedField]:
-    """The known fields that most records which had them have lost.
+    """Return the known fields that have vanished from most of the records that had them.
 
-    Every record that lost a field has changed. Unchanged records are read only if the changed ones
-    suggest that a field vanished, and only until they refute it.
+    A record that lost a field has changed. Unchanged records are read only if the changed records
+    suggest that a field vanished, and only until they disprove it.
     """
     found = sights.drift.vanished()
     for nct_id in sights.unchanged:

@@ -1,14 +1,14 @@
-"""Quarantined trials that a sync does not request yet, so that they cost the others nothing.
+"""Quarantined trials that a sync does not request until their next retry is due.
 
-A trial is held back if its failure cost requests of its own: its batch had to be halved to find it,
-or it had to be requested alone. It is held until its next try is due; the waits double, up to a
+A trial is held back if its failure cost extra requests: its batch had to be halved to find it, or
+it had to be requested alone. It is held until its next retry is due. The waits double, up to a
 week.
 
 Other failed trials are not held back:
 
-- A record that came with its batch but could not be read or stored costs no request. Every sync
-  requests it, and the first that can store it does.
-- A failure such as an unreachable registry says nothing about the trial.
+- A record that came with its batch but could not be read or stored cost no extra request. Every
+  sync requests it again and stores it once it can.
+- A failure such as an unreachable registry is not specific to the trial.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from ctsync.store.store import Store
 
 MOST_HELD = 25
 MOST_HELD_PERCENT = 1
-"""If more trials than both limits wait, the registry was at fault: all are requested."""
+"""If more trials are waiting than both limits, the registry was at fault: request them all."""
 
 
 def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
-    """The trials not requested yet, each with the reason.
+    """Return the trials that wait for their next retry, each with the reason.
 
     Empty if more than MOST_HELD and more than MOST_HELD_PERCENT percent `of` all trials wait.
     """
@@ -46,11 +46,11 @@ def held_back(store: Store, *, of: int, now: datetime) -> dict[NctId, Failed]:
 
 
 def _why(failure: Failure, until: datetime) -> str:
-    return f"{failure.error} (kept aside, next tried after {format_minute(until)})"
+    return f"{failure.error} (quarantined, next retry after {format_minute(until)})"
 
 
 def with_quarantine(registry: Registry, held: Mapping[NctId, Failed]) -> Registry:
-    """The registry, except that `studies` answers for the held trials without a request."""
+    """Return a registry whose `studies` answers for the held trials without a request."""
     return cast("Registry", _RegistryWithQuarantine(registry, held)) if held else registry
 
 
@@ -58,10 +58,9 @@ def with_quarantine(registry: Registry, held: Mapping[NctId, Failed]) -> Registr
 class _RegistryWithQuarantine:
     """A registry whose `studies` yields the stored failures of the held trials first.
 
-    `__getattr__` passes every other method and property of Registry through, so that this class
-    need not repeat them. Two limits: type checkers do not see the attributes (hence the cast
-    above), and if Registry gains another method that fetches trials, held trials are requested
-    through it until it is overridden here.
+    `__getattr__` forwards every other method and property to `registry`. Two limits: type checkers
+    do not see the attributes (hence the cast above), and if Registry gains another method that
+    fetches trials, held trials are requested through it until it is overridden here.
     """
 
     registry: Registry

@@ -1,13 +1,13 @@
 """Repair of the problems that `check` found, from stored or fetched data. Deletes no version.
 
-1. Heads, places of events, and sizes follow from the versions. They are corrected in one
-   transaction, and rows that belong to nothing are removed with them.
-2. A damaged body of a newest version is requested from the registry. It is stored only if its
-   digest shows that the registry still has that very version.
-3. Events are derived again and stored if they differ, one transaction per trial.
+1. Correct heads and the positions of events, and delete orphaned events, in one transaction.
+2. Request the newest versions whose bodies are damaged. A fetched body is stored only if its digest
+   shows that the registry still has the same version.
+3. Correct the sizes of bodies, and delete unused bodies, in one transaction.
+4. Derive all events again and store those that differ, in one transaction per trial.
 
-What cannot be repaired stays as it is; the next check reports it again. If killed, a repair can be
-started again and ends with the same result.
+Anything that cannot be repaired is left unchanged, and the next check reports it again. A killed
+repair can be started again and has the same result.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ OpenRegistry = Callable[[], AbstractContextManager[Registry]]
 
 @dataclass(frozen=True, slots=True)
 class RepairStep:
-    """One repair, or one failed attempt if not `is_mended`, with how or why."""
+    """One repair, or a failed attempt if not `is_mended`; `says` is what was done, or why not."""
 
     kind: str
     where: str
@@ -63,10 +63,10 @@ def repair(
     thresholds: Thresholds,
     relevel: bool = False,
 ) -> Iterator[RepairStep]:
-    """Repair what can be repaired of `problems`, and yield each step when it is done.
+    """Repair `problems` as far as possible, and yield each step when it is done.
 
-    The registry is opened only if a body must be fetched. Events that differ only in the level that
-    rules or thresholds gave them are left alone unless `relevel` is true.
+    The registry is opened only if a body must be fetched. Events that differ only in level or
+    wording are left unchanged unless `relevel` is true.
     """
     where = {kind: [one.where for one in problems if one.kind == kind] for kind in _OF_BODIES}
     with store.unit() as unit:
@@ -89,15 +89,14 @@ def repair(
 
 
 def beyond_repair(problems: Sequence[Problem]) -> list[Problem]:
-    """Problems that only a backup fixes: a damaged file, a wrong schema, unreadable rows."""
+    """Return the problems that only a backup fixes: damaged file, wrong schema, unreadable rows."""
     return [p for p in problems if p.kind in _BEYOND_REPAIR and not is_of_index(p)]
 
 
 def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterator[RederivedTrial]:
-    """The trials whose stored events differ from the derived ones in more than level and words.
+    """Yield the trials whose stored events differ from the derived ones, or cannot be derived.
 
-    With `relevel`, also those that differ only in level or words.
-    Includes the trials whose events cannot be derived.
+    Without `relevel`, differences only in level or wording do not count.
     """
     for found in rederive_events(store, thresholds):
         is_damaged = any(
@@ -108,12 +107,12 @@ def to_rewrite(store: Store, thresholds: Thresholds, *, relevel: bool) -> Iterat
 
 
 def place_of(found: RederivedTrial, one: EventDifference) -> str:
-    """The place of an event, for people."""
-    return f"{found.nct_id} version {one.version} {one.path or 'as a whole'}"
+    """Return the place of an event as text."""
+    return f"{found.nct_id} version {one.version} {one.path or '(entire record)'}"
 
 
 def is_of_index(problem: Problem) -> bool:
-    """Whether only an index of the file is damaged, which can be rebuilt."""
+    """Whether only an index of the database file is damaged; indexes can be rebuilt."""
     return problem.kind == DAMAGED_FILE and _INDEX_ALONE.match(problem.says) is not None
 
 
@@ -130,7 +129,7 @@ def _refetch(
                     yield _restored(store, answer, wanted)
     except RegistryError as error:
         for nct_id, digest in wanted.items():
-            message = f"the newest version of {nct_id} could not be asked for: {error}"
+            message = f"the newest version of {nct_id} could not be requested: {error}"
             yield RepairStep(CORRUPT, digest, message, is_mended=False)
 
 
@@ -141,9 +140,9 @@ def _restored(store: Store, answer: Observation, wanted: dict[NctId, str]) -> Re
     except BadRecord as error:
         return RepairStep(CORRUPT, digest, str(error), is_mended=False)
     if record.digest != digest:
-        message = f"the registry shows another version of {answer.asked_as} by now"
+        message = f"the registry now has another version of {answer.asked_as}"
         return RepairStep(CORRUPT, digest, message, is_mended=False)
     with store.unit() as unit:
         unit.repairs.restore_body(record)
-    message = f"fetched again: it is what the registry shows of {answer.asked_as}"
+    message = f"fetched again: it is the registry's current version of {answer.asked_as}"
     return RepairStep(CORRUPT, digest, message)

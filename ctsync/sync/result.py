@@ -23,15 +23,15 @@ class RunCallbacks:
 class SyncResult:
     """The result of a sync run.
 
-    - `unknown`: ids the registry has never known, each in the first run that finds it.
+    - `unknown`: ids that no load has ever contained, each in the first run that requests it.
     - `missing`: stored trials this load lacks; another load must confirm that they are gone.
     - `refreshed`: whether the load is newer than every load seen before.
     - `events`: all events that the run stored.
     - `notices`: reports about the load that replace the deliveries of some events.
     - `listed`: the result of listing each watch's query.
     - `held`: why some results were held back.
-    - `aliases`: the number of ids requested only because their trial might be back, and was not.
-      They count as no trial.
+    - `aliases`: the number of ids that other trials have taken over, requested only to see whether
+      their trials returned, which they had not. Not counted as trials.
     """
 
     run_id: int
@@ -55,5 +55,5 @@ class SyncResult:
 
     @property
     def reasons(self) -> list[str]:
-        """Why query watches could not be listed, and what was held back; in words."""
+        """Why query watches could not be listed, and what was held back, as sentences."""
         return [*unlisted(self.listed), *self.held]

@@ -1,4 +1,4 @@
-"""The record that every run leaves in the run log, with its counts and verdict."""
+"""The entry of a run in the run log, with its counts and verdict."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.store.store import Store
 
 @dataclass(slots=True)
 class RunCounts:
-    """The counts of a run, updated while it runs; the only mutable counts here."""
+    """The counts of a run, updated while it runs."""
 
     requests: int = 0
     retries: int = 0
@@ -46,11 +46,10 @@ class RunLogEntry:
 
 @contextmanager
 def recorded_run(store: Store, kind: str, clock: Clock) -> Iterator[RunLogEntry]:
-    """Open a run in the run log and close it with its counts, also if it fails.
+    """Open a run in the run log and close it with its counts, even if it fails.
 
-    The row is committed before the first request, so that a run that dies leaves a trace. An
-    exception closes the run as failed; Stopped and interrupts close it as stopped. The exception is
-    raised again.
+    The row is committed before the first request, so that a killed run leaves a trace. An exception
+    closes the run as failed; Stopped and interrupts close it as stopped. All are raised again.
     """
     with store.unit() as unit:
         run_id = unit.runs.begin(kind, clock.now())

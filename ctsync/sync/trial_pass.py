@@ -1,4 +1,4 @@
-"""A sync pass over trials: fetch, decide, store. Formats nothing, sends nothing, knows no SQL.
+"""A sync pass over trials: fetch, decide, store. Formats and sends nothing, and contains no SQL.
 
 config.loading.load                  Settings
 | sync.watches.resolve               which trials: NCT ids, org study ids, queries
@@ -56,15 +56,15 @@ SEEN_BATCH = 500
 
 ABSENT_IDS_EVERY = timedelta(days=7)
 ABSENT_IDS_REQUESTED = "absent_ids_requested"
-"""The mark of the time at which ids that no load has ever known were last requested singly."""
+"""The mark that holds when ids that no load ever contained were last requested one by one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPass:
     """The settings and services of a pass.
 
-    `accept_gone` accepts that many trials are gone at once. `aliases` are ids that other trials
-    have taken over; they are requested with the rest, in case one is back.
+    `accept_gone` accepts that many trials vanish at once. `aliases` are ids that other trials have
+    taken over; they are requested too, in case one of their trials returned.
     """
 
     store: Store
@@ -79,17 +79,18 @@ class TrialPass:
     def run(
         self, ids: Sequence[NctId], *, kind: str = SYNC, with_queries: bool = False
     ) -> SyncResult:
-        """Update what is stored of `ids` to the registry's current load.
+        """Update the stored versions of `ids` to the registry's current load.
 
-        `kind` is the run's name in the run log: a run over some of the watched trials must not pass
-        for a complete one. `with_queries` lists the queries of the stored watches first, and
+        `kind` is the kind of run in the run log, which distinguishes a run over some watched trials
+        from a complete one. `with_queries` lists the queries of the stored watches first, and
         requests the trials that enter them together with `ids`.
 
-        1. Request the current load; StaleRegistry is raised if it is older than one already seen.
+        1. Request the current load; raise StaleRegistry if it is older than a load already seen.
         2. List the queries; an incomplete listing changes nothing in its watch.
-        3. Request every trial, in batches; one that cannot be checked is counted and quarantined.
+        3. Request every trial, in batches. Trials that cannot be checked are counted and
+           quarantined.
         4. Decide each answer, and commit the results in batches with their events and deliveries.
-           An interrupted run keeps every committed batch; the next run sees the rest again.
+           If the run is interrupted, committed batches stay; the next run processes the rest.
         5. Request the load again. If the registry reloaded meanwhile, the pass is repeated once; if
            it reloads again, the verdict is MIXED.
         6. Conclude: a change that the registry made to most trials is reported once (see
@@ -132,7 +133,7 @@ class TrialPass:
     def preview(
         self, ids: Sequence[NctId], *, queries: Sequence[QueryWatch] = ()
     ) -> tuple[RegistryVersion, list[AssessedTrial], tuple[QueryListing, ...]]:
-        """What `run` would decide and store, and the listing of each query.
+        """Return what `run` would decide and store, and the listing of each query.
 
         Writes nothing.
         """
@@ -149,7 +150,7 @@ class TrialPass:
         return load, list(found), listed
 
     def membership(self, *, run_id: int, observed: datetime) -> Membership:
-        """The step that writes or previews which trials enter and leave queries in a load."""
+        """Return the step that writes or previews which trials enter and leave queries."""
         return Membership(
             store=self.store,
             clock=self.clock,
@@ -174,7 +175,7 @@ class TrialPass:
         absent: _AbsentIds,
         with_queries: bool,
     ) -> SyncResult:
-        """Pass over `ids` until the load is the same before and after, at most twice.
+        """Run passes over `ids` until the load is the same before and after, at most twice.
 
         Trials stored by the first pass are unchanged in the second, so the counts of both are
         added.
@@ -203,24 +204,24 @@ class TrialPass:
         return tuple(nct_id for nct_id in ids if nct_id in still)
 
     def _absent_ids(self, kind: str) -> _AbsentIds:
-        """How this run treats ids that no load has ever known."""
+        """Return how this run treats ids that no load has ever contained."""
         if kind != SYNC:
             return _AbsentIds(are_requested=True, are_named=True)
         last = self.store.marks.get(ABSENT_IDS_REQUESTED)
         since = None if last is None else self.clock.now() - parse_timestamp(last)
-        # a time in the future, of a clock that ran ahead, counts as long ago
+        # a time in the future, written by a clock that was ahead, counts as long ago
         is_due = since is None or not timedelta() <= since < ABSENT_IDS_EVERY
         return _AbsentIds(are_requested=is_due, is_first=last is None)
 
     def _note_absent_ids(self, absent: _AbsentIds, found: Sequence[NctId]) -> None:
-        """Note when ids that no load has ever known were last requested singly."""
+        """Record when ids that no load has ever contained were requested one by one."""
         if absent.are_named or not absent.are_requested or (absent.is_first and not found):
             return
         with self.store.unit() as unit:
             unit.marks.set(ABSENT_IDS_REQUESTED, format_timestamp(self.clock.now()))
 
     def _load_after(self) -> RegistryVersion | None:
-        """The load after a pass; None if the registry became unreachable."""
+        """Return the load after a pass; None if the registry became unreachable."""
         try:
             return self.registry.version()
         except RegistryError as error:
@@ -230,8 +231,8 @@ class TrialPass:
     def _saw_two_loads(self, result: SyncResult) -> bool:
         """Whether the records of one pass came from different loads (versionHolder).
 
-        If all records have the same stamp, no reload is under way, even if it is not the load's own
-        stamp.
+        If all records name the same load, no reload is in progress, even if they name another load
+        than the registry does.
         """
         others = self.registry.other_loads
         return bool(others) and sum(others.values()) < result.tally.answered
@@ -239,10 +240,11 @@ class TrialPass:
 
 @dataclass(frozen=True, slots=True)
 class _AbsentIds:
-    """How a run treats ids that no load has ever known.
+    """How a run treats ids that no load has ever contained.
 
-    `are_requested`: singly, if their batch lacks them. `are_named`: again, although an earlier run
-    reported them. `is_first`: no run has requested them singly again so far.
+    - `are_requested`: request them one by one if their batch lacks them.
+    - `are_named`: report them again, although an earlier run reported them.
+    - `is_first`: no earlier run requested such ids one by one again.
     """
 
     are_requested: bool = False
@@ -251,7 +253,7 @@ class _AbsentIds:
 
 
 class _Pass:
-    """One pass over the trials in one load: stores what `assess_answers` finds, and counts it."""
+    """One pass over the trials in one load: stores and counts the results of `assess_answers`."""
 
     def __init__(
         self,
@@ -277,7 +279,7 @@ class _Pass:
         )
 
     def over(self, ids: Sequence[NctId]) -> SyncResult:
-        """Assess every trial, and those that enter a query, and store the results."""
+        """Assess all trials, including trials that enter a query, and store the results."""
         self.membership.begin(self.listed)
         ids = with_entering(ids, self.listed)
         sync, tally = self.sync, RunCounts(asked=len(ids))
@@ -309,7 +311,7 @@ class _Pass:
                 if isinstance(examined.decision, StillAway) and examined.asked in sync.aliases:
                     still_aliases.add(examined.asked)
                 elif isinstance(examined.decision, StillAway):
-                    # if not requested itself, its successor was assessed, and counts for both
+                    # if its successor was not requested itself, it was assessed and counts for both
                     tally.same += examined.decision.to in asked
                 sync.watcher.progress(min(done, len(ids)), len(ids))
         except Stopped:
@@ -339,14 +341,14 @@ class _Pass:
     def _take_gone(self, of: int) -> list[str]:
         """Store as gone the trials that two loads lack.
 
-        If too many are lacking at once, store none of them as gone, and return the reason.
+        If too many are missing at once, store none of them as gone, and return the reason.
         """
         lacking = len(self.gone) + len(self.keeping.missing)
         if self.gone and lacking > most_at_once(of) and not self.sync.accept_gone:
             self.keeping.missing += [examined.asked for examined in self.gone]
             reason = (
-                f"the registry lacks {lacking:,} of {of:,} trials at once; {len(self.gone):,} "
-                "would be gone, held back as the registry's mistake. If it is none: "
+                f"the registry lacks {lacking:,} of {of:,} trials at once, probably by mistake; "
+                f"{len(self.gone):,} of them were not marked as gone. If it is no mistake: "
                 "ctsync sync --accept-gone"
             )
             return [reason]

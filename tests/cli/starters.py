@@ -19,7 +19,7 @@ from ctsync.sync.cycle import SyncCycle
 
 
 def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: bool) -> None:
-    """Run `ctsync ARGS`; a daemon that is to work `at_once` syncs and then exits."""
+    """Run `ctsync ARGS`. With `at_once`, a daemon syncs and then exits."""
     os.environ.update(env)
     os.chdir(folder)
     output = os.open(folder / f"output-{os.getpid()}", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -36,7 +36,7 @@ def run(args: Sequence[str], env: Mapping[str, str], folder: Path, *, at_once: b
         main(list(args), prog_name="ctsync")
     except SystemExit as ended:
         code = ended.code
-    # a signal that comes later would hit this test's own way out, not that of ctsync
+    # a later signal would interrupt the end of this test, not that of ctsync
     os._exit(code if isinstance(code, int) else 0)
 
 

@@ -1,4 +1,4 @@
-"""Runs a command in a real terminal, and reads what it shows."""
+"""Runs a command in a real terminal, and reads its output."""
 
 from __future__ import annotations
 

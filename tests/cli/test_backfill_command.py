@@ -206,7 +206,7 @@ def test_an_empty_history_is_reported_in_words(shell: Shell, with_history: Repla
     assert {one["nct_id"]: one["history"] for one in trials} == {SEED: "complete", OTHER: "none"}
 
 
-def test_trials_that_were_not_asked_for_take_one_line(
+def test_trials_that_were_not_requested_take_one_line(
     shell: Shell, with_history: ReplayRegistry
 ) -> None:
     shell.env["CTSYNC_REGISTRY__HISTORY_TRANSPORT"] = "requests"
@@ -214,5 +214,5 @@ def test_trials_that_were_not_asked_for_take_one_line(
     ids = [f"NCT0000000{n}" for n in range(1, 8)]
     ran = shell.run("backfill", *ids, exit_code=4)
     assert ran.stderr.count("history unavailable (403)") == 3
-    (line,) = [line for line in ran.stderr.splitlines() if "not asked for" in line]
-    assert line.startswith("4 trials were not asked for: the edge server of ")
+    (line,) = [line for line in ran.stderr.splitlines() if "not requested" in line]
+    assert line.startswith("4 trials were not requested: the edge server of ")

@@ -32,7 +32,7 @@ def test_a_study_id_that_matches_no_or_several_trials_adds_none(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     shell.run("db", "upgrade")
-    assert "no trial carries" in shell.refuse("watch", "add", SEED, "XX-1", exit_code=2)
+    assert "no trial has" in shell.refuse("watch", "add", SEED, "XX-1", exit_code=2)
     for nct_id in ("NCT00000011", "NCT00000012"):
         study = make_study(nct_id)
         study["protocolSection"]["identificationModule"]["orgStudyIdInfo"]["id"] = "TWICE"
@@ -153,7 +153,7 @@ def test_verbose_adds_the_traceback(shell: Shell) -> None:
     ids=" ".join,
 )
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_disk_ends_with_74_and_one_line(shell: Shell, command: tuple[str, ...]) -> None:
+def test_a_full_disk_exits_with_74_and_one_line(shell: Shell, command: tuple[str, ...]) -> None:
     shell.run("db", "upgrade")
     line = shell.refuse(*command, "--output", "/dev/full", exit_code=74)
     assert line == "ctsync: cannot write /dev/full: No space left on device"

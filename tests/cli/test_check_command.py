@@ -57,13 +57,14 @@ def test_events_that_differ_from_their_versions_are_reported_and_repaired(
     changed.run("check")  # events are checked only with --rebuild-events
     result = changed.run("check", "--rebuild-events", exit_code=6)
     lines = result.stdout.splitlines()
-    assert lines[0].startswith(f"event differs: {SEED} version 1 as a whole: differs in summary")
+    place = f"{SEED} version 1 (entire record)"
+    assert lines[0].startswith(f"event differs: {place}: differs in summary")
     assert lines[1].startswith(f"event differs: {SEED} version 2 {STATUS}: differs in summary")
     assert "to repair these: ctsync check --rebuild-events --repair" in result.stderr
     assert list(tmp_path.glob("*before-repair*")) == []
 
     mended = changed.run("check", "--rebuild-events", "--repair")
-    assert "2 mended" in mended.stderr
+    assert "2 repaired" in mended.stderr
     assert "no problem left" in mended.stderr
     assert changed.json("changes", "--json") == before
     assert changed.run("check", "--rebuild-events").stderr == "no problem found\n"
@@ -82,7 +83,8 @@ def test_levels_of_other_thresholds_are_not_reported_as_damage(
     changed.run("sync")
     (tmp_path / "ctsync.toml").write_text("[rules]\nenrollment_target_change_percent = 5\n")
     result = changed.run("check", "--rebuild-events", exit_code=6)
-    assert "stored as routine (R-ENR-06), by the rules in force notable (R-ENR-03)" in result.stdout
+    now = "the current rules give notable (R-ENR-03)"
+    assert f"stored as routine (R-ENR-06), {now}" in result.stdout
     assert "1 of 1 differ only in their level" in result.stderr
     changed.run("check", "--rebuild-events", "--repair")
     assert changed.json("relevel", "--json") == []
@@ -103,10 +105,10 @@ def test_repair_fixes_and_reports_what_is_left(changed: Shell, tmp_path: Path) -
     )  # of both versions: only one can be fetched again
     assert changed.run("check", exit_code=6).stdout.count("corrupt body") == 2
     result = changed.run("check", "--repair", exit_code=6)
-    assert f"mended: wrong head: {SEED}: its newest version is its head again" in result.stdout
-    assert f"fetched again: it is what the registry shows of {SEED}" in result.stdout
+    assert f"repaired: wrong head: {SEED}: its newest version is its head again" in result.stdout
+    assert f"fetched again: it is the registry's current version of {SEED}" in result.stdout
     assert "left: corrupt body: " in result.stdout
-    assert result.stderr.splitlines()[1:] == ["2 mended", "1 problem"]
+    assert result.stderr.splitlines()[1:] == ["2 repaired", "1 problem"]
     assert len(list(tmp_path.glob("ctsync.db.before-repair-*"))) == 1
     assert changed.json("changes", "--json") == before
     shown = changed.json("show", SEED, "--json")
@@ -122,9 +124,9 @@ def test_repair_without_the_registry_fixes_the_rest_and_says_so(
     alter(tmp_path, "UPDATE bodies SET data = x'00' WHERE depth = 1")
     registry.faults.add(faults.status(503), times=faults.EVERY_TIME)
     result = changed.run("check", "--repair", exit_code=6)
-    assert "mended: wrong head" in result.stdout
-    assert "not mended: corrupt body" in result.stdout
-    assert "could not be asked for" in result.stdout
+    assert "repaired: wrong head" in result.stdout
+    assert "not repaired: corrupt body" in result.stdout
+    assert "could not be requested" in result.stdout
     registry.faults.clear()
     assert "no problem left" in changed.run("check", "--repair").stderr
 
@@ -140,7 +142,7 @@ def test_a_server_database_is_repaired_only_if_there_is_a_backup(
     result = changed.run(*on_server, "check", "--repair", exit_code=2)
     assert "pg_dump" in result.stderr
     result = changed.run(*on_server, "check", "--repair", "--have-backup")
-    assert result.stderr.splitlines() == ["1 mended", "no problem left"]
+    assert result.stderr.splitlines() == ["1 repaired", "no problem left"]
     assert "--have-backup works only with --repair" in changed.refuse(
         "check", "--have-backup", exit_code=2
     )

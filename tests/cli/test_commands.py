@@ -241,7 +241,7 @@ def test_a_dry_run_uses_the_watches_of_the_settings_file_and_reports_unchecked_t
     )
     result = shell.run("sync", "--dry-run", exit_code=3)
     assert "NCT00000001: the registry has no such trial" in result.stderr
-    assert "watch mine: no trial carries the study id 'XX'" in result.stderr
+    assert "watch mine: no trial has the study id 'XX'" in result.stderr
     assert "checked 2 of 2 trials" in result.stderr
     assert "1 new baseline; nothing stored or sent" in result.stderr
     assert shell.json("watch", "list", "--json") == []
@@ -261,7 +261,7 @@ def test_a_study_id_that_cannot_be_resolved_stops_no_other_trial(
 
 @pytest.fixture
 def with_broken_trial(registry: ReplayRegistry) -> None:
-    """One trial that the registry fails to show."""
+    """One trial that the registry fails to return."""
     broken = "/v2/studies/NCT00000001"
     registry.faults.add(faults.status(500), path=broken, times=faults.EVERY_TIME)
 
@@ -292,7 +292,7 @@ def test_init_writes_valid_settings_and_overwrites_nothing(shell: Shell, tmp_pat
     written = tmp_path / "ctsync.toml"
     before = written.read_bytes()
     assert b"requests_per_second" in before
-    assert "kept" in shell.run("init").stderr
+    assert "was not changed" in shell.run("init").stderr
     assert written.read_bytes() == before
     shell.run("status")
 
@@ -318,7 +318,7 @@ def test_completion_works_for_every_shell(shell: Shell, kind: str) -> None:
     assert "ctsync" in result.stdout
 
 
-def test_a_merged_trial_is_shown_as_asked_for_and_can_be_removed(
+def test_a_merged_trial_is_shown_as_requested_and_can_be_removed(
     shell: Shell, registry: ReplayRegistry
 ) -> None:
     other = "NCT05935098"

@@ -135,9 +135,7 @@ def test_diff_accepts_two_days(shell: Shell, kept: Store) -> None:
 
 
 @pytest.mark.slow
-def test_a_history_at_80_columns_tells_what_changed_beside_each_version(
-    shell: Shell, kept: Store
-) -> None:
+def test_a_history_at_80_columns_shows_what_each_version_changed(shell: Shell, kept: Store) -> None:
     trial = keep_history(kept, studies("NCT03690141"))
     header, *rows = at_a_terminal(shell, "history", trial, columns=80)
     assert header.split("  ")[0] == "VERSION"

@@ -84,7 +84,7 @@ except KeyboardInterrupt:
 def return_a_connection(failure: str, *, logs: bool = True) -> tuple[str, str]:
     """What a process writes whose connection returns to the pool at the moment of a failure.
 
-    A process of its own, because pytest handles the log lines of this one.
+    A separate process, because pytest handles the log lines of this one.
     """
     program = RETURN_A_CONNECTION.format(failure=failure, logs=logs)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The JSON of the commands that do something fits the schema that `ctsync schema` prints."""
+"""The JSON of the commands that change something fits the schema that `ctsync schema` prints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHER = "NCT05935098"
 
 
 def fits(name: str, document: Any) -> None:
-    """Check that a document, or each item of a list, has the form of a schema."""
+    """Check that a document, or each item of a list, matches a schema."""
     validator = Draft202012Validator(schema(name))
     rows = document if isinstance(document, list) else [document]
     assert rows

@@ -209,7 +209,7 @@ def test_a_recipient_of_three_watches_gets_one_mail_per_round_with_links_to_the_
 
 
 @pytest.mark.slow
-def test_a_second_sync_on_one_day_mails_nothing_and_is_no_alarm(
+def test_a_second_sync_on_one_day_sends_no_mail_and_no_alarm(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:
     server.mails.clear()

@@ -110,7 +110,7 @@ def test_a_path_with_a_tilde_needs_a_home(no_home: None) -> None:
         expanded(Path("~/x.db"))
 
 
-def test_what_may_not_be_looked_at_is_not_visible(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_without_access_is_not_visible(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 

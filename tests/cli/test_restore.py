@@ -1,4 +1,4 @@
-"""`restore` as a user runs it, and the message for a database beside the log of another."""
+"""`restore` as a user runs it, and the message for a database next to the log of another."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_restore_that_is_not_possible_is_refused_in_one_line(
     assert versions(backed_up) == 2
 
 
-def test_a_backup_copied_beside_a_log_that_was_left_is_named_by_every_command(
+def test_a_backup_copied_next_to_an_old_log_is_named_by_every_command(
     backed_up: Shell, tmp_path: Path
 ) -> None:
     file, log = tmp_path / "ctsync.db", tmp_path / "ctsync.db-wal"

@@ -209,7 +209,7 @@ def test_relevel_for_a_watch_uses_its_thresholds(two_watches: Shell) -> None:
 
 @pytest.fixture
 def aging(shell: Shell, registry: ReplayRegistry) -> Shell:
-    """Trials that turn UNKNOWN in March, should have already, much later and never (2026-02-02)."""
+    """Trials that become UNKNOWN in March, are overdue on 2026-02-02, or change later or never."""
     trials = {
         "NCT00000001": ("2024-02", "2025-01", "RECRUITING"),
         "NCT00000002": ("2023-11", "2025-01", "RECRUITING"),

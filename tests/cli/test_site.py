@@ -1,4 +1,4 @@
-"""The site of `ctsync site`: valid pages whose links all lead somewhere."""
+"""The site of `ctsync site`: valid pages without broken links."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def demo(shell: Shell, registry: ReplayRegistry) -> Shell:
     return shell
 
 
-def test_each_link_of_the_site_of_the_demo_leads_somewhere(demo: Shell, tmp_path: Path) -> None:
+def test_the_site_of_the_demo_has_no_broken_links(demo: Shell, tmp_path: Path) -> None:
     demo.run("site", str(tmp_path / "site"), "--since", "all")
     files = files_of(tmp_path / "site")
 

@@ -1,4 +1,4 @@
-"""Cron, daemon and commands at once, and signals at any moment: one writer, no torn data."""
+"""Cron, daemon and commands at once, and signals at any moment: one writer, no corrupt data."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_cron_daemon_and_command_line_write_one_at_a_time_and_lose_nothing(
 
 
 @pytest.mark.parametrize("signals", [20, pytest.param(200, marks=pytest.mark.soak)])
-def test_a_signal_at_any_moment_stops_it_in_time_and_tears_no_data(
+def test_a_signal_at_any_moment_stops_it_in_time_and_corrupts_no_data(
     shell: Shell, start: Start, registry: ReplayRegistry, url: str, tmp_path: Path, signals: int
 ) -> None:
     shell.run("watch", "add", SEED, OTHER)

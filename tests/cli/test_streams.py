@@ -1,4 +1,4 @@
-"""The standard streams: odd encodings, closed descriptors, readers that go, full disks."""
+"""The standard streams: odd encodings, closed descriptors, readers that exit, full disks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_text_degrades_to_what_the_encoding_has(encoding: str, shown: str) -> No
     assert written.getvalue().decode(encoding) == shown
 
 
-def test_half_a_surrogate_is_escaped_in_utf_8() -> None:
+def test_a_lone_surrogate_is_escaped_in_utf_8() -> None:
     open_streams()
     written = io.BytesIO()
     stream = OutputStream(io.TextIOWrapper(written, "utf-8"))
@@ -112,7 +112,7 @@ def test_a_sync_with_a_broken_stream_stores_and_sends_all(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("option", ["", "--json"])
-def test_the_exit_code_is_that_of_the_result_even_if_nobody_reads(
+def test_the_exit_code_depends_on_the_result_even_if_nobody_reads(
     shell: Shell, tmp_path: Path, option: str
 ) -> None:
     shell.run("db", "upgrade")
@@ -169,7 +169,7 @@ def test_a_path_that_the_locale_cannot_name_is_refused_with_its_name(
         ("page", SEED, "--output"),
     ],
 )
-def test_a_file_on_a_full_disk_ends_with_74(two_versions: Shell, words: tuple[str, ...]) -> None:
+def test_a_file_on_a_full_disk_exits_with_74(two_versions: Shell, words: tuple[str, ...]) -> None:
     line = two_versions.refuse(*words, "/dev/full", exit_code=74)
     assert line == "ctsync: cannot write /dev/full: No space left on device"
 

@@ -41,7 +41,7 @@ def test_mirror_refuses_an_archive_that_is_not_a_zip_file(shell: Shell, tmp_path
     assert "zip" in line
 
 
-def test_mirror_names_a_member_and_an_archive_that_lie_about_their_sizes(
+def test_mirror_names_a_member_and_an_archive_with_wrong_sizes(
     shell: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     file = tmp_path / "bulk.zip"

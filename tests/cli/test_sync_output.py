@@ -1,4 +1,4 @@
-"""What `ctsync sync` prints: baselines, quiet and busy days, a second sync, and mail sent."""
+"""The output of `ctsync sync`: baselines, quiet and busy days, a second sync, and mail sent."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_a_quiet_day_prints_one_line(followed: Shell, registry: ReplayRegistry) 
     ]
 
 
-def test_a_second_sync_of_the_same_data_is_no_alarm(followed: Shell) -> None:
+def test_a_second_sync_of_the_same_data_is_not_an_alarm(followed: Shell) -> None:
     followed.run("sync")
     assert printed(followed.run("sync")) == [
         (
@@ -200,7 +200,7 @@ def test_the_recipients_of_messages_are_named(
 # --- the event log ----------------------------------------------------------------------------
 
 
-def test_every_event_is_a_line_of_the_log_beside_the_database(
+def test_every_event_is_a_line_of_the_log_next_to_the_database(
     followed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
     followed.run("sync")

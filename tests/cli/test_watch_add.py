@@ -1,4 +1,4 @@
-"""`watch add`: every way to name trials, and what is shown of those found."""
+"""`watch add`: every way to name trials, and the output about the trials found."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_study_id_in_the_form_of_an_nct_id_stays_a_study_id(
     registry.catalogue.publish(study)
     shell.run("watch", "add", "NCT-2013-0211")
     assert followed(shell) == ["NCT00000011"]
-    assert "no trial carries" in shell.refuse("watch", "add", "NCT-2013-021", exit_code=2)
+    assert "no trial has" in shell.refuse("watch", "add", "NCT-2013-021", exit_code=2)
 
 
 def test_the_url_of_a_search_is_followed_as_a_query_and_shows_what_matches(
@@ -144,7 +144,7 @@ def test_a_search_that_ctsync_cannot_follow_is_refused(shell: Shell) -> None:
         assert problem in shell.refuse("watch", "add", *words, exit_code=2)
     shell.run("watch", "add", "--name", "first", search + "called")
     refused = shell.refuse("watch", "add", search + "x", "--from", "first", exit_code=2)
-    assert "not from both" in refused
+    assert "not both" in refused
 
 
 @pytest.mark.parametrize("mark", ["", "\ufeff"])
@@ -184,14 +184,14 @@ def test_a_list_of_more_than_20_trials_prints_totals_by_status(
             "not at the registry\t1",
             "total\t22",
         ]
-        assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
+        assert "the registry has no trial NCT00000099; check the NCT id" in added.stderr
     assert len(followed(shell, "more")) == 22
 
 
 def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) -> None:
     added = shell.run("watch", "add", "NCT00000099", SEED)
     assert below_header(added.stdout) == ["NCT00000099\t-\t-\tnot at the registry", row(SEED)]
-    assert "the registry shows no trial NCT00000099; check the NCT id" in added.stderr
+    assert "the registry has no trial NCT00000099; check the NCT id" in added.stderr
     absent, found = shell.json("watch", "add", "NCT00000099", SEED, "--json")
     assert absent == {
         "term": "NCT00000099",
@@ -215,7 +215,7 @@ def test_an_old_number_shows_the_trial_that_took_it_over(
     assert followed(shell) == [OTHER]
 
 
-def test_a_trial_can_be_added_while_the_registry_is_away(shell: Shell) -> None:
+def test_a_trial_can_be_added_while_the_registry_is_unreachable(shell: Shell) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         shell.env["CTSYNC_REGISTRY_URL"] = f"http://127.0.0.1:{taken.getsockname()[1]}/api"

@@ -179,7 +179,7 @@ def test_a_change_outside_a_message_is_never_reported_as_no_update(
         assert {one.standing: one.count for one in report.sentences} == {
             NoChangeReason.NO_UPDATE: 1,
             NoChangeReason.ADMINISTRATIVE_ONLY: 1,
-            NoChangeReason.NOT_TOLD: 2,
+            NoChangeReason.NOT_REPORTED: 2,
         }
         assert report.subject == report.trials[0].subject
         assert message.window.since == runs[0][1]  # the start of the sync before

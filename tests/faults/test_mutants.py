@@ -51,7 +51,7 @@ MUTANTS = [
            "Kind.GONE"),
     Mutant("an absence needs a second load", "ctsync.sync.decide",
            "head.absent_since < load", "head.absent_since <= load",
-           "sync/test_decide.py::test_the_same_load_asked_twice_does_not_confirm_an_absence",
+           "sync/test_decide.py::test_the_same_load_requested_twice_does_not_confirm_an_absence",
            "Gone"),
     Mutant("HTML is escaped", "ctsync.report.html_templates", "autoescape=True", "autoescape=False",
            "report/test_formats.py::test_no_tag_and_no_attribute_comes_from_remote_text",

@@ -89,7 +89,7 @@ NAMED = replace(WATCH, origin="file", query=None, listed=None, trials=WATCH.tria
 FACTS = HealthFacts(
     watched=4,
     last=LastRun(NOW, Verdict.PARTIAL, None),
-    last_whole=LOAD,
+    last_complete=LOAD,
     newest_load=LOAD,
     failures=1,
     oldest_waiting=None,

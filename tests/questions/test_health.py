@@ -25,7 +25,7 @@ MONDAY = datetime(2026, 3, 9, 10, 30, tzinfo=UTC)
 WELL = HealthFacts(
     watched=3,
     last=LastRun(MONDAY, Verdict.OK, None),
-    last_whole=MONDAY,
+    last_complete=MONDAY,
     newest_load=MONDAY - timedelta(hours=1),
     failures=0,
     oldest_waiting=None,
@@ -39,7 +39,7 @@ def test_a_recent_complete_run_is_ok() -> None:
 
 
 def test_a_weekend_without_a_run_is_ok() -> None:
-    friday = replace(WELL, last_whole=MONDAY - timedelta(days=3), newest_load=MONDAY)
+    friday = replace(WELL, last_complete=MONDAY - timedelta(days=3), newest_load=MONDAY)
     assert assess(friday, MONDAY + timedelta(hours=4)).condition is HealthState.OK
 
 
@@ -87,7 +87,9 @@ def test_a_registry_that_is_not_refreshed_is_reported_with_exit_code_0() -> None
 
 def test_without_watches_the_state_is_idle_and_without_a_run_stale() -> None:
     assert assess(replace(WELL, watched=0, last=None), MONDAY).condition is HealthState.IDLE
-    assert assess(replace(WELL, last=None, last_whole=None), MONDAY).condition is HealthState.STALE
+    assert (
+        assess(replace(WELL, last=None, last_complete=None), MONDAY).condition is HealthState.STALE
+    )
 
 
 def weekdays_one_by_one(start: date, end: date) -> int:

@@ -82,4 +82,4 @@ def test_a_trial_that_the_newest_run_did_not_request_is_not_counted(
     make_sync().run(store.watched.ids())
     replay.catalogue.advance()
     make_sync().run([ONE])
-    assert reasons(store) == {TWO: "not seen yet in the registry data of 2026-02-03 yet"}
+    assert reasons(store) == {TWO: "not seen yet in the registry data of 2026-02-03"}

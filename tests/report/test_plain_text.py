@@ -95,7 +95,7 @@ def test_an_unchecked_trial_is_listed_with_its_reason() -> None:
     failed = (UncheckedTrial(SLOW, "no connection to the registry"),)
     text = render(report([], coverage=coverage(3, failed=failed)), ReportFormat.TEXT)
 
-    assert "Could not check: 1 of 4 trials; nothing is known of them in this run." in text
+    assert "Could not check: 1 of 4 trials; this run has no data on them." in text
     assert "NCT01352702  no connection to the registry" in text
 
 

@@ -1,4 +1,4 @@
-"""Backfills of several trials: no trial blocks the others, and none is marked that was not asked.
+"""Backfills of several trials: no trial blocks the others, and only requested ones are marked.
 
 Uses real HTTP and one database.
 """
@@ -82,14 +82,14 @@ def test_a_refused_version_ends_neither_its_trial_nor_the_others(
     result = make_backfill().run(IDS)
     assert states(result) == ["partial (403)"] + ["complete"] * 6
     assert [number for number, _, _ in shown(store, ONE)] == [1]
-    assert result.trials[0].error.endswith("refuses to show (403): 0")
+    assert result.trials[0].error.endswith("refuses to return (403): 0")
     print(f"one version refused: {states(result).count('complete')} of 6 other trials complete")
     lived.faults.clear()
     assert states(make_backfill().run([ONE])) == ["complete"]
     assert [number for number, _, _ in shown(store, ONE)] == [0, 1]
 
 
-def test_versions_refused_in_several_trials_do_not_pass_for_a_refusal_of_everything(
+def test_refused_versions_of_several_trials_are_not_a_general_refusal(
     store: Store, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     for nct_id in IDS[:6]:
@@ -98,7 +98,7 @@ def test_versions_refused_in_several_trials_do_not_pass_for_a_refusal_of_everyth
     assert states(result) == ["unavailable (403)"] * 6 + ["complete"]
 
 
-def test_trials_that_were_not_asked_are_not_marked_and_come_first_the_next_time(
+def test_trials_that_were_not_requested_are_not_marked_and_come_first_the_next_time(
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     refuse(lived, "/int/.*")
@@ -131,7 +131,7 @@ def test_one_trial_whose_index_is_refused_stops_no_other(
     assert states(result) == ["unavailable (403)"] + ["complete"] * 6
 
 
-def test_a_registry_that_goes_away_marks_only_the_trials_that_were_asked(
+def test_an_unreachable_registry_marks_only_the_requested_trials(
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     lived.faults.add(faults.reset(), path="/int/.*", times=EVERY_TIME)
@@ -141,7 +141,7 @@ def test_a_registry_that_goes_away_marks_only_the_trials_that_were_asked(
     assert store.histories.due(clock.now(), limit=9) == IDS[3:]
 
 
-def test_a_trial_already_known_keeps_its_state_if_it_was_not_asked(
+def test_a_known_trial_keeps_its_state_if_it_was_not_requested(
     store: Store, clock: StillClock, lived: ReplayRegistry, make_backfill: MakeBackfill
 ) -> None:
     make_backfill().run(IDS)

@@ -1,4 +1,4 @@
-"""The sync cycle: what the monitor receives, and which messages wait after a failure."""
+"""The sync cycle: notifications of the monitor, and messages that wait after a failure."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ def test_a_trial_absent_from_one_load_is_only_missing() -> None:
     assert decide(head(), ABSENT) == Missing(head())
 
 
-def test_the_same_load_asked_twice_does_not_confirm_an_absence() -> None:
+def test_the_same_load_requested_twice_does_not_confirm_an_absence() -> None:
     assert decide(head(absent_since=LOAD), ABSENT) == Missing(head(absent_since=LOAD))
 
 

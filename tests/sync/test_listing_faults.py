@@ -147,7 +147,7 @@ def test_a_lost_page_marks_no_trial_as_left_or_gone(
 
 
 def without(ids: set[NctId]) -> faults.Fault:
-    """Leave these trials out of listings and counts; complete records stay as they are."""
+    """Leave these trials out of listings and counts; complete records do not change."""
 
     def drop(reply: Reply) -> Reply:
         listed = orjson.loads(reply.body)
@@ -240,7 +240,9 @@ def test_trials_missing_for_the_first_time_count_for_the_guard_against_mass_disa
         result = run_once()
     # neither the 20 confirmed nor the 20 new ones alone are too many; together they are
     assert (result.events, len(result.missing), result.tally.gone) == ((), 40, 0)
-    assert result.held[0].startswith("the registry lacks 40 of 60 trials at once; 20 would be gone")
+    assert result.held[0].startswith(
+        "the registry lacks 40 of 60 trials at once, probably by mistake; 20 of them were not"
+    )
     print("mass disappearance: 20 confirmed and 20 new of 60: 0 gone, 20 held")
 
 
@@ -423,7 +425,7 @@ def run_to_end(store: Store, replay: ReplayRegistry, clock: StillClock) -> bool:
 
 @contextmanager
 def commits_failing(store: Store, number: int, answer: str) -> Iterator[list[int]]:
-    """Fail every commit from the n-th on; the n-th is refused, or done and its answer lost."""
+    """Fail every commit from the n-th on; the n-th is refused, or done but its answer is lost."""
     calls, met = itertools.count(1), list[int]()
 
     def fail(connection: Connection) -> None:

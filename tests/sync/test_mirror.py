@@ -142,7 +142,7 @@ def test_a_delta_fetches_posted_and_new_trials(
     assert len(listed) == 2
 
 
-def test_a_delta_finds_what_was_posted_late_within_the_overlap(
+def test_a_delta_finds_changes_posted_late_within_the_overlap(
     make_mirror: Make, replay: ReplayRegistry, store: Store
 ) -> None:
     publish(replay, *map(an_id, range(1, 11)))
@@ -258,7 +258,7 @@ def test_a_truncated_or_older_archive_changes_nothing(
     replay.load = "2026-02-03"
     make_mirror().run()
     versions = store.counts()["snapshots"]
-    with pytest.raises(StaleRegistry, match="archive is of the load of 2026-02-02"):
+    with pytest.raises(StaleRegistry, match="archive contains the load of 2026-02-02"):
         make_mirror().run(archive=file)
     assert store.counts()["snapshots"] == versions
 
@@ -304,7 +304,7 @@ def test_a_poison_member_is_quarantined_and_retried_and_the_rest_is_stored(
     assert store.failures.find() == []
 
 
-def test_members_that_lie_about_their_sizes_fail_by_name_and_the_rest_is_stored(
+def test_members_with_wrong_sizes_fail_by_name_and_the_rest_is_stored(
     make_mirror: Make, replay: ReplayRegistry, store: Store, tmp_path: Path
 ) -> None:
     count = len(MEMBER_LIES)
@@ -380,7 +380,7 @@ def test_no_trial_is_marked_gone_if_the_registry_loses_most_of_them(
     replay.forget_requests()
     result = make_mirror().run(sweep=True)
     assert result.verdict == Verdict.PARTIAL
-    assert "none of them is taken for gone" in " ".join(result.said)
+    assert "none of them is marked as gone" in " ".join(result.said)
     assert (result.missing, result.tally.gone) == ((), 0)
     assert not [r for r in replay.requests if r.path.startswith("/v2/studies/")]
 

@@ -88,7 +88,7 @@ def test_a_reprocessing_is_reported_once_and_every_event_stays_stored(
     assert len(followed.events.find(EventFilter(run_id=result.run_id))) == 30
     assert planned(followed) == {EVERYTHING.recipient: 1}
     dropped = followed.outbox.deliveries(DeliveryState.DROPPED)
-    assert {row.last_error for row in dropped} == {"told by the run's notice"}
+    assert {row.last_error for row in dropped} == {"replaced by the run's notice"}
     (run,) = followed.runs.with_notices()
     assert (run.id, read_notices(run.notices)) == (result.run_id, result.notices)
 

@@ -1,4 +1,4 @@
-"""Watches with thresholds of their own: levels and recipients of reports."""
+"""Watches with their own thresholds: levels and recipients of reports."""
 
 from __future__ import annotations
 

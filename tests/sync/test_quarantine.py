@@ -134,7 +134,7 @@ def test_a_trial_that_is_held_back_is_reported_with_its_next_try(
     (failure,) = store.failures.find()
     assert failure.attempts == 1
     assert str(again.error) == (
-        f"{failure.error} (kept aside, next tried after {failure.next_try:%Y-%m-%d %H:%M}Z)"
+        f"{failure.error} (quarantined, next retry after {failure.next_try:%Y-%m-%d %H:%M}Z)"
     )
     clock.elapsed += timedelta(hours=1).total_seconds()
     replay.faults.clear()

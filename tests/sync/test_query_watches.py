@@ -303,7 +303,7 @@ def test_queries_are_listed_again_if_the_load_changes_meanwhile(
         replay.faults.add(faults.reload(day), path="/v2/version", skip=1)
     result = run(make_sync())
     assert result.verdict is not Verdict.OK
-    assert "reloaded each time" in "".join(one.problem or "" for one in result.listed)
+    assert "reloaded during each" in "".join(one.problem or "" for one in result.listed)
     assert Kind.LEFT not in {kind for _, kind in event_kinds(result)}
     assert (TWO, Kind.LEFT) in event_kinds(run(make_sync()))
 
@@ -336,7 +336,8 @@ def test_a_trial_missing_from_a_complete_listing_is_requested_before_it_leaves(
     result = run(make_sync())
     assert result.verdict is Verdict.PARTIAL
     assert result.events == ()
-    assert result.listed[0].problem == ("it lacks 1 of the trials that match when asked for alone")
+    problem = "the listing lacks 1 of the trials that match on a second request"
+    assert result.listed[0].problem == problem
 
 
 def _counting_less() -> faults.Fault:
@@ -416,7 +417,7 @@ def test_a_member_merged_into_a_trial_that_does_not_match_leaves(
     result = run(make_sync())
     assert (result.verdict, event_kinds(result)) == (Verdict.OK, [(TWO, Kind.LEFT)])
     assert result.events[0].event.summary == (
-        f'No longer matches the query of watch "open": took over {ONE}, which did'
+        f'No longer matches the query of watch "open": took over {ONE}, which matched'
     )
     assert members(store) == ([], [TWO])
 

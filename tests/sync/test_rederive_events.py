@@ -1,4 +1,4 @@
-"""Events follow from versions: the derived events equal the stored ones."""
+"""Events are derived from versions: the derived events equal the stored ones."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def test_changed_thresholds_change_only_levels(history: Store) -> None:
     found = differences(history, Thresholds(slip_critical_days=500))
     assert {nct_id for nct_id, _ in found} == {TWO}
     assert all(one.is_level_only for _, one in found)
-    assert "stored as critical (R-DAT-01), by the rules in force notable (R-DAT-02)" in {
+    assert "stored as critical (R-DAT-01), the current rules give notable (R-DAT-02)" in {
         one.says for _, one in found
     }
 
@@ -169,7 +169,7 @@ def test_a_changed_path_keeps_its_event_and_deliveries(history: Store, migrated_
     renamed = "UPDATE events SET path = 'old.path', path_key = :key WHERE id = :id"
     alter(migrated_url, renamed, key=b"0" * 16, id=sent.event_id)
     assert {one.says.split(":")[0] for _, one in differences(history)} == {
-        "not stored", "does not follow from it",
+        "not stored", "cannot be derived from it",
     }  # fmt: skip
     repair(history)
     assert sent in stored_events(history)
@@ -242,7 +242,7 @@ def test_rewritten_events_record_the_version_of_their_rules(
 
 
 @pytest.mark.slow
-def test_an_event_in_the_words_of_earlier_rules_is_no_damage_and_can_be_renewed(
+def test_an_event_with_the_wording_of_earlier_rules_is_not_damage_and_can_be_updated(
     history: Store, migrated_url: str
 ) -> None:
     before = stored_events(history)

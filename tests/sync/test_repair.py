@@ -119,7 +119,7 @@ def test_a_body_that_cannot_be_fetched_is_reported_and_the_rest_stays(
     done = check_and_repair(synced, migrated_url, open_registry)
     of_bodies = {one.where: one for one in done if one.kind == "corrupt body"}
     assert last is not None
-    assert of_bodies[last].says == f"the registry shows another version of {ONE} by now"
+    assert of_bodies[last].says == f"the registry now has another version of {ONE}"
     assert not of_bodies[last].is_mended
     (other,) = [version.digest for version in synced.versions.of(TWO)]
     assert other is not None

@@ -28,7 +28,7 @@ def test_a_list_has_one_term_per_line_and_comments() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(IDS), CELLS, CELLS)), st.sampled_from(["\n", "\r\n"]))
-def test_the_download_gives_its_ids_whatever_the_other_cells_hold(
+def test_the_download_yields_its_ids_for_any_other_cells(
     rows: list[tuple[str, str, str]], line_end: str
 ) -> None:
     for delimiter in ",;\t":
@@ -38,7 +38,7 @@ def test_the_download_gives_its_ids_whatever_the_other_cells_hold(
         assert read_list("\ufeff" + file.getvalue()) == [row[0] for row in rows]
 
 
-def test_the_column_of_ids_may_stand_anywhere() -> None:
+def test_the_column_of_ids_may_be_anywhere() -> None:
     text = 'Rank,"NCT Number",Title\n1,NCT03389919,"a, b\nc"\n\n2,NCT05935098,d\n3,,no id\n4\n'
     assert read_list(text) == IDS
     assert read_list("nct_id\nNCT03389919\n") == ["NCT03389919"]

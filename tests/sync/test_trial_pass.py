@@ -249,7 +249,7 @@ def test_a_moved_trial_keeps_the_study_id_it_was_requested_by(
 
 
 def disown(replay: Any, heir: NctId, nct_id: NctId) -> None:
-    """End a merger: the registry shows `nct_id` as a trial of its own again."""
+    """End a merger: the registry shows `nct_id` as a separate trial again."""
 
     def remove(study: Any) -> None:
         study["protocolSection"]["identificationModule"]["nctIdAliases"].remove(nct_id)
@@ -264,7 +264,7 @@ def follow_all(store: Store, make_sync: MakeSync) -> tuple[NctId, ...]:
 
 
 @pytest.mark.parametrize("asked", [(OLD,), (ONE,), (OLD, ONE)])
-def test_a_reversed_merger_loses_no_trial_that_was_asked_for(
+def test_a_reversed_merger_loses_no_requested_trial(
     store: Store, replay: Any, make_sync: MakeSync, asked: tuple[NctId, ...]
 ) -> None:
     publish(replay, OLD, ONE)

@@ -15,7 +15,7 @@ from ctsync.errors import UsageError
 @click.argument("ids", metavar="ID...", type=int, nargs=-1, required=True)
 @pass_app
 def drop(app: App, ids: Sequence[int]) -> None:
-    """Give up deliveries. The changes stay stored."""
+    """Drop deliveries. The changes stay stored."""
     with app.writable_store(create=False) as store, store.unit() as unit:
         dropped = unit.outbox.drop(ids)
     if dropped != len(set(ids)):

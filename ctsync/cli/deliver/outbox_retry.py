@@ -21,7 +21,7 @@ def retry(app: App, ids: Sequence[int]) -> None:
     app.sends = True
     channels = channels_from(app.settings)
     with app.writable_store(create=False) as store:
-        # the lock only until it is known what may be sent: a slow channel must delay no sync
+        # hold the lock only to find what may be sent, so that a slow channel delays no sync
         with store.writer(holder="ctsync outbox retry"):
             with store.unit() as unit:
                 changed = unit.outbox.retry(ids or None, now=app.clock.now())
@@ -29,6 +29,7 @@ def retry(app: App, ids: Sequence[int]) -> None:
         result = drain(store, channels, clock=app.clock, horizon=horizon)
     if changed < len(set(ids)):
         tell(
-            f"{changed} of {len(set(ids))} retried; the others are sent, being sent or do not exist"
+            f"{changed} of {len(set(ids))} retried; the others were sent, are being sent or do not "
+            "exist"
         )
     tell(for_terminal(result.sentence()))

@@ -30,8 +30,8 @@ from ctsync.text import for_terminal
 def page(app: App, *, trial: NctId, output: Path | None) -> None:
     """Write the whole history of a trial as one HTML page.
 
-    The page shows the timeline, and each version beside the one before. It is one file that needs
-    no network. If web.url is set, it links to your site.
+    The page shows the timeline, and each version next to the version before it. It is one file and
+    needs no network. If web.url is set, it links to your site.
     """
     now = app.clock.now()
     url = app.settings.web.url

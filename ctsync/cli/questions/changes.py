@@ -67,7 +67,7 @@ def changes(
 ) -> None:
     """List stored changes, oldest day first.
 
-    Of one trial on one day, the worst change comes first.
+    For one trial on one day, the worst change comes first.
     """
     with app.store() as store:
         require_watch(store, watch)

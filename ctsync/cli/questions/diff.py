@@ -173,7 +173,7 @@ def _write(reading: ComparisonReading, form: str, output: Path | None) -> None:
 
 
 def _text(reading: ComparisonReading, form: str) -> str:
-    # imported when needed: a text must not wait for the template library
+    # imported when needed: text output need not load the template library
     if form == "html":
         from ctsync.report.comparison.comparison_html import (  # noqa: PLC0415 - see above
             comparison_html,

@@ -44,15 +44,15 @@ def find(
     A condition is FIELD, an operator and a value in one word; quote < > and | for your shell.
 
     \b
-      status=SUSPENDED            the value; "Active, not recruiting" is understood as well
+      status=SUSPENDED            the value; "Active, not recruiting" is accepted too
       status=SUSPENDED|WITHDRAWN  any of several
       'enrollment>100'            = != < <= > >=
       'primary_completion<2020'   all of it before 2020; dates may be years and months
       start=2020-01               within that month
-      sponsor~novartis            holds the text, in upper or lower case; !~ does not
+      sponsor~novartis            contains the text, in upper or lower case; !~ does not
       phase=PHASE2                one of its phases
       has_results=yes             or no
-      why_stopped!=none           none: without a value
+      why_stopped!=none           none means no value
 
     \b
     Fields: status, last_known_status, why_stopped, start, primary_completion, completion

@@ -37,8 +37,8 @@ HEADINGS = (
     "WHAT CHANGED",
 )
 LEAST_WHAT = 28
-"""Least width of the last column; a narrower terminal leaves out the figures, which it repeats
-where they change."""
+"""Least width of the last column; narrower terminals omit the figures, which that column repeats
+when they change."""
 
 
 @click.command()
@@ -92,7 +92,7 @@ def _tell_hidden(found: TrialVersions) -> None:
 
 
 def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
-    """Say how much of the registry history is stored, and how to fetch the rest."""
+    """Return how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
         return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
     asked = f"as of {past.asked:%Y-%m-%d}"
@@ -126,16 +126,16 @@ def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ..
 
 
 def _what(version: Version, step: Sequence[StoredEvent], figures: Sequence[str]) -> str:
-    """Return what changed; for the first version, with the figures that later ones change.
+    """Return what changed; for the first version, with the figures that later versions change.
 
-    A terminal of 80 columns has no columns for these.
+    A terminal of 80 columns has no columns for these figures.
     """
-    told = what_changed(version, step)
+    change = what_changed(version, step)
     if version.version > 1:
-        return told
+        return change
     named = zip(("enrollment", "primary completion"), figures, strict=True)
     known = [f"{name} {figure}" for name, figure in named if figure != BLANK]
-    return f"{told}: {', '.join(known)}" if known else told
+    return f"{change}: {', '.join(known)}" if known else change
 
 
 def _show_field(
@@ -147,7 +147,7 @@ def _show_field(
         return
     path, spells = found.path, found.spells
     field = field_at(path)
-    told = list(words_of(spells, field=field_of(path)))
+    texts = list(words_of(spells, field=field_of(path)))
     tell(
         for_terminal(
             f"{versions[-1].nct_id}  {field.label}" + (f" ({path})" if field.known else "")
@@ -155,9 +155,9 @@ def _show_field(
     )
     show_table(
         ("VERSIONS", "SINCE", "UNTIL", "DAYS", "VALUE"),
-        [_spell_row(spell, words) for spell, words in zip(spells, told, strict=True)],
+        [_spell_row(spell, words) for spell, words in zip(spells, texts, strict=True)],
     )
-    if any(len(words) > MOST_CHARACTERS for words in told):
+    if any(len(words) > MOST_CHARACTERS for words in texts):
         tell("long values are cut; in full: --json")
 
 

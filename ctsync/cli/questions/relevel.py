@@ -68,7 +68,7 @@ def relevel_command(
     """List stored events that would get another level.
 
     Changes nothing. To use new thresholds, write them to the settings file. Without --set, the
-    rules in force now are applied.
+    current rules are applied.
     """
     with app.store() as store:
         own = None if watch is None else watch_thresholds(app.settings, store, watch)

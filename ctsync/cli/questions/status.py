@@ -50,7 +50,7 @@ def _lines(found: Status) -> Iterator[str]:
     for failure in found.failures:
         yield f"  {failure.nct_id}: {failure.error} ({_tries(failure, found.now)})"
     yield from (f"  {notice.line}" for notice in found.notices)
-    load, complete = facts.newest_load, facts.last_whole
+    load, complete = facts.newest_load, facts.last_complete
     yield f"registry data      {format_minute(load) if load else 'none seen'}"
     yield f"last complete run  {format_minute(complete) if complete else 'none'}"
     yield (

@@ -48,12 +48,12 @@ def check_command(
     Checks the file, each record body, version, event and reference. Exits with code 6 if it finds
     a problem. Changes nothing without --repair.
 
-    --rebuild-events also derives every event again from the stored versions, under the rules in
-    force, and reports each difference. Differences may come from rules that changed since.
+    --rebuild-events also derives every event again from the stored versions, under the current
+    rules, and reports each difference. Differences may come from rules that changed since.
 
     --repair copies the database file first. It corrects counters, sizes and the order of events,
     removes rows that belong to no version, stores events as they are derived now, and fetches a
-    damaged body again if the registry still shows that version. It changes the level of an event
+    damaged body again if the registry still has that version. It changes the level of an event
     only with --rebuild-events. Damage that cannot be repaired is listed, and the command exits
     with code 6.
     """
@@ -126,7 +126,7 @@ def _repair(
     """Repair and report problems; return the number of problems left."""
     if beyond_repair(problems):
         raise StoreError("the database file is damaged and nothing was changed: restore a backup")
-    thresholds, mended, unmended = thresholds_in_force(app.settings), 0, 0
+    thresholds, repaired, failed = thresholds_in_force(app.settings), 0, 0
     with app.writable_store(create=False) as store, store.writer(holder="ctsync check --repair"):
         if not problems and next(to_rewrite(store, thresholds, relevel=relevel), None) is None:
             return 0
@@ -138,15 +138,15 @@ def _repair(
             thresholds=thresholds,
             relevel=relevel,
         ):
-            word = "mended" if one.is_mended else "not mended"
+            word = "repaired" if one.is_mended else "not repaired"
             _report(reports, f"{word}: {one.kind}", one.where, one.says, quiet=quiet)
-            mended += one.is_mended
-            unmended += not one.is_mended
-    tell(f"{mended:,} mended")
+            repaired += one.is_mended
+            failed += not one.is_mended
+    tell(f"{repaired:,} repaired")
     left = check(app.settings.database.url)
     for problem in left:
         _report(reports, f"left: {problem.kind}", problem.where, problem.says, quiet=quiet)
-    return len(left) or unmended
+    return len(left) or failed
 
 
 def _back_up(app: App, *, have_backup: bool) -> None:

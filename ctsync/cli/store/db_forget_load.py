@@ -24,11 +24,11 @@ def forget_load_command(app: App, *, stamp: str) -> None:
     """Undo registry data whose date is in the future.
 
     Such a date makes all later registry data look older, so that every sync is refused.
-    `ctsync doctor` shows the TIME to name.
+    `ctsync doctor` shows the TIME to specify.
 
-    Deletes no version, change or delivery. Versions and changes found in these data count as found
-    on the day of the sync that fetched them. Runs, watches and scans count as of the data before.
-    A trial that was missing in these data must be missing in two others before it counts as gone.
+    Deletes no version, change or delivery. Versions and changes found in this data get the day of
+    the sync that fetched them. Runs, watches and scans get the date of the data before. A trial
+    that was missing in this data must be missing in two other refreshes before it counts as gone.
     """
     now = app.clock.now()
     with (

@@ -1,4 +1,4 @@
-"""`restore`: put a backup in the place of the database."""
+"""`restore`: replace the database with a backup."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ctsync.store.admin.restore import restore
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @pass_app
 def restore_command(app: App, file: Path) -> None:
-    """Replace the database by a copy of the backup FILE.
+    """Replace the database with a copy of the backup FILE.
 
-    Stop what uses the database first: the daemon, cron jobs and commands that still run. The
-    backup is checked before anything is changed, and stays as it is. The replaced database is kept
-    beside the new one. You may interrupt the command at any time: the database is then the old one
+    First stop everything that uses the database: the daemon, cron jobs and running commands. The
+    backup is checked before anything is changed, and is not modified. The old database is kept next
+    to the new one. You may interrupt the command at any time: the database is then either the old
     or the new one.
 
-    The next `ctsync sync` fetches and reports what changed since the backup. For PostgreSQL, use
+    The next `ctsync sync` fetches and reports the changes since the backup. For PostgreSQL, use
     pg_restore.
     """
     done = restore(app.settings.database.url, file, clock=app.clock)

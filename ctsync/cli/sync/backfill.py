@@ -107,7 +107,7 @@ def run_backfill(
 def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[None]]:
     """Return a function that takes the writer lock.
 
-    It first waits up to `wait` seconds; later calls wait at least BETWEEN_TRIALS_SECONDS, so
+    The first call waits up to `wait` seconds. Later calls wait at least BETWEEN_TRIALS_SECONDS, so
     that a sync can finish in between.
     """
     waits = [wait]
@@ -138,7 +138,7 @@ def report_backfill(
         verb = "was" if waiting == 1 else "were"
         tell(
             for_terminal(
-                f"{counted(waiting, 'trial')} {verb} not asked for: {lacking[-1].error}; the next "
+                f"{counted(waiting, 'trial')} {verb} not requested: {lacking[-1].error}; the next "
                 "syncs fetch them, or run this command again"
             )
         )

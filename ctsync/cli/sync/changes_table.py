@@ -17,7 +17,7 @@ from ctsync.text import for_terminal
 
 MOST_ROWS = 20
 LEAST_WHAT = 56
-"""Least width of the column of changes; a narrower terminal leaves out the titles."""
+"""Least width of the column of changes; narrower terminals show no titles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class _ChangedTrial:
 def show_changes(events: Iterable[StoredEvent], *, command: str) -> None:
     """Write the changes of one sync to stdout: at most MOST_ROWS trials, and a count of the rest.
 
-    Needs all events of the sync. Baselines are no changes. `command` lists every change.
+    Needs all events of the sync. Baselines are not changes. `command` lists every change.
     """
     by_trial: dict[NctId, list[StoredEvent]] = defaultdict(list)
     for stored in events:
@@ -84,7 +84,7 @@ def _changed_trial(nct_id: NctId, events: Sequence[StoredEvent]) -> _ChangedTria
 
 
 def _rest(trials: Sequence[_ChangedTrial], *, administrative: int) -> Iterator[str]:
-    """The number of trials without a row."""
+    """Yield the numbers of trials without a row."""
     if trials:
         counts = Counter(one.level for one in trials)
         levels = ", ".join(f"{counts[level]:,} {level}" for level in Level if counts[level])

@@ -81,7 +81,7 @@ def daemon(app: App) -> None:
 
 @contextmanager
 def _cycle(app: App, clock: StoppableClock) -> Iterator[SyncCycle]:
-    """Open the store for every round: a connection may be lost between rounds."""
+    """Open the store for every cycle: a connection may be lost between cycles."""
     with (
         app.writable_store() as store,
         app.registry() as registry,
@@ -99,7 +99,7 @@ def _cycle(app: App, clock: StoppableClock) -> Iterator[SyncCycle]:
 
 def _deliver(app: App, clock: StoppableClock, synced: SyncedCycle) -> None:
     """Send the messages of a sync, in the thread for deliveries."""
-    with _cycle(app, clock) as work, suppress(RegistryError):  # its tick has logged this error
+    with _cycle(app, clock) as work, suppress(RegistryError):  # the sync already logged this error
         delivered = work.deliver(synced).delivered
         if delivered.is_worth_a_sentence:
             log.log(logging.WARNING if delivered.parked else logging.INFO, delivered.sentence())

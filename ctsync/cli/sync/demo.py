@@ -34,8 +34,8 @@ class StepFailed(CtsyncError):
 def demo(app: App, keep: Path | None) -> None:
     """Run the main commands in a minute, without network.
 
-    A replayed registry on this machine answers. The client, the database and the commands are the
-    real ones; each command runs in a process of its own.
+    A replayed registry on this machine answers. The client, the database and the commands are
+    real, and each command runs in its own process.
     """
     with tempfile.TemporaryDirectory(prefix="ctsync-demo-", dir=temporary_folder()) as temporary:
         place = keep or Path(temporary)

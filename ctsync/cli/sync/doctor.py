@@ -55,13 +55,13 @@ from ctsync.sync.doctor import (
 def doctor_command(app: App, as_json: bool, contract: bool, output: Path | None) -> None:
     """Check settings, database, disk, registry, clock and mail server.
 
-    Each problem comes with what to do about it. Stores and sends nothing. Exits with the code of
-    the worst problem: 6 database, 2 settings, 4 registry, 7 mail server, 3 a stored time in the
+    Shows a remedy for each problem. Stores nothing and sends no mail. Exits with the code of the
+    worst problem: 6 database, 2 settings, 4 registry, 7 mail server, 3 a stored time in the
     future; 0 if there are only warnings.
 
     With --contract, checks each assumption about the registry and writes the answers to a file
-    that can be attached to a bug report: it has no personal data of a record, no address and no
-    secret. Exits with 4 if an answer differs, or if the registry gives none.
+    that you can attach to a bug report: it contains no personal data of a record, no address and
+    no secret. Exits with code 4 if an answer differs, or if the registry gives no answer.
     """
     if contract:
         click.get_current_context().exit(_check_contract(app, output, as_json=as_json))

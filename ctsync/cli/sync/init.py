@@ -24,12 +24,12 @@ from ctsync.files import expanded, is_visible
 def init(app: App, target: Path | None) -> None:
     """Write a commented ctsync.toml and create the database.
 
-    Existing files stay as they are.
+    Existing files are not changed.
     """
     named = os.environ.get("CTSYNC_CONFIG")
     path = target or app.config_path or expanded(Path(named or "ctsync.toml"))
     if is_visible(path):
-        tell(f"{path} exists already and was kept")
+        tell(f"{path} exists already and was not changed")
     else:
         write_file(path, default_config_text())
         tell(f"wrote {path} with every setting, commented")

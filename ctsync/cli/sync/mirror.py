@@ -41,7 +41,7 @@ from ctsync.text import for_terminal
 
 SHOWN = 20
 _STEPS = {"bulk": "bulk load", "pages": "load by pages", "delta": "changes", "sweep": "full scan"}
-"""What a person calls the steps of a run."""
+"""Names of the steps of a run, for people."""
 
 
 @click.command("mirror")
@@ -130,7 +130,7 @@ class _Rate(ProgressColumn):
 
 @contextmanager
 def mirror_progress() -> Iterator[RunCallbacks]:
-    """Show a bar with rate and remaining time if stderr is a terminal."""
+    """Show a progress bar with rate and remaining time if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield RunCallbacks()
         return

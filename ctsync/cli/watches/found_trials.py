@@ -27,7 +27,7 @@ def show_matches(matches: Sequence[QueryMatch]) -> None:
 
 
 def show_named(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
-    """Write the trials that were named to stdout; more than 20 are counted by status."""
+    """Write the named trials to stdout; if there are more than 20, count them by status."""
     if len(ids) <= MOST_ROWS:
         show_matches([found.get(nct_id) or _absent(nct_id) for nct_id in ids])
     else:
@@ -39,10 +39,10 @@ def show_named(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
 
 
 def tell_oddities(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
-    """Say which of the trials that were named the registry lacks, or keeps under another id."""
+    """Report the named trials that the registry lacks or has under another id."""
     absent_ids = [nct_id for nct_id in ids if nct_id not in found]
     if absent_ids:
-        tell(f"the registry shows no trial {_named(absent_ids)}; check the NCT id")
+        tell(f"the registry has no trial {_named(absent_ids)}; check the NCT id")
     for nct_id in ids:
         now = found[nct_id].nct_id if nct_id in found else nct_id
         if now != nct_id:

@@ -39,7 +39,7 @@ class QueryOptions:
             raise UsageError("a watch follows one search: give each URL its own --name")
         given: dict[str, object] = self._saved(app) if self.saved is not None else {}
         if given and searches:
-            raise UsageError("take the query from the URL or with --from, not from both")
+            raise UsageError("specify a URL or --from for the query, not both")
         given.update(query_of(searches[0]) if searches else {})
         for pair in self.pairs:
             name, equals, value = pair.partition("=")

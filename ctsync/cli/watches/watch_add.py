@@ -146,7 +146,7 @@ def _split(terms: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> Found | None:
-    """Return what the registry shows of the named trials; None if it cannot be reached.
+    """Return previews of the named trials; None if the registry cannot be reached.
 
     An NCT id can be followed without the registry, so a failure is only reported.
     """
@@ -196,20 +196,20 @@ def _pull(
     as_json: bool,
 ) -> None:
     """Fetch the records of newly followed trials, their registry history, or both."""
-    told: JsonObject = {"resolved": shown}
+    answer: JsonObject = {"resolved": shown}
     has_query = any("query" in one for one in shown)
     if sync_now:
         # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
-        told["sync"] = sync_row(result)
+        answer["sync"] = sync_row(result)
     if history:
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories.states(wanted)
-        told["history"] = backfill_row(past, states)
+        answer["history"] = backfill_row(past, states)
     if as_json:
-        show_json(told)
+        show_json(answer)
     code = report_backfill(past, states, tabled=not as_json) if history else 0
     if sync_now:
         end_round(result, misnamed, tabled=not as_json)
@@ -278,7 +278,7 @@ def _resolved_json(one: ResolvedTerm, match: QueryMatch | None, name: str) -> Js
 
 def _matches(seen: QueryPreview) -> str:
     if seen.total is None:
-        return "the registry does not say how many match"
+        return "the registry did not report how many trials match"
     if seen.total == 0:
         return "no trial matches now; ctsync follows trials as soon as they match"
     return f"{counted(seen.total, 'trial')} {'matches' if seen.total == 1 else 'match'} now"

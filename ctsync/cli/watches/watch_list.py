@@ -87,7 +87,7 @@ def query_text(watch: Watch) -> str:
 
 
 def members_summary(watch: Watch) -> str:
-    """Say how many trials match the query of a watch, and how many no longer match it."""
+    """Return how many trials match the query of a watch, and how many no longer match it."""
     if watch.listed is None:
         return "not listed yet"
     brought = [trial for trial in watch.trials if trial.by_query]

@@ -30,7 +30,7 @@ def find_changes(store: Store, wanted: EventFilter) -> Changes:
     """Select events.
 
     Each has the level that its reader sees: the stored level, or, if `wanted` names a watch with
-    thresholds of its own, the level these give.
+    its own thresholds, the level that these give.
     """
     own = store.watches.own_thresholds().get(wanted.watch) if wanted.watch else None
     if own is None:
@@ -65,10 +65,10 @@ def _order(stored: StoredEvent) -> tuple[date, NctId, tuple[int, int, str, int]]
 
 
 def _newest(found: Sequence[StoredEvent], of_cut: Sequence[StoredEvent]) -> tuple[StoredEvent, ...]:
-    """The events in order, except that the trial and day that a limit may cut keep their worst.
+    """Return the events in order; if a limit cuts a trial's day, keep the worst events of it.
 
     `found` are the newest events by time; the oldest of them may lack other events of its trial
-    and day. `of_cut` are all events of these.
+    and day. `of_cut` are all events of that trial and day.
     """
     if not found:
         return ()

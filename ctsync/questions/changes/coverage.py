@@ -1,4 +1,4 @@
-"""The denominators of a report: what was looked at, and what could not be; writes nothing."""
+"""The denominators of a report: the trials checked, and those not checked. Writes nothing."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store
 
 LOADS_LOOKED_AT = 10
-"""Runs that learned no load, because the registry was away, say nothing of it."""
+"""Number of runs to search for a load: a run has none if the registry was unreachable."""
 
 
 def coverage_of(store: Store, followed: TrialSelection) -> Coverage | None:
-    """What of the trials followed is known to be up to the newest load; None before the first run.
+    """Return which followed trials were checked in the newest load; None before the first run.
 
-    A trial counts as checked only if a run saw it in that load, and none after that failed.
+    A trial counts as checked only if a run saw it in that load and no later run failed to check it.
     """
     runs = store.runs.latest(limit=LOADS_LOOKED_AT, kind=SYNC)
     if not runs:
@@ -61,6 +61,4 @@ def _unchecked(
                 nct_id, f"not in the registry data of {sighting.absent_since:%Y-%m-%d}"
             )
         elif newest is not None and (sighting.last_load is None or sighting.last_load < newest):
-            yield UncheckedTrial(
-                nct_id, f"not seen yet in the registry data of {newest:%Y-%m-%d} yet"
-            )
+            yield UncheckedTrial(nct_id, f"not seen yet in the registry data of {newest:%Y-%m-%d}")

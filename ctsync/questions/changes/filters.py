@@ -76,7 +76,7 @@ def read_period(text: str, now: datetime) -> tuple[datetime, timedelta]:
 
 
 def last_report_end(store: Store, now: datetime) -> datetime:
-    """The end of the last report that was sent: changes from this time on were not in it.
+    """Return the end of the last report that was sent: it has no changes from this time on.
 
     The last report is the newest message that any recipient got, other than the event log. It
     covers the registry data of the last sync that had finished by then. `ctsync report` keeps no
@@ -121,7 +121,7 @@ def require_sponsor(
 
 
 def _with_a_word_like(part: str, names: list[str]) -> list[str]:
-    """Names of which one word is like the words looked for: Novartis for "Novarits"."""
+    """Return the names with a word similar to the wanted words: Novartis for "Novarits"."""
     by_word = {word: name for name in names for word in name.split()}
     words = nearest_words(part, by_word, most=_MOST_NAMES, likeness=0.7)
     return list(dict.fromkeys(by_word[word] for word in words))

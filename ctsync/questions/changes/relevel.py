@@ -1,4 +1,4 @@
-"""How stored history would be levelled under other rules, from stored inputs; writes nothing."""
+"""The levels of stored events under other rules, from stored inputs. Writes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RelevelledEvent:
-    """A stored event as it is told today, and as the other rules would have it."""
+    """A stored event with its present level, and the same event under the other rules."""
 
     stored: StoredEvent
     replayed: Event
@@ -38,7 +38,7 @@ def relevelled_row(found: RelevelledEvent) -> RelevelledRow:
 
 @dataclass(frozen=True, slots=True)
 class RelevelResult:
-    """What a replay found: how many events it looked at, and those whose level would differ."""
+    """The number of events examined, and the events whose level would differ."""
 
     looked_at: int
     differing: tuple[RelevelledEvent, ...]
@@ -51,20 +51,19 @@ def relevel_events(
     thresholds: Thresholds,
     told_under: Thresholds | None = None,
 ) -> RelevelResult:
-    """Level the events asked for under `thresholds`, and give those whose level would differ.
+    """Find the wanted events whose level would differ under `thresholds`.
 
-    They are compared with their level under `told_under`, as a watch with thresholds of its own
-    is told them, or else with the level they are stored with. An event that another rule would
-    give the same level does not differ.
+    They are compared with their level under `told_under` (the thresholds of a watch), or without it
+    with their stored level. An event that gets the same level from another rule does not differ.
     """
     looked_at = 0
     differing: list[RelevelledEvent] = []
     for stored in store.events.each(wanted):
         looked_at += 1
-        told = relevel_stored(stored, told_under)
+        current = relevel_stored(stored, told_under)
         replayed = relevel(stored.event, thresholds)
-        if replayed.level is not told.event.level:
-            differing.append(RelevelledEvent(told, replayed))
+        if replayed.level is not current.event.level:
+            differing.append(RelevelledEvent(current, replayed))
     return RelevelResult(looked_at, tuple(differing))
 
 

@@ -25,7 +25,7 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class ReportQuestion:
-    """What a report covers.
+    """The trials, window and filters of a report.
 
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
@@ -81,7 +81,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
 
 
 def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
-    """The key fields of each trial as its newest version with a record has them."""
+    """Return the key fields of each trial in its newest version with a record."""
     found = store.versions.newest_keys(ids)
     away = store.versions.of_many([nct_id for nct_id in ids if nct_id not in found])
     for versions in away.values():
@@ -90,7 +90,7 @@ def _last_keys(store: Store, ids: Sequence[NctId]) -> dict[NctId, KeyFields]:
 
 
 def _headings(store: Store, events: Sequence[StoredEvent]) -> dict[NctId, TrialHeading]:
-    """The heading of each trial as the last version in the window has it."""
+    """Return the heading of each trial in the last version of the window."""
     last: dict[NctId, int] = {}
     for stored in events:
         last[stored.nct_id] = max(stored.to_version, last.get(stored.nct_id, 0))
@@ -98,7 +98,7 @@ def _headings(store: Store, events: Sequence[StoredEvent]) -> dict[NctId, TrialH
 
 
 def _notices(store: Store, window: Window) -> tuple[Notice, ...]:
-    """What the runs over the window's loads told as a whole."""
+    """Return the notices of the runs over the loads in the window."""
     runs = store.runs.with_notices(since=window.since, until=window.until)
     return tuple(notice for run in runs for notice in read_notices(run.notices))
 

@@ -17,7 +17,7 @@ class RuleRow:
     """One rule: the level of each change that meets its conditions."""
 
     id: str
-    """The id of the rule, which each change carries."""
+    """The id of the rule; each change names the rule that gave its level."""
     level: Level
     """The level that it gives."""
     kinds: tuple[Kind, ...]
@@ -71,9 +71,9 @@ def listed_thresholds(settings: Settings, name: str) -> tuple[bool, Thresholds |
 
 
 def watch_thresholds(settings: Settings, store: Store, name: str) -> Thresholds | None:
-    """The thresholds of a watch, or None if it has none of its own.
+    """Return the thresholds of a watch, or None if it has none of its own.
 
-    The settings file goes before what the last sync stored of it. Raises UsageError if there
+    The settings file takes precedence over its copy from the last sync. Raises UsageError if there
     is no such watch.
     """
     is_listed, own = listed_thresholds(settings, name)

@@ -1,4 +1,4 @@
-"""Whether ctsync is well: what `status` says and ends with; pure, no I/O."""
+"""The health of ctsync, with the exit code and reasons that `status` shows. Pure, no I/O."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ctsync.record.value_text import counted
 from ctsync.store.admin.stored_times import FutureTime, TimeKind
 
 STALE_AFTER_BUSINESS_HOURS = 30
-"""A day's rounds and a night: the registry loads on weekdays (release notes, 2026)."""
+"""A day of syncs and a night. The registry loads on weekdays (release notes, 2026)."""
 
 NOT_REFRESHED_AFTER_LOAD_DAYS = 2
 OVERDUE_AFTER = timedelta(hours=24)
 
 
 class HealthState(StrEnum):
-    """One word for the whole, from best to worst."""
+    """The overall health, in one word."""
 
     OK = "ok"
     PARTIAL = "partial"
@@ -42,7 +42,7 @@ _EXIT_CODES = {
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What health needs of a run."""
+    """The facts of a run that health depends on."""
 
     finished: datetime | None
     verdict: Verdict
@@ -51,16 +51,16 @@ class LastRun:
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """What is known at one moment: runs, the newest load, failures and waiting messages.
+    """The facts at one moment: runs, the newest load, failures and waiting messages.
 
-    `last` is the newest run of any end, `last_whole` when the newest that checked everything
-    ended; `oldest_waiting` is when the oldest unsent delivery fell due. `ahead` are stored times
-    that lie in the future: a wrong clock wrote them, and they prove nothing.
+    `last` is the newest run, with any verdict. `last_complete` is when the newest run that checked
+    everything ended. `oldest_waiting` is when the oldest unsent delivery became due. `ahead` are
+    stored times in the future: a wrong clock wrote them, and they prove nothing.
     """
 
     watched: int
     last: LastRun | None
-    last_whole: datetime | None
+    last_complete: datetime | None
     newest_load: datetime | None
     failures: int
     oldest_waiting: datetime | None
@@ -70,19 +70,19 @@ class HealthFacts:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The condition, the exit code a monitor reads, and a sentence for each reason."""
+    """The condition, its exit code for monitors, and a sentence for each reason."""
 
     condition: HealthState
     reasons: tuple[str, ...]
 
     @property
     def exit_code(self) -> int:
-        """0 well, 3 partial or stale, 4 failed, 7 a delivery overdue."""
+        """The exit code: 0 ok or idle, 3 partial or stale, 4 failed, 7 a delivery is overdue."""
         return _EXIT_CODES[self.condition]
 
 
 def assess(standing: HealthFacts, now: datetime) -> Health:
-    """Judge a standing; the worst reason gives the condition, and every reason is told."""
+    """Judge the facts; the worst reason gives the condition, and every reason is listed."""
     found = [
         *_run_reasons(standing, now),
         *_delivery_reasons(standing, now),
@@ -124,24 +124,24 @@ def _run_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthS
         )
     load = standing.newest_load
     if load is not None and is_load_overdue(load, now):
-        # the registry's doing, not ours: told, but no alarm
+        # the cause is the registry, not ctsync: report it without an alarm
         found.append((HealthState.OK, f"registry not refreshed since {format_minute(load)}"))
     return found
 
 
 def _age_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[HealthState, str]]:
-    whole = standing.last_whole
-    if whole is None:
-        # a complete sync with an end in the future is no proof of a recent one
+    complete = standing.last_complete
+    if complete is None:
+        # a complete sync whose end is in the future does not prove a recent one
         said = "is known to have been complete" if standing.ahead else "has been complete yet"
         return [(HealthState.PARTIAL, f"no sync {said}")]
-    if business_hours(whole, now) <= STALE_AFTER_BUSINESS_HOURS:
+    if business_hours(complete, now) <= STALE_AFTER_BUSINESS_HOURS:
         return []
-    return [(HealthState.STALE, f"no sync has been complete since {format_minute(whole)}")]
+    return [(HealthState.STALE, f"no sync has been complete since {format_minute(complete)}")]
 
 
 def future_sentences(ahead: Sequence[FutureTime]) -> Iterator[str]:
-    """Name stored times in the future: which they are, what they mean, and what to do."""
+    """Report stored times in the future, their effect, and what to do."""
     loads = [found.furthest for found in ahead if found.kind is TimeKind.LOAD]
     if loads:
         yield (
@@ -156,7 +156,7 @@ def future_sentences(ahead: Sequence[FutureTime]) -> Iterator[str]:
 
 
 def is_load_overdue(load: datetime, now: datetime) -> bool:
-    """Whether a newer load than this one could be expected by now: two load days went by."""
+    """Whether a newer load is overdue: more than two load days have passed since this one."""
     return load_days(load.date(), now.date()) > NOT_REFRESHED_AFTER_LOAD_DAYS
 
 
@@ -173,12 +173,12 @@ def _delivery_reasons(standing: HealthFacts, now: datetime) -> Sequence[tuple[He
 
 
 def load_days(start: date, end: date) -> int:
-    """Days after `start` up to and including `end` on which the registry may load.
+    """Count the days after `start`, up to and including `end`, on which the registry may load.
 
-    These are weekdays that are no US federal holiday: its staff are of the National Library of
-    Medicine, and over Presidents' Day of 2026 the load of Friday stood until Tuesday.
+    These are weekdays except US federal holidays: the National Library of Medicine runs the
+    registry, and over Presidents' Day of 2026 the load of Friday was current until Tuesday.
     """
-    from holidays import country_holidays  # noqa: PLC0415 - slow to import, and asked for seldom
+    from holidays import country_holidays  # noqa: PLC0415 - slow to import, and rarely needed
 
     weekdays = business_days(start, end)
     if not weekdays:
@@ -188,7 +188,7 @@ def load_days(start: date, end: date) -> int:
 
 
 def business_days(start: date, end: date) -> int:
-    """Weekdays after `start` up to and including `end`; 0 where end is not later."""
+    """Count the weekdays after `start`, up to and including `end`; 0 if `end` is not later."""
     days = max((end - start).days, 0)
     weeks, rest = divmod(days, 7)
     return weeks * 5 + sum(
@@ -197,14 +197,14 @@ def business_days(start: date, end: date) -> int:
 
 
 def business_hours(start: datetime, end: datetime) -> float:
-    """Hours between two times, Saturdays and Sundays (UTC) left out; 0 where end is earlier."""
+    """Return the hours between two times without Saturdays and Sundays (UTC), at least 0."""
     return (
         max(_business_time_of(end) - _business_time_of(start), timedelta()).total_seconds() / 3600
     )
 
 
 def _business_time_of(moment: datetime) -> timedelta:
-    """The time of weekdays up to `moment` since the beginning of the calendar, exactly."""
+    """Return the time on weekdays from the beginning of the calendar up to `moment`."""
     midnight = datetime.combine(moment.date(), time(), UTC)
     today = moment - midnight if moment.weekday() < 5 else timedelta()
     return timedelta(business_days(date.min, moment.date() - timedelta(days=1))) + today

@@ -1,4 +1,4 @@
-"""What health is judged by, read from the store; judges nothing, writes nothing."""
+"""Reads the facts that determine health from the store. Writes nothing."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ctsync.store.store import Store
 
 
 def health_facts(store: Store, routes: Iterable[Route] = (), *, now: datetime) -> HealthFacts:
-    """How things stand in the store at `now`; `routes` tell when what has failed was first due."""
+    """Read the facts at `now`; `routes` give the time at which a failed delivery was first due."""
     by_way = {(route.channel, route.recipient): route for route in routes}
     last = store.runs.last(kind="sync")
     waiting = store.outbox.deliveries(DeliveryState.PENDING, DeliveryState.CLAIMED)
     return HealthFacts(
         watched=store.watched.count(TrialSelection()),
         last=None if last is None else LastRun(last.finished, last.verdict, last.error),
-        last_whole=store.runs.last_finished("sync", now, verdict=Verdict.OK),
+        last_complete=store.runs.last_finished("sync", now, verdict=Verdict.OK),
         newest_load=store.runs.newest_load(),
         failures=len(store.watched.failing_ids()),
         oldest_waiting=min(
@@ -34,7 +34,7 @@ def health_facts(store: Store, routes: Iterable[Route] = (), *, now: datetime) -
 
 
 def _first_due(waiting: Delivery, route: Route | None) -> datetime:
-    """When a delivery was to go: every failure moves its `not_before` on, and this does not."""
+    """Return when a delivery was first due. Unlike `not_before`, failures do not change it."""
     if waiting.last_error is None:
         return waiting.not_before
     return waiting.created if route is None else route.due(waiting.created)

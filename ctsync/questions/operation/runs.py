@@ -14,7 +14,7 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class NoticeRow:
-    """A sentence about a data refresh as a whole."""
+    """A sentence about a data refresh."""
 
     kind: NoticeKind
     """What the notice is about."""
@@ -26,7 +26,7 @@ class NoticeRow:
 
 @dataclass(frozen=True, slots=True)
 class RunNoticeRow(NoticeRow):
-    """A notice with the changes that it stands for."""
+    """A notice with the changes that it replaces."""
 
     command: str
     """The ctsync command that lists these changes; empty if there are none."""
@@ -79,11 +79,11 @@ class RunRow:
     error: str | None
     """Why the run failed or is incomplete; null if there is nothing to say."""
     notices: tuple[RunNoticeRow, ...]
-    """Sentences about the data refresh as a whole."""
+    """Sentences about the data refresh, each in place of many changes."""
 
 
 def notice_row(notice: Notice) -> NoticeRow:
-    """The row of a notice, without the changes that it stands for."""
+    """Return the row of a notice, without the changes that it replaces."""
     return NoticeRow(notice.kind, notice.summary, parts=notice.parts)
 
 

@@ -1,4 +1,4 @@
-"""The state of ctsync, as `status` shows it. Writes nothing."""
+"""The state of ctsync, as shown by `status`. Writes nothing."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class StatusRow:
     quarantine: tuple[QuarantinedTrialRow, ...]
     """The trials in quarantine."""
     notices: tuple[NoticeRow, ...]
-    """Sentences about the data refreshes of the last days as a whole."""
+    """Sentences about the data refreshes of the last days, each in place of many changes."""
 
 
 def status_row(
@@ -97,7 +97,7 @@ def status_row(
     """The state of ctsync.
 
     `stored` counts the rows per table; `histories` the followed trials per state of their
-    history, those excepted whose history nobody requested.
+    history, except trials whose history was never requested.
     """
     requested = dict(sorted(histories.items()))
     return StatusRow(
@@ -107,7 +107,7 @@ def status_row(
         watched=facts.watched,
         stored={_NAMES.get(table, table): count for table, count in stored.items()},
         newest_load=facts.newest_load,
-        last_complete_run=facts.last_whole,
+        last_complete_run=facts.last_complete,
         histories=requested | {"not_requested": facts.watched - sum(requested.values())},
         quarantine=tuple(quarantine),
         notices=tuple(notice_row(notice) for notice in notices),
@@ -116,7 +116,7 @@ def status_row(
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `status` shows: the health with its reasons, and the facts behind it."""
+    """The health with its reasons, and the facts behind it."""
 
     now: datetime
     health: Health
@@ -148,8 +148,8 @@ def current_status(
 ) -> Status:
     """Judge the state of ctsync.
 
-    A watch of the settings file that no sync has added yet counts: without it the state would be
-    "idle", which is well.
+    A watch in the settings file counts even if no sync has added it yet. Otherwise the state would
+    be "idle", which exits with code 0.
     """
     origins = store.watches.origins()
     pending = [watch for watch in settings.watches if origins.get(watch.name) != "file"]
@@ -175,7 +175,7 @@ def current_status(
 
 
 def _with_pending(health: Health, pending: Sequence[str]) -> Health:
-    """The health, with the watches that no sync has added yet as a reason."""
+    """Return the health, with watches that no sync has added yet as a reason."""
     if not pending:
         return health
     reason = f"in the settings file, not synced yet: watch {', '.join(pending)}; run: ctsync sync"

@@ -1,4 +1,4 @@
-"""Which trials meet conditions, in which versions, since when and for how long; writes nothing."""
+"""Search for trials that meet conditions, with the versions and days. Writes nothing."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def find(
 ) -> Iterator[FoundTrial]:
     """Find the trials whose newest version meets all conditions, in order of their ids.
 
-    With `ever` any version will do, and each run of such versions is given. With `as_of` it is
-    asked as on that day: versions that stood only later are left out.
+    With `ever`, any version counts, and each run of matching versions is a result. With `as_of`,
+    the search uses the versions of that day: later versions are left out.
     """
     newest = not ever and as_of is None
     candidates = store.search.candidates(conditions, newest=newest, watch=watch)

@@ -1,4 +1,4 @@
-"""Which watched trials will turn UNKNOWN, whose results will be due, and when; writes nothing."""
+"""Forecast the status UNKNOWN and due results of watched trials. Writes nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def expected_change_row(expected: ExpectedChange, today: date) -> ExpectedChange
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What is expected of the trials watched, soonest first; `later` come after the window."""
+    """The expected changes of watched trials, soonest first; `later` counts those after."""
 
     expected: tuple[ExpectedChange, ...]
     watched: int
@@ -97,10 +97,10 @@ class Forecast:
 
 
 def forecast_changes(store: Store, today: date, *, within: timedelta | None = None) -> Forecast:
-    """What is to be expected from `today` on, up to `within` from then.
+    """Forecast the changes from `today` on, up to `within` later.
 
-    A trial is overdue where a load after its day still showed it active: whether it turned
-    since the newest load seen cannot be known, so that load is what days are compared with.
+    A trial is overdue if a load after its day still showed it as active. Days are compared with the
+    newest load seen, because later changes of the registry are not known.
     """
     load = store.runs.newest_load()
     seen = min(load.date(), today) if load else today

@@ -24,11 +24,11 @@ class WatchedTrialRow:
     asked_as: str | None
     """The study id or old NCT id that the trial was added by; null if it was its own NCT id."""
     by_query: bool
-    """True if the query of the watch brought the trial, false if it was added by name."""
+    """True if the query of the watch added the trial, false if it was added by name."""
     left_at: datetime | None
     """The data refresh in which the trial left the query; null if it has not left."""
     unknown_since: datetime | None
-    """The first data refresh without the trial, if no refresh has ever had it; else null."""
+    """The first data refresh without the trial, if no refresh ever contained it; otherwise null."""
     history: str | None
     """How far the registry history was fetched: complete, partial, none or unavailable, with the
     reason; null if it was not requested."""
@@ -39,7 +39,7 @@ class MergedTrialRow:
     """A trial of a watch that the registry merged into another one."""
 
     nct_id: NctId
-    """The NCT id that was asked for."""
+    """The NCT id that was requested."""
     into: NctId
     """The trial that ctsync follows in its place, until the registry ends the merger."""
     asked_as: str | None
@@ -63,21 +63,21 @@ class WatchRow:
     left: int
     """Number of trials that left the query, which ctsync keeps following."""
     trials: tuple[WatchedTrialRow, ...]
-    """The trials that the watch follows, those that left included."""
+    """The trials that the watch follows, including trials that left."""
     merged: tuple[MergedTrialRow, ...]
-    """The trials that the watch keeps as asked for while it follows another one in their place."""
+    """The merged trials of the watch; it follows other trials in their place."""
 
 
 @dataclass(frozen=True, slots=True)
 class MemberFacts:
-    """What is stored of the trials of watches: `unknown` since which load, and `histories`."""
+    """Facts about the trials of watches: `unknown` since which load, and `histories`."""
 
     unknown: Mapping[NctId, datetime | None]
     histories: Mapping[NctId, str]
 
 
 def member_facts(store: Store, watches: Iterable[Watch]) -> MemberFacts:
-    """Read what is stored of the trials that watches follow."""
+    """Read the facts about the trials that watches follow."""
     ids = list(dict.fromkeys(trial.nct_id for watch in watches for trial in watch.trials))
     seen = store.trials.sightings(ids)
     return MemberFacts(
@@ -137,7 +137,7 @@ def members_of(store: Store, name: str) -> Sequence[NctId]:
 
 
 def followed_trials(store: Store, *, watch: str | None = None) -> Sequence[NctId]:
-    """The trials that one watch, or any, follows and of which something is stored."""
+    """Return the stored trials that one watch, or any watch, follows."""
     followed = store.watched.ids(TrialSelection(watch=watch))
     stored = store.trials.heads(followed)
     return [nct_id for nct_id in followed if nct_id in stored]

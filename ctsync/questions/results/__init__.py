@@ -1,4 +1,4 @@
-"""The JSON of the commands that do something: sync, mirror, backfill, import and others.
+"""The JSON of the commands that change or check something: sync, mirror, backfill and others.
 
-Only the row types: a command fills them from its result. Does no I/O.
+Contains only the row types; each command fills them from its result. Does no I/O.
 """

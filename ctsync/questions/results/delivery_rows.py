@@ -45,7 +45,7 @@ class PlannedMessageRow:
     watches: tuple[str, ...]
     """The watches that it is about."""
     welcome: bool
-    """Whether it welcomes to newly followed trials."""
+    """Whether it is a welcome, which lists newly followed trials."""
     events: int
     """Number of changes in it."""
     subject: str

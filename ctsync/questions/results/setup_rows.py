@@ -22,19 +22,19 @@ class FindingRow:
 
 @dataclass(frozen=True, slots=True)
 class AssumptionRow:
-    """What the registry answered where ctsync assumes something (`ctsync doctor --contract`)."""
+    """The check of one assumption about the registry (`ctsync doctor --contract`)."""
 
     assumption: str
     """A short name of the assumption, for example `alias redirect`."""
     state: str
     """`holds`, `differs` or `could not be checked`."""
     found: str
-    """What came."""
+    """The answer that came, in words."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingRow:
-    """A setting in force."""
+    """A setting with its current value."""
 
     name: str
     """The name of the setting, with its section: `registry.requests_per_second`."""

@@ -82,7 +82,7 @@ class SyncRow(CheckedRun):
     held: tuple[str, ...]
     """Why some results were held back."""
     notices: tuple[str, ...]
-    """Sentences about the data refresh as a whole."""
+    """Sentences about the data refresh, each in place of many changes."""
     events: tuple[EventRow, ...]
     """The changes that the sync stored, without those that a notice replaces."""
 
@@ -102,7 +102,7 @@ class PreviewedChangeRow:
     rule: str
     """The id of the rule that gave the level; `ctsync rules` lists them."""
     path: str
-    """Where in the record the change is; empty if it concerns the record as a whole."""
+    """The place of the change in the record; empty if it concerns the entire record."""
     label: str
     """The name of the field for people."""
     before: Any
@@ -120,13 +120,13 @@ class MirrorRow(CheckedRun):
     steps: tuple[str, ...]
     """The steps of the run, such as `bulk`, `pages` or `delta`."""
     messages: tuple[str, ...]
-    """Sentences about the run, problems first."""
+    """Sentences about the run, in the order of its steps."""
     could_not_check: tuple[UncheckedTrialRow, ...]
     """The trials that could not be checked."""
     missing: tuple[NctId, ...]
     """Stored trials that this data refresh lacks; another one must confirm that they are gone."""
     notices: tuple[str, ...]
-    """Sentences about the data refresh as a whole."""
+    """Sentences about the data refresh, each in place of many changes."""
     watched: SyncRow | None
     """The sync of the watched trials that followed; null if there was none."""
 

@@ -93,11 +93,11 @@ def field_change_row(change: FieldChange, event: Event) -> FieldChangeRow:
 
 @dataclass(frozen=True, slots=True)
 class CompareQuestion:
-    """Which two versions of a trial; without them, the last two.
+    """The two versions of a trial to compare; without them, the last two.
 
     A version is a number ("3", "-1"), the registry's number ("v2"), a day ("2020-01-01", "2020-01")
     or "first", "previous" or "last". `pasted` holds the registry's numbers from the URL of a
-    page, if there was one: they are used if both versions are stored. `thresholds` are those of the
+    page, if there was one; they are used if both versions are stored. `thresholds` are used by the
     rule table.
     """
 

@@ -1,4 +1,4 @@
-"""Every value that a field of a trial had. Writes nothing."""
+"""All values that a field of a trial has had. Writes nothing."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class FieldValueRow:
     path: str
     """The place of the field in the record."""
     value: Any
-    """The value; null if there was none, or if the source does not carry the field."""
+    """The value; null if there was none, or if the source does not contain the field."""
     carried: bool
-    """False if the source of these versions does not carry the field: its value is not known."""
+    """False if the source of these versions does not contain the field: its value is unknown."""
     state: State
     """Whether the registry had a record of the trial."""
     from_version: int
@@ -75,8 +75,8 @@ def field_history(
 ) -> FieldHistory:
     """Find every value that a field had in a trial's versions.
 
-    `name` is a path, the end of one, or a label. A path that the field table does not declare is
-    taken too, if a version has it. Raises UsageError as `find_path` does, and CorruptBody.
+    `name` is a path, the end of a path, or a label. A path that the field table does not declare is
+    also accepted if a version has it. Raises UsageError as `find_path` does, and CorruptBody.
     """
     try:
         path = find_path(name)
@@ -90,7 +90,7 @@ def field_history(
 
 
 def _values(store: Store, versions: Sequence[Version], path: str) -> Iterator[Any]:
-    """Each version's value at a path. A value that differs only in its form is the earlier one.
+    """Yield each version's value at a path. If only its form differs, repeat the earlier value.
 
     Holds two records at a time.
     """

@@ -1,4 +1,4 @@
-"""What trials are, in a few words, from their stored records. Writes nothing."""
+"""Short headings of trials, from their stored records. Writes nothing."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ctsync.store.store import Store
 def read_headings(
     store: Store, ids: Iterable[NctId], *, until: Mapping[NctId, int] | None = None
 ) -> dict[NctId, TrialHeading]:
-    """The heading of each trial, from its newest version that has a record.
+    """Return the heading of each trial, from its newest version that has a record.
 
-    `until` names the last version to look at, for a report whose window ends before the newest.
-    Leaves out trials without a record. A record that cannot be read is replaced by key fields.
+    `until` gives the last version to use, for a report whose window ends before the newest.
+    Leaves out trials without a record. If a record cannot be read, key fields are used instead.
     """
     last = until or {}
     found = {}

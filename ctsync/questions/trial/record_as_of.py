@@ -1,4 +1,4 @@
-"""A record as it stood: now, on a day, or in a version. Writes nothing."""
+"""A record now, on a day, or in a version. Writes nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class RecordQuestion:
-    """Which record: of a day, of a version by its number, or the newest if neither is given.
+    """The wanted record: of a day, of a version by its number, or the newest.
 
-    A negative number counts back from the newest version, -1. `as_stored` asks for the bytes as
-    their source gave them, instead of texts as the API shows them.
+    A negative number counts back from the newest version, -1. With `as_stored`, texts are in the
+    form of their source instead of the API's form.
     """
 
     nct_id: NctId
@@ -42,7 +42,7 @@ class VersionRecord:
 def record_as_of(store: Store, question: RecordQuestion) -> VersionRecord:
     """Find the record.
 
-    Raises UnknownTrial if nothing is stored of the trial, UnknownVersion if the version does not
+    Raises UnknownTrial if no version of the trial is stored, UnknownVersion if the version does not
     exist or is not known for that day, and CorruptBody.
     """
     if question.as_of is not None and question.number is not None:

@@ -1,7 +1,7 @@
-"""Stored versions read as records that people and comparisons can use; writes nothing.
+"""Reads stored versions as records for display and comparison. Writes nothing.
 
-A version is stored as its source gave it. Whatever shows a record, or compares two, reads them
-here and nowhere else, so that a difference of form never passes for a difference of content.
+A version is stored in the form of its source. All code that shows or compares records reads them
+here, so that a difference in form is never reported as a difference in content.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ctsync.store.store import Store
 
 
 def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
-    """The versions of a trial, oldest first; raises UnknownTrial if there are none."""
+    """Return the versions of a trial, oldest first; raises UnknownTrial if there are none."""
     versions = store.versions.of(nct_id)
     if not versions:
         raise UnknownTrial(
@@ -24,9 +24,9 @@ def stored_versions(store: Store, nct_id: NctId) -> list[Version]:
 
 
 def stored_record(store: Store, version: Version) -> Record:
-    """The record of a stored version in the form its source gave it.
+    """Return the record of a stored version in the form of its source.
 
-    Raises UnknownVersion where it has none, CorruptBody where it cannot be read.
+    Raises UnknownVersion if it has no record, and CorruptBody if the record cannot be read.
     """
     if version.digest is None:
         raise UnknownVersion(
@@ -37,15 +37,21 @@ def stored_record(store: Store, version: Version) -> Record:
 
 
 def record_of(store: Store, version: Version) -> Record:
-    """The record of a stored version, its texts as the API shows them; raises as above."""
+    """Return the record of a stored version with texts in the API's form.
+
+    Raises UnknownVersion and CorruptBody.
+    """
     return readable(stored_record(store, version), form_of(version.source))
 
 
 def pair_of(store: Store, before: Version, after: Version) -> tuple[Record, Record]:
-    """The records of two stored versions, ready to be compared with each other; raises as above."""
+    """Return the records of two stored versions in a common form, ready to be compared.
+
+    Raises UnknownVersion and CorruptBody.
+    """
     return aligned(before, stored_record(store, before), after, stored_record(store, after))
 
 
 def aligned(before: Version, old: Record, after: Version, new: Record) -> tuple[Record, Record]:
-    """Two records as they are stored of these versions, ready to be compared."""
+    """Return the stored records of two versions in a common form, ready to be compared."""
     return align_forms(old, form_of(before.source), new, form_of(after.source))

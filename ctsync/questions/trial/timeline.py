@@ -15,7 +15,7 @@ from ctsync.store.store import Store
 
 @dataclass(frozen=True, slots=True)
 class SpellRow:
-    """A status and how long it stood."""
+    """A status and how long it lasted."""
 
     status: str
     """The overall status, or GONE or MOVED if the registry had no record."""
@@ -137,7 +137,7 @@ def _track(track: DateTrack) -> DateTrackRow:
 
 
 def trial_timeline(store: Store, nct_id: NctId, *, until: datetime) -> Timeline:
-    """The timeline of a stored trial up to a moment, with the queries it entered and left."""
+    """Return the timeline of a stored trial up to a time, with the queries it entered and left."""
     versions = store.versions.of(nct_id)
     drawn = trace(versions, stands_from(versions), until=until.date())
     moves = store.events.find(EventFilter(nct_ids=(nct_id,), kinds=(Kind.ENTERED, Kind.LEFT)))

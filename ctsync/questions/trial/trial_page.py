@@ -1,4 +1,4 @@
-"""Everything that a trial's page shows. Writes nothing."""
+"""The content of a trial's page. Writes nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ctsync.store.store import Store
 
 
 def trial_page(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
-    """Collect what is stored of one trial; raises ValueError if nothing is."""
+    """Collect the stored content of one trial; raises ValueError if there is none."""
     versions = store.versions.of(nct_id)
     events = [
         stored

@@ -1,8 +1,8 @@
-"""Which stored version stood on a given day; pure, no I/O.
+"""The days on which stored versions were current. Pure, no I/O.
 
-Three times are kept apart (design: posted, observed, fetched). A version is taken to stand
-from the day the registry posted it; where a version came without a new post date, as the
-registry's own UNKNOWN does, from the day of the load that first showed it.
+There are three separate times: posted, observed and fetched. A version is current from the day on
+which the registry posted it. A version without a new post date, such as the registry's own change
+to UNKNOWN, is current from the day of the load that first showed it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ctsync.model import State, Version
 
 
 class DatedVersion(Protocol):
-    """What the day a version stands from is read from; a Version, or less."""
+    """The values that determine the first day of a version; Version has them all."""
 
     @property
     def state(self) -> State:
@@ -43,23 +43,23 @@ class DatedVersion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class NotRegistered:
-    """The trial was first posted only later, on `first_posted`."""
+    """The trial was first posted later, on `first_posted`."""
 
     first_posted: str
 
 
 @dataclass(frozen=True, slots=True)
 class NotKnown:
-    """The trial was registered, but the oldest stored version stands only from `since`."""
+    """The trial was registered, but the oldest stored version is current only from `since`."""
 
     since: date
 
 
 def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
-    """The day from which each version stood, for versions oldest first; never decreasing.
+    """Return the first day of each version, for versions oldest first; never decreasing.
 
-    A day is the post date where the version brought a new one, else the day of its load, else
-    the day of its submission, else the day it was fetched.
+    The day is the post date if the version has a new one, else the day of its load, else the day
+    of its submission, else the day on which it was fetched.
     """
     days: list[date] = []
     posted_before: str | None = None
@@ -73,7 +73,7 @@ def stands_from(versions: Sequence[DatedVersion]) -> list[date]:
 def stands_from_next(
     versions: Sequence[Version], posted: str | None, observed: datetime
 ) -> list[date]:
-    """The same for versions, and one more that a load is about to add to them."""
+    """Return the first day of each version, and of one more that a load is about to add."""
     newest = versions[-1]
     new = replace(newest, state=State.PRESENT, posted=posted, observed=observed)
     return stands_from([*versions, new])
@@ -90,9 +90,9 @@ def _first_day(version: DatedVersion, *, fresh: bool) -> date:
 
 
 def version_on(versions: Sequence[Version], day: date) -> Version | NotRegistered | NotKnown:
-    """The version that stood at the end of `day`.
+    """Return the version that was current at the end of `day`.
 
-    Raises UnknownVersion where nothing is stored.
+    Raises UnknownVersion if no version is stored.
     """
     if not versions:
         raise UnknownVersion("no version of this trial is stored yet; run: ctsync sync")
@@ -103,14 +103,14 @@ def version_on(versions: Sequence[Version], day: date) -> Version | NotRegistere
     first_posted = PartialDate.parse(oldest.key.first_posted)
     if first_posted is not None and day < first_posted.first:
         return NotRegistered(first_posted.text)
-    # before the registry's own version 0 there was nothing
+    # there was no version before the registry's version 0
     return NotRegistered(since.isoformat()) if oldest.registry_version == 0 else NotKnown(since)
 
 
 def find_version(versions: Sequence[Version], number: int) -> Version:
-    """The version numbered `number`; negative numbers count back from the newest, -1.
+    """Return the version numbered `number`; negative numbers count back from the newest, -1.
 
-    Raises UnknownVersion and says which numbers there are.
+    Raises UnknownVersion, which names the stored numbers.
     """
     wanted = len(versions) + 1 + number if number < 0 else number
     for version in versions:

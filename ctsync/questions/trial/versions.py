@@ -104,7 +104,7 @@ def version_row(version: Version, step: Sequence[StoredEvent]) -> VersionRow:
 def is_substantive(step: Sequence[StoredEvent]) -> bool:
     """Return whether a change is not administrative, as a cosmetic one is.
 
-    Entering or leaving the query of a watch is no change of the record.
+    Entering or leaving the query of a watch is not a change of the record.
     """
     return any(
         stored.event.level is not Level.ADMINISTRATIVE and stored.event.kind not in _NO_CHANGES
@@ -113,7 +113,7 @@ def is_substantive(step: Sequence[StoredEvent]) -> bool:
 
 
 def history_words(state: str) -> str:
-    """Say how far the registry history of a trial was fetched."""
+    """Return how far the registry history of a trial was fetched, in words."""
     return "no versions" if state == NONE else state
 
 
@@ -138,7 +138,7 @@ class TrialVersions:
 
 
 def trial_versions(store: Store, nct_id: NctId, *, substantive: bool = False) -> TrialVersions:
-    """List the versions of a trial; raises UnknownTrial if nothing is stored of it.
+    """List the versions of a trial; raises UnknownTrial if it has none.
 
     With `substantive`, only the first version and those with a change that is not administrative.
     """

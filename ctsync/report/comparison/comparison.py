@@ -1,4 +1,4 @@
-"""Two versions of a trial and what differs between them. Does no I/O."""
+"""Two versions of a trial and their differences. Does no I/O."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Comparison:
     """Two versions, the fields that differ, and the events that report these changes.
 
     `changes` have the order of the record; each is reported by exactly one of `events`. `since`
-    holds the day from which each version stood. `note` says why other versions than the requested
+    holds the first day of each version. `note` says why other versions than the requested
     ones are compared; it is empty if they are the requested ones.
     """
 
@@ -38,7 +38,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ChangeSelection:
-    """Which changes a reading shows: a level or worse, and some categories or all.
+    """The changes that a reading shows: a level or worse, and some categories or all.
 
     `is_full` shows each value in full, with the text around each edit.
     """

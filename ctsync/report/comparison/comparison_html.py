@@ -1,4 +1,4 @@
-"""A comparison as one HTML page without scripts, images or links to fetch. Does no I/O."""
+"""A comparison as one HTML page without scripts, images or external files. Does no I/O."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def comparison_lines(reading: ComparisonReading, width: int) -> Iterator[Line]:
         yield ()
         text = f"{reading.hidden} Show all changes, in full:"
         yield from wrap_spans([Span(text, Style.SOFT)], width)
-        # on a line of its own, so that it can be copied
+        # on its own line, so that it can be copied
         yield (Span(f"  {reading.command}"),)
 
 

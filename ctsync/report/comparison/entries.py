@@ -38,7 +38,7 @@ class ComparisonEntry:
 
     `values` are always shown, `others` only in a full reading: together they are all field
     changes that the event reports. `summary` says what happened if no value does; `note` adds a
-    figure, as how long after the start. `of_type` is the event of the type of a date or count,
+    figure, such as the time since the start. `of_type` is the event of the type of a date or count,
     which is a part of this entry. `sites` has the changed sites. `also_of` names further list
     items with exactly the same change.
     """
@@ -118,7 +118,7 @@ def fold(entries: Iterable[ComparisonEntry]) -> list[ComparisonEntry]:
 
 
 def _sameness(entry: ComparisonEntry) -> object:
-    """Return what is equal for entries that can be folded."""
+    """Return a key that is equal for entries that can be folded."""
     values = entry.values
     if len(values) != 1 or entry.others or not values[0].of or values[0].verb:
         return id(entry)
@@ -189,8 +189,8 @@ def _summary(event: Event) -> str:
 def _notes(event: Event, *, is_dated: bool) -> Iterator[str]:
     """Yield the figures of an event.
 
-    How long after the start, or how long a status stood, needs the day of the change: with other
-    versions between the two it would be wrong.
+    The time since the start, or the duration of a status, needs the day of the change. It would be
+    wrong if other versions lie between the two.
     """
     if moved := move(event):
         yield moved

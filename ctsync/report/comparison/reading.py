@@ -1,4 +1,4 @@
-"""What a comparison shows, and its sentences: the same in every format. Does no I/O."""
+"""The content and sentences of a comparison, the same in every format. Does no I/O."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One field change in words, in full. Does no I/O.
 
-Remote text stays as it is: each format makes it safe for its own sink.
+Remote text is not changed: each format makes it safe for its own sink.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class ShownPart:
 class ShownChange:
     """A field change: the label of the field, the list item it belongs to, and both values.
 
-    `before` or `after` is None if there is no value; `verb` says then what happened. `pieces`
+    `before` or `after` is None if there is no value; `verb` then says what happened. `pieces`
     shows an edited text word by word, with all its words. `title` and `parts` show an item that
     was added or removed: its name, and its other fields. If `is_order`, both values are the names
     of the same items in another order.
@@ -91,7 +91,7 @@ def shown_change(change: FieldChange) -> ShownChange:
 
 
 def _readable(change: FieldChange) -> FieldChange:
-    """Return a change of a Markdown text without escapes, if it changed more than these."""
+    """Return a change of a Markdown text without escapes, unless only the escapes changed."""
     if field_at(change.field).shape is not Shape.MARKUP:
         return change
     before, after = (
@@ -120,7 +120,7 @@ def _owner(change: FieldChange) -> str:
 
 
 def _is_shown(name: str, before: Any) -> bool:
-    """Return whether a value is what its list item is named by; a long name ends with "…"."""
+    """Return whether a value is the name of its list item; a long name ends with "…"."""
     if not isinstance(before, str):
         return False
     text = " ".join(before.split())
@@ -128,7 +128,7 @@ def _is_shown(name: str, before: Any) -> bool:
 
 
 def _pieces(change: FieldChange) -> tuple[TextPiece, ...]:
-    """Return an edited text word by word; empty if it is no text, or hardly a word was kept."""
+    """Return an edited text word by word; empty if it is not a text or few words are unchanged."""
     before, after = change.before, change.after
     if not (isinstance(before, str) and isinstance(after, str)) or is_enum(change.field):
         return ()

@@ -14,7 +14,7 @@ _NO_COUNTRY = "no country"
 
 @dataclass(frozen=True, slots=True)
 class SitesOfCountry:
-    """The sites of one country, with their whole names."""
+    """The sites of one country, with their complete names."""
 
     country: str
     names: tuple[str, ...]
@@ -22,7 +22,7 @@ class SitesOfCountry:
 
 @dataclass(frozen=True, slots=True)
 class SiteGroup:
-    """The sites to which the same happened ("added", "opened"), most sites of a country first."""
+    """The sites with the same change ("added", "opened"), countries with most sites first."""
 
     what: str
     countries: tuple[SitesOfCountry, ...]

@@ -12,7 +12,7 @@ from ctsync.report.comparison.styled_lines import Line, Span, Style
 from ctsync.text import for_terminal
 
 MOST_ROWS = 10
-"""Most countries with a row of their own; the others share one."""
+"""Most countries with their own row; the others share one row."""
 _HEADING = 11
 """Widest line of a heading: "NOW NOT YET / RECRUITING"."""
 _GAP = "  "
@@ -60,7 +60,7 @@ def _lines(
     height = max(map(len, headings))
     for n in range(height):
         title = "COUNTRY" if n == height - 1 else ""
-        # the last line of each heading stands above the numbers
+        # the last line of each heading is directly above the numbers
         texts = [([""] * (height - len(one)) + one)[n] for one in headings]
         yield (Span(_row(title, texts, first, widths), Style.SOFT),)
     for n, (title, cells) in enumerate(rows):

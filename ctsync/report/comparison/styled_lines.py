@@ -16,7 +16,7 @@ _BLANKS = re.compile(r"(\s+)")
 
 
 class Style(StrEnum):
-    """What a piece of a line is."""
+    """The role of a piece of a line."""
 
     PLAIN = "plain"
     HEADING = "heading"
@@ -43,7 +43,7 @@ def wrap_spans(
 ) -> Iterator[Line]:
     """Break spans into lines at their blanks, with the indents `first` and `rest`.
 
-    Any blanks become one. A word that is longer than a line is not broken.
+    Consecutive blanks become one. A word that is longer than a line is not broken.
     """
     line: list[Span] = [Span(first)] if first else []
     used, is_fresh = len(first), True

@@ -79,7 +79,7 @@ _NAMES = tuple(column.name for column in COLUMNS)
 
 
 def change_rows(report: Report) -> Iterator[ChangeRow]:
-    """A row per change that the report shows, trials worst first, versions oldest first."""
+    """Yield one row per change in the report, trials worst first, versions oldest first."""
     for trial in report.trials:
         for step in trial.steps:
             for line in step.lines:
@@ -124,7 +124,7 @@ def _values(trial: ReportTrial, step: ReportStep, stored: StoredEvent) -> tuple[
 
 
 def _what(stored: StoredEvent) -> str:
-    """The change in words; words that were cut give way to shorter ones."""
+    """Return the change in words; a summary that was cut is replaced by shorter words."""
     event = stored.event
     if is_measured(event):
         before, after = sides(event)

@@ -44,7 +44,7 @@ class FeedEntry:
 
 
 def entries(report: Report, links: SiteLinks | None = None) -> list[FeedEntry]:
-    """An entry for the report, then one per version in it, newest first.
+    """Yield an entry for the report, then one per version in it, newest first.
 
     With `links`, the entry of a version links to the page of its trial in that site.
     """
@@ -59,7 +59,7 @@ def render_atom(report: Report) -> str:
 
 
 def feed_title(report: Report) -> str:
-    """The title of the feed, which does not depend on the changes in the report."""
+    """Return the title of the feed, which does not depend on the changes in the report."""
     return f"ctsync: {report.title}"
 
 
@@ -141,7 +141,7 @@ def _linked(trial: ReportTrial, step: ReportStep, links: SiteLinks | None) -> Fe
     page = links.version(trial.nct_id, step.to_version) if links else ""
     if not page:
         return _entry(trial, step)
-    # no command: the page to which the entry links shows the version in full
+    # no command is needed: the linked page shows the version in full
     return replace(_entry(trial, replace(step, command="")), url=page)
 
 

@@ -1,4 +1,4 @@
-"""A report as one HTML file without scripts, images or links to fetch. Does no I/O."""
+"""A report as one HTML file without scripts, images or external files. Does no I/O."""
 
 from __future__ import annotations
 

@@ -10,6 +10,6 @@ from ctsync.report.rows.row_json import dump
 def render_json(report: Report) -> str:
     """Write the report as one indented JSON object.
 
-    The text is ASCII, so that no character in it can control a terminal.
+    The text is ASCII, so that it cannot control a terminal.
     """
     return dump(report_row(report), indent=True, ascii_only=True).decode() + "\n"

@@ -23,8 +23,8 @@ from ctsync.report.sentences import (
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
 
-# What has a meaning in Markdown, in CommonMark or on GitHub, and only there. Dots, dashes and
-# digits have one only at the start of a line.
+# Characters with a meaning in Markdown (CommonMark or GitHub), and only where they have one. Dots,
+# dashes and digits have a meaning only at the start of a line.
 _SPECIAL = re.compile(
     r"""
     [\\`\[\]|~\#@]                   # anywhere
@@ -60,7 +60,7 @@ def render_markdown(report: Report) -> str:
 
 
 def escaped(text: str) -> str:
-    """Escape what Markdown would read as markup, and nothing else.
+    """Escape the characters that Markdown would read as markup, and no others.
 
     Remote text cannot make a tag, link, emphasis or table cell. The result must not be at the
     start of a line.

@@ -1,4 +1,4 @@
-"""A report as plain text, 76 columns wide unless asked, readable without colour. Does no I/O."""
+"""A report as plain text, 76 columns wide by default, readable without colour. Does no I/O."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def _glance(report: Report, width: int) -> Iterator[str]:
 def cut_between_phrases(what: str, width: int) -> str:
     """Return the first phrases of a row that fit in `width`, and the number of the others."""
     phrases = " ".join(what.split()).split("; ")
-    # the row may end in a count of its own
+    # the row may already end with a count
     counted = _MORE.fullmatch(phrases[-1])
     hidden = int(counted[1]) - 1 if counted else 0
     for kept in range(len(phrases), 0, -1):
@@ -154,7 +154,7 @@ def _table(report: Report, width: int) -> Iterator[str]:
 
 
 def _row(trial: ReportTrial, width: int) -> list[str]:
-    """The row of a trial: what it is, what changed, and how far that is from registration."""
+    """Return the row of a trial: its heading, its changes, and the moves since registration."""
     words = trial_heading(trial.heading)
     # the title fills the rest of the line, or a second one if that is too short
     room = width - len(_INDENT) - len(words) - len(" · ")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 LONGEST_CELL = 32_767
 """Most characters that Excel keeps in a cell; a longer value ends with the number cut."""
 _FIRST_DAY = date(1900, 3, 1)
-"""The first day that Excel and LibreOffice count alike; an earlier one is written as text."""
+"""The first day with the same number in Excel and LibreOffice; earlier days are written as text."""
 
 
 def render_xlsx(report: Report) -> bytes:
@@ -48,7 +48,7 @@ def render_xlsx(report: Report) -> bytes:
     # remote text must not become a formula, a link or a number
     options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
     book = xlsxwriter.Workbook(content, options | {"strings_to_numbers": False})
-    # the time at which the file is made would make two files of one report differ
+    # the creation time would make two files of one report differ
     book.set_properties({"title": about_line(report), "created": report.window.until})
     _changes(book, report)
     _about(book, report)

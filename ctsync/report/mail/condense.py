@@ -1,7 +1,7 @@
-"""Shorter details for a mail: routine changes of one kind are shown by their first ones.
+"""Shorter details for a mail: only the first routine changes of one kind are shown.
 
-A trial may change 20 time frames at once. The first of them are shown; the trial counts the
-others, and links to them. Critical and notable changes are always shown. Does no I/O.
+A trial may change 20 time frames at once. The first of them are shown; the others are counted and
+linked. Critical and notable changes are always shown. Does no I/O.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Links of a mailed report, where reports for a terminal name a command. Does no I/O.
+"""Links of a mailed report, in place of the commands in other reports. Does no I/O.
 
 Links lead to the pages of `web.url` if it is set, and to ClinicalTrials.gov if not.
 """
@@ -57,7 +57,7 @@ def _step(step: ReportStep, page: str) -> ReportStep:
 
 
 def _sentence(sentence: ReportSentence, report: Report, site: str) -> ReportSentence:
-    if sentence.standing is not NoChangeReason.NOT_TOLD:
+    if sentence.standing is not NoChangeReason.NOT_REPORTED:
         return sentence
     link = f" See {site}/" if site else ""
     text = (

@@ -1,8 +1,8 @@
-"""The HTML part of a mail: its styles are written into the elements. Does no I/O.
+"""The HTML part of a mail, with inline styles. Does no I/O.
 
-Mail programs may drop the style sheet, so no rule of it is needed: css-inline copies each rule
-into the elements. The rules for dark mode remain in the sheet, where programs that keep it use
-them. Tables make the layout, because Outlook for Windows lays out nothing else.
+Mail programs may drop the style sheet, so css-inline copies each rule into the elements. The rules
+for dark mode remain in the sheet, for programs that keep it. The layout uses tables, because
+Outlook for Windows supports nothing else.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _welcome(report: Report, site: str, notes: Sequence[str]) -> str:
 
 
 def _folded(report: Report, fold: Fold) -> Iterator[tuple[str, Sequence[ReportTrial], str]]:
-    """The title, first trials and number of the others that one row shows together."""
+    """Return the title, first trials and number of the others for a row of folded trials."""
     trials = report.folded(fold)
     if trials:
         more = len(trials) - _MOST_FOLDED

@@ -53,7 +53,7 @@ def _trials(report: Report, site: str) -> Iterator[str]:
 
 
 def _line(one: Welcome, width: int) -> str:
-    """One line per trial; its link comes last, where a mail program may break the line."""
+    """Return the line of a trial; its link comes last, because a mail program may break it."""
     start = f"{one.nct_id}  {one.status:<{width}}  "
     title = cut_at_word(for_terminal(one.title), WIDTH - len(start))
     return f"{start + title:<{WIDTH}}  {one.url}"

@@ -1,9 +1,9 @@
 """The subject line of a report: what happened, the worst trial first. Does no I/O.
 
 A subject has about 100 characters. It is shortened by leaving out complete parts: first minor
-changes and further trials, which it counts, then the words about a trial and the new dates, then
-changes of the worst level, which it counts as well. Only a change that is too long by itself is
-cut, at a word and with "…", so that a shortened value never reads as another one.
+changes and further trials, which are counted; then the words about a trial and the new dates; then
+changes of the worst level, which are also counted. Only a change that is too long by itself is cut,
+at a word and with "…", so that a shortened value never reads like another value.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def trial_subject(
     """Return "AstraZeneca, NSCLC, Phase 2: primary completion +2.0 years, … (NCT07098338)".
 
     `about` are words about the trial, the most important first. `changes` are sorted, worst
-    first: the moves that gave the trial its level come before others, and changes without room
-    are counted. With `phrases`, only so many changes are named and the others not counted.
+    first: the moves that gave the trial its level come before others, and changes that do not fit
+    are counted. `phrases` is the most changes to name; the others are then not counted.
     """
     parts = _Parts.of(changes)
     end, what = f" ({nct_id})", ""
@@ -78,7 +78,7 @@ def trial_subject(
 
 
 def _attempts(parts: _Parts, about: int, phrases: int | None) -> Iterator[tuple[int, int, bool]]:
-    """What to show, longest first: so many phrases and words about the trial, with new dates."""
+    """Yield what to try, longest first: numbers of phrases and words about the trial, and dates."""
     needed = phrases or parts.needed
     yield from ((shown, about, True) for shown in range(phrases or parts.most, needed - 1, -1))
     yield from ((needed, words, True) for words in range(about - 1, 0, -1))

@@ -1,4 +1,4 @@
-"""The row of an event, which every format and channel writes as JSON; no I/O."""
+"""The row of an event, which every format and channel writes as JSON. Does no I/O."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EventRow:
     rule: str
     """The id of the rule that gave the level; `ctsync rules` lists them."""
     path: str
-    """Where in the record the change is; empty if it concerns the record as a whole."""
+    """The place of the change in the record; empty if it concerns the entire record."""
     label: str
     """The name of the field for people."""
     before: Any

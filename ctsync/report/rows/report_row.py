@@ -1,4 +1,4 @@
-"""The rows of a report, which every format and channel writes as JSON; no I/O."""
+"""The rows of a report, which every format and channel writes as JSON. Does no I/O."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class ReportRow:
     standing: tuple[StandingRow, ...]
     """Why the other followed trials have no change in the report."""
     notices: tuple[str, ...]
-    """Sentences about a data refresh as a whole, each in place of many events."""
+    """Sentences about a data refresh, each in place of many events."""
     footer: tuple[str, ...]
     """The lines at the end of the report."""
     filters: str | None
@@ -342,7 +342,7 @@ def _version(step: ReportStep) -> ReportVersionRow:
 def _events(step: ReportStep) -> Iterator[ReportEventRow]:
     for line in step.lines:
         for stored in line.events:
-            # the moves of a line are those of its own event, not of the change of type beside it
+            # the moves of a line belong to its event, not to the change of type on the same line
             moves = (line.move, line.since_first) if stored is line.stored else ("", "")
             values = [*event_values(stored), *(move or None for move in moves)]
             yield ReportEventRow(*values)

@@ -4,7 +4,7 @@ A row is a frozen dataclass whose field names are the keys of its JSON. The text
 the field's description in the schema. Values are written as follows:
 
     datetime (aware)    2026-03-13T09:00:05Z, in UTC, without microseconds
-    date, PartialDate   2026-03-13, or as much of it as the registry gave: 2026-03
+    date, PartialDate   2026-03-13, or with the registry's precision: 2026-03
     enum                its value
     MISSING             null
     tuple, Mapping      array, object
@@ -63,14 +63,14 @@ def to_json(row: DataclassInstance) -> JsonObject:
 def dump(value: object, *, indent: bool = False, ascii_only: bool = False) -> bytes:
     """Write a row, or lists and objects with rows in them, as JSON text.
 
-    With `ascii_only`, each other character is an escape, so that no reader finds a line end or
-    a control character in the text. Raises TypeError for a value that has no JSON form.
+    With `ascii_only`, other characters are escaped, so that the text has no line end or control
+    character for any reader. Raises TypeError for a value that has no JSON form.
     """
     option = _COMPACT | orjson.OPT_INDENT_2 if indent else _COMPACT
     try:
         written = orjson.dumps(value, default=_opened, option=option)
     except orjson.JSONEncodeError:
-        # orjson refuses half surrogates and integers beyond 64 bits, which remote text may hold
+        # orjson rejects lone surrogates and integers beyond 64 bits, which remote text may contain
         separators = None if indent else (",", ":")
         text = json.dumps(_plain(value), indent=2 if indent else None, separators=separators)
         return text.encode()
@@ -80,7 +80,7 @@ def dump(value: object, *, indent: bool = False, ascii_only: bool = False) -> by
 
 
 def _opened(value: Any) -> Any:
-    """What orjson cannot write by itself, opened by one level: orjson writes what is inside."""
+    """Convert the outer level of a value that orjson cannot write; orjson converts its contents."""
     return _opener(value.__class__)(value)
 
 
@@ -105,14 +105,14 @@ def _opener(kind: type) -> Callable[[Any], Any]:
 
 @cache
 def _columns(kind: type) -> tuple[tuple[str, ...], Callable[[Any], Any]]:
-    """The names of a row's fields, and what reads their values, and one more, in one call.
+    """Return a row's field names, and a getter that reads all values, and one more, in one call.
 
-    Raises TypeError for what is not a row.
+    Raises TypeError for a type that is not a row.
     """
     if not is_dataclass(kind):
         raise TypeError(f"a value of type {kind.__name__} has no JSON form")
     names = tuple(field.name for field in fields(kind))
-    # one more: of a single name, attrgetter gives the value and not a tuple of it
+    # one more, because attrgetter returns a bare value, not a tuple, for a single name
     return names, attrgetter(*names, "__class__")
 
 

@@ -76,7 +76,7 @@ def _key(value: Any) -> bytes:
 
 
 def words_of(spells: Sequence[ValueSpell], *, field: str = "") -> Iterator[str]:
-    """The value of each spell in words; for a list, the items added and removed since the last.
+    """Yield the value of each spell in words; for a list, the items that it added and removed.
 
     `field` is the path of the field, without list items.
     """

@@ -19,7 +19,7 @@ from ctsync.report.trial.site_links import FEED, INDEX, LATEST, SiteLinks, day_o
 from ctsync.report.words.trial_heading import TrialHeading
 
 HEADLINE_WITHIN = 65_536
-"""The headline of a report stands within this many characters of its file."""
+"""The headline of a report is within the first characters of its file, this many."""
 _HEADLINE = re.compile(r'<p class="headline">(.*?)</p>', re.DOTALL)
 
 

@@ -1,6 +1,6 @@
 """Positions of a timeline in an SVG picture; the template draws it. Does no I/O.
 
-A label that does not fit beside the others stands on a line below them.
+A label that does not fit next to the others is on a line below them.
 """
 
 from __future__ import annotations
@@ -148,10 +148,10 @@ def _unnamed(timeline: Timeline, bars: Iterable[Bar]) -> Iterator[tuple[float, s
 
 
 def _stack(wanted: Iterable[tuple[float, str]], *, top: float, width: int) -> tuple[Label, ...]:
-    """Labels at their places, each on the first line with room for it.
+    """Place each label on the first line with room for it.
 
-    Near an edge a label moves towards the middle. One that is wider than the picture is cut; the
-    lists of values have it in full.
+    Near an edge, a label moves towards the middle. A label that is wider than the picture is cut;
+    the lists of values have it in full.
     """
     ends: list[float] = []
     labels = []
@@ -167,7 +167,7 @@ def _stack(wanted: Iterable[tuple[float, str]], *, top: float, width: int) -> tu
 
 
 def _bottom(labels: Iterable[Label], least: float) -> float:
-    """Where the next row begins, below the labels."""
+    """Return the position of the next row, below the labels."""
     return max((label.y + 4 for label in labels), default=least)
 
 

@@ -1,6 +1,6 @@
 """A timeline for a terminal, in Unicode or ASCII. Does no I/O.
 
-A label that does not fit beside the others stands on a line of its own.
+A label that does not fit next to the others is on a separate line.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _enrollment(scale: _Scale, timeline: Timeline) -> list[str]:
 
 
 def _lists(timeline: Timeline, width: int, *, slack: str) -> Iterator[str]:
-    """All values below the picture; `slack` stands before the slack of a move."""
+    """All values below the picture; `slack` comes before the slack of a move."""
     for found in value_lists(timeline):
         yield from _wrapped(found.heading.replace("±", slack), "", width)
         for since, value in found.lines:

@@ -1,4 +1,4 @@
-"""All values of a timeline as lists, which stand below each drawing of it. Does no I/O."""
+"""All values of a timeline as lists, shown below each drawing of it. Does no I/O."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ValueList:
 def value_lists(timeline: Timeline) -> Iterator[ValueList]:
     """The status, each date, the enrollment and the watched queries; skips empty ones.
 
-    Remote text stays as it is: each drawing makes it safe for its own sink.
+    Remote text is not changed: each drawing makes it safe for its own sink.
     """
     yield ValueList("status", tuple(_spells(timeline)))
     for track in timeline.tracks:

@@ -1,4 +1,4 @@
-"""What a version of a trial changed, in a few words. Does no I/O."""
+"""The changes of a version of a trial, in a few words. Does no I/O."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One event in the words of a report, the same in every format. Does no I/O.
 
-Remote text stays as it is: each format makes it safe for its own sink.
+Remote text is not changed: each format makes it safe for its own sink.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def is_overall_status(event: Event) -> bool:
 
 
 def sentence(event: Event) -> str:
-    """The summary of the event; that of a trial's first version after what happened.
+    """Return the summary of the event; for a trial's first version, after what happened.
 
     Such a summary is only the state of the trial: "Recruiting · Phase 3 · enrollment 20".
     """
@@ -112,7 +112,7 @@ def move_since_first(event: Event) -> str:
 
 
 def since_what(events: Iterable[Event]) -> str:
-    """From when the moves since the first version count: "since registration".
+    """Return the start of the moves since the first version: "since registration".
 
     It is "since first seen" if the versions before the first sync are not stored. An event
     stored before ctsync recorded this counts from registration.
@@ -194,7 +194,7 @@ def _is_number(value: Any) -> bool:
 def margin_since_first(event: Event) -> int:
     """The slack in days of the move since the first version.
 
-    An event stored before ctsync kept it has the slack of its last move, which is smaller if
+    An event stored before ctsync recorded it has the slack of its last move, which is smaller if
     only the first date was a month.
     """
     margin = event.inputs.get("margin_since_first")

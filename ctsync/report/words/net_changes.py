@@ -62,9 +62,9 @@ class NetChange:
 
     @property
     def worst(self) -> Event:
-        """The step with the worst level; of several, the largest, then the newest.
+        """The step with the worst level; among several, the largest, then the newest.
 
-        Of a field that was reversed, a step away from its value.
+        If the field was reversed, a step away from its value.
         """
         away = [step for step in self.steps if step.after != self.event.after]
         steps = away if away and self.is_reversed else self.steps
@@ -72,7 +72,7 @@ class NetChange:
 
     @property
     def is_headline(self) -> bool:
-        """Whether it concerns the record as a whole, its status, the enrollment or a date."""
+        """Whether it concerns the entire record, its status, the enrollment or a date."""
         event = self.event
         return _is_of_state(event) or is_measured(event) or is_type(event)
 
@@ -115,7 +115,7 @@ def net_changes(events: Iterable[StoredEvent], *, administrative: bool = False) 
 def selected_events(events: Iterable[StoredEvent], selection: ReportFilter) -> list[StoredEvent]:
     """The events of one trial whose field has a net change that is selected.
 
-    All events of such a field stay, so that its net change stays what it is.
+    All events of such a field are kept, so that its net change stays the same.
     """
     fields = (f for f in _by_field(events) if selection.accepts(_net_change(f).event))
     return [stored for found in fields for stored in found]
@@ -136,7 +136,7 @@ def _field(event: Event) -> str:
 
 
 def _net_change(found: Sequence[StoredEvent]) -> NetChange:
-    if len(found) == 1:  # most: the copies below would take half the time of a report
+    if len(found) == 1:  # usual: the copies below would take half the time of a report
         return NetChange(found[0].event, (found[0].event,), 1)
     level = min((stored.event.level for stored in found), key=lambda level: level.rank)
     first = found[0].event
@@ -202,7 +202,7 @@ def phrase(change: NetChange) -> str:
 
 
 def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
-    """The same for a subject line: "Terminated", "primary completion +2.0 years, to Apr 2029".
+    """Return the change for a subject: "Terminated", "primary completion +2.0 years, to Apr 2029".
 
     `has_date=False` leaves out the new date.
     """

@@ -1,4 +1,4 @@
-"""The change of a field that has no figures, in a few words with a verb. Does no I/O.
+"""The change of a field without figures, in a few words with a verb. Does no I/O.
 
 The words come from the stored values of an event, not from its summary, so that events stored by
 an earlier version read the same.
@@ -57,7 +57,7 @@ class ShortChange(NamedTuple):
         return f"{self.label}{self.item}{self.verb and ' '}{self.verb}{self.values}".strip()
 
     def of_several(self, number: int) -> str:
-        """The same change of so many list items, the first one named; empty if of no item."""
+        """Return the same change of several list items; names the first, empty if of no item."""
         if not (self.item or self.is_item) or not (name := _plural(self.label)):
             return ""
         # a label in capitals keeps them: "3 IPD documents added"
@@ -108,7 +108,7 @@ def _reason(event: Event) -> ShortChange:
 
 
 def _what(event: Event, taken: int) -> tuple[str, str]:
-    """What happened to a value, and the values if they are short."""
+    """Return what happened to a value, and the values if they are short."""
     nature = event.inputs.get("nature")
     if nature == "order":
         return "in another order", ""
@@ -187,7 +187,7 @@ def _few_edits(before: str, after: str) -> str:
 
 
 def _of_item(event: Event) -> str:
-    """Which list item a value belongs to; empty if it belongs to none."""
+    """Return the list item that a value belongs to; empty if it belongs to none."""
     name = item_name(event.path)
     if not name:
         return ""

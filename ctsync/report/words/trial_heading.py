@@ -1,6 +1,6 @@
-"""What a trial is, in a few words: title, lead sponsor, condition and phase. Does no I/O.
+"""The heading of a trial: title, lead sponsor, condition and phase. Does no I/O.
 
-Every word comes from the record. Remote text stays as it is: each format makes it safe for its
+Every word comes from the record. Remote text is not changed: each format makes it safe for its
 own sink.
 """
 
@@ -86,7 +86,7 @@ def heading_of_key(key: KeyFields | None, *, brief_title: str | None = None) -> 
 def short_title(heading: TrialHeading, width: int = TITLE_WIDTH) -> str:
     """Acronym and brief title, cut at a word to at most `width` characters.
 
-    An acronym alone says little ("MS", "AC18/00031"), so the title follows it.
+    An acronym alone is unclear ("MS", "AC18/00031"), so the title follows it.
     """
     acronym, title = heading.acronym, heading.brief_title
     if acronym and acronym.lower() not in title.lower():
@@ -135,7 +135,7 @@ def short_phase(heading: TrialHeading) -> str:
 def heading_parts(heading: TrialHeading) -> tuple[str, ...]:
     """Sponsor, condition and phase, without the empty ones.
 
-    Without a sponsor, the first part says so: readers take it for the sponsor.
+    Without a sponsor, the first part says so, because readers expect the sponsor there.
     """
     sponsor, *others = (short_sponsor(heading), short_condition(heading), short_phase(heading))
     known = [part for part in others if part]

@@ -1,1 +1,1 @@
-"""Trial histories of the registry: fetched and put in order among the stored versions."""
+"""The registry's trial histories: fetches them and inserts them among the stored versions."""

@@ -5,17 +5,18 @@
    that lead to it and away from it. If interrupted, the next run resumes there.
 3. Request the index again; if it has changed, continue with the new one.
 
-The same code derives these events as all others. They trigger no notifications: they happened when
-they were posted. Versions seen live keep their events and deliveries. Their figures "since the
-first version" then count from the first version of the whole history.
+These events are derived by the same code as all others. They trigger no notifications, because they
+happened when they were posted. Versions seen live keep their events and deliveries. Their figures
+"since the first version" then count from the first version of the entire history.
 
 No trial blocks the others:
 
-- A version that the registry lists and refuses leaves a gap, if the index still answers.
+- A version that the registry lists but refuses to return leaves a gap, if the registry still
+  returns the index.
 - A trial that takes longer than TRIAL_SECONDS resumes in the next run.
 - Trials whose last fetch failed come last.
-- If the edge refuses several trials in a row, or the registry went away, the rest are not
-  requested. Their state is not changed; later syncs fetch them.
+- If the edge refuses several trials in a row, or the registry becomes unreachable, the rest are
+  not requested. Their state is not changed; later syncs fetch them.
 """
 
 from __future__ import annotations
@@ -56,18 +57,18 @@ BACKFILL = "backfill"
 MOST_INDEXES = 3
 EXPECTED_REQUESTS = 7  # a median trial: five versions, and the index twice
 MOST_REFUSALS = 3
-"""If the edge refuses so many trials in a row, it refuses everything."""
+"""After this many refused trials in a row, the edge is assumed to refuse everything."""
 TRIAL_SECONDS = 900.0
-"""Longest time for one trial, which holds the lock; the longest history seen takes 5 minutes."""
+"""Time limit for one trial, which holds the lock. The longest known history takes 5 minutes."""
 
 NOT_ASKED = "not asked"
-"""The state, in a result, of a trial whose history was not requested in this run."""
+"""The state, in a result, of a trial whose history this run did not request."""
 TRANSPORT = "history_transport"
-"""The mark of the client that the registry's history answered last."""
+"""The mark that holds the HTTP client that last got an answer from the registry's history."""
 
 _REFUSED, _UNUSABLE = "403", "bad answer"
 _UNREADABLE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
-"""What a version of an unexpected shape may raise; BadRecord and Unstorable are ValueErrors."""
+"""Errors of a version with an unexpected shape. BadRecord and Unstorable are ValueErrors."""
 _REASONS: tuple[tuple[type[Exception], str], ...] = (
     (EdgeRefused, _REFUSED),
     (RegistryBusy, "busy"),
@@ -91,24 +92,25 @@ class History(Protocol):
 
     @property
     def answered(self) -> HistoryTransport | None:
-        """The client that was answered last, None before any answer."""
+        """The HTTP client that got the last answer, None before any answer."""
 
     def reset(self, first: HistoryTransport | None = None) -> None:
-        """Start a run, with the client `first` if the settings allow it."""
+        """Start a run, and use the client `first` if the settings allow it."""
 
     def index(self, nct_id: NctId) -> Index | None:
-        """Every version of a trial; empty or None if the registry has no history of it."""
+        """Return all versions of a trial; empty or None if the registry has no history of it."""
 
     def version(self, nct_id: NctId, number: int) -> JsonObject:
-        """The record of one version."""
+        """Return the record of one version."""
 
 
 @dataclass(slots=True)
 class FetchedHistory:
-    """The result of one trial's history: `stored` versions are new, `joined` ones were seen live.
+    """The result of fetching one trial's history.
 
-    `state` is the state in the store, or NOT_ASKED; `error` says why the history is incomplete.
-    `refused`: the edge refused even the index.
+    - `stored`: the number of new versions; `joined`: the number of versions already seen live.
+    - `state`: the state in the store, or NOT_ASKED; `error`: why the history is incomplete.
+    - `refused`: the edge refused even the index.
     """
 
     nct_id: NctId
@@ -137,9 +139,10 @@ class BackfillResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backfill:
-    """The settings and services of a backfill; `lock` is held for one trial at a time.
+    """The settings and services of a backfill.
 
-    So a sync that falls due during a backfill of several hours gets its turn.
+    `lock` is held for one trial at a time, so that a sync can run during a backfill of several
+    hours.
     """
 
     store: Store
@@ -150,10 +153,10 @@ class Backfill:
     lock: Callable[[], AbstractContextManager[object]] = nullcontext
 
     def run(self, ids: Sequence[NctId]) -> BackfillResult:
-        """Fetch the versions of the histories of `ids` that are not stored.
+        """Fetch and store the missing versions in the histories of `ids`.
 
-        If a history cannot be fetched, the reason is noted, and the others are fetched. A later run
-        retries it. After MOST_REFUSALS refused trials in a row, no other is requested. Raises
+        If a history cannot be fetched, its reason is stored and a later run retries it; the others
+        are fetched. After MOST_REFUSALS refused trials in a row, no other is requested. Raises
         Stopped if the run is cancelled, and LockHeld.
         """
         self.history.reset(self._remembered())
@@ -172,9 +175,9 @@ class Backfill:
         return BackfillResult(entry.run_id, entry.verdict, entry.tally.requests, trials)
 
     def _in_turn(self, ids: Sequence[NctId]) -> list[NctId]:
-        """The trials in the order of their turn: last those that failed, most recent failure last.
+        """Return the trials in fetch order: failed trials last, the most recent failure at the end.
 
-        Otherwise a trial that fails each time would be the first of every run.
+        Otherwise a trial that always fails could be the first of every run.
         """
         known = self.store.histories.states(ids)
 
@@ -211,7 +214,7 @@ class Backfill:
                 unit.histories.queue(waiting, at=self.clock.now())
 
     def _remembered(self) -> HistoryTransport | None:
-        """The client that was answered in an earlier run."""
+        """Return the client that got the last answer in an earlier run."""
         known = self.store.marks.get(TRANSPORT)
         return HistoryTransport(known) if known in set(HistoryTransport) else None
 
@@ -243,15 +246,16 @@ class _Trial:
         )
 
     def fetch(self) -> FetchedHistory:
-        """Fetch the versions that are not stored; never raises for a fault of this trial."""
-        self.started = self.backfill.clock.monotonic()  # not before: the lock may take minutes
+        """Fetch the versions that are not stored; never raises for an error of this trial."""
+        # not started in __init__: waiting for the lock may take minutes
+        self.started = self.backfill.clock.monotonic()
         try:
             self._fetch()
         except _TakesTooLong as error:
             return self._give_up("slow", str(error), wait=timedelta(), failed=False)
         except (RegistryError, CorruptBody) as error:
             if self.history.counts.requests == self.began:
-                # the registry went away: the circuit is open
+                # no request was sent: the circuit breaker is open
                 self.found.state, self.found.error = NOT_ASKED, str(error)
                 return self.found
             self.found.refused = isinstance(error, EdgeRefused)
@@ -261,7 +265,7 @@ class _Trial:
     def _give_up(
         self, reason: str, error: str, *, wait: timedelta | None = None, failed: bool = True
     ) -> FetchedHistory:
-        """Note why the history cannot be fetched now, and when to retry."""
+        """Store why the history cannot be fetched now, and when to retry."""
         known, stored = self.known, self._stored()
         attempts = 1 + (known.attempts if known else 0)
         if wait is None:
@@ -269,7 +273,7 @@ class _Trial:
         now = self.backfill.clock.now()
         state = f"{PARTIAL if stored else UNAVAILABLE} ({reason})"
         if known is not None and known.state == COMPLETE and self.found.listed is None:
-            state = COMPLETE  # as of when it was last asked for
+            state = COMPLETE  # as of the last successful request
         with self.store.unit() as unit:
             unit.histories.set_state(
                 self.nct_id,
@@ -303,16 +307,16 @@ class _Trial:
             self.backfill.watcher.check()
             again = self.history.index(self.nct_id)
             if again is None:
-                raise BadAnswer(f"{self.nct_id}: the history went away while it was fetched")
+                raise BadAnswer(f"{self.nct_id}: the registry removed the history during the fetch")
             if again == index:
                 return index, unread
             index, unread = again, self._fetch_missing(again)
-        raise StalePage(f"{self.nct_id}: the history changed again and again while it was fetched")
+        raise StalePage(f"{self.nct_id}: the history changed repeatedly during the fetch")
 
     def _fetch_missing(self, index: Index) -> dict[int, str]:
         """Fetch and store the missing versions of an index.
 
-        Returns the numbers of the unusable ones, each with the reason.
+        Returns the numbers of the unusable versions, each with the reason.
         """
         self.found.listed = len(index)
         stored = self._check(index)
@@ -348,13 +352,16 @@ class _Trial:
             self.found.joined += 1
 
     def _check(self, index: Index) -> set[int]:
-        """The numbers of the stored versions; raises BadAnswer if the index contradicts them."""
+        """Return the numbers of the stored versions.
+
+        Raises BadAnswer if the index contradicts them.
+        """
         stored = {v.registry_version: v for v in self._versions() if v.registry_version is not None}
         for number, version in stored.items():
             if number >= len(index) or index[number].date != version.submitted:
                 raise BadAnswer(
-                    f"{self.nct_id}: the registry's index contradicts its version {number} as it "
-                    f"is stored, of {version.submitted}"
+                    f"{self.nct_id}: the registry's index contradicts the stored version {number} "
+                    f"of {version.submitted}"
                 )
         return set(stored)
 
@@ -374,7 +381,7 @@ class _Trial:
                 asked=self.backfill.clock.now(),
                 listed=len(index),
                 index=[asdict(entry) | {"modules": sorted(entry.modules)} for entry in index],
-                # if interrupted here, the next run resumes it at once
+                # if interrupted here, the next run resumes without a wait
                 retry=self.backfill.clock.now(),
             )
 
@@ -391,11 +398,11 @@ def _reason(error: Exception) -> str:
 
 
 def _reason_for(unread: Mapping[int, str], last: str) -> tuple[str, str]:
-    """Say why versions are missing, in a word and in a sentence."""
+    """Return why versions are missing, as one word and as a sentence."""
     numbers = ", ".join(map(str, unread))
     if set(unread.values()) == {_REFUSED}:
-        return _REFUSED, f"the registry lists versions that it refuses to show (403): {numbers}"
-    return _UNUSABLE, f"versions that cannot be used: {numbers}; the last because: {last}"
+        return _REFUSED, f"the registry lists versions that it refuses to return (403): {numbers}"
+    return _UNUSABLE, f"versions that cannot be used: {numbers}; reason of the last one: {last}"
 
 
 def _index_from(kept: Sequence[JsonObject]) -> Index:
@@ -403,6 +410,6 @@ def _index_from(kept: Sequence[JsonObject]) -> Index:
 
 
 def _last_of_gap(stored: set[int], entry: IndexEntry, index: Index) -> int:
-    """The number of the last version missing in a row with this one."""
+    """Return the number of the last version in the same gap as this one."""
     behind = (number for number in range(entry.number, len(index)) if number in stored)
     return next(behind, len(index)) - 1

@@ -1,4 +1,4 @@
-"""Stores one version of a registry history in its place, with the events around it."""
+"""Inserts one version of a registry history in order, with the events before and after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ctsync.sync.history.rederive_events import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryWriter:
-    """Writes versions of one trial's history, each in a transaction of its own."""
+    """Writes versions of one trial's history, each in its own transaction."""
 
     store: Store
     clock: Clock
@@ -36,10 +36,10 @@ class HistoryWriter:
     run_id: int
 
     def keep(self, entry: IndexEntry, study: JsonObject, *, last: int) -> bool:
-        """Commit one version in its place; return False if it was seen live, which is noted.
+        """Insert and commit one version; return False if it was seen live and is only linked.
 
-        `last` is the number of the last version missing in a row with this one. Raises BadRecord
-        or another ValueError if the version cannot be read or stored.
+        `last` is the number of the last version in the same gap. Raises BadRecord or another
+        ValueError if the version cannot be read or stored.
         """
         record = canonicalize(study)
         key = key_fields(readable(record, HistoryForm.HTML).body)
@@ -81,7 +81,7 @@ class HistoryWriter:
                 self._rewrite(unit, steps, snapshot_id)
 
     def _rewrite(self, unit: Unit, steps: Sequence[DerivedStep], snapshot_id: int) -> None:
-        """Store the events to and from a new version, and the figures of all later versions."""
+        """Store the events to and from a new version, and rewrite those of all later versions."""
         if len(steps) > 1:
             theirs = {event.path for event in steps[1].events}
             moved = [event.path for event in steps[0].events if event.path not in theirs]
@@ -104,7 +104,7 @@ class HistoryWriter:
 
 
 def _pending(nct_id: NctId, new: HistoryVersion) -> Version:
-    """A version of the history as it will be stored."""
+    """Return a version of the history as it will be stored."""
     return Version(
         snapshot_id=UNSTORED,
         nct_id=nct_id,

@@ -1,8 +1,8 @@
 """The place of a version of the registry's history among the stored versions. Pure, no I/O.
 
-Versions of a history are ordered by the registry's own numbers. Against versions seen live, they
-are ordered by the registry's own dates. A version seen live without dates of its own, such as a
-change to UNKNOWN, derives from the version whose dates it has, and stands after it.
+Versions of a history are ordered by the registry's numbers. Relative to versions seen live, they
+are ordered by the registry's dates. A live version that updated no date, such as a change to
+UNKNOWN, comes after the version with the same dates.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class KnownVersion:
 
 @dataclass(frozen=True, slots=True)
 class InsertionPoint:
-    """The version is new and belongs before the one at `index`, or last at the end index."""
+    """The version is new and belongs before the one at `index`, as in `list.insert`."""
 
     index: int
 
@@ -37,9 +37,9 @@ def find_insertion_point(
 ) -> KnownVersion | InsertionPoint:
     """Find the place of the registry's version `number` among `versions`, oldest first.
 
-    `is_same` tests whether a version seen live has the content of this one; it is called only for
-    versions with the same status and dates. Nothing is placed after the end of a trial: versions of
-    a gone or moved trial in the registry's history are from before that.
+    `is_same` tests whether a version seen live has the same content as this one. It is called only
+    for versions with the same status, dates and enrollment. Nothing is placed after a final gone or
+    moved version: all versions in the registry's history of such a trial are older.
     """
     numbers = [version.registry_version for version in versions]
     start = 1 + max((i for i, n in enumerate(numbers) if n is not None and n < number), default=-1)
@@ -55,13 +55,13 @@ def find_insertion_point(
 
 
 def _may_be(seen: KeyFields, key: KeyFields) -> bool:
-    """Whether two versions have the same dates, status and enrollment; equal ones must."""
+    """Whether two versions can be equal: they have the same dates, status and enrollment."""
     ours, theirs = ((one.status, one.posted, one.submitted, one.enrollment) for one in (seen, key))
     return ours == theirs
 
 
 def _stands_behind(seen: Version, key: KeyFields, *, came_back: bool) -> bool:
-    """Whether a version seen live stands after the one with `key`."""
+    """Whether a version seen live comes after the version with `key`."""
     if seen.state is not State.PRESENT:
         day = PartialDate.parse(key.posted) or PartialDate.parse(key.submitted)
         observed = seen.observed

@@ -1,4 +1,4 @@
-"""Links what a load shows to versions of the registry's history, and finds what to report."""
+"""Links versions seen in a load to the registry's history, and selects the events to report."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def link_history(
 ) -> ReportedEvents:
     """Store a finding that continues the registry's history, in the given transaction.
 
-    Returns the events to report. Events that the history showed of a trial followed by then are
+    Returns the events to report. Events from the history of a trial that was already followed are
     reported with this load. Events of a trial that nobody followed yet are not reported, and keep
     the day on which they happened.
     """
     if finding.joining is None:
-        raise ValueError(f"{finding.nct_id}: the finding does not go on from the history")
+        raise ValueError(f"{finding.nct_id}: the finding does not continue the history")
     overdue = [(one.event_id, one.event) for one in finding.joining.overdue]
     unit.event_rewrites.mark_observed(
         [event_id for event_id, _ in overdue], run_id=run_id, observed=observed, fetched=fetched
@@ -88,7 +88,7 @@ def _add(unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen)
 def _confirm(
     unit: Unit, finding: PendingVersion, joining: HistoryLink, seen: _Seen
 ) -> ReportedEvents:
-    """Mark the head, known only from the history, as the version that was seen live."""
+    """Mark the head, so far known only from the history, as seen live."""
     record = _record_of(finding)
     if finding.head is None or record is None:
         raise ValueError(f"{finding.nct_id}: only a stored version with a record can be confirmed")
@@ -123,12 +123,12 @@ def _confirm(
 
 def _record_of(finding: PendingVersion) -> Record | None:
     if isinstance(finding.record, Prepared):
-        raise ValueError(f"{finding.nct_id} must be joined, and its record was not loaded in full")
+        raise ValueError(f"{finding.nct_id} must be joined, but its record was not loaded in full")
     return finding.record
 
 
 def _split(finding: PendingVersion, joining: HistoryLink) -> tuple[list[Event], list[Event]]:
-    """The events of a finding to report, and those not to report."""
+    """Return the events of a finding to report, and the events not to report."""
     if not joining.is_baseline:
         return list(finding.events), []
     first = [event for event in finding.events if event.kind is Kind.FIRST_SEEN]

@@ -1,16 +1,17 @@
-"""Derives all events again from the stored versions, and finds those stored differently.
+"""Derives all events again from the stored versions, and finds stored events that differ.
 
-Versions are the source of truth. The events of a step follow from its two records, the key fields
-and days of all earlier versions, and the rules: events == classify(diff(before, after), past).
+Versions are the source of truth. The events of a step are derived from its two records, the key
+fields and days of all earlier versions, and the rules:
+events == classify(diff(before, after), past).
 
 - Two facts are taken from stored events: whether a first version was a change or a baseline, and
-  which trial took over one that moved. If that trial has not come back since, its own row holds the
-  second fact.
-- Entering or leaving a query does not depend on versions and is not checked.
-- A trial is followed from the first version seen live. If a mirror or an import brought it unasked,
-  it has a baseline only if one is stored.
+  which trial took over a moved trial. While a trial is moved, its own row also holds the second
+  fact.
+- Events of entering or leaving a query do not depend on versions and are not checked.
+- A trial is followed from its first version seen live. If a mirror or an import added the trial and
+  nobody followed it, it has a baseline event only if one is stored.
 - Events that lead to that version, or precede it in the registry's history, were never reported.
-- An event that was stored under an earlier version of the rules may keep the words of that time.
+- An event that was stored under an earlier version of the rules may keep its wording.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ class DerivedStep:
 
     @property
     def happened(self) -> datetime | None:
-        """When a step happened that no load showed; None if a load showed it.
+        """The time of a step that comes from the history; None if a load showed the step.
 
         A step comes from the history if one of its versions is known only from there. It happened
-        on the day the newer version was posted, or on which the registry's own rule made it
-        UNKNOWN.
+        on the day on which the newer version was posted, or on which the registry's own rule
+        changed the status to UNKNOWN.
         """
         before, after = self.before, self.after
         if Source.HISTORY not in {after.source, before.source if before else None}:
@@ -82,10 +83,10 @@ class DerivedStep:
 
 @dataclass(frozen=True, slots=True)
 class EventDifference:
-    """One event that is stored differently from how it is derived.
+    """One difference between the stored and the derived events.
 
-    `is_level_only` if only level and rule differ: other rules or thresholds applied when it was
-    stored. `is_wording_only` if it only has the words of an earlier version of the rules.
+    `is_level_only` if only level and rule differ: other rules or thresholds applied when the event
+    was stored. `is_wording_only` if it only has the wording of an earlier version of the rules.
     """
 
     version: int
@@ -99,7 +100,7 @@ class EventDifference:
 class RederivedTrial:
     """One trial whose stored events differ from the derived ones.
 
-    `unreadable` says why the events cannot be derived; there are no steps then.
+    `unreadable` says why the events cannot be derived; `steps` is then empty.
     """
 
     nct_id: NctId
@@ -113,8 +114,8 @@ def rederive_events(
 ) -> Iterator[RederivedTrial]:
     """Derive all events under the current rules, and yield the trials with differences.
 
-    `ids` limits the trials. Holds one trial in memory at a time. A trial that cannot be read stops
-    no other.
+    `ids` limits the trials. Holds one trial in memory at a time. A trial that cannot be read does
+    not stop the others.
     """
     mirrors = store.runs.ids(MIRROR)
     for nct_id in store.trials.stored_ids() if ids is None else ids:
@@ -144,7 +145,7 @@ def rederive_events(
 def _taken_over(
     store: Store, versions: Sequence[Version], known: Known, thresholds: Thresholds
 ) -> Event | None:
-    """The missing event of a trial that is still moved, which names its successor."""
+    """Return the MOVED event of a trial that is still moved, if that event is not stored."""
     if not versions or versions[-1].state is not State.MOVED:
         return None
     last = versions[-1]
@@ -157,7 +158,7 @@ def _taken_over(
 
 
 def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
-    """Store a trial's events as derived; deliveries already sent or planned stay."""
+    """Store a trial's events as derived; deliveries already sent or planned are not changed."""
     for step in rebuilt.steps:
         unit.event_rewrites.rewrite(
             from_snapshot=step.before.snapshot_id if step.before else None,
@@ -170,7 +171,7 @@ def rewrite(unit: Unit, rebuilt: RederivedTrial) -> None:
 
 
 def known_facts(store: Store, nct_id: NctId, versions: Sequence[Version]) -> Known:
-    """The stored events that no version implies, by the snapshot they lead to."""
+    """Return the stored events that versions alone do not imply, by the snapshot they lead to."""
     kinds = (*ARRIVALS, Kind.MOVED)
     known: dict[int, list[Event]] = {}
     for one in store.events.find(EventFilter(nct_ids=(nct_id,), kinds=kinds)):
@@ -187,13 +188,13 @@ def derive(
     mirrors: Container[int],
     first: int = 0,
 ) -> Iterator[DerivedStep]:
-    """The events of each step of one trial, whose versions come oldest first.
+    """Yield the events of each step of one trial, whose versions come oldest first.
 
     `known` are the stored events, by the snapshot they lead to. `read` returns a version's record
     in the form of its source. `mirrors` are the runs that stored trials nobody followed.
 
-    Steps to versions before the one at `first` are not yielded; of their records, only the last one
-    is read. Raises CorruptBody and BadRecord.
+    Steps to versions before the one at `first` are not yielded; only the last of their records is
+    read. Raises CorruptBody and BadRecord.
     """
     arrived = any(event.kind in ARRIVALS for events in known.values() for event in events)
     derivation = _Derivation(read=read, thresholds=thresholds, mirrors=mirrors, has_arrived=arrived)
@@ -270,7 +271,7 @@ class _Derivation:
 def _arrival(
     record: Record, known: Sequence[Event], *, is_due: bool, thresholds: Thresholds
 ) -> Iterator[Event]:
-    """The events of how the trial came to be followed, if it did so with this version."""
+    """Yield the events of the trial's arrival, if it arrived with this version."""
     arrivals = [event for event in known if event.kind in ARRIVALS]
     for event in arrivals:
         if event.kind is Kind.REGISTERED:
@@ -309,11 +310,11 @@ def _compare(step: DerivedStep, stored: Sequence[StoredEvent]) -> Iterator[Event
         elif names := _differing_fields(found.event, event):
             yield _difference(version, found, event, names)
     for path, surplus in there.items():
-        yield EventDifference(version, path, f"does not follow from it: {surplus.event.summary}")
+        yield EventDifference(version, path, f"cannot be derived from it: {surplus.event.summary}")
 
 
 def _differing_fields(stored: Event, derived: Event) -> list[str]:
-    """The fields that differ once both events have been through the database's JSON."""
+    """Return the fields that differ after both events pass through the database's JSON."""
     return [
         name
         for name in _COMPARED
@@ -331,11 +332,11 @@ def _difference(
     is_older = stored.rules_version is not None and stored.rules_version < RULES_VERSION
     others = [name for name in names if not is_older or name not in _WORDS]
     if not others:
-        says = f"stored in other words: {derived.summary}"
+        says = f"stored with other wording: {derived.summary}"
         return EventDifference(version, derived.path, says, is_wording_only=True)
     if _LEVELLED.issuperset(others):
         was = stored.event
-        is_now = f"by the rules in force {derived.level} ({derived.rule})"
+        is_now = f"the current rules give {derived.level} ({derived.rule})"
         says = f"stored as {was.level} ({was.rule}), {is_now}"
         return EventDifference(version, derived.path, says, is_level_only=True)
     says = f"differs in {', '.join(others)}: {derived.summary}"

@@ -1,1 +1,1 @@
-"""The mirror of the whole registry: first load, daily update, full scan."""
+"""The mirror of the entire registry: first load, daily update, full scan."""

@@ -1,7 +1,7 @@
-"""One pass over a bulk archive: compares it with what is stored. Sends nothing.
+"""One pass over a bulk archive: compares it with the stored versions. Sends no requests.
 
-Worker processes prepare the members on every core (`workers`); this process decides and stores
-them, as in a sync. The position in the archive is committed together with the records up to it. If
+Worker processes prepare the members on every core (`workers`). This process decides and stores
+them, as in a sync. The position in the archive is committed together with the records before it. If
 interrupted, the next pass over the same archive resumes there.
 """
 
@@ -37,18 +37,18 @@ STEP_MEMBERS = 1000
 SAMPLES = 1000
 SAMPLE_LARGEST = 32_000
 SAMPLE_BYTES = 9_000_000
-"""Limits for learning a dictionary: a thousand records of limited size, from all over the archive.
+"""Limits for training a dictionary: a thousand records of limited size, spread over the archive.
 
-Learning time grows with the bytes. Twice as many bytes make records half a percent smaller. Large
-records repeat themselves and train the dictionary less well than small ones.
+Training time grows with the number of bytes. Twice as many bytes make packed records half a percent
+smaller. Large records repeat themselves and train the dictionary less well than small ones.
 """
 _NOTHING: tuple[str | None, bytes | None] = (None, None)
 WORTH_PROCESSES = 2000
-"""From this many members on, worker processes save more time than starting them takes."""
+"""With at least this many members, worker processes save more time than they take to start."""
 
 
 class SeenTrials:
-    """A set of NCT ids in 12 MB, however many there are."""
+    """A set of NCT ids that always takes 12 MB."""
 
     def __init__(self) -> None:
         self._bits = bytearray(10**8 // 8)
@@ -75,7 +75,7 @@ class ArchiveContents:
 
 
 def load_of(archive: Archive) -> date:
-    """The day of an archive's load, as named by its first readable study.
+    """Return the day of an archive's load, as named by its first readable study.
 
     Reads at most 100 members. Raises BadArchive if none names a load.
     """
@@ -88,15 +88,15 @@ def load_of(archive: Archive) -> date:
             day = load_day_of(study)
             if day is not None:
                 return day
-    raise BadArchive(f"{archive.file} holds no study that says which load it is of")
+    raise BadArchive(f"{archive.file} contains no study that names its load (versionHolder)")
 
 
 @dataclass(slots=True, kw_only=True)
 class ArchivePass:
     """One pass over an archive, under one load.
 
-    `complete_load` is the last load of which every trial was stored. `followed` are the trials
-    that somebody follows.
+    `complete_load` is the last load of which every trial was stored. `followed` are the followed
+    trials.
     """
 
     store: Store
@@ -135,7 +135,7 @@ class ArchivePass:
         return loaded
 
     def _start(self) -> int:
-        """The member at which an earlier pass over this archive was interrupted, else the first."""
+        """Return the number of the first member not yet compared by an interrupted pass, or 0."""
         walk = self.store.cursors.get(BULK)
         source = self.archive.identity[:64]
         if walk.source == source:
@@ -167,7 +167,7 @@ class ArchivePass:
     # --- jobs --------------------------------------------------------------------------------
 
     def _jobs(self, start: int) -> Iterator[ArchiveJob]:
-        """The members from `start` on, in jobs, with the stored digests of their trials."""
+        """Yield the members from `start` on, in jobs, with the stored digests of their trials."""
         some: list[Member] = []
         size = 0
         for member in self.archive.members():
@@ -203,7 +203,7 @@ class ArchivePass:
         return WorkerPool(self.archive.file, processes=processes)
 
     def _dictionary(self, workers: WorkerPool) -> bytes | None:
-        """The dictionary for packing bodies; learned once, from members all over the archive."""
+        """Return the dictionary for packing bodies; trained once, on a sample of the archive."""
         known = self.store.bodies.newest_dictionary()
         if known is not None or self.archive.count < codec.LEAST_SAMPLES:
             return known

@@ -1,4 +1,4 @@
-"""The mirror run: loads the whole registry once, then updates it daily. Sends nothing.
+"""The mirror run: loads the entire registry once, then updates it daily. Sends no messages.
 
 1. First load: from the bulk archive, or from the registry's full listing if it offers no archive.
 2. Every run: a delta fetches what was posted since the last run, with some days of overlap.
@@ -6,7 +6,7 @@
    and trials that are gone. It runs weekly, on the first load of a month, and after a load in which
    the registry reprocessed its records.
 
-A mirrored trial is not watched: its versions and events are stored, and reported only to those
+A mirrored trial is not watched: its versions and events are stored, but reported only to recipients
 whose watch follows it. Answers are decided, compared and stored as in a sync.
 """
 
@@ -40,9 +40,9 @@ class Mirror(MirrorSetup):
         """Update the mirror to the registry's current load.
 
         With `archive`, a bulk file on disk, its records are compared first. The run then succeeds
-        even if the registry cannot be reached: the later steps are left out, and the verdict is
-        PARTIAL, because the number of its records is unverified. `sweep` forces a full scan that
-        is not due.
+        even if the registry cannot be reached: the later steps are skipped, and the verdict is
+        PARTIAL, because the number of records in the archive is unverified. `sweep` forces a full
+        scan that is not due.
 
         Raises RegistryError, StaleRegistry for an archive or registry older than a load already
         seen, and Stopped if the run is cancelled. A stopped run resumes when started again.
@@ -74,7 +74,7 @@ class Mirror(MirrorSetup):
         return result
 
     def _take_steps(self, run: MirrorRun, file: Path | None, *, sweep: bool) -> None:
-        """Take the steps that are due."""
+        """Run the steps that are due."""
         if file is not None:
             run.bulk(Archive(file))
         elif run.whole_load() is None:
@@ -88,7 +88,7 @@ class Mirror(MirrorSetup):
         current, last = run.current, run.last_load()
         if current is None:
             run.result.is_online = False
-            run.result.said.append("the registry cannot be reached: run again for what is new")
+            run.result.said.append("the registry cannot be reached: run again to fetch new data")
             return
         if run.whole_load() is None or last is None:
             return
@@ -98,7 +98,10 @@ class Mirror(MirrorSetup):
             run.sweep()
 
     def _download(self, run: MirrorRun) -> Archive | None:
-        """The archive: a usable file that an interrupted run left, else a new download."""
+        """Return the archive: a usable file of an interrupted run, or else a new download.
+
+        None if the registry offers no archive.
+        """
         file = self.folder / ARCHIVE_NAME
         if is_visible(file):
             with suppress(BadArchive):
@@ -110,7 +113,7 @@ class Mirror(MirrorSetup):
         return self.bulk.fetch(file)
 
     def _current(self, newest: datetime | None, *, needed: bool) -> RegistryVersion | None:
-        """The registry's current load; None if it cannot be reached and is not `needed`.
+        """Return the registry's current load; None if it cannot be reached and is not `needed`.
 
         If it is not needed, it is requested once, without retries.
         """

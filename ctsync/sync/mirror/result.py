@@ -20,7 +20,7 @@ from ctsync.sync.result import RunCallbacks
 from ctsync.sync.run_log import RunCounts
 
 OVERLAP = timedelta(days=5)
-"""How far a delta looks back past the last one: a long weekend and late post dates."""
+"""How far a delta reaches back before the last load: a long weekend and late post dates."""
 
 SWEEP_EVERY = timedelta(days=7)
 
@@ -43,9 +43,9 @@ class ArchiveFile(Protocol):
 class MirrorResult:
     """The result of a mirror run.
 
-    `steps` are the steps taken: bulk, pages, delta, sweep. `said` are sentences for a person,
-    problems first. `missing` are stored trials this load lacks; another load must confirm that they
-    are gone.
+    `steps` are the steps taken: bulk, pages, delta, sweep. `said` are sentences for the user, in
+    the order of the steps. `missing` are stored trials this load lacks; another load must confirm
+    that they are gone.
     """
 
     run_id: int
@@ -60,7 +60,7 @@ class MirrorResult:
     is_online: bool = True
 
     def doubt(self, sentence: str, verdict: Verdict = Verdict.PARTIAL) -> None:
-        """Note a problem that makes the run incomplete."""
+        """Add a problem that makes the run incomplete."""
         self.said.append(sentence)
         if self.verdict is not Verdict.MIXED:
             self.verdict = verdict

@@ -1,8 +1,8 @@
 """Scans of the registry's own listings: eight fields per trial, or full records.
 
-A slim listing shows which trials differ from what is stored; only those are fetched, as in a sync.
-A page's results and the position of the scan are committed together. If interrupted, a scan resumes
-at the page it was at.
+A slim listing shows which trials differ from the stored versions. Only these are fetched, as in a
+sync. A page's results and the position of the scan are committed together. An interrupted scan
+resumes at the same page.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SLIM = (
     "NCTId|NCTIdAlias|OverallStatus|LastKnownStatus|StatusVerifiedDate|LastUpdatePostDate|"
     "VersionHolder|HasResults"
 )
-"""About 0.5 KB per trial, and enough to find a change that updated no date of the record."""
+"""About 0.5 KB per trial, and enough to find changes that updated no date of the record."""
 
 _STATUS = ("protocolSection", "statusModule")
 
@@ -53,8 +53,8 @@ class ScanResult:
 class FullScan:
     """Scans under one load.
 
-    `complete_load` is the last load of which every trial was stored. `followed` are the trials
-    that somebody follows.
+    `complete_load` is the last load of which every trial was stored. `followed` are the followed
+    trials.
     """
 
     store: Store
@@ -68,7 +68,7 @@ class FullScan:
     followed: Container[NctId]
 
     def delta(self, since: date, *, recent: date) -> ScanResult:
-        """Fetch the trials posted since a day that differ from what is stored.
+        """Fetch the trials posted since a day that differ from the stored versions.
 
         Trials posted on the day `recent` or later are fetched whether they differ or not.
         """
@@ -121,7 +121,7 @@ class FullScan:
         return ScanResult(listing.ids, differing, listing.problem)
 
     def _advance(self, name: str, page: ListingPage) -> Callable[[Unit], None]:
-        """The write that notes a stored page; ending the scan notes the last one."""
+        """Return the write that records a stored page; the end of the scan records the last one."""
 
         def advance(unit: Unit) -> None:
             following = page.following
@@ -143,7 +143,7 @@ class FullScan:
     # --- one page ----------------------------------------------------------------------------
 
     def _fetch_differing(self, page: ListingPage, *, recent: str | None = None) -> int:
-        """Fetch the trials of a slim page that differ, or were posted on day `recent` or later."""
+        """Fetch the trials of a slim page that differ or were posted on day `recent` or later."""
         shown = _shown(page)
         stored, absent = self.store.versions.newest_keys(shown), self.store.trials.absent_ids(shown)
         differing = [

@@ -1,6 +1,6 @@
 """The steps of one mirror run (bulk, pages, delta, sweep) and their checks.
 
-Sends nothing.
+Sends no messages.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class MirrorRun:
         self._marked = {*self._followed, *(one.nct_id for one in mirror.store.failures.find())}
 
     def bulk(self, archive: Archive) -> None:
-        """Compare an archive; if it is of the current load, request singly the trials it lacks.
+        """Compare an archive; if it is of the current load, request the stored trials it lacks.
 
         Raises BadArchive, and StaleRegistry for an archive older than a load already seen.
         """
@@ -71,7 +71,7 @@ class MirrorRun:
         if counted is None:
             self.result.doubt(
                 f"the archive lists {archive.count:,} studies; this number is unverified, because "
-                "the registry did not give its own"
+                "the registry did not report its own"
             )
         elif is_current and counted != archive.count:
             is_whole = False
@@ -79,11 +79,11 @@ class MirrorRun:
                 f"the archive lists {archive.count:,} studies, but the registry counts {counted:,}"
             )
         elif not is_current:
-            self.result.said.append(f"the archive is of the load of {day.isoformat()}")
+            self.result.said.append(f"the archive contains the load of {day.isoformat()}")
         days = sorted(said for said in loaded.days if said != "None")
         if len(days) > 1:
             is_whole = False
-            self.result.doubt(f"the archive is of different loads: {', '.join(days)}", _MIXED)
+            self.result.doubt(f"the archive contains different loads: {', '.join(days)}", _MIXED)
         if is_whole and is_current:
             self._look_for_missing(loaded.sighted)
         self._end(BULK, load if is_whole else None)
@@ -95,7 +95,7 @@ class MirrorRun:
         self._judge(PAGES, walked.problem, walked.ids)
 
     def delta(self) -> None:
-        """Fetch what was posted since the last load, and the failed trials that are due."""
+        """Fetch the trials posted since the last load, and the failed trials that are due."""
         mirror, last = self.mirror, self.last_load()
         sweep = self._sweep()
         due = [one.nct_id for one in mirror.store.failures.find(due=mirror.clock.now())]
@@ -126,18 +126,18 @@ class MirrorRun:
     # --- earlier runs ------------------------------------------------------------------------
 
     def whole_load(self) -> datetime | None:
-        """The last load of which every record was compared; None before the first load is done."""
+        """Return the last load whose records were all compared; None before the first is done."""
         return self._done(BULK, PAGES)
 
     def last_load(self) -> datetime | None:
-        """The last load that the mirror was updated to."""
+        """Return the last load that the mirror was updated to."""
         return self._done(BULK, PAGES, DELTA)
 
     def is_sweep_due(self) -> bool:
         """Whether a sweep is due.
 
-        It is due a week after the last complete pass, on the first load of a month, and after a run
-        that found a reprocessing.
+        It is due `sweep_every` after the last complete pass, on the first load of a month, and
+        after a run that found a reprocessing.
         """
         swept = self._done(BULK, PAGES, SWEEP)
         if self.current is None or swept is None:
@@ -162,12 +162,12 @@ class MirrorRun:
     # --- checks ------------------------------------------------------------------------------
 
     def _load_on(self, day: date) -> RegistryVersion:
-        """The load of a day; if it is not the current one, only its day is known."""
+        """Return the load of a day; if it was never seen, only its day is known."""
         self.mirror.registry.check_load(datetime.combine(day, time(), UTC))
         newest = self.mirror.store.runs.newest_load()
         if newest is not None and day < newest.date():
             raise StaleRegistry(
-                f"the archive is of the load of {day}, older than that of "
+                f"the archive contains the load of {day}, older than the load of "
                 f"{format_minute(newest)} already seen; nothing was compared, "
                 f"{advice_on_newest(newest, self.mirror.clock.now())}"
             )
@@ -186,7 +186,7 @@ class MirrorRun:
             return None
 
     def _judge(self, name: str, problem: str | None, ids: Collection[NctId] | None) -> None:
-        """End a scan of a listing if it showed all trials of one load; else note the problem."""
+        """End a scan if it showed all trials of one load; otherwise add the problem."""
         current = self._online()
         if problem is None:
             problem = self._moved_on(current)
@@ -207,7 +207,7 @@ class MirrorRun:
         return None
 
     def _look_for_missing(self, ids: Collection[NctId] | SeenTrials) -> None:
-        """Request each stored trial that was not shown, singly; none if there are too many.
+        """Request each stored trial that is not in `ids`; none if there are too many.
 
         If a large part of the registry disappears, that is an error of the registry or of ctsync.
         """
@@ -218,7 +218,7 @@ class MirrorRun:
         if len(missing) > limit:
             self.result.doubt(
                 f"more than {limit:,} stored trials are missing from the registry; none of them is "
-                "taken for gone"
+                "marked as gone"
             )
             return
         self.entry.tally.asked += len(missing)

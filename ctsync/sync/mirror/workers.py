@@ -1,6 +1,6 @@
-"""Worker processes that turn the raw bytes of studies into what deciding and storing need.
+"""Worker processes that prepare the raw bytes of studies for deciding and storing.
 
-They do the costly pure work on every core: unpacking, parsing, the canonical form, its digest,
+They do the expensive pure work on every core: unpacking, parsing, the canonical form, its digest,
 packing. They open no database. The main process decides what a record means for its trial, with the
 same code as for a trial requested alone.
 """
@@ -73,14 +73,14 @@ class RecordReader:
         self._stream.close()
 
     def prepare(self, job: ArchiveJob) -> FinishedJob:
-        """Prepare a job's members; an unreadable one is a Failed with its raw bytes, if any."""
+        """Prepare a job's members; an unreadable member becomes a Failed with its raw bytes."""
         days: Counter[str] = Counter()
         unpacked: dict[int, bytes] = {}
         answers = [
             self._read(member, known, days, unpacked)
             for member, known in zip(job.members, job.known, strict=True)
         ]
-        # read all, then pack all: alternating would evict each other's data from the core's cache
+        # read all, then pack all: alternating would evict the data of each from the CPU cache
         ready = [
             self._packed(answer, unpacked.pop(member.number, None))
             for member, answer in zip(job.members, answers, strict=True)
@@ -88,7 +88,7 @@ class RecordReader:
         return FinishedJob(ready, days)
 
     def canonical(self, members: Sequence[Member]) -> list[bytes]:
-        """The canonical forms of the readable members, to train a dictionary on."""
+        """Return the canonical forms of the readable members, to train a dictionary on."""
         found = []
         for member in members:
             try:
@@ -112,7 +112,7 @@ class RecordReader:
     ) -> Prepared | Failed:
         """Prepare a member without packing it; its canonical bytes go to `unpacked`, by number.
 
-        A record with the stored digest or mark is returned with its digest alone.
+        A record with the stored digest or mark is returned with only its digest.
         """
         raw = b""
         try:
@@ -151,15 +151,16 @@ class RecordReader:
 
 
 def mark_of(raw: bytes, digest: str) -> bytes:
-    """A 16-byte hash of a study's raw bytes without the day of its load, and of its digest.
+    """Return a 16-byte hash of a study's digest and raw bytes, without the day of its load.
 
-    The load day (versionHolder) changes in every record with every load. A record that changed
-    nowhere else keeps its mark and need not be parsed.
+    The load day (versionHolder) changes in every record with every load. A record with no other
+    change keeps its mark and need not be parsed.
 
     The field is found by a search of the raw JSON from the end, where the registry writes it. A
-    quote inside a JSON text is escaped, so no text value can look like the field. If there were a
-    second such field, or spaces around the colon, the day would be hashed: the mark would then
-    change with every load and the record be parsed each time. This costs time and loses no change.
+    quote inside a JSON string is escaped, so no string value can look like the field. If there were
+    a second such field, or spaces around the colon, the day would be hashed: the mark would then
+    change with every load and the record would be parsed each time. This costs time but misses no
+    change.
     """
     start = raw.rfind(_DAY)
     end = raw.find(b'"', start + len(_DAY)) + 1 if start >= 0 else 0
@@ -176,11 +177,11 @@ def _is_as_before(raw: bytes, digest: str, mark: bytes | None) -> bool:
 
 
 def day_in(raw: bytes) -> str:
-    """The load day (versionHolder) in the raw bytes of a study; "None" if there is none.
+    """Return the load day (versionHolder) in the raw bytes of a study; "None" if there is none.
 
-    Used for records that are not parsed; searches the raw JSON as `mark_of` does. It fails if the
-    registry writes the field in another form: the day is then "None", which the check for different
-    loads in one archive ignores.
+    Used for records that are not parsed; searches the raw JSON as `mark_of` does. If the registry
+    writes the field in another form, the day is "None", which the check for different loads in one
+    archive ignores.
     """
     start = raw.rfind(_DAY) + len(_DAY)
     end = raw.find(b'"', start)
@@ -191,10 +192,10 @@ def day_in(raw: bytes) -> str:
 
 
 class WorkerPool:
-    """Prepares jobs in `processes` processes, or in this one if that is 0.
+    """Prepares jobs in `processes` worker processes, or in the current process if that is 0.
 
-    A context manager. The number of jobs in flight is bounded, however many there are in all.
-    Records are packed with `dictionary` once it is set.
+    A context manager. The number of jobs in flight is bounded. Records are packed with
+    `dictionary` once it is set.
     """
 
     def __init__(self, file: Path, *, processes: int) -> None:
@@ -227,7 +228,7 @@ class WorkerPool:
             self._pool.shutdown(cancel_futures=True)
 
     def each(self, jobs: Iterable[ArchiveJob]) -> Iterator[tuple[ArchiveJob, FinishedJob]]:
-        """Every job with its result, in the order of the jobs."""
+        """Yield every job with its result, in the order of the jobs."""
         if self._pool is None:
             self._here = RecordReader(self._file, self.dictionary)
             for job in jobs:
@@ -243,32 +244,32 @@ class WorkerPool:
             yield first, _received(future.result())
 
     def learn(self, members: Sequence[Member]) -> bytes | None:
-        """A dictionary for records like these; None if they are too few."""
+        """Return a dictionary trained on these members; None if there are too few."""
         if self._pool is None:
             return _learn(self._file, members)
         return self._pool.submit(_learn, self._file, members).result()
 
 
 def cores() -> int:
-    """The number of processors this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _start() -> None:
-    # Ctrl-C reaches every process of the terminal; only the main one may act on it
+    # Ctrl-C reaches every process of the terminal; only the main process may handle it
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    gc.disable()  # records are trees without reference cycles: nothing to collect
+    gc.disable()  # records are trees without reference cycles
 
 
 @lru_cache(maxsize=1)
 def _preparer(file: Path, dictionary: bytes | None) -> RecordReader:
-    """The reader of a worker process; opened once, because a pool reads one archive."""
+    """Return the reader of a worker process; opened once, because a pool reads one archive."""
     return RecordReader(file, dictionary)
 
 
 def _end_with_parent() -> None:
-    """End this process if the main one is killed; otherwise it would wait for ever."""
+    """End this process if the main process is killed; otherwise it would wait forever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -276,7 +277,7 @@ def _end_with_parent() -> None:
 
 
 def _prepare(file: Path, dictionary: bytes | None, job: ArchiveJob) -> _Sent:
-    """Prepare a job; returns plain tuples, as dataclasses take ten times as long to send."""
+    """Prepare a job; return plain tuples, because dataclasses take ten times as long to send."""
     done = _preparer(file, dictionary).prepare(job)
     return [
         answer if isinstance(answer, Failed) else _flat(answer) for answer in done.answers

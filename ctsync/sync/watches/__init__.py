@@ -1,1 +1,1 @@
-"""The followed trials: terms, queries and their members."""
+"""Watches: the terms and queries that name the followed trials, and query membership."""

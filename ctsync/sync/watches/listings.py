@@ -1,11 +1,11 @@
-"""Query listings: the trials that the queries of watches match now and matched before.
+"""Query listings: the trials that the queries of watches match now, compared with the members.
 
-Stores nothing. A listing may be incomplete without saying so, and people are notified of trials
-that leave a query. So a listing is used only if it is complete:
+Stores nothing. The registry may return an incomplete listing without an error, and ctsync reports
+trials that leave a query. So a listing is used only if it is complete:
 
 - It has as many distinct trials as the registry counts.
 - All are of one load, which is the same before and after.
-- Each trial that it lacks was requested alone, and the registry confirmed that it does not match.
+- A second request, limited to the trials that it lacks, confirms that they do not match.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ MOST_RELOADS = 2
 class QueryWatch:
     """A query watch, and the trials it follows.
 
-    - `inside`: matched at the last listing, in the load `listed`.
-    - `outside`: had left by then.
-    - `named`: followed whether they match or not; they neither enter nor leave.
-    - `problem`: why the query cannot be requested. An older release may not accept what a newer one
-      does.
+    - `inside`: the trials that matched at the last listing, in the load `listed`.
+    - `outside`: the trials that had left by then.
+    - `named`: the trials followed whether they match or not; they neither enter nor leave.
+    - `problem`: why the query cannot be requested. An older ctsync may not accept a query that a
+      newer version stored.
     """
 
     name: str
@@ -49,8 +49,9 @@ class QueryWatch:
 class QueryListing:
     """The result of listing one watch.
 
-    `entering` match now and did not, or were unknown; `leaving` no longer match. If the listing is
-    incomplete, `problem` says why and both are empty. `total` is the registry's count.
+    `entering` are trials that match now and were not members; `leaving` are members that no longer
+    match. If the listing is incomplete, `problem` says why and both are empty. `total` is the
+    registry's count.
     """
 
     watch: QueryWatch
@@ -66,12 +67,12 @@ class QueryListing:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing matches now, although something did."""
+        """Whether no trial matches now, although trials matched before."""
         return self.total == 0 and bool(self.watch.inside)
 
 
 def query_watches(watches: Iterable[Watch]) -> list[QueryWatch]:
-    """The stored watches that have a query."""
+    """Return the stored watches that have a query."""
     found = []
     for watch in watches:
         if watch.query is None:
@@ -115,9 +116,9 @@ def list_queries(
         if after.data_timestamp == load.data_timestamp:
             return load, found
         if after.data_timestamp < load.data_timestamp:
-            return load, _unconfirmed(found, "the registry shows different loads by turns")
+            return load, _unconfirmed(found, "the registry alternates between different loads")
         load = after
-    return load, _unconfirmed(found, "the registry reloaded each time it was listed")
+    return load, _unconfirmed(found, "the registry reloaded during each listing")
 
 
 def _list_all(
@@ -137,7 +138,7 @@ def _list_all(
 
 
 def _listing(registry: Registry, query: Query, load: RegistryVersion) -> Listing | str:
-    """The listing of a query, or its problem."""
+    """Return the listing of a query, or its problem."""
     listing = registry.listing({**query.params, "fields": FIELDS})
     try:
         for _ in listing:
@@ -148,7 +149,7 @@ def _listing(registry: Registry, query: Query, load: RegistryVersion) -> Listing
         return listing.problem
     day = load.data_timestamp.date()
     if other := [shown for shown in listing.days if shown != day]:
-        return f"the registry answered from its load of {other[0]}, not from that of {day}"
+        return f"the registry answered from its load of {other[0]}, not from the load of {day}"
     return listing
 
 
@@ -156,7 +157,7 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Q
     if isinstance(listing, str):
         return QueryListing(watch, problem=listing)
     known = watch.inside | watch.named
-    # a trial that another took over is in the query if its successor is; the watch follows that
+    # a trial that was taken over counts as a match if its successor matches
     leaving = watch.inside - listing.ids - listing.aliases.keys()
     entering = listing.ids - known
     if leaving and watch.listed is not None:
@@ -164,11 +165,11 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Q
             still = registry.matching(watch.query.params, leaving)
         except RegistryError as error:
             return QueryListing(
-                watch, listing.total, problem=f"what it lacks was not confirmed: {error}"
+                watch, listing.total, problem=f"the leaving trials were not confirmed: {error}"
             )
         left_out = {old for old, now in still.items() if now == old}
         if left_out:
-            text = f"it lacks {len(left_out)} of the trials that match when asked for alone"
+            text = f"the listing lacks {len(left_out)} of the trials that match on a second request"
             return QueryListing(watch, listing.total, problem=text)
         leaving -= still.keys()
     return QueryListing(watch, listing.total, entering, leaving)
@@ -182,7 +183,7 @@ def _unconfirmed(found: Iterable[QueryListing], problem: str) -> tuple[QueryList
 
 
 def unlisted(listed: Iterable[QueryListing]) -> list[str]:
-    """The watches that could not be listed, and why; in words."""
+    """Return the watches that could not be listed, and why, as sentences."""
     return [
         f"watch {one.watch.name} could not be listed: {one.problem}"
         for one in listed
@@ -191,5 +192,5 @@ def unlisted(listed: Iterable[QueryListing]) -> list[str]:
 
 
 def with_entering(ids: Iterable[NctId], listed: Iterable[QueryListing]) -> list[NctId]:
-    """The given trials and those that enter a query, once each."""
+    """Return the given trials and the trials that enter a query, once each."""
     return list(dict.fromkeys([*ids, *(n for one in listed for n in sorted(one.entering))]))

@@ -1,10 +1,10 @@
 """Query membership: writes which trials enter and leave queries, with events and deliveries.
 
-A listing is acted on after the records have been fetched. The record shows whether a trial is new
-in the registry or only new to the query, and which change made it leave.
+Listings are applied after the records have been fetched. The record shows whether a trial is new in
+the registry or only new to the query, and which change made it leave.
 
-Each step of a trial is one transaction: its place in the watch, the event, and the deliveries to
-those who receive reports of that watch. If interrupted, the next run finds the steps left to do.
+Each entry or departure of a trial is one transaction: its membership, the event, and the deliveries
+to the recipients of that watch. If interrupted, the next run finds the remaining ones.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ctsync.sync.decide import Changed, Confirmed, First, Returned, Same, most_a
 from ctsync.sync.watches.listings import QueryListing
 
 SHOWN = (First, Same, Confirmed, Changed, Returned)
-"""The decisions on a record that the registry shows now."""
+"""The decisions on a record that the registry has now."""
 
 _ARRIVALS = (Kind.FIRST_SEEN, Kind.REGISTERED)
 
@@ -44,7 +44,7 @@ class Membership:
     observed: datetime
 
     def begin(self, listed: Iterable[QueryListing]) -> None:
-        """Add the trials of a query's first listing: a baseline, which reports nothing."""
+        """Add the trials of a query's first listing as a baseline; reports nothing."""
         for one in listed:
             if one.is_baseline and one.problem is None:
                 with self.store.unit() as unit:
@@ -55,13 +55,13 @@ class Membership:
     def settle(
         self, listed: Iterable[QueryListing], present: Collection[NctId], *, accept_gone: bool
     ) -> list[str]:
-        """Let trials enter and leave; return a reason for each watch held back.
+        """Store which trials enter and leave; return a reason for each watch held back.
 
-        Only trials in `present`, whose record this pass has seen, enter or leave: of any other it
-        is unknown whether it left or is gone.
+        Only trials in `present`, whose record this pass has seen, enter or leave. For any other
+        trial, it is unknown whether it left or is gone.
 
-        Trials that left without a change to a field of their query are accepted a few at a time. If
-        they are many, or all trials of the query, they are held back unless `accept_gone` is true.
+        A trial may leave without a change to a field of its query. If many trials do so, or the
+        query matches no trial any longer, these trials are held back unless `accept_gone` is true.
         """
         return [
             reason
@@ -73,7 +73,7 @@ class Membership:
     def _settle(
         self, one: QueryListing, present: Collection[NctId], *, accept_gone: bool
     ) -> Iterator[str]:
-        # a trial that a member was just merged into is in the watch already, in its place
+        # a trial that just took over a member is already in the watch, in the member's place
         entering = one.entering.intersection(present)
         for nct_id in sorted(entering - self._inside(one) if entering else ()):
             self._enter(one, nct_id)
@@ -93,7 +93,7 @@ class Membership:
             unit.watches.mark_listed(one.watch.name, self.observed)
 
     def _inside(self, one: QueryListing) -> set[NctId]:
-        """The trials that are in the query by now."""
+        """Return the trials that are members now."""
         return {
             trial.nct_id
             for watch in self.store.watches.all()
@@ -108,15 +108,16 @@ class Membership:
         *,
         accept_gone: bool,
     ) -> tuple[list[tuple[NctId, Event]], list[str]]:
-        """The events that `settle` would store, each with its trial, and the reasons for holding.
+        """Return the events that `settle` would store, each with its trial, and its reasons.
 
-        Per listing that is complete and not the first:
+        For each listing that is complete and not the first:
 
-        1. Let trials in whose record was seen, unless a member was merged into them: they take its
-           place. A trial that is new in the registry has its own event and enters without another.
-        2. Find for each leaving trial the events that explain why it left.
-        3. If too many leave unexplained, hold those and give the reason, unless `accept_gone` is
-           true.
+        1. Enter the trials whose record was seen. Skip a trial that took over a member, because it
+           takes the member's place. A trial that is new in the registry has its own event and gets
+           no other.
+        2. Find the events that explain why each leaving trial left.
+        3. If too many trials leave without an explanation, hold them back and give the reason,
+           unless `accept_gone` is true.
         4. Let the other leaving trials leave.
         """
         seen = list(examined)
@@ -151,9 +152,10 @@ class Membership:
     def _why_left(
         self, one: QueryListing, nct_id: NctId, also: Sequence[Event] = ()
     ) -> Sequence[Event]:
-        """The events since the last listing, of this run or in `also`, that may explain a leave.
+        """Return the events that may explain why a trial left.
 
-        If a load shows new data after it was listed, only the run id tells which events are later.
+        They were stored since the last listing or by this run, or are in `also`. If the data of a
+        load changes after it was listed, only the run id shows which events are later.
         """
         later = self._events_since(one, nct_id)
         of_run = self.store.events.find(EventFilter(nct_ids=(nct_id,), run_id=self.run_id))
@@ -162,11 +164,11 @@ class Membership:
         return why_left(one.watch.query, events) or self._mergers(one, nct_id) or _unknown(events)
 
     def _mergers(self, one: QueryListing, nct_id: NctId) -> Sequence[Event]:
-        """Why a trial that never matched was in: it took over one that did at the last listing."""
+        """Return why a trial that never matched was a member: it took over a member."""
         old = self.store.trials.ids_moved_to(nct_id)
         moves = EventFilter(nct_ids=old, kinds=(Kind.MOVED,), since=one.watch.listed)
         return [
-            replace(stored.event, summary=f"took over {stored.nct_id}, which did")
+            replace(stored.event, summary=f"took over {stored.nct_id}, which matched")
             for stored in (self.store.events.find(moves) if old else ())
         ]
 
@@ -184,7 +186,7 @@ class Membership:
         return classify.left(one.watch.name, self.observed, why, thresholds=self.thresholds)
 
     def _enter(self, one: QueryListing, nct_id: NctId) -> None:
-        """Let one trial enter; if it is new to ctsync, its arrival is reported with it."""
+        """Let one trial enter; if it is new to ctsync, also report its arrival event."""
         arrived = [s for s in self._events_since(one, nct_id) if s.event.kind in _ARRIVALS]
         reported = [(stored.event_id, stored.event) for stored in arrived]
         versions, event = self.store.versions.of(nct_id), self._entered(one, nct_id)
@@ -202,7 +204,7 @@ class Membership:
             self._plan(unit, nct_id, reported, one.watch.name)
 
     def _add_event(self, unit: Unit, versions: Sequence[Version], event: Event) -> int:
-        """Store an event with the step to the newest version, which the load shows."""
+        """Store an event with the step to the newest version, which the load contains."""
         version, before = versions[-1], versions[-2] if len(versions) > 1 else None
         (event_id,) = unit.events.add(
             version.nct_id,
@@ -226,22 +228,23 @@ class Membership:
 
 
 def _held(one: QueryListing, unexplained: int) -> str | None:
-    """Why trials that left unexplained are held; None if they are few enough."""
+    """Return why trials that left without an explanation are held back; None if they are few."""
     limit = 0 if one.is_empty else most_at_once(len(one.watch.inside))
     if unexplained <= limit:
         return None
     return (
         f"watch {one.watch.name}: {unexplained:,} of {len(one.watch.inside):,} trials no longer "
-        "match, though nothing that the query asks for changed; held back as the registry's "
-        "mistake. If it is none: ctsync sync --accept-gone"
+        "match, although no field of the query changed; they were not marked as left, because this "
+        "is probably a mistake of the registry. If it is no mistake: ctsync sync --accept-gone"
     )
 
 
 def _unknown(events: Iterable[Event]) -> Sequence[Event]:
-    """Why a trial left whose first record came after it matched: nothing shows what changed.
+    """Return why a trial left whose first record was stored after it matched.
 
-    A run that ends between its first listing and the records leaves such members. Without a
-    reason, the trial would be held back as a mistake of the registry.
+    No stored version shows what changed. A run that ends between its first listing and the fetch
+    of the records leaves such members. Without a reason, the trial would be held back as a mistake
+    of the registry.
     """
     return [
         replace(event, summary="its record was not stored while it matched")
@@ -255,14 +258,14 @@ def _events_of(examined: AssessedTrial) -> Sequence[Event]:
 
 
 def _is_registered(events: Iterable[Event]) -> bool:
-    """Whether a trial is new in the registry; entering a query then adds nothing."""
+    """Whether a trial is new in the registry; it then needs no event of entering a query."""
     return any(event.kind is Kind.REGISTERED for event in events)
 
 
 def news_since(
     listed: Iterable[QueryListing], failed_after: Mapping[NctId, datetime]
 ) -> Mapping[NctId, date]:
-    """For each trial that enters a query, the day of the load of the last listing.
+    """Return the day of the load of the last listing, for each trial that enters a query.
 
     A trial first posted after that day is new in the registry. A trial that could not be checked
     when it was listed enters late: `failed_after` has the load before its first failure.

@@ -1,4 +1,4 @@
-"""What the registry shows of trials before they are followed, named or matched by a query."""
+"""Previews of trials that may be followed: trials that a query matches, and named trials."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class QueryMatch:
-    """A trial as a listing shows it. A value that its record lacks is "-"."""
+    """A trial in a listing. A value that its record lacks is "-"."""
 
     nct_id: NctId
     status: str
@@ -39,16 +39,16 @@ class QueryPreview:
 def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> QueryPreview:
     """Request the number of matching trials and the first few of them.
 
-    Sends one request and stores nothing. Raises UsageError with the registry's own words if it
-    refuses the query. Also raises UsageError if a query with facets matches nothing: the registry
-    answers so for a facet option that it does not know.
+    Sends one request and stores nothing. Raises UsageError with the registry's message if it
+    rejects the query. Also raises UsageError if a query with facets matches nothing, because the
+    registry gives the same answer for an unknown facet option.
     """
     listing = registry.listing({**query.params, "fields": _FIELDS}, page_size=size)
     try:
         page = next(iter(listing))
     except RequestRefused as refused:
         message = shorten(" ".join(refused.body.split()), 300) or str(refused)
-        raise UsageError(f"the registry does not take the query: {message}") from refused
+        raise UsageError(f"the registry rejects the query: {message}") from refused
     if listing.total == 0 and "aggFilters" in query.params:
         raise UsageError(
             "no trial matches; the registry gives the same answer if it does not know an option of "
@@ -59,9 +59,9 @@ def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> Que
 
 
 def look_up(registry: Registry, ids: Sequence[NctId]) -> Mapping[NctId, QueryMatch]:
-    """Request what the registry shows of trials, by the id of each that it has.
+    """Request previews of trials, by requested id; trials that the registry lacks are left out.
 
-    A trial asked for by an alias is shown under its current id. Sends one request per 200
+    The preview of a trial requested by an alias has its current id. Sends one request per 200
     trials and stores nothing. Raises RegistryError.
     """
     wanted = list(dict.fromkeys(ids))
@@ -76,7 +76,7 @@ def look_up(registry: Registry, ids: Sequence[NctId]) -> Mapping[NctId, QueryMat
 
 
 def _listed(registry: Registry, batch: Sequence[NctId]) -> list[Any]:
-    # a full page asks for another
+    # a full page would cause a request for the next page
     listing = registry.listing(
         {"filter.ids": "|".join(batch), "fields": _FIELDS}, page_size=len(batch) + 1
     )

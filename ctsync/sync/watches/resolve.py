@@ -37,7 +37,7 @@ SHOWN_WIDTH = 80
 class ResolvedTerm:
     """A term as written, and the one trial it names.
 
-    `asked_as` is the term if it is a study id, None if it is the trial's own id.
+    `asked_as` is the term if it is a study id, None if it is the trial's NCT id or URL.
     """
 
     term: str
@@ -63,20 +63,20 @@ def resolve(term: str, registry: Registry) -> ResolvedTerm:
             return ResolvedTerm(text, parse_nct_id(text))
     if not matches and "=" in text:
         raise UnmatchedOrgId(
-            f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}; if it is part of a "
+            f"no trial has the study id {shorten(text, SHOWN_WIDTH)!r}; if it is part of a "
             "query, write --query before each KEY=VALUE"
         )
     if not matches:
         raise UnmatchedOrgId(
-            f"no trial carries the study id {shorten(text, SHOWN_WIDTH)!r}: "
-            "it must be the sponsor's own id in full, as the record shows it; or give the NCT id"
+            f"no trial has the study id {shorten(text, SHOWN_WIDTH)!r}: "
+            "write the sponsor's complete id, as in the record, or give the NCT id"
         )
     if len(matches) > 1:
         shown = ", ".join(matches[:SHOWN_MATCHES])
         more = len(matches) - SHOWN_MATCHES
         rest = f" and {more} more" if more > 0 else ""
         raise AmbiguousOrgId(
-            f"{len(matches)} trials carry the study id {shorten(text, SHOWN_WIDTH)!r}: "
+            f"{len(matches)} trials have the study id {shorten(text, SHOWN_WIDTH)!r}: "
             f"{shown}{rest}; give the NCT id"
         )
     return ResolvedTerm(text, matches[0], asked_as=text)
@@ -128,18 +128,18 @@ def resolve_file_watches(
     *,
     rules: Mapping[str, float] = MappingProxyType({}),
 ) -> FileWatches:
-    """Find the trials that the watches of the settings file name; writes nothing.
+    """Find the trials that the watches of the settings file name; write nothing.
 
-    A study id is requested once: the trial it named is remembered, also while another trial has
-    taken it over. A term that cannot be resolved leaves the rest of its watch in force. A registry
-    that cannot be reached is not requested again. A watch with thresholds of its own takes the
-    common thresholds of `rules` for those it does not set.
+    A study id is requested once: its trial is stored and used again, even while another trial has
+    taken that trial over. A term that cannot be resolved does not affect the rest of its watch.
+    After the registry cannot be reached, no other study id is requested. A watch with its own
+    thresholds takes those that it does not set from the common thresholds in `rules`.
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
         for watch in store.watches.all()
         if watch.origin == "file"
-        # a trial that was taken over last: it was named, and not its successor
+        # merged trials come last and win: the term named them, not their successors
         for trial in (*watch.trials, *(one.trial for one in watch.merged))
         if trial.asked_as is not None and not is_nct_id(trial.asked_as)
     }
@@ -169,7 +169,7 @@ def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -
 
 
 def join_watches(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
-    """The stored watches as `join_file_watches` would leave them with `found`."""
+    """Return the stored watches as `join_file_watches` would store them with `found`."""
     before = {watch.name: watch for watch in stored if watch.origin == "file"}
     return [
         *(watch for watch in stored if watch.origin != "file"),
@@ -196,7 +196,7 @@ def _as_stored(new: NewWatch, old: Watch | None, at: datetime) -> Watch:
 def join_file_watches(store: Store, found: FileWatches) -> None:
     """Copy the watches of the settings file into the store, in one transaction.
 
-    A watch that is no longer in the file ends; the stored data of its trials stays.
+    A watch that is no longer in the file is removed; the stored data of its trials is kept.
     """
     with store.unit() as unit:
         unit.watches.replace_from_file(found.watches)

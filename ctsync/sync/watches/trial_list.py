@@ -30,7 +30,7 @@ def read_list(text: str) -> list[str]:
 
 
 def join_ids(words: Sequence[str]) -> list[str]:
-    """Return words of a command line with "NCT" joined to the digits that follow it."""
+    """Return the words of a command line, with each "NCT" joined to the digits that follow it."""
     joined: list[str] = []
     for word in words:
         if joined and joined[-1].upper() == "NCT" and word.isdigit():
