@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -35,6 +35,8 @@ ONE_BY_ONE = Route(
 )
 
 
+PATIENCE_SECONDS = 20
+"""For a busy machine; everything here takes less than a second."""
 ROUTES = {ChannelKind.MAIL: ONE_BY_ONE, ChannelKind.WEBHOOK: HOOK}
 
 
@@ -45,21 +47,25 @@ def frequent_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def draining(
-    store: Store, channels: dict[str, Recording], clock: ClockAt, **given: object
+    store: Store,
+    channels: Mapping[str, Channel],
+    clock: ClockAt,
+    *,
+    check: Callable[[], None] = lambda: None,
 ) -> Iterator[list[DrainResult | BaseException]]:
     """Drain in a thread of its own, as a daemon does; yield its result when it has ended."""
     results: list[DrainResult | BaseException] = []
 
     def run() -> None:
         try:
-            results.append(drain(store, channels, clock=clock, **given))  # type: ignore[arg-type]
+            results.append(drain(store, channels, clock=clock, check=check))
         except BaseException as error:  # noqa: BLE001 - looked at in the test
             results.append(error)
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     yield results
-    thread.join(5)
+    thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 
@@ -72,7 +78,7 @@ class Gate:
 
     def __call__(self, _message: Message) -> None:
         self.reached.set()
-        assert self.opened.wait(5)
+        assert self.opened.wait(PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("slow", [smtp_greeting, smtp_verdict])
@@ -81,7 +87,7 @@ def test_a_mail_server_that_drips_delays_no_webhook(
 ) -> None:
     for number in (1, 2, 3):
         keep(store, an_id(number), [change()], routes=[ANNA, BERT, HOOK], now=clock.now())
-    limits = SmtpLimits(reply=20, verdict=20)
+    limits = SmtpLimits(reply=60, verdict=60)
     with dripping(slow) as mail_server, web() as hook_server:
         channels: dict[str, Channel] = {
             ChannelKind.MAIL: MailChannel(
@@ -99,19 +105,19 @@ def test_a_mail_server_that_drips_delays_no_webhook(
 
         def wait_for_webhook() -> None:
             nonlocal seconds
-            while len(hook_server.received) < 3 and time.monotonic() < begun + 3:
+            while len(hook_server.received) < 3 and time.monotonic() < begun + PATIENCE_SECONDS:
                 time.sleep(0.01)
             seconds = time.monotonic() - begun
             mail_server.over.set()
 
         waiting = threading.Thread(target=wait_for_webhook)
         waiting.start()
-        in_time(lambda: drain(store, channels, clock=clock), seconds=10)
+        in_time(lambda: drain(store, channels, clock=clock), seconds=2 * PATIENCE_SECONDS)
         waiting.join()
         received = len(hook_server.received)
     print(f"drain: mail server drips, webhook delivered after {seconds:.1f} s")
     assert (received, mail_server.connections > 0) == (3, True)
-    assert seconds < 2
+    assert seconds < PATIENCE_SECONDS, "the webhook did not wait for the mail server"
 
 
 def test_each_recipient_of_each_channel_gets_its_messages_in_order_and_once(
@@ -124,9 +130,9 @@ def test_each_recipient_of_each_channel_gets_its_messages_in_order_and_once(
     for number in (1, 2, 3):
         keep(store, an_id(number), [change()], routes=[ONE_BY_ONE, HOOK], now=clock.now())
     with draining(store, {ChannelKind.MAIL: mail, ChannelKind.WEBHOOK: hook}, clock):
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(PATIENCE_SECONDS)
         keep(store, an_id(4), [change()], routes=[ONE_BY_ONE, HOOK], now=clock.now())
-        until(lambda: len(hook.sent) == 3)
+        until(lambda: len(store.outbox.deliveries(DeliveryState.SENT)) == 3)
         result = drain(
             store, {ChannelKind.MAIL: later_mail, ChannelKind.WEBHOOK: later}, clock=clock
         )
@@ -150,7 +156,7 @@ def test_a_failed_message_is_due_again_while_a_slow_channel_is_under_way(
     mail, hook = Recording.to(ANNA, answer=gate), Recording.to(HOOK, answer=refuse(down=True))
     keep(store, an_id(1), [change()], routes=[ANNA, HOOK], now=clock.now())
     with draining(store, {ChannelKind.MAIL: mail, ChannelKind.WEBHOOK: hook}, clock):
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(PATIENCE_SECONDS)
         until(lambda: states_of(store)[HOOK.recipient] is DeliveryState.PENDING)
         assert states_of(store)[ANNA.recipient] is DeliveryState.CLAIMED
         gate.opened.set()
@@ -187,7 +193,7 @@ def test_a_drain_that_is_stopped_frees_its_rows_and_notes_the_message_under_way(
             raise Stopped("interrupted by a signal")
 
     with draining(store, {ChannelKind.MAIL: mail}, clock, check=check) as results:
-        assert gate.reached.wait(5)
+        assert gate.reached.wait(PATIENCE_SECONDS)
         stop.set()
         until(lambda: states_of(store)[BERT.recipient] is DeliveryState.PENDING)
         assert states_of(store)[ANNA.recipient] is DeliveryState.CLAIMED
@@ -230,7 +236,7 @@ def states_of(store: Store) -> dict[str, DeliveryState]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 5
+    end = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
