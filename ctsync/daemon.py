@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from itertools import chain, repeat
-from queue import Queue
 from typing import Any, TypeVar
 
 from apscheduler.events import EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -135,36 +134,27 @@ class StoppableClock(SystemClock):
 
 
 class Background:
-    """Runs work in its own thread, in the order given, so that no tick waits for it."""
+    """Runs each work item in its own thread, so that neither a tick nor other work waits for it."""
 
     def __init__(self, clock: StoppableClock) -> None:
         self._clock = clock
-        self._waiting: Queue[Callable[[], object]] = Queue()
-        self._thread: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
 
     def add(self, work: Callable[[], object]) -> None:
-        """Run `work` after all earlier work. Its exceptions are logged."""
-        self._waiting.put(work)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, daemon=True)
-            self._thread.start()
+        """Run `work` at once, unless the clock was stopped. Its exceptions are logged."""
+        thread = threading.Thread(
+            target=_run_logged, args=(work, self._clock, "deliveries"), daemon=True
+        )
+        self._threads = [*filter(threading.Thread.is_alive, self._threads), thread]
+        thread.start()
 
     def wait(self, seconds: float) -> bool:
         """Wait until all work has ended; return False if it has not after `seconds`."""
         end = self._clock.monotonic() + seconds
-        with self._waiting.all_tasks_done:
-            while self._waiting.unfinished_tasks:
-                left = end - self._clock.monotonic()
-                if left <= 0:
-                    return False
-                self._waiting.all_tasks_done.wait(left)
-        return True
-
-    def _run(self) -> None:
-        while True:
-            work = self._waiting.get()
-            _run_logged(work, self._clock, "deliveries")
-            self._waiting.task_done()
+        threads = self._threads
+        for thread in threads:
+            thread.join(max(0.0, end - self._clock.monotonic()))
+        return not any(map(threading.Thread.is_alive, threads))
 
 
 def serve(

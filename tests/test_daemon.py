@@ -468,7 +468,7 @@ def test_after_a_daemon_was_down_all_missed_rounds_are_made_up_for_once(down: st
 # --- work beside the ticks -------------------------------------------------------------------
 
 
-def test_background_work_runs_in_order_and_a_failure_does_not_end_it(
+def test_background_work_runs_and_a_failure_ends_no_other_work(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ran: list[str] = []
@@ -476,21 +476,24 @@ def test_background_work_runs_in_order_and_a_failure_does_not_end_it(
     assert background.wait(0)
     for work in (lambda: ran.append("one"), failing, lambda: ran.append("two")):
         background.add(work)
-    assert background.wait(10)
+        assert background.wait(10)
     assert ran == ["one", "two"]
     assert "deliveries failed: the registry does not answer" in caplog.text
 
 
-def test_background_work_that_lasts_delays_neither_its_caller_nor_the_end() -> None:
-    clock, held = StoppableClock(), threading.Event()
+def test_background_work_that_lasts_delays_neither_its_caller_nor_other_work() -> None:
+    """A mail server that drips does not delay the webhook of the next sync."""
+    clock, held, later = StoppableClock(), threading.Event(), threading.Event()
     background, ran = Background(clock), list[str]()
     background.add(held.wait)
-    background.add(lambda: ran.append("later"))
+    background.add(later.set)
+    assert later.wait(10)
     assert not background.wait(0.05)
     clock.stop()
+    background.add(lambda: ran.append("too late"))
     held.set()
     assert background.wait(10)
-    assert ran == [], "work that waits at the stop is left to the next daemon"
+    assert ran == [], "work added after the stop is left to the next daemon"
 
 
 # --- result of one tick ----------------------------------------------------------------------

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -24,6 +24,7 @@ from ctsync.deliver.backoff import (
 )
 from ctsync.deliver.channels.channel import Channel
 from ctsync.deliver.compose import ComposedMessage, compose
+from ctsync.deliver.concurrent_sends import ConcurrentSends, SendResult
 from ctsync.deliver.message import DeliveryError
 from ctsync.errors import StoreLocked
 from ctsync.record.value_text import counted, listed
@@ -39,6 +40,8 @@ LEASE = timedelta(minutes=15)
 """Longer than the deadline of a message on any channel."""
 WRITE_SECONDS = 300.0
 """How long a drain waits to write while another program holds the database."""
+CHECK_SECONDS = 0.5
+"""How often a drain that waits for its channels checks whether it must stop."""
 
 T = TypeVar("T")
 
@@ -87,7 +90,7 @@ def drain(
     horizon: OutboxHorizon | None = None,
     check: Callable[[], None] = lambda: None,
 ) -> DrainResult:
-    """Send all due messages. A failed message or channel does not stop the others.
+    """Send all due messages. No message or channel stops or delays another channel.
 
     Needs no writer lock, so that a slow channel does not delay a sync: claims coordinate drains
     that run at the same time. `horizon` leaves the deliveries of a run in progress to the drain
@@ -96,6 +99,7 @@ def drain(
 
     1. Claim every due row for a lease, and group the rows into messages.
     2. Write the attempt and the message's identity to the rows, send, then mark them as sent.
+       All channels send at the same time, each one message after another.
     3. After a temporary failure, retry at growing intervals; later messages to the same
        recipient wait. After a permanent failure, park the message.
     4. If a channel does not work, do not try it again in this drain. Its rows wait.
@@ -103,13 +107,12 @@ def drain(
     If the process dies in between, the lease of its rows expires and a later drain sends them
     again, as the same message.
     """
-    drained = _Drain(store, channels, clock, horizon)
+    drained = _Drain(store, channels, clock=clock, horizon=horizon, check=check)
     try:
-        while drained.round(check):
+        while drained.round():
             pass
     finally:
-        for channel in channels.values():
-            channel.close()
+        drained.close()
     return drained.result
 
 
@@ -122,47 +125,117 @@ class _Wait:
 
 
 class _Drain:
-    """One drain, with the channels and recipients that it holds back."""
+    """One drain, with the channels and recipients it holds back.
+
+    Only the threads of `_sends` run beside it. They only send: one thread reads and writes
+    the outbox.
+    """
 
     def __init__(
         self,
         store: Store,
         channels: Mapping[str, Channel],
+        *,
         clock: Clock,
         horizon: OutboxHorizon | None,
+        check: Callable[[], None],
     ) -> None:
         self._store, self._channels, self._clock = store, channels, clock
         self._horizon = horizon
+        self._check = check
         self._worker = uuid.uuid4().hex
+        self._sends = ConcurrentSends(channels)
+        self._untried: set[int] = set()
         self._waits: dict[str | tuple[str, str], _Wait] = {}
         self._held: dict[_Wait, list[Delivery]] = {}
         self.result = DrainResult()
 
-    def round(self, check: Callable[[], None]) -> bool:
+    def round(self) -> bool:
         """Claim and send once. Return False if no row was due."""
         now = self._clock.now()
         rows = self._claim(now)
         if not rows:
             return False
-        untried = {row.delivery_id for row in rows}
+        self._untried = {row.delivery_id for row in rows}
         try:
             ready = self._not_behind_others([row for row in rows if self._is_known(row)], now)
-            delivered = set()
-            for parcel in compose(self._store, ready, self._channels, now=now):
-                check()
-                ids = {row.delivery_id for row in parcel.rows}
-                untried -= ids
-                self._deliver(parcel)
-                delivered |= ids
-        except BaseException:
-            # the claims of an attempted message remain: it may have been sent
-            self._write(lambda unit: unit.outbox.release(untried, worker=self._worker))
+            self._send_all(ready, now)
+        except BaseException as error:
+            try:
+                # the claims of a message that was tried remain: it may have been sent
+                self._write(lambda unit: unit.outbox.release(self._untried, worker=self._worker))
+            finally:
+                if isinstance(error, Exception):  # else the process ends
+                    self._finish_sends()
             raise
         self._give_back()
         self._park(
-            [row for row in ready if row.delivery_id not in delivered], "its event no longer exists"
+            [row for row in ready if row.delivery_id in self._untried], "its event no longer exists"
         )
         return True
+
+    def close(self) -> None:
+        """Close the channels, except one that still sends: its connection belongs to its thread."""
+        for name, channel in self._channels.items():
+            if name not in self._sends.under_way:
+                channel.close()
+
+    def _send_all(self, ready: Sequence[Delivery], now: datetime) -> None:
+        """Send the messages of all channels at the same time, each channel's in their order."""
+        by_channel: dict[str, list[Delivery]] = {}
+        for row in ready:
+            by_channel.setdefault(row.channel, []).append(row)
+        parcels = {
+            name: compose(self._store, rows, self._channels, now=now)
+            for name, rows in by_channel.items()
+        }
+        for of_channel in parcels.values():
+            self._send_next(of_channel)
+        while self._sends.under_way:
+            result = self._sends.result(timeout=CHECK_SECONDS)
+            if result is None:
+                self._check()
+            else:
+                self._note_result(result)
+                self._send_next(parcels[result.channel])
+
+    def _send_next(self, parcels: Iterator[ComposedMessage]) -> None:
+        """Start to send the first of a channel's messages that need not wait, if there is one."""
+        for parcel in parcels:
+            self._check()
+            self._untried.difference_update(row.delivery_id for row in parcel.rows)
+            route = parcel.message.route
+            wait = self._waits.get(route.channel) or self._waits.get(
+                (route.channel, route.recipient)
+            )
+            if wait is not None:
+                self._hold(parcel.rows, wait)
+            elif self._note_attempt(parcel):
+                self._sends.start(parcel)
+                return
+        self._give_back()  # a retry must not wait for a slower channel
+
+    def _note_result(self, result: SendResult) -> None:
+        match result.error:
+            case None:
+                self._mark_sent(result.parcel)
+            case DeliveryError() as error:
+                self._fail(result.parcel, error)
+            case Exception() as error:  # one bad message must not stop the others
+                log.error("composing a message failed", exc_info=error)
+                reason = f"{type(error).__name__}: {error}"
+                self._fail(result.parcel, DeliveryError(reason, permanent=True))
+            case error:
+                raise error
+
+    def _finish_sends(self) -> None:
+        """Wait for the messages under way, and note their results."""
+        results = []
+        while self._sends.under_way:
+            results.append(self._sends.result())
+        for result in filter(None, results):
+            self._note_result(result)
+        self._give_back()
 
     def _claim(self, now: datetime) -> list[Delivery]:
         if self._horizon is not None:
@@ -208,24 +281,6 @@ class _Drain:
             else:
                 ready.append(row)
         return ready
-
-    def _deliver(self, parcel: ComposedMessage) -> None:
-        message, rows = parcel.message, parcel.rows
-        address = (message.route.channel, message.route.recipient)
-        wait = self._waits.get(address[0]) or self._waits.get(address)
-        if wait is not None:
-            self._hold(rows, wait)
-        elif self._note_attempt(parcel):
-            try:
-                self._channels[address[0]].send(message)
-            except DeliveryError as error:
-                self._fail(parcel, error)
-            except Exception as error:  # one bad message must not stop the others
-                log.exception("composing a message failed")
-                reason = f"{type(error).__name__}: {error}"
-                self._fail(parcel, DeliveryError(reason, permanent=True))
-            else:
-                self._mark_sent(parcel)
 
     def _note_attempt(self, parcel: ComposedMessage) -> bool:
         """Record the attempt. Return False if another worker has taken over the rows."""
@@ -275,6 +330,8 @@ class _Drain:
 
     def _give_back(self) -> None:
         """Schedule all held rows for a later attempt, in one transaction."""
+        if not self._held:
+            return
 
         def give_back(unit: Unit) -> None:
             for wait, rows in self._held.items():

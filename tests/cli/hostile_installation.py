@@ -227,7 +227,10 @@ class Caller:
         process.start()
         process.join(LONGEST_SECONDS)
         assert not process.is_alive(), words
-        written = [(self.folder / f".{process.pid}.{name}").read_bytes() for name in ("out", "err")]
+        files = [self.folder / f".{process.pid}.{name}" for name in ("out", "err")]
+        written = [file.read_bytes() for file in files]
+        for file in files:
+            file.unlink()
         return Ended(process.exitcode or 0, *written)
 
 

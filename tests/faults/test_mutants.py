@@ -95,7 +95,7 @@ MUTANTS = [
            "store/test_outbox.py::test_an_attempt_is_counted_only_for_the_worker_that_holds_the_claim",
            "assert 1 == 0"),
     Mutant("what was sent is marked", "ctsync.deliver.outbox",
-           "                self._mark_sent(parcel)", "                pass",
+           "                self._mark_sent(result.parcel)", "                pass",
            "deliver/test_outbox.py::test_one_message_per_recipient_contains_all_due_events",
            "2 messages sent"),
     Mutant("one writer at a time", "ctsync.store.database.lock", "lock.acquire(timeout=0)", "pass",

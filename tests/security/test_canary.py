@@ -5,17 +5,15 @@ Everything fails on purpose, because errors are the likeliest place for a leak.
 
 from __future__ import annotations
 
-import os
 import socket
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.cli.hostile_installation import Caller
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
 from tests.registry_fixtures import publish
@@ -77,8 +75,6 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
     (tmp_path / "secret").chmod(0o600)
     database = tmp_path / "ctsync.db"
     environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(Path(__file__).parents[2]),
         "HOME": str(tmp_path),
         "CTSYNC_REGISTRY_URL": registry.url,
         "CTSYNC_REGISTRY__REQUESTS_PER_SECOND": "10",
@@ -90,13 +86,10 @@ def test_a_secret_appears_nowhere(registry: ReplayRegistry, tmp_path: Path) -> N
 
     def run(*args: str, **more: str) -> None:
         given = environment | {"CTSYNC_DATABASE_URL": f"sqlite:///{database}"} | more
-        done = subprocess.run(
-            [sys.executable, "-m", "ctsync", *args],
-            cwd=tmp_path, env=given, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
+        ended = Caller(tmp_path, given, "utf-8")(args)
         name = " ".join(args)
-        places[f"{name} ({len(places)}): stdout"] = done.stdout
-        places[f"{name} ({len(places)}): stderr"] = done.stderr
+        places[f"{name} ({len(places)}): stdout"] = ended.stdout.decode()
+        places[f"{name} ({len(places)}): stderr"] = ended.stderr.decode()
 
     def round_of_commands() -> None:
         run("-vv", "sync")

@@ -33,7 +33,10 @@ class Channel(Protocol):
         """The channel's routes, by recipient."""
 
     def send(self, message: Message) -> str | None:
-        """Send one message and return the receiver's reply, if any. Raises DeliveryError."""
+        """Send one message and return the receiver's reply, if any. Raises DeliveryError.
+
+        Runs in a thread beside the other channels, one message at a time.
+        """
 
     def close(self) -> None:
         """Close connections and files; never raises."""

@@ -211,10 +211,14 @@ def connect_file(
         isolation_level=None,  # `_begin` begins transactions, not the driver
         check_same_thread=False,  # the pool hands a connection to one thread at a time
     )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+    settings = ("foreign_keys = ON", "synchronous = FULL", f"cache_size = -{CACHE_KIB}",
+                f"wal_autocheckpoint = {LOG_PAGES}")  # fmt: skip
+    try:
+        for setting in settings:
+            connection.execute(f"PRAGMA {setting}")
+    except BaseException:
+        connection.close()  # of a damaged file: left open, it would keep its locks
+        raise
     return connection
 
 
