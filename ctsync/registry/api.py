@@ -159,7 +159,7 @@ class RegistryApi:
         except RegistryError as error:
             return _failed(nct_id, error)
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Find the trials with exactly this organisation's study id: none, one or several.
 
         Ignores letter case and the number of blanks. The registry searches by words and finds
@@ -175,7 +175,8 @@ class RegistryApi:
             "pageSize": str(PAGE_SIZE),
         }
         found = set()
-        for study in read_complete(self._pages.page, params):
+        ask = partial(self._fetch_page, is_part=False, retry=retry)
+        for study in read_complete(ask, params):
             identity = identity_of(study)
             if identity and _fold(org_study_id_of(study) or "") == wanted:
                 found.add(identity.nct_id)
@@ -272,8 +273,10 @@ class RegistryApi:
         url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
         return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
-    def _fetch_page(self, params: Mapping[str, str], *, is_part: bool) -> AnsweredPage:
-        page: AnsweredPage = self._ask(_STUDIES, params, read_page, is_part=is_part)
+    def _fetch_page(
+        self, params: Mapping[str, str], *, is_part: bool, retry: bool = True
+    ) -> AnsweredPage:
+        page: AnsweredPage = self._ask(_STUDIES, params, read_page, is_part=is_part, retry=retry)
         return page
 
     def _ask(

@@ -40,7 +40,7 @@ class Registry(Protocol):
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for one id."""
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Find the trials with exactly this organisation's study id."""
 
     def listing(

@@ -78,7 +78,7 @@ class PictureRegistry:
         newest = max(day for day in found if day <= self.clock.day)
         return Observation(nct_id, nct_id, found[newest], self.clock.now(), load.data_timestamp)
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Not for pictures."""
         raise NotImplementedError
 
