@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Unpack
@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.backfill import backfill_row, report_backfill, run_backfill
-from ctsync.cli.sync.sync import end_round, run_round, sync_row
+from ctsync.cli.sync.sync import PARTIAL, end_round, run_round, sync_row
 from ctsync.cli.watches.found_trials import MOST_ROWS, show_matches, show_named, tell_oddities
 from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
 from ctsync.config.error_text import sentence
@@ -26,7 +26,13 @@ from ctsync.questions.portfolio.watches import members_of
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
 from ctsync.store.store import Store
-from ctsync.sync.watches.query_preview import QueryMatch, QueryPreview, look_up, preview_query
+from ctsync.sync.watches.query_preview import (
+    NamedTrials,
+    QueryMatch,
+    QueryPreview,
+    look_up,
+    preview_query,
+)
 from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all
 from ctsync.sync.watches.trial_list import join_ids, read_list
 from ctsync.text import for_terminal
@@ -34,7 +40,7 @@ from ctsync.text import for_terminal
 DEFAULT_WATCH = "default"
 MOST_RETRY_SECONDS = 20
 
-Found = Mapping[NctId, QueryMatch]
+NO_TRIALS = NamedTrials({}, {})
 
 
 @click.command("add")
@@ -108,20 +114,21 @@ def add(
         resolved = resolve_all(wanted, registry)
         matching = None if query is None else preview_query(registry, query)
         ids = _ids(resolved)
-        found = look_up(registry, ids) if preview else _look_up(registry, ids)
+        named = look_up(registry, ids) if preview else _look_up(registry, ids)
     if preview:
-        _show_preview(resolved, found, query, matching, as_json=as_json)
-        return
+        _show_preview(resolved, named or NO_TRIALS, query, matching, as_json=as_json)
+        click.get_current_context().exit(PARTIAL if named and named.failed else 0)
     app.sends = sync_now
     with app.writable_store() as store:
         _check_watch(store, name, query)
         _store(store, name, resolved, query, now=app.clock.now())
     if not as_json:
-        _show_found(resolved, found, matching)
-    if found is not None:
-        tell_oddities(ids, found)
+        _show_found(resolved, named, matching)
+    if named is not None:
+        tell_oddities(ids, named)
     _tell_followed(name, resolved, query, matching)
-    shown = [_resolved_json(one, (found or {}).get(one.nct_id), name) for one in resolved]
+    found = (named or NO_TRIALS).found
+    shown = [_resolved_json(one, found.get(one.nct_id), name) for one in resolved]
     if query is not None:
         shown.append({"query": dict(query.params), "watch": name})
     if sync_now or history:
@@ -145,7 +152,7 @@ def _split(terms: Sequence[str]) -> tuple[list[str], list[str]]:
     return named_terms, searches
 
 
-def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> Found | None:
+def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> NamedTrials | None:
     """Return what the registry shows of the named trials; None if it cannot be reached.
 
     An NCT id can be followed without the registry, so a failure is only reported.
@@ -220,14 +227,14 @@ def _pull(
 
 def _show_preview(
     resolved: Sequence[ResolvedTerm],
-    found: Found | None,
+    named: NamedTrials,
     query: Query | None,
     matching: QueryPreview | None,
     *,
     as_json: bool,
 ) -> None:
     if as_json:
-        named_trials = [found[n] for n in _ids(resolved) if found and n in found]
+        named_trials = [named.found[n] for n in _ids(resolved) if n in named.found]
         trials = [*named_trials, *(matching.shown if matching else ())]
         shown = [
             {"nct_id": m.nct_id, "status": m.status, "sponsor": m.sponsor, "title": m.title}
@@ -237,8 +244,8 @@ def _show_preview(
         total = matching.total if matching else 0
         show_json({"query": params, "matches": total, "named": len(resolved), "shown": shown})
         return
-    _show_found(resolved, found, matching)
-    tell_oddities(_ids(resolved), found or {})
+    _show_found(resolved, named, matching)
+    tell_oddities(_ids(resolved), named)
     if matching is not None:
         shown_of = f"{_matches(matching)}, {len(matching.shown)} shown"
         tell(for_terminal(f"{query}: {shown_of}"))
@@ -246,10 +253,10 @@ def _show_preview(
 
 
 def _show_found(
-    resolved: Sequence[ResolvedTerm], found: Found | None, matching: QueryPreview | None
+    resolved: Sequence[ResolvedTerm], named: NamedTrials | None, matching: QueryPreview | None
 ) -> None:
-    if resolved and found is not None:
-        show_named(_ids(resolved), found)
+    if resolved and named is not None:
+        show_named(_ids(resolved), named)
     if matching is not None:
         show_matches(matching.shown)
 
