@@ -58,7 +58,8 @@ MIRROR = MirrorRow(
 COMPLETE = FetchedHistoryRow(SEED, "complete", 3, 2, 1, None, None)
 DELIVERY = DeliveryRow(
     id=7, event_id=3, channel="email", recipient="anna@example.org", state=DeliveryState.PARKED,
-    attempts=4, not_before=NOW, last_error="550 no such user", message_id=None,
+    attempts=4, not_before=NOW, counts_as_due=False, last_error="550 no such user",
+    message_id=None,
 )  # fmt: skip
 PLANNED = PlannedMessageRow(
     due=NOW, channel="email", recipient="anna@example.org", watches=("mine",), welcome=False,

@@ -214,10 +214,12 @@ def _pull(
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories.states(wanted)
-        told["history"] = backfill_row(past, states)
+        told["history"] = backfill_row(past, states, now=app.clock.now())
     if as_json:
         show_json(told)
-    code = report_backfill(past, states, tabled=not as_json) if history else 0
+    code = 0
+    if history:
+        code = report_backfill(past, states, now=app.clock.now(), tabled=not as_json)
     if sync_now:
         end_round(result, misnamed, tabled=not as_json)
     else:
