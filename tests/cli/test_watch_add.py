@@ -200,6 +200,7 @@ def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) ->
         "status": None,
         "sponsor": None,
         "title": None,
+        "query": None,
     }
     assert (found["status"], found["sponsor"]) == ("RECRUITING", "A sponsor")
 

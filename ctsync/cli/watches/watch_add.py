@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Unpack
@@ -19,16 +19,22 @@ from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
 from ctsync.config.error_text import sentence
 from ctsync.config.values import Name
 from ctsync.errors import BadNctId, RegistryError, UsageError
-from ctsync.model import JsonObject, NctId
+from ctsync.model import NctId
 from ctsync.pasted_url import is_url, trial_of
 from ctsync.query import Query
 from ctsync.questions.portfolio.watches import members_of
+from ctsync.questions.results.watch_rows import (
+    FollowedRow,
+    FoundTrialRow,
+    WatchAdditionRow,
+    WatchPreviewRow,
+)
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.store import Store
 from ctsync.sync.watches.query_preview import (
     NamedTrials,
-    QueryMatch,
     QueryPreview,
     look_up,
     preview_query,
@@ -127,15 +133,12 @@ def add(
     if named is not None:
         tell_oddities(ids, named)
     _tell_followed(name, resolved, query, matching)
-    found = (named or NO_TRIALS).found
-    shown = [_resolved_json(one, found.get(one.nct_id), name) for one in resolved]
-    if query is not None:
-        shown.append({"query": dict(query.params), "watch": name})
+    added = [*_named_rows(resolved, named or NO_TRIALS, name), *_query_rows(query, name)]
     if sync_now or history:
-        _pull(app, name, ids, shown, sync_now=sync_now, history=history, as_json=as_json)
+        _pull(app, name, ids, added, sync_now=sync_now, history=history, as_json=as_json)
         return
     if as_json:
-        show_json(shown)
+        show_json(added)
     tell("next: ctsync sync")
 
 
@@ -196,27 +199,27 @@ def _pull(
     app: App,
     name: str,
     ids: Sequence[NctId],
-    shown: Sequence[JsonObject],
+    added: Sequence[FollowedRow],
     *,
     sync_now: bool,
     history: bool,
     as_json: bool,
 ) -> None:
     """Fetch the records of newly followed trials, their registry history, or both."""
-    told: JsonObject = {"resolved": shown}
-    has_query = any("query" in one for one in shown)
+    has_query = any(one.query is not None for one in added)
+    synced = fetched = None
     if sync_now:
         # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
-        told["sync"] = sync_row(result)
+        synced = sync_row(result)
     if history:
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories.states(wanted)
-        told["history"] = backfill_row(past, states, now=app.clock.now())
+        fetched = backfill_row(past, states, now=app.clock.now())
     if as_json:
-        show_json(told)
+        show_json(WatchAdditionRow(tuple(added), synced, fetched))
     code = 0
     if history:
         code = report_backfill(past, states, now=app.clock.now(), tabled=not as_json)
@@ -236,15 +239,7 @@ def _show_preview(
     as_json: bool,
 ) -> None:
     if as_json:
-        named_trials = [named.found[n] for n in _ids(resolved) if n in named.found]
-        trials = [*named_trials, *(matching.shown if matching else ())]
-        shown = [
-            {"nct_id": m.nct_id, "status": m.status, "sponsor": m.sponsor, "title": m.title}
-            for m in trials
-        ]
-        params = None if query is None else dict(query.params)
-        total = matching.total if matching else 0
-        show_json({"query": params, "matches": total, "named": len(resolved), "shown": shown})
+        show_json(_preview_row(resolved, named, query, matching))
         return
     _show_found(resolved, named, matching)
     tell_oddities(_ids(resolved), named)
@@ -278,11 +273,45 @@ def _tell_followed(
         tell(for_terminal(f"following {query} in watch {name}: {_matches(matching)}{shown}"))
 
 
-def _resolved_json(one: ResolvedTerm, match: QueryMatch | None, name: str) -> JsonObject:
-    shown: JsonObject = {"status": None, "sponsor": None, "title": None}
-    if match is not None:
-        shown = {"status": match.status, "sponsor": match.sponsor, "title": match.title}
-    return {"term": one.term, "nct_id": one.nct_id, "watch": name, **shown}
+def _named_rows(
+    resolved: Sequence[ResolvedTerm], named: NamedTrials, name: str
+) -> Iterator[FollowedRow]:
+    for one in resolved:
+        match = named.found.get(one.nct_id)
+        yield FollowedRow(
+            term=one.term,
+            nct_id=one.nct_id,
+            watch=name,
+            status=match.status if match else None,
+            sponsor=match.sponsor if match else None,
+            title=match.title if match else None,
+            query=None,
+        )
+
+
+def _query_rows(query: Query | None, name: str) -> Iterator[FollowedRow]:
+    if query is not None:
+        nothing = dict.fromkeys(("term", "nct_id", "status", "sponsor", "title"))
+        yield FollowedRow(watch=name, query=dict(query.params), **nothing)
+
+
+def _preview_row(
+    resolved: Sequence[ResolvedTerm],
+    named: NamedTrials,
+    query: Query | None,
+    matching: QueryPreview | None,
+) -> WatchPreviewRow:
+    trials = [named.found[nct_id] for nct_id in _ids(resolved) if nct_id in named.found]
+    trials += matching.shown if matching else ()
+    return WatchPreviewRow(
+        query=None if query is None else dict(query.params),
+        matches=matching.total if matching else 0,
+        named=len(resolved),
+        shown=tuple(FoundTrialRow(m.nct_id, m.status, m.sponsor, m.title) for m in trials),
+        could_not_check=tuple(
+            UncheckedTrialRow(nct_id, str(error)) for nct_id, error in named.failed.items()
+        ),
+    )
 
 
 def _matches(seen: QueryPreview) -> str:
