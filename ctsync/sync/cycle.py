@@ -150,8 +150,9 @@ class SyncCycle:
                 sweep=sweep,
                 is_unreachable=isinstance(found.away, RegistryUnreachable),
             )
-            is_followed = result.is_online and self.store.watched.ids()
-            synced = self._sync_watched(()) if is_followed else None
+            queried = any(watch.query is not None for watch in self.store.watches.all())
+            is_followed = queried or bool(self.store.watched.ids())
+            synced = self._sync_watched(()) if result.is_online and is_followed else None
             if synced is None:
                 for lost in found.unresolved:
                     result.doubt(f"watch {lost.watch}: {lost.reason}")

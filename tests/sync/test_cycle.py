@@ -148,6 +148,21 @@ def test_a_mirror_names_the_unknown_study_ids_of_the_only_watch(
     assert "watch own: no trial carries the study id 'no such id'" in result.said[-1]
 
 
+def test_a_mirror_lists_the_query_of_the_only_watch(
+    make_cycle: MakeCycle, store: Store, tmp_path: Path
+) -> None:
+    with store.unit() as unit:
+        unit.watches.remove("two")
+        unit.watches.add("open", query={"filter.overallStatus": "RECRUITING"})
+    work = make_cycle(mirror={"processes": 0})
+    assert isinstance(work.registry, RegistryApi)
+    bulk = ArchiveDownload(work.registry.transport)
+    _, synced = work.mirror(bulk, folder=tmp_path, holder="test")
+    bulk.close()
+    assert synced is not None
+    assert set(store.watched.ids()) == {ONE, TWO}
+
+
 def test_a_trial_given_by_its_url_needs_no_registry(make_cycle: MakeCycle, store: Store) -> None:
     named = {"name": "named", "trials": [f"https://clinicaltrials.gov/study/{ONE}"]}
     work = make_cycle(watches=[*ORG_IDS["watches"], named])
