@@ -197,6 +197,18 @@ def format_minute(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", timespec="minutes") + "Z"
 
 
+def mark_future(
+    moment: datetime, now: datetime, shown: str = "", *, tolerance: timedelta = CLOCK_TOLERANCE
+) -> str:
+    """Write a stored time for people, and say so if it lies in the future.
+
+    A wrong clock wrote such a time, or the registry if it names a load. `shown` replaces the form
+    of `format_minute`.
+    """
+    shown = shown or format_minute(moment)
+    return f"{shown} (in the future)" if moment > now + tolerance else shown
+
+
 def format_day_or_minute(moment: datetime) -> str:
     """Write the start of a day (UTC) as 2026-03-13, and another time with its minute."""
     return format_minute(moment).removesuffix(" 00:00Z")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from ctsync.dates import Clock
@@ -63,6 +66,15 @@ def publish(replay: ReplayRegistry, *ids: str, **changes: Any) -> None:
     """Publish a small study for each id, on the current load; `changes` as in `make_study`."""
     for nct_id in ids:
         replay.catalogue.publish(make_study(nct_id, **changes))
+
+
+def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
+    """Write a bulk archive of all studies but the last `without`; return `file`."""
+    view = replay.catalogue.view()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for nct_id in sorted(view.ids)[: len(list(view.ids)) - without]:
+            archive.writestr(f"{nct_id[-2:]}/{nct_id}.json", orjson.dumps(view.study(nct_id)))
+    return file
 
 
 def stop_after(checks: int) -> RunCallbacks:

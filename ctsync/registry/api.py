@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlencode, urlsplit
 
-from ctsync.dates import Clock, parse_timestamp
+from ctsync.dates import Clock
 from ctsync.errors import (
     BadAnswer,
     BadNctId,
@@ -23,7 +23,7 @@ from ctsync.errors import (
 from ctsync.model import Absent, Answer, Failed, JsonObject, NctId, Observation, RegistryVersion
 from ctsync.nct_id import parse_nct_id
 from ctsync.query import phrase
-from ctsync.registry.http.response import RequestCounts, Response, as_object
+from ctsync.registry.http.response import RequestCounts, Response
 from ctsync.registry.http.transport import Transport
 from ctsync.registry.id_batches import DIVISIBLE, IdBatches
 from ctsync.registry.identity import identity_of, load_day_of, org_study_id_of
@@ -36,7 +36,7 @@ from ctsync.registry.listing import (
     read_complete,
     read_page,
 )
-from ctsync.registry.load_checks import refuse_future_load
+from ctsync.registry.load_checks import read_version, refuse_future_load
 from ctsync.registry.study_pages import AMONG, StudyPages
 from ctsync.text import for_log, shorten
 
@@ -160,7 +160,7 @@ class RegistryApi:
         except RegistryError as error:
             return _failed(nct_id, error)
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Find the trials with exactly this study id of an organisation: none, one or several.
 
         Ignores case and the number of spaces. The registry searches by words and finds more, so
@@ -176,7 +176,8 @@ class RegistryApi:
             "pageSize": str(PAGE_SIZE),
         }
         found = set()
-        for study in read_complete(self._pages.page, params):
+        once = partial(self._fetch_page, is_part=False, retry=False)
+        for study in read_complete(self._pages.page if retry else once, params):
             identity = identity_of(study)
             if identity and _fold(org_study_id_of(study) or "") == wanted:
                 found.add(identity.nct_id)
@@ -251,6 +252,21 @@ class RegistryApi:
         asked = {**_FORM, **params, "pageSize": str(page_size)}
         return Listing(self._pages.page, asked, resume=resume, seen=seen, restarts=restarts)
 
+    def fields_of(
+        self, ids: Sequence[NctId], fields: str
+    ) -> Iterator[tuple[Sequence[NctId], list[Any] | RegistryError]]:
+        """Yield batches of `ids`, each with its studies, limited to `fields`, or with its error.
+
+        A batch that fails because of its size, or of one id, is halved as in `studies`.
+        """
+        asked = {**_FORM, "fields": fields, "pageSize": str(PAGE_SIZE)}
+        most = self._room_for_ids({**asked, AMONG[1]: ""})
+
+        def fetch(batch: Sequence[NctId]) -> list[Any]:
+            return read_complete(self._pages.part, {**asked, AMONG[1]: "|".join(batch)})
+
+        yield from self._batches.each(ids, fetch, most=most)
+
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
         """Map each of `ids` that matches `params` to its current id.
 
@@ -273,8 +289,10 @@ class RegistryApi:
         url = f"{self._transport.base_url}{_STUDIES}?{urlencode(params)}"
         return max(1, min(LARGEST_BATCH, (LONGEST_URL - len(url)) // len("NCT00000000%7C")))
 
-    def _fetch_page(self, params: Mapping[str, str], *, is_part: bool) -> AnsweredPage:
-        page: AnsweredPage = self._ask(_STUDIES, params, read_page, is_part=is_part)
+    def _fetch_page(
+        self, params: Mapping[str, str], *, is_part: bool, retry: bool = True
+    ) -> AnsweredPage:
+        page: AnsweredPage = self._ask(_STUDIES, params, read_page, is_part=is_part, retry=retry)
         return page
 
     def _ask(
@@ -387,19 +405,6 @@ def _failed(nct_id: NctId, error: RegistryError) -> Failed:
 
 def _batch_params(ids: Iterable[NctId]) -> dict[str, str]:
     return {**_FORM, "pageSize": str(PAGE_SIZE), "filter.ids": "|".join(ids)}
-
-
-def read_version(value: Any) -> RegistryVersion:
-    """Read the answer of /version. Raises BadAnswer."""
-    body = as_object(value)
-    number, stamp = body.get("apiVersion"), body.get("dataTimestamp")
-    if not isinstance(number, str) or not isinstance(stamp, str) or "T" not in stamp:
-        raise BadAnswer("the registry's version has no apiVersion or dataTimestamp")
-    try:
-        return RegistryVersion(number, parse_timestamp(stamp))
-    except (ValueError, OverflowError) as error:
-        shown = shorten(for_log(stamp), 40)
-        raise BadAnswer(f"the registry's dataTimestamp is not a time: {shown!r}") from error
 
 
 def _fold(text: str) -> str:

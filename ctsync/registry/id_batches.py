@@ -73,7 +73,7 @@ class IdBatches:
                 middle = len(batch) // 2
                 waiting += [batch[middle:], batch[:middle]]
             except RegistryError as error:
-                _logger.warning("batch failed ids=%d reason=%s", len(batch), for_log(str(error)))
+                _logger.info("batch failed ids=%d reason=%s", len(batch), for_log(str(error)))
                 yield batch, error
             else:
                 self._worked = max(self._worked, len(batch))

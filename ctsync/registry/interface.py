@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
+from ctsync.errors import RegistryError
 from ctsync.model import Answer, NctId, RegistryVersion
 from ctsync.registry.http.response import RequestCounts
 from ctsync.registry.listing import MOST_RESTARTS, PAGE_SIZE, Cursor, Listing
@@ -40,7 +41,7 @@ class Registry(Protocol):
     def study(self, nct_id: NctId, load: RegistryVersion) -> Answer:
         """Fetch the answer for one id."""
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Find the trials with exactly this organisation's study id."""
 
     def listing(
@@ -53,6 +54,11 @@ class Registry(Protocol):
         restarts: int = MOST_RESTARTS,
     ) -> Listing:
         """Return the pages of all studies that match, with a check at the end."""
+
+    def fields_of(
+        self, ids: Sequence[NctId], fields: str
+    ) -> Iterator[tuple[Sequence[NctId], list[Any] | RegistryError]]:
+        """Yield batches of `ids`, each with its studies, limited to `fields`, or its error."""
 
     def matching(self, params: Mapping[str, str], ids: Collection[NctId]) -> dict[NctId, NctId]:
         """Map each of `ids` that matches to its current id."""

@@ -130,6 +130,11 @@ class Listing:
         return frozenset(self._ids)
 
     @property
+    def count(self) -> int:
+        """The number of distinct trials listed so far."""
+        return len(self._ids)
+
+    @property
     def aliases(self) -> Mapping[NctId, NctId]:
         """The aliases of the listed trials, each with its current id; empty without NCTIdAlias."""
         return self._aliases

@@ -1,11 +1,28 @@
-"""Checks of a load's dataTimestamp against our clock and the loads already seen. Does no I/O."""
+"""The load of /version, checked against our clock and the loads already seen. Does no I/O."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
-from ctsync.dates import LOAD_TOLERANCE, format_minute
-from ctsync.errors import FutureLoad, StaleRegistry
+from ctsync.dates import LOAD_TOLERANCE, format_minute, parse_timestamp
+from ctsync.errors import BadAnswer, FutureLoad, StaleRegistry
+from ctsync.model import RegistryVersion
+from ctsync.registry.http.response import as_object
+from ctsync.text import for_log, shorten
+
+
+def read_version(value: Any) -> RegistryVersion:
+    """Read the answer of /version. Raises BadAnswer."""
+    body = as_object(value)
+    number, stamp = body.get("apiVersion"), body.get("dataTimestamp")
+    if not isinstance(number, str) or not isinstance(stamp, str) or "T" not in stamp:
+        raise BadAnswer("the registry's version has no apiVersion or dataTimestamp")
+    try:
+        return RegistryVersion(number, parse_timestamp(stamp))
+    except (ValueError, OverflowError) as error:
+        shown = shorten(for_log(stamp), 40)
+        raise BadAnswer(f"the registry's dataTimestamp is no time: {shown!r}") from error
 
 
 def is_future_load(load: datetime, now: datetime) -> bool:

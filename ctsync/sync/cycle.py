@@ -22,7 +22,14 @@ from ctsync.deliver.heartbeat import send_heartbeats
 from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import DrainResult, drain
 from ctsync.deliver.routes import routes_from
-from ctsync.errors import CtsyncError, LockHeld, RegistryError, Stopped, UsageError
+from ctsync.errors import (
+    CtsyncError,
+    LockHeld,
+    RegistryError,
+    RegistryUnreachable,
+    Stopped,
+    UsageError,
+)
 from ctsync.model import NctId
 from ctsync.record.rules.rules import Thresholds
 from ctsync.registry.interface import Registry
@@ -118,11 +125,13 @@ class SyncCycle:
         """Update the mirror, then sync the watched trials and deliver, as `run` does.
 
         Downloads go to `folder`. The cycle result is None if no trial is watched or the registry
-        cannot be reached; pending messages are delivered in either case.
+        cannot be reached; pending messages are delivered in either case. With an `archive`, a
+        registry that cannot be reached gets one request, without retries.
         """
         channels = channels_from(self.settings)
         with self.store.writer(holder=holder, wait_seconds=wait_seconds):
-            join_file_watches(self.store, self._file_watches())
+            found = self._file_watches(retry=archive is None)
+            join_file_watches(self.store, found)
             wanted = self.settings.mirror
             result = Mirror(
                 store=self.store,
@@ -136,9 +145,17 @@ class SyncCycle:
                 processes=wanted.processes,
                 overlap=timedelta(days=wanted.overlap_days),
                 sweep_every=timedelta(days=wanted.full_scan_days),
-            ).run(archive=archive, sweep=sweep)
-            is_followed = result.is_online and self.store.watched.ids()
-            synced = self._sync_watched(()) if is_followed else None
+            ).run(
+                archive=archive,
+                sweep=sweep,
+                is_unreachable=isinstance(found.away, RegistryUnreachable),
+            )
+            queried = any(watch.query is not None for watch in self.store.watches.all())
+            is_followed = queried or bool(self.store.watched.ids())
+            synced = self._sync_watched(()) if result.is_online and is_followed else None
+            if synced is None:
+                for lost in found.unresolved:
+                    result.doubt(f"watch {lost.watch}: {lost.reason}")
             pending = self._pending(channels)
         if synced is None:
             self._drain(pending)
@@ -262,9 +279,13 @@ class SyncCycle:
         moves, held = membership.preview(listed, examined, accept_gone=self.accept_gone)
         return CyclePreview(load, examined, found.unresolved, listed, tuple(moves), tuple(held))
 
-    def _file_watches(self) -> FileWatches:
+    def _file_watches(self, *, retry: bool = True) -> FileWatches:
         return resolve_file_watches(
-            self.store, self.registry, self.settings.watches, rules=self.settings.rules
+            self.store,
+            self.registry,
+            self.settings.watches,
+            rules=self.settings.rules,
+            retry=retry,
         )
 
     def _sync(self, *, total: int = 0, aliases: Collection[NctId] = ()) -> TrialPass:

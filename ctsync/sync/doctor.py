@@ -21,9 +21,8 @@ from ctsync.deliver.message import DeliveryError
 from ctsync.errors import RegistryError, StoreError
 from ctsync.files import absolute, is_visible
 from ctsync.questions.operation.health import is_load_overdue
-from ctsync.registry.api import read_version
 from ctsync.registry.http.transport import Transport
-from ctsync.registry.load_checks import forget_command, is_future_load
+from ctsync.registry.load_checks import forget_command, is_future_load, read_version
 from ctsync.registry.record_history import probe_history
 from ctsync.store.admin.check import quick_check
 from ctsync.store.admin.stored_times import FutureTime, TimeKind

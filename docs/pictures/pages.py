@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
+from typing import Any
 
 from ctsync.demo.story import load_of
+from ctsync.errors import RegistryError
 from ctsync.model import Answer, JsonObject, NctId, Observation, RegistryVersion
 from ctsync.questions.changes.report_data import ReportQuestion, report_data
 from ctsync.questions.trial.trial_page import trial_page
@@ -78,7 +80,7 @@ class PictureRegistry:
         newest = max(day for day in found if day <= self.clock.day)
         return Observation(nct_id, nct_id, found[newest], self.clock.now(), load.data_timestamp)
 
-    def find_org_id(self, text: str) -> tuple[NctId, ...]:
+    def find_org_id(self, text: str, *, retry: bool = True) -> tuple[NctId, ...]:
         """Not for pictures."""
         raise NotImplementedError
 
@@ -91,6 +93,12 @@ class PictureRegistry:
         seen: Iterable[NctId] = (),
         restarts: int = MOST_RESTARTS,
     ) -> Listing:
+        """Not for pictures."""
+        raise NotImplementedError
+
+    def fields_of(
+        self, ids: Sequence[NctId], fields: str
+    ) -> Iterator[tuple[Sequence[NctId], list[Any] | RegistryError]]:
         """Not for pictures."""
         raise NotImplementedError
 

@@ -55,6 +55,7 @@ def test_watch_add_with_sync_writes_one_json_object(shell: Shell) -> None:
             "status": "RECRUITING",
             "sponsor": "A sponsor",
             "title": f"A trial called {SEED}",
+            "query": None,
         }
     ]
     assert (added["sync"]["verdict"], added["sync"]["new"]) == ("ok", 1)

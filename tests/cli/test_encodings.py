@@ -85,3 +85,33 @@ def test_every_command_works_in_every_encoding(
         f"{len(wrong)} crashed or wrote another encoding"
     )
     assert wrong == {}
+
+
+LOCALES = (*ENCODINGS, "cp437", "cp932", "koi8_r")
+
+
+@pytest.mark.slow
+def test_a_sync_in_any_locale_stores_each_record_as_the_registry_has_it(
+    prepared: Path, registry: ReplayRegistry, tmp_path: Path
+) -> None:
+    trials = (hostile.TRIAL, hostile.OTHER, hostile.NEW)
+
+    def stored_under(encoding: str) -> list[bytes]:
+        folder = hostile.copied(prepared, tmp_path / encoding)
+        call = Caller(folder, hostile.environment(folder, registry), encoding)
+        for words in (("watch", "add", hostile.NEW, "--name", "≥ 5"), ("sync",)):
+            assert problem_of(words, call(words), encoding) is None
+        shown = [call(("show", nct_id, "--raw")) for nct_id in trials]
+        return [ended.stdout if ended.code == 0 else b"" for ended in shown]
+
+    truth = stored_under("utf-8")
+    assert all("日本" in record.decode() for record in truth)
+    found = {encoding: stored_under(encoding) for encoding in LOCALES}
+    lost = sum(record == b"" for records in found.values() for record in records)
+    wrong = sum(
+        record not in (true, b"")
+        for records in found.values()
+        for record, true in zip(records, truth, strict=True)
+    )
+    print(f"locales: {len(found)} attacks, {lost} lost, {wrong} stored wrongly")
+    assert (lost, wrong) == (0, 0)

@@ -10,10 +10,14 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ctsync.dates import SystemClock
+from ctsync.dates import SystemClock, format_minute
+from ctsync.errors import BadAnswer
+from ctsync.model import RegistryVersion, Verdict
+from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell
 from tests.registry_fixtures import make_study
 from tests.replay.registry_server import ReplayRegistry
+from tests.store.samples import TRIAL, add, add_events, delivery
 
 FUTURE = "2099-01-01T09:00:05Z"
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -200,3 +204,43 @@ def test_a_clock_that_ran_ahead_is_named_by_status_and_doctor(
     shell.run("sync")
     assert shell.run("status").stdout.startswith("ok\n")
     shell.run("doctor")
+
+
+@pytest.mark.slow  # it runs eight commands
+def test_every_listing_marks_what_a_clock_that_ran_ahead_wrote(
+    shell: Shell, migrated_sqlite_url: str
+) -> None:
+    shell.env["CTSYNC_DATABASE_URL"] = migrated_sqlite_url
+    clock = SystemClock()
+    ahead = clock.now() + timedelta(days=400)
+    minute, day = format_minute(ahead), f"{ahead:%Y-%m-%d}"
+    with open_store(migrated_sqlite_url, clock=clock) as store, store.unit() as unit:
+        run_id = unit.runs.begin("sync", ahead)
+        unit.runs.set_load(run_id, RegistryVersion("2.0.5", ahead))
+        unit.runs.finish(run_id, finished=ahead, verdict=Verdict.OK)
+        (event_id,) = add_events(unit, None, add(unit, 0, None))
+        unit.outbox.enqueue([delivery(event_id, not_before=ahead)])
+        unit.histories.set_state(TRIAL, "partial", asked=ahead, retry=ahead, failed=True)
+        unit.failures.record(TRIAL, BadAnswer("not JSON"), b"", run_id=None, now=ahead)
+        unit.watches.add("mine", query={"query.cond": "x"})
+        unit.watches.add_matches("mine", [TRIAL], at=ahead)
+        unit.watches.mark_listed("mine", ahead)
+    shown = {
+        "outbox list": shell.run("outbox", "list"),
+        "runs": shell.run("runs"),
+        "runs 1": shell.run("runs", str(run_id)),
+        "watch show": shell.run("watch", "show", "mine"),
+        "history": shell.run("history", TRIAL),
+        "status": shell.run("status", exit_code=3),
+    }
+    for name, result in shown.items():
+        text = result.stdout + result.stderr
+        times = text.count(day)
+        marked = text.count("in the future")
+        print(f"{name}: {times} times ahead, {marked} marked")
+        assert 0 < times <= marked, (name, text)
+    assert f"now ({minute} is in the future)" in shown["outbox list"].stdout
+    (waiting,) = shell.json("outbox", "list", "--json")
+    assert waiting["counts_as_due"] is True
+    (run,) = shell.json("runs", "--json")
+    assert run["in_future"] == ["started", "finished", "data_timestamp_before"]

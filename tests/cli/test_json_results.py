@@ -117,3 +117,12 @@ def test_what_is_written_about_a_database_fits_its_schema(shell: Shell, tmp_path
         connection.execute("UPDATE events SET level = 'critical'")
     found = shell.run("check", "--rebuild-events", "--json", exit_code=6)
     fits("problem", json.loads(found.stdout))
+
+
+def test_what_watch_add_finds_and_follows_fits_its_schemas(shell: Shell) -> None:
+    add = ("watch", "add", "BM-MSC-01", "--query", "overallStatus=RECRUITING", "--json")
+    fits("watch_preview", shell.json(*add, "--preview"))
+    named, queried = shell.json(*add)
+    fits("followed", [named, queried])
+    assert (named["nct_id"], queried["query"]) == (SEED, {"filter.overallStatus": "RECRUITING"})
+    fits("watch_addition", shell.json(*add, "--sync"))

@@ -205,7 +205,11 @@ def test_a_trial_cannot_be_removed_while_the_query_matches_it(shell: Shell) -> N
 def test_adding_a_query_with_sync_fetches_the_matching_trials(shell: Shell) -> None:
     found = shell.json("watch", "add", "--name", "open", "--query", "overallStatus=RECRUITING",
                        "--sync", "--json")  # fmt: skip
-    assert found["resolved"] == [{"query": {"filter.overallStatus": "RECRUITING"}, "watch": "open"}]
+    (resolved,) = found["resolved"]
+    assert resolved == dict.fromkeys(resolved) | {
+        "query": {"filter.overallStatus": "RECRUITING"},
+        "watch": "open",
+    }
     assert found["sync"]["new"] == 2
 
 

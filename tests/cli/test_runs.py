@@ -13,7 +13,7 @@ STATUS = "protocolSection.statusModule.overallStatus"
 KEYS = [
     *("id", "kind", "started", "finished", "data_timestamp_before", "data_timestamp_after"),
     *("api_version", "requests", "retries", "asked", "answered", "same", "changed", "new"),
-    *("gone", "failed", "delivered", "verdict", "error", "notices"),
+    *("gone", "failed", "delivered", "verdict", "error", "notices", "in_future"),
 ]
 
 

@@ -200,6 +200,7 @@ def test_a_trial_that_the_registry_lacks_is_followed_and_marked(shell: Shell) ->
         "status": None,
         "sponsor": None,
         "title": None,
+        "query": None,
     }
     assert (found["status"], found["sponsor"]) == ("RECRUITING", "A sponsor")
 
@@ -232,3 +233,17 @@ def test_a_registry_that_refuses_fields_is_asked_for_complete_records(
 ) -> None:
     registry.faults.add(faults.status(400), path="/v2/studies", times=1)
     assert shell.rows("watch", "add", SEED) == [row(SEED)]
+
+
+def test_a_trial_that_the_registry_fails_to_show_hides_no_other(
+    shell: Shell, registry: ReplayRegistry
+) -> None:
+    registry.faults.add(
+        faults.body(b"{}"), path="/v2/studies", times=faults.EVERY_TIME,
+        only=lambda request: OTHER in request.params.get("filter.ids", ""),
+    )  # fmt: skip
+    shell.env["CTSYNC_REGISTRY__RETRY_SECONDS"] = "0"
+    seen = shell.run("watch", "add", SEED, OTHER, "--preview", exit_code=3)
+    assert below_header(seen.stdout) == [row(SEED), f"{OTHER}\t-\t-\tcould not be looked up"]
+    assert f"could not look up {OTHER}: " in seen.stderr
+    assert "shows no trial" not in seen.stderr

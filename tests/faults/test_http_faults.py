@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,7 +27,7 @@ from ctsync.errors import (
     RegistryError,
     RegistryUnreachable,
 )
-from ctsync.model import Absent, Answer, Failed, Observation, RegistryVersion
+from ctsync.model import Absent, Answer, Failed, NctId, Observation, RegistryVersion
 from ctsync.nct_id import parse_nct_id
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
@@ -404,6 +404,19 @@ def test_only_the_registrys_own_404_text_makes_a_trial_absent(
     assert genuine.said == "NCT number NCT00000001 not found"
 
 
+def named(answer: Answer) -> NctId:
+    """The id that was asked for."""
+    return answer.asked_as if isinstance(answer, Observation) else answer.nct_id
+
+
+def tell_attacks(group: str, answers: Iterable[Answer]) -> None:
+    """Print how many attacks passed for an absent trial (lost) or for a record (stored)."""
+    found = kinds(list(answers))
+    lost, stored = found["Absent"], found["Observation"]
+    print(f"{group}: {sum(found.values())} attacks, {lost} lost, {stored} stored wrongly")
+    assert (lost, stored) == (0, 0)
+
+
 # --- a busy registry ---------------------------------------------------------------------------
 
 
@@ -524,14 +537,14 @@ def test_a_redirect_that_names_no_other_trial_is_a_bad_answer(
     }
     server.script("/v2/studies/NCT00000002", answer(orjson.dumps(a_study(2))))
     server.script("/v2/studies/NCT00000003", moved("/api/v2/studies/NCT00000001"))
+    answers: dict[str, Answer] = {}
     for name, location in refused.items():
         server.script("/v2/studies/NCT00000001", moved(location))
-        found = registry(open_transport()).study(an_id(1), LOAD)
+        answers[name] = registry(open_transport()).study(an_id(1), LOAD)
+    tell_attacks("redirects", answers.values())
+    for name, found in answers.items():
         assert isinstance(found, Failed), name
         assert isinstance(found.error, BadAnswer), name
-    print(
-        f"redirects: {len(refused)} refused, {server.hits['/api/v2/studies/NCT00000002']} followed"
-    )
     assert server.hits["/api/v2/studies/NCT00000002"] == 0
 
 
@@ -596,10 +609,10 @@ print(f"{peak() - before:.0f}")
 """
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-def test_a_decompression_bomb_is_refused_before_it_fills_the_memory(server: FaultServer) -> None:
+def bombs() -> dict[str, tuple[Act, str]]:
+    """Answers that never end or grow without limit, each with the error that it gives."""
     coded = "Content-Encoding: "
-    bombs: dict[str, tuple[Act, str]] = {
+    return {
         "gzip": (answer(gzip_bomb(600), coded + "gzip"), "AnswerTooLarge"),
         "gzip in chunks": (
             said(
@@ -641,11 +654,16 @@ def test_a_decompression_bomb_is_refused_before_it_fills_the_memory(server: Faul
         "headers": (endless(head(200)[:-2], b"X: y\r\n"), "RegistryUnreachable"),
         "one header": (endless(head(200)[:-2] + b"X: ", b"y" * 2**16), "RegistryUnreachable"),
     }
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_a_decompression_bomb_is_refused_before_it_fills_the_memory(server: FaultServer) -> None:
+    sent = bombs()
     server.script("/small", answer(b"{}"))
-    for number, (act, _) in enumerate(bombs.values()):
+    for number, (act, _) in enumerate(sent.values()):
         server.script(f"/large/{number}", act)
     run = subprocess.run(
-        [sys.executable, "-c", MEASURE, server.url, str(len(bombs))],
+        [sys.executable, "-c", MEASURE, server.url, str(len(sent))],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -653,10 +671,31 @@ def test_a_decompression_bomb_is_refused_before_it_fills_the_memory(server: Faul
         timeout=120,  # without its guard, unpacking the zeros would take hours
     )
     *lines, growth = run.stdout.splitlines()
-    errors = dict(zip(bombs, (line.split()[0] for line in lines), strict=True))
-    print(f"bombs: {len(bombs)} sent, {lines.count('taken')} taken, memory grew by {growth} MB")
-    assert errors == {name: error for name, (_, error) in bombs.items()}
+    errors = dict(zip(sent, (line.split()[0] for line in lines), strict=True))
+    print(f"bombs: {len(sent)} sent, {lines.count('taken')} taken, memory grew by {growth} MB")
+    assert errors == {name: error for name, (_, error) in sent.items()}
     assert int(growth) < 150
+
+
+def test_no_answer_beyond_a_limit_is_taken_for_a_record_or_an_absent_trial(
+    server: FaultServer, open_transport: Callable[..., Transport]
+) -> None:
+    begun = OPEN % an_id(1).encode()
+    late = {
+        "a byte at a time": dripped(head(), b" ", every=0.05),
+        "silence": stalled(head() + begun, CLOSE),
+        "a wait of a year": answer(b"", "Retry-After: 31536000", status=503),
+    }
+    attacks = {name: act for name, (act, _) in bombs().items()} | late
+    answers: list[Answer] = []
+    for act in attacks.values():
+        server.fallback = act
+        api = registry(open_transport(deadline_seconds=0.5, max_bytes=2**20, retry_seconds=0))
+        found = list(api.studies([an_id(1), an_id(2)], LOAD))
+        assert sorted(map(named, found)) == [an_id(1), an_id(2)]
+        answers += found[:1] if all(isinstance(one, Failed) for one in found) else found
+    tell_attacks("limits", answers)
+    assert len(answers) == len(attacks) == 18
 
 
 # --- hostile records ---------------------------------------------------------------------------
@@ -727,6 +766,9 @@ def test_forty_hostile_records_do_not_affect_a_thousand_others(
     print(
         f"hostile: {len(bad)} among {len(good)} good and {len(strange)} odd, {len(kept)} kept, "
         f"{len(failed_answers)} failed, {transport.counts.requests} requests"
+    )
+    tell_attacks(
+        "hostile records", (one for one in answers if named(one) in {an_id(n) for n in bad})
     )
     assert len(bad) == 40
     assert sorted(one.nct_id for one in failed_answers) == [an_id(n) for n in bad]

@@ -152,7 +152,7 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
         "rule": table.rules,
         "rule_table": [table],
         "relevelled_change": [relevelled_row(one) for one in [*changed, _relevelled()]],
-        "run": [run_row(RUN), run_row(INTERRUPTED)],
+        "run": [run_row(RUN, NOW), run_row(INTERRUPTED, NOW - timedelta(days=9))],
         "status": [
             STATUS,
             status_row(assess(NEVER_RUN, NOW), NEVER_RUN, database="", stored={}, histories={}),

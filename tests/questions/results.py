@@ -29,6 +29,12 @@ from ctsync.questions.results.sync_rows import (
     UnresolvedTermRow,
 )
 from ctsync.questions.results.transfer_rows import ExportedTableRow, ImportRow
+from ctsync.questions.results.watch_rows import (
+    FollowedRow,
+    FoundTrialRow,
+    WatchAdditionRow,
+    WatchPreviewRow,
+)
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.data.outbox import DeliveryState
@@ -58,12 +64,17 @@ MIRROR = MirrorRow(
 COMPLETE = FetchedHistoryRow(SEED, "complete", 3, 2, 1, None, None)
 DELIVERY = DeliveryRow(
     id=7, event_id=3, channel="email", recipient="anna@example.org", state=DeliveryState.PARKED,
-    attempts=4, not_before=NOW, last_error="550 no such user", message_id=None,
+    attempts=4, not_before=NOW, counts_as_due=False, last_error="550 no such user",
+    message_id=None,
 )  # fmt: skip
 PLANNED = PlannedMessageRow(
     due=NOW, channel="email", recipient="anna@example.org", watches=("mine",), welcome=False,
     events=2, subject="2 critical", message_id="2f6b", kept="an earlier message failed",
 )  # fmt: skip
+
+FOLLOWED = FollowedRow("BM-MSC-01", SEED, "mine", "RECRUITING", "A sponsor", "A title", None)
+QUERIED = FollowedRow(None, None, "mine", None, None, None, {"query.cond": "GVHD"})
+FOUND = (FoundTrialRow(SEED, "RECRUITING", "A sponsor", "-"),)
 
 
 def results() -> Mapping[str, Sequence[Any]]:
@@ -122,5 +133,14 @@ def results() -> Mapping[str, Sequence[Any]]:
         "database_copy": [DatabaseCopyRow({"trials": CopiedTableRow(1, "2f6b")})],
         "compaction": [CompactionRow(9, 8, 1, 0)],
         "import": [ImportRow(1, 8, 2, 0, {SEED: "version 1 is stored with other content"})],
+        "followed": [FOLLOWED, QUERIED],
+        "watch_addition": [
+            WatchAdditionRow((FOLLOWED, QUERIED), SYNC, BackfillRow(121, Verdict.OK, 4, ())),
+            WatchAdditionRow((FOLLOWED,), None, None),
+        ],
+        "watch_preview": [
+            WatchPreviewRow({"query.cond": "GVHD"}, None, 1, FOUND, FAILED),
+            WatchPreviewRow(None, 0, 0, (), ()),
+        ],
         "exported_table": [ExportedTableRow("events", 9, ("2026-03",), 2, ("2019-01",))],
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import date, timedelta
 
 from ctsync.model import (
     MISSING,
@@ -188,7 +188,7 @@ def test_a_relevelled_change_is_the_change_with_its_new_level() -> None:
 
 
 def test_a_run_is_written_with_its_counts_and_notices() -> None:
-    row = to_json(run_row(RUN))
+    row = to_json(run_row(RUN, NOW))
 
     assert list(row.items()) == [
         ("id", 118), ("kind", "sync"), ("started", "2026-03-13T15:02:11Z"),
@@ -197,11 +197,18 @@ def test_a_run_is_written_with_its_counts_and_notices() -> None:
         ("requests", 5), ("retries", 1), ("asked", 9), ("answered", 8), ("same", 7),
         ("changed", 6), ("new", 4), ("gone", 3), ("failed", 2), ("delivered", 10),
         ("verdict", "mixed"), ("error", "the registry loaded new data"),
-        ("notices", [notice_json(NOTICE)]),
+        ("notices", [notice_json(NOTICE)]), ("in_future", []),
     ]  # fmt: skip
     assert list(row["notices"][0]) == list(notice_json(NOTICE))
-    interrupted = run_row(INTERRUPTED)
+    interrupted = run_row(INTERRUPTED, NOW)
     assert (interrupted.finished, interrupted.notices) == (None, ())
+    early = run_row(RUN, NOW - timedelta(days=2))
+    assert early.in_future == (
+        "started",
+        "finished",
+        "data_timestamp_before",
+        "data_timestamp_after",
+    )
 
 
 def test_the_status_has_its_state_and_the_counts_of_stored_rows() -> None:

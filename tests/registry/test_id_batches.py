@@ -1,16 +1,18 @@
-"""Batches of ids that the registry cannot answer: their final size, and the requests needed."""
+"""Batches and pages that the registry cannot answer: their final size, and the requests needed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import groupby
 from typing import Any
 
 import pytest
 
-from ctsync.errors import RegistryError, RequestRefused
+from ctsync.errors import BadAnswer, RegistryError, RequestRefused
 from ctsync.model import Failed, NctId, Observation
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.http.transport import Transport
+from ctsync.sync.watches.query_preview import look_up
 from tests.fakes import FakeClock
 from tests.registry_fixtures import an_id, publish
 from tests.replay import faults
@@ -74,6 +76,8 @@ LIMITS = {
     "an HTML error": faults.status(414),
     "unusable": faults.truncated(2000, declare_length=False),
 }
+SLIM_LIMITS = LIMITS | {"unusable": faults.truncated(200, declare_length=False)}
+"""The same for answers of a few fields, which are smaller."""
 
 
 @pytest.mark.parametrize(
@@ -209,3 +213,134 @@ def test_the_trials_that_match_are_found_in_smaller_batches(
     replay.faults.add(faults.edge_refusal(), path=STUDIES, times=EVERY_TIME)
     with pytest.raises(RegistryError):
         open_api().matching(RECRUITING, ids)
+
+
+@pytest.mark.parametrize("what", SLIM_LIMITS)
+def test_named_trials_are_looked_up_in_smaller_batches(
+    what: str, replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(SLIM_LIMITS[what], path=STUDIES, only=above(20), times=EVERY_TIME)
+    api = open_api()
+    ids = [an_id(n) for n in range(1, 122)]
+    named = look_up(api, ids)
+    assert (set(named.found), named.failed) == (set(ids[:120]), {})
+    first = api.counts.requests
+    look_up(api, ids)
+    again = api.counts.requests - first
+    print(f"look-up of 121 ids, at most 20: {first} requests, then {again}")
+    assert again <= 13
+
+
+def test_one_bad_id_leaves_the_other_named_trials_visible(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(
+        faults.html_page(), path=STUDIES, times=EVERY_TIME,
+        only=lambda request: an_id(47) in request.params["filter.ids"],
+    )  # fmt: skip
+    named = look_up(open_api(), [an_id(n) for n in range(1, 122)])
+    assert (len(named.found), list(named.failed)) == (119, [an_id(47)])
+    with pytest.raises(BadAnswer, match="text/html"):
+        look_up(open_api(), [an_id(47)])
+
+
+# --- pages of a listing --------------------------------------------------------------------------
+
+
+def larger_than(size: int) -> Callable[[Request], bool]:
+    return lambda request: int(request.params["pageSize"]) > size
+
+
+def page_sizes(replay: ReplayRegistry) -> list[int]:
+    """The sizes of the pages requested so far, in order, each once in a row."""
+    sizes = [int(one.params["pageSize"]) for one in replay.requests]
+    return [size for size, _ in groupby(sizes)]
+
+
+def listed(api: RegistryApi) -> int:
+    """The number of trials of a complete listing."""
+    listing = api.listing({"fields": "NCTId|VersionHolder"}, page_size=100)
+    for _ in listing:
+        pass
+    assert (listing.problem, listing.begun) == (None, 1)
+    return len(listing.ids)
+
+
+@pytest.mark.parametrize("what", SLIM_LIMITS)
+def test_a_page_that_the_registry_cannot_answer_is_halved_and_its_size_is_kept(
+    what: str, replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(SLIM_LIMITS[what], path=STUDIES, only=larger_than(30), times=EVERY_TIME)
+    api = open_api()
+    assert listed(api) == 120
+    first = page_sizes(replay)
+    replay.forget_requests()
+    assert listed(api) == 120
+    print(f"{what} above 30 studies: pages of {first}, then of {page_sizes(replay)}")
+    assert first == [100, 10, 50, 10, 25]
+    assert page_sizes(replay) == [25]
+
+
+def test_a_page_that_is_too_large_is_halved(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    api = open_api(max_bytes=10_000)
+    listing = api.listing({}, page_size=100)
+    for _ in listing:
+        pass
+    print(f"too large: pages of {page_sizes(replay)}")
+    assert (listing.problem, len(listing.ids)) == (None, 120)
+    assert page_sizes(replay)[:2] == [100, 10]
+
+
+def test_a_page_past_its_deadline_is_halved_at_once(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(faults.delayed(20), path=STUDIES, only=larger_than(60), times=EVERY_TIME)
+    api = open_api(deadline_seconds=0.3)
+    assert listed(api) == 120
+    print(f"past the deadline above 60 studies: pages of {page_sizes(replay)}")
+    assert page_sizes(replay) == [100, 10, 50]
+    assert len(replay.requests) == 5
+
+
+def test_a_size_that_worked_is_given_up_only_after_all_retries(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(faults.html_page(), path=STUDIES, page=2, times=2)
+    assert listed(open_api()) == 120
+    assert page_sizes(replay) == [100]
+
+
+def test_small_pages_of_full_records_leave_pages_of_few_fields_as_they_were(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(
+        faults.html_page(), path=STUDIES, times=EVERY_TIME,
+        only=lambda request: "fields" not in request.params and larger_than(30)(request),
+    )  # fmt: skip
+    api = open_api()
+    for _ in api.listing({}, page_size=100):
+        pass
+    replay.forget_requests()
+    listed(api)
+    assert page_sizes(replay) == [100]
+
+
+@pytest.mark.parametrize("what", SLIM_LIMITS)
+def test_a_listing_that_fails_at_every_size_is_given_up_soon(
+    what: str, replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(SLIM_LIMITS[what], path=STUDIES, times=EVERY_TIME)
+    api = open_api()
+    with pytest.raises(RegistryError):
+        listed(api)
+    print(f"{what} at every size: {api.counts.requests} requests")
+    assert api.counts.requests <= 6
+
+
+def test_a_study_id_is_found_on_smaller_pages(
+    replay: ReplayRegistry, open_api: Callable[..., RegistryApi]
+) -> None:
+    replay.faults.add(faults.html_page(), path=STUDIES, only=larger_than(500), times=EVERY_TIME)
+    assert open_api().find_org_id("ORG-007") == (an_id(7),)

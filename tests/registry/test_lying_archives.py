@@ -87,6 +87,23 @@ def test_an_archive_that_lies_about_its_directory_is_refused_by_name(
         Archive(file)
 
 
+def test_no_archive_that_lies_loses_a_study_or_gives_a_wrong_one(tmp_path: Path) -> None:
+    lies = [lie_of_a_member(SOUND, 2, **lie) for lie in MEMBER_LIES]
+    lies += [lie_of_the_end(SOUND, **lie) for lie in END_LIES]
+    truth = {name[3:14]: study for name, study in STUDIES.items()}
+    lost = wrong = 0
+    for content in lies:
+        try:
+            held, refused = read(rewrite(tmp_path / "a.zip", content))
+        except BadArchive:
+            continue  # all of it is refused, by its name
+        lost += len(truth.keys() - held.keys() - refused.keys())
+        wrong += sum(study != truth.get(nct_id) for nct_id, study in held.items())
+    print(f"zips: {len(lies)} attacks, {lost} lost, {wrong} stored wrongly")
+    assert (lost, wrong) == (0, 0)
+    assert len(lies) >= 13
+
+
 def test_the_same_archives_without_a_lie_are_read(tmp_path: Path) -> None:
     true = {"size": len(STUDIES["01/NCT00000001.json"]), "offset": 0}
     for content in (lie_of_the_end(SOUND), lie_of_a_member(SOUND, 0, **true)):

@@ -15,21 +15,23 @@ from ctsync.config.settings import Settings
 from ctsync.deliver.message import Message
 from ctsync.deliver.routes import routes_from
 from ctsync.errors import RegistryError
-from ctsync.model import NctId
+from ctsync.model import NctId, Verdict
 from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.operation.health import OVERDUE_AFTER, HealthState, assess
 from ctsync.questions.operation.health_state import health_facts
 from ctsync.registry.api import RegistryApi
 from ctsync.registry.archive_download import ArchiveDownload
+from ctsync.registry.http.transport import Transport
 from ctsync.route import Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.data.watched_trials import TrialSelection
 from ctsync.store.store import Store, open_store
 from ctsync.sync.cycle import SyncCycle
+from ctsync.sync.watches.resolve import resolve_file_watches
 from tests.conftest import StillClock
 from tests.deliver.mailserver import running
 from tests.deliver.webserver import web
-from tests.registry_fixtures import publish
+from tests.registry_fixtures import an_id, archive_of, publish
 from tests.replay import faults
 from tests.replay.registry_server import ReplayRegistry
 
@@ -102,6 +104,75 @@ def test_a_mirror_looks_back_as_many_days_as_the_settings_say(
     bulk.close()
     (window,) = {q for one in replay.requests if (q := one.params.get("filter.advanced"))}
     assert f"RANGE[{since},MAX]" in window
+
+
+REFUSING = "http://127.0.0.1:1/api"  # nothing listens there
+ORG_IDS = {"watches": [{"name": "own", "org_ids": ["ORG-001", "ORG-002"]}]}
+
+
+def test_a_mirror_from_a_file_asks_a_registry_that_refuses_connections_once(
+    make_cycle: MakeCycle, replay: ReplayRegistry, store: Store, tmp_path: Path, clock: StillClock
+) -> None:
+    """Looking up study ids for the settings comes before the load, and took all retries."""
+    publish(replay, *map(an_id, range(1, 11)))
+    file = archive_of(replay, tmp_path / "bulk.zip")
+    transport = Transport(REFUSING, clock=clock)
+    bulk = ArchiveDownload(transport)
+    work = make_cycle(mirror={"processes": 0}, **ORG_IDS)
+    work = replace(work, registry=RegistryApi(transport, clock=clock))
+    result, synced = work.mirror(bulk, folder=tmp_path, archive=file, holder="test")
+    bulk.close()
+    transport.close()
+    print(f"mirror from a file, study ids unknown: {clock.elapsed:.0f} s of waiting, 1 request")
+    assert (clock.elapsed, transport.counts.requests, transport.counts.retries) == (0, 1, 0)
+    assert (result.verdict, result.is_online, synced) == (Verdict.PARTIAL, False, None)
+    assert set(map(an_id, range(1, 11))) <= set(store.trials.stored_ids())
+    assert "this number is unverified" in result.said[0]
+    assert [line.split(":")[1] for line in result.said if line.startswith("watch own")] == [
+        " the study id 'ORG-001' could not be looked up",
+        " the study id 'ORG-002' could not be looked up",
+    ]
+
+
+def test_a_mirror_names_the_unknown_study_ids_of_the_only_watch(
+    make_cycle: MakeCycle, store: Store, tmp_path: Path
+) -> None:
+    with store.unit() as unit:
+        unit.watches.remove("two")
+    work = make_cycle(mirror={"processes": 0}, watches=[{"name": "own", "org_ids": ["no such id"]}])
+    assert isinstance(work.registry, RegistryApi)
+    bulk = ArchiveDownload(work.registry.transport)
+    result, synced = work.mirror(bulk, folder=tmp_path, holder="test")
+    bulk.close()
+    assert (result.verdict, synced) == (Verdict.PARTIAL, None)
+    assert "watch own: no trial carries the study id 'no such id'" in result.said[-1]
+
+
+def test_a_mirror_lists_the_query_of_the_only_watch(
+    make_cycle: MakeCycle, store: Store, tmp_path: Path
+) -> None:
+    with store.unit() as unit:
+        unit.watches.remove("two")
+        unit.watches.add("open", query={"filter.overallStatus": "RECRUITING"})
+    work = make_cycle(mirror={"processes": 0})
+    assert isinstance(work.registry, RegistryApi)
+    bulk = ArchiveDownload(work.registry.transport)
+    _, synced = work.mirror(bulk, folder=tmp_path, holder="test")
+    bulk.close()
+    assert synced is not None
+    assert set(store.watched.ids()) == {ONE, TWO}
+
+
+def test_a_trial_given_by_its_url_needs_no_registry(make_cycle: MakeCycle, store: Store) -> None:
+    named = {"name": "named", "trials": [f"https://clinicaltrials.gov/study/{ONE}"]}
+    work = make_cycle(watches=[*ORG_IDS["watches"], named])
+    transport = Transport(REFUSING, clock=work.clock)
+    found = resolve_file_watches(
+        store, RegistryApi(transport, clock=work.clock), work.settings.watches, retry=False
+    )
+    transport.close()
+    assert [list(watch.trials) for watch in found.watches] == [[], [ONE]]
+    assert [lost.term for lost in found.unresolved] == ORG_IDS["watches"][0]["org_ids"]
 
 
 def test_an_unreachable_monitor_does_not_fail_the_cycle(make_cycle: MakeCycle) -> None:

@@ -27,7 +27,7 @@ from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import OVERLAP
 from tests.conftest import StillClock
 from tests.registry.lying_archives import MEMBER_LIES, lie_of_a_member
-from tests.registry_fixtures import an_id, make_study, publish, stop_after
+from tests.registry_fixtures import an_id, archive_of, make_study, publish, stop_after
 from tests.replay.faults import Fault
 from tests.replay.http_messages import front_page
 from tests.replay.registry_server import ReplayRegistry
@@ -205,14 +205,6 @@ def test_a_registry_without_a_bulk_download_is_paged(
     result = make_mirror().run()
     assert (result.verdict, result.steps) == (Verdict.OK, ["pages"])
     assert result.tally.new == len(store.trials.stored_ids()) == 25
-
-
-def archive_of(replay: ReplayRegistry, file: Path, *, without: int = 0) -> Path:
-    view = replay.catalogue.view()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-        for nct_id in sorted(view.ids)[: len(list(view.ids)) - without]:
-            archive.writestr(f"{nct_id[-2:]}/{nct_id}.json", orjson.dumps(view.study(nct_id)))
-    return file
 
 
 def test_a_file_is_loaded_offline_and_reports_that_its_count_is_not_verified(

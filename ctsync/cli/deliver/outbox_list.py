@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import click
 
 from ctsync.cli.app import App, pass_app
@@ -10,7 +12,7 @@ from ctsync.cli.terminal_table import show_table
 from ctsync.dates import format_minute
 from ctsync.questions.results.delivery_rows import DeliveryRow
 from ctsync.record.value_text import counted
-from ctsync.store.data.outbox import DeliveryState
+from ctsync.store.data.outbox import Delivery, DeliveryState
 
 
 @click.command("list")
@@ -19,6 +21,7 @@ from ctsync.store.data.outbox import DeliveryState
 @pass_app
 def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
     """List waiting and parked deliveries, oldest first."""
+    now = app.clock.now()
     undone = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.PARKED)
     with app.store() as store:
         found = store.outbox.deliveries(*(() if everything else undone))
@@ -33,6 +36,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
                     state=one.state,
                     attempts=one.attempts,
                     not_before=one.not_before,
+                    counts_as_due=one.is_misdated(now),
                     last_error=one.last_error,
                     message_id=one.message_id,
                 )
@@ -48,7 +52,7 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
                 one.state,
                 one.channel,
                 one.recipient,
-                format_minute(one.not_before),
+                _due(one, now),
                 str(one.attempts),
                 one.last_error or "-",
             )
@@ -58,3 +62,11 @@ def list_deliveries(app: App, *, everything: bool, as_json: bool) -> None:
         shorten=("RECIPIENT",),
     )
     tell(counted(len(found), "delivery", "deliveries"))
+
+
+def _due(one: Delivery, now: datetime) -> str:
+    shown = format_minute(one.not_before)
+    if not one.is_misdated(now):
+        return shown
+    waits = one.state in (DeliveryState.PENDING, DeliveryState.CLAIMED)
+    return f"now ({shown} is in the future)" if waits else f"{shown} (in the future)"

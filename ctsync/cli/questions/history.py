@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import click
 
@@ -10,7 +11,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.param_types import TrialParam
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute
+from ctsync.dates import format_minute, mark_future
 from ctsync.errors import UsageError
 from ctsync.model import NctId, State, StoredEvent, Version
 from ctsync.questions.trial.field_history import field_history
@@ -81,7 +82,7 @@ def history(app: App, *, trial: NctId, name: str | None, substantive: bool, as_j
     if any(version.registry_version is not None for version in found.versions):
         tell("VERSION: ctsync's number, and the registry's own (from v0)")
     _tell_hidden(found)
-    tell(for_terminal(_past_sentence(found.history, trial)))
+    tell(for_terminal(_past_sentence(found.history, trial, app.clock.now())))
 
 
 def _tell_hidden(found: TrialVersions) -> None:
@@ -91,16 +92,17 @@ def _tell_hidden(found: TrialVersions) -> None:
         tell(f"{versions} with only administrative changes {verb} hidden")
 
 
-def _past_sentence(past: HistoryState | None, trial: NctId) -> str:
+def _past_sentence(past: HistoryState | None, trial: NctId, now: datetime) -> str:
     """Return how much of the registry history is stored, and how to fetch the rest."""
     if past is None:
         return f"versions before the first sync are not stored; fetch them: ctsync backfill {trial}"
-    asked = f"as of {past.asked:%Y-%m-%d}"
+    asked = f"as of {mark_future(past.asked, now, f'{past.asked:%Y-%m-%d}')}"
     if past.state == "none":
         return f"the registry's own history has no versions of it, {asked}"
     if past.state == "complete":
         return f"all {past.listed} versions of the registry's own history, {asked}"
-    again = f"; next try {format_minute(past.retry)}" if past.retry else ""
+    following = past.next_try(now)
+    again = f"; next try {format_minute(following)}" if following else ""
     return f"history {past.state}: versions may be missing, {asked}{again}"
 
 

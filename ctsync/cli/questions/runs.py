@@ -10,7 +10,7 @@ import click
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
-from ctsync.dates import format_minute
+from ctsync.dates import LOAD_TOLERANCE, mark_future
 from ctsync.questions.operation.runs import latest_runs, one_run, run_row
 from ctsync.record.registry.notices import read_notices
 from ctsync.store.data.runs import Run
@@ -45,16 +45,17 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
     number of trials to check, ANSWERED the number checked. The verdict "running" also stands for a
     run that was killed.
     """
+    now = app.clock.now()
     with app.store() as store:
         if run_id is not None:
             run = one_run(store, run_id)
-            show_json(run_row(run)) if as_json else _show_run(run)
+            show_json(run_row(run, now)) if as_json else _show_run(run, now)
             return
         found = latest_runs(store, limit=limit)
     if as_json:
-        show_json([run_row(run) for run in found.runs])
+        show_json([run_row(run, now) for run in found.runs])
     else:
-        _show_runs(found.runs)
+        _show_runs(found.runs, now)
     if found.total > len(found.runs):
         tell(
             f"the newest {len(found.runs):,} of {found.total:,}: "
@@ -62,16 +63,16 @@ def runs_command(app: App, *, run_id: int | None, limit: int, as_json: bool) -> 
         )
 
 
-def _show_runs(found: Sequence[Run]) -> None:
+def _show_runs(found: Sequence[Run], now: datetime) -> None:
     show_table(
         _HEADINGS,
         [
             (
                 str(run.id),
                 run.kind,
-                _minute(run.started),
+                mark_future(run.started, now),
                 _seconds(run),
-                _minute(run.load_after or run.load_before),
+                _load(run.load_after or run.load_before, now),
                 str(run.requests),
                 *(str(getattr(run, name)) for name in _COUNTS),
                 run.verdict if run.error is None else f"{run.verdict}: {run.error}",
@@ -82,12 +83,12 @@ def _show_runs(found: Sequence[Run]) -> None:
     )
 
 
-def _show_run(run: Run) -> None:
-    before, after = _minute(run.load_before), _minute(run.load_after)
+def _show_run(run: Run, now: datetime) -> None:
+    before, after = _load(run.load_before, now), _load(run.load_after, now)
     lines = [
         ("run", f"{run.id}, {run.kind}"),
-        ("started", _minute(run.started)),
-        ("finished", f"{_minute(run.finished)} ({_seconds(run)} s)" if run.finished else "never"),
+        ("started", mark_future(run.started, now)),
+        ("finished", _finished(run, now)),
         ("registry data of", f"{before} before, {after} after"),
         ("registry API", run.api_version or "-"),
         ("requests", f"{run.requests:,}, of which retries {run.retries:,}"),
@@ -100,8 +101,14 @@ def _show_run(run: Run) -> None:
         click.echo(f"{name:<17} {for_terminal(value)}")
 
 
-def _minute(stamp: datetime | None) -> str:
-    return format_minute(stamp) if stamp else "-"
+def _load(stamp: datetime | None, now: datetime) -> str:
+    return mark_future(stamp, now, tolerance=LOAD_TOLERANCE) if stamp else "-"
+
+
+def _finished(run: Run, now: datetime) -> str:
+    if run.finished is None:
+        return "never"
+    return f"{mark_future(run.finished, now)} ({_seconds(run)} s)"
 
 
 def _seconds(run: Run) -> str:

@@ -10,12 +10,12 @@ import click
 
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
-from ctsync.dates import format_minute
+from ctsync.dates import LOAD_TOLERANCE, format_minute, mark_future
 from ctsync.deliver.routes import routes_from
 from ctsync.questions.operation.status import Status, current_status
 from ctsync.questions.trial.versions import history_words
 from ctsync.record.value_text import counted
-from ctsync.store.data.failures import Failure
+from ctsync.store.data.failures import LONGEST_RETRY, Failure
 from ctsync.text import for_terminal
 
 NOTICES_SHOWN = timedelta(days=7)
@@ -51,7 +51,8 @@ def _lines(found: Status) -> Iterator[str]:
         yield f"  {failure.nct_id}: {failure.error} ({_tries(failure, found.now)})"
     yield from (f"  {notice.line}" for notice in found.notices)
     load, complete = facts.newest_load, facts.last_complete
-    yield f"registry data      {format_minute(load) if load else 'none seen'}"
+    shown = mark_future(load, found.now, tolerance=LOAD_TOLERANCE) if load else "none seen"
+    yield f"registry data      {shown}"
     yield f"last complete run  {format_minute(complete) if complete else 'none'}"
     yield (
         f"stored             trials {stored['trials']:,}, versions {stored['snapshots']:,}, "
@@ -66,11 +67,16 @@ def _histories(found: Status) -> str:
     counts = Counter({history_words(state): n for state, n in found.histories.items()})
     counts["not requested"] = found.facts.watched - counts.total()
     line = ", ".join(f"{state} {count:,}" for state, count in counts.items() if count)
-    return f"{line}; next try {format_minute(found.next_history)}" if found.next_history else line
+    following = found.next_history
+    return (
+        f"{line}; next try {mark_future(following, found.now + LONGEST_RETRY)}"
+        if following
+        else line
+    )
 
 
 def _tries(failure: Failure, now: datetime) -> str:
     until = failure.held_until(now)
     following = f"after {format_minute(until)}" if until else "with the next sync"
-    since = format_minute(failure.first_at)
+    since = mark_future(failure.first_at, now)
     return f"{counted(failure.attempts, 'attempt')} since {since}, next {following}"

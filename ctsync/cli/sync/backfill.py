@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 
 import click
 
@@ -68,9 +69,11 @@ def backfill(
         with app.registry() as registry:
             result = run_backfill(app, store, registry, ids, wait=wait)
         states = store.histories.states(ids)
+    now = app.clock.now()
     if as_json:
-        show_json(backfill_row(result, states))
-    click.get_current_context().exit(report_backfill(result, states, tabled=not as_json))
+        show_json(backfill_row(result, states, now=now))
+    code = report_backfill(result, states, now=now, tabled=not as_json)
+    click.get_current_context().exit(code)
 
 
 def _chosen(
@@ -120,7 +123,7 @@ def _lock_of(store: Store, wait: float) -> Callable[[], AbstractContextManager[N
 
 
 def report_backfill(
-    result: BackfillResult, states: dict[NctId, HistoryState], *, tabled: bool
+    result: BackfillResult, states: dict[NctId, HistoryState], *, now: datetime, tabled: bool
 ) -> int:
     """Report the fetched history and return the exit code."""
     if tabled:
@@ -132,7 +135,8 @@ def report_backfill(
     failed = [trial for trial in lacking if trial.state != NOT_ASKED]
     for trial in failed:
         state = states.get(trial.nct_id)
-        again = f"; next try {format_minute(state.retry)}" if state and state.retry else ""
+        following = state.next_try(now) if state else None
+        again = f"; next try {format_minute(following)}" if following else ""
         tell(for_terminal(f"{trial.nct_id}: history {trial.state}: {trial.error}{again}"))
     if waiting := len(lacking) - len(failed):
         verb = "was" if waiting == 1 else "were"
@@ -160,7 +164,9 @@ def _row(trial: FetchedHistory) -> tuple[str, ...]:
     return (trial.nct_id, state, listed, str(trial.stored), str(trial.joined))
 
 
-def backfill_row(result: BackfillResult, states: Mapping[NctId, HistoryState]) -> BackfillRow:
+def backfill_row(
+    result: BackfillResult, states: Mapping[NctId, HistoryState], *, now: datetime
+) -> BackfillRow:
     """Return the row of a backfill."""
     return BackfillRow(
         run=result.run_id,
@@ -174,7 +180,7 @@ def backfill_row(result: BackfillResult, states: Mapping[NctId, HistoryState]) -
                 stored=trial.stored,
                 seen_live=trial.joined,
                 error=trial.error or None,
-                retry=states[trial.nct_id].retry if trial.nct_id in states else None,
+                retry=states[trial.nct_id].next_try(now) if trial.nct_id in states else None,
             )
             for trial in result.trials
         ),

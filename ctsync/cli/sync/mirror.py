@@ -32,6 +32,7 @@ from ctsync.cli.sync.sync import (
 from ctsync.dates import format_minute
 from ctsync.files import absolute, temporary_folder
 from ctsync.questions.results.sync_rows import MirrorRow
+from ctsync.record.value_text import counted
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import SyncCycle
 from ctsync.sync.cycle_result import CycleResult
@@ -148,7 +149,7 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
     yield (
         f"mirror ({steps}), registry data of {format_minute(result.load.data_timestamp)}: "
         f"{tally.new:,} new, {tally.changed:,} changed, {tally.gone:,} gone, {tally.same:,} the "
-        f"same; {tally.requests:,} requests"
+        f"same; {counted(tally.requests, 'request')}"
     )
     yield from result.said
     yield from (notice.line for notice in result.notices)

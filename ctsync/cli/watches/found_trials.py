@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ctsync.cli.output import tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.model import NctId
 from ctsync.record.enum_words import enum_words
-from ctsync.sync.watches.query_preview import QueryMatch
+from ctsync.sync.watches.query_preview import NamedTrials, QueryMatch
 from ctsync.text import for_terminal
 
 MOST_ROWS = 20
 UNKNOWN = "-"
+ABSENT = "not at the registry"
+NOT_ANSWERED = "could not be looked up"
 
 
 def show_matches(matches: Sequence[QueryMatch]) -> None:
@@ -26,21 +28,28 @@ def show_matches(matches: Sequence[QueryMatch]) -> None:
         )
 
 
-def show_named(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
+def show_named(ids: Sequence[NctId], named: NamedTrials) -> None:
     """Write the named trials to stdout; if there are more than 20, count them by status."""
     if len(ids) <= MOST_ROWS:
-        show_matches([found.get(nct_id) or _absent(nct_id) for nct_id in ids])
+        show_matches([named.found.get(nct_id) or _unseen(nct_id, named) for nct_id in ids])
     else:
-        statuses = Counter(found[nct_id].status for nct_id in ids if nct_id in found)
+        found = [named.found[nct_id] for nct_id in ids if nct_id in named.found]
+        statuses = Counter(match.status for match in found)
         rows = [(enum_words(status), f"{count:,}") for status, count in statuses.most_common()]
-        absent = sum(nct_id not in found for nct_id in ids)
-        rows += [("not at the registry", f"{absent:,}")] if absent else []
+        failed = len(named.failed)
+        absent = len(ids) - len(found) - failed
+        rows += [(NOT_ANSWERED, f"{failed:,}")] if failed else []
+        rows += [(ABSENT, f"{absent:,}")] if absent else []
         show_table(("STATUS", "TRIALS"), [*rows, ("total", f"{len(ids):,}")])
 
 
-def tell_oddities(ids: Sequence[NctId], found: Mapping[NctId, QueryMatch]) -> None:
-    """Report the named trials that the registry lacks or has under another id."""
-    absent_ids = [nct_id for nct_id in ids if nct_id not in found]
+def tell_oddities(ids: Sequence[NctId], named: NamedTrials) -> None:
+    """Report the named trials that the registry lacks, has under another id, or failed to show."""
+    found, failed = named.found, named.failed
+    if failed:
+        error = next(iter(failed.values()))
+        tell(for_terminal(f"could not look up {_named(list(failed))}: {error}"))
+    absent_ids = [nct_id for nct_id in ids if nct_id not in found and nct_id not in failed]
     if absent_ids:
         tell(f"the registry has no trial {_named(absent_ids)}; check the NCT id")
     for nct_id in ids:
@@ -56,5 +65,6 @@ def _named(texts: Sequence[str]) -> str:
     return ", ".join(shown) + (f" and {more:,} more" if more > 0 else "")
 
 
-def _absent(nct_id: NctId) -> QueryMatch:
-    return QueryMatch(nct_id, status=UNKNOWN, title="not at the registry", sponsor=UNKNOWN)
+def _unseen(nct_id: NctId, named: NamedTrials) -> QueryMatch:
+    title = NOT_ANSWERED if nct_id in named.failed else ABSENT
+    return QueryMatch(nct_id, status=UNKNOWN, title=title, sponsor=UNKNOWN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Unpack
@@ -13,20 +13,32 @@ from pydantic import TypeAdapter, ValidationError
 from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.sync.backfill import backfill_row, report_backfill, run_backfill
-from ctsync.cli.sync.sync import end_round, run_round, sync_row
+from ctsync.cli.sync.sync import PARTIAL, end_round, run_round, sync_row
 from ctsync.cli.watches.found_trials import MOST_ROWS, show_matches, show_named, tell_oddities
 from ctsync.cli.watches.query_options import QueryArguments, QueryOptions
 from ctsync.config.error_text import sentence
 from ctsync.config.values import Name
 from ctsync.errors import BadNctId, RegistryError, UsageError
-from ctsync.model import JsonObject, NctId
+from ctsync.model import NctId
 from ctsync.pasted_url import is_url, trial_of
 from ctsync.query import Query
 from ctsync.questions.portfolio.watches import members_of
+from ctsync.questions.results.watch_rows import (
+    FollowedRow,
+    FoundTrialRow,
+    WatchAdditionRow,
+    WatchPreviewRow,
+)
 from ctsync.record.value_text import counted
 from ctsync.registry.api import RegistryApi
+from ctsync.report.rows.report_row import UncheckedTrialRow
 from ctsync.store.store import Store
-from ctsync.sync.watches.query_preview import QueryMatch, QueryPreview, look_up, preview_query
+from ctsync.sync.watches.query_preview import (
+    NamedTrials,
+    QueryPreview,
+    look_up,
+    preview_query,
+)
 from ctsync.sync.watches.resolve import ResolvedTerm, resolve_all
 from ctsync.sync.watches.trial_list import join_ids, read_list
 from ctsync.text import for_terminal
@@ -34,7 +46,7 @@ from ctsync.text import for_terminal
 DEFAULT_WATCH = "default"
 MOST_RETRY_SECONDS = 20
 
-Found = Mapping[NctId, QueryMatch]
+NO_TRIALS = NamedTrials({}, {})
 
 
 @click.command("add")
@@ -108,27 +120,25 @@ def add(
         resolved = resolve_all(wanted, registry)
         matching = None if query is None else preview_query(registry, query)
         ids = _ids(resolved)
-        found = look_up(registry, ids) if preview else _look_up(registry, ids)
+        named = look_up(registry, ids) if preview else _look_up(registry, ids)
     if preview:
-        _show_preview(resolved, found, query, matching, as_json=as_json)
-        return
+        _show_preview(resolved, named or NO_TRIALS, query, matching, as_json=as_json)
+        click.get_current_context().exit(PARTIAL if named and named.failed else 0)
     app.sends = sync_now
     with app.writable_store() as store:
         _check_watch(store, name, query)
         _store(store, name, resolved, query, now=app.clock.now())
     if not as_json:
-        _show_found(resolved, found, matching)
-    if found is not None:
-        tell_oddities(ids, found)
+        _show_found(resolved, named, matching)
+    if named is not None:
+        tell_oddities(ids, named)
     _tell_followed(name, resolved, query, matching)
-    shown = [_resolved_json(one, (found or {}).get(one.nct_id), name) for one in resolved]
-    if query is not None:
-        shown.append({"query": dict(query.params), "watch": name})
+    added = [*_named_rows(resolved, named or NO_TRIALS, name), *_query_rows(query, name)]
     if sync_now or history:
-        _pull(app, name, ids, shown, sync_now=sync_now, history=history, as_json=as_json)
+        _pull(app, name, ids, added, sync_now=sync_now, history=history, as_json=as_json)
         return
     if as_json:
-        show_json(shown)
+        show_json(added)
     tell("next: ctsync sync")
 
 
@@ -145,7 +155,7 @@ def _split(terms: Sequence[str]) -> tuple[list[str], list[str]]:
     return named_terms, searches
 
 
-def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> Found | None:
+def _look_up(registry: RegistryApi, ids: Sequence[NctId]) -> NamedTrials | None:
     """Return previews of the named trials; None if the registry cannot be reached.
 
     An NCT id can be followed without the registry, so a failure is only reported.
@@ -189,28 +199,30 @@ def _pull(
     app: App,
     name: str,
     ids: Sequence[NctId],
-    shown: Sequence[JsonObject],
+    added: Sequence[FollowedRow],
     *,
     sync_now: bool,
     history: bool,
     as_json: bool,
 ) -> None:
     """Fetch the records of newly followed trials, their registry history, or both."""
-    answer: JsonObject = {"resolved": shown}
-    has_query = any("query" in one for one in shown)
+    has_query = any(one.query is not None for one in added)
+    synced = fetched = None
     if sync_now:
         # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
-        answer["sync"] = sync_row(result)
+        synced = sync_row(result)
     if history:
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids
             past = run_backfill(app, store, registry, wanted)
             states = store.histories.states(wanted)
-        answer["history"] = backfill_row(past, states)
+        fetched = backfill_row(past, states, now=app.clock.now())
     if as_json:
-        show_json(answer)
-    code = report_backfill(past, states, tabled=not as_json) if history else 0
+        show_json(WatchAdditionRow(tuple(added), synced, fetched))
+    code = 0
+    if history:
+        code = report_backfill(past, states, now=app.clock.now(), tabled=not as_json)
     if sync_now:
         end_round(result, misnamed, tabled=not as_json)
     else:
@@ -220,25 +232,17 @@ def _pull(
 
 def _show_preview(
     resolved: Sequence[ResolvedTerm],
-    found: Found | None,
+    named: NamedTrials,
     query: Query | None,
     matching: QueryPreview | None,
     *,
     as_json: bool,
 ) -> None:
     if as_json:
-        named_trials = [found[n] for n in _ids(resolved) if found and n in found]
-        trials = [*named_trials, *(matching.shown if matching else ())]
-        shown = [
-            {"nct_id": m.nct_id, "status": m.status, "sponsor": m.sponsor, "title": m.title}
-            for m in trials
-        ]
-        params = None if query is None else dict(query.params)
-        total = matching.total if matching else 0
-        show_json({"query": params, "matches": total, "named": len(resolved), "shown": shown})
+        show_json(_preview_row(resolved, named, query, matching))
         return
-    _show_found(resolved, found, matching)
-    tell_oddities(_ids(resolved), found or {})
+    _show_found(resolved, named, matching)
+    tell_oddities(_ids(resolved), named)
     if matching is not None:
         shown_of = f"{_matches(matching)}, {len(matching.shown)} shown"
         tell(for_terminal(f"{query}: {shown_of}"))
@@ -246,10 +250,10 @@ def _show_preview(
 
 
 def _show_found(
-    resolved: Sequence[ResolvedTerm], found: Found | None, matching: QueryPreview | None
+    resolved: Sequence[ResolvedTerm], named: NamedTrials | None, matching: QueryPreview | None
 ) -> None:
-    if resolved and found is not None:
-        show_named(_ids(resolved), found)
+    if resolved and named is not None:
+        show_named(_ids(resolved), named)
     if matching is not None:
         show_matches(matching.shown)
 
@@ -269,11 +273,45 @@ def _tell_followed(
         tell(for_terminal(f"following {query} in watch {name}: {_matches(matching)}{shown}"))
 
 
-def _resolved_json(one: ResolvedTerm, match: QueryMatch | None, name: str) -> JsonObject:
-    shown: JsonObject = {"status": None, "sponsor": None, "title": None}
-    if match is not None:
-        shown = {"status": match.status, "sponsor": match.sponsor, "title": match.title}
-    return {"term": one.term, "nct_id": one.nct_id, "watch": name, **shown}
+def _named_rows(
+    resolved: Sequence[ResolvedTerm], named: NamedTrials, name: str
+) -> Iterator[FollowedRow]:
+    for one in resolved:
+        match = named.found.get(one.nct_id)
+        yield FollowedRow(
+            term=one.term,
+            nct_id=one.nct_id,
+            watch=name,
+            status=match.status if match else None,
+            sponsor=match.sponsor if match else None,
+            title=match.title if match else None,
+            query=None,
+        )
+
+
+def _query_rows(query: Query | None, name: str) -> Iterator[FollowedRow]:
+    if query is not None:
+        nothing = dict.fromkeys(("term", "nct_id", "status", "sponsor", "title"))
+        yield FollowedRow(watch=name, query=dict(query.params), **nothing)
+
+
+def _preview_row(
+    resolved: Sequence[ResolvedTerm],
+    named: NamedTrials,
+    query: Query | None,
+    matching: QueryPreview | None,
+) -> WatchPreviewRow:
+    trials = [named.found[nct_id] for nct_id in _ids(resolved) if nct_id in named.found]
+    trials += matching.shown if matching else ()
+    return WatchPreviewRow(
+        query=None if query is None else dict(query.params),
+        matches=matching.total if matching else 0,
+        named=len(resolved),
+        shown=tuple(FoundTrialRow(m.nct_id, m.status, m.sponsor, m.title) for m in trials),
+        could_not_check=tuple(
+            UncheckedTrialRow(nct_id, str(error)) for nct_id, error in named.failed.items()
+        ),
+    )
 
 
 def _matches(seen: QueryPreview) -> str:

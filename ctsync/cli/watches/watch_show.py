@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 
 import click
 
@@ -11,6 +12,7 @@ from ctsync.cli.app import App, pass_app
 from ctsync.cli.output import show_json, tell
 from ctsync.cli.terminal_table import show_table
 from ctsync.cli.watches.watch_list import NOT_IN_REGISTRY, members_summary, query_text
+from ctsync.dates import LOAD_TOLERANCE, mark_future
 from ctsync.errors import UsageError
 from ctsync.model import Head, KeyFields, NctId, State
 from ctsync.questions.portfolio.watches import MemberFacts, find_watch, member_facts, watch_row
@@ -44,6 +46,7 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
     """Show the query of a watch and the trials it follows."""
     if every and limit is not None:
         raise UsageError("specify --limit or --all, not both")
+    now = app.clock.now()
     with app.store() as store:
         found = find_watch(store, name)
         facts = member_facts(store, [found])
@@ -59,8 +62,8 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
     show_table(
         ("TRIAL", "STATUS", "PHASE", "SPONSOR", "IN THE WATCH", "TITLE"),
         [
-            *(_row(trial, heads, keys, facts) for trial in shown),
-            *(_merged_row(one) for one in found.merged),
+            *(_row(trial, heads, keys, facts, place=_place(trial, now)) for trial in shown),
+            *(_merged_row(one, _place(one.trial, now)) for one in found.merged),
         ],
         drop=("SPONSOR", "PHASE"),
         shorten=("SPONSOR", "TITLE"),
@@ -70,7 +73,7 @@ def show_watch(app: App, *, name: str, limit: int | None, every: bool, as_json: 
     for sentence in _about_histories(facts):
         tell(for_terminal(sentence))
     if found.query is not None:
-        seen = f", as of {found.listed:%Y-%m-%d}" if found.listed else ""
+        seen = f", as of {_load_day(found.listed, now)}" if found.listed else ""
         tell(for_terminal(f"query: {query_text(found)}: {members_summary(found)}{seen}"))
 
 
@@ -86,6 +89,8 @@ def _row(
     heads: Mapping[NctId, Head],
     keys: Mapping[NctId, KeyFields],
     facts: MemberFacts,
+    *,
+    place: str,
 ) -> tuple[str, ...]:
     head, key = heads.get(trial.nct_id), keys.get(trial.nct_id, KeyFields())
     status = enum_words(key.status) if key.status else _BLANK
@@ -95,12 +100,12 @@ def _row(
         status = head.state.capitalize()
     phase = phase_words(key.phases) if key.phases and key.phases != _NO_PHASE else _BLANK
     sponsor, title = key.lead_sponsor or _BLANK, key.brief_title or _BLANK
-    return trial.nct_id, status, phase, sponsor, _place(trial), title
+    return trial.nct_id, status, phase, sponsor, place, title
 
 
-def _merged_row(one: MergedTrial) -> tuple[str, ...]:
+def _merged_row(one: MergedTrial, place: str) -> tuple[str, ...]:
     merged = f"merged into {one.into}"
-    return one.trial.nct_id, merged, _BLANK, _BLANK, _place(one.trial), _BLANK
+    return one.trial.nct_id, merged, _BLANK, _BLANK, place, _BLANK
 
 
 def _about_histories(facts: MemberFacts) -> Iterator[str]:
@@ -116,9 +121,13 @@ def _about_histories(facts: MemberFacts) -> Iterator[str]:
         )
 
 
-def _place(trial: WatchedTrial) -> str:
+def _place(trial: WatchedTrial, now: datetime) -> str:
     if trial.left_at is not None:
-        return f"left {trial.left_at:%Y-%m-%d}"
+        return f"left {_load_day(trial.left_at, now)}"
     if trial.by_query:
-        return f"by query since {trial.since:%Y-%m-%d}"
+        return f"by query since {_load_day(trial.since, now)}"
     return f"named as {trial.asked_as}" if trial.asked_as else "named"
+
+
+def _load_day(moment: datetime, now: datetime) -> str:
+    return mark_future(moment, now, f"{moment:%Y-%m-%d}", tolerance=LOAD_TOLERANCE)

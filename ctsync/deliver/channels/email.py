@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from ctsync.config.mail_address import read_address
 from ctsync.dates import SystemClock
 from ctsync.deliver.channels.mail_message import write_mail
 from ctsync.deliver.message import DeliveryError, Message
+from ctsync.registry.http.name_lookup import addresses_of, own_name
 from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.route import Route
 from ctsync.text import for_log, shorten
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from ctsync.config.settings import SmtpSettings
 
 REPLY_SECONDS = 30.0
-"""Time limit for connecting to an address, and for each reply except the last."""
+"""Time limit for a name lookup, connecting to an address, and each reply except the last."""
 TRANSFER_SECONDS = 180.0
 """Time limit for everything before the text of a mail: connecting, login and all replies."""
 VERDICT_SECONDS = 600.0
@@ -74,7 +76,22 @@ class _Connection(smtplib.SMTP):
         self._reply_seconds = limits.reply
         self._is_sending_text = False
         self.allow(limits.transfer)
-        super().__init__(host, port, timeout=limits.reply, **given)
+        # smtplib looks its own name up without a limit if it is not given one
+        name = own_name(seconds=limits.reply)
+        super().__init__(host, port, local_hostname=name, timeout=limits.reply, **given)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        """Look the name up within the limit of a reply, then connect to its addresses."""
+        *others, last = addresses_of(host, port, seconds=timeout)
+        for address in others:
+            with contextlib.suppress(OSError):
+                return self._connected(address, port, timeout)
+        return self._connected(last, port, timeout)
+
+    def _connected(self, address: str, port: int, timeout: float) -> socket.socket:
+        # the next class opens the socket, and wraps it in TLS for the name of the host
+        connected: socket.socket = super()._get_socket(address, port, timeout)  # type: ignore[misc]
+        return connected
 
     def allow(self, seconds: float) -> None:
         """Start a phase of this length."""

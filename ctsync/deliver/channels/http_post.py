@@ -18,7 +18,7 @@ from ctsync import __version__
 from ctsync.registry.http.session import new_session, time_limit
 
 DEADLINE_SECONDS = 30.0
-"""Time limit of one request: connecting, sending, and the head of the answer."""
+"""Time limit of one request: name lookup, connecting, sending, and the head of the answer."""
 CONNECT_SECONDS = 10.0
 USER_AGENT = f"ctsync/{__version__}"
 

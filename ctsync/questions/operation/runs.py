@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ctsync.dates import LOAD_TOLERANCE, is_ahead
 from ctsync.errors import UsageError
 from ctsync.model import NctId, Verdict
 from ctsync.record.registry.notices import Notice, NoticeKind, read_notices
@@ -80,6 +81,8 @@ class RunRow:
     """Why the run failed or is incomplete; null if there is nothing to say."""
     notices: tuple[RunNoticeRow, ...]
     """Sentences about the data refresh, each in place of many changes."""
+    in_future: tuple[str, ...]
+    """The names of the times above that lie in the future, from a wrong clock or registry."""
 
 
 def notice_row(notice: Notice) -> NoticeRow:
@@ -87,8 +90,10 @@ def notice_row(notice: Notice) -> NoticeRow:
     return NoticeRow(notice.kind, notice.summary, parts=notice.parts)
 
 
-def run_row(run: Run) -> RunRow:
+def run_row(run: Run, now: datetime) -> RunRow:
     """The row of a run."""
+    ours = {"started": run.started, "finished": run.finished}
+    loads = {"data_timestamp_before": run.load_before, "data_timestamp_after": run.load_after}
     return RunRow(
         id=run.id,
         kind=run.kind,
@@ -110,6 +115,10 @@ def run_row(run: Run) -> RunRow:
         verdict=run.verdict,
         error=run.error,
         notices=tuple(_run_notice(notice) for notice in read_notices(run.notices)),
+        in_future=(
+            *(name for name, moment in ours.items() if moment and is_ahead(moment, now)),
+            *(name for name, load in loads.items() if load and load > now + LOAD_TOLERANCE),
+        ),
     )
 
 

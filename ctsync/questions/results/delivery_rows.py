@@ -26,6 +26,8 @@ class DeliveryRow:
     """Number of attempts so far."""
     not_before: datetime
     """The time from which it may be sent."""
+    counts_as_due: bool
+    """True if a wrong clock wrote `not_before`, too far in the future: it may be sent now."""
     last_error: str | None
     """The error of the last attempt; null if none failed."""
     message_id: str | None

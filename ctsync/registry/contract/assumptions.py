@@ -17,12 +17,13 @@ from ctsync.dates import format_minute
 from ctsync.errors import BadAnswer, RegistryError
 from ctsync.model import NctId, RegistryVersion
 from ctsync.record.value_text import counted
-from ctsync.registry.api import LARGEST_BATCH, read_version
+from ctsync.registry.api import LARGEST_BATCH
 from ctsync.registry.contract.inquiry import Inquiry
 from ctsync.registry.http.curl import find_curl
 from ctsync.registry.http.response import Response, as_object, parse_json
 from ctsync.registry.identity import identity_of, load_day_of
 from ctsync.registry.listing import PAGE_SIZE, AnsweredPage, read_page
+from ctsync.registry.load_checks import read_version
 from ctsync.registry.record_history import read_history_version, read_index
 from ctsync.text import for_log, shorten
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import http.client
 import io
+import socket
+from contextlib import suppress
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import unquote
@@ -13,9 +15,11 @@ import urllib3
 from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
 
 from ctsync import __version__
 from ctsync.dates import SystemClock
+from ctsync.registry.http.name_lookup import addresses_of
 from ctsync.registry.http.timed_reads import TimedReads
 from ctsync.text import for_header
 
@@ -40,9 +44,31 @@ class _TimedResponse(http.client.HTTPResponse):
 class _Connection(HTTPConnection):
     response_class = _TimedResponse
 
+    def _new_conn(self) -> socket.socket:
+        """Look the name up within the limit for connecting, then connect to its addresses."""
+        host = self._dns_host
+        seconds = self.timeout if isinstance(self.timeout, int | float) else None
+        try:
+            addresses = addresses_of(host, self.port, seconds=seconds)
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"{self.host}: {error}") from error
+        except UnicodeError:
+            return super()._new_conn()  # it has its own error for such a name
+        *others, last = addresses
+        try:
+            for self._dns_host in others:
+                with suppress(HTTPError):
+                    return super()._new_conn()
+            self._dns_host = last
+            return super()._new_conn()
+        finally:
+            self._dns_host = host
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _TimedResponse
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    """A connection with TLS, whose certificate is checked for the name, not for the address."""
 
 
 class _Pool(urllib3.HTTPConnectionPool):
@@ -100,8 +126,8 @@ def new_session(username: str | None, password: str | None, contact: str) -> req
 def time_limit(seconds: float, *, connect: float) -> Any:  # the stubs of requests lack its type
     """Return a limit for connecting, sending and the complete answer together.
 
-    Only a session from `new_session` enforces it if an answer arrives slowly. Connecting to one
-    address may take `connect` seconds. The limit does not cover the system's name lookup.
+    Only a session from `new_session` enforces it if the name lookup hangs or an answer arrives
+    slowly. The lookup, and connecting to one address, may take `connect` seconds each.
     """
     return urllib3.Timeout(total=seconds, connect=min(connect, seconds))
 

@@ -73,11 +73,10 @@ _DATA_CHANGED = "the data have probably changed"
 class Transport:
     """Fetches paths below one base URL, at one request rate for all threads that share it.
 
-    `deadline_seconds` limits one attempt, from connecting to the last byte; it does not cover the
-    system's name lookup. `max_bytes` limits the decoded body. `retry_seconds` limits all attempts
-    of a request: no attempt starts after that. Credentials in the base URL are sent but never
-    shown. Proxies and CA bundles come from the environment, as usual for requests; a .netrc file
-    is ignored.
+    `deadline_seconds` limits one attempt, from the name lookup to the last byte. `max_bytes` limits
+    the decoded body. `retry_seconds` limits all attempts of a request: no attempt starts after
+    that. Credentials in the base URL are sent but never shown. Proxies and CA bundles come from the
+    environment, as usual for requests; a .netrc file is ignored.
     """
 
     def __init__(

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, or_, select, update
 
-from ctsync.dates import CLOCK_TOLERANCE
+from ctsync.dates import CLOCK_TOLERANCE, is_ahead
 from ctsync.errors import StoreConflict
 from ctsync.model import KeyFields, NctId, Record, Source, State
 from ctsync.store.bodies.writer import BodyWrites
@@ -43,6 +43,13 @@ class HistoryState:
     asked: datetime
     attempts: int
     retry: datetime | None
+
+    def next_try(self, now: datetime) -> datetime | None:
+        """Return when to ask again: `now` if a wrong clock wrote the times. None for never."""
+        if self.retry is None:
+            return None
+        is_wrong = is_ahead(self.asked, now) or is_ahead(self.retry, now + LONGEST_RETRY)
+        return now if is_wrong else self.retry
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,11 +92,13 @@ class Delivery:
         A creation in the future, or a due time further ahead than the longest wait, was written by
         a wrong clock: the delivery counts as due.
         """
-        wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
-        times = [self.not_before]
-        if is_ahead(self.created, now) or is_ahead(self.not_before, now + wait):
-            times = []
+        times = [] if self.is_misdated(now) else [self.not_before]
         return max([now, *times, *filter(None, [self.leased_until(now)])])
+
+    def is_misdated(self, now: datetime) -> bool:
+        """Whether a wrong clock wrote the due time, so that the delivery counts as due."""
+        wait = LONGEST_CADENCE if self.last_error is None else LONGEST_WAIT
+        return is_ahead(self.created, now) or is_ahead(self.not_before, now + wait)
 
     def leased_until(self, now: datetime) -> datetime | None:
         """Return the end of the lease if it is still valid, or None."""

@@ -36,13 +36,20 @@ _NO_LOAD = RegistryVersion("", datetime.min.replace(tzinfo=UTC))
 class Mirror(MirrorSetup):
     """Loads the registry once, then updates the copy with each run."""
 
-    def run(self, *, archive: Path | None = None, sweep: bool = False) -> MirrorResult:
+    def run(
+        self,
+        *,
+        archive: Path | None = None,
+        sweep: bool = False,
+        is_unreachable: bool = False,
+    ) -> MirrorResult:
         """Update the mirror to the registry's current load.
 
         With `archive`, a bulk file on disk, its records are compared first. The run then succeeds
         even if the registry cannot be reached: the later steps are skipped, and the verdict is
-        PARTIAL, because the number of records in the archive is unverified. `sweep` forces a full
-        scan that is not due.
+        PARTIAL, because the number of records in the archive is unverified. If `is_unreachable`,
+        the caller has found this out, and nothing is requested. `sweep` forces a full scan that is
+        not due.
 
         Raises RegistryError, StaleRegistry for an archive or registry older than a load already
         seen, and Stopped if the run is cancelled. A stopped run resumes when started again.
@@ -50,7 +57,9 @@ class Mirror(MirrorSetup):
         newest = self.store.runs.newest_load()
         with recorded_run(self.store, MIRROR, self.clock) as entry:
             try:
-                current = self._current(newest, needed=archive is None)
+                is_needed = archive is None
+                skips = is_unreachable and not is_needed
+                current = None if skips else self._current(newest, needed=is_needed)
                 result = MirrorResult(entry.run_id, current or _NO_LOAD, entry.tally)
                 sights = PassObservations()
                 run = MirrorRun(self, entry, result, current=current, sights=sights)

@@ -117,7 +117,8 @@ class FullScan:
             self.watcher.check()
             differing += keep(page)
             self.keeping.flush(self._advance(name, page))
-            self.watcher.progress(min(page.number * size, listing.total or 0), listing.total or 0)
+            total = listing.total or 0
+            self.watcher.progress(min(listing.count, total), total)
         return ScanResult(listing.ids, differing, listing.problem)
 
     def _advance(self, name: str, page: ListingPage) -> Callable[[Unit], None]:

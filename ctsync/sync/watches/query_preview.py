@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from ctsync.errors import RequestRefused, UsageError
+from ctsync.errors import RegistryError, RequestRefused, UsageError
 from ctsync.model import NctId
 from ctsync.query import Query
 from ctsync.registry.identity import at, identity_of
@@ -15,7 +14,6 @@ from ctsync.text import shorten
 
 SHOWN = 10
 _FIELDS = "NCTId|NCTIdAlias|BriefTitle|OverallStatus|LeadSponsorName"
-_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +32,17 @@ class QueryPreview:
 
     total: int | None
     shown: Sequence[QueryMatch]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTrials:
+    """What the registry shows of named trials: those found, and those that it failed to show.
+
+    It has no trial of an id that is in neither.
+    """
+
+    found: Mapping[NctId, QueryMatch]
+    failed: Mapping[NctId, RegistryError]
 
 
 def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> QueryPreview:
@@ -58,29 +67,27 @@ def preview_query(registry: Registry, query: Query, *, size: int = SHOWN) -> Que
     return QueryPreview(listing.total, matches[:size])
 
 
-def look_up(registry: Registry, ids: Sequence[NctId]) -> Mapping[NctId, QueryMatch]:
+def look_up(registry: Registry, ids: Sequence[NctId]) -> NamedTrials:
     """Request previews of trials, by requested id; trials that the registry lacks are left out.
 
-    The preview of a trial requested by an alias has its current id. Sends one request per 200
-    trials and stores nothing. Raises RegistryError.
+    The preview of a trial requested by an alias has its current id. Stores nothing. Raises
+    RegistryError if a batch of several trials cannot be fetched, or every trial fails alone.
     """
-    wanted = list(dict.fromkeys(ids))
     found: dict[NctId, QueryMatch] = {}
-    for start in range(0, len(wanted), _BATCH):
-        batch = wanted[start : start + _BATCH]
-        for study in _listed(registry, batch):
+    failed: dict[NctId, RegistryError] = {}
+    for batch, studies in registry.fields_of(list(dict.fromkeys(ids)), _FIELDS):
+        if isinstance(studies, RegistryError):
+            if len(batch) > 1:
+                raise studies
+            failed[batch[0]] = studies
+            continue
+        for study in studies:
             identity, match = identity_of(study), _match(study)
             names = identity.names.intersection(batch) if identity else ()
             found.update({name: match for name in names if match})
-    return found
-
-
-def _listed(registry: Registry, batch: Sequence[NctId]) -> list[Any]:
-    # a full page would cause a request for the next page
-    listing = registry.listing(
-        {"filter.ids": "|".join(batch), "fields": _FIELDS}, page_size=len(batch) + 1
-    )
-    return [study for page in listing for study in page.studies]
+    if failed and not found:
+        raise next(iter(failed.values()))
+    return NamedTrials(found, failed)
 
 
 def _match(study: object) -> QueryMatch | None:

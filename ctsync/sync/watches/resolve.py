@@ -45,19 +45,20 @@ class ResolvedTerm:
     asked_as: str | None = None
 
 
-def resolve(term: str, registry: Registry) -> ResolvedTerm:
+def resolve(term: str, registry: Registry, *, retry: bool = True) -> ResolvedTerm:
     """Find the one trial that `term` names.
 
     An NCT id or the URL of a trial is accepted without a request. Any other term is searched
     among the organisations' study ids and must match exactly one trial: otherwise UnmatchedOrgId
-    or AmbiguousOrgId is raised. A malformed NCT id raises BadNctId without a request.
+    or AmbiguousOrgId is raised. A malformed NCT id raises BadNctId without a request. Without
+    `retry`, a failed search is not repeated.
     """
     text = term.strip().strip("\ufeff")
     if not text:
         raise UsageError("an empty term names no trial")
     if is_nct_id(text) or is_url(text):
         return ResolvedTerm(text, read_trial(text))
-    matches = registry.find_org_id(text)
+    matches = registry.find_org_id(text, retry=retry)
     if not matches and _GROUPED.fullmatch(text):
         with suppress(BadNctId):
             return ResolvedTerm(text, parse_nct_id(text))
@@ -115,10 +116,14 @@ class UnresolvedTerm:
 
 @dataclass(frozen=True, slots=True)
 class FileWatches:
-    """The watches of the settings file with the trials they name, and the unresolved terms."""
+    """The watches of the settings file with the trials they name, and the unresolved terms.
+
+    `away` is the error of a registry that could not be reached to look up a study id.
+    """
 
     watches: tuple[NewWatch, ...]
     unresolved: tuple[UnresolvedTerm, ...]
+    away: RegistryError | None = None
 
 
 def resolve_file_watches(
@@ -127,13 +132,15 @@ def resolve_file_watches(
     watches: Sequence[WatchSettings],
     *,
     rules: Mapping[str, float] = MappingProxyType({}),
+    retry: bool = True,
 ) -> FileWatches:
     """Find the trials that the watches of the settings file name; write nothing.
 
     A study id is requested once: its trial is stored and used again, even while another trial has
     taken that trial over. A term that cannot be resolved does not affect the rest of its watch.
-    After the registry cannot be reached, no other study id is requested. A watch with its own
-    thresholds takes those that it does not set from the common thresholds in `rules`.
+    After the registry cannot be reached, no other study id is requested; without `retry`, no failed
+    search is repeated. A watch with its own thresholds takes those that it does not set from the
+    common thresholds in `rules`.
     """
     known = {
         (watch.name, trial.asked_as): trial.nct_id
@@ -150,22 +157,32 @@ def resolve_file_watches(
         trials: dict[NctId, str | None] = {}
         for term in (*watch.trials, *watch.org_ids):
             try:
-                nct_id = known.get((watch.name, term)) or _resolve_unless(away, term, registry)
-            except (UsageError, RegistryError) as reason:
-                unresolved.append(UnresolvedTerm(watch.name, term, str(reason)))
-                if isinstance(reason, RegistryError) and not isinstance(reason, RequestRefused):
-                    away = reason
+                nct_id = known.get((watch.name, term)) or _resolve_unless(
+                    away, term, registry, retry=retry
+                )
+            except UsageError as error:
+                unresolved.append(UnresolvedTerm(watch.name, term, str(error)))
+            except RegistryError as error:
+                unresolved.append(UnresolvedTerm(watch.name, term, _not_looked_up(term, error)))
+                if not isinstance(error, RequestRefused):
+                    away = error
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
         own = {**rules, **watch.rules} if watch.rules else {}
         resolved.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
-    return FileWatches(tuple(resolved), tuple(unresolved))
+    return FileWatches(tuple(resolved), tuple(unresolved), away)
 
 
-def _resolve_unless(away: RegistryError | None, term: str, registry: Registry) -> NctId:
-    if away is not None and not is_nct_id(term):
+def _resolve_unless(
+    away: RegistryError | None, term: str, registry: Registry, *, retry: bool
+) -> NctId:
+    if away is not None and not (is_nct_id(term) or is_url(term)):
         raise away
-    return resolve(term, registry).nct_id
+    return resolve(term, registry, retry=retry).nct_id
+
+
+def _not_looked_up(term: str, error: RegistryError) -> str:
+    return f"the study id {shorten(term, SHOWN_WIDTH)!r} could not be looked up: {error}"
 
 
 def join_watches(stored: Sequence[Watch], found: FileWatches, *, at: datetime) -> list[Watch]:
