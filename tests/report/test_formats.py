@@ -25,6 +25,8 @@ from ctsync.report.formats.markdown import escaped
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
+from tests.record.studies import events_between, study
+from tests.record.studies import outcome as measure
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
     QUICK,
@@ -319,3 +321,36 @@ def test_a_narrow_page_labels_the_moves_since_the_first_version_once() -> None:
         ('since"', "since first seen: primary completion +10 months"),
         ('since" data-is="since registration"', "primary completion +10 months"),
     ]
+
+
+PEOPLE = (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM)
+MEASURES = [f"AUC of substance {n}" for n in range(18)]
+
+
+def with_other_time_frames(*months: int) -> Report:
+    """A report on 18 outcomes whose time frame changed, as in NCT07227597."""
+    frames = [f"At designated time points (up to approximately {n} months)" for n in months]
+    before, after = (
+        study(secondary_outcomes=[measure(one, frame) for one in MEASURES]) for frame in frames
+    )
+    return report([stored(one, QUICK) for one in events_between(before, after)])
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_items_of_a_list_that_changed_alike_share_one_line(form: ReportFormat) -> None:
+    built = with_other_time_frames(59, 58)
+
+    text = " ".join(html.unescape(str(render(built, form))).split())
+
+    print(f"{form}: 18 equal changes of time frames, {text.count('up to approximately')} shown")
+    assert text.count("up to approximately") == 1
+    assert "the same of 17 others: " in text
+    assert all(f'"{one}"' in text.replace("\\", "") for one in MEASURES)
+
+
+@pytest.mark.parametrize("form", [ReportFormat.JSON, ReportFormat.CSV])
+def test_a_program_gets_one_row_for_each_item_that_changed_alike(form: ReportFormat) -> None:
+    text = str(render(with_other_time_frames(59, 58), form))
+
+    assert all(one in text for one in MEASURES)
+    assert "the same of" not in text

@@ -17,6 +17,8 @@ from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, he
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
 from ctsync.report.words.trial_heading import TrialHeading
+from tests.record.studies import events_between, study
+from tests.record.studies import outcome as measure
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -264,3 +266,15 @@ def test_a_fault_of_a_page_is_found() -> None:
         "<div/>",
     ):
         assert html_faults(bad), bad
+
+
+def test_a_page_says_why_a_trial_stopped_and_when_an_outcome_changed() -> None:
+    before = study(primary_outcomes=[measure("Overall survival", "59 months")])
+    after = study(status="TERMINATED", why="Slow accrual in all countries",
+                  primary_outcomes=[measure("Overall survival", "58 months")],
+                  posted="2020-03-01")  # fmt: skip
+    changes = [stored(one) for one in events_between(before, after)]
+    page = html.unescape(words_of(render_page(replace(story(), events=changes), WINDOW)))
+
+    assert 'Recruiting Terminated; why stopped: "Slow accrual in all countries"' in page
+    assert "59 months 58 months; 275 days after the start" in page

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.report import Report, ReportLine, ReportTrial, TextMark, TextPiece
 from ctsync.report.sentences import (
     WELCOME,
@@ -121,7 +122,7 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
         yield ""
         yield f"### {escaped(step_title(step))}{compare}"
         yield ""
-        for line in step.lines:
+        for line in alike(step.lines):
             yield f"- {_line(line)}"
         if step.is_cut:
             yield f"- in full: {_code(step.command)}"
@@ -141,8 +142,7 @@ def _line(line: ReportLine) -> str:
         values += f"{': ' if values else ''}{_pieces(line.pieces)}"
     elif not values:
         values = f"{escaped(line.before)} → {escaped(line.after)}"
-    moves = moves_of(line)
-    tail = f"; {escaped(moves)}" if moves else ""
+    tail = "".join(f"; {escaped(part)}" for part in (moves_of(line), same_of(line)) if part)
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 
 

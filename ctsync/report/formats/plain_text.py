@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 from ctsync.model import Level, NctId
+from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.report import (
     Fold,
     Report,
@@ -207,7 +208,7 @@ def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
 
 def _step(step: ReportStep, width: int) -> Iterator[str]:
     yield from wrap(step_title(step), "   ", width=width)
-    for line in step.lines:
+    for line in alike(step.lines):
         yield from _line(line, width)
     if step.compare_url:
         yield f"     compare: {step.compare_url}"
@@ -231,12 +232,11 @@ def _line(line: ReportLine, width: int) -> Iterator[str]:
 
 
 def said(line: ReportLine) -> str:
-    """The values and moves of a line as text."""
+    """The values and moves of a line as text, and the other items that it is about."""
     values = line.detail or ("" if line.pieces else f"{line.before} -> {line.after}")
     if line.pieces:
         values += f"{': ' if values else ''}{wdiff(line.pieces)}"
-    moves = moves_of(line)
-    return f"{values}; {moves}" if moves else values
+    return "; ".join(filter(None, [values, moves_of(line), same_of(line)]))
 
 
 def _welcomes(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
