@@ -9,7 +9,9 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -503,3 +505,16 @@ def test_a_missing_certificate_file_is_reported(tmp_path: Path) -> None:
         mail = channel(server, ANNA, security="starttls", ca_file=tmp_path / "none.pem")
         with pytest.raises(DeliveryError, match=r"ca_file: No such file"):
             mail.send(message(demo_events()))
+
+
+@pytest.mark.parametrize("words", ["Head and… end", "Hôpitaux"])
+def test_a_subject_arrives_as_it_was_written(words: str) -> None:
+    """A subject with an encoded word at the fold arrived with a second blank."""
+    changed = 0
+    for n in range(1, 40, 4):
+        left = event(Kind.LEFT, before=f"{'x' * n} Toronto {words} and", after=None)
+        mail = write_mail(message([stored(left)]), sender=SENDER)
+        head = mail.as_bytes().partition(b"\r\n\r\n")[0]
+        changed += message_from_bytes(head, policy=default)["Subject"] != mail["Subject"]
+    print(f"10 subjects with {words}: {changed} arrived changed")
+    assert changed == 0

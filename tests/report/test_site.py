@@ -277,4 +277,4 @@ def test_a_page_says_why_a_trial_stopped_and_when_an_outcome_changed() -> None:
     page = html.unescape(words_of(render_page(replace(story(), events=changes), WINDOW)))
 
     assert 'Recruiting Terminated; why stopped: "Slow accrual in all countries"' in page
-    assert "59 months 58 months; 275 days after the start" in page
+    assert "59 months 58 months; 9 months (274 days) after the start" in page

@@ -29,6 +29,10 @@ MOST_HTML_BYTES = 100_000
 
 Gmail hides what follows the first 102 KB of an HTML part."""
 LONGEST_SUBJECT = 200
+_LONGEST_LINE = 998
+"""Most characters of a line, by RFC 5322."""
+_LONGEST_WORD = 75
+"""Most characters of an encoded word, by RFC 2047."""
 
 
 def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage:
@@ -73,9 +77,10 @@ def _compose(message: Message, report: Report, sender: str, site: str) -> EmailM
         subtype="html",
         cte="quoted-printable",
     )
-    if mail["Subject"].isascii():
-        # else the library may fold before the first word and leave the header's first line empty
-        mail.policy = policy.clone(max_line_length=2 * LONGEST_SUBJECT)
+    wide = policy.clone(max_line_length=_LONGEST_LINE)
+    if all(len(word) <= _LONGEST_WORD for word in wide.fold("Subject", mail["Subject"]).split()):
+        # else the library adds a blank before an encoded word that begins a line
+        mail.policy = wide
     return mail
 
 
