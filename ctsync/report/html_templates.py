@@ -14,6 +14,7 @@ from ctsync.report.sentences import (
     WELCOME,
     since_cell,
     since_first_of,
+    since_heading,
     step_title,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
@@ -51,6 +52,7 @@ def _environment() -> Environment:
         short_title=short_title,
         since_cell=since_cell,
         since_first_of=since_first_of,
+        since_heading=since_heading,
         since_what=since_what,
         step_title=step_title,
         stopped=STOPPED,

@@ -134,6 +134,26 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert row.rstrip().endswith("…")
 
 
+def test_a_sync_on_a_narrow_terminal_names_each_trial(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    what = "primary completion +1.2 years; completion +1.0 years; 300 of 420 enrolled"
+    show_table(
+        ("LEVEL", "TRIAL", "WHAT", "TITLE"),
+        [
+            ("critical", SEED, what, "A Study of GSK5764227 in Participants With Relapsed Cancer"),
+            ("notable", SEED, "newly registered", "-"),
+        ],
+        drop=("TITLE",), shorten=("TITLE",), wrap=("WHAT",), least=56, append={"TITLE": "WHAT"},
+        is_drop_noted=False,
+    )  # fmt: skip
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"{what} · A Study of GSK5764227 in Participants With… " in words
+    assert words.endswith("newly registered")
+
+
 @pytest.mark.slow
 def test_a_terminal_shows_no_column_that_has_no_value(listing: Shell) -> None:
     header, *_ = at_a_terminal(listing, "history", "NCT03690141", columns=160)

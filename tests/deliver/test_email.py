@@ -22,9 +22,9 @@ from ctsync.deliver.channels.email import VERDICT_SECONDS, MailChannel, SmtpLimi
 from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
-from ctsync.model import Kind, Level, StoredEvent
+from ctsync.model import KeyFields, Kind, Level, StoredEvent
 from ctsync.report.build import Scope
-from ctsync.route import ChannelKind, Layout, Route
+from ctsync.route import Cadence, ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from ctsync.sync.doctor import CheckState, look_at_mail
@@ -117,6 +117,26 @@ def test_the_mails_to_a_recipient_form_one_thread_that_starts_with_its_welcome(
     assert welcome["In-Reply-To"] is None
     assert len(changes) == 2
     assert {mail["In-Reply-To"] for mail in changes} == {welcome["Message-ID"]}
+
+
+@pytest.mark.parametrize(
+    ("cadence", "words"),
+    [
+        (Cadence.IMMEDIATE, "You get a mail when one of"),
+        (Cadence.DAILY, "You get at most one mail per day, at 08:00 UTC, when one of"),
+        (Cadence.WEEKLY, "You get at most one mail per week, on Mondays at 08:00 UTC, when one of"),
+    ],
+)
+def test_a_welcome_says_when_the_next_mail_comes(cadence: Cadence, words: str) -> None:
+    route = Route(ChannelKind.MAIL, "anna@example.org", minimum_level=Level.NOTABLE,
+                  watches=("melanoma",), cadence=cadence)  # fmt: skip
+    keys = {an_id(1): KeyFields(status="RECRUITING")}
+    welcome = Message("key", route, ("melanoma",), (), WINDOW, Scope("melanoma", 1), lambda: keys,
+                      thread="key", is_welcome=True)  # fmt: skip
+    mail = write_mail(welcome, sender=SENDER)
+    for part in ("plain", "html"):
+        text = " ".join(mail.get_body((part,)).get_content().split())
+        assert f"{words} these trials changes. Lowest level reported: notable." in text
 
 
 @pytest.mark.slow

@@ -18,11 +18,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ctsync.model import Kind, NctId, StoredEvent
+from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.markdown import escaped
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.mail.mail_html import render_mail_html
+from ctsync.report.mail.mail_text import render_mail_text
 from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
 from tests.record.studies import events_between, study
@@ -45,6 +47,7 @@ from tests.report.examples import (
 )
 from tests.security.attacks import ATTACKS, FORMULAS
 
+PEOPLE = (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM)
 ATOM = "{http://www.w3.org/2005/Atom}"
 FAILED = (UncheckedTrial(NctId("NCT00000009"), "no connection to the registry"),)
 FULL = report(
@@ -323,7 +326,42 @@ def test_a_narrow_page_labels_the_moves_since_the_first_version_once() -> None:
     ]
 
 
-PEOPLE = (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM)
+@pytest.mark.parametrize("form", [ReportFormat.HTML, ReportFormat.MARKDOWN])
+def test_a_column_of_moves_says_from_when_they_count(form: ReportFormat) -> None:
+    """A report after a first sync said "Since registration" above "since first seen"."""
+    moved = primary_completion("2021-01-01", "2021-10-01", 273, 300)
+    seen = replace(moved, inputs={"since_registration": False})
+    shown = [str(render(report([stored(one)]), form)) for one in (moved, seen)]
+
+    assert [("Since registration" in text, "Since first seen" in text) for text in shown] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def added_sites(count: int) -> Report:
+    site = event(
+        Kind.SITE, Level.ROUTINE, category=Category.SITES, summary="Sites 1 -> 2: 1 added ()"
+    )
+    return report(
+        [stored(site, an_id(n), brief_title=f"Trial number {n} of a drug") for n in range(count)]
+    )
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_a_trial_in_the_line_of_changed_sites_has_its_title(form: ReportFormat) -> None:
+    text = " ".join(str(render(added_sites(6), form)).split())
+
+    assert all(f"Trial number {n} of a drug" in text for n in range(6))
+    assert "1 more" not in text
+
+
+def test_a_mail_about_changed_sites_has_the_titles() -> None:
+    for write in (render_mail_text, render_mail_html):
+        text = " ".join(write(added_sites(2)).split())
+        assert all(f"Trial number {n} of a drug: " in text for n in range(2))
+
+
 MEASURES = [f"AUC of substance {n}" for n in range(18)]
 
 

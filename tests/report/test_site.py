@@ -109,6 +109,14 @@ def test_a_site_has_one_page_per_trial_reports_a_feed_and_an_index() -> None:
     assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
 
 
+def test_the_index_says_what_it_is_and_which_days_its_figures_are_of() -> None:
+    words = words_of(a_site()["index.html"].partition("<body")[2])
+
+    assert "ctsync: demo (4 trials followed) 2 critical" in words
+    assert "Window: 2019-07-01 to 2019-07-17 10:00Z" in words.partition("latest report")[0]
+    assert "ctsync report:" not in words
+
+
 def test_the_index_lists_each_report_with_its_day_and_its_headline() -> None:
     words = words_of(a_site()["index.html"].partition('id="reports"')[2])
 

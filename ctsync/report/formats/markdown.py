@@ -16,6 +16,7 @@ from ctsync.report.sentences import (
     left_out_sentence,
     moves_of,
     since_cell,
+    since_heading,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -87,9 +88,10 @@ def _top(report: Report) -> Iterator[str]:
 def _table(report: Report) -> Iterator[str]:
     if not report.listed:
         return
-    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed"
-    yield f"| {' | '.join(heads)} | Since registration |"
-    yield f"|{'---|' * (len(heads) + 1)}"
+    since = since_heading(report)
+    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed", since
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
     for trial in report.listed:
         cells = (
             trial.level.value,
@@ -97,7 +99,7 @@ def _table(report: Report) -> Iterator[str]:
             escaped(short_title(trial.heading)),
             escaped(trial_heading(trial.heading)),
             escaped(trial.what),
-            escaped(since_cell(trial)) or "-",
+            escaped(since_cell(trial, since)) or "-",
         )
         yield f"| {' | '.join(cells)} |"
     if sentence := left_out_sentence(report):

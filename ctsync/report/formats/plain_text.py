@@ -18,7 +18,6 @@ from ctsync.report.report import (
     TextPiece,
 )
 from ctsync.report.sentences import (
-    MOST_FOLDED,
     WELCOME,
     about_line,
     aside_sentence,
@@ -29,6 +28,7 @@ from ctsync.report.sentences import (
     folded_what,
     left_out_sentence,
     moves_of,
+    named_in_fold,
     step_title,
     trial_left_out_sentence,
     watches_line,
@@ -180,11 +180,13 @@ def _folds(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
         return
     for fold in Fold:
         trials = report.folded(fold)
-        shown = trials[:MOST_FOLDED]
+        shown = named_in_fold(trials)
         if trials:
             yield f"{fold_title(report, fold)}:"
         for trial in shown:
-            yield from wrap(folded_what(trial), f"   {link(trial.nct_id)}  ", " " * 5, width)
+            words = f"{short_title(trial.heading)}: {folded_what(trial)}"
+            yield f"   {link(trial.nct_id)}"
+            yield from wrap(words, " " * 5, width=width)
         if more := len(trials) - len(shown):
             yield from wrap(f"and {more:,} more: {fold_command(report, fold)}", "   ", width=width)
 
