@@ -135,7 +135,9 @@ def test_a_welcome_says_when_the_next_mail_comes(cadence: Cadence, words: str) -
                       thread="key", is_welcome=True)  # fmt: skip
     mail = write_mail(welcome, sender=SENDER)
     for part in ("plain", "html"):
-        text = " ".join(mail.get_body((part,)).get_content().split())
+        body = mail.get_body((part,))
+        assert body is not None
+        text = " ".join(body.get_content().split())
         assert f"{words} these trials changes. Lowest level reported: notable." in text
 
 
