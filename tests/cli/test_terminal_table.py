@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ctsync.cli import main
+from ctsync.cli.output import broken_at_words
 from ctsync.cli.terminal_table import show_table
 from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell, below_header
@@ -174,3 +175,14 @@ def test_the_help_has_one_block_of_commands() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
     assert shown.count("Commands:") == 1
     assert shown.count("\n  sync ") == 1
+
+
+def test_a_message_on_a_terminal_ends_its_lines_at_words_and_keeps_a_command_whole() -> None:
+    """A sync said "no cha" at the end of one line and "nges" on the next."""
+    checked = "checked 600 of 600 trials against the registry data of 2026-02-19 09:00Z: no changes"
+    unknown = "NCT01902992: no such trial at the registry; to stop: ctsync watch remove NCT01902992"
+
+    assert broken_at_words(checked, 80).splitlines() == [checked[:-8], "changes"]
+    assert broken_at_words(unknown, 80).splitlines()[-1] == "ctsync watch remove NCT01902992"
+    assert broken_at_words(checked, 100) == checked
+    assert " ".join(broken_at_words(unknown, 40).split()) == unknown

@@ -386,6 +386,13 @@ def test_items_of_a_list_that_changed_alike_share_one_line(form: ReportFormat) -
     assert all(f'"{one}"' in text.replace("\\", "") for one in MEASURES)
 
 
+def test_a_blank_separates_a_change_from_its_rule() -> None:
+    moved = primary_completion("2021-01", "2022-01", 365, 365)
+    page = render(report([stored(status("A", "B")), stored(moved)]), ReportFormat.HTML)
+
+    assert re.search(r"\S<span class=\"rule\">", page) is None
+
+
 @pytest.mark.parametrize("form", [ReportFormat.JSON, ReportFormat.CSV])
 def test_a_program_gets_one_row_for_each_item_that_changed_alike(form: ReportFormat) -> None:
     text = str(render(with_other_time_frames(59, 58), form))
