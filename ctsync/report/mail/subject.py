@@ -2,8 +2,8 @@
 
 A subject has about 100 characters. It is shortened by leaving out complete parts: first minor
 changes and further trials, which it counts, then the words about a trial and the new dates, then
-changes of the worst level, which it counts as well. The sponsor remains, shortened if needed: a
-number alone says nothing to a reader of many trials. Only a sponsor and a change that is too long
+changes of the worst level, which it counts as well. The sponsor is shortened before it is left
+out: a number alone says nothing to a reader of many trials. Only a sponsor and a change that is too long
 by itself are cut, at a word and with "…", so that a shortened value never reads as another one.
 """
 
@@ -91,7 +91,11 @@ def _attempts(parts: _Parts, about: Sequence[str], phrases: int | None) -> Itera
     yield from ((needed, about[:words], True) for words in range(len(about) - 1, 0, -1))
     yield needed, about[:1], False
     sponsor = [cut_at_word(one, _SHORT_SPONSOR) for one in about[:1]]
-    yield from ((shown, sponsor, False) for shown in range(needed, 0, -1))
+    yield needed, sponsor, False
+    if needed > 1:
+        # each of several changes that gave the trial its level says more than the sponsor
+        yield needed, (), False
+    yield from ((shown, sponsor, False) for shown in range(needed - 1, 0, -1))
 
 
 @dataclass(frozen=True, slots=True)
