@@ -3,8 +3,8 @@
 A subject has about 100 characters. It is shortened by leaving out complete parts: first minor
 changes and further trials, which it counts, then the words about a trial and the new dates, then
 changes of the worst level, which it counts as well. The sponsor is shortened before it is left
-out: a number alone says nothing to a reader of many trials. Only a sponsor and a change that is too long
-by itself are cut, at a word and with "…", so that a shortened value never reads as another one.
+out: a number alone says nothing to a reader of many trials. Only a sponsor and a change that is too
+long by itself are cut, at a word and with "…", so that no shortened value reads as another one.
 """
 
 from __future__ import annotations
