@@ -6,7 +6,10 @@ File formats are always UTF-8; only text for people uses the encoding of the str
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,11 +23,25 @@ from ctsync.report.rows.row_json import dump
 from ctsync.text import for_terminal
 
 STDOUT = Path("-")
+_COMMAND = re.compile(r"ctsync [a-z]+[^;,()]*")
+_GLUE = "\N{NO-BREAK SPACE}"
 
 
 def tell(words: str) -> None:
-    """Write a message for the user to stderr."""
+    """Write a message for the user to stderr. On a terminal, lines end at a word."""
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        words = "\n".join(broken_at_words(line, width) for line in words.split("\n"))
     click.echo(words, err=True)
+
+
+def broken_at_words(line: str, width: int) -> str:
+    """Break a line at words for a terminal. A command stays on one line, so it can be copied."""
+    if len(line) <= width:
+        return line
+    glued = _COMMAND.sub(lambda found: found[0].replace(" ", _GLUE), line)
+    lines = textwrap.wrap(glued, width, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace(_GLUE, " ")
 
 
 def show_json(value: Any) -> None:

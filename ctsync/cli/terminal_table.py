@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 LEAST_WRAPPED = 24
 LEAST_SHORTENED = 16
+LONGEST_APPENDED = 48
 INDENT = 4
 GAP = 2
 _BLANKS = frozenset({"", "-"})
@@ -45,6 +47,7 @@ def show_table(
     wrap: Collection[str] = (),
     least: int = LEAST_WRAPPED,
     is_drop_noted: bool = True,
+    append: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Write headings and rows to stdout; nothing if there are no rows.
 
@@ -54,7 +57,7 @@ def show_table(
     1. Columns of `shorten` end in an ellipsis. Columns of `wrap`, and the last one unless it is
        in `shorten`, wrap within their width, of at least `least`.
     2. Columns of `drop` are left out, in this order. A line on stderr names them, unless
-       `is_drop_noted` is false.
+       `is_drop_noted` is false. `append` maps such a column to another, whose cells it ends.
     3. The last column moves below the others.
     """
     safe = [[for_terminal(str(cell)) for cell in row] for row in rows]
@@ -74,7 +77,13 @@ def show_table(
         for heading, cells in zip(headings, zip(*safe, strict=True), strict=True)
         if heading not in drop or not _BLANKS.issuperset(cells)
     ]
+    present = {column.heading: column for column in columns}
     dropped = _drop(columns, drop, console.width)
+    for name, target in append.items():
+        if name in dropped:
+            own = [column.heading for column in columns].index(target)
+            cells = tuple(map(_appended, columns[own].cells, present[name].cells))
+            columns[own] = _column(target, cells, wrapped=wrapped, shortened=shorten, least=least)
     if _total([column.least for column in columns]) <= console.width:
         console.print(_table(columns, console.width))
     else:
@@ -106,6 +115,13 @@ def _column(
     most = max(map(cell_len, (heading, *cells)))
     smallest = least if heading in wrapped else LEAST_SHORTENED if heading in shortened else most
     return _Column(heading, cells, min(most, smallest), most, is_wrapped=heading in wrapped)
+
+
+def _appended(cell: str, end: str) -> str:
+    """A cell with the cell of a dropped column, cut at a word."""
+    if end in _BLANKS:
+        return cell
+    return f"{cell} · {textwrap.shorten(end, LONGEST_APPENDED, placeholder='…')}"
 
 
 def _total(widths: Sequence[int]) -> int:

@@ -9,14 +9,16 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ctsync.record.value_text import counted
+from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.sentences import (
     WELCOME,
     since_cell,
     since_first_of,
+    since_heading,
     step_title,
 )
 from ctsync.report.trial.timeline_svg import draw_timeline
-from ctsync.report.version_steps import item_of, line_in_full
+from ctsync.report.version_steps import item_of, line_in_full, note_of
 from ctsync.report.words.event_text import since_what
 from ctsync.report.words.trial_heading import short_title, trial_heading
 from ctsync.text import for_markup
@@ -40,13 +42,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.globals.update(
+        alike=alike,
         counted=counted,
         draw_timeline=draw_timeline,
         item_of=item_of,
         line_in_full=line_in_full,
+        note_of=note_of,
+        same_of=same_of,
         short_title=short_title,
         since_cell=since_cell,
         since_first_of=since_first_of,
+        since_heading=since_heading,
         since_what=since_what,
         step_title=step_title,
         stopped=STOPPED,

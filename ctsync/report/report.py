@@ -88,7 +88,8 @@ class ReportLine:
     A date or count reads `before` -> `after`, with its moves. For other events `detail` says
     what happened. If a text changed in part, `pieces` shows the change word by word. `of_type`
     is the event for a change of the type; both values include the type. If `is_cut`, something
-    was shortened, and the command of the step shows it in full.
+    was shortened, and the command of the step shows it in full. `also` has the events of other
+    list items that changed in exactly the same way.
     """
 
     stored: StoredEvent
@@ -100,11 +101,13 @@ class ReportLine:
     since_first: str
     is_cut: bool
     of_type: StoredEvent | None = None
+    also: tuple[StoredEvent, ...] = ()
 
     @property
     def events(self) -> tuple[StoredEvent, ...]:
-        """The events in this line: one, or two with `of_type`."""
-        return (self.stored, self.of_type) if self.of_type else (self.stored,)
+        """The events in this line: one, and those of `of_type` and `also`."""
+        of_type = (self.of_type,) if self.of_type else ()
+        return (self.stored, *of_type, *self.also)
 
     @property
     def rules(self) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from ctsync.dates import format_day_or_minute, format_minute
 from ctsync.record.value_text import counted
 from ctsync.report.report import Fold, Report, ReportLine, ReportStep, ReportTrial
 from ctsync.report.words.event_text import since_what
+from ctsync.report.words.trial_heading import short_title
 
 
 def about_line(report: Report) -> str:
@@ -45,9 +46,15 @@ def since_first_of(line: ReportLine) -> str:
     return "" if is_same else line.since_first
 
 
-def since_cell(trial: ReportTrial) -> str:
-    """Return the moves for the column "since registration"; says so if they start later."""
-    if not trial.since_first or trial.since_what == "since registration":
+def since_heading(report: Report) -> str:
+    """Return the heading of the column of moves: "Since first seen" if all count from there."""
+    found = {trial.since_what for trial in report.listed if trial.since_first}
+    return (found.pop() if len(found) == 1 else "since registration").capitalize()
+
+
+def since_cell(trial: ReportTrial, heading: str) -> str:
+    """Return the moves since the first version; says from when if the heading does not."""
+    if not trial.since_first or heading == trial.since_what.capitalize():
         return trial.since_first
     return f"{trial.since_what}: {trial.since_first}"
 
@@ -85,6 +92,7 @@ _FOLDED = {
     Fold.SITES: "changed sites only",
     Fold.ADMINISTRATIVE: "changed administrative fields only",
 }
+FOLDED_TITLE = 48
 MOST_FOLDED = 5
 """Most trials that a line of folded trials names."""
 
@@ -100,10 +108,21 @@ def fold_lines(report: Report) -> Iterator[str]:
         trials = report.folded(fold)
         if not trials:
             continue
-        named = [f"{trial.nct_id} ({folded_what(trial)})" for trial in trials[:MOST_FOLDED]]
+        named = [f"{_folded_name(trial)} ({folded_what(trial)})" for trial in named_in_fold(trials)]
         more = len(trials) - len(named)
         rest = [f"and {more:,} more: {fold_command(report, fold)}"] if more else []
         yield f"{fold_title(report, fold)}: {'; '.join([*named, *rest])}"
+
+
+def named_in_fold(trials: Sequence[ReportTrial], most: int = MOST_FOLDED) -> Sequence[ReportTrial]:
+    """The trials that a line of folded trials names; "and 1 more" would be as long as its name."""
+    return trials if len(trials) <= most + 1 else trials[:most]
+
+
+def _folded_name(trial: ReportTrial) -> str:
+    """The number of a folded trial, with its title if a site of it changed."""
+    title = short_title(trial.heading, FOLDED_TITLE) if trial.fold is Fold.SITES else ""
+    return f"{trial.nct_id} {title}".rstrip()
 
 
 def folded_what(trial: ReportTrial) -> str:

@@ -22,7 +22,7 @@ from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
 _COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
-_ITEM = re.compile(r'(of ".*?")(?:: | (?:added|removed|edited|rewritten): )')
+_ITEM = re.compile(r'(of ".*?")(?:\Z|: |, (?=\d)| (?:added|removed|edited|rewritten): )')
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
@@ -85,7 +85,26 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
 
 def item_of(line: ReportLine) -> str:
     """The item of a list whose field changed: of "Overall survival"; empty for other changes."""
-    found = _ITEM.match(line.detail)
+    return _item(line.detail)
+
+
+def item_in(stored: StoredEvent) -> str:
+    """The item of a list whose field an event changed, as `item_of` returns it."""
+    return _item(detail(stored.event))
+
+
+def note_of(line: ReportLine) -> str:
+    """What a line says besides the item and both values: why a trial stopped, for example."""
+    said = line.detail.removeprefix(item_of(line)).lstrip(" ,:")
+    values = sides(line.stored.event)
+    for before, after in (values, (f'"{values[0]}"', f'"{values[1]}"')):
+        if said.startswith(shown := f"{before} -> {after}"):
+            return said.removeprefix(shown).lstrip(" ,:")
+    return said if line.pieces else ""
+
+
+def _item(said: str) -> str:
+    found = _ITEM.match(said)
     return found[1] if found else ""
 
 
@@ -129,8 +148,8 @@ def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine
     passage = excerpt(before, after, values=(event.before, event.after))
     told = "" if is_measured(event) else detail(event)
     if passage.pieces:
-        # counts of words before the words themselves are not useful
-        told = _COUNTS.sub("", told)
+        # counts of words, or both values, add nothing to the words themselves
+        told = _COUNTS.sub("", told).replace(f': "{before}" -> "{after}"', "")
     is_list = any(isinstance(value, list | dict) for value in (event.before, event.after))
     return ReportLine(
         stored=stored,

@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from ctsync.cli import main
+from ctsync.cli.output import broken_at_words
 from ctsync.cli.terminal_table import show_table
 from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell, below_header
@@ -135,6 +136,26 @@ def test_a_shown_title_is_cut_and_a_change_is_not(listing: Shell, registry: Repl
     assert row.rstrip().endswith("…")
 
 
+def test_a_sync_on_a_narrow_terminal_names_each_trial(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    what = "primary completion +1.2 years; completion +1.0 years; 300 of 420 enrolled"
+    show_table(
+        ("LEVEL", "TRIAL", "WHAT", "TITLE"),
+        [
+            ("critical", SEED, what, "A Study of GSK5764227 in Participants With Relapsed Cancer"),
+            ("notable", SEED, "newly registered", "-"),
+        ],
+        drop=("TITLE",), shorten=("TITLE",), wrap=("WHAT",), least=56, append={"TITLE": "WHAT"},
+        is_drop_noted=False,
+    )  # fmt: skip
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"{what} · A Study of GSK5764227 in Participants With… " in words
+    assert words.endswith("newly registered")
+
+
 @pytest.mark.slow
 def test_a_terminal_shows_no_column_that_has_no_value(listing: Shell) -> None:
     header, *_ = at_a_terminal(listing, "history", "NCT03690141", columns=160)
@@ -155,3 +176,14 @@ def test_the_help_has_one_block_of_commands() -> None:
     shown = CliRunner().invoke(main, ["--help"]).stdout
     assert shown.count("Commands:") == 1
     assert shown.count("\n  sync ") == 1
+
+
+def test_a_message_on_a_terminal_ends_its_lines_at_words_and_keeps_a_command_whole() -> None:
+    """A sync said "no cha" at the end of one line and "nges" on the next."""
+    checked = "checked 600 of 600 trials against the registry data of 2026-02-19 09:00Z: no changes"
+    unknown = "NCT01902992: no such trial at the registry; to stop: ctsync watch remove NCT01902992"
+
+    assert broken_at_words(checked, 80).splitlines() == [checked[:-8], "changes"]
+    assert broken_at_words(unknown, 80).splitlines()[-1] == "ctsync watch remove NCT01902992"
+    assert broken_at_words(checked, 100) == checked
+    assert " ".join(broken_at_words(unknown, 40).split()) == unknown

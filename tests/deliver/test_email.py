@@ -9,7 +9,9 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
 from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,9 @@ from ctsync.deliver.channels.email import VERDICT_SECONDS, MailChannel, SmtpLimi
 from ctsync.deliver.channels.mail_message import MOST_BYTES, write_mail
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.deliver.outbox import drain
-from ctsync.model import Kind, Level, StoredEvent
+from ctsync.model import KeyFields, Kind, Level, StoredEvent
 from ctsync.report.build import Scope
-from ctsync.route import ChannelKind, Layout, Route
+from ctsync.route import Cadence, ChannelKind, Layout, Route
 from ctsync.store.data.outbox import DeliveryState
 from ctsync.store.store import Store
 from ctsync.sync.doctor import CheckState, look_at_mail
@@ -115,6 +117,28 @@ def test_the_mails_to_a_recipient_form_one_thread_that_starts_with_its_welcome(
     assert welcome["In-Reply-To"] is None
     assert len(changes) == 2
     assert {mail["In-Reply-To"] for mail in changes} == {welcome["Message-ID"]}
+
+
+@pytest.mark.parametrize(
+    ("cadence", "words"),
+    [
+        (Cadence.IMMEDIATE, "You get a mail when one of"),
+        (Cadence.DAILY, "You get at most one mail per day, at 08:00 UTC, when one of"),
+        (Cadence.WEEKLY, "You get at most one mail per week, on Mondays at 08:00 UTC, when one of"),
+    ],
+)
+def test_a_welcome_says_when_the_next_mail_comes(cadence: Cadence, words: str) -> None:
+    route = Route(ChannelKind.MAIL, "anna@example.org", minimum_level=Level.NOTABLE,
+                  watches=("melanoma",), cadence=cadence)  # fmt: skip
+    keys = {an_id(1): KeyFields(status="RECRUITING")}
+    welcome = Message("key", route, ("melanoma",), (), WINDOW, Scope("melanoma", 1), lambda: keys,
+                      thread="key", is_welcome=True)  # fmt: skip
+    mail = write_mail(welcome, sender=SENDER)
+    for part in ("plain", "html"):
+        body = mail.get_body((part,))
+        assert body is not None
+        text = " ".join(body.get_content().split())
+        assert f"{words} these trials changes. Lowest level reported: notable." in text
 
 
 @pytest.mark.slow
@@ -503,3 +527,16 @@ def test_a_missing_certificate_file_is_reported(tmp_path: Path) -> None:
         mail = channel(server, ANNA, security="starttls", ca_file=tmp_path / "none.pem")
         with pytest.raises(DeliveryError, match=r"ca_file: No such file"):
             mail.send(message(demo_events()))
+
+
+@pytest.mark.parametrize("words", ["Head and… end", "Hôpitaux"])
+def test_a_subject_arrives_as_it_was_written(words: str) -> None:
+    """A subject with an encoded word at the fold arrived with a second blank."""
+    changed = 0
+    for n in range(1, 40, 4):
+        left = event(Kind.LEFT, before=f"{'x' * n} Toronto {words} and", after=None)
+        mail = write_mail(message([stored(left)]), sender=SENDER)
+        head = mail.as_bytes().partition(b"\r\n\r\n")[0]
+        changed += message_from_bytes(head, policy=default)["Subject"] != mail["Subject"]
+    print(f"10 subjects with {words}: {changed} arrived changed")
+    assert changed == 0

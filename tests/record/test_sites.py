@@ -58,6 +58,27 @@ def test_a_renamed_site_is_reported_as_renamed():
     assert event.level is Level.ROUTINE
 
 
+def test_a_city_in_another_spelling_is_an_edited_address_and_no_new_site():
+    """NCT05581004 was reported as "1 site added, 1 site removed"."""
+    papageorgiou = site("Papageorgiou General Hospital", "Greece", zip="564 03", city="N. Efkapria")
+    after = [{**papageorgiou, "city": "Pavlos Melas"}, *SITES]
+    for old, new in (([papageorgiou, *SITES], after), (after, [papageorgiou, *SITES])):
+        (event,) = events_between(study(sites=old), study(sites=new))
+        assert (event.rule, event.level) == ("R-SIT-02", Level.ADMINISTRATIVE)
+        assert event.summary == (
+            'Sites: 1 of 9 with an edited address ("Papageorgiou General Hospital", Greece)'
+        )
+
+
+def test_sites_of_one_name_without_a_zip_in_two_cities_are_two_sites():
+    anywhere = site("Research Site", "Greece", city="Athens")
+    after = [{**anywhere, "city": "Patras"}, *SITES]
+    (event,) = events_between(study(sites=[anywhere, *SITES]), study(sites=after))
+    assert event.summary == (
+        'Sites: 1 added ("Research Site", Greece), 1 removed ("Research Site", Greece)'
+    )
+
+
 def test_a_site_added_at_the_front_of_600_is_one_event():
     many = [site(f"Hospital {n}", zip=str(n)) for n in range(600)]
     (event,) = events_between(study(sites=many), study(sites=[site("A"), *many]))

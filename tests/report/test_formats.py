@@ -18,13 +18,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from ctsync.model import Kind, NctId, StoredEvent
+from ctsync.model import Category, Kind, Level, NctId, StoredEvent
 from ctsync.report.build import Scope, build
 from ctsync.report.formats.feed import FeedEntry, atom, entries, json_feed, read_json_feed
 from ctsync.report.formats.markdown import escaped
 from ctsync.report.formats.render import ReportFormat, render
+from ctsync.report.mail.mail_html import render_mail_html
+from ctsync.report.mail.mail_text import render_mail_text
 from ctsync.report.report import Report, UncheckedTrial
 from ctsync.text import for_markup
+from tests.record.studies import events_between, study
+from tests.record.studies import outcome as measure
 from tests.registry_fixtures import an_id
 from tests.report.examples import (
     QUICK,
@@ -43,6 +47,7 @@ from tests.report.examples import (
 )
 from tests.security.attacks import ATTACKS, FORMULAS
 
+PEOPLE = (ReportFormat.TEXT, ReportFormat.MARKDOWN, ReportFormat.HTML, ReportFormat.ATOM)
 ATOM = "{http://www.w3.org/2005/Atom}"
 FAILED = (UncheckedTrial(NctId("NCT00000009"), "no connection to the registry"),)
 FULL = report(
@@ -319,3 +324,78 @@ def test_a_narrow_page_labels_the_moves_since_the_first_version_once() -> None:
         ('since"', "since first seen: primary completion +10 months"),
         ('since" data-is="since registration"', "primary completion +10 months"),
     ]
+
+
+@pytest.mark.parametrize("form", [ReportFormat.HTML, ReportFormat.MARKDOWN])
+def test_a_column_of_moves_says_from_when_they_count(form: ReportFormat) -> None:
+    """A report after a first sync said "Since registration" above "since first seen"."""
+    moved = primary_completion("2021-01-01", "2021-10-01", 273, 300)
+    seen = replace(moved, inputs={"since_registration": False})
+    shown = [str(render(report([stored(one)]), form)) for one in (moved, seen)]
+
+    assert [("Since registration" in text, "Since first seen" in text) for text in shown] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+def added_sites(count: int) -> Report:
+    site = event(
+        Kind.SITE, Level.ROUTINE, category=Category.SITES, summary="Sites 1 -> 2: 1 added ()"
+    )
+    return report(
+        [stored(site, an_id(n), brief_title=f"Trial number {n} of a drug") for n in range(count)]
+    )
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_a_trial_in_the_line_of_changed_sites_has_its_title(form: ReportFormat) -> None:
+    text = " ".join(str(render(added_sites(6), form)).split())
+
+    assert all(f"Trial number {n} of a drug" in text for n in range(6))
+    assert "1 more" not in text
+
+
+def test_a_mail_about_changed_sites_has_the_titles() -> None:
+    for write in (render_mail_text, render_mail_html):
+        text = " ".join(write(added_sites(2)).split())
+        assert all(f"Trial number {n} of a drug: " in text for n in range(2))
+
+
+MEASURES = [f"AUC of substance {n}" for n in range(18)]
+
+
+def with_other_time_frames(*months: int) -> Report:
+    """A report on 18 outcomes whose time frame changed, as in NCT07227597."""
+    frames = [f"At designated time points (up to approximately {n} months)" for n in months]
+    before, after = (
+        study(secondary_outcomes=[measure(one, frame) for one in MEASURES]) for frame in frames
+    )
+    return report([stored(one, QUICK) for one in events_between(before, after)])
+
+
+@pytest.mark.parametrize("form", PEOPLE)
+def test_items_of_a_list_that_changed_alike_share_one_line(form: ReportFormat) -> None:
+    built = with_other_time_frames(59, 58)
+
+    text = " ".join(html.unescape(str(render(built, form))).split())
+
+    print(f"{form}: 18 equal changes of time frames, {text.count('up to approximately')} shown")
+    assert text.count("up to approximately") == 1
+    assert "the same of 17 others: " in text
+    assert all(f'"{one}"' in text.replace("\\", "") for one in MEASURES)
+
+
+def test_a_blank_separates_a_change_from_its_rule() -> None:
+    moved = primary_completion("2021-01", "2022-01", 365, 365)
+    page = render(report([stored(status("A", "B")), stored(moved)]), ReportFormat.HTML)
+
+    assert re.search(r"\S<span class=\"rule\">", page) is None
+
+
+@pytest.mark.parametrize("form", [ReportFormat.JSON, ReportFormat.CSV])
+def test_a_program_gets_one_row_for_each_item_that_changed_alike(form: ReportFormat) -> None:
+    text = str(render(with_other_time_frames(59, 58), form))
+
+    assert all(one in text for one in MEASURES)
+    assert "the same of" not in text

@@ -129,3 +129,28 @@ def test_the_subject_counts_the_trials_beyond_the_size_limit(limit: int | None) 
     assert subject.startswith("7 critical: Terminated (NCT00000001)")
     assert SLOW not in subject
     assert subject.endswith(f"; {7 - subject.count('NCT')} more")
+
+
+LONG = TrialHeading(
+    "A study",
+    sponsor="Chia Tai Tianqing Pharmaceutical Group Nanjing Shunxin",
+    conditions=("NSCLC",),
+)
+
+
+def test_a_subject_names_the_sponsor_also_beside_long_changes() -> None:
+    """NCT06825494 and NCT06780137 had subjects with nothing but their number."""
+    long = event(Kind.LEFT, Level.NOTABLE, before=" ".join(["query"] * 40), after=None)
+    target = replace(enrollment(242, 262, 8.3), level=Level.ROUTINE, after_type="ESTIMATED")
+    earlier = replace(slip(-28), kind=Kind.COMPLETION_DATE, level=Level.ROUTINE)
+    others = [event(Kind.OTHER, Level.ROUTINE, path=f"p{n}", summary=f"x {n}") for n in range(7)]
+
+    one = about([stored(long)], LONG).subject
+    several = about([stored(each) for each in (target, earlier, *others)], LONG).subject
+    two = about([stored(long), stored(long, QUICK)], LONG).subject
+
+    print(f"{one}\n{several}\n{two}")
+    assert one.startswith("Chia Tai Tianqing…: left watch")
+    assert several.startswith("Chia Tai Tianqing…: enrollment 242 -> 262; completion -28 days; ")
+    assert two.startswith("2 notable: Chia Tai Tianqing…: left watch")
+    assert max(map(len, (one, several, two))) <= LONGEST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_trials_with_changed_sites_or_administrative_fields_only_share_a_line() 
     text = " ".join(render(built, ReportFormat.TEXT).split())
 
     assert [trial.nct_id for trial in built.listed] == [SLOW, QUICK]
-    assert "1 trial changed sites only: NCT00000001 (Sites 44 -> 43)" in text
+    assert "1 trial changed sites only: NCT00000001 A trial with sites (Sites 44 -> 43)" in text
     assert "1 trial changed administrative fields only: NCT00000002 (1 version, contacts" in text
     assert "3. NCT00000001" not in text
 
@@ -229,3 +230,18 @@ def test_a_line_at_a_glance_counts_every_change_that_it_leaves_out() -> None:
     assert cut_between_phrases(what, 40) == "status -> Terminated; +17 more"
     assert cut_between_phrases(f"{what} (2 critical)", 40) == "status -> Terminated; +17 more"
     assert cut_between_phrases(what, 100) == what
+
+
+def test_a_line_at_a_glance_has_room_for_the_title_on_a_page() -> None:
+    """NCT07227597 had so many words of changes that its line showed no title at 1280 pixels."""
+    arms = [event(Kind.LEFT, Level.NOTABLE, path=f"p{n}", before=f"{n} {'long words ' * 3}")
+            for n in range(4)]  # fmt: skip
+    built = report([
+        stored(one, an_id(n), brief_title=f"Trial number {n}") for n in range(1, 20) for one in arms
+    ])  # fmt: skip
+    lines = re.findall(r"<b>(.*?)</b> · Trial number", render(built, ReportFormat.HTML))
+
+    print(f"at a glance: {len(lines)} lines, the longest change has {max(map(len, lines))} letters")
+    assert len(lines) == 19
+    assert max(map(len, lines)) <= 95
+    assert all(re.search(r"\+\d more$|…$", line) for line in lines)

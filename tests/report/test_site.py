@@ -17,6 +17,8 @@ from ctsync.report.trial.site import HEADLINE_WITHIN, PastReport, build_site, he
 from ctsync.report.trial.site_links import SiteLinks
 from ctsync.report.trial.timeline import trace
 from ctsync.report.words.trial_heading import TrialHeading
+from tests.record.studies import events_between, study
+from tests.record.studies import outcome as measure
 from tests.report.examples import (
     SLOW,
     WINDOW,
@@ -105,6 +107,14 @@ def test_a_site_has_one_page_per_trial_reports_a_feed_and_an_index() -> None:
         in (files["index.html"])
     )
     assert 'href="../index.html"' in files[f"trials/{SLOW}.html"]
+
+
+def test_the_index_says_what_it_is_and_which_days_its_figures_are_of() -> None:
+    words = words_of(a_site()["index.html"].partition("<body")[2])
+
+    assert "ctsync: demo (4 trials followed) 2 critical" in words
+    assert "Window: 2019-07-01 to 2019-07-17 10:00Z" in words.partition("latest report")[0]
+    assert "ctsync report:" not in words
 
 
 def test_the_index_lists_each_report_with_its_day_and_its_headline() -> None:
@@ -264,3 +274,15 @@ def test_a_fault_of_a_page_is_found() -> None:
         "<div/>",
     ):
         assert html_faults(bad), bad
+
+
+def test_a_page_says_why_a_trial_stopped_and_when_an_outcome_changed() -> None:
+    before = study(primary_outcomes=[measure("Overall survival", "59 months")])
+    after = study(status="TERMINATED", why="Slow accrual in all countries",
+                  primary_outcomes=[measure("Overall survival", "58 months")],
+                  posted="2020-03-01")  # fmt: skip
+    changes = [stored(one) for one in events_between(before, after)]
+    page = html.unescape(words_of(render_page(replace(story(), events=changes), WINDOW)))
+
+    assert 'Recruiting Terminated; why stopped: "Slow accrual in all countries"' in page
+    assert "59 months 58 months; 9 months (274 days) after the start" in page

@@ -17,7 +17,7 @@ from ctsync.text import for_terminal
 
 MOST_ROWS = 20
 LEAST_WHAT = 56
-"""Least width of the column of changes; narrower terminals show no titles."""
+"""Least width of the column of changes; in a narrower terminal it includes the titles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ def show_changes(events: Iterable[StoredEvent], *, command: str) -> None:
         wrap=("WHAT",),
         least=LEAST_WHAT,
         is_drop_noted=False,
+        append={"TITLE": "WHAT"},
     )
     rest = "; ".join(_rest(trials[MOST_ROWS:], administrative=len(found) - len(trials)))
     if rest:

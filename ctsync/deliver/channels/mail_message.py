@@ -19,6 +19,7 @@ from ctsync.deliver.message import Message
 from ctsync.report.mail.mail_html import render_mail_html
 from ctsync.report.mail.mail_text import render_mail_text
 from ctsync.report.report import Report
+from ctsync.route import Cadence, Route
 from ctsync.text import for_header, shorten
 
 MOST_LINES = 200
@@ -29,6 +30,10 @@ MOST_HTML_BYTES = 100_000
 
 Gmail hides the part of an HTML text after the first 102 KB."""
 LONGEST_SUBJECT = 200
+_LONGEST_LINE = 998
+"""Most characters of a line, by RFC 5322."""
+_LONGEST_WORD = 75
+"""Most characters of an encoded word, by RFC 2047."""
 
 
 def write_mail(message: Message, *, sender: str, site: str = "") -> EmailMessage:
@@ -66,16 +71,19 @@ def _compose(message: Message, report: Report, sender: str, site: str) -> EmailM
     mail["List-Unsubscribe"] = _unsubscribe(author)
     mail["Auto-Submitted"] = "auto-generated"
     mail["X-Auto-Response-Suppress"] = "All"
-    notes = tuple(_notes(message, sender))
-    mail.set_content(render_mail_text(report, site=site, notes=notes), cte="quoted-printable")
+    notes, opening = tuple(_notes(message, sender)), _opening(message.route)
+    mail.set_content(
+        render_mail_text(report, site=site, notes=notes, opening=opening), cte="quoted-printable"
+    )
     mail.add_alternative(
-        render_mail_html(report, site=site, notes=notes),
+        render_mail_html(report, site=site, notes=notes, opening=opening),
         subtype="html",
         cte="quoted-printable",
     )
-    if mail["Subject"].isascii():
-        # otherwise the library may fold before the first word and leave the first line empty
-        mail.policy = policy.clone(max_line_length=2 * LONGEST_SUBJECT)
+    wide = policy.clone(max_line_length=_LONGEST_LINE)
+    if all(len(word) <= _LONGEST_WORD for word in wide.fold("Subject", mail["Subject"]).split()):
+        # else the library adds a blank before an encoded word that begins a line
+        mail.policy = wide
     return mail
 
 
@@ -86,6 +94,18 @@ def _header(address: MailAddress) -> Address:
 def _notes(message: Message, sender: str) -> Iterator[str]:
     to, bare = parseaddr(message.route.recipient)[1], parseaddr(sender)[1]
     yield f"ctsync sent this mail to {to}. To unsubscribe, write to {bare}."
+
+
+def _opening(route: Route) -> str:
+    """Return when a welcomed recipient gets the next mail."""
+    at = f"at {route.at} {route.timezone}"
+    limit = {
+        Cadence.IMMEDIATE: "a mail",
+        Cadence.DAILY: f"at most one mail per day, {at},",
+        Cadence.WEEKLY: f"at most one mail per week, on Mondays {at},",
+    }[route.cadence]
+    level = f"Lowest level reported: {route.minimum_level}."
+    return f"You get {limit} when one of these trials changes. {level}"
 
 
 def _unsubscribe(author: MailAddress) -> str:

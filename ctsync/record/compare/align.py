@@ -5,7 +5,8 @@ Items are paired in rounds; each round works on the items that the previous one 
 1. Items that are equal, byte for byte.
 2. Items with the same key, ignoring letter case and blanks. If several items share a key, those
    with the most equal fields are paired.
-3. Items whose identifying text (a measure, a facility) is similar by at least `ALIKE` percent, or
+3. Items with the same second key: a site's name, zip and country, if the city was edited.
+4. Items whose identifying text (a measure, a facility) is similar by at least `ALIKE` percent, or
    that are in the same place (a site's city and zip) or described alike (an arm). The most similar
    are paired first.
 
@@ -65,6 +66,10 @@ def align(before: list[Any], after: list[Any], listing: ListKey) -> Alignment:
     pairs = list(equal)
     if old and new:
         pairs += _same_key(before, after, (old, new), listing)
+        old, new = _left_over(before, after, pairs)
+    if old and new and listing.second_key:
+        complete = _with_second_key(before, after, (old, new), listing)
+        pairs += _same_key(before, after, complete, ListKey(listing.second_key))
         old, new = _left_over(before, after, pairs)
     if old and new and listing.like:
         pairs += _alike(before, after, (old, new), listing)
@@ -158,6 +163,20 @@ def _same_key(
         elif old and new:
             pairs += _closest(old, new, lambda i, j: _agreement(before[i], after[j]))
     return pairs
+
+
+def _with_second_key(
+    before: Sequence[Any],
+    after: Sequence[Any],
+    left: tuple[list[int], list[int]],
+    listing: ListKey,
+) -> tuple[list[int], list[int]]:
+    """Return the positions of the items that have all fields of the second key."""
+    old, new = (
+        [n for n in positions if all(key_of(items[n], ListKey(listing.second_key)))]
+        for items, positions in zip((before, after), left, strict=True)
+    )
+    return old, new
 
 
 def _plain_key(item: Any, listing: ListKey) -> tuple[bool, Key]:

@@ -36,6 +36,7 @@ class ListKey:
     `like`, `within`, `same`: how to match items that share no key. Their `like` texts are
     compared, but only between items with equal `within` fields. Items whose `same` fields are
     equal too are the same item under a new name.
+    `second_key`: the fields that identify an item whose key was edited, if all of them are given.
 
     If several items share a key, the ones with the most equal fields are matched.
     """
@@ -45,6 +46,7 @@ class ListKey:
     like: tuple[str, ...] = ()
     within: tuple[str, ...] = ()
     same: tuple[str, ...] = ()
+    second_key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

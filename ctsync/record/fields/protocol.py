@@ -20,8 +20,10 @@ _ARM_GROUPS = ListKey(
 )
 _CONTACTS = ListKey(("name", "role"), like=("name",), within=("role",))
 _SITES = ListKey(
-    ("facility", "city", "country"), like=("facility",), within=("city",), same=("zip",)
-)
+    ("facility", "city", "country"), like=("facility",), within=("city",), same=("zip",),
+    # sponsors write one city in several ways
+    second_key=("facility", "zip", "country"),
+)  # fmt: skip
 _REFERENCES = ListKey(("pmid/citation",), like=("citation",))
 
 

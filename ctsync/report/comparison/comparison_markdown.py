@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ctsync.report.comparison.comparison_text import MOST_NAMES, cut
+from ctsync.report.comparison.comparison_text import MOST_NAMES, cut, in_countries
 from ctsync.report.comparison.entries import ComparisonEntry
 from ctsync.report.comparison.reading import ComparisonReading, others_in, overview
 from ctsync.report.comparison.shown_change import ShownChange, shortened
@@ -102,7 +102,11 @@ def _pieces(pieces: Sequence[TextPiece]) -> str:
 
 
 def _sites(group: SiteGroup, *, is_full: bool) -> Iterator[str]:
-    yield f"    - {group.count:,} {escaped(group.what)}"
+    head = f"    - {group.count:,} {escaped(group.what)}"
+    if not is_full and group.count > MOST_NAMES:
+        yield f"{head}: {escaped(in_countries(group))}"
+        return
+    yield head
     for one in group.countries:
-        names = f": {escaped('; '.join(one.names))}" if is_full or group.count <= MOST_NAMES else ""
-        yield f"        - {escaped(one.country)} ({len(one.names):,}){names}"
+        names = escaped("; ".join(one.names))
+        yield f"        - {escaped(one.country)} ({len(one.names):,}): {names}"

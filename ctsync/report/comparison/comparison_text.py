@@ -193,8 +193,13 @@ def _sites(group: SiteGroup, *, is_full: bool) -> Iterator[list[Span]]:
         named = (f"{name}, {one.country}" for one in group.countries for name in one.names)
         yield [head, Span("; ".join(named))]
     else:
-        shown = group.countries[:MOST_COUNTRIES]
-        more = sum(len(one.names) for one in group.countries[MOST_COUNTRIES:])
-        counts = [f"{one.country} {len(one.names):,}" for one in shown]
-        rest = [f"{counted(more, 'more site')} elsewhere (--all)"] if more else []
-        yield [head, Span(", ".join([*counts, *rest]))]
+        yield [head, Span(in_countries(group))]
+
+
+def in_countries(group: SiteGroup) -> str:
+    """Return how many sites of a group each of the first countries has, and all others."""
+    shown = group.countries[:MOST_COUNTRIES]
+    more = sum(len(one.names) for one in group.countries[MOST_COUNTRIES:])
+    counts = [f"{one.country} {len(one.names):,}" for one in shown]
+    rest = [f"{counted(more, 'more site')} elsewhere (--all)"] if more else []
+    return ", ".join([*counts, *rest])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, time
 from urllib.parse import quote
 
 from ctsync.dates import PartialDate, format_timestamp
+from ctsync.report.alike_lines import alike
 from ctsync.report.formats.plain_text import said
 from ctsync.report.mail.subject import trial_subject
 from ctsync.report.report import Report, ReportStep, ReportTrial
@@ -161,7 +162,7 @@ def _told(trial: ReportTrial, step: ReportStep) -> Iterator[str]:
     yield f"{trial.nct_id} {trial.title}"
     yield from filter(None, [trial_heading(trial.heading)])
     yield step_title(step)
-    for line in step.lines:
+    for line in alike(step.lines):
         yield f"{line.stored.event.label}: {said(line)} [{line.rules}]"
     if step.is_cut and step.command:
         yield f"in full: {step.command}"

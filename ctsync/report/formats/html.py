@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ctsync.model import Level
+from ctsync.report.formats.plain_text import cut_between_phrases
 from ctsync.report.html_templates import fill
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
@@ -15,6 +16,8 @@ from ctsync.report.sentences import (
 )
 from ctsync.report.trial.site_links import SiteLinks
 
+_GLANCE_WIDTH = 95
+"""Most characters of the changes in a line of the list at a glance, which ends in the title."""
 _FIRST_SCREEN = 13
 """Most rows of the table that fit on one screen of 1280x800."""
 
@@ -40,6 +43,7 @@ def render_html(report: Report, *, pictures: bool = True, links: SiteLinks | Non
         pictures=pictures,
         links=links,
         glance=_glance(report),
+        glance_what=_glance_what,
         folds=[(fold_title(report, f), trials) for f in Fold if (trials := report.folded(f))],
     )
 
@@ -52,3 +56,7 @@ def _glance(report: Report) -> tuple[ReportTrial, ...]:
     """The critical and notable trials, if their rows do not fit on one screen."""
     worst = tuple(trial for trial in report.listed if trial.level.reaches(Level.NOTABLE))
     return worst if len(worst) > _FIRST_SCREEN else ()
+
+
+def _glance_what(what: str) -> str:
+    return cut_between_phrases(what, _GLANCE_WIDTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.report import Report, ReportLine, ReportTrial, TextMark, TextPiece
 from ctsync.report.sentences import (
     WELCOME,
@@ -15,6 +16,7 @@ from ctsync.report.sentences import (
     left_out_sentence,
     moves_of,
     since_cell,
+    since_heading,
     step_title,
     trial_left_out_sentence,
     welcomes_left_out_sentence,
@@ -86,9 +88,10 @@ def _top(report: Report) -> Iterator[str]:
 def _table(report: Report) -> Iterator[str]:
     if not report.listed:
         return
-    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed"
-    yield f"| {' | '.join(heads)} | Since registration |"
-    yield f"|{'---|' * (len(heads) + 1)}"
+    since = since_heading(report)
+    heads = "Level", "Trial", "Title", "Sponsor, condition, phase", "What changed", since
+    yield f"| {' | '.join(heads)} |"
+    yield f"|{'---|' * len(heads)}"
     for trial in report.listed:
         cells = (
             trial.level.value,
@@ -96,7 +99,7 @@ def _table(report: Report) -> Iterator[str]:
             escaped(short_title(trial.heading)),
             escaped(trial_heading(trial.heading)),
             escaped(trial.what),
-            escaped(since_cell(trial)) or "-",
+            escaped(since_cell(trial, since)) or "-",
         )
         yield f"| {' | '.join(cells)} |"
     if sentence := left_out_sentence(report):
@@ -121,7 +124,7 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
         yield ""
         yield f"### {escaped(step_title(step))}{compare}"
         yield ""
-        for line in step.lines:
+        for line in alike(step.lines):
             yield f"- {_line(line)}"
         if step.is_cut:
             yield f"- in full: {_code(step.command)}"
@@ -141,8 +144,7 @@ def _line(line: ReportLine) -> str:
         values += f"{': ' if values else ''}{_pieces(line.pieces)}"
     elif not values:
         values = f"{escaped(line.before)} → {escaped(line.after)}"
-    moves = moves_of(line)
-    tail = f"; {escaped(moves)}" if moves else ""
+    tail = "".join(f"; {escaped(part)}" for part in (moves_of(line), same_of(line)) if part)
     return f"**{escaped(event.label)}**: {values}{tail} `[{line.rules}]`"
 
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 
 from ctsync.model import Level, NctId
+from ctsync.report.alike_lines import alike, same_of
 from ctsync.report.report import (
     Fold,
     Report,
@@ -17,7 +18,6 @@ from ctsync.report.report import (
     TextPiece,
 )
 from ctsync.report.sentences import (
-    MOST_FOLDED,
     WELCOME,
     about_line,
     aside_sentence,
@@ -28,6 +28,7 @@ from ctsync.report.sentences import (
     folded_what,
     left_out_sentence,
     moves_of,
+    named_in_fold,
     step_title,
     trial_left_out_sentence,
     watches_line,
@@ -179,11 +180,13 @@ def _folds(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:
         return
     for fold in Fold:
         trials = report.folded(fold)
-        shown = trials[:MOST_FOLDED]
+        shown = named_in_fold(trials)
         if trials:
             yield f"{fold_title(report, fold)}:"
         for trial in shown:
-            yield from wrap(folded_what(trial), f"   {link(trial.nct_id)}  ", " " * 5, width)
+            words = f"{short_title(trial.heading)}: {folded_what(trial)}"
+            yield f"   {link(trial.nct_id)}"
+            yield from wrap(words, " " * 5, width=width)
         if more := len(trials) - len(shown):
             yield from wrap(f"and {more:,} more: {fold_command(report, fold)}", "   ", width=width)
 
@@ -207,7 +210,7 @@ def _trial(trial: ReportTrial, width: int) -> Iterator[str]:
 
 def _step(step: ReportStep, width: int) -> Iterator[str]:
     yield from wrap(step_title(step), "   ", width=width)
-    for line in step.lines:
+    for line in alike(step.lines):
         yield from _line(line, width)
     if step.compare_url:
         yield f"     compare: {step.compare_url}"
@@ -231,12 +234,11 @@ def _line(line: ReportLine, width: int) -> Iterator[str]:
 
 
 def said(line: ReportLine) -> str:
-    """The values and moves of a line as text."""
+    """The values and moves of a line as text, and the other items that it is about."""
     values = line.detail or ("" if line.pieces else f"{line.before} -> {line.after}")
     if line.pieces:
         values += f"{': ' if values else ''}{wdiff(line.pieces)}"
-    moves = moves_of(line)
-    return f"{values}; {moves}" if moves else values
+    return "; ".join(filter(None, [values, moves_of(line), same_of(line)]))
 
 
 def _welcomes(report: Report, width: int, link: LinkTo | None) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Shorter details for a mail: only the first routine changes of one kind are shown.
 
-A trial may change 20 time frames at once. The first of them are shown; the others are counted and
-linked. Critical and notable changes are always shown. Does no I/O.
+A trial may change 20 outcomes at once. Those that changed in the same way share a line. The first
+lines are shown; the others are counted and linked. Critical and notable changes are
+always shown. Does no I/O.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import Counter
 from dataclasses import replace
 
 from ctsync.model import Level
+from ctsync.report.alike_lines import alike
 from ctsync.report.report import Report, ReportStep, ReportTrial
 
 MOST_ALIKE = 3
@@ -39,7 +41,7 @@ def _trial(trial: ReportTrial) -> ReportTrial:
 def _step(step: ReportStep) -> ReportStep:
     seen: Counter[str] = Counter()
     kept = []
-    for line in step.lines:
+    for line in alike(step.lines):
         label = line.stored.event.label
         seen[label] += line.stored.event.level is Level.ROUTINE
         if line.stored.event.level is not Level.ROUTINE or seen[label] <= MOST_ALIKE:

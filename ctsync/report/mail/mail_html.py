@@ -16,7 +16,7 @@ from ctsync.record.value_text import counted
 from ctsync.report.html_templates import fill
 from ctsync.report.mail.condense import condensed
 from ctsync.report.mail.links import with_links
-from ctsync.report.mail.welcome import heading, more_line, totals_line
+from ctsync.report.mail.welcome import ANY_CHANGE, heading, more_line, totals_line
 from ctsync.report.report import Fold, Report, ReportTrial
 from ctsync.report.sentences import (
     LIST_COMMAND,
@@ -24,6 +24,7 @@ from ctsync.report.sentences import (
     fold_command,
     fold_title,
     left_out_sentence,
+    named_in_fold,
     watches_line,
     window_line,
 )
@@ -34,13 +35,16 @@ _LONGEST_TITLE = 64
 """Longest title in the overview, in characters; the part about a trial has the complete one."""
 
 
-def render_mail_html(report: Report, *, site: str = "", notes: Sequence[str] = ()) -> str:
+def render_mail_html(
+    report: Report, *, site: str = "", notes: Sequence[str] = (), opening: str = ANY_CHANGE
+) -> str:
     """Write the report for a mail, with the `notes` about the mail itself at its end.
 
-    Links lead to the pages of `site` if it is given.
+    Links lead to the pages of `site` if it is given. A welcome says with `opening` when the next
+    mail comes.
     """
     linked = with_links(condensed(report), site)
-    html = _welcome(linked, site, notes) if report.statuses else _digest(linked, notes)
+    html = _welcome(linked, site, notes, opening) if report.statuses else _digest(linked, notes)
     return _inliner().inline(html)
 
 
@@ -68,14 +72,14 @@ def _digest(report: Report, notes: Sequence[str]) -> str:
     )
 
 
-def _welcome(report: Report, site: str, notes: Sequence[str]) -> str:
+def _welcome(report: Report, site: str, notes: Sequence[str], opening: str) -> str:
     more = more_line(report)
     return fill(
         "mail_welcome.html.j2",
         report=report,
         preview=totals_line(report),
         heading=heading(report),
-        opening=_filled("You get a mail when one of these trials changes.", coverage_line(report)),
+        opening=_filled(opening, coverage_line(report)),
         more=more if site or not more else f"{more}: {LIST_COMMAND}",
         more_url=f"{site}/" if site else "",
         closing=notes,
@@ -86,11 +90,12 @@ def _folded(report: Report, fold: Fold) -> Iterator[tuple[str, Sequence[ReportTr
     """Return the title, first trials and number of the others for a row of folded trials."""
     trials = report.folded(fold)
     if trials:
-        more = len(trials) - _MOST_FOLDED
+        named = named_in_fold(trials, _MOST_FOLDED)
+        more = len(trials) - len(named)
         yield (
             fold_title(report, fold),
-            trials[:_MOST_FOLDED],
-            f"and {more:,} more: {fold_command(report, fold)}" if more > 0 else "",
+            named,
+            f"and {more:,} more: {fold_command(report, fold)}" if more else "",
         )
 
 

@@ -2,8 +2,10 @@
 
 A subject has about 100 characters. It is shortened by leaving out complete parts: first minor
 changes and further trials, which are counted; then the words about a trial and the new dates; then
-changes of the worst level, which are also counted. Only a change that is too long by itself is cut,
-at a word and with "…", so that a shortened value never reads like another value.
+changes of the worst level, which are also counted. The sponsor is shortened before it is left out,
+because a number alone says nothing to a reader of many trials. Only a sponsor and a change that is
+too long by itself are cut, at a word and with "…", so that a shortened value never reads like
+another value.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from ctsync.report.words.trial_heading import cut_at_word
 LONGEST = 100
 _MOST_PHRASES = 3
 _SHORTEST_CHANGE = 30
+_SHORT_SPONSOR = 18
 
 
 def subject_of(
@@ -69,21 +72,31 @@ def trial_subject(
     """
     parts = _Parts.of(changes)
     end, what = f" ({nct_id})", ""
-    for shown, words, has_dates in _attempts(parts, len(about), phrases):
-        start = f"{', '.join(about[:words])}: " if words else ""
+    start = ""
+    for shown, words, has_dates in _attempts(parts, about, phrases):
+        start = f"{', '.join(words)}: " if words else ""
         what = parts.first(shown, has_dates=has_dates, is_counted=phrases is None)
         if len(start) + len(what) + len(end) <= room:
             return start + what + end
-    return cut_at_word(what, max(_SHORTEST_CHANGE, room - len(end))) + end
+    start = start if len(start) + _SHORTEST_CHANGE + len(end) <= room else ""
+    return start + cut_at_word(what, max(_SHORTEST_CHANGE, room - len(start) - len(end))) + end
 
 
-def _attempts(parts: _Parts, about: int, phrases: int | None) -> Iterator[tuple[int, int, bool]]:
-    """Yield what to try, longest first: numbers of phrases and words about the trial, and dates."""
+_Attempt = tuple[int, Sequence[str], bool]
+
+
+def _attempts(parts: _Parts, about: Sequence[str], phrases: int | None) -> Iterator[_Attempt]:
+    """Yield what to try, longest first: a number of phrases, words about the trial, and dates."""
     needed = phrases or parts.needed
     yield from ((shown, about, True) for shown in range(phrases or parts.most, needed - 1, -1))
-    yield from ((needed, words, True) for words in range(about - 1, 0, -1))
-    yield needed, min(about, 1), False
-    yield from ((shown, 0, False) for shown in range(needed, 0, -1))
+    yield from ((needed, about[:words], True) for words in range(len(about) - 1, 0, -1))
+    yield needed, about[:1], False
+    sponsor = [cut_at_word(one, _SHORT_SPONSOR) for one in about[:1]]
+    yield needed, sponsor, False
+    if needed > 1:
+        # each of several changes that gave the trial its level says more than the sponsor
+        yield needed, (), False
+    yield from ((shown, sponsor, False) for shown in range(needed - 1, 0, -1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from ctsync.record.value_text import counted, said
 from ctsync.report.report import Report, StatusTotal
 
 NO_STATUS = "No status"
+ANY_CHANGE = "You get a mail when one of these trials changes."
 
 
 def status_of(key: KeyFields) -> str:

@@ -96,7 +96,8 @@ def _index(latest: Report, rows: dict[NctId, IndexRow], reports: Sequence[PastRe
     last = len(place) + 1
     return fill(
         "index.html.j2",
-        title=about_line(latest),
+        title=about_line(latest).replace("ctsync report:", "ctsync:", 1),
+        window=window_line(latest),
         headline=latest.headline,
         links=SiteLinks(),
         rows=sorted(rows.values(), key=lambda row: (place.get(row.nct_id, last), row.nct_id)),

@@ -15,7 +15,7 @@ from typing import Any
 from ctsync.dates import PartialDate
 from ctsync.model import Event, Kind, Level, StoredEvent
 from ctsync.record.events.enrollment import percent_change
-from ctsync.record.value_text import short_signed_days
+from ctsync.record.value_text import short_signed_days, typed
 from ctsync.report.report_filter import ReportFilter
 from ctsync.report.words.event_text import (
     DATE_KINDS,
@@ -204,13 +204,15 @@ def phrase(change: NetChange) -> str:
 def subject_phrase(change: NetChange, *, has_date: bool = True) -> str:
     """Return the change for a subject: "Terminated", "primary completion +2.0 years, to Apr 2029".
 
-    `has_date=False` leaves out the new date.
+    `has_date=False` leaves out the new date. A type that both counts have is left out.
     """
     event = change.event
     head, tail = _head_and_tail(change)
     if is_overall_status(event):
         head = head.removeprefix("status -> ")
         head = "status unknown" if head == "Unknown" else head
+    if event.kind is Kind.ENROLLMENT and event.before_type == event.after_type:
+        head = head.replace(typed("0", event.after_type).removeprefix("0"), "")
     if has_date and event.kind in DATE_KINDS and event.days and not change.is_reversed:
         head += f", to {_month(event.after)}"
     return head + tail
