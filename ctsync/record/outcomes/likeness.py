@@ -1,0 +1,145 @@
+"""How two outcomes relate: which words are new, which are lost, and how alike they are.
+
+Abbreviations count as their words ("PFS" is "progression-free survival"), and a word with the same
+beginning as a lost one is a spelling of it. Does no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ctsync.record.outcomes.outcome_text import OutcomeText
+from ctsync.record.outcomes.timing import missing_points
+from ctsync.record.outcomes.vocabulary import FILLERS, stem
+
+_SAME_BEGINNING = 4
+_NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An outcome before and one after. `new` is what only the later one says, `lost` the rest."""
+
+    before: OutcomeText
+    after: OutcomeText
+    known_before: frozenset[str]
+    known_after: frozenset[str]
+
+    def reversed(self) -> Relation:
+        """Return the relation in the other direction."""
+        return Relation(self.after, self.before, self.known_after, self.known_before)
+
+    @cached_property
+    def new(self) -> frozenset[str]:
+        """The words only the later outcome has, in any field."""
+        return _without(self.after.words, self.known_before)
+
+    @cached_property
+    def lost(self) -> frozenset[str]:
+        """The words only the earlier outcome has, in any field."""
+        return _without(self.before.words, self.known_after)
+
+    @cached_property
+    def new_in_measure(self) -> frozenset[str]:
+        """The words of the later measure that the earlier outcome has in no field."""
+        return _without(self.after.measure, self.known_before)
+
+    @cached_property
+    def lost_in_measure(self) -> frozenset[str]:
+        """The words of the earlier measure that the later outcome has in no field."""
+        return _without(self.before.measure, self.known_after)
+
+    @cached_property
+    def likeness(self) -> float:
+        """0 (nothing in common) to 1 (same words and times)."""
+        before, after = self.before, self.after
+        if before.plain == after.plain:
+            return 1.0
+        kept_before = _share(len(before.measure) - len(self.lost_in_measure), len(before.measure))
+        kept_after = _share(len(after.measure) - len(self.new_in_measure), len(after.measure))
+        contained = max(kept_before, kept_after)
+        dice = _share(
+            len(before.measure) + len(after.measure)
+            - len(self.lost_in_measure) - len(self.new_in_measure),
+            len(before.measure) + len(after.measure),
+        )  # fmt: skip
+        return 0.5 * dice + 0.4 * contained + 0.1 * self.has_same_frame
+
+    @cached_property
+    def is_wording_only(self) -> bool:
+        """Whether both say the same words, numbers, metrics and times, in whatever field."""
+        before, after = self.before, self.after
+        return (
+            before.words == after.words
+            and before.metrics == after.metrics
+            and before.dates_and_periods == after.dates_and_periods
+            and not missing_points(before.points, after.points)
+            and not missing_points(after.points, before.points)
+        )
+
+    @property
+    def has_same_frame(self) -> bool:
+        """Whether the two name the same times."""
+        before, after = self.before.points, self.after.points
+        if not before and not after:
+            return self.before.plain[1] == self.after.plain[1]
+        return not missing_points(before, after) and not missing_points(after, before)
+
+
+def relate(before: OutcomeText, after: OutcomeText) -> Relation:
+    """Relate an outcome of the earlier record to one of the later."""
+    return Relation(
+        before,
+        after,
+        _every_word(before) | _spelled_out(before, after),
+        _every_word(after) | _spelled_out(after, before),
+    )
+
+
+def _every_word(outcome: OutcomeText) -> frozenset[str]:
+    return outcome.words | frozenset(outcome.bag)
+
+
+def _share(part: int, total: int) -> float:
+    return part / total if total else 0.0
+
+
+def _without(words: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    left = words - known
+    if not left:
+        return _NOTHING
+    beginnings = {word[:_SAME_BEGINNING] for word in known if len(word) > _SAME_BEGINNING}
+    return frozenset(
+        word
+        for word in left
+        if not (len(word) > _SAME_BEGINNING and word[:_SAME_BEGINNING] in beginnings)
+    )
+
+
+def _spelled_out(outcome: OutcomeText, other: OutcomeText) -> frozenset[str]:
+    """Return what `outcome` says in another spelling of `other`: abbreviations and their words."""
+    found: set[str] = set()
+    for short in outcome.capitals - other.capitals:
+        words = _words_of(short, other.sequence)
+        found.update(stem(word) for word in words)
+    for short in other.capitals - outcome.capitals:
+        if _words_of(short, outcome.sequence):
+            found.add(stem(short))
+    return frozenset(found)
+
+
+def _words_of(short: str, sequence: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words whose initials make the abbreviation, or nothing."""
+    letters = short.rstrip("s") if len(short) > 3 else short
+    if not 2 <= len(letters) <= 6 or not letters.isalpha() or letters in sequence:
+        return ()
+    for words in (sequence, tuple(word for word in sequence if word not in _SMALL)):
+        initials = "".join(word[0] for word in words)
+        at = initials.find(letters)
+        if at >= 0:
+            return words[at : at + len(letters)]
+    return ()
+
+
+_SMALL = frozenset(word for word in FILLERS if len(word) < 4) | {"with", "from"}

@@ -1,0 +1,106 @@
+"""An outcome read into parts: what is measured, with what, as which metric, and when.
+
+Does no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ctsync.record.compare.text_diff import normal_form
+from ctsync.record.outcomes.timing import Times, normal_numbers, times_of
+from ctsync.record.outcomes.vocabulary import FILLERS, INSTRUMENTS, METRICS, stem
+
+_TOKEN = re.compile(r"[^\W\d_]+\d*[^\W_]*|\d+(?:\.\d+)?")
+_CAPITALS = re.compile(r"\b[A-Za-z]{0,2}[A-Z][A-Za-z]*[A-Z0-9]+[A-Za-z0-9]*\b")
+_METRIC_PATTERNS = tuple((name, re.compile(pattern)) for name, pattern in METRICS)
+_JOINED = re.compile(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])")
+# only the start of a very long description is read; the registry allows 999 characters
+_LONGEST = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeText:
+    """One outcome, read. Words are stems; `words` are those of all fields, times left out."""
+
+    raw: tuple[str, str, str]
+    measure: frozenset[str]
+    description: frozenset[str]
+    words: frozenset[str]
+    bag: tuple[str, ...]
+    numbers: frozenset[str]
+    capitals: frozenset[str]
+    metrics: frozenset[str]
+    measure_metrics: frozenset[str]
+    measure_times: Times
+    frame_times: Times
+    description_times: Times
+    plain: tuple[str, str, str]
+    sequence: tuple[str, ...]
+
+    @property
+    def points(self) -> frozenset[float]:
+        """Every time in days, from all fields."""
+        return self.measure_times.points | self.frame_times.points | self.description_times.points
+
+    @property
+    def dates_and_periods(self) -> frozenset[str]:
+        """The calendar dates and the recurring intervals ("every 8 weeks"), from all fields."""
+        parts = (self.measure_times, self.frame_times, self.description_times)
+        return frozenset().union(*(part.dates | part.periods for part in parts))
+
+    @property
+    def instruments(self) -> frozenset[str]:
+        """The words that name what the outcome is measured with."""
+        return self.words & INSTRUMENTS
+
+
+def read_outcome(outcome: Mapping[str, Any]) -> OutcomeText:
+    """Read an entry of an outcome list: measure, timeFrame, description. Any may be absent."""
+    raw = (_text(outcome, "measure"), _text(outcome, "timeFrame"), _text(outcome, "description"))
+    plain = (_plain(raw[0]), _plain(raw[1]), _plain(raw[2]))
+    times = tuple(times_of(text) for text in plain)
+    sequences = tuple(_TOKEN.findall(part.rest) for part in times)
+    stems = tuple([stem(word) for word in words] for words in sequences)
+    every = [word for part in stems for word in part]
+    text = " ; ".join(plain)
+    return OutcomeText(
+        raw=raw,
+        measure=_content(stems[0]),
+        description=_content(stems[2]),
+        words=_content(every),
+        bag=tuple(sorted(set(every))),
+        numbers=frozenset(word for word in every if word[0].isdigit()),
+        capitals=frozenset(
+            found.lower() for found in _CAPITALS.findall(f"{raw[0]} {raw[2]} {raw[1]}")
+        ),
+        metrics=_metrics(text),
+        measure_metrics=_metrics(plain[0]),
+        measure_times=times[0],
+        frame_times=times[1],
+        description_times=times[2],
+        plain=plain,
+        sequence=tuple(word for part in sequences for word in part),
+    )
+
+
+def _text(outcome: Mapping[str, Any], key: str) -> str:
+    value = outcome.get(key)
+    return value[:_LONGEST] if isinstance(value, str) else ""
+
+
+def _plain(text: str) -> str:
+    if not text:
+        return ""
+    return normal_numbers(_JOINED.sub(" ", normal_form(text)))
+
+
+def _content(words: list[str]) -> frozenset[str]:
+    return frozenset(word for word in words if word not in FILLERS)
+
+
+def _metrics(text: str) -> frozenset[str]:
+    return frozenset(name for name, pattern in _METRIC_PATTERNS if pattern.search(text))

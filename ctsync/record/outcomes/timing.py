@@ -1,0 +1,123 @@
+"""Times in an outcome's text, wherever they stand: "6 weeks after", "Up to Day 42", "month 6".
+
+Numbers are brought to days, so that 6 weeks and 42 days are equal, and 12 months, 52 weeks and
+one year are. Does no I/O.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from ctsync.record.outcomes.vocabulary import NUMBER_WORDS
+
+# months and years as they are counted in trials: 12 months, 52 weeks and 1 year are the same
+_DAYS = {"min": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.4, "y": 365.0}
+_TOLERANCE = 0.04
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_LIST = rf"{_NUMBER}(?:(?:\s*(?:,|;|-|to|and|or|&|/|through|until)\s*)+{_NUMBER})*"
+_UNITS = r"(?:min(?:ute)?s?|h(?:ou)?rs?|h|days?|d|weeks?|wks?|w|months?|mths?|mos?|years?|yrs?|y)"
+_TIME = re.compile(
+    rf"\b(?P<unit_first>min(?:ute)?s?|hours?|days?|d|weeks?|wks?|months?|years?|yrs?)\.?\s*"
+    rf"(?P<after>{_LIST})\b(?!\s*(?:%|mg|ml|{_UNITS}\b))"
+    rf"|(?<![\w.])(?P<before>{_LIST})\s*-?\s*(?P<unit_last>{_UNITS})\b"
+)
+_PERIODIC = re.compile(
+    rf"\b(?:every|each|per)\s+(?:(?:{_NUMBER})\s*-?\s*)?{_UNITS}\b|\b(?:daily|weekly|monthly)\b"
+)
+_DATE = re.compile(
+    r"\b(?:\d{1,2} )?(jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.? (?:\d{1,2},? )?"
+    r"((?:19|20)\d\d)\b"
+)
+# tests named for a duration are no times
+_NAMED_TESTS = (
+    (re.compile(r"\b(?:6|six)[- ]?min(?:ute)?s?[- ]walk(?:ing)?(?:[- ](?:test|time|distance))?"), "6mwt"),
+    (re.compile(r"\b6mwd\b"), "6mwt"),
+    (re.compile(r"\b(?:12|twelve)[- ]min(?:ute)?s?[- ]walk"), "12mwt"),
+    (re.compile(r"forced expiratory volume (?:in|at|during) (?:the )?(?:1|one|first)(?: ?s(?:ec(?:ond)?)?\b)?"), "fev1"),
+    (re.compile(r"\bfev ?1\b"), "fev1"),
+    (re.compile(r"\b24[- ]?h(?:ou)?r?s?[- ](?:urin\w+|ambulatory|holter)"), "ambulatory"),
+)  # fmt: skip
+_WORD_NUMBER = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b")
+_ANCHORS = (
+    ("baseline", ("baseline", "pretreatment", "predose", "screening", "day 0", "week 0")),
+    ("randomization", ("randomi", "enrol", "initiation of")),
+    ("progression", ("progress", "relapse", "recurrence")),
+    ("death", ("death", "dead", "died")),
+    ("discharge", ("discharge", "hospital")),
+    ("end of study", ("end of stud", "end of the stud", "end of trial", "end of the trial", "eos",
+                      "study completion", "study end", "study period", "study duration", "study clos",
+                      "duration of the", "duration of stud", "throughout", "entire study")),
+    ("end of treatment", ("end of treat", "end of the treat", "end of therapy", "eot", "during treat",
+                          "treatment completion", "discontinuation", "treatment period")),
+    ("surgery", ("surg", "operati", "procedure", "implant", "transplant")),
+    ("cycle", ("cycle", "visit", "vaccinat", "dose", "injection")),
+    ("follow-up", ("follow-up", "follow up", "followed", "followup")),
+    ("cut-off", ("cut-off", "cutoff", "cut off", "censor")),
+    ("event driven", ("event",)),
+    ("up to", ("up to", "maximum", "upto")),
+)  # fmt: skip
+_SPLIT = re.compile(rf"{_NUMBER}")
+
+
+class Times(NamedTuple):
+    """The times of one text: points in days, recurring intervals, anchors, and the other words."""
+
+    points: frozenset[float]
+    dates: frozenset[str]
+    periods: frozenset[str]
+    anchors: frozenset[str]
+    rest: str
+
+    @property
+    def horizon(self) -> float:
+        """The latest point in days, 0 if there is none."""
+        return max(self.points, default=0.0)
+
+
+def normal_numbers(text: str) -> str:
+    """Return a plain text with number words as digits, decimal points, and named tests joined."""
+    text = _WORD_NUMBER.sub(lambda found: NUMBER_WORDS[found.group()], text)
+    text = re.sub(r"(?<=\d),(?=\d{1,2}(?!\d))(?!\d{3})", ".", text) if "," in text else text
+    for pattern, name in _NAMED_TESTS:
+        text = pattern.sub(name, text)
+    return text
+
+
+def times_of(text: str) -> Times:
+    """Read the times of a text in normal form with `normal_numbers`."""
+    if not text:
+        return _NONE
+    periods = frozenset(" ".join(found.group().split()) for found in _PERIODIC.finditer(text))
+    rest = _PERIODIC.sub(" ", text) if periods else text
+    dates = frozenset(" ".join(found.groups()) for found in _DATE.finditer(rest))
+    rest = _DATE.sub(" ", rest) if dates else rest
+    points: set[float] = set()
+    if any(sign.isdigit() for sign in rest):
+        for found in _TIME.finditer(rest):
+            points.update(_points(found))
+        rest = _TIME.sub(" ", rest)
+    anchors = frozenset(name for name, words in _ANCHORS if any(word in text for word in words))
+    return Times(frozenset(points), dates, periods, anchors, rest)
+
+
+_NONE = Times(frozenset(), frozenset(), frozenset(), frozenset(), "")
+
+
+def _points(found: re.Match[str]) -> list[float]:
+    unit = found["unit_first"] or found["unit_last"]
+    days = _DAYS["min"] if unit.startswith("min") else _DAYS[unit[0]]
+    numbers = _SPLIT.findall(found["after"] or found["before"])
+    return [round(float(number) * days, 3) for number in numbers if len(number) < 7]
+
+
+def missing_points(points: frozenset[float], others: frozenset[float]) -> list[float]:
+    """Return the points, day 0 aside, that are not among the others within 4 %."""
+    if not points or points <= others:
+        return []
+    return [
+        point
+        for point in sorted(points)
+        if point > 0 and not any(abs(point - other) <= _TOLERANCE * point for other in others)
+    ]
