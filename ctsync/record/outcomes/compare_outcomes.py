@@ -32,6 +32,7 @@ from ctsync.record.outcomes.taxonomy import (
 )
 from ctsync.record.outcomes.verdicts import (
     arrived_verdict,
+    certain_kinds,
     departed_verdict,
     kept_verdict,
     labels_of,
@@ -58,11 +59,12 @@ def compare_outcomes(
     weights: Weights = WEIGHTS,
     thresholds: Mapping[str, float] = THRESHOLDS,
 ) -> OutcomeComparison:
-    """Compare two `outcomesModule` objects: `primaryOutcomes`, `secondaryOutcomes`, `otherOutcomes`.
+    """Compare the primary outcomes of two `outcomesModule` objects.
 
-    Each list has objects with `measure`, `timeFrame` and `description`. Lists may be absent;
-    without the secondary ones no promotion or demotion can be seen. Changes are those of primary
-    outcomes, and of outcomes that became or ceased to be primary.
+    The lists `primaryOutcomes`, `secondaryOutcomes` and `otherOutcomes` have objects with
+    `measure`, `timeFrame` and `description`. Lists may be absent; without the secondary ones no
+    promotion or demotion can be seen. The changes are those of primary outcomes, and of outcomes
+    that became or ceased to be primary.
     """
     pairing = pair_outcomes(before, after)
     if not (pairing.kept or pairing.come or pairing.gone):
@@ -106,23 +108,23 @@ def _verdicts(
     weighed: list[WeighedOutcome], weights: Weights, thresholds: Mapping[str, float]
 ) -> list[OutcomeChange]:
     scores = [scored(one.signs, weights) for one in weighed]
+    both = list(zip(weighed, scores, strict=True))
     top = highest(scores)
     score = change_score(top) if top else thresholds[UNCHANGED] - 1
-    if score < thresholds[UNCHANGED]:
-        return [
-            _verdict(one, frozenset(), found) for one, found in zip(weighed, scores, strict=True)
-        ]
-    if score < thresholds[CHANGED]:
-        return [_undecided(one, found) for one, found in zip(weighed, scores, strict=True)]
-    wanted = labels_of(top, thresholds, at_least_one=True)
+    wanted: frozenset[str] = frozenset()
+    if score >= thresholds[CHANGED]:
+        wanted = labels_of(top, thresholds, at_least_one=True)
+    is_unsure = thresholds[UNCHANGED] <= score < thresholds[CHANGED]
     verdicts = []
-    for one, found in zip(weighed, scores, strict=True):
-        kinds = frozenset(
+    for one, found in both:
+        certain = certain_kinds(one.outcome) if isinstance(one.outcome, Kept) else frozenset()
+        reached = frozenset(
             kind
             for kind in wanted
             if kind in found and (found[kind] >= thresholds[kind] or found[kind] == top[kind])
         )
-        verdicts.append(_verdict(one, kinds, found))
+        verdict = _verdict(one, reached | certain, found)
+        verdicts.append(unresolved(verdict, found) if is_unsure and not certain else verdict)
     return verdicts
 
 
@@ -133,10 +135,6 @@ def _verdict(one: WeighedOutcome, kinds: frozenset[str], scores: Scores) -> Outc
     if one.kind == ADDED:
         return arrived_verdict(outcome, is_new=ADDED in kinds, score=score)
     return departed_verdict(outcome, is_gone=REMOVED in kinds, score=score)
-
-
-def _undecided(one: WeighedOutcome, scores: Scores) -> OutcomeChange:
-    return unresolved(_verdict(one, frozenset(), scores), scores)
 
 
 def _labels(changes: list[OutcomeChange]) -> frozenset[OutcomeLabel]:

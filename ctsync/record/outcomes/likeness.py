@@ -6,12 +6,13 @@ beginning as a lost one is a spelling of it. Does no I/O.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.timing import missing_points
-from ctsync.record.outcomes.vocabulary import FILLERS, stem
+from ctsync.record.outcomes.vocabulary import stem
 
 _SAME_BEGINNING = 4
 _NOTHING: frozenset[str] = frozenset()
@@ -78,6 +79,20 @@ class Relation:
             and not missing_points(after.points, before.points)
         )
 
+    @cached_property
+    def extension(self) -> float:
+        """How much the later measure is the earlier one with words added: 0 to 1 for 8 words."""
+        old, new = Counter(self.before.measure_sequence), Counter(self.after.measure_sequence)
+        if (old - new).total() > 1 or not self.new_in_measure:
+            return 0.0
+        return min((new - old).total(), 8) / 8
+
+    @cached_property
+    def kept_text(self) -> float:
+        """The share of the words of all fields, fillers included, that both texts have."""
+        old, new = Counter(self.before.sequence), Counter(self.after.sequence)
+        return _share(2 * (old & new).total(), old.total() + new.total())
+
     @property
     def has_same_frame(self) -> bool:
         """Whether the two name the same times."""
@@ -109,37 +124,44 @@ def _without(words: frozenset[str], known: frozenset[str]) -> frozenset[str]:
     left = words - known
     if not left:
         return _NOTHING
-    beginnings = {word[:_SAME_BEGINNING] for word in known if len(word) > _SAME_BEGINNING}
+    beginnings = tuple({word[:_SAME_BEGINNING] for word in left if len(word) > _SAME_BEGINNING})
+    if not beginnings:
+        return left
+    spelled = {
+        word[:_SAME_BEGINNING]
+        for word in known
+        if len(word) > _SAME_BEGINNING and word.startswith(beginnings)
+    }
+    if not spelled:
+        return left
     return frozenset(
         word
         for word in left
-        if not (len(word) > _SAME_BEGINNING and word[:_SAME_BEGINNING] in beginnings)
+        if not (len(word) > _SAME_BEGINNING and word[:_SAME_BEGINNING] in spelled)
     )
 
 
 def _spelled_out(outcome: OutcomeText, other: OutcomeText) -> frozenset[str]:
     """Return what `outcome` says in another spelling of `other`: abbreviations and their words."""
+    if outcome.capitals == other.capitals:
+        return _NOTHING
     found: set[str] = set()
     for short in outcome.capitals - other.capitals:
-        words = _words_of(short, other.sequence)
+        words = _words_of(short, other)
         found.update(stem(word) for word in words)
     for short in other.capitals - outcome.capitals:
-        if _words_of(short, outcome.sequence):
+        if _words_of(short, outcome):
             found.add(stem(short))
     return frozenset(found)
 
 
-def _words_of(short: str, sequence: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words whose initials make the abbreviation, or nothing."""
+def _words_of(short: str, outcome: OutcomeText) -> tuple[str, ...]:
+    """Return the words of an outcome whose initials make the abbreviation, or nothing."""
     letters = short.rstrip("s") if len(short) > 3 else short
-    if not 2 <= len(letters) <= 6 or not letters.isalpha() or letters in sequence:
+    if not 2 <= len(letters) <= 6 or not letters.isalpha():
         return ()
-    for words in (sequence, tuple(word for word in sequence if word not in _SMALL)):
-        initials = "".join(word[0] for word in words)
+    for words, initials in outcome.initials:
         at = initials.find(letters)
         if at >= 0:
             return words[at : at + len(letters)]
     return ()
-
-
-_SMALL = frozenset(word for word in FILLERS if len(word) < 4) | {"with", "from"}

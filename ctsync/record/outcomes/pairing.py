@@ -13,7 +13,7 @@ from typing import Any
 
 from ctsync.record.outcomes.assignment import best_assignment
 from ctsync.record.outcomes.likeness import Relation, relate
-from ctsync.record.outcomes.outcome_text import OutcomeText, read_outcome
+from ctsync.record.outcomes.outcome_text import OutcomeText, measure_words, read_outcome
 
 # an outcome that stays primary counts twice, because its two entries would otherwise find two
 # partners in other lists that together count more
@@ -21,7 +21,8 @@ _STAYS = 2.0
 _SAME_LIST = 0.15
 _BETWEEN_LISTS = 0.5
 _SURELY_THE_SAME = 0.8
-_OTHER_LISTS = ("secondaryOutcomes", "otherOutcomes")
+_PRIMARY = ("primaryOutcomes",)
+_OTHERS = ("secondaryOutcomes", "otherOutcomes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +71,17 @@ class Pairing:
 
 def pair_outcomes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Pairing:
     """Pair the primary outcomes of two outcomesModule objects, equal ones left out."""
-    old, new = _entries(before, ("primaryOutcomes",)), _entries(after, ("primaryOutcomes",))
+    old, new = _entries(before, _PRIMARY), _entries(after, _PRIMARY)
     old_left, new_left = _unequal(old, new)
     if not old_left and not new_left:
         return Pairing((), (), (), len(old), len(new))
-    olds, news = (
-        [read_outcome(item) for item in old_left],
-        [read_outcome(item) for item in new_left],
+    olds, news = [*map(read_outcome, old_left)], [*map(read_outcome, new_left)]
+    old_others, new_others = _unequal(_entries(before, _OTHERS), _entries(after, _OTHERS))
+    return _assigned(
+        _Side(olds, _near(old_others, news)),
+        _Side(news, _near(new_others, olds)),
+        (len(old), len(new)),
     )
-    old_others, new_others = _unequal(_entries(before, _OTHER_LISTS), _entries(after, _OTHER_LISTS))
-    old_rest, new_rest = _near(old_others, news), _near(new_others, olds)
-    return _assigned(olds, news, old_rest, new_rest, (len(old), len(new)))
 
 
 def _entries(module: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:
@@ -107,7 +108,8 @@ def _unequal(
         return [], []
     old_keys, new_keys = Counter(map(_key, old)), Counter(map(_key, new))
     sides = ((old, old_keys - new_keys), (new, new_keys - old_keys))
-    return tuple(_first_of(entries, left) for entries, left in sides)  # type: ignore[return-value]
+    old_left, new_left = (_first_of(entries, left) for entries, left in sides)
+    return old_left, new_left
 
 
 def _first_of(
@@ -121,79 +123,136 @@ def _near(entries: list[Mapping[str, Any]], primaries: Sequence[OutcomeText]) ->
     """Return those entries of other lists whose measure shares words with a primary outcome."""
     near = []
     for item in entries:
-        outcome = read_outcome({"measure": item.get("measure"), "timeFrame": item.get("timeFrame")})
+        words = measure_words(item)
         if any(
-            2 * len(outcome.measure & primary.words) >= len(outcome.measure)
-            or 2 * len(primary.measure & outcome.measure) >= len(primary.measure)
+            2 * len(words & primary.words) >= len(words)
+            or 2 * len(primary.measure & words) >= len(primary.measure)
             for primary in primaries
         ):
-            near.append(outcome)
+            near.append(
+                read_outcome({"measure": item.get("measure"), "timeFrame": item.get("timeFrame")})
+            )
     return near
 
 
-def _assigned(
-    olds: list[OutcomeText],
-    news: list[OutcomeText],
-    old_rest: list[OutcomeText],
-    new_rest: list[OutcomeText],
-    counts: tuple[int, int],
-) -> Pairing:
-    rows, columns = [*olds, *old_rest], [*news, *new_rest]
-    relations = [[relate(row, column) for column in columns] for row in rows]
-    gains = [
-        [
-            _gain(relation.likeness, row < len(olds), column < len(news))
-            for column, relation in enumerate(line)
-        ]
-        for row, line in enumerate(relations)
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """The outcomes of one record: the primary ones that differ, and near ones of other lists."""
+
+    primary: list[OutcomeText]
+    other: list[OutcomeText]
+
+    @property
+    def every(self) -> list[OutcomeText]:
+        return [*self.primary, *self.other]
+
+
+def _assigned(before: _Side, after: _Side, counts: tuple[int, int]) -> Pairing:
+    rows, columns = before.every, after.every
+    old_count, new_count = len(before.primary), len(after.primary)
+    # a pair without a primary outcome needs no relation
+    relations = [
+        [relate(row, column) for column in (columns if index < old_count else after.primary)]
+        for index, row in enumerate(rows)
     ]
-    pairs = best_assignment(gains)
+    pairs = best_assignment(_gains(relations, rows, columns, counts=(old_count, new_count)))
     row_of = {column: row for row, column in pairs}
     column_of = dict(pairs)
-    many = len(olds)
     kept = tuple(
-        Kept(
-            relations[row][column],
-            gone_elsewhere=_best(relations[row][len(news) :]),
-            come_elsewhere=_best(line[column] for line in relations[many:]),
-            lost_elsewhere=_covered(relations[row][column].lost_in_measure, new_rest),
-            new_elsewhere=_covered(relations[row][column].new_in_measure, old_rest),
-            is_only=counts == (1, 1),
-        )
+        _kept(relations, (row, column), before, after, is_only=counts == (1, 1))
         for row, column in pairs
-        if row < many and column < len(news)
+        if row < old_count and column < new_count
     )
     gone = tuple(
-        Left(
-            olds[row],
-            relations[row][column] if column is not None else None,
-            tuple(relation.reversed() for relation in relations[row][: len(news)]),
-            tuple(other for other in olds if other is not olds[row]),
+        _left(
+            row,
+            before.primary,
+            relations[row][column] if column >= new_count else None,
+            (relation.reversed() for relation in relations[row][:new_count]),
         )
-        for row in range(many)
-        if (column := column_of.get(row)) is None or column >= len(news)
+        for row in range(old_count)
+        if not 0 <= (column := column_of.get(row, -1)) < new_count
     )
     come = tuple(
-        Left(
-            news[column],
-            relations[row][column] if row is not None else None,
-            tuple(line[column] for line in relations[:many]),
-            tuple(other for other in news if other is not news[column]),
+        _left(
+            column,
+            after.primary,
+            relations[row][column] if row >= old_count else None,
+            (line[column] for line in relations[:old_count]),
         )
-        for column in range(len(news))
-        if (row := row_of.get(column)) is None or row >= many
+        for column in range(new_count)
+        if not 0 <= (row := row_of.get(column, -1)) < old_count
     )
     return Pairing(kept, come, gone, *counts)
 
 
-def _gain(likeness: float, is_old_primary: bool, is_new_primary: bool) -> float:
+def _kept(
+    relations: list[list[Relation]],
+    pair: tuple[int, int],
+    before: _Side,
+    after: _Side,
+    *,
+    is_only: bool,
+) -> Kept:
+    row, column = pair
+    relation = relations[row][column]
+    return Kept(
+        relation,
+        gone_elsewhere=_best(relations[row][len(after.primary) :]),
+        come_elsewhere=_best(line[column] for line in relations[len(before.primary) :]),
+        lost_elsewhere=_covered(relation.lost_in_measure, after.other),
+        new_elsewhere=_covered(relation.new_in_measure, before.other),
+        is_only=is_only,
+    )
+
+
+def _left(
+    index: int,
+    primary: list[OutcomeText],
+    elsewhere: Relation | None,
+    relations: Iterable[Relation],
+) -> Left:
+    siblings = (*primary[:index], *primary[index + 1 :])
+    return Left(primary[index], elsewhere, tuple(relations), siblings)
+
+
+def _gains(
+    relations: list[list[Relation]],
+    rows: list[OutcomeText],
+    columns: list[OutcomeText],
+    *,
+    counts: tuple[int, int],
+) -> list[list[float]]:
+    old_count, new_count = counts
+    return [
+        [
+            *(
+                _gain(
+                    relation.likeness,
+                    is_old_primary=row < old_count,
+                    is_new_primary=column < new_count,
+                )
+                for column, relation in enumerate(line)
+            ),
+            *(_others_gain(rows[row], column) for column in columns[len(line) :]),
+        ]
+        for row, line in enumerate(relations)
+    ]
+
+
+def _gain(likeness: float, *, is_old_primary: bool, is_new_primary: bool) -> float:
     if is_old_primary and is_new_primary:
         return _STAYS * (likeness + _SAME_LIST)
-    if likeness < _BETWEEN_LISTS:
-        return 0.0
-    if is_old_primary or is_new_primary or likeness >= _SURELY_THE_SAME:
-        return likeness
-    return likeness / 2
+    return likeness if likeness >= _BETWEEN_LISTS else 0.0
+
+
+def _others_gain(before: OutcomeText, after: OutcomeText) -> float:
+    """Return the gain of a pair without a primary outcome, by the words of the measures alone."""
+    total = len(before.measure) + len(after.measure)
+    common = 2 * len(before.measure & after.measure) / total if total else 0.0
+    if common >= _SURELY_THE_SAME:
+        return common
+    return common / 2 if common >= _BETWEEN_LISTS else 0.0
 
 
 def _best(relations: Iterable[Relation]) -> float:

@@ -21,8 +21,9 @@ _DEFINITION = re.compile(
     r"\bdefin(?:ed|ition)|\bis the (?:time|proportion|number|percent)|\bwas the "
 )
 _METHOD = re.compile(
-    r"(?:assess|measur|determin|evaluat|adjudicat|confirm|record|classif|grad|collect)\w* (?:by|with"
-    r"|using|through|via|according|as|on|in|from)|\busing\b|based on|according to|by means of"
+    r"(?:assess|measur|determin|evaluat|adjudicat|confirm|record|classif|grad|collect)\w* "
+    r"(?:by|with|using|through|via|according|as|on|in|from)"
+    r"|\busing\b|based on|according to|by means of"
 )
 _CLAUSES = re.compile(r"[.;:] |\band\b|\bor\b|,")
 _UNITS = re.compile(
@@ -41,6 +42,7 @@ def measurement_signs(relation: Relation) -> Signs:
     scale = len(relation.new & SCALE_WORDS)
     statistic = len(relation.new & STATISTICS)
     count = max(len(relation.new), 1)
+    is_same_measure = before.measure == after.measure
     text, earlier = f"{after.plain[0]} {after.plain[2]}", f"{before.plain[0]} {before.plain[2]}"
     return {
         "words new in measure": log1p(len(relation.new_in_measure)) / 2,
@@ -59,7 +61,7 @@ def measurement_signs(relation: Relation) -> Signs:
         "method before": float(bool(_METHOD.search(earlier))),
         "numbers new": log1p(len(after.numbers - before.numbers)) / 2,
         "numbers before": float(bool(before.numbers)),
-        "unit new": float(bool(set(_UNITS.findall(text)) - set(_UNITS.findall(earlier)))),
+        "unit new": float(bool(new_units(relation))),
         "scale words": scale / count,
         "statistics words": statistic / count,
         "names new": log1p(len(after.capitals - before.capitals)) / 2,
@@ -71,10 +73,27 @@ def measurement_signs(relation: Relation) -> Signs:
         "number exchanged": float(
             bool(after.numbers - before.numbers) and bool(before.numbers - after.numbers)
         ),
+        "measure extended": relation.extension,
+        "edited in place": float(relation.kept_text > 0.7 and bool(relation.new)),
+        "edited in place, words new": float(relation.kept_text > 0.7)
+        * log1p(len(relation.new - STATISTICS)),
+        "same measure": float(is_same_measure),
+        "same measure, described only after": float(
+            is_same_measure and bool(after.description) and not before.description
+        ),
+        "same measure, words new": float(is_same_measure) * log1p(len(new_below)) / 3,
         "half of measure lost": float(
             2 * len(relation.lost_in_measure) >= max(len(before.measure), 1)
         ),
     }
+
+
+def new_units(relation: Relation) -> frozenset[str]:
+    """Return the units of measure that only the later outcome names, times left out."""
+    earlier, text = (
+        f"{outcome.plain[0]} {outcome.plain[2]}" for outcome in (relation.before, relation.after)
+    )
+    return frozenset(_UNITS.findall(text)) - frozenset(_UNITS.findall(earlier))
 
 
 def aggregation_signs(relation: Relation) -> Signs:
@@ -199,6 +218,7 @@ def replacement_signs(kept: Kept) -> Signs:
         "new part elsewhere": kept.new_elsewhere,
         "only outcome": float(kept.is_only),
         "clauses added": min(max(clauses, 0), 3) / 3 * float(len(relation.new_in_measure) > 1),
+        "measure extended": relation.extension,
         "all kept and more": float(
             not relation.lost_in_measure and len(relation.new_in_measure) > 2
         ),

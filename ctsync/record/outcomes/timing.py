@@ -7,9 +7,10 @@ one year are. Does no I/O.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
-from ctsync.record.outcomes.vocabulary import NUMBER_WORDS
+from ctsync.record.outcomes.vocabulary import NUMBER_WORDS, has_any
 
 # months and years as they are counted in trials: 12 months, 52 weeks and 1 year are the same
 _DAYS = {"min": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.4, "y": 365.0}
@@ -31,13 +32,18 @@ _DATE = re.compile(
     r"((?:19|20)\d\d)\b"
 )
 # tests named for a duration are no times
-_NAMED_TESTS = (
-    (re.compile(r"\b(?:6|six)[- ]?min(?:ute)?s?[- ]walk(?:ing)?(?:[- ](?:test|time|distance))?"), "6mwt"),
-    (re.compile(r"\b6mwd\b"), "6mwt"),
-    (re.compile(r"\b(?:12|twelve)[- ]min(?:ute)?s?[- ]walk"), "12mwt"),
-    (re.compile(r"forced expiratory volume (?:in|at|during) (?:the )?(?:1|one|first)(?: ?s(?:ec(?:ond)?)?\b)?"), "fev1"),
-    (re.compile(r"\bfev ?1\b"), "fev1"),
-    (re.compile(r"\b24[- ]?h(?:ou)?r?s?[- ](?:urin\w+|ambulatory|holter)"), "ambulatory"),
+_NAMED_TESTS = tuple(
+    (hint, re.compile(pattern), name)
+    for hint, pattern, name in (
+        ("walk", (r"\b(?:6|six)[- ]?min(?:ute)?s?[- ]walk(?:ing)?"
+                  r"(?:[- ](?:test|time|distance))?"), "6mwt"),
+        ("6mwd", r"\b6mwd\b", "6mwt"),
+        ("walk", r"\b(?:12|twelve)[- ]min(?:ute)?s?[- ]walk", "12mwt"),
+        ("forced", (r"forced expiratory volume (?:in|at|during) (?:the )?(?:1|one|first)"
+                    r"(?: ?s(?:ec(?:ond)?)?\b)?"), "fev1"),
+        ("fev", r"\bfev ?1\b", "fev1"),
+        ("24", r"\b24[- ]?h(?:ou)?r?s?[- ](?:urin\w+|ambulatory|holter)", "ambulatory"),
+    )
 )  # fmt: skip
 _WORD_NUMBER = re.compile(rf"\b(?:{'|'.join(NUMBER_WORDS)})\b")
 _ANCHORS = (
@@ -47,9 +53,11 @@ _ANCHORS = (
     ("death", ("death", "dead", "died")),
     ("discharge", ("discharge", "hospital")),
     ("end of study", ("end of stud", "end of the stud", "end of trial", "end of the trial", "eos",
-                      "study completion", "study end", "study period", "study duration", "study clos",
+                      "study completion", "study end", "study period", "study duration",
+                      "study clos",
                       "duration of the", "duration of stud", "throughout", "entire study")),
-    ("end of treatment", ("end of treat", "end of the treat", "end of therapy", "eot", "during treat",
+    ("end of treatment", ("end of treat", "end of the treat", "end of therapy", "eot",
+                          "during treat",
                           "treatment completion", "discontinuation", "treatment period")),
     ("surgery", ("surg", "operati", "procedure", "implant", "transplant")),
     ("cycle", ("cycle", "visit", "vaccinat", "dose", "injection")),
@@ -61,14 +69,23 @@ _ANCHORS = (
 _SPLIT = re.compile(rf"{_NUMBER}")
 
 
-class Times(NamedTuple):
-    """The times of one text: points in days, recurring intervals, anchors, and the other words."""
+@dataclass(frozen=True)
+class Times:
+    """The times of one text: points in days, calendar dates, recurring intervals; the other words.
 
+    Without slots, because the anchors are searched for when first asked for.
+    """
+
+    text: str
     points: frozenset[float]
     dates: frozenset[str]
     periods: frozenset[str]
-    anchors: frozenset[str]
     rest: str
+
+    @cached_property
+    def anchors(self) -> frozenset[str]:
+        """The events that the text names as times: baseline, progression, discharge."""
+        return frozenset(name for name, words in _ANCHORS if has_any(self.text, words))
 
     @property
     def horizon(self) -> float:
@@ -78,31 +95,44 @@ class Times(NamedTuple):
 
 def normal_numbers(text: str) -> str:
     """Return a plain text with number words as digits, decimal points, and named tests joined."""
-    text = _WORD_NUMBER.sub(lambda found: NUMBER_WORDS[found.group()], text)
-    text = re.sub(r"(?<=\d),(?=\d{1,2}(?!\d))(?!\d{3})", ".", text) if "," in text else text
-    for pattern, name in _NAMED_TESTS:
-        text = pattern.sub(name, text)
+    text = _WORD_NUMBER.sub(_as_digits, text)
+    if "," in text:
+        text = _DECIMAL_COMMA.sub(".", text)
+    for hint, pattern, name in _NAMED_TESTS:
+        if hint in text:
+            text = pattern.sub(name, text)
     return text
+
+
+def _as_digits(found: re.Match[str]) -> str:
+    return NUMBER_WORDS[found.group()]
 
 
 def times_of(text: str) -> Times:
     """Read the times of a text in normal form with `normal_numbers`."""
     if not text:
         return _NONE
-    periods = frozenset(" ".join(found.group().split()) for found in _PERIODIC.finditer(text))
-    rest = _PERIODIC.sub(" ", text) if periods else text
-    dates = frozenset(" ".join(found.groups()) for found in _DATE.finditer(rest))
-    rest = _DATE.sub(" ", rest) if dates else rest
-    points: set[float] = set()
-    if any(sign.isdigit() for sign in rest):
+    periods, dates, points, rest = _NOTHING, _NOTHING, set[float](), text
+    if has_any(text, _PERIOD_HINTS):
+        periods = frozenset(" ".join(found.group().split()) for found in _PERIODIC.finditer(text))
+        rest = _PERIODIC.sub(" ", text)
+    if _DIGIT.search(rest):
+        if _YEAR.search(rest):
+            dates = frozenset(" ".join(found.groups()) for found in _DATE.finditer(rest))
+            rest = _DATE.sub(" ", rest)
         for found in _TIME.finditer(rest):
             points.update(_points(found))
-        rest = _TIME.sub(" ", rest)
-    anchors = frozenset(name for name, words in _ANCHORS if any(word in text for word in words))
-    return Times(frozenset(points), dates, periods, anchors, rest)
+        if points:
+            rest = _TIME.sub(" ", rest)
+    return Times(text, frozenset(points), dates, periods, rest)
 
 
-_NONE = Times(frozenset(), frozenset(), frozenset(), frozenset(), "")
+_NOTHING: frozenset[str] = frozenset()
+_NONE = Times("", frozenset(), _NOTHING, _NOTHING, "")
+_DIGIT = re.compile(r"\d")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d))")
+_PERIOD_HINTS = ("every", "each", "per ", "ly")
 
 
 def _points(found: re.Match[str]) -> list[float]:

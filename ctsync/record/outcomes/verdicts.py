@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ctsync.record.outcomes.instruments import exchanged_instruments
 from ctsync.record.outcomes.likeness import Relation
 from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.pairing import Kept, Left
 from ctsync.record.outcomes.scores import ADDED, REMOVED, SUBSTANCE, Scores
+from ctsync.record.outcomes.signs import new_units
 from ctsync.record.outcomes.taxonomy import OutcomeChange, OutcomeLabel
 from ctsync.record.outcomes.vocabulary import stem
 from ctsync.text import shorten
@@ -20,7 +22,7 @@ _PART_ELSEWHERE = 0.99
 _NAME_WIDTH = 80
 _FRAME_WIDTH = 60
 _MOST_WORDS = 6
-_MAYBE = -1.5
+_MAYBE = -3.0
 
 
 def labels_of(
@@ -37,9 +39,29 @@ def labels_of(
     return frozenset(kind for kind, margin in margins.items() if margin == nearest)
 
 
+def certain_kinds(kept: Kept) -> frozenset[str]:
+    """Return the kinds of change that a rule decides, whatever the scores."""
+    relation = kept.relation
+    before, after = relation.before, relation.after
+    kinds: set[str] = set()
+    if exchanged_instruments(before, after):
+        kinds.add(OutcomeLabel.CHANGE_MEASUREMENT)
+    for kind, one in (
+        (OutcomeLabel.ADDED_AGGREGATION, relation),
+        (OutcomeLabel.OMITTED_AGGREGATION, relation.reversed()),
+    ):
+        # both the metric and its unit are new, and the measure is otherwise the same
+        says_nothing = not one.before.metrics and "change" not in one.before.bag
+        units = new_units(one) - {"point", "points"}
+        if one.extension and says_nothing and units and one.after.metrics:
+            kinds.add(kind)
+    return frozenset(kinds)
+
+
 def kept_verdict(kept: Kept, kinds: frozenset[str], score: float | None) -> OutcomeChange:
     """Return the verdict on an outcome that stayed primary."""
     labels, reasons = set(), []
+    kinds = _without_details(kept.relation, kinds)
     for kind in sorted(kinds):
         if kind == ADDED:
             is_known = kept.come_elsewhere >= _SAME_ELSEWHERE or (
@@ -57,27 +79,39 @@ def kept_verdict(kept: Kept, kinds: frozenset[str], score: float | None) -> Outc
     if kinds & {ADDED, REMOVED}:
         reasons.insert(0, _replacement(kinds, labels, kept.relation))
     reason = "; ".join(reasons) if labels else _wording(kept.relation)
-    return _change(labels, reason, kept.relation.before, kept.relation.after, score)
+    return _change(labels, reason, kept.relation.before, kept.relation.after, score=score)
+
+
+def _without_details(relation: Relation, kinds: frozenset[str]) -> frozenset[str]:
+    """Return the kinds, without details of the measurement if another outcome took its place."""
+    major = frozenset({ADDED, REMOVED})
+    if kinds & major and not relation.before.words & relation.after.words:
+        kinds |= major
+    if not major <= kinds:
+        return kinds
+    return frozenset(kind for kind in kinds if kind in major or kind.endswith("timing"))
 
 
 def arrived_verdict(left: Left, *, is_new: bool, score: float | None) -> OutcomeChange:
     """Return the verdict on a primary outcome that has no counterpart before."""
     other = left.elsewhere.before if left.elsewhere else None
     if not is_new:
-        return _change(set(), "split from a primary outcome", None, left.outcome, score)
+        return _change(set(), "split from a primary outcome", None, left.outcome, score=score)
     known = other if left.elsewhere and left.elsewhere.likeness >= _SAME_ELSEWHERE else None
     reason = "secondary outcome before, primary now" if known else "new primary outcome"
-    return _change({_arrived(is_known=known is not None)}, reason, known, left.outcome, score)
+    return _change({_arrived(is_known=known is not None)}, reason, known, left.outcome, score=score)
 
 
 def departed_verdict(left: Left, *, is_gone: bool, score: float | None) -> OutcomeChange:
     """Return the verdict on a primary outcome that has no counterpart after."""
     other = left.elsewhere.after if left.elsewhere else None
     if not is_gone:
-        return _change(set(), "merged into a primary outcome", left.outcome, None, score)
+        return _change(set(), "merged into a primary outcome", left.outcome, None, score=score)
     known = other if left.elsewhere and left.elsewhere.likeness >= _SAME_ELSEWHERE else None
     reason = "primary outcome before, secondary now" if known else "primary outcome dropped"
-    return _change({_departed(is_known=known is not None)}, reason, left.outcome, known, score)
+    return _change(
+        {_departed(is_known=known is not None)}, reason, left.outcome, known, score=score
+    )
 
 
 def unresolved(change: OutcomeChange, scores: Scores) -> OutcomeChange:
@@ -121,6 +155,7 @@ def _change(
     reason: str,
     before: OutcomeText | None,
     after: OutcomeText | None,
+    *,
     score: float | None,
 ) -> OutcomeChange:
     return OutcomeChange(
@@ -153,6 +188,9 @@ def _detail(label: OutcomeLabel, relation: Relation) -> str:
     if part == "aggregation":
         new, lost = after.metrics - before.metrics, before.metrics - after.metrics
         return _parts("metric", what, ", ".join(sorted(lost)), ", ".join(sorted(new)))
+    exchanged = exchanged_instruments(before, after)
+    if what == "change" and exchanged:
+        return "; ".join(f"measurement {was} -> {is_now}" for was, is_now in exchanged)
     new_words, lost_words = _listed(after, relation.new), _listed(before, relation.lost)
     return _parts("measurement", what, lost_words.lstrip(": "), new_words.lstrip(": "))
 

@@ -5,9 +5,12 @@ Words are compared as stems, so that "randomised" and "randomization" are one. D
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _STEM = 6
 
 
+@lru_cache(maxsize=8192)
 def stem(word: str) -> str:
     """Return the first letters of a word, without plural and without British digraphs."""
     if len(word) < 4 or word.isdigit():
@@ -17,6 +20,14 @@ def stem(word: str) -> str:
     if word[-1] == "s" and word[-2] not in "sui":
         word = word[:-3] + "y" if word.endswith("ies") else word[:-1]
     return word[:_STEM]
+
+
+def has_any(text: str, words: tuple[str, ...]) -> bool:
+    """Return whether a text contains one of the words. A loop is twice as fast as `any` here."""
+    for word in words:  # noqa: SIM110
+        if word in text:
+            return True
+    return False
 
 
 def _stems(words: str) -> frozenset[str]:
@@ -70,26 +81,40 @@ SCALE_WORDS = _stems(
     "grade answer question value values respondent good poor health symptom"
 )
 
-# categories of metric and aggregation, by a pattern over the plain text
+# kinds of metric and aggregation: a text with one of the words is searched for the pattern
 METRICS = (
-    ("change from baseline", r"chang\w+ (?:in .{1,60})?(?:from|to|since|over|vs)\b|from baseline"
-     r"|baseline to |to baseline|relative to|mean change|absolute change|minus"),
-    ("percent change", r"(?:percent\w*|%|relative) (?:\w+ )?(?:change|reduction|increase|decrease|"
-     r"improvement)"),
-    ("proportion", r"percent\w* of|proportion|% of|participants (?:with|who|achiev|report)|patients"
-     r" (?:with|who|achiev)|subjects (?:with|who|achiev)|\brates?\b|frequency|incidence|prevalence"
-     r"|responder"),
-    ("number", r"\bnumbers? of|\bcounts?\b"),
-    ("time to event", r"\btime (?:to|until|till|from|between)\b|survival|duration of|hazard"),
-    ("mean", r"\bmean\b|\baverage"),
-    ("median", r"\bmedian\b"),
-    ("annualized", r"annuali[sz]ed|-year\b|per year"),
-    ("area under the curve", r"area under|\bauc"),
-    ("maximum", r"\bmaxim(?:um|al)\b|\bpeak\b|\bcmax\b|\bworst\b|\bhighest\b"),
-    ("total", r"\btotal\b|\bcumulative\b|\bsum of\b"),
-    ("composite", r"\bcomposite\b|\bcombined\b|\baggregate"),
-    ("dichotomy", r"dichotom|at least \d|[<>≥≤]=? ?\d|greater than|less than \d|more than \d"),
-    ("log", r"\blog(?:e|10)?\b|logarithm|geometric"),
+    ("change from baseline", ("chang", "baseline", "relative", "minus"), (
+        r"chang\w+ (?:in .{1,60})?(?:from|to|since|over|vs)\b|from baseline|baseline to "
+        r"|to baseline|relative to|mean change|absolute change|minus"
+    )),
+    ("percent change", ("percent", "%", "relative"), (
+        r"(?:percent\w*|%|relative) (?:\w+ )?(?:change|reduction|increase|decrease|improvement)"
+    )),
+    ("proportion", ("percent", "proport", "%", "with", "who", "achiev", "report", "rate", "frequen",
+                    "inciden", "prevalen", "responder"), (
+        r"percent\w* of|proportion|% of|participants (?:with|who|achiev|report)"
+        r"|patients (?:with|who|achiev)|subjects (?:with|who|achiev)|\brates?\b|frequency"
+        r"|incidence|prevalence|responder"
+    )),
+    ("number", ("number", "count"), r"\bnumbers? of|\bcounts?\b"),
+    ("time to event", ("time", "survival", "duration", "hazard"), (
+        r"\btime (?:to|until|till|from|between)\b|survival|duration of|hazard"
+    )),
+    ("mean", ("mean", "average"), r"\bmean\b|\baverage"),
+    ("median", ("median",), r"\bmedian\b"),
+    ("annualized", ("year", "annual"), r"annuali[sz]ed|-year\b|per year"),
+    ("area under the curve", ("area under", "auc"), r"area under|\bauc"),
+    ("maximum", ("maxim", "peak", "cmax", "worst", "highest"), (
+        r"\bmaxim(?:um|al)\b|\bpeak\b|\bcmax\b|\bworst\b|\bhighest\b"
+    )),
+    ("total", ("total", "cumul", "sum of"), r"\btotal\b|\bcumulative\b|\bsum of\b"),
+    ("composite", ("composite", "combined", "aggregate"), (
+        r"\bcomposite\b|\bcombined\b|\baggregate"
+    )),
+    ("dichotomy", ("dichotom", "at least", "<", ">", "≥", "≤", "greater", "than"), (
+        r"dichotom|at least \d|[<>≥≤]=? ?\d|greater than|less than \d|more than \d"
+    )),
+    ("log", ("log", "geometric"), r"\blog(?:e|10)?\b|logarithm|geometric"),
 )  # fmt: skip
 
 # what an outcome is measured with
