@@ -16,7 +16,7 @@ from ctsync.record.outcomes.timing import Times, normal_numbers, times_of
 from ctsync.record.outcomes.vocabulary import FILLERS, INSTRUMENTS, METRICS, has_any, stem
 
 _TOKEN = re.compile(r"[^\W\d_]+\d*[^\W_]*|\d+(?:\.\d+)?")
-_CAPITALS = re.compile(r"\b[A-Za-z]{0,2}[A-Z][A-Za-z]*[A-Z0-9]+[A-Za-z0-9]*\b")
+_WORD = re.compile(r"\b[A-Za-z0-9]{2,12}\b")
 _METRIC_PATTERNS = tuple((name, hints, re.compile(pattern)) for name, hints, pattern in METRICS)
 _JOINED = re.compile(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])")
 _SMALL = frozenset(word for word in FILLERS if len(word) < 4) | {"with", "from"}
@@ -57,7 +57,10 @@ class OutcomeText:
     @cached_property
     def capitals(self) -> frozenset[str]:
         """The words that may be abbreviations, in lower case."""
-        return frozenset(found.lower() for found in _CAPITALS.findall(" ".join(self.raw)))
+        words = _WORD.findall(" ".join(self.raw))
+        return frozenset(
+            word.lower() for word in words if not word.islower() and _is_short_name(word)
+        )
 
     @cached_property
     def initials(self) -> tuple[tuple[tuple[str, ...], str], ...]:
@@ -117,6 +120,15 @@ def measure_words(outcome: Mapping[str, Any]) -> frozenset[str]:
     """Return the stems of an entry's measure, times included: quicker than `read_outcome`."""
     words = _TOKEN.findall(_text(outcome, "measure").casefold())
     return _content([stem(word) for word in words])
+
+
+def _is_short_name(word: str) -> bool:
+    """Return whether a word has a capital near its start, and another or a digit after it."""
+    for index, sign in enumerate(word[:3]):
+        if sign.isupper():
+            rest = word[index + 1 :]
+            return rest != rest.lower() or any(map(str.isdigit, rest))
+    return False
 
 
 def _text(outcome: Mapping[str, Any], key: str) -> str:

@@ -148,6 +148,7 @@ class _Side:
 
 
 def _assigned(before: _Side, after: _Side, counts: tuple[int, int]) -> Pairing:
+    before, after = _linked(before, after)
     rows, columns = before.every, after.every
     old_count, new_count = len(before.primary), len(after.primary)
     # a pair without a primary outcome needs no relation
@@ -184,6 +185,35 @@ def _assigned(before: _Side, after: _Side, counts: tuple[int, int]) -> Pairing:
         if not 0 <= (row := row_of.get(column, -1)) < old_count
     )
     return Pairing(kept, come, gone, *counts)
+
+
+def _linked(before: _Side, after: _Side) -> tuple[_Side, _Side]:
+    """Leave out outcomes of other lists that no primary outcome may become or have been.
+
+    An outcome that surely is one of those stays too, because it competes for it.
+    """
+    olds = [one for one in before.other if _is_like_any(one, after.primary, _BETWEEN_LISTS)]
+    news = [one for one in after.other if _is_like_any(one, before.primary, _BETWEEN_LISTS)]
+    old_rivals = [
+        one for one in before.other if one not in olds and _is_like_any(one, news, _SURELY_THE_SAME)
+    ]
+    new_rivals = [
+        one for one in after.other if one not in news and _is_like_any(one, olds, _SURELY_THE_SAME)
+    ]
+    return (
+        _Side(before.primary, [*olds, *old_rivals]),
+        _Side(after.primary, [*news, *new_rivals]),
+    )
+
+
+def _is_like_any(one: OutcomeText, others: list[OutcomeText], least: float) -> bool:
+    return any(_common_words(one, other) >= least for other in others)
+
+
+def _common_words(before: OutcomeText, after: OutcomeText) -> float:
+    """Return the larger share of the words of one measure that the other has."""
+    least = min(len(before.measure), len(after.measure))
+    return len(before.measure & after.measure) / least if least else 0.0
 
 
 def _kept(

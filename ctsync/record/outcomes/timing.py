@@ -9,15 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from ctsync.record.outcomes.vocabulary import NUMBER_WORDS, has_any
 
 # months and years as they are counted in trials: 12 months, 52 weeks and 1 year are the same
 _DAYS = {"min": 1 / 1440, "h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.4, "y": 365.0}
 _TOLERANCE = 0.04
+# no real outcome has more; made-up texts must not take long
+_MOST_TIMES = 100
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_LIST = rf"{_NUMBER}(?:(?:\s*(?:,|;|-|to|and|or|&|/|through|until)\s*)+{_NUMBER})*"
+_LIST = rf"{_NUMBER}(?:(?:\s*(?:,|;|-|to|and|or|&|/|through|until))+\s*{_NUMBER}){{0,30}}"
 _UNITS = r"(?:min(?:ute)?s?|h(?:ou)?rs?|h|days?|d|weeks?|wks?|w|months?|mths?|mos?|years?|yrs?|y)"
 _TIME = re.compile(
     rf"\b(?P<unit_first>min(?:ute)?s?|hours?|days?|d|weeks?|wks?|months?|years?|yrs?)\.?\s*"
@@ -120,7 +123,7 @@ def times_of(text: str) -> Times:
         if _YEAR.search(rest):
             dates = frozenset(" ".join(found.groups()) for found in _DATE.finditer(rest))
             rest = _DATE.sub(" ", rest)
-        for found in _TIME.finditer(rest):
+        for found in islice(_TIME.finditer(rest), _MOST_TIMES):
             points.update(_points(found))
         if points:
             rest = _TIME.sub(" ", rest)
@@ -139,7 +142,7 @@ def _points(found: re.Match[str]) -> list[float]:
     unit = found["unit_first"] or found["unit_last"]
     days = _DAYS["min"] if unit.startswith("min") else _DAYS[unit[0]]
     numbers = _SPLIT.findall(found["after"] or found["before"])
-    return [round(float(number) * days, 3) for number in numbers if len(number) < 7]
+    return [round(float(number) * days, 3) for number in numbers[:_MOST_TIMES] if len(number) < 7]
 
 
 def missing_points(points: frozenset[float], others: frozenset[float]) -> list[float]:
