@@ -107,13 +107,9 @@ def relate(before: OutcomeText, after: OutcomeText) -> Relation:
     return Relation(
         before,
         after,
-        _every_word(before) | _spelled_out(before, after),
-        _every_word(after) | _spelled_out(after, before),
+        before.bag | _spelled_out(before, after),
+        after.bag | _spelled_out(after, before),
     )
-
-
-def _every_word(outcome: OutcomeText) -> frozenset[str]:
-    return outcome.words | frozenset(outcome.bag)
 
 
 def _share(part: int, total: int) -> float:

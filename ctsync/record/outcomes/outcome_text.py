@@ -26,7 +26,8 @@ _LONGEST = 4000
 
 @dataclass(frozen=True)
 class OutcomeText:
-    """One outcome, read. Words are stems; `words` are those of all fields, times left out.
+    """One outcome, read. Words are stems, times left out: `bag` has those of all fields, `words`
+    those that are no fillers.
 
     Without slots, because what only some comparisons need is read when first asked for.
     """
@@ -35,7 +36,7 @@ class OutcomeText:
     measure: frozenset[str]
     description: frozenset[str]
     words: frozenset[str]
-    bag: tuple[str, ...]
+    bag: frozenset[str]
     numbers: frozenset[str]
     measure_times: Times
     frame_times: Times
@@ -100,12 +101,13 @@ def read_outcome(outcome: Mapping[str, Any]) -> OutcomeText:
     sequences = tuple(_TOKEN.findall(part.rest) for part in times)
     stems = tuple([stem(word) for word in words] for words in sequences)
     every = [word for part in stems for word in part]
+    parts = tuple(_content(part) for part in stems)
     return OutcomeText(
         raw=raw,
-        measure=_content(stems[0]),
-        description=_content(stems[2]),
-        words=_content(every),
-        bag=tuple(sorted(set(every))),
+        measure=parts[0],
+        description=parts[2],
+        words=frozenset().union(*parts),
+        bag=frozenset(every),
         numbers=frozenset(word for word in every if word[0].isdigit()),
         measure_times=times[0],
         frame_times=times[1],

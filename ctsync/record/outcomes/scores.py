@@ -20,7 +20,7 @@ Weights = Mapping[str, Mapping[str, float]]
 CONSTANT = "constant"
 SUBSTANCE = "substance"
 ADDED, REMOVED = "added", "removed"
-# the kinds, with the model that scores each; `added` and `removed` are told apart in verdicts.py
+# the kinds of change, with the model that scores each
 MODELS = {
     ADDED: "outcome added",
     REMOVED: "outcome added",

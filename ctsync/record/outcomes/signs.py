@@ -42,7 +42,6 @@ def measurement_signs(relation: Relation) -> Signs:
     scale = len(relation.new & SCALE_WORDS)
     statistic = len(relation.new & STATISTICS)
     count = max(len(relation.new), 1)
-    is_same_measure = before.measure == after.measure
     text, earlier = f"{after.plain[0]} {after.plain[2]}", f"{before.plain[0]} {before.plain[2]}"
     return {
         "words new in measure": log1p(len(relation.new_in_measure)) / 2,
@@ -65,6 +64,15 @@ def measurement_signs(relation: Relation) -> Signs:
         "scale words": scale / count,
         "statistics words": statistic / count,
         "names new": log1p(len(after.capitals - before.capitals)) / 2,
+    } | _edit_signs(relation)
+
+
+def _edit_signs(relation: Relation) -> Signs:
+    """Return the signs that the text was edited in a few places, or extended."""
+    before, after = relation.before, relation.after
+    new_below = relation.new - relation.new_in_measure
+    is_same_measure = before.measure == after.measure
+    return {
         "nothing new": float(not relation.new),
         "few words new": float(0 < len(relation.new) <= 3 and len(relation.lost) <= 3),
         "few words exchanged": float(

@@ -23,8 +23,8 @@ def stem(word: str) -> str:
 
 
 def has_any(text: str, words: tuple[str, ...]) -> bool:
-    """Return whether a text contains one of the words. A loop is twice as fast as `any` here."""
-    for word in words:  # noqa: SIM110
+    """Return whether a text contains one of the words."""
+    for word in words:  # noqa: SIM110 - a loop takes half the time of `any`
         if word in text:
             return True
     return False
