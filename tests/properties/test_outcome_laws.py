@@ -74,11 +74,10 @@ def test_the_order_of_the_lists_does_not_matter(
 
 
 @settings(max_examples=20)
-@given(OUTCOMES, OUTCOMES)
+@given(MODULES, MODULES)
 def test_exchanging_the_sides_exchanges_added_and_omitted(
-    one: dict[str, Any], other: dict[str, Any]
+    before: dict[str, list[Any]], after: dict[str, list[Any]]
 ) -> None:
-    before, after = {"primaryOutcomes": [one]}, {"primaryOutcomes": [other]}
     there, back = compare_outcomes(before, after), compare_outcomes(after, before)
     assert back.labels == swapped(there.labels)
 

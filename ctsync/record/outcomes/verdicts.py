@@ -213,6 +213,8 @@ def _timing(what: str, before: OutcomeText, after: OutcomeText) -> str:
 
 
 def _frame(outcome: OutcomeText) -> str:
+    if not outcome.raw[1].strip() and outcome.measure_times.points:
+        return "given in the measure"
     return shorten(" ".join(outcome.raw[1].split()), _FRAME_WIDTH)
 
 

@@ -124,6 +124,12 @@ def test_another_time_frame_is_named_with_both_values() -> None:
     assert reasons(found) == "time frame 12 months -> 6 months"
 
 
+def test_an_earlier_time_in_the_measure_is_not_called_missing() -> None:
+    found = compared([outcome("Pain score at 3 months")], [outcome("Pain score", "12 months")])
+    assert found.labels == {"change_timing"}
+    assert reasons(found) == "time frame given in the measure -> 12 months"
+
+
 def test_a_time_frame_given_for_the_first_time_is_added() -> None:
     found = compared([outcome("Overall survival")], [outcome("Overall survival", "24 months")])
     assert found.labels == {"added_timing"}
