@@ -30,8 +30,9 @@ def exchanged_instruments(before: OutcomeText, after: OutcomeText) -> list[tuple
 
     An instrument that only one side names is no exchange.
     """
-    old, new = _instruments(before), _instruments(after)
-    if not old or not new:
+    old = _instruments(before)
+    new = _instruments(after) if old else {}
+    if not new:
         return []
     found = []
     for family in _FAMILIES:

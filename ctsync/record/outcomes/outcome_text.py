@@ -19,6 +19,17 @@ _TOKEN = re.compile(r"[^\W\d_]+\d*[^\W_]*|\d+(?:\.\d+)?")
 _WORD = re.compile(r"\b[A-Za-z0-9]{2,12}\b")
 _METRIC_PATTERNS = tuple((name, hints, re.compile(pattern)) for name, hints, pattern in METRICS)
 _JOINED = re.compile(r"(?<=[a-z])-(?=[a-z0-9])|(?<=\d)-(?=[a-z])")
+_DEFINITION = re.compile(
+    r"\bdefin(?:ed|ition)|\bis the (?:time|proportion|number|percent)|\bwas the "
+)
+_METHOD = re.compile(
+    r"(?:assess|measur|determin|evaluat|adjudicat|confirm|record|classif|grad|collect)\w* "
+    r"(?:by|with|using|through|via|according|as|on|in|from)"
+    r"|\busing\b|based on|according to|by means of"
+)
+_UNITS = re.compile(
+    r"\b(?:mg|ml|mmol|mmhg|mm hg|kg|cm|mm|g|dl|l|iu|copies|points?|letters|meters?|%)\b"
+)
 _SMALL = frozenset(word for word in FILLERS if len(word) < 4) | {"with", "from"}
 # only the start of a very long description is read; the registry allows 999 characters
 _LONGEST = 4000
@@ -62,6 +73,26 @@ class OutcomeText:
         return frozenset(
             word.lower() for word in words if not word.islower() and _is_short_name(word)
         )
+
+    @cached_property
+    def says(self) -> str:
+        """The measure and the description."""
+        return f"{self.plain[0]} {self.plain[2]}"
+
+    @cached_property
+    def is_defined(self) -> bool:
+        """Whether the outcome is defined in words."""
+        return bool(_DEFINITION.search(self.says))
+
+    @cached_property
+    def names_method(self) -> bool:
+        """Whether the outcome says how it is measured."""
+        return bool(_METHOD.search(self.says))
+
+    @cached_property
+    def units(self) -> frozenset[str]:
+        """The units of measure, times left out."""
+        return frozenset(_UNITS.findall(self.says))
 
     @cached_property
     def initials(self) -> tuple[tuple[tuple[str, ...], str], ...]:

@@ -7,6 +7,7 @@ what is added in the other, so that the comparison reads the same both ways. Doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import exp, log
 
 from ctsync.record.outcomes import signs
@@ -64,11 +65,16 @@ def signs_of_kept(kept: Kept) -> dict[str, Signs]:
         OutcomeLabel.OMITTED_AGGREGATION: aggregation[1],
         OutcomeLabel.CHANGE_AGGREGATION: either["aggregation"],
         SUBSTANCE: {
-            f"{part}: {name}": value
+            _full_name(part, name): value
             for part, found in either.items()
             for name, value in found.items()
         },
     }
+
+
+@lru_cache(maxsize=512)
+def _full_name(part: str, name: str) -> str:
+    return f"{part}: {name}"
 
 
 def signs_of_left(left: Left, kind: str) -> dict[str, Signs]:

@@ -7,6 +7,7 @@ The signs of what is added in one direction are those of what is omitted in the 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import log, log1p
 
 from ctsync.record.outcomes.likeness import Relation, relate
@@ -17,18 +18,7 @@ from ctsync.record.outcomes.vocabulary import INSTRUMENTS, SCALE_WORDS, STATISTI
 
 Signs = dict[str, float]
 
-_DEFINITION = re.compile(
-    r"\bdefin(?:ed|ition)|\bis the (?:time|proportion|number|percent)|\bwas the "
-)
-_METHOD = re.compile(
-    r"(?:assess|measur|determin|evaluat|adjudicat|confirm|record|classif|grad|collect)\w* "
-    r"(?:by|with|using|through|via|according|as|on|in|from)"
-    r"|\busing\b|based on|according to|by means of"
-)
 _CLAUSES = re.compile(r"[.;:] |\band\b|\bor\b|,")
-_UNITS = re.compile(
-    r"\b(?:mg|ml|mmol|mmhg|mm hg|kg|cm|mm|g|dl|l|iu|copies|points?|letters|meters?|%)\b"
-)
 _GENERIC = frozenset(
     {"safety", "tolera", "respon", "sympto", "clinic", "endpoi", "functi", "physic"}
 )
@@ -42,7 +32,6 @@ def measurement_signs(relation: Relation) -> Signs:
     scale = len(relation.new & SCALE_WORDS)
     statistic = len(relation.new & STATISTICS)
     count = max(len(relation.new), 1)
-    text, earlier = f"{after.plain[0]} {after.plain[2]}", f"{before.plain[0]} {before.plain[2]}"
     return {
         "words new in measure": log1p(len(relation.new_in_measure)) / 2,
         "words new in description": log1p(len(new_below)) / 3,
@@ -55,9 +44,9 @@ def measurement_signs(relation: Relation) -> Signs:
         "generic before": float(len(before.measure - _GENERIC) <= 1),
         "described before": float(bool(before.description)),
         "described only after": float(bool(after.description) and not before.description),
-        "defined": float(bool(_DEFINITION.search(text)) and not _DEFINITION.search(earlier)),
-        "method": float(bool(_METHOD.search(text)) and not _METHOD.search(earlier)),
-        "method before": float(bool(_METHOD.search(earlier))),
+        "defined": float(after.is_defined and not before.is_defined),
+        "method": float(after.names_method and not before.names_method),
+        "method before": float(before.names_method),
         "numbers new": log1p(len(after.numbers - before.numbers)) / 2,
         "numbers before": float(bool(before.numbers)),
         "unit new": float(bool(new_units(relation))),
@@ -98,10 +87,7 @@ def _edit_signs(relation: Relation) -> Signs:
 
 def new_units(relation: Relation) -> frozenset[str]:
     """Return the units of measure that only the later outcome names, times left out."""
-    earlier, text = (
-        f"{outcome.plain[0]} {outcome.plain[2]}" for outcome in (relation.before, relation.after)
-    )
-    return frozenset(_UNITS.findall(text)) - frozenset(_UNITS.findall(earlier))
+    return relation.after.units - relation.before.units
 
 
 def aggregation_signs(relation: Relation) -> Signs:
@@ -177,10 +163,15 @@ def both_ways(forward: Signs, backward: Signs) -> Signs:
     """Return signs that do not depend on the direction: the lesser and the greater of each."""
     signs = {}
     for name, value in forward.items():
+        less, more = _both_names(name)
         other = backward[name]
-        signs[f"{name}, less"] = min(value, other)
-        signs[f"{name}, more"] = max(value, other)
+        signs[less], signs[more] = (value, other) if value <= other else (other, value)
     return signs
+
+
+@lru_cache(maxsize=256)
+def _both_names(name: str) -> tuple[str, str]:
+    return f"{name}, less", f"{name}, more"
 
 
 def time_change_signs(relation: Relation) -> Signs:
