@@ -7,6 +7,7 @@
 #   make bench    what it costs, measured       make soak    what takes longer: full-size faults
 #   make mutants  breaks 40 places of the code, and counts how many the fast tests notice
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
+#   make truth    outcome changes against rated pairs      make weights  fits their weights again
 #   make lint     ruff
 #   make types    mypy --strict                 make wheel   build dist/*.whl and dist/*.tar.gz
 #   make layers   who may import whom           make clean   back to a fresh clone
@@ -27,7 +28,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .PHONY: demo test test-all bench bench-registry soak mutants lint types layers docs pictures wheel
-.PHONY: lock locked locked-analysis audit clean
+.PHONY: truth weights lock locked locked-analysis audit clean
 
 demo: $(VENV)/.run
 	$(BIN)/ctsync demo $(ARGS)
@@ -54,6 +55,13 @@ soak: $(VENV)/.test
 
 mutants: $(VENV)/.mutants
 	$(BIN)/python -m tests.mutants $(ARGS)
+
+# the rated pairs are not part of the project: CTSYNC_CORPUS, or ../shared/corpus
+truth: $(VENV)/.weights
+	$(BIN)/python -m tests.truth $(ARGS)
+
+weights: $(VENV)/.weights
+	$(BIN)/python -m tests.outcome_weights $(ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -163,6 +171,10 @@ $(VENV)/.analysis: $(VENV)/.test
 
 $(VENV)/.mutants: $(VENV)/.test
 	$(PIP) --group mutants
+	@touch $@
+
+$(VENV)/.weights: $(VENV)/.test
+	$(PIP) --group weights
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.run

@@ -1,0 +1,163 @@
+"""How two outcomes relate: which words are new, which are lost, and how alike they are.
+
+Abbreviations count as their words ("PFS" is "progression-free survival"), and a word with the same
+beginning as a lost one is a spelling of it. Does no I/O.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+from ctsync.record.outcomes.outcome_text import OutcomeText
+from ctsync.record.outcomes.timing import missing_points
+from ctsync.record.outcomes.vocabulary import stem
+
+_SAME_BEGINNING = 4
+_NOTHING: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """An outcome before and one after. `new` is what only the later one says, `lost` the rest."""
+
+    before: OutcomeText
+    after: OutcomeText
+    known_before: frozenset[str]
+    known_after: frozenset[str]
+
+    def reversed(self) -> Relation:
+        """Return the relation in the other direction."""
+        return Relation(self.after, self.before, self.known_after, self.known_before)
+
+    @cached_property
+    def new(self) -> frozenset[str]:
+        """The words only the later outcome has, in any field."""
+        return _without(self.after.words, self.known_before)
+
+    @cached_property
+    def lost(self) -> frozenset[str]:
+        """The words only the earlier outcome has, in any field."""
+        return _without(self.before.words, self.known_after)
+
+    @cached_property
+    def new_in_measure(self) -> frozenset[str]:
+        """The words of the later measure that the earlier outcome has in no field."""
+        return _without(self.after.measure, self.known_before)
+
+    @cached_property
+    def lost_in_measure(self) -> frozenset[str]:
+        """The words of the earlier measure that the later outcome has in no field."""
+        return _without(self.before.measure, self.known_after)
+
+    @cached_property
+    def likeness(self) -> float:
+        """0 (nothing in common) to 1 (same words and times)."""
+        before, after = self.before, self.after
+        if before.plain == after.plain:
+            return 1.0
+        kept_before = _share(len(before.measure) - len(self.lost_in_measure), len(before.measure))
+        kept_after = _share(len(after.measure) - len(self.new_in_measure), len(after.measure))
+        contained = max(kept_before, kept_after)
+        dice = _share(
+            len(before.measure) + len(after.measure)
+            - len(self.lost_in_measure) - len(self.new_in_measure),
+            len(before.measure) + len(after.measure),
+        )  # fmt: skip
+        return 0.5 * dice + 0.4 * contained + 0.1 * self.has_same_frame
+
+    @cached_property
+    def is_wording_only(self) -> bool:
+        """Whether both say the same words, numbers, metrics and times, in whatever field."""
+        before, after = self.before, self.after
+        return (
+            before.words == after.words
+            and before.metrics == after.metrics
+            and before.dates_and_periods == after.dates_and_periods
+            and not missing_points(before.points, after.points)
+            and not missing_points(after.points, before.points)
+        )
+
+    @cached_property
+    def extension(self) -> float:
+        """How much the later measure is the earlier one with words added: 0 to 1 for 8 words."""
+        old, new = Counter(self.before.measure_sequence), Counter(self.after.measure_sequence)
+        if (old - new).total() > 1 or not self.new_in_measure:
+            return 0.0
+        return min((new - old).total(), 8) / 8
+
+    @cached_property
+    def kept_text(self) -> float:
+        """The share of the words of all fields, fillers included, that both texts have."""
+        old, new = Counter(self.before.sequence), Counter(self.after.sequence)
+        return _share(2 * (old & new).total(), old.total() + new.total())
+
+    @property
+    def has_same_frame(self) -> bool:
+        """Whether the two name the same times."""
+        before, after = self.before.points, self.after.points
+        if not before and not after:
+            return self.before.plain[1] == self.after.plain[1]
+        return not missing_points(before, after) and not missing_points(after, before)
+
+
+def relate(before: OutcomeText, after: OutcomeText) -> Relation:
+    """Relate an outcome of the earlier record to one of the later."""
+    return Relation(
+        before,
+        after,
+        before.bag | _spelled_out(before, after),
+        after.bag | _spelled_out(after, before),
+    )
+
+
+def _share(part: int, total: int) -> float:
+    return part / total if total else 0.0
+
+
+def _without(words: frozenset[str], known: frozenset[str]) -> frozenset[str]:
+    left = words - known
+    if not left:
+        return _NOTHING
+    beginnings = tuple({word[:_SAME_BEGINNING] for word in left if len(word) > _SAME_BEGINNING})
+    if not beginnings:
+        return left
+    spelled = {
+        word[:_SAME_BEGINNING]
+        for word in known
+        if len(word) > _SAME_BEGINNING and word.startswith(beginnings)
+    }
+    if not spelled:
+        return left
+    return frozenset(
+        word
+        for word in left
+        if not (len(word) > _SAME_BEGINNING and word[:_SAME_BEGINNING] in spelled)
+    )
+
+
+def _spelled_out(outcome: OutcomeText, other: OutcomeText) -> frozenset[str]:
+    """Return what `outcome` says in another spelling of `other`: abbreviations and their words."""
+    if outcome.capitals == other.capitals:
+        return _NOTHING
+    found: set[str] = set()
+    for short in outcome.capitals - other.capitals:
+        words = _words_of(short, other)
+        found.update(stem(word) for word in words)
+    for short in other.capitals - outcome.capitals:
+        if _words_of(short, outcome):
+            found.add(stem(short))
+    return frozenset(found)
+
+
+def _words_of(short: str, outcome: OutcomeText) -> tuple[str, ...]:
+    """Return the words of an outcome whose initials make the abbreviation, or nothing."""
+    letters = short.rstrip("s") if len(short) > 3 else short
+    if not 2 <= len(letters) <= 6 or not letters.isalpha():
+        return ()
+    for words, initials in outcome.initials:
+        at = initials.find(letters)
+        if at >= 0:
+            return words[at : at + len(letters)]
+    return ()
