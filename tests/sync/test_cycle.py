@@ -145,7 +145,7 @@ def test_a_mirror_names_the_unknown_study_ids_of_the_only_watch(
     result, synced = work.mirror(bulk, folder=tmp_path, holder="test")
     bulk.close()
     assert (result.verdict, synced) == (Verdict.PARTIAL, None)
-    assert "watch own: no trial carries the study id 'no such id'" in result.said[-1]
+    assert "watch own: no trial has the study id 'no such id'" in result.said[-1]
 
 
 def test_a_mirror_lists_the_query_of_the_only_watch(
