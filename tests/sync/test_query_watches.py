@@ -78,7 +78,8 @@ def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     result = run(make_sync())
     assert result.verdict is Verdict.OK
     assert event_kinds(result)[-1] == (ONE, Kind.LEFT)
-    left = result.events[-1].event
+    stored, left = result.events[-1], result.events[-1].event
+    assert (stored.from_version, stored.to_version) == (1, 2)
     assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
     assert left.summary.startswith(
         'No longer matches the query of watch "open": Status Recruiting -> Unknown'
