@@ -24,8 +24,8 @@ from ctsync.sync.history.rederive_events import rederive_events
 from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
-from ctsync.sync.mirror.workers import WorkerPool
 from ctsync.sync.mirror.result import OVERLAP
+from ctsync.sync.mirror.workers import WorkerPool
 from tests.conftest import StillClock
 from tests.registry.lying_archives import MEMBER_LIES, lie_of_a_member
 from tests.registry_fixtures import an_id, make_study, publish, stop_after
