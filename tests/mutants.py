@@ -7,11 +7,12 @@ For each break the tests run in this order, up to the first that fails:
 
 1. fast tests of its room and of files that name its module, the nearest file first,
 2. slow tests of the same files,
-3. tests of other files that run its line, by a measurement of the fast tests,
-4. fast tests of other files that start processes, which the measurement does not see.
+3. tests of other files that run its line, by a measurement of all tests,
+4. tests of other files that start processes, which the measurement does not see.
 
 A test counts only if it fails again alone with the break, and passes alone without it. A test
-that hangs counts in the same way. The measurement takes minutes: `--measured FILE` keeps it.
+that hangs counts in the same way. The measurement takes as long as all tests, and is made when the
+first break needs it: `--measured FILE` keeps it for the next run.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ from coverage import CoverageData
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("deliver", "record", "registry", "store", "sync")
-FAST = "not slow and not bench and not bench_registry and not soak"
-SLOW = "slow and not soak"
+ALL = "not bench and not bench_registry and not soak"
+FAST, SLOW = f"not slow and {ALL}", f"slow and {ALL}"
 LONGEST_SECONDS = 1800
 LONGEST_SECONDS_OF_ONE = 300
 # these read the code and do not run it, so that they see a break that changes no behaviour
@@ -181,7 +182,7 @@ class Suite:
         return sorted((file for file in near if near[file]), key=lambda file: -near[file])
 
     def running(self, place: Place) -> list[str]:
-        """Return the fast tests that run a place's line, or its file if only an import runs it."""
+        """Return the tests that run a place's line, or its file if only an import runs it."""
         lines = self.measured().contexts_by_lineno(place.file)
         of_line = {context for context in lines.get(place.line, []) if context}
         of_file = {context for contexts in lines.values() for context in contexts if context}
@@ -203,8 +204,8 @@ class Suite:
         far = self.files().keys() - near
         yield near, FAST
         yield near, SLOW
-        yield [test for test in self.running(place) if test.partition("::")[0] in far], FAST
-        yield [file for file in self.starting_processes() if file in far], FAST
+        yield [test for test in self.running(place) if test.partition("::")[0] in far], ALL
+        yield [file for file in self.starting_processes() if file in far], ALL
 
     def notices(self, place: Place) -> str | None:
         """Break a place. Return the test that notices it, if any; the place is restored."""
@@ -240,11 +241,11 @@ class Suite:
 
 
 def measure(copy: Path, to: Path) -> CoverageData:
-    """Return which fast tests run which line; measures them if the file does not exist."""
+    """Return which tests run which line; measures them if the file does not exist."""
     if not to.exists():
         settings = copy / ".measure"
         settings.write_text("[run]\nrelative_files = true\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-m", FAST,
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-m", ALL,
                    "-n", "logical", "--dist", "loadfile", "--cov=ctsync", "--cov-context=test",
                    "--cov-report=", f"--cov-config={settings}"]  # fmt: skip
         env = os.environ | {"PYTHONPATH": str(copy)}
