@@ -22,7 +22,7 @@ from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study, publish
 from tests.replay import faults
-from tests.replay.http_messages import Reply
+from tests.replay.http_messages import Reply, Request
 from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003")
@@ -338,6 +338,32 @@ def test_a_trial_missing_from_a_complete_listing_is_requested_before_it_leaves(
     assert result.verdict is Verdict.PARTIAL
     assert result.events == ()
     assert result.listed[0].problem == ("it lacks 1 of the trials that match when asked for alone")
+
+
+def test_no_trial_leaves_if_the_request_for_those_missing_fails(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO, THREE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
+    replay.faults.add(
+        faults.edge_refusal(), path="/v2/studies", times=faults.EVERY_TIME, only=_asks_among
+    )
+    result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert event_kinds(result) == [(ONE, Kind.STATUS)]
+    assert "what it lacks was not confirmed" in (result.listed[0].problem or "")
+    replay.faults.clear()
+    assert event_kinds(run(make_sync())) == [(ONE, Kind.LEFT)]
+
+
+def _asks_among(request: Request) -> bool:
+    """Whether a request asks which of some trials match a query."""
+    return "filter.overallStatus" in request.params and any(
+        name.endswith(".ids") for name in request.params
+    )
 
 
 def _counting_less() -> faults.Fault:
