@@ -119,6 +119,12 @@ def draw(copy: Path, *, seed: int, count: int) -> list[Place]:
     return list(drawn.values())
 
 
+def environment(copy: Path) -> dict[str, str]:
+    """Return the environment in which tests import the copy."""
+    corpus = str(ROOT.parent / "shared" / "corpus")
+    return {"CTSYNC_CORPUS": corpus} | os.environ | {"PYTHONPATH": str(copy)}
+
+
 def first_failure(
     copy: Path, tests: Sequence[str], *options: str, seconds: int = LONGEST_SECONDS
 ) -> str | None:
@@ -127,12 +133,15 @@ def first_failure(
     wanted.write_text("\n".join(tests), encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-v", "-x", "-n", "0", "-p", "no:randomly",
                "--cache-clear", *options, f"@{wanted}"]  # fmt: skip
-    corpus = str(ROOT.parent / "shared" / "corpus")
-    env = {"CTSYNC_CORPUS": corpus} | os.environ | {"PYTHONPATH": str(copy)}
     with (
         log.open("wb") as output,
         subprocess.Popen(
-            command, cwd=copy, env=env, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=copy,
+            env=environment(copy),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
         ) as process,
     ):
         try:
@@ -143,10 +152,12 @@ def first_failure(
             code = None
     if code in {0, NO_TESTS}:
         return None
-    last_line = log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+    if code is None:
+        return log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
     failed = copy / ".pytest_cache" / "v" / "cache" / "lastfailed"
-    if code is None or not failed.exists():
-        return last_line.rstrip()
+    if not failed.exists():
+        # pytest cannot start
+        return tests[0]
     return str(next(iter(json.loads(failed.read_text(encoding="utf-8")))))
 
 
@@ -248,9 +259,8 @@ def measure(copy: Path, to: Path) -> CoverageData:
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:randomly", "-m", ALL,
                    "-n", "logical", "--dist", "loadfile", "--cov=ctsync", "--cov-context=test",
                    "--cov-report=", f"--cov-config={settings}"]  # fmt: skip
-        env = os.environ | {"PYTHONPATH": str(copy)}
         # a test that fails here counts for no break: it does not pass without one
-        subprocess.run(command, cwd=copy, env=env, stdout=sys.stderr, check=False)
+        subprocess.run(command, cwd=copy, env=environment(copy), stdout=sys.stderr, check=False)
         shutil.move(copy / ".coverage", to)
     measured = CoverageData(str(to))
     measured.read()
