@@ -119,6 +119,12 @@ def draw(copy: Path, *, seed: int, count: int) -> list[Place]:
     return list(drawn.values())
 
 
+def is_alike(one: str, other: str) -> bool:
+    """Return whether one word begins with the other, as "listings" with "listing"."""
+    letters = min(len(one), len(other))
+    return letters > 2 and one[:letters] == other[:letters]
+
+
 def environment(copy: Path) -> dict[str, str]:
     """Return the environment in which tests import the copy."""
     corpus = str(ROOT.parent / "shared" / "corpus")
@@ -177,17 +183,21 @@ class Suite:
         }
 
     def nearest(self, place: Place) -> list[str]:
-        """Return the test files of a place's room, and those that name its module."""
+        """Return the test files of a place's room, and others that name its module."""
         module = Path(place.file).with_suffix("")
         dotted, room = ".".join(module.parts), module.parts[1]
         package, _, name = dotted.rpartition(".")
         imported = re.compile(rf"\b{dotted}\b|from {package} import .*\b{name}\b")
+        own_words = [*module.parts[2:-1], *name.split("_")]
 
         def nearness(file: str, text: str) -> int:
-            subject = Path(file).stem.removeprefix("test_")
-            is_named = subject in name or name in subject
+            words = Path(file).stem.removeprefix("test_").split("_")
             is_of_room = file.startswith(f"tests/{room}/")
-            return 4 * (is_named and is_of_room) + 2 * bool(imported.search(text)) + is_of_room
+            is_named = name in file or imported.search(text) is not None
+            if not (is_of_room or is_named):
+                return 0
+            shared = sum(is_alike(own, word) for own in own_words for word in words)
+            return 3 * shared + 2 * is_named + is_of_room
 
         near = {file: nearness(file, text) for file, text in self.files().items()}
         return sorted((file for file in near if near[file]), key=lambda file: -near[file])
