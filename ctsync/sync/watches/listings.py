@@ -162,7 +162,7 @@ def _compare(registry: Registry, watch: QueryWatch, listing: Listing | str) -> Q
     if leaving and watch.listed is not None:
         try:
             still = registry.matching(watch.query.params, leaving)
-        except CosmicRayTestingException as error:
+        except RegistryError as error:
             return QueryListing(
                 watch, listing.total, problem=f"what it lacks was not confirmed: {error}"
             )
