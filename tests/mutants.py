@@ -12,7 +12,8 @@ For each break the tests run in this order, up to the first that fails:
 
 A test counts only if it fails again alone with the break, and passes alone without it. A test
 that hangs counts in the same way. The measurement takes as long as all tests, and is made when the
-first break needs it: `--measured FILE` keeps it for the next run.
+first break needs it: `--measured FILE` keeps it for the next run, and `--only 3 9` breaks the places
+with these numbers again.
 """
 
 from __future__ import annotations
@@ -159,7 +160,9 @@ def first_failure(
     if code in {0, NO_TESTS}:
         return None
     if code is None:
-        return log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        test = log.read_text(encoding="utf-8").rstrip().rpartition("\n")[2]
+        print(f"timed out: {test}", flush=True)
+        return test
     failed = copy / ".pytest_cache" / "v" / "cache" / "lastfailed"
     if not failed.exists():
         # pytest cannot start
@@ -246,6 +249,8 @@ class Suite:
                     if failed in unsure:
                         break
                     unsure.append(failed)
+                # the next stage may be measured, which needs the unbroken code
+                path.write_text(source, encoding="utf-8")
         finally:
             path.write_text(source, encoding="utf-8")
         return None
@@ -257,7 +262,7 @@ class Suite:
         unbroken = first_failure(self.copy, [test], "-m", "", seconds=LONGEST_SECONDS_OF_ONE)
         is_sure = again is not None and unbroken is None
         if not is_sure:
-            print(f"unsure   {test}", flush=True)
+            print(f"unsure: {test}", flush=True)
         return is_sure
 
 
@@ -290,9 +295,11 @@ def main() -> int:
     """Draw places, break each, and print how many were noticed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=17)
-    parser.add_argument("--places", type=int, default=40)
-    parser.add_argument("--only", type=int, nargs="+", help="numbers of the places to break")
-    parser.add_argument("--measured", type=Path, help="file that keeps the measurement")
+    parser.add_argument("--places", type=int, default=40, help="how many to draw")
+    parser.add_argument("--only", type=int, nargs="+", help="numbers of the drawn places to break")
+    parser.add_argument(
+        "--measured", type=Path, help="file that keeps the measurement, valid until ctsync/ changes"
+    )
     asked = parser.parse_args()
     noticed = broken = 0
     with tempfile.TemporaryDirectory() as folder:
