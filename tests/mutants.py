@@ -11,9 +11,9 @@ For each break the tests run in this order, up to the first that fails:
 4. tests of other files that start processes, which the measurement does not see.
 
 A test counts only if it fails again alone with the break, and passes alone without it. A test
-that hangs counts in the same way. The measurement takes as long as all tests, and is made when the
-first break needs it: `--measured FILE` keeps it for the next run, and `--only 3 9` breaks the places
-with these numbers again.
+that hangs counts in the same way. The measurement takes as long as all tests. It is made when the
+first break needs it, and `--measured FILE` keeps it for the next run. `--only 3 9` breaks only the
+places with these numbers.
 """
 
 from __future__ import annotations
