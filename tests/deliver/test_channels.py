@@ -292,7 +292,7 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(
     assert "and 15 more of 25 trials: https://trials.example.org/" in body
 
 
-@pytest.mark.parametrize(("length", "end"), [(200, " · 2019-07-17"), (201, " characters)")])
+@pytest.mark.parametrize(("length", "end"), [(200, " 2019-07-17"), (201, " characters)")])
 def test_a_title_of_200_characters_is_sent_complete_and_a_longer_one_is_cut(
     length: int, end: str, apprise: Callable[[str], Path]
 ) -> None:
