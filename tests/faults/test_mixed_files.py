@@ -192,7 +192,8 @@ def test_the_log_of_another_database_is_refused_also_if_its_checksums_are_big_en
 ) -> None:
     files = [tmp_path / "one.db", tmp_path / "two.db"]
     one, two = (
-        live(shutil.copy(migrated_file, file), random.Random(14), units=8)[-1] for file in files
+        live(Path(shutil.copy(migrated_file, file)), random.Random(14), units=8)[-1]
+        for file in files
     )
     assert one.main != two.main
     two.put(files[1], log=big_endian(two.log))
