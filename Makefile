@@ -5,7 +5,7 @@
 #   make test     the fast tests, of every module, in less than 5 minutes
 #   make test-all the slow tests too: they race processes, replay a whole corpus or need a JVM
 #   make bench    what it costs, measured       make soak    what takes longer: full-size faults
-#   make mutants  breaks 40 places of the code, and counts how many the fast tests notice
+#   make mutants  breaks 40 places of the code, and counts how many the tests notice
 #   make bench-registry   a mirror of 20,000 and of 100,000 records, measured
 #   make truth    outcome changes against rated pairs      make weights  fits their weights again
 #   make lint     ruff

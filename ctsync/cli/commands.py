@@ -76,7 +76,7 @@ COMMANDS: Mapping[str, Entry] = {
     "forecast": Entry(
         "questions.forecast",
         "forecast_command",
-        "List watched trials that will become UNKNOWN or have results due.",
+        "List trials that will become Unknown or have results due.",
     ),
     "history": Entry(
         "questions.history",

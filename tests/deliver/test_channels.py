@@ -11,6 +11,7 @@ import secrets
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from ctsync.deliver.monitor import Monitor
 from ctsync.deliver.outbox import LEASE, drain
 from ctsync.deliver.preview import preview, trial_message
 from ctsync.errors import ConfigError
-from ctsync.model import StoredEvent, Verdict
+from ctsync.model import Level, StoredEvent, Verdict
 from ctsync.questions.schemas import schema
 from ctsync.report.build import Scope
 from ctsync.report.formats.feed import read_json_feed
@@ -291,6 +292,21 @@ def test_apprise_gets_ten_trials_and_the_number_of_the_rest(
     assert "and 15 more of 25 trials: https://trials.example.org/" in body
 
 
+@pytest.mark.parametrize(("length", "end"), [(200, " 2019-07-17"), (201, " characters)")])
+def test_a_title_of_200_characters_is_sent_complete_and_a_longer_one_is_cut(
+    length: int, end: str, apprise: Callable[[str], Path]
+) -> None:
+    minor = [stored(change(level=Level.ADMINISTRATIVE), an_id(1))]
+    short = message(minor)
+    padding = "x" * (length - len(short.report().subject))
+    file = apprise(FAKE.replace("WORKS", "True"))
+    chat().send(replace(short, scope=Scope(f"demo{padding}", 4)))
+
+    title = json.loads(file.read_text())["title"]
+    assert len(title) <= 200
+    assert title.endswith(end)
+
+
 def test_a_failed_notification_raises_a_delivery_error(apprise: Callable[[str], Path]) -> None:
     apprise(FAKE.replace("WORKS", "False"))
     with pytest.raises(DeliveryError, match="team: not accepted"):
@@ -463,6 +479,20 @@ def test_one_heartbeat_is_sent_per_quiet_week_to_recipients_who_enabled_it(
     assert {message.route.recipient for message in quiets} == {"anna@example.org"}
     assert len({message.key for message in quiets}) == 3
     assert quiets[0].report().subject.startswith("quiet: 0 of 0 trials changed")
+
+
+def test_a_heartbeat_is_known_by_the_name_that_earlier_versions_stored(
+    store: Store, clock: ClockAt
+) -> None:
+    quiet = Route(ChannelKind.MAIL, "anna@example.org", heartbeat=True)
+    with store.unit() as unit:
+        unit.runs.begin("sync", clock.now() - timedelta(days=30))
+
+    assert send_heartbeats(store, {ChannelKind.MAIL: Recording.to(quiet)}, clock=clock) == 1
+    newest = store.runs.last()
+    assert newest is not None
+    # with another name, the week of an upgrade would bring a second heartbeat
+    assert newest.kind == "heartbeat 0171e2ee94c71e197fdb"
 
 
 def test_a_failed_heartbeat_is_retried(store: Store, clock: ClockAt) -> None:

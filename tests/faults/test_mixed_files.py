@@ -11,6 +11,7 @@ import hashlib
 import random
 import shutil
 import sqlite3
+import struct
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -149,6 +150,57 @@ def test_a_torn_log_is_not_taken_for_another(tmp_path: Path, migrated_file: Path
         assert not has_foreign_log(file)
         assert held_by(file) != ""
     print("\ntorn logs: 60 opened, 0 refused")
+
+
+def test_a_log_that_sqlite_ignores_for_its_header_is_not_refused(
+    tmp_path: Path, migrated_file: Path
+) -> None:
+    file = tmp_path / "ctsync.db"
+    shutil.copy(migrated_file, tmp_path / "a.db")
+    moment = live(tmp_path / "a.db", random.Random(15), units=1, checkpoints=False)[-1]
+    # another page size, with the checksum of the old one
+    log = moment.log[:8] + (8192).to_bytes(4, "big") + moment.log[12:]
+    moment.put(file, log=log)
+    assert not has_foreign_log(file)
+    assert held_by(file) != moment.held
+
+
+def big_endian(log: bytes) -> bytes:
+    """Return a log as a big-endian machine writes it: SQLite reads both on any machine."""
+    page_size = int.from_bytes(log[8:12], "big")
+    header = (0x377F0683).to_bytes(4, "big") + log[4:24]
+    sums = checksum((0, 0), header)
+    found = [header, struct.pack(">2I", *sums)]
+    for at in range(32, len(log) - page_size, 24 + page_size):
+        head, page = log[at : at + 16], log[at + 24 : at + 24 + page_size]
+        sums = checksum(checksum(sums, head[:8]), page)
+        found += [head, struct.pack(">2I", *sums), page]
+    return b"".join(found)
+
+
+def checksum(sums: tuple[int, int], content: bytes) -> tuple[int, int]:
+    """The rule of https://www.sqlite.org/fileformat2.html#checksum_algorithm."""
+    first, second = sums
+    for one, other in struct.iter_unpack(">2I", content):
+        first = (first + one + second) % 2**32
+        second = (second + other + first) % 2**32
+    return first, second
+
+
+def test_the_log_of_another_database_is_refused_also_if_its_checksums_are_big_endian(
+    tmp_path: Path, migrated_file: Path
+) -> None:
+    files = [tmp_path / "one.db", tmp_path / "two.db"]
+    one, two = (
+        live(Path(shutil.copy(migrated_file, file)), random.Random(14), units=8)[-1]
+        for file in files
+    )
+    assert one.main != two.main
+    two.put(files[1], log=big_endian(two.log))
+    assert not has_foreign_log(files[1])
+    assert held_by(files[1]) == two.held
+    one.put(files[0], log=big_endian(two.log))
+    assert has_foreign_log(files[0])
 
 
 def test_databases_grown_from_one_copy_are_told_apart(tmp_path: Path, migrated_file: Path) -> None:

@@ -172,6 +172,21 @@ def test_a_differing_answer_is_reported_and_stops_no_other_check(
     print(f"contract: {assumption}: {findings[assumption].found}")
 
 
+def test_batches_of_ids_differ_if_they_are_refused_in_every_size(registry: ReplayRegistry) -> None:
+    registry.faults.add(faults.status(414), path=LISTING, skip=2, times=3)
+    finding = asked(registry.url)[0]["batch of ids"]
+    assert (finding.state, finding.found[:7]) == (ContractState.DIFFERS, "500 ids")
+
+
+def test_batches_of_ids_are_unchecked_if_the_registry_has_too_few_trials() -> None:
+    few = Catalogue(LOAD)
+    few.publish(study_of_organisation())
+    with ReplayRegistry(few) as registry:
+        finding = asked(registry.url)[0]["batch of ids"]
+    assert finding.state is ContractState.UNCHECKED
+    assert "lists only" in finding.found
+
+
 def test_a_refused_client_sends_at_most_three_requests(registry: ReplayRegistry) -> None:
     registry.faults.add(faults.edge_refusal(), client="python-requests", times=EVERY_TIME)
     findings, exchanges = asked(registry.url)

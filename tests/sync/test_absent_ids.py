@@ -13,6 +13,7 @@ import pytest
 
 from ctsync.model import NctId, Verdict
 from ctsync.store.store import Store, open_store
+from ctsync.sync.cycle_result import CyclePreview
 from ctsync.sync.result import SyncResult
 from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
@@ -119,3 +120,18 @@ def test_an_id_named_on_the_command_line_is_requested_and_named_each_time(
     for _ in range(2):
         assert sync(NEVER).unknown == (NEVER,)
         assert singly(replay) == [NEVER]
+
+
+def test_a_preview_names_an_absent_id_only_until_a_sync_has_named_it(
+    store: Store, replay: ReplayRegistry, sync: Callable[..., SyncResult], make_sync: MakeSync
+) -> None:
+    publish(replay, ONE)
+    follow(store, ONE, NEVER)
+
+    def previewed() -> list[NctId]:
+        load, examined, _ = make_sync().preview(store.watched.ids())
+        return CyclePreview(load, examined).unknown
+
+    assert previewed() == [NEVER]
+    assert sync().unknown == (NEVER,)
+    assert previewed() == []

@@ -25,6 +25,7 @@ from ctsync.sync.mirror import archive_load, scan
 from ctsync.sync.mirror.archive_load import BULK
 from ctsync.sync.mirror.mirror import Mirror
 from ctsync.sync.mirror.result import OVERLAP
+from ctsync.sync.mirror.workers import WorkerPool
 from tests.conftest import StillClock
 from tests.registry.lying_archives import MEMBER_LIES, lie_of_a_member
 from tests.registry_fixtures import an_id, archive_of, make_study, publish, stop_after
@@ -407,6 +408,22 @@ def test_a_dictionary_is_trained_on_the_first_load_and_stored(
     edit(replay, 5, overallStatus="TERMINATED", lastUpdatePostDateStruct=posted("2026-02-03"))
     make_mirror().run()
     assert b"TERMINATED" in store.bodies.read(store.versions.newest_digest(an_id(5)))
+
+
+def test_a_dictionary_is_trained_on_records_of_all_parts_of_an_archive_within_a_size(
+    make_mirror: Make, replay: ReplayRegistry, monkeypatch
+) -> None:
+    monkeypatch.setattr(codec, "LEAST_SAMPLES", 10)
+    monkeypatch.setattr(archive_load, "SAMPLES", 10)
+    monkeypatch.setattr(archive_load, "SAMPLE_BYTES", 5_000)
+    samples = []
+    monkeypatch.setattr(WorkerPool, "learn", lambda _pool, members: samples.extend(members))
+    publish(replay, *map(an_id, range(1, 41)))
+    make_mirror().run()
+    numbers = [one.number for one in samples]
+    assert numbers == list(range(0, 40, 4))[: len(numbers)]
+    assert 4 < len(numbers) < 10
+    assert sum(one.size for one in samples) <= 5_000
 
 
 def test_a_mirror_stopped_at_any_step_resumes_and_stores_each_trial_once(

@@ -22,7 +22,7 @@ from ctsync.sync.trial_pass import TrialPass
 from tests.conftest import StillClock
 from tests.registry_fixtures import make_study, publish
 from tests.replay import faults
-from tests.replay.http_messages import Reply
+from tests.replay.http_messages import Reply, Request
 from tests.replay.registry_server import ReplayRegistry
 
 ONE, TWO, THREE = NctId("NCT00000001"), NctId("NCT00000002"), NctId("NCT00000003")
@@ -78,7 +78,8 @@ def test_a_trial_that_leaves_stays_followed_and_its_reason_is_reported(
     result = run(make_sync())
     assert result.verdict is Verdict.OK
     assert event_kinds(result)[-1] == (ONE, Kind.LEFT)
-    left = result.events[-1].event
+    stored, left = result.events[-1], result.events[-1].event
+    assert (stored.from_version, stored.to_version) == (1, 2)
     assert (left.level, left.rule, left.before) == (Level.NOTABLE, "R-WAT-02", "open")
     assert left.summary.startswith(
         'No longer matches the query of watch "open": Status Recruiting -> Unknown'
@@ -341,6 +342,32 @@ def test_a_trial_missing_from_a_complete_listing_is_requested_before_it_leaves(
     assert result.events == ()
     problem = "the listing lacks 1 of the trials that match on a second request"
     assert result.listed[0].problem == problem
+
+
+def test_no_trial_leaves_if_the_request_for_those_missing_fails(
+    store: Store, replay: ReplayRegistry, make_sync: MakeSync
+) -> None:
+    publish(replay, ONE, TWO, THREE)
+    follow(store)
+    run(make_sync())
+    replay.catalogue.advance()
+    replay.catalogue.edit(ONE, {STATUS: "COMPLETED"})
+    replay.faults.add(
+        faults.edge_refusal(), path="/v2/studies", times=faults.EVERY_TIME, only=_asks_among
+    )
+    result = run(make_sync())
+    assert result.verdict is Verdict.PARTIAL
+    assert event_kinds(result) == [(ONE, Kind.STATUS)]
+    assert "what it lacks was not confirmed" in (result.listed[0].problem or "")
+    replay.faults.clear()
+    assert event_kinds(run(make_sync())) == [(ONE, Kind.LEFT)]
+
+
+def _asks_among(request: Request) -> bool:
+    """Whether a request asks which of some trials match a query."""
+    return "filter.overallStatus" in request.params and any(
+        name.endswith(".ids") for name in request.params
+    )
 
 
 def _counting_less() -> faults.Fault:

@@ -36,7 +36,7 @@ _EXPECTED = {Expectation.UNKNOWN: "Unknown", Expectation.RESULTS_DUE: "results d
 )
 @pass_app
 def forecast_command(app: App, *, within: timedelta | None, as_json: bool) -> None:
-    """List watched trials that will become UNKNOWN or have results due.
+    """List trials that will become Unknown or have results due.
 
     The registry sets the status to UNKNOWN if an active trial was last verified more than 24
     months ago and its completion date has passed. It posts no update then. A trial that should
