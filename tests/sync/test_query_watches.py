@@ -358,7 +358,7 @@ def test_no_trial_leaves_if_the_request_for_those_missing_fails(
     result = run(make_sync())
     assert result.verdict is Verdict.PARTIAL
     assert event_kinds(result) == [(ONE, Kind.STATUS)]
-    assert "what it lacks was not confirmed" in (result.listed[0].problem or "")
+    assert "the leaving trials were not confirmed" in (result.listed[0].problem or "")
     replay.faults.clear()
     assert event_kinds(run(make_sync())) == [(ONE, Kind.LEFT)]
 
