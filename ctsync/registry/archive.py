@@ -110,7 +110,7 @@ class Archive:
 def read_member(stream: IO[bytes], member: Member) -> bytes:
     """Return the bytes of one study, checked against its size and checksum.
 
-    Raises BadRecord if the member is damaged, encrypted, too large, not within the file, or
+    Raises BadRecord if the member is damaged, empty, encrypted, too large, not within the file, or
     compressed by a method other than deflate.
     """
     if (
@@ -148,7 +148,8 @@ def read_member(stream: IO[bytes], member: Member) -> bytes:
             raise BadRecord(f"a member cannot be unpacked: {error}") from error
     elif member.method != _STORED:
         raise BadRecord(f"a member is compressed with the unsupported method {member.method}")
-    if len(data) != member.size or zlib.crc32(data) != member.crc:
+    # damage that sets size and checksum to 0 leaves an empty member that fits them
+    if not data or len(data) != member.size or zlib.crc32(data) != member.crc:
         raise BadRecord("a member does not match its checksum")
     return data
 

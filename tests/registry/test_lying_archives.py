@@ -161,6 +161,10 @@ def test_a_damaged_archive_is_refused_or_read_in_little_memory(
     check_damaged(tmp_path / "a.zip", lie_of_the_end(SOUND) if wide else SOUND, damage)
 
 
+def test_a_member_whose_sizes_and_checksum_became_zero_is_refused(tmp_path: Path) -> None:
+    check_damaged(tmp_path / "a.zip", SOUND, [(469, 8, 0), (477, 8, 0)])
+
+
 @pytest.mark.slow
 @given(damage=DAMAGE, wide=st.booleans())
 @settings(
