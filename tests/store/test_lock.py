@@ -10,6 +10,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection as SqlConnection
 
 from ctsync.dates import SystemClock
 from ctsync.errors import LockHeld, StoreUnavailable
@@ -65,6 +66,23 @@ def test_a_freed_lock_can_be_taken_again(migrated_url: str, clock: StillClock) -
     for _ in range(3):
         with writer_lock(migrated_url, clock=clock, holder="ctsync sync"):
             pass
+
+
+def test_a_lock_is_freed_before_the_server_notices_that_its_connection_is_closed(
+    migrated_url: str, clock: StillClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unnoticed: list[SqlConnection] = []
+
+    def leave_open(connection: SqlConnection) -> None:
+        unnoticed.append(connection)
+
+    monkeypatch.setattr(SqlConnection, "close", leave_open)
+    for _ in range(2):
+        with writer_lock(migrated_url, clock=clock, holder="test"):
+            pass
+    monkeypatch.undo()
+    for connection in unnoticed:
+        connection.close()
 
 
 def test_two_holders_in_one_process_exclude_each_other(

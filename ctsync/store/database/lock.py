@@ -170,6 +170,10 @@ def _server_lock(url: URL, me: Holder) -> Iterator[_Lock]:
     finally:
         # if the connection was lost, the lock is free already
         with suppress(SQLAlchemyError):
+            if lock.token is not None:
+                # the server notices a closed connection later, and the next writer would be refused
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        with suppress(SQLAlchemyError):
             connection.close()
 
 
