@@ -121,6 +121,7 @@ def test_the_readme_begins_with_the_two_commands():
     ]
 
 
+@pytest.mark.slow
 def test_links_between_the_documents_are_valid():
     generated = {ROOT / "docs" / path for path in generated_pages()}
     documents = [

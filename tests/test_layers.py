@@ -57,6 +57,7 @@ def test_every_contract_is_kept():
     assert linted.returncode == 0, linted.stdout + linted.stderr
 
 
+@pytest.mark.slow
 def test_every_contract_can_be_broken(tmp_path):
     """Check that each contract fails for a module that breaks it."""
     assert set(VIOLATIONS) == {contract["name"] for contract in CONTRACTS}
@@ -71,6 +72,7 @@ def test_every_contract_can_be_broken(tmp_path):
     assert sorted(broken) == sorted(VIOLATIONS)
 
 
+@pytest.mark.slow
 def test_a_new_module_must_be_given_a_layer(tmp_path):
     shutil.copytree(ROOT / "ctsync", tmp_path / "ctsync")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)

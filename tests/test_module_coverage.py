@@ -44,6 +44,7 @@ def test_the_exit_code_says_whether_a_module_is_missing(
     assert ("a.py" in capsys.readouterr().out) == (exit_code == 1)
 
 
+@pytest.mark.slow
 def test_a_report_of_coverage_py_is_read(tmp_path: Path) -> None:
     """Defining a function runs no line of its body."""
     package = tmp_path / "package"

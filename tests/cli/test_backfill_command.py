@@ -54,6 +54,7 @@ def with_history(registry: ReplayRegistry) -> ReplayRegistry:
     return registry
 
 
+@pytest.mark.slow
 def test_the_history_is_fetched_and_every_command_uses_it(
     shell: Shell, with_history: ReplayRegistry
 ) -> None:
@@ -117,6 +118,7 @@ def test_fetched_history_is_in_changes_but_not_in_the_report_of_this_week(
     assert shell.run("check", "--rebuild-events").stdout == ""
 
 
+@pytest.mark.slow
 def test_a_watch_can_be_added_with_its_history(shell: Shell, with_history: ReplayRegistry) -> None:
     added = shell.json("watch", "add", "BM-MSC-01", "--history", "--json")
     assert [one["nct_id"] for one in added["resolved"]] == [SEED]
@@ -142,6 +144,7 @@ def test_a_watch_can_be_added_with_its_history(shell: Shell, with_history: Repla
     assert both["history"]["trials"][0]["history"] == "none"
 
 
+@pytest.mark.slow
 def test_if_the_edge_refuses_the_history_the_trial_is_followed_and_status_reports_it(
     shell: Shell, with_history: ReplayRegistry
 ) -> None:
@@ -192,6 +195,7 @@ def test_backfill_needs_trials_a_watch_or_all(shell: Shell, with_history: Replay
     assert [[t["stored"] for t in one["trials"]] for one in runs] == [[3], [0]]
 
 
+@pytest.mark.slow
 def test_an_empty_history_is_reported_in_words(shell: Shell, with_history: ReplayRegistry) -> None:
     empty = faults.body(b'{"changes":[]}')
     with_history.faults.add(empty, path=f"/int/studies/{OTHER}/history", times=EVERY_TIME)

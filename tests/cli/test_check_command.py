@@ -33,6 +33,7 @@ def alter(folder: Path, statement: str) -> None:
         connection.execute(statement)
 
 
+@pytest.mark.slow
 def test_an_intact_database_has_no_problems(changed: Shell) -> None:
     for options in ((), ("--rebuild-events",), ("--rebuild-events", "--repair")):
         result = changed.run("check", *options)
@@ -49,6 +50,7 @@ def test_damage_is_reported_and_exits_with_6(changed: Shell, tmp_path: Path) -> 
     assert (problem["problem"], problem["where"]) == ("wrong head", SEED)
 
 
+@pytest.mark.slow
 def test_events_that_differ_from_their_versions_are_reported_and_repaired(
     changed: Shell, tmp_path: Path
 ) -> None:
@@ -75,6 +77,7 @@ def test_events_that_differ_from_their_versions_are_reported_and_repaired(
     assert summaries == [("Status: none of your business",)]
 
 
+@pytest.mark.slow
 def test_levels_of_other_thresholds_are_not_reported_as_damage(
     changed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:
@@ -97,6 +100,7 @@ def test_a_damaged_database_is_not_changed(changed: Shell, tmp_path: Path) -> No
     assert list(tmp_path.glob("*before-repair*")) == []
 
 
+@pytest.mark.slow
 def test_repair_fixes_and_reports_what_is_left(changed: Shell, tmp_path: Path) -> None:
     before = changed.json("changes", "--json")
     alter(tmp_path, "UPDATE trials SET head_snapshot_id = 1")
@@ -117,6 +121,7 @@ def test_repair_fixes_and_reports_what_is_left(changed: Shell, tmp_path: Path) -
     assert [problem["problem"] for problem in problems] == ["corrupt body"]
 
 
+@pytest.mark.slow
 def test_repair_without_the_registry_fixes_the_rest_and_says_so(
     changed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_a_settings_file_names_a_file_with_odd_characters_from_its_own_folder(
     assert (place / "a?b c.db").exists()
 
 
+@pytest.mark.slow
 def test_a_url_for_reading_only_serves_questions_and_refuses_writers_in_one_line(
     shell: Shell, tmp_path: Path
 ) -> None:

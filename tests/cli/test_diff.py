@@ -48,6 +48,7 @@ def test_diff_shows_the_slip_with_its_size_and_the_versions(slipped: Shell) -> N
     assert "protocolSection" not in text
 
 
+@pytest.mark.slow
 def test_administrative_changes_are_shown_on_request(slipped: Shell) -> None:
     short = slipped.run("diff", SEED).stdout
     assert "Record Verification" not in short
@@ -127,6 +128,7 @@ def test_json_has_the_paths_and_keeps_its_schema(slipped: Shell) -> None:
     assert set(change) == set(schema("field_change")["properties"])
 
 
+@pytest.mark.slow
 def test_html_and_markdown_are_written_to_a_file(slipped: Shell, tmp_path: Path) -> None:
     slipped.run("diff", SEED, "1", "2", "--format", "html", "--output", "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")

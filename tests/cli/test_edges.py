@@ -237,6 +237,7 @@ def test_status_creates_no_database(shell: Shell, tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_status_reports_watches_that_no_sync_has_added(stored: Shell, tmp_path: Path) -> None:
     assert stored.run("status").stdout.startswith("ok\n")
     (tmp_path / "ctsync.toml").write_text(f'[[watches]]\nname = "file"\ntrials = ["{OTHER}"]\n')
@@ -253,6 +254,7 @@ def test_a_settings_file_that_was_never_synced_is_not_ok(shell: Shell, tmp_path:
     assert "no sync has run yet" in shell.run("status", exit_code=3).stdout
 
 
+@pytest.mark.slow
 def test_a_failure_of_a_trial_that_is_not_followed_is_ignored(
     stored: Shell, tmp_path: Path, clock: StillClock
 ) -> None:

@@ -187,6 +187,7 @@ def test_doctor_finds_that_the_registry_is_ahead_of_our_clock(
     assert "--accept-load" in found["advice"]
 
 
+@pytest.mark.slow
 def test_a_clock_that_ran_ahead_is_named_by_status_and_doctor(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_a_ctrl_c_while_a_connection_is_returned_shows_no_traceback() -> None:
     assert "Traceback" in unhandled
 
 
+@pytest.mark.slow
 def test_another_failure_while_a_connection_is_returned_is_logged_in_one_line() -> None:
     output, errors = return_a_connection('raise sqlite3.OperationalError("disk I/O error")')
     assert output == ""

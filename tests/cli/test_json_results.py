@@ -42,6 +42,7 @@ def mailing(shell: Shell) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 def test_a_sync_its_preview_and_its_deliveries_fit_their_schemas(
     mailing: Shell, registry: ReplayRegistry
 ) -> None:

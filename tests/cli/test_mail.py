@@ -106,6 +106,7 @@ def test_a_first_sync_sends_each_recipient_one_welcome(mailing: Shell, server: S
     assert "messages sent     3\n" in mailing.run("runs", "1").stdout
 
 
+@pytest.mark.slow
 def test_each_recipient_gets_its_changes_in_one_thread(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:
@@ -132,6 +133,7 @@ def test_each_recipient_gets_its_changes_in_one_thread(
     assert weekly["recipient"] == "cleo@example.org"
 
 
+@pytest.mark.slow
 def test_after_an_outage_every_change_arrives_once_and_in_order(
     mailing: Shell, server: Server, registry: ReplayRegistry
 ) -> None:

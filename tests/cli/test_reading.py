@@ -43,6 +43,7 @@ def test_without_a_database_status_says_how_to_start(shell: Shell, tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_reading_commands_change_no_byte_of_the_database(shell: Shell, tmp_path: Path) -> None:
     shell.run("watch", "add", SEED, "--sync")
     file = tmp_path / "ctsync.db"

@@ -49,6 +49,7 @@ def test_a_report_is_filtered_by_level_category_kind_watch_sponsor_and_phase(
     assert reported(watched, "--phase", "3") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["report", "changes"])
 @pytest.mark.parametrize(
     ("option", "value", "message"),
@@ -80,6 +81,7 @@ def test_since_the_last_report_needs_a_report_that_was_sent(watched: Shell, comm
     assert "no report was sent yet; use --since 7d" in message
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("since", ["yesterday", "last week", "Last  Week", "today", "7d"])
 def test_a_window_is_named_as_people_name_it(watched: Shell, since: str) -> None:
     watched.run("report", "--since", since)

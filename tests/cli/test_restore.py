@@ -30,6 +30,7 @@ def versions(shell: Shell, *options: str) -> int:
     return len(shell.json(*options, "history", SEED, "--json"))
 
 
+@pytest.mark.slow
 def test_a_backup_is_restored_and_the_next_sync_finds_what_changed_since(
     backed_up: Shell, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_thresholds_of_a_watch_override_the_general_ones(shell: Shell, tmp_p
     assert "no watch 'nobody'" in shell.refuse("rules", "--watch", "nobody", exit_code=2)
 
 
+@pytest.mark.slow
 def test_relevel_lists_events_with_another_level_and_writes_nothing(
     history: Shell, tmp_path: Path
 ) -> None:
@@ -174,6 +175,7 @@ def levels(found: list[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(e["level"], e["rule"]) for e in found if e["kind"] == "completion_date"]
 
 
+@pytest.mark.slow
 def test_changes_of_a_watch_have_its_own_levels_and_the_store_keeps_the_general_ones(
     two_watches: Shell,
 ) -> None:

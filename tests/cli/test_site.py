@@ -59,6 +59,7 @@ def test_the_site_of_the_demo_has_no_broken_links(demo: Shell, tmp_path: Path) -
     check(files)
 
 
+@pytest.mark.slow
 def test_a_report_as_a_page_links_to_web_url(demo: Shell) -> None:
     page = demo.run("report", "--since", "all", "--format", "html").stdout
     assert f"trials/{TRIAL}.html" not in page
@@ -70,6 +71,7 @@ def test_a_report_as_a_page_links_to_web_url(demo: Shell) -> None:
     assert "ctsync changes" not in page
 
 
+@pytest.mark.slow
 def test_the_feed_and_a_page_alone_link_to_web_url(demo: Shell, tmp_path: Path) -> None:
     demo.env["CTSYNC_WEB__URL"] = URL
     demo.run("site", str(tmp_path / "site"), "--since", "all")

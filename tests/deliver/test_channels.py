@@ -378,6 +378,7 @@ def test_a_suffix_of_the_monitor_goes_into_the_path(url: str, paths: list[str]) 
     assert [got.path for got in server.received] == paths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("talk", [http, silent])
 def test_a_slow_monitor_delays_nothing_and_is_given_up_at_its_deadline(talk: Talk) -> None:
     with dripping(talk) as server:

@@ -132,6 +132,7 @@ def empty(tmp_path: Path, migrated_file: Path) -> Iterator[Store]:
         yield opened
 
 
+@pytest.mark.slow
 def test_a_round_trip_gives_the_same_logical_dump(store: Store, empty: Store) -> None:
     full = fill_with_all(store)
     done = import_lines(empty, lines_of(full))

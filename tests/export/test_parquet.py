@@ -54,6 +54,7 @@ def files(folder: Path) -> dict[str, int]:
     }
 
 
+@pytest.mark.slow
 def test_the_dataset_has_every_version_and_event_once_in_its_month(
     store: Store, tmp_path: Path
 ) -> None:

@@ -83,6 +83,7 @@ def test_canonicalizing_does_not_modify_the_study(study):
     assert study == as_given
 
 
+@pytest.mark.slow
 @law
 @given(st.one_of(studies(odd=0.05), spoilt_studies()))
 def test_canonicalizing_a_canonical_record_changes_nothing(study):
@@ -100,6 +101,7 @@ def test_a_reordered_record_has_no_differences_and_no_events(study, seed):
     assert classify([], record, again) == []
 
 
+@pytest.mark.slow
 @long_law
 @given(any_pair)
 def test_applying_the_difference_gives_the_other_record(pair):
@@ -107,6 +109,7 @@ def test_applying_the_difference_gives_the_other_record(pair):
     assert apply(before, diff(before, after)).canonical == after.canonical
 
 
+@pytest.mark.slow
 @law
 @given(any_pair)
 def test_swapping_two_records_reverses_each_change(pair):
@@ -115,6 +118,7 @@ def test_swapping_two_records_reverses_each_change(pair):
     assert Counter(map(as_read, there)) == Counter(map(read_backwards, back))
 
 
+@pytest.mark.slow
 @law
 @given(any_pair)
 def test_every_change_has_two_different_values_and_its_own_path(pair):
@@ -137,6 +141,7 @@ def test_every_change_is_reported_by_exactly_one_event(pair):
     assert all("\n" not in event.summary and len(event.summary) < 2000 for event in events)
 
 
+@pytest.mark.slow
 @law
 @given(any_pair)
 def test_an_event_is_json_without_nul_characters(pair):

@@ -110,6 +110,7 @@ def test_text_content_is_the_same_for_escaped_and_plain_texts_and_is_idempotent(
     assert text_content(content) == content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "unit",
     ["<", "&", "<p>", "</ul>", "<ul><li>", "<li>", "<b></b>", "&amp;", "<p ", "<p a=", "<ul>",

@@ -80,6 +80,7 @@ SLIM_LIMITS = LIMITS | {"unusable": faults.truncated(200, declare_length=False)}
 """The same for answers of a few fields, which are smaller."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("what", "limit"), [*((what, 50) for what in LIMITS), ("HTML", 10), ("HTML", 1)]
 )

@@ -100,6 +100,7 @@ def test_a_long_change_is_cut_at_a_word_and_shows_it() -> None:
 WORDS = st.text("abcdefg -–()/", max_size=80)
 
 
+@pytest.mark.slow
 @given(st.lists(st.tuples(st.sampled_from(Level), WORDS), min_size=1, max_size=9), WORDS, WORDS)
 def test_no_subject_is_longer_than_its_limit_or_miscounts_trials(
     told: list[tuple[Level, str]], sponsor: str, condition: str

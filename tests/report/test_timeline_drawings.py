@@ -120,6 +120,7 @@ def svg_texts(drawn: Timeline) -> list[tuple[str, str]]:
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(timelines())
 def test_every_value_is_in_the_picture_for_wide_and_for_narrow_screens(drawn: Timeline) -> None:

@@ -92,6 +92,7 @@ def test_an_empty_database_has_no_problems(migrated_url: str) -> None:
     assert check(migrated_url) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("damage", "kind", "where"),
     [

@@ -105,6 +105,7 @@ def test_compact_packs_the_remaining_keyframes_with_the_dictionary(
     assert [codec.dictionary_of(bytes(data)) for data in keyframes] == [number] * 2
 
 
+@pytest.mark.slow
 def test_compact_does_not_change_well_packed_bodies(store: Store) -> None:
     fill(store, 40)
     before = dump(store)
@@ -113,6 +114,7 @@ def test_compact_does_not_change_well_packed_bodies(store: Store) -> None:
     assert dump(store) == before
 
 
+@pytest.mark.slow
 def test_compact_leaves_a_damaged_body_to_check_and_continues(store: Store) -> None:
     fill_badly_packed(store)
     with store.unit() as unit:

@@ -254,6 +254,7 @@ def on_each_event(url: str, act: str) -> None:
         )
 
 
+@pytest.mark.slow
 def test_a_copy_with_altered_values_is_rolled_back(source_url: str, postgres_url: str) -> None:
     on_each_event(postgres_url, "NEW.summary := 'x'")
     with pytest.raises(StoreError, match="the copy of events differs from its source"):

@@ -82,6 +82,7 @@ def test_long_paths_that_differ_at_the_end_are_two_events(store: Store) -> None:
         assert len(set(add_events(unit, None, add(unit, 0, None), *step))) == 2
 
 
+@pytest.mark.slow
 def test_three_thousand_events_of_one_step_are_stored_in_order(store: Store) -> None:
     step = [event(f"path.{n}") for n in range(3000)]
     with store.unit() as unit:
@@ -105,6 +106,7 @@ def _numbered(store: Store) -> None:
         unit.watches.add_trials("mine", {OTHER: None}, FETCHED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wanted", "paths"),
     [

@@ -53,6 +53,7 @@ def test_a_hundred_versions_fit_before_and_between_the_live_versions(
     assert check(migrated_url) == []
 
 
+@pytest.mark.slow
 def test_positions_are_renumbered_if_no_free_position_is_left(
     store: Store, migrated_url: str
 ) -> None:

@@ -75,6 +75,7 @@ QUESTIONS: dict[str, Callable[[Store], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_an_everyday_question_scans_no_large_table(sqlite_store: Store, question: str) -> None:
     assert scans(sqlite_store, lambda: QUESTIONS[question](sqlite_store)) == []

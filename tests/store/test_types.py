@@ -68,6 +68,7 @@ def test_an_invalid_digest_is_refused(text: str) -> None:
         pack_digest(text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_text_is_stored_unchanged_in_every_column(store: Store, text: str) -> None:
     key = KeyFields(status=text, brief_title=text, org_study_id=text, lead_sponsor=text)

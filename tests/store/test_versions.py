@@ -210,6 +210,7 @@ def test_six_hundred_unchanged_trials_take_two_statements(store: Store) -> None:
     assert len(statements) == 2
 
 
+@pytest.mark.slow
 @settings(
     max_examples=15,
     deadline=None,

@@ -208,6 +208,7 @@ def test_a_confirmed_version_that_cannot_be_stored_counts_as_failed_and_not_as_t
     assert shown(store) == FOUR_KNOWN
 
 
+@pytest.mark.slow
 def test_backfill_and_sync_in_either_order_store_the_same_versions_and_events(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
@@ -325,6 +326,7 @@ def test_a_text_in_another_form_is_the_same_value(
         assert len(found.spells) == spells, name
 
 
+@pytest.mark.slow
 def test_a_second_backfill_requests_only_the_index_and_stores_nothing(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
@@ -368,6 +370,7 @@ def test_a_change_to_unknown_follows_the_registry_version_it_derives_from(
     assert_events_follow(store)
 
 
+@pytest.mark.slow
 def test_a_live_version_between_two_registry_versions_keeps_its_place(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
@@ -433,6 +436,7 @@ def test_several_versions_of_one_day_stay_in_the_registrys_order(
     assert_events_follow(store)
 
 
+@pytest.mark.slow
 def test_history_versions_of_a_gone_trial_are_inserted_before_its_end(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
@@ -469,6 +473,7 @@ def test_a_change_backfilled_before_the_sync_is_reported_when_a_load_shows_it(
     assert_events_follow(store)
 
 
+@pytest.mark.slow
 def test_a_change_backfilled_before_the_sync_is_reported_by_a_later_load(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:
@@ -488,6 +493,7 @@ def test_a_change_backfilled_before_the_sync_is_reported_by_a_later_load(
     assert_events_follow(store)
 
 
+@pytest.mark.slow
 def test_a_gone_trial_is_reported_with_the_unreported_events_of_its_history(
     store: Store, lived: ReplayRegistry, make_sync: MakeSync, make_backfill: MakeBackfill
 ) -> None:

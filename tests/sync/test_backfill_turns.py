@@ -179,6 +179,7 @@ def test_a_trial_that_takes_too_long_yields_to_the_others_and_resumes(
     assert (again.state, again.stored) == ("complete", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "odd",
     [

@@ -63,6 +63,7 @@ def make_cycle(
     return make
 
 
+@pytest.mark.slow
 def test_the_monitor_is_notified_of_complete_incomplete_and_failed_cycles(
     make_cycle: MakeCycle, replay: ReplayRegistry
 ) -> None:
@@ -85,6 +86,7 @@ def test_the_monitor_is_notified_of_complete_incomplete_and_failed_cycles(
     assert pings[5][1].startswith("RegistryBusy: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "since"), [({}, "2026-01-28"), ({"overlap_days": 9}, "2026-01-24")]
 )
@@ -181,6 +183,7 @@ def test_an_unreachable_monitor_does_not_fail_the_cycle(make_cycle: MakeCycle) -
     assert make_cycle(monitor={"ping_url": url}).run(holder="test").is_well
 
 
+@pytest.mark.slow
 def test_due_messages_are_sent_although_the_registry_is_unreachable(
     make_cycle: MakeCycle, replay: ReplayRegistry, store: Store, clock: StillClock
 ) -> None:
@@ -199,6 +202,7 @@ def test_due_messages_are_sent_although_the_registry_is_unreachable(
     assert [run.delivered for run in store.runs.latest()] == [1, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
     make_cycle: MakeCycle, store: Store, clock: StillClock
 ) -> None:
@@ -221,6 +225,7 @@ def test_the_cycle_that_finds_a_quiet_week_sends_the_heartbeat(
     assert quiet["Subject"].startswith("quiet: 0 of 2 trials changed")
 
 
+@pytest.mark.slow
 def test_the_writer_lock_is_free_while_messages_are_sent(
     make_cycle: MakeCycle,
     replay: ReplayRegistry,

@@ -181,6 +181,7 @@ def test_a_sweep_finds_changes_without_a_date_and_trials_gone_in_two_loads(
     assert Kind.GONE in kinds(store, 9)
 
 
+@pytest.mark.slow
 def test_a_sweep_is_due_weekly_on_a_months_first_load_and_on_request(
     make_mirror: Make, replay: ReplayRegistry
 ) -> None:
@@ -426,6 +427,7 @@ def test_a_dictionary_is_trained_on_records_of_all_parts_of_an_archive_within_a_
     assert sum(one.size for one in samples) <= 5_000
 
 
+@pytest.mark.slow
 def test_a_mirror_stopped_at_any_step_resumes_and_stores_each_trial_once(
     make_mirror: Make, replay: ReplayRegistry, store: Store, monkeypatch
 ) -> None:

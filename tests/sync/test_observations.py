@@ -93,6 +93,7 @@ def test_a_reprocessing_is_reported_once_and_every_event_stays_stored(
     assert (run.id, read_notices(run.notices)) == (result.run_id, result.notices)
 
 
+@pytest.mark.slow
 def test_the_remaining_delivery_carries_the_notice_and_no_trial(
     followed: Store, replay: Any, make_sync: MakeSync, clock: Any
 ) -> None:
@@ -107,6 +108,7 @@ def test_the_remaining_delivery_carries_the_notice_and_no_trial(
     assert report.subject.startswith("registry reprocessing · quiet: 0 of 30 trials")
 
 
+@pytest.mark.slow
 def test_a_report_of_the_day_shows_the_notice_instead_of_the_events(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
@@ -159,6 +161,7 @@ def test_the_share_of_trials_for_a_notice_is_a_threshold(
     assert len(make_sync(thresholds=strict).run(IDS).notices) == 1
 
 
+@pytest.mark.slow
 def test_two_parts_reprocessed_at_once_are_two_notices(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:
@@ -238,6 +241,7 @@ def test_a_sync_killed_anywhere_leaves_one_notice_and_one_delivery(
     print(f"reprocessing: killed {len(moments)} times, 1 notice, 1 delivery of 30")
 
 
+@pytest.mark.slow
 def test_an_interrupted_pass_is_concluded_by_a_sync_of_the_next_load(
     followed: Store, replay: Any, make_sync: MakeSync
 ) -> None:

@@ -116,6 +116,7 @@ def test_each_time_a_trial_leaves_or_enters_again_is_an_event(
     ] * 2
 
 
+@pytest.mark.slow
 def test_a_trial_may_leave_and_enter_although_its_record_is_unchanged(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
@@ -245,6 +246,7 @@ def test_watches_share_one_fetch_and_equal_queries_share_one_listing(
     print("sharing: 4 watches of 3 trials: 2 listings, 1 fetch")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "fault", "said"),
     [
@@ -287,6 +289,7 @@ def test_an_incomplete_listing_changes_nothing_and_makes_the_run_partial(
     print(f"{name}: run partial, 0 left, 0 gone, 0 entered")
 
 
+@pytest.mark.slow
 def test_queries_are_listed_again_if_the_load_changes_meanwhile(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
@@ -382,6 +385,7 @@ def _counting_less() -> faults.Fault:
     return faults.Fault(rewrite=less)
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_gone_or_could_not_be_checked_has_not_left(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
@@ -452,6 +456,7 @@ def test_a_member_merged_into_a_trial_that_does_not_match_leaves(
     assert members(store) == ([], [TWO])
 
 
+@pytest.mark.slow
 def test_a_member_that_returns_from_a_merger_is_in_only_if_it_matches(
     store: Store, replay: ReplayRegistry, make_sync: MakeSync
 ) -> None:
@@ -529,6 +534,7 @@ def test_a_returned_trial_is_reported_also_to_watches_added_meanwhile(
     assert recipients == {"old@example.org", "young@example.org"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch", [500, 1])
 def test_a_returned_trial_is_followed_although_its_successor_has_moved(
     store: Store,

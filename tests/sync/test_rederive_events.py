@@ -92,6 +92,7 @@ def stored_events(store: Store) -> list[Any]:
     return store.events.find()
 
 
+@pytest.mark.slow
 def test_the_history_has_every_kind_of_event(history: Store) -> None:
     kinds = {stored.event.kind for stored in history.events.find()}
     expected = {
@@ -101,6 +102,7 @@ def test_the_history_has_every_kind_of_event(history: Store) -> None:
     assert expected <= kinds
 
 
+@pytest.mark.slow
 def test_derived_events_equal_the_stored_ones(history: Store) -> None:
     assert list(rederive_events(history, RULES)) == []
 

@@ -106,6 +106,7 @@ def test_rows_that_can_be_derived_or_fetched_again_are_restored(
     print(f"repair: {len(DAMAGES)} kinds of damage, {len(DAMAGES)} repaired")
 
 
+@pytest.mark.slow
 def test_a_body_that_cannot_be_fetched_is_reported_and_the_rest_stays(
     synced: Store,
     migrated_url: str,
