@@ -43,7 +43,6 @@ def test_a_page_of_a_trial_that_is_not_followed_is_refused(shell: Shell) -> None
     assert "watch add NCT00000001" in shell.refuse("page", "NCT00000001", exit_code=2)
 
 
-@pytest.mark.slow
 def test_a_site_written_again_keeps_the_newest_reports(watched: Shell, tmp_path: Path) -> None:
     place = tmp_path / "site"
     watched.run("site", str(place), "--since", "all")
@@ -197,7 +196,6 @@ def test_config_check_reports_all_wrong_settings(shell: Shell, tmp_path: Path) -
 # --- status ----------------------------------------------------------------------------------
 
 
-@pytest.mark.slow
 def test_status_exits_with_7_until_a_parked_delivery_is_dropped(
     shell: Shell, registry: ReplayRegistry
 ) -> None:

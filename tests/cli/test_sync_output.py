@@ -52,7 +52,6 @@ def test_a_trial_added_later_is_named_as_baseline(followed: Shell) -> None:
     assert result.stderr.endswith(f"1 trial stored as baseline: {SEED}\n")
 
 
-@pytest.mark.slow
 def test_a_trial_that_appears_with_an_old_date_is_newly_seen(
     followed: Shell, registry: ReplayRegistry
 ) -> None:
@@ -104,7 +103,6 @@ def make_busy(registry: ReplayRegistry) -> None:
         registry.catalogue.edit(nct_id, {VERIFIED: "2026-02"})
 
 
-@pytest.mark.slow
 def test_a_busy_day_shows_20_trials_worst_first_and_counts_the_rest(
     followed: Shell, registry: ReplayRegistry
 ) -> None:
@@ -126,7 +124,6 @@ def test_a_busy_day_shows_20_trials_worst_first_and_counts_the_rest(
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.slow
 def test_a_dry_run_shows_the_table_of_the_sync(followed: Shell, registry: ReplayRegistry) -> None:
     followed.run("sync")
     make_busy(registry)
@@ -135,7 +132,6 @@ def test_a_dry_run_shows_the_table_of_the_sync(followed: Shell, registry: Replay
     assert dry.splitlines()[:21] == followed.run("sync").stdout.splitlines()[:21]
 
 
-@pytest.mark.slow
 def test_a_quiet_sync_prints_no_administrative_change(
     followed: Shell, registry: ReplayRegistry
 ) -> None:
@@ -178,7 +174,6 @@ def test_a_quiet_sync_names_a_trial_that_the_registry_lacks_once(shell: Shell) -
     assert printed(shell.run("sync", "-q")) == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipients", "sentence"),
     [
@@ -217,7 +212,6 @@ def test_every_event_is_a_line_of_the_log_next_to_the_database(
     assert shown["log.file"]["value"] == str(tmp_path / "events.log")
 
 
-@pytest.mark.slow
 def test_an_event_log_that_cannot_be_written_costs_one_warning(
     followed: Shell, registry: ReplayRegistry, tmp_path: Path
 ) -> None:

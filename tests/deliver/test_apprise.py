@@ -63,7 +63,6 @@ def test_a_failed_notification_is_temporary_and_its_url_is_in_no_error_or_log(
     assert TOKEN not in caplog.text + repr(failed.value) + repr(failed.value.__cause__)
 
 
-@pytest.mark.slow
 def test_the_service_gets_no_credentials_of_netrc(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
