@@ -37,7 +37,6 @@ def chat(port: int) -> AppriseChannel:
     return AppriseChannel({}, ChannelSettings.model_validate({"name": "chat", "url": url}))
 
 
-@pytest.mark.slow
 def test_apprise_sends_subject_and_rows_as_text() -> None:
     with web() as server:
         assert chat(int(server.url.rpartition(":")[2])).send(MESSAGE) == "accepted by apprise"
@@ -49,7 +48,6 @@ def test_apprise_sends_subject_and_rows_as_text() -> None:
     assert "https://clinicaltrials.gov/study/NCT01352702" in sent["message"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("status", [401, 500])
 def test_a_failed_notification_is_temporary_and_its_url_is_in_no_error_or_log(
     status: int, caplog: pytest.LogCaptureFixture
@@ -80,7 +78,6 @@ def test_the_service_gets_no_credentials_of_netrc(
     assert sent == [None]
 
 
-@pytest.mark.slow
 def test_the_url_of_an_unreachable_receiver_is_in_no_error_or_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
