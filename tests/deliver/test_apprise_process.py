@@ -13,6 +13,8 @@ from ctsync.deliver.channels.apprise_process import UNSUPPORTED, main
 pytest.importorskip("apprise")
 
 
+# modules that apprise imports are deprecated
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_url_of_no_known_service_is_unsupported(monkeypatch: pytest.MonkeyPatch) -> None:
     # the process ends itself at its limit, so the limit is longer than any run of the tests
     given = {"url": "nosuchservice://x", "title": "t", "body": "b", "seconds": 1_000_000}
