@@ -25,7 +25,7 @@ def best_assignment(gains: Sequence[Sequence[float]]) -> list[tuple[int, int]]:
 
 
 def _rows_of_columns(costs: list[list[float]], columns: int) -> list[int]:
-    """Return for each column its row, counted from 1, or 0. Needs no more rows than columns."""
+    """Return the row of each column, counted from 1; 0 for none. Takes at most `columns` rows."""
     row_potential = [0.0] * (len(costs) + 1)
     column_potential = [0.0] * (columns + 1)
     row_of = [0] * (columns + 1)  # column 0 holds the row that is being placed

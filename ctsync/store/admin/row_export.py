@@ -27,7 +27,7 @@ from ctsync.store.database.tables import EVENTS, SNAPSHOTS, TRIALS, WATCHED_TRIA
 from ctsync.store.database.types import Digest, JsonText, Timestamp, pack_digest
 
 JsonRow = dict[str, Any]
-"""A row as JSON values by column name."""
+"""The values of a row, as JSON, by the names of their columns."""
 
 OWN_COLUMNS: dict[Table[Any], frozenset[str]] = {
     TRIALS: frozenset({"nct_id", "head_snapshot_id", "last_seen_run_id"}),
