@@ -89,7 +89,8 @@ class _Connection(smtplib.SMTP):
         return self._connected(last, port, timeout)
 
     def _connected(self, address: str, port: int, timeout: float) -> socket.socket:
-        # the next class opens the socket, and wraps it in TLS for the name of the host
+        # The next class opens the socket, and wraps it in TLS for the name of the host. The stubs
+        # of smtplib do not have this method.
         connected: socket.socket = super()._get_socket(address, port, timeout)  # type: ignore[misc]
         return connected
 
