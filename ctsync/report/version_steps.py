@@ -22,7 +22,9 @@ from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
 _COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
-_ITEM = re.compile(r'(of ".*?")(?:\Z|: |, (?=\d)| (?:added|removed|edited|rewritten): )')
+_ITEM = re.compile(
+    r'(of ".*?")(?:\Z|: |, (?=\d|before the start)| \(| (?:added|removed|edited|rewritten): )'
+)
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:

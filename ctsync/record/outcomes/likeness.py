@@ -74,10 +74,21 @@ class Relation:
         return (
             before.words == after.words
             and before.metrics == after.metrics
+            and not self.has_other_bound
             and before.dates_and_periods == after.dates_and_periods
             and not missing_points(before.points, after.points)
             and not missing_points(after.points, before.points)
         )
+
+    @cached_property
+    def has_other_bound(self) -> bool:
+        """Whether a number that both compare with has another sign: ≥ 50 % and > 50 %."""
+        old, new = self.before.bounds, self.after.bounds
+        if old == new:
+            return False
+        numbers = {number for number, _ in old} & {number for number, _ in new}
+        lost, come = ({n for n, _ in one if n in numbers} for one in (old - new, new - old))
+        return bool(lost & come)
 
     @cached_property
     def extension(self) -> float:
