@@ -71,7 +71,8 @@ def outcome_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Ev
     kept = {key for key, found in repeated.items() if found.likeness.is_duplicate}
     reported: set[int] = set()
     # entries of an outcome that its list has several times: the comparison does not see them
-    for move in _between_lists([c for c in gone if id(c) not in kept], come, repeated):
+    single = ([c for c in side if id(c) not in kept] for side in (gone, come))
+    for move in _between_lists(*single, repeated):
         reported |= {id(change) for change in move}
         yield _moved(move, step, lists, repeated.get(id(move.gone)))
     for change in (*gone, *come):
