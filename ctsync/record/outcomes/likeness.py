@@ -6,6 +6,7 @@ beginning as a lost one is a spelling of it. Does no I/O.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.timing import missing_points
 from ctsync.record.outcomes.vocabulary import stem
 
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SAME_BEGINNING = 4
 _NOTHING: frozenset[str] = frozenset()
 
@@ -75,6 +77,7 @@ class Relation:
             before.words == after.words
             and before.metrics == after.metrics
             and not self.has_other_bound
+            and not self.has_other_frame_number
             and before.dates_and_periods == after.dates_and_periods
             and not missing_points(before.points, after.points)
             and not missing_points(after.points, before.points)
@@ -89,6 +92,14 @@ class Relation:
         numbers = {number for number, _ in old} & {number for number, _ in new}
         lost, come = ({n for n, _ in one if n in numbers} for one in (old - new, new - old))
         return bool(lost & come)
+
+    @cached_property
+    def has_other_frame_number(self) -> bool:
+        """Whether the time frames differ in nothing but a number: 59 months and 58 months."""
+        old, new = self.before.plain[1], self.after.plain[1]
+        if old == new or _NUMBER.sub("", old) != _NUMBER.sub("", new):
+            return False
+        return [*map(float, _NUMBER.findall(old))] != [*map(float, _NUMBER.findall(new))]
 
     @cached_property
     def extension(self) -> float:

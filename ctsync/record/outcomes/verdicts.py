@@ -47,6 +47,8 @@ def certain_kinds(kept: Kept) -> frozenset[str]:
     kinds: set[str] = set()
     if exchanged_instruments(before, after) or relation.has_other_bound:
         kinds.add(OutcomeLabel.CHANGE_MEASUREMENT)
+    if relation.has_other_frame_number:
+        kinds.add(OutcomeLabel.CHANGE_TIMING)
     for kind, one in (
         (OutcomeLabel.ADDED_AGGREGATION, relation),
         (OutcomeLabel.OMITTED_AGGREGATION, relation.reversed()),

@@ -71,8 +71,8 @@ def outcome_events(changes: list[FieldChange], step: VersionStep) -> Iterator[Ev
     kept = {key for key, found in repeated.items() if found.likeness.is_duplicate}
     reported: set[int] = set()
     # entries of an outcome that its list has several times: the comparison does not see them
-    single = ([c for c in side if id(c) not in kept] for side in (gone, come))
-    for move in _between_lists(*single, repeated):
+    old, new = ([c for c in side if id(c) not in kept] for side in (gone, come))
+    for move in _between_lists(old, new, repeated):
         reported |= {id(change) for change in move}
         yield _moved(move, step, lists, repeated.get(id(move.gone)))
     for change in (*gone, *come):

@@ -6,7 +6,7 @@ The first recorded dates count, because a later version may have moved them. Doe
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -40,7 +40,14 @@ class OutcomePlacement:
     @property
     def inputs(self) -> dict[str, Any]:
         """The placement as inputs of an event."""
-        return asdict(self)
+        return {
+            "started": self.started,
+            "days_after_start": self.days_after_start,
+            "days_after_primary_completion": self.days_after_primary_completion,
+            "days_after_results": self.days_after_results,
+            "stage": self.stage,
+            "near_results": self.near_results,
+        }
 
     @property
     def words(self) -> str:
