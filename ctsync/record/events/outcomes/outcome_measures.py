@@ -44,6 +44,7 @@ from ctsync.record.events.outcomes.repeated_outcomes import (
     repetitions,
 )
 from ctsync.record.fields.table import field_at
+from ctsync.record.outcomes import OutcomeLabel
 from ctsync.record.value_text import quoted
 
 _WEIGHT = {"primary": 2, "secondary": 1, "other": 0}
@@ -51,6 +52,12 @@ _EDITS = {
     "measure": "measure edited",
     "timeFrame": "time frame edited",
     "description": "description edited",
+}
+_LABELS = {
+    "promoted": OutcomeLabel.PRIMARY_FROM_SECONDARY,
+    "demoted": OutcomeLabel.PRIMARY_TO_SECONDARY,
+    "time frame added": OutcomeLabel.ADDED_TIMING,
+    "time frame dropped": OutcomeLabel.OMITTED_TIMING,
 }
 _MOST_COMPARISONS = 40_000
 
@@ -166,6 +173,7 @@ def _moved(
         after=move.come.after,
         from_rank=old,
         to_rank=new,
+        **_labels(what, heavier),
     )
 
 
@@ -191,7 +199,14 @@ def _repeated(change: FieldChange, repeated: RepeatedOutcome, step: VersionStep)
         before=change.before,
         after=change.after,
         repeats=repeated.likeness.value,
+        **_labels(what, change),
     )
+
+
+def _labels(what: str, change: FieldChange) -> dict[str, list[str]]:
+    """Return the label of a change of one of several entries, if the outcome is a primary one."""
+    label = _LABELS.get(what)
+    return {"labels": [label.value]} if label and rank_of(change) == "primary" else {}
 
 
 def _come_and_gone(
