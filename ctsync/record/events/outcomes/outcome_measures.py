@@ -13,7 +13,7 @@ Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ctsync.model import MISSING, Event, FieldChange
 from ctsync.record.compare.align import ALIKE, likeness
@@ -203,7 +203,7 @@ def _repeated(change: FieldChange, repeated: RepeatedOutcome, step: VersionStep)
     )
 
 
-def _labels(what: str, change: FieldChange) -> dict[str, list[str]]:
+def _labels(what: str, change: FieldChange) -> dict[str, Any]:
     """Return the label of a change of one of several entries, if the outcome is a primary one."""
     label = _LABELS.get(what)
     return {"labels": [label.value]} if label and rank_of(change) == "primary" else {}
