@@ -80,7 +80,7 @@ def test_an_edit_that_the_texts_do_not_decide_is_notable_and_unresolved(before, 
     assert (event.rule, event.level) == ("R-OUT-13", Level.NOTABLE)
     assert event.inputs["change"] == "unresolved"
     assert "(cannot tell whether in substance; perhaps " in event.summary
-    assert short_change(event).phrase.endswith("(unclear whether in substance)")
+    assert short_change(event).phrase.endswith("(perhaps in substance)")
 
 
 def test_a_primary_outcome_replaced_after_the_start_is_critical():

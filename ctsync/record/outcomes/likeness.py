@@ -13,8 +13,9 @@ from functools import cached_property
 
 from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.timing import missing_points
-from ctsync.record.outcomes.vocabulary import stem
+from ctsync.record.outcomes.vocabulary import NEGATIONS, OPPOSITES, stem
 
+_LISTED_EFFICACY = re.compile(r"\befficacy(?:,| and\b| ?[&/])|(?:,|\band|[&/]) ?efficacy\b")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SAME_BEGINNING = 4
 _NOTHING: frozenset[str] = frozenset()
@@ -100,6 +101,23 @@ class Relation:
         if old == new or _NUMBER.sub("", old) != _NUMBER.sub("", new):
             return False
         return [*map(float, _NUMBER.findall(old))] != [*map(float, _NUMBER.findall(new))]
+
+    @property
+    def has_opposite_measure(self) -> bool:
+        """Whether fillers give the measures another meaning: pain, no pain; safety and efficacy."""
+        before, after = self.before, self.after
+        if before.plain[0] == after.plain[0]:
+            return False
+        lists = [bool(_LISTED_EFFICACY.search(one.plain[0])) for one in (before, after)]
+        names = ["efficacy" in one.plain[0] for one in (before, after)]
+        if lists[0] != lists[1] and names[0] != names[1]:
+            return True
+        old, new = ({*map(stem, one.measure_sequence)} for one in (before, after))
+        lost, come = old - new, new - old
+        return bool((lost | come) & NEGATIONS) or any(
+            (one in lost and other in come) or (other in lost and one in come)
+            for one, other in OPPOSITES
+        )
 
     @cached_property
     def extension(self) -> float:

@@ -68,8 +68,10 @@ class ShortChange(NamedTuple):
 
     @property
     def is_item(self) -> bool:
-        """Whether the change is a list item itself, added or removed."""
-        return not self.item and self.verb.endswith(("added", "removed", "dropped", "replaced"))
+        """Whether the change is a list item itself, such as one added or removed."""
+        is_entry = self.verb in _ENTRY_VERBS.values()
+        ends = ("added", "removed", "dropped", "replaced")
+        return not self.item and (is_entry or self.verb.endswith(ends))
 
 
 def short_change(event: Event) -> ShortChange:
@@ -287,10 +289,9 @@ def _outcome_entry(event: Event, what: Any) -> ShortChange | None:
         return ShortChange(event.label, "", str(what), f": {_entry(entry, what)}")
     if not isinstance(entry, dict):
         return None
-    if what == "unresolved":
-        verb = "no longer listed" if event.after is None else "added"
-        verb = verb if None in (event.before, event.after) else "edited"
-        return ShortChange(event.label, "", verb, f": {_measure(entry)}{_DOUBT}")
+    if what == "unresolved" and None in (event.before, event.after):
+        verb = "perhaps dropped" if event.after is None else "perhaps added"
+        return ShortChange(event.label, "", verb, f": {_measure(entry)}")
     verb = _ENTRY_VERBS.get(what, "")
     return ShortChange(event.label, "", verb, f": {_measure(entry)}") if verb else None
 
@@ -306,10 +307,11 @@ _ENTRY_VERBS = {
     "detail added": "described in more detail",
     "reworded": "reworded",
     "cosmetic": "changed in form only",
+    "unresolved": "perhaps changed in substance",
     "split": "split",
     "merged": "merged",
 }
-_DOUBT = " (unclear whether in substance)"
+_DOUBT = " (perhaps in substance)"
 
 
 def _entry(outcome: Any, what: str) -> str:

@@ -213,3 +213,18 @@ def test_each_change_says_where_its_outcomes_stand() -> None:
     (change,) = found.changes
     assert change.before_place == ("primary", 1)
     assert change.after_place == ("other", 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Pain", "No pain"),
+        ("Safety and efficacy", "Safety"),
+        ("Increase in weight", "Decrease in weight"),
+        ("Glucose above 7 mmol/l", "Glucose below 7 mmol/l"),
+    ],
+)
+def test_a_filler_that_turns_the_measure_is_never_wording_only(before, after) -> None:
+    for old, new in ((before, after), (after, before)):
+        found = compared([outcome(old, "1 year")], [outcome(new, "1 year")])
+        assert found.labels == {"unresolved"}
