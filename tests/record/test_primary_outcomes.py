@@ -108,6 +108,20 @@ def test_an_outcome_that_changed_its_list_is_found_by_all_its_fields():
     assert all(len(event.covers) == 2 for event in events)
 
 
+def test_two_similar_outcomes_that_exchanged_their_lists_are_a_replacement():
+    """The list alignment takes the one for an edit of the other."""
+    rest, night = outcome("Change in pain at rest"), outcome("Change in pain at night")
+    events = outcome_events([rest], [night], ([night], [rest]))
+    event = next(one for one in events if one.inputs["rank"] == "primary")
+    assert said([event]) == [("replaced", "R-OUT-01", Level.CRITICAL)]
+    assert event.inputs["labels"] == ["primary_from_secondary", "primary_to_secondary"]
+    assert event.summary == (
+        'Primary outcome replaced: "Change in pain at rest" -> "Change in pain at night" '
+        "(primary outcome before, secondary now; secondary outcome before, primary now), "
+        "7 months (227 days) after the start"
+    )
+
+
 def test_a_change_before_the_start_says_so():
     (event,) = outcome_events(
         [outcome("7-point ordinal scale")],
@@ -145,6 +159,16 @@ def test_the_stage_comes_from_the_dates_and_the_status(status, primary, stage):
         [outcome("Survival")], [outcome("Pain at rest")], status=status, primary=dated(primary)
     )
     assert [event.inputs["stage"] for event in events] == [stage]
+
+
+def test_an_edit_beside_a_field_that_ctsync_does_not_know_has_its_verdict():
+    before, after = (
+        {**outcome("Pain score", frame), "newField": value}
+        for frame, value in (("12 months", 1), ("6 months", 2))
+    )
+    (event,) = outcome_events([before], [after])
+    assert said([event]) == [("time frame changed", "R-OUT-07", Level.NOTABLE)]
+    assert event.path.endswith(".timeFrame")
 
 
 @pytest.mark.slow

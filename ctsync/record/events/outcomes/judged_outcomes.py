@@ -14,10 +14,17 @@ from typing import Any
 
 from ctsync.model import MISSING, FieldChange, Record
 from ctsync.record.events.outcomes.outcome_event import LISTS, PRIMARY, is_item, items_at
-from ctsync.record.outcomes import OutcomeChange, OutcomeLabel, compare_outcomes
+from ctsync.record.outcomes import (
+    OutcomeChange,
+    OutcomeLabel,
+    OutcomePlace,
+    compare_outcomes,
+)
 
 _DEPTH = len(PRIMARY.split("."))
 _SIDES = ("before", "after")
+_TEXTS = ("measure", "timeFrame", "description")
+_NOWHERE = OutcomePlace("", -1)
 _MOST_COMPARED = 100
 """Most entries of a list that are compared at once: the work grows with their square."""
 
@@ -56,14 +63,20 @@ class JudgedOutcome:
         return max((v.score for v in self.verdicts if v.score is not None), default=None)
 
     @property
-    def from_rank(self) -> str | None:
-        """The list of the entry before."""
-        return next((v.before_place.rank for v in self.verdicts if v.before_place), None)
+    def from_rank(self) -> str:
+        """The list of the entry before; empty if the outcome is new."""
+        return _main_place(verdict.before_place for verdict in self.verdicts).rank
 
     @property
-    def to_rank(self) -> str | None:
-        """The list of the entry after."""
-        return next((v.after_place.rank for v in self.verdicts if v.after_place), None)
+    def to_rank(self) -> str:
+        """The list of the entry after; empty if the outcome is gone."""
+        return _main_place(verdict.after_place for verdict in self.verdicts).rank
+
+
+def _main_place(places: Iterable[OutcomePlace | None]) -> OutcomePlace:
+    """Return the place in the primary list if there is one, else any."""
+    found = sorted((one for one in places if one), key=lambda one: one.rank != "primary")
+    return found[0] if found else _NOWHERE
 
 
 @dataclass(slots=True, eq=False)
@@ -135,16 +148,21 @@ def _units(changes: Iterable[FieldChange], before: Record, after: Record) -> Ite
         if not isinstance(old[index], dict):
             continue
         wanted = _edited(old[index], edited)
-        found = (n for n, item in enumerate(new) if item == wanted and n not in taken)
+        found = (n for n, item in enumerate(new) if _texts(item) == wanted and n not in taken)
         place = next(found, None)
         if place is not None:
             taken.add(place)
             yield _Unit(edited, frozenset({("before", index), ("after", place)}))
 
 
-def _edited(item: Mapping[str, Any], changes: Iterable[FieldChange]) -> dict[Any, Any]:
+def _edited(item: Mapping[str, Any], changes: Iterable[FieldChange]) -> list[Any]:
     made: dict[Any, Any] = {**item, **{change.steps[-1]: change.after for change in changes}}
-    return {name: value for name, value in made.items() if value is not MISSING}
+    return _texts({name: value for name, value in made.items() if value is not MISSING})
+
+
+def _texts(item: Any) -> list[Any]:
+    """Return the texts of an entry. Fields unknown to ctsync have events of their own."""
+    return [item.get(name) for name in _TEXTS] if isinstance(item, dict) else []
 
 
 # --- the verdicts -------------------------------------------------------------------------------
@@ -234,16 +252,20 @@ def _judged(
     lists: tuple[dict[str, list[Any]], dict[str, list[Any]]],
     elsewhere: dict[tuple[str, str, int], FieldChange],
 ) -> JudgedOutcome:
+    # an outcome that left comes before the one in its place
+    verdicts.sort(key=lambda one: not one.before_place or one.before_place.rank != "primary")
     made = JudgedOutcome([change for unit in units for change in unit.changes], verdicts)
     made.is_aligned = len(units) == len(verdicts) == 1 and units[0].nodes == {*_nodes(verdicts[0])}
     made.is_aligned &= len(units[0].nodes) == len(_SIDES)
+    before = _main_place(verdict.before_place for verdict in verdicts)
+    after = _main_place(verdict.after_place for verdict in verdicts)
+    if before != _NOWHERE:
+        made.before = lists[0][before.rank][before.position]
+    if after != _NOWHERE:
+        made.after = lists[1][after.rank][after.position]
     for verdict in verdicts:
-        before, after = verdict.before_place, verdict.after_place
-        if before and made.before is MISSING:
-            made.before = lists[0][before.rank][before.position]
-        if after and made.after is MISSING:
-            made.after = lists[1][after.rank][after.position]
-        for side, place in zip(_SIDES, (before, after), strict=True):
+        both = verdict.before_place, verdict.after_place
+        for side, place in zip(_SIDES, both, strict=True):
             if place and (moved := elsewhere.pop((side, *place), None)):
                 made.changes.append(moved)
     return made

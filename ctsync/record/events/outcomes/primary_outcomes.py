@@ -59,7 +59,9 @@ def primary_event(judged: JudgedOutcome, step: VersionStep, lists: OutcomeLists)
     names = [lists.name(side, PRIMARY) for side in sides]
     is_renamed = measure_of(sides[0]) != measure_of(sides[1])
     verb = what if what == "replaced" or what.startswith("part ") else "edited"
-    tail = "" if what == "replaced" else f" ({judged.reason})"
+    # of an exchange with another list, the names alone do not say where the outcomes are now
+    is_said = what == "replaced" and not judged.labels & {_PROMOTED, _DEMOTED}
+    tail = "" if is_said else f" ({judged.reason})"
     name = " -> ".join(names) if is_renamed or what == "replaced" else names[0]
     return _event(judged, what, step, f"{_LABEL} {verb}: {name}{tail}")
 
@@ -118,7 +120,7 @@ def _verdict(judged: JudgedOutcome) -> dict[str, Any]:
 
 
 def _moved(judged: JudgedOutcome, what: str, step: VersionStep, lists: OutcomeLists) -> Event:
-    old, new = judged.from_rank or "secondary", judged.to_rank or "secondary"
+    old, new = judged.from_rank, judged.to_rank
     measures = measure_of(judged.before), measure_of(judged.after)
     is_renamed = measures[0] != measures[1] and not is_cosmetic(*measures)
     name = lists.name(judged.before, _FIELD[old], _FIELD[new])
