@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import groupby
+from typing import Any
 
-from ctsync.model import Kind, Level, NctId, StoredEvent, Version, compare_url
+from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compare_url
 from ctsync.report.report import ReportLine, ReportStep, TextMark
 from ctsync.report.words.event_text import (
     detail,
@@ -22,7 +23,9 @@ from ctsync.report.words.excerpts import Excerpt, excerpt, in_full
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
 _CUT = re.compile(r"… \(\+\d+ characters?\)")
 _COUNTS = re.compile(r"(?:\A|:? )(?:edited|rewritten): [\d,]+ words? (?:added|removed).* kept")
-_ITEM = re.compile(r'(of ".*?")(?:\Z|: |, (?=\d)| (?:added|removed|edited|rewritten): )')
+_ITEM = re.compile(
+    r'(of ".*?")(?:\Z|: |, (?=\d|before the start)| \(| (?:added|removed|edited|rewritten): )'
+)
 
 
 def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
@@ -115,7 +118,15 @@ def line_in_full(line: ReportLine) -> Excerpt | None:
     has_gap = any(piece.mark is TextMark.CUT for piece in line.pieces)
     if (before, after) == (line.before, line.after) and not has_gap:
         return None
-    return in_full(before, after, values=(event.before, event.after))
+    return in_full(before, after, values=_values(event))
+
+
+def _values(event: Event) -> tuple[Any, Any]:
+    """Return both values; a primary outcome that changed in several fields is one text."""
+    values = event.before, event.after
+    if event.kind is Kind.OUTCOME and all(isinstance(value, dict) for value in values):
+        return sides(event)
+    return values
 
 
 def _number(version: int, registry_version: int | None) -> str:
@@ -145,7 +156,7 @@ def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
 def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine:
     event = stored.event
     before, after = sides(event)
-    passage = excerpt(before, after, values=(event.before, event.after))
+    passage = excerpt(before, after, values=_values(event))
     told = "" if is_measured(event) else detail(event)
     if passage.pieces:
         # counts of words, or both values, add nothing to the words themselves

@@ -3,6 +3,7 @@
 import pytest
 
 from ctsync.model import Kind, Level
+from ctsync.report.words.short_change import short_change
 from tests.record.studies import dated, events_between, outcome, record, study, the_event
 
 PLAN = {"status": "NOT_YET_RECRUITING", "start": dated("2021-01-01")}
@@ -30,7 +31,8 @@ def test_two_swapped_primary_outcomes_are_only_reordered():
 def test_a_shorter_time_frame_of_a_primary_outcome_is_notable():
     event = change([outcome("Survival", "12 months")], [outcome("Survival", "6 months")])
     assert (event.rule, event.level) == ("R-OUT-07", Level.NOTABLE)
-    assert event.inputs["change"] == "time frame edited"
+    assert event.inputs["change"] == "time frame changed"
+    assert event.inputs["labels"] == ["change_timing"]
     assert '"12 months" -> "6 months"' in event.summary
 
 
@@ -60,15 +62,25 @@ def test_a_cosmetic_edit_of_a_measure_is_administrative(before, after):
     ("before", "after"),
     [
         ("Response by RECIST 1.1", "Response by iRECIST 1.1"),
-        ("Response at 10^9/L", "Response at 109/L"),
         ("Response of ≥ 50 %", "Response of > 50 %"),
-        ("AUC(0-24)", "AUC(0-12)"),
     ],
 )
 def test_an_edit_of_a_single_letter_can_be_a_notable_change_of_the_measure(before, after):
     event = change([outcome(before)], [outcome(after)])
     assert (event.rule, event.level) == ("R-OUT-06", Level.NOTABLE)
-    assert event.inputs["change"] == "measure edited"
+    assert event.inputs["change"] == "measurement changed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("Response at 10^9/L", "Response at 109/L"), ("AUC(0-24)", "AUC(0-12)")],
+)
+def test_an_edit_that_the_texts_do_not_decide_is_notable_and_unresolved(before, after):
+    event = change([outcome(before)], [outcome(after)])
+    assert (event.rule, event.level) == ("R-OUT-13", Level.NOTABLE)
+    assert event.inputs["change"] == "unresolved"
+    assert "(cannot tell whether in substance; perhaps " in event.summary
+    assert short_change(event).phrase.endswith("(perhaps in substance)")
 
 
 def test_a_primary_outcome_replaced_after_the_start_is_critical():
@@ -127,14 +139,15 @@ def test_a_secondary_outcome_demoted_to_other_is_routine():
     assert (event.inputs["change"], event.level) == ("demoted", Level.ROUTINE)
 
 
-def test_an_added_primary_outcome_is_notable_and_an_edited_description_routine():
+def test_an_added_primary_outcome_is_notable_and_an_added_detail_routine():
     added = change([outcome("Pain")], [outcome("Pain"), outcome("Sleep")])
     assert (added.rule, added.level) == ("R-OUT-05", Level.NOTABLE)
     described = change(
-        [outcome("Pain", description="On a scale")],
-        [outcome("Pain", description="On a scale of ten points")],
+        [outcome("FEV1", "26 weeks")],
+        [outcome("FEV1 Absolute Change from baseline (mL)", "26 weeks")],
     )
     assert (described.rule, described.level) == ("R-OUT-08", Level.ROUTINE)
+    assert "(metric detail added: change from baseline)" in described.summary
 
 
 def test_the_days_after_completion_and_results_are_recorded():
@@ -144,7 +157,10 @@ def test_the_days_after_completion_and_results_are_recorded():
     )
     assert event.inputs["days_after_primary_completion"] == 14
     assert event.inputs["days_after_results"] == 13
-    assert event.summary.endswith("14 days after primary completion")
+    assert (event.inputs["stage"], event.inputs["near_results"]) == ("after the results", True)
+    assert event.summary.endswith(
+        "14 days after primary completion and within 31 days of the results"
+    )
 
 
 def test_the_earliest_recorded_start_decides_whether_the_trial_has_started():

@@ -144,6 +144,13 @@ def test_a_dropped_outcome_that_another_list_keeps_says_so():
     assert f'dropped: "{DISEASE}" (the measure is still listed as secondary)' in event.summary
 
 
+@pytest.mark.parametrize("odd", [7, "7", ["7"], None])
+def test_an_entry_that_is_no_object_is_no_repetition_of_one(odd):
+    seven = outcome("7")
+    for before, after in (([seven, odd], [seven]), ([seven], [seven, odd]), ([odd], [seven])):
+        assert outcome_events((before, after))
+
+
 @pytest.mark.slow
 def test_a_thousand_entries_of_one_measure_take_less_than_three_seconds():
     entries = [

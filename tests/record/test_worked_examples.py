@@ -55,7 +55,7 @@ def test_nct03690141_gives_the_expected_events_at_each_version():
         assert {e.level for e in quiet} == {Level.ADMINISTRATIVE}
     outcome = the_event(events[4], Kind.OUTCOME)
     assert (outcome.rule, outcome.level) == ("R-OUT-06", Level.NOTABLE)
-    assert outcome.inputs["change"] == "measure edited"
+    assert outcome.inputs["change"] == "measurement changed"
     closed, count = (
         the_event(events[6], Kind.STATUS),
         the_event(events[6], Kind.ENROLLMENT, ".count"),

@@ -9,9 +9,11 @@ from ctsync.record.compare.canonical import canonicalize
 from ctsync.record.events.classify import first_seen, registered
 from ctsync.report.formats.render import ReportFormat, render
 from ctsync.report.mail.subject import trial_subject
+from ctsync.report.report import TextMark
+from ctsync.report.version_steps import steps_of
 from ctsync.report.words.event_text import detail, is_overall_status, sentence, short, sides
 from ctsync.report.words.net_changes import net_changes
-from tests.record.studies import events_between, site, study, the_event
+from tests.record.studies import events_between, outcome, site, study, the_event
 from tests.report.examples import SLOW, report, status, stored
 
 STATUS_MODULE = "protocolSection__statusModule"
@@ -161,3 +163,16 @@ def test_the_first_version_of_a_trial_says_why_its_state_is_shown() -> None:
         "newly registered", "newly seen by ctsync, first posted 2019-05-08",
     ]  # fmt: skip
     assert [event.rule for event in events] == ["R-NEW-01", "R-NEW-02", "R-NEW-03"]
+
+
+def test_an_outcome_that_changed_in_two_fields_is_shown_word_by_word() -> None:
+    before, after = (
+        study(primary_outcomes=[outcome("Pain score", frame, description=text)])
+        for frame, text in (("12 months", "On a long scale"), ("6 months", "On the long scale"))
+    )
+    events = [stored(event) for event in events_between(before, after)]
+    (line,) = next(steps_of(events)).lines
+
+    changed = [piece.text for piece in line.pieces if piece.mark is not TextMark.KEPT]
+    assert changed == ["a", "the", "12", "6"]
+    assert line.detail.startswith('edited: "Pain score" (time frame 12 months -> 6 months), ')

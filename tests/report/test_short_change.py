@@ -76,6 +76,40 @@ def test_a_phrase_names_the_item_and_what_happened_to_it(
     assert short(event_of(before, after)) == words
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        (outcome("Pain score", "1 year", description="On a scale"),
+         outcome("Pain score", "6 months", description="On the scale"),
+         'Primary outcome with another time frame: "Pain score"'),
+        (outcome("Mortality at 3 years", ""), outcome("Mortality", "3 years"),
+         'Primary outcome reworded: "Mortality at 3 years"'),
+        (outcome("AUC(0-24)"), outcome("AUC(0-12)"),
+         'Primary outcome measure of "AUC(0-24)" edited: "24" -> "12" (perhaps in substance)'),
+        (outcome("Mortality"), outcome("Morbidity", description="Of any kind"),
+         'Primary outcome perhaps changed in substance: "Mortality"'),
+    ],
+)  # fmt: skip
+def test_a_primary_outcome_is_said_with_its_verdict(
+    before: dict[str, str], after: dict[str, str], words: str
+) -> None:
+    assert short(event_of({"primary_outcomes": [before]}, {"primary_outcomes": [after]})) == words
+
+
+def test_primary_outcomes_with_one_verdict_share_a_phrase() -> None:
+    before, after = (
+        study(primary_outcomes=[outcome(f"Outcome {n} of many", frame, description=text)
+                                for n in range(4)])
+        for frame, text in (("12 months", "On a scale"), ("6 months", "On the scale"))
+    )  # fmt: skip
+    events = [stored(event) for event in events_between(before, after)]
+
+    assert len(events) == 4
+    assert trial_row(net_changes(events)) == (
+        '4 primary outcomes with another time frame ("Outcome 0 of many" and 3 others)'
+    )
+
+
 def test_three_items_that_changed_alike_share_a_phrase() -> None:
     frames = ["about 59 months after the first dose", "about 58 months after the first dose"]
     before, after = (

@@ -23,7 +23,7 @@ from ctsync.record.events.base import VersionStep, days_posted, make_whole_event
 from ctsync.record.events.enrollment import enrollment_events
 from ctsync.record.events.lists import SITES, list_event, site_event
 from ctsync.record.events.other import plain_events
-from ctsync.record.events.outcome_measures import outcome_events
+from ctsync.record.events.outcomes.outcome_measures import outcome_events
 from ctsync.record.events.overall_status import status_events
 from ctsync.record.events.results import results_events
 from ctsync.record.events.trial_dates import date_events

@@ -72,7 +72,9 @@ def compare_outcomes(
     if not pairing.before or not pairing.after:
         return _first_or_none(pairing)
     weighed = weighed_outcomes(pairing)
-    wording = [kept_verdict(kept, frozenset(), None) for kept in _wording_only(pairing)]
+    wording = [
+        _doubted(kept_verdict(kept, frozenset(), None), kept) for kept in _wording_only(pairing)
+    ]
     verdicts = _verdicts(weighed, weights, thresholds)
     changes = sorted([*verdicts, *wording], key=_order)
     return OutcomeComparison(tuple(changes), _labels(changes))
@@ -131,10 +133,17 @@ def _verdicts(
 def _verdict(one: WeighedOutcome, kinds: frozenset[str], scores: Scores) -> OutcomeChange:
     outcome, score = one.outcome, change_score(scores)
     if isinstance(outcome, Kept):
-        return kept_verdict(outcome, kinds, score)
+        return _doubted(kept_verdict(outcome, kinds, score), outcome)
     if one.kind == ADDED:
         return arrived_verdict(outcome, is_new=ADDED in kinds, score=score)
     return departed_verdict(outcome, is_gone=REMOVED in kinds, score=score)
+
+
+def _doubted(verdict: OutcomeChange, kept: Kept) -> OutcomeChange:
+    """Return a verdict of wording only as unresolved if the measures may be opposites."""
+    if verdict.is_cosmetic and kept.relation.has_opposite_measure:
+        return unresolved(verdict, {OutcomeLabel.CHANGE_MEASUREMENT: 0.0})
+    return verdict
 
 
 def _labels(changes: list[OutcomeChange]) -> frozenset[OutcomeLabel]:

@@ -6,14 +6,17 @@ beginning as a lost one is a spelling of it. Does no I/O.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 from ctsync.record.outcomes.outcome_text import OutcomeText
 from ctsync.record.outcomes.timing import missing_points
-from ctsync.record.outcomes.vocabulary import stem
+from ctsync.record.outcomes.vocabulary import NEGATIONS, OPPOSITES, stem
 
+_LISTED_EFFICACY = re.compile(r"\befficacy(?:,| and\b| ?[&/])|(?:,|\band|[&/]) ?efficacy\b")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?", re.ASCII)
 _SAME_BEGINNING = 4
 _NOTHING: frozenset[str] = frozenset()
 
@@ -74,9 +77,46 @@ class Relation:
         return (
             before.words == after.words
             and before.metrics == after.metrics
+            and not self.has_other_bound
+            and not self.has_other_frame_number
             and before.dates_and_periods == after.dates_and_periods
             and not missing_points(before.points, after.points)
             and not missing_points(after.points, before.points)
+        )
+
+    @cached_property
+    def has_other_bound(self) -> bool:
+        """Whether a number that both compare with has another sign: ≥ 50 % and > 50 %."""
+        old, new = self.before.bounds, self.after.bounds
+        if old == new:
+            return False
+        numbers = {number for number, _ in old} & {number for number, _ in new}
+        lost, come = ({n for n, _ in one if n in numbers} for one in (old - new, new - old))
+        return bool(lost & come)
+
+    @cached_property
+    def has_other_frame_number(self) -> bool:
+        """Whether the time frames differ in nothing but a number: 59 months and 58 months."""
+        old, new = self.before.plain[1], self.after.plain[1]
+        if old == new or _NUMBER.sub("", old) != _NUMBER.sub("", new):
+            return False
+        return [*map(float, _NUMBER.findall(old))] != [*map(float, _NUMBER.findall(new))]
+
+    @property
+    def has_opposite_measure(self) -> bool:
+        """Whether fillers give the measures another meaning: pain, no pain; safety and efficacy."""
+        before, after = self.before, self.after
+        if before.plain[0] == after.plain[0]:
+            return False
+        lists = [bool(_LISTED_EFFICACY.search(one.plain[0])) for one in (before, after)]
+        names = ["efficacy" in one.plain[0] for one in (before, after)]
+        if lists[0] != lists[1] and names[0] != names[1]:
+            return True
+        old, new = ({*map(stem, one.measure_sequence)} for one in (before, after))
+        lost, come = old - new, new - old
+        return bool((lost | come) & NEGATIONS) or any(
+            (one in lost and other in come) or (other in lost and one in come)
+            for one, other in OPPOSITES
         )
 
     @cached_property

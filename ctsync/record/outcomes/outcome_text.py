@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from ctsync.record.compare.text_diff import normal_form
+from ctsync.record.outcomes.taxonomy import OutcomePlace
 from ctsync.record.outcomes.timing import Times, normal_numbers, times_of
 from ctsync.record.outcomes.vocabulary import FILLERS, INSTRUMENTS, METRICS, has_any, stem
 
@@ -30,6 +31,9 @@ _METHOD = re.compile(
 _UNITS = re.compile(
     r"\b(?:mg|ml|mmol|mmhg|mm hg|kg|cm|mm|g|dl|l|iu|copies|points?|letters|meters?|%)\b"
 )
+_BOUND = re.compile(r"([<>]=|=[<>]|[<>≤≥])\s*(\d+(?:\.\d+)?)")
+_SIGNS = {"≤": "<=", "≥": ">=", "=<": "<=", "=>": ">="}
+_COMPARES = ("<", ">", "≤", "≥")
 _SMALL = frozenset(word for word in FILLERS if len(word) < 4) | {"with", "from"}
 # only the start of a very long description is read; the registry allows 999 characters
 _LONGEST = 4000
@@ -38,7 +42,7 @@ _LONGEST = 4000
 @dataclass(frozen=True)
 class OutcomeText:
     """One outcome, read. Words are stems, times left out: `bag` has those of all fields, `words`
-    those that are no fillers.
+    those that are no fillers. Two entries with the same texts are equal, wherever they stand.
 
     Without slots, because what only some comparisons need is read when first asked for.
     """
@@ -55,6 +59,7 @@ class OutcomeText:
     plain: tuple[str, str, str]
     sequence: tuple[str, ...]
     measure_length: int
+    place: OutcomePlace | None = field(default=None, compare=False)
 
     @cached_property
     def metrics(self) -> frozenset[str]:
@@ -113,6 +118,14 @@ class OutcomeText:
         parts = (self.measure_times, self.frame_times, self.description_times)
         return frozenset().union(*(part.dates | part.periods for part in parts))
 
+    @cached_property
+    def bounds(self) -> frozenset[tuple[str, str]]:
+        """The numbers after a comparison sign, each with the sign: ("50", ">=")."""
+        text = " ; ".join(self.plain)
+        if not has_any(text, _COMPARES):
+            return frozenset()
+        return frozenset((number, _SIGNS.get(sign, sign)) for sign, number in _BOUND.findall(text))
+
     @property
     def measure_sequence(self) -> tuple[str, ...]:
         """The words of the measure in reading order, fillers included."""
@@ -124,7 +137,7 @@ class OutcomeText:
         return self.words & INSTRUMENTS
 
 
-def read_outcome(outcome: Mapping[str, Any]) -> OutcomeText:
+def read_outcome(outcome: Mapping[str, Any], place: OutcomePlace | None = None) -> OutcomeText:
     """Read an entry of an outcome list: measure, timeFrame, description. Any may be absent."""
     raw = (_text(outcome, "measure"), _text(outcome, "timeFrame"), _text(outcome, "description"))
     plain = (_plain(raw[0]), _plain(raw[1]), _plain(raw[2]))
@@ -146,6 +159,7 @@ def read_outcome(outcome: Mapping[str, Any]) -> OutcomeText:
         plain=plain,
         sequence=tuple(word for part in sequences for word in part),
         measure_length=len(sequences[0]),
+        place=place,
     )
 
 

@@ -6,14 +6,15 @@ likeness is taken. Outcomes of the same list are preferred. Does no I/O.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from ctsync.record.outcomes.assignment import best_assignment
 from ctsync.record.outcomes.likeness import Relation, relate
 from ctsync.record.outcomes.outcome_text import OutcomeText, measure_words, read_outcome
+from ctsync.record.outcomes.taxonomy import OutcomePlace
 
 # an outcome that stays primary counts twice, because its two entries would otherwise find two
 # partners in other lists that together count more
@@ -21,8 +22,15 @@ _STAYS = 2.0
 _SAME_LIST = 0.15
 _BETWEEN_LISTS = 0.5
 _SURELY_THE_SAME = 0.8
-_PRIMARY = ("primaryOutcomes",)
-_OTHERS = ("secondaryOutcomes", "otherOutcomes")
+_PRIMARY = ("primary",)
+_OTHERS = ("secondary", "other")
+
+
+class _Entry(NamedTuple):
+    """An entry of an outcome list, and where it stands."""
+
+    place: OutcomePlace
+    item: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,8 @@ def pair_outcomes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Pairin
     old_left, new_left = _unequal(old, new)
     if not old_left and not new_left:
         return Pairing((), (), (), len(old), len(new))
-    olds, news = [*map(read_outcome, old_left)], [*map(read_outcome, new_left)]
+    olds = [read_outcome(entry.item, entry.place) for entry in old_left]
+    news = [read_outcome(entry.item, entry.place) for entry in new_left]
     old_others, new_others = _unequal(_entries(before, _OTHERS), _entries(after, _OTHERS))
     return _assigned(
         _Side(olds, _near(old_others, news)),
@@ -84,15 +93,17 @@ def pair_outcomes(before: Mapping[str, Any], after: Mapping[str, Any]) -> Pairin
     )
 
 
-def _entries(module: Mapping[str, Any], keys: Sequence[str]) -> list[Mapping[str, Any]]:
-    lists = (module.get(key) for key in keys)
+def _entries(module: Mapping[str, Any], ranks: Sequence[str]) -> list[_Entry]:
+    lists = ((rank, module.get(f"{rank}Outcomes")) for rank in ranks)
     return [
-        item for entries in lists if isinstance(entries, list)
-        for item in entries if isinstance(item, Mapping)
+        _Entry(OutcomePlace(rank, index), item)
+        for rank, entries in lists if isinstance(entries, list)
+        for index, item in enumerate(entries) if isinstance(item, Mapping)
     ]  # fmt: skip
 
 
-def _key(item: Mapping[str, Any]) -> tuple[str, str, str]:
+def _key(entry: _Entry) -> tuple[str, str, str]:
+    item = entry.item
     return (
         str(item.get("measure") or ""),
         str(item.get("timeFrame") or ""),
@@ -100,38 +111,36 @@ def _key(item: Mapping[str, Any]) -> tuple[str, str, str]:
     )
 
 
-def _unequal(
-    old: list[Mapping[str, Any]], new: list[Mapping[str, Any]]
-) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+def _unequal(old: list[_Entry], new: list[_Entry]) -> tuple[list[_Entry], list[_Entry]]:
     """Return the entries without an equal one on the other side, in an order of their own."""
     if old == new:
         return [], []
     old_keys, new_keys = Counter(map(_key, old)), Counter(map(_key, new))
     sides = ((old, old_keys - new_keys), (new, new_keys - old_keys))
-    old_left, new_left = (_first_of(entries, left) for entries, left in sides)
+    old_left, new_left = (_last_of(entries, left) for entries, left in sides)
     return old_left, new_left
 
 
-def _first_of(
-    entries: list[Mapping[str, Any]], left: Counter[tuple[str, str, str]]
-) -> list[Mapping[str, Any]]:
-    known = {_key(item): item for item in entries}
-    return [known[key] for key in sorted(left.elements())]
+def _last_of(entries: list[_Entry], left: Counter[tuple[str, str, str]]) -> list[_Entry]:
+    """Return the last entries of each key, as many as are left, in the order of the keys."""
+    known: dict[tuple[str, str, str], list[_Entry]] = defaultdict(list)
+    for entry in entries:
+        known[_key(entry)].append(entry)
+    return [entry for key in sorted(left) if left[key] for entry in known[key][-left[key] :]]
 
 
-def _near(entries: list[Mapping[str, Any]], primaries: Sequence[OutcomeText]) -> list[OutcomeText]:
+def _near(entries: list[_Entry], primaries: Sequence[OutcomeText]) -> list[OutcomeText]:
     """Return those entries of other lists whose measure shares words with a primary outcome."""
     near = []
-    for item in entries:
+    for place, item in entries:
         words = measure_words(item)
         if any(
             2 * len(words & primary.words) >= len(words)
             or 2 * len(primary.measure & words) >= len(primary.measure)
             for primary in primaries
         ):
-            near.append(
-                read_outcome({"measure": item.get("measure"), "timeFrame": item.get("timeFrame")})
-            )
+            named = {"measure": item.get("measure"), "timeFrame": item.get("timeFrame")}
+            near.append(read_outcome(named, place))
     return near
 
 

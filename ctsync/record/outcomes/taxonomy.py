@@ -5,8 +5,9 @@ Does no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class OutcomeLabel(StrEnum):
@@ -36,13 +37,21 @@ MAJOR = frozenset({
 })  # fmt: skip
 
 
+class OutcomePlace(NamedTuple):
+    """Where an outcome stands: its list ("primary", "secondary" or "other") and its position."""
+
+    rank: str
+    position: int
+
+
 @dataclass(frozen=True, slots=True)
 class OutcomeChange:
     """One primary outcome that differs, with what that means.
 
     `labels` is empty for wording only. `before` or `after` is the measure, None if the outcome is
     not on that side; for an outcome that changed its list it is the measure in the other list.
-    `score` is the log odds that raters call it a change; a rule decided it if None.
+    `score` is the log odds that raters call it a change; a rule decided it if None. The places say
+    which entries of the two records they are; equal changes may stand in different places.
     """
 
     labels: frozenset[OutcomeLabel]
@@ -50,6 +59,8 @@ class OutcomeChange:
     before: str | None
     after: str | None
     score: float | None = None
+    before_place: OutcomePlace | None = field(default=None, compare=False)
+    after_place: OutcomePlace | None = field(default=None, compare=False)
 
     @property
     def is_cosmetic(self) -> bool:

@@ -6,6 +6,7 @@ Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ctsync.record.outcomes.instruments import exchanged_instruments
 from ctsync.record.outcomes.likeness import Relation
@@ -44,8 +45,10 @@ def certain_kinds(kept: Kept) -> frozenset[str]:
     relation = kept.relation
     before, after = relation.before, relation.after
     kinds: set[str] = set()
-    if exchanged_instruments(before, after):
+    if exchanged_instruments(before, after) or relation.has_other_bound:
         kinds.add(OutcomeLabel.CHANGE_MEASUREMENT)
+    if relation.has_other_frame_number:
+        kinds.add(OutcomeLabel.CHANGE_TIMING)
     for kind, one in (
         (OutcomeLabel.ADDED_AGGREGATION, relation),
         (OutcomeLabel.OMITTED_AGGREGATION, relation.reversed()),
@@ -122,9 +125,7 @@ def unresolved(change: OutcomeChange, scores: Scores) -> OutcomeChange:
     )
     maybe = " or ".join(_KIND_WORDS[kind] for kind in kinds[:2]) or "wording"
     reason = f"cannot tell whether in substance; perhaps {maybe}"
-    return OutcomeChange(
-        frozenset({OutcomeLabel.UNRESOLVED}), reason, change.before, change.after, change.score
-    )
+    return replace(change, labels=frozenset({OutcomeLabel.UNRESOLVED}), reason=reason)
 
 
 _KIND_WORDS: dict[str, str] = {
@@ -164,6 +165,8 @@ def _change(
         before.raw[0] if before else None,
         after.raw[0] if after else None,
         None if score is None else round(score, 2),
+        before.place if before else None,
+        after.place if after else None,
     )
 
 
@@ -191,8 +194,15 @@ def _detail(label: OutcomeLabel, relation: Relation) -> str:
     exchanged = exchanged_instruments(before, after)
     if what == "change" and exchanged:
         return "; ".join(f"measurement {was} -> {is_now}" for was, is_now in exchanged)
+    if what == "change" and relation.has_other_bound:
+        return f"limit {_bounds(before, after)} -> {_bounds(after, before)}"
     new_words, lost_words = _listed(after, relation.new), _listed(before, relation.lost)
     return _parts("measurement", what, lost_words.lstrip(": "), new_words.lstrip(": "))
+
+
+def _bounds(outcome: OutcomeText, other: OutcomeText) -> str:
+    """Return the limits that only one outcome has: ">= 50"."""
+    return ", ".join(f"{sign} {number}" for number, sign in sorted(outcome.bounds - other.bounds))
 
 
 def _parts(name: str, what: str, lost: str, new: str) -> str:

@@ -62,6 +62,17 @@ FILLERS = _stems(
     "proportion version hour week month year minute second"
 )
 
+# fillers that turn a measure into its opposite if they are exchanged, or stand on one side only
+NEGATIONS = _stems("no not without")
+OPPOSITES = tuple(
+    (stem(one), stem(other))
+    for one, other in (
+        ("increase", "decrease"), ("increase", "reduction"), ("increase", "reduce"),
+        ("above", "below"), ("over", "under"), ("before", "after"), ("most", "least"),
+        ("start", "end"), ("first", "last"), ("more", "less"),
+    )
+)  # fmt: skip
+
 # how a result is analysed: the raters count no change of these
 STATISTICS = _stems(
     "analysis analyzed adjusted model ancova anova covariate regression kaplan meier estimate "

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ctsync.model import Kind, Level
 
-RULES_VERSION = 3
+RULES_VERSION = 4
 """Increased whenever a rule's id, condition or level, or the words of events change."""
 
 
@@ -124,6 +124,7 @@ def _yes(name: str) -> RuleCondition:
 
 _PRIMARY = _when("rank", "is", "primary")
 _DUPLICATE = _when("change", "in", ("duplicate removed", "duplicate added"))
+_DROPPED, _DEMOTED = ("dropped", "part dropped"), ("demoted", "part demoted")
 _TYPE = _when("part", "is", "type")
 _ACTUAL = _when("after_type", "is", "ACTUAL")
 
@@ -207,21 +208,34 @@ RULES: tuple[Rule, ...] = (
          "and time frame", (_DUPLICATE,)),
     Rule("R-OUT-01", _CRITICAL, _OUTCOME, "primary outcome replaced after the start",
          (_PRIMARY, _when("change", "is", "replaced"), _yes("started"))),
-    Rule("R-OUT-02", _CRITICAL, _OUTCOME, "primary outcome dropped after the start",
-         (_PRIMARY, _when("change", "is", "dropped"), _yes("started"))),
-    Rule("R-OUT-03", _CRITICAL, _OUTCOME, "primary outcome demoted after the start",
-         (_PRIMARY, _when("change", "is", "demoted"), _yes("started"))),
+    Rule("R-OUT-02", _CRITICAL, _OUTCOME,
+         "primary outcome, or a part of it, dropped after the start",
+         (_PRIMARY, _when("change", "in", _DROPPED), _yes("started"))),
+    Rule("R-OUT-03", _CRITICAL, _OUTCOME,
+         "primary outcome, or a part of it, demoted after the start",
+         (_PRIMARY, _when("change", "in", _DEMOTED), _yes("started"))),
     Rule("R-OUT-04", _NOTABLE, _OUTCOME, "primary outcome replaced, dropped or demoted",
-         (_PRIMARY, _when("change", "in", ("replaced", "dropped", "demoted")))),
+         (_PRIMARY, _when("change", "in", ("replaced", *_DROPPED, *_DEMOTED)))),
     Rule("R-OUT-05", _NOTABLE, _OUTCOME, "primary outcome added, or promoted to primary",
-         (_PRIMARY, _when("change", "in", ("added", "promoted")))),
-    Rule("R-OUT-06", _NOTABLE, _OUTCOME, "measure of a primary outcome edited",
-         (_PRIMARY, _when("change", "is", "measure edited"))),
-    Rule("R-OUT-07", _NOTABLE, _OUTCOME,
-         "time frame of a primary outcome edited, or one of several added or dropped",
+         (_PRIMARY, _when("change", "in", ("added", "promoted", "part added", "part promoted")))),
+    Rule("R-OUT-06", _NOTABLE, _OUTCOME,
+         "primary outcome measured otherwise: what, how or as which metric, or such a detail "
+         "dropped",
          (_PRIMARY, _when("change", "in", (
-             "time frame edited", "time frame added", "time frame dropped")))),
-    Rule("R-OUT-08", _ROUTINE, _OUTCOME, "description of a primary outcome edited", (_PRIMARY,)),
+             "measurement changed", "metric changed", "measure edited")))),
+    Rule("R-OUT-07", _NOTABLE, _OUTCOME,
+         "time frame of a primary outcome changed or dropped, or one of several added or dropped",
+         (_PRIMARY, _when("change", "in", (
+             "time frame changed", "time frame edited", "time frame added",
+             "time frame dropped")))),
+    Rule("R-OUT-13", _NOTABLE, _OUTCOME,
+         "unresolved: the texts do not show whether a primary outcome changed in substance",
+         (_PRIMARY, _when("change", "is", "unresolved"))),
+    Rule("R-OUT-14", _ADMINISTRATIVE, _OUTCOME,
+         "primary outcome reworded: the same measure, metric and time frame",
+         (_PRIMARY, _when("nature", "is", "wording"))),
+    Rule("R-OUT-08", _ROUTINE, _OUTCOME,
+         "primary outcome with details added, or split or merged with nothing new", (_PRIMARY,)),
     Rule("R-OUT-09", _ROUTINE, _OUTCOME,
          "secondary or other outcome dropped, or one of its time frames",
          (_when("change", "in", ("dropped", "time frame dropped")),)),

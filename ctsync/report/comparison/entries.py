@@ -16,7 +16,11 @@ from ctsync.report.comparison.site_groups import SiteGroup, site_groups
 from ctsync.report.words.event_text import detail, is_measured, is_type, move, sides
 
 _KIND_ORDER = {kind: position for position, kind in enumerate(Kind)}
-_WHEN = re.compile(r", ([^,]+ after (?:the start|primary completion))\Z")
+_PERIOD = r"(?:[^,]|,(?=\d))+"
+_WHEN = re.compile(
+    rf", ((?:before the start|{_PERIOD} after (?:the start|primary completion))"
+    rf"(?: and {_PERIOD} the results)?)\Z"
+)
 _TOO = re.compile(r"\((in \d[\d,]* (?:arm|intervention)s? too)\)\Z")
 _SPELL = re.compile(
     r"(?:, )?[a-z, ]+ for (?:at least )?[\d.,]+ (?:days?|months?|years?)(?: \([\d,]+ days?\))?\Z"
@@ -196,6 +200,10 @@ def _notes(event: Event, *, is_dated: bool) -> Iterator[str]:
         yield moved
     if is_dated and (found := _WHEN.search(event.summary)):
         yield found[1]
+    reason = event.inputs.get("reason")
+    # the summary of an event with several values is shown, and has the reason
+    if reason and len(event.covers) == 1 and f"({reason})" in event.summary:
+        yield str(reason)
     if found := _TOO.search(event.summary):
         yield found[1]
     if event.kind is Kind.STATUS and (found := _STATUS_NOTE.match(event.summary)):

@@ -68,8 +68,10 @@ class ShortChange(NamedTuple):
 
     @property
     def is_item(self) -> bool:
-        """Whether the change is a list item itself, added or removed."""
-        return not self.item and self.verb.endswith(("added", "removed", "dropped", "replaced"))
+        """Whether the change is a list item itself, such as one added or removed."""
+        is_entry = self.verb in _ENTRY_VERBS.values()
+        ends = ("added", "removed", "dropped", "replaced")
+        return not self.item and (is_entry or self.verb.endswith(ends))
 
 
 def short_change(event: Event) -> ShortChange:
@@ -88,7 +90,9 @@ def short_change(event: Event) -> ShortChange:
     if event.kind is Kind.WHY_STOPPED:
         return _reason(event)
     item = _of_item(event)
-    return ShortChange(event.label, item, *_what(event, len(event.label) + len(item)))
+    verb, values = _what(event, len(event.label) + len(item))
+    doubt = _DOUBT if event.inputs.get("change") == "unresolved" else ""
+    return ShortChange(event.label, item, verb, f"{values}{doubt}")
 
 
 def _summary(event: Event) -> ShortChange:
@@ -114,6 +118,8 @@ def _what(event: Event, taken: int) -> tuple[str, str]:
         return "in another order", ""
     if nature == "cosmetic":
         return "changed in form only", ""
+    if nature == "wording":
+        return "reworded", ""
     before, after = event.before, event.after
     if before is None or after is None:
         return _one_sided(before, after, event, taken)
@@ -256,24 +262,56 @@ def _of_list(event: Event) -> ShortChange:
 
 
 def _outcome(event: Event) -> ShortChange | None:
-    """An outcome that was added, dropped, replaced or moved; None if one of its fields changed."""
+    """An outcome that was added, dropped, replaced or moved, or changed in more than one field.
+
+    None if one of its fields changed.
+    """
     what, label = event.inputs.get("change"), event.label
     if what == "reordered":
         return _reordered(event)
     if what in {"promoted", "demoted"}:
         ranks = f"{what} from {event.inputs.get('from_rank')} to {event.inputs.get('to_rank')}"
-        return ShortChange("Outcome", "", ranks, f": {_measure(event.before)}")
+        measure = _measure(event.after if event.before is None else event.before)
+        return ShortChange("Outcome", "", ranks, f": {measure}")
     if what == "replaced":
         sides = (_measure(side, _NAME // 2) for side in (event.before, event.after))
         return ShortChange(label, "", what, f": {' -> '.join(sides)}")
-    if what in _ENTRIES:
-        entry = event.after if event.before is None else event.before
-        return ShortChange(label, "", str(what), f": {_entry(entry, what)}")
-    return None
+    return _outcome_entry(event, what)
 
 
 _ENTRIES = frozenset({"added", "dropped", "duplicate added", "duplicate removed",
                       "time frame added", "time frame dropped"})  # fmt: skip
+
+
+def _outcome_entry(event: Event, what: Any) -> ShortChange | None:
+    entry = event.after if event.before is None else event.before
+    if what in _ENTRIES:
+        return ShortChange(event.label, "", str(what), f": {_entry(entry, what)}")
+    if not isinstance(entry, dict):
+        return None
+    if what == "unresolved" and None in (event.before, event.after):
+        verb = "perhaps dropped" if event.after is None else "perhaps added"
+        return ShortChange(event.label, "", verb, f": {_measure(entry)}")
+    verb = _ENTRY_VERBS.get(what, "")
+    return ShortChange(event.label, "", verb, f": {_measure(entry)}") if verb else None
+
+
+_ENTRY_VERBS = {
+    "part dropped": "partly dropped",
+    "part demoted": "partly demoted",
+    "part added": "extended",
+    "part promoted": "extended by a secondary outcome",
+    "measurement changed": "measured otherwise",
+    "metric changed": "with another metric",
+    "time frame changed": "with another time frame",
+    "detail added": "described in more detail",
+    "reworded": "reworded",
+    "cosmetic": "changed in form only",
+    "unresolved": "perhaps changed in substance",
+    "split": "split",
+    "merged": "merged",
+}
+_DOUBT = " (perhaps in substance)"
 
 
 def _entry(outcome: Any, what: str) -> str:

@@ -166,7 +166,65 @@ def test_a_list_that_was_empty_or_is_empty_now(before, after, label: str) -> Non
 def test_unresolved_is_shown_with_what_it_may_be() -> None:
     limits = {"changed": 99.0, "unchanged": -99.0}
     before = {"primaryOutcomes": [outcome("Pain score", "12 months")]}
-    after = {"primaryOutcomes": [outcome("Pain score", "6 months")]}
+    after = {"primaryOutcomes": [outcome("Pain score", "6 months after surgery")]}
     found = compare_outcomes(before, after, thresholds=limits)
     assert found.labels == {"unresolved"}
     assert reasons(found).startswith("cannot tell whether in substance; perhaps another time")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("Response of ≥ 50 %", "Response of > 50 %", "limit >= 50 -> > 50"),
+        ("Response of \\>50 %", "Response of ≥50 %", "limit > 50 -> >= 50"),
+    ],
+)
+def test_another_sign_before_a_limit_is_a_measurement_change(before, after, reason) -> None:
+    found = compared([outcome(before, "1 year")], [outcome(after, "1 year")])
+    assert found.labels == {"change_measurement"}
+    assert reasons(found) == reason
+
+
+def test_the_same_limit_in_other_signs_is_no_change() -> None:
+    before, after = outcome("Response of >= 50 %", "1 year"), outcome("Response of ≥50 %", "1 year")
+    assert compared([before], [after]).labels == set()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "labels"),
+    [
+        ("59 months", "58 months", {"change_timing"}),
+        ("about 59 months after the dose", "about 58 months after the dose", {"change_timing"}),
+        ("12.0 months", "12 months", set()),
+        ("52 weeks", "1 year", set()),
+    ],
+)
+def test_another_number_alone_is_another_time_however_near(before, after, labels) -> None:
+    for old, new in ((before, after), (after, before)):
+        assert compared([outcome("Survival", old)], [outcome("Survival", new)]).labels == labels
+
+
+def test_each_change_says_where_its_outcomes_stand() -> None:
+    pain, survival = outcome("Pain score", "1 year"), outcome("Overall survival", "1 year")
+    found = compare_outcomes(
+        {"primaryOutcomes": [pain, survival], "otherOutcomes": [outcome("Sleep")]},
+        {"primaryOutcomes": [pain], "otherOutcomes": [outcome("Sleep"), survival]},
+    )
+    (change,) = found.changes
+    assert change.before_place == ("primary", 1)
+    assert change.after_place == ("other", 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Pain", "No pain"),
+        ("Safety and efficacy", "Safety"),
+        ("Increase in weight", "Decrease in weight"),
+        ("Glucose above 7 mmol/l", "Glucose below 7 mmol/l"),
+    ],
+)
+def test_a_filler_that_turns_the_measure_is_never_wording_only(before, after) -> None:
+    for old, new in ((before, after), (after, before)):
+        found = compared([outcome(old, "1 year")], [outcome(new, "1 year")])
+        assert found.labels == {"unresolved"}

@@ -127,7 +127,9 @@ class OutcomeEntries:
             self._by_measure[measure].append(entry)
 
     def named_like(self, outcome: Any) -> Sequence[Any]:
-        """Return the entries with the measure of an outcome."""
+        """Return the entries with the measure of an outcome; none if it is no object."""
+        if not isinstance(outcome, dict):
+            return ()
         return self._by_measure.get(comparable_measure(outcome), ())
 
     def repeated(self, outcome: Any) -> RepeatedOutcome | None:

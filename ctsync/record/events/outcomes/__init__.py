@@ -1,0 +1,1 @@
+"""Events of the outcome measures. Does no I/O."""
