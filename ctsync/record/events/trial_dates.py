@@ -73,6 +73,7 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
         "days_since_first": since_first,
         "margin_since_first": from_first.margin if from_first else None,
         "moves": moves,
+        "slips": count_slips([*earlier, new]),
         "since_registration": is_since_registration(step.past),
         "before_type": before_type,
         "after_type": after_type,
@@ -140,6 +141,12 @@ def count_moves(dates: Sequence[PartialDate | None]) -> int:
     """Count the steps in which a date moved. A change of precision alone is not a move."""
     known = [date for date in dates if date is not None]
     return sum(1 for old, new in pairwise(known) if old.shift_to(new).days)
+
+
+def count_slips(dates: Sequence[PartialDate | None]) -> int:
+    """Count the steps in which a date moved later."""
+    known = [date for date in dates if date is not None]
+    return sum(1 for old, new in pairwise(known) if old.shift_to(new).days > 0)
 
 
 def _type_event(change: FieldChange, step: VersionStep) -> Event:
