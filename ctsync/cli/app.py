@@ -27,6 +27,7 @@ from ctsync.text import for_log
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
+    from ctsync.record.context import BaseRates
     from ctsync.registry.api import RegistryApi
     from ctsync.registry.record_history import RegistryHistory
     from ctsync.store.store import Store
@@ -84,6 +85,13 @@ class App:
             yield store
         finally:
             store.close()
+
+    @property
+    def rates(self) -> BaseRates | None:
+        """The base rates to show beside changes; None if the settings switch them off."""
+        from ctsync.record.context import PUBLISHED_RATES
+
+        return PUBLISHED_RATES if self.settings.reports.context else None
 
     @contextmanager
     def registry(

@@ -124,6 +124,14 @@ class MirrorSettings(_Section):
     """The number of processes that read records. Default: one per core. 0 starts none."""
 
 
+class ReportSettings(_Section):
+    """What reports, pages, mail and JSON show."""
+
+    context: bool = True
+    """Show base rates and the trial's own past beside changes, such as how often a suspended
+    trial restarts. The base rates come from published data, and each names its source."""
+
+
 class LogSettings(_Section):
     """The log on stderr, and the log of changes; `events` selects where the changes go."""
 
@@ -252,6 +260,8 @@ class Settings(BaseModel):
     """Thresholds that decide the level of a change. A missing threshold has its default."""
     mirror: MirrorSettings = MirrorSettings()
     """The copy of the whole registry that `ctsync mirror` keeps."""
+    reports: ReportSettings = ReportSettings()
+    """What reports, pages, mail and JSON show."""
     log: LogSettings = LogSettings()
     """The log."""
     smtp: SmtpSettings | None = None

@@ -27,6 +27,7 @@ from ctsync.deliver.message import (
 )
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
 from ctsync.questions.trial.headings import read_headings
+from ctsync.record.context import PUBLISHED_RATES
 from ctsync.record.registry.notices import Notice, read_notices, uncovered
 from ctsync.record.rules.relevel import relevel_worst_stored
 from ctsync.report.build import Scope
@@ -148,6 +149,7 @@ class _Composer:
                 elsewhere=self._elsewhere(found, members, route),
                 notices=notices,
                 watches=watches if len(own) > 1 else {},
+                rates=PUBLISHED_RATES if route.context else None,
             ),
             read_keys=cache(partial(self._keys, watches.keys())),
             read_headings=cache(partial(read_headings, self._store, tuple(watches))),

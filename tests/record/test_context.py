@@ -91,6 +91,11 @@ def test_a_slip_shows_the_slips_before_it_and_how_often_another_follows():
     assert texts(slips("2021-06", "2021-09", "2022-09", "2023-08-01"))[0].startswith("3rd slip, +")
 
 
+def test_an_actual_date_cannot_slip_again():
+    events = events_between(study(), study(primary=dated("2021-09-01", "ACTUAL")))
+    assert texts(the_event(events, Kind.PRIMARY_COMPLETION_DATE, "date")) == []
+
+
 def test_an_earlier_date_is_no_slip():
     assert texts(slips("2021-06", "2021-03")) == []
 

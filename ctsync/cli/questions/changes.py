@@ -83,7 +83,7 @@ def changes(
         )
         found = find_changes(store, wanted)
         if as_json:
-            show_json([event_row(event) for event in found.events])
+            show_json([event_row(event, app.rates) for event in found.events])
         else:
             show_table(
                 ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),

@@ -76,7 +76,7 @@ def relevel_command(
         wanted = EventFilter(since=since, watch=watch)
         found = relevel_events(store, wanted, thresholds=thresholds, told_under=own)
     if as_json:
-        show_json([relevelled_row(one) for one in found.differing])
+        show_json([relevelled_row(one, app.rates) for one in found.differing])
     else:
         show_table(
             ("SEEN", "TRIAL", "LEVEL", "RULE", "WOULD BE", "RULE", "WHAT"),

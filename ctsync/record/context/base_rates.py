@@ -58,11 +58,11 @@ class BaseRate:
     """The time that the trials are from, in words."""
     source: str
     """Where the numbers come from."""
-    median_days: int | None = None
+    median_days: int | None
     """Median days until it happened, among the trials in which it did."""
-    low: float | None = None
+    low: float | None
     """The first quartile of the days, or of the share of the planned enrollment."""
-    high: float | None = None
+    high: float | None
     """The third quartile of the days, or of the share of the planned enrollment."""
 
 
@@ -73,7 +73,6 @@ _STOPS = "ctcovidstop (CC BY 4.0)"
 _NOT_COVID = "2019-12 to 2022-11, without COVID-19"
 _LATER, _EARLIER = "2019-12 to 2022-11", "2016-12 to 2019-11"
 _HOLST = "Holst et al., PLoS Med 2023;20(10):e1004306"
-_PUBLICATIONS = "trials with a published result"
 _CTHIST = "versions of 81 trials, cthist"
 _SLIPS = "histories up to 2022-03"
 
@@ -90,6 +89,11 @@ def _counted(
     count, n = share
     percent = round(count / n * 100, 1)
     return BaseRate(rate, percent, n, count, window, source, *(days or (None, None, None)))
+
+
+def _of_publications(rate: RateId, percent: float) -> BaseRate:
+    window = "trials with a published result"
+    return BaseRate(rate, percent, 1402, None, window, _HOLST, None, None, None)
 
 
 _PUBLISHED = (
@@ -109,16 +113,17 @@ _PUBLISHED = (
     _counted(RateId.WITHDRAWN_REOPENED, (69, 2862), _EARLIER),
     BaseRate(
         RateId.TERMINATED_ENROLLMENT,
-        30.1,
-        206,
-        None,
-        "trials with planned and actual enrollment",
-        "terminated-trials-study (CC BY 4.0)",
+        percent=30.1,
+        n=206,
+        count=None,
+        window="trials with planned and actual enrollment",
+        source="terminated-trials-study (CC BY 4.0)",
+        median_days=None,
         low=12.9,
         high=60.0,
     ),
-    BaseRate(RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, 11.6, 1402, None, _PUBLICATIONS, _HOLST),
-    BaseRate(RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED, 10.6, 1402, None, _PUBLICATIONS, _HOLST),
+    _of_publications(RateId.PRIMARY_OUTCOME_CHANGED_RECRUITING, 11.6),
+    _of_publications(RateId.PRIMARY_OUTCOME_CHANGED_COMPLETED, 10.6),
     _counted(RateId.FIRST_SLIP, (49, 81), _SLIPS, source=_CTHIST),
     _counted(RateId.SLIP_AFTER_1, (22, 49), _SLIPS, source=_CTHIST),
     _counted(RateId.SLIP_AFTER_2, (10, 22), _SLIPS, source=_CTHIST),

@@ -104,7 +104,8 @@ def _date_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
         margin = event.inputs.get("margin_since_first") or 0
         where = "in all" if event.inputs.get("since_registration", True) else "since first seen"
         yield ContextNote(f"{ordinal(slips)} slip, {signed_days(since, margin)} {where}", ())
-    if event.kind is Kind.PRIMARY_COMPLETION_DATE and slips in _NEXT_SLIP:
+    is_open = event.after_type != "ACTUAL"
+    if event.kind is Kind.PRIMARY_COMPLETION_DATE and is_open and slips in _NEXT_SLIP:
         yield from _shares(
             rates, _NEXT_SLIP[slips], f"trials with {counted(slips, 'slip')} slipped again"
         )
