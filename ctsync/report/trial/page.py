@@ -11,7 +11,7 @@ from ctsync.record.context import BaseRates
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
-from ctsync.record.value_text import NOTHING, counted, typed
+from ctsync.record.value_text import NOTHING, counted, typed, typed_date
 from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
@@ -124,7 +124,7 @@ def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
         what=what_changed(version, here),
         status=enum_words(key.status or NOTHING) if is_present else version.state.capitalize(),
         enrollment=typed(enrollment, key.enrollment_type),
-        completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
+        completion=typed_date(key.primary_completion_date, key.primary_completion_date_type),
     )
 
 
