@@ -86,12 +86,18 @@ class App:
         finally:
             store.close()
 
-    @property
-    def rates(self) -> BaseRates | None:
-        """The base rates to show beside changes; None if the settings switch them off."""
-        from ctsync.record.context import PUBLISHED_RATES
+    def rates(self, store: Store) -> BaseRates | None:
+        """Return the base rates to show beside changes; None if the settings switch them off."""
+        from ctsync.questions.portfolio.base_rates import rates_in_use
 
-        return PUBLISHED_RATES if self.settings.reports.context else None
+        return rates_in_use(store) if self.settings.reports.context else None
+
+    def stored_rates(self) -> BaseRates | None:
+        """Return the base rates as `rates` does, after opening the database for reading."""
+        if not self.settings.reports.context:
+            return None
+        with self.store() as store:
+            return self.rates(store)
 
     @contextmanager
     def registry(

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from ctsync.questions.portfolio.base_rates import SAVED_RATES
+from ctsync.store.store import open_store
 from tests.cli.conftest import SEED, Shell
+from tests.conftest import StillClock
 from tests.replay.registry_server import ReplayRegistry
 
 STATUS = "protocolSection.statusModule.overallStatus"
@@ -24,6 +27,12 @@ def watched(shell: Shell, registry: ReplayRegistry) -> Shell:
         shell.run("sync")
         registry.catalogue.advance()
     return shell
+
+
+def save(shell: Shell, rates: str) -> None:
+    url = str(shell.env["CTSYNC_DATABASE_URL"])
+    with open_store(url, clock=StillClock()) as store, store.unit() as unit:
+        unit.marks.set(SAVED_RATES, rates)
 
 
 def faces(shell: Shell, folder: Path) -> dict[str, str]:
@@ -69,3 +78,28 @@ def test_the_context_in_json_has_number_window_and_source(watched: Shell) -> Non
         "2019-12 to 2022-11, without COVID-19",
         "ctcovidstop (CC BY 4.0)",
     )
+
+
+def test_base_rates_are_counted_and_compared_with_the_published_ones(watched: Shell) -> None:
+    rows = {row["id"]: row for row in watched.json("base-rates", "--json")}
+    assert rows["terminated_reopened"]["own"] is None
+    assert rows["terminated_reopened"]["published"][0]["n"] == 6216
+    assert not any(row["is_own_preferred"] for row in rows.values())
+    shown = watched.run("base-rates", "--save")
+    assert shown.stderr.splitlines()[0].startswith("0 of 13 rates count 400 trials or more")
+    assert watched.json("changes", SEED, "--kind", "status", "--json")[0]["context"]
+
+
+def test_a_large_rate_of_your_own_replaces_the_published_one(watched: Shell) -> None:
+    (row, *_) = watched.json("base-rates", "--json")
+    own = {**row["published"][0], "n": 4000, "percent": 12.5}
+    save(watched, json.dumps([own, {"id": "unknown"}]))
+    shown = watched.run("report", "--since", "all").stdout
+    assert "12.5 % of 4,000 suspended trials" in re.sub(r"\s+", " ", shown)
+    assert RATE not in re.sub(r"\s+", " ", shown)
+
+
+@pytest.mark.parametrize("damaged", ["{", "5", "[5]"])
+def test_damaged_saved_rates_leave_the_published_ones(watched: Shell, damaged: str) -> None:
+    save(watched, damaged)
+    assert RATE in re.sub(r"\s+", " ", watched.run("report", "--since", "all").stdout)

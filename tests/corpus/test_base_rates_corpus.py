@@ -6,7 +6,10 @@ from statistics import median, quantiles
 
 import pytest
 
+from ctsync.record.compare.canonical import key_fields
 from ctsync.record.context import PUBLISHED_RATES, RateId
+from ctsync.record.context.own_rates import TrialCourse, count_rates
+from tests.rule_rates import tabulated
 
 WINDOWS = {"2019-2022": 0, "2016-2019": 1}
 
@@ -67,3 +70,20 @@ def test_the_enrollment_of_terminated_trials_is_that_of_the_table(corpus):
     print(f"terminated: {len(shares)} trials, median {median(shares):.1f} % of the target")
     assert rate.n == len(shares)
     assert rate.percent == pytest.approx(median(shares), abs=0.06)
+
+
+def test_the_slips_of_the_tabulated_trials_are_near_the_published_counts(corpus):
+    """The published counts read a month as its first day; ctsync reads it as a month."""
+    found = count_rates(courses(corpus), until=date(2022, 3, 29))
+    for rate in (RateId.FIRST_SLIP, RateId.SLIP_AFTER_1, RateId.SLIP_AFTER_2):
+        (own,), (published,) = found[rate], PUBLISHED_RATES[rate]
+        print(f"{rate}: {own.count} of {own.n}, published {published.count} of {published.n}")
+        assert abs(own.count - published.count) <= 1
+        assert abs(own.n - published.n) <= 1
+
+
+def courses(corpus):
+    for bodies in tabulated(corpus):
+        keys = [key_fields(body) for body in bodies]
+        days = [date.fromisoformat(key.posted) for key in keys]
+        yield TrialCourse(days, keys, is_complete=True)

@@ -30,12 +30,12 @@ def test_every_rate_has_a_number_a_window_and_a_source():
 def test_a_suspension_shows_the_rates_without_covid_19():
     first, still = context_of(status_event("SUSPENDED", why="Drug supply"))
     assert first.text == (
-        "51.6 % of 1,475 suspended trials restarted (2019-12 to 2022-11, without COVID-19; median "
-        "161 days); 56.5 % of 1,415 (2016-12 to 2019-11; median 164 days)"
+        "51.6 % of 1,475 suspended trials restarted or were completed (2019-12 to 2022-11, without "
+        "COVID-19; median 161 days); 56.5 % of 1,415 (2016-12 to 2019-11; median 164 days)"
     )
     assert still.text == (
         "of 1,217 / 1,062 / 882 still suspended after 90 / 180 / 365 days, 41.3 / 32.8 / 19.0 % "
-        "restarted (2019-12 to 2022-11, without COVID-19)"
+        "did (2019-12 to 2022-11, without COVID-19)"
     )
     assert [(rate.count, rate.n) for rate in first.rates] == [(761, 1475), (800, 1415)]
 
@@ -51,8 +51,8 @@ def test_a_suspension_for_funding_shows_the_rate_of_that_reason():
 def test_a_termination_shows_reopenings_and_enrollment():
     assert texts(status_event("TERMINATED")) == [
         (
-            "1.7 % of 6,216 terminated trials reopened (2019-12 to 2022-11); 2.9 % of 5,388 "
-            "(2016-12 to 2019-11)"
+            "1.7 % of 6,216 terminated trials reopened or were completed (2019-12 to 2022-11); "
+            "2.9 % of 5,388 (2016-12 to 2019-11)"
         ),
         (
             "206 terminated trials enrolled a median of 30.1 % of the target, middle half 12.9 to "

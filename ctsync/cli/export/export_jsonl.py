@@ -44,5 +44,5 @@ def jsonl_command(
         if what == "versions":
             lines = version_lines(store, selection)
         else:
-            lines = event_lines(store, selection, app.rates)
+            lines = event_lines(store, selection, app.rates(store))
         write_lines(output, lines, f"{what}, one line each")

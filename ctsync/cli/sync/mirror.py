@@ -107,7 +107,7 @@ def mirror_command(
             wait_seconds=wait,
         )
     if as_json:
-        show_json(mirror_row(result, synced, app.rates))
+        show_json(mirror_row(result, synced, app.stored_rates()))
     elif synced is not None:
         show_result(synced)
     for sentence in _sentences(result):

@@ -90,7 +90,7 @@ def sync_command(
         app, ids, wait=wait, accept_gone=accept_gone, accept_load=accept_load
     )
     if as_json:
-        show_json(sync_row(result, app.rates))
+        show_json(sync_row(result, app.stored_rates()))
     end_round(result, misnamed, tabled=not as_json, quiet=quiet)
 
 

@@ -6,7 +6,8 @@ Sources:
                    2019-12 to 2022-11 and from 2016-12 to 2019-11, and whether they restarted.
                    The rates of the first window leave out the 1,978 suspensions whose reason
                    names COVID-19 (73.5 % restarted), because today's suspensions have other
-                   reasons. A rate after 90 days counts the trials not restarted by then.
+                   reasons. A trial that was completed later counts as restarted. A rate after 90
+                   days counts the trials not restarted by then.
     terminated     B. G. Carlisle and colleagues, terminated-trials-study, CC BY 4.0: planned and
                    actual enrollment of terminated trials. Only trials with both numbers count.
     Holst 2023     Holst, Haslberger, Yerunkar, Strech, Hemkens, Carlisle, PLoS Med

@@ -46,10 +46,14 @@ def _status_notes(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
         case "SUSPENDED":
             yield from _suspended(event, rates)
         case "TERMINATED":
-            yield from _shares(rates, RateId.TERMINATED_REOPENED, "terminated trials reopened")
+            yield from _shares(
+                rates, RateId.TERMINATED_REOPENED, "terminated trials reopened or were completed"
+            )
             yield from _terminated_enrollment(rates)
         case "WITHDRAWN":
-            yield from _shares(rates, RateId.WITHDRAWN_REOPENED, "withdrawn trials reopened")
+            yield from _shares(
+                rates, RateId.WITHDRAWN_REOPENED, "withdrawn trials reopened or were completed"
+            )
 
 
 def _own_stops(stops: Any) -> Iterator[ContextNote]:
@@ -66,14 +70,16 @@ def _own_stops(stops: Any) -> Iterator[ContextNote]:
 
 
 def _suspended(event: Event, rates: BaseRates) -> Iterator[ContextNote]:
-    yield from _shares(rates, RateId.SUSPENDED_RESTARTED, "suspended trials restarted")
+    yield from _shares(
+        rates, RateId.SUSPENDED_RESTARTED, "suspended trials restarted or were completed"
+    )
     found = [(days, rates[rate][0]) for days, rate in _LONGER_SUSPENDED if rates.get(rate)]
     if found:
         days = " / ".join(str(number) for number, _ in found)
         shares = " / ".join(f"{rate.percent:.1f}" for _, rate in found)
         numbers = " / ".join(f"{rate.n:,}" for _, rate in found)
         yield ContextNote(
-            f"of {numbers} still suspended after {days} days, {shares} % restarted "
+            f"of {numbers} still suspended after {days} days, {shares} % did "
             f"({found[0][1].window})",
             tuple(rate for _, rate in found),
         )
@@ -143,6 +149,11 @@ def _shares(rates: BaseRates, rate: RateId, said: str) -> Iterator[ContextNote]:
         parts = [f"{_share(first)} {said}{_window(first)}"]
         parts += [f"{_share(one)}{_window(one)}" for one in others]
         yield ContextNote("; ".join(parts), found)
+
+
+def _resumed(rates: BaseRates, rate: RateId, said: str) -> Iterator[ContextNote]:
+    """Yield the note of a share that counts trials that were completed later, too."""
+    yield from _shares(rates, rate, f"{said} or were completed")
 
 
 def _share(rate: BaseRate) -> str:
