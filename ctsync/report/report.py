@@ -91,7 +91,7 @@ class ReportLine:
     is the event for a change of the type; both values include the type. If `is_cut`, something
     was shortened, and the command of the step shows it in full. `also` has the events of other
     list items that changed in exactly the same way. `context` has the base rates and the trial's
-    own past, less the notes of an earlier line of the step; base rates only from notable on.
+    own past, less the notes of an earlier line of the trial; base rates only from notable on.
     """
 
     stored: StoredEvent

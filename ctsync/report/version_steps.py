@@ -43,22 +43,25 @@ def steps_of(
     """The versions that these events of one trial led to, oldest first.
 
     Administrative events have lines only if `administrative` asks for them. `rates` are the base
-    rates for the context of lines; with None they have none.
+    rates for the context of lines; with None they have none. A note is shown once.
     """
+    seen: set[str] = set()
     ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
     for _, group in groupby(ordered, key=lambda stored: stored.to_version):
-        yield _step(list(group), administrative=administrative, rates=rates)
+        of_version = list(group)
+        told = [
+            stored
+            for stored in of_version
+            if administrative or stored.event.level is not Level.ADMINISTRATIVE
+        ]
+        lines = tuple(_with_context(_lines(told), rates, seen))
+        yield _step(of_version, lines, hidden=len(of_version) - len(told))
 
 
 def _step(
-    events: Sequence[StoredEvent], *, administrative: bool, rates: BaseRates | None
+    events: Sequence[StoredEvent], lines: tuple[ReportLine, ...], *, hidden: int
 ) -> ReportStep:
     first = events[0]
-    told = [
-        stored
-        for stored in events
-        if administrative or stored.event.level is not Level.ADMINISTRATIVE
-    ]
     newer = first.to_registry_version
     return ReportStep(
         number=_number(first.to_version, newer),
@@ -68,8 +71,8 @@ def _step(
         observed=first.observed,
         fetched=first.fetched,
         compare_url=_compare(first.nct_id, first.from_registry_version, newer),
-        lines=tuple(_with_context(_lines(told), rates)),
-        administrative=len(events) - len(told),
+        lines=lines,
+        administrative=hidden,
         command=_diff_command(first.nct_id, first.from_version, first.to_version),
     )
 
@@ -91,7 +94,7 @@ def step_of(
         observed=version.observed,
         fetched=version.fetched,
         compare_url=_compare(version.nct_id, older, version.registry_version),
-        lines=tuple(_with_context(_lines(sorted(events, key=line_order)), rates)),
+        lines=tuple(_with_context(_lines(sorted(events, key=line_order)), rates, set())),
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
@@ -156,9 +159,10 @@ def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
             yield _line(stored)
 
 
-def _with_context(lines: Iterable[ReportLine], rates: BaseRates | None) -> Iterator[ReportLine]:
-    """Add to each line the notes that no earlier line has."""
-    seen: set[str] = set()
+def _with_context(
+    lines: Iterable[ReportLine], rates: BaseRates | None, seen: set[str]
+) -> Iterator[ReportLine]:
+    """Add to each line the notes that are not `seen`, and remember them there."""
     for line in lines:
         event = line.stored.event
         notes = tuple(
