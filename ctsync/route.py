@@ -59,6 +59,7 @@ class Route:
     `takes_baselines`: report a trial that is new to the route like any change.
     `welcomes`: instead, send one message when watches first apply to the route.
     `heartbeat`: also send a message for a week without changes.
+    `context`: show base rates and the trial's own past beside changes.
     """
 
     channel: str
@@ -72,6 +73,7 @@ class Route:
     takes_baselines: bool = False
     welcomes: bool = False
     heartbeat: bool = False
+    context: bool = True
 
     def watches_of(self, watches: Sequence[str]) -> tuple[str, ...] | None:
         """Return the watches under which this route reports a trial that is in `watches`.

@@ -74,7 +74,8 @@ def test_the_report_in_the_readme_is_the_demos():
 
 def test_every_command_at_the_top_is_in_the_readme():
     hidden = {"demo", "init", "import"}
-    named = set(re.findall(r"`([a-z]+)`", readme())) | set(re.findall(r"ctsync ([a-z]+)", readme()))
+    named = set(re.findall(r"`([a-z-]+)`", readme()))
+    named |= set(re.findall(r"ctsync ([a-z-]+)", readme()))
     assert set(main.list_commands(click.Context(main))) - hidden - named == set()
 
 

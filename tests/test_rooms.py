@@ -18,6 +18,7 @@ MOST_FILES = 15
 # file names that several folders use, each with the one subject it has in all of them;
 # a command and the file that it shows need no line
 SHARED_NAMES = {
+    "base_rates": "how often trials did the same before",
     "diff": "how two versions differ",
     "field_history": "the values a field had",
     "mirror": "the copy of the whole registry",

@@ -27,6 +27,7 @@ from ctsync.text import for_log
 
 if TYPE_CHECKING:
     from ctsync.config.settings import Settings
+    from ctsync.record.context import BaseRates
     from ctsync.registry.api import RegistryApi
     from ctsync.registry.record_history import RegistryHistory
     from ctsync.store.store import Store
@@ -84,6 +85,19 @@ class App:
             yield store
         finally:
             store.close()
+
+    def rates(self, store: Store) -> BaseRates | None:
+        """Return the base rates to show beside changes; None if the settings switch them off."""
+        from ctsync.questions.portfolio.base_rates import rates_in_use
+
+        return rates_in_use(store) if self.settings.reports.context else None
+
+    def stored_rates(self) -> BaseRates | None:
+        """Return the base rates as `rates` does, after opening the database for reading."""
+        if not self.settings.reports.context:
+            return None
+        with self.store() as store:
+            return self.rates(store)
 
     @contextmanager
     def registry(

@@ -34,6 +34,11 @@ COMMANDS: Mapping[str, Entry] = {
         "backup_command",
         "Copy the database to FILE while it is in use.",
     ),
+    "base-rates": Entry(
+        "questions.base_rates",
+        "base_rates_command",
+        "Count the base rates of reports in the stored versions.",
+    ),
     "changes": Entry(
         "questions.changes",
         "changes",

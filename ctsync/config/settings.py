@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -124,6 +124,14 @@ class MirrorSettings(_Section):
     """The number of processes that read records. Default: one per core. 0 starts none."""
 
 
+class ReportSettings(_Section):
+    """What reports, pages, mail and JSON show."""
+
+    context: bool = True
+    """Show base rates and the trial's own past beside changes, such as how often a suspended
+    trial restarts. The base rates come from published data, and each names its source."""
+
+
 class LogSettings(_Section):
     """The log on stderr, and the log of changes; `events` selects where the changes go."""
 
@@ -174,8 +182,20 @@ class WatchSettings(_Section):
     """Study ids of sponsors and other organisations."""
     query: QueryParams = {}
     """A registry query: its parameters by their short names."""
+    preset: Literal["sponsor", "competitor", "methods"] | None = None
+    """Thresholds for your own trials (`sponsor`), for those of others (`competitor`), or for
+    research on registration (`methods`). `rules` of the watch override them."""
     rules: Rules = {}
     """Thresholds for this watch only, by the names in [rules]."""
+
+    @property
+    def own_rules(self) -> Mapping[str, float]:
+        """The thresholds of the preset, overridden by those of the watch; empty if neither."""
+        if self.preset is None:
+            return self.rules
+        from ctsync.record.rules.presets import PRESETS, Preset  # noqa: PLC0415  few need it
+
+        return {**PRESETS[Preset(self.preset)], **self.rules}
 
 
 class RecipientSettings(_Section):
@@ -252,6 +272,8 @@ class Settings(BaseModel):
     """Thresholds that decide the level of a change. A missing threshold has its default."""
     mirror: MirrorSettings = MirrorSettings()
     """The copy of the whole registry that `ctsync mirror` keeps."""
+    reports: ReportSettings = ReportSettings()
+    """What reports, pages, mail and JSON show."""
     log: LogSettings = LogSettings()
     """The log."""
     smtp: SmtpSettings | None = None

@@ -26,6 +26,7 @@ from ctsync.deliver.message import (
     welcome_key,
 )
 from ctsync.model import KeyFields, Kind, Level, NctId, StoredEvent, Verdict
+from ctsync.questions.portfolio.base_rates import rates_in_use
 from ctsync.questions.trial.headings import read_headings
 from ctsync.record.registry.notices import Notice, read_notices, uncovered
 from ctsync.record.rules.relevel import relevel_worst_stored
@@ -97,6 +98,7 @@ class _Composer:
         self._store, self._now = store, now
         self.events = _events(store, {row.event_id for row in rows})
         self._own = store.watches.own_thresholds()
+        self._rates = rates_in_use(store)
         self._notices = _notices(store, self.events.values())
         self._members = {
             watch.name: frozenset(trial.nct_id for trial in watch.trials)
@@ -148,6 +150,7 @@ class _Composer:
                 elsewhere=self._elsewhere(found, members, route),
                 notices=notices,
                 watches=watches if len(own) > 1 else {},
+                rates=self._rates if route.context else None,
             ),
             read_keys=cache(partial(self._keys, watches.keys())),
             read_headings=cache(partial(read_headings, self._store, tuple(watches))),

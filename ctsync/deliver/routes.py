@@ -19,19 +19,26 @@ def routes_from(settings: Settings) -> tuple[Route, ...]:
 
 def _routes(settings: Settings) -> Iterator[Route]:
     if settings.log.events != "off":
-        yield Route(ChannelKind.LOG, ChannelKind.LOG, layout=Layout.STREAM, takes_baselines=True)
+        yield Route(
+            ChannelKind.LOG,
+            ChannelKind.LOG,
+            layout=Layout.STREAM,
+            takes_baselines=True,
+            context=settings.reports.context,
+        )
     for recipient in settings.recipients:
-        yield _mail_route(recipient)
+        yield _mail_route(recipient, context=settings.reports.context)
     for channel in settings.channels:
         yield Route(
             channel_name(channel),
             channel.name,
             watches=channel.watches,
             minimum_level=channel.minimum_level,
+            context=settings.reports.context,
         )
 
 
-def _mail_route(recipient: RecipientSettings) -> Route:
+def _mail_route(recipient: RecipientSettings, *, context: bool) -> Route:
     return Route(
         ChannelKind.MAIL,
         recipient.email,
@@ -43,6 +50,7 @@ def _mail_route(recipient: RecipientSettings) -> Route:
         layout=Layout(recipient.layout),
         welcomes=True,
         heartbeat=recipient.heartbeat,
+        context=context,
     )
 
 

@@ -9,6 +9,7 @@ from ctsync.export.cohort import cohort_row
 from ctsync.export.cthist import cthist_row
 from ctsync.questions.trial.stored_records import record_of
 from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.row_json import dump
 from ctsync.store.data.bulk_reads import Selection
@@ -34,8 +35,10 @@ def cohort_rows(store: Store, selection: Selection) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def event_lines(store: Store, selection: Selection) -> Iterator[str]:
+def event_lines(
+    store: Store, selection: Selection, rates: BaseRates | None = PUBLISHED_RATES
+) -> Iterator[str]:
     """Yield one line of JSON per event in the published schema, oldest first."""
     wanted = EventFilter(nct_ids=selection.nct_ids, watch=selection.watch)
     for stored in store.events.each(wanted):
-        yield f"{dump(event_row(stored)).decode()}\n"
+        yield f"{dump(event_row(stored, rates)).decode()}\n"

@@ -7,7 +7,7 @@ from datetime import date
 from ctsync.dates import PartialDate
 from ctsync.model import KeyFields
 from ctsync.record.enum_words import enum_words, phase_words, within_sentence
-from ctsync.record.value_text import duration, said, typed
+from ctsync.record.value_text import duration, said, typed, typed_date
 
 _NO_PHASE = "NA"
 
@@ -67,4 +67,4 @@ def _late_registration(key: KeyFields) -> str:
 
 
 def _date(name: str, text: str | None, kind: str | None) -> str:
-    return f"{name} {typed(said(text), kind)}" if text else ""
+    return f"{name} {said(typed_date(text, kind))}" if text else ""

@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from ctsync.dates import Shift
+from ctsync.dates import PartialDate, Shift
 from ctsync.model import MISSING
 from ctsync.record.enum_words import enum_words, is_enum, within_sentence
 from ctsync.text import for_log, shorten
@@ -118,6 +118,18 @@ def typed(text: str, kind: str | None) -> str:
     if not kind or text in {"", NOTHING}:
         return text
     return f"{text} ({within_sentence(enum_words(one_line(kind, 20)))})"
+
+
+def typed_date(value: Any, kind: str | None) -> str:
+    """A date of a record with its type; a date that does not exist is called unreadable.
+
+    "2014-05 (actual)", "2020-02-30 (unreadable, estimated)".
+    """
+    text = plain(value)
+    if text == NOTHING or PartialDate.parse(value) is not None:
+        return typed(text, kind)
+    words = typed("-", kind).removeprefix("-").strip(" ()")
+    return f"{text} ({listed(['unreadable', words])})"
 
 
 def counted(number: int, noun: str, plural: str = "") -> str:

@@ -17,6 +17,7 @@ from ctsync.model import (
     NctId,
     StoredEvent,
 )
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, uncovered
 from ctsync.record.trial_line import state_of
 from ctsync.record.value_text import counted
@@ -56,7 +57,8 @@ class Scope:
     `watches` names the watches that each trial is in, if the report shows them. `notices`
     describe a load and replace the events they cover. `headings` holds the words for
     each trial; if one is missing, they come from `keys`. `selection` holds the filters; it
-    applies to the net changes, which need all events of the window.
+    applies to the net changes, which need all events of the window. `rates` are the base rates
+    shown beside changes; with None, changes have no context.
     """
 
     title: str
@@ -70,6 +72,7 @@ class Scope:
     notices: tuple[Notice, ...] = ()
     headings: Mapping[NctId, TrialHeading] | None = None
     selection: ReportFilter = EVERY_CHANGE
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
 
 def build(events: Iterable[StoredEvent], *, window: Window, scope: Scope) -> Report:
@@ -170,6 +173,7 @@ def _assemble(
         ),
         notices=notices,
         filters=scope.selection.line(),
+        rates=scope.rates,
     )
 
 
@@ -313,7 +317,9 @@ def _trial(
         since_first=since_registration(changes),
         subject=f"{nct_id} {aside}",
         changes=changes,
-        steps=tuple(steps_of((*shown, *group.aside), administrative=is_complete)),
+        steps=tuple(
+            steps_of((*shown, *group.aside), administrative=is_complete, rates=scope.rates)
+        ),
         administrative=len(group.aside),
         administrative_versions=len({stored.to_version for stored in group.aside}),
         left_out=len(group.shown) - len(shown),

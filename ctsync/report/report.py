@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from ctsync.model import KeyFields, Level, NctId, StoredEvent
+from ctsync.record.context import PUBLISHED_RATES, BaseRates, ContextNote
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.event_text import since_what
 from ctsync.report.words.net_changes import NetChange
@@ -89,7 +90,8 @@ class ReportLine:
     what happened. If a text changed in part, `pieces` shows the change word by word. `of_type`
     is the event for a change of the type; both values include the type. If `is_cut`, something
     was shortened, and the command of the step shows it in full. `also` has the events of other
-    list items that changed in exactly the same way.
+    list items that changed in exactly the same way. `context` has the base rates and the trial's
+    own past, less the notes of an earlier line of the trial; base rates only from notable on.
     """
 
     stored: StoredEvent
@@ -102,6 +104,7 @@ class ReportLine:
     is_cut: bool
     of_type: StoredEvent | None = None
     also: tuple[StoredEvent, ...] = ()
+    context: tuple[ContextNote, ...] = ()
 
     @property
     def events(self) -> tuple[StoredEvent, ...]:
@@ -269,7 +272,7 @@ class Report:
     not in the report; the footer starts with them. `filters` says in words which
     changes are selected; it is empty if all are. `statuses` counts all newly followed trials of
     a welcome by status; it is empty in other reports. `site` is the address of the pages that a
-    mail links to, or empty.
+    mail links to, or empty. `rates` are the base rates of its context; None if it has no context.
     """
 
     report_id: str
@@ -293,6 +296,7 @@ class Report:
     statuses: tuple[StatusTotal, ...] = ()
     site: str = ""
     filters: str = ""
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
     @property
     def trials(self) -> tuple[ReportTrial, ...]:

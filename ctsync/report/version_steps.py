@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from ctsync.model import Event, Kind, Level, NctId, StoredEvent, Version, compare_url
+from ctsync.record.context import PUBLISHED_RATES, BaseRates, context_of
 from ctsync.report.report import ReportLine, ReportStep, TextMark
 from ctsync.report.words.event_text import (
     detail,
@@ -36,24 +38,33 @@ def line_order(stored: StoredEvent) -> tuple[int, int, str, int]:
 
 
 def steps_of(
-    events: Sequence[StoredEvent], *, administrative: bool = False
+    events: Sequence[StoredEvent],
+    *,
+    administrative: bool = False,
+    rates: BaseRates | None = PUBLISHED_RATES,
 ) -> Iterator[ReportStep]:
     """The versions that these events of one trial led to, oldest first.
 
-    Administrative events have lines only if `administrative` asks for them.
+    Administrative events have lines only if `administrative` asks for them. `rates` are the base
+    rates for the context of lines; with None they have none. A note is shown once.
     """
+    seen: set[str] = set()
     ordered = sorted(events, key=lambda stored: (stored.to_version, line_order(stored)))
     for _, group in groupby(ordered, key=lambda stored: stored.to_version):
-        yield _step(list(group), administrative=administrative)
+        of_version = list(group)
+        told = [
+            stored
+            for stored in of_version
+            if administrative or stored.event.level is not Level.ADMINISTRATIVE
+        ]
+        lines = tuple(_with_context(_lines(told), rates, seen))
+        yield _step(of_version, lines, hidden=len(of_version) - len(told))
 
 
-def _step(events: Sequence[StoredEvent], *, administrative: bool) -> ReportStep:
+def _step(
+    events: Sequence[StoredEvent], lines: tuple[ReportLine, ...], *, hidden: int
+) -> ReportStep:
     first = events[0]
-    told = [
-        stored
-        for stored in events
-        if administrative or stored.event.level is not Level.ADMINISTRATIVE
-    ]
     newer = first.to_registry_version
     return ReportStep(
         number=_number(first.to_version, newer),
@@ -63,13 +74,19 @@ def _step(events: Sequence[StoredEvent], *, administrative: bool) -> ReportStep:
         observed=first.observed,
         fetched=first.fetched,
         compare_url=_compare(first.nct_id, first.from_registry_version, newer),
-        lines=tuple(_lines(told)),
-        administrative=len(events) - len(told),
+        lines=lines,
+        administrative=hidden,
         command=_diff_command(first.nct_id, first.from_version, first.to_version),
     )
 
 
-def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | None) -> ReportStep:
+def step_of(
+    version: Version,
+    events: Sequence[StoredEvent],
+    *,
+    before: int | None,
+    rates: BaseRates | None = PUBLISHED_RATES,
+) -> ReportStep:
     """A version as a step with a line per event, of any level; `events` may be empty."""
     older = events[0].from_registry_version if events else None
     return ReportStep(
@@ -80,7 +97,7 @@ def step_of(version: Version, events: Sequence[StoredEvent], *, before: int | No
         observed=version.observed,
         fetched=version.fetched,
         compare_url=_compare(version.nct_id, older, version.registry_version),
-        lines=tuple(_lines(sorted(events, key=line_order))),
+        lines=tuple(_with_context(_lines(sorted(events, key=line_order)), rates, set())),
         administrative=0,
         command=_diff_command(version.nct_id, before, version.version),
     )
@@ -151,6 +168,21 @@ def _lines(events: Sequence[StoredEvent]) -> Iterator[ReportLine]:
             yield _line(stored, types.get(stored.event.kind))
         elif stored.event.kind not in measured or not is_type(stored.event):
             yield _line(stored)
+
+
+def _with_context(
+    lines: Iterable[ReportLine], rates: BaseRates | None, seen: set[str]
+) -> Iterator[ReportLine]:
+    """Add to each line the notes that are not `seen`, and remember them there."""
+    for line in lines:
+        event = line.stored.event
+        notes = tuple(
+            note
+            for note in context_of(event, rates)
+            if note.text not in seen and (event.level.reaches(Level.NOTABLE) or not note.rates)
+        )
+        seen.update(note.text for note in notes)
+        yield replace(line, context=notes) if notes else line
 
 
 def _line(stored: StoredEvent, of_type: StoredEvent | None = None) -> ReportLine:

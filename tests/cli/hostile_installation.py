@@ -45,6 +45,7 @@ email = "anna@example.org"
 """
 
 READING: Sequence[Sequence[str]] = (
+    ("base-rates",),
     ("changes", "--since", "all"),
     ("check",),
     ("config", "check"),

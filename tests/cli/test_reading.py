@@ -15,6 +15,7 @@ READING = [
     ("find", "status=RECRUITING"),
     ("timeline", SEED),
     ("flags",),
+    ("base-rates",),
     ("forecast",),
     ("relevel",),
     ("watch", "list"),

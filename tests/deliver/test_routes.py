@@ -36,6 +36,17 @@ def test_routes_come_from_recipients_channels_and_the_log() -> None:
     ]
 
 
+def test_every_route_has_context_unless_the_setting_removes_it() -> None:
+    given = {
+        "recipients": [{"email": "anna@example.org"}],
+        "channels": [{"name": "team", "url": "https://hooks.example.org/x"}],
+    }
+    off = Settings.model_validate({**given, "reports": {"context": False}})
+
+    assert [route.context for route in routes_from(Settings.model_validate(given))] == [True] * 3
+    assert [route.context for route in routes_from(off)] == [False] * 3
+
+
 @pytest.mark.parametrize(
     ("cadence", "due"),
     [

@@ -15,6 +15,7 @@ from ctsync.questions.changes.rules import rule_table_row
 from ctsync.questions.operation.health import HealthFacts, LastRun, assess
 from ctsync.questions.operation.runs import run_row
 from ctsync.questions.operation.status import quarantined_trial_row, status_row
+from ctsync.questions.portfolio.base_rates import base_rates
 from ctsync.questions.portfolio.find import find
 from ctsync.questions.portfolio.flags import flag_row
 from ctsync.questions.portfolio.forecast import Expectation, ExpectedChange, expected_change_row
@@ -146,6 +147,10 @@ def answers(store: Store) -> Mapping[str, Sequence[Any]]:
                 (KEYS[SEED], Expectation.RESULTS_DUE, date(2026, 4, 1), False),
                 (versions[0].key, Expectation.UNKNOWN, date(2026, 3, 2), True),
             ]
+        ],
+        "base_rate": [
+            *(rates := base_rates(store, today=NOW.date())),
+            replace(rates[0], own=rates[0].published[0], is_own_preferred=True),
         ],
         "trial_flag": [flag_row(versions[-1], one, NOW.date()) for one in _flags()],
         "watch": [watch_row(WATCH, MEMBERS), watch_row(NAMED, MEMBERS)],

@@ -131,7 +131,7 @@ def objects(published: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 def test_an_unknown_name_is_refused_with_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"no schema 'versoin'; did you mean version\?"):
         schema("versoin")
-    with pytest.raises(UsageError, match="known: assumption, backfill, change, "):
+    with pytest.raises(UsageError, match="known: assumption, backfill, base_rate, change, "):
         schema("zzz")
 
 

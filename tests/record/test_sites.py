@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from ctsync.model import Category, Kind, Level
+from ctsync.record.rules.rules import Thresholds
 from tests.record.studies import LOCATIONS, events_between, site, study, the_event
 
 SITES = [
@@ -35,6 +38,50 @@ def test_more_than_three_changed_sites_are_counted_by_country():
     assert event.summary == (
         'Sites 8 -> 11: 4 added (2 Poland, 2 Spain), 1 removed ("Hospital 7", France), '
         "7 of 11 opened (4 Poland, 3 Spain)"
+    )
+
+
+def many(total: int, changed: int = 0, *, status: str = "RECRUITING") -> list[Any]:
+    """Return recruiting sites, the first of them with another status."""
+    return [
+        site(f"Hospital {n}", zip=str(n), status=status if n < changed else "RECRUITING")
+        for n in range(total)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rule"),
+    [
+        (many(40), many(40, 10, status="COMPLETED"), "R-SIT-03"),
+        (many(40), many(40, 10, status="SUSPENDED"), "R-SIT-03"),
+        (many(40), many(40)[10:], "R-SIT-03"),
+        (many(40), many(40, 9, status="COMPLETED"), "R-SIT-01"),
+        (many(41), many(41, 10, status="COMPLETED"), "R-SIT-01"),
+        (many(40, 10, status="NOT_YET_RECRUITING"), many(40), "R-SIT-04"),
+        (many(30), many(40), "R-SIT-04"),
+        (many(31), many(40), "R-SIT-01"),
+        # a trial that ends loses the status of its sites: no site closed
+        (many(40), [{**s, "status": None} for s in many(40)], "R-SIT-01"),
+        # a closed site that is removed has not closed now
+        (many(40, 10, status="COMPLETED"), many(40)[10:], "R-SIT-01"),
+    ],
+)
+def test_many_sites_that_close_or_open_are_notable(before, after, rule):
+    (event,) = events_between(study(sites=before), study(sites=after))
+    assert event.rule == rule
+    assert (event.level is Level.NOTABLE) is (rule != "R-SIT-01")
+
+
+def test_a_watch_can_set_how_many_sites_are_notable():
+    given = Thresholds(sites_notable_count=3, sites_notable_percent=50)
+    before, after = many(6), many(6, 3, status="COMPLETED")
+    (event,) = events_between(study(sites=before), study(sites=after), thresholds=given)
+    assert (event.rule, event.summary) == (
+        "R-SIT-03",
+        (
+            'Sites: 3 of 6 are now completed ("Hospital 0", Poland; "Hospital 1", Poland; '
+            '"Hospital 2", Poland)'
+        ),
     )
 
 

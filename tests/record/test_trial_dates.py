@@ -3,8 +3,16 @@
 import pytest
 
 from ctsync.model import Kind, Level
+from ctsync.record.compare.canonical import key_fields
 from ctsync.record.rules.rules import Thresholds
+from ctsync.record.trial_line import state_of
+from ctsync.report.words.event_text import sides
 from tests.record.studies import dated, events_between, history, study, the_event
+
+
+def record_key(**values):
+    return key_fields(study(**values))
+
 
 PRIMARY = Kind.PRIMARY_COMPLETION_DATE
 
@@ -120,11 +128,43 @@ def test_a_start_moved_across_the_registration_date_is_reported(before, after, c
 def test_an_unreadable_date_is_kept_and_reported(odd):
     before, after = study(), study(primary={"date": odd, "type": "ESTIMATED"})
     event = the_event(events_between(before, after), PRIMARY)
-    assert (event.after, event.days, event.level) == (odd, None, Level.ROUTINE)
+    # a null is a removed date
+    level = Level.NOTABLE if odd is None else Level.ROUTINE
+    assert (event.after, event.days, event.level) == (odd, None, level)
     if odd is not None:
-        assert "not a date that can be read" in event.summary
+        assert "an unreadable date" in event.summary
     back = the_event(events_between(after, before), PRIMARY)
     assert (back.before, back.days) == (odd, None)
+
+
+def test_a_date_that_does_not_exist_is_called_unreadable():
+    there, back = move("2021-06", "2020-02-30"), move("2020-02-30", "2021-06")
+    assert there.summary.endswith("-> 2020-02-30 (estimated), an unreadable date")
+    assert back.summary.endswith("-> 2021-06 (estimated), the date before was unreadable")
+    assert (there.inputs["nature"], back.inputs["nature"]) == ("unreadable", "readable")
+    assert sides(there) == ("2021-06 (estimated)", "2020-02-30 (unreadable, estimated)")
+    assert "primary completion 2020-02-30 (unreadable, estimated)" in state_of(
+        record_key(primary=dated("2020-02-30"))
+    )
+
+
+@pytest.mark.parametrize(
+    ("status", "rule"),
+    [
+        ("RECRUITING", "R-DAT-11"),
+        ("ACTIVE_NOT_RECRUITING", "R-DAT-11"),
+        ("UNKNOWN", "R-DAT-11"),
+        ("WITHDRAWN", "R-DAT-03"),
+        ("COMPLETED", "R-DAT-03"),
+    ],
+)
+def test_a_date_removed_from_an_open_trial_is_notable(status, rule):
+    for field, kind in (("primary", PRIMARY), ("start", Kind.START_DATE)):
+        event = the_event(
+            events_between(study(status=status), study(status=status, **{field: None})), kind
+        )
+        assert event.rule == rule
+        assert ("removed from an open trial" in event.summary) is (rule == "R-DAT-11")
 
 
 def test_a_text_in_place_of_a_date_struct_is_reported_unchanged():

@@ -10,6 +10,7 @@ import pytest
 from ctsync.config.settings import WatchSettings
 from ctsync.deliver.outbox import drain
 from ctsync.model import Level, NctId
+from ctsync.record.rules.presets import PRESETS, Preset
 from ctsync.record.rules.relevel import relevel, thresholds_of
 from ctsync.record.rules.rules import Thresholds
 from ctsync.route import Route
@@ -26,6 +27,7 @@ COMPLETION = "protocolSection.statusModule.completionDateStruct.date"
 STRICT = Route("mail", "strict@example.org", ("strict",), Level.NOTABLE)
 USUAL = Route("mail", "usual@example.org", ("usual",), Level.NOTABLE)
 ROUTES = (STRICT, USUAL)
+OWN = "slip_notable_days"
 
 
 @pytest.fixture
@@ -50,6 +52,20 @@ def test_a_watch_uses_the_common_thresholds_that_it_does_not_set(slipped: Store)
     assert slipped.watches.own_thresholds() == {
         "strict": Thresholds(slip_notable_days=30, slip_critical_days=60)
     }
+
+
+@pytest.mark.parametrize("preset", list(Preset))
+def test_a_preset_sets_the_thresholds_that_the_watch_does_not_set(
+    store: Store, make_sync: MakeSync, preset: Preset
+) -> None:
+    watch = WatchSettings(name="mine", trials=(ONE,), preset=preset.value, rules={})
+    own = WatchSettings(name="own", trials=(ONE,), preset=preset.value, rules={OWN: 45})
+    common = {"implausible_move_days": 1000, OWN: 7}
+    found = resolve_file_watches(store, make_sync().registry, [watch, own], rules=common)
+    join_file_watches(store, found)
+    thresholds = store.watches.own_thresholds()
+    expected = Thresholds().replace({**common, **PRESETS[preset]})
+    assert thresholds == {"mine": expected, "own": expected.replace({OWN: 45})}
 
 
 def test_a_delivery_uses_the_level_of_its_watch(slipped: Store, clock: Any) -> None:

@@ -41,5 +41,8 @@ def jsonl_command(
         )
     with app.store() as store:
         selection = selected(store, trials, watch)
-        lines = version_lines if what == "versions" else event_lines
-        write_lines(output, lines(store, selection), f"{what}, one line each")
+        if what == "versions":
+            lines = version_lines(store, selection)
+        else:
+            lines = event_lines(store, selection, app.rates(store))
+        write_lines(output, lines, f"{what}, one line each")

@@ -38,7 +38,7 @@ def page(app: App, *, trial: NctId, output: Path | None) -> None:
     with app.store() as store:
         count = len(stored_versions(store, trial))
         text = render_page(
-            trial_page(store, trial, until=now),
+            trial_page(store, trial, until=now, rates=app.rates(store)),
             Window(None, now),
             links=SiteLinks(f"{url}/") if url else None,
         )

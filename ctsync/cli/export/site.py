@@ -50,12 +50,19 @@ def site(app: App, *, folder: Path, watch: str | None, since: datetime | None, k
     window = Window(None if start <= MomentParam.BEGINNING else start, now)
     with app.store() as store:
         require_watch(store, watch)
+        rates = app.rates(store)
         latest = report_data(
             store,
-            ReportQuestion(window, title=watch or "all watches", watch=watch, limit=MOST_LINES),
+            ReportQuestion(
+                window,
+                title=watch or "all watches",
+                watch=watch,
+                limit=MOST_LINES,
+                rates=rates,
+            ),
         )
         trials = followed_trials(store, watch=watch)
-        stories = (trial_page(store, nct_id, until=now) for nct_id in trials)
+        stories = (trial_page(store, nct_id, until=now, rates=rates) for nct_id in trials)
         kept = _delete_old_reports(folder, keep - 1, today=f"{now:%Y-%m-%d}")
         past = [PastReport(path, _headline(folder / path)) for path in kept]
         for path, text in build_site(stories, latest, earlier=past, url=app.settings.web.url):

@@ -83,7 +83,8 @@ def changes(
         )
         found = find_changes(store, wanted)
         if as_json:
-            show_json([event_row(event) for event in found.events])
+            rates = app.rates(store)
+            show_json([event_row(event, rates) for event in found.events])
         else:
             show_table(
                 ("DAY", "TRIAL", "LEVEL", "RULE", "WHAT"),

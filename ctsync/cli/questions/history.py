@@ -19,7 +19,7 @@ from ctsync.questions.trial.stored_records import stored_versions
 from ctsync.questions.trial.versions import TrialVersions, trial_versions
 from ctsync.record.enum_words import enum_words
 from ctsync.record.fields.table import field_at, field_of
-from ctsync.record.value_text import counted, typed
+from ctsync.record.value_text import counted, typed, typed_date
 from ctsync.report.trial.field_history import ValueSpell, words_of
 from ctsync.report.trial.version_words import what_changed
 from ctsync.store.data.history_versions import HistoryState
@@ -111,10 +111,10 @@ def _history_row(version: Version, step: Sequence[StoredEvent]) -> tuple[str, ..
     known = "" if version.registry_version is None else f" (v{version.registry_version})"
     seen = f"{version.observed:%Y-%m-%d}" if version.observed else BLANK
     enrollment = "" if key.enrollment is None else f"{key.enrollment:,}"
-    completion = key.primary_completion_date or ""
+    completion = key.primary_completion_date
     figures = (
         typed(enrollment, key.enrollment_type) or BLANK,
-        typed(completion, key.primary_completion_date_type) or BLANK,
+        typed_date(completion, key.primary_completion_date_type) if completion else BLANK,
     )
     is_present = version.state is State.PRESENT
     return (

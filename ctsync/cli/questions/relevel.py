@@ -75,8 +75,9 @@ def relevel_command(
         thresholds = (own or thresholds_in_force(app.settings)).replace(dict(given))
         wanted = EventFilter(since=since, watch=watch)
         found = relevel_events(store, wanted, thresholds=thresholds, told_under=own)
+        rates = app.rates(store)
     if as_json:
-        show_json([relevelled_row(one) for one in found.differing])
+        show_json([relevelled_row(one, rates) for one in found.differing])
     else:
         show_table(
             ("SEEN", "TRIAL", "LEVEL", "RULE", "WOULD BE", "RULE", "WHAT"),

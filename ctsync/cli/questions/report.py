@@ -125,6 +125,7 @@ def report_command(
                 ids=tuple(trials),
                 limit=(default if limit is None else limit) or None,
                 drawn=form == "html",
+                rates=app.rates(store),
                 selection=ReportFilter(level, categories, kinds, sponsor=sponsor, phase=phase),
             ),
         )

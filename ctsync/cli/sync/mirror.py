@@ -32,6 +32,7 @@ from ctsync.cli.sync.sync import (
 from ctsync.dates import format_minute
 from ctsync.files import absolute, temporary_folder
 from ctsync.questions.results.sync_rows import MirrorRow
+from ctsync.record.context import BaseRates
 from ctsync.record.value_text import counted
 from ctsync.registry.archive_download import ArchiveDownload
 from ctsync.sync.cycle import SyncCycle
@@ -106,7 +107,7 @@ def mirror_command(
             wait_seconds=wait,
         )
     if as_json:
-        show_json(mirror_row(result, synced))
+        show_json(mirror_row(result, synced, app.stored_rates()))
     elif synced is not None:
         show_result(synced)
     for sentence in _sentences(result):
@@ -164,8 +165,13 @@ def _sentences(result: MirrorResult) -> Iterator[str]:
         yield f"missing in this data refresh; the next one must confirm it: {shown}{rest}"
 
 
-def mirror_row(result: MirrorResult, synced: CycleResult | None) -> MirrorRow:
-    """Return the row of a mirror run, and of the sync of watched trials that followed it."""
+def mirror_row(
+    result: MirrorResult, synced: CycleResult | None, rates: BaseRates | None
+) -> MirrorRow:
+    """Return the row of a mirror run, and of the sync of watched trials that followed it.
+
+    `rates` are the base rates of the context; with None, events have no context.
+    """
     return MirrorRow(
         run=result.run_id,
         verdict=result.verdict,
@@ -176,5 +182,5 @@ def mirror_row(result: MirrorResult, synced: CycleResult | None) -> MirrorRow:
         could_not_check=unchecked_rows(result.failed),
         missing=tuple(result.missing),
         notices=tuple(notice.line for notice in result.notices),
-        watched=None if synced is None else sync_row(synced),
+        watched=None if synced is None else sync_row(synced, rates),
     )

@@ -25,6 +25,7 @@ from ctsync.questions.results.sync_rows import (
     SyncRow,
     UnresolvedTermRow,
 )
+from ctsync.record.context import BaseRates
 from ctsync.record.registry.notices import uncovered
 from ctsync.record.value_text import counted
 from ctsync.report.rows.event_row import event_row
@@ -89,7 +90,7 @@ def sync_command(
         app, ids, wait=wait, accept_gone=accept_gone, accept_load=accept_load
     )
     if as_json:
-        show_json(sync_row(result))
+        show_json(sync_row(result, app.stored_rates()))
     end_round(result, misnamed, tabled=not as_json, quiet=quiet)
 
 
@@ -184,8 +185,11 @@ def show_result(result: CycleResult) -> None:
         show_changes(shown, command=f"ctsync changes --since {since:%Y-%m-%d}")
 
 
-def sync_row(result: CycleResult) -> SyncRow:
-    """Return the row of a sync: the run, its counts, trials not checked, and events."""
+def sync_row(result: CycleResult, rates: BaseRates | None) -> SyncRow:
+    """Return the row of a sync: the run, its counts, trials not checked, and events.
+
+    `rates` are the base rates of the context; with None, events have no context.
+    """
     sync = result.sync
     return SyncRow(
         run=sync.run_id,
@@ -202,7 +206,7 @@ def sync_row(result: CycleResult) -> SyncRow:
         ),
         held=tuple(sync.held),
         notices=tuple(notice.line for notice in sync.notices),
-        events=tuple(event_row(stored) for stored in uncovered(sync.events, sync.notices)),
+        events=tuple(event_row(stored, rates) for stored in uncovered(sync.events, sync.notices)),
     )
 
 

@@ -211,7 +211,7 @@ def _pull(
     if sync_now:
         # only a full sync finds the trials that a query matches
         result, misnamed = run_round(app, () if has_query else ids)
-        synced = sync_row(result)
+        synced = sync_row(result, app.stored_rates())
     if history:
         with app.writable_store() as store, app.registry() as registry:
             wanted = members_of(store, name) if has_query else ids

@@ -17,6 +17,7 @@ from ctsync.dates import format_timestamp
 from ctsync.deliver.message import DeliveryError, Message
 from ctsync.errors import ConfigError
 from ctsync.model import StoredEvent
+from ctsync.record.context import BaseRates
 from ctsync.record.registry.notices import Notice
 from ctsync.report.rows.event_row import event_row
 from ctsync.report.rows.row_json import dump
@@ -56,7 +57,7 @@ class LogChannel:
             for notice in message.scope.notices:
                 stream.emit(_record(write_notice(notice, message.window.until)))
             for stored in message.events:
-                stream.emit(_record(write_line(stored)))
+                stream.emit(_record(write_line(stored, message.scope.rates)))
             stream.flush()
         except OSError as error:
             reason = f"cannot write {self._place}: {error.strerror or error}"
@@ -146,13 +147,13 @@ def _record(line: str) -> logging.LogRecord:
     return logging.LogRecord("ctsync.events", logging.INFO, "", 0, line, None, None)
 
 
-def _text_line(stored: StoredEvent) -> str:
+def _text_line(stored: StoredEvent, _: BaseRates | None) -> str:
     return f"{format_timestamp(stored.fetched)} {event_line(stored)}"
 
 
-def _json_line(stored: StoredEvent) -> str:
+def _json_line(stored: StoredEvent, rates: BaseRates | None) -> str:
     # only ASCII: no reader can find a line break or a control character in it
-    return dump(event_row(stored), ascii_only=True).decode()
+    return dump(event_row(stored, rates), ascii_only=True).decode()
 
 
 def _text_notice(notice: Notice, now: datetime) -> str:

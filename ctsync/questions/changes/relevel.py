@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ctsync.model import Event, Level, StoredEvent
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.rules.relevel import relevel, relevel_stored
 from ctsync.record.rules.rules import Thresholds
 from ctsync.report.rows.event_row import EventRow, event_values
@@ -30,9 +31,11 @@ class RelevelledRow(EventRow):
     """The id of the rule that gives it."""
 
 
-def relevelled_row(found: RelevelledEvent) -> RelevelledRow:
-    """The row of an event whose level would differ."""
-    values = [*event_values(found.stored), found.replayed.level, found.replayed.rule]
+def relevelled_row(
+    found: RelevelledEvent, rates: BaseRates | None = PUBLISHED_RATES
+) -> RelevelledRow:
+    """The row of an event whose level would differ; it has no context if `rates` is None."""
+    values = [*event_values(found.stored, rates), found.replayed.level, found.replayed.rule]
     return RelevelledRow(*values)
 
 

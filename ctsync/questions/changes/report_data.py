@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ctsync.model import KeyFields, NctId, StoredEvent
 from ctsync.questions.changes.changes import find_changes
@@ -11,6 +11,7 @@ from ctsync.questions.changes.coverage import coverage_of
 from ctsync.questions.changes.filters import require_sponsor
 from ctsync.questions.trial.headings import read_headings
 from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.registry.notices import Notice, read_notices
 from ctsync.report.build import Scope, build
 from ctsync.report.report import Report, Window
@@ -30,6 +31,7 @@ class ReportQuestion:
     The trials are `ids`, else those of `watch`, else all watched trials. `limit` is the most
     changes that are shown; the rest are counted. `drawn` says whether a timeline is needed for
     each trial. `selection` holds the filters, which apply to the net changes over the window.
+    `rates` are the base rates shown beside changes; with None, changes have no context.
     """
 
     window: Window
@@ -39,6 +41,7 @@ class ReportQuestion:
     limit: int | None = None
     drawn: bool = True
     selection: ReportFilter = EVERY_CHANGE
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
 
 def report_data(store: Store, question: ReportQuestion) -> Report:
@@ -76,6 +79,7 @@ def report_data(store: Store, question: ReportQuestion) -> Report:
         notices=notices,
         headings=_headings(store, events),
         selection=question.selection,
+        rates=question.rates,
     )
     return build(events, window=window, scope=scope)
 

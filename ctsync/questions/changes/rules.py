@@ -65,7 +65,7 @@ def thresholds_in_force(settings: Settings) -> Thresholds:
 
 def listed_thresholds(settings: Settings, name: str) -> tuple[bool, Thresholds | None]:
     """Whether the settings list a watch, and its thresholds if it has any of its own."""
-    listed = {watch.name: watch.rules for watch in settings.watches}
+    listed = {watch.name: watch.own_rules for watch in settings.watches}
     own = listed.get(name)
     return name in listed, thresholds_in_force(settings).replace(own) if own else None
 

@@ -10,6 +10,7 @@ from ctsync.model import Kind, NctId, Version
 from ctsync.questions.portfolio.flags import flag_day, flags_shown_with
 from ctsync.questions.trial.headings import read_headings
 from ctsync.questions.trial.version_dates import stands_from
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.flags import Flag
 from ctsync.report.trial.content import TrialContent
 from ctsync.report.trial.timeline import trace
@@ -17,8 +18,17 @@ from ctsync.store.data.events import EventFilter
 from ctsync.store.store import Store
 
 
-def trial_page(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
-    """Collect the stored content of one trial; raises ValueError if there is none."""
+def trial_page(
+    store: Store,
+    nct_id: NctId,
+    *,
+    until: datetime,
+    rates: BaseRates | None = PUBLISHED_RATES,
+) -> TrialContent:
+    """Collect the stored content of one trial; raises ValueError if there is none.
+
+    `rates` are the base rates shown beside changes; with None, changes have no context.
+    """
     versions = store.versions.of(nct_id)
     events = [
         stored
@@ -29,7 +39,8 @@ def trial_page(store: Store, nct_id: NctId, *, until: datetime) -> TrialContent:
     heading = read_headings(store, [nct_id]).get(nct_id)
     today = until.date()
     flags = _flags(store, versions[-1], today)
-    return TrialContent(versions, events, timeline, heading, flags, flag_day(store, today))
+    flagged_on = flag_day(store, today)
+    return TrialContent(versions, events, timeline, heading, flags, flagged_on, rates)
 
 
 def _flags(store: Store, version: Version, today: date) -> Sequence[Flag]:

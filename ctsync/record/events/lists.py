@@ -45,6 +45,10 @@ def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
         "status_changed": len(found.with_status),
         "renamed": len(found.renamed),
         "details_changed": len(found.with_details),
+        "closed": found.closed,
+        "closed_percent": _share(found.closed, len(before)),
+        "opened": found.opened,
+        "opened_percent": _share(found.opened, len(after)),
         "added_by_country": by_country_count(added),
         "removed_by_country": by_country_count(removed),
     }
@@ -58,6 +62,10 @@ def site_event(reported: Field, changes: list[FieldChange], step: VersionStep) -
         after=[*added, *(new for _, new in edited)],
         inputs=inputs,
     )
+
+
+def _share(part: int, total: int) -> float | None:
+    return part / total * 100 if total else None
 
 
 def _is_item(change: FieldChange) -> bool:

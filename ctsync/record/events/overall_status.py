@@ -6,6 +6,7 @@ Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 from ctsync.model import Event, FieldChange
@@ -80,6 +81,7 @@ def _overall(change: FieldChange, step: VersionStep) -> Event:
         "spell_days": days,
         "spell_whole": complete,
         "why_stopped": step.new.why_stopped if kind == "stopped" else None,
+        "stopped_before": list(_earlier_stops(step)) if kind == "stopped" else None,
     }
     summary = f"Status {_words(change.before)} -> {_words(change.after)}"
     remarks = _remarks(kind, step, inputs)
@@ -146,6 +148,18 @@ def spell(step: VersionStep) -> tuple[int | None, bool]:
     at_registration = past[first].first_posted in {past[first].posted, None} and first == 0
     known = first > 0 or (at_registration and past[first].first_posted is not None)
     return (end - start).days, known
+
+
+def _earlier_stops(step: VersionStep) -> Iterator[dict[str, Any]]:
+    """Yield the earlier stops of the trial: status, first day and length, each None if unknown."""
+    statuses = [*(key.status for key in step.past), step.new.status]
+    starts = [i for i, status in enumerate(statuses) if not i or status != statuses[i - 1]]
+    for first, following in pairwise(starts):
+        if statuses[first] in STOPPED:
+            since, until = step.days[first], step.days[following]
+            days = (until - since).days if since and until and until > since else None
+            started = since.isoformat() if since else None
+            yield {"status": statuses[first], "since": started, "days": days}
 
 
 def _why(change: FieldChange, step: VersionStep) -> Event:

@@ -17,6 +17,10 @@ from ctsync.record.value_text import by_country, counted, listed, said
 Site = Mapping[str, Any]
 
 _NOT_YET, _RECRUITING = "NOT_YET_RECRUITING", "RECRUITING"
+# tuples: a malformed status may be a list, which no set can look up
+_BEGUN = (_RECRUITING, "ENROLLING_BY_INVITATION")
+_OPEN = (*_BEGUN, _NOT_YET)
+_CLOSED = ("ACTIVE_NOT_RECRUITING", "COMPLETED", "SUSPENDED", "TERMINATED", "WITHDRAWN")
 _ADDRESS = frozenset({"city", "state", "zip", "country"})
 _MOST_PHRASES = 2
 """Most phrases in the short form."""
@@ -43,6 +47,24 @@ class SiteChanges:
     def with_status(self) -> list[tuple[Site, Site]]:
         """The sites whose status changed."""
         return [(old, new) for old, new in self.edited if old.get("status") != new.get("status")]
+
+    @property
+    def closed(self) -> int:
+        """The number of sites that closed to recruitment, or that were removed while open."""
+        ended = sum(
+            old.get("status") in _OPEN and new.get("status") in _CLOSED
+            for old, new in self.with_status
+        )
+        return ended + sum(site.get("status") in _OPEN for site in self.removed)
+
+    @property
+    def opened(self) -> int:
+        """The number of sites that began to recruit, or that were added as recruiting."""
+        begun = sum(
+            new.get("status") in _BEGUN and old.get("status") not in _BEGUN
+            for old, new in self.with_status
+        )
+        return begun + sum(site.get("status") in _BEGUN for site in self.added)
 
     @property
     def renamed(self) -> list[tuple[Site, Site]]:

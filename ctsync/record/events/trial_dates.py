@@ -26,6 +26,7 @@ from ctsync.record.events.base import (
 from ctsync.record.events.other import plain_event
 from ctsync.record.fields.field_types import Field
 from ctsync.record.fields.table import field_at
+from ctsync.record.flags.upkeep import OPEN
 from ctsync.record.value_text import ordinal, said, shifted, signed_days, typed
 
 _NAMES = {
@@ -66,14 +67,16 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
     before_type, after_type = _types(reported, step)
     inputs = {
         "part": "date",
-        "nature": _date_nature(after, new, shift),
+        "nature": _date_nature(before, after, shift),
         "days": shift.days if shift else None,
         "moved_days": abs(shift.days) if shift else None,
         "margin": shift.margin if shift else None,
         "days_since_first": since_first,
         "margin_since_first": from_first.margin if from_first else None,
         "moves": moves,
+        "slips": count_slips([*earlier, new]),
         "since_registration": is_since_registration(step.past),
+        "is_open": step.new.status in OPEN,
         "before_type": before_type,
         "after_type": after_type,
         "crosses_registration": _crosses_registration(reported.kind, old, new, step.new),
@@ -96,17 +99,23 @@ def _date_event(changes: list[FieldChange], step: VersionStep) -> Event:
     )
 
 
-def _date_nature(after: Any, new: PartialDate | None, shift: Shift | None) -> str:
+def _date_nature(before: Any, after: Any, shift: Shift | None) -> str:
     if shift is not None:
         return "precision" if shift.precision_only else "moved"
     if after is None:
         return "dropped"
-    return "first given" if new is not None else "unreadable"
+    if PartialDate.parse(after) is None:
+        return "unreadable"
+    return "first given" if before is None else "readable"
 
 
 def _date_remarks(inputs: dict[str, Any], shift: Shift | None) -> Iterator[str]:
     if inputs["nature"] == "unreadable":
-        yield "not a date that can be read"
+        yield "an unreadable date"
+    if inputs["nature"] == "readable":
+        yield "the date before was unreadable"
+    if inputs["nature"] == "dropped" and inputs["is_open"]:
+        yield "removed from an open trial"
     if shift is None:
         return
     since, moves = inputs["days_since_first"], inputs["moves"]
@@ -140,6 +149,12 @@ def count_moves(dates: Sequence[PartialDate | None]) -> int:
     """Count the steps in which a date moved. A change of precision alone is not a move."""
     known = [date for date in dates if date is not None]
     return sum(1 for old, new in pairwise(known) if old.shift_to(new).days)
+
+
+def count_slips(dates: Sequence[PartialDate | None]) -> int:
+    """Count the steps in which a date moved later."""
+    known = [date for date in dates if date is not None]
+    return sum(1 for old, new in pairwise(known) if old.shift_to(new).days > 0)
 
 
 def _type_event(change: FieldChange, step: VersionStep) -> Event:

@@ -35,6 +35,10 @@ class Thresholds:
     """A (primary) completion date that moved by at least this many days is notable."""
     start_slip_notable_days: float = 90
     """A start date that moved by at least this many days is notable."""
+    sites_notable_count: float = 10
+    """At least this many sites that closed, or that opened, are notable if the share is too."""
+    sites_notable_percent: float = 25
+    """At least this percentage of the sites that closed, or that opened, is notable."""
     implausible_move_days: float = 3650
     """A date that moved by at least this many days is reported as implausible."""
     reprocessing_share_percent: float = 20
@@ -197,8 +201,10 @@ RULES: tuple[Rule, ...] = (
     Rule("R-DAT-09", _NOTABLE, _DATES, "actual date became estimated again",
          (_when("nature", "is", "became estimated"),)),
     Rule("R-DAT-10", _ADMINISTRATIVE, _DATES, "type of the date first given, or dropped", (_TYPE,)),
+    Rule("R-DAT-11", _NOTABLE, _DATES, "date removed from an open trial",
+         (_when("nature", "is", "dropped"), _yes("is_open"))),
     Rule("R-DAT-03", _ROUTINE, _DATES,
-         "moved by less, first given, dropped, or not to be read as a date"),
+         "moved by less, first given, removed from a closed trial, or unreadable"),
     # outcomes
     Rule("R-OUT-11", _ADMINISTRATIVE, _OUTCOME,
          "duplicate of an outcome removed or added: the list has an identical entry",
@@ -253,6 +259,16 @@ RULES: tuple[Rule, ...] = (
     Rule("R-ELI-01", _ROUTINE, _kind(Kind.ELIGIBILITY), "eligibility changed"),
     Rule("R-DES-01", _ROUTINE, _kind(Kind.DESIGN), "design changed"),
     Rule("R-ARM-01", _ROUTINE, _kind(Kind.ARM), "arms or interventions changed"),
+    Rule("R-SIT-03", _NOTABLE, _kind(Kind.SITE),
+         "{sites_notable_count:g} or more sites, and {sites_notable_percent:g} % or more of them, "
+         "closed or were removed",
+         (_when("closed", "at least", "sites_notable_count"),
+          _when("closed_percent", "at least", "sites_notable_percent"))),
+    Rule("R-SIT-04", _NOTABLE, _kind(Kind.SITE),
+         "{sites_notable_count:g} or more sites, and {sites_notable_percent:g} % or more of them, "
+         "opened",
+         (_when("opened", "at least", "sites_notable_count"),
+          _when("opened_percent", "at least", "sites_notable_percent"))),
     Rule("R-SIT-01", _ROUTINE, _kind(Kind.SITE), "sites added, removed or of another status",
          (_when("nature", "is not", "details"),)),
     Rule("R-SIT-02", _ADMINISTRATIVE, _kind(Kind.SITE), "addresses or names of sites changed"),

@@ -126,6 +126,8 @@ def _trial(trial: ReportTrial) -> Iterator[str]:
         yield ""
         for line in alike(step.lines):
             yield f"- {_line(line)}"
+            for note in line.context:
+                yield f"  - *context: {escaped(note.text)}*"
         if step.is_cut:
             yield f"- in full: {_code(step.command)}"
     for sentence in (

@@ -231,6 +231,8 @@ def _line(line: ReportLine, width: int) -> Iterator[str]:
         lines.append("")
     lines[-1] = f"{lines[-1]:<{width - len(rule)}}{rule}"
     yield from lines
+    for note in line.context:
+        yield from wrap(note.text, f"{rest}context: ", f"{rest}  ", width)
 
 
 def said(line: ReportLine) -> str:

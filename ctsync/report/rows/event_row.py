@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.model import Category, Kind, Level, NctId, StoredEvent
+from ctsync.record.context import PUBLISHED_RATES, BaseRates, ContextNote, context_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +58,16 @@ class EventRow:
     """The change in one sentence."""
     url: str
     """The page of the trial at the registry."""
+    context: tuple[ContextNote, ...]
+    """The trial's own past and the base rates that apply, in notes; empty if there are none."""
 
 
-def event_values(stored: StoredEvent) -> tuple[Any, ...]:
-    """The values of an EventRow in the order of its fields, for it and the rows that extend it."""
-    # By position: passing 22 keywords would make an export of events a fifth slower.
+def event_values(stored: StoredEvent, rates: BaseRates | None = PUBLISHED_RATES) -> tuple[Any, ...]:
+    """The values of an EventRow in the order of its fields, for it and the rows that extend it.
+
+    `rates` are the base rates of the context; with None the row has no context.
+    """
+    # By position: passing 23 keywords would make an export of events a fifth slower.
     event = stored.event
     return (
         stored.nct_id,
@@ -86,9 +92,10 @@ def event_values(stored: StoredEvent) -> tuple[Any, ...]:
         stored.fetched,
         event.summary,
         stored.url,
+        context_of(event, rates),
     )
 
 
-def event_row(stored: StoredEvent) -> EventRow:
-    """The row of a stored event."""
-    return EventRow(*event_values(stored))
+def event_row(stored: StoredEvent, rates: BaseRates | None = PUBLISHED_RATES) -> EventRow:
+    """The row of a stored event; it has no context if `rates` is None."""
+    return EventRow(*event_values(stored, rates))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from ctsync.model import Kind, Level, NctId
+from ctsync.record.context import BaseRates
 from ctsync.report.report import (
     Coverage,
     Fold,
@@ -259,7 +260,7 @@ def report_row(report: Report) -> ReportRow:
         left_out_trials=out.trials if out else 0,
         left_out_command=out.command if out else None,
         total=report.total,
-        trials=tuple(_trial(trial) for trial in report.trials),
+        trials=tuple(_trial(trial, report.rates) for trial in report.trials),
         newly_followed=tuple(
             NewlyFollowedRow(one.nct_id, one.title, state=one.state, url=one.url)
             for one in report.welcomes
@@ -285,7 +286,7 @@ def _coverage(coverage: Coverage) -> CoverageRow:
     )
 
 
-def _trial(trial: ReportTrial) -> ReportTrialRow:
+def _trial(trial: ReportTrial, rates: BaseRates | None) -> ReportTrialRow:
     return ReportTrialRow(
         nct_id=trial.nct_id,
         title=trial.title,
@@ -299,7 +300,7 @@ def _trial(trial: ReportTrial) -> ReportTrialRow:
         since_registration=trial.since_first or None,
         moves=tuple(_move(one) for one in trial.changes if one.has_values),
         url=trial.url,
-        versions=tuple(_version(step) for step in trial.steps if step.lines),
+        versions=tuple(_version(step, rates) for step in trial.steps if step.lines),
         administrative=trial.administrative,
         administrative_versions=trial.administrative_versions,
         left_out=trial.left_out,
@@ -329,20 +330,20 @@ def _move(change: NetChange) -> NetMoveRow:
     )
 
 
-def _version(step: ReportStep) -> ReportVersionRow:
+def _version(step: ReportStep, rates: BaseRates | None) -> ReportVersionRow:
     return ReportVersionRow(
         version=step.to_version,
         title=step_title(step),
         compare_url=step.compare_url,
         command=step.command,
-        events=tuple(_events(step)),
+        events=tuple(_events(step, rates)),
     )
 
 
-def _events(step: ReportStep) -> Iterator[ReportEventRow]:
+def _events(step: ReportStep, rates: BaseRates | None) -> Iterator[ReportEventRow]:
     for line in step.lines:
         for stored in line.events:
             # the moves of a line belong to its event, not to the change of type on the same line
             moves = (line.move, line.since_first) if stored is line.stored else ("", "")
-            values = [*event_values(stored), *(move or None for move in moves)]
+            values = [*event_values(stored, rates), *(move or None for move in moves)]
             yield ReportEventRow(*values)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from ctsync.model import NctId, StoredEvent, Version
+from ctsync.record.context import PUBLISHED_RATES, BaseRates
 from ctsync.record.flags import Flag
 from ctsync.report.trial.timeline import Timeline
 from ctsync.report.words.trial_heading import TrialHeading, heading_of_key
@@ -17,7 +18,8 @@ class TrialContent:
     """The versions of one trial, oldest first, the events that led to them, and its timeline.
 
     `record_heading` comes from the newest record; if it is None, key fields take its place. `flags`
-    are those to show for the day `flagged_on`.
+    are those to show for the day `flagged_on`. `rates` are the base rates shown beside changes;
+    with None, changes have no context.
     """
 
     versions: Sequence[Version]
@@ -26,6 +28,7 @@ class TrialContent:
     record_heading: TrialHeading | None = None
     flags: Sequence[Flag] = ()
     flagged_on: date | None = None
+    rates: BaseRates | None = field(default_factory=lambda: PUBLISHED_RATES)
 
     @property
     def nct_id(self) -> NctId:

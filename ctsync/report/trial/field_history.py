@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ctsync.model import MISSING, State, Version
-from ctsync.record.value_text import NOTHING, counted, plain, typed
+from ctsync.record.value_text import NOTHING, counted, plain, typed, typed_date
 
 
 class Unshown(Enum):
@@ -101,7 +101,10 @@ def _said(value: Any, field: str) -> str:
     for name in ("date", "count"):
         if isinstance(value, dict) and name in value and value.keys() <= {name, "type"}:
             kind = value.get("type")
-            return typed(plain(value[name]), kind if isinstance(kind, str) else None)
+            kind = kind if isinstance(kind, str) else None
+            return (
+                typed_date(value[name], kind) if name == "date" else typed(plain(value[name]), kind)
+            )
     return plain(value, field=field)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from ctsync.dates import format_timestamp
 from ctsync.model import STUDY_PAGE, Level, NctId, State, StoredEvent, Version
+from ctsync.record.context import BaseRates
 from ctsync.record.enum_words import enum_words
 from ctsync.record.flags import FLAG_LABELS, Flag
 from ctsync.record.trial_line import state_of
-from ctsync.record.value_text import NOTHING, counted, typed
+from ctsync.record.value_text import NOTHING, counted, typed, typed_date
 from ctsync.report.html_templates import fill
 from ctsync.report.report import ReportStep, Window
 from ctsync.report.trial.content import TrialContent
@@ -98,7 +99,9 @@ def page(story: TrialContent, window: Window) -> TrialPage:
         flags=tuple(_flag(flag) for flag in story.flags),
         flagged_on=f"{story.flagged_on or window.until.date()}",
         rows=tuple(version_row(version, story.events) for version in reversed(story.versions)),
-        steps=tuple(_step(version, story.events) for version in reversed(story.versions)),
+        steps=tuple(
+            _step(version, story.events, story.rates) for version in reversed(story.versions)
+        ),
     )
 
 
@@ -121,7 +124,7 @@ def version_row(version: Version, events: Sequence[StoredEvent]) -> PageVersion:
         what=what_changed(version, here),
         status=enum_words(key.status or NOTHING) if is_present else version.state.capitalize(),
         enrollment=typed(enrollment, key.enrollment_type),
-        completion=typed(key.primary_completion_date or NOTHING, key.primary_completion_date_type),
+        completion=typed_date(key.primary_completion_date, key.primary_completion_date_type),
     )
 
 
@@ -130,13 +133,13 @@ def _worst(events: Iterable[StoredEvent]) -> Level | None:
     return min(levels, key=lambda level: level.rank, default=None)
 
 
-def _step(version: Version, events: Sequence[StoredEvent]) -> PageStep:
+def _step(version: Version, events: Sequence[StoredEvent], rates: BaseRates | None) -> PageStep:
     here = [stored for stored in events if stored.to_version == version.version]
     aside = [stored for stored in here if stored.event.level is Level.ADMINISTRATIVE]
     told = [stored for stored in here if stored.event.level is not Level.ADMINISTRATIVE]
     before = version.version - 1 or None
     return PageStep(
-        step=step_of(version, told, before=before),
+        step=step_of(version, told, before=before, rates=rates),
         aside=step_of(version, aside, before=before) if aside else None,
         aside_title=counted(len(aside), "administrative change"),
         empty="the first version that is stored" if before is None else "no change reported",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from ctsync.dates import format_minute
 from ctsync.model import STUDY_PAGE, Version
 from ctsync.record.enum_words import key_field_words
-from ctsync.record.value_text import typed
+from ctsync.record.value_text import typed, typed_date
 
 
 def overview(version: Version) -> Iterator[tuple[str, str]]:
@@ -26,12 +26,12 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Study type", key_field_words("study_type", key.study_type)),
         ("Phase", key_field_words("phases", key.phases)),
         ("Enrollment", typed(enrollment, key.enrollment_type)),
-        ("Start", typed(key.start_date or "", key.start_date_type)),
+        ("Start", _dated(key.start_date, key.start_date_type)),
         (
             "Primary completion",
-            typed(key.primary_completion_date or "", key.primary_completion_date_type),
+            _dated(key.primary_completion_date, key.primary_completion_date_type),
         ),
-        ("Completion", typed(key.completion_date or "", key.completion_date_type)),
+        ("Completion", _dated(key.completion_date, key.completion_date_type)),
         ("First posted", key.first_posted),
         ("Last update posted", key.posted),
         ("Verified", key.verified),
@@ -42,3 +42,7 @@ def overview(version: Version) -> Iterator[tuple[str, str]]:
         ("Page", STUDY_PAGE + version.nct_id),
     )
     return ((label, value) for label, value in lines if value)
+
+
+def _dated(text: str | None, kind: str | None) -> str:
+    return typed_date(text, kind) if text else ""

@@ -22,6 +22,7 @@ from ctsync.record.value_text import (
     signed_days,
     signed_percent,
     typed,
+    typed_date,
 )
 from ctsync.report.words.short_change import short_change
 
@@ -88,6 +89,11 @@ def sides(event: Event) -> tuple[str, str]:
     before, after = plain(event.before, field=field), plain(event.after, field=field)
     if is_type(event):
         return within_sentence(before), within_sentence(after)
+    if event.kind in _SHORT_DATE and is_measured(event):
+        return (
+            typed_date(event.before, event.before_type),
+            typed_date(event.after, event.after_type),
+        )
     return typed(before, event.before_type), typed(after, event.after_type)
 
 

@@ -168,7 +168,7 @@ def resolve_file_watches(
                     away = error
             else:
                 trials.setdefault(nct_id, None if term == nct_id else term)
-        own = {**rules, **watch.rules} if watch.rules else {}
+        own = {**rules, **watch.own_rules} if watch.own_rules else {}
         resolved.append(NewWatch(watch.name, trials, rules=own, query=watch.query or None))
     return FileWatches(tuple(resolved), tuple(unresolved), away)
 
