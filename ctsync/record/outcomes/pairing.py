@@ -165,7 +165,8 @@ def _assigned(before: _Side, after: _Side, counts: tuple[int, int]) -> Pairing:
         [relate(row, column) for column in (columns if index < old_count else after.primary)]
         for index, row in enumerate(rows)
     ]
-    pairs = best_assignment(_gains(relations, rows, columns, counts=(old_count, new_count)))
+    gains = _gains(relations, rows, columns, counts=(old_count, new_count))
+    pairs = _best_pairs(gains, rows, columns)
     row_of = {column: row for row, column in pairs}
     column_of = dict(pairs)
     kept = tuple(
@@ -253,6 +254,17 @@ def _left(
 ) -> Left:
     siblings = (*primary[:index], *primary[index + 1 :])
     return Left(primary[index], elsewhere, tuple(relations), siblings)
+
+
+def _best_pairs(
+    gains: list[list[float]], rows: list[OutcomeText], columns: list[OutcomeText]
+) -> list[tuple[int, int]]:
+    """Return the best pairs; with the two records exchanged, they are the same pairs exchanged."""
+    if [row.raw for row in rows] <= [column.raw for column in columns]:
+        return best_assignment(gains)
+    # several assignments can be equally good: both directions must choose the same one
+    turned = best_assignment([list(line) for line in zip(*gains, strict=True)])
+    return sorted((row, column) for column, row in turned)
 
 
 def _gains(
