@@ -47,6 +47,10 @@ def faces(shell: Shell, folder: Path) -> dict[str, str]:
         "site": (folder / "site" / "latest.html").read_text(encoding="utf-8"),
         "changes": shell.run("changes", "--json").stdout,
         "export": shell.run("export", "jsonl", "--what", "events").stdout,
+        "csv": shell.run("report", "--since", "all", "--format", "csv").stdout,
+        "atom": shell.run("report", "--since", "all", "--format", "atom").stdout,
+        "feed of the site": (folder / "site" / "feed.atom").read_text(encoding="utf-8"),
+        "table": shell.run("changes", "--context").stdout,
     }
     return {face: re.sub(r"\s+", " ", text) for face, text in shown.items()}
 
@@ -86,7 +90,7 @@ def test_base_rates_are_counted_and_compared_with_the_published_ones(watched: Sh
     assert rows["terminated_reopened"]["published"][0]["n"] == 6216
     assert not any(row["is_own_preferred"] for row in rows.values())
     shown = watched.run("base-rates", "--save")
-    assert shown.stderr.splitlines()[0].startswith("0 of 13 rates count 400 trials or more")
+    assert shown.stderr.splitlines()[0].startswith("0 of 15 rates count 400 trials or more")
     assert watched.json("changes", SEED, "--kind", "status", "--json")[0]["context"]
 
 
