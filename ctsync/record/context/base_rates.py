@@ -108,6 +108,16 @@ class BaseRates(Mapping[RateId, tuple[BaseRate, ...]]):
         return len(self.by_id)
 
 
+@dataclass(frozen=True, slots=True)
+class ContextNote:
+    """A sentence beside a change or a fact: base rates, or the trial's own past without `rates`."""
+
+    text: str
+    """The note in words, with the number and window of each rate."""
+    rates: tuple[BaseRate, ...]
+    """The base rates that the note shows; empty for the trial's own past."""
+
+
 _STOPS = "ctcovidstop (CC BY 4.0)"
 _NOT_COVID = "2019-12 to 2022-11, without COVID-19"
 _LATER, _EARLIER = "2019-12 to 2022-11", "2016-12 to 2019-11"

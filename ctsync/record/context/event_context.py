@@ -7,7 +7,6 @@ with it. Does no I/O.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ctsync.model import Event, Kind, Level
@@ -16,6 +15,7 @@ from ctsync.record.context.base_rates import (
     PUBLISHED_RATES,
     BaseRate,
     BaseRates,
+    ContextNote,
     RateId,
 )
 from ctsync.record.context.sponsor_past import FEWEST_TRIALS, SLIP_DAYS
@@ -28,16 +28,6 @@ _LONGER_SUSPENDED = (
     (365, RateId.SUSPENDED_365_DAYS_RESTARTED),
 )
 _NEXT_SLIP = {1: RateId.SLIP_AFTER_1, 2: RateId.SLIP_AFTER_2}
-
-
-@dataclass(frozen=True, slots=True)
-class ContextNote:
-    """A sentence beside a change: base rates, or the trial's own past if `rates` is empty."""
-
-    text: str
-    """The note in words, with the number and window of each rate."""
-    rates: tuple[BaseRate, ...]
-    """The base rates that the note shows; empty for the trial's own past."""
 
 
 def context_of(

@@ -6,8 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from ctsync.record.context.base_rates import PUBLISHED_RATES, BaseRate, BaseRates, RateId
-from ctsync.record.context.event_context import ContextNote
+from ctsync.record.context.base_rates import (
+    PUBLISHED_RATES,
+    BaseRate,
+    BaseRates,
+    ContextNote,
+    RateId,
+)
 from ctsync.record.flags.flag import FlagId
 from ctsync.record.value_text import counted
 
