@@ -15,8 +15,8 @@ class Preset(StrEnum):
 
 
 PRESETS: Mapping[Preset, Mapping[str, float]] = {
-    # your own trials: small moves matter early, because you can still act. From 180 days on, half
-    # of all slips would be critical: 79 lines of 452 versions instead of 56.
+    # your own trials: small moves matter early, because you can still act. With 180 days, 51 of
+    # 110 moves of 30 days or more would be critical in docs/levels.md's 452 versions
     Preset.SPONSOR: {
         "slip_notable_days": 30,
         "slip_critical_days": 270,
